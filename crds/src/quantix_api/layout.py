@@ -1,0 +1,104 @@
+"""Where a Quantix installation keeps its files: the one place that knows the paths.
+
+Used by every component. All paths lie below one root, so that several hosts can live on one machine
+(`QUANTIX_ROOT`); with the root "/" they are the usual ones of a Linux system.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+# sockaddr_un holds 108 bytes with the final NUL; the longest socket below the root takes 78 of them
+MAX_ROOT_LENGTH = 28
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The directories and well-known files below `root`."""
+
+    root: Path = Path("/")
+
+    @property
+    def etc(self) -> Path:
+        """Configuration and kubeconfigs."""
+        return self.root / "etc/quantix"
+
+    @property
+    def data(self) -> Path:
+        """Everything that must survive a reboot."""
+        return self.root / "var/lib/quantix"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and pid files; gone after a reboot."""
+        return self.root / "run/quantix"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "var/log/quantix"
+
+    @property
+    def cache(self) -> Path:
+        """Builds and downloads: may be deleted at any time."""
+        return self.root / "var/cache/quantix"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        return self.etc / "admin.kubeconfig"
+
+    @property
+    def operator_kubeconfig(self) -> Path:
+        return self.etc / "operator.kubeconfig"
+
+    @property
+    def hostd_kubeconfig(self) -> Path:
+        """Written by hostd itself once its certificate was signed."""
+        return self.etc / "hostd.kubeconfig"
+
+    @property
+    def bootstrap_kubeconfig(self) -> Path:
+        """Holds the short-lived token with which hostd asks for its first certificate."""
+        return self.etc / "hostd-bootstrap.kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        """Keys and certificates of this host."""
+        return self.etc / "pki"
+
+    @property
+    def hostd_socket(self) -> Path:
+        return self.run / "hostd.sock"
+
+    @property
+    def libvirt_socket(self) -> Path:
+        return self.run / "libvirt/libvirt-sock"
+
+    @property
+    def ovn_nb_socket(self) -> Path:
+        return self.run / "ovn/ovnnb_db.sock"
+
+    @property
+    def ovn_sb_socket(self) -> Path:
+        return self.run / "ovn/ovnsb_db.sock"
+
+    @property
+    def openvswitch_run(self) -> Path:
+        """The run directory of the Open vSwitch that we started, when the machine had none running."""
+        return self.run / "openvswitch"
+
+    @property
+    def local_pool(self) -> Path:
+        """The directory of the pool `local`."""
+        return self.data / "pools/local"
+
+    def vm_run(self, vm_uid: str) -> Path:
+        """Sockets and the cloud-init seed of one VM."""
+        return self.run / "vm" / vm_uid
+
+    def vm_data(self, vm_uid: str) -> Path:
+        """Files of one VM on this host that outlive a reboot: causes of death, NVRAM."""
+        return self.data / "vm" / vm_uid
+
+    def vm_log(self, vm_uid: str) -> Path:
+        return self.log / "vm" / vm_uid

@@ -1,0 +1,164 @@
+"""Reads a kubeconfig file: where the API server is, whom to trust, and who we are.
+
+Used by `ApiClient` and by the operator's login for kopf. It tells when the files were rotated
+(`fingerprint`), runs no credential plugins, and never weakens TLS.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from quantix_api.errors import PermanentError
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@dataclass(frozen=True)
+class Access:
+    """One way into one API server. PEM data is held in memory; `watched` are the files that it came from."""
+
+    server: str
+    ca_pem: str | None = None
+    certificate_pem: str | None = field(default=None, repr=False)
+    key_pem: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    tls_server_name: str | None = None
+    namespace: str = "default"
+    watched: tuple[Path, ...] = ()
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """A context that verifies the server and shows our certificate; None for http (loopback only)."""
+        if not self.server.startswith("https://"):
+            return None
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        if self.certificate_pem and self.key_pem:
+            _load_pair(context, self.certificate_pem, self.key_pem)
+        return context
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The Authorization header, if a token is used."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def load(path: Path, context: str | None = None) -> Access:
+    """The access that `path` describes (its current context, or the one named).
+
+    Raises PermanentError with reason KubeconfigMissing or KubeconfigInvalid.
+    """
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise PermanentError(
+            "KubeconfigMissing", f"There is no kubeconfig at {path}", "start the control plane first: qx up"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _invalid(path, f"cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise _invalid(path, "is not a YAML mapping")
+    chosen = _named(path, document, "contexts", context or document.get("current-context"), "context")
+    cluster = _named(path, document, "clusters", chosen.get("cluster"), "cluster")
+    user = _named(path, document, "users", chosen.get("user"), "user") if chosen.get("user") else {}
+    return _access(path, cluster, user, str(chosen.get("namespace") or "default"))
+
+
+def fingerprint(paths: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:
+    """Changes when any of the files is replaced or rewritten; a missing file counts as None."""
+    marks: list[tuple[int, int, int] | None] = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            marks.append(None)
+        else:
+            marks.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    return tuple(marks)
+
+
+def _access(path: Path, cluster: dict[str, Any], user: dict[str, Any], namespace: str) -> Access:
+    server = str(cluster.get("server") or "")
+    parts = urlsplit(server)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _invalid(path, f"names the server {server!r}, which is no https address")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise _invalid(path, f"reaches {server} without TLS, which is only allowed on loopback")
+    if cluster.get("insecure-skip-tls-verify"):
+        raise _invalid(path, "turns off TLS verification; give certificate-authority instead")
+    for plugin in ("exec", "auth-provider", "username"):
+        if user.get(plugin):
+            raise _invalid(path, f"uses {plugin}; give a client certificate or a token instead")
+    watched = [path]
+
+    def content(section: dict[str, Any], name: str) -> str | None:
+        if data := section.get(f"{name}-data"):
+            return _decode(path, name, str(data))
+        if not (reference := section.get(name)):
+            return None
+        file = path.parent / str(reference)
+        watched.append(file)
+        return _read(path, file)
+
+    ca_pem = content(cluster, "certificate-authority")
+    certificate = content(user, "client-certificate")
+    key = content(user, "client-key")
+    token = str(user["token"]) if user.get("token") else None
+    if reference := user.get("tokenFile"):
+        file = path.parent / str(reference)
+        watched.append(file)
+        token = _read(path, file).strip()
+    if bool(certificate) != bool(key):
+        raise _invalid(path, "has a client certificate or its key, but not both")
+    return Access(
+        server=server.rstrip("/"),
+        ca_pem=ca_pem,
+        certificate_pem=certificate,
+        key_pem=key,
+        token=token,
+        tls_server_name=cluster.get("tls-server-name"),
+        namespace=namespace,
+        watched=tuple(watched),
+    )
+
+
+def _named(path: Path, document: dict[str, Any], section: str, name: object, inner: str) -> dict[str, Any]:
+    for entry in document.get(section) or []:
+        if isinstance(entry, dict) and entry.get("name") == name and isinstance(entry.get(inner), dict):
+            return dict(entry[inner])
+    raise _invalid(path, f"has no {inner} named {name!r}")
+
+
+def _decode(path: Path, name: str, data: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise _invalid(path, f"has a {name}-data that is not base64 of PEM") from error
+
+
+def _read(path: Path, file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _invalid(path, f"names {file}, which cannot be read: {error}") from error
+
+
+def _invalid(path: Path, what: str) -> PermanentError:
+    return PermanentError("KubeconfigInvalid", f"The kubeconfig {path} {what}", "write it anew: qx up")
+
+
+def _load_pair(context: ssl.SSLContext, certificate_pem: str, key_pem: str) -> None:
+    """`ssl` takes files only: an anonymous memory file keeps the key off every disk."""
+    descriptor = os.memfd_create("client-pair", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, f"{certificate_pem.rstrip()}\n{key_pem.rstrip()}\n".encode("ascii"))
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)

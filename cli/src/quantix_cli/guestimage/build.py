@@ -1,0 +1,128 @@
+"""Builds the guest image, or finds the one already built: `ensure_image()` is all that others need.
+
+Called by `qx up` and by tests (`python -m quantix_cli.guestimage` prints the path). It downloads Debian
+packages into the cache and unpacks them there; nothing is installed and nothing outside the cache is written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import lzma
+import shutil
+import tempfile
+from pathlib import Path
+
+from quantix_cli.guestimage import archive
+from quantix_cli.guestimage.disk import BootFiles, make_disk, run_tool
+
+IMAGE_NAME = "tiny.qcow2"
+KERNEL_META_PACKAGE = "linux-image-cloud-amd64"
+OTHER_PACKAGES = ("busybox-static", "syslinux", "syslinux-common")
+# In the order in which they load: each needs only those before it (Debian 6.1 and 6.12 cloud kernels).
+MODULES = (
+    "drivers/virtio/virtio_ring",
+    "drivers/virtio/virtio",
+    "net/core/failover",
+    "drivers/net/net_failover",
+    "drivers/virtio/virtio_pci_modern_dev",
+    "drivers/virtio/virtio_pci_legacy_dev",
+    "drivers/virtio/virtio_pci",
+    "drivers/net/virtio_net",
+    "drivers/block/virtio_blk",
+    "drivers/char/virtio_console",
+    "drivers/acpi/button",
+    "drivers/input/evdev",
+)
+ROOTFS = Path(__file__).parent / "rootfs"
+# rootfs file → (path in the guest, permissions)
+PLACES = {
+    "inittab": ("etc/inittab", 0o644),
+    "start": ("etc/start", 0o755),
+    "lease": ("etc/lease", 0o755),
+    "announce": ("etc/announce", 0o755),
+    "answer": ("etc/answer", 0o755),
+    "profile": ("etc/profile", 0o644),
+    "powerbutton": ("etc/acpi/PWRF/00000080", 0o755),
+}
+
+
+def kernel_package() -> str:
+    """The package with the cloud kernel itself, which the meta package names."""
+    listing = run_tool(["apt-cache", "depends", "--important", KERNEL_META_PACKAGE])
+    return next(line.split()[-1] for line in listing.splitlines() if "Depends: linux-image-" in line)
+
+
+def image_key(package_versions: list[str]) -> str:
+    """Names one build: a hash of the package versions and of everything of ours that goes into the image."""
+    digest = hashlib.sha256("\n".join(sorted(package_versions)).encode())
+    own_files = [*Path(__file__).parent.glob("*.py"), *ROOTFS.iterdir()]
+    for path in sorted(path for path in own_files if path.is_file()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def render_initramfs(busybox: bytes, modules: dict[str, bytes]) -> bytes:
+    """The initramfs: busybox as /init, our scripts, and `modules` by name in the order in which they load."""
+    folders = ["bin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "proc", "root", "run"]
+    entries = [archive.directory(folder) for folder in [*folders, "srv", "sys", "tmp"]]
+    entries.append(archive.character_device("dev/console", 5, 1))
+    entries.append(archive.regular("bin/busybox", busybox, 0o755))
+    entries += [archive.symlink("init", "bin/busybox"), archive.symlink("bin/sh", "busybox")]
+    for name, (path, permissions) in PLACES.items():
+        entries.append(archive.regular(path, (ROOTFS / name).read_bytes(), permissions))
+    for name, content in modules.items():
+        entries.append(archive.regular(f"lib/modules/{name}.ko", content))
+    order = "".join(f"{name}\n" for name in modules)
+    entries.append(archive.regular("lib/modules/order", order.encode()))
+    return archive.render_archive(entries)
+
+
+def read_module(path: Path) -> bytes:
+    """The kernel module at `path`, which Debian 12 stores as it is and Debian 13 compressed beside it."""
+    compressed = path.with_name(f"{path.name}.xz")
+    return lzma.decompress(compressed.read_bytes()) if compressed.exists() else path.read_bytes()
+
+
+def _build(packages: list[str], folder: Path) -> None:
+    unsandboxed = ["-o", "APT::Sandbox::User="]
+    run_tool(["apt-get", "-q", *unsandboxed, "download", *packages], cwd=folder)
+    unpacked = folder / "unpacked"
+    for package in sorted(folder.glob("*.deb")):
+        run_tool(["dpkg-deb", "-x", str(package), str(unpacked)])
+    kernel = next((unpacked / "boot").glob("vmlinuz-*"))
+    tree = next((unpacked / "lib/modules").iterdir()) / "kernel"
+    modules = {Path(name).name: read_module(tree / f"{name}.ko") for name in MODULES}
+    initramfs = folder / "initrd.gz"
+    initramfs.write_bytes(render_initramfs((unpacked / "bin/busybox").read_bytes(), modules))
+    files = BootFiles(
+        kernel=kernel,
+        initramfs=initramfs,
+        config=ROOTFS / "boot.cfg",
+        boot_record=unpacked / "usr/lib/syslinux/mbr/mbr.bin",
+        syslinux=unpacked / "usr/bin/syslinux",
+    )
+    make_disk(files, folder / IMAGE_NAME)
+
+
+def ensure_image(cache: Path) -> Path:
+    """The path of the image below `cache`; builds it when these inputs have not been built yet.
+
+    Takes about 10 s and 29 MB of downloads the first time, 0.5 s afterwards. Two callers at once build it
+    once. Raises PermanentError `GuestImageFailed`.
+    """
+    packages = [kernel_package(), *OTHER_PACKAGES]
+    shown = run_tool(["apt-cache", "show", "--no-all-versions", *packages])
+    versions = [line for line in shown.splitlines() if line.startswith(("Package:", "Version:"))]
+    folder = cache / "guest-image" / image_key(versions)
+    image = folder / IMAGE_NAME
+    if image.exists():
+        return image
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not image.exists():
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                _build(packages, Path(scratch))
+                shutil.move(Path(scratch) / IMAGE_NAME, image)
+    return image

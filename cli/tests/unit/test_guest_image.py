@@ -1,0 +1,44 @@
+"""The guest image's pure parts: the archive's bytes, the boot sector, the key of a build."""
+
+import gzip
+import subprocess
+from pathlib import Path
+
+from quantix_cli.guestimage import archive, build, disk
+
+
+def test_an_archive_is_read_back_by_cpio(tmp_path: Path) -> None:
+    entries = [archive.directory("etc"), archive.regular("etc/start", b"hello", 0o755)]
+    entries.append(archive.symlink("init", "bin/busybox"))
+    content = gzip.decompress(archive.render_archive(entries))
+    subprocess.run(
+        ["cpio", "-i", "--quiet", "-d", "--no-absolute-filenames"], input=content, cwd=tmp_path, check=True
+    )
+    assert (tmp_path / "etc/start").read_bytes() == b"hello"
+    assert (tmp_path / "etc/start").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "init").readlink() == Path("bin/busybox")
+
+
+def test_the_same_files_give_the_same_archive() -> None:
+    modules = {"virtio": b"one", "virtio_net": b"two"}
+    assert build.render_initramfs(b"busybox", modules) == build.render_initramfs(b"busybox", modules)
+
+
+def test_the_order_of_modules_is_kept_for_the_guest() -> None:
+    content = gzip.decompress(build.render_initramfs(b"busybox", {"virtio_ring": b"1", "virtio": b"2"}))
+    assert b"virtio_ring\nvirtio\n" in content
+
+
+def test_the_boot_sector_names_one_active_partition_that_fills_the_disk() -> None:
+    sector = disk.render_boot_sector(b"\x90" * 440)
+    assert len(sector) == 512
+    assert sector[510:] == b"\x55\xaa"
+    assert sector[446] == 0x80
+    start, length = (int.from_bytes(sector[offset : offset + 4], "little") for offset in (454, 458))
+    assert (start + length) * disk.SECTOR_BYTES == disk.DISK_BYTES
+    assert sector[462:510] == b"\0" * 48
+
+
+def test_another_version_of_a_package_is_another_build() -> None:
+    assert build.image_key(["Version: 1"]) != build.image_key(["Version: 2"])
+    assert build.image_key(["a", "b"]) == build.image_key(["b", "a"])

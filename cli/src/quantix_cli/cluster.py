@@ -1,0 +1,54 @@
+"""Which cluster a command talks to, and why that one. Reads the environment it is given, never the process'."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantix_api.layout import Layout
+
+from quantix_cli.exits import CommandError, Exit
+
+
+@dataclass(frozen=True)
+class Target:
+    """`why` completes "in use because …" for `qx context`."""
+
+    kubeconfig: Path
+    context: str | None
+    why: str
+
+
+def choose(flag: str | None, context: str | None, environment: Mapping[str, str]) -> Target:
+    """The first of: --kubeconfig, QUANTIX_KUBECONFIG, KUBECONFIG, this host's own, ~/.kube/config.
+
+    Raises CommandError (7) when there is none.
+    """
+    for value, why in (
+        (flag, "--kubeconfig names it"),
+        (environment.get("QUANTIX_KUBECONFIG"), "QUANTIX_KUBECONFIG names it"),
+        (environment.get("KUBECONFIG", "").split(os.pathsep)[0], "KUBECONFIG names it"),
+    ):
+        if value:
+            return Target(_readable(Path(value).expanduser(), why), context, why)
+    own = Layout(Path(environment.get("QUANTIX_ROOT") or "/")).admin_kubeconfig
+    if os.access(own, os.R_OK):
+        return Target(own, context, "it is this host's own")
+    home = Path(environment.get("HOME", "/root")) / ".kube/config"
+    if os.access(home, os.R_OK):
+        return Target(home, context, "it is yours (~/.kube/config)")
+    raise CommandError(
+        Exit.UNREACHABLE,
+        f"No cluster is known here: {own} is not there or not readable, and neither is {home}.",
+        "make up on this machine, sudo, or name a kubeconfig with --kubeconfig",
+    )
+
+
+def _readable(path: Path, why: str) -> Path:
+    if not os.access(path, os.R_OK):
+        raise CommandError(
+            Exit.UNREACHABLE, f"{path} cannot be read ({why}).", "correct the path or its rights"
+        )
+    return path

@@ -1,0 +1,34 @@
+"""The exit codes of `qx`: part of its interface, used by every command and by nothing else."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the shell learns. Of several objects the highest code counts."""
+
+    DONE = 0  # done, or it was already so
+    FAILED = 1
+    USAGE = 2
+    NO = 3  # the answer is no: status, doctor, plan and drill found a problem
+    NOT_ALLOWED = 4
+    NOT_FOUND = 5
+    REFUSED = 6  # validation, quota, conflict
+    UNREACHABLE = 7
+    TIMED_OUT = 8  # the work goes on
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """Ends a command: what happened and why, the way out, and the exit code.
+
+    Raised anywhere below `main`, which prints it to stderr. A command that touches several objects collects
+    these and raises the gravest.
+    """
+
+    def __init__(self, exit_code: Exit, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.message = message
+        self.hint = hint

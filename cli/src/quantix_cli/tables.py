@@ -1,0 +1,57 @@
+"""Tables on the terminal. Pure: rows of cells in, lines out; what the cells say is the commands' affair."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quantix_cli.terminal import Terminal
+
+_GAP = "  "
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text with a colour for all of it, and whether it stands to the right of its column (numbers)."""
+
+    text: str
+    colour: str = ""
+    right: bool = False
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[Cell]], terminal: Terminal, *, heading: bool = True
+) -> list[str]:
+    """Lines of aligned columns. Only the last column is cut, and only at a terminal's edge."""
+    shown = [[Cell(terminal.plain(c.text), c.colour, c.right) for c in row] for row in rows]
+    if heading:
+        rights = [any(row[i].right for row in shown) for i in range(len(header))]
+        shown.insert(0, [Cell(title, "", right) for title, right in zip(header, rights, strict=True)])
+    widths = [max((_width(row[i].text) for row in shown), default=0) for i in range(len(header))]
+    return [_line(row, widths, terminal) for row in shown]
+
+
+def _line(row: Sequence[Cell], widths: Sequence[int], terminal: Terminal) -> str:
+    parts: list[str] = []
+    room = terminal.width
+    for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        text = cell.text
+        if i == len(row) - 1:
+            if room is not None and _width(text) > max(room, 8):
+                text = text[: max(room, 8) - 1] + terminal.plain("…")
+            parts.append(terminal.paint(text, cell.colour))
+            break
+        fill = " " * (width - _width(text))
+        painted = terminal.paint(text, cell.colour)
+        parts.append(fill + painted if cell.right else painted + fill)
+        if room is not None:
+            room -= width + len(_GAP)
+    return _GAP.join(parts).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )

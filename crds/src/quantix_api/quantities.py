@@ -1,0 +1,98 @@
+"""Sizes and CPU amounts as the API writes them: strings such as `10Gi` and `1500m`.
+
+Used wherever a string of the API becomes a number and back. Never writes into objects: the API keeps what
+users typed.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from quantix_api.errors import PermanentError
+
+SIZE_PATTERN = r"^[1-9][0-9]{0,11}(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)$"
+CPU_PATTERN = r"^[1-9][0-9]{0,5}m?$"
+
+UNIT_BYTES = MappingProxyType(
+    {
+        "k": 10**3,
+        "M": 10**6,
+        "G": 10**9,
+        "T": 10**12,
+        "P": 10**15,
+        "Ki": 2**10,
+        "Mi": 2**20,
+        "Gi": 2**30,
+        "Ti": 2**40,
+        "Pi": 2**50,
+    }
+)
+
+_SIZE = re.compile(SIZE_PATTERN)
+_CPU = re.compile(CPU_PATTERN)
+_BINARY_UNITS = ("Pi", "Ti", "Gi", "Mi", "Ki")
+
+
+def size_bytes(size: str) -> int:
+    """The number that a size string means: bytes, or bits where the field counts bits.
+
+    Raises PermanentError (`SizeNotUnderstood`) for what the API would refuse.
+    """
+    match = _SIZE.fullmatch(size)
+    if match is None:
+        raise PermanentError(
+            "SizeNotUnderstood",
+            f"{size!r} is not a size.",
+            "write a whole number with a unit, such as 512Mi or 10Gi",
+        )
+    unit = match.group(1)
+    return int(size[: -len(unit)]) * UNIT_BYTES[unit]
+
+
+def format_size(number_bytes: int) -> str:
+    """A size string for a number of bytes: the largest binary unit that keeps it exact.
+
+    The API knows whole KiB only: what lies below is rounded up to the next, and 0 (which the API cannot
+    say) is refused with ValueError.
+    """
+    if number_bytes <= 0:
+        raise ValueError(f"no size string for {number_bytes} bytes")
+    for unit in _BINARY_UNITS:
+        if number_bytes % UNIT_BYTES[unit] == 0:
+            return f"{number_bytes // UNIT_BYTES[unit]}{unit}"
+    return f"{-(-number_bytes // 1024)}Ki"
+
+
+def cpu_millis(cpu: str) -> int:
+    """Thousandths of a CPU: `1500m` and `2` are 1500 and 2000.
+
+    Raises PermanentError (`CPUNotUnderstood`) for what the API would refuse.
+    """
+    if _CPU.fullmatch(cpu) is None:
+        raise PermanentError(
+            "CPUNotUnderstood",
+            f"{cpu!r} is not an amount of CPU.",
+            "write 2 for two CPUs, or 500m for half of one",
+        )
+    return int(cpu[:-1]) if cpu.endswith("m") else int(cpu) * 1000
+
+
+def format_cpu(millis: int) -> str:
+    """The CPU string for thousandths of a CPU: whole CPUs where it can be."""
+    if millis <= 0:
+        raise ValueError(f"no CPU string for {millis} thousandths")
+    return f"{millis // 1000}" if millis % 1000 == 0 else f"{millis}m"
+
+
+def human_size(number_bytes: int) -> str:
+    """A size for people, as in messages and tables: binary units, one decimal below 10 (`1.5 GiB`, `64 GiB`)."""
+    if number_bytes < 1024:
+        return f"{number_bytes} B"
+    for unit in reversed(_BINARY_UNITS):
+        value = number_bytes / UNIT_BYTES[unit]
+        if value < 1024 or unit == "Pi":
+            break
+    rounded = round(value, 1)
+    text = f"{rounded:.0f}" if rounded >= 10 or rounded == int(rounded) else f"{rounded:.1f}"
+    return f"{text} {unit}B"

@@ -1,4 +1,4 @@
-"""Which cluster a command talks to, and why that one. Reads the environment it is given, never the process'."""
+"""Which cluster a command talks to, and why that one. Reads only the environment that it is given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.layout import Layout
-
 from quantix_cli.exits import CommandError, Exit
 
 

@@ -39,7 +39,7 @@ class Picked:
 
 
 def expand(names: Sequence[str]) -> tuple[str, ...]:
-    """Names with "-" replaced by those on stdin; `NOUN/NAME` and kubectl's `kind.group/NAME` lose their kind."""
+    """Names with "-" replaced by those on stdin; `NOUN/NAME` and kubectl's `kind.group/NAME` too."""
     given: list[str] = []
     for name in names:
         given += sys.stdin.read(_MAX_STDIN_BYTES).split() if name == "-" else [name]

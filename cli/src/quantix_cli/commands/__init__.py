@@ -1,0 +1,1 @@
+"""The verbs of `qx`: one module a verb, each making the click command for a noun."""

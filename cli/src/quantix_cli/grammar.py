@@ -1,0 +1,132 @@
+"""The grammar `qx NOUN VERB`: which words exist, what they are also called, and where each is written.
+
+Read by `main`. A command's module is imported only when it runs, so that `--help` and completion are quick.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+# noun: (other words for it, {verb: place})
+_READ = {
+    "list": "quantix_cli.commands.listing:list_command",
+    "show": "quantix_cli.commands.showing:show_command",
+    "explain": "quantix_cli.commands.explaining:explain_command",
+}
+_CONSOLE = {"console": "quantix_cli.commands.console:console_command"}
+_UPLOAD = {"upload": "quantix_cli.commands.images:upload_command"}
+_DELETE = {"delete": "quantix_cli.commands.deleting:delete_command"}
+_POWER = {
+    verb: f"quantix_cli.commands.power:{verb}_command"
+    for verb in ("start", "stop", "restart", "pause", "resume")
+}
+NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
+    "vm": (("vms", "virtualmachine"), _READ | _POWER | _CONSOLE | _DELETE),
+    "image": (("img", "images"), _READ | _UPLOAD | _DELETE),
+    "volume": (("vol", "volumes"), _READ | _DELETE),
+    "network": (("net", "networks"), _READ | _DELETE),
+    "router": (("rtr", "routers"), _READ | _DELETE),
+    "securitygroup": (("sg", "securitygroups"), _READ | _DELETE),
+    "host": (("hosts",), _READ),
+    "pool": (("pools", "storagepool"), _READ),
+    "instancetype": (("it", "instancetypes"), _READ),
+}  # fmt: skip
+COMMANDS: Mapping[str, str] = {
+    "status": "quantix_cli.commands.status:status_command",
+    "explain": "quantix_cli.commands.explaining:explain_any_command",
+    "up": "quantix_cli.up.command:up_command",
+    "down": "quantix_cli.up.command:down_command",
+    "version": "quantix_cli.commands.version:version_command",
+}
+_VERB_ALIASES = {"ls": "list", "rm": "delete"}
+# what people from elsewhere type, and what it is called here
+_FOREIGN = {
+    "datastore": "pool", "portgroup": "network", "port-group": "network", "esxi": "host", "node": "host",
+    "template": "image", "machine": "vm", "guest": "vm", "domain": "vm", "instance": "vm", "disk": "volume",
+    "flavor": "instancetype", "firewall": "securitygroup", "vmotion": "migrate", "evacuate": "drain",
+}  # fmt: skip
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named by `module:function` and loaded when asked for."""
+
+    def __init__(self, *args: Any, places: Mapping[str, str], what: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._places = places
+        self._what = what
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        word = _VERB_ALIASES.get(name, name)
+        if word not in self._places:
+            return None
+        module, _, function = self._places[word].partition(":")
+        made: Any = getattr(importlib.import_module(module), function)
+        # one function serves all nouns: it makes the command for its noun
+        return made(self.name) if not isinstance(made, click.Command) else made
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(unknown(self._what, args[0], self._places, self.name or "qx"), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def unknown(what: str, word: str, known: Mapping[str, Any], place: str) -> str:
+    """`No verb "strat" for vm. Did you mean start?`"""
+    of = f" for {place}" if what == "verb" else ""
+    foreign = _FOREIGN.get(word.lower())
+    near = [foreign] if foreign in known else difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if near:
+        return f'No {what} "{word}"{of}. Did you mean {near[0]}?'
+    return f'No {what} "{word}"{of}. There are: {", ".join(known)}.'
+
+
+class Root(click.Group):
+    """`qx`: nouns, and the commands that need none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*NOUNS, *COMMANDS]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in COMMANDS:
+            module, _, function = COMMANDS[name].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), function)
+            return command
+        noun = next((n for n, (others, _) in NOUNS.items() if name == n or name in others), None)
+        if noun is None:
+            return None
+        verbs = NOUNS[noun][1]
+        return LazyGroup(noun, places=verbs, what="verb", short_help=", ".join(verbs))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(
+                unknown("noun or command", args[0], dict.fromkeys([*NOUNS, *COMMANDS]), ""), ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Nouns (qx NOUN VERB)"):
+            formatter.write_dl([(noun, ", ".join(verbs)) for noun, (_, verbs) in NOUNS.items()])
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _SUMMARIES[name]) for name in COMMANDS])
+
+
+_SUMMARIES = {
+    "status": "how the whole is doing, and what needs attention",
+    "explain": "why an object is as it is: qx explain vm/web-1",
+    "up": "set this machine up, start Quantix and the first VM",
+    "down": "shut the guests down cleanly and stop Quantix; data stays",
+    "version": "versions of qx and of the API server",
+}

@@ -1,0 +1,53 @@
+"""`qx`: the entrance. Runs the command that was asked for; every way it can end leaves through here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.grammar import Root
+from quantix_cli.terminal import detect
+
+
+@click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+def qx() -> None:
+    """Quantix: virtual machines on your own hosts, by the Kubernetes API.
+
+    qx NOUN VERB [NAME...]   for example: qx vm list, qx vm console web-1
+    """
+
+
+def main() -> None:
+    """Run `qx` and exit with a code of `exits.Exit`."""
+    terminal = detect(os.environ, no_color="--no-color" in sys.argv)
+    try:
+        code = qx.main(standalone_mode=False)
+    except CommandError as error:
+        terminal.error(error.message, error.hint)
+        if error.__cause__ is not None and {"-v", "--verbose"} & set(sys.argv):
+            terminal.note(f"Said: {terminal.plain(str(error.__cause__))}")
+        code = error.exit_code
+    except click.ClickException as error:
+        hint = f"{error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
+        terminal.error(error.format_message(), hint)
+        code = Exit.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        terminal.note("Stopped watching; work that was begun goes on.")
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone: normal in a pipe, and nothing may be written any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.DONE
+    except Exception:
+        terminal.note(traceback.format_exc())
+        terminal.error("This is a bug in qx.", "report it with the lines above")
+        code = Exit.FAILED
+    sys.exit(int(code or 0))
+
+
+if __name__ == "__main__":
+    main()

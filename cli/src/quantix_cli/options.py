@@ -1,0 +1,87 @@
+"""The options that every command has, and what a command gets from them."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from quantix_api.layout import Layout
+from quantix_cli import cluster
+from quantix_cli.terminal import Terminal, detect
+
+T = TypeVar("T")
+
+_OPTIONS = (
+    click.option("--kubeconfig", metavar="FILE", help="The cluster; default: this host's, else ~/.kube/config."),
+    click.option("--context", metavar="NAME", help="Context of the kubeconfig."),
+    click.option("-n", "--namespace", metavar="NS", help="Namespace; default: the context's, else default."),
+    click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace."),
+    click.option("-y", "--yes", is_flag=True, help="Answer every question with yes."),
+    click.option("--no-color", is_flag=True, help="No colour."),
+    click.option("-v", "--verbose", is_flag=True, help="Show the server's own words with an error."),
+    click.option("--timeout", "timeout_s", type=float, default=300.0, metavar="SECONDS", show_default=True,
+                 help="How long to wait for work to end."),
+)  # fmt: skip
+_API_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One call of `qx`: where it goes and how it talks."""
+
+    terminal: Terminal
+    kubeconfig: str | None
+    context: str | None
+    namespace: str | None
+    all_namespaces: bool
+    assume_yes: bool
+    verbose: bool
+    timeout_s: float
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(Path(os.environ.get("QUANTIX_ROOT") or "/"))
+
+    def run(self, command: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+        """Run `command` with a `Session` of the chosen cluster."""
+        from quantix_cli.session import Session, run  # aiohttp costs 0.2 s that --help must not pay
+
+        target = cluster.choose(self.kubeconfig, self.context, os.environ)
+
+        async def with_session(api: Any) -> T:
+            namespace = None if self.all_namespaces else self.namespace or api.access.namespace or "default"
+            session = Session(
+                api, self.terminal, self.layout, target, namespace, self.assume_yes, self.timeout_s
+            )
+            return await command(session)
+
+        return run(target, _API_TIMEOUT_S, with_session)
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the common options; the function gets them as its first argument, an Invocation."""
+
+    @functools.wraps(function)
+    def with_invocation(*args: Any, **given: Any) -> Any:
+        terminal = detect(os.environ, no_color=given.pop("no_color"))
+        invocation = Invocation(
+            terminal=terminal,
+            kubeconfig=given.pop("kubeconfig"),
+            context=given.pop("context"),
+            namespace=given.pop("namespace"),
+            all_namespaces=given.pop("all_namespaces"),
+            assume_yes=given.pop("yes"),
+            verbose=given.pop("verbose"),
+            timeout_s=given.pop("timeout_s"),
+        )
+        return function(invocation, *args, **given)
+
+    for option in reversed(_OPTIONS):
+        with_invocation = option(with_invocation)
+    return with_invocation

@@ -1,0 +1,26 @@
+"""Asking before what cannot be taken back. Without a terminal a question ends the command: nothing hangs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.terminal import Terminal
+
+_LISTED = 10
+
+
+def confirm(question: str, effects: Sequence[str], *, assume_yes: bool, terminal: Terminal) -> None:
+    """Show what would happen and ask. Raises CommandError: 2 without a terminal, 1 when the answer is no."""
+    if assume_yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError(Exit.USAGE, f"{question} Nobody can be asked here; nothing was changed.", "--yes")
+    for effect in effects[:_LISTED]:
+        terminal.note(f"  {terminal.plain(effect)}")
+    if len(effects) > _LISTED:
+        terminal.note(f"  and {len(effects) - _LISTED} more")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError(Exit.FAILED, "Nothing was changed.")

@@ -1,0 +1,104 @@
+"""One command's conversation with the API: opens the client, and turns every failure into an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from quantix_api.errors import QuantixError
+from quantix_api.layout import Layout
+from quantix_cli.cluster import Target
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.terminal import Terminal
+from quantix_client.api import ApiClient
+from quantix_client.errors import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    Unprocessable,
+    Unreachable,
+)
+
+T = TypeVar("T")
+
+_CODES: tuple[tuple[type[QuantixError], Exit], ...] = (
+    (NotFound, Exit.NOT_FOUND),
+    (AlreadyExists, Exit.REFUSED),
+    (Conflict, Exit.REFUSED),
+    (Unauthorized, Exit.NOT_ALLOWED),
+    (Unprocessable, Exit.REFUSED),
+    (Unreachable, Exit.UNREACHABLE),
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a command works with. `namespace` is None for "all of them" (-A)."""
+
+    api: ApiClient
+    terminal: Terminal
+    layout: Layout
+    target: Target
+    namespace: str | None
+    assume_yes: bool
+    timeout_s: float
+
+
+def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:
+    """Run `command` with a client of `target`. Raises CommandError with the exit code that fits."""
+
+    async def with_client() -> T:
+        async with ApiClient.from_kubeconfig(
+            target.kubeconfig, context=target.context, user_agent="qx", timeout_s=timeout_s
+        ) as api:
+            return await command(api)
+
+    try:
+        return asyncio.run(with_client())
+    except QuantixError as error:
+        raise translated(error, target) from error
+
+
+def translated(error: QuantixError, target: Target) -> CommandError:
+    """The command's way to end for an error of the client."""
+    if isinstance(error, Unreachable):
+        return CommandError(
+            Exit.UNREACHABLE,
+            f"{error.message.rstrip('.')}; running VMs are not affected.",
+            "qx doctor on a control-plane host, or make up if it was stopped",
+        )
+    if isinstance(error, Forbidden):
+        # An admission policy's refusal is an answer about the object; RBAC's is one about the person
+        by_policy = "denied request" in error.message
+        code = Exit.REFUSED if by_policy else Exit.NOT_ALLOWED
+        hint = error.hint or ("" if by_policy else "kubectl auth can-i --list shows what you may do")
+        return CommandError(code, plain_refusal(error.message), hint)
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), Exit.FAILED)
+    return CommandError(code, plain_refusal(error.message), error.hint)
+
+
+def plain_refusal(message: str) -> str:
+    """The sentence of a policy or rule, without the server's wrapping around it."""
+    _, mark, sentence = message.partition("denied request: ")
+    return sentence if mark else message
+
+
+async def each(
+    objects: list[dict[str, Any]],
+    act: Callable[[dict[str, Any]], Awaitable[None]],
+    session: Session,
+) -> Exit:
+    """Do `act` for every object, one line per failure; the gravest exit code."""
+    worst = Exit.DONE
+    for obj in objects:
+        try:
+            await act(obj)
+        except (QuantixError, CommandError) as raised:
+            error = raised if isinstance(raised, CommandError) else translated(raised, session.target)
+            session.terminal.error(error.message, error.hint)
+            worst = max(worst, error.exit_code)
+    return worst

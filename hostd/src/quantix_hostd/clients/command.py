@@ -1,0 +1,95 @@
+"""Runs a program of the host and says what it said: the one place that starts one.
+
+Used by the other clients only. No shell is involved; a program that outlives its deadline, or whose caller
+was cancelled, is killed with everything that it started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quantix_api.errors import PermanentError, TransientError
+
+_MAX_QUOTE = 300
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a program ended. `code` is negative when a signal ended it."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class CommandFailed(TransientError):
+    """The program ended with another code than 0."""
+
+    def __init__(self, argv: Sequence[str], result: CommandResult) -> None:
+        said = (result.stderr.strip() or result.stdout.strip())[-_MAX_QUOTE:]
+        super().__init__(
+            "CommandFailed", f"`{shlex.join(argv)}` ended with code {result.code}. Said: {said or 'nothing'}"
+        )
+        self.result = result
+
+
+class CommandTimedOut(TransientError):
+    """The program was killed at its deadline."""
+
+    def __init__(self, argv: Sequence[str], timeout_s: float) -> None:
+        super().__init__("CommandTimedOut", f"`{shlex.join(argv)}` did not end within {timeout_s:g} s")
+
+
+async def run(
+    *argv: str,
+    timeout_s: float = 30.0,
+    stdin: str | None = None,
+    pass_fds: tuple[int, ...] = (),
+    check: bool = True,
+) -> CommandResult:
+    """Run `argv` and return what it said.
+
+    Raises CommandFailed (with `check`), CommandTimedOut, or PermanentError with reason ProgramMissing.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=pass_fds,
+            start_new_session=True,
+            env={"PATH": os.defpath + ":/usr/local/sbin:/usr/sbin:/sbin", "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise PermanentError(
+            "ProgramMissing", f"The program {argv[0]} is not installed", "install it, or run qx up again"
+        ) from error
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, err = await process.communicate(stdin.encode() if stdin is not None else None)
+    except TimeoutError as error:
+        raise CommandTimedOut(argv, timeout_s) from error
+    finally:
+        if process.returncode is None:
+            await _end(process)
+    result = CommandResult(process.returncode or 0, _text(out), _text(err))
+    if check and result.code != 0:
+        raise CommandFailed(argv, result)
+    return result
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")

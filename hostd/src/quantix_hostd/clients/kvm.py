@@ -1,0 +1,86 @@
+"""Whether KVM really works on this host, found out by running a guest.
+
+`/dev/kvm` may exist and open and still run no stock guest: some paravirtual hosts hang at the switch to
+protected mode, and `virsh domcapabilities` says that all is well. Only trying tells. Used by `main`, once.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from quantix_hostd.clients.command import CommandTimedOut, run
+from quantix_hostd.clients.kvmprobe import SUCCESS_CODE, render_rom
+
+# A working KVM needs 0.1 s, emulation 0.2 s
+_PROBE_S = 2.0
+
+
+class Accelerator(StrEnum):
+    """How QEMU runs guests; the value is libvirt's domain type."""
+
+    KVM = "kvm"
+    TCG = "qemu"
+
+
+@dataclass(frozen=True)
+class KvmVerdict:
+    """`why` says in words what stands in the way, "" when KVM works."""
+
+    accelerator: Accelerator
+    why: str = ""
+
+
+class KvmClient:
+    """Probes as `qemu_user`, the one that libvirt starts QEMU as (None: as ourselves)."""
+
+    def __init__(self, qemu_user: str | None, device: Path = Path("/dev/kvm")) -> None:
+        self._user = qemu_user
+        self._device = device
+
+    async def probe(self) -> KvmVerdict:
+        """Try KVM. Raises PermanentError (ProgramMissing) when QEMU is not installed."""
+        if not self._device.exists():
+            return KvmVerdict(Accelerator.TCG, f"there is no {self._device}")
+        code = await self.boot("kvm", timeout_s=_PROBE_S)
+        if code == SUCCESS_CODE:
+            return KvmVerdict(Accelerator.KVM)
+        if code is None:
+            return KvmVerdict(Accelerator.TCG, "a guest started with it hangs")
+        return KvmVerdict(Accelerator.TCG, "QEMU cannot start a guest with it")
+
+    async def boot(self, accelerator: str, *, timeout_s: float, rom: bytes | None = None) -> int | None:
+        """QEMU's exit code after running the payload (or another ROM); None when it did not end in time."""
+        descriptor = os.memfd_create("kvm-probe", 0)
+        try:
+            os.write(descriptor, rom or render_rom())
+            os.fchmod(descriptor, 0o444)
+            argv = [*self._as_user(), *_qemu(accelerator, f"/dev/fd/{descriptor}")]
+            result = await run(*argv, timeout_s=timeout_s, pass_fds=(descriptor,), check=False)
+        except CommandTimedOut:
+            return None
+        finally:
+            os.close(descriptor)
+        return result.code
+
+    def _as_user(self) -> list[str]:
+        if self._user is None or os.getuid() != 0:
+            return []
+        entry = pwd.getpwnam(self._user)
+        return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups"]
+
+
+def _qemu(accelerator: str, rom: str) -> list[str]:
+    machine = ["-accel", accelerator, "-M", "q35", "-m", "32", "-nodefaults", "-display", "none"]
+    return [
+        "qemu-system-x86_64",
+        *machine,
+        "-bios",
+        rom,
+        "-device",
+        "isa-debug-exit,iobase=0xf4,iosize=1",
+        "-no-reboot",
+    ]

@@ -1,0 +1,1 @@
+"""The NoCloud seed of a VM: what cloud-init in the guest reads at its first boot."""

@@ -1,0 +1,1 @@
+"""Images on this host: downloaded or received, checked, kept as read-only bases."""

@@ -15,7 +15,6 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from quantix_api.resources import Resource
-
 from quantix_client.clock import Clock
 from quantix_client.errors import Unprocessable
 from quantix_client.kubeconfig import Access
@@ -203,18 +202,16 @@ class ApiClient:
 
 def collection_path(resource: Resource, namespace: str | None) -> str:
     """The URL path of all objects of a resource, in one namespace or in all."""
-    root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
-    if namespace and resource.namespaced:
-        return f"{root}/namespaces/{_segment(namespace)}/{resource.plural}"
-    return f"{root}/{resource.plural}"
+    return resource.path(_segment(namespace) if namespace else None)
 
 
 def object_path(resource: Resource, name: str, namespace: str | None, subresource: str = "") -> str:
     """The URL path of one object or of a subresource of it."""
-    if resource.namespaced and not namespace:
-        raise ValueError(f"{resource.kind} {name} needs a namespace")
-    path = f"{collection_path(resource, namespace)}/{_segment(name)}"
-    return f"{path}/{subresource}" if subresource else path
+    if not resource.namespaced:
+        return resource.path(None, _segment(name), subresource)
+    if not namespace:
+        raise Unprocessable(f"{resource.kind} {name} needs a namespace", reason="Invalid")
+    return resource.path(_segment(namespace), _segment(name), subresource)
 
 
 def _segment(name: str) -> str:

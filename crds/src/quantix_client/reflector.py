@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
-from quantix_api.resources import Resource
 
+from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, ListResult, Manifest
 from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import ApiError, Gone
@@ -80,7 +80,8 @@ class Reflector:
         self._client = client
         self._resource = resource
         self._namespace = namespace
-        self._selectors = {"field_selector": field_selector, "label_selector": label_selector}
+        self._fields = field_selector
+        self._labels = label_selector
         self._on_change = on_change
         self._clock = clock or SystemClock()
         self._version = ""
@@ -115,7 +116,11 @@ class Reflector:
             await self._relist()
         self.counters.watches += 1
         async for event in self._client.watch(
-            self._resource, self._namespace, resource_version=self._version, **self._selectors
+            self._resource,
+            self._namespace,
+            resource_version=self._version,
+            label_selector=self._labels,
+            field_selector=self._fields,
         ):
             self._take(event)
 
@@ -134,7 +139,9 @@ class Reflector:
             self._version = ""
 
     async def _relist(self) -> None:
-        listed = await self._client.list(self._resource, self._namespace, **self._selectors)
+        listed = await self._client.list(
+            self._resource, self._namespace, label_selector=self._labels, field_selector=self._fields
+        )
         self._heard()
         self.counters.lists += 1
         self._replace(listed)

@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -230,7 +231,7 @@ class WorkQueue:
 
     async def _until_next_due(self, delay_s: float | None) -> None:
         self._heap_changed.clear()
-        waits = [asyncio.create_task(self._heap_changed.wait())]
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._heap_changed.wait())]
         if delay_s is not None:
             waits.append(asyncio.create_task(self._clock.sleep(delay_s)))
         try:

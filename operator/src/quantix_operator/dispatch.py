@@ -1,0 +1,115 @@
+"""From "something changed" to "look at these keys": one work queue a controller.
+
+Called by `main` once this process leads. Each controller says which resources concern it and which of its
+keys a change touches; everything else (de-duplication, backoff, concurrency, what an error means) is the same
+for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from quantix_api.resources import Resource
+from quantix_client.api import Manifest
+from quantix_client.clock import Clock
+from quantix_client.reflector import Change, key_of
+from quantix_client.workqueue import WorkQueue
+from quantix_operator.cache import Cache
+from quantix_operator.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+Mapper = Callable[[Manifest, Cache], Iterable[str]]
+
+
+class Controller(Protocol):
+    """What a controller package exports. `watches` maps a changed object to keys of this controller.
+
+    Mappers run in the event loop for the old and the new state of a changed object; they must be quick, pure
+    and must cope with half-filled objects. `reconcile` returns seconds until the next look, or None; see
+    `WorkQueue.run` for what its exceptions mean. Several keys are worked on at once, one key never twice.
+    """
+
+    name: str
+    watches: Mapping[Resource, Mapper]
+    concurrency: int
+
+    async def reconcile(self, key: str) -> float | None: ...
+
+
+Report = Callable[[Controller, str, Exception], Awaitable[None]]
+
+
+def own_key(obj: Manifest, _cache: Cache) -> Iterable[str]:
+    """The mapper of the kind that a controller is about: the object's own key."""
+    return (key_of(obj),)
+
+
+class Dispatcher:
+    """Runs controllers until cancelled: everything there is once, then what changes."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        controllers: Sequence[Controller],
+        metrics: Metrics,
+        *,
+        report: Report,
+        clock: Clock | None = None,
+    ) -> None:
+        self._cache = cache
+        self._controllers = tuple(controllers)
+        self._metrics = metrics
+        self._report = report
+        self.queues = {item.name: WorkQueue(item.name, clock=clock) for item in self._controllers}
+        for name, queue in self.queues.items():
+            metrics.watch_queue(name, queue)
+
+    async def run(self) -> None:
+        """Queue every object of the cache, then follow it. Call when the cache is synced and this process
+        leads.
+        """
+        async with asyncio.TaskGroup() as group:
+            for controller in self._controllers:
+                queue = self.queues[controller.name]
+                for resource, mapper in controller.watches.items():
+                    self._follow(resource, mapper, queue)
+                group.create_task(
+                    queue.run(
+                        partial(self._reconcile, controller),
+                        controller.concurrency,
+                        on_error=partial(self._report, controller),
+                    ),
+                    name=controller.name,
+                )
+
+    def _follow(self, resource: Resource, mapper: Mapper, queue: WorkQueue) -> None:
+        def changed(change: Change) -> None:
+            for state in (change.previous, change.object):
+                for key in self._keys(mapper, state, queue.name):
+                    queue.add(key)
+
+        for item in self._cache.list(resource):
+            for key in self._keys(mapper, item, queue.name):
+                queue.add(key)
+        self._cache.subscribe(resource, changed)
+
+    def _keys(self, mapper: Mapper, state: Manifest | None, controller: str) -> tuple[str, ...]:
+        """A mapper that fails on one strange object must not stop the news of all others."""
+        if state is None:
+            return ()
+        try:
+            return tuple(mapper(state, self._cache))
+        except Exception:
+            self._metrics.mapper_errors.labels(controller).inc()
+            log.exception("change could not be mapped", controller=controller, object=key_of(state))
+            return ()
+
+    async def _reconcile(self, controller: Controller, key: str) -> float | None:
+        with self._metrics.reconcile_seconds.labels(controller.name).time():
+            return await controller.reconcile(key)

@@ -1,0 +1,1 @@
+"""Which host runs which VM: pure filters, scores and plans, and the controller that writes assignments."""

@@ -1,0 +1,152 @@
+"""What a VM's assignment should become: the state machine between a wish (spec) and a report (hostd).
+
+Pure; called by the placement controller for every VM. A host is given only by `plan.place`; what is
+decided here is who keeps a host, who gives it up, who is held and who may ask for a place.
+
+    no host ──wanted, not held, volumes exist──► asks for a place ──fits──► host (epoch + 1)
+       ▲                                                                      │
+       │  hold GuestShutdown | Crashed: until powerState Stopped, a newer     │ hostd reported that it stopped
+       │  restart.at, or an ha.restart that brings it back                    ▼ and let go, for this epoch
+       └──────────────────────── gives up the host (epoch + 1), with or without a hold
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+# Reasons of Ready with which hostd says that a VM it had has ended and that nothing of it is left
+_ENDED = frozenset({"Stopped", "GuestShutdown"})
+_FAILED = frozenset({"QEMUCrashed", "GuestPanicked"})
+_FAILURES = frozenset({"Crashed", "Killed"})
+
+
+class Hold(StrEnum):
+    GUEST_SHUTDOWN = "GuestShutdown"
+    CRASHED = "Crashed"
+    HOST_KILLER = "HostKiller"
+
+
+@dataclass(frozen=True)
+class Seat:
+    """`status.assignment`. Epoch 0: never assigned."""
+
+    host: str | None = None
+    epoch: int = 0
+    hold: str | None = None
+
+
+@dataclass(frozen=True)
+class VmFacts:
+    """What of a VM decides about its assignment. Times are UTC; `last_exit` is runtime.lastExit.reason."""
+
+    seat: Seat
+    power_state: str = "Running"
+    ha_restart: str = "OnFailure"
+    restart_at: datetime | None = None
+    handled_restart_at: datetime | None = None
+    observed_epoch: int = 0
+    domain_absent: bool = False
+    ready_reason: str = ""
+    last_exit: str = ""
+    deleting: bool = False
+    prepared: bool = True
+    """Volumes and instance type are there: it may ask for a place."""
+
+
+class Step(StrEnum):
+    KEEP = "Keep"
+    IDLE = "Idle"
+    GIVE_UP = "GiveUp"
+    HELD = "Held"
+    PLACE = "Place"
+
+
+@dataclass(frozen=True)
+class Course:
+    """What to do with one VM. `seat`: the assignment without a (new) host. PLACE: fill it if a host fits."""
+
+    step: Step
+    seat: Seat
+    look_again_at: datetime | None = None
+
+
+def next_epoch(vm: VmFacts) -> int:
+    """Higher than every epoch that was ever heard of."""
+    return max(vm.seat.epoch, vm.observed_epoch) + 1
+
+
+def course(vm: VmFacts, now: datetime) -> Course:
+    """The one transition of the diagram that applies now."""
+    if vm.seat.host is None:
+        return _course_without_host(vm, now)
+    if vm.deleting or not has_let_go(vm):
+        return Course(Step.KEEP, vm.seat)
+    hold = _hold_after(vm, now)
+    seat = Seat(None, next_epoch(vm), hold)
+    if vm.power_state == "Stopped":
+        return Course(Step.GIVE_UP, seat)
+    if hold is not None:
+        return Course(Step.GIVE_UP, seat, _future_restart(vm, now))
+    return Course(Step.PLACE, seat)
+
+
+def has_let_go(vm: VmFacts) -> bool:
+    """hostd reported, for this epoch, that the VM has ended and that domain and claims are released.
+
+    An absent domain alone is not enough: that is also how a VM looks that is about to start, or one that
+    its host starts again after a crash.
+    """
+    if vm.observed_epoch != vm.seat.epoch or not vm.domain_absent:
+        return False
+    if vm.ready_reason in _ENDED or vm.last_exit == "HostShutdown":
+        return True
+    gives_up = vm.ha_restart == "Never" or vm.power_state == "Stopped"
+    return vm.ready_reason in _FAILED and gives_up
+
+
+def _course_without_host(vm: VmFacts, now: datetime) -> Course:
+    free = Seat(None, vm.seat.epoch, None)
+    if vm.deleting:
+        return Course(Step.IDLE, vm.seat)
+    if vm.power_state == "Stopped":
+        return Course(Step.IDLE, free)
+    if vm.seat.hold is not None and not _lifted(vm, vm.seat.hold, now):
+        return Course(Step.HELD, vm.seat, _future_restart(vm, now))
+    if not vm.prepared:
+        return Course(Step.IDLE, vm.seat)
+    return Course(Step.PLACE, vm.seat)
+
+
+def _hold_after(vm: VmFacts, now: datetime) -> str | None:
+    """Which hold the end of this VM asks for, if nothing lifts it at once."""
+    if vm.power_state == "Stopped":
+        return None
+    hold: Hold | None = None
+    if vm.last_exit == "GuestShutdown":
+        hold = Hold.GUEST_SHUTDOWN
+    elif vm.last_exit in _FAILURES:
+        hold = Hold.CRASHED
+    return None if hold is None or _lifted(vm, hold, now) else hold.value
+
+
+def _lifted(vm: VmFacts, hold: str, now: datetime) -> bool:
+    brings_back = {
+        Hold.GUEST_SHUTDOWN: ("Always",),
+        Hold.CRASHED: ("Always", "OnFailure"),
+    }.get(Hold(hold), ())
+    return vm.ha_restart in brings_back or (_restart_asked(vm) and _future_restart(vm, now) is None)
+
+
+def _restart_asked(vm: VmFacts) -> bool:
+    if vm.restart_at is None:
+        return False
+    return vm.handled_restart_at is None or vm.restart_at > vm.handled_restart_at
+
+
+def _future_restart(vm: VmFacts, now: datetime) -> datetime | None:
+    """The time of a restart that was asked for and lies ahead: nothing else would wake this VM."""
+    if vm.restart_at is not None and _restart_asked(vm) and vm.restart_at > now:
+        return vm.restart_at
+    return None

@@ -1,0 +1,341 @@
+"""The only door to libvirtd: calls in threads with a limit and a deadline, events to a sink, reconnects.
+
+Made by `main`, used by the VM's reconciler, the inventory and metrics. It never touches a domain that is not
+ours (no `qx-` name, or no metadata of ours), never uses createXML, autostart or a saved image. Source for
+calls and codes: libvirt 9.0, libvirt-domain.h and virterror.h.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from xml.etree import ElementTree
+
+import libvirt
+import structlog
+
+from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError
+from quantix_hostd.clients.hypervisor import (
+    DomainEvent,
+    DomainSnapshot,
+    DomainState,
+    DomainStats,
+    DomainSummary,
+    ShutdownMode,
+)
+from quantix_hostd.clients.libvirt_events import ensure_event_loop, register
+from quantix_hostd.domainxml.metadata import METADATA_KEY, parse_metadata
+from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, METADATA_NAMESPACE, vm_uid_of
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+# below the connection's max_client_requests of our libvirtd.conf (64): hypervisor.md, section 11
+_CALL_LIMIT = 16
+_SLOW_CALL_LIMIT = 2
+_DEADLINE_S = 60.0
+_RECONNECT_S = 0.5
+_KEEPALIVE_S, _KEEPALIVE_COUNT = 5, 3
+_FORGET = (
+    libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+    | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+)
+_BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
+_STATS = (
+    libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+    | libvirt.VIR_DOMAIN_STATS_INTERFACE
+    | libvirt.VIR_DOMAIN_STATS_BLOCK
+)
+_REFUSED = frozenset(
+    {
+        libvirt.VIR_ERR_XML_ERROR,
+        libvirt.VIR_ERR_XML_DETAIL,
+        libvirt.VIR_ERR_XML_INVALID_SCHEMA,
+        libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+        libvirt.VIR_ERR_NO_SUPPORT,
+        libvirt.VIR_ERR_INVALID_ARG,
+    }
+)
+
+
+class LibvirtClient:
+    """Fulfils `Hypervisor`. `run` keeps the connection; `on_reset` is called after each (re)connection."""
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        on_event: Callable[[DomainEvent], None],
+        on_reset: Callable[[], None] = lambda: None,
+        deadline_s: float = _DEADLINE_S,
+    ) -> None:
+        self._uri = uri
+        self._on_event = on_event
+        self._on_reset = on_reset
+        self._deadline_s = deadline_s
+        self._connection: Any = None
+        self._lost = asyncio.Event()
+        self._calls = ThreadPoolExecutor(_CALL_LIMIT, thread_name_prefix="libvirt")
+        self._slow_calls = ThreadPoolExecutor(_SLOW_CALL_LIMIT, thread_name_prefix="libvirt-slow")
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    async def run(self) -> None:
+        """Connect, and connect again whenever libvirtd went away, until cancelled."""
+        try:
+            while True:
+                try:
+                    await self.connect()
+                except TransientError as error:
+                    log.warning("libvirt is away", reason=error.reason, said=error.message)
+                    await asyncio.sleep(_RECONNECT_S)
+                    continue
+                await self._lost.wait()
+                log.warning("libvirt closed the connection")
+        finally:
+            await self.close()
+
+    async def connect(self) -> None:
+        """Open the connection once; raises TransientError when libvirtd does not answer."""
+        loop = asyncio.get_running_loop()
+        self._lost = asyncio.Event()
+
+        def event(found: DomainEvent) -> None:
+            loop.call_soon_threadsafe(self._on_event, found)
+
+        def closed(connection: Any, _reason: int, _opaque: Any) -> None:
+            loop.call_soon_threadsafe(self._drop, connection)
+
+        def connect() -> Any:
+            ensure_event_loop()
+            connection = libvirt.open(self._uri)
+            register(connection, event)
+            if not self._uri.startswith("test:"):
+                connection.registerCloseCallback(closed, None)
+                connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVE_COUNT)
+            return connection
+
+        self._connection = await self._in_thread(self._calls, connect)
+        self._on_reset()
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await asyncio.to_thread(_close_quietly, connection)
+        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._slow_calls.shutdown(wait=False, cancel_futures=True)
+
+    async def domains(self) -> tuple[DomainSummary, ...]:
+        return await self._call(lambda connection: tuple(_summary(d) for d in connection.listAllDomains()))
+
+    async def domain(self, name: str) -> DomainSnapshot | None:
+        def read(connection: Any) -> DomainSnapshot | None:
+            domain = _lookup(connection, name)
+            return None if domain is None else _snapshot(domain)
+
+        return await self._call(read)
+
+    async def define(self, xml: str) -> None:
+        root = ElementTree.fromstring(xml)
+        name, uuid = root.findtext("name", ""), root.findtext("uuid", "")
+
+        def define(connection: Any) -> None:
+            for found in (_lookup(connection, name), _lookup_uuid(connection, uuid)):
+                if found is not None and (found.name() != name or not _is_ours(found)):
+                    raise InvariantError(
+                        "IdentityConflict",
+                        f"libvirt has a domain {found.name()} of this name or UUID that is not this VM's.",
+                        "rename or remove that domain",
+                    )
+            connection.defineXML(xml)
+
+        await self._call(define)
+
+    async def create_paused(self, name: str) -> None:
+        flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_FORCE_BOOT
+        await self._on_own(name, lambda domain: domain.createWithFlags(flags))
+
+    async def resume(self, name: str) -> None:
+        await self._on_own(name, lambda domain: domain.resume())
+
+    async def suspend(self, name: str) -> None:
+        await self._on_own(name, lambda domain: domain.suspend())
+
+    async def shutdown(self, name: str, mode: ShutdownMode) -> None:
+        flags = (
+            libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT
+            if mode is ShutdownMode.AGENT
+            else libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
+        )
+        await self._on_own(name, lambda domain: domain.shutdownFlags(flags))
+
+    async def reset(self, name: str) -> None:
+        await self._on_own(name, lambda domain: domain.reset(0))
+
+    async def destroy(self, name: str, *, graceful: bool) -> None:
+        flags = libvirt.VIR_DOMAIN_DESTROY_GRACEFUL if graceful else libvirt.VIR_DOMAIN_DESTROY_DEFAULT
+
+        def destroy(domain: Any) -> None:
+            if domain.isActive():
+                domain.destroyFlags(flags)
+
+        await self._on_own(name, destroy, missing_ok=True)
+
+    async def undefine(self, name: str) -> None:
+        def undefine(domain: Any) -> None:
+            if domain.isActive():
+                # it would become transient, and lose its TPM state at the next power-off
+                raise InvariantError("InternalError", f"Domain {name} runs and cannot be undefined.")
+            domain.undefineFlags(_FORGET)
+
+        await self._on_own(name, undefine, missing_ok=True)
+
+    async def set_metadata(self, name: str, xml: str) -> None:
+        kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+
+        def write(domain: Any) -> None:
+            flags = _BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
+            domain.setMetadata(kind, xml, METADATA_KEY, METADATA_NAMESPACE, flags)
+
+        await self._on_own(name, write)
+
+    async def resize_disk(self, name: str, target: str, size_bytes: int) -> None:
+        flags = libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
+        await self._on_own(name, lambda domain: domain.blockResize(target, size_bytes, flags))
+
+    async def set_link(self, name: str, alias: str, *, up: bool) -> None:
+        def update(domain: Any) -> None:
+            live = ElementTree.fromstring(domain.XMLDesc(0))
+            for nic in live.iterfind("devices/interface"):
+                found = nic.find("alias")
+                if found is None or found.get("name") != alias:
+                    continue
+                link = nic.find("link")
+                if link is None:
+                    link = ElementTree.SubElement(nic, "link")
+                link.set("state", "up" if up else "down")
+                domain.updateDeviceFlags(ElementTree.tostring(nic, encoding="unicode"), _BOTH)
+
+        await self._on_own(name, update)
+
+    async def stats(self) -> tuple[DomainStats, ...]:
+        def read(connection: Any) -> tuple[DomainStats, ...]:
+            flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+            found = connection.getAllDomainStats(_STATS, flags)
+            return tuple(
+                DomainStats(domain.name(), {k: v for k, v in values.items() if isinstance(v, int)})
+                for domain, values in found
+                if vm_uid_of(domain.name())
+            )
+
+        return await self._call(read, slow=True)
+
+    async def _on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
+        def run(connection: Any) -> None:
+            domain = _lookup(connection, name)
+            if domain is None:
+                if missing_ok:
+                    return
+                raise TransientError("InternalError", f"libvirt has no domain {name}.")
+            if not _is_ours(domain):
+                raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
+            act(domain)
+
+        await self._call(run)
+
+    async def _call(self, act: Callable[[Any], T], *, slow: bool = False) -> T:
+        connection = self._connection
+        if connection is None:
+            raise TransientError(
+                "LibvirtDown", "libvirtd does not answer.", "`systemctl status quantix-libvirtd`"
+            )
+        pool = self._slow_calls if slow else self._calls
+        return await self._in_thread(pool, lambda: act(connection), connection)
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, act: Callable[[], T], connection: Any = None) -> T:
+        future = asyncio.get_running_loop().run_in_executor(pool, _translated, act)
+        try:
+            return await asyncio.wait_for(future, self._deadline_s)
+        except TimeoutError as error:
+            if connection is not None:
+                self._drop(connection)
+            raise TransientError(
+                "LibvirtDown", f"libvirt did not answer within {self._deadline_s:.0f} s."
+            ) from error
+
+    def _drop(self, connection: Any) -> None:
+        """Forget a connection that closed or hangs, so that `run` opens another."""
+        if connection is self._connection or self._connection is None:
+            self._connection = None
+            self._lost.set()
+
+
+def _translated(act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except libvirt.libvirtError as error:
+        raise _translate(error) from error
+
+
+def _translate(error: libvirt.libvirtError) -> QuantixError:
+    code, said = error.get_error_code(), error.get_error_message() or str(error)
+    if code in _REFUSED:
+        return PermanentError(
+            "ConfigRefused", f"libvirt refuses the domain. Said: {said}.", "change what it names"
+        )
+    if code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN):
+        return TransientError("LibvirtDown", f"libvirtd does not answer. Said: {said}.")
+    return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
+
+
+def _lookup(connection: Any, name: str) -> Any:
+    return _found(lambda: connection.lookupByName(name))
+
+
+def _lookup_uuid(connection: Any, uuid: str) -> Any:
+    return _found(lambda: connection.lookupByUUIDString(uuid))
+
+
+def _found(look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def _is_ours(domain: Any) -> bool:
+    if not domain.name().startswith(DOMAIN_PREFIX):
+        return False
+    xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    return parse_metadata(ElementTree.fromstring(xml)) is not None
+
+
+def _summary(domain: Any) -> DomainSummary:
+    state, reason = domain.state()
+    uid = vm_uid_of(domain.name()) if _is_ours(domain) else None
+    return DomainSummary(domain.name(), domain.UUIDString(), DomainState(state), reason, uid)
+
+
+def _snapshot(domain: Any) -> DomainSnapshot:
+    inactive = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    live = domain.XMLDesc(0) if domain.isActive() else None
+    state, reason = domain.state()
+    return DomainSnapshot(domain.name(), domain.UUIDString(), DomainState(state), reason, inactive, live)
+
+
+def _close_quietly(connection: Any) -> None:
+    try:
+        connection.close()
+    except libvirt.libvirtError as error:
+        log.info("closing the connection to libvirt", said=str(error))

@@ -1,0 +1,53 @@
+"""Renders a whole domain: the table of contents of this package.
+
+Called before every start (and by the comparison with what runs). Pure: no file, no host is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quantix_hostd.domainxml import consoles, cpu, disks, hardware, machine, memory, metadata, nics, pcie
+from quantix_hostd.domainxml.element import Element, element, serialize
+from quantix_hostd.domainxml.spec import DomainSpec
+
+Configurator = Callable[[DomainSpec], list[Element]]
+
+_TOP: tuple[Configurator, ...] = (
+    machine.configure_identity,
+    metadata.configure_metadata,
+    memory.configure_memory,
+    cpu.configure_vcpus,
+    cpu.configure_cputune,
+    machine.configure_sysinfo,
+    machine.configure_os,
+    machine.configure_features,
+    cpu.configure_cpu,
+    machine.configure_clock,
+    machine.configure_lifecycle,
+)
+_DEVICES: tuple[Configurator, ...] = (
+    disks.configure_disks,
+    pcie.controllers,
+    disks.configure_controllers,
+    nics.configure_nics,
+    consoles.configure_serial,
+    consoles.configure_channels,
+    consoles.configure_graphics,
+    hardware.configure_tpm,
+    memory.configure_balloon,
+    hardware.configure_rng,
+    hardware.configure_panic,
+)
+
+
+def render_domain(spec: DomainSpec) -> str:
+    """The domain's XML (libvirt 9.0, formatdomain.html); raises PermanentError for what cannot be."""
+    domain = element("domain", {"type": "kvm" if spec.kvm else "qemu"})
+    for configure in _TOP:
+        domain.extend(configure(spec))
+    devices = element("devices", {}, element("emulator", text=spec.emulator))
+    for configure in _DEVICES:
+        devices.extend(configure(spec))
+    domain.append(devices)
+    return serialize(domain)

@@ -1,0 +1,179 @@
+"""What a domain is made of: the frozen input of the renderer.
+
+Filled by `virtualmachine/desired.py` from a VirtualMachine and the facts of the host. Holds host paths and
+numbers only, never an API object, so that the configurators stay pure and small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+DomainUuid = NewType("DomainUuid", str)
+SwitchPortName = NewType("SwitchPortName", str)
+
+DOMAIN_PREFIX = "qx-"
+METADATA_NAMESPACE = "https://quantix.io/domain/1"
+GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
+QUANTIX_AGENT_CHANNEL = "io.quantix.agent.0"
+
+
+class Bus(StrEnum):
+    VIRTIO = "virtio"
+    SCSI = "scsi"
+    SATA = "sata"
+
+
+class Firmware(StrEnum):
+    """Symbolic names, as in `status.resolved.firmware`; each host maps them to its own files."""
+
+    BIOS = "BIOS"
+    UEFI = "UEFI"
+    UEFI_SECURE_BOOT = "UEFISecureBoot"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A writable disk. `port` is the number the operator gave the device (1, 2, …)."""
+
+    name: str
+    port: int
+    path: str
+    serial: str
+    image_format: str = "qcow2"
+    bus: Bus = Bus.VIRTIO
+    cache: str = "none"
+    native_io: bool = True
+    read_only: bool = False
+    boot_order: int | None = None
+    iops: int = 0
+    bytes_per_second: int = 0
+
+
+@dataclass(frozen=True)
+class Cdrom:
+    """A read-only medium; `path` None is an empty drive. `unit` is its place on the SATA controller (0–5)."""
+
+    name: str
+    unit: int
+    path: str | None
+    boot_order: int | None = None
+
+
+@dataclass(frozen=True)
+class Nic:
+    name: str
+    port: int
+    switch_port: SwitchPortName
+    mac: str
+    mtu: int
+    bridge: str
+    model: str = "virtio"
+    link_up: bool = True
+    queues: int = 1
+    offloads: bool = True
+    boot_order: int | None = None
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """`model` "HostPassthrough" is the host's own CPU; anything else is a name that QEMU knows."""
+
+    model: str
+    cores: int = 1
+    max_cores: int = 1
+    sockets: int = 1
+    threads: int = 1
+    required: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
+    weight: int = 100
+
+
+@dataclass(frozen=True)
+class Console:
+    serial: bool = True
+    vnc: bool = True
+    video: str = "Virtio"
+
+
+@dataclass(frozen=True)
+class Smbios:
+    manufacturer: str = ""
+    product: str = ""
+    version: str = ""
+    serial: str = ""
+    sku: str = ""
+    family: str = ""
+    asset_tag: str = ""
+
+
+@dataclass(frozen=True)
+class FirmwareFiles:
+    """Where this host keeps a UEFI build; the NVRAM file is made by hostd before the start."""
+
+    loader: str
+    nvram: str
+    nvram_template: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the domain is; `epoch` is the assignment's, `generation` the VM's when it was rendered."""
+
+    vm_uid: str
+    namespace: str
+    name: str
+    uuid: DomainUuid
+    epoch: int
+    generation: int
+    handled_restart_at: str = ""
+
+
+@dataclass(frozen=True)
+class DomainSpec:
+    identity: Identity
+    machine_type: str
+    cpu: Cpu
+    memory_bytes: int
+    run_dir: str
+    console_log: str
+    emulator: str = "/usr/bin/qemu-system-x86_64"
+    kvm: bool = True
+    os: str = "Linux"
+    firmware: Firmware = Firmware.BIOS
+    firmware_files: FirmwareFiles | None = None
+    tpm: bool = False
+    disks: tuple[Disk, ...] = ()
+    cdroms: tuple[Cdrom, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    console: Console = field(default_factory=Console)
+    smbios: Smbios = field(default_factory=Smbios)
+    timezone: str = "UTC"
+    boot_menu_seconds: int = 0
+
+    @property
+    def domain_name(self) -> str:
+        return domain_name(self.identity.vm_uid)
+
+    @property
+    def serial_socket(self) -> str:
+        return f"{self.run_dir}/serial.sock"
+
+    @property
+    def vnc_socket(self) -> str:
+        return f"{self.run_dir}/vnc.sock"
+
+
+def domain_name(vm_uid: str) -> str:
+    return DOMAIN_PREFIX + vm_uid
+
+
+def vm_uid_of(name: str) -> str | None:
+    """The VM's UID when `name` is a domain name of ours, else None."""
+    return name.removeprefix(DOMAIN_PREFIX) if name.startswith(DOMAIN_PREFIX) else None
+
+
+def tap_name(switch_port: str) -> str:
+    """The host's interface of a port: fixed, so that a stale one can never be another VM's (15 bytes at most)."""
+    return "qx" + switch_port.replace("-", "")[:12]

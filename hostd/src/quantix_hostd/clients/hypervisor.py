@@ -1,7 +1,7 @@
 """What hostd needs of a hypervisor: the protocol that libvirt's client and the tests' fake both fulfil.
 
-No libvirt here. Every call names a domain of ours; implementations refuse domains that are not (hypervisor.md,
-section 1) with InvariantError, and translate foreign errors.
+No libvirt here. Every call names a domain of ours; implementations refuse domains that are not with
+InvariantError (hypervisor.md, section 1), and translate foreign errors.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def _sata_units(spec: DomainSpec) -> dict[str, int]:
     if len(wanted) > len(free):
         raise PermanentError(
             "ConfigRefused",
-            f"The SATA controller has room for {len(free)} disks beside the CD-ROMs, and {len(wanted)} want it.",
+            f"{len(wanted)} disks want the SATA bus, and beside the CD-ROMs it has room for {len(free)}.",
             "give some disks the bus Virtio or SCSI",
         )
     return dict(zip(wanted, free, strict=False))

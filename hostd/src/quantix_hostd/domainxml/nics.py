@@ -32,7 +32,7 @@ def _nic(nic: Nic) -> Element:
 
 
 def _driver(nic: Nic) -> Element | None:
-    """Offloads off where OVS reads the tap by AF_PACKET (userspace datapath): else ping works and TCP fails."""
+    """Offloads off where OVS reads the tap by AF_PACKET: there ping works and TCP fails with them."""
     if nic.model != "virtio":
         return None
     attributes: dict[str, str | int] = {"name": "qemu"} if not nic.offloads else {}

@@ -175,5 +175,5 @@ def vm_uid_of(name: str) -> str | None:
 
 
 def tap_name(switch_port: str) -> str:
-    """The host's interface of a port: fixed, so that a stale one can never be another VM's (15 bytes at most)."""
+    """The host's interface of a port (at most 15 bytes): fixed, so a stale one is never another VM's."""
     return "qx" + switch_port.replace("-", "")[:12]

@@ -20,7 +20,7 @@ Fields = Mapping[str, str]
 _KIB = 1024
 _UNIT_BYTES = {"b": 1, "bytes": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
-# "path@attribute" is an attribute, "path#" the text, "path?" whether the element is there, "path*" its address
+# "path@name" is an attribute, "path#" the text, "path?" whether the element is there, "path*" an address
 _DOMAIN_FIELDS = {
     "type": "@type",
     "name": "name#",

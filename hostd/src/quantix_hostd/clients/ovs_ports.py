@@ -1,0 +1,174 @@
+"""The taps of guests on the integration bridge: are they wired, whose are they, which are left over.
+
+Used by the VM's reconciler (before, during and after a start) and by a sweep every 30 s. It reads and marks
+interfaces of `qx-int` only and removes only those that carry our owner key, or the id of a port that is about
+to be started (network.md, section 5). Bridges and OVN's settings belong to `clients/ovs.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from quantix_api.errors import TransientError
+from quantix_hostd.clients import command
+from quantix_hostd.domainxml.spec import tap_name
+
+OWNER_KEY = "quantix.io/owner"
+_PORT_KEY = "iface-id"
+_INSTALLED_KEY = "ovn-installed"
+_CALL_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One interface of the bridge. `port` is the logical switch port (iface-id), "" when it has none."""
+
+    name: str
+    port: str
+    owner: str
+    installed: bool
+
+
+@dataclass(frozen=True)
+class PortProblem:
+    """Why a port does not carry packets yet; `reason` is one of the conditions' table."""
+
+    port: str
+    reason: str
+    message: str
+
+
+class GuestPorts(Protocol):
+    """What the VM's reconciler needs of the virtual switch. All may raise TransientError."""
+
+    async def problems(self, ports: Collection[str]) -> tuple[PortProblem, ...]:
+        """What is wrong with these ports now; empty when all are wired and their flows are in."""
+
+    async def wait_installed(self, ports: Collection[str], timeout_s: float) -> tuple[PortProblem, ...]:
+        """Wait until OVN has put in the flows of all ports, at most `timeout_s`; then what is missing."""
+
+    async def set_owner(self, ports: Collection[str], vm_uid: str) -> None:
+        """Mark the taps of these ports as the VM's."""
+
+    async def remove(self, ports: Collection[str]) -> None:
+        """Remove every interface with one of these ports' ids: before a start and at the release."""
+
+    async def purge_stale(self, live: Collection[str]) -> tuple[str, ...]:
+        """Remove interfaces of ours whose port is not in `live`; returns their names."""
+
+
+class OvsGuestPorts:
+    """`GuestPorts` by ovs-vsctl on the database at `database` ("unix:/…/db.sock")."""
+
+    def __init__(self, database: str, bridge: str = "qx-int") -> None:
+        self._database = database
+        self._bridge = bridge
+
+    async def problems(self, ports: Collection[str]) -> tuple[PortProblem, ...]:
+        return find_problems(ports, await self.interfaces()) if ports else ()
+
+    async def wait_installed(self, ports: Collection[str], timeout_s: float) -> tuple[PortProblem, ...]:
+        if not ports:
+            return ()
+        waits: list[str] = []
+        for port in ports:
+            key = f"external_ids:{_INSTALLED_KEY}=true"
+            waits += ["--", "wait-until", "Interface", tap_name(port), key]
+        # ovs-vsctl ends itself by SIGALRM at its timeout; what is missing is then read, not guessed
+        await self._vsctl(*waits[1:], timeout_s=max(1, round(timeout_s)), check=False)
+        return await self.problems(ports)
+
+    async def set_owner(self, ports: Collection[str], vm_uid: str) -> None:
+        wanted = set(ports)
+        marks: list[str] = []
+        for interface in await self.interfaces():
+            if interface.port in wanted and interface.owner != vm_uid:
+                marks += ["--", "set", "Interface", interface.name, f'external_ids:"{OWNER_KEY}"="{vm_uid}"']
+        if marks:
+            await self._vsctl(*marks[1:])
+
+    async def remove(self, ports: Collection[str]) -> None:
+        wanted = set(ports)
+        await self._delete(
+            interface.name for interface in await self.interfaces() if interface.port in wanted
+        )
+
+    async def purge_stale(self, live: Collection[str]) -> tuple[str, ...]:
+        names = stale_interfaces(set(live), await self.interfaces())
+        await self._delete(names)
+        return names
+
+    async def interfaces(self) -> tuple[Interface, ...]:
+        """The interfaces of our bridge; none while there is no bridge."""
+        listed = await self._vsctl("list-ports", self._bridge, check=False)
+        names = set(listed.split())
+        table = await self._vsctl("--format=json", "--columns=name,external_ids", "list", "Interface")
+        return tuple(found for found in parse_interfaces(table) if found.name in names)
+
+    async def _delete(self, names: Iterable[str]) -> None:
+        deletions: list[str] = []
+        for name in names:
+            deletions += ["--", "--if-exists", "del-port", self._bridge, name]
+        if deletions:
+            await self._vsctl(*deletions[1:])
+
+    async def _vsctl(self, *arguments: str, timeout_s: int = _CALL_TIMEOUT_S, check: bool = True) -> str:
+        program = ("ovs-vsctl", f"--db={self._database}", f"--timeout={timeout_s}")
+        result = await command.run(*program, *arguments, timeout_s=timeout_s + 2.0, check=check)
+        return result.stdout
+
+
+def parse_interfaces(table: str) -> tuple[Interface, ...]:
+    """Parse `ovs-vsctl --format=json --columns=name,external_ids list Interface` (ovs-vsctl(8))."""
+    try:
+        rows = json.loads(table)["data"]
+        return tuple(_interface(name, dict(external_ids[1])) for name, external_ids in rows)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise TransientError("PortNotBound", "Open vSwitch gave no list of its interfaces.") from error
+
+
+def find_problems(ports: Collection[str], interfaces: Iterable[Interface]) -> tuple[PortProblem, ...]:
+    """What keeps `ports` from carrying packets, seen from this host's switch."""
+    by_port: dict[str, list[Interface]] = {}
+    for interface in interfaces:
+        by_port.setdefault(interface.port, []).append(interface)
+    found = (_problem(port, by_port.get(port, [])) for port in ports)
+    return tuple(problem for problem in found if problem)
+
+
+def stale_interfaces(live: set[str], interfaces: Iterable[Interface]) -> tuple[str, ...]:
+    """Interfaces with our owner key and a port of no live domain, and second ones of a live port.
+
+    Of two with one port the tap of our own naming stays: the other is what an older start left.
+    """
+    names = [
+        interface.name
+        for interface in interfaces
+        if interface.owner and (interface.port not in live or interface.name != tap_name(interface.port))
+    ]
+    return tuple(names)
+
+
+def _problem(port: str, interfaces: list[Interface]) -> PortProblem | None:
+    if not interfaces:
+        return PortProblem(port, "PortNotBound", f"Port {port} has no interface on this host.")
+    if len(interfaces) > 1:
+        names = ", ".join(sorted(interface.name for interface in interfaces))
+        return PortProblem(port, "DuplicateInterface", f"Port {port} has several interfaces: {names}.")
+    if not interfaces[0].installed:
+        return PortProblem(
+            port, "PortNotBound", f"ovn-controller has not put in the flows of port {port} yet."
+        )
+    return None
+
+
+def _interface(name: str, external_ids: Mapping[str, str]) -> Interface:
+    return Interface(
+        name=name,
+        port=external_ids.get(_PORT_KEY, ""),
+        owner=external_ids.get(OWNER_KEY, ""),
+        installed=external_ids.get(_INSTALLED_KEY) == "true",
+    )

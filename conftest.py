@@ -1,0 +1,3 @@
+"""Makes the shared fixtures known to the tests of every component."""
+
+pytest_plugins = ["quantix_lab.fixtures"]

@@ -1,0 +1,82 @@
+// Command quantix-controlplane is the embedded control plane of Quantix and, called as kubectl, kubectl.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/pflag"
+	"k8s.io/klog/v2"
+
+	"quantix.io/controlplane/internal/fault"
+	"quantix.io/controlplane/internal/kubectl"
+	"quantix.io/controlplane/internal/serve"
+	"quantix.io/controlplane/internal/settings"
+	"quantix.io/controlplane/internal/version"
+)
+
+const usage = `quantix-controlplane: the embedded control plane of Quantix.
+
+  quantix-controlplane serve [flags]      run it (serve --help lists the flags)
+  quantix-controlplane kubectl ...        kubectl; also when called by that name
+  quantix-controlplane version
+
+Exit codes of serve: 0 stopped, 2 wrong usage, 10 port taken, 11 disk full, 12 data directory damaged,
+13 data directory of another program or a newer version, 1 anything else.
+`
+
+func main() {
+	if filepath.Base(os.Args[0]) == "kubectl" {
+		os.Exit(kubectl.Run(os.Args[1:]))
+	}
+	if len(os.Args) < 2 {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(fault.CodeUsage)
+	}
+	switch word, rest := os.Args[1], os.Args[2:]; word {
+	case "serve":
+		os.Exit(runServe(rest))
+	case "kubectl":
+		os.Exit(kubectl.Run(rest))
+	case "version":
+		fmt.Println(version.Version)
+	case "help", "--help", "-h":
+		fmt.Print(usage)
+	default:
+		fmt.Fprintf(os.Stderr, "There is no command %q.\n\n%s", word, usage)
+		os.Exit(fault.CodeUsage)
+	}
+}
+
+func runServe(arguments []string) int {
+	wanted, err := settings.Parse(arguments)
+	if errors.Is(err, pflag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return fault.CodeUsage
+	}
+	klog.OsExit = func(int) { end(errors.New("the API server ended; its last line says why")) }
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	err = serve.Run(ctx, wanted, end)
+	klog.Flush()
+	if err != nil {
+		end(err)
+	}
+	return 0
+}
+
+// end prints the one sentence that a person needs as the last line and ends the process.
+func end(err error) {
+	problem := fault.From(err)
+	fmt.Fprintln(os.Stderr, problem)
+	os.Exit(problem.Code)
+}

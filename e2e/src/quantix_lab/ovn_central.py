@@ -121,6 +121,7 @@ def database(directory: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
         "ovsdb-server",
         f"--remote=punix:{socket}",
         f"--unixctl={directory}/ovn{name}_db.ctl",
+        f"--pidfile={directory}/ovn{name}_db.pid",
         *QUIET,
         str(store),
     )

@@ -1,0 +1,285 @@
+"""The operator's only way to OVN's northbound database.
+
+Used by the controllers of network, router, securitygroup and nics from the event loop. ovsdbapp runs the
+replica in a thread of its own; one worker thread of ours feeds it, one transaction at a time, and every call
+has a deadline. What a row means is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from ovsdbapp import exceptions
+from ovsdbapp.backend.ovs_idl import connection, transaction
+
+from quantix_api.errors import QuantixError, TransientError
+from quantix_operator.clients.ovn_nb_idl import (
+    LOCK,
+    TABLES,
+    ApplyOperations,
+    NorthboundIdl,
+    StaleObservation,
+    Touched,
+    normal_form,
+)
+from quantix_operator.northbound.capabilities import Capabilities, parse_capabilities
+from quantix_operator.northbound.diff import batches, plan_rows
+from quantix_operator.northbound.rows import (
+    DesiredRow,
+    Observed,
+    Operation,
+    RowRef,
+    SharedKeys,
+    referred_rows,
+)
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+DATABASE = "OVN_Northbound"
+RECONNECT_S = 1.0
+ATTEMPTS = 4
+
+
+class NorthboundUnreachable(TransientError):
+    """The database does not answer: what was asked for may still happen, so observe before the next try."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            "NorthboundUnreachable",
+            f"The network database does not answer. Said: {cause[:200]}. Running guests keep their network.",
+            "look whether its ovsdb-server runs",
+        )
+
+
+@dataclass(frozen=True)
+class _Api:
+    """What a transaction of ovsdbapp needs. Its own API class keeps the connection in a class attribute, so
+    that a second instance in a process would talk to the first database.
+    """
+
+    idl: NorthboundIdl
+
+
+class _Deadline:
+    """A point in monotonic time, shared by the caller and the thread that works for it."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._at = time.monotonic() + timeout_s
+
+    def remaining_s(self) -> float:
+        """Seconds left; raises NorthboundUnreachable when there are none."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise NorthboundUnreachable("no answer in time")
+        return left
+
+
+class Northbound:
+    """One connection to the northbound database at `remote`, for the cluster with this UID."""
+
+    def __init__(self, remote: str, cluster_uid: str, *, deadline_s: float = 10.0) -> None:
+        self._remote = remote
+        self._cluster_uid = cluster_uid
+        self._deadline_s = deadline_s
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="northbound")
+        self._replica: NorthboundIdl | None = None
+        self._connection: Any = None
+        self._listeners: list[Touched] = []
+        self.connected = asyncio.Event()
+
+    @property
+    def cluster_uid(self) -> str:
+        """The cluster whose rows are ours."""
+        return self._cluster_uid
+
+    def subscribe(self, listener: Touched) -> None:
+        """Call `listener(kind, name)` in the event loop when somebody else changed or removed rows of that
+        object, and `listener("", "")` after each full dump, when everything has to be compared again.
+        """
+        self._listeners.append(listener)
+
+    async def run(self) -> None:
+        """Connect, and stay connected until cancelled; `connected` is set after the first full dump."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                if await loop.run_in_executor(self._worker, self._connect, loop):
+                    break
+                await asyncio.sleep(RECONNECT_S)
+            self.connected.set()
+            await loop.create_future()
+        finally:
+            self.connected.clear()
+            # Without the worker: it may hang in a call, and the process is on its way out
+            await asyncio.shield(loop.run_in_executor(None, self._close))
+
+    async def converge(
+        self, owner_uid: str, desired: Sequence[DesiredRow], shared: Sequence[SharedKeys] = ()
+    ) -> int:
+        """Make the rows of one owner as desired, in one transaction (more above 500 rows); returns how many
+        operations that took, 0 when nothing differed.
+
+        Raises WaitingError (Programming) when a row that is referred to is missing, NorthboundUnreachable,
+        StaleObservation when the database kept changing, and InvariantError for values that it cannot hold.
+        """
+        return await self._call(lambda deadline: self._converge(owner_uid, desired, shared, deadline))
+
+    async def observe(self, owner_uid: str, wanted: Sequence[RowRef] = ()) -> Observed:
+        """The rows of one owner, those of `wanted` and, in `known`, which of `wanted` exist."""
+        return await self._call(
+            lambda deadline: self._locked(
+                lambda replica: replica.observe(owner_uid, wanted, wanted), deadline
+            )
+        )
+
+    async def owners(self) -> dict[str, int]:
+        """How many rows each owner has."""
+        return await self._call(lambda deadline: self._locked(lambda replica: replica.owners(), deadline))
+
+    async def count(self) -> tuple[int, int]:
+        """How many rows are ours, and how many are not."""
+        return await self._call(lambda deadline: self._locked(lambda replica: replica.count(), deadline))
+
+    async def capabilities(self) -> Capabilities:
+        """What the running northd can do."""
+
+        def read(replica: NorthboundIdl) -> Capabilities:
+            options = normal_form(_global_row(replica)._data["options"])
+            version = options.get("northd_internal_version", "") if isinstance(options, dict) else ""
+            return parse_capabilities(version)
+
+        return await self._call(lambda deadline: self._locked(read, deadline))
+
+    async def global_ref(self) -> RowRef:
+        """The one row of NB_Global."""
+        return await self._call(
+            lambda deadline: self._locked(
+                lambda replica: RowRef("NB_Global", _global_row(replica).uuid), deadline
+            )
+        )
+
+    async def _call(self, work: Callable[[_Deadline], T]) -> T:
+        deadline = _Deadline(self._deadline_s)
+        future = asyncio.get_running_loop().run_in_executor(self._worker, work, deadline)
+        try:
+            return await asyncio.wait_for(future, self._deadline_s + 0.5)
+        except TimeoutError as silent:
+            raise NorthboundUnreachable("no answer in time") from silent
+
+    def _locked(self, read: Callable[[NorthboundIdl], T], deadline: _Deadline) -> T:
+        replica = self._ready()
+        if not self._connection.lock.acquire(timeout=deadline.remaining_s()):
+            raise NorthboundUnreachable("a transaction is not answered")
+        try:
+            return read(replica)
+        finally:
+            self._connection.lock.release()
+
+    def _ready(self) -> NorthboundIdl:
+        replica = self._replica
+        if replica is None or not replica.monitoring:
+            raise NorthboundUnreachable("not connected")
+        return replica
+
+    def _converge(
+        self,
+        owner_uid: str,
+        desired: Sequence[DesiredRow],
+        shared: Sequence[SharedKeys],
+        deadline: _Deadline,
+    ) -> int:
+        wanted = [row.ref for row in desired]
+        referred = [ref for row in desired for ref in referred_rows(row)]
+        for attempt in range(1, ATTEMPTS + 1):
+            observed = self._locked(lambda replica: replica.observe(owner_uid, wanted, referred), deadline)
+            operations: list[Operation | SharedKeys] = [*plan_rows(owner_uid, desired, observed)]
+            operations += self._locked(lambda replica: replica.missing_keys(shared), deadline)
+            try:
+                for batch in batches(operations):
+                    self._commit(batch, deadline)
+            except StaleObservation as stale:
+                if attempt == ATTEMPTS:
+                    raise
+                log.debug("planning again", owner=owner_uid, cause=stale.message)
+            else:
+                return len(operations)
+        raise AssertionError("unreachable")
+
+    def _commit(self, operations: Sequence[Operation | SharedKeys], deadline: _Deadline) -> None:
+        replica = self._ready()
+        api = _Api(replica)
+        apply = ApplyOperations(api, replica, operations)
+        txn = transaction.Transaction(
+            api, self._connection, deadline.remaining_s(), check_error=True, log_errors=False
+        )
+        txn.add(apply)
+        replica.own_change = True
+        try:
+            txn.commit()
+        except exceptions.TimeoutException as late:
+            # It stays queued: given up, it aborts when its turn comes
+            apply.abandoned = True
+            raise NorthboundUnreachable("a transaction is not answered") from late
+        except QuantixError:
+            raise
+        except RuntimeError as refused:
+            raise _translated(str(refused)) from refused
+        finally:
+            replica.own_change = False
+
+    def _connect(self, loop: asyncio.AbstractEventLoop) -> bool:
+        try:
+            replica = NorthboundIdl.from_server(self._remote, DATABASE, helper_tables=TABLES)
+        except Exception as refused:  # ovsdbapp raises no narrower class
+            log.info("network database is not there yet", remote=self._remote, cause=str(refused))
+            return False
+        replica.cluster = self._cluster_uid
+        replica.on_touched = lambda kind, name: self._touched(loop, kind, name)
+        replica.set_lock(LOCK)
+        link = connection.Connection(replica, timeout=self._deadline_s)
+        try:
+            link.start()
+        except exceptions.TimeoutException as silent:
+            log.info("network database does not answer", remote=self._remote, cause=str(silent))
+            replica.close()
+            return False
+        self._replica, self._connection = replica, link
+        return True
+
+    def _touched(self, loop: asyncio.AbstractEventLoop, kind: str, name: str) -> None:
+        # The loop may be closed while the thread still receives
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._tell, kind, name)
+
+    def _tell(self, kind: str, name: str) -> None:
+        for listener in self._listeners:
+            listener(kind, name)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.stop(timeout=2)
+        self._replica = None
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+
+def _global_row(replica: NorthboundIdl) -> Any:
+    for row in replica.tables["NB_Global"].rows.values():
+        return row
+    raise NorthboundUnreachable("it was not initialized (ovn-nbctl init)")
+
+
+def _translated(refusal: str) -> QuantixError:
+    if "duplicate uuid" in refusal or "referential integrity" in refusal or "constraint" in refusal:
+        return StaleObservation(f"The network database refused a change. Said: {refusal[:200]}.")
+    if "database lock" in refusal:
+        return NorthboundUnreachable("another operator still holds its lock")
+    return TransientError("InternalError", f"The network database refused a change. Said: {refusal[:200]}.")

@@ -1,0 +1,288 @@
+"""The replica of OVN's northbound database, and the one command that changes it.
+
+Used by `clients.ovn_nb` only, in the threads that ovsdbapp and its executor own; nothing here is called from
+the event loop. See the Python IDL of Open vSwitch 3.x (ovs/db/idl.py) and ovsdbapp 2.x or later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from ovs.db import data, error, idl, types
+from ovsdbapp.backend.ovs_idl import command, connection
+
+from quantix_api.errors import InvariantError, TransientError
+from quantix_operator.northbound.rows import (
+    CLUSTER_KEY,
+    KIND_KEY,
+    MEMBERSHIPS,
+    NAME_KEY,
+    OWNER_KEY,
+    ROAMING_TABLES,
+    ROOT_TABLES,
+    Delete,
+    Insert,
+    Observed,
+    ObservedRow,
+    Operation,
+    RowRef,
+    SetRef,
+    SharedKeys,
+    Update,
+    Value,
+)
+
+TABLES = ("NB_Global", *sorted(ROOT_TABLES | MEMBERSHIPS.keys()))
+MAX_BACKOFF_MS = 2000
+LOCK = "quantix_operator"
+
+Touched = Callable[[str, str], None]
+
+
+class StaleObservation(TransientError):
+    """The database is no longer what the plan was made for: observe again, and plan again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("Programming", message)
+
+
+class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
+    """The replica, with an index of our rows by owner.
+
+    `on_touched(kind, name)` is told of every row of ours that somebody else changed or removed, and
+    `on_touched("", "")` after every full dump; both in the thread of the IDL.
+    """
+
+    cluster: str = ""
+    on_touched: Touched | None = None
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._owned: dict[str, set[RowRef]] = {}
+        self.own_change = False
+        self.dumps = 0
+        # The FSM backs off to 8 s by default; a restarted database is back much sooner
+        self._session.reconnect.set_backoff(1000, MAX_BACKOFF_MS)
+
+    def run(self) -> bool:
+        """Process what the server sent; notices the end of a full dump."""
+        before = self.state
+        changed: bool = super().run()
+        if self.state == self.IDL_S_MONITORING and before != self.state:
+            self.dumps += 1
+            if self.on_touched is not None:
+                self.on_touched("", "")
+        return changed
+
+    @property
+    def monitoring(self) -> bool:
+        """Whether the replica is complete and follows the server."""
+        return bool(self.state == self.IDL_S_MONITORING)
+
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
+        """Keep the index; called by the IDL for every row that changes."""
+        marks = _marks(row)
+        if marks.get(CLUSTER_KEY) != self.cluster:
+            return
+        ref = RowRef(row._table.name, row.uuid)
+        if event != idl.ROW_DELETE:
+            self._owned.setdefault(marks.get(OWNER_KEY, ""), set()).add(ref)
+        else:
+            self._owned.get(marks.get(OWNER_KEY, ""), set()).discard(ref)
+        if not self.own_change and event != idl.ROW_CREATE and self.on_touched is not None:
+            self.on_touched(marks.get(KIND_KEY, ""), marks.get(NAME_KEY, ""))
+
+    def rows_of(self, owner_uid: str) -> Iterator[RowRef]:
+        """The rows that carry this owner's mark."""
+        for ref in tuple(self._owned.get(owner_uid, ())):
+            row = self.row(ref)
+            # A dump after a reconnect clears the replica without a notice for each row
+            if row is None or _marks(row).get(OWNER_KEY) != owner_uid:
+                self._owned[owner_uid].discard(ref)
+            else:
+                yield ref
+
+    def row(self, ref: RowRef) -> Any | None:
+        """The replica's row, or None."""
+        return self.tables[ref.table].rows.get(ref.uuid)
+
+    def observe(self, owner_uid: str, wanted: Iterable[RowRef], referred: Iterable[RowRef]) -> Observed:
+        """The rows of an owner and those wanted by UUID in normal form, and which of `referred` exist."""
+        refs = dict.fromkeys((*self.rows_of(owner_uid), *wanted))
+        places = [*refs, *referred]
+        found = ((ref, self.row(ref)) for ref in refs)
+        rows = {ref: self._observed(ref, row, places) for ref, row in found if row is not None}
+        known = frozenset(ref for ref in referred if self.row(ref) is not None)
+        return Observed(rows, known)
+
+    def _observed(self, ref: RowRef, row: Any, places: Sequence[RowRef]) -> ObservedRow:
+        marks = _marks(row)
+        owner = marks.get(OWNER_KEY, "") if marks.get(CLUSTER_KEY) == self.cluster else ""
+        # `_data` fills in defaults when it is asked for a column, but not in items()
+        columns = {name: normal_form(row._data[name]) for name in row._table.columns}
+        return ObservedRow(ref, columns, owner, frozenset(self._parents(ref, places)))
+
+    def _parents(self, ref: RowRef, places: Sequence[RowRef]) -> Iterator[SetRef]:
+        atom = data.Atom(types.UuidType, ref.uuid)
+        for table, column in MEMBERSHIPS.get(ref.table, ()):
+            if ref.table in ROAMING_TABLES:
+                candidates: Iterable[UUID] = tuple(self.tables[table].rows)
+            else:
+                candidates = (place.uuid for place in places if place.table == table)
+            for candidate in candidates:
+                parent = self.row(RowRef(table, candidate))
+                # The datum's own dict: turning a set of thousands into Python rows for each look is slow
+                if parent is not None and atom in parent._data[column].values:
+                    yield SetRef(table, candidate, column)
+
+    def missing_keys(self, shared: Iterable[SharedKeys]) -> list[SharedKeys]:
+        """Those of our keys in shared maps that are missing or differ."""
+        missing = []
+        for item in shared:
+            row = self.row(item.ref)
+            if row is None:
+                raise StaleObservation(f"{item.ref.table} {item.ref.uuid} is gone.")
+            current = normal_form(row._data[item.column])
+            there = current if isinstance(current, dict) else {}
+            keys = {key: text for key, text in item.keys.items() if there.get(key) != text}
+            if keys:
+                missing.append(SharedKeys(item.ref, item.column, keys))
+        return missing
+
+    def owners(self) -> dict[str, int]:
+        """How many rows each owner has."""
+        counted = {owner: sum(1 for _ in self.rows_of(owner)) for owner in tuple(self._owned)}
+        return {owner: rows for owner, rows in counted.items() if rows}
+
+    def count(self) -> tuple[int, int]:
+        """How many rows are ours, and how many are not."""
+        ours = foreign = 0
+        for name, table in self.tables.items():
+            if name == "NB_Global":
+                continue
+            for row in tuple(table.rows.values()):
+                if _marks(row).get(CLUSTER_KEY) == self.cluster:
+                    ours += 1
+                else:
+                    foreign += 1
+        return ours, foreign
+
+
+def normal_form(datum: Any) -> Value:
+    """A datum of OVSDB as northbound.rows describes it."""
+    if datum.type.is_map():
+        return {str(key.value): str(value.value) for key, value in datum.values.items()}
+    values = [atom.value for atom in datum.values]
+    if datum.type.is_optional():
+        return values[0] if values else None
+    if datum.type.n_max == 1:
+        value: Value = values[0]
+        return value
+    return frozenset(values)
+
+
+def _marks(row: Any) -> dict[str, str]:
+    datum = row._data.get("external_ids") if row._data else None
+    if datum is None:
+        return {}
+    return {key.value: value.value for key, value in datum.values.items()}
+
+
+class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
+    """A plan as one transaction: all of it, or nothing."""
+
+    def __init__(
+        self, api: Any, replica: NorthboundIdl, operations: Sequence[Operation | SharedKeys]
+    ) -> None:
+        super().__init__(api)
+        self._replica = replica
+        self._operations = operations
+        self._ran = False
+        self.abandoned = False
+
+    def run_idl(self, txn: Any) -> None:
+        """Write the operations into `txn`; raises StaleObservation when they no longer fit."""
+        if self.abandoned:
+            raise StaleObservation("The change was given up before its turn came.")
+        if self._ran:
+            raise StaleObservation("The network database changed while the change was written.")
+        self._ran = True
+        for operation in self._operations:
+            if isinstance(operation, Insert):
+                self._insert(txn, operation)
+        for operation in self._operations:
+            if isinstance(operation, Update):
+                self._update(operation)
+            elif isinstance(operation, Delete):
+                self._delete(operation)
+            elif isinstance(operation, SharedKeys):
+                row = self._existing(operation.ref)
+                for key, value in operation.keys.items():
+                    row.setkey(operation.column, key, value)
+            else:
+                for parent in operation.parents:
+                    self._enter(parent, operation.ref)
+
+    def _insert(self, txn: Any, operation: Insert) -> None:
+        table = self._replica.tables[operation.ref.table]
+        if operation.ref.uuid in table.rows:
+            raise StaleObservation(f"{operation.ref.table} {operation.ref.uuid} is already there.")
+        row = txn.insert(table, new_uuid=operation.ref.uuid, persist_uuid=True)
+        for column, value in operation.columns.items():
+            self._set(row, column, value)
+
+    def _update(self, operation: Update) -> None:
+        row = self._existing(operation.ref)
+        for column, value in operation.columns.items():
+            self._set(row, column, value)
+        for column, removed in operation.remove_keys.items():
+            for key in removed:
+                row.delkey(column, key)
+        for column, keys in operation.set_keys.items():
+            for key, text in keys.items():
+                row.setkey(column, key, text)
+        for parent in operation.enter:
+            self._enter(parent, operation.ref)
+        for parent in operation.leave:
+            self._leave(parent, operation.ref)
+
+    def _delete(self, operation: Delete) -> None:
+        for parent in operation.leave:
+            self._leave(parent, operation.ref)
+        row = self._replica.row(operation.ref)
+        if row is not None:
+            row.delete()
+
+    def _existing(self, ref: RowRef) -> Any:
+        row = self._replica.row(ref)
+        if row is None:
+            raise StaleObservation(f"{ref.table} {ref.uuid} is gone.")
+        # Fails the transaction if the row goes before it is committed: an update of nothing is no error
+        if ref.table != "NB_Global":
+            row.verify("external_ids")
+        return row
+
+    def _enter(self, parent: SetRef, member: RowRef) -> None:
+        self._existing(RowRef(parent.table, parent.uuid)).addvalue(parent.column, member.uuid)
+
+    def _leave(self, parent: SetRef, member: RowRef) -> None:
+        row = self._replica.row(RowRef(parent.table, parent.uuid))
+        if row is not None:
+            row.delvalue(parent.column, member.uuid)
+
+    def _set(self, row: Any, column: str, value: Value) -> None:
+        plain: Any = value
+        if value is None:
+            plain = []
+        elif isinstance(value, frozenset):
+            plain = list(value)
+        try:
+            # The IDL only logs a value of the wrong type and goes on without it
+            data.Datum.from_python(row._table.columns[column].type, plain, lambda item: item)
+        except error.Error as wrong:
+            raise InvariantError(
+                "InternalError", f"{row._table.name}.{column} cannot hold {value!r}."
+            ) from wrong
+        setattr(row, column, plain)

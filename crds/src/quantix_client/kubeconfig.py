@@ -41,7 +41,7 @@ class Access:
             return None
         context = ssl.create_default_context(cadata=self.ca_pem)
         if self.certificate_pem and self.key_pem:
-            _load_pair(context, self.certificate_pem, self.key_pem)
+            load_pair(context, self.certificate_pem, self.key_pem)
         return context
 
     @property
@@ -154,7 +154,7 @@ def _invalid(path: Path, what: str) -> PermanentError:
     return PermanentError("KubeconfigInvalid", f"The kubeconfig {path} {what}", "write it anew: qx up")
 
 
-def _load_pair(context: ssl.SSLContext, certificate_pem: str, key_pem: str) -> None:
+def load_pair(context: ssl.SSLContext, certificate_pem: str, key_pem: str) -> None:
     """`ssl` takes files only: an anonymous memory file keeps the key off every disk."""
     descriptor = os.memfd_create("client-pair", os.MFD_CLOEXEC)
     try:

@@ -1,0 +1,184 @@
+"""Fetches images over HTTP(S), and nothing that it should not reach.
+
+Used by the image part. A URL comes from whoever may create an Image: every address that a name leads to is
+judged before it is connected to, at each redirect anew, and the connection goes to exactly the address that
+was judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from quantix_api.errors import PermanentError, TransientError
+
+_MAX_REDIRECTS = 5
+_CHUNK_BYTES = 1 << 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LATER = "it is asked again by itself; correct spec.url in a new image if it is wrong"
+# Instance metadata services outside the link-local ranges (EC2 over IPv6, Alibaba)
+_METADATA = frozenset(ipaddress.ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200"))
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Download:
+    """An open answer: its length if the server told, and the body piece by piece."""
+
+    length_bytes: int | None
+    chunks: AsyncIterator[bytes]
+
+
+def refuse_address(host: str, address: IPAddress) -> None:
+    """Raise PermanentError (AddressRefused) for an address that no image may come from."""
+    judged = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    real = judged or address
+    if real.is_link_local or real.is_multicast or real.is_unspecified or real in _METADATA:
+        raise PermanentError(
+            "AddressRefused",
+            f"{host} leads to {address}, which images may not be fetched from.",
+            "use a server outside the host's own services, or upload the file: qx image upload FILE",
+        )
+
+
+class _JudgingResolver(AbstractResolver):
+    """Resolves names and refuses them whole when one of their addresses is refused."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        results: list[ResolveResult] = []
+        for kind, _, protocol, _, place in found:
+            refuse_address(host, ipaddress.ip_address(str(place[0]).split("%")[0]))
+            results.append(
+                ResolveResult(
+                    hostname=host,
+                    host=str(place[0]),
+                    port=port,
+                    family=kind,
+                    proto=protocol,
+                    flags=socket.AI_NUMERICHOST,
+                )
+            )
+        return results
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+class HttpSource:
+    """`async with HttpSource() as source: async with source.open(url) as download: ...`"""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(resolver=_JudgingResolver(), limit=16, use_dns_cache=False)
+        timeout = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=30, sock_read=60)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            headers={"User-Agent": "quantix-hostd"},
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def open(self, url: str) -> AsyncIterator[Download]:
+        """GET `url`, following redirects.
+
+        Raises TransientError (ImageUnreachable) when the server does not deliver, PermanentError
+        (AddressRefused) when the address is not allowed. A body cut short raises from `chunks`.
+        """
+        response = await self._get(URL(url))
+        try:
+            yield Download(response.content_length, _body(response))
+        finally:
+            response.close()
+
+    async def _get(self, url: URL) -> aiohttp.ClientResponse:
+        seen: Sequence[URL] = ()
+        while True:
+            response = await self._request(url)
+            if response.status == 200:
+                return response
+            response.close()
+            target = response.headers.get("Location")
+            if response.status not in _REDIRECTS or not target:
+                raise _unreachable(f"{url.host} answered {response.status} for {url.name or '/'}.")
+            seen = (*seen, url)
+            if len(seen) > _MAX_REDIRECTS:
+                raise _unreachable(f"{seen[0].host} redirects more than {_MAX_REDIRECTS} times.")
+            url = _redirected(url, target)
+
+    async def _request(self, url: URL) -> aiohttp.ClientResponse:
+        if self._session is None:
+            raise RuntimeError("HttpSource is used outside its `async with`")
+        _refuse_url(url)
+        try:
+            return await self._session.get(url, allow_redirects=False)
+        except PermanentError:
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _unreachable(f"{url.host} could not be reached. Said: {_words(error)}.") from error
+
+
+def _refuse_url(url: URL) -> None:
+    if url.scheme not in ("http", "https") or not url.host:
+        raise PermanentError(
+            "AddressRefused", f"{url.scheme} is no way to fetch an image.", "use http or https"
+        )
+    try:
+        literal = ipaddress.ip_address(url.host)
+    except ValueError:
+        return
+    refuse_address(url.host, literal)
+
+
+def _redirected(url: URL, target: str) -> URL:
+    try:
+        following = url.join(URL(target))
+    except ValueError as error:
+        raise _unreachable(f"{url.host} redirects to something that is no address.") from error
+    if url.scheme == "https" and following.scheme != "https":
+        raise PermanentError(
+            "AddressRefused",
+            f"{url.host} redirects from https to {following.scheme}.",
+            "name the final address in spec.url of a new image",
+        )
+    return following
+
+
+async def _body(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _unreachable(f"{response.url.host} broke off in the middle. Said: {_words(error)}.") from error
+
+
+def _unreachable(message: str) -> TransientError:
+    return TransientError("ImageUnreachable", message, _LATER)
+
+
+def _words(error: BaseException) -> str:
+    return (str(error) or type(error).__name__)[:200]

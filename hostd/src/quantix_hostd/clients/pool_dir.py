@@ -1,0 +1,127 @@
+"""The directory of a `dir` pool: where images and volumes lie in it, made with the owner that QEMU needs.
+
+```
+<path>/images/<image uid>            0440  base images, never written again
+<path>/images/.<uid>.<host>.part     0600  being received
+<path>/volumes/<handle>/data         0660  qcow2
+<path>/volumes/<handle>/claim        0600  who may write it (clients.claims)
+<path>/volumes/.<handle>.<host>.new/       a volume being made
+```
+Used by the image, volume and host parts. Names come from UIDs only. Everything here blocks: call it from a
+thread.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantix_api.errors import InvariantError, TransientError
+from quantix_hostd.clients.files import FileOwner, sync_directory
+
+_TRAVERSE = 0o711
+_HANDLE = re.compile(r"[a-z0-9][-a-z0-9]{0,99}")
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes of the file system that the pool lies on."""
+
+    capacity_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True)
+class PoolDir:
+    """One pool on this host. `owner` is root with QEMU's group; `host` marks what this host is making."""
+
+    name: str
+    path: Path
+    owner: FileOwner
+    host: str
+
+    @property
+    def images(self) -> Path:
+        return self.path / "images"
+
+    @property
+    def volumes(self) -> Path:
+        return self.path / "volumes"
+
+    def image(self, uid: str) -> Path:
+        """Where the image with this UID lies, or will lie."""
+        return self.images / _checked(uid)
+
+    def image_draft(self, uid: str) -> Path:
+        """Where this host receives it; nobody reads it there."""
+        return self.images / f".{_checked(uid)}.{self.host}.part"
+
+    def volume(self, handle: str) -> Path:
+        """The directory of a volume."""
+        return self.volumes / _checked(handle)
+
+    def volume_data(self, handle: str) -> Path:
+        """The disk file of a volume: what goes into the domain."""
+        return self.volume(handle) / "data"
+
+    def volume_draft_name(self, handle: str) -> str:
+        """The name of the directory in which this host makes a volume."""
+        return f".{_checked(handle)}.{self.host}.new"
+
+    def prepare(self, *, create: bool) -> None:
+        """Make sure that the pool's directories are there; the pool's own only with `create`.
+
+        Raises TransientError with reason PoolUnreachable.
+        """
+        try:
+            if create:
+                self.path.mkdir(mode=_TRAVERSE, parents=True, exist_ok=True)
+            elif not self.path.is_dir():
+                raise FileNotFoundError(f"there is no directory {self.path}")
+            for directory in (self.images, self.volumes):
+                if not directory.is_dir():
+                    directory.mkdir(mode=_TRAVERSE)
+                    directory.chmod(_TRAVERSE)
+        except OSError as error:
+            raise TransientError(
+                "PoolUnreachable",
+                f"Pool {self.name} cannot be used on {self.host}. Said: {error}.",
+                f"make the directory {self.path}, or mount what belongs there",
+            ) from error
+
+    def space(self) -> Space:
+        """Raises OSError."""
+        status = os.statvfs(self.path)
+        return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+
+    def sweep_drafts(self) -> int:
+        """Remove what an earlier run of this host left half-made; returns how many things went."""
+        mark = f".{self.host}."
+        swept = 0
+        for directory in (self.images, self.volumes):
+            for entry in directory.iterdir() if directory.is_dir() else ():
+                if entry.name.startswith(".") and mark in entry.name and entry.suffix in (".part", ".new"):
+                    remove_tree(entry)
+                    swept += 1
+        return swept
+
+
+def remove_tree(path: Path) -> bool:
+    """Remove a file or a directory with all in it, for good; False when there was none. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif path.exists() or path.is_symlink():
+        path.unlink()
+    else:
+        return False
+    sync_directory(path.parent)
+    return True
+
+
+def _checked(name: str) -> str:
+    if not _HANDLE.fullmatch(name):
+        raise InvariantError("InternalError", f"{name!r} is neither a UID nor a handle.")
+    return name

@@ -1,0 +1,1 @@
+"""Volumes on this host: made, grown and removed in `dir` pools."""

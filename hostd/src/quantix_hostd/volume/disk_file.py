@@ -1,0 +1,189 @@
+"""The disk file of a volume in a `dir` pool: made whole or not at all, grown, looked at, removed.
+
+Called by `volume.apply`, and by the VM's start for growing (under the claim that the start has taken). Work
+on a volume that no QEMU has takes its claim first (ha.md, section Ownership). A volume being made is none
+yet: it lies in a directory of another name, gets its claim there, and becomes the volume by one rename.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantix_api.errors import InvariantError, TransientError
+from quantix_hostd.clients.claims import ClaimStore, VolumePlace, new_claim
+from quantix_hostd.clients.files import sync_directory
+from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
+from quantix_hostd.clients.qemu_img import QemuImg
+
+_DIRECTORY_MODE = 0o710
+_FILE_MODE = 0o660
+# linux/fs.h: FICLONE, _IOW(0x94, 9, int)
+_FICLONE = 0x40049409
+_QCOW2_MAGIC = b"QFI\xfb"
+
+
+@dataclass(frozen=True)
+class Base:
+    """The image that a volume is made from; `driver` is qcow2 or raw."""
+
+    image_uid: str
+    driver: str
+    virtual_size_bytes: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a volume: blank of `size_bytes`, or from `base` (0: as large as that one is).
+
+    `full_copy`: stands alone, instead of keeping only what differs from the image.
+    """
+
+    handle: str
+    size_bytes: int
+    base: Base | None = None
+    full_copy: bool = False
+
+    @property
+    def final_size_bytes(self) -> int:
+        return max(self.size_bytes, self.base.virtual_size_bytes if self.base else 0)
+
+
+@dataclass(frozen=True)
+class DiskFile:
+    """What lies in the pool now."""
+
+    capacity_bytes: int
+    backing: str
+    """The backing file's name as the file says it, "" when it stands alone."""
+
+
+def read_disk_file(path: Path) -> DiskFile | None:
+    """Read the header of one of our own disks, in use or not; None when there is no file.
+
+    Raises InvariantError when it is no qcow2 (we make nothing else), OSError.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        head = file.read(32)
+        if len(head) < 32 or not head.startswith(_QCOW2_MAGIC):
+            raise InvariantError(
+                "DataMissing", f"{path} is no qcow2 disk any more.", "restore the volume from a backup"
+            )
+        offset, length, _, size = struct.unpack_from(">QIIQ", head, 8)
+        file.seek(offset)
+        backing = file.read(length).decode("utf-8", errors="replace") if offset else ""
+    return DiskFile(size, backing)
+
+
+class DiskFileMaker:
+    """Makes and removes the files of volumes; `cluster_uid` goes into their claims."""
+
+    def __init__(self, qemu_img: QemuImg, claims: ClaimStore, cluster_uid: str) -> None:
+        self._qemu_img = qemu_img
+        self._claims = claims
+        self._cluster_uid = cluster_uid
+
+    async def make(self, pool: PoolDir, recipe: Recipe) -> None:
+        """Make the volume. What is already there stays as it is.
+
+        Raises TransientError (PoolFull; or, when another host made it meanwhile, VolumeInUse).
+        """
+        if pool.volume(recipe.handle).exists():
+            return
+        draft = pool.volumes / pool.volume_draft_name(recipe.handle)
+        try:
+            await asyncio.to_thread(_begin, draft, pool)
+            data = draft / "data"
+            await self._fill(data, pool, recipe)
+            await asyncio.to_thread(_hand_to_qemu, data, pool)
+            place = VolumePlace(pool.path, draft.name)
+            await asyncio.to_thread(self._claims.create, place, new_claim(self._cluster_uid))
+            await asyncio.to_thread(_publish, draft, pool.volume(recipe.handle))
+        finally:
+            await asyncio.to_thread(remove_tree, draft)
+
+    async def grow(self, path: Path, size_bytes: int) -> None:
+        """Make a disk that nobody has open at least `size_bytes` large; the caller holds its claim."""
+        found = await asyncio.to_thread(read_disk_file, path)
+        if found is None:
+            raise TransientError("DataMissing", f"There is no file {path}.", "restore it from a backup")
+        if found.capacity_bytes < size_bytes:
+            await self._qemu_img.grow(path, size_bytes)
+
+    async def _fill(self, data: Path, pool: PoolDir, recipe: Recipe) -> None:
+        base = recipe.base
+        if base is None:
+            await self._qemu_img.create_blank(data, recipe.final_size_bytes)
+            return
+        if not recipe.full_copy:
+            backing = f"../../images/{base.image_uid}"
+            await self._qemu_img.create_overlay(data, backing, base.driver, recipe.final_size_bytes)
+            return
+        image = pool.image(base.image_uid)
+        if base.driver != "qcow2" or not await asyncio.to_thread(_reflinked, image, data):
+            await self._qemu_img.copy(image, base.driver, data)
+        await self.grow(data, recipe.final_size_bytes)
+
+
+def remove_volume(pool: PoolDir, handle: str) -> bool:
+    """Remove a volume with all its data: it is gone at once, whatever happens while its space is freed.
+
+    The caller holds its claim. False when there was none. Blocks.
+    """
+    place = pool.volume(handle)
+    if not place.exists():
+        return False
+    doomed = pool.volumes / pool.volume_draft_name(handle)
+    remove_tree(doomed)
+    place.rename(doomed)
+    sync_directory(pool.volumes)
+    remove_tree(doomed)
+    return True
+
+
+def _begin(draft: Path, pool: PoolDir) -> None:
+    remove_tree(draft)
+    draft.mkdir(mode=0o700)
+    draft.chmod(_DIRECTORY_MODE)
+    pool.owner.give(draft)
+
+
+def _hand_to_qemu(data: Path, pool: PoolDir) -> None:
+    pool.owner.give(data)
+    data.chmod(_FILE_MODE)
+    descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(draft: Path, final: Path) -> None:
+    sync_directory(draft)
+    try:
+        draft.rename(final)
+    except OSError as error:
+        raise TransientError("VolumeInUse", f"Volume {final.name} is there already.") from error
+    sync_directory(final.parent)
+
+
+def _reflinked(source: Path, target: Path) -> bool:
+    """Share the blocks of `source`, where the file system can."""
+    with source.open("rb") as original, target.open("xb") as copy:
+        try:
+            fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
+        except OSError:
+            shared = False
+        else:
+            shared = True
+    if not shared:
+        target.unlink()
+    return shared

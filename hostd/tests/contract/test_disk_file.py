@@ -1,0 +1,159 @@
+"""Disk files of volumes with the real qemu-img and real claims, on ext4-like and on reflinking file
+systems.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quantix_api.errors import InvariantError, TransientError
+from quantix_hostd.clients.claims import LocalClaimStore, VolumePlace, new_claim
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.volume.disk_file import Base, DiskFileMaker, Recipe, read_disk_file, remove_volume
+
+_MIB = 1 << 20
+_BASE = Base("1111", "qcow2", 64 * _MIB)
+_MARK = "write -P 7 0 1M"
+
+
+def pool_at(path: Path) -> PoolDir:
+    made = PoolDir("local", path, FileOwner.of_qemu("libvirt-qemu"), "h1")
+    made.prepare(create=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", made.image("1111"), "64M"], check=True)
+    subprocess.run(
+        ["qemu-io", "-f", "qcow2", "-c", _MARK, made.image("1111")], check=True, capture_output=True
+    )
+    return made
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> PoolDir:
+    return pool_at(tmp_path / "pool")
+
+
+@pytest.fixture
+def xfs_pool(tmp_path: Path) -> Iterator[PoolDir]:
+    disk, mountpoint = tmp_path / "xfs.img", tmp_path / "mnt"
+    mountpoint.mkdir()
+    with disk.open("wb") as file:
+        file.truncate(320 * _MIB)
+    subprocess.run(["mkfs.xfs", "-q", disk], check=True)
+    subprocess.run(["mount", "-o", "loop", disk, mountpoint], check=True)
+    yield pool_at(mountpoint / "pool")
+    subprocess.run(["umount", mountpoint], check=True)
+
+
+@pytest.fixture
+def maker() -> DiskFileMaker:
+    return DiskFileMaker(QemuImg(None), LocalClaimStore(), "cluster-1")
+
+
+def qemu_info(path: Path) -> dict[str, object]:
+    out = subprocess.run(
+        ["qemu-img", "info", "-f", "qcow2", "--output=json", path], check=True, capture_output=True
+    )
+    return dict(json.loads(out.stdout))
+
+
+def holds_the_mark(path: Path) -> bool:
+    out = subprocess.run(
+        ["qemu-io", "-f", "qcow2", "-c", "read -P 7 0 1M", path], check=True, capture_output=True, text=True
+    )
+    return "verification failed" not in out.stdout
+
+
+async def test_a_blank_volume_is_thin_owned_by_qemus_group_and_free(
+    pool: PoolDir, maker: DiskFileMaker
+) -> None:
+    await maker.make(pool, Recipe("aaaa", 10 << 30))
+    data = pool.volume_data("aaaa")
+    assert qemu_info(data)["virtual-size"] == 10 << 30
+    assert (data.stat().st_mode & 0o777, data.stat().st_gid) == (0o660, pool.owner.gid)
+    assert pool.volume("aaaa").stat().st_gid == pool.owner.gid
+    assert LocalClaimStore().read(VolumePlace(pool.path, "aaaa")) == new_claim("cluster-1")
+    assert [entry.name for entry in pool.volumes.iterdir()] == ["aaaa"]
+
+
+async def test_a_linked_volume_names_its_image_relative_to_the_pool(
+    pool: PoolDir, maker: DiskFileMaker
+) -> None:
+    await maker.make(pool, Recipe("aaaa", 100 * _MIB, _BASE))
+    info = qemu_info(pool.volume_data("aaaa"))
+    assert info["virtual-size"] == 100 * _MIB
+    assert (info["backing-filename"], info["backing-filename-format"]) == ("../../images/1111", "qcow2")
+    assert holds_the_mark(pool.volume_data("aaaa"))
+
+
+async def test_a_volume_smaller_than_its_image_gets_the_images_size(
+    pool: PoolDir, maker: DiskFileMaker
+) -> None:
+    await maker.make(pool, Recipe("aaaa", _MIB, _BASE))
+    assert qemu_info(pool.volume_data("aaaa"))["virtual-size"] == 64 * _MIB
+
+
+async def test_a_full_copy_stands_alone(pool: PoolDir, maker: DiskFileMaker) -> None:
+    await maker.make(pool, Recipe("aaaa", 100 * _MIB, _BASE, full_copy=True))
+    pool.image("1111").unlink()
+    info = qemu_info(pool.volume_data("aaaa"))
+    assert "backing-filename" not in info
+    assert info["virtual-size"] == 100 * _MIB
+    assert holds_the_mark(pool.volume_data("aaaa"))
+
+
+async def test_a_full_copy_shares_blocks_where_the_file_system_can(
+    xfs_pool: PoolDir, maker: DiskFileMaker
+) -> None:
+    before = xfs_pool.space().available_bytes
+    await maker.make(xfs_pool, Recipe("aaaa", 0, _BASE, full_copy=True))
+    assert before - xfs_pool.space().available_bytes < _MIB
+    assert holds_the_mark(xfs_pool.volume_data("aaaa"))
+
+
+async def test_making_again_leaves_what_is_there(pool: PoolDir, maker: DiskFileMaker) -> None:
+    await maker.make(pool, Recipe("aaaa", 0, _BASE))
+    inode = pool.volume_data("aaaa").stat().st_ino
+    await maker.make(pool, Recipe("aaaa", 1 << 30))
+    assert pool.volume_data("aaaa").stat().st_ino == inode
+
+
+async def test_a_volume_that_cannot_be_filled_leaves_nothing(pool: PoolDir, maker: DiskFileMaker) -> None:
+    with pytest.raises(TransientError):
+        await maker.make(pool, Recipe("aaaa", 0, Base("2222", "qcow2", _MIB)))
+    assert list(pool.volumes.iterdir()) == []
+
+
+async def test_growing_only_grows(pool: PoolDir, maker: DiskFileMaker) -> None:
+    await maker.make(pool, Recipe("aaaa", 100 * _MIB, _BASE))
+    path = pool.volume_data("aaaa")
+    await maker.grow(path, 200 * _MIB)
+    await maker.grow(path, 50 * _MIB)
+    found = read_disk_file(path)
+    assert found is not None
+    assert (found.capacity_bytes, found.backing) == (200 * _MIB, "../../images/1111")
+
+
+async def test_a_removed_volume_is_gone_with_its_claim(pool: PoolDir, maker: DiskFileMaker) -> None:
+    await maker.make(pool, Recipe("aaaa", _MIB))
+    assert remove_volume(pool, "aaaa") is True
+    assert list(pool.volumes.iterdir()) == []
+    assert remove_volume(pool, "aaaa") is False
+
+
+def test_a_file_that_is_no_disk_any_more_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"\0" * 4096)
+    with pytest.raises(InvariantError, match="no qcow2"):
+        read_disk_file(tmp_path / "data")
+    assert read_disk_file(tmp_path / "absent") is None
+
+
+def test_a_handle_never_leaves_the_pool(pool: PoolDir) -> None:
+    for handle in ("../x", ".aaaa.h1.new", "", "a/b"):
+        with pytest.raises(InvariantError):
+            pool.volume(handle)

@@ -1,0 +1,110 @@
+"""`qx NOUN delete`: asks first, says what stays, waits until the objects are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import click
+
+from quantix_api import resources
+from quantix_cli import fetch
+from quantix_cli.commands.selecting import selecting
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.nouns import NOUNS, Manifest, Noun, condition, first_sentence, look
+from quantix_cli.options import Invocation, common_options
+from quantix_cli.questions import confirm
+from quantix_cli.selection import Selection
+from quantix_cli.session import Session, each
+from quantix_client.errors import NotFound
+
+_POLL_S = 0.3
+
+
+def delete_command(word: str) -> click.Command:
+    """The command `qx WORD delete NAME...`."""
+    noun = NOUNS[word]
+
+    @click.command("delete", short_help=f"delete {noun.plural}")
+    @selecting
+    @click.option(
+        "--volumes", is_flag=True, hidden=word != "vm", help="Delete the volumes that would stay, too."
+    )
+    @click.option("--no-wait", is_flag=True, help="Do not wait until they are gone.")
+    @common_options
+    def command(invocation: Invocation, selection: Selection, volumes: bool, no_wait: bool) -> int:
+        if not selection.names and not selection.by_filter:
+            raise CommandError(Exit.USAGE, f"Which {noun.word}?", f"qx {noun.word} delete NAME")
+
+        async def act(session: Session) -> Exit:
+            picked, _ = await fetch.selected(session, noun, selection)
+            kept = await _volumes_kept(session, list(picked.objects)) if word == "vm" else {}
+            confirm(
+                f"Delete {_these(noun, list(picked.objects))}?",
+                _effects(noun, list(picked.objects), kept, volumes=volumes),
+                assume_yes=session.assume_yes,
+                terminal=session.terminal,
+            )
+
+            async def remove(obj: Manifest) -> None:
+                await _remove(session, noun, obj, wait=not no_wait)
+                for volume in kept.get(obj["metadata"]["uid"], []):
+                    if volumes:
+                        await _remove(session, NOUNS["volume"], volume, wait=not no_wait)
+                    else:
+                        session.terminal.note(f"Volume {volume['metadata']['name']} stays.")
+
+            return await each(list(picked.objects), remove, session)
+
+        return invocation.run(act)
+
+    return command
+
+
+async def _volumes_kept(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:
+    """For each VM's UID the volumes that were made for it and would outlive it."""
+    found = (await session.api.list(resources.VOLUMES, session.namespace)).items
+    kept: dict[str, list[Manifest]] = {vm["metadata"]["uid"]: [] for vm in vms}
+    for volume in found:
+        owner = look(volume, "metadata.labels", {}).get(resources.LABEL_VIRTUAL_MACHINE_UID)
+        if owner in kept and not look(volume, "metadata.ownerReferences"):
+            kept[owner].append(volume)
+    return kept
+
+
+def _these(noun: Noun, objects: list[Manifest]) -> str:
+    if len(objects) == 1:
+        return f"{noun.word} {objects[0]['metadata']['name']}"
+    return f"{len(objects)} {noun.plural}"
+
+
+def _effects(
+    noun: Noun, objects: list[Manifest], kept: dict[str, list[Manifest]], *, volumes: bool
+) -> list[str]:
+    lines = []
+    for obj in objects:
+        names = ", ".join(v["metadata"]["name"] for v in kept.get(obj["metadata"]["uid"], []))
+        fate = f" ({'deletes' if volumes else 'keeps'} {names})" if names else ""
+        lines.append(f"{noun.word} {obj['metadata']['name']}{fate}")
+    return lines
+
+
+async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) -> None:
+    name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
+    begun = time.monotonic()
+    try:
+        await session.api.delete(noun.resource, name, namespace, uid=obj["metadata"]["uid"])
+        while wait:
+            latest = await session.api.get(noun.resource, name, namespace)
+            if latest["metadata"]["uid"] != obj["metadata"]["uid"]:
+                break
+            if time.monotonic() - begun > session.timeout_s:
+                said = first_sentence(str(condition(latest).get("message", "")))
+                raise CommandError(
+                    Exit.TIMED_OUT, f"{name} is still being deleted{': ' + said if said else ''}.",
+                    f"qx {noun.word} explain {name}",
+                )  # fmt: skip
+            await asyncio.sleep(_POLL_S)
+    except NotFound:
+        pass  # gone: what was asked for
+    session.terminal.note(f"{noun.word} {name} {'deleted' if wait else 'is being deleted'}.")

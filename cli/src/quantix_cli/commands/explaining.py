@@ -1,0 +1,162 @@
+"""`qx NOUN explain` and `qx explain NOUN/NAME`: why an object is as it is, and what to do.
+
+Reads only conditions and status: one verdict line with the reason in brackets, facts under short labels,
+`Try` with commands that can be pasted, and what happens by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from quantix_cli import fetch
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.grammar import NOUNS as WORDS
+from quantix_cli.grammar import unknown
+from quantix_cli.measures import age_s, how_long
+from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, look, state
+from quantix_cli.options import Invocation, common_options
+from quantix_cli.selection import Selection, expand
+from quantix_cli.session import Session
+
+_LABEL_WIDTH = 13
+_FACTS = ("Scheduled", "VolumesReady", "NetworkReady", "PlacementOK", "AgentConnected", "GuestHealthy")
+
+
+def explain_command(word: str) -> click.Command:
+    """The command `qx WORD explain NAME...`."""
+
+    @click.command("explain", short_help=f"why a {word} is as it is, and what to do")
+    @click.argument("names", nargs=-1, metavar="NAME...")
+    @common_options
+    def command(invocation: Invocation, names: tuple[str, ...]) -> None:
+        if not names:
+            raise CommandError(Exit.USAGE, f"Which {word}?", f"qx {word} list")
+        _explain(invocation, NOUNS[word], names)
+
+    return command
+
+
+@click.command("explain", short_help="why an object is as it is: qx explain vm/web-1")
+@click.argument("target", metavar="NOUN/NAME")
+@common_options
+def explain_any_command(invocation: Invocation, target: str) -> None:
+    """Explain one object, for example vm/web-1. (`kubectl explain` explains fields.)"""
+    word, slash, name = target.partition("/")
+    noun = next((n for n, (others, _) in WORDS.items() if word == n or word in others), None)
+    if not slash or not name:
+        raise CommandError(Exit.USAGE, f"{target} is not NOUN/NAME.", "qx explain vm/web-1")
+    if noun is None:
+        raise CommandError(Exit.USAGE, unknown("noun", word, NOUNS, ""))
+    _explain(invocation, NOUNS[noun], (name,))
+
+
+def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
+    async def read(session: Session) -> tuple[tuple[Manifest, ...], World]:
+        picked, seen = await fetch.selected(session, noun, Selection(names=expand(names)))
+        return picked.objects, seen
+
+    objects, seen = invocation.run(read)
+    for obj in objects:
+        for line in explanation(obj, noun, seen):
+            invocation.terminal.out(invocation.terminal.plain(line))
+
+
+def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
+    """The lines of `explain`. Pure."""
+    lines = [verdict(obj, noun, seen)]
+    lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in facts(obj, noun)]
+    hints = [hint for hint in (_hint(condition(obj)), *_more_hints(obj, noun)) if hint]
+    lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
+    ready = condition(obj)
+    if ready.get("status") != "True" and condition(obj, "Stalled").get("status") != "True":
+        lines.append("  It goes on by itself; nothing to retry.")
+    return lines
+
+
+def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
+    """`web-1 is Waiting for 20 s: no host has 64 GiB free (NotEnoughMemory).`"""
+    ready, word = condition(obj), state(obj, seen).word
+    since = age_s(ready.get("lastTransitionTime") or look(obj, "metadata.creationTimestamp"), seen.now)
+    span = f" for {how_long(since)}" if since is not None else ""
+    name, host = obj["metadata"]["name"], look(obj, "status.assignment.host")
+    place = f" on {host}" if host else ""
+    if word == "Unknown" and host in seen.lease_ages_s:
+        return f"{name} is Unknown: {host} was last heard {how_long(seen.lease_ages_s[host])} ago."
+    if ready.get("status") == "True":
+        return f"{name} is {word}{place}{span}." + _protection(obj, noun)
+    said = first_sentence(str(ready.get("message", ""))) or "nothing has looked at it yet"
+    return f"{name} is {word}{place}{span}: {said[:1].lower() + said[1:]} ({ready.get('reason', 'Pending')})."
+
+
+def _protection(obj: Manifest, noun: Noun) -> str:
+    protected = condition(obj, "Protected")
+    if noun.word != "vm" or not protected:
+        return ""
+    if protected.get("status") == "True":
+        return " Protected."
+    said = first_sentence(str(protected.get("message", "")))
+    return f" Not protected: {said[:1].lower() + said[1:]} ({protected.get('reason')})."
+
+
+def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
+    """Short labels and what there is to know under them."""
+    found: list[tuple[str, str]] = []
+    ready = condition(obj)
+    for kind in _FACTS:
+        fact = condition(obj, kind)
+        told = fact.get("reason") == ready.get("reason")
+        if fact.get("status") in ("False", "Unknown") and not told and fact.get("reason") != "NotInstalled":
+            said = first_sentence(str(fact.get("message", "")))
+            found.append(
+                (_label(kind), f"{said} ({fact.get('reason')})" if said else str(fact.get("reason")))
+            )
+    for change in look(obj, "status.runtime.pendingChanges", []):
+        path = str(change.get("path", "")).removeprefix("spec.")
+        found.append(
+            ("pending", f"{path} {change.get('running')} → {change.get('wanted')} at the next restart")
+        )
+    if noun.word == "vm":
+        found += _vm_facts(obj)
+    if noun.word == "host":
+        found += [
+            (_label(c["type"]), f"{first_sentence(str(c.get('message', '')))} ({c.get('reason')})")
+            for c in look(obj, "status.conditions", [])
+            if c.get("status") == "False" and c.get("type") not in ("Ready", *_FACTS)
+        ]
+    if noun.word == "image" and look(obj, "status.usedBy"):
+        found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
+    return found
+
+
+def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
+    host = look(vm, "status.assignment.host")
+    addresses = ", ".join(look(vm, "status.addresses", []))
+    found = [("address", addresses)] if addresses else []
+    restarts = look(vm, "status.runtime.restarts", 0)
+    if restarts:
+        found.append(("restarts", f"{restarts} since it was placed on {host}"))
+    ended = look(vm, "status.runtime.lastExit")
+    if ended:
+        found.append(("last end", f"{ended.get('reason')} at {ended.get('at')}"))
+    if host and condition(vm, "Protected").get("status") == "False":
+        volumes = ", ".join(d.get("volume", "") for d in look(vm, "status.resolved.disks", []))
+        disks = f"; its data is in {volumes}" if volumes else ""
+        found.append((f"if {host} dies", f"it stays down until {host} is back{disks}"))
+    return found
+
+
+def _label(kind: str) -> str:
+    return {"Scheduled": "placement", "VolumesReady": "volumes", "NetworkReady": "network"}.get(kind, kind)
+
+
+def _hint(of: Manifest) -> str:
+    return str(of.get("message", "")).partition(" Try: ")[2].rstrip(".") if of.get("status") != "True" else ""
+
+
+def _more_hints(obj: Manifest, noun: Noun) -> list[str]:
+    hints = [_hint(condition(obj, "Protected"))] if look(obj, "status.assignment.host") else []
+    if look(obj, "status.runtime.pendingChanges"):
+        hints.append(f"qx {noun.word} restart {obj['metadata']['name']}")
+    return hints

@@ -1,0 +1,203 @@
+"""`qx vm start|stop|restart|pause|resume`: each patches spec as a user would, and waits until it is so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from quantix_api import resources
+from quantix_cli import fetch
+from quantix_cli.commands.selecting import selecting
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.measures import duration
+from quantix_cli.nouns import NOUNS, Manifest, condition, first_sentence, look
+from quantix_cli.options import Invocation, common_options
+from quantix_cli.questions import confirm
+from quantix_cli.selection import Selection
+from quantix_cli.session import Session, each
+
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Change:
+    """`patch` of spec for a VM; `reason` of Ready=True once done; the words of the sentence that says so."""
+
+    verb: str
+    patch: Callable[[Manifest], dict[str, Any]]
+    reason: str
+    done: str
+    already: str
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the change is carried out: whether to wait, and whether by force."""
+
+    wait: bool
+    grace_s: int | None = None
+
+
+def _start(vm: Manifest) -> dict[str, Any]:
+    # a VM that is held (it powered itself off, or crashed) starts again only for a newer restart.at
+    held = look(vm, "status.assignment.hold") or condition(vm).get("reason") in (
+        "GuestShutdown",
+        "QEMUCrashed",
+    )
+    return {"powerState": "Running"} | ({"restart": {"at": _now(), "mode": "Graceful"}} if held else {})
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+START = Change("start", _start, "Running", "runs", "runs already")
+STOP = Change("stop", lambda _: {"powerState": "Stopped"}, "Stopped", "is off", "is off already")
+PAUSE = Change("pause", lambda _: {"powerState": "Paused"}, "Paused", "is paused", "is paused already")
+RESUME = Change("resume", lambda _: {"powerState": "Running"}, "Running", "runs", "runs already")
+
+
+def _simple(change: Change, summary: str) -> Callable[[str], click.Command]:
+    def make(_: str) -> click.Command:
+        @click.command(change.verb, short_help=summary)
+        @selecting
+        @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
+        @common_options
+        def command(invocation: Invocation, selection: Selection, no_wait: bool) -> int:
+            return _carry_out(invocation, selection, change, Way(wait=not no_wait))
+
+        return command
+
+    return make
+
+
+start_command = _simple(START, "start VMs")
+pause_command = _simple(PAUSE, "pause VMs: they keep their memory and stop computing")
+resume_command = _simple(RESUME, "let paused VMs go on")
+
+
+def stop_command(_: str) -> click.Command:
+    """The command `qx vm stop`."""
+
+    @click.command("stop", short_help="shut VMs down; by force after the grace period")
+    @selecting
+    @click.option("--grace", type=click.IntRange(0, 86400), metavar="SECONDS", help="Force after this time.")
+    @click.option("--now", is_flag=True, help="Pull the plug: unsaved data in the guest is lost.")
+    @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
+    @common_options
+    def command(
+        invocation: Invocation, selection: Selection, grace: int | None, now: bool, no_wait: bool
+    ) -> int:
+        grace_s = 0 if now else grace
+        patch = {"powerState": "Stopped"} | ({"gracePeriodSeconds": grace_s} if grace_s is not None else {})
+        change = Change("stop", lambda _: patch, STOP.reason, STOP.done, STOP.already)
+        return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=grace_s))
+
+    return command
+
+
+def restart_command(_: str) -> click.Command:
+    """The command `qx vm restart`."""
+
+    @click.command("restart", short_help="shut VMs down and start them anew")
+    @selecting
+    @click.option("--now", is_flag=True, help="Pull the plug instead of asking the guest.")
+    @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
+    @common_options
+    def command(invocation: Invocation, selection: Selection, now: bool, no_wait: bool) -> int:
+        mode = "Force" if now else "Graceful"
+        patch = {"powerState": "Running", "restart": {"at": _now(), "mode": mode}}
+        change = Change("restart", lambda _: patch, "Running", "runs again", "")
+        return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=0 if now else None))
+
+    return command
+
+
+def _carry_out(invocation: Invocation, selection: Selection, change: Change, way: Way) -> int:
+    if not selection.names and not selection.by_filter:
+        raise CommandError(Exit.USAGE, "Which VM?", f"qx vm {change.verb} NAME")
+
+    async def act(session: Session) -> Exit:
+        picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
+        vms = list(picked.objects)
+        if way.grace_s == 0:
+            names = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
+            confirm("Pull the plug?", names, assume_yes=session.assume_yes, terminal=session.terminal)
+        elif not picked.typed_out and len(vms) > 1:
+            names = [vm["metadata"]["name"] for vm in vms]
+            question = f"{change.verb.capitalize()} these {len(vms)} VMs?"
+            confirm(question, names, assume_yes=session.assume_yes, terminal=session.terminal)
+        if not vms:
+            session.terminal.note("0 VMs")
+        return await each(vms, lambda vm: _change(session, vm, change, way), session)
+
+    return invocation.run(act)
+
+
+async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> None:
+    name, namespace = vm["metadata"]["name"], vm["metadata"]["namespace"]
+    spec = change.patch(vm)
+    if _is_so(vm, spec, change):
+        session.terminal.note(f"{name} {change.already}.")
+        return
+    begun = time.monotonic()
+    patched = await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": spec}, namespace)
+    if not way.wait:
+        session.terminal.note(f"{name}: {change.verb} accepted.")
+        return
+    await _until(session, patched, change)
+    session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
+
+
+def _is_so(vm: Manifest, spec: dict[str, Any], change: Change) -> bool:
+    ready = condition(vm)
+    as_asked = all(look(vm, f"spec.{key}") == value for key, value in spec.items())
+    there = ready.get("status") == "True" and ready.get("reason") == change.reason
+    return bool(change.already) and as_asked and there
+
+
+def _handled(vm: Manifest, change: Change) -> bool:
+    """Whether the restart that spec asks for has been done."""
+    if change.verb != "restart":
+        return True
+    return bool(look(vm, "status.runtime.handledRestartAt", "") >= look(vm, "spec.restart.at", ""))
+
+
+async def _until(session: Session, vm: Manifest, change: Change) -> None:
+    """Wait for Ready with the change's reason, of the generation that was written."""
+    name, namespace, generation = (
+        vm["metadata"]["name"],
+        vm["metadata"]["namespace"],
+        vm["metadata"]["generation"],
+    )
+    begun, said = time.monotonic(), ""
+    while True:
+        ready = condition(vm)
+        current = ready.get("observedGeneration", 0) >= generation
+        if (
+            current
+            and _handled(vm, change)
+            and ready.get("status") == "True"
+            and ready.get("reason") == change.reason
+        ):
+            return
+        if current and condition(vm, "Stalled").get("status") == "True":
+            raise CommandError(Exit.FAILED, str(ready.get("message")), f"qx vm explain {name}")
+        if time.monotonic() - begun > session.timeout_s:
+            raise CommandError(
+                Exit.TIMED_OUT,
+                f"{name} is not there yet: {first_sentence(str(ready.get('message', '')))}.",
+                f"qx vm explain {name}",
+            )
+        waiting = first_sentence(str(ready.get("message", "")))
+        if time.monotonic() - begun > 3 and waiting and waiting != said and ready.get("status") != "True":
+            session.terminal.note(f"{name}: {session.terminal.plain(waiting)}.")
+            said = waiting
+        await asyncio.sleep(_POLL_S)
+        vm = await session.api.get(resources.VIRTUAL_MACHINES, name, namespace)

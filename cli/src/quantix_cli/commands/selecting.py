@@ -1,0 +1,41 @@
+"""The options that choose objects, shared by all verbs that take names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from quantix_cli.selection import Selection, expand
+
+
+def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add NAME... and the filters; the function gets one `selection`."""
+
+    def with_selection(*args: Any, **given: Any) -> Any:
+        selection = Selection(
+            names=expand(given.pop("names")),
+            labels=given.pop("labels"),
+            host=given.pop("host"),
+            states=given.pop("states"),
+            reasons=given.pop("reasons"),
+            everything=given.pop("everything"),
+        )
+        return function(*args, selection=selection, **given)
+
+    with_selection.__doc__ = function.__doc__
+    with_selection.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    decorated: Callable[..., Any] = with_selection
+    for option in (
+        click.option("--all", "everything", is_flag=True, help="All of them."),
+        click.option("--reason", "reasons", multiple=True, help="Only with this reason (repeatable)."),
+        click.option("--state", "states", multiple=True, help="Only in this state (repeatable)."),
+        click.option("--host", default="", metavar="HOST", help="Only on this host."),
+        click.option(
+            "-l", "--selector", "labels", default="", metavar="LABEL", help="Only with these labels."
+        ),
+        click.argument("names", nargs=-1, metavar="[NAME...]"),
+    ):
+        decorated = option(decorated)
+    return decorated

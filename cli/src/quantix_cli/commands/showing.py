@@ -1,0 +1,54 @@
+"""`qx NOUN show`: objects as the API has them."""
+
+from __future__ import annotations
+
+import click
+
+from quantix_cli import fetch
+from quantix_cli.commands.listing import print_objects
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.nouns import NOUNS, Manifest
+from quantix_cli.options import Invocation, common_options
+from quantix_cli.selection import Selection, expand
+from quantix_cli.session import Session
+
+
+def show_command(word: str) -> click.Command:
+    """The command `qx WORD show NAME...`."""
+    noun = NOUNS[word]
+
+    @click.command("show", short_help=f"a {noun.word} as the API has it")
+    @click.argument("names", nargs=-1, metavar="NAME...")
+    @click.option(
+        "-o", "--output", type=click.Choice(("yaml", "json", "name")), default="yaml", show_default=True
+    )
+    @common_options
+    def command(invocation: Invocation, names: tuple[str, ...], output: str) -> None:
+        if not names:
+            raise CommandError(Exit.USAGE, f"Which {noun.word}?", f"qx {noun.word} list")
+
+        async def read(session: Session) -> tuple[Manifest, ...]:
+            picked, _ = await fetch.selected(session, noun, Selection(names=expand(names)))
+            return picked.objects
+
+        objects = [_without_noise(obj) for obj in invocation.run(read)]
+        if len(objects) == 1 and output != "name":
+            import json
+
+            import yaml
+
+            whole = (
+                json.dumps(objects[0], indent=2)
+                if output == "json"
+                else yaml.safe_dump(objects[0], sort_keys=False)
+            )
+            invocation.terminal.out(whole.rstrip())
+        else:
+            print_objects(objects, noun, output, invocation.terminal)
+
+    return command
+
+
+def _without_noise(obj: Manifest) -> Manifest:
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    return {**obj, "metadata": metadata}

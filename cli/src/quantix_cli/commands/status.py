@@ -1,0 +1,155 @@
+"""`qx status`: one verdict, then facts, then numbered matters, each with the command that goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import click
+
+from quantix_api.quantities import size_bytes
+from quantix_cli import fetch
+from quantix_cli.exits import Exit
+from quantix_cli.measures import size
+from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, look, state
+from quantix_cli.options import Invocation, common_options
+from quantix_cli.session import Session
+from quantix_cli.terminal import Terminal
+
+_LABEL_WIDTH = 15
+_GRAVE = {"red": 0, "yellow": 1}
+
+
+@dataclass(frozen=True)
+class Matter:
+    """One thing that needs attention, or that is good to know."""
+
+    glyph: str
+    colour: str
+    text: str
+    command: str
+    attention: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that the verdict is made from."""
+
+    world: World
+    answer_ms: int
+    objects: dict[str, list[Manifest]]
+
+
+@click.command("status", short_help="how the whole is doing, and what needs attention")
+@common_options
+def status_command(invocation: Invocation) -> int:
+    """How the whole is doing. Exit code 3 when something needs attention."""
+
+    async def look_around(session: Session) -> Seen:
+        begun = time.monotonic()
+        seen = await fetch.world(session)
+        answer_ms = int((time.monotonic() - begun) * 1000)
+        everywhere = Session(**{**session.__dict__, "namespace": None})
+        words = ("host", "vm", "pool", "image", "volume", "network", "router")
+        found = await asyncio.gather(*(fetch.objects_of(everywhere, NOUNS[word]) for word in words))
+        return Seen(seen, answer_ms, dict(zip(words, found, strict=True)))
+
+    seen = invocation.run(look_around)
+    matters = all_matters(seen)
+    for line in report(seen, matters, invocation.terminal):
+        invocation.terminal.out(line)
+    return Exit.NO if any(matter.attention for matter in matters) else Exit.DONE
+
+
+def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[str]:
+    """The lines of `qx status`. Pure."""
+    attention = sum(matter.attention for matter in matters)
+    rest = len(matters) - attention
+    known = f", {rest} thing{'s' if rest != 1 else ''} to know" if rest else ""
+    verdict = f"Needs attention: {attention}" if attention else f"Healthy{known}"
+    hosts = seen.objects["host"]
+    where = f"{len(hosts)} host{'s' if len(hosts) != 1 else ''} · {version('quantix')}"
+    lines = [
+        terminal.paint(verdict, "bold") + "   " + terminal.plain(f"{where} · {seen.world.now:%H:%M:%S} UTC")
+    ]
+    lines += [_fact("control plane", f"✓ answers in {seen.answer_ms} ms", terminal)]
+    lines += [_fact("hosts", _tally(hosts, seen.world), terminal)]
+    lines += [_fact("VMs", _tally(seen.objects["vm"], seen.world), terminal)]
+    lines += [
+        _fact(label, text, terminal) for label, text in (*_protected(seen), *_memory(hosts), *_pools(seen))
+    ]
+    for number, matter in enumerate(matters, 1):
+        mark = terminal.paint(terminal.plain(matter.glyph), matter.colour)
+        lines.append(f"{number} {mark} {terminal.plain(matter.text)}   {matter.command}")
+    return lines
+
+
+def all_matters(seen: Seen) -> list[Matter]:
+    """What is not as it should be, gravest first."""
+    matters: list[Matter] = []
+    for word, objects in seen.objects.items():
+        for obj in objects:
+            matters += _matters(obj, NOUNS[word], seen.world)
+    return sorted(matters, key=lambda m: (not m.attention, _GRAVE.get(m.colour, 2)))
+
+
+def _matters(obj: Manifest, noun: Noun, world: World) -> list[Matter]:
+    name, shown, ready = obj["metadata"]["name"], state(obj, world), condition(obj)
+    explain = f"qx {noun.word} explain {name}"
+    if shown.colour in ("red", "yellow") and ready.get("status") != "True":
+        said = first_sentence(str(ready.get("message", ""))) or shown.word
+        return [Matter(shown.glyph, shown.colour, f"{name} {shown.word}: {said}.", explain, attention=True)]
+    if noun.word == "host" and condition(obj, "KVMAvailable").get("status") == "False":
+        said = first_sentence(str(condition(obj, "KVMAvailable").get("message", "")))
+        return [Matter("▲", "yellow", f"{said}.", explain, attention=False)]
+    if noun.word == "host" and condition(obj, "GuestTraffic").get("status") == "False":
+        said = first_sentence(str(condition(obj, "GuestTraffic").get("message", "")))
+        return [Matter("▲", "yellow", f"{said}.", explain, attention=True)]
+    return []
+
+
+def _fact(label: str, text: str, terminal: Terminal) -> str:
+    return f"{label:<{_LABEL_WIDTH}}{terminal.plain(text)}"
+
+
+def _tally(objects: Sequence[Manifest], world: World) -> str:
+    words = Counter((state(obj, world).glyph, state(obj, world).word) for obj in objects)
+    return "  ".join(f"{glyph} {count} {word}" for (glyph, word), count in words.most_common()) or "0"
+
+
+def _protected(seen: Seen) -> list[tuple[str, str]]:
+    placed = [vm for vm in seen.objects["vm"] if look(vm, "status.assignment.host")]
+    if not placed:
+        return []
+    lacking = [
+        condition(vm, "Protected") for vm in placed if condition(vm, "Protected").get("status") != "True"
+    ]
+    why = ""
+    if lacking and len(seen.objects["host"]) == 1:
+        why = ": one host cannot take over from itself"
+    elif lacking:
+        why = ": " + first_sentence(str(lacking[0].get("message", "")))
+    return [("protected", f"{len(placed) - len(lacking)} of {len(placed)}{why}")]
+
+
+def _memory(hosts: Sequence[Manifest]) -> list[tuple[str, str]]:
+    total = sum(size_bytes(look(h, "status.memory")) for h in hosts if look(h, "status.memory"))
+    used = sum(
+        size_bytes(look(h, "status.allocated.memory")) for h in hosts if look(h, "status.allocated.memory")
+    )
+    return [("memory", f"{size(used)} of {size(total)} promised, {100 * used // total} %")] if total else []
+
+
+def _pools(seen: Seen) -> list[tuple[str, str]]:
+    found = []
+    for pool in seen.objects["pool"]:
+        capacity, free = look(pool, "status.capacity"), look(pool, "status.available")
+        if capacity and free:
+            used = size_bytes(capacity) - size_bytes(free)
+            name = pool["metadata"]["name"]
+            found.append((f"pool {name}", f"{size(used)} of {size(size_bytes(capacity))} used"))
+    return found

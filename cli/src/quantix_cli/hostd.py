@@ -1,0 +1,95 @@
+"""The way from `qx` to a host's own API: this host's unix socket for root, else TLS to the Host's address.
+
+Used by console, log and upload. The only module of `qx` that speaks HTTP to anything but the API server.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from quantix_api import resources
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.nouns import look
+from quantix_cli.session import Session
+from quantix_client.errors import Forbidden, NotFound
+from quantix_client.kubeconfig import load_pair
+
+_PORT = 9443
+_CONNECT_S = 5.0
+
+
+@dataclass(frozen=True)
+class HostApi:
+    """An open way to one hostd; `base` is the URL before `/v1`."""
+
+    http: aiohttp.ClientSession
+    base: str
+    host: str
+
+    def url(self, path: str) -> str:
+        return f"{self.base}{path}"
+
+
+@asynccontextmanager
+async def reach(session: Session, host: str) -> AsyncIterator[HostApi]:
+    """A way to the hostd of `host`. Raises CommandError when it does not answer (7) or refuses us (4)."""
+    timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S)
+    socket = session.layout.hostd_socket
+    if os.access(socket, os.W_OK) and await _is_ours(str(socket), host):
+        async with aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(str(socket)), timeout=timeout
+        ) as http:
+            yield HostApi(http, "http://hostd", host)
+        return
+    base, context = await _remote(session, host)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context), timeout=timeout, headers=session.api.access.headers
+    ) as http:
+        yield HostApi(http, base, host)
+
+
+async def explain_refusal(response: aiohttp.ClientResponse, host: str) -> CommandError:
+    """What hostd's answer means for the command."""
+    text = (await response.text())[:500].strip() or response.reason or "no reason given"
+    code = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_FOUND, 409: Exit.REFUSED}
+    grave = Exit.REFUSED if 400 <= response.status < 500 else Exit.FAILED
+    return CommandError(code.get(response.status, grave), f"{host} answered: {text}")
+
+
+def unreachable(host: str, error: Exception) -> CommandError:
+    return CommandError(
+        Exit.UNREACHABLE, f"hostd on {host} does not answer ({error}); its VMs are not affected.", "qx status"
+    )
+
+
+async def _is_ours(socket: str, host: str) -> bool:
+    """Whether the hostd behind the local socket is that of `host`."""
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket)) as http:
+            async with http.get("http://hostd/healthz", timeout=aiohttp.ClientTimeout(total=2)) as response:
+                body = await response.json()
+    except (TimeoutError, aiohttp.ClientError, ValueError):
+        return False
+    return bool(body.get("host") == host)
+
+
+async def _remote(session: Session, host: str) -> tuple[str, ssl.SSLContext]:
+    try:
+        found = await session.api.get(resources.HOSTS, host)
+        authority = await session.api.get(resources.CONFIG_MAPS, "quantix-ca", resources.NAMESPACE_SHARED)
+    except (NotFound, Forbidden) as error:
+        raise CommandError(Exit.NOT_FOUND, f"The way to host {host} is not known: {error.message}") from error
+    address = look(found, "status.addresses.internal")
+    if not address:
+        raise CommandError(Exit.NOT_FOUND, f"Host {host} has not told its address yet.", "qx host list")
+    context = ssl.create_default_context(cadata=authority["data"]["ca.crt"])
+    access = session.api.access
+    if access.certificate_pem and access.key_pem:
+        load_pair(context, access.certificate_pem, access.key_pem)
+    return f"https://{address}:{_PORT}", context

@@ -1,0 +1,208 @@
+"""The nouns of `qx`: their API resources, their columns, and a row for each object.
+
+Pure: objects of the API in, cells out. Used by the verbs list, show and explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from quantix_api.state import StateWord, state_word
+
+from quantix_api import resources
+from quantix_api.quantities import size_bytes
+from quantix_api.resources import Resource
+from quantix_cli.measures import age_s, short_age, size
+from quantix_cli.tables import Cell
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class World:
+    """What a row is made from besides its object: the time, and the age of each host's Lease in seconds."""
+
+    now: datetime
+    lease_ages_s: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Noun:
+    """`columns` stand between the state and the age."""
+
+    word: str
+    plural: str
+    resource: Resource
+    columns: tuple[str, ...]
+    cells: Callable[[Manifest, World], tuple[Cell, ...]]
+
+
+def look(obj: Manifest, path: str, default: Any = None) -> Any:
+    """`look(vm, "status.assignment.host")`; `default` where a part is missing."""
+    value: Any = obj
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+        if value is None:
+            return default
+    return value
+
+
+def condition(obj: Manifest, kind: str = "Ready") -> Manifest:
+    """The condition of that type, or an empty one."""
+    found: Manifest = next((c for c in look(obj, "status.conditions", []) if c.get("type") == kind), {})
+    return found
+
+
+def state(obj: Manifest, world: World) -> StateWord:
+    """The one state word, with the silence of the object's host taken into account."""
+    host = look(obj, "status.assignment.host") or look(obj, "status.host")
+    if obj.get("kind") == "Host":
+        host = obj["metadata"]["name"]
+    return state_word(obj, world.lease_ages_s.get(host) if host else None)
+
+
+def reason(obj: Manifest, noun: Noun) -> str:
+    """`NotEnoughMemory: no host has 64 GiB free` when the object is not as spec wants it; else ""."""
+    ready = condition(obj)
+    gravest = ready if ready and ready.get("status") != "True" else {}
+    if not gravest and noun.word == "vm":
+        restart, protected = condition(obj, "RestartRequired"), condition(obj, "Protected")
+        gravest = restart if restart.get("status") == "True" else {}
+        if not gravest and protected.get("status") == "False" and look(obj, "status.assignment.host"):
+            gravest = protected
+    if not gravest:
+        return ""
+    said = first_sentence(str(gravest.get("message", "")))
+    return f"{gravest.get('reason')}: {said}" if said else str(gravest.get("reason"))
+
+
+def first_sentence(message: str) -> str:
+    """What a message says, without its way out and its final full stop."""
+    return message.partition(" Try: ")[0].rstrip(".")
+
+
+def row(obj: Manifest, noun: Noun, world: World) -> tuple[Cell, ...]:
+    """Name, state, the noun's own columns, age, reason."""
+    shown = state(obj, world)
+    age = age_s(obj["metadata"].get("creationTimestamp"), world.now)
+    return (
+        Cell(obj["metadata"]["name"]),
+        Cell(f"{shown.glyph} {shown.word}", shown.colour),
+        *noun.cells(obj, world),
+        Cell(short_age(age) if age is not None else "-"),
+        Cell(reason(obj, noun)),
+    )
+
+
+def header(noun: Noun) -> tuple[str, ...]:
+    return ("NAME", "STATE", *noun.columns, "AGE", "REASON")
+
+
+def _text(value: Any) -> Cell:
+    return Cell(str(value) if value not in (None, "") else "-")
+
+
+def _number(value: Any) -> Cell:
+    return Cell(str(value) if value is not None else "-", right=True)
+
+
+def _amount(value: Any) -> Cell:
+    return Cell(size(size_bytes(value)) if value else "-", right=True)
+
+
+def _vm(vm: Manifest, _: World) -> tuple[Cell, ...]:
+    protected = condition(vm, "Protected").get("status")
+    return (
+        _text(look(vm, "status.assignment.host")),
+        _text(next(iter(look(vm, "status.addresses", [])), None)),
+        _number(look(vm, "status.resolved.cores", look(vm, "spec.cpu.cores"))),
+        _amount(look(vm, "status.resolved.memory", look(vm, "spec.memory.size"))),
+        _text({"True": "yes", "False": "no"}.get(protected or "")),
+    )
+
+
+def _host(host: Manifest, _: World) -> tuple[Cell, ...]:
+    return (
+        _text(look(host, "status.addresses.internal")),
+        _number(look(host, "status.cpus")),
+        _amount(look(host, "status.memory")),
+        _number(look(host, "status.virtualMachines")),
+    )
+
+
+def _volume(volume: Manifest, _: World) -> tuple[Cell, ...]:
+    users = [user.get("name") for user in look(volume, "status.attachedTo", [])]
+    annotation = look(volume, "metadata.annotations", {}).get("quantix.io/virtual-machine")
+    return (
+        _amount(look(volume, "status.capacity", look(volume, "spec.size"))),
+        _text(look(volume, "status.pool", look(volume, "spec.pool"))),
+        _text(", ".join(filter(None, users)) or annotation),
+    )
+
+
+def _image(image: Manifest, _: World) -> tuple[Cell, ...]:
+    percent = look(image, "status.progress.percent")
+    return (
+        _amount(look(image, "status.virtualSize")),
+        _text(look(image, "status.format")),
+        Cell(f"{percent} %" if percent is not None else "-", right=True),
+        _number(look(image, "status.users")),
+    )
+
+
+def _network(network: Manifest, _: World) -> tuple[Cell, ...]:
+    subnets = look(network, "status.subnets") or [s.get("cidr") for s in look(network, "spec.subnets", [])]
+    return (
+        _text(", ".join(str(s) for s in subnets)),
+        _number(look(network, "status.ports")),
+        _number(look(network, "status.addressesFree")),
+    )
+
+
+def _pool(pool: Manifest, _: World) -> tuple[Cell, ...]:
+    kind = next((k for k in ("dir", "rbd") if look(pool, f"spec.{k}")), None)
+    return (
+        _text(kind),
+        _amount(look(pool, "status.capacity")),
+        _amount(look(pool, "status.available")),
+        _number(look(pool, "status.hosts")),
+    )
+
+
+def _router(router: Manifest, _: World) -> tuple[Cell, ...]:
+    inside = [network.get("name") for network in look(router, "spec.networks", [])]
+    return _text(", ".join(filter(None, inside))), _text(look(router, "status.address"))
+
+
+def _security_group(group: Manifest, _: World) -> tuple[Cell, ...]:
+    return _number(len(look(group, "spec.ingress", []))), _number(len(look(group, "spec.egress", [])))
+
+
+def _instance_type(kind: Manifest, _: World) -> tuple[Cell, ...]:
+    default = "yes" if look(kind, "spec.default") else "-"
+    return _number(look(kind, "spec.cpu.cores")), _amount(look(kind, "spec.memory.size")), Cell(default)
+
+
+NOUNS: Mapping[str, Noun] = {
+    noun.word: noun
+    for noun in (
+        Noun("vm", "VMs", resources.VIRTUAL_MACHINES, ("HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED"), _vm),
+        Noun("host", "hosts", resources.HOSTS, ("ADDRESS", "CPUS", "MEMORY", "VMS"), _host),
+        Noun("volume", "volumes", resources.VOLUMES, ("SIZE", "POOL", "VM"), _volume),
+        Noun("image", "images", resources.IMAGES, ("SIZE", "FORMAT", "PROGRESS", "USERS"), _image),
+        Noun("network", "networks", resources.NETWORKS, ("SUBNETS", "PORTS", "FREE"), _network),
+        Noun("pool", "pools", resources.STORAGE_POOLS, ("KIND", "CAPACITY", "AVAILABLE", "HOSTS"), _pool),
+        Noun("router", "routers", resources.ROUTERS, ("NETWORKS", "ADDRESS"), _router),
+        Noun("securitygroup", "security groups", resources.SECURITY_GROUPS, ("IN", "OUT"), _security_group),
+        Noun(
+            "instancetype",
+            "instance types",
+            resources.INSTANCE_TYPES,
+            ("CPU", "MEMORY", "DEFAULT"),
+            _instance_type,
+        ),
+    )
+}

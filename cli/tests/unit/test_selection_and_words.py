@@ -1,0 +1,119 @@
+"""What is typed: names, globs, wrong words, other platforms' words, keys that leave a console."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quantix_cli.cluster import choose
+from quantix_cli.commands.images import _name_from, refuse_backing_file
+from quantix_cli.escapes import EscapeScanner, parse_escape
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.grammar import COMMANDS, NOUNS, unknown
+from quantix_cli.selection import pick
+
+VMS: list[dict[str, Any]] = [
+    {"metadata": {"name": n, "namespace": "default"}} for n in ("db-1", "web-1", "web-2")
+]
+
+
+def names(typed: list[str]) -> list[str]:
+    return [obj["metadata"]["name"] for obj in pick(VMS, typed, "vm").objects]
+
+
+def test_names_come_in_the_order_typed_and_once() -> None:
+    assert names(["web-2", "db-1", "web-2"]) == ["web-2", "db-1"]
+
+
+def test_a_glob_that_matches_several_counts_as_not_typed_out() -> None:
+    picked = pick(VMS, ["web-*"], "vm")
+    assert ([o["metadata"]["name"] for o in picked.objects], picked.typed_out) == (["web-1", "web-2"], False)
+
+
+def test_a_glob_that_matches_one_counts_as_typed_out() -> None:
+    assert pick(VMS, ["db-*"], "vm").typed_out
+
+
+@pytest.mark.parametrize("wrong", ["wep-1", "zzz*"])
+def test_what_matches_nothing_ends_with_not_found(wrong: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        pick(VMS, [wrong], "vm")
+    assert raised.value.exit_code is Exit.NOT_FOUND
+
+
+def test_the_nearest_name_is_offered() -> None:
+    with pytest.raises(CommandError) as raised:
+        pick(VMS, ["wep-1"], "vm")
+    assert raised.value.hint == "did you mean web-1?"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("strat", "start"), ("lst", "list"), ("resrart", "restart")])
+def test_a_misspelt_verb_gets_the_nearest(typed: str, meant: str) -> None:
+    assert unknown("verb", typed, NOUNS["vm"][1], "vm") == f'No verb "{typed}" for vm. Did you mean {meant}?'
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("datastore", "pool"), ("ESXi", "host"), ("volme", "volume")])
+def test_words_of_other_platforms_are_understood(typed: str, meant: str) -> None:
+    known = dict.fromkeys([*NOUNS, *COMMANDS])
+    assert unknown("noun or command", typed, known, "").endswith(f"Did you mean {meant}?")
+
+
+def test_each_kubeconfig_comes_before_the_next(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("flag", "own", "kube")}
+    for file in files.values():
+        file.write_text("")
+    environment = {"QUANTIX_KUBECONFIG": str(files["own"]), "KUBECONFIG": str(files["kube"])}
+    assert choose(str(files["flag"]), None, environment).kubeconfig == files["flag"]
+    assert choose(None, None, environment).kubeconfig == files["own"]
+    del environment["QUANTIX_KUBECONFIG"]
+    assert choose(None, None, environment).kubeconfig == files["kube"]
+
+
+def test_without_any_cluster_the_way_out_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as raised:
+        choose(None, None, {"QUANTIX_ROOT": str(tmp_path), "HOME": str(tmp_path)})
+    assert raised.value.exit_code is Exit.UNREACHABLE
+    assert "make up" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "passed", "left"),
+    [
+        (b"ls\r", b"ls\r", False),
+        (b"ls\x1dmore", b"ls", True),
+        (b"\r~.", b"\r", True),
+        (b"~.", b"", True),
+        (b"a~.", b"a~.", False),
+        (b"\r~a", b"\r~a", False),
+        (b"\r~~.", b"\r~~.", False),
+    ],
+)
+def test_the_keys_that_leave_a_console(typed: bytes, passed: bytes, left: bool) -> None:
+    scanner = EscapeScanner(parse_escape("^]"))
+    assert (scanner.feed(typed), scanner.left) == (passed, left)
+
+
+def test_the_keys_may_arrive_one_by_one() -> None:
+    scanner = EscapeScanner(parse_escape("^]"))
+    assert [scanner.feed(key) for key in (b"\r", b"~", b".")] == [b"\r", b"", b""]
+    assert scanner.left
+
+
+def test_an_escape_that_is_no_control_key_is_refused() -> None:
+    with pytest.raises(CommandError):
+        parse_escape("x")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("Debian 13.qcow2", "debian-13"), ("a_b.img", "a-b"), ("x.iso", "x"), ("---", "image")]
+)
+def test_an_image_is_named_after_its_file(file: str, name: str) -> None:
+    assert _name_from(Path(file)) == name
+
+
+def test_a_backing_file_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    hostile = tmp_path / "x.qcow2"
+    hostile.write_bytes(b"QFI\xfb\x00\x00\x00\x03" + (512).to_bytes(8, "big") + bytes(88))
+    with pytest.raises(CommandError) as raised:
+        refuse_backing_file(hostile)
+    assert raised.value.exit_code is Exit.REFUSED

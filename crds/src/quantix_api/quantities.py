@@ -86,7 +86,7 @@ def format_cpu(millis: int) -> str:
 
 
 def human_size(number_bytes: int) -> str:
-    """A size for people, as in messages and tables: binary units, one decimal below 10 (`1.5 GiB`, `64 GiB`)."""
+    """A size for people, in messages and tables: binary units, one decimal below 10 (`1.5 GiB`)."""
     if number_bytes < 1024:
         return f"{number_bytes} B"
     for unit in reversed(_BINARY_UNITS):

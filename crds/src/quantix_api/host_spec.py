@@ -1,0 +1,154 @@
+"""What an administrator says about a Host."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from quantix_api.markers import Live, Range, Rule, Text, exactly_one, keyed
+from quantix_api.model import ApiModel
+from quantix_api.policies import Overcommit
+from quantix_api.scalars import Count, DeviceName, InterfaceName, LabelValue, Name, Short, Size, Time
+
+
+class Taint(ApiModel):
+    """Keeps VMs away that do not tolerate it."""
+
+    key: Annotated[str, Text(63, 1), Live("Key of the taint.")]
+    value: Annotated[LabelValue | None, Live("Value of the taint. Absent: none.")] = None
+    effect: Annotated[
+        Literal["NoSchedule", "PreferNoSchedule", "Evacuate"],
+        Live("NoSchedule: nothing new. PreferNoSchedule: rather not. Evacuate: what runs is moved away too."),
+    ]
+
+
+class Redfish(ApiModel):
+    """A power controller that speaks Redfish."""
+
+    url: Annotated[
+        str,
+        Text(2048, 1),
+        Rule("self.matches('^https://[^/]+')", "must start with https:// and name the controller"),
+        Live("URL of the controller."),
+    ]
+    insecure_tls: Annotated[
+        bool, Live("true: its certificate is not checked; whoever is between can then switch the host off.")
+    ] = False
+
+
+class IPMI(ApiModel):
+    """A power controller that speaks IPMI over LAN."""
+
+    address: Annotated[str, Text(253, 1), Live("Address of the controller.")]
+
+
+class BMCSecret(ApiModel):
+    """A Secret in namespace quantix-system."""
+
+    name: Annotated[Name, Live("Name of the Secret; its keys are username and password.")]
+
+
+class BMC(ApiModel):
+    """The power controller of the host: with it a failed host can be proven off."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (exactly_one("redfish", "ipmi"),)
+
+    redfish: Annotated[Redfish | None, Live("A controller that speaks Redfish.")] = None
+    ipmi: Annotated[IPMI | None, Live("A controller that speaks IPMI.")] = None
+    secret_ref: Annotated[
+        BMCSecret | None, Live("Secret in quantix-system with its user and password. Absent: none.")
+    ] = None
+
+
+class Interfaces(ApiModel):
+    """Network interfaces of the host, by what they are for."""
+
+    tunnel: Annotated[
+        InterfaceName | None, Live("For the guests' networks. Absent: that of the default route.")
+    ] = None
+    migration: Annotated[InterfaceName | None, Live("For moving VMs. Absent: that of the default route.")] = (
+        None
+    )
+    storage: Annotated[InterfaceName | None, Live("For storage. Absent: that of the default route.")] = None
+
+
+class PhysicalNetwork(ApiModel):
+    """A wire that Networks may be joined to."""
+
+    name: Annotated[DeviceName, Live("Name of the wire, as Networks call it in spec.physical.")]
+    interface: Annotated[InterfaceName, Live("The host's interface that it is plugged into.")]
+
+
+class DeviceOffer(ApiModel):
+    """Devices that VMs may have to themselves."""
+
+    class_: Annotated[Name, Live("Class, as VMs call it in spec.hostDevices.")]
+    match: Annotated[
+        str,
+        Text(32, 1),
+        Rule(
+            "self.matches('^[0-9a-f]{4}:[0-9a-f]{4}$') "
+            "|| self.matches('^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}[.][0-7]$')",
+            "must be vendor:product, such as 10de:2236, or a PCI address, such as 0000:3b:00.0",
+        ),
+        Live("Which devices: vendor:product, or a PCI address."),
+    ]
+    mdev_type: Annotated[Short | None, Live("Type of mediated device. Absent: the whole device.")] = None
+
+
+class Reserved(ApiModel):
+    """What the host keeps for itself."""
+
+    cpus: Annotated[Count | None, Live("CPUs that no VM counts on. Absent: none.")] = None
+    memory: Annotated[Size | None, Live("Memory that no VM gets. Absent: a share that is worked out.")] = None
+    hugepages_2mi: Annotated[Count, Live("Huge pages of 2 MiB to set aside.")] = 0
+    hugepages_1gi: Annotated[Count, Live("Huge pages of 1 GiB to set aside.")] = 0
+
+
+class HostOvercommit(ApiModel):
+    """How much more may be promised than this host has."""
+
+    cpu_percent: Annotated[
+        int | None, Range(100, 10000), Live("vCPUs in percent of CPUs. Absent: what SchedulingPolicy says.")
+    ] = None
+    memory_percent: Annotated[
+        int | None, Range(50, 1000), Live("Memory in percent. Absent: what SchedulingPolicy says.")
+    ] = None
+
+    def over(self, policy: Overcommit) -> Overcommit:
+        """The overcommit that counts on this host."""
+        return Overcommit(
+            cpu_percent=self.cpu_percent or policy.cpu_percent,
+            memory_percent=self.memory_percent or policy.memory_percent,
+        )
+
+
+class HostSpec(ApiModel):
+    """What is wanted."""
+
+    unschedulable: Annotated[bool, Live("true: it gets no new VMs.")] = False
+    maintenance: Annotated[
+        bool, Live("true: it gets no new VMs, and those on it leave as their onMaintenance says.")
+    ] = False
+    taints: Annotated[
+        tuple[Taint, ...], keyed("key", "effect"), Live("Keep VMs away that do not tolerate them.")
+    ] = ()
+    bmc: Annotated[BMC | None, Live("Its power controller. Absent: none.")] = None
+    trust_at: Annotated[
+        Time | None, Live("Failures up to this time are forgiven, and it gets VMs again.")
+    ] = None
+    absence_accepted: Annotated[
+        bool, Live("true: its absence is known, and no longer counts when many hosts fail at once.")
+    ] = False
+    interfaces: Annotated[
+        Interfaces, Live("Its network interfaces. A change counts when its daemon restarts.")
+    ] = Interfaces()
+    physical_networks: Annotated[
+        tuple[PhysicalNetwork, ...], keyed("name"), Live("Wires that Networks may be joined to.")
+    ] = ()
+    devices: Annotated[
+        tuple[DeviceOffer, ...], keyed("class", at_most=64), Live("Devices that VMs may have to themselves.")
+    ] = ()
+    reserved: Annotated[Reserved, Live("What it keeps for itself.")] = Reserved()
+    overcommit: Annotated[HostOvercommit, Live("How much more may be promised than it has.")] = (
+        HostOvercommit()
+    )

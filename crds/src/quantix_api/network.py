@@ -1,0 +1,167 @@
+"""The kind Network: a logical switch, with addresses and names for the guests in it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from quantix_api.markers import (
+    Doc,
+    Entries,
+    Fixed,
+    Live,
+    Range,
+    Rule,
+    Text,
+    keyed,
+    ordered,
+    unchanged,
+)
+from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
+from quantix_api.resources import NETWORKS
+from quantix_api.scalars import CIDR, IP, Count, DeviceName, LabelValue
+
+_ONE_OF_EACH = (
+    "!has(self.subnets) || "
+    "(self.subnets.filter(s, isCIDR(s.cidr) && cidr(s.cidr).ip().family() == 4).size() <= 1 "
+    "&& self.subnets.filter(s, isCIDR(s.cidr) && cidr(s.cidr).ip().family() == 6).size() <= 1)"
+)
+DEFAULT_LEASE_SECONDS = 3600
+
+
+class Route(ApiModel):
+    """A way to addresses elsewhere."""
+
+    destination: Annotated[CIDR, Live("Addresses that it is for, such as 10.9.0.0/16.")]
+    next_hop: Annotated[IP, Live("Address of the router that they are sent to.")]
+
+
+class AddressRange(ApiModel):
+    """Addresses from first to last, both included."""
+
+    first: Annotated[IP, Live("First address.")]
+    last: Annotated[IP, Live("Last address.")]
+
+
+class Physical(ApiModel):
+    """A wire that the network is joined to."""
+
+    name: Annotated[
+        DeviceName,
+        Fixed("Name of the wire in spec.physicalNetworks of the Hosts, or qx-local: every host's way out."),
+    ]
+    vlan: Annotated[int | None, Range(1, 4094), Fixed("VLAN on the wire. Absent: untagged.")] = None
+
+
+class Subnet(ApiModel):
+    """Addresses that the network gives out."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!isCIDR(self.cidr) || !has(self.gateway) || !isIP(self.gateway) "
+            "|| cidr(self.cidr).containsIP(self.gateway)",
+            "gateway must be an address in cidr",
+        ),
+    )
+
+    cidr: Annotated[
+        CIDR, Live("The subnet, such as 10.0.0.0/24. It cannot leave while ports have its addresses.")
+    ]
+    gateway: Annotated[IP | None, Live("Address of the router for guests. Absent: the first of cidr.")] = None
+    dhcp: Annotated[
+        Literal["Enabled", "Disabled"] | None,
+        Live("Whether guests get addresses by DHCP. Absent: Enabled, but Disabled with physical."),
+    ] = None
+    exclude_ranges: Annotated[
+        tuple[AddressRange, ...], ordered(), Live("Addresses that are never given out.")
+    ] = ()
+    lease_seconds: Annotated[
+        int, Range(60, 604800), Live("How long a DHCP lease lasts, in seconds. Absent: 3600.")
+    ] = DEFAULT_LEASE_SECONDS
+    routes: Annotated[
+        tuple[Route, ...], keyed("destination"), Live("Routes that guests are told besides the gateway.")
+    ] = ()
+    address_mode: Annotated[
+        Literal["DHCP", "SLAAC"], Live("How guests get their IPv6 address. Absent: DHCP.")
+    ] = "DHCP"
+
+
+class DNS(ApiModel):
+    """Names for the guests."""
+
+    domain: Annotated[
+        str,
+        Text(253, 1),
+        Rule(
+            "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+            "must be a domain name in small letters, such as corp.example",
+        ),
+        Live("Domain of the guests: a VM is HOSTNAME.NAMESPACE.DOMAIN."),
+    ] = "quantix.internal"
+    servers: Annotated[
+        tuple[IP, ...], ordered(4), Live("Name servers that guests are told. Absent: those of the host.")
+    ] = ()
+
+
+class NetworkSpec(ApiModel):
+    """What is wanted."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        unchanged("physical", message="physical cannot change: make a new network"),
+        unchanged("ipv6", message="ipv6 cannot change: make a new network"),
+        Rule(_ONE_OF_EACH, "a network has at most one IPv4 and one IPv6 subnet", ".subnets"),
+    )
+
+    physical: Annotated[
+        Physical | None, Fixed("A wire that the network is joined to. Absent: it is an overlay of its own.")
+    ] = None
+    subnets: Annotated[
+        tuple[Subnet, ...], keyed("cidr", at_most=2), Live("At most one IPv4 and one IPv6 subnet.")
+    ] = ()
+    ipv6: Annotated[
+        Literal["Auto", "Disabled"],
+        Fixed("Auto: an overlay without an IPv6 subnet gets a /64, shown in status.subnets."),
+    ] = "Auto"
+    dns: Annotated[DNS, Live("Names for the guests.")] = DNS()
+    mtu: Annotated[
+        int | None,
+        Range(576, 9216),
+        Live(
+            "Largest packet in bytes; guests learn it with their next lease. "
+            "Absent: the largest that fits, kept in status.mtu."
+        ),
+    ] = None
+    multicast: Annotated[
+        Literal["Flood", "Snooping"], Live("Snooping: multicast goes only to those who asked for it.")
+    ] = "Flood"
+    default: Annotated[
+        bool, Live("true: what forms and qx offer; one of the namespace itself comes before a shared one.")
+    ] = False
+    allowed_namespaces: Annotated[
+        dict[str, LabelValue] | None,
+        Entries(),
+        Live("Labels of the namespaces that may use a shared network. Absent: all may."),
+    ] = None
+
+
+class NetworkStatus(Status):
+    """What is so."""
+
+    mtu: Annotated[Count | None, Doc("Largest packet, in bytes.")] = None
+    ports: Annotated[Count | None, Doc("How many ports it has.")] = None
+    addresses_free: Annotated[Count | None, Doc("How many IPv4 addresses can still be given out.")] = None
+    subnets: Annotated[
+        tuple[CIDR, ...], ordered(4), Doc("Its subnets, also the one that was chosen for it.")
+    ] = ()
+
+
+class Network(ApiObject):
+    """A network for VMs, with DHCP and DNS. Without `physical` it exists on all hosts at once."""
+
+    DEFINITION: ClassVar[Definition] = Definition(
+        NETWORKS,
+        ("net",),
+        (READY, Column("Subnet", ".status.subnets[0]"), REASON, AGE),
+    )
+
+    spec: Annotated[NetworkSpec, Live("What is wanted.")]
+    status: NetworkStatus = NetworkStatus()

@@ -1,0 +1,57 @@
+"""The kind SchedulingPolicy: how VMs are spread over hosts."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from quantix_api.markers import Live, Range, Rule, SchemaDefault
+from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Definition, Status
+from quantix_api.policies import Overcommit, only_default
+from quantix_api.resources import SCHEDULING_POLICIES
+
+
+class Balancer(ApiModel):
+    """Whether VMs are moved to even out the load."""
+
+    mode: Annotated[
+        Literal["Off", "Recommend", "Automatic"],
+        Live("Recommend: moves are named. Automatic: they are made."),
+    ] = "Recommend"
+    max_moves_per_hour: Annotated[int, Range(1, 1000), Live("Most moves in an hour.")] = 12
+
+
+class MigrationLimits(ApiModel):
+    """How many migrations may run at once."""
+
+    per_host: Annotated[int, Range(1, 64), Live("Most at once from or to one host.")] = 2
+    per_cluster: Annotated[int, Range(1, 1024), Live("Most at once in the cluster.")] = 8
+
+
+class SchedulingPolicySpec(ApiModel):
+    """What is wanted."""
+
+    overcommit: Annotated[
+        Overcommit,
+        SchemaDefault({"cpuPercent": 400, "memoryPercent": 100}),
+        Live("How much more may be promised than a host has; a Host may say otherwise for itself."),
+    ] = Overcommit()
+    balancer: Annotated[
+        Balancer,
+        SchemaDefault({"mode": "Recommend", "maxMovesPerHour": 12}),
+        Live("Whether VMs are moved to even out the load."),
+    ] = Balancer()
+    migrations: Annotated[
+        MigrationLimits,
+        SchemaDefault({"perHost": 2, "perCluster": 8}),
+        Live("How many migrations may run at once."),
+    ] = MigrationLimits()
+
+
+class SchedulingPolicy(ApiObject):
+    """How VMs are spread over hosts. There is one, named default."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (only_default("SchedulingPolicy"),)
+    DEFINITION: ClassVar[Definition] = Definition(SCHEDULING_POLICIES, ("sp",), (READY, REASON, AGE))
+
+    spec: Annotated[SchedulingPolicySpec, Live("What is wanted.")]
+    status: Status = Status()

@@ -1,0 +1,113 @@
+"""The kind StoragePool: where Volumes and Images are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Rule, Text, exactly_one, ordered
+from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
+from quantix_api.resources import STORAGE_POOLS
+from quantix_api.scalars import UID, Capacity, Count, LabelValue, Name, Short
+
+_PLACE_CHANGED = "the place of a pool cannot change: make a new pool and move the volumes"
+_SAME_RBD = (
+    "has(self.rbd) == has(oldSelf.rbd) && (!has(self.rbd) || (self.rbd.pool == oldSelf.rbd.pool "
+    "&& (has(self.rbd.__namespace__) ? self.rbd.__namespace__ : '') "
+    "== (has(oldSelf.rbd.__namespace__) ? oldSelf.rbd.__namespace__ : '')))"
+)
+_SAME_DIR = "has(self.dir) == has(oldSelf.dir) && (!has(self.dir) || self.dir.path == oldSelf.dir.path)"
+
+
+class CephSecret(ApiModel):
+    """A Secret in namespace quantix-system."""
+
+    name: Annotated[Name, Live("Name of the Secret.")]
+
+
+class RBD(ApiModel):
+    """A pool of a Ceph cluster."""
+
+    monitors: Annotated[
+        tuple[Annotated[str, Text(128, 1)], ...], ordered(), Live("Addresses of the Ceph monitors.")
+    ] = ()
+    pool: Annotated[str, Text(128, 1), Fixed("Name of the pool in Ceph.")]
+    namespace: Annotated[str | None, Text(128), Fixed("RBD namespace in it. Absent: none.")] = None
+    user: Annotated[str, Text(64, 1), Live("Ceph user, without client.")] = "quantix"
+    secret_ref: Annotated[
+        CephSecret | None, Live("Secret in quantix-system with the user's key. Absent: none.")
+    ] = None
+
+
+class Dir(ApiModel):
+    """A directory on each host that reaches the pool."""
+
+    path: Annotated[
+        str,
+        Text(1024, 2),
+        Rule(
+            "self.matches('^(/[A-Za-z0-9_.-]+)+$') && !self.matches('/[.][.]?(/|$)')",
+            "must be an absolute path without . and .., such as /srv/quantix",
+        ),
+        Fixed("Path of the directory, such as /srv/quantix."),
+    ]
+
+
+class StoragePoolSpec(ApiModel):
+    """What is wanted."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("rbd", "dir"),
+        Rule(_SAME_RBD, _PLACE_CHANGED),
+        Rule(_SAME_DIR, _PLACE_CHANGED),
+    )
+
+    rbd: Annotated[RBD | None, Fixed("A pool of a Ceph cluster, which all hosts share.")] = None
+    dir: Annotated[Dir | None, Fixed("A directory on the host itself.")] = None
+    default: Annotated[
+        bool, Live("true: used where an object names no pool. Of several, the oldest counts.")
+    ] = False
+    host_selector: Annotated[
+        dict[str, LabelValue], Entries(), Live("Labels of the Hosts that reach the pool. Absent: all.")
+    ] = {}  # noqa: RUF012 - pydantic copies it
+    allowed_namespaces: Annotated[
+        dict[str, LabelValue] | None,
+        Entries(),
+        Live("Labels of the namespaces that may use the pool. Absent: all may."),
+    ] = None
+    overcommit_percent: Annotated[
+        int, Range(100, 10000), Live("Space that may be promised, in percent of the space that there is.")
+    ] = 200
+
+
+class StoragePoolStatus(Status):
+    """What is so. Figures are rounded to 1 %."""
+
+    capacity: Annotated[Capacity | None, Doc("Space that there is.")] = None
+    available: Annotated[Capacity | None, Doc("Space that is free.")] = None
+    allocated: Annotated[Capacity | None, Doc("Space that was promised to volumes and images.")] = None
+    hosts: Annotated[Count | None, Doc("How many hosts reach it.")] = None
+    fencing: Annotated[
+        Literal["Blocklist", "Power", "None"] | None, Doc("How a failed host is kept from writing to it.")
+    ] = None
+    cluster_uid: Annotated[UID | None, Doc("UID of the cluster whose marks it carries.")] = None
+    term: Annotated[Count | None, Doc("Number of the term in which it was last claimed.")] = None
+    backend: Annotated[Short | None, Doc("What keeps the data, with its version.")] = None
+
+
+class StoragePool(ApiObject):
+    """A place where volumes and images are kept: a directory of each host, or Ceph."""
+
+    DEFINITION: ClassVar[Definition] = Definition(
+        STORAGE_POOLS,
+        ("pool",),
+        (
+            READY,
+            Column("Capacity", ".status.capacity"),
+            Column("Available", ".status.available"),
+            REASON,
+            AGE,
+        ),
+    )
+
+    spec: Annotated[StoragePoolSpec, Live("What is wanted.")]
+    status: StoragePoolStatus = StoragePoolStatus()

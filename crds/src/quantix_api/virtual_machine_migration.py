@@ -1,0 +1,92 @@
+"""The kind VirtualMachineMigration: the wish to move a running VM, and how it goes."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from quantix_api.markers import Doc, Fixed, Live, Range, Rule, unchanged
+from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Progress, Status
+from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
+from quantix_api.scalars import Count, Name
+
+
+class VirtualMachineMigrationSpec(ApiModel):
+    """What is wanted."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        unchanged(
+            "virtualMachine",
+            "targetHost",
+            "autoConverge",
+            "postCopy",
+            "ttlSecondsAfterFinished",
+            message="a migration cannot change, but for cancel: make a new one",
+        ),
+        Rule("!oldSelf.cancel || self.cancel", "a cancelled migration stays cancelled: make a new one"),
+    )
+
+    virtual_machine: Annotated[Name, Fixed("The VM to move.")]
+    target_host: Annotated[Name | None, Fixed("Where to. Absent: the scheduler chooses.")] = None
+    cancel: Annotated[bool, Live("true: give it up; the VM stays where it is.")] = False
+    auto_converge: Annotated[
+        bool | None, Fixed("Slow the guest down if it must be. Absent: what the VM says.")
+    ] = None
+    post_copy: Annotated[
+        bool | None, Fixed("Switch before all memory is copied. Absent: what the VM says.")
+    ] = None
+    ttl_seconds_after_finished: Annotated[
+        int, Range(0, 2592000), Fixed("How long the finished migration is kept, in seconds.")
+    ] = 86400
+
+
+class MigrationSource(ApiModel):
+    """What the source host reports."""
+
+    mode: Annotated[Literal["PreCopy", "PostCopy"] | None, Doc("How memory is copied.")] = None
+    dirty_bytes_per_second: Annotated[
+        Count | None, Doc("Memory that the guest changes, in bytes in a second.")
+    ] = None
+    downtime_milliseconds: Annotated[
+        Count | None, Doc("How long the guest stood still, in milliseconds.")
+    ] = None
+
+
+class MigrationTarget(ApiModel):
+    """What the target host reports."""
+
+    prepared: Annotated[bool | None, Doc("Whether it is ready to receive the VM.")] = None
+
+
+class VirtualMachineMigrationStatus(Status):
+    """What is so."""
+
+    phase: Annotated[
+        Literal["Queued", "Preparing", "Copying", "CuttingOver", "Succeeded", "Failed", "Cancelled"] | None,
+        Doc("In one word, for people: how far it is."),
+    ] = None
+    source_host: Annotated[Name | None, Doc("The host that the VM comes from.")] = None
+    target_host: Annotated[Name | None, Doc("The host that it goes to.")] = None
+    progress: Annotated[Progress | None, Doc("How much memory is copied.")] = None
+    source: Annotated[MigrationSource | None, Doc("What the source host reports.")] = None
+    target: Annotated[MigrationTarget | None, Doc("What the target host reports.")] = None
+
+
+class VirtualMachineMigration(ApiObject):
+    """Moves a running VM to another host. It happens once; the object stays to say how it went."""
+
+    DEFINITION: ClassVar[Definition] = Definition(
+        VIRTUAL_MACHINE_MIGRATIONS,
+        ("vmm",),
+        (
+            PHASE,
+            Column("VM", ".spec.virtualMachine"),
+            Column("From", ".status.sourceHost"),
+            Column("To", ".status.targetHost"),
+            REASON,
+            AGE,
+        ),
+        (".spec.virtualMachine", ".status.phase", ".status.sourceHost", ".status.targetHost"),
+    )
+
+    spec: Annotated[VirtualMachineMigrationSpec, Live("What is wanted.")]
+    status: VirtualMachineMigrationStatus = VirtualMachineMigrationStatus()

@@ -51,12 +51,27 @@ func Find(proc string, port int) (Owner, bool) {
 	return Owner{}, false
 }
 
+// commLength is how much of a name the kernel keeps (TASK_COMM_LEN without its NUL).
+const commLength = 15
+
 func processName(dir string) string {
-	name, err := os.ReadFile(filepath.Join(dir, "comm"))
+	text, err := os.ReadFile(filepath.Join(dir, "comm"))
 	if err != nil {
 		return "a process"
 	}
-	return strings.TrimSpace(string(name))
+	name := strings.TrimSpace(string(text))
+	if len(name) < commLength {
+		return name
+	}
+	command, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil {
+		return name
+	}
+	program, _, _ := strings.Cut(string(command), "\x00")
+	if whole := filepath.Base(program); strings.HasPrefix(whole, name) {
+		return whole
+	}
+	return name
 }
 
 // listeningInodes reads the socket inodes of listeners on the port from a table like /proc/net/tcp.

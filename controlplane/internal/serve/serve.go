@@ -41,16 +41,16 @@ func Run(ctx context.Context, s settings.Settings, die func(error)) error {
 	if err := datadir.CheckRoom(s.DataDir, s.NeedDiskBytes); err != nil {
 		return err
 	}
-	dir, err := datadir.Open(s.DataDir, datadir.Maker{Version: version.Version, Now: time.Now(), NewID: uuid.NewString})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = dir.Close() }() // the lock ends with the process in any case
 	listener, err := listen(s.Address, s.Port)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // closed by the API server when it ran
+	dir, err := datadir.Open(s.DataDir, datadir.Maker{Version: version.Version, Now: time.Now(), NewID: uuid.NewString})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }() // the lock ends with the process in any case
 	keeper, state, err := identify(s, dir, listener)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func Run(ctx context.Context, s settings.Settings, die func(error)) error {
 		return err
 	}
 	etcd, err := store.Start(ctx, store.Settings{
-		Dir: filepath.Join(s.DataDir, "etcd"), RunDir: s.RunDir, Initialized: dir.Marker.Initialized, Die: die,
+		DataDir: s.DataDir, RunDir: s.RunDir, Initialized: dir.Marker.Initialized, Die: die,
 	})
 	if err != nil {
 		return quietWhenDone(ctx, err)

@@ -20,6 +20,7 @@ import (
 )
 
 const (
+	directory = "etcd" // below the data directory
 	// quotaBytes is etcd's advised maximum; 20,000 VMs with history stay far below.
 	quotaBytes = 8 << 30
 	// snapshotCount keeps the log that is replayed after a kill short. etcd's 10,000 makes it answer "too many
@@ -31,7 +32,7 @@ const (
 
 // Settings of one run.
 type Settings struct {
-	Dir         string // etcd's data directory
+	DataDir     string // of the whole control plane; etcd's is below
 	RunDir      string // of the sockets
 	Initialized bool   // the store was ready before: its files must be there
 	// Die ends the process. etcd logs its fatal errors in goroutines of its own that nobody can recover.
@@ -59,11 +60,11 @@ func Start(ctx context.Context, settings Settings) (*Store, error) {
 	config := configure(settings)
 	level := zap.NewAtomicLevelAt(zap.WarnLevel)
 	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newLogger(level, func(err error) {
-		settings.Die(explain(settings.Dir, err, ready.Load()))
+		settings.Die(explain(settings.DataDir, err, ready.Load()))
 	}))
 	etcd, err := embed.StartEtcd(config)
 	if err != nil {
-		return nil, explain(settings.Dir, err, false)
+		return nil, explain(settings.DataDir, err, false)
 	}
 	select {
 	case <-etcd.Server.ReadyNotify():
@@ -71,7 +72,7 @@ func Start(ctx context.Context, settings Settings) (*Store, error) {
 		return &Store{Endpoint: config.ListenClientUrls[0].String(), etcd: etcd, logLevel: level}, nil
 	case err := <-etcd.Err():
 		etcd.Close()
-		return nil, explain(settings.Dir, err, false)
+		return nil, explain(settings.DataDir, err, false)
 	case <-ctx.Done():
 		etcd.Close()
 		return nil, ctx.Err()
@@ -90,7 +91,7 @@ func (s *Store) Close() {
 
 func configure(settings Settings) *embed.Config {
 	config := embed.NewConfig()
-	config.Dir = settings.Dir
+	config.Dir = filepath.Join(settings.DataDir, directory)
 	client := socketURL(settings.RunDir, "store.sock")
 	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	// Alone it has no peers, so it listens for none. (A unix socket would be no way: etcd 3.7 drops the path of

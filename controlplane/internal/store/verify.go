@@ -18,8 +18,9 @@ import (
 // a page is bad; here a panic, and even a fault of the memory map beyond the end of a cut file, is an answer.
 // The write-ahead log needs no check: etcd repairs a torn end and reports the rest through its logger.
 func verify(settings Settings) error {
-	database := filepath.Join(settings.Dir, "member", "snap", "db")
-	logs, err := filepath.Glob(filepath.Join(settings.Dir, "member", "wal", "*.wal"))
+	member := filepath.Join(settings.DataDir, directory, "member")
+	database := filepath.Join(member, "snap", "db")
+	logs, err := filepath.Glob(filepath.Join(member, "wal", "*.wal"))
 	if err != nil {
 		return err
 	}
@@ -28,18 +29,18 @@ func verify(settings Settings) error {
 	case errors.Is(err, fs.ErrNotExist) && !settings.Initialized:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fault.Corrupt(settings.Dir, "the store's database is missing", nil)
+		return fault.Corrupt(settings.DataDir, "the store's database is missing", nil)
 	case err != nil:
 		return fault.File(database, err)
 	case len(logs) == 0 && settings.Initialized:
 		// etcd would begin a new history on top of the old database
-		return fault.Corrupt(settings.Dir, "the store's log is missing", nil)
+		return fault.Corrupt(settings.DataDir, "the store's log is missing", nil)
 	}
 	if err := readAll(database); err != nil {
 		if errors.Is(err, fs.ErrPermission) {
 			return fault.File(database, err)
 		}
-		return fault.Corrupt(settings.Dir, "the store's database cannot be read", err)
+		return fault.Corrupt(settings.DataDir, "the store's database cannot be read", err)
 	}
 	return nil
 }

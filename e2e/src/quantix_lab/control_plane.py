@@ -6,6 +6,7 @@ Used by the contract tests of every component and by the lab, from a test's own 
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 import signal
@@ -46,11 +47,19 @@ def build_control_plane() -> Path:
 class ControlPlane:
     """A control plane below `root`; use it as a context manager, or call start() and stop().
 
-    `flags` go to `serve` after those that this class sets. Directories survive stop() and kill9(), so start()
-    goes on with the same data and the same port.
+    `flags` go to `serve` after those that this class sets; `wrapper` is a command that executes the rest of
+    its arguments in its own place (`nsenter …`, `ip netns exec …`). Directories survive stop() and kill9(),
+    so start() goes on with the same data and the same port.
     """
 
-    def __init__(self, root: Path, *, flags: Sequence[str] = (), ready_timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        flags: Sequence[str] = (),
+        wrapper: Sequence[str] = (),
+        ready_timeout_s: float = 60.0,
+    ) -> None:
         self.root = root
         self.data_dir = root / "data"
         self.config_dir = root / "etc"
@@ -60,6 +69,7 @@ class ControlPlane:
         self.ready_s = 0.0
         """How long the last start took until /readyz, in seconds."""
         self._flags = tuple(flags)
+        self._wrapper = tuple(wrapper)
         self._ready_timeout_s = ready_timeout_s
         self._binary = build_control_plane()
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,14 +96,14 @@ class ControlPlane:
         return self.config_dir / "operator.kubeconfig"
 
     @property
-    def ca_file(self) -> Path:
-        return self.data_dir / "pki/ca.crt"
+    def ca_pem(self) -> str:
+        """What a client has to trust, known from the first start on."""
+        return base64.b64decode(self._cluster["certificate-authority-data"]).decode()
 
     @property
     def server(self) -> str:
         """https://127.0.0.1:PORT, known from the first start on."""
-        config = yaml.safe_load(self.admin_kubeconfig.read_text())
-        return str(config["clusters"][0]["cluster"]["server"])
+        return self._cluster["server"]
 
     @property
     def port(self) -> int:
@@ -115,7 +125,7 @@ class ControlPlane:
         with self.output.open("ab") as output:
             # setpriv: a test run that is killed takes its control plane along
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", str(self._binary), "serve", *self._serve_flags(port)],
+                ["setpriv", "--pdeathsig", "KILL", *self._wrapper, str(self._binary), *self._arguments(port)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -170,6 +180,16 @@ class ControlPlane:
                 return int(line.split()[1]) * 1024 / 1e6
         raise ControlPlaneError("the process has no memory: it is ending", None)
 
+    def get_anonymously(self, path: str) -> int:
+        """The HTTP status of a GET without any credentials; OSError when there is no answer within 5 s."""
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def kubectl(
         self,
         *arguments: str,
@@ -195,8 +215,9 @@ class ControlPlane:
             raise ControlPlaneError(done.stderr.strip(), done.returncode)
         return done.stdout
 
-    def _serve_flags(self, port: int) -> list[str]:
+    def _arguments(self, port: int) -> list[str]:
         return [
+            "serve",
             f"--data-dir={self.data_dir}",
             f"--config-dir={self.config_dir}",
             f"--run-dir={self.run_dir}",
@@ -207,14 +228,15 @@ class ControlPlane:
 
     def _answers(self) -> bool:
         """Whether /readyz says ok, asked as a stranger."""
-        if not (self.admin_kubeconfig.exists() and self.ca_file.exists()):
+        if not self.admin_kubeconfig.exists():
             return False
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
         try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.client.OK
+            return self.get_anonymously("/readyz") == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
-        finally:
-            connection.close()
+
+    @property
+    def _cluster(self) -> dict[str, str]:
+        config = yaml.safe_load(self.admin_kubeconfig.read_text())
+        cluster: dict[str, str] = config["clusters"][0]["cluster"]
+        return cluster

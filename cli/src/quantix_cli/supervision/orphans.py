@@ -1,0 +1,66 @@
+"""Finds and ends services that outlived their supervisor.
+
+Every service that supervisord starts carries its name and its installation's root in its environment. What
+libvirtd started (QEMU, swtpm) may have inherited that, and belongs to guests: it is never found here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+SERVICE_VARIABLE = "QUANTIX_SERVICE"
+ROOT_VARIABLE = "QUANTIX_SERVICE_ROOT"
+PATIENCE_S = 10.0
+
+
+def _variables(process: Path) -> dict[str, str]:
+    try:
+        raw = (process / "environ").read_bytes()
+    except OSError:
+        # it ended, or it is a kernel thread
+        return {}
+    pairs = (item.partition("=") for item in raw.decode(errors="replace").split("\0"))
+    return {key: value for key, _, value in pairs}
+
+
+def _belongs_to_guests(process: Path, service: str) -> bool:
+    if service != "libvirtd":
+        return False
+    try:
+        program = (process / "exe").readlink().name
+    except OSError:
+        return True
+    return program != "libvirtd" and not program.startswith("python")
+
+
+def find(root: Path, proc: Path = Path("/proc")) -> dict[int, str]:
+    """Process id → service name of what runs for the installation at `root`."""
+    found: dict[int, str] = {}
+    for process in proc.iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            variables = _variables(process)
+            service = variables.get(SERVICE_VARIABLE, "")
+            ours = service and variables.get(ROOT_VARIABLE) == str(root)
+            if ours and not _belongs_to_guests(process, service):
+                found[int(process.name)] = service
+    return found
+
+
+def end(root: Path) -> None:
+    """SIGTERM to all of them, SIGKILL to those that are still there after 10 s."""
+    _signal(find(root), signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE_S
+    while (left := find(root)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    _signal(left, signal.SIGKILL)
+
+
+def _signal(processes: dict[int, str], number: signal.Signals) -> None:
+    for pid in processes:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue

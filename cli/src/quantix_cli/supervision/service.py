@@ -1,0 +1,77 @@
+"""What a service is, and what a supervisor can be asked: the vocabulary of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process in the foreground. `after` are names of services that it is started after.
+
+    `leaves_children` says that a stop ends only this process: what it started (guests) lives on.
+    """
+
+    name: str
+    description: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    directories: tuple[Path, ...] = ()
+    leaves_children: bool = False
+    stop_timeout_s: int = 20
+    memory_protected: bool = False
+
+
+@dataclass(frozen=True)
+class Running:
+    """`pid` is 0 when it does not run; `changed`: it is not defined as wanted, or runs as defined before."""
+
+    name: str
+    pid: int = 0
+    changed: bool = False
+
+
+class Supervisor(Protocol):
+    """Keeps services running. All methods raise `TransientError` when the supervisor does not answer."""
+
+    def observe(self, services: Sequence[Service]) -> dict[str, Running]:
+        """How each of `services` is, without changing anything."""
+
+    def ensure(self, services: Sequence[Service]) -> list[str]:
+        """Make `services` run as defined, in their order; the names of those that were (re)started."""
+
+    def stop(self, name: str) -> bool:
+        """Stop one service and wait for it; False when it was not running."""
+
+    def forget(self) -> None:
+        """Remove every definition and the supervisor's own traces; all services are stopped already."""
+
+    def last_words(self, name: str, lines: int) -> list[str]:
+        """The end of the service's log, oldest first."""
+
+
+def in_start_order(services: Sequence[Service]) -> list[Service]:
+    """`services` so that each comes after those it names in `after`; otherwise in their own order.
+
+    Raises ValueError on a name that is not there or a circle.
+    """
+    by_name = {service.name: service for service in services}
+    ordered: dict[str, Service] = {}
+
+    def place(service: Service, above: tuple[str, ...]) -> None:
+        if service.name in above:
+            raise ValueError(f"{' → '.join((*above, service.name))} is a circle")
+        for name in service.after:
+            if name not in by_name:
+                raise ValueError(f"{service.name} starts after {name}, which is not in the table")
+            if name not in ordered:
+                place(by_name[name], (*above, service.name))
+        ordered.setdefault(service.name, service)
+
+    for service in services:
+        place(service, ())
+    return list(ordered.values())

@@ -1,0 +1,239 @@
+"""The table of services: everything that runs on a machine with Quantix, and how.
+
+Used by `qx up`, `qx down` and the lab. Pure: from an `Installation` to `Service`s. Command lines of OVN and
+Open vSwitch: ovsdb-server(1), ovn-northd(8), ovn-controller(8), ovs-vswitchd(8) of OVN 23.03 and OVS 3.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantix_api.layout import Layout
+from quantix_cli.supervision.service import Service
+
+QUIET = ("-vconsole:info", "-vfile:off", "-vsyslog:off")
+CONTROL_PLANE = "controlplane"
+LIBVIRTD = "libvirtd"
+HOSTD = "hostd"
+OPERATOR = "operator"
+GUESTS = "guests"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the table depends on.
+
+    `controlplane` is the built binary, or None with a cluster of the user's own; `machine_openvswitch` is the
+    run directory of an Open vSwitch that the machine already runs, or None; `code` identifies the
+    installed Python code, so that a new version restarts what runs it.
+    """
+
+    layout: Layout
+    host_name: str
+    python: Path
+    code: str
+    controlplane: Path | None
+    api_port: int = 6443
+    operator_kubeconfig: Path | None = None
+    machine_openvswitch: Path | None = None
+
+    @property
+    def openvswitch_run(self) -> Path:
+        """Where the Open vSwitch that guests are plugged into keeps its sockets."""
+        return self.machine_openvswitch or self.layout.openvswitch_run
+
+    @property
+    def openvswitch_database(self) -> str:
+        return f"unix:{self.openvswitch_run}/db.sock"
+
+
+def services(installation: Installation) -> tuple[Service, ...]:
+    """Every service of this machine, in the order in which they start."""
+    control = () if installation.controlplane is None else (_control_plane(installation),)
+    own_switch = () if installation.machine_openvswitch else _open_vswitch(installation)
+    return (
+        *control,
+        *_ovn_central(installation),
+        *own_switch,
+        _ovn_controller(installation),
+        *_libvirt(installation),
+        _operator(installation),
+        _hostd(installation),
+    )
+
+
+def _control_plane(installation: Installation) -> Service:
+    layout = installation.layout
+    argv = [str(installation.controlplane), "serve", "--data-dir", str(layout.data / "controlplane")]
+    argv += ["--config-dir", str(layout.etc), "--run-dir", str(layout.run / "controlplane")]
+    argv += ["--log-dir", str(layout.log), "--address", "127.0.0.1", "--port", str(installation.api_port)]
+    return Service(
+        name=CONTROL_PLANE,
+        description="Quantix control plane (API server and etcd)",
+        argv=tuple(argv),
+        directories=(layout.data / "controlplane", layout.etc, layout.run / "controlplane", layout.log),
+        stop_timeout_s=30,
+        memory_protected=True,
+    )
+
+
+def _ovn_environment(installation: Installation) -> dict[str, str]:
+    run = installation.layout.run / "ovn"
+    return {
+        "OVN_RUNDIR": str(run),
+        "OVS_RUNDIR": str(installation.openvswitch_run),
+        "OVN_LOGDIR": str(installation.layout.log),
+        "OVS_LOGDIR": str(installation.layout.log),
+    }
+
+
+def _ovn_central(installation: Installation) -> tuple[Service, ...]:
+    layout = installation.layout
+    run, data = layout.run / "ovn", layout.data / "ovn"
+    environment = _ovn_environment(installation)
+
+    def database(name: str, title: str) -> Service:
+        stem = f"{run}/ovn{name}_db"
+        argv = ["/usr/sbin/ovsdb-server", f"--remote=punix:{stem}.sock", f"--unixctl={stem}.ctl"]
+        return Service(
+            name=f"ovn-{name}",
+            description=f"Quantix network: OVN {title} database",
+            argv=(*argv, f"--pidfile={stem}.pid", *QUIET, f"{data}/ovn{name}_db.db"),
+            environment=environment,
+            directories=(run, data),
+            memory_protected=True,
+        )
+
+    northd = Service(
+        name="ovn-northd",
+        description="Quantix network: OVN northd",
+        argv=(
+            "/usr/bin/ovn-northd",
+            f"--ovnnb-db=unix:{layout.ovn_nb_socket}",
+            f"--ovnsb-db=unix:{layout.ovn_sb_socket}",
+            f"--unixctl={run}/ovn-northd.ctl",
+            f"--pidfile={run}/ovn-northd.pid",
+            *QUIET,
+        ),
+        environment=environment,
+        after=("ovn-nb", "ovn-sb"),
+        directories=(run,),
+    )
+    return database("nb", "northbound"), database("sb", "southbound"), northd
+
+
+def _open_vswitch(installation: Installation) -> tuple[Service, ...]:
+    layout = installation.layout
+    run, data = layout.openvswitch_run, layout.data / "openvswitch"
+    environment = _ovn_environment(installation)
+    database = Service(
+        name="ovs-db",
+        description="Quantix network: Open vSwitch database",
+        argv=(
+            "/usr/sbin/ovsdb-server",
+            f"--remote=punix:{run}/db.sock",
+            f"--unixctl={run}/ovsdb-server.ctl",
+            f"--pidfile={run}/ovsdb-server.pid",
+            *QUIET,
+            f"{data}/conf.db",
+        ),
+        environment=environment,
+        directories=(run, data),
+        memory_protected=True,
+    )
+    switch = Service(
+        name="ovs-vswitchd",
+        description="Quantix network: Open vSwitch",
+        argv=(
+            "/usr/sbin/ovs-vswitchd",
+            f"unix:{run}/db.sock",
+            f"--unixctl={run}/ovs-vswitchd.ctl",
+            f"--pidfile={run}/ovs-vswitchd.pid",
+            *QUIET,
+        ),
+        environment=environment,
+        after=("ovs-db",),
+        directories=(run,),
+        memory_protected=True,
+    )
+    return database, switch
+
+
+def _ovn_controller(installation: Installation) -> Service:
+    run = installation.layout.run / "ovn"
+    own_switch = installation.machine_openvswitch is None
+    return Service(
+        name="ovn-controller",
+        description="Quantix network: OVN controller of this host",
+        argv=(
+            "/usr/bin/ovn-controller",
+            installation.openvswitch_database,
+            f"--unixctl={run}/ovn-controller.ctl",
+            f"--pidfile={run}/ovn-controller.pid",
+            *QUIET,
+        ),
+        environment=_ovn_environment(installation),
+        after=("ovn-sb", "ovs-vswitchd") if own_switch else ("ovn-sb",),
+        directories=(run,),
+        memory_protected=True,
+    )
+
+
+def _libvirt(installation: Installation) -> tuple[Service, ...]:
+    layout = installation.layout
+    argv = [str(installation.python), "-m", "quantix_cli.libvirt_namespace", "--root", str(layout.root)]
+    if installation.machine_openvswitch is None:
+        argv += ["--openvswitch-run", str(layout.openvswitch_run)]
+    log_keeper = Service(
+        name="virtlogd",
+        description="Quantix: keeps the logs of guests' consoles",
+        argv=(*argv, "virtlogd"),
+        leaves_children=True,
+        memory_protected=True,
+    )
+    daemon = Service(
+        name=LIBVIRTD,
+        description="Quantix: libvirt of its own",
+        argv=(*argv, "libvirtd"),
+        after=("virtlogd",),
+        leaves_children=True,
+    )
+    return log_keeper, daemon
+
+
+def _program(installation: Installation, name: str) -> str:
+    return str(installation.python.parent / name)
+
+
+def _operator(installation: Installation) -> Service:
+    layout = installation.layout
+    kubeconfig = installation.operator_kubeconfig or layout.operator_kubeconfig
+    argv = [_program(installation, "quantix-operator"), "--root", str(layout.root)]
+    argv += ["--kubeconfig", str(kubeconfig), "--ovn-nb", f"unix:{layout.ovn_nb_socket}"]
+    argv += ["--metrics", "127.0.0.1:9442"]
+    return Service(
+        name=OPERATOR,
+        description="Quantix operator",
+        argv=tuple(argv),
+        environment={"QUANTIX_CODE": installation.code, "PYTHONUNBUFFERED": "1"},
+        after=("ovn-nb",) if installation.controlplane is None else (CONTROL_PLANE, "ovn-nb"),
+    )
+
+
+def _hostd(installation: Installation) -> Service:
+    layout = installation.layout
+    argv = [_program(installation, "quantix-hostd"), "--root", str(layout.root)]
+    argv += ["--name", installation.host_name, "--ovs-db", installation.openvswitch_database]
+    argv += ["--ovn-sb", f"unix:{layout.ovn_sb_socket}", "--listen", "127.0.0.1:9443"]
+    return Service(
+        name=HOSTD,
+        description=f"Quantix host daemon of {installation.host_name}",
+        argv=tuple(argv),
+        environment={"QUANTIX_CODE": installation.code, "PYTHONUNBUFFERED": "1"},
+        after=(LIBVIRTD, "ovn-controller"),
+        directories=(layout.run, layout.data, layout.log),
+        leaves_children=True,
+        stop_timeout_s=30,
+        memory_protected=True,
+    )

@@ -1,0 +1,112 @@
+"""Our own supervisord, for real: order, restarts, changes, and what outlives a supervisor that was killed."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from quantix_api.layout import Layout
+from quantix_cli.supervision import orphans
+from quantix_cli.supervision.service import Service
+from quantix_cli.supervision.supervisord import Supervisord
+
+SLEEPER = ("/bin/sh", "-c", "echo started; exec sleep 1000")
+
+
+@pytest.fixture
+def layout() -> Iterator[Layout]:
+    # short: a unix socket's path has at most 107 bytes
+    root = Path(tempfile.mkdtemp(prefix="qxs"))
+    yield Layout(root)
+    Supervisord(Layout(root), Path(sys.executable)).forget()
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def supervisor(layout: Layout) -> Supervisord:
+    return Supervisord(layout, Path(sys.executable))
+
+
+def table(layout: Layout) -> list[Service]:
+    return [
+        Service("first", "", SLEEPER, directories=(layout.data / "made",)),
+        Service("second", "", SLEEPER, after=("first",)),
+    ]
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def test_services_run_once_and_a_second_time_changes_nothing(supervisor: Supervisord, layout: Layout) -> None:
+    services = table(layout)
+    assert supervisor.ensure(services) == ["first", "second"]
+    pids = {name: running.pid for name, running in supervisor.observe(services).items()}
+    assert all(pids.values())
+    assert supervisor.ensure(services) == []
+    assert {name: running.pid for name, running in supervisor.observe(services).items()} == pids
+    assert (layout.data / "made").is_dir()
+
+
+def test_only_what_changed_is_restarted(supervisor: Supervisord, layout: Layout) -> None:
+    first, second = table(layout)
+    supervisor.ensure([first, second])
+    before = supervisor.observe([first, second])
+    changed = replace(second, environment={"CODE": "new"})
+    assert supervisor.observe([first, changed])["second"].changed
+    assert supervisor.ensure([first, changed]) == ["second"]
+    after = supervisor.observe([first, changed])
+    assert after["first"].pid == before["first"].pid
+    assert after["second"].pid != before["second"].pid
+
+
+def test_a_service_that_dies_is_started_again(supervisor: Supervisord, layout: Layout) -> None:
+    services = table(layout)
+    supervisor.ensure(services)
+    pid = supervisor.observe(services)["first"].pid
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: supervisor.observe(services)["first"].pid not in (0, pid), "it was not restarted")
+
+
+def test_stopping_says_whether_there_was_something_to_stop(supervisor: Supervisord, layout: Layout) -> None:
+    services = table(layout)
+    assert not supervisor.stop("first")
+    supervisor.ensure(services)
+    assert supervisor.stop("first")
+    assert not supervisor.stop("first")
+    assert supervisor.observe(services)["first"].pid == 0
+    assert supervisor.ensure(services) == ["first"]
+
+
+def test_a_killed_supervisor_leaves_no_second_copy_of_a_service(
+    supervisor: Supervisord, layout: Layout
+) -> None:
+    services = table(layout)
+    supervisor.ensure(services)
+    old = set(orphans.find(layout.root))
+    os.kill(int((layout.run / "supervisord.pid").read_text()), signal.SIGKILL)
+    assert supervisor.ensure(services) == ["first", "second"]
+    eventually(lambda: not old & set(orphans.find(layout.root)), "the old ones still run")
+    assert sorted(orphans.find(layout.root).values()) == ["first", "second", "supervisord"]
+
+
+def test_the_last_words_of_a_service_are_its_log(supervisor: Supervisord, layout: Layout) -> None:
+    service = Service("talker", "", ("/bin/sh", "-c", "echo one; echo 100%; exec sleep 1000"))
+    supervisor.ensure([service])
+    eventually(lambda: supervisor.last_words("talker", 1) == ["100%"], "the log stays empty")
+
+
+def test_forgetting_ends_all(supervisor: Supervisord, layout: Layout) -> None:
+    supervisor.ensure(table(layout))
+    supervisor.forget()
+    assert orphans.find(layout.root) == {}

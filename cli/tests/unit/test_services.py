@@ -1,0 +1,88 @@
+"""The table of services, and what supervisors are told about it."""
+
+import configparser
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from quantix_api.layout import Layout
+from quantix_cli.supervision.choose import supervisor_of
+from quantix_cli.supervision.service import Service, in_start_order
+from quantix_cli.supervision.supervisord import Supervisord, render_main, render_program
+from quantix_cli.supervision.systemd import Systemd, render_guests_unit, render_unit
+from quantix_cli.supervision.table import Installation, services
+
+GOLDEN = Path(__file__).parent / "golden"
+MACHINE = Installation(
+    layout=Layout(Path("/")),
+    host_name="box",
+    python=Path("/opt/quantix/.venv/bin/python"),
+    code="0123456789abcdef",
+    controlplane=Path("/var/cache/quantix/controlplane/abc/quantix-controlplane"),
+)
+
+
+def by_name(installation: Installation) -> dict[str, Service]:
+    return {service.name: service for service in services(installation)}
+
+
+def test_units_are_as_reviewed() -> None:
+    units = "".join(f"### {s.name}\n{render_unit(s)}\n" for s in services(MACHINE))
+    assert units + render_guests_unit("/opt/quantix/.venv/bin/qx") == (GOLDEN / "units.txt").read_text()
+
+
+def test_the_configuration_of_supervisord_is_as_reviewed() -> None:
+    layout = Layout(Path("/tmp/q"))
+    programs = [render_program(s, layout) for s in services(replace(MACHINE, layout=layout))]
+    assert "\n".join([render_main(layout), *programs]) == (GOLDEN / "supervisord.txt").read_text()
+
+
+def test_supervisord_reads_back_what_was_rendered() -> None:
+    service = Service("odd", "", ("/bin/echo", "50 %", "it's"), {"KEY": "100%"})
+    parser = configparser.RawConfigParser()
+    parser.read_string(render_program(service, Layout(Path("/tmp/q"))))
+    assert parser["program:odd"]["command"] == "/bin/echo '50 %%' 'it'\"'\"'s'"
+    assert 'KEY="100%%"' in parser["program:odd"]["environment"]
+
+
+def test_a_stop_of_libvirt_or_hostd_leaves_guests_alone() -> None:
+    for name in ("libvirtd", "virtlogd", "hostd"):
+        assert "KillMode=process" in render_unit(by_name(MACHINE)[name])
+
+
+def test_with_a_cluster_of_the_users_own_no_control_plane_runs() -> None:
+    table = by_name(replace(MACHINE, controlplane=None, operator_kubeconfig=Path("/etc/k")))
+    assert "controlplane" not in table
+    assert table["operator"].argv[table["operator"].argv.index("--kubeconfig") + 1] == "/etc/k"
+
+
+def test_an_open_vswitch_of_the_machine_is_used_and_none_started() -> None:
+    table = by_name(replace(MACHINE, machine_openvswitch=Path("/run/openvswitch")))
+    assert "ovs-vswitchd" not in table
+    assert "--openvswitch-run" not in table["libvirtd"].argv
+    assert "unix:/run/openvswitch/db.sock" in table["hostd"].argv
+
+
+def test_new_code_restarts_what_runs_it_and_nothing_else() -> None:
+    old, new = by_name(MACHINE), by_name(replace(MACHINE, code="fedcba9876543210"))
+    assert {name for name in old if render_unit(old[name]) != render_unit(new[name])} == {"operator", "hostd"}
+
+
+def test_services_start_after_those_they_need() -> None:
+    names = [service.name for service in in_start_order(services(MACHINE))]
+    for service in services(MACHINE):
+        assert all(names.index(needed) < names.index(service.name) for needed in service.after)
+
+
+def test_a_circle_is_refused() -> None:
+    circle = [Service("a", "", (), after=("b",)), Service("b", "", (), after=("a",))]
+    with pytest.raises(ValueError, match="a → b → a is a circle"):
+        in_start_order(circle)
+
+
+def test_systemd_is_used_where_it_runs_and_only_for_the_machine_itself(tmp_path: Path) -> None:
+    python, absent = Path("/x/python"), tmp_path / "absent"
+    assert isinstance(supervisor_of(Layout(Path("/")), python, tmp_path), Systemd)
+    assert isinstance(supervisor_of(Layout(Path("/")), python, absent), Supervisord)
+    assert isinstance(supervisor_of(Layout(tmp_path), python, tmp_path), Supervisord)

@@ -45,7 +45,7 @@ class Cache:
         self._subscribers: dict[Resource, list[Subscriber]] = {resource: [] for resource in self._objects}
         self._unlisted = set(self._objects)
         self._tombstones: OrderedDict[str, None] = OrderedDict()
-        self.newest_version = 0
+        self._newest = dict.fromkeys(self._objects, 0)
         self.synced = asyncio.Event()
 
     @property
@@ -64,6 +64,10 @@ class Cache:
             return [*items]
         return [item for item in items if item["metadata"].get("namespace") == namespace]
 
+    def newest_version(self, resource: Resource) -> int:
+        """The highest resourceVersion that any news of a resource had; an API behind it was restored."""
+        return self._newest[resource]
+
     def subscribe(self, resource: Resource, subscriber: Subscriber) -> None:
         """Call `subscriber` with every later change: in the event loop, quick, not raising."""
         self._subscribers[resource].append(subscriber)
@@ -80,7 +84,7 @@ class Cache:
         if previous is not None and previous["metadata"].get("uid") != metadata.get("uid"):
             self.remove(resource, previous)
             previous = None
-        self.newest_version = max(self.newest_version, version)
+        self._newest[resource] = max(self._newest[resource], version)
         self._objects[resource][key] = obj
         self._tell(resource, Change("ADDED" if previous is None else "MODIFIED", key, obj, previous))
         return True
@@ -95,7 +99,7 @@ class Cache:
         if previous is None or previous["metadata"].get("uid", "") != uid:
             return False
         del self._objects[resource][key]
-        self.newest_version = max(self.newest_version, version_of(obj))
+        self._newest[resource] = max(self._newest[resource], version_of(obj))
         self._tell(resource, Change("DELETED", key, obj, previous))
         return True
 

@@ -38,6 +38,8 @@ class Controller(Protocol):
     name: str
     watches: Mapping[Resource, Mapper]
     concurrency: int
+    resource: Resource | None
+    """The kind whose objects `key` names, if there is one: where an InternalError is shown."""
 
     async def reconcile(self, key: str) -> float | None: ...
 

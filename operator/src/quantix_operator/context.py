@@ -1,0 +1,25 @@
+"""What `main` gives to every controller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_client.api import ApiClient
+from quantix_client.clock import Clock
+from quantix_operator.cache import Cache
+from quantix_operator.events import EventRecorder
+from quantix_operator.metrics import Metrics
+from quantix_operator.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """Clients and facts that live as long as this process leads."""
+
+    settings: Settings
+    api: ApiClient
+    cache: Cache
+    events: EventRecorder
+    metrics: Metrics
+    clock: Clock
+    cluster_uid: str

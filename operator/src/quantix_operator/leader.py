@@ -1,0 +1,55 @@
+"""What a leader makes sure of before it decides anything.
+
+Called by `main` right after the election.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import structlog
+
+from quantix_api.errors import InvariantError
+from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, NAMESPACE_SYSTEM
+from quantix_client.api import ApiClient
+from quantix_client.errors import AlreadyExists, NotFound
+
+log = structlog.get_logger(__name__)
+
+LEADER_LEASE = "quantix-operator"
+
+
+async def ensure_cluster_uid(client: ApiClient) -> str:
+    """The UID of this cluster, made by its first leader and never changed.
+
+    Raises InvariantError (ClusterUIDInvalid) when the ConfigMap was tampered with: claims and switch ports
+    are named by it.
+    """
+    try:
+        config_map = await client.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
+    except NotFound:
+        config_map = await _create(client)
+    uid = str((config_map.get("data") or {}).get("uid") or "")
+    try:
+        return str(uuid.UUID(uid))
+    except ValueError as error:
+        raise InvariantError(
+            "ClusterUIDInvalid",
+            f"ConfigMap {NAMESPACE_SYSTEM}/{CLUSTER_CONFIG_MAP} holds {uid!r}, which is no UID of a cluster",
+            "put back the UID that it had; claims in the storage name it",
+        ) from error
+
+
+async def _create(client: ApiClient) -> dict[str, object]:
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": CLUSTER_CONFIG_MAP, "namespace": NAMESPACE_SYSTEM},
+        "data": {"uid": str(uuid.uuid4())},
+    }
+    try:
+        created = await client.create(CONFIG_MAPS, body)
+    except AlreadyExists:
+        return await client.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
+    log.info("cluster named", uid=body["data"])
+    return created

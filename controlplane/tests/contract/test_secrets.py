@@ -1,0 +1,82 @@
+"""What may never be read: secrets at rest, in the audit log, or by other users of the machine."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+
+from quantix_lab.control_plane import ControlPlane
+
+
+def stored(control_plane: ControlPlane) -> bytes:
+    """Every byte that the store keeps: database and log."""
+    files = [path for path in (control_plane.data_dir / "etcd").rglob("*") if path.is_file()]
+    return b"".join(path.read_bytes() for path in files)
+
+
+def test_secrets_are_encrypted_at_rest(control_plane: ControlPlane) -> None:
+    hidden, open_text = f"hidden-{uuid.uuid4()}", f"open-{uuid.uuid4()}"
+    name = f"s-{uuid.uuid4()}"
+    control_plane.kubectl("create", "secret", "generic", name, f"--from-literal=password={hidden}")
+    control_plane.kubectl("create", "configmap", name, f"--from-literal=text={open_text}")
+    content = stored(control_plane)
+    assert open_text.encode() in content
+    assert hidden.encode() not in content
+    assert f"/registry/secrets/default/{name}".encode() in content
+    assert b"k8s:enc:secretbox:v1:key1:" in content
+
+
+def audit(control_plane: ControlPlane) -> tuple[str, list[dict[str, object]]]:
+    text = (control_plane.log_dir / "audit.log").read_text()
+    return text, [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_audit_log_has_who_wrote_what_and_no_bodies(control_plane: ControlPlane) -> None:
+    hidden, name = f"hidden-{uuid.uuid4()}", f"s-{uuid.uuid4()}"
+    control_plane.kubectl("create", "secret", "generic", name, f"--from-literal=password={hidden}")
+    control_plane.kubectl("get", "secret", name)
+    control_plane.kubectl("delete", "secret", name)
+    text, events = audit(control_plane)
+    assert hidden not in text
+    mine = [event for event in events if name in json.dumps(event.get("objectRef", {}))]
+    assert [event["verb"] for event in mine] == ["create", "delete"]
+    assert {event["user"]["username"] for event in mine} == {"quantix:admin"}  # type: ignore[index]
+    assert not any("requestObject" in event or "responseObject" in event for event in events)
+
+
+def test_the_audit_log_leaves_out_reads_reviews_and_heartbeats(control_plane: ControlPlane) -> None:
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": f"beat-{uuid.uuid4()}", "namespace": "default"},
+        "spec": {"holderIdentity": "me"},
+    }
+    name = str(lease["metadata"]["name"])  # type: ignore[index]
+    control_plane.kubectl("create", "-f", "-", stdin=json.dumps(lease))
+    control_plane.kubectl("patch", "lease", name, "--type=merge", '--patch={"spec":{"holderIdentity":"you"}}')
+    control_plane.kubectl("auth", "can-i", "create", "leases")
+    _, events = audit(control_plane)
+    of_lease = [event["verb"] for event in events if name in json.dumps(event.get("objectRef", {}))]
+    assert of_lease == ["create"]
+    resources = {event["objectRef"]["resource"] for event in events if "objectRef" in event}  # type: ignore[index]
+    assert not resources & {"selfsubjectaccessreviews", "tokenreviews", "events"}
+    assert not {str(event["verb"]) for event in events} & {"get", "list", "watch"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "etc/admin.kubeconfig",
+        "etc/operator.kubeconfig",
+        "data/pki/ca.key",
+        "data/pki/serving.pem",
+        "data/pki/service-account.key",
+        "data/pki/secrets-encryption.yaml",
+        "log/audit.log",
+    ],
+)
+def test_files_with_secrets_are_for_their_owner_only(control_plane: ControlPlane, path: str) -> None:
+    assert (control_plane.root / Path(path)).stat().st_mode & 0o777 == 0o600

@@ -103,7 +103,7 @@ def _run(ready: threading.Event) -> None:
 
     async def tick() -> None:
         ready.set()
-        while True:  # nothing to wait for: it only wakes the loop
-            await asyncio.sleep(_TICK_S)  # noqa: ASYNC110
+        while True:  # noqa: ASYNC110 - there is nothing to wait for: it only wakes the loop
+            await asyncio.sleep(_TICK_S)
 
     loop.run_until_complete(tick())

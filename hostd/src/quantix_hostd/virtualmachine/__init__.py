@@ -1,0 +1,1 @@
+"""The VM on this host: observe, plan, apply, status; its record, its causes of death, its console."""

@@ -1,0 +1,146 @@
+"""What can be done to a VM on this host: the words between `plan` and `apply`. Frozen data, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_hostd.clients.claims import VolumePlace
+from quantix_hostd.clients.hypervisor import ShutdownMode
+from quantix_hostd.virtualmachine.record import Record
+
+
+@dataclass(frozen=True)
+class SaveRecord:
+    record: Record
+
+
+@dataclass(frozen=True)
+class ForgetRecord:
+    pass
+
+
+@dataclass(frozen=True)
+class RemovePorts:
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PrepareDirectories:
+    """The VM's directories of sockets and logs, with the owners that QEMU needs."""
+
+
+@dataclass(frozen=True)
+class BuildSeed:
+    pass
+
+
+@dataclass(frozen=True)
+class TakeClaims:
+    """The first place decides and is taken first."""
+
+    places: tuple[VolumePlace, ...]
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Define:
+    xml: str
+
+
+@dataclass(frozen=True)
+class CreatePaused:
+    pass
+
+
+@dataclass(frozen=True)
+class WirePorts:
+    """Mark the taps as ours and wait, for a bounded time, until OVN has put in their flows."""
+
+    ports: tuple[str, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Resume:
+    pass
+
+
+@dataclass(frozen=True)
+class Suspend:
+    pass
+
+
+@dataclass(frozen=True)
+class AskToShutDown:
+    mode: ShutdownMode
+
+
+@dataclass(frozen=True)
+class Reset:
+    pass
+
+
+@dataclass(frozen=True)
+class Destroy:
+    graceful: bool
+
+
+@dataclass(frozen=True)
+class Undefine:
+    pass
+
+
+@dataclass(frozen=True)
+class EnsureNoProcess:
+    """Look again for QEMU of this domain before its claims are freed."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
+class FreeClaims:
+    """Freed in reverse, so that the deciding claim goes last."""
+
+    places: tuple[VolumePlace, ...]
+    epoch: int
+
+
+@dataclass(frozen=True)
+class RemoveDirectories:
+    pass
+
+
+@dataclass(frozen=True)
+class ResizeDisk:
+    target: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class SetLink:
+    alias: str
+    up: bool
+
+
+Action = (
+    SaveRecord
+    | ForgetRecord
+    | RemovePorts
+    | PrepareDirectories
+    | BuildSeed
+    | TakeClaims
+    | Define
+    | CreatePaused
+    | WirePorts
+    | Resume
+    | Suspend
+    | AskToShutDown
+    | Reset
+    | Destroy
+    | Undefine
+    | EnsureNoProcess
+    | FreeClaims
+    | RemoveDirectories
+    | ResizeDisk
+    | SetLink
+)

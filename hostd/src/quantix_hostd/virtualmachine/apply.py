@@ -1,0 +1,192 @@
+"""Does what was planned for one VM, one small function an action, and stops at the first failure.
+
+Every action may be repeated. Called by the reconciler under the VM's lock; decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from quantix_api import VirtualMachine
+from quantix_api.errors import InvariantError, WaitingError
+from quantix_hostd.clients.claims import Claim, ClaimStore, VolumePlace, release, take
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.virtualmachine import actions as do
+from quantix_hostd.virtualmachine.tools import VmTools
+
+log = structlog.get_logger(__name__)
+
+_QUIET = (do.SaveRecord, do.ForgetRecord, do.PrepareDirectories)
+_LINGER_S = 0.2
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The VM that is acted on; `vm` is None for what is left of one that the API does not know."""
+
+    uid: str
+    vm: VirtualMachine | None
+
+    @property
+    def domain(self) -> str:
+        return domain_name(self.uid)
+
+
+Handler = Callable[[VmTools, Subject, Any], Awaitable[None]]
+
+
+async def apply(tools: VmTools, subject: Subject, planned: tuple[do.Action, ...]) -> None:
+    """Do all of `planned` in order; raises what the first failing action raised."""
+    for action in planned:
+        if not isinstance(action, _QUIET):
+            log.info("virtual machine", uid=subject.uid, action=type(action).__name__)
+        await _HANDLERS[type(action)](tools, subject, action)
+
+
+async def _save_record(tools: VmTools, subject: Subject, action: do.SaveRecord) -> None:
+    await asyncio.to_thread(tools.records.save, subject.uid, action.record)
+
+
+async def _forget_record(tools: VmTools, subject: Subject, action: do.ForgetRecord) -> None:
+    await asyncio.to_thread(tools.records.forget, subject.uid)
+
+
+async def _remove_ports(tools: VmTools, subject: Subject, action: do.RemovePorts) -> None:
+    if action.ports:
+        await tools.ports.remove(action.ports)
+
+
+async def _prepare_directories(tools: VmTools, subject: Subject, action: do.PrepareDirectories) -> None:
+    await asyncio.to_thread(tools.directories.prepare, subject.uid)
+
+
+async def _build_seed(tools: VmTools, subject: Subject, action: do.BuildSeed) -> None:
+    if subject.vm is not None:
+        await tools.seeds.ensure_seed(subject.vm)
+
+
+async def _take_claims(tools: VmTools, subject: Subject, action: do.TakeClaims) -> None:
+    facts = tools.facts()
+
+    def take_all() -> None:
+        for place in action.places:
+            claim = _read_claim(tools.claims, place)
+            wanted = take(claim, facts.name, action.epoch, subject.uid, facts.cluster_uid)
+            tools.claims.compare_and_set(place, claim, wanted)
+
+    await asyncio.to_thread(take_all)
+
+
+async def _define(tools: VmTools, subject: Subject, action: do.Define) -> None:
+    await tools.hypervisor.define(action.xml)
+
+
+async def _create_paused(tools: VmTools, subject: Subject, action: do.CreatePaused) -> None:
+    await asyncio.to_thread(tools.records.clear_events, subject.uid)
+    await tools.hypervisor.create_paused(subject.domain)
+    # whatever the guest says from its first byte on is read: an unread console would stop it
+    tools.consoles.attach(subject.uid, tools.layout.vm_run(subject.uid) / "serial.sock")
+
+
+async def _wire_ports(tools: VmTools, subject: Subject, action: do.WirePorts) -> None:
+    if not action.ports:
+        return
+    await tools.ports.set_owner(action.ports, subject.uid)
+    problems = await tools.ports.wait_installed(action.ports, action.timeout_s)
+    for problem in problems:
+        log.warning("port is not wired, guest starts anyway", uid=subject.uid, reason=problem.reason)
+
+
+async def _resume(tools: VmTools, subject: Subject, action: do.Resume) -> None:
+    await tools.hypervisor.resume(subject.domain)
+
+
+async def _suspend(tools: VmTools, subject: Subject, action: do.Suspend) -> None:
+    await tools.hypervisor.suspend(subject.domain)
+
+
+async def _ask_to_shut_down(tools: VmTools, subject: Subject, action: do.AskToShutDown) -> None:
+    await tools.hypervisor.shutdown(subject.domain, action.mode)
+
+
+async def _reset(tools: VmTools, subject: Subject, action: do.Reset) -> None:
+    await tools.hypervisor.reset(subject.domain)
+
+
+async def _destroy(tools: VmTools, subject: Subject, action: do.Destroy) -> None:
+    await tools.hypervisor.destroy(subject.domain, graceful=action.graceful)
+
+
+async def _undefine(tools: VmTools, subject: Subject, action: do.Undefine) -> None:
+    await tools.hypervisor.undefine(subject.domain)
+    await tools.consoles.detach(subject.uid)
+
+
+async def _ensure_no_process(tools: VmTools, subject: Subject, action: do.EnsureNoProcess) -> None:
+    left = await asyncio.to_thread(tools.processes.of_domain, action.uuid, subject.domain)
+    if left:
+        pids = ", ".join(str(process.pid) for process in left)
+        raise WaitingError("OrphanProcess", f"QEMU (pid {pids}) has not ended yet.", retry_after_s=_LINGER_S)
+
+
+async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) -> None:
+    host = tools.facts().name
+
+    def free_all() -> None:
+        for place in reversed(action.places):
+            claim = tools.claims.read(place)
+            if claim is not None and claim.vm_uid == subject.uid:
+                tools.claims.compare_and_set(place, claim, release(claim, host, action.epoch))
+
+    await asyncio.to_thread(free_all)
+
+
+async def _remove_directories(tools: VmTools, subject: Subject, action: do.RemoveDirectories) -> None:
+    await tools.consoles.detach(subject.uid)
+    await asyncio.to_thread(tools.directories.remove, subject.uid)
+
+
+async def _resize_disk(tools: VmTools, subject: Subject, action: do.ResizeDisk) -> None:
+    await tools.hypervisor.resize_disk(subject.domain, action.target, action.size_bytes)
+
+
+async def _set_link(tools: VmTools, subject: Subject, action: do.SetLink) -> None:
+    await tools.hypervisor.set_link(subject.domain, action.alias, up=action.up)
+
+
+def _read_claim(store: ClaimStore, place: VolumePlace) -> Claim:
+    claim = store.read(place)
+    if claim is None:
+        raise InvariantError(
+            "InternalError", f"Volume {place.handle} has no claim; it cannot be used safely."
+        )
+    return claim
+
+
+_HANDLERS: dict[type, Handler] = {
+    do.SaveRecord: _save_record,
+    do.ForgetRecord: _forget_record,
+    do.RemovePorts: _remove_ports,
+    do.PrepareDirectories: _prepare_directories,
+    do.BuildSeed: _build_seed,
+    do.TakeClaims: _take_claims,
+    do.Define: _define,
+    do.CreatePaused: _create_paused,
+    do.WirePorts: _wire_ports,
+    do.Resume: _resume,
+    do.Suspend: _suspend,
+    do.AskToShutDown: _ask_to_shut_down,
+    do.Reset: _reset,
+    do.Destroy: _destroy,
+    do.Undefine: _undefine,
+    do.EnsureNoProcess: _ensure_no_process,
+    do.FreeClaims: _free_claims,
+    do.RemoveDirectories: _remove_directories,
+    do.ResizeDisk: _resize_disk,
+    do.SetLink: _set_link,
+}

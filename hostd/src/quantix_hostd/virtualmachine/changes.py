@@ -1,0 +1,112 @@
+"""Which differences between the running domain and spec wait for the next start. Pure.
+
+Called by `status`. Only differences that a field of spec explains count: a new renderer's defaults must not
+make every VM say RestartRequired (hypervisor.md, section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_hostd.domainxml.render import render_domain
+from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.domainxml.view import Difference, DomainView, differences, view
+from quantix_hostd.virtualmachine.desired import SEED_NAME
+
+_MAX_CHANGES = 64
+_FIELD_PATHS = {
+    "cores": "spec.cpu.cores",
+    "max_cores": "spec.cpu.maxCores",
+    "sockets": "spec.cpu.sockets",
+    "threads": "spec.cpu.threads",
+    "shares": "spec.cpu.weight",
+    "cpu_mode": "spec.cpu.model",
+    "cpu_model": "spec.cpu.model",
+    "cpu_features": "spec.cpu.features",
+    "memory_bytes": "spec.memory.size",
+    "machine": "spec.identity.machineType",
+    "loader": "spec.firmware.type",
+    "secure": "spec.firmware.secureBoot",
+    "smm": "spec.firmware.secureBoot",
+    "smbios": "spec.identity.smbios",
+    "hyperv": "spec.os",
+    "clock": "spec.clock.timezone",
+    "timezone": "spec.clock.timezone",
+    "boot_menu": "spec.boot.menuSeconds",
+    "boot_menu_timeout": "spec.boot.menuSeconds",
+}
+_DISK_FIELDS = {
+    "bus": "bus",
+    "cache": "cache",
+    "read_only": "readOnly",
+    "serial": "serial",
+    "iops": "qos",
+    "bytes_per_second": "qos",
+}
+_CDROM_FIELDS = {"path": "image"}
+_NIC_FIELDS = {"mac": "mac", "model": "model", "mtu": "network", "switch_port": "network"}
+_CONSOLE = {
+    "graphics": "spec.console.vnc",
+    "ua-qx_serial": "spec.console.serial",
+    "ua-qx_video": "spec.console.video",
+    "video": "spec.console.video",
+    "ua-qx_tpm": "spec.firmware.tpm",
+    f"ua-{SEED_NAME}": "spec.cloudInit",
+}
+
+
+@dataclass(frozen=True)
+class PendingChange:
+    """A change of spec that waits: `path` as in spec, both values as text ("" stands for absent)."""
+
+    path: str
+    running: str
+    wanted: str
+
+
+def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange, ...]:
+    """What the next start will change, by path; empty when the guest runs as spec says."""
+    found: dict[str, PendingChange] = {}
+    for difference in differences(live, view(render_domain(wanted))):
+        path = _spec_path(difference, wanted, live)
+        if path is not None and path not in found:
+            found[path] = PendingChange(path, difference.left, difference.right)
+    return tuple(found[path] for path in sorted(found))[:_MAX_CHANGES]
+
+
+def _spec_path(difference: Difference, wanted: DomainSpec, live: DomainView) -> str | None:
+    place, _, rest = difference.path.partition(".")
+    if place == "fields":
+        return _FIELD_PATHS.get(rest)
+    alias, _, field = rest.rpartition(".")
+    if alias in _CONSOLE:
+        return _CONSOLE[alias]
+    name = alias.removeprefix("ua-")
+    if field == "boot":
+        return "spec.boot.order"
+    kind, fields = _device_fields(name, alias, wanted, live)
+    if kind is None:
+        return None
+    if alias not in live.devices or name not in _names(wanted):
+        # the device came or went as a whole: one line for it
+        return f"spec.{kind}[{name}]"
+    known = fields.get(field)
+    return f"spec.{kind}[{name}].{known}" if known else None
+
+
+def _device_fields(
+    name: str, alias: str, wanted: DomainSpec, live: DomainView
+) -> tuple[str | None, dict[str, str]]:
+    running = live.devices.get(alias, {})
+    if name in {nic.name for nic in wanted.nics} or "mac" in running:
+        return "nics", _NIC_FIELDS
+    if name in {cdrom.name for cdrom in wanted.cdroms} or running.get("device") == "cdrom":
+        return "cdroms", _CDROM_FIELDS
+    if name in {disk.name for disk in wanted.disks} or running.get("device") == "disk":
+        return "disks", _DISK_FIELDS
+    return None, {}
+
+
+def _names(wanted: DomainSpec) -> set[str]:
+    disks, cdroms, nics = wanted.disks, wanted.cdroms, wanted.nics
+    return {disk.name for disk in disks} | {cdrom.name for cdrom in cdroms} | {nic.name for nic in nics}

@@ -1,0 +1,118 @@
+"""The API objects that a VM's start needs, as this host last saw them.
+
+`main` builds a `StoredObjects` over its reflectors' stores; the reconciler only reads. Nothing is asked of
+the API server here: an object that is not in the store is absent or not seen yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from quantix_api import HostRecovery, Image, Network, StoragePool, VirtualMachine, Volume
+from quantix_api.resources import (
+    HOST_RECOVERIES,
+    IMAGES,
+    NETWORKS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
+
+Manifest = dict[str, Any]
+SHARED_NAMESPACE = "quantix-shared"
+_SHARED_PREFIX = "shared/"
+_CLOSED_RECOVERY = frozenset({"Done", "Cancelled"})
+
+
+class Objects(Protocol):
+    @property
+    def synced(self) -> bool:
+        """Whether the API was read since hostd's own start; before that nothing may start."""
+
+    def virtual_machine_uids(self) -> tuple[str, ...]:
+        """The VMs whose assignment names this host."""
+
+    def virtual_machine(self, uid: str) -> VirtualMachine | None: ...
+
+    def virtual_machine_manifest(self, uid: str) -> Manifest | None: ...
+
+    def volume(self, namespace: str, name: str) -> Volume | None: ...
+
+    def pool(self, name: str) -> StoragePool | None:
+        """The pool of this name; "" is the default one, of several the oldest."""
+
+    def network(self, namespace: str, name: str) -> Network | None:
+        """`name` may be shared/NAME, as in spec."""
+
+    def image(self, namespace: str, name: str) -> Image | None:
+        """`name` may be shared/NAME, as in spec."""
+
+    def recovery_open(self) -> bool:
+        """Whether a HostRecovery of this host is open: then nothing starts here."""
+
+
+class StoredObjects:
+    """`Objects` over stores of manifests by key (`namespace/name` or `name`)."""
+
+    def __init__(
+        self, host: str, stores: Mapping[Resource, Mapping[str, Manifest]], synced: Callable[[], bool]
+    ) -> None:
+        self._host = host
+        self._stores = stores
+        self._synced = synced
+
+    @property
+    def synced(self) -> bool:
+        return self._synced()
+
+    def virtual_machine_uids(self) -> tuple[str, ...]:
+        return tuple(found["metadata"]["uid"] for found in self._stores[VIRTUAL_MACHINES].values())
+
+    def virtual_machine_manifest(self, uid: str) -> Manifest | None:
+        store = self._stores[VIRTUAL_MACHINES].values()
+        return next((found for found in store if found["metadata"]["uid"] == uid), None)
+
+    def virtual_machine(self, uid: str) -> VirtualMachine | None:
+        found = self.virtual_machine_manifest(uid)
+        return None if found is None else VirtualMachine.model_validate(found)
+
+    def volume(self, namespace: str, name: str) -> Volume | None:
+        found = self._stores[VOLUMES].get(f"{namespace}/{name}")
+        return None if found is None else Volume.model_validate(found)
+
+    def pool(self, name: str) -> StoragePool | None:
+        if name:
+            found = self._stores[STORAGE_POOLS].get(name)
+            return None if found is None else StoragePool.model_validate(found)
+        pools = [StoragePool.model_validate(found) for found in self._stores[STORAGE_POOLS].values()]
+        defaults = [pool for pool in pools if pool.spec.default and pool.metadata.creation_timestamp]
+        return min(defaults, key=_age, default=None)
+
+    def network(self, namespace: str, name: str) -> Network | None:
+        found = self._stores[NETWORKS].get(shared_key(namespace, name))
+        return None if found is None else Network.model_validate(found)
+
+    def image(self, namespace: str, name: str) -> Image | None:
+        found = self._stores[IMAGES].get(shared_key(namespace, name))
+        return None if found is None else Image.model_validate(found)
+
+    def recovery_open(self) -> bool:
+        recoveries = map(HostRecovery.model_validate, self._stores[HOST_RECOVERIES].values())
+        return any(
+            recovery.spec.host == self._host and recovery.status.phase not in _CLOSED_RECOVERY
+            for recovery in recoveries
+        )
+
+
+def _age(pool: StoragePool) -> tuple[float, str]:
+    created = pool.metadata.creation_timestamp
+    return (created.timestamp() if created else 0.0, pool.metadata.name)
+
+
+def shared_key(namespace: str, name: str) -> str:
+    """The key of an object that `name` means from `namespace` (api.md, section 2)."""
+    if name.startswith(_SHARED_PREFIX):
+        return f"{SHARED_NAMESPACE}/{name.removeprefix(_SHARED_PREFIX)}"
+    return f"{namespace}/{name}"

@@ -1,0 +1,199 @@
+"""Looks at everything that decides about one VM: API objects, domain, processes, claims, ports, record.
+
+Called by the reconciler before each plan. It changes nothing. What cannot be reached raises TransientError:
+absent is not unreachable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from quantix_api import Network, StoragePool, VirtualMachine, Volume
+from quantix_api.errors import QuantixError, TransientError, WaitingError
+from quantix_api.quantities import size_bytes
+from quantix_hostd.clients.claims import ClaimStore, VolumePlace
+from quantix_hostd.clients.direct_io import supports_direct_io
+from quantix_hostd.clients.hypervisor import DomainSnapshot
+from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, DomainSpec, domain_name
+from quantix_hostd.domainxml.view import DomainView, view
+from quantix_hostd.virtualmachine.desired import (
+    Surroundings,
+    VolumeState,
+    desired_domain,
+    missing_parts,
+)
+from quantix_hostd.virtualmachine.objects import Objects
+from quantix_hostd.virtualmachine.observed import DiskClaim, Observed
+from quantix_hostd.virtualmachine.qcow2 import read_virtual_size
+from quantix_hostd.virtualmachine.start_plan import handled_restart
+from quantix_hostd.virtualmachine.tools import VmTools
+
+_ROOM_BYTES = 64 * 1024**2
+
+
+async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
+    """A frozen snapshot; raises TransientError when libvirt, the pool or OVS cannot be asked."""
+    vm, facts, objects = tools.objects.virtual_machine(uid), tools.facts(), tools.objects
+    domain = await tools.hypervisor.domain(domain_name(uid))
+    live = view(domain.live_xml) if domain and domain.live_xml else None
+    inactive = view(domain.inactive_xml) if domain else None
+    uuid = domain.uuid if domain else _resolved_uuid(vm, uid)
+    processes = await asyncio.to_thread(tools.processes.of_domain, uuid, domain_name(uid))
+    record = await asyncio.to_thread(tools.records.load, uid)
+    events = await asyncio.to_thread(tools.records.events, uid)
+    volumes = await asyncio.to_thread(_volumes, vm, objects) if vm else ()
+    places = _places(volumes, live or inactive)
+    claims = await asyncio.to_thread(_claims, tools.claims, places)
+    seen = Observed(
+        uid=uid,
+        vm=vm,
+        facts=facts,
+        now_s=tools.clock(),
+        record=record,
+        synced=objects.synced,
+        recovery_open=objects.recovery_open(),
+        shutting_down=shutting_down,
+        domain=domain,
+        inactive=inactive,
+        live=live,
+        agent_connected=_agent_connected(domain),
+        processes=processes,
+        events=events,
+        volumes=volumes,
+        claims=claims,
+        pool_has_room=await asyncio.to_thread(_has_room, places),
+    )
+    return await _with_wanted(tools, seen)
+
+
+async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
+    if seen.vm is None or not seen.is_mine:
+        return seen
+    wanted, waiting = _wanted(seen, tools)
+    problems = await tools.ports.problems(seen.ports) if seen.live is not None else ()
+    return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems)
+
+
+def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixError | None]:
+    assert seen.vm is not None
+    handled = handled_restart(seen, seen.record.for_epoch(seen.epoch))
+    try:
+        missing = missing_parts(seen.vm)
+        if missing:
+            raise WaitingError("Starting", f"The operator has not resolved {', '.join(missing)} yet.")
+        around = Surroundings(seen.volumes, _mtus(seen.vm, tools.objects), _media(seen.vm, tools.objects))
+        return desired_domain(seen.vm, around, seen.facts, tools.layout, handled), None
+    except QuantixError as error:
+        return None, error
+
+
+def _volumes(vm: VirtualMachine, objects: Objects) -> tuple[VolumeState, ...]:
+    resolved = vm.status.resolved
+    namespace = vm.metadata.namespace or ""
+    found = []
+    for disk in resolved.disks if resolved else ():
+        volume = objects.volume(namespace, disk.volume)
+        if volume is None:
+            missing = f"There is no volume {disk.volume} here."
+            state = VolumeState(disk.name, disk.volume, disk.volume_uid, None)
+            found.append(replace(state, reason="VolumeNotFound", message=missing))
+            continue
+        found.append(_volume_state(disk.name, volume, objects.pool(volume.status.pool or "")))
+    return tuple(found)
+
+
+def _volume_state(disk: str, volume: Volume, pool: StoragePool | None) -> VolumeState:
+    name, status = volume.metadata.name, volume.status
+    directory = pool.spec.dir if pool else None
+    usable = status.data == "Present" and status.handle and directory is not None
+    if not usable or directory is None or not status.handle:
+        ready = status.condition("Ready")
+        reason = ready.reason if ready and ready.status != "True" else "Creating"
+        message = (ready.message if ready else "") or f"The data of volume {name} is being made."
+        return VolumeState(disk, name, volume.metadata.uid, None, reason=reason, message=message)
+    place = VolumePlace(Path(directory.path), status.handle)
+    data = place.pool_path / "volumes" / place.handle / "data"
+    if not data.exists():
+        message = f"The data of volume {name} is not in pool {status.pool}."
+        return VolumeState(disk, name, volume.metadata.uid, None, reason="DataMissing", message=message)
+    return VolumeState(
+        disk,
+        name,
+        volume.metadata.uid,
+        place,
+        size_bytes=read_virtual_size(data),
+        wanted_bytes=size_bytes(volume.spec.size) if volume.spec.size else 0,
+        direct_io=supports_direct_io(data.parent),
+    )
+
+
+def _places(volumes: tuple[VolumeState, ...], seen: DomainView | None) -> tuple[VolumePlace, ...]:
+    """The volumes' places in order of the disks; those that only the domain still names come last."""
+    places = [volume.place for volume in volumes if volume.place is not None]
+    for device in seen.devices.values() if seen else ():
+        path = Path(device.get("path", ""))
+        if device.get("device") == "disk" and path.name == "data" and path.parent.parent.name == "volumes":
+            places.append(VolumePlace(path.parents[2], path.parent.name))
+    return tuple(dict.fromkeys(places))
+
+
+def _claims(store: ClaimStore, places: tuple[VolumePlace, ...]) -> tuple[DiskClaim, ...]:
+    return tuple(DiskClaim(place, store.read(place)) for place in places)
+
+
+def _mtus(vm: VirtualMachine, objects: Objects) -> dict[str, int]:
+    namespace = vm.metadata.namespace or ""
+    return {nic.name: _mtu(nic.network, objects.network(namespace, nic.network)) for nic in vm.spec.nics}
+
+
+def _mtu(name: str, network: Network | None) -> int:
+    if network is None:
+        raise WaitingError("NetworkNotFound", f"There is no network {name} here.", "create it")
+    if network.status.mtu is None:
+        raise WaitingError("Programming", f"The MTU of network {name} is not settled yet.")
+    return network.status.mtu
+
+
+def _media(vm: VirtualMachine, objects: Objects) -> dict[str, str | None]:
+    media: dict[str, str | None] = {}
+    for cdrom in vm.spec.cdroms:
+        media[cdrom.name] = _medium(vm, cdrom.image, objects) if cdrom.image else None
+    return media
+
+
+def _medium(vm: VirtualMachine, name: str, objects: Objects) -> str:
+    image = objects.image(vm.metadata.namespace or "", name)
+    if image is None:
+        raise WaitingError("ImageNotFound", f"There is no image {name} here.", "add it")
+    pool = objects.pool(image.spec.pool or "")
+    directory = pool.spec.dir if pool else None
+    if image.status.data != "Present" or directory is None:
+        raise WaitingError("ImageDownloading", f"Image {name} is not on this host yet.")
+    return str(Path(directory.path) / "images" / image.metadata.uid)
+
+
+def _agent_connected(domain: DomainSnapshot | None) -> bool:
+    if domain is None or domain.live_xml is None:
+        return False
+    # the state of a channel is the guest's, so it is no part of the view
+    marker = f"name='{GUEST_AGENT_CHANNEL}' state='connected'"
+    return marker in domain.live_xml
+
+
+def _has_room(places: tuple[VolumePlace, ...]) -> bool:
+    for pool in {place.pool_path for place in places}:
+        try:
+            space = os.statvfs(pool)
+        except OSError as error:
+            raise TransientError("PoolUnreachable", f"{pool} cannot be read. Said: {error}.") from error
+        if space.f_bavail * space.f_frsize < _ROOM_BYTES:
+            return False
+    return True
+
+
+def _resolved_uuid(vm: VirtualMachine | None, uid: str) -> str:
+    resolved = vm.status.resolved if vm else None
+    return (resolved.uuid if resolved else None) or uid

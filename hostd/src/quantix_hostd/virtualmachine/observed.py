@@ -1,0 +1,80 @@
+"""One moment of a VM on this host, frozen: what `observe` saw and `plan` and `status` decide by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_api import VirtualMachine
+from quantix_api.errors import QuantixError
+from quantix_hostd.clients.claims import Claim, VolumePlace
+from quantix_hostd.clients.hypervisor import DomainSnapshot
+from quantix_hostd.clients.ovs_ports import PortProblem
+from quantix_hostd.clients.process import QemuProcess
+from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.domainxml.view import DomainView
+from quantix_hostd.virtualmachine.desired import HostFacts, VolumeState
+from quantix_hostd.virtualmachine.record import Record, SeenEvent
+
+
+@dataclass(frozen=True)
+class DiskClaim:
+    """The claim beside one volume; None where there is none."""
+
+    place: VolumePlace
+    claim: Claim | None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`vm` is None when the store has none: then nothing is ever stopped.
+
+    `wanted` is the domain that should run, or None with `waiting` saying what it waits for. `live` and
+    `inactive` are views of the domain found. `claims` begin with the deciding one.
+    """
+
+    uid: str
+    vm: VirtualMachine | None
+    facts: HostFacts
+    now_s: float
+    record: Record
+    synced: bool = True
+    recovery_open: bool = False
+    shutting_down: bool = False
+    domain: DomainSnapshot | None = None
+    inactive: DomainView | None = None
+    live: DomainView | None = None
+    agent_connected: bool = False
+    processes: tuple[QemuProcess, ...] = ()
+    events: tuple[SeenEvent, ...] = ()
+    volumes: tuple[VolumeState, ...] = ()
+    claims: tuple[DiskClaim, ...] = ()
+    wanted: DomainSpec | None = None
+    waiting: QuantixError | None = None
+    port_problems: tuple[PortProblem, ...] = ()
+    pool_has_room: bool = True
+
+    @property
+    def epoch(self) -> int:
+        assignment = self.vm.status.assignment if self.vm else None
+        return assignment.epoch if assignment else 0
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the assignment names this host."""
+        assignment = self.vm.status.assignment if self.vm else None
+        return assignment is not None and assignment.host == self.facts.name
+
+    @property
+    def domain_epoch(self) -> int:
+        """The epoch that the domain was started under, from its own metadata; 0 without a domain."""
+        view = self.live or self.inactive
+        return view.metadata.epoch if view and view.metadata else 0
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """The logical switch ports of the VM's NICs."""
+        return tuple(nic.port for nic in self.vm.status.nics if nic.port) if self.vm else ()
+
+    @property
+    def places(self) -> tuple[VolumePlace, ...]:
+        return tuple(claim.place for claim in self.claims)

@@ -1,0 +1,183 @@
+"""Decides the next steps of a VM on this host. Pure and total; the rules are ha.md's and hypervisor.md's.
+
+```
+             assignment names me          QEMU gone, may start again
+  Absent ───────────────► Starting ──► Running ──────► Inactive ─┐
+    ▲                        ▲                            │  │   │ backoff
+    │                        └────────────────────────────┼──┴───┘
+    └──── Released ◄── Releasing (undefine, scan, free claims, ports) ◄┘ stopped, deleted, held
+```
+A VM is destroyed only on positive evidence: a spec that says so, its deletion, or a claim that no longer
+names this host. A VM that is missing in the API, or an API that is away, stops nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from quantix_api.errors import InvariantError, QuantixError, WaitingError
+from quantix_hostd.clients.hypervisor import DomainState
+from quantix_hostd.virtualmachine.actions import (
+    Action,
+    Destroy,
+    EnsureNoProcess,
+    ForgetRecord,
+    FreeClaims,
+    RemoveDirectories,
+    RemovePorts,
+    SaveRecord,
+    Undefine,
+)
+from quantix_hostd.virtualmachine.deaths import Death, classify, note_death, restarts_after
+from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
+from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
+from quantix_hostd.virtualmachine.running_plan import plan_running
+from quantix_hostd.virtualmachine.start_plan import plan_start
+from quantix_hostd.virtualmachine.steps import Plan, with_record
+
+_ORPHAN_LOOK_S = 5.0
+_LEFT_BEHIND_S = 30.0
+
+
+def plan_virtual_machine(observed: Observed) -> Plan:
+    """The actions that bring this host nearer to what the API wants, in order."""
+    if observed.vm is None or not observed.synced:
+        return Plan(observed.record)
+    if not observed.is_mine:
+        return _plan_elsewhere(observed)
+    record = observed.record.for_epoch(observed.epoch)
+    if observed.domain is not None and observed.domain.active:
+        if observed.domain_epoch != observed.epoch:
+            return _plan_stale(observed, record)
+        return _plan_active(observed, record)
+    return _plan_inactive(observed, record)
+
+
+def stop_reason(observed: Observed, record: Record) -> StopReason | None:
+    """Why the guest shall end, None when it shall run (or be paused)."""
+    assert observed.vm is not None
+    if observed.vm.metadata.deletion_timestamp is not None:
+        return StopReason.DELETING
+    if observed.shutting_down:
+        return StopReason.HOST_SHUTDOWN
+    if observed.vm.spec.power_state == "Stopped":
+        return StopReason.REQUESTED
+    restart = observed.vm.spec.restart
+    if restart is None or restart.mode == "Reset":
+        return None
+    due = restart.at.timestamp() <= observed.now_s and time_text(restart.at) > record.handled_restart_at
+    return StopReason.RESTART if due else None
+
+
+def _plan_active(observed: Observed, record: Record) -> Plan:
+    assert observed.domain is not None
+    if not record.started:
+        record = _adopted(observed, record)
+    if observed.domain.state is DomainState.CRASHED:
+        record = note_death(record, Death.PANICKED, observed.now_s, text_of_seconds(observed.now_s))
+        return with_record(observed, record, Destroy(graceful=False), requeue_after_s=0.0)
+    return plan_running(observed, record, stop_reason(observed, record))
+
+
+def _plan_inactive(observed: Observed, record: Record) -> Plan:
+    if observed.processes:
+        return _plan_orphan_process(observed, record)
+    if record.started:
+        record = _buried(observed, record)
+    why = stop_reason(observed, record)
+    if why not in (None, StopReason.RESTART):
+        exit_reason = "HostShutdown" if why is StopReason.HOST_SHUTDOWN else "Requested"
+        last = record.last_exit or LastExit(exit_reason, text_of_seconds(observed.now_s))
+        record = replace(record, ended=True, last_exit=last)
+    if record.released and observed.domain is None:
+        return with_record(observed, record)
+    if record.ended:
+        return _plan_release(observed, record)
+    return plan_start(observed, record)
+
+
+def _adopted(observed: Observed, record: Record) -> Record:
+    """The record of a guest that runs though this host does not remember starting it."""
+    metadata = observed.live.metadata if observed.live else None
+    handled = metadata.handled_restart_at if metadata else ""
+    return replace(
+        record,
+        started=True,
+        ended=False,
+        released=False,
+        boot_id=observed.facts.boot_id,
+        started_s=observed.now_s,
+        started_at=text_of_seconds(observed.now_s),
+        handled_restart_at=max(handled, record.handled_restart_at),
+    )
+
+
+def _buried(observed: Observed, record: Record) -> Record:
+    """The record once the end of its QEMU is understood."""
+    assert observed.vm is not None
+    death = classify(observed.domain, observed.events, record, observed.facts.boot_id)
+    noted = note_death(record, death, observed.now_s, text_of_seconds(observed.now_s))
+    return replace(noted, ended=not restarts_after(death, observed.vm.spec.ha.restart))
+
+
+def _plan_release(observed: Observed, record: Record) -> Plan:
+    """Give everything back; the claims go only after domain and process are gone for certain."""
+    assert observed.vm is not None
+    uuid = observed.domain.uuid if observed.domain else _uuid(observed)
+    steps: list[Action] = [Undefine()] if observed.domain is not None else []
+    steps += [
+        EnsureNoProcess(uuid),
+        FreeClaims(observed.places, observed.epoch),
+        RemovePorts(observed.ports),
+        RemoveDirectories(),
+        SaveRecord(replace(record, released=True)),
+    ]
+    return with_record(observed, record, *steps, requeue_after_s=0.0)
+
+
+def _plan_orphan_process(observed: Observed, record: Record) -> Plan:
+    """libvirt says it does not run, and yet QEMU lives: nothing may start, nothing may be freed."""
+    pids = ", ".join(str(process.pid) for process in observed.processes)
+    wait = WaitingError(
+        "OrphanProcess",
+        f"QEMU of this VM runs on {observed.facts.name} (pid {pids}) though libvirt does not know it.",
+        "end that process by hand once the guest inside is not needed; the VM then starts by itself",
+        retry_after_s=_ORPHAN_LOOK_S,
+    )
+    return replace(with_record(observed, record), wait=wait, requeue_after_s=_ORPHAN_LOOK_S)
+
+
+def _plan_stale(observed: Observed, record: Record) -> Plan:
+    """A guest of another epoch: it may go on only while the storage still says that it is ours."""
+    if _claim_lost(observed):
+        return Plan(record, (Destroy(graceful=False), Undefine()), requeue_after_s=0.0)
+    wait: QuantixError = InvariantError(
+        "InternalError",
+        f"The guest runs under epoch {observed.domain_epoch}, and the assignment says {observed.epoch}.",
+        "wait for the operator to correct the assignment from the claim",
+    )
+    return Plan(observed.record, (), wait, _LEFT_BEHIND_S)
+
+
+def _plan_elsewhere(observed: Observed) -> Plan:
+    """The assignment names another host, or none: what is left here goes, if a claim proves it lost."""
+    if observed.domain is None and not observed.processes:
+        forget: tuple[Action, ...] = (ForgetRecord(),) if observed.record != Record() else ()
+        return Plan(observed.record, forget)
+    if observed.domain is not None and (not observed.domain.active or _claim_lost(observed)):
+        end: tuple[Action, ...] = (Destroy(graceful=False),) if observed.domain.active else ()
+        return Plan(observed.record, (*end, Undefine(), RemoveDirectories()), requeue_after_s=_LEFT_BEHIND_S)
+    return Plan(observed.record, requeue_after_s=_LEFT_BEHIND_S)
+
+
+def _claim_lost(observed: Observed) -> bool:
+    """Whether the deciding claim was read and does not name this host under the domain's epoch."""
+    if not observed.claims or observed.claims[0].claim is None:
+        return False
+    return not observed.claims[0].claim.held_by(observed.facts.name, observed.domain_epoch)
+
+
+def _uuid(observed: Observed) -> str:
+    resolved = observed.vm.status.resolved if observed.vm else None
+    return (resolved.uuid if resolved else None) or observed.uid

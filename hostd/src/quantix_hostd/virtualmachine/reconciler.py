@@ -1,0 +1,190 @@
+"""Brings each VM of this host to what the API wants: observe, plan, apply until nothing is left, report.
+
+`main` builds it, feeds its queue with `keys_of` for changes in the API and with libvirt's events, and calls
+`reconcile` from the queue's workers. Keys are VM UIDs: a name may come back as another VM while the domain of
+the first is still there. hostd's end stops no guest, only `shut_down_guests` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import structlog
+
+from quantix_api import VirtualMachine
+from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
+from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_client import Change, NotFound, apply_if_changed
+from quantix_hostd.clients.hypervisor import DomainEvent, DomainSummary, EventKind
+from quantix_hostd.domainxml.spec import vm_uid_of
+from quantix_hostd.domainxml.view import view
+from quantix_hostd.virtualmachine.apply import Subject, apply
+from quantix_hostd.virtualmachine.observe import observe
+from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.plan import plan_virtual_machine
+from quantix_hostd.virtualmachine.record import SeenEvent
+from quantix_hostd.virtualmachine.status import derive_status
+from quantix_hostd.virtualmachine.steps import Plan
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.verdict import Verdict, judge
+
+log = structlog.get_logger(__name__)
+
+MANAGER = "quantix-hostd"
+VM_UID_LABEL = "quantix.io/virtual-machine-uid"
+_MAX_ROUNDS = 8
+_RESYNC_S = 60.0
+_FINAL_RETRY_S = 60.0
+_QUIET_S = 2.0
+_RECORDED = frozenset(
+    {EventKind.STARTED, EventKind.STOPPED, EventKind.SHUTDOWN, EventKind.CRASHED, EventKind.IO_ERROR}
+)
+
+
+class VirtualMachineReconciler:
+    """One for a host. `enqueue` puts a VM's UID into the work queue."""
+
+    def __init__(self, tools: VmTools, enqueue: Callable[[str], None]) -> None:
+        self._tools = tools
+        self._enqueue = enqueue
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._passing_since: dict[str, float] = {}
+        self._shutting_down = False
+
+    async def reconcile(self, key: str) -> float | None:
+        """Bring the VM with this UID nearer; returns seconds until the next look.
+
+        Raises TransientError (retried with backoff) and WaitingError (retried when it says).
+        """
+        async with self._locks[key]:
+            observed, plan, error = await self._advance(key)
+            self._watch_console(observed)
+            later_s = await self._report(observed, plan, error)
+        return self._next_look_s(plan, error, later_s)
+
+    def keys_of(self, resource: Resource, change: Change) -> Iterable[str]:
+        """The VMs that a change in the API concerns: wire this to every reflector's `on_change`."""
+        metadata = change.object.get("metadata") or {}
+        if resource == VIRTUAL_MACHINES:
+            return (metadata["uid"],)
+        if resource == VOLUMES:
+            label = (metadata.get("labels") or {}).get(VM_UID_LABEL)
+            attached = (change.object.get("status") or {}).get("attachedTo") or ()
+            return tuple(filter(None, (label, *(item.get("uid") for item in attached))))
+        return ()
+
+    def on_libvirt_event(self, event: DomainEvent) -> None:
+        """Remember what tells the cause of a death, and wake the VM. For the event loop's thread."""
+        uid = vm_uid_of(event.domain_name)
+        if uid is None:
+            return
+        if event.kind in _RECORDED:
+            self._tools.records.add_event(uid, SeenEvent(event.kind, event.detail))
+        self._enqueue(uid)
+
+    async def resync(self) -> None:
+        """Look at every VM that this host has, remembers or is assigned; after each (re)connection."""
+        uids = {*self._tools.objects.virtual_machine_uids(), *self._tools.records.known_uids()}
+        uids |= {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
+        for uid in sorted(uids):
+            self._enqueue(uid)
+
+    async def sweep_ports(self) -> None:
+        """Remove taps of ours that belong to no live guest; every 30 s."""
+        live: set[str] = set()
+        for summary in await self._tools.hypervisor.domains():
+            if summary.vm_uid is None or not summary.active:
+                continue
+            domain = await self._tools.hypervisor.domain(summary.name)
+            if domain is not None and domain.live_xml is not None:
+                devices = view(domain.live_xml).devices.values()
+                live |= {device["switch_port"] for device in devices if "switch_port" in device}
+        for name in await self._tools.ports.purge_stale(live):
+            log.warning("stale interface removed", interface=name)
+
+    async def shut_down_guests(self) -> None:
+        """The host goes down (`qx down`, shutdown of the machine): shut every guest down and release it.
+
+        Returns at once; `guests_left` says what still runs.
+        """
+        self._shutting_down = True
+        await self.resync()
+
+    async def guests_left(self) -> tuple[DomainSummary, ...]:
+        """Domains of ours that still exist on this host."""
+        return tuple(domain for domain in await self._tools.hypervisor.domains() if domain.vm_uid)
+
+    async def _advance(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
+        for _ in range(_MAX_ROUNDS):
+            observed = await observe(self._tools, uid, shutting_down=self._shutting_down)
+            plan = plan_virtual_machine(observed)
+            if not plan.actions:
+                return observed, plan, None
+            try:
+                await apply(self._tools, Subject(uid, observed.vm), plan.actions)
+            except QuantixError as error:
+                return observed, plan, error
+        return observed, plan, None
+
+    async def _report(self, observed: Observed, plan: Plan, error: QuantixError | None) -> float | None:
+        """Write the status if it changed; returns when to look again because it is not worth a write yet."""
+        vm = observed.vm
+        if vm is None or not observed.is_mine or not observed.synced:
+            self._passing_since.pop(observed.uid, None)
+            return None
+        verdict = judge(observed, plan, error)
+        wait_s = self._not_worth_a_write_s(observed.uid, verdict)
+        if wait_s > 0:
+            return wait_s
+        manifest = self._tools.objects.virtual_machine_manifest(observed.uid)
+        if manifest is None:
+            return None
+        fields = {"status": derive_status(observed, plan, verdict)}
+        try:
+            written = await apply_if_changed(
+                self._tools.api, VIRTUAL_MACHINES, manifest, fields, manager=MANAGER
+            )
+        except NotFound:
+            return None
+        if written is not None:
+            _log_change(vm, verdict)
+        return None
+
+    def _not_worth_a_write_s(self, uid: str, verdict: Verdict) -> float:
+        if not verdict.passing:
+            self._passing_since.pop(uid, None)
+            return 0.0
+        since = self._passing_since.setdefault(uid, time.monotonic())
+        return max(0.0, _QUIET_S - (time.monotonic() - since))
+
+    def _watch_console(self, observed: Observed) -> None:
+        """hostd may have started after the guest: its console has to be read all the same."""
+        serial = observed.live.devices.get("ua-qx_serial") if observed.live else None
+        if serial is not None:
+            self._tools.consoles.attach(observed.uid, Path(serial["path"]))
+
+    @staticmethod
+    def _next_look_s(plan: Plan, error: QuantixError | None, later_s: float | None) -> float:
+        if isinstance(error, WaitingError):
+            return min(error.retry_after_s, later_s or error.retry_after_s)
+        if isinstance(error, PermanentError | InvariantError):
+            return _FINAL_RETRY_S
+        if isinstance(error, TransientError):
+            raise error
+        waits = [wait for wait in (plan.requeue_after_s, later_s, _RESYNC_S) if wait is not None]
+        return max(min(waits), 0.05)
+
+
+def _log_change(vm: VirtualMachine, verdict: Verdict) -> None:
+    log.info(
+        "virtual machine reported",
+        namespace=vm.metadata.namespace,
+        name=vm.metadata.name,
+        uid=vm.metadata.uid,
+        phase=verdict.phase,
+        reason=verdict.reason,
+    )

@@ -1,0 +1,172 @@
+"""What this host remembers of a VM between two looks: a small file each, and the last events beside it.
+
+Read by `observe`, written by `apply` and by the sink of libvirt's events. It is a memory, never a permission:
+that is the claim in the storage. A file that cannot be read counts as none. Calls block for well under a
+millisecond.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from quantix_api.layout import Layout
+from quantix_hostd.clients.hypervisor import EventKind
+
+log = structlog.get_logger(__name__)
+
+_RECORD, _EVENTS = "record.json", "events.json"
+_MAX_EVENTS = 8
+
+
+class StopReason(StrEnum):
+    """Why hostd ends a guest."""
+
+    REQUESTED = "Requested"
+    RESTART = "Restart"
+    DELETING = "Deleting"
+    HOST_SHUTDOWN = "HostShutdown"
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """A stop under way. Times in seconds since 1970; `asked_s` is when the guest was last asked."""
+
+    why: StopReason
+    since_s: float
+    asked_s: float | None = None
+
+
+@dataclass(frozen=True)
+class LastExit:
+    """`reason` as in `status.runtime.lastExit` (api.md, section 3); `at` in RFC 3339."""
+
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened under `epoch`.
+
+    `started`: QEMU was created and its end has not been dealt with yet. `ended`: it shall not start again
+    under this epoch. `released`: all was given back, so it cannot. `failures` in a row; `next_start_s` is the
+    earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970).
+    """
+
+    epoch: int = 0
+    started: bool = False
+    ended: bool = False
+    released: bool = False
+    started_at: str = ""
+    started_s: float = 0.0
+    boot_id: str = ""
+    stop: StopRequest | None = None
+    failures: int = 0
+    next_start_s: float = 0.0
+    failure: str = ""
+    restarts: int = 0
+    resumed_s: float = 0.0
+    handled_restart_at: str = ""
+    last_exit: LastExit | None = None
+
+    def for_epoch(self, epoch: int) -> Record:
+        """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes."""
+        if epoch == self.epoch:
+            return self
+        return Record(epoch, handled_restart_at=self.handled_restart_at, last_exit=self.last_exit)
+
+    def with_stop(self, why: StopReason, now_s: float) -> Record:
+        return self if self.stop else replace(self, stop=StopRequest(why, now_s))
+
+
+@dataclass(frozen=True)
+class SeenEvent:
+    kind: EventKind
+    detail: str
+
+
+class RecordStore:
+    """The files below `layout.vm_data(uid)`."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def load(self, vm_uid: str) -> Record:
+        raw = self._read(vm_uid, _RECORD)
+        try:
+            return _parse_record(raw) if isinstance(raw, dict) else Record()
+        except (TypeError, ValueError) as error:
+            log.warning("record is damaged, begun anew", uid=vm_uid, error=str(error))
+            return Record()
+
+    def save(self, vm_uid: str, record: Record) -> None:
+        self._write(vm_uid, _RECORD, asdict(record))
+
+    def events(self, vm_uid: str) -> tuple[SeenEvent, ...]:
+        """The events since QEMU started last, oldest first."""
+        raw = self._read(vm_uid, _EVENTS)
+        if not isinstance(raw, list):
+            return ()
+        known = {kind.value: kind for kind in EventKind}
+        return tuple(SeenEvent(known[item[0]], str(item[1])) for item in raw if item[0] in known)
+
+    def add_event(self, vm_uid: str, event: SeenEvent) -> None:
+        """Remember an event; a start begins a new list."""
+        before = () if event.kind is EventKind.STARTED else self.events(vm_uid)
+        kept = (*before, event)[-_MAX_EVENTS:]
+        self._write(vm_uid, _EVENTS, [[seen.kind.value, seen.detail] for seen in kept])
+
+    def known_uids(self) -> tuple[str, ...]:
+        """The VMs that this host remembers."""
+        parent = self._layout.vm_data("x").parent
+        if not parent.is_dir():
+            return ()
+        return tuple(sorted(path.parent.name for path in parent.glob(f"*/{_RECORD}")))
+
+    def clear_events(self, vm_uid: str) -> None:
+        """Before a start: what is seen from now on is about the new QEMU."""
+        (self._layout.vm_data(vm_uid) / _EVENTS).unlink(missing_ok=True)
+
+    def forget(self, vm_uid: str) -> None:
+        """Remove both files, and the VM's directory when nothing else is in it."""
+        directory = self._layout.vm_data(vm_uid)
+        for name in (_RECORD, _EVENTS):
+            (directory / name).unlink(missing_ok=True)
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
+
+    def _read(self, vm_uid: str, name: str) -> Any:
+        try:
+            return json.loads((self._layout.vm_data(vm_uid) / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            log.warning("file of a VM is damaged", uid=vm_uid, file=name, error=str(error))
+            return None
+
+    def _write(self, vm_uid: str, name: str, content: Any) -> None:
+        directory = self._layout.vm_data(vm_uid)
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / name
+        temporary = path.with_name(f".{name}.new")
+        # not synced: after a power cut no guest runs, and the claim is what counts
+        temporary.write_text(json.dumps(content))
+        temporary.replace(path)
+
+
+def read_boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
+    """The kernel's name for this boot (random(4)); a record of another boot tells of a reboot."""
+    return path.read_text().strip()
+
+
+def _parse_record(raw: dict[str, Any]) -> Record:
+    stop, last_exit = raw.pop("stop", None), raw.pop("last_exit", None)
+    if stop:
+        stop = StopRequest(StopReason(stop["why"]), float(stop["since_s"]), stop.get("asked_s"))
+    return Record(**raw, stop=stop or None, last_exit=LastExit(**last_exit) if last_exit else None)

@@ -1,0 +1,155 @@
+"""Plans what happens to a guest whose QEMU lives: stop, pause, reset, live changes. Pure.
+
+A stop, once asked for, is carried through: an ACPI request cannot be taken back. What spec says when QEMU has
+gone decides whether it starts again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from quantix_api.errors import WaitingError
+from quantix_hostd.clients.hypervisor import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
+from quantix_hostd.domainxml.disks import target_name
+from quantix_hostd.virtualmachine.actions import (
+    Action,
+    AskToShutDown,
+    Destroy,
+    Reset,
+    ResizeDisk,
+    Resume,
+    SetLink,
+    Suspend,
+    WirePorts,
+)
+from quantix_hostd.virtualmachine.moments import time_text
+from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.record import Record, StopReason
+from quantix_hostd.virtualmachine.start_plan import WIRE_TIMEOUT_S
+from quantix_hostd.virtualmachine.steps import Plan, with_record
+
+_ASK_AGAIN_S = 10.0
+# after the grace period: a SIGTERM that lets QEMU finish its writes, and only then a SIGKILL
+_GRACEFUL_KILL_S = 15.0
+_RESUME_AGAIN_S = 10.0
+_PORT_LOOK_S = 10.0
+_KILLED = 0.0
+
+
+def plan_running(observed: Observed, record: Record, why: StopReason | None) -> Plan:
+    """The next step for an active domain of the current epoch; `why` is None when it shall go on."""
+    if why is not None or record.stop is not None:
+        return _plan_stop(observed, record.with_stop(why or StopReason.REQUESTED, observed.now_s))
+    if _is_paused_by_io_error(observed):
+        return _plan_io_error(observed, record)
+    return _plan_power(observed, record)
+
+
+def _plan_power(observed: Observed, record: Record) -> Plan:
+    assert observed.vm is not None
+    assert observed.domain is not None
+    paused = observed.domain.state is DomainState.PAUSED
+    actions: list[Action] = []
+    if observed.vm.spec.power_state == "Paused":
+        actions += [] if paused else [Suspend()]
+    elif paused:
+        actions += [WirePorts(observed.ports, WIRE_TIMEOUT_S), Resume()]
+    record, reset = _reset(observed, record)
+    actions += reset
+    actions += _live_changes(observed)
+    requeue = 0.0 if actions else _PORT_LOOK_S if observed.port_problems else _next_restart_s(observed)
+    return with_record(observed, record, *actions, requeue_after_s=requeue)
+
+
+def _plan_stop(observed: Observed, record: Record) -> Plan:
+    assert observed.vm is not None
+    assert observed.domain is not None
+    assert record.stop is not None
+    waited_s = observed.now_s - record.stop.since_s
+    grace_s = _grace_s(observed, record.stop.why)
+    wait = WaitingError("Stopping", "The guest is asked to shut down.")
+    if waited_s >= grace_s or _is_paused_by_io_error(observed):
+        # what nobody may wait for is ended at once; what had its time gets a SIGTERM first
+        graceful = grace_s > _KILLED and waited_s < grace_s + _GRACEFUL_KILL_S
+        if observed.processes and all(process.state == "D" for process in observed.processes):
+            wait = WaitingError("StuckInIO", "QEMU waits for its storage and cannot be ended.")
+        destroy = Destroy(graceful=graceful)
+        return with_record(observed, record, destroy, wait=wait, requeue_after_s=1.0)
+    next_s = min(grace_s - waited_s, _ASK_AGAIN_S)
+    asked_s = record.stop.asked_s
+    if asked_s is not None and observed.now_s - asked_s < _ASK_AGAIN_S:
+        next_s = min(next_s, _ASK_AGAIN_S - (observed.now_s - asked_s))
+        return with_record(observed, record, wait=wait, requeue_after_s=max(next_s, 0.1))
+    first = asked_s is None
+    record = replace(record, stop=replace(record.stop, asked_s=observed.now_s))
+    mode = ShutdownMode.AGENT if observed.agent_connected and first else ShutdownMode.ACPI
+    wake: tuple[Action, ...] = (Resume(),) if observed.domain.state is DomainState.PAUSED else ()
+    return with_record(observed, record, *wake, AskToShutDown(mode), wait=wait, requeue_after_s=next_s)
+
+
+def _grace_s(observed: Observed, why: StopReason) -> float:
+    assert observed.vm is not None
+    restart = observed.vm.spec.restart
+    if why is StopReason.RESTART and restart is not None and restart.mode == "Force":
+        return _KILLED
+    return float(observed.vm.spec.grace_period_seconds)
+
+
+def _plan_io_error(observed: Observed, record: Record) -> Plan:
+    details = [event.detail for event in observed.events if event.kind is EventKind.IO_ERROR]
+    full = bool(details) and "enospc" in details[-1]
+    if full:
+        wait = WaitingError(
+            "PoolFull",
+            "The pool is full; the guest is paused so that no data is lost.",
+            "delete volumes or add space; it resumes by itself",
+        )
+    else:
+        wait = WaitingError(
+            "StorageIOError", "A disk gave an I/O error; the guest is paused.", "check the pool"
+        )
+    if not observed.pool_has_room or observed.now_s - record.resumed_s < _RESUME_AGAIN_S:
+        return with_record(observed, record, wait=wait, requeue_after_s=_RESUME_AGAIN_S)
+    record = replace(record, resumed_s=observed.now_s)
+    # resuming says OK even if the disk fails again at once: the next look tells
+    return with_record(observed, record, Resume(), wait=wait, requeue_after_s=2.0)
+
+
+def _is_paused_by_io_error(observed: Observed) -> bool:
+    domain = observed.domain
+    return domain is not None and domain.state is DomainState.PAUSED and domain.reason == PAUSED_IO_ERROR
+
+
+def _reset(observed: Observed, record: Record) -> tuple[Record, list[Action]]:
+    restart = observed.vm.spec.restart if observed.vm else None
+    if restart is None or restart.mode != "Reset" or restart.at.timestamp() > observed.now_s:
+        return record, []
+    at = time_text(restart.at)
+    if at <= record.handled_restart_at:
+        return record, []
+    return replace(record, handled_restart_at=at), [Reset()]
+
+
+def _next_restart_s(observed: Observed) -> float | None:
+    restart = observed.vm.spec.restart if observed.vm else None
+    if restart is None or restart.at.timestamp() <= observed.now_s:
+        return None
+    return restart.at.timestamp() - observed.now_s
+
+
+def _live_changes(observed: Observed) -> list[Action]:
+    """Link state and disk size: what a running guest takes at once."""
+    if observed.wanted is None or observed.live is None:
+        return []
+    changes: list[Action] = []
+    for nic in observed.wanted.nics:
+        device = observed.live.devices.get(f"ua-{nic.name}")
+        if device is not None and device.get("link", "up") != ("up" if nic.link_up else "down"):
+            changes.append(SetLink(f"ua-{nic.name}", nic.link_up))
+    sizes = {volume.disk: volume for volume in observed.volumes}
+    for disk in observed.wanted.disks:
+        volume = sizes.get(disk.name)
+        running = observed.live.devices.get(f"ua-{disk.name}")
+        if volume and running and 0 < volume.size_bytes < volume.wanted_bytes:
+            changes.append(ResizeDisk(running.get("dev", target_name(disk)), volume.wanted_bytes))
+    return changes

@@ -1,0 +1,105 @@
+"""Plans the start of a guest: the one order of hypervisor.md, section 1. Pure.
+
+Assignment names this host → no open HostRecovery → no QEMU of it (both checked by the caller and again when
+claims are taken) → volumes and ports there → claims → define → create paused → ports wired → resume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from quantix_api.errors import QuantixError, WaitingError
+from quantix_hostd.domainxml.render import render_domain
+from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.virtualmachine.actions import (
+    Action,
+    BuildSeed,
+    CreatePaused,
+    Define,
+    EnsureNoProcess,
+    PrepareDirectories,
+    RemovePorts,
+    Resume,
+    SaveRecord,
+    TakeClaims,
+    WirePorts,
+)
+from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
+from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.record import Record
+from quantix_hostd.virtualmachine.steps import Plan, with_record
+
+WIRE_TIMEOUT_S = 5.0
+_LOOK_AGAIN_S = 2.0
+
+
+def plan_start(observed: Observed, record: Record) -> Plan:
+    """Start the guest, or say what it waits for."""
+    wait, requeue_after_s = _obstacle(observed, record)
+    if wait is not None or observed.wanted is None:
+        return with_record(observed, record, wait=wait, requeue_after_s=requeue_after_s)
+    return with_record(
+        observed,
+        record,
+        *_start_actions(observed, observed.wanted, record),
+        wait=WaitingError("Starting", "The guest is being started."),
+        requeue_after_s=0.0,
+    )
+
+
+def handled_restart(observed: Observed, record: Record) -> str:
+    """The newest restart that a start now fulfils: one asked for in the future is still to come."""
+    restart = observed.vm.spec.restart if observed.vm else None
+    if restart is None or restart.at.timestamp() > observed.now_s:
+        return record.handled_restart_at
+    return max(time_text(restart.at), record.handled_restart_at)
+
+
+def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, float | None]:
+    if observed.recovery_open:
+        message = f"A recovery of {observed.facts.name} is open; until it is closed no guest starts there."
+        return WaitingError("HostFailed", message), _LOOK_AGAIN_S
+    if observed.wanted is None:
+        waiting = observed.waiting
+        return waiting, waiting.retry_after_s if isinstance(waiting, WaitingError) else _LOOK_AGAIN_S
+    if observed.now_s < record.next_start_s:
+        return _backing_off(record), record.next_start_s - observed.now_s
+    return None, None
+
+
+def _backing_off(record: Record) -> WaitingError:
+    what = "The guest's kernel panicked" if record.failure == "GuestPanicked" else "QEMU ended"
+    times = "once" if record.failures == 1 else f"{record.failures} times in a row"
+    return WaitingError(
+        record.failure or "QEMUCrashed",
+        f"{what} {times}; it starts again at {text_of_seconds(record.next_start_s)}.",
+        "look at the serial console, or stop the VM",
+    )
+
+
+def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
+    assert observed.vm is not None
+    started = replace(
+        record,
+        started=True,
+        boot_id=observed.facts.boot_id,
+        started_s=observed.now_s,
+        started_at=text_of_seconds(observed.now_s),
+        restarts=record.restarts + (1 if record.failures else 0),
+        handled_restart_at=handled_restart(observed, record),
+        resumed_s=0.0,
+    )
+    seed: tuple[Action, ...] = (BuildSeed(),) if observed.vm.spec.cloud_init is not None else ()
+    resume: tuple[Action, ...] = () if observed.vm.spec.power_state == "Paused" else (Resume(),)
+    return (
+        RemovePorts(observed.ports),
+        PrepareDirectories(),
+        *seed,
+        EnsureNoProcess(wanted.identity.uuid),
+        TakeClaims(observed.places, observed.epoch),
+        Define(render_domain(wanted)),
+        SaveRecord(started),
+        CreatePaused(),
+        WirePorts(observed.ports, WIRE_TIMEOUT_S),
+        *resume,
+    )

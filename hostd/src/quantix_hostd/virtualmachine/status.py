@@ -1,0 +1,122 @@
+"""Derives what hostd reports of a VM: the whole set of its fields, each time. Pure.
+
+A server-side apply removes what its manager leaves out, so nothing is ever sent in part (api.md, section 8).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantix_api import Condition
+from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
+from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
+from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.steps import Plan
+from quantix_hostd.virtualmachine.verdict import Verdict
+
+_MAX_MESSAGE = 1024
+_ON_ITS_WAY = frozenset({"Pending", "Starting", "Stopping"})
+
+
+def derive_status(observed: Observed, plan: Plan, verdict: Verdict) -> dict[str, Any]:
+    """`status` as hostd applies it; `observed.vm` must be there."""
+    assert observed.vm is not None
+    changes = _changes(observed)
+    conditions = [_ready(verdict)]
+    if verdict.phase in _ON_ITS_WAY and not verdict.stalled:
+        conditions.append(("Reconciling", "True", verdict.reason, verdict.message))
+    if verdict.stalled:
+        conditions.append(("Stalled", "True", verdict.reason, verdict.message))
+    if changes:
+        conditions.append(("RestartRequired", "True", "RestartRequired", _restart_text(changes)))
+    if observed.live is not None:
+        conditions.append(_agent(observed))
+    status = {
+        "observedGeneration": observed.vm.metadata.generation,
+        "phase": verdict.phase,
+        "addresses": [address for nic in observed.vm.status.nics for address in nic.addresses],
+        "runtime": _runtime(observed, plan, changes),
+        "conditions": [_condition(observed, *condition) for condition in conditions],
+    }
+    return {name: value for name, value in status.items() if value not in ([], None)}
+
+
+def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...]) -> dict[str, Any]:
+    record = plan.record
+    runtime: dict[str, Any] = {
+        "observedEpoch": observed.epoch,
+        "startedAt": record.started_at or None,
+        "handledRestartAt": record.handled_restart_at or None,
+        "restarts": record.restarts,
+        "domain": _domain(observed, plan),
+        "lastExit": {"reason": record.last_exit.reason, "at": record.last_exit.at}
+        if record.last_exit
+        else None,
+        "pendingChanges": [_change(change) for change in changes] or None,
+        "disks": _open_disks(observed) or None,
+    }
+    return {name: value for name, value in runtime.items() if value is not None}
+
+
+def _domain(observed: Observed, plan: Plan) -> str | None:
+    """Absent means: released under this epoch. Before the first start nothing is said."""
+    if observed.domain is not None or observed.processes:
+        return "Present"
+    return "Absent" if plan.record.released else None
+
+
+def _changes(observed: Observed) -> tuple[PendingChange, ...]:
+    if observed.live is None or observed.wanted is None:
+        return ()
+    return pending_changes(observed.wanted, observed.live)
+
+
+def _change(change: PendingChange) -> dict[str, str]:
+    values = {"path": change.path, "running": change.running, "wanted": change.wanted}
+    return {name: value[:253] for name, value in values.items() if value}
+
+
+def _restart_text(changes: tuple[PendingChange, ...]) -> str:
+    first = changes[0]
+    what = f"{first.path.removeprefix('spec.')} {first.running or 'none'} → {first.wanted or 'none'}"
+    more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+    return f"{what}{more} takes effect at the next start. Try: `qx vm restart`, or set it back."
+
+
+def _open_disks(observed: Observed) -> list[dict[str, str]]:
+    if observed.live is None:
+        return []
+    return [
+        {"name": volume.disk, "volumeUID": volume.uid}
+        for volume in observed.volumes
+        if f"ua-{volume.disk}" in observed.live.devices
+    ]
+
+
+def _ready(verdict: Verdict) -> tuple[str, str, str, str]:
+    return "Ready", "True" if verdict.ready else "False", verdict.reason, verdict.message
+
+
+def _agent(observed: Observed) -> tuple[str, str, str, str]:
+    if observed.agent_connected:
+        return "AgentConnected", "True", "Connected", "The agent in the guest answers."
+    return "AgentConnected", "False", "NotInstalled", "No agent in the guest has connected."
+
+
+def _condition(observed: Observed, kind: str, status: str, reason: str, message: str) -> dict[str, Any]:
+    assert observed.vm is not None
+    before = observed.vm.status.condition(kind)
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message[:_MAX_MESSAGE],
+        "observedGeneration": observed.vm.metadata.generation,
+        "lastTransitionTime": _since(before, status) or text_of_seconds(observed.now_s),
+    }
+
+
+def _since(before: Condition | None, status: str) -> str | None:
+    if before is None or before.status != status or before.last_transition_time is None:
+        return None
+    return time_text(before.last_transition_time)

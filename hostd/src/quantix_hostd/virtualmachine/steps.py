@@ -1,0 +1,35 @@
+"""The result of planning, shared by the planners of starting, running and ending. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_api.errors import QuantixError
+from quantix_hostd.virtualmachine.actions import Action, SaveRecord
+from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.record import Record
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`record` is what is known after looking; `wait` says why the VM is not as spec wants it.
+
+    `requeue_after_s`: look again then (0: at once, since an action changes what can be seen).
+    """
+
+    record: Record
+    actions: tuple[Action, ...] = ()
+    wait: QuantixError | None = None
+    requeue_after_s: float | None = None
+
+
+def with_record(
+    observed: Observed,
+    record: Record,
+    *actions: Action,
+    wait: QuantixError | None = None,
+    requeue_after_s: float | None = None,
+) -> Plan:
+    """A plan that saves `record` first, if it differs from the one on disk."""
+    save: tuple[Action, ...] = () if record == observed.record else (SaveRecord(record),)
+    return Plan(record, (*save, *actions), wait, requeue_after_s)

@@ -1,0 +1,47 @@
+"""Everything the VM's reconciler acts with, in one frozen bundle that `main` builds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from quantix_api import VirtualMachine
+from quantix_api.layout import Layout
+from quantix_client import ApiClient
+from quantix_hostd.clients.claims import ClaimStore
+from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.clients.ovs_ports import GuestPorts
+from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.desired import HostFacts
+from quantix_hostd.virtualmachine.directories import VmDirectories
+from quantix_hostd.virtualmachine.objects import Objects
+from quantix_hostd.virtualmachine.record import RecordStore
+
+
+class Seeds(Protocol):
+    """Makes the cloud-init seed of a VM at `layout.vm_run(uid)/seed.iso`."""
+
+    async def ensure_seed(self, vm: VirtualMachine) -> Path | None: ...
+
+
+@dataclass(frozen=True)
+class VmTools:
+    """`facts` is asked at every look, since a probe may change them; `clock` gives seconds since 1970."""
+
+    api: ApiClient
+    objects: Objects
+    hypervisor: Hypervisor
+    processes: ProcessTable
+    claims: ClaimStore
+    ports: GuestPorts
+    seeds: Seeds
+    records: RecordStore
+    directories: VmDirectories
+    consoles: ConsoleHub
+    layout: Layout
+    facts: Callable[[], HostFacts]
+    clock: Callable[[], float] = time.time

@@ -1,0 +1,1 @@
+"""Who gets a certificate: hosts, for their own name, and nobody else."""

@@ -1,0 +1,229 @@
+"""Decides on certificate signing requests, signs those of `quantix.io/serving`, and ends bootstrap tokens.
+
+Built by `quantix_operator.controllers`; its keys are names of CSRs. An approval is written with the
+resourceVersion that was decided on; a request that is finished is removed after an hour, as
+kube-controller-manager would.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from quantix_api.errors import PermanentError
+from quantix_api.resources import (
+    CSRS,
+    HOST_GROUP,
+    HOST_USER_PREFIX,
+    HOSTS,
+    LEASES,
+    NAMESPACE_HOSTS,
+    SIGNER_SERVING,
+    Resource,
+)
+from quantix_client.api import Manifest
+from quantix_client.errors import NotFound
+from quantix_client.reflector import key_of
+from quantix_operator.cache import Cache, version_of
+from quantix_operator.certificates import store
+from quantix_operator.certificates.authority import Authority, sign
+from quantix_operator.certificates.plan import (
+    BOOTSTRAP_USER_PREFIX,
+    Approve,
+    Decision,
+    Deny,
+    HostFacts,
+    Ignore,
+    Requester,
+    Wait,
+    decide,
+)
+from quantix_operator.certificates.request import CertificateRequest, decode, parse
+from quantix_operator.context import Context
+from quantix_operator.dispatch import Mapper, own_key
+
+log = structlog.get_logger(__name__)
+
+_LOOK_AGAIN_S = 2.0
+_KEEP = timedelta(hours=1)
+
+
+class CertificateController:
+    """See the module."""
+
+    name = "certificates"
+    concurrency = 2
+    resource: Resource | None = None
+
+    def __init__(self, context: Context, authority: Authority) -> None:
+        self._api = context.api
+        self._cache = context.cache
+        self._events = context.events
+        self._authority = authority
+        self.watches: Mapping[Resource, Mapper] = {CSRS: own_key, HOSTS: requests_of_host}
+
+    async def reconcile(self, key: str) -> float | None:
+        """Decide, sign, or clean up after one CSR."""
+        request = self._cache.get(CSRS, key)
+        if request is None:
+            return None
+        if _conditions(request):
+            return await self._finish(request)
+        return await self._decide(request)
+
+    async def _decide(self, csr: Manifest) -> float | None:
+        decision = await self._verdict(csr)
+        if isinstance(decision, Ignore):
+            return None
+        if isinstance(decision, Wait):
+            log.info("certificate waits", request=key_of(csr), message=decision.message)
+            return _LOOK_AGAIN_S
+        approved = isinstance(decision, Approve)
+        condition = {
+            "type": "Approved" if approved else "Denied",
+            "status": "True",
+            "reason": "Host" if isinstance(decision, Approve) else decision.reason,
+            "message": decision.message,
+        }
+        decided = {**csr, "status": {**(csr.get("status") or {}), "conditions": [condition]}}
+        await self._api.replace(CSRS, decided, subresource="approval")
+        log.info("certificate decided", request=key_of(csr), **condition)
+        if isinstance(decision, Deny):
+            self._events.record(csr, "Denied", decision.message, type="Warning", action="Deny")
+        return None
+
+    async def _verdict(self, csr: Manifest) -> Decision:
+        requester = requester_of(csr)
+        try:
+            request = parse(csr["spec"]["request"])
+        except PermanentError as error:
+            # Unreadable, so nobody can say whether it names one of ours; what our own send must be readable
+            ours = requester.signer == SIGNER_SERVING or HOST_GROUP in requester.groups
+            return Deny(error.reason, error.message) if ours else Ignore()
+        token_host = None
+        if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
+            token_id = requester.user.removeprefix(BOOTSTRAP_USER_PREFIX)
+            token = await store.find_token(self._api, token_id, datetime.now(UTC))
+            token_host = token.host if token is not None and not token.expired else None
+        return decide(requester, request, token_host, self._facts(request))
+
+    def _facts(self, request: CertificateRequest) -> HostFacts:
+        name = request.common_name.removeprefix(HOST_USER_PREFIX)
+        host = self._cache.get(HOSTS, name)
+        others = [item for item in self._cache.list(HOSTS) if item["metadata"]["name"] != name]
+        foreign = frozenset(address for item in others for address in addresses_of(item))
+        return HostFacts(frozenset(addresses_of(host)) if host is not None else None, foreign)
+
+    async def _finish(self, csr: Manifest) -> float | None:
+        """After the decision: sign, end the token that was used, remove what is old."""
+        status = csr.get("status") or {}
+        approved = "Approved" in _conditions(csr)
+        if approved and not status.get("certificate"):
+            return await self._sign(csr) if csr["spec"]["signerName"] == SIGNER_SERVING else None
+        waiting = approved and await self._token_is_open(csr)
+        age = datetime.now(UTC) - datetime.fromisoformat(csr["metadata"]["creationTimestamp"])
+        if age < _KEEP:
+            return _LOOK_AGAIN_S if waiting else (_KEEP - age).total_seconds()
+        if _is_ours(requester_of(csr)):
+            await self._remove(csr)
+        return None
+
+    async def _sign(self, csr: Manifest) -> float | None:
+        """Whoever approved it, only what we would approve ourselves is signed."""
+        verdict = await self._verdict(csr)
+        if not isinstance(verdict, Approve):
+            log.warning("certificate approved by another is not signed", request=key_of(csr), why=verdict)
+            return _LOOK_AGAIN_S if isinstance(verdict, Wait) else None
+        spec = csr["spec"]
+        seconds = spec.get("expirationSeconds")
+        pem = sign(
+            self._authority,
+            decode(spec["request"]),
+            requester_of(csr).usages,
+            datetime.now(UTC),
+            timedelta(seconds=seconds) if seconds else None,
+        )
+        certificate = base64.b64encode(pem.encode()).decode("ascii")
+        signed = {**csr, "status": {**csr["status"], "certificate": certificate}}
+        await self._api.replace(CSRS, signed, subresource="status")
+        log.info("certificate signed", request=key_of(csr), host=verdict.host)
+        return None
+
+    async def _token_is_open(self, csr: Manifest) -> bool:
+        """Delete the token that this request was made with once its host reports; True while it does not."""
+        user = requester_of(csr).user
+        if not user.startswith(BOOTSTRAP_USER_PREFIX):
+            return False
+        token = await store.find_token(self._api, user.removeprefix(BOOTSTRAP_USER_PREFIX), datetime.now(UTC))
+        if token is None:
+            return False
+        if token.expired or self._has_reported(token.host, csr):
+            await store.delete_token(self._api, token)
+            return False
+        return True
+
+    def _has_reported(self, host: str, csr: Manifest) -> bool:
+        """Its Lease, which nobody else may write, was renewed after the certificate was issued."""
+        lease = self._cache.get(LEASES, f"{NAMESPACE_HOSTS}/{host}")
+        return lease is not None and version_of(lease) > version_of(csr)
+
+    async def _remove(self, csr: Manifest) -> None:
+        for token in await store.spent_tokens(self._api, datetime.now(UTC)):
+            await store.delete_token(self._api, token)
+        try:
+            await self._api.delete(CSRS, csr["metadata"]["name"], uid=csr["metadata"]["uid"])
+        except NotFound:
+            return
+
+
+async def build(context: Context) -> CertificateController:
+    """The controller, with the authority made or loaded. Raises PermanentError when that is damaged,
+    ApiError.
+    """
+    return CertificateController(context, await store.ensure_authority(context.api, context.cluster_uid))
+
+
+def requester_of(csr: Manifest) -> Requester:
+    """Who sent it: filled in by the API server from the authenticated identity, and immutable."""
+    spec = csr["spec"]
+    return Requester(
+        user=str(spec.get("username") or ""),
+        groups=frozenset(spec.get("groups") or ()),
+        signer=str(spec.get("signerName") or ""),
+        usages=frozenset(spec.get("usages") or ()),
+    )
+
+
+def requests_of_host(host: Manifest, cache: Cache) -> Iterable[str]:
+    """Undecided requests of a host whose addresses may be known now."""
+    user = HOST_USER_PREFIX + host["metadata"]["name"]
+    return [
+        key_of(item)
+        for item in cache.list(CSRS)
+        if item["spec"].get("username") == user and not _conditions(item)
+    ]
+
+
+def addresses_of(host: Manifest) -> Iterable[str]:
+    """What a Host reports as its addresses, in whatever form."""
+    reported = (host.get("status") or {}).get("addresses") or {}
+    for value in reported.values():
+        if isinstance(value, str):
+            yield value
+        else:
+            yield from (str(address) for address in value)
+
+
+def _conditions(csr: Manifest) -> frozenset[str]:
+    return frozenset(item["type"] for item in (csr.get("status") or {}).get("conditions") or [])
+
+
+def _is_host(requester: Requester) -> bool:
+    return requester.user.startswith(HOST_USER_PREFIX) and HOST_GROUP in requester.groups
+
+
+def _is_ours(requester: Requester) -> bool:
+    return _is_host(requester) or requester.user.startswith(BOOTSTRAP_USER_PREFIX)

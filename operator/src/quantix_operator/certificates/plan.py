@@ -1,0 +1,180 @@
+"""May this certificate be? Pure; called by the controller for each request.
+
+```
+bootstrap token ──► client certificate of the token's host, once ──► renewed by the host itself
+                                      └──► serving certificate for that Host's own name and addresses
+```
+Whatever names one of our identities, or comes from one, and is not exactly that, is denied. Requests of
+others with other names are none of our business: they wait for whoever runs the cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from quantix_api.resources import (
+    BOOTSTRAP_GROUP,
+    HOST_GROUP,
+    HOST_USER_PREFIX,
+    SIGNER_CLIENT,
+    SIGNER_SERVING,
+)
+from quantix_operator.certificates.request import CertificateRequest
+
+BOOTSTRAP_USER_PREFIX = "system:bootstrap:"
+_OUR_PREFIX = "quantix:"
+
+_CLIENT_USAGES = frozenset({"client auth", "digital signature", "key encipherment"})
+_SERVING_USAGES = _CLIENT_USAGES | {"server auth"}
+
+
+@dataclass(frozen=True)
+class Requester:
+    """Who asks, as the API server authenticated it, for which signer and usages."""
+
+    user: str
+    groups: frozenset[str]
+    signer: str
+    usages: frozenset[str]
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What is known about the host that a request is for. `addresses` None: there is no such Host."""
+
+    addresses: frozenset[str] | None = None
+    foreign_addresses: frozenset[str] = frozenset()
+    """Addresses that other Hosts report as theirs."""
+
+
+@dataclass(frozen=True)
+class Approve:
+    """`host` gets what it asks for."""
+
+    host: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Deny:
+    """`reason` is CamelCase, `message` a sentence with the way out."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not decidable yet."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """Not ours to decide."""
+
+
+Decision = Approve | Deny | Wait | Ignore
+
+
+def requesting_host(requester: Requester, token_host: str | None) -> str | None:
+    """The host that speaks: of the bootstrap token, or of the client certificate; None for anybody else."""
+    if requester.user.startswith(BOOTSTRAP_USER_PREFIX) and BOOTSTRAP_GROUP in requester.groups:
+        return token_host
+    if requester.user.startswith(HOST_USER_PREFIX) and HOST_GROUP in requester.groups:
+        return requester.user.removeprefix(HOST_USER_PREFIX)
+    return None
+
+
+def is_ours(requester: Requester, request: CertificateRequest) -> bool:
+    """Whether the request comes from one of our identities, or names one, or wants our signer."""
+    return (
+        requester.signer == SIGNER_SERVING
+        or BOOTSTRAP_GROUP in requester.groups
+        or HOST_GROUP in requester.groups
+        or any(name.startswith(_OUR_PREFIX) for name in (request.common_name, *request.organizations))
+    )
+
+
+def decide(
+    requester: Requester, request: CertificateRequest, token_host: str | None, facts: HostFacts
+) -> Decision:
+    """The verdict. `token_host`: the `host` of the requester's bootstrap token, None when it has none (any
+    more).
+    """
+    if requester.signer not in (SIGNER_CLIENT, SIGNER_SERVING) or not is_ours(requester, request):
+        return Ignore()
+    host = requesting_host(requester, token_host)
+    if host is None:
+        return _not_a_host(requester)
+    refusal = _subject_refusal(host, request)
+    if refusal is not None:
+        return refusal
+    if requester.signer == SIGNER_CLIENT:
+        return _client(requester, request, host, facts)
+    return _serving(requester, request, host, facts)
+
+
+def _not_a_host(requester: Requester) -> Deny:
+    if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
+        return Deny(
+            "TokenUnknown",
+            f"The token of {requester.user} names no host, has expired or is used up. "
+            "Try: make a new token for the host.",
+        )
+    return Deny("NotAHost", f"{requester.user} is no host: only hosts get certificates of hosts.")
+
+
+def _subject_refusal(host: str, request: CertificateRequest) -> Deny | None:
+    expected = f"{HOST_USER_PREFIX}{host}"
+    if request.common_name != expected:
+        return Deny(
+            "WrongName",
+            f"The request is for {request.common_name!r}, but whoever sent it is the host {host}. "
+            f"Try: a bootstrap token made for that host.",
+        )
+    if request.organizations != (HOST_GROUP,):
+        return Deny("WrongGroup", f"The subject's organization must be exactly {HOST_GROUP}.")
+    if request.strange:
+        return Deny("Unexpected", f"The request holds {', '.join(request.strange)}, which no host needs.")
+    if request.weak_key:
+        return Deny("WeakKey", f"The request holds {request.weak_key}. Try: ECDSA P-256.")
+    return None
+
+
+def _client(requester: Requester, request: CertificateRequest, host: str, facts: HostFacts) -> Decision:
+    if request.names:
+        return Deny("Unexpected", f"A client certificate has no names like {request.names[0]} in it.")
+    if "client auth" not in requester.usages or not requester.usages <= _CLIENT_USAGES:
+        return Deny("WrongUsages", f"A client certificate is for client auth, not {_listed(requester)}.")
+    if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
+        return Approve(host, f"The bootstrap token was made for the host {host}.")
+    if facts.addresses is None:
+        return Deny("HostUnknown", f"There is no Host {host} any more. Try: let it join with a new token.")
+    return Approve(host, f"The host {host} renews its own certificate.")
+
+
+def _serving(requester: Requester, request: CertificateRequest, host: str, facts: HostFacts) -> Decision:
+    if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
+        return Deny("NotAHost", "A bootstrap token gets a client certificate only; ask again with that one.")
+    if "server auth" not in requester.usages or not requester.usages <= _SERVING_USAGES:
+        return Deny("WrongUsages", f"A serving certificate is for server auth, not {_listed(requester)}.")
+    if not request.names:
+        return Deny("NoNames", "A serving certificate needs the host's name or addresses.")
+    if not facts.addresses:
+        return Wait(f"The Host {host} has not reported its addresses yet.")
+    foreign = sorted(set(request.dns_names) - {host})
+    if foreign:
+        return Deny("WrongName", f"{foreign[0]} is not the name of the host {host}.")
+    for address in request.ip_addresses:
+        if address not in facts.addresses:
+            return Deny("WrongAddress", f"{address} is no address of the Host {host}.")
+        if address in facts.foreign_addresses and not ip_address(address).is_loopback:
+            return Deny("AddressShared", f"{address} is reported by another Host too.")
+    return Approve(host, f"Names and addresses are those of the Host {host}.")
+
+
+def _listed(requester: Requester) -> str:
+    return ", ".join(sorted(requester.usages)) or "nothing"

@@ -1,0 +1,199 @@
+"""The closed table of conditions: which kind has which condition, and the reasons it may give.
+
+Used by whoever writes or checks a condition, and by the documentation. A reason that is not here is a bug:
+`checked` says so before it reaches a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from quantix_api.errors import InvariantError
+from quantix_api.model import Condition
+
+
+@dataclass(frozen=True)
+class ConditionRow:
+    """One condition of one kind: the reasons while it is True, and those while it is False or Unknown."""
+
+    kind: str
+    type: str
+    true: tuple[str, ...]
+    otherwise: tuple[str, ...]
+
+
+READY_OF_EVERY_KIND = ("Pending", "Deleting", "InUse", "InternalError")
+"""Reasons that Ready of any kind may give while it is not True."""
+
+
+def _row(kinds: str, condition_type: str, true: str, otherwise: str) -> tuple[ConditionRow, ...]:
+    return tuple(
+        ConditionRow(kind, condition_type, tuple(true.split()), tuple(otherwise.split()))
+        for kind in kinds.split()
+    )
+
+
+_SCHEDULED = (
+    "NoHostFits NotEnoughMemory NotEnoughCPU AntiAffinity HAReserve QuotaExceeded NotWanted Held "
+    "RebuildingAssignments"
+)
+_VOLUMES_READY = (
+    "Creating Moving VolumeNotFound VolumeInUse VolumeConflict ImageNotFound ImageDownloading ImageRefused "
+    "SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable"
+)
+_NETWORK_READY = (
+    "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
+    "MACInUse SecurityGroupNotFound PhysicalNetworkUnknown NorthboundUnreachable"
+)
+_VM_READY = (
+    "Starting Stopping Restarting PortNotBound DuplicateInterface SouthboundUnreachable WaitingForGuest "
+    "OrphanProcess StateMissing GuestPanicked StuckInIO InstanceTypeNotFound SecretNotFound IdentityConflict "
+    "WaitingForDependency GuestNotReady GuestShutdown QEMUCrashed StorageIOError PoolFull HostSuspect "
+    "HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld ConfigRefused "
+    "RestoreInProgress"
+)
+
+TABLE: tuple[ConditionRow, ...] = (
+    *_row(
+        "VirtualMachine",
+        "Ready",
+        "Running Stopped Paused",
+        " ".join((_VM_READY, _SCHEDULED, _VOLUMES_READY, _NETWORK_READY)),
+    ),
+    *_row("VirtualMachine", "Scheduled", "Assigned", _SCHEDULED),
+    *_row("VirtualMachine", "VolumesReady", "AllReady", _VOLUMES_READY),
+    *_row("VirtualMachine", "NetworkReady", "AllReady", _NETWORK_READY),
+    *_row(
+        "VirtualMachine",
+        "Protected",
+        "Protected",
+        "LocalStorage HostDevice PolicyNever PolicyWait NoFencing NoOtherHost NoSpareRoom QuorumAtRisk",
+    ),
+    *_row(
+        "VirtualMachine",
+        "Migratable",
+        "Migratable",
+        "HostDevice CPUPassthrough PolicyBlock NoOtherHost LocalMedium",
+    ),
+    *_row("VirtualMachine", "PlacementOK", "AsAsked", "AffinityBroken AntiAffinityBroken SelectorBroken"),
+    *_row("VirtualMachine", "AgentConnected", "Connected", "NotInstalled Silent Refused"),
+    *_row("VirtualMachine", "GuestHealthy", "Healthy", "ServiceFailed NoAgent"),
+    *_row("VirtualMachine", "RestartRequired", "RestartRequired", ""),
+    *_row(
+        "Volume",
+        "Ready",
+        "Available",
+        "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
+        "ImageRefused PoolNotFound PoolFull PoolUnreachable HostFailed DataMissing",
+    ),
+    *_row(
+        "Image",
+        "Ready",
+        "Verified",
+        "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
+        "ImageRefused PoolFull PoolNotFound",
+    ),
+    *_row(
+        "StoragePool",
+        "Ready",
+        "Reachable",
+        "Unreachable NoHost CredentialsRefused Degraded DefaultConflict",
+    ),
+    *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
+    *_row(
+        "Network Router SecurityGroup",
+        "Ready",
+        "Programmed",
+        "Programming SubnetOverlap PhysicalNetworkUnknown NetworkNotFound GroupNotFound NoGatewayHost "
+        "NorthboundUnreachable SuspiciousDeletion",
+    ),
+    *_row(
+        "Host",
+        "Ready",
+        "Healthy",
+        "Joining Suspect Isolated StorageLost Failed Unreachable Fencing Fenced Cleaning ShuttingDown "
+        "LibvirtDown NetworkDown OVNAlreadyConfigured",
+    ),
+    *_row("Host", "Schedulable", "Open", "Cordoned Maintenance Cleaning Flapping NotReady"),
+    *_row("Host", "Drained", "Empty", "Draining Blocked"),
+    *_row("Host", "KVMAvailable", "Works", "KVMUnusable"),
+    *_row("Host", "StorageBeat", "Alive", "Lost NoSharedPool"),
+    *_row(
+        "Host",
+        "StorageFence",
+        "Ready",
+        "NoSharedPool AddressShared AddressUnknown BMCUnreachable CredentialsRefused",
+    ),
+    *_row("Host", "GuestTraffic", "Works", "HostFirewallDropsGuests UnderlayTooSmall"),
+    *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
+    *_row(
+        "VirtualMachineMigration",
+        "Ready",
+        "Succeeded",
+        "Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits CPUFeatureMissing "
+        "MigrationTooSlow SourceFailed TargetFailed SnapshotRunning TimedOut",
+    ),
+    *_row(
+        "HostRecovery",
+        "Ready",
+        "Recovered Cancelled",
+        "FencingHeld Fencing FenceUnproven Restarting WaitingForReturn Cleaning Lifting",
+    ),
+    # not in api.md's table, yet without it kstatus would wait for these for ever
+    *_row("InstanceType HAPolicy SchedulingPolicy", "Ready", "Accepted", ""),
+)
+
+KSTATUS_TYPES = ("Reconciling", "Stalled")
+"""Conditions that exist only while True, and then repeat the reason of Ready."""
+
+STALLED_REASONS = frozenset(
+    {
+        "GuestShutdown",
+        "ConfigRefused",
+        "IdentityConflict",
+        "VolumeConflict",
+        "ChecksumMismatch",
+        "ImageRefused",
+    }
+)
+"""Reasons of Ready under which nothing changes without a user."""
+
+_BY_PLACE = {(row.kind, row.type): row for row in TABLE}
+
+
+def reasons_true(kind: str, condition_type: str) -> frozenset[str]:
+    """The reasons that this condition may give while True; InvariantError when the kind has no such one."""
+    return frozenset(_row_of(kind, condition_type).true)
+
+
+def reasons_otherwise(kind: str, condition_type: str) -> frozenset[str]:
+    """The reasons that this condition may give while False or Unknown; InvariantError as above."""
+    row = _row_of(kind, condition_type)
+    extra = READY_OF_EVERY_KIND if condition_type == "Ready" else ()
+    return frozenset((*row.otherwise, *extra))
+
+
+def checked(kind: str, conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """The same conditions, in a stable order; InvariantError for one that the table does not know."""
+    found = tuple(sorted(conditions, key=lambda c: c.type))
+    for condition in found:
+        if condition.type in KSTATUS_TYPES:
+            allowed = reasons_otherwise(kind, "Ready")
+        elif condition.status == "True":
+            allowed = reasons_true(kind, condition.type)
+        else:
+            allowed = reasons_otherwise(kind, condition.type)
+        if condition.reason not in allowed:
+            raise InvariantError(
+                "ConditionUnknown",
+                f"{kind} has no {condition.type}={condition.status} with reason {condition.reason}.",
+            )
+    return found
+
+
+def _row_of(kind: str, condition_type: str) -> ConditionRow:
+    try:
+        return _BY_PLACE[kind, condition_type]
+    except KeyError:
+        raise InvariantError("ConditionUnknown", f"{kind} has no condition {condition_type}.") from None

@@ -1,0 +1,139 @@
+"""Messages about hosts and migrations between them. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.message_template import NOTHING_TO_DO, Template
+
+_READY = (
+    Template("Healthy", "Host", "It runs VMs."),
+    Template("Joining", "Host", "It is joining: {what}.", NOTHING_TO_DO),
+    Template(
+        "Suspect", "Host", "It has been silent since {at}; what its VMs do is not known.", NOTHING_TO_DO
+    ),
+    Template(
+        "Unreachable",
+        "Host",
+        "It has been silent since {at}; what its VMs do is not known.",
+        "look at the machine: is it on, is its network up, does quantix-hostd run",
+    ),
+    Template(
+        "Isolated",
+        "Host",
+        "It has lost its network but still reaches its storage; its VMs go on running.",
+        "bring its network back",
+    ),
+    Template(
+        "StorageLost",
+        "Host",
+        "It no longer reaches pool {pool}.",
+        "bring the pool or the storage network back",
+    ),
+    Template("Failed", "Host", "It has failed.", "bring it back"),
+    Template(
+        "Fencing",
+        "Host",
+        "It is being kept from writing, so that its VMs can start elsewhere.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "Fenced",
+        "Host",
+        "It can no longer write; its VMs start elsewhere.",
+        "bring it back when it is repaired",
+    ),
+    Template("Cleaning", "Host", "It is back, and what was left of its VMs is being removed.", NOTHING_TO_DO),
+    Template(
+        "ShuttingDown",
+        "Host",
+        "Quantix is being stopped on it; its guests shut down.",
+        "qx up starts it again",
+    ),
+    Template(
+        "LibvirtDown",
+        "Host",
+        "libvirt does not answer on it; running VMs are not affected. Said: {said}.",
+        "nothing; it is started again by itself",
+    ),
+    Template(
+        "NetworkDown",
+        "Host",
+        "{process} does not answer on it; NICs that work go on working. Said: {said}.",
+        "nothing; it is started again by itself",
+    ),
+    Template(
+        "OVNAlreadyConfigured",
+        "Host",
+        "Its Open vSwitch belongs to another OVN already ({remote}).",
+        "take that away, or use another machine",
+    ),
+)
+
+_SCHEDULABLE = (
+    Template("Open", "Host", "It takes new VMs."),
+    Template(
+        "Cordoned",
+        "Host",
+        "Its spec.unschedulable is true, so it takes no new VMs.",
+        "qx host uncordon {host}",
+    ),
+    Template(
+        "Maintenance", "Host", "It is in maintenance, so it takes no new VMs.", "qx host activate {host}"
+    ),
+    Template(
+        "Flapping",
+        "Host",
+        "It failed {times} times within {minutes} min, so it takes no new VMs.",
+        "find the cause, then set spec.trustAt to now",
+    ),
+    Template("NotReady", "Host", "It is not Ready, so it takes no new VMs.", "qx host explain {host}"),
+    Template("Empty", "Host", "No VM is left on it."),
+    Template("Draining", "Host", "VMs are leaving it.", NOTHING_TO_DO),
+    Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
+)
+
+_ABILITIES = (
+    Template("Works", "Host", "It works."),
+    Template(
+        "KVMUnusable",
+        "Host",
+        "KVM does not work on {host}, so guests are emulated (TCG) and slow.",
+        "turn on VT-x or AMD-V in the firmware, then reboot",
+    ),
+    Template(
+        "HostFirewallDropsGuests",
+        "Host",
+        "The firewall of {host} drops what guests send: its FORWARD chain has policy drop.",
+        "{command}",
+    ),
+    Template(
+        "UnderlayTooSmall",
+        "Host",
+        "The network between hosts carries {found} bytes at {host}; network {network} needs {wanted}.",
+        "raise the MTU of {interface} to {wanted}",
+    ),
+    Template("AppArmor", "Host", "AppArmor confines every QEMU."),
+    Template(
+        "NoAppArmor",
+        "Host",
+        "AppArmor is off on {host}, so a guest that breaks out of QEMU is held back less.",
+        "turn AppArmor on, then reboot",
+    ),
+    Template("Alive", "Host", "Its beat in the storage is seen."),
+    Template("Lost", "Host", "Its beat in pool {pool} stopped at {at}.", "bring the storage network back"),
+    Template(
+        "NoSharedPool",
+        "Host",
+        "No pool is shared with other hosts, so its VMs cannot start elsewhere.",
+        "add a pool that several hosts reach",
+    ),
+    Template(
+        "AddressShared",
+        "Host",
+        "Its storage address {address} is that of {other} too.",
+        "give it one of its own",
+    ),
+    Template("AddressUnknown", "Host", "The addresses of its storage clients are not known.", NOTHING_TO_DO),
+    Template("BMCUnreachable", "Host", "Its BMC {address} does not answer.", "correct spec.bmc"),
+)
+
+HOST_TEMPLATES: tuple[Template, ...] = (*_READY, *_SCHEDULABLE, *_ABILITIES)

@@ -1,0 +1,119 @@
+"""Messages about networks, routers, security groups and NICs. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.message_template import NOTHING_TO_DO, Template
+
+_NICS = (
+    Template(
+        "NetworkNotFound",
+        "VirtualMachine",
+        "There is no network {network} here.",
+        "create it or correct {path}; it then starts by itself",
+    ),
+    Template(
+        "NetworkNotAllowed",
+        "VirtualMachine",
+        "Network {network} is not for namespace {namespace}.",
+        "use another network, or label the namespace as its allowedNamespaces says",
+    ),
+    Template(
+        "AddressInUse",
+        "VirtualMachine",
+        "Address {address} in network {network} belongs to {user}.",
+        "choose another address in {path}",
+    ),
+    Template(
+        "AddressOutsideSubnet",
+        "VirtualMachine",
+        "Address {address} is not in network {network}, which has {subnets}.",
+        "choose another address in {path}",
+    ),
+    Template(
+        "AddressesExhausted",
+        "VirtualMachine",
+        "Network {network} has no free address: {used} of {all} are used.",
+        "remove a VM or add a network",
+    ),
+    Template(
+        "MACInUse",
+        "VirtualMachine",
+        "MAC address {mac} in network {network} belongs to {user}.",
+        "choose another mac in {path}, or leave it out",
+    ),
+    Template(
+        "SecurityGroupNotFound",
+        "VirtualMachine",
+        "There is no security group {group} here.",
+        "create it or correct {path}; it then starts by itself",
+    ),
+    Template(
+        "PortNotBound",
+        "VirtualMachine",
+        "NIC {nic} is not connected on {host} yet: {why}.",
+        "qx host explain {host}",
+    ),
+    Template(
+        "DuplicateInterface",
+        "VirtualMachine",
+        "Two interfaces on {host} claim NIC {nic}: {interfaces}.",
+        "remove the one that Quantix did not make",
+    ),
+    Template(
+        "SouthboundUnreachable",
+        "VirtualMachine, Host",
+        "{host} does not reach the network's database, so new NICs are not connected there.",
+        "qx host explain {host}",
+    ),
+)
+
+_NETWORKS = (
+    Template("Programmed", "Network, Router, SecurityGroup", "It is in force on all hosts."),
+    Template(
+        "Programming", "Network, Router, SecurityGroup, VirtualMachine", "It is being set up.", NOTHING_TO_DO
+    ),
+    Template(
+        "NorthboundUnreachable",
+        "Network, Router, SecurityGroup, VirtualMachine",
+        "The network's database does not answer; networks that work go on working.",
+        "qx status shows which process is down",
+    ),
+    Template(
+        "SubnetOverlap",
+        "Network, Router",
+        "{cidr} overlaps {other_cidr} of {other}.",
+        "choose another subnet",
+    ),
+    Template(
+        "PhysicalNetworkUnknown",
+        "Network, VirtualMachine",
+        "No host has a wire named {physical}.",
+        "add it to spec.physicalNetworks of a host, or correct spec.physical.name",
+    ),
+    Template(
+        "NetworkNotFound",
+        "Router",
+        "There is no network {network} here.",
+        "create it or correct the spec; it then goes on by itself",
+    ),
+    Template(
+        "GroupNotFound",
+        "SecurityGroup",
+        "There is no security group {group} here.",
+        "create it or correct {path}",
+    ),
+    Template(
+        "NoGatewayHost",
+        "Router",
+        "No host that is Ready has the wire {physical} to lead out.",
+        "bring a host back, or add the wire to one",
+    ),
+    Template(
+        "SuspiciousDeletion",
+        "Network, Router, SecurityGroup",
+        "{count} of {all} entries would be removed though nobody deleted their objects; nothing is removed.",
+        "check that no object was lost; qx doctor goes on",
+    ),
+)
+
+NETWORK_TEMPLATES: tuple[Template, ...] = (*_NICS, *_NETWORKS)

@@ -1,0 +1,98 @@
+"""What people read: one table of reasons, sentences and hints, and the function that fills them in.
+
+Used by everybody who writes a condition, an event or an answer, so that kubectl, qx and the dashboard show
+the same words. A sentence says what is so and why, a hint what to do about it; the table is in the
+`message_table_*` modules. Nothing here decides which reason applies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import Formatter
+from typing import TypeVar
+
+from quantix_api.errors import InvariantError, QuantixError
+from quantix_api.message_table_host import HOST_TEMPLATES
+from quantix_api.message_table_network import NETWORK_TEMPLATES
+from quantix_api.message_table_storage import STORAGE_TEMPLATES
+from quantix_api.message_table_vm import VM_TEMPLATES
+from quantix_api.message_template import Template
+
+MAX_LENGTH = 300
+_ELLIPSIS = "…"
+_SHORTEST_FIELD = 12
+_Error = TypeVar("_Error", bound=QuantixError)
+
+TABLE: tuple[Template, ...] = (*VM_TEMPLATES, *STORAGE_TEMPLATES, *NETWORK_TEMPLATES, *HOST_TEMPLATES)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A filled-in sentence (with its full stop) and its hint ("" when there is nothing to do)."""
+
+    reason: str
+    sentence: str
+    hint: str
+
+    @property
+    def text(self) -> str:
+        """The whole, as it stands in a condition: `SENTENCE. Try: HINT.`"""
+        return f"{self.sentence} Try: {self.hint}." if self.hint else self.sentence
+
+
+def fields_of(template: Template) -> frozenset[str]:
+    """The names that a template needs."""
+    parsed = (*Formatter().parse(template.sentence), *Formatter().parse(template.hint))
+    return frozenset(name for _, name, _, _ in parsed if name)
+
+
+_BY_REASON_AND_FIELDS: dict[tuple[str, frozenset[str]], Template] = {
+    (template.reason, fields_of(template)): template for template in TABLE
+}
+
+
+def templates_of(reason: str) -> tuple[Template, ...]:
+    """All forms that a reason's message can take."""
+    return tuple(template for template in TABLE if template.reason == reason)
+
+
+def render(reason: str, **fields: object) -> Message:
+    """The message of a reason: the form of it that needs exactly these fields, at most 300 characters.
+
+    Fields that are too long are cut with `…`, the longest first. Raises InvariantError
+    (`MessageUnknown`) for a reason or a set of fields that the table does not have.
+    """
+    template = _BY_REASON_AND_FIELDS.get((reason, frozenset(fields)))
+    if template is None:
+        known = " or ".join("(" + ", ".join(sorted(fields_of(form))) + ")" for form in templates_of(reason))
+        raise InvariantError(
+            "MessageUnknown",
+            f"There is no message {reason} with fields ({', '.join(sorted(fields))}); "
+            f"there is {known or 'none of that name'}.",
+        )
+    values = {name: " ".join(str(value).split()) for name, value in fields.items()}
+    message = _filled(template, values)
+    while len(message.text) > MAX_LENGTH:
+        longest = max(values, key=lambda name: len(values[name]))
+        if len(values[longest]) <= _SHORTEST_FIELD:
+            raise InvariantError("MessageTooLong", f"The message of {reason} does not fit {MAX_LENGTH}.")
+        keep = max(_SHORTEST_FIELD, len(values[longest]) - (len(message.text) - MAX_LENGTH) - 1)
+        values[longest] = values[longest][: keep - 1].rstrip() + _ELLIPSIS
+        message = _filled(template, values)
+    return message
+
+
+def as_error(error_class: type[_Error], reason: str, **fields: object) -> _Error:
+    """The message of a reason as an error of this class."""
+    message = render(reason, **fields)
+    return error_class(reason, message.sentence, message.hint)
+
+
+def message_of(error: QuantixError) -> str:
+    """An error as a condition's message, at most 300 characters."""
+    text = str(error)
+    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1].rstrip() + _ELLIPSIS
+
+
+def _filled(template: Template, values: dict[str, str]) -> Message:
+    return Message(template.reason, template.sentence.format_map(values), template.hint.format_map(values))

@@ -1,0 +1,174 @@
+"""The Open vSwitch of this host: bridges, our own ports, and what ovn-controller reads from it.
+
+Used by `host.network`. Speaks to one ovsdb-server by its socket, so that several hosts can live on one
+machine. Ports of VMs are libvirt's and `clients.ovs_ports`' business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quantix_api.errors import TransientError
+from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
+
+_TIMEOUT_S = 5
+OWNER_KEY = "quantix.io/owner"
+
+
+@dataclass(frozen=True)
+class BridgeFacts:
+    """A bridge as the database has it."""
+
+    datapath_type: str
+    fail_mode: str
+    external_ids: Mapping[str, str]
+    ports: frozenset[str]
+
+
+@dataclass(frozen=True)
+class InterfaceFacts:
+    """An interface as the database has it; `mac` and `mtu_request` are what was asked for."""
+
+    type: str
+    mac: str
+    mtu_request: int | None
+    external_ids: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class InternalPort:
+    """A port of a bridge that is a network device of the host."""
+
+    bridge: str
+    name: str
+    mac: str
+    mtu: int
+    external_ids: Mapping[str, str]
+
+
+class OvsClient:
+    """`database` is e.g. unix:/run/openvswitch/db.sock."""
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+
+    async def external_ids(self) -> Mapping[str, str]:
+        """Those of the Open_vSwitch row, where ovn-controller takes its settings from."""
+        rows = await self._list("Open_vSwitch", "external_ids")
+        return dict(rows[0]["external_ids"]) if rows else {}
+
+    async def set_external_ids(self, values: Mapping[str, str]) -> None:
+        """Set these keys and leave all others as they are."""
+        pairs = [f"external_ids:{key}={_quoted(value)}" for key, value in values.items()]
+        await self._vsctl("--no-wait", "set", "Open_vSwitch", ".", *pairs)
+
+    async def version(self) -> str:
+        """Of the running ovs-vswitchd; "" when it has not said it yet."""
+        rows = await self._list("Open_vSwitch", "ovs_version")
+        return str(rows[0]["ovs_version"] or "") if rows else ""
+
+    async def bridges(self) -> Mapping[str, BridgeFacts]:
+        ports = {row["_uuid"]: row["name"] for row in await self._list("Port", "_uuid", "name")}
+        rows = await self._list("Bridge", "name", "datapath_type", "fail_mode", "external_ids", "ports")
+        return {
+            row["name"]: BridgeFacts(
+                datapath_type=str(row["datapath_type"]),
+                fail_mode=_one(row["fail_mode"]) or "",
+                external_ids=dict(row["external_ids"]),
+                ports=frozenset(ports[uuid] for uuid in _many(row["ports"]) if uuid in ports),
+            )
+            for row in rows
+        }
+
+    async def interfaces(self, names: Iterable[str]) -> Mapping[str, InterfaceFacts]:
+        """The named interfaces, as far as they exist."""
+        wanted = frozenset(names)
+        rows = await self._list("Interface", "name", "type", "mac", "mtu_request", "external_ids")
+        return {
+            row["name"]: InterfaceFacts(
+                type=str(row["type"]),
+                mac=_one(row["mac"]) or "",
+                mtu_request=_one(row["mtu_request"]),
+                external_ids=dict(row["external_ids"]),
+            )
+            for row in rows
+            if row["name"] in wanted
+        }
+
+    async def ensure_bridge(self, name: str, *, datapath_type: str, fail_mode: str, owner: str) -> None:
+        """Make the bridge, or set it right where it differs; its ports stay."""
+        await self._vsctl(
+            "--may-exist",
+            "add-br",
+            name,
+            "--",
+            "set",
+            "Bridge",
+            name,
+            f"datapath_type={datapath_type}",
+            f"fail_mode={fail_mode}",
+            "other_config:disable-in-band=true",
+            f"external_ids:{_quoted(OWNER_KEY)}={_quoted(owner)}",
+        )
+
+    async def ensure_internal_port(self, port: InternalPort) -> None:
+        """Make the port, or set it right where it differs."""
+        ids = [f"external_ids:{_quoted(key)}={_quoted(value)}" for key, value in port.external_ids.items()]
+        settings = ["type=internal", f"mac={_quoted(port.mac)}", f"mtu_request={port.mtu}", *ids]
+        add = ["--may-exist", "add-port", port.bridge, port.name]
+        await self._vsctl(*add, "--", "set", "Interface", port.name, *settings)
+
+    async def remove_port(self, bridge: str, name: str) -> None:
+        await self._vsctl("--if-exists", "del-port", bridge, name)
+
+    async def _list(self, table: str, *columns: str) -> list[dict[str, Any]]:
+        answer = await self._vsctl("--format=json", f"--columns={','.join(columns)}", "list", table)
+        document = json.loads(answer) if answer.strip() else {"headings": [], "data": []}
+        return [
+            {name: _plain(value) for name, value in zip(document["headings"], row, strict=True)}
+            for row in document["data"]
+        ]
+
+    async def _vsctl(self, *arguments: str) -> str:
+        try:
+            result = await run(
+                "ovs-vsctl",
+                f"--db={self.database}",
+                f"--timeout={_TIMEOUT_S}",
+                *arguments,
+                timeout_s=_TIMEOUT_S + 2.0,
+            )
+        except (CommandFailed, CommandTimedOut) as error:
+            raise TransientError(
+                "NetworkDown", f"Open vSwitch does not answer or refuses. Said: {error.message[-200:]}"
+            ) from error
+        return result.stdout
+
+
+def _plain(value: Any) -> Any:
+    """OVSDB's JSON (RFC 7047, section 5.1) as plain Python; sets become tuples."""
+    if isinstance(value, list) and len(value) == 2:
+        kind, content = value
+        if kind == "map":
+            return {_plain(key): _plain(item) for key, item in content}
+        if kind == "set":
+            return tuple(_plain(item) for item in content)
+        if kind == "uuid":
+            return content
+    return value
+
+
+def _many(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _one(value: Any) -> Any:
+    """An optional column: a set of none or one."""
+    return (value[0] if value else None) if isinstance(value, tuple) else value
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)

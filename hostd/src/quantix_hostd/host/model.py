@@ -1,0 +1,58 @@
+"""One moment of this host, frozen: what the host controller saw and decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from quantix_api import Host
+from quantix_hostd.clients.kvm import KvmVerdict
+from quantix_hostd.clients.machine import MachineFacts
+
+
+@dataclass(frozen=True)
+class PoolFacts:
+    """A pool as this host sees it; `problem` is "" when it can be used."""
+
+    name: str
+    capacity_bytes: int = 0
+    available_bytes: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class ImageCopy:
+    """An image that lies in one of this host's pools."""
+
+    uid: str
+    pool: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """How the host's own network is. `problem` keeps the host from being Ready, `traffic_problem` does not:
+    both are (reason, message), or None."""
+
+    underlay_mtu: int = 1500
+    userspace: bool = False
+    tunnel_address: str = ""
+    problem: tuple[str, str] | None = None
+    traffic_problem: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class HostObserved:
+    """`libvirt` is False while libvirtd does not answer; `confined` whether QEMU runs under AppArmor."""
+
+    host: Host
+    machine: MachineFacts
+    kvm: KvmVerdict
+    network: NetworkFacts
+    api_address: str
+    libvirt: bool
+    confined: bool
+    versions: Mapping[str, str] = field(default_factory=dict)
+    pools: tuple[PoolFacts, ...] = ()
+    images: tuple[ImageCopy, ...] = ()
+    shutting_down: bool = False

@@ -1,0 +1,159 @@
+"""Keeps the host's network as it should be: looks, plans, acts, whatever became of it meanwhile.
+
+Called by the host controller, at every look (a change of the API's objects, and every 30 s): so a bridge that
+somebody removed comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, assert_never
+
+import structlog
+
+from quantix_api import Host, Network
+from quantix_api.errors import QuantixError
+from quantix_api.layout import Layout
+from quantix_hostd.clients.command import run
+from quantix_hostd.clients.files import write_atomically
+from quantix_hostd.clients.netlink import NetlinkClient
+from quantix_hostd.clients.nft import NftClient
+from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.host.model import NetworkFacts
+from quantix_hostd.host.network import model
+from quantix_hostd.host.network.desired import desired_network, tunnel_endpoint
+from quantix_hostd.host.network.model import EXTERNAL_BRIDGE, HOST_LEG, NetworkSpec, NetworkState
+from quantix_hostd.host.network.plan import plan_network, traffic_problem
+
+_SYSTEM_OVS_RUN = "unix:/run/openvswitch/"
+_DEBIAN_SYSTEM_ID = Path("/etc/openvswitch/system-id.conf")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class NetworkClients:
+    """The tools that change the host's network."""
+
+    ovs: OvsClient
+    netlink: NetlinkClient
+    nft: NftClient
+
+
+class HostNetwork:
+    """The network of one host; `southbound` is OVN's database as ovn-controller reaches it."""
+
+    def __init__(self, clients: NetworkClients, layout: Layout, southbound: str) -> None:
+        self._clients = clients
+        self._layout = layout
+        self._southbound = southbound
+        self._datapath: str | None = None
+
+    async def ensure(self, host: Host, networks: Iterable[Network]) -> NetworkFacts:
+        """Put everything right and tell how it is. What cannot be put right is in the facts."""
+        links = dict(await self._clients.netlink.links())
+        default = await self._clients.netlink.default_route()
+        address, mtu = tunnel_endpoint(links, _tunnel_interface(host), default)
+        datapath = await self._known_datapath()
+        spec = desired_network(host, networks, self._southbound, address, datapath)
+        facts = NetworkFacts(underlay_mtu=mtu, userspace=datapath == "netdev", tunnel_address=address)
+        try:
+            await asyncio.to_thread(self._write_system_id, spec.system_id)
+            state = await self._reach(spec)
+        except QuantixError as error:
+            log.warning("network not as it should be", reason=error.reason, error=str(error))
+            reason = error.reason if error.reason == "OVNAlreadyConfigured" else "NetworkDown"
+            return replace(facts, problem=(reason, str(error)))
+        problem = traffic_problem(spec, state)
+        return replace(facts, traffic_problem=problem)
+
+    async def _reach(self, spec: NetworkSpec) -> NetworkState:
+        """Act until nothing is left to do; devices of a new bridge appear a moment after it."""
+        state = await observe_network(self._clients)
+        for _ in range(3):
+            actions = plan_network(spec, state)
+            if not actions:
+                break
+            for action in actions:
+                await apply_action(self._clients, action)
+                log.info("network changed", action=type(action).__name__, **_said(action))
+            state = await observe_network(self._clients)
+        return state
+
+    async def _known_datapath(self) -> str:
+        """`system` where the kernel has Open vSwitch, else `netdev`; decided once a process."""
+        if self._datapath is None:
+            found = await run("modprobe", "--quiet", "openvswitch", check=False)
+            there = await asyncio.to_thread(Path("/sys/module/openvswitch").exists)
+            self._datapath = "system" if found.code == 0 or there else "netdev"
+        return self._datapath
+
+    def _write_system_id(self, system_id: str) -> None:
+        """On disk, so that whoever starts Open vSwitch anew starts it as the same chassis."""
+        own = self._layout.data / "openvswitch/system-id.conf"
+        paths = [own]
+        if self._clients.ovs.database.startswith(_SYSTEM_OVS_RUN) and self._layout.root == Path("/"):
+            paths.append(_DEBIAN_SYSTEM_ID)
+        for path in paths:
+            if not path.exists() or path.read_text().strip() != system_id:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, f"{system_id}\n".encode(), mode=0o644)
+
+
+async def observe_network(clients: NetworkClients) -> NetworkState:
+    """What is now. Raises TransientError."""
+    return NetworkState(
+        external_ids=await clients.ovs.external_ids(),
+        bridges=await clients.ovs.bridges(),
+        interfaces=await clients.ovs.interfaces([HOST_LEG]),
+        links=await clients.netlink.links(),
+        routes=await clients.netlink.our_routes(),
+        nat_table=await clients.nft.our_table(),
+        forwarding=await clients.netlink.sysctl(model.IP_FORWARD) == "1",
+        forwarding_v6=await clients.netlink.sysctl(model.IP_FORWARD_V6) == "1",
+        blockers=await clients.nft.forward_blockers(EXTERNAL_BRIDGE),
+    )
+
+
+async def apply_action(clients: NetworkClients, action: model.NetworkAction) -> None:
+    """Do one thing; doing it again does no harm. Raises TransientError."""
+    match action:
+        case model.SetExternalIds():
+            await clients.ovs.set_external_ids(dict(action.values))
+        case model.EnsureBridge():
+            await clients.ovs.ensure_bridge(
+                action.name, datapath_type=action.datapath, fail_mode=action.fail_mode, owner=action.owner
+            )
+        case model.EnsurePort():
+            await clients.ovs.ensure_internal_port(action.port)
+        case model.RemovePort():
+            await clients.ovs.remove_port(action.bridge, action.name)
+        case model.SetLink():
+            await clients.netlink.set_link(action.device, mtu=action.mtu)
+        case model.AddAddress():
+            await clients.netlink.add_address(action.device, action.address)
+        case model.RemoveAddress():
+            await clients.netlink.remove_address(action.device, action.address)
+        case model.PutRoute():
+            await clients.netlink.put_route(action.route)
+        case model.RemoveRoute():
+            await clients.netlink.remove_route(action.route)
+        case model.ReplaceNat():
+            await clients.nft.replace_our_table(action.text)
+        case model.Forward():
+            log.info("the kernel now forwards packets between networks", sysctl=action.sysctl)
+            await clients.netlink.set_sysctl(action.sysctl, "1")
+        case _:
+            assert_never(action)
+
+
+def _tunnel_interface(host: Host) -> str | None:
+    interfaces = host.spec.interfaces
+    return interfaces.tunnel if interfaces else None
+
+
+def _said(action: model.NetworkAction) -> dict[str, Any]:
+    return {name: str(value) for name, value in vars(action).items()}

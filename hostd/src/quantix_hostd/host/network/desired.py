@@ -1,0 +1,77 @@
+"""The network that this host should have, from the API's objects and the machine: pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from quantix_api import Host, Network
+from quantix_hostd.clients.netlink import DefaultRoute, LinkFacts
+from quantix_hostd.host.network.model import LOCAL_NETWORK, LegSpec, NetworkSpec, WayOut
+
+_FALLBACK_MTU = 1500
+_LOOPBACK = "127.0.0.1"
+
+
+def desired_network(
+    host: Host, networks: Iterable[Network], southbound: str, tunnel_address: str, datapath: str
+) -> NetworkSpec:
+    """From the Host (leg), the Networks joined to `qx-local` (ways out), and what the machine can do."""
+    outside = sorted((n for n in networks if _is_outside(n)), key=lambda network: network.key)
+    return NetworkSpec(
+        system_id=host.metadata.uid,
+        host=host.metadata.name,
+        southbound=southbound,
+        tunnel_address=tunnel_address,
+        datapath=datapath,
+        leg=_leg(host),
+        ways_out=tuple(way for network in outside for way in _ways_out(network)),
+    )
+
+
+def tunnel_endpoint(
+    links: dict[str, LinkFacts], interface: str | None, default: DefaultRoute | None
+) -> tuple[str, int]:
+    """(address, MTU) of the wire between hosts: of the interface named in spec, else of the default route.
+
+    A host without either has no peers to reach: loopback.
+    """
+    device = interface or (default.device if default else None)
+    link = links.get(device) if device else None
+    if link is None:
+        return _LOOPBACK, _FALLBACK_MTU
+    if default is not None and default.device == device:
+        return default.address, link.mtu
+    own = sorted(link.addresses, key=lambda address: (":" in address, address))
+    return (own[0].split("/")[0] if own else _LOOPBACK), link.mtu
+
+
+def _is_outside(network: Network) -> bool:
+    physical = network.spec.physical
+    return (
+        physical is not None
+        and physical.name == LOCAL_NETWORK
+        and physical.vlan is None
+        and not network.deleting
+    )
+
+
+def _ways_out(network: Network) -> Iterable[WayOut]:
+    for subnet in network.spec.subnets:
+        prefix = ipaddress.ip_network(subnet.cidr, strict=False)
+        gateway = subnet.gateway or str(prefix.network_address + 1)
+        yield WayOut(f"{gateway}/{prefix.prefixlen}", str(prefix))
+
+
+def _leg(host: Host) -> LegSpec | None:
+    leg = host.status.host_leg
+    if leg is None or not leg.mac or not leg.addresses:
+        return None
+    return LegSpec(
+        port=leg.port,
+        mac=leg.mac,
+        addresses=leg.addresses,
+        gateways=tuple(address for address in (leg.gateway, leg.gateway_ipv6) if address),
+        prefixes=leg.prefixes,
+        mtu=leg.mtu or _FALLBACK_MTU,
+    )

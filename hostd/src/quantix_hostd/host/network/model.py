@@ -1,0 +1,148 @@
+"""What the host's network should be and what it is: frozen, for `plan`.
+
+Names and rules: network.md, sections 5 and 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from quantix_hostd.clients.netlink import LinkFacts, Route
+from quantix_hostd.clients.ovs import BridgeFacts, InterfaceFacts, InternalPort
+
+INTEGRATION_BRIDGE = "qx-int"
+EXTERNAL_BRIDGE = "qx-ex"
+HOST_LEG = "qxh0"
+LOCAL_NETWORK = "qx-local"
+MARK = "quantix.io/host"
+"""Key in Open_vSwitch's external_ids: the UID of the Host that set ovn-controller's keys."""
+IP_FORWARD = "net.ipv4.ip_forward"
+IP_FORWARD_V6 = "net.ipv6.conf.all.forwarding"
+
+
+@dataclass(frozen=True)
+class LegSpec:
+    """The host's leg into the guests' network, from `Host.status.hostLeg`."""
+
+    port: str
+    mac: str
+    addresses: tuple[str, ...]
+    gateways: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    mtu: int
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """An outside network on `qx-local`: the host has `gateway` (with prefix length) and forwards for it."""
+
+    gateway: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What should be. `system_id` is the UID of the Host, `datapath` OVS's word: system or netdev."""
+
+    system_id: str
+    host: str
+    southbound: str
+    tunnel_address: str
+    datapath: str
+    leg: LegSpec | None = None
+    ways_out: tuple[WayOut, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """What is."""
+
+    external_ids: Mapping[str, str] = field(default_factory=dict)
+    bridges: Mapping[str, BridgeFacts] = field(default_factory=dict)
+    interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
+    links: Mapping[str, LinkFacts] = field(default_factory=dict)
+    routes: frozenset[Route] = frozenset()
+    nat_table: str = ""
+    forwarding: bool = False
+    forwarding_v6: bool = False
+    blockers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SetExternalIds:
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class EnsureBridge:
+    name: str
+    datapath: str
+    fail_mode: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class EnsurePort:
+    port: InternalPort
+
+
+@dataclass(frozen=True)
+class RemovePort:
+    bridge: str
+    name: str
+
+
+@dataclass(frozen=True)
+class SetLink:
+    device: str
+    mtu: int | None
+
+
+@dataclass(frozen=True)
+class AddAddress:
+    device: str
+    address: str
+
+
+@dataclass(frozen=True)
+class RemoveAddress:
+    device: str
+    address: str
+
+
+@dataclass(frozen=True)
+class PutRoute:
+    route: Route
+
+
+@dataclass(frozen=True)
+class RemoveRoute:
+    route: Route
+
+
+@dataclass(frozen=True)
+class ReplaceNat:
+    text: str
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Switch the kernel's forwarding on."""
+
+    sysctl: str
+
+
+NetworkAction = (
+    SetExternalIds
+    | EnsureBridge
+    | EnsurePort
+    | RemovePort
+    | SetLink
+    | AddAddress
+    | RemoveAddress
+    | PutRoute
+    | RemoveRoute
+    | ReplaceNat
+    | Forward
+)

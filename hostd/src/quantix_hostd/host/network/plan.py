@@ -1,0 +1,192 @@
+"""What to do so that the host's network is as it should be: pure, total, and empty once all is right.
+
+Called by `host.network.controller`. Nothing of others is touched: bridges and devices are `qx…`, routes
+carry our protocol number, keys of other owners in shared maps stay.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from quantix_api.errors import PermanentError
+from quantix_hostd.clients.netlink import Route
+from quantix_hostd.clients.nft import render_masquerade
+from quantix_hostd.clients.ovs import OWNER_KEY, InternalPort
+from quantix_hostd.host.network.model import (
+    EXTERNAL_BRIDGE,
+    HOST_LEG,
+    INTEGRATION_BRIDGE,
+    IP_FORWARD,
+    IP_FORWARD_V6,
+    LOCAL_NETWORK,
+    MARK,
+    AddAddress,
+    EnsureBridge,
+    EnsurePort,
+    Forward,
+    LegSpec,
+    NetworkAction,
+    NetworkSpec,
+    NetworkState,
+    PutRoute,
+    RemoveAddress,
+    RemovePort,
+    RemoveRoute,
+    ReplaceNat,
+    SetExternalIds,
+    SetLink,
+)
+
+_REMOTE = "ovn-remote"
+
+
+def plan_network(spec: NetworkSpec, state: NetworkState) -> tuple[NetworkAction, ...]:
+    """The actions in order. Raises PermanentError (OVNAlreadyConfigured) when OVN here is somebody else's."""
+    _refuse_foreign_ovn(spec, state)
+    return (
+        *_bridges(spec, state),
+        *_external_ids(spec, state),
+        *_leg_port(spec, state),
+        *_leg_device(spec, state),
+        *_way_out(spec, state),
+    )
+
+
+def wanted_external_ids(spec: NetworkSpec) -> dict[str, str]:
+    """What ovn-controller reads (ovn-controller(8)), and our mark."""
+    return {
+        "system-id": spec.system_id,
+        "hostname": spec.host,
+        _REMOTE: spec.southbound,
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": spec.tunnel_address,
+        "ovn-bridge": INTEGRATION_BRIDGE,
+        "ovn-bridge-datapath-type": spec.datapath,
+        "ovn-bridge-mappings": f"{LOCAL_NETWORK}:{EXTERNAL_BRIDGE}",
+        "ovn-monitor-all": "true",
+        MARK: spec.system_id,
+    }
+
+
+def traffic_problem(spec: NetworkSpec, state: NetworkState) -> tuple[str, str] | None:
+    """(reason, message) of what keeps guests from the outside although all of ours is right."""
+    if not spec.ways_out or not state.blockers:
+        return None
+    chains = ", ".join(state.blockers[:3])
+    return (
+        "HostFirewallDropsGuests",
+        f"A firewall on {spec.host} drops what guests send outside: policy drop in {chains}. Try: let "
+        f"{EXTERNAL_BRIDGE} through, e.g. iptables -I FORWARD -i {EXTERNAL_BRIDGE} -j ACCEPT and the same "
+        "with -o.",
+    )
+
+
+def _refuse_foreign_ovn(spec: NetworkSpec, state: NetworkState) -> None:
+    remote = state.external_ids.get(_REMOTE, "")
+    if remote and remote != spec.southbound and MARK not in state.external_ids:
+        raise PermanentError(
+            "OVNAlreadyConfigured",
+            f"Open vSwitch on {spec.host} serves another OVN already ({remote}).",
+            "take this machine out of that one: ovs-vsctl remove Open_vSwitch . external_ids ovn-remote",
+        )
+
+
+def _bridges(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
+    for name, fail_mode in ((INTEGRATION_BRIDGE, "secure"), (EXTERNAL_BRIDGE, "standalone")):
+        found = state.bridges.get(name)
+        right = (
+            found is not None
+            and found.datapath_type == spec.datapath
+            and found.fail_mode == fail_mode
+            and found.external_ids.get(OWNER_KEY) == spec.system_id
+        )
+        if not right:
+            yield EnsureBridge(name, spec.datapath, fail_mode, spec.system_id)
+
+
+def _external_ids(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
+    wanted = wanted_external_ids(spec)
+    wrong = {key: value for key, value in wanted.items() if state.external_ids.get(key) != value}
+    if wrong:
+        yield SetExternalIds(tuple(sorted(wrong.items())))
+
+
+def _leg_port(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
+    found = state.interfaces.get(HOST_LEG)
+    leg = spec.leg
+    if leg is None:
+        if found is not None and found.external_ids.get(OWNER_KEY):
+            yield RemovePort(INTEGRATION_BRIDGE, HOST_LEG)
+        return
+    ids = {"iface-id": leg.port, OWNER_KEY: spec.system_id}
+    bridge = state.bridges.get(INTEGRATION_BRIDGE)
+    right = (
+        found is not None
+        and bridge is not None
+        and HOST_LEG in bridge.ports
+        and found.type == "internal"
+        and found.mac == leg.mac
+        and found.mtu_request == leg.mtu
+        and all(found.external_ids.get(key) == value for key, value in ids.items())
+    )
+    if not right:
+        yield EnsurePort(InternalPort(INTEGRATION_BRIDGE, HOST_LEG, leg.mac, leg.mtu, ids))
+
+
+def _leg_device(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
+    leg = spec.leg
+    if leg is None:
+        return
+    link = state.links.get(HOST_LEG)
+    # The tap of a userspace bridge keeps its own MTU unless told; mtu_request does the rest
+    if link is None or not link.up:
+        yield SetLink(HOST_LEG, None)
+    yield from _addresses(HOST_LEG, frozenset(leg.addresses), link.addresses if link else frozenset())
+    wanted = frozenset(_leg_routes(leg))
+    for route in sorted(wanted - state.routes):
+        yield PutRoute(route)
+    # A route to the same prefix is replaced by putting the new one: removing it afterwards would lose both
+    kept = {route.prefix for route in wanted}
+    for route in sorted(state.routes - wanted):
+        if route.device == HOST_LEG and route.prefix not in kept:
+            yield RemoveRoute(route)
+
+
+def _leg_routes(leg: LegSpec) -> Iterator[Route]:
+    for prefix in leg.prefixes:
+        version = ipaddress.ip_network(prefix).version
+        for gateway in leg.gateways:
+            if ipaddress.ip_address(gateway).version == version:
+                yield Route(str(ipaddress.ip_network(prefix)), gateway, HOST_LEG)
+
+
+def _way_out(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
+    link = state.links.get(EXTERNAL_BRIDGE)
+    if link is None or not link.up:
+        yield SetLink(EXTERNAL_BRIDGE, None)
+    gateways = frozenset(way.gateway for way in spec.ways_out)
+    yield from _addresses(EXTERNAL_BRIDGE, gateways, link.addresses if link else frozenset())
+    sources = [way.prefix for way in spec.ways_out if ":" not in way.prefix]
+    table = render_masquerade(sources, EXTERNAL_BRIDGE)
+    if _normal(table) != _normal(state.nat_table):
+        yield ReplaceNat(table)
+    if sources and not state.forwarding:
+        yield Forward(IP_FORWARD)
+    if any(":" in way.prefix for way in spec.ways_out) and not state.forwarding_v6:
+        yield Forward(IP_FORWARD_V6)
+
+
+def _addresses(device: str, wanted: frozenset[str], found: frozenset[str]) -> Iterator[NetworkAction]:
+    by_value = {ipaddress.ip_interface(address): address for address in found}
+    for address in sorted(wanted):
+        if ipaddress.ip_interface(address) not in by_value:
+            yield AddAddress(device, address)
+    kept = {ipaddress.ip_interface(address) for address in wanted}
+    for value, address in sorted(by_value.items(), key=lambda item: item[1]):
+        if value not in kept:
+            yield RemoveAddress(device, address)
+
+
+def _normal(table: str) -> str:
+    return " ".join(table.split())

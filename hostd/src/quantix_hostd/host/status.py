@@ -1,0 +1,145 @@
+"""What hostd says about its Host: pure, from one observation.
+
+Called by the host controller. The fields are those that belong to manager `quantix-hostd` (api.md, section
+5): one apply carries them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from quantix_api.quantities import format_size
+from quantix_hostd.clients.kvm import Accelerator
+from quantix_hostd.clients.machine import NumaFacts
+from quantix_hostd.conditions import Finding, render_conditions
+from quantix_hostd.host.model import HostObserved, PoolFacts
+
+_MIB = 1 << 20
+_MAX_IMAGES = 50
+_MAX_POOLS = 32
+
+
+def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
+    """The status of the Host, as the API takes it."""
+    machine = observed.machine
+    network = {
+        "underlayMTU": observed.network.underlay_mtu,
+        "datapath": "Userspace" if observed.network.userspace else "Kernel",
+    }
+    addresses = {"api": observed.api_address}
+    if observed.network.tunnel_address:
+        addresses["tunnel"] = observed.network.tunnel_address
+    generation = observed.host.metadata.generation
+    findings = derive_findings(observed)
+    previous = observed.host.status.conditions
+    return {
+        "observedGeneration": generation,
+        "phase": _phase(observed, findings[0]),
+        "hostUID": machine.host_uid,
+        "bootID": machine.boot_id,
+        "network": network,
+        "cpus": machine.cpus,
+        "memory": format_size(machine.memory_bytes // _MIB * _MIB),
+        "arch": machine.arch,
+        "cpuModel": machine.cpu_model[:128],
+        "cpuVendor": machine.cpu_vendor[:64],
+        "numa": [_numa(node) for node in machine.numa],
+        "pools": [_pool(pool) for pool in observed.pools[:_MAX_POOLS]],
+        "addresses": addresses,
+        "versions": {name: text[:64] for name, text in sorted(observed.versions.items())},
+        "images": [
+            {"uid": copy.uid, "pool": copy.pool, "size": format_size(max(copy.size_bytes, 1))}
+            for copy in observed.images[:_MAX_IMAGES]
+        ],
+        "conditions": render_conditions(findings, previous, generation, now),
+    }
+
+
+def derive_findings(observed: HostObserved) -> list[Finding]:
+    """Ready first, then the others."""
+    return [
+        _ready(observed),
+        _kvm(observed),
+        _traffic(observed),
+        _confined(observed),
+    ]
+
+
+def _ready(observed: HostObserved) -> Finding:
+    name = observed.host.metadata.name
+    if observed.shutting_down:
+        return Finding("Ready", "False", "ShuttingDown", f"{name} is being shut down; its guests stop.")
+    if not observed.libvirt:
+        return Finding(
+            "Ready",
+            "False",
+            "LibvirtDown",
+            f"libvirt does not answer on {name}; running VMs go on. Try: qx doctor on {name}.",
+        )
+    if observed.network.problem is not None:
+        reason, message = observed.network.problem
+        return Finding("Ready", "False", reason, message)
+    return Finding("Ready", "True", "Healthy", f"{name} runs VMs.")
+
+
+def _kvm(observed: HostObserved) -> Finding:
+    name = observed.host.metadata.name
+    if observed.kvm.accelerator is Accelerator.KVM:
+        return Finding("KVMAvailable", "True", "Works", "Guests run on the CPU itself.")
+    return Finding(
+        "KVMAvailable",
+        "False",
+        "KVMUnusable",
+        f"KVM does not work on {name}, so guests are emulated (TCG) and slow: {observed.kvm.why}. "
+        "Try: turn on VT-x or AMD-V in the firmware, then reboot.",
+    )
+
+
+def _traffic(observed: HostObserved) -> Finding:
+    if observed.network.traffic_problem is None:
+        return Finding("GuestTraffic", "True", "Works", "Nothing known keeps packets from guests.")
+    reason, message = observed.network.traffic_problem
+    return Finding("GuestTraffic", "False", reason, message)
+
+
+def _confined(observed: HostObserved) -> Finding:
+    if observed.confined:
+        return Finding("Confined", "True", "AppArmor", "Every QEMU runs in an AppArmor profile of its own.")
+    return Finding(
+        "Confined",
+        "False",
+        "NoAppArmor",
+        "The kernel has no AppArmor, so QEMU is kept apart by its user and seccomp only. "
+        "Try: boot with apparmor=1 security=apparmor.",
+    )
+
+
+def _phase(observed: HostObserved, ready: Finding) -> str:
+    if observed.host.spec.maintenance:
+        return "Maintenance"
+    return "Ready" if ready.status == "True" else "Joining"
+
+
+def _numa(node: NumaFacts) -> Mapping[str, Any]:
+    memory = format_size(node.memory_bytes // _MIB * _MIB) if node.memory_bytes >= _MIB else "0"
+    return {"id": node.id, "cpus": node.cpus, "memory": memory}
+
+
+def _pool(pool: PoolFacts) -> Mapping[str, Any]:
+    if pool.problem:
+        return {"name": pool.name, "state": "Unreachable", "message": pool.problem[:512]}
+    return {
+        "name": pool.name,
+        "state": "Reachable",
+        "capacity": _rounded(pool.capacity_bytes, pool.capacity_bytes),
+        "available": _rounded(pool.available_bytes, pool.capacity_bytes),
+    }
+
+
+def _rounded(size_bytes: int, whole_bytes: int) -> str:
+    """Down to whole percents of the pool, so that a running figure is no stream of writes."""
+    step = max(whole_bytes // 100 // _MIB, 1) * _MIB
+    rounded = size_bytes // step * step
+    return format_size(rounded) if rounded else "0"

@@ -1,0 +1,137 @@
+"""The host's own identity towards the API: a client certificate in hostd.kubeconfig, got once, renewed for
+ever.
+
+Called by `main`. The first certificate is asked for with the bootstrap token; a third of its life before it
+ends hostd asks for the next with the one it has. A key never leaves the machine, and is on disk before it
+is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+import yaml
+
+from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.layout import Layout
+from quantix_api.resources import HOST_USER_PREFIX
+from quantix_client.api import ApiClient
+from quantix_client.clock import Clock
+from quantix_client.kubeconfig import Access, load
+from quantix_hostd.clients.files import write_atomically
+from quantix_hostd.join.requests import CLIENT, common_name, new_key, renewal_due_s, usable
+from quantix_hostd.join.signing import obtain_certificate
+
+_USER_AGENT = "quantix-hostd"
+_RETRY_S = 60.0
+_LONGEST_SLEEP_S = 6 * 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+class HostIdentity:
+    """The identity of host `name`, kept below `layout`."""
+
+    def __init__(self, layout: Layout, name: str, clock: Clock) -> None:
+        self._layout = layout
+        self._name = name
+        self._clock = clock
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self._layout.hostd_kubeconfig
+
+    async def ensure(self) -> None:
+        """Return when hostd.kubeconfig is usable, joining first if it is not.
+
+        Raises PermanentError: NotJoined (neither a certificate nor a token), JoinDenied, or WrongHost when
+        the certificate is another host's.
+        """
+        if self._has_certificate():
+            return
+        bootstrap = self._layout.bootstrap_kubeconfig
+        if not bootstrap.exists():
+            raise PermanentError(
+                "NotJoined",
+                f"This host has no valid certificate and no bootstrap token ({bootstrap} is missing)",
+                "qx up on the control plane's machine, or qx host add --print there",
+            )
+        log.info("joining", host=self._name, bootstrap=str(bootstrap))
+        await self._obtain(bootstrap)
+        log.info("joined", host=self._name)
+
+    async def keep_renewed(self) -> None:
+        """Until cancelled: renew before the certificate ends. Failures are logged and tried again."""
+        while True:
+            certificate = load(self.kubeconfig).certificate_pem or ""
+            due_s = renewal_due_s(certificate, datetime.now(UTC))
+            if due_s > 0:
+                await self._clock.sleep(min(due_s, _LONGEST_SLEEP_S))
+                continue
+            try:
+                await self._obtain(self.kubeconfig)
+                log.info("client certificate renewed", host=self._name)
+            except QuantixError as error:
+                log.warning("client certificate not renewed", reason=error.reason, error=str(error))
+                await self._clock.sleep(_RETRY_S)
+
+    def _has_certificate(self) -> bool:
+        if not self.kubeconfig.exists():
+            return False
+        certificate = load(self.kubeconfig).certificate_pem
+        if certificate is None or not usable(certificate, datetime.now(UTC)):
+            return False
+        named = common_name(certificate)
+        if named != HOST_USER_PREFIX + self._name:
+            raise PermanentError(
+                "WrongHost",
+                f"{self.kubeconfig} belongs to {named}, but this host is called {self._name}",
+                "start hostd with its former --name, or remove that file to join anew",
+            )
+        return True
+
+    async def _obtain(self, kubeconfig: Path) -> None:
+        key = await asyncio.to_thread(self._pending_key)
+        async with ApiClient.from_kubeconfig(kubeconfig, user_agent=_USER_AGENT) as api:
+            certificate = await obtain_certificate(api, CLIENT, self._name, key, self._clock)
+            document = _render_kubeconfig(api.access, certificate, key, self._name)
+        await asyncio.to_thread(write_atomically, self.kubeconfig, document.encode(), mode=0o600)
+        await asyncio.to_thread(self._pending_key_path.unlink, missing_ok=True)
+
+    @property
+    def _pending_key_path(self) -> Path:
+        return self._layout.pki / "client.key.new"
+
+    def _pending_key(self) -> str:
+        """The key of a request that is under way, or a new one."""
+        path = self._pending_key_path
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, new_key().encode(), mode=0o600)
+        return path.read_text()
+
+
+def _render_kubeconfig(access: Access, certificate: str, key: str, host: str) -> str:
+    cluster = {"server": access.server}
+    if access.ca_pem:
+        cluster["certificate-authority-data"] = _data(access.ca_pem)
+    if access.tls_server_name:
+        cluster["tls-server-name"] = access.tls_server_name
+    user = {"client-certificate-data": _data(certificate), "client-key-data": _data(key)}
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "quantix", "cluster": cluster}],
+        "users": [{"name": host, "user": user}],
+        "contexts": [{"name": "quantix", "context": {"cluster": "quantix", "user": host}}],
+        "current-context": "quantix",
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _data(pem: str) -> str:
+    return base64.b64encode(pem.encode()).decode()

@@ -1,0 +1,77 @@
+"""Writes status as one manager, and only when that changes something.
+
+Used by the apply step of every controller. What was written goes into the cache at once, so that the next
+decision counts with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from quantix_api.resources import Resource
+from quantix_client.api import ApiClient, Manifest
+from quantix_client.apply import owned_fields
+from quantix_operator.cache import Cache
+
+OPERATOR = "quantix-operator"
+SCHEDULER = "quantix-scheduler"
+
+# What tells how an object is; hostd takes it over from the operator while it has the object
+HANDED_OVER = ("phase", "observedGeneration")
+
+
+@dataclass(frozen=True)
+class StatusWriter:
+    """Server-side apply of a manager's whole set of status fields."""
+
+    api: ApiClient
+    cache: Cache
+    manager: str = OPERATOR
+
+    def owned(self, live: Manifest) -> dict[str, Any]:
+        """The status fields that this manager owns in `live`."""
+        status = owned_fields(live, self.manager, "status").get("status") or {}
+        return dict(status)
+
+    async def write(
+        self,
+        resource: Resource,
+        live: Manifest,
+        status: dict[str, Any],
+        *,
+        on_version: bool = False,
+        leave_ready: bool = False,
+    ) -> bool:
+        """Own exactly `status` of the object; False when it is so already.
+
+        `on_version`: only against the state `live` (else Conflict). `leave_ready`: Ready, phase and
+        observedGeneration are another's now; that we still share them is no reason to write.
+        """
+        owned = self.owned(live)
+        if leave_ready:
+            owned = without_ready(owned)
+        if _comparable(owned) == _comparable(status):
+            return False
+        known = live["metadata"]
+        metadata = {name: known[name] for name in ("name", "namespace", "uid") if name in known}
+        if on_version:
+            metadata["resourceVersion"] = known["resourceVersion"]
+        body = {"metadata": metadata, "status": status}
+        written = await self.api.apply(resource, body, manager=self.manager, subresource="status")
+        self.cache.put(resource, written)
+        return True
+
+
+def without_ready(status: dict[str, Any]) -> dict[str, Any]:
+    """The status without what says how the object is."""
+    rest = {name: value for name, value in status.items() if name not in HANDED_OVER}
+    conditions = [item for item in status.get("conditions") or [] if item.get("type") != "Ready"]
+    return {**rest, "conditions": conditions} if "conditions" in rest else rest
+
+
+def _comparable(status: dict[str, Any]) -> dict[str, Any]:
+    """Without empty members, and with the conditions in one order: the server keeps its own."""
+    conditions = sorted(status.get("conditions") or [], key=lambda item: str(item.get("type")))
+    filled = {name: value for name, value in status.items() if value not in (None, [], {})}
+    return {**filled, "conditions": conditions} if conditions else filled

@@ -43,6 +43,14 @@ class TakeClaims:
 
 
 @dataclass(frozen=True)
+class GrowDisk:
+    """Make a disk that no QEMU has larger; its claim is ours by then."""
+
+    place: VolumePlace
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Define:
     xml: str
 
@@ -129,6 +137,7 @@ Action = (
     | PrepareDirectories
     | BuildSeed
     | TakeClaims
+    | GrowDisk
     | Define
     | CreatePaused
     | WirePorts

@@ -17,6 +17,7 @@ from quantix_api.errors import InvariantError, WaitingError
 from quantix_hostd.clients.claims import Claim, ClaimStore, VolumePlace, release, take
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine import actions as do
+from quantix_hostd.virtualmachine.desired import data_file
 from quantix_hostd.virtualmachine.tools import VmTools
 
 log = structlog.get_logger(__name__)
@@ -80,6 +81,10 @@ async def _take_claims(tools: VmTools, subject: Subject, action: do.TakeClaims) 
             tools.claims.compare_and_set(place, claim, wanted)
 
     await asyncio.to_thread(take_all)
+
+
+async def _grow_disk(tools: VmTools, subject: Subject, action: do.GrowDisk) -> None:
+    await tools.disks.grow(data_file(action.place), action.size_bytes)
 
 
 async def _define(tools: VmTools, subject: Subject, action: do.Define) -> None:
@@ -175,6 +180,7 @@ _HANDLERS: dict[type, Handler] = {
     do.PrepareDirectories: _prepare_directories,
     do.BuildSeed: _build_seed,
     do.TakeClaims: _take_claims,
+    do.GrowDisk: _grow_disk,
     do.Define: _define,
     do.CreatePaused: _create_paused,
     do.WirePorts: _wire_ports,

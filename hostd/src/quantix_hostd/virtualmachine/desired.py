@@ -64,6 +64,11 @@ class Surroundings:
     media: Mapping[str, str | None]
 
 
+def data_file(place: VolumePlace) -> Path:
+    """Where the data of a volume in a `dir` pool lies."""
+    return place.pool_path / "volumes" / place.handle / "data"
+
+
 def missing_parts(vm: VirtualMachine) -> tuple[str, ...]:
     """What the operator has not resolved yet, in words; empty when `resolved` and `nics` cover spec."""
     resolved = vm.status.resolved
@@ -182,7 +187,7 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
             domain.Disk(
                 name=disk.name,
                 port=ports[disk.name],
-                path=str(volume.place.pool_path / "volumes" / volume.place.handle / "data"),
+                path=str(data_file(volume.place)),
                 serial=disk.serial or volume.uid.replace("-", "")[:_SERIAL_LENGTH],
                 bus=domain.Bus(disk.bus.lower()),
                 cache=cache if volume.direct_io or cache != "none" else "writeback",

@@ -22,14 +22,15 @@ from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.virtualmachine.desired import (
     Surroundings,
     VolumeState,
+    data_file,
     desired_domain,
     missing_parts,
 )
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.observed import DiskClaim, Observed
-from quantix_hostd.virtualmachine.qcow2 import read_virtual_size
 from quantix_hostd.virtualmachine.start_plan import handled_restart
 from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.volume.disk_file import read_disk_file
 
 _ROOM_BYTES = 64 * 1024**2
 
@@ -115,8 +116,9 @@ def _volume_state(disk: str, volume: Volume, pool: StoragePool | None) -> Volume
         message = (ready.message if ready else "") or f"The data of volume {name} is being made."
         return VolumeState(disk, name, volume.metadata.uid, None, reason=reason, message=message)
     place = VolumePlace(Path(directory.path), status.handle)
-    data = place.pool_path / "volumes" / place.handle / "data"
-    if not data.exists():
+    data = data_file(place)
+    file = read_disk_file(data)
+    if file is None:
         message = f"The data of volume {name} is not in pool {status.pool}."
         return VolumeState(disk, name, volume.metadata.uid, None, reason="DataMissing", message=message)
     return VolumeState(
@@ -124,9 +126,9 @@ def _volume_state(disk: str, volume: Volume, pool: StoragePool | None) -> Volume
         name,
         volume.metadata.uid,
         place,
-        size_bytes=read_virtual_size(data),
+        size_bytes=file.capacity_bytes,
         wanted_bytes=size_bytes(volume.spec.size) if volume.spec.size else 0,
-        direct_io=supports_direct_io(data.parent),
+        direct_io=supports_direct_io(place.pool_path / "volumes"),
     )
 
 

@@ -17,6 +17,7 @@ from quantix_hostd.virtualmachine.actions import (
     CreatePaused,
     Define,
     EnsureNoProcess,
+    GrowDisk,
     PrepareDirectories,
     RemovePorts,
     Resume,
@@ -77,6 +78,14 @@ def _backing_off(record: Record) -> WaitingError:
     )
 
 
+def _growth(observed: Observed) -> tuple[Action, ...]:
+    return tuple(
+        GrowDisk(volume.place, volume.wanted_bytes)
+        for volume in observed.volumes
+        if volume.place is not None and volume.size_bytes < volume.wanted_bytes
+    )
+
+
 def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
     assert observed.vm is not None
     started = replace(
@@ -97,6 +106,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         *seed,
         EnsureNoProcess(wanted.identity.uuid),
         TakeClaims(observed.places, observed.epoch),
+        *_growth(observed),
         Define(render_domain(wanted)),
         SaveRecord(started),
         CreatePaused(),

@@ -28,6 +28,12 @@ class Seeds(Protocol):
     async def ensure_seed(self, vm: VirtualMachine) -> Path | None: ...
 
 
+class Disks(Protocol):
+    """Grows a disk that nobody has open (`volume.disk_file.DiskFileMaker`)."""
+
+    async def grow(self, path: Path, size_bytes: int) -> None: ...
+
+
 @dataclass(frozen=True)
 class VmTools:
     """`facts` is asked at every look, since a probe may change them; `clock` gives seconds since 1970."""
@@ -39,6 +45,7 @@ class VmTools:
     claims: ClaimStore
     ports: GuestPorts
     seeds: Seeds
+    disks: Disks
     records: RecordStore
     directories: VmDirectories
     consoles: ConsoleHub

@@ -1,0 +1,100 @@
+"""An API that only takes status by server-side apply: enough for a reconciler's unit and contract tests.
+
+It keeps objects by UID, merges what each manager applies, and writes managedFields as the API server does,
+so that `apply_if_changed` works on it unchanged.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from quantix_api.resources import Resource
+
+Manifest = dict[str, Any]
+_ITEM_KEYS = ("type", "name", "path")
+
+
+class FakeStatusApi:
+    """`writes` lists every apply that reached it: (manager, status)."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Manifest] = {}
+        self.writes: list[tuple[str, Manifest]] = []
+        self.failure: Exception | None = None
+        self._version = 0
+
+    def put(self, manifest: Manifest) -> Manifest:
+        """Store or replace an object, as a user or another controller would."""
+        self._version += 1
+        stored = copy.deepcopy(manifest)
+        stored["metadata"]["resourceVersion"] = str(self._version)
+        self.objects[stored["metadata"]["uid"]] = stored
+        return stored
+
+    async def apply(
+        self, resource: Resource, obj: Manifest, *, manager: str, subresource: str = "", **_: Any
+    ) -> Manifest:
+        if self.failure is not None:
+            raise self.failure
+        stored = self.objects[obj["metadata"]["uid"]]
+        status = copy.deepcopy(obj["status"])
+        self.writes.append((manager, status))
+        _drop_owned(stored.setdefault("status", {}), _owned(stored, manager))
+        _merge(stored["status"], status)
+        entries = stored["metadata"].setdefault("managedFields", [])
+        entries[:] = [entry for entry in entries if entry["manager"] != manager]
+        entries.append(
+            {
+                "manager": manager,
+                "operation": "Apply",
+                "subresource": subresource,
+                "fieldsV1": {"f:status": _fields(status)},
+            }
+        )
+        return self.put(stored)
+
+
+def _owned(stored: Manifest, manager: str) -> Manifest:
+    for entry in stored["metadata"].get("managedFields", []):
+        if entry["manager"] == manager:
+            owned: Manifest = entry["fieldsV1"]["f:status"]
+            return owned
+    return {}
+
+
+def _fields(value: Any) -> Manifest:
+    if isinstance(value, dict):
+        return {f"f:{name}": _fields(inner) for name, inner in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return {_item_path(item): {".": {}, **_fields(item)} for item in value}
+    return {}
+
+
+def _item_path(item: Manifest) -> str:
+    key = next(name for name in _ITEM_KEYS if name in item)
+    return "k:" + json.dumps({key: item[key]}, separators=(",", ":"))
+
+
+def _drop_owned(status: Manifest, owned: Manifest) -> None:
+    for path, inner in owned.items():
+        name = path.removeprefix("f:")
+        value = status.get(name)
+        if isinstance(value, list) and inner:
+            keys = [json.loads(item[2:]) for item in inner if item.startswith("k:")]
+            status[name] = [item for item in value if not any(key.items() <= item.items() for key in keys)]
+        elif isinstance(value, dict) and inner:
+            _drop_owned(value, inner)
+        else:
+            status.pop(name, None)
+
+
+def _merge(status: Manifest, applied: Manifest) -> None:
+    for name, value in applied.items():
+        if isinstance(value, dict):
+            _merge(status.setdefault(name, {}), value)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            status.setdefault(name, []).extend(value)
+        else:
+            status[name] = value

@@ -1,0 +1,228 @@
+"""One host's VM part in a directory of its own: everything around `VirtualMachineReconciler`, for its tests.
+
+The hypervisor and the processes are given (real or fake); claims, records, directories and disks are real
+files below the root; the API takes status only. No operator runs: tests write what it would.
+"""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from quantix_api import VirtualMachine
+from quantix_api.layout import Layout
+from quantix_api.resources import (
+    HOST_RECOVERIES,
+    IMAGES,
+    NETWORKS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
+from quantix_client import ApiClient
+from quantix_hostd.clients import command
+from quantix_hostd.clients.claims import Claim, LocalClaimStore, VolumePlace, new_claim
+from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.desired import HostFacts
+from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
+from quantix_hostd.virtualmachine.objects import StoredObjects
+from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
+from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_lab.fake_ports import FakeGuestPorts
+from quantix_lab.fake_status_api import FakeStatusApi, Manifest
+
+CLUSTER = "c1a57e2e-0000-4000-8000-000000000001"
+HOST = "h1"
+_KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, HOST_RECOVERIES)
+
+
+class NoSeeds:
+    """A seed maker for VMs without cloudInit."""
+
+    async def ensure_seed(self, vm: VirtualMachine) -> Path | None:
+        return None
+
+
+class QemuImgDisks:
+    """Grows disks as `DiskFileMaker` does, without its sandbox."""
+
+    async def grow(self, path: Path, size_bytes: int) -> None:
+        await command.run("qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(size_bytes))
+
+
+@dataclass
+class VmWorld:
+    """`now_s` is the clock that the reconciler sees: real time plus what a test adds."""
+
+    layout: Layout
+    hypervisor: Hypervisor
+    processes: ProcessTable
+    owner: QemuUser = field(default_factory=QemuUser)
+    skipped_s: float = 0.0
+    synced: bool = True
+
+    def __post_init__(self) -> None:
+        self.api = FakeStatusApi()
+        self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in _KINDS}
+        self.ports = FakeGuestPorts()
+        self.claims = LocalClaimStore()
+        self.records = RecordStore(self.layout)
+        self.consoles = ConsoleHub()
+        self.woken: list[str] = []
+        self.facts = HostFacts(
+            name=HOST,
+            cluster_uid=CLUSTER,
+            boot_id=read_boot_id(),
+            kvm=False,
+            userspace_switch=True,
+            machine_type="pc-q35-7.2",
+        )
+        self.put(STORAGE_POOLS, "local", spec={"dir": {"path": str(self.pool)}, "default": True})
+        self.reconciler = self.new_reconciler()
+
+    @property
+    def pool(self) -> Path:
+        return self.layout.local_pool
+
+    def new_reconciler(self) -> VirtualMachineReconciler:
+        """As after a restart of hostd: nothing is remembered but what lies on disk."""
+        objects = StoredObjects(HOST, self.stores, lambda: self.synced)
+        tools = VmTools(
+            api=cast(ApiClient, self.api),
+            objects=objects,
+            hypervisor=self.hypervisor,
+            processes=self.processes,
+            claims=self.claims,
+            ports=self.ports,
+            seeds=NoSeeds(),
+            disks=QemuImgDisks(),
+            records=self.records,
+            directories=VmDirectories(self.layout, self.owner),
+            consoles=self.consoles,
+            layout=self.layout,
+            facts=lambda: self.facts,
+            clock=self.now_s,
+        )
+        return VirtualMachineReconciler(tools, self.woken.append)
+
+    def now_s(self) -> float:
+        return datetime.now(UTC).timestamp() + self.skipped_s
+
+    def put(self, kind: Resource, name: str, namespace: str = "", **parts: Any) -> Manifest:
+        """Store an object that the reconciler reads."""
+        metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": "2026-01-01T00:00:00Z"}
+        key = name
+        if namespace:
+            metadata["namespace"], key = namespace, f"{namespace}/{name}"
+        self.stores[kind][key] = {"metadata": metadata, **parts}
+        return self.stores[kind][key]
+
+    def add_volume(self, name: str, size: str = "64Mi") -> Manifest:
+        """A volume with data and a free claim, as hostd's volume part leaves it."""
+        handle = str(uuid.uuid4())
+        place = VolumePlace(self.pool, handle)
+        directory = self.pool / "volumes" / handle
+        directory.mkdir(parents=True)
+        for path in (self.pool, self.pool / "volumes", directory):
+            path.chmod(0o711)
+        data = directory / "data"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(data), size.rstrip("i")], check=True)
+        data.chmod(0o666)
+        self.claims.create(place, new_claim(CLUSTER))
+        status = {"handle": handle, "pool": "local", "data": "Present", "host": HOST, "capacity": size}
+        return self.put(VOLUMES, name, "default", spec={"size": size}, status=status)
+
+    def claim(self, volume: Manifest) -> Claim:
+        found = self.claims.read(VolumePlace(self.pool, volume["status"]["handle"]))
+        assert found is not None
+        return found
+
+    def add_vm(self, name: str, *, disks: dict[str, Manifest] | None = None, **spec: Any) -> VmHandle:
+        """A VM that is assigned to this host at epoch 1 and resolved, as the operator leaves it."""
+        disks = disks or {}
+        uid = str(uuid.uuid4())
+        wanted = {"powerState": "Running", "cpu": {"cores": 1}, "memory": {"size": "128Mi"}, **spec}
+        wanted["disks"] = [
+            {"name": disk, "volume": volume["metadata"]["name"]} for disk, volume in disks.items()
+        ]
+        resolved = {
+            "uuid": uid,
+            "machineType": "pc-q35-7.2",
+            "cpuModel": "qemu64",
+            "firmware": "BIOS",
+            "cores": wanted["cpu"]["cores"],
+            "maxCores": wanted["cpu"]["cores"],
+            "memory": wanted["memory"]["size"],
+            "devices": [{"name": disk, "port": port} for port, disk in enumerate(disks, 1)],
+            "disks": [
+                {"name": disk, "volume": volume["metadata"]["name"], "volumeUID": volume["metadata"]["uid"]}
+                for disk, volume in disks.items()
+            ],
+        }
+        manifest = {
+            "metadata": {"name": name, "namespace": "default", "uid": uid, "generation": 1},
+            "spec": wanted,
+            "status": {"assignment": {"host": HOST, "epoch": 1}, "resolved": resolved, "nics": []},
+        }
+        self.stores[VIRTUAL_MACHINES][f"default/{name}"] = self.api.put(manifest)
+        return VmHandle(self, f"default/{name}", uid)
+
+    def pull(self) -> None:
+        """Let the store see what was written, as the watch would."""
+        for key, manifest in self.stores[VIRTUAL_MACHINES].items():
+            self.stores[VIRTUAL_MACHINES][key] = self.api.objects[manifest["metadata"]["uid"]]
+
+
+@dataclass(frozen=True)
+class VmHandle:
+    """One VM of a world, with the moves that tests make."""
+
+    world: VmWorld
+    key: str
+    uid: str
+
+    @property
+    def domain(self) -> str:
+        return f"qx-{self.uid}"
+
+    async def reconcile(self) -> float | None:
+        """One look by the reconciler, and the watch that follows it."""
+        again = await self.world.reconciler.reconcile(self.uid)
+        self.world.pull()
+        return again
+
+    def change(self, *path: str, value: Any) -> None:
+        """Change a member of the object, as its writer would; spec raises the generation."""
+        manifest = copy.deepcopy(self.world.stores[VIRTUAL_MACHINES][self.key])
+        target = manifest
+        for name in path[:-1]:
+            target = target.setdefault(name, {})
+        target[path[-1]] = value
+        if path[0] == "spec":
+            manifest["metadata"]["generation"] += 1
+        self.world.stores[VIRTUAL_MACHINES][self.key] = self.world.api.put(manifest)
+
+    def delete(self) -> None:
+        self.change("metadata", "deletionTimestamp", value="2026-01-02T00:00:00Z")
+
+    @property
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.world.api.objects[self.uid]["status"]
+        return status
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+
+def with_facts(world: VmWorld, **facts: Any) -> None:
+    """Change what the host knows of itself."""
+    world.facts = replace(world.facts, **facts)

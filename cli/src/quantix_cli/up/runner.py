@@ -1,0 +1,55 @@
+"""Runs steps as a command does: header, progress, Ctrl-C, and one sentence when a step fails."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from quantix_api.errors import QuantixError
+from quantix_cli.terminal import Terminal
+from quantix_cli.up.progress import Progress
+from quantix_cli.up.settings import UpSettings
+from quantix_cli.up.steps import StepFailed
+from quantix_cli.up.uplog import UpLog
+
+VERSION = "0.1.0"
+FIRST_TIME = "The first time takes about 9 min; Ctrl-C is safe."
+
+T = TypeVar("T")
+
+
+def open_log(settings: UpSettings) -> UpLog:
+    """The log of this run. Raises OSError where it may not be written (not root)."""
+    return UpLog(settings.log_path)
+
+
+def show_header(settings: UpSettings, progress: Progress) -> None:
+    """The first line, within the first moment."""
+    first = "" if settings.admin_kubeconfig.exists() else f" {FIRST_TIME}"
+    progress.say(f"Quantix {VERSION} on {settings.host_name}.{first} Log: {settings.log_path}")
+
+
+def run_to_exit_code(
+    work: Callable[[], Coroutine[Any, Any, int]], terminal: Terminal, log: UpLog, *, again: str
+) -> int:
+    """Run `work` to its exit code; failures and Ctrl-C become one sentence. `again` names the command."""
+    try:
+        return asyncio.run(work())
+    except StepFailed as failed:
+        terminal.note(terminal.plain(f"{failed.error} Log: {failed.log_place}"))
+        return 1
+    except QuantixError as error:
+        log.write(str(error))
+        terminal.note(terminal.plain(f"{error} Log: {log.place}"))
+        return 1
+    except KeyboardInterrupt:
+        log.write("interrupted")
+        terminal.note(terminal.plain(f"Stopped. Finished steps are kept; {again} goes on from here."))
+        return 130
+
+
+def now_s() -> float:
+    """Seconds of CLOCK_MONOTONIC, the same in every process of this machine."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC)

@@ -1,0 +1,30 @@
+"""The log of `qx up`: every command and what it said, with line numbers that messages can point to."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+
+class UpLog:
+    """Appends to one file; a run begins where the last one ended."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.lines = path.read_bytes().count(b"\n") if path.exists() else 0
+        self._file = path.open("a", encoding="utf-8", errors="replace")
+
+    def write(self, text: str) -> int:
+        """Write `text`, a line or several, each with the time; the number of its last line."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        for line in text.splitlines() or [""]:
+            self._file.write(f"{now} {line}\n")
+            self.lines += 1
+        self._file.flush()
+        return self.lines
+
+    @property
+    def place(self) -> str:
+        """Where the last line is, as PATH:LINE."""
+        return f"{self.path}:{self.lines}"

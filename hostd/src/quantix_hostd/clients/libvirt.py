@@ -25,7 +25,8 @@ from quantix_hostd.clients.hypervisor import (
     DomainSummary,
     ShutdownMode,
 )
-from quantix_hostd.clients.libvirt_events import ensure_event_loop, register
+from quantix_hostd.clients.libvirt_events import register
+from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.domainxml.metadata import METADATA_KEY, parse_metadata
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, METADATA_NAMESPACE, vm_uid_of
 

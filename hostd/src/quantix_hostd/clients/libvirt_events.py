@@ -1,25 +1,16 @@
-"""libvirt's event loop in a thread of its own, and its events in our words.
-
-libvirt takes one event loop a process and calls back on it; a loop of its own keeps those callbacks (and what
-libvirt does to file descriptors from any thread) away from hostd's main loop. Used by `clients/libvirt.py`.
-"""
+"""libvirt's events in our words. Used by `clients/libvirt.py`; called back in the event loop's thread."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import libvirt
-import libvirtaio
 
 from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
 
 EventSink = Callable[[DomainEvent], None]
 
-# libvirt registers timers from other threads, which does not wake the loop; this bounds how late they begin
-_TICK_S = 0.5
 _LIFECYCLE = {
     libvirt.VIR_DOMAIN_EVENT_DEFINED: EventKind.DEFINED,
     libvirt.VIR_DOMAIN_EVENT_UNDEFINED: EventKind.UNDEFINED,
@@ -43,23 +34,6 @@ _DETAILS = {
     (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR): "IOERROR",
     (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED): "PAUSED",
 }
-
-_lock = threading.Lock()
-_thread: threading.Thread | None = None
-
-
-def ensure_event_loop() -> None:
-    """Start libvirt's event loop unless it runs; it lives as long as the process."""
-    global _thread
-    with _lock:
-        if _thread is not None:
-            return
-        # libvirt prints every error to stderr unless told otherwise; the caller gets it as an exception
-        libvirt.registerErrorHandler(lambda _context, _error: None, None)
-        ready = threading.Event()
-        _thread = threading.Thread(target=_run, args=(ready,), name="libvirt-events", daemon=True)
-        _thread.start()
-        ready.wait()
 
 
 def register(connection: Any, sink: EventSink) -> None:
@@ -94,16 +68,3 @@ def register(connection: Any, sink: EventSink) -> None:
     }
     for event_id, handler in handlers.items():
         connection.domainEventRegisterAny(None, event_id, handler, None)
-
-
-def _run(ready: threading.Event) -> None:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    libvirtaio.virEventRegisterAsyncIOImpl(loop)
-
-    async def tick() -> None:
-        ready.set()
-        while True:  # noqa: ASYNC110 - there is nothing to wait for: it only wakes the loop
-            await asyncio.sleep(_TICK_S)
-
-    loop.run_until_complete(tick())

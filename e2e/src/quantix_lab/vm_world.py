@@ -29,16 +29,18 @@ from quantix_client import ApiClient
 from quantix_hostd.clients import command
 from quantix_hostd.clients.claims import Claim, LocalClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.hypervisor import Hypervisor
-from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.clients.process import Processes
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
+from quantix_hostd.virtualmachine.moments import text_of_seconds
 from quantix_hostd.virtualmachine.objects import StoredObjects
-from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
+from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
+from quantix_lab.mortality import Mortality
 
 CLUSTER = "c1a57e2e-0000-4000-8000-000000000001"
 HOST = "h1"
@@ -65,7 +67,7 @@ class VmWorld:
 
     layout: Layout
     hypervisor: Hypervisor
-    processes: ProcessTable
+    processes: Processes
     owner: QemuUser = field(default_factory=QemuUser)
     skipped_s: float = 0.0
     synced: bool = True
@@ -93,26 +95,32 @@ class VmWorld:
     def pool(self) -> Path:
         return self.layout.local_pool
 
-    def new_reconciler(self) -> VirtualMachineReconciler:
-        """As after a restart of hostd: nothing is remembered but what lies on disk."""
+    def new_reconciler(
+        self, *, mortal: Mortality | None = None, quiet_s: float = QUIET_S
+    ) -> VirtualMachineReconciler:
+        """As after a restart of hostd: nothing is remembered but what lies on disk.
+
+        With `mortal` hostd dies at one of its outside effects.
+        """
+        guard = mortal.guard if mortal else lambda client: client
         objects = StoredObjects(HOST, self.stores, lambda: self.synced)
         tools = VmTools(
-            api=cast(ApiClient, self.api),
+            api=cast(ApiClient, guard(self.api)),
             objects=objects,
-            hypervisor=self.hypervisor,
+            hypervisor=guard(self.hypervisor),
             processes=self.processes,
-            claims=self.claims,
-            ports=self.ports,
+            claims=guard(self.claims),
+            ports=guard(self.ports),
             seeds=NoSeeds(),
             disks=QemuImgDisks(),
-            records=self.records,
-            directories=VmDirectories(self.layout, self.owner),
+            records=guard(self.records),
+            directories=guard(VmDirectories(self.layout, self.owner)),
             consoles=self.consoles,
             layout=self.layout,
             facts=lambda: self.facts,
             clock=self.now_s,
         )
-        return VirtualMachineReconciler(tools, self.woken.append)
+        return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)
 
     def now_s(self) -> float:
         return datetime.now(UTC).timestamp() + self.skipped_s
@@ -140,11 +148,6 @@ class VmWorld:
         self.claims.create(place, new_claim(CLUSTER))
         status = {"handle": handle, "pool": "local", "data": "Present", "host": HOST, "capacity": size}
         return self.put(VOLUMES, name, "default", spec={"size": size}, status=status)
-
-    def claim(self, volume: Manifest) -> Claim:
-        found = self.claims.read(VolumePlace(self.pool, volume["status"]["handle"]))
-        assert found is not None
-        return found
 
     def add_vm(self, name: str, *, disks: dict[str, Manifest] | None = None, **spec: Any) -> VmHandle:
         """A VM that is assigned to this host at epoch 1 and resolved, as the operator leaves it."""
@@ -199,6 +202,32 @@ class VmHandle:
         again = await self.world.reconciler.reconcile(self.uid)
         self.world.pull()
         return again
+
+    async def look_after(self, seconds: float) -> float | None:
+        """One look, so much later."""
+        self.world.skipped_s += seconds
+        return await self.reconcile()
+
+    def ask_restart(self, mode: str = "Graceful", in_s: float = 0.0) -> str:
+        """Set spec.restart; returns its time as written."""
+        at = text_of_seconds(self.world.now_s() + in_s)
+        self.change("spec", "restart", value={"at": at, "mode": mode})
+        return at
+
+    @property
+    def root_place(self) -> VolumePlace:
+        """Where the first disk of the VM lies."""
+        first = self.world.api.objects[self.uid]["status"]["resolved"]["disks"][0]["volume"]
+        return VolumePlace(
+            self.world.pool, self.world.stores[VOLUMES][f"default/{first}"]["status"]["handle"]
+        )
+
+    @property
+    def root_claim(self) -> Claim:
+        """The claim that decides."""
+        claim = self.world.claims.read(self.root_place)
+        assert claim is not None
+        return claim
 
     def change(self, *path: str, value: Any) -> None:
         """Change a member of the object, as its writer would; spec raises the generation."""

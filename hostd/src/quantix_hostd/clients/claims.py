@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from quantix_api.errors import InvariantError, QuantixError, TransientError
+from quantix_api.errors import InvariantError, TransientError
 
 _CLAIM_NAME = "claim"
 _MAX_BYTES = 4096
@@ -53,7 +53,7 @@ class VolumePlace:
     handle: str
 
 
-class ClaimRefusedError(QuantixError):
+class ClaimRefusedError(TransientError):
     """The table of moves does not allow this one; the claim is as it was."""
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _NAME_PREFIX = "guest="
 
@@ -22,6 +23,13 @@ class QemuProcess:
     domain_uuid: str
     domain_name: str
     state: str
+
+
+class Processes(Protocol):
+    """What the VM's reconciler asks of a process table. Blocking: run it in a thread."""
+
+    def of_domain(self, uuid: str, name: str) -> tuple[QemuProcess, ...]:
+        """The processes of one domain: by UUID or by name, so that neither alone can hide one."""
 
 
 class ProcessTable:

@@ -39,18 +39,19 @@ VM_UID_LABEL = "quantix.io/virtual-machine-uid"
 _MAX_ROUNDS = 8
 _RESYNC_S = 60.0
 _FINAL_RETRY_S = 60.0
-_QUIET_S = 2.0
+QUIET_S = 2.0
 _RECORDED = frozenset(
     {EventKind.STARTED, EventKind.STOPPED, EventKind.SHUTDOWN, EventKind.CRASHED, EventKind.IO_ERROR}
 )
 
 
 class VirtualMachineReconciler:
-    """One for a host. `enqueue` puts a VM's UID into the work queue."""
+    """One for a host. `enqueue` puts a VM's UID into the queue; a wait below `quiet_s` is not written."""
 
-    def __init__(self, tools: VmTools, enqueue: Callable[[str], None]) -> None:
+    def __init__(self, tools: VmTools, enqueue: Callable[[str], None], *, quiet_s: float = QUIET_S) -> None:
         self._tools = tools
         self._enqueue = enqueue
+        self._quiet_s = quiet_s
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._passing_since: dict[str, float] = {}
         self._shutting_down = False
@@ -159,7 +160,7 @@ class VirtualMachineReconciler:
             self._passing_since.pop(uid, None)
             return 0.0
         since = self._passing_since.setdefault(uid, time.monotonic())
-        return max(0.0, _QUIET_S - (time.monotonic() - since))
+        return max(0.0, self._quiet_s - (time.monotonic() - since))
 
     def _watch_console(self, observed: Observed) -> None:
         """hostd may have started after the guest: its console has to be read all the same."""

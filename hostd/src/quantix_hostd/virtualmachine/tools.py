@@ -14,7 +14,7 @@ from quantix_client import ApiClient
 from quantix_hostd.clients.claims import ClaimStore
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.ovs_ports import GuestPorts
-from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.clients.process import Processes
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
@@ -41,7 +41,7 @@ class VmTools:
     api: ApiClient
     objects: Objects
     hypervisor: Hypervisor
-    processes: ProcessTable
+    processes: Processes
     claims: ClaimStore
     ports: GuestPorts
     seeds: Seeds

@@ -1,0 +1,230 @@
+"""A hypervisor in memory that keeps libvirt's contract as far as hostd relies on it.
+
+It fulfils `Hypervisor` and `ProcessTable`'s reading side; the contract suite runs on it and on real QEMU. Its
+guests obey ACPI when `guest_obeys`, and end as a test says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+from quantix_api.errors import InvariantError, TransientError
+from quantix_hostd.clients.hypervisor import (
+    PAUSED_BY_USER,
+    DomainEvent,
+    DomainSnapshot,
+    DomainState,
+    DomainStats,
+    DomainSummary,
+    EventKind,
+    ShutdownMode,
+    ShutoffReason,
+)
+from quantix_hostd.clients.process import QemuProcess
+from quantix_hostd.domainxml.metadata import parse_metadata
+from quantix_hostd.domainxml.spec import vm_uid_of
+
+
+@dataclass
+class FakeDomain:
+    name: str
+    uuid: str
+    xml: str
+    live_xml: str | None = None
+    state: DomainState = DomainState.SHUTOFF
+    reason: int = ShutoffReason.UNKNOWN
+    pid: int = 0
+
+
+@dataclass
+class FakeHypervisor:
+    """`calls` lists what was done; `orphans` are processes that libvirt would deny."""
+
+    on_event: Callable[[DomainEvent], None] = lambda event: None
+    guest_obeys: bool = True
+    connected: bool = True
+    found: dict[str, FakeDomain] = field(default_factory=dict)
+    orphans: list[QemuProcess] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    _next_pid: int = 1000
+
+    async def domains(self) -> tuple[DomainSummary, ...]:
+        return tuple(self._summary(domain) for domain in self.found.values())
+
+    async def domain(self, name: str) -> DomainSnapshot | None:
+        self._ask()
+        domain = self.found.get(name)
+        if domain is None:
+            return None
+        return DomainSnapshot(
+            domain.name, domain.uuid, domain.state, domain.reason, domain.xml, domain.live_xml
+        )
+
+    async def define(self, xml: str) -> None:
+        self._did("define")
+        root = ElementTree.fromstring(xml)
+        name, uuid = root.findtext("name", ""), root.findtext("uuid", "")
+        for domain in self.found.values():
+            if (domain.name == name) != (domain.uuid == uuid) or (domain.name == name and not _ours(domain)):
+                raise InvariantError("IdentityConflict", f"libvirt has a domain {domain.name} already.")
+        before = self.found.get(name)
+        if before is None:
+            self.found[name] = FakeDomain(name, uuid, xml)
+        else:
+            before.xml = xml
+
+    async def create_paused(self, name: str) -> None:
+        self._did("create")
+        domain = self._own(name)
+        if domain.live_xml is not None:
+            raise TransientError("InternalError", "domain is already running")
+        self._next_pid += 1
+        domain.pid, domain.live_xml = self._next_pid, domain.xml
+        domain.state, domain.reason = DomainState.PAUSED, PAUSED_BY_USER
+        self._tell(domain, EventKind.STARTED, "0")
+
+    async def resume(self, name: str) -> None:
+        self._did("resume")
+        self._running(name).state = DomainState.RUNNING
+        self._own(name).reason = 1
+
+    async def suspend(self, name: str) -> None:
+        self._did("suspend")
+        self._running(name).state = DomainState.PAUSED
+        self._own(name).reason = PAUSED_BY_USER
+
+    async def shutdown(self, name: str, mode: ShutdownMode) -> None:
+        self._did("shutdown")
+        domain = self._running(name)
+        if domain.state is DomainState.PAUSED:
+            raise TransientError("InternalError", "domain is paused (code 55)")
+        if self.guest_obeys:
+            self.power_off(name)
+
+    async def reset(self, name: str) -> None:
+        self._did("reset")
+        self._tell(self._running(name), EventKind.REBOOT, "")
+
+    async def destroy(self, name: str, *, graceful: bool) -> None:
+        self._did("destroy")
+        domain = self.found.get(name)
+        if domain is not None and domain.live_xml is not None:
+            self._own(name)
+            self._tell(domain, EventKind.SHUTDOWN, "HOST")
+            self._end(domain, ShutoffReason.DESTROYED, "DESTROYED")
+
+    async def undefine(self, name: str) -> None:
+        self._did("undefine")
+        domain = self.found.get(name)
+        if domain is None:
+            return
+        if self._own(name).live_xml is not None:
+            raise InvariantError("InternalError", f"Domain {name} runs and cannot be undefined.")
+        del self.found[name]
+        self._tell(domain, EventKind.UNDEFINED, "0")
+
+    async def set_metadata(self, name: str, xml: str) -> None:
+        self._did("set_metadata")
+        self._own(name)
+
+    async def resize_disk(self, name: str, target: str, size_bytes: int) -> None:
+        self._did(f"resize {target} {size_bytes}")
+        self._running(name)
+
+    async def set_link(self, name: str, alias: str, *, up: bool) -> None:
+        self._did(f"link {alias} {'up' if up else 'down'}")
+        domain = self._running(name)
+        root = ElementTree.fromstring(domain.live_xml or "")
+        for nic in root.iterfind("devices/interface"):
+            found, link = nic.find("alias"), nic.find("link")
+            if found is not None and link is not None and found.get("name") == alias:
+                link.set("state", "up" if up else "down")
+        domain.live_xml = ElementTree.tostring(root, encoding="unicode")
+
+    async def stats(self) -> tuple[DomainStats, ...]:
+        return tuple(DomainStats(domain.name, {"cpu.time": 1}) for domain in self.found.values())
+
+    # what a ProcessTable tells
+
+    def of_domain(self, uuid: str, name: str) -> tuple[QemuProcess, ...]:
+        known = [
+            QemuProcess(domain.pid, domain.uuid, domain.name, "S")
+            for domain in self.found.values()
+            if domain.live_xml is not None
+        ]
+        return tuple(
+            process
+            for process in (*known, *self.orphans)
+            if process.domain_uuid == uuid or process.domain_name == name
+        )
+
+    # what a guest, or fate, does
+
+    def power_off(self, name: str) -> None:
+        """The guest powers itself off."""
+        domain = self.found[name]
+        self._tell(domain, EventKind.SHUTDOWN, "GUEST")
+        self._end(domain, ShutoffReason.SHUTDOWN, "SHUTDOWN")
+
+    def kill(self, name: str) -> None:
+        """kill -9 of its QEMU."""
+        self._end(self.found[name], ShutoffReason.CRASHED, "FAILED")
+
+    def terminate(self, name: str) -> None:
+        """SIGTERM to its QEMU."""
+        domain = self.found[name]
+        self._tell(domain, EventKind.SHUTDOWN, "HOST")
+        self._end(domain, ShutoffReason.SHUTDOWN, "SHUTDOWN")
+
+    def panic(self, name: str) -> None:
+        """The guest's kernel panics; on_crash=preserve keeps QEMU."""
+        domain = self.found[name]
+        domain.state, domain.reason = DomainState.CRASHED, 1
+        self._tell(domain, EventKind.CRASHED, "PANICKED")
+
+    def pause_by_io_error(self, name: str, why: str) -> None:
+        domain = self.found[name]
+        domain.state, domain.reason = DomainState.PAUSED, 5
+        self._tell(domain, EventKind.IO_ERROR, f"ua-root {why}")
+        self._tell(domain, EventKind.SUSPENDED, "IOERROR")
+
+    def _end(self, domain: FakeDomain, reason: ShutoffReason, detail: str) -> None:
+        domain.live_xml, domain.pid = None, 0
+        domain.state, domain.reason = DomainState.SHUTOFF, reason
+        self._tell(domain, EventKind.STOPPED, detail)
+
+    def _tell(self, domain: FakeDomain, kind: EventKind, detail: str) -> None:
+        self.on_event(DomainEvent(domain.name, kind, detail))
+
+    def _did(self, call: str) -> None:
+        self._ask()
+        self.calls.append(call)
+
+    def _ask(self) -> None:
+        if not self.connected:
+            raise TransientError("LibvirtDown", "libvirtd does not answer.")
+
+    def _own(self, name: str) -> FakeDomain:
+        domain = self.found.get(name)
+        if domain is None:
+            raise TransientError("InternalError", f"libvirt has no domain {name}.")
+        if not _ours(domain):
+            raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
+        return domain
+
+    def _running(self, name: str) -> FakeDomain:
+        domain = self._own(name)
+        if domain.live_xml is None:
+            raise TransientError("InternalError", "domain is not running (code 55)")
+        return domain
+
+    def _summary(self, domain: FakeDomain) -> DomainSummary:
+        uid = vm_uid_of(domain.name) if _ours(domain) else None
+        return DomainSummary(domain.name, domain.uuid, domain.state, domain.reason, uid)
+
+
+def _ours(domain: FakeDomain) -> bool:
+    metadata = parse_metadata(ElementTree.fromstring(domain.xml))
+    return vm_uid_of(domain.name) is not None and metadata is not None

@@ -1,0 +1,62 @@
+"""Ends hostd right before one of its outside effects, as kill -9 would. For tests of crash safety."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class HostdKilledError(BaseException):
+    """The end of hostd, with no clean-up."""
+
+
+class Mortality:
+    """Lets hostd die right before its n-th call of a client that changes something outside."""
+
+    _EFFECTS = frozenset(
+        {
+            "define",
+            "create_paused",
+            "resume",
+            "suspend",
+            "shutdown",
+            "reset",
+            "destroy",
+            "undefine",
+            "save",
+            "clear_events",
+            "compare_and_set",
+            "set_owner",
+            "remove",
+            "prepare",
+            "apply",
+        }
+    )
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def guard(self, client: Any) -> Any:
+        return _Mortal(client, self)
+
+    def count(self, name: str) -> None:
+        if name in self._EFFECTS:
+            if self.left == 0:
+                raise HostdKilledError
+            self.left -= 1
+
+
+class _Mortal:
+    def __init__(self, client: Any, mortality: Mortality) -> None:
+        self._client = client
+        self._mortality = mortality
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._mortality.count(name)
+            return found(*arguments, **options)
+
+        return call

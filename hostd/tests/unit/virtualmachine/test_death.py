@@ -1,0 +1,115 @@
+"""Why a QEMU is gone, and what follows."""
+
+from __future__ import annotations
+
+from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.vm_world import HOST, VmHandle, with_facts
+
+
+async def test_a_killed_qemu_starts_again_at_once_under_the_same_epoch(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.kill(running.domain)
+    await running.reconcile()
+    assert hypervisor.calls == ["define", "create", "resume"]
+    assert running.root_claim.held_by(HOST, 1)
+    assert running.status["runtime"]["restarts"] == 1
+    assert running.status["runtime"]["lastExit"]["reason"] == "Crashed"
+
+
+async def test_later_failures_wait_and_say_when_it_goes_on(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.kill(running.domain)
+    await running.reconcile()
+    hypervisor.kill(running.domain)
+    again = await running.reconcile()
+    assert again is not None
+    assert 4.0 < again <= 5.0
+    assert running.status["phase"] == "Failed"
+    assert running.condition("Ready")["reason"] == "QEMUCrashed"
+    assert "2 times in a row" in running.condition("Ready")["message"]
+    await running.look_after(6)
+    assert running.status["phase"] == "Running"
+
+
+async def test_ten_minutes_of_running_forgive_earlier_failures(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    for _ in range(3):
+        hypervisor.kill(running.domain)
+        await running.look_after(601)
+    assert running.status["phase"] == "Running"
+    assert running.world.records.load(running.uid).failures == 1
+
+
+async def test_a_guest_that_powers_itself_off_is_released_and_held(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.power_off(running.domain)
+    await running.reconcile()
+    assert hypervisor.found == {}
+    assert running.root_claim.floor == 1
+    assert running.root_claim.holder is None
+    assert running.status["runtime"]["domain"] == "Absent"
+    assert running.status["runtime"]["lastExit"]["reason"] == "GuestShutdown"
+    assert running.condition("Ready")["reason"] == "GuestShutdown"
+    assert running.condition("Stalled")["status"] == "True"
+
+
+async def test_with_restart_always_a_power_off_is_a_restart(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("spec", "ha", value={"restart": "Always"})
+    hypervisor.power_off(running.domain)
+    await running.reconcile()
+    assert running.status["phase"] == "Running"
+
+
+async def test_with_restart_never_a_crash_is_the_end(running: VmHandle, hypervisor: FakeHypervisor) -> None:
+    running.change("spec", "ha", value={"restart": "Never"})
+    hypervisor.kill(running.domain)
+    await running.reconcile()
+    assert hypervisor.found == {}
+    assert running.status["phase"] == "Failed"
+    assert running.condition("Ready")["reason"] == "QEMUCrashed"
+
+
+async def test_sigterm_to_qemu_is_a_failure_and_no_wish_of_the_guest(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.terminate(running.domain)
+    await running.reconcile()
+    assert running.status["phase"] == "Running"
+    assert running.status["runtime"]["lastExit"]["reason"] == "Killed"
+
+
+async def test_a_panicked_guest_is_ended_and_started_again(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.panic(running.domain)
+    await running.reconcile()
+    assert hypervisor.calls == ["destroy", "define", "create", "resume"]
+    assert running.status["runtime"]["restarts"] == 1
+
+
+async def test_a_full_pool_pauses_and_resumes_when_there_is_room(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.pause_by_io_error(running.domain, "enospc")
+    await running.reconcile()
+    assert hypervisor.calls == ["resume"]
+    hypervisor.pause_by_io_error(running.domain, "enospc")
+    hypervisor.calls.clear()
+    await running.reconcile()
+    assert running.condition("Ready")["reason"] == "PoolFull"
+    assert hypervisor.calls == []
+
+
+async def test_a_reboot_of_the_machine_starts_what_ran(running: VmHandle, hypervisor: FakeHypervisor) -> None:
+    domain = hypervisor.found[running.domain]
+    domain.live_xml, domain.state, domain.reason = None, domain.state.SHUTOFF, 0
+    with_facts(running.world, boot_id="another boot")
+    await running.reconcile()
+    assert running.status["phase"] == "Running"
+    assert running.world.records.load(running.uid).failures == 0

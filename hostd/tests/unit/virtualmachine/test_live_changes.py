@@ -1,0 +1,40 @@
+"""What a running guest takes at once, and what waits."""
+
+from __future__ import annotations
+
+from quantix_api.resources import VOLUMES
+from quantix_hostd.clients.ovs_ports import PortProblem
+from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.vm_world import VmHandle
+
+
+async def test_a_port_without_flows_is_said_and_forgotten_once_wired(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("status", "nics", value=[{"name": "eth0", "port": "p1", "mac": "52:54:00:00:00:01"}])
+    running.world.ports.found = (PortProblem("p1", "PortNotBound", "Port p1 has no interface here."),)
+    await running.reconcile()
+    assert running.condition("Ready")["reason"] == "PortNotBound"
+    running.world.ports.found = ()
+    await running.reconcile()
+    assert running.condition("Ready")["reason"] == "Running"
+
+
+async def test_a_changed_size_is_pending_until_the_restart(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("spec", "memory", value={"size": "256Mi"})
+    running.change("status", "resolved", "memory", value="256Mi")
+    await running.reconcile()
+    assert [change["path"] for change in running.status["runtime"]["pendingChanges"]] == ["spec.memory.size"]
+    assert running.condition("RestartRequired")["status"] == "True"
+    assert running.condition("Ready")["status"] == "True"
+    running.ask_restart()
+    await running.reconcile()
+    assert running.condition("RestartRequired") == {}
+
+
+async def test_a_grown_volume_grows_the_running_disk(running: VmHandle, hypervisor: FakeHypervisor) -> None:
+    running.world.stores[VOLUMES]["default/web-1-root"]["spec"]["size"] = "128Mi"
+    await running.reconcile()
+    assert hypervisor.calls[0] == f"resize vda {128 * 1024**2}"

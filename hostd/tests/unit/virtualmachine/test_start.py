@@ -1,0 +1,98 @@
+"""When a guest starts, when it does not, and what is written about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from quantix_api.errors import TransientError
+from quantix_api.resources import HOST_RECOVERIES
+from quantix_hostd.clients.claims import Claim, Holder
+from quantix_hostd.clients.process import QemuProcess
+from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
+
+
+async def test_a_start_takes_the_claim_and_reports_running_in_one_write(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    await vm.reconcile()
+    assert hypervisor.calls == ["define", "create", "resume"]
+    assert vm.root_claim.held_by(HOST, 1)
+    assert len(vm.world.api.writes) == 1
+    assert vm.status["phase"] == "Running"
+    assert vm.status["runtime"]["domain"] == "Present"
+    assert vm.condition("Ready")["status"] == "True"
+
+
+async def test_a_second_look_does_and_writes_nothing(running: VmHandle, hypervisor: FakeHypervisor) -> None:
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert running.world.api.writes == []
+
+
+async def test_a_restarted_hostd_adopts_the_guest_untouched(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.world.records.forget(running.uid)
+    running.world.reconciler = running.world.new_reconciler()
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert running.status["phase"] == "Running"
+
+
+async def test_nothing_starts_before_the_api_was_read(vm: VmHandle, hypervisor: FakeHypervisor) -> None:
+    vm.world.synced = False
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    assert vm.world.api.writes == []
+
+
+async def test_nothing_starts_while_a_recovery_of_this_host_is_open(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    spec = {"host": HOST, "cause": "LeaseLost"}
+    recovery = vm.world.put(HOST_RECOVERIES, "h1-1", spec=spec, status={"phase": "Fencing"})
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    recovery["status"]["phase"] = "Done"
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+
+
+async def test_a_vm_that_is_not_resolved_waits_quietly_then_says_why(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    vm.change("status", "resolved", "disks", value=[])
+    again = await vm.reconcile()
+    assert hypervisor.calls == []
+    assert vm.world.api.writes == []
+    assert again is not None
+    assert again <= 2.0
+    vm.world.reconciler = vm.world.new_reconciler(quiet_s=0.0)
+    await vm.reconcile()
+    assert vm.condition("Ready")["reason"] == "Starting"
+    assert "disk root" in vm.condition("Ready")["message"]
+    assert "domain" not in vm.status["runtime"]
+
+
+async def test_a_qemu_of_this_vm_that_libvirt_denies_forbids_the_start(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.orphans.append(QemuProcess(4711, vm.uid, vm.domain, "S"))
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    assert vm.condition("Ready")["reason"] == "OrphanProcess"
+    assert "4711" in vm.condition("Ready")["message"]
+    hypervisor.orphans.clear()
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+
+
+async def test_a_volume_held_by_another_host_is_not_touched(vm: VmHandle, hypervisor: FakeHypervisor) -> None:
+    world = vm.world
+    claim = vm.root_claim
+    world.claims.compare_and_set(vm.root_place, claim, Claim(0, Holder("h2", 1), "other", CLUSTER))
+    with pytest.raises(TransientError):
+        await vm.reconcile()
+    assert hypervisor.calls == []
+    assert vm.condition("Ready")["reason"] == "VolumeInUse"

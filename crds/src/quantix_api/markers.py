@@ -95,11 +95,6 @@ class SchemaDefault:
     value: dict[str, Any] = field(hash=False)
 
 
-@dataclass(frozen=True)
-class AnyContent:
-    """A structure that keeps members that the schema does not name."""
-
-
 def keyed(*keys: str, at_most: int = 16) -> Items:
     """A list of structures, each found by these required members."""
     return Items("map", at_most, keys)

@@ -79,6 +79,38 @@ _LIFE = (
         "{name} is the base of {count} volumes: {users}.",
         "delete those first",
     ),
+    Template(
+        "InUse",
+        "refusal",
+        "{kind} {name} has {count} users: {users}.",
+        "delete those first",
+    ),
+    Template(
+        "InUse",
+        "refusal",
+        "Volume {volume} is a disk of {users}.",
+        "delete the VM or take the disk out of it first",
+    ),
+    Template(
+        "InUse",
+        "refusal",
+        "Network {network} has {ports} ports.",
+        "delete the VMs and routers in it first",
+    ),
+    Template("InUse", "refusal", "Host {host} has {count} VMs.", "move or delete them first"),
+    Template("InUse", "refusal", "Host {host} is being recovered.", "wait for its HostRecovery to end"),
+    Template(
+        "InUse",
+        "refusal",
+        "Pool {pool} holds {allocated} of volumes and images.",
+        "delete or move those first",
+    ),
+    Template(
+        "Protected",
+        "refusal",
+        "{kind} {name} is protected against deletion.",
+        "set spec.deletionProtection to false first",
+    ),
     Template("InUse", "every kind", "It is to be deleted, but {users} still use it.", "delete those first"),
     Template(
         "InternalError",

@@ -1,0 +1,196 @@
+"""Policies on what users may do: deletion, power, confirmation of a dead host, unfiltered ports.
+
+Rendered by `quantix_api.generate`. What a user reads when refused comes from the table of messages where it
+has a reason there.
+"""
+
+from __future__ import annotations
+
+from quantix_api.admission import Check, Manifest, Match, Policy, message_expression, mutating
+from quantix_api.resources import (
+    ANNOTATION_VIRTUAL_MACHINE,
+    FINALIZER,
+    HOSTS,
+    IMAGES,
+    LABEL_VIRTUAL_MACHINE_UID,
+    NETWORKS,
+    ROUTERS,
+    SECURITY_GROUPS,
+    VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+)
+
+_NAME = "oldObject.metadata.name"
+_KIND = "oldObject.kind"
+_NAMESPACE_GOES = "has(namespaceObject.metadata.deletionTimestamp)"
+
+
+def _where(plural: str, cel: str) -> str:
+    return f"request.resource.resource != '{plural}' || {cel}"
+
+
+_VM_LABEL = f"oldObject.metadata.?labels[?'{LABEL_VIRTUAL_MACHINE_UID}']"
+_VM_NAME = f"oldObject.metadata.?annotations[?'{ANNOTATION_VIRTUAL_MACHINE}'].orValue('a VM')"
+_ATTACHED = "oldObject.?status.?attachedTo.orValue([])"
+_RECOVERING = "oldObject.?status.?phase.orValue('') in ['Fencing', 'Fenced', 'Clean']"
+
+DELETION = Policy(
+    name="quantix-deletion",
+    matches=(
+        Match(("DELETE",), ("virtualmachines", "volumes", "images", "networks", "hosts", "storagepools")),
+    ),
+    checks=(
+        Check(
+            "!oldObject.?spec.?deletionProtection.orValue(false)",
+            message_cel=message_expression("Protected", kind=_KIND, name=_NAME),
+        ),
+        Check(
+            _where("images", f"oldObject.?status.?users.orValue(0) == 0 || {_NAMESPACE_GOES}"),
+            message_cel=message_expression(
+                "InUse",
+                kind=_KIND,
+                name=_NAME,
+                count="string(oldObject.?status.?users.orValue(0))",
+                users="oldObject.?status.?usedBy.orValue([]).join(', ')",
+            ),
+        ),
+        Check(
+            _where("volumes", f"({_ATTACHED}.size() == 0 && !{_VM_LABEL}.hasValue()) || {_NAMESPACE_GOES}"),
+            message_cel=message_expression(
+                "InUse",
+                volume=_NAME,
+                users=f"({_ATTACHED}.size() == 0 ? {_VM_NAME} : {_ATTACHED}.map(a, a.name).join(', '))",
+            ),
+        ),
+        Check(
+            _where("networks", f"oldObject.?status.?ports.orValue(0) == 0 || {_NAMESPACE_GOES}"),
+            message_cel=message_expression(
+                "InUse", network=_NAME, ports="string(oldObject.?status.?ports.orValue(0))"
+            ),
+        ),
+        Check(
+            _where("hosts", "oldObject.?status.?virtualMachines.orValue(0) == 0"),
+            message_cel=message_expression(
+                "InUse", host=_NAME, count="string(oldObject.?status.?virtualMachines.orValue(0))"
+            ),
+        ),
+        Check(_where("hosts", f"!({_RECOVERING})"), message_cel=message_expression("InUse", host=_NAME)),
+        Check(
+            _where("storagepools", "oldObject.?status.?allocated.orValue('0') == '0'"),
+            message_cel=message_expression(
+                "InUse", pool=_NAME, allocated="oldObject.?status.?allocated.orValue('0')"
+            ),
+        ),
+    ),
+)
+
+_SAME_METADATA = " && ".join(
+    f"object.metadata.?{part} == oldObject.metadata.?{part}"
+    for part in ("labels", "annotations", "finalizers", "ownerReferences")
+)
+_SAME_SPEC = (
+    "object.spec.all(k, k in ['powerState', 'restart'] "
+    "|| (k in oldObject.spec && object.spec[k] == oldObject.spec[k])) "
+    "&& oldObject.spec.all(k, k in ['powerState', 'restart'] || k in object.spec)"
+)
+
+POWER = Policy(
+    name="quantix-power",
+    matches=(Match(("UPDATE",), ("virtualmachines",)),),
+    only_if=(
+        (
+            "may-not-update",
+            "!authorizer.group('quantix.io').resource('virtualmachines').namespace(request.namespace)"
+            ".name(request.name).check('update').allowed()",
+        ),
+    ),
+    checks=(
+        Check(
+            f"{_SAME_METADATA} && {_SAME_SPEC}",
+            message_cel=message_expression(
+                "NotAllowed",
+                user="request.userInfo.username",
+                verb='"change more than spec.powerState and spec.restart of"',
+                what="'VM ' + request.name",
+                role='"quantix-edit"',
+            ),
+        ),
+    ),
+)
+
+CONFIRMATION = Policy(
+    name="quantix-confirmation",
+    matches=(Match(("CREATE", "UPDATE"), ("hostrecoveries",)),),
+    checks=(
+        Check(
+            "!has(object.spec.confirmedDead) "
+            "|| (request.operation == 'UPDATE' && has(oldObject.spec.confirmedDead)) "
+            "|| object.spec.confirmedDead.by == request.userInfo.username",
+            message_cel="'confirmedDead.by is the user who confirms: set it to ' "
+            "+ request.userInfo.username + '.'",
+        ),
+    ),
+)
+
+_UNFILTERED = "n.?portSecurity.orValue('') == 'Disabled'"
+_WAS_UNFILTERED = (
+    "request.operation == 'UPDATE' && oldObject.spec.?nics.orValue([]).exists(o, "
+    "o.name == n.name && o.network == n.network && o.?portSecurity.orValue('') == 'Disabled')"
+)
+
+UNFILTERED = Policy(
+    name="quantix-unfiltered",
+    matches=(Match(("CREATE", "UPDATE"), ("virtualmachines",)),),
+    checks=(
+        Check(
+            f"!object.spec.?nics.orValue([]).exists(n, {_UNFILTERED} && !({_WAS_UNFILTERED})) "
+            "|| authorizer.group('quantix.io').resource('networks').subresource('unfiltered')"
+            ".namespace(request.namespace).check('use').allowed()",
+            "portSecurity Disabled lets a guest pose as another, so it needs the verb use on "
+            "networks/unfiltered. Try: ask an administrator.",
+        ),
+    ),
+)
+
+USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED)
+
+WITH_FINALIZER = (
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    IMAGES,
+    NETWORKS,
+    SECURITY_GROUPS,
+    ROUTERS,
+    HOSTS,
+    VIRTUAL_MACHINE_MIGRATIONS,
+)
+"""Kinds that carry the finalizer from their creation on."""
+
+
+def finalizer_policy() -> tuple[Manifest, Manifest]:
+    """Adds the finalizer at creation: no write of ours, no field owner, no drift for GitOps.
+
+    Servers before Kubernetes 1.36 have no such policy; there the operator adds the finalizer.
+    """
+    value = f"'{FINALIZER}'"
+    append = f"[JSONPatch{{op: 'add', path: '/metadata/finalizers/-', value: {value}}}]"
+    begin = f"[JSONPatch{{op: 'add', path: '/metadata/finalizers', value: [{value}]}}]"
+    resources = tuple(resource.plural for resource in WITH_FINALIZER)
+    return mutating(
+        "quantix-finalizer",
+        {
+            "failurePolicy": "Ignore",
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {"resourceRules": [Match(("CREATE",), resources).manifest()]},
+            "matchConditions": [
+                {"name": "missing", "expression": f"!({value} in object.metadata.?finalizers.orValue([]))"}
+            ],
+            "mutations": [
+                {
+                    "patchType": "JSONPatch",
+                    "jsonPatch": {"expression": f"has(object.metadata.finalizers) ? {append} : {begin}"},
+                }
+            ],
+        },
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -44,6 +44,15 @@ class Controller(Protocol):
     async def reconcile(self, key: str) -> float | None: ...
 
 
+@runtime_checkable
+class Attached(Protocol):
+    """A controller that hears of changes from outside the API too, and puts the keys into queues itself."""
+
+    def attach(self, queues: Mapping[str, WorkQueue]) -> None:
+        """Called once, before anything runs, with every controller's queue by the controller's name."""
+        ...
+
+
 Report = Callable[[Controller, str, Exception], Awaitable[None]]
 
 
@@ -71,6 +80,9 @@ class Dispatcher:
         self.queues = {item.name: WorkQueue(item.name, clock=clock) for item in self._controllers}
         for name, queue in self.queues.items():
             metrics.watch_queue(name, queue)
+        for item in self._controllers:
+            if isinstance(item, Attached):
+                item.attach(self.queues)
 
     async def run(self) -> None:
         """Queue every object of the cache, then follow it. Call when the cache is synced and this process

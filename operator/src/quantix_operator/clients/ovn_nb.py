@@ -19,13 +19,13 @@ import structlog
 from ovsdbapp import exceptions
 from ovsdbapp.backend.ovs_idl import connection, transaction
 
-from quantix_api.errors import QuantixError, TransientError
+from quantix_api.errors import QuantixError
+from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable, StaleObservation, translated
 from quantix_operator.clients.ovn_nb_idl import (
     LOCK,
     TABLES,
     ApplyOperations,
     NorthboundIdl,
-    StaleObservation,
     Touched,
     normal_form,
 )
@@ -34,6 +34,7 @@ from quantix_operator.northbound.diff import batches, plan_rows
 from quantix_operator.northbound.rows import (
     DesiredRow,
     Observed,
+    ObservedRow,
     Operation,
     RowRef,
     SharedKeys,
@@ -46,18 +47,8 @@ T = TypeVar("T")
 
 DATABASE = "OVN_Northbound"
 RECONNECT_S = 1.0
+FIRST_CONNECTION_S = 2.0
 ATTEMPTS = 4
-
-
-class NorthboundUnreachable(TransientError):
-    """The database does not answer: what was asked for may still happen, so observe before the next try."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(
-            "NorthboundUnreachable",
-            f"The network database does not answer. Said: {cause[:200]}. Running guests keep their network.",
-            "look whether its ovsdb-server runs",
-        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +58,16 @@ class _Api:
     """
 
     idl: NorthboundIdl
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What one call of `converge` is to bring about."""
+
+    owner_uid: str
+    rows: Sequence[DesiredRow]
+    shared: Sequence[SharedKeys]
+    keep: Sequence[RowRef]
 
 
 class _Deadline:
@@ -123,15 +124,21 @@ class Northbound:
             await asyncio.shield(loop.run_in_executor(None, self._close))
 
     async def converge(
-        self, owner_uid: str, desired: Sequence[DesiredRow], shared: Sequence[SharedKeys] = ()
+        self,
+        owner_uid: str,
+        desired: Sequence[DesiredRow],
+        shared: Sequence[SharedKeys] = (),
+        *,
+        keep: Sequence[RowRef] = (),
     ) -> int:
         """Make the rows of one owner as desired, in one transaction (more above 500 rows); returns how many
-        operations that took, 0 when nothing differed.
+        operations that took, 0 when nothing differed. Rows of the owner in `keep` stay as they are.
 
         Raises WaitingError (Programming) when a row that is referred to is missing, NorthboundUnreachable,
         StaleObservation when the database kept changing, and InvariantError for values that it cannot hold.
         """
-        return await self._call(lambda deadline: self._converge(owner_uid, desired, shared, deadline))
+        wanted = _Wanted(owner_uid, desired, shared, keep)
+        return await self._call(lambda deadline: self._converge(wanted, deadline))
 
     async def observe(self, owner_uid: str, wanted: Sequence[RowRef] = ()) -> Observed:
         """The rows of one owner, those of `wanted` and, in `known`, which of `wanted` exist."""
@@ -144,6 +151,12 @@ class Northbound:
     async def owners(self) -> dict[str, int]:
         """How many rows each owner has."""
         return await self._call(lambda deadline: self._locked(lambda replica: replica.owners(), deadline))
+
+    async def ports(self, kind: str) -> list[ObservedRow]:
+        """All switch ports of ours that were made for objects of this kind."""
+        return await self._call(
+            lambda deadline: self._locked(lambda replica: replica.ports_of(kind), deadline)
+        )
 
     async def count(self) -> tuple[int, int]:
         """How many rows are ours, and how many are not."""
@@ -168,6 +181,10 @@ class Northbound:
         )
 
     async def _call(self, work: Callable[[_Deadline], T]) -> T:
+        if not self.connected.is_set():
+            # The first connection takes a moment, which is no news for anybody
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.connected.wait(), FIRST_CONNECTION_S)
         deadline = _Deadline(self._deadline_s)
         future = asyncio.get_running_loop().run_in_executor(self._worker, work, deadline)
         try:
@@ -190,26 +207,24 @@ class Northbound:
             raise NorthboundUnreachable("not connected")
         return replica
 
-    def _converge(
-        self,
-        owner_uid: str,
-        desired: Sequence[DesiredRow],
-        shared: Sequence[SharedKeys],
-        deadline: _Deadline,
-    ) -> int:
-        wanted = [row.ref for row in desired]
-        referred = [ref for row in desired for ref in referred_rows(row)]
+    def _converge(self, wanted: _Wanted, deadline: _Deadline) -> int:
+        refs = [row.ref for row in wanted.rows]
+        referred = [ref for row in wanted.rows for ref in referred_rows(row)]
         for attempt in range(1, ATTEMPTS + 1):
-            observed = self._locked(lambda replica: replica.observe(owner_uid, wanted, referred), deadline)
-            operations: list[Operation | SharedKeys] = [*plan_rows(owner_uid, desired, observed)]
-            operations += self._locked(lambda replica: replica.missing_keys(shared), deadline)
+            observed = self._locked(
+                lambda replica: replica.observe(wanted.owner_uid, refs, referred), deadline
+            )
+            operations: list[Operation | SharedKeys] = [
+                *plan_rows(wanted.owner_uid, wanted.rows, observed, wanted.keep)
+            ]
+            operations += self._locked(lambda replica: replica.missing_keys(wanted.shared), deadline)
             try:
                 for batch in batches(operations):
                     self._commit(batch, deadline)
             except StaleObservation as stale:
                 if attempt == ATTEMPTS:
                     raise
-                log.debug("planning again", owner=owner_uid, cause=stale.message)
+                log.debug("planning again", owner=wanted.owner_uid, cause=stale.message)
             else:
                 return len(operations)
         raise AssertionError("unreachable")
@@ -232,7 +247,7 @@ class Northbound:
         except QuantixError:
             raise
         except RuntimeError as refused:
-            raise _translated(str(refused)) from refused
+            raise translated(str(refused)) from refused
         finally:
             replica.own_change = False
 
@@ -275,11 +290,3 @@ def _global_row(replica: NorthboundIdl) -> Any:
     for row in replica.tables["NB_Global"].rows.values():
         return row
     raise NorthboundUnreachable("it was not initialized (ovn-nbctl init)")
-
-
-def _translated(refusal: str) -> QuantixError:
-    if "duplicate uuid" in refusal or "referential integrity" in refusal or "constraint" in refusal:
-        return StaleObservation(f"The network database refused a change. Said: {refusal[:200]}.")
-    if "database lock" in refusal:
-        return NorthboundUnreachable("another operator still holds its lock")
-    return TransientError("InternalError", f"The network database refused a change. Said: {refusal[:200]}.")

@@ -13,7 +13,8 @@ from uuid import UUID
 from ovs.db import data, error, idl, types
 from ovsdbapp.backend.ovs_idl import command, connection
 
-from quantix_api.errors import InvariantError, TransientError
+from quantix_api.errors import InvariantError
+from quantix_operator.clients.ovn_nb_errors import StaleObservation
 from quantix_operator.northbound.rows import (
     CLUSTER_KEY,
     KIND_KEY,
@@ -39,13 +40,6 @@ MAX_BACKOFF_MS = 2000
 LOCK = "quantix_operator"
 
 Touched = Callable[[str, str], None]
-
-
-class StaleObservation(TransientError):
-    """The database is no longer what the plan was made for: observe again, and plan again."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("Programming", message)
 
 
 class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
@@ -116,6 +110,16 @@ class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
         rows = {ref: self._observed(ref, row, places) for ref, row in found if row is not None}
         known = frozenset(ref for ref in referred if self.row(ref) is not None)
         return Observed(rows, known)
+
+    def ports_of(self, kind: str) -> list[ObservedRow]:
+        """Our switch ports that were made for objects of a kind."""
+        table = "Logical_Switch_Port"
+        found = []
+        for uuid, row in tuple(self.tables[table].rows.items()):
+            marks = _marks(row)
+            if marks.get(CLUSTER_KEY) == self.cluster and marks.get(KIND_KEY) == kind:
+                found.append(self._observed(RowRef(table, uuid), row, ()))
+        return found
 
     def _observed(self, ref: RowRef, row: Any, places: Sequence[RowRef]) -> ObservedRow:
         marks = _marks(row)

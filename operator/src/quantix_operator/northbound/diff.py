@@ -6,7 +6,7 @@ It decides nothing about what is wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import TypeVar
 
 from quantix_api.errors import WaitingError
@@ -29,8 +29,12 @@ TRANSACTION_ROWS = 500
 """The most rows in one transaction: ten thousand at once block the database for nine seconds."""
 
 
-def plan_rows(owner_uid: str, desired: Sequence[DesiredRow], observed: Observed) -> tuple[Operation, ...]:
+def plan_rows(
+    owner_uid: str, desired: Sequence[DesiredRow], observed: Observed, keep: Collection[RowRef] = ()
+) -> tuple[Operation, ...]:
     """What turns the observed rows of one owner into the desired ones, parents before their children.
+
+    Rows in `keep` stay as they are.
 
     Raises WaitingError (Programming) when a row is referred to that is neither there nor wanted here: its
     own object has not been programmed yet.
@@ -46,7 +50,8 @@ def plan_rows(owner_uid: str, desired: Sequence[DesiredRow], observed: Observed)
             update = _difference(row, there)
             if update is not None:
                 operations.append(update)
-    gone = (row for row in observed.rows.values() if row.owner == owner_uid and row.ref not in wanted)
+    stays = wanted.keys() | set(keep)
+    gone = (row for row in observed.rows.values() if row.owner == owner_uid and row.ref not in stays)
     operations.extend(Delete(row.ref, row.parents) for row in sorted(gone, key=lambda row: row.ref))
     return tuple(operations)
 

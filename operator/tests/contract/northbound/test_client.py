@@ -10,7 +10,8 @@ import pytest
 
 from quantix_api.errors import InvariantError, WaitingError
 from quantix_lab.ovn_central import OvnCentral
-from quantix_operator.clients.ovn_nb import Northbound, NorthboundUnreachable
+from quantix_operator.clients.ovn_nb import Northbound
+from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef, SharedKeys
 
 from .conftest import CLUSTER

@@ -1,0 +1,240 @@
+"""Networks: keeps their northbound rows and their status as spec, hosts and guests say.
+
+Built by `network.build`. A Network that VMs are in does not go; its ports are `nics`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from quantix_api import Host, Network, Router, VirtualMachine
+from quantix_api.errors import WaitingError
+from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
+from quantix_client.api import ApiClient, Manifest
+from quantix_client.clock import Clock
+from quantix_operator.cache import Cache
+from quantix_operator.clients.ovn_nb import Northbound
+from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
+from quantix_operator.conditions import Fact, fact, render_conditions
+from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.finalizer import ensure_finalizer, remove_finalizer
+from quantix_operator.network.names import dns_records, named_ports
+from quantix_operator.network.rows import NetworkPlan, network_rows
+from quantix_operator.network.view import (
+    LOCAL_PHYSICAL_NETWORK,
+    NetworkView,
+    choose_automatic,
+    choose_mtu,
+    make_view,
+    resolve_network_key,
+)
+from quantix_operator.nics.ledger import Ledger
+from quantix_operator.objects import Objects
+from quantix_operator.status_writer import StatusWriter
+
+QUIET_S = 0.5
+"""The shortest time between two looks at one network: a thousand guests that start are one change."""
+SLOW_S = 300.0
+RETRY_S = 2.0
+MAX_USERS = 3
+
+
+@dataclass(frozen=True)
+class NetworkContext:
+    """What the controllers of the network share."""
+
+    api: ApiClient
+    cache: Cache
+    objects: Objects
+    northbound: Northbound
+    ledger: Ledger
+    clock: Clock
+    resolvers: tuple[str, ...]
+    """The host's own name servers, for Networks that name none."""
+
+    @property
+    def cluster_uid(self) -> str:
+        """UID of the cluster."""
+        return self.northbound.cluster_uid
+
+
+class NetworkController:
+    """See the module."""
+
+    name = "network"
+    concurrency = 4
+    resource: Resource | None = NETWORKS
+
+    def __init__(self, context: NetworkContext) -> None:
+        self._context = context
+        self._writer = StatusWriter(context.api, context.cache)
+        self._looked_s: dict[str, float] = {}
+        self.watches: Mapping[Resource, Mapper] = {
+            NETWORKS: own_key,
+            VIRTUAL_MACHINES: networks_of_vm,
+            ROUTERS: networks_of_router,
+            HOSTS: networks_of_host,
+        }
+
+    async def reconcile(self, key: str) -> float | None:
+        """Bring one Network about."""
+        network = self._context.objects.get(Network, key)
+        live = self._context.cache.get(NETWORKS, key)
+        if network is None or live is None:
+            self._looked_s.pop(key, None)
+            return None
+        now_s = self._context.clock.monotonic()
+        wait_s = self._looked_s.get(key, -QUIET_S) + QUIET_S - now_s
+        if wait_s > 0:
+            return wait_s
+        self._looked_s[key] = now_s
+        if network.deleting:
+            return await self._delete(network, live)
+        await ensure_finalizer(self._context.api, NETWORKS, live)
+        return await self._program(network, live)
+
+    async def _program(self, network: Network, live: Manifest) -> float | None:
+        context = self._context
+        others = (item for item in context.objects.list(Network) if item.metadata.uid != network.metadata.uid)
+        automatic = choose_automatic(context.cluster_uid, network, others)
+        view = make_view(context.cluster_uid, network, automatic)
+        hosts = context.objects.list(Host)
+        mtu, keep = choose_mtu(network, underlay_mtus(hosts))
+        ready = await self._converge(view, mtu, hosts, live)
+        await self._write(live, self._status(view, mtu if keep else None, ready, live))
+        return SLOW_S if ready.status == "True" else RETRY_S
+
+    async def _converge(self, view: NetworkView, mtu: int, hosts: Iterable[Host], live: Manifest) -> Fact:
+        unknown = unknown_wire(view.network, hosts)
+        if unknown is not None:
+            return unknown
+        context = self._context
+        guests = context.objects.list(VirtualMachine)
+        ports = [port for vm in guests for port in named_ports(vm, view.uid)]
+        try:
+            plan = NetworkPlan(
+                view=view,
+                mtu=mtu,
+                resolvers=tuple(view.network.spec.dns.servers) or context.resolvers,
+                records=dns_records(ports, view.network.spec.dns.domain),
+                routed=is_routed(view.network, context.objects.list(Router)),
+                capabilities=await context.northbound.capabilities(),
+            )
+            await context.northbound.converge(view.uid, network_rows(plan))
+        except NorthboundUnreachable:
+            return unreachable(live)
+        except WaitingError:
+            return fact("Ready", "False", "Programming")
+        return fact("Ready", "True", "Programmed")
+
+    def _status(self, view: NetworkView, mtu: int | None, ready: Fact, live: Manifest) -> Manifest:
+        status: Manifest = {
+            "observedGeneration": int(live["metadata"].get("generation") or 0),
+            "ports": self._context.ledger.ports(view.uid),
+            "subnets": [subnet.cidr for subnet in view.subnets],
+            "conditions": render_conditions([ready], live, datetime.now(UTC)),
+        }
+        if mtu is not None:
+            status["mtu"] = mtu
+        if view.v4 is not None:
+            pool, given = view.v4.pool, self._context.ledger.addresses(view.uid)
+            used = sum(
+                1 for address in given if ":" not in address and not pool.reserved(int(ip_address(address)))
+            )
+            status["addressesFree"] = max(0, pool.size - used)
+        return status
+
+    async def _delete(self, network: Network, live: Manifest) -> float | None:
+        users = sorted(
+            vm.key
+            for vm in self._context.objects.list(VirtualMachine)
+            if any(nic.network == network.metadata.uid for nic in vm.status.nics)
+        )
+        if users or self._context.ledger.ports(network.metadata.uid):
+            named = ", ".join(users[:MAX_USERS]) or "VMs that are being deleted"
+            await self._say(network, live, fact("Ready", "False", "InUse", users=named))
+            return RETRY_S
+        try:
+            await self._context.northbound.converge(network.metadata.uid, [])
+        except NorthboundUnreachable:
+            await self._say(network, live, unreachable(live))
+            return RETRY_S
+        await remove_finalizer(self._context.api, NETWORKS, live)
+        return None
+
+    async def _say(self, network: Network, live: Manifest, ready: Fact) -> None:
+        view = make_view(self._context.cluster_uid, network)
+        await self._write(live, self._status(view, network.status.mtu, ready, live))
+
+    async def _write(self, live: Manifest, status: Manifest) -> None:
+        await self._writer.write(NETWORKS, live, status)
+
+
+def unreachable(live: Manifest) -> Fact:
+    """Ready while the database does not answer: what was in force stays so."""
+    generation = live["metadata"].get("generation")
+    for item in (live.get("status") or {}).get("conditions") or []:
+        if (
+            item["type"] == "Ready"
+            and item["status"] == "True"
+            and item.get("observedGeneration") == generation
+        ):
+            return Fact("Ready", "True", item["reason"], item.get("message", ""))
+    return fact("Ready", "Unknown", "NorthboundUnreachable")
+
+
+def underlay_mtus(hosts: Iterable[Host]) -> list[int]:
+    """What fits between hosts, in bytes, as far as they say."""
+    networks = (host.status.network for host in hosts)
+    return [item.underlay_mtu for item in networks if item is not None and item.underlay_mtu is not None]
+
+
+def unknown_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:
+    """PhysicalNetworkUnknown when the Network wants a wire that no host has."""
+    physical = network.spec.physical
+    if physical is None or physical.name == LOCAL_PHYSICAL_NETWORK:
+        return None
+    if any(item.name == physical.name for host in hosts for item in host.spec.physical_networks):
+        return None
+    return fact("Ready", "False", "PhysicalNetworkUnknown", physical=physical.name)
+
+
+def is_routed(network: Network, routers: Iterable[Router]) -> bool:
+    """Whether a Router answers at the Network's gateway."""
+    return any(
+        item.name == network.metadata.name and item.address is None
+        for router in routers
+        if router.metadata.namespace == network.metadata.namespace and not router.deleting
+        for item in router.spec.networks
+    )
+
+
+def networks_of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
+    """The Networks that a VM's NICs are in, or shall be."""
+    namespace = vm["metadata"].get("namespace") or ""
+    nics = (vm.get("spec") or {}).get("nics") or []
+    wanted = {resolve_network_key(namespace, nic["network"]) for nic in nics if nic.get("network")}
+    there = {nic.get("network") for nic in (vm.get("status") or {}).get("nics") or []}
+    for network in cache.list(NETWORKS):
+        metadata = network["metadata"]
+        key = f"{metadata.get('namespace')}/{metadata['name']}"
+        if key in wanted or metadata.get("uid") in there:
+            yield key
+
+
+def networks_of_router(router: Manifest, _cache: Cache) -> Iterable[str]:
+    """The Networks that a Router is in: their guests learn of the way out."""
+    namespace = router["metadata"].get("namespace") or ""
+    for item in (router.get("spec") or {}).get("networks") or []:
+        yield f"{namespace}/{item['name']}"
+
+
+def networks_of_host(_host: Manifest, cache: Cache) -> Iterable[str]:
+    """The Networks that depend on hosts: those without an MTU yet, and those on a wire."""
+    for network in cache.list(NETWORKS):
+        spec, status = network.get("spec") or {}, network.get("status") or {}
+        if "mtu" not in status or "physical" in spec:
+            yield f"{network['metadata'].get('namespace')}/{network['metadata']['name']}"

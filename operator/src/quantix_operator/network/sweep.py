@@ -1,0 +1,101 @@
+"""Removes northbound rows whose object is gone for good, unless there are suspiciously many.
+
+Run by the cluster's controller now and then. An object leaves only after its rows (the finalizer sees to it),
+so there is something to sweep only when somebody took the finalizer away by hand, or the API was restored
+from an older state.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import Gauge
+
+from quantix_api.resources import (
+    CLUSTER_CONFIG_MAP,
+    CONFIG_MAPS,
+    NAMESPACE_SYSTEM,
+    NETWORKS,
+    ROUTERS,
+    SECURITY_GROUPS,
+    VIRTUAL_MACHINES,
+)
+from quantix_client.errors import NotFound
+from quantix_client.reflector import Change
+from quantix_operator.metrics import Metrics
+from quantix_operator.network.controller import NetworkContext
+from quantix_operator.northbound.guard import Verdict, judge_orphans
+from quantix_operator.northbound.words import message
+
+log = structlog.get_logger(__name__)
+
+OWNERS = (NETWORKS, ROUTERS, SECURITY_GROUPS, VIRTUAL_MACHINES)
+ALLOWED_KEY = "networkDeletionsUntil"
+_REMEMBERED = 10_000
+
+
+class Sweep:
+    """See the module."""
+
+    def __init__(self, context: NetworkContext, metrics: Metrics) -> None:
+        self._context = context
+        self._deleting: OrderedDict[str, None] = OrderedDict()
+        self._rows = Gauge(
+            "quantix_operator_northbound_rows",
+            "Rows of the network database: ours, foreign, and held back as suspicious to remove",
+            ["whose"],
+            registry=metrics.registry,
+        )
+        for resource in OWNERS:
+            context.cache.subscribe(resource, self._remember)
+
+    def _remember(self, change: Change) -> None:
+        metadata = change.object["metadata"]
+        if metadata.get("deletionTimestamp"):
+            self._deleting[metadata.get("uid", "")] = None
+            if len(self._deleting) > _REMEMBERED:
+                self._deleting.popitem(last=False)
+
+    async def run(self) -> bool:
+        """Sweep once; False when something is held back. Raises NorthboundUnreachable."""
+        northbound = self._context.northbound
+        ours, foreign = await northbound.count()
+        self._rows.labels("ours").set(ours)
+        self._rows.labels("foreign").set(foreign)
+        verdict = await self._judge()
+        self._rows.labels("suspicious").set(verdict.rows if verdict.suspicious else 0)
+        if verdict.suspicious:
+            log.error(
+                message("SuspiciousDeletion", count=verdict.rows, all=verdict.all_rows),
+                reason="SuspiciousDeletion",
+                owners=verdict.orphans[:10],
+            )
+            return False
+        for owner in verdict.orphans:
+            removed = await northbound.converge(owner, [])
+            log.info("rows without an object removed", owner=owner, rows=removed)
+        return True
+
+    async def _judge(self) -> Verdict:
+        rows = await self._context.northbound.owners()
+        cache = self._context.cache
+        known = {item["metadata"].get("uid", "") for resource in OWNERS for item in cache.list(resource)}
+        known.add(self._context.cluster_uid)
+        if not rows.keys() - known:
+            return Verdict((), 0, sum(rows.values()), suspicious=False)
+        return judge_orphans(rows, known, self._deleting, await self._allowed_until(), datetime.now(UTC))
+
+    async def _allowed_until(self) -> datetime | None:
+        """Until when an administrator allows large removals (ConfigMap `quantix-cluster`)."""
+        try:
+            found = await self._context.api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
+        except NotFound:
+            return None
+        text = str((found.get("data") or {}).get(ALLOWED_KEY, ""))
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

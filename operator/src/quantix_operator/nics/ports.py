@@ -1,0 +1,261 @@
+"""The ports of a VM: decided, programmed and reported. What the VM controller calls.
+
+Observe (objects, ledger), plan (`assign`, `rows`), apply (`clients.ovn_nb`). It writes nothing into the
+API but the security group `default` of a namespace that needs it and has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from quantix_api import Host, Network, SecurityGroup, VirtualMachine, identity
+from quantix_api.errors import WaitingError
+from quantix_api.resources import SECURITY_GROUPS
+from quantix_api.vm_devices import Nic
+from quantix_api.vm_status import NicStatus
+from quantix_client.api import ApiClient
+from quantix_client.errors import ApiError
+from quantix_operator.clients.ovn_nb import Northbound
+from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable, StaleObservation
+from quantix_operator.network.names import guest_hostname
+from quantix_operator.network.view import (
+    NetworkView,
+    make_view,
+    network_owner,
+    resolve_network_key,
+    wants_automatic,
+)
+from quantix_operator.nics.assign import Problem, assign_nic
+from quantix_operator.nics.feed import LedgerFeed, claimant
+from quantix_operator.nics.ledger import Assignment, Ledger
+from quantix_operator.nics.rows import PortPlan, vm_rows
+from quantix_operator.northbound.groups import BASE_GROUP, EGRESS_GROUP
+from quantix_operator.northbound.rows import Owner, SetRef
+from quantix_operator.northbound.words import message
+from quantix_operator.objects import Objects
+from quantix_operator.securitygroup.rows import (
+    DEFAULT_GROUP,
+    default_group,
+    group_set,
+    lists_egress,
+    security_group_owner,
+)
+from quantix_operator.virtualmachine.ports import NicsResult
+
+log = structlog.get_logger(__name__)
+
+_SOON_S = 0.3
+_RETRY_S = 10.0
+_UNREACHABLE_S = 2.0
+_PROGRAMMING = Problem.of("Programming")
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A NIC that gets its port; `problem` is what keeps it from being complete."""
+
+    port: PortPlan
+    problem: Problem | None = None
+
+
+class NicPorts:
+    """See `virtualmachine.ports.Ports`."""
+
+    def __init__(
+        self, api: ApiClient, objects: Objects, northbound: Northbound, ledger: Ledger, feed: LedgerFeed
+    ) -> None:
+        self._api = api
+        self._objects = objects
+        self._northbound = northbound
+        self._ledger = ledger
+        self._feed = feed
+        self._read_back = False
+        cluster = northbound.cluster_uid
+        self._cluster = Owner(cluster, cluster, "Cluster", "cluster")
+
+    async def ensure_ports(self, vm: VirtualMachine) -> NicsResult:
+        """See the protocol."""
+        try:
+            await self._read_records()
+            await self._ensure_default_group(vm)
+            return await self._ensure(vm)
+        except NorthboundUnreachable:
+            return _unreachable(vm)
+        except WaitingError as waiting:
+            return self._result(vm, [], [_PROGRAMMING], waiting.retry_after_s)
+        except StaleObservation:
+            return self._result(vm, [], [_PROGRAMMING], _SOON_S)
+
+    async def release_ports(self, vm: VirtualMachine) -> bool:
+        """See the protocol."""
+        try:
+            await self._northbound.converge(vm.metadata.uid, [])
+        except (NorthboundUnreachable, StaleObservation) as error:
+            log.info("ports wait to be released", vm=vm.key, uid=vm.metadata.uid, cause=error.message)
+            return False
+        self._ledger.release(vm.metadata.uid)
+        self._ledger.want(vm.metadata.uid, ())
+        return True
+
+    async def _ensure(self, vm: VirtualMachine) -> NicsResult:
+        planned: list[_Planned] = []
+        problems: list[Problem] = []
+        for place, nic in enumerate(vm.spec.nics):
+            # No await from here to the ledger's record: two VMs must not be given the same address
+            outcome = self._plan(vm, nic, f"spec.nics[{place}]")
+            if isinstance(outcome, Problem):
+                problems.append(outcome)
+                continue
+            planned.append(outcome)
+            if outcome.problem is not None:
+                problems.append(outcome.problem)
+        await self._converge(vm, [item.port for item in planned])
+        for nic_name in self._ledger.keys(vm.metadata.uid):
+            if nic_name not in {nic.name for nic in vm.spec.nics}:
+                self._ledger.release(vm.metadata.uid, nic_name)
+        return self._result(vm, planned, problems, _RETRY_S)
+
+    async def _converge(self, vm: VirtualMachine, ports: list[PortPlan]) -> None:
+        owner = Owner(self._northbound.cluster_uid, vm.metadata.uid, "VirtualMachine", vm.key)
+        done = {port.nic for port in ports}
+        # A NIC that has a port and a problem keeps the port: a guest may be running on it
+        kept = [owner.ref("Logical_Switch_Port", nic.name) for nic in vm.spec.nics if nic.name not in done]
+        rows = vm_rows(owner, guest_hostname(vm), self._chassis(vm), ports)
+        await self._northbound.converge(vm.metadata.uid, rows, keep=kept)
+
+    def _plan(self, vm: VirtualMachine, nic: Nic, path: str) -> _Planned | Problem:
+        view = self._view(vm, nic, path)
+        if isinstance(view, Problem):
+            return view
+        assignment = assign_nic(nic, path, claimant(vm, nic.name), view, self._ledger)
+        if isinstance(assignment, Problem):
+            return assignment
+        self._ledger.hold(claimant(vm, nic.name), assignment)
+        groups, problem = self._groups(vm, nic, path)
+        secured = nic.port_security == "Enabled"
+        return _Planned(PortPlan(nic.name, view, assignment, secured, groups), problem)
+
+    def _view(self, vm: VirtualMachine, nic: Nic, path: str) -> NetworkView | Problem:
+        namespace = vm.metadata.namespace or ""
+        network = self._objects.referred(Network, nic.network, namespace)
+        if network is None:
+            there = self._objects.get(Network, resolve_network_key(namespace, nic.network))
+            if there is None or there.deleting:
+                return Problem.of("NetworkNotFound", network=nic.network, path=path)
+            return Problem.of("NetworkNotAllowed", network=nic.network, namespace=namespace)
+        ready = network.status.condition("Ready")
+        if (
+            ready is not None
+            and ready.reason == "PhysicalNetworkUnknown"
+            and network.spec.physical is not None
+        ):
+            return Problem.of("PhysicalNetworkUnknown", physical=network.spec.physical.name)
+        view = make_view(self._northbound.cluster_uid, network)
+        if wants_automatic(network) and view.v6 is None:
+            return _PROGRAMMING
+        return view
+
+    def _groups(self, vm: VirtualMachine, nic: Nic, path: str) -> tuple[frozenset[SetRef], Problem | None]:
+        if nic.port_security == "Disabled":
+            return frozenset(), None
+        sets = {self._cluster_set(BASE_GROUP)}
+        problem: Problem | None = None
+        restricted = False
+        for name in nic.effective_security_groups:
+            group = self._objects.get(SecurityGroup, f"{vm.metadata.namespace}/{name}")
+            if group is None or group.deleting:
+                made = name == DEFAULT_GROUP  # the cache will tell of it in a moment
+                problem = _PROGRAMMING if made else Problem.of("SecurityGroupNotFound", group=name, path=path)
+                # Whoever names a group that is not there yet gets nothing more than the others allow
+                restricted = True
+                continue
+            sets.add(group_set(security_group_owner(self._northbound.cluster_uid, group)))
+            restricted = restricted or lists_egress(group)
+        if not restricted:
+            sets.add(self._cluster_set(EGRESS_GROUP))
+        return frozenset(sets), problem
+
+    def _cluster_set(self, name: str) -> SetRef:
+        return SetRef(*self._cluster.ref("Port_Group", name), "ports")
+
+    def _chassis(self, vm: VirtualMachine) -> list[str]:
+        """The hosts that may bind the ports now: source and target while it moves, none when it has none."""
+        names = [vm.status.assignment.host] if vm.status.assignment is not None else []
+        if vm.status.migration is not None:
+            names = [vm.status.migration.source_host, vm.status.migration.target_host]
+        hosts = (self._objects.get(Host, name) for name in names if name is not None)
+        return [host.metadata.uid for host in hosts if host is not None]
+
+    async def _ensure_default_group(self, vm: VirtualMachine) -> None:
+        namespace = vm.metadata.namespace or ""
+        needed = any(DEFAULT_GROUP in nic.effective_security_groups for nic in vm.spec.nics)
+        if not needed or self._objects.get(SecurityGroup, f"{namespace}/{DEFAULT_GROUP}") is not None:
+            return
+        try:
+            await self._api.create(SECURITY_GROUPS, default_group(namespace))
+        except ApiError as refused:
+            # Made by somebody else in the meantime, most likely: the cache will tell
+            log.info("group default not made", namespace=namespace, cause=str(refused))
+
+    async def _read_records(self) -> None:
+        """Once: what the northbound database knows and no status does."""
+        if self._read_back:
+            return
+        rows = await self._northbound.ports("VirtualMachine")
+        switches = {
+            str(
+                network_owner(self._northbound.cluster_uid, network).ref("Logical_Switch").uuid
+            ): network.metadata.uid
+            for network in self._objects.list(Network)
+        }
+        self._feed.read_back(rows, switches)
+        self._read_back = True
+
+    def _result(
+        self, vm: VirtualMachine, planned: list[_Planned], problems: list[Problem], retry_s: float
+    ) -> NicsResult:
+        done = {item.port.nic: item.port.assignment for item in planned}
+        recorded = {nic.name: nic for nic in vm.status.nics}
+        nics = []
+        for nic in vm.spec.nics:
+            if nic.name in done:
+                nics.append(
+                    nic_status(self._northbound.cluster_uid, vm.metadata.uid, nic.name, done[nic.name])
+                )
+            elif nic.name in recorded:
+                nics.append(recorded[nic.name])
+        if not problems:
+            return NicsResult(tuple(nics), True, "AllReady", message("AllReady"))
+        first = problems[0]
+        soon = first.reason == "Programming"
+        return NicsResult(
+            tuple(nics),
+            False,
+            first.reason,
+            message(first.reason, **dict(first.fields)),
+            min(retry_s, _SOON_S) if soon else retry_s,
+        )
+
+
+def nic_status(cluster_uid: str, vm_uid: str, nic: str, assignment: Assignment) -> NicStatus:
+    """What a NIC's status says of its port."""
+    return NicStatus(
+        name=nic,
+        network=assignment.network_uid,
+        port=identity.nic_port_name(cluster_uid, vm_uid, nic),
+        mac=assignment.mac,
+        addresses=assignment.addresses,
+    )
+
+
+def _unreachable(vm: VirtualMachine) -> NicsResult:
+    """The data plane goes on without the database: what was ready stays so."""
+    before = vm.status.condition("NetworkReady")
+    names = [nic.name for nic in vm.spec.nics]
+    if before is not None and before.status == "True" and [nic.name for nic in vm.status.nics] == names:
+        return NicsResult(vm.status.nics, True, before.reason, before.message, _RETRY_S)
+    return NicsResult(
+        vm.status.nics, False, "NorthboundUnreachable", message("NorthboundUnreachable"), _UNREACHABLE_S
+    )

@@ -1,0 +1,137 @@
+"""Routers: keeps their northbound rows and their status as spec, networks and hosts say.
+
+Built by `network.build`. Addresses outside are chosen once and kept in status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from quantix_api import Host, Network, Router
+from quantix_api.errors import WaitingError
+from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, Resource
+from quantix_client.api import Manifest
+from quantix_operator.cache import Cache
+from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
+from quantix_operator.conditions import Fact, fact, render_conditions
+from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.finalizer import ensure_finalizer, remove_finalizer
+from quantix_operator.network.controller import RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network.view import resolve_network_key
+from quantix_operator.nics.ledger import Assignment
+from quantix_operator.router.observe import (
+    OUTSIDE_KEY,
+    Legs,
+    observe_legs,
+    router_claimant,
+    router_owner,
+)
+from quantix_operator.router.rows import RouterPlan, router_rows
+from quantix_operator.status_writer import StatusWriter
+
+
+class RouterController:
+    """See the module."""
+
+    name = "router"
+    concurrency = 2
+    resource: Resource | None = ROUTERS
+
+    def __init__(self, context: NetworkContext) -> None:
+        self._context = context
+        self._writer = StatusWriter(context.api, context.cache)
+        self.watches: Mapping[Resource, Mapper] = {
+            ROUTERS: own_key,
+            NETWORKS: routers_of_network,
+            HOSTS: routers_with_a_way_out,
+        }
+        self._recall()
+
+    def _recall(self) -> None:
+        """Enter the addresses that routers have into the ledger, before any new one is given out."""
+        for router in self._context.objects.list(Router):
+            external = router.spec.external
+            if external is None or router.status.address is None:
+                continue
+            key = resolve_network_key(router.metadata.namespace or "", external.network)
+            network = self._context.objects.get(Network, key)
+            if network is not None:
+                assignment = Assignment(network.metadata.uid, "", (router.status.address,))
+                self._context.ledger.hold(router_claimant(router, OUTSIDE_KEY), assignment)
+
+    async def reconcile(self, key: str) -> float | None:
+        """Bring one Router about."""
+        router = self._context.objects.get(Router, key)
+        live = self._context.cache.get(ROUTERS, key)
+        if router is None or live is None:
+            return None
+        if router.deleting:
+            return await self._delete(router, live)
+        await ensure_finalizer(self._context.api, ROUTERS, live)
+        legs = observe_legs(self._context, router)
+        ready = await self._converge(router, legs, live)
+        await self._writer.write(ROUTERS, live, self._status(legs, ready, live))
+        return SLOW_S if ready.status == "True" else RETRY_S
+
+    async def _converge(self, router: Router, legs: Legs, live: Manifest) -> Fact:
+        context = self._context
+        try:
+            plan = RouterPlan(
+                owner=router_owner(context.cluster_uid, router),
+                inside=legs.inside,
+                outside=legs.outside if legs.outside is not None and legs.outside.addresses else None,
+                routes=router.spec.routes,
+                capabilities=await context.northbound.capabilities(),
+            )
+            await context.northbound.converge(router.metadata.uid, router_rows(plan))
+        except NorthboundUnreachable:
+            return unreachable(live)
+        except WaitingError:
+            return fact("Ready", "False", "Programming")
+        return legs.problem or fact("Ready", "True", "Programmed")
+
+    def _status(self, legs: Legs, ready: Fact, live: Manifest) -> Manifest:
+        names = {host.metadata.uid: host.metadata.name for host in self._context.objects.list(Host)}
+        status: Manifest = {
+            "observedGeneration": int(live["metadata"].get("generation") or 0),
+            "conditions": render_conditions([ready], live, datetime.now(UTC)),
+        }
+        if legs.outside is not None:
+            if legs.outside.addresses:
+                status["address"] = legs.outside.addresses[0].split("/")[0]
+            status["gatewayHosts"] = [names[uid] for uid in legs.outside.gateways if uid in names]
+        return status
+
+    async def _delete(self, router: Router, live: Manifest) -> float | None:
+        try:
+            await self._context.northbound.converge(router.metadata.uid, [])
+        except NorthboundUnreachable:
+            ready = unreachable(live)
+            await self._writer.write(ROUTERS, live, self._status(Legs((), None, None), ready, live))
+            return RETRY_S
+        self._context.ledger.release(router.metadata.uid)
+        await remove_finalizer(self._context.api, ROUTERS, live)
+        return None
+
+
+def routers_of_network(network: Manifest, cache: Cache) -> Iterable[str]:
+    """The Routers that a Network is joined to."""
+    metadata = network["metadata"]
+    changed = f"{metadata.get('namespace')}/{metadata['name']}"
+    for router in cache.list(ROUTERS):
+        namespace = router["metadata"].get("namespace") or ""
+        spec = router.get("spec") or {}
+        named = {f"{namespace}/{item['name']}" for item in spec.get("networks") or []}
+        external = (spec.get("external") or {}).get("network")
+        if external:
+            named.add(resolve_network_key(namespace, external))
+        if changed in named:
+            yield f"{namespace}/{router['metadata']['name']}"
+
+
+def routers_with_a_way_out(_host: Manifest, cache: Cache) -> Iterable[str]:
+    """The Routers whose way out some host carries."""
+    for router in cache.list(ROUTERS):
+        if (router.get("spec") or {}).get("external"):
+            yield f"{router['metadata'].get('namespace')}/{router['metadata']['name']}"

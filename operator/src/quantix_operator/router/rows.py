@@ -1,0 +1,193 @@
+"""The northbound rows of one Router: its legs inside, its leg outside, NAT and routes.
+
+Pure; called by the controller. The hosts' own legs, which hang on the Router `default`, are `hostleg`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
+
+from quantix_api import identity
+from quantix_api.network import Route
+from quantix_operator.network.view import NetworkView
+from quantix_operator.northbound.capabilities import Capabilities
+from quantix_operator.northbound.match import Family
+from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef
+
+MAX_GATEWAYS = 5
+"""The most hosts that carry a router's way out (BFD between each pair of them)."""
+MAC_BINDING_AGE_S = 3600
+DEFAULT_ROUTES: dict[Family, str] = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+@dataclass(frozen=True)
+class InsideLeg:
+    """A network that the router is in. `addresses` with prefix length; `resolvers` are told by RA."""
+
+    view: NetworkView
+    mac: str
+    addresses: tuple[str, ...]
+    mtu: int
+    resolvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutsideLeg:
+    """The way out. `gateways` are the UIDs of hosts, the preferred one first."""
+
+    view: NetworkView
+    addresses: tuple[str, ...]
+    snat: bool
+    gateways: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RouterPlan:
+    """All that the rows of a router depend on."""
+
+    owner: Owner
+    inside: tuple[InsideLeg, ...]
+    outside: OutsideLeg | None
+    routes: tuple[Route, ...]
+    capabilities: Capabilities
+
+
+def router_rows(plan: RouterPlan) -> list[DesiredRow]:
+    """The rows of a router, parents first."""
+    options = {}
+    if plan.capabilities.mac_binding_ages:
+        options["mac_binding_age_threshold"] = str(MAC_BINDING_AGE_S)
+    rows = [plan.owner.row("Logical_Router", name=plan.owner.uid, options=options)]
+    for leg in plan.inside:
+        rows.extend(_inside(plan.owner, leg))
+    if plan.outside is not None:
+        rows.extend(_outside(plan, plan.outside))
+    for route in plan.routes:
+        rows.append(_route(plan.owner, route.destination, route.next_hop))
+    return rows
+
+
+def order_gateways(router_uid: str, host_uids: Sequence[str]) -> tuple[str, ...]:
+    """The hosts that carry a router's way out: by a hash of both, so that routers spread over the hosts and
+    the order changes only with the members.
+    """
+
+    def rank(host: str) -> bytes:
+        return hashlib.sha256(f"{router_uid}/{host}".encode()).digest()
+
+    return tuple(sorted(set(host_uids), key=rank)[:MAX_GATEWAYS])
+
+
+def router_ports(router: Owner) -> SetRef:
+    """The ports of a router."""
+    return SetRef(*router.ref("Logical_Router"), "ports")
+
+
+def port_pair(
+    router: SetRef, port: DesiredRow, switch: SetRef, peer_key: str, owner: Owner, **options: str
+) -> Iterator[DesiredRow]:
+    """A router's port `port` and its counterpart on a switch; `options` are the counterpart's own."""
+    yield DesiredRow(port.ref, port.columns, port.parents | {router})
+    yield owner.row(
+        "Logical_Switch_Port",
+        peer_key,
+        parents=[switch],
+        name=str(owner.ref("Logical_Switch_Port", peer_key).uuid),
+        type="router",
+        addresses=frozenset({"router"}),
+        options={"router-port": str(port.columns["name"]), **options},
+    )
+
+
+def _inside(owner: Owner, leg: InsideLeg) -> Iterator[DesiredRow]:
+    key = f"inside/{leg.view.uid}"
+    port = owner.row(
+        "Logical_Router_Port",
+        key,
+        name=str(owner.ref("Logical_Router_Port", key).uuid),
+        mac=leg.mac,
+        networks=frozenset(leg.addresses),
+        ipv6_ra_configs=_router_advertisement(leg),
+    )
+    yield from port_pair(router_ports(owner), port, leg.view.ports, key, owner)
+
+
+def _router_advertisement(leg: InsideLeg) -> dict[str, str]:
+    if leg.view.v6 is None:
+        return {}
+    config = {
+        "address_mode": "slaac" if leg.view.v6.slaac else "dhcpv6_stateful",
+        "send_periodic": "true",
+        "mtu": str(leg.mtu),
+    }
+    servers = [server for server in leg.resolvers if ip_address(server).version == 6]
+    if servers:
+        config["rdnss"] = servers[0]
+    return config
+
+
+def _outside(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
+    owner = plan.owner
+    group = owner.row("HA_Chassis_Group", name=owner.uid)
+    yield group
+    members = SetRef(*group.ref, "ha_chassis")
+    for place, host_uid in enumerate(leg.gateways):
+        yield owner.row(
+            "HA_Chassis",
+            host_uid,
+            parents=[members],
+            chassis_name=host_uid,
+            priority=10 * (MAX_GATEWAYS - place),
+        )
+    key = f"outside/{leg.view.uid}"
+    name = str(owner.ref("Logical_Router_Port", key).uuid)
+    port = owner.row(
+        "Logical_Router_Port",
+        key,
+        name=name,
+        mac=identity.mac_address(identity.MAC_ROUTER_PORT, owner.cluster, owner.uid, key),
+        networks=frozenset(leg.addresses),
+        ha_chassis_group=group.ref.uuid,
+        options={"gateway_mtu": str(min(item.mtu for item in plan.inside))} if plan.inside else {},
+    )
+    yield from port_pair(router_ports(owner), port, leg.view.ports, key, owner, **{"nat-addresses": "router"})
+    for subnet in leg.view.subnets:
+        if subnet.pool.gateway is not None and _has_family(leg.addresses, subnet.family):
+            yield _route(owner, DEFAULT_ROUTES[subnet.family], str(subnet.pool.gateway), name)
+    if leg.snat:
+        yield from _source_nat(plan, leg)
+
+
+def _source_nat(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
+    """IPv4 only: guests' IPv6 is routed as it is, or stays inside."""
+    outside = (ip_interface(address) for address in leg.addresses)
+    address = next((str(item.ip) for item in outside if item.version == 4), "")
+    nat = SetRef(*plan.owner.ref("Logical_Router"), "nat")
+    for inside in plan.inside:
+        if inside.view.v4 is not None and address:
+            yield plan.owner.row(
+                "NAT",
+                f"snat/{inside.view.uid}",
+                parents=[nat],
+                type="snat",
+                external_ip=address,
+                logical_ip=inside.view.v4.cidr,
+            )
+
+
+def _route(owner: Owner, destination: str, next_hop: str, port: str | None = None) -> DesiredRow:
+    return owner.row(
+        "Logical_Router_Static_Route",
+        destination,
+        parents=[SetRef(*owner.ref("Logical_Router"), "static_routes")],
+        ip_prefix=destination,
+        nexthop=next_hop,
+        output_port=port,
+    )
+
+
+def _has_family(addresses: tuple[str, ...], family: Family) -> bool:
+    return any(ip_interface(address).version == family for address in addresses)

@@ -1,0 +1,145 @@
+"""Security groups: keeps their port groups and rules in the northbound database, and says so in status.
+
+Built by `network.build`. A group goes only when no VM and no rule names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from quantix_api import SecurityGroup, VirtualMachine
+from quantix_api.resources import SECURITY_GROUPS, VIRTUAL_MACHINES, Resource
+from quantix_client.api import Manifest
+from quantix_operator.cache import Cache
+from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
+from quantix_operator.conditions import Fact, fact, render_conditions
+from quantix_operator.dispatch import Mapper
+from quantix_operator.finalizer import ensure_finalizer, remove_finalizer
+from quantix_operator.network.controller import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.securitygroup.rows import plan_group, security_group_owner
+from quantix_operator.status_writer import StatusWriter
+
+
+class SecurityGroupController:
+    """See the module."""
+
+    name = "securitygroup"
+    concurrency = 4
+    resource: Resource | None = SECURITY_GROUPS
+
+    def __init__(self, context: NetworkContext) -> None:
+        self._context = context
+        self._writer = StatusWriter(context.api, context.cache)
+        self.watches: Mapping[Resource, Mapper] = {
+            SECURITY_GROUPS: groups_of_namespace,
+            VIRTUAL_MACHINES: deleted_groups,
+        }
+
+    async def reconcile(self, key: str) -> float | None:
+        """Bring one SecurityGroup about."""
+        group = self._context.objects.get(SecurityGroup, key)
+        live = self._context.cache.get(SECURITY_GROUPS, key)
+        if group is None or live is None:
+            return None
+        if group.deleting:
+            return await self._delete(group, live)
+        await ensure_finalizer(self._context.api, SECURITY_GROUPS, live)
+        return await self._program(group, live)
+
+    async def _program(self, group: SecurityGroup, live: Manifest) -> float | None:
+        context = self._context
+        uids = {
+            item.metadata.name: item.metadata.uid
+            for item in context.objects.list(SecurityGroup, group.metadata.namespace)
+            if not item.deleting
+        }
+        plan = plan_group(security_group_owner(context.cluster_uid, group), group, uids)
+        try:
+            await context.northbound.converge(group.metadata.uid, plan.rows)
+        except NorthboundUnreachable:
+            await self._say(live, unreachable(live))
+            return RETRY_S
+        if plan.missing:
+            missing = plan.missing[0]
+            path = path_of_peer(group, missing)
+            await self._say(live, fact("Ready", "False", "GroupNotFound", group=missing, path=path))
+        else:
+            await self._say(live, fact("Ready", "True", "Programmed"))
+        return SLOW_S
+
+    async def _delete(self, group: SecurityGroup, live: Manifest) -> float | None:
+        users = group_users(
+            group,
+            self._context.objects.list(VirtualMachine, group.metadata.namespace),
+            self._context.objects.list(SecurityGroup, group.metadata.namespace),
+        )
+        if users:
+            named = ", ".join(users[:MAX_USERS])
+            await self._say(live, fact("Ready", "False", "InUse", users=named))
+            return RETRY_S
+        try:
+            await self._context.northbound.converge(group.metadata.uid, [])
+        except NorthboundUnreachable:
+            await self._say(live, unreachable(live))
+            return RETRY_S
+        await remove_finalizer(self._context.api, SECURITY_GROUPS, live)
+        return None
+
+    async def _say(self, live: Manifest, ready: Fact) -> None:
+        status = {
+            "observedGeneration": int(live["metadata"].get("generation") or 0),
+            "conditions": render_conditions([ready], live, datetime.now(UTC)),
+        }
+        await self._writer.write(SECURITY_GROUPS, live, status)
+
+
+def group_users(
+    group: SecurityGroup, vms: Iterable[VirtualMachine], groups: Iterable[SecurityGroup]
+) -> list[str]:
+    """The VMs and the other groups that name a group. VMs on their way out count until they are gone."""
+    name = group.metadata.name
+    users = {
+        f"VM {vm.metadata.name}"
+        for vm in vms
+        if any(name in nic.effective_security_groups for nic in vm.spec.nics)
+    }
+    users |= {
+        f"security group {other.metadata.name}"
+        for other in groups
+        if other.metadata.uid != group.metadata.uid and not other.deleting and name in named_groups(other)
+    }
+    return sorted(users)
+
+
+def named_groups(group: SecurityGroup) -> set[str]:
+    """The groups that a group's rules name."""
+    incoming = (peer for rule in group.spec.ingress for peer in rule.from_)
+    outgoing = (peer for rule in group.spec.egress or () for peer in rule.to)
+    return {peer.group for peer in (*incoming, *outgoing) if peer.group is not None}
+
+
+def path_of_peer(group: SecurityGroup, name: str) -> str:
+    """Where in spec a group is named."""
+    for place, incoming in enumerate(group.spec.ingress):
+        if any(peer.group == name for peer in incoming.from_):
+            return f"spec.ingress[{place}].from"
+    for place, outgoing in enumerate(group.spec.egress or ()):
+        if any(peer.group == name for peer in outgoing.to):
+            return f"spec.egress[{place}].to"
+    return "spec"
+
+
+def groups_of_namespace(group: Manifest, cache: Cache) -> Iterable[str]:
+    """A group and all others of its namespace: their rules may name it."""
+    namespace = group["metadata"].get("namespace") or ""
+    for item in cache.list(SECURITY_GROUPS, namespace):
+        yield f"{namespace}/{item['metadata']['name']}"
+
+
+def deleted_groups(vm: Manifest, cache: Cache) -> Iterable[str]:
+    """The groups of a VM's namespace that wait to be deleted."""
+    namespace = vm["metadata"].get("namespace") or ""
+    for item in cache.list(SECURITY_GROUPS, namespace):
+        if item["metadata"].get("deletionTimestamp"):
+            yield f"{namespace}/{item['metadata']['name']}"

@@ -119,6 +119,10 @@ func share(base *rest.Config, settings Settings) (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
+	// the namespace controller ends the whole process when it is built while discovery lists nothing
+	if kinds, err := reader.Discovery().ServerPreferredNamespacedResources(); len(kinds) == 0 {
+		return nil, fmt.Errorf("the server lists no kinds: %w", err)
+	}
 	typed := informers.NewSharedInformerFactory(reader, informerResync)
 	return &shared{
 		clients:   accounts{config: config},

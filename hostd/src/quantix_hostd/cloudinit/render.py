@@ -42,18 +42,18 @@ def hostname(vm: VirtualMachine) -> str:
 
 def instance_id(vm: VirtualMachine) -> str:
     """A new value has the guest run its first-boot steps again."""
-    resolved = vm.status.resolved.instance_id if vm.status and vm.status.resolved else None
+    resolved = vm.status.resolved.instance_id if vm.status.resolved else None
     explicit = vm.spec.cloud_init.instance_id if vm.spec.cloud_init else None
     return explicit or resolved or vm.metadata.uid
 
 
 def _dhcp_everywhere(vm: VirtualMachine) -> dict[str, Any]:
     """Network configuration version 2: DHCP on every NIC, found by its MAC whatever the kernel calls it."""
-    nics = (vm.status.nics if vm.status else None) or []
     return {
         "version": 2,
         "ethernets": {
-            nic.name: {"match": {"macaddress": nic.mac}, "dhcp4": True, "dhcp6": True} for nic in nics
+            nic.name: {"match": {"macaddress": nic.mac}, "dhcp4": True, "dhcp6": True}
+            for nic in vm.status.nics
         },
     }
 

@@ -1,0 +1,245 @@
+"""Builds the parts of hostd and knows the order in which they live. Called by `main` only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from quantix_api.errors import TransientError
+from quantix_api.resources import (
+    CLUSTER_CONFIG_MAP,
+    CONFIG_MAPS,
+    HOSTS,
+    IMAGES,
+    NAMESPACE_SYSTEM,
+    NETWORKS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
+from quantix_client import ApiClient, Clock
+from quantix_hostd.clients.claims import LocalClaimStore
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.http_source import HttpSource
+from quantix_hostd.clients.hypervisor import DomainEvent
+from quantix_hostd.clients.kvm import Accelerator, KvmClient, KvmVerdict
+from quantix_hostd.clients.libvirt import LibvirtClient
+from quantix_hostd.clients.machine import Machine, read_versions
+from quantix_hostd.clients.netlink import NetlinkClient
+from quantix_hostd.clients.nft import NftClient
+from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.clients.ovs_ports import OvsGuestPorts
+from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.cloudinit.seed import SeedMaker
+from quantix_hostd.dispatch import HANG_S, Dispatcher
+from quantix_hostd.host.controller import HostController, HostTools, Self
+from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
+from quantix_hostd.host.pulse import Pulse
+from quantix_hostd.image.controller import ImageController, ImageTools
+from quantix_hostd.pools import HostPools
+from quantix_hostd.settings import Settings
+from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.desired import HostFacts
+from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
+from quantix_hostd.virtualmachine.objects import StoredObjects
+from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
+from quantix_hostd.virtualmachine.record import RecordStore
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.volume.controller import VolumeController, VolumeTools
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.watches import Watches
+
+_SWEEP_S = 30.0
+_RETRY_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Hostd:
+    """The parts of one process. `prepare` may be tried again; `run` goes on until cancelled."""
+
+    def __init__(self, settings: Settings, api: ApiClient, source: HttpSource, clock: Clock) -> None:
+        self.settings = settings
+        self.api = api
+        self.source = source
+        self.clock = clock
+        self.machine = Machine().read()
+        self.kvm = KvmVerdict(Accelerator.TCG, "it was not tried yet")
+        self.versions: Mapping[str, str] = {}
+        self.cluster_uid = ""
+        self.owner = FileOwner.of_qemu(settings.qemu_user)
+        self.ovs = OvsClient(settings.ovs_db)
+        self.qemu_img = QemuImg(settings.qemu_user)
+        self.claims = LocalClaimStore()
+        self.consoles = ConsoleHub()
+        self.libvirt = LibvirtClient(
+            settings.libvirt_uri, on_event=self._on_libvirt_event, on_reset=self._on_libvirt_reset
+        )
+        self.dispatcher = Dispatcher(settings.name, lambda: self.watches.stores)
+        self.watches = Watches(api, settings.name, self.dispatcher.on_change)
+        stores = self.watches.stores
+        self.pools = HostPools(
+            stores[STORAGE_POOLS], stores[HOSTS], settings.name, settings.layout, self.owner
+        )
+        self.pulse = Pulse(self.libvirt.domains, self.dispatcher.hanging, HANG_S)
+        self._resync = asyncio.Event()
+
+    async def prepare(self) -> None:
+        """Find out what this machine is, become its Host, and build the controllers.
+
+        Raises PermanentError (SecondMachine …), TransientError while the API or the cluster's name is away.
+        """
+        if not self.versions:
+            self.kvm = await KvmClient(self.settings.qemu_user).probe()
+            self.versions = await read_versions()
+            log.info("machine looked at", accelerator=str(self.kvm.accelerator), why=self.kvm.why)
+        self.host = HostController(self._host_tools(), await self._myself())
+        await self.host.register()
+        self.cluster_uid = await self._read_cluster_uid()
+        self._build_controllers()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watches.run(), name="watches")
+            group.create_task(self.libvirt.run(), name="libvirt")
+            group.create_task(self.pulse.run(), name="pulse")
+            await self.watches.wait_synced()
+            await self._sweep_drafts()
+            self.dispatcher.add(HOSTS, self.settings.name)
+            group.create_task(self.dispatcher.run(), name="queues")
+            group.create_task(self._resync_guests(), name="resync")
+            group.create_task(self._sweep_ports(), name="ports")
+            log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
+
+    def alive(self) -> bool:
+        """Whether the host's Lease may be renewed."""
+        return self.pulse.alive()
+
+    async def close(self) -> None:
+        """Let go of what guests do not need."""
+        await self.images.stop()
+        await self.consoles.close()
+
+    def facts(self) -> HostFacts:
+        """What the VM renderer must know of this host, now."""
+        return HostFacts(
+            name=self.settings.name,
+            cluster_uid=self.cluster_uid,
+            boot_id=self.machine.boot_id,
+            kvm=self.kvm.accelerator is Accelerator.KVM,
+            userspace_switch=self.host.facts.userspace,
+            machine_type=self.versions.get("machineType", ""),
+        )
+
+    def _build_controllers(self) -> None:
+        stores, name = self.watches.stores, self.settings.name
+        self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
+        self.images = ImageController(
+            ImageTools(self.api, stores[IMAGES], self.pools, self.qemu_img, self.source, name),
+            lambda key: self.dispatcher.add(IMAGES, key),
+        )
+        self.volumes = VolumeController(
+            VolumeTools(
+                api=self.api,
+                volumes=stores[VOLUMES],
+                images=stores[IMAGES],
+                machines=stores[VIRTUAL_MACHINES],
+                pools=self.pools,
+                maker=self.disks,
+                claims=self.claims,
+                cluster_uid=self.cluster_uid,
+                host=name,
+            )
+        )
+        self.machines = VirtualMachineReconciler(
+            self._vm_tools(stores), lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid)
+        )
+        self.dispatcher.vm_keys(self.machines.keys_of)
+        self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
+        self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)
+        self.dispatcher.register(VOLUMES, self.volumes.reconcile, concurrency=4)
+        self.dispatcher.register(VIRTUAL_MACHINES, self.machines.reconcile, concurrency=8, guarded=True)
+
+    def _vm_tools(self, stores: Mapping[Resource, Mapping[str, dict[str, Any]]]) -> VmTools:
+        layout = self.settings.layout
+        return VmTools(
+            api=self.api,
+            objects=StoredObjects(self.settings.name, stores, lambda: self.watches.synced),
+            hypervisor=self.libvirt,
+            processes=ProcessTable(),
+            claims=self.claims,
+            ports=OvsGuestPorts(self.settings.ovs_db),
+            seeds=SeedMaker(self.api, layout, self.owner),
+            disks=self.disks,
+            records=RecordStore(layout),
+            directories=VmDirectories(layout, QemuUser.named(self.settings.qemu_user)),
+            consoles=self.consoles,
+            layout=layout,
+            facts=self.facts,
+        )
+
+    def _host_tools(self) -> HostTools:
+        stores = self.watches.stores
+        network = None
+        if self.settings.ovn_sb is not None:
+            clients = NetworkClients(self.ovs, NetlinkClient(), NftClient())
+            network = HostNetwork(clients, self.settings.layout, self.settings.ovn_sb)
+        return HostTools(
+            api=self.api,
+            hosts=stores[HOSTS],
+            networks=stores[NETWORKS],
+            pools=self.pools,
+            network=network,
+            libvirt_works=lambda: self.libvirt.connected,
+        )
+
+    async def _myself(self) -> Self:
+        address = f"{self.settings.listen_host}:{self.settings.listen_port}"
+        return Self(self.settings.name, self.machine, self.kvm, self.versions, address)
+
+    async def _read_cluster_uid(self) -> str:
+        found = await self.api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
+        uid = str((found.get("data") or {}).get("uid") or "")
+        if not uid:
+            raise TransientError("ClusterUnnamed", "The cluster has no UID yet: its operator makes it")
+        return uid
+
+    async def _sweep_drafts(self) -> None:
+        """What an earlier process left half-made is nobody's now."""
+        for pool in self.pools.reached():
+            if not await self.pools.problem(pool):
+                swept = await asyncio.to_thread(self.pools.directory(pool).sweep_drafts)
+                if swept:
+                    log.info("half-made things removed", pool=pool.metadata.name, count=swept)
+
+    async def _resync_guests(self) -> None:
+        """After each connection to libvirt: look at every VM, and report the host."""
+        while True:
+            await self._resync.wait()
+            self._resync.clear()
+            self.dispatcher.add(HOSTS, self.settings.name)
+            try:
+                await self.machines.resync()
+            except TransientError as error:
+                log.warning("guests not looked at", reason=error.reason, error=str(error))
+                await asyncio.sleep(_RETRY_S)
+                self._resync.set()
+
+    async def _sweep_ports(self) -> None:
+        while True:
+            try:
+                await self.machines.sweep_ports()
+            except TransientError as error:
+                log.warning("ports not swept", reason=error.reason, error=str(error))
+            await asyncio.sleep(_SWEEP_S)
+
+    def _on_libvirt_event(self, event: DomainEvent) -> None:
+        self.machines.on_libvirt_event(event)
+
+    def _on_libvirt_reset(self) -> None:
+        self._resync.set()

@@ -1,0 +1,117 @@
+"""From a change in the API to the keys that have to be looked at again, and the queues that hold them.
+
+`main` builds it and registers the workers. It decides nothing: every worker compares the whole anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from quantix_api import VirtualMachine, Volume
+from quantix_api.resources import (
+    HOSTS,
+    IMAGES,
+    NETWORKS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
+from quantix_client import Change, WorkQueue
+from quantix_client.workqueue import Worker
+from quantix_hostd.volume.wanted import image_key_of, volume_keys
+
+# A worker that took longer is taken for hanging (ha.md, section Detection)
+HANG_S = 20.0
+
+
+@dataclass
+class Lane:
+    """One queue with its worker. `guarded`: a hanging worker silences this host's lease."""
+
+    queue: WorkQueue
+    worker: Worker
+    concurrency: int
+    guarded: bool = False
+    since: dict[str, float] = field(default_factory=dict)
+
+    async def work(self, key: str) -> float | None:
+        self.since[key] = time.monotonic()
+        try:
+            return await self.worker(key)
+        finally:
+            self.since.pop(key, None)
+
+    def hanging(self) -> bool:
+        """Whether every worker has been at one key for too long, so that nothing goes on here."""
+        now = time.monotonic()
+        stuck = [key for key, began in self.since.items() if now - began > HANG_S]
+        return len(stuck) >= self.concurrency
+
+
+class Dispatcher:
+    """The queues of this process, by resource, and which changes concern which keys."""
+
+    def __init__(self, host: str, stores: Callable[[], Mapping[Resource, Mapping[str, Any]]]) -> None:
+        self._host = host
+        self._stores = stores
+        self._extra: Callable[[Resource, Change], Iterable[str]] = lambda _resource, _change: ()
+        self.lanes: dict[Resource, Lane] = {}
+
+    def register(
+        self, resource: Resource, worker: Worker, *, concurrency: int, guarded: bool = False
+    ) -> None:
+        """Let `worker` look at the keys of this kind, `concurrency` at a time."""
+        queue = WorkQueue(resource.plural)
+        self.lanes[resource] = Lane(queue, worker, concurrency, guarded)
+
+    def vm_keys(self, keys_of: Callable[[Resource, Change], Iterable[str]]) -> None:
+        """Which VMs a change concerns is the VM reconciler's to say."""
+        self._extra = keys_of
+
+    def add(self, resource: Resource, key: str) -> None:
+        """Look at this key soon. Unknown kinds are ignored: their worker may come later."""
+        lane = self.lanes.get(resource)
+        if lane is not None:
+            lane.queue.add(key)
+
+    def on_change(self, resource: Resource, change: Change) -> None:
+        """Wire this to every watch."""
+        if resource in (VOLUMES, IMAGES):
+            self.add(resource, change.key)
+        if resource in (HOSTS, NETWORKS, STORAGE_POOLS):
+            self.add(HOSTS, self._host)
+        if resource == VIRTUAL_MACHINES:
+            self._add_all(VOLUMES, volume_keys(VirtualMachine.model_validate(change.object)))
+        if resource == IMAGES:
+            self._add_all(VOLUMES, self._volumes_of(change.key))
+        if resource == STORAGE_POOLS:
+            self._add_all(VOLUMES, self._stores()[VOLUMES])
+            self._add_all(IMAGES, self._stores()[IMAGES])
+        self._add_all(VIRTUAL_MACHINES, self._extra(resource, change))
+
+    def hanging(self) -> bool:
+        """Whether a guarded kind makes no progress any more."""
+        return any(lane.guarded and lane.hanging() for lane in self.lanes.values())
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for resource, lane in self.lanes.items():
+                group.create_task(lane.queue.run(lane.work, lane.concurrency), name=resource.plural)
+
+    def _add_all(self, resource: Resource, keys: Iterable[str]) -> None:
+        for key in tuple(keys):
+            self.add(resource, key)
+
+    def _volumes_of(self, image: str) -> list[str]:
+        """The volumes that are made from this image."""
+        return [
+            key
+            for key, manifest in self._stores()[VOLUMES].items()
+            if image_key_of(Volume.model_validate(manifest)) == image
+        ]

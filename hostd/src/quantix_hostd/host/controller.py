@@ -1,0 +1,163 @@
+"""Keeps this machine's Host as it is: makes it when the machine joins, then reports what changes.
+
+`main` calls `register` once, before anything else runs, and feeds `reconcile` from a queue (key: the host's
+name).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from quantix_api import Host, Network
+from quantix_api.errors import PermanentError
+from quantix_api.resources import HOSTS
+from quantix_client.api import ApiClient
+from quantix_client.apply import apply_if_changed
+from quantix_client.errors import AlreadyExists, NotFound
+from quantix_hostd.clients.kvm import KvmVerdict
+from quantix_hostd.clients.machine import MachineFacts
+from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
+from quantix_hostd.host.network.controller import HostNetwork
+from quantix_hostd.host.status import derive_status
+from quantix_hostd.pools import HostPools
+
+MANAGER = "quantix-hostd"
+_LOOK_AGAIN_S = 30.0
+_APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
+
+log = structlog.get_logger(__name__)
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Self:
+    """What this process found out about its machine when it started, and where it serves its API."""
+
+    name: str
+    machine: MachineFacts
+    kvm: KvmVerdict
+    versions: Mapping[str, str]
+    api_address: str
+
+
+@dataclass(frozen=True)
+class HostTools:
+    """Everything the host controller acts with. `network` is None when it is to leave the network alone."""
+
+    api: ApiClient
+    hosts: Mapping[str, Manifest]
+    networks: Mapping[str, Manifest]
+    pools: HostPools
+    network: HostNetwork | None
+    libvirt_works: Callable[[], bool]
+
+
+class HostController:
+    """One for a process. `facts` is how the network was at the last look."""
+
+    def __init__(self, tools: HostTools, myself: Self) -> None:
+        self._tools = tools
+        self._self = myself
+        self.facts = NetworkFacts()
+        self.shutting_down = False
+
+    async def register(self) -> Host:
+        """Make the Host, or claim the one that an administrator applied; returns it with our hostUID.
+
+        Raises PermanentError (SecondMachine) when another machine has this name, ApiError.
+        """
+        name = self._self.name
+        try:
+            found = await self._tools.api.get(HOSTS, name)
+        except NotFound:
+            body = {"metadata": {"name": name}, "spec": {}}
+            try:
+                found = await self._tools.api.create(HOSTS, {**_kind(), **body})
+                log.info("host object made", host=name)
+            except AlreadyExists:
+                found = await self._tools.api.get(HOSTS, name)
+        host = Host.model_validate(found)
+        known, own = host.status.host_uid, self._self.machine.host_uid
+        if known and known != own:
+            raise PermanentError(
+                "SecondMachine",
+                f"Host {name} is another machine already (its hostUID is {known}, this one's {own})",
+                f"give this machine another --name; or, if it replaces that one, kubectl delete host {name}",
+            )
+        return host
+
+    async def reconcile(self, key: str) -> float | None:
+        """Put the host's network right and report; seconds until the next look."""
+        if key != self._self.name:
+            return None
+        manifest = self._tools.hosts.get(key)
+        if manifest is None:
+            await self.register()
+            return 1.0
+        host = Host.model_validate(manifest)
+        observed = await self._observe(host)
+        status = derive_status(observed, datetime.now(UTC))
+        written = await apply_if_changed(
+            self._tools.api, HOSTS, manifest, {"status": status}, manager=MANAGER
+        )
+        if written is not None:
+            ready = status["conditions"][0]
+            log.info("host reported", phase=status["phase"], ready=ready["status"], reason=ready["reason"])
+        return _LOOK_AGAIN_S
+
+    async def _observe(self, host: Host) -> HostObserved:
+        if self._tools.network is not None:
+            networks = [Network.model_validate(item) for item in self._tools.networks.values()]
+            self.facts = await self._tools.network.ensure(host, networks)
+        pools, images = await self._look_at_pools()
+        return HostObserved(
+            host=host,
+            machine=self._self.machine,
+            kvm=self._self.kvm,
+            network=self.facts,
+            api_address=self._self.api_address,
+            libvirt=self._tools.libvirt_works(),
+            confined=await asyncio.to_thread(_apparmor_enabled),
+            versions=self._self.versions,
+            pools=pools,
+            images=images,
+            shutting_down=self.shutting_down,
+        )
+
+    async def _look_at_pools(self) -> tuple[tuple[PoolFacts, ...], tuple[ImageCopy, ...]]:
+        facts: list[PoolFacts] = []
+        images: list[ImageCopy] = []
+        for pool in self._tools.pools.reached():
+            name = pool.metadata.name
+            if problem := await self._tools.pools.problem(pool):
+                facts.append(PoolFacts(name, problem=problem))
+                continue
+            directory = self._tools.pools.directory(pool)
+            space = await asyncio.to_thread(directory.space)
+            facts.append(PoolFacts(name, space.capacity_bytes, space.available_bytes))
+            images.extend(await asyncio.to_thread(_list_images, name, directory.images))
+        return tuple(facts), tuple(sorted(images, key=lambda copy: copy.uid))
+
+
+def _list_images(pool: str, directory: Path) -> Iterable[ImageCopy]:
+    return [
+        ImageCopy(entry.name, pool, entry.stat().st_size)
+        for entry in directory.iterdir()
+        if entry.is_file() and not entry.name.startswith(".")
+    ]
+
+
+def _apparmor_enabled() -> bool:
+    return _APPARMOR.exists() and _APPARMOR.read_text().strip() == "Y"
+
+
+def _kind() -> Manifest:
+    return {"apiVersion": HOSTS.api_version, "kind": HOSTS.kind}

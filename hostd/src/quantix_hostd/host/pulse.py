@@ -1,0 +1,62 @@
+"""Whether this host still works: what decides if its Lease is renewed.
+
+A hostd that lives but whose libvirt or workers hang must look dead, or nobody would take its guests over
+(ha.md, section Detection). A libvirt that is merely away is no hang: its reconnection is under way, and
+guests run on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from quantix_api.errors import QuantixError
+
+_ASK_EVERY_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Pulse:
+    """`ask_libvirt` is a cheap call; `workers_hang` tells about the queues; seconds are monotonic."""
+
+    def __init__(
+        self,
+        ask_libvirt: Callable[[], Awaitable[object]],
+        workers_hang: Callable[[], bool],
+        hang_s: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask_libvirt = ask_libvirt
+        self._workers_hang = workers_hang
+        self._hang_s = hang_s
+        self._now = now
+        self._asked_at: float | None = None
+        self._silent = False
+
+    def alive(self) -> bool:
+        """Whether the lease may be renewed now."""
+        asked = self._asked_at
+        libvirt_hangs = asked is not None and self._now() - asked > self._hang_s
+        silent = libvirt_hangs or self._workers_hang()
+        if silent != self._silent:
+            self._silent = silent
+            if silent:
+                log.error("this host hangs: its lease is not renewed", libvirt=libvirt_hangs)
+            else:
+                log.info("this host works again: its lease is renewed")
+        return not silent
+
+    async def run(self) -> None:
+        """Ask libvirt again and again, until cancelled."""
+        while True:
+            self._asked_at = self._now()
+            try:
+                await self._ask_libvirt()
+            except QuantixError as error:
+                log.debug("libvirt did not answer", reason=error.reason)
+            self._asked_at = None
+            await asyncio.sleep(_ASK_EVERY_S)

@@ -1,0 +1,263 @@
+"""Brings each Image of this host to what the API wants: receive, check, keep, and remove once it is deleted.
+
+`main` feeds the queue (keys `namespace/name`); the API calls `receive_upload`. The file in the pool is the
+truth: it is there only after every check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from quantix_api import Image
+from quantix_api.errors import PermanentError, WaitingError
+from quantix_api.messages import render
+from quantix_api.quantities import size_bytes
+from quantix_api.resources import IMAGES
+from quantix_client.api import ApiClient
+from quantix_client.apply import apply_if_changed
+from quantix_client.errors import NotFound
+from quantix_hostd.clients.http_source import HttpSource
+from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.image.formats import ImageFacts, ImageFormat
+from quantix_hostd.image.receive import Expectation, Received, check_file, hash_file, receive_image
+from quantix_hostd.image.status import ImageVerdict, derive_status, verdict_of_error, waiting_for_upload
+from quantix_hostd.image.transfers import Transfer, Transfers
+from quantix_hostd.pools import HostPools
+from quantix_hostd.volume.disk_file import read_disk_file
+
+MANAGER = "quantix-hostd"
+_PROGRESS_S = 5.0
+_LOOK_AGAIN_S = 300.0
+_IN_USE_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImageTools:
+    """Everything the image controller acts with; `images` is the cache."""
+
+    api: ApiClient
+    images: Mapping[str, Manifest]
+    pools: HostPools
+    qemu_img: QemuImg
+    source: HttpSource
+    host: str
+
+
+class ImageController:
+    """One for a process. `enqueue` puts an image's key into the queue."""
+
+    def __init__(self, tools: ImageTools, enqueue: Callable[[str], None]) -> None:
+        self._tools = tools
+        self._transfers = Transfers(enqueue)
+
+    async def reconcile(self, key: str) -> float | None:
+        """Bring the image nearer; seconds until the next look."""
+        manifest = self._tools.images.get(key)
+        if manifest is None:
+            return None
+        image = Image.model_validate(manifest)
+        if image.status.host != self._tools.host:
+            return None
+        try:
+            verdict, again_s = await self._advance(image, key)
+        except WaitingError as error:
+            verdict, again_s = verdict_of_error(error), error.retry_after_s
+        except PermanentError as error:
+            verdict, again_s = verdict_of_error(error), _LOOK_AGAIN_S
+        await self._report(manifest, image, verdict)
+        return again_s
+
+    async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received:
+        """Take an image that somebody sends, for an Image with `upload: {}` that waits on this host.
+
+        Raises QuantixError: NotWaiting when there is nothing to send, else as `receive_image`.
+        """
+        manifest = self._tools.images.get(key)
+        image = Image.model_validate(manifest) if manifest else None
+        if image is None or image.deleting or image.status.host != self._tools.host:
+            raise PermanentError(
+                "NotWaiting",
+                f"Image {key} is not on host {self._tools.host}",
+                "qx image show says where it is",
+            )
+        if image.spec.upload is None:
+            raise PermanentError(
+                "NotWaiting", f"Image {key} is not made by upload", "make a new one with upload: {}"
+            )
+        pool = await self._tools.pools.pool(image.spec.pool)
+        uid = image.metadata.uid
+        if await asyncio.to_thread(pool.image(uid).exists):
+            raise PermanentError("NotWaiting", f"Image {key} was sent already", "an image never changes")
+        before = self._transfers.get(uid)
+        if before is not None and before.running:
+            raise PermanentError("NotWaiting", f"Image {key} is being sent by another", "wait for that one")
+
+        async def receive(transfer: Transfer) -> Received:
+            return await self._receive(pool, image, chunks, length_bytes, transfer)
+
+        transfer = self._transfers.begin(uid, key, receive)
+        assert transfer.task is not None
+        await asyncio.wait({transfer.task})
+        if transfer.received is None:
+            raise transfer.error or PermanentError("NotWaiting", f"Image {key} was deleted meanwhile")
+        return transfer.received
+
+    async def stop(self) -> None:
+        """Stop receiving; what is half there is removed."""
+        await self._transfers.stop()
+
+    async def _advance(self, image: Image, key: str) -> tuple[ImageVerdict, float]:
+        uid = image.metadata.uid
+        if image.deleting:
+            await self._transfers.forget(uid)
+            return await self._remove(image)
+        transfer = self._transfers.get(uid)
+        if transfer is not None and transfer.running:
+            return _under_way(image, transfer), _PROGRESS_S
+        pool = await self._tools.pools.pool(image.spec.pool)
+        if await asyncio.to_thread(pool.image(uid).exists):
+            return await self._present(image, key, pool, transfer)
+        return self._absent(image, key, pool, transfer)
+
+    async def _present(
+        self, image: Image, key: str, pool: PoolDir, transfer: Transfer | None
+    ) -> tuple[ImageVerdict, float]:
+        known = _known(image)
+        if transfer is not None and transfer.received is not None:
+            known = transfer.received
+        if known is not None:
+            text = render("Verified").text
+            return ImageVerdict("Verified", text, True, known.facts, known.checksum), _LOOK_AGAIN_S
+        if transfer is not None and transfer.error is not None:
+            return verdict_of_error(transfer.error), transfer.retry_in_s() or _LOOK_AGAIN_S
+        # The API lost what we said about a file that is there: say it again
+        path = pool.image(image.metadata.uid)
+
+        async def verify(_: Transfer) -> Received:
+            checksum = await hash_file(path)
+            facts = await check_file(path, _expectation(image), pool, self._tools.qemu_img)
+            return Received(facts, checksum)
+
+        self._transfers.begin(image.metadata.uid, key, verify)
+        return ImageVerdict("Verifying", render("Verifying").text, True), _PROGRESS_S
+
+    def _absent(
+        self, image: Image, key: str, pool: PoolDir, transfer: Transfer | None
+    ) -> tuple[ImageVerdict, float]:
+        if transfer is not None and transfer.error is not None:
+            again_s = transfer.retry_in_s()
+            if again_s is None or again_s > 0:
+                return verdict_of_error(transfer.error), again_s or _LOOK_AGAIN_S
+        url = image.spec.url
+        if url is None:
+            if image.spec.upload is None:
+                raise PermanentError(
+                    "ImageRefused",
+                    "This version makes no images of volumes.",
+                    f"copy the disk, then qx image upload {image.metadata.name} FILE",
+                )
+            return waiting_for_upload(image.metadata.name), _LOOK_AGAIN_S
+
+        async def download(started: Transfer) -> Received:
+            async with self._tools.source.open(url) as found:
+                started.total_bytes = found.length_bytes
+                return await self._receive(pool, image, found.chunks, found.length_bytes, started)
+
+        log.info("image is being downloaded", image=key, uid=image.metadata.uid)
+        return _under_way(image, self._transfers.begin(image.metadata.uid, key, download)), _PROGRESS_S
+
+    async def _receive(
+        self,
+        pool: PoolDir,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        length_bytes: int | None,
+        transfer: Transfer,
+    ) -> Received:
+        transfer.total_bytes = length_bytes
+        received = await receive_image(
+            pool,
+            _expectation(image),
+            chunks,
+            self._tools.qemu_img,
+            length_bytes=length_bytes,
+            on_progress=transfer.on_progress,
+        )
+        log.info(
+            "image kept",
+            image=image.key,
+            uid=image.metadata.uid,
+            format=str(received.facts.format),
+            checksum=received.checksum,
+        )
+        return received
+
+    async def _remove(self, image: Image) -> tuple[ImageVerdict, float]:
+        """Remove the file from every pool of this host, unless a volume here is still based on it."""
+        for found in self._tools.pools.reached():
+            pool = self._tools.pools.directory(found)
+            path = pool.image(image.metadata.uid)
+            if not await asyncio.to_thread(path.exists):
+                continue
+            if users := await asyncio.to_thread(_based_on, pool, image.metadata.uid):
+                text = f"{len(users)} volumes of pool {pool.name} are based on its file."
+                return ImageVerdict("InUse", f"{text} Try: delete those first.", True), _IN_USE_S
+            await asyncio.to_thread(remove_tree, path)
+            log.info("image removed", image=image.key, uid=image.metadata.uid, pool=pool.name)
+        return ImageVerdict("Deleting", "Its file is gone.", False), _LOOK_AGAIN_S
+
+    async def _report(self, manifest: Manifest, image: Image, verdict: ImageVerdict) -> None:
+        status = derive_status(image, verdict, datetime.now(UTC))
+        try:
+            written = await apply_if_changed(
+                self._tools.api, IMAGES, manifest, {"status": status}, manager=MANAGER
+            )
+        except NotFound:
+            return
+        if written is not None:
+            log.info("image reported", image=image.key, phase=status["phase"], reason=verdict.reason)
+
+
+def _expectation(image: Image) -> Expectation:
+    return Expectation(
+        uid=image.metadata.uid,
+        image_format=image.spec.format,
+        checksum=image.spec.checksum or "",
+        max_virtual_size_bytes=size_bytes(image.spec.max_virtual_size),
+    )
+
+
+def _known(image: Image) -> Received | None:
+    status = image.status
+    if not status.checksum or not status.format or not status.virtual_size:
+        return None
+    facts = ImageFacts(ImageFormat(status.format), size_bytes(status.virtual_size))
+    return Received(facts, status.checksum)
+
+
+def _under_way(image: Image, transfer: Transfer) -> ImageVerdict:
+    done, total = transfer.shown
+    text = render("ImageDownloading", image=image.metadata.name).text
+    return ImageVerdict("ImageDownloading", text, True, done_bytes=done, total_bytes=total)
+
+
+def _based_on(pool: PoolDir, uid: str) -> list[Path]:
+    """The volumes of the pool whose backing file is this image."""
+    found = []
+    for directory in pool.volumes.iterdir():
+        disk = read_disk_file(directory / "data")
+        if disk is not None and disk.backing.endswith(f"/images/{uid}"):
+            found.append(directory)
+    return found

@@ -1,0 +1,88 @@
+"""What hostd says about an Image: pure, from what the controller found.
+
+Called by the image controller. One apply carries all fields of manager `quantix-hostd`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from quantix_api import Image
+from quantix_api.conditions import STALLED_REASONS
+from quantix_api.errors import QuantixError
+from quantix_api.messages import render
+from quantix_api.quantities import format_size
+from quantix_hostd.conditions import Finding, render_conditions
+from quantix_hostd.image.formats import ImageFacts
+
+_PHASES = {
+    "Verified": "Ready",
+    "ImageDownloading": "Downloading",
+    "Verifying": "Verifying",
+    "WaitingForUpload": "Pending",
+    "PoolNotFound": "Pending",
+    "Deleting": "Pending",
+    "InUse": "Pending",
+}
+
+
+@dataclass(frozen=True)
+class ImageVerdict:
+    """How an image is on this host. `facts` and `checksum` are known once it was checked."""
+
+    reason: str
+    message: str
+    present: bool
+    facts: ImageFacts | None = None
+    checksum: str = ""
+    done_bytes: int = 0
+    total_bytes: int | None = None
+
+
+def verdict_of_error(error: QuantixError) -> ImageVerdict:
+    """For an image that could not be received or kept."""
+    return ImageVerdict(error.reason, str(error), present=False)
+
+
+def waiting_for_upload(name: str) -> ImageVerdict:
+    """For an image that somebody has to send."""
+    return ImageVerdict("WaitingForUpload", render("WaitingForUpload", name=name).text, present=False)
+
+
+def derive_status(image: Image, verdict: ImageVerdict, now: datetime) -> dict[str, Any]:
+    """The status of the Image, as the API takes it."""
+    status: dict[str, Any] = {
+        "observedGeneration": image.metadata.generation,
+        "phase": _PHASES.get(verdict.reason, "Failed"),
+        "data": "Present" if verdict.present else "Absent",
+    }
+    if verdict.facts is not None:
+        status["format"] = str(verdict.facts.format)
+        status["virtualSize"] = format_size(verdict.facts.virtual_size_bytes)
+        status["checksum"] = verdict.checksum
+    if verdict.done_bytes:
+        status["progress"] = _progress(verdict)
+    findings = _findings(verdict)
+    status["conditions"] = render_conditions(
+        findings, image.status.conditions, image.metadata.generation, now
+    )
+    return status
+
+
+def _findings(verdict: ImageVerdict) -> list[Finding]:
+    reason, message = verdict.reason, verdict.message
+    if reason == "Verified":
+        return [Finding("Ready", "True", reason, message)]
+    ready = Finding("Ready", "False", reason, message)
+    kind = "Stalled" if reason in STALLED_REASONS else "Reconciling"
+    return [ready, Finding(kind, "True", reason, message)]
+
+
+def _progress(verdict: ImageVerdict) -> dict[str, Any]:
+    progress: dict[str, Any] = {"doneBytes": verdict.done_bytes}
+    if verdict.total_bytes:
+        progress["totalBytes"] = verdict.total_bytes
+        progress["percent"] = min(100, verdict.done_bytes * 100 // verdict.total_bytes)
+    return progress

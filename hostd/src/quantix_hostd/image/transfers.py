@@ -1,0 +1,110 @@
+"""What is being received right now: one background task for each image, with its progress and its end.
+
+Owned by the image controller. A transfer outlives the look that began it; its end puts the image's key back
+into the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_hostd.image.receive import Received
+
+_FIRST_RETRY_S = 10.0
+_LAST_RETRY_S = 300.0
+_REPORT_EVERY_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Transfer:
+    """One image on its way. `shown` is what was last reported: it changes at most every 5 s."""
+
+    total_bytes: int | None = None
+    done_bytes: int = 0
+    task: asyncio.Task[None] | None = None
+    received: Received | None = None
+    error: QuantixError | None = None
+    failures: int = 0
+    retry_at_s: float = 0.0
+    shown: tuple[int, int | None] = (0, None)
+    _shown_at_s: float = field(default=0.0)
+
+    @property
+    def running(self) -> bool:
+        return self.task is not None and not self.task.done()
+
+    def on_progress(self, done_bytes: int) -> None:
+        """Called for every piece; what is shown follows slowly."""
+        self.done_bytes = done_bytes
+        now = time.monotonic()
+        if now - self._shown_at_s >= _REPORT_EVERY_S:
+            self._shown_at_s = now
+            self.shown = (done_bytes, self.total_bytes)
+
+    def retry_in_s(self) -> float | None:
+        """Seconds until it should be tried again; None when that is no use."""
+        if isinstance(self.error, PermanentError):
+            return None
+        return max(0.0, self.retry_at_s - time.monotonic())
+
+
+Work = Callable[[Transfer], Coroutine[Any, Any, Received]]
+
+
+class Transfers:
+    """All transfers of this process, by image UID. `on_end` hears the key of each that ended."""
+
+    def __init__(self, on_end: Callable[[str], None]) -> None:
+        self._on_end = on_end
+        self._by_uid: dict[str, Transfer] = {}
+
+    def get(self, uid: str) -> Transfer | None:
+        return self._by_uid.get(uid)
+
+    def begin(self, uid: str, key: str, work: Work) -> Transfer:
+        """Start `work` in the background; failures of earlier tries are remembered for the waiting time."""
+        before = self._by_uid.get(uid)
+        transfer = Transfer(failures=before.failures if before else 0)
+        self._by_uid[uid] = transfer
+        transfer.task = asyncio.create_task(self._run(transfer, key, work), name=f"image-{uid}")
+        return transfer
+
+    async def forget(self, uid: str) -> None:
+        """Stop it if it runs, and forget how it ended."""
+        transfer = self._by_uid.pop(uid, None)
+        if transfer is not None and transfer.task is not None:
+            transfer.task.cancel()
+            await asyncio.wait({transfer.task})
+
+    async def stop(self) -> None:
+        """Stop all: what is half-received is removed."""
+        for uid in list(self._by_uid):
+            await self.forget(uid)
+
+    async def _run(self, transfer: Transfer, key: str, work: Work) -> None:
+        try:
+            transfer.received = await work(transfer)
+        except QuantixError as error:
+            self._failed(transfer, key, error)
+        except OSError as error:
+            self._failed(
+                transfer, key, TransientError("PoolFull", f"The image cannot be kept. Said: {error}.")
+            )
+        finally:
+            self._on_end(key)
+
+    def _failed(self, transfer: Transfer, key: str, error: QuantixError) -> None:
+        transfer.failures += 1
+        transfer.error = error
+        delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(transfer.failures - 1, 10))
+        transfer.retry_at_s = time.monotonic() + delay_s
+        log.warning("image not received", image=key, reason=error.reason, error=str(error))

@@ -1,0 +1,105 @@
+"""The pools of this host: which StoragePools it reaches, and where they lie here.
+
+Used by the host, image and volume controllers. Reads the cached StoragePools and Host only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantix_api import Host, StoragePool
+from quantix_api.errors import PermanentError, QuantixError, WaitingError
+from quantix_api.layout import Layout
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.pool_dir import PoolDir
+
+_HOST_LABEL = "quantix.io/host"
+_RETRY_S = 5.0
+
+
+@dataclass(frozen=True)
+class HostPools:
+    """`stores` are the caches of StoragePools and Hosts; `owner` is root with QEMU's group."""
+
+    pools: Mapping[str, Mapping[str, Any]]
+    hosts: Mapping[str, Mapping[str, Any]]
+    host: str
+    layout: Layout
+    owner: FileOwner
+
+    def reached(self) -> tuple[StoragePool, ...]:
+        """The `dir` pools whose selector takes this host, oldest first."""
+        known = [StoragePool.model_validate(manifest) for manifest in self.pools.values()]
+        mine = [pool for pool in known if pool.spec.dir and not pool.deleting and self._selects(pool)]
+        return tuple(sorted(mine, key=_age))
+
+    async def pool(self, name: str | None) -> PoolDir:
+        """The pool of this name (None: the default one), its directories made.
+
+        Raises WaitingError (PoolNotFound), PermanentError (PoolUnreachable: not for this host) or
+        TransientError (PoolUnreachable).
+        """
+        found = self._find(name)
+        if found.spec.dir is None or not self._selects(found):
+            raise PermanentError(
+                "PoolUnreachable",
+                f"Host {self.host} does not reach pool {found.metadata.name}.",
+                "correct hostSelector of the pool, or use another one",
+            )
+        directory = self.directory(found)
+        await asyncio.to_thread(directory.prepare, create=self._is_ours(directory.path))
+        return directory
+
+    def directory(self, pool: StoragePool) -> PoolDir:
+        """Where a `dir` pool lies on this host."""
+        if pool.spec.dir is None:
+            raise ValueError(f"{pool.metadata.name} is no dir pool")
+        return PoolDir(pool.metadata.name, Path(pool.spec.dir.path), self.owner, self.host)
+
+    async def problem(self, pool: StoragePool) -> str:
+        """Why this host cannot use a pool that it should reach; "" when it can."""
+        try:
+            await self.pool(pool.metadata.name)
+        except QuantixError as error:
+            return str(error)
+        return ""
+
+    def _find(self, name: str | None) -> StoragePool:
+        if name is not None:
+            manifest = self.pools.get(name)
+            if manifest is None:
+                raise WaitingError(
+                    "PoolNotFound",
+                    f"There is no pool {name}.",
+                    "create it or correct the name; it then goes on by itself",
+                    retry_after_s=_RETRY_S,
+                )
+            return StoragePool.model_validate(manifest)
+        everything = map(StoragePool.model_validate, self.pools.values())
+        defaults = sorted((pool for pool in everything if pool.spec.default), key=_age)
+        if not defaults:
+            raise WaitingError(
+                "PoolNotFound",
+                "No pool is the default one.",
+                "set spec.default of a pool, or name one; it then goes on by itself",
+                retry_after_s=_RETRY_S,
+            )
+        return defaults[0]
+
+    def _selects(self, pool: StoragePool) -> bool:
+        manifest = self.hosts.get(self.host)
+        labels = dict(Host.model_validate(manifest).metadata.labels) if manifest else {}
+        labels.setdefault(_HOST_LABEL, self.host)
+        return all(labels.get(key) == value for key, value in pool.spec.host_selector.items())
+
+    def _is_ours(self, path: Path) -> bool:
+        """Only below our own data directory is a missing directory made: elsewhere a disk may be missing."""
+        return path.is_relative_to(self.layout.data)
+
+
+def _age(pool: StoragePool) -> tuple[str, str]:
+    return str(pool.metadata.creation_timestamp or ""), pool.metadata.name

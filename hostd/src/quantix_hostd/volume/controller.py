@@ -1,0 +1,212 @@
+"""Brings each Volume of this host to what the API wants: make its data, grow it, remove it once it is
+deleted.
+
+`main` feeds the queue (keys `namespace/name`). Data of a volume that a VM has is only changed by that VM's
+start and its QEMU; all other work takes the volume's claim first (ha.md, section Ownership).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from quantix_api import Image, VirtualMachine, Volume
+from quantix_api.errors import PermanentError, QuantixError, TransientError, WaitingError
+from quantix_api.messages import render
+from quantix_api.quantities import size_bytes
+from quantix_api.resources import VOLUMES
+from quantix_client.api import ApiClient
+from quantix_client.apply import apply_if_changed
+from quantix_client.errors import NotFound
+from quantix_hostd.clients.claims import Claim, ClaimRefusedError, ClaimStore, VolumePlace, release, take
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.image.formats import ImageFormat
+from quantix_hostd.pools import HostPools
+from quantix_hostd.volume.disk_file import Base, DiskFileMaker, Recipe, read_disk_file, remove_volume
+from quantix_hostd.volume.status import VolumeVerdict, derive_status
+from quantix_hostd.volume.wanted import belongs_to_vm, image_key_of, is_mine
+
+MANAGER = "quantix-hostd"
+_LOOK_AGAIN_S = 300.0
+_SOON_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class VolumeTools:
+    """Everything the volume controller acts with; the mappings are caches."""
+
+    api: ApiClient
+    volumes: Mapping[str, Manifest]
+    images: Mapping[str, Manifest]
+    machines: Mapping[str, Manifest]
+    pools: HostPools
+    maker: DiskFileMaker
+    claims: ClaimStore
+    cluster_uid: str
+    host: str
+
+
+class VolumeController:
+    """One for a process."""
+
+    def __init__(self, tools: VolumeTools) -> None:
+        self._tools = tools
+
+    async def reconcile(self, key: str) -> float | None:
+        """Bring the volume nearer; seconds until the next look. Raises TransientError: tried again."""
+        manifest = self._tools.volumes.get(key)
+        if manifest is None:
+            return None
+        volume = Volume.model_validate(manifest)
+        machines = map(VirtualMachine.model_validate, self._tools.machines.values())
+        if not is_mine(volume, self._tools.host, machines):
+            return None
+        again_s: float | None = _LOOK_AGAIN_S
+        failure: TransientError | None = None
+        try:
+            verdict = await self._advance(volume)
+        except WaitingError as error:
+            verdict, again_s = _verdict_of(volume, error), error.retry_after_s
+        except PermanentError as error:
+            verdict = _verdict_of(volume, error)
+        except TransientError as error:
+            verdict, failure = _verdict_of(volume, error), error
+        await self._report(manifest, volume, verdict)
+        if failure is not None:
+            raise failure
+        return again_s
+
+    async def _advance(self, volume: Volume) -> VolumeVerdict:
+        handle = volume.status.handle or volume.metadata.uid
+        pool = await self._tools.pools.pool(volume.status.pool or volume.spec.pool)
+        if volume.deleting:
+            return await self._remove(pool, volume, handle)
+        path = pool.volume_data(handle)
+        disk = await asyncio.to_thread(read_disk_file, path)
+        if disk is None:
+            if volume.status.data == "Present":
+                raise PermanentError(
+                    "DataMissing",
+                    f"The data of {volume.metadata.name} is gone from pool {pool.name}.",
+                    "bring the pool's disk back, or restore the volume from a backup",
+                )
+            await self._make(pool, volume, handle)
+            disk = await asyncio.to_thread(read_disk_file, path)
+        wanted = size_bytes(volume.spec.size) if volume.spec.size else 0
+        if disk is not None and disk.capacity_bytes < wanted and not belongs_to_vm(volume):
+            await self._grow(pool, volume, handle, wanted)
+            disk = await asyncio.to_thread(read_disk_file, path)
+        capacity = disk.capacity_bytes if disk else 0
+        return VolumeVerdict("Available", render("Available").text, handle, pool.name, capacity)
+
+    async def _make(self, pool: PoolDir, volume: Volume, handle: str) -> None:
+        recipe = Recipe(
+            handle=handle,
+            size_bytes=size_bytes(volume.spec.size) if volume.spec.size else 0,
+            base=await self._base(pool, volume),
+            full_copy=volume.spec.copy_mode == "Full",
+        )
+        await self._tools.maker.make(pool, recipe)
+        log.info(
+            "volume made",
+            volume=volume.key,
+            uid=volume.metadata.uid,
+            pool=pool.name,
+            size_bytes=recipe.final_size_bytes,
+        )
+
+    async def _base(self, pool: PoolDir, volume: Volume) -> Base | None:
+        """The image to make it from, None for a blank one. Raises WaitingError until the image is here."""
+        if volume.spec.source is None:
+            return None
+        key = image_key_of(volume)
+        if key is None:
+            raise PermanentError(
+                "SourceNotFound", "This version makes volumes of images only.", "name an image in spec.source"
+            )
+        manifest = self._tools.images.get(key)
+        if manifest is None:
+            raise _waiting("SourceNotFound", render("SourceNotFound", kind="image", source=key).text)
+        image = Image.model_validate(manifest)
+        ready = image.status.condition("Ready")
+        if ready is None or ready.status != "True" or image.status.format is None:
+            refused = ready is not None and ready.reason in ("ImageRefused", "ChecksumMismatch")
+            reason = "ImageRefused" if refused else "ImageDownloading"
+            raise _waiting(reason, render(reason, image=image.metadata.name).text)
+        path = pool.image(image.metadata.uid)
+        if not await asyncio.to_thread(path.exists):
+            raise _waiting("ImageDownloading", render("ImageDownloading", image=image.metadata.name).text)
+        driver = ImageFormat(image.status.format).driver
+        if driver == "raw":
+            return Base(image.metadata.uid, driver, (await asyncio.to_thread(path.stat)).st_size)
+        disk = await asyncio.to_thread(read_disk_file, path)
+        return Base(image.metadata.uid, driver, disk.capacity_bytes if disk else 0)
+
+    async def _grow(self, pool: PoolDir, volume: Volume, handle: str, wanted_bytes: int) -> None:
+        place = VolumePlace(pool.path, handle)
+        claim = await self._take(place, volume)
+        try:
+            await self._tools.maker.grow(pool.volume_data(handle), wanted_bytes)
+            log.info("volume grown", volume=volume.key, uid=volume.metadata.uid, size_bytes=wanted_bytes)
+        finally:
+            holder = claim.holder
+            freed = release(claim, self._tools.host, holder.epoch if holder else 0)
+            await asyncio.to_thread(self._tools.claims.compare_and_set, place, claim, freed)
+
+    async def _take(self, place: VolumePlace, volume: Volume) -> Claim:
+        """The claim of a volume that no VM has, held under an epoch of its own. Raises WaitingError
+        (InUse).
+        """
+        found = await asyncio.to_thread(self._tools.claims.read, place)
+        if found is None:
+            raise TransientError("DataMissing", f"Volume {volume.metadata.name} has no claim in its pool.")
+        host, uid = self._tools.host, volume.metadata.uid
+        if found.holder is not None and found.vm_uid == uid and found.holder.host == host:
+            return found
+        try:
+            held = take(found, host, found.floor + 1, uid, self._tools.cluster_uid)
+        except ClaimRefusedError as error:
+            raise _waiting("InUse", str(error)) from error
+        await asyncio.to_thread(self._tools.claims.compare_and_set, place, found, held)
+        return held
+
+    async def _remove(self, pool: PoolDir, volume: Volume, handle: str) -> VolumeVerdict:
+        if await asyncio.to_thread(pool.volume(handle).exists):
+            place = VolumePlace(pool.path, handle)
+            if await asyncio.to_thread(self._tools.claims.read, place) is not None:
+                await self._take(place, volume)
+            await asyncio.to_thread(remove_volume, pool, handle)
+            log.info("volume removed", volume=volume.key, uid=volume.metadata.uid, pool=pool.name)
+        return VolumeVerdict("Deleting", "Its data is gone.", handle, pool.name)
+
+    async def _report(self, manifest: Manifest, volume: Volume, verdict: VolumeVerdict) -> None:
+        status = derive_status(volume, verdict, self._tools.host, datetime.now(UTC))
+        try:
+            written = await apply_if_changed(
+                self._tools.api, VOLUMES, manifest, {"status": status}, manager=MANAGER
+            )
+        except NotFound:
+            return
+        if written is not None:
+            log.info("volume reported", volume=volume.key, phase=status["phase"], reason=verdict.reason)
+
+
+def _waiting(reason: str, message: str) -> WaitingError:
+    return WaitingError(reason, message, retry_after_s=_SOON_S)
+
+
+def _verdict_of(volume: Volume, error: QuantixError) -> VolumeVerdict:
+    """What was reported of the data before stays true: an error tells nothing about it."""
+    before = volume.status
+    capacity = size_bytes(before.capacity) if before.capacity and before.data == "Present" else 0
+    known = error.reason if error.reason not in ("CommandFailed", "CommandTimedOut") else "Creating"
+    return VolumeVerdict(known, str(error), before.handle or "", before.pool or "", capacity)

@@ -1,0 +1,69 @@
+"""What hostd says about a Volume: pure, from what the controller found.
+
+Called by the volume controller. One apply carries all fields of manager `quantix-hostd`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from quantix_api import Volume
+from quantix_api.conditions import STALLED_REASONS
+from quantix_api.quantities import format_size
+from quantix_hostd.conditions import Finding, render_conditions
+from quantix_hostd.volume.wanted import belongs_to_vm
+
+_FAILED = frozenset({"DataMissing", "ImageRefused"})
+
+
+@dataclass(frozen=True)
+class VolumeVerdict:
+    """How a volume is on this host. `capacity_bytes` is 0 while nothing is there."""
+
+    reason: str
+    message: str
+    handle: str = ""
+    pool: str = ""
+    capacity_bytes: int = 0
+
+    @property
+    def available(self) -> bool:
+        return self.reason == "Available"
+
+
+def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: datetime) -> dict[str, Any]:
+    """The status of the Volume, as the API takes it."""
+    status: dict[str, Any] = {
+        "observedGeneration": volume.metadata.generation,
+        "host": host,
+        "phase": _phase(volume, verdict),
+        "data": "Present" if verdict.capacity_bytes else "Absent",
+    }
+    if verdict.handle:
+        status["handle"] = verdict.handle
+    if verdict.pool:
+        status["pool"] = verdict.pool
+    if verdict.capacity_bytes:
+        status["capacity"] = format_size(verdict.capacity_bytes)
+    status["conditions"] = render_conditions(
+        _findings(verdict), volume.status.conditions, volume.metadata.generation, now
+    )
+    return status
+
+
+def _phase(volume: Volume, verdict: VolumeVerdict) -> str:
+    if verdict.available:
+        return "InUse" if belongs_to_vm(volume) else "Available"
+    if verdict.reason in _FAILED:
+        return "Failed"
+    return "Creating" if verdict.reason in ("Creating", "Copying", "ImageDownloading") else "Pending"
+
+
+def _findings(verdict: VolumeVerdict) -> list[Finding]:
+    if verdict.available:
+        return [Finding("Ready", "True", verdict.reason, verdict.message)]
+    ready = Finding("Ready", "False", verdict.reason, verdict.message)
+    kind = "Stalled" if verdict.reason in STALLED_REASONS else "Reconciling"
+    return [ready, Finding(kind, "True", verdict.reason, verdict.message)]

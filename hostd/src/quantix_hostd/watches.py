@@ -1,0 +1,162 @@
+"""What this host sees of the API: field-selected watches, and by name what no selection delivers.
+
+Made by `main`. Everything else reads `stores`; `on_change` hears each change. A Volume that nobody has yet,
+and an Image that another host keeps, are in no selection of ours: they are read by name while a VM of this
+host needs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+from quantix_api import VirtualMachine, Volume
+from quantix_api.resources import (
+    HOST_RECOVERIES,
+    HOSTS,
+    IMAGES,
+    NETWORKS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
+from quantix_client import ApiClient, ApiError, Change, NotFound, Reflector, split_key
+from quantix_hostd.volume.wanted import image_key, image_key_of, volume_keys
+
+_LOOK_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+Manifest = dict[str, Any]
+OnChange = Callable[[Resource, Change], None]
+
+
+class NamedObjects:
+    """Objects read by name, again and again, while `wanted` names them."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        wanted: Callable[[], Iterator[tuple[Resource, str]]],
+        on_change: OnChange,
+    ) -> None:
+        self._api = api
+        self._wanted = wanted
+        self._on_change = on_change
+        self._wake = asyncio.Event()
+        self.stores: Mapping[Resource, MutableMapping[str, Manifest]] = {VOLUMES: {}, IMAGES: {}}
+
+    def wake(self) -> None:
+        """Look at once: what is wanted may have changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._wake.clear()
+            wanted = set(self._wanted())
+            for resource, store in self.stores.items():
+                for key in [key for key in store if (resource, key) not in wanted]:
+                    del store[key]
+            for resource, key in sorted(wanted, key=lambda item: (item[0].plural, item[1])):
+                await self._read(resource, key)
+            try:
+                async with asyncio.timeout(_LOOK_S if wanted else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _read(self, resource: Resource, key: str) -> None:
+        namespace, name = split_key(key)
+        store = self.stores[resource]
+        previous = store.get(key)
+        try:
+            found = await self._api.get(resource, name, namespace)
+        except NotFound:
+            if store.pop(key, None) is not None and previous is not None:
+                self._on_change(resource, Change("DELETED", key, previous, previous))
+            return
+        except ApiError as error:
+            log.debug("not read", kind=resource.kind, key=key, reason=error.reason)
+            return
+        version = found["metadata"]["resourceVersion"]
+        if previous is None or previous["metadata"]["resourceVersion"] != version:
+            store[key] = found
+            self._on_change(
+                resource, Change("ADDED" if previous is None else "MODIFIED", key, found, previous)
+            )
+
+
+class Watches:
+    """All that this host reads of the API. `stores` are live mappings from key to manifest."""
+
+    def __init__(self, api: ApiClient, host: str, on_change: OnChange) -> None:
+        self._on_change = on_change
+        selections = {
+            VIRTUAL_MACHINES: f"status.assignment.host={host}",
+            VOLUMES: f"status.host={host}",
+            IMAGES: f"status.host={host}",
+            STORAGE_POOLS: "",
+            NETWORKS: "",
+            HOST_RECOVERIES: "",
+            HOSTS: f"metadata.name={host}",
+        }
+        self._reflectors = {
+            resource: Reflector(api, resource, field_selector=fields, on_change=self._listener(resource))
+            for resource, fields in selections.items()
+        }
+        self._named = NamedObjects(api, self._wanted, on_change)
+        self.stores: Mapping[Resource, Mapping[str, Manifest]] = {
+            resource: ChainMap(reflector.store, self._named.stores.get(resource, {}))
+            for resource, reflector in self._reflectors.items()
+        }
+
+    @property
+    def synced(self) -> bool:
+        """Whether every selection was read since this process started."""
+        return all(reflector.synced.is_set() for reflector in self._reflectors.values())
+
+    async def wait_synced(self) -> None:
+        for reflector in self._reflectors.values():
+            await reflector.synced.wait()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for resource, reflector in self._reflectors.items():
+                group.create_task(reflector.run(), name=f"watch-{resource.plural}")
+            group.create_task(self._named.run(), name="named")
+
+    def _listener(self, resource: Resource) -> Callable[[Change], None]:
+        def listen(change: Change) -> None:
+            if resource in (VIRTUAL_MACHINES, VOLUMES, IMAGES):
+                self._named.wake()
+            self._on_change(resource, change)
+
+        return listen
+
+    def _wanted(self) -> Iterator[tuple[Resource, str]]:
+        """What VMs of this host need and no selection delivers."""
+        volumes = self.stores[VOLUMES]
+        selected_volumes, selected_images = self._reflectors[VOLUMES].store, self._reflectors[IMAGES].store
+        image_keys: set[str] = set()
+        for manifest in self._reflectors[VIRTUAL_MACHINES].store.values():
+            vm = VirtualMachine.model_validate(manifest)
+            for key in volume_keys(vm):
+                if key not in selected_volumes:
+                    yield VOLUMES, key
+                if found := volumes.get(key):
+                    image_keys |= {image_key_of(Volume.model_validate(found)) or ""}
+            image_keys |= {
+                image_key(vm.metadata.namespace, cdrom.image) for cdrom in vm.spec.cdroms if cdrom.image
+            }
+        for manifest in selected_volumes.values():
+            image_keys |= {image_key_of(Volume.model_validate(manifest)) or ""}
+        for key in image_keys - {""}:
+            if key not in selected_images:
+                yield IMAGES, key

@@ -115,6 +115,12 @@ def host_roles() -> tuple[Manifest, ...]:
         ),
         *bound_role(
             "quantix:hosts",
+            NAMESPACE_SYSTEM,
+            hosts,
+            rule("", ("configmaps",), ("get",), (CLUSTER_CONFIG_MAP,)),
+        ),
+        *bound_role(
+            "quantix:hosts",
             "kube-system",
             hosts,
             rule("", ("configmaps",), READ, ("extension-apiserver-authentication",)),

@@ -23,7 +23,8 @@ from quantix_client.watching import WatchEvent, read_events
 
 Manifest = dict[str, Any]
 
-# The server ends a watch after this time; bookmarks come about every minute, so longer silence is a dead link
+# The server ends a watch after this time. Bookmarks come about every minute, but only where versions moved on:
+# longer silence is nothing to worry about, and a reason to look
 _WATCH_S = 290
 _SILENCE_S = 100.0
 
@@ -116,7 +117,8 @@ class ApiClient:
     ) -> AsyncIterator[WatchEvent]:
         """Changes after `resource_version`, bookmarks included, until the server ends it (normal, minutes).
 
-        Raises Gone when that version is no longer known, Unreachable on a broken or silent connection.
+        Raises Gone when that version is no longer known, Unreachable on a broken connection, Silent on one
+        that said nothing for `silence_s` seconds.
         """
         params = _selectors(label_selector, field_selector) | {
             "watch": "true",

@@ -65,6 +65,10 @@ class Unreachable(ApiError, TransientError):
     """No answer: refused, reset, timed out, TLS failed. A write may or may not have happened."""
 
 
+class Silent(Unreachable):
+    """A watch that said nothing for long: a dead connection, or nothing happened. Resume it to know."""
+
+
 _BY_CODE: Mapping[int, type[ApiError]] = {
     400: Unprocessable,
     401: Unauthorized,
@@ -90,5 +94,8 @@ def from_status(code: int, status: Mapping[str, Any]) -> ApiError:
         return AlreadyExists(message, code=code, reason=reason)
     if reason == "Expired" or any(cause.get("reason") == "ResourceVersionTooLarge" for cause in causes):
         return Gone(message, code=code, reason=reason)
+    if any(cause.get("field") == "metadata.uid" for cause in causes):
+        # An apply that names the uid of an object that is gone, while a namesake is there (422 on the server)
+        return Conflict(message, code=code, reason="UIDMismatch")
     error = _BY_CODE.get(code, ServerFault if code >= 500 else Unprocessable)
     return error(message, code=code, reason=reason)

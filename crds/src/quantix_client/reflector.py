@@ -24,7 +24,7 @@ import structlog
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, ListResult, Manifest
 from quantix_client.clock import Clock, SystemClock
-from quantix_client.errors import ApiError, Gone
+from quantix_client.errors import ApiError, Gone, Silent
 from quantix_client.watching import WatchEvent
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -95,6 +95,8 @@ class Reflector:
         while True:
             try:
                 await self._follow()
+                failures = 0
+            except Silent:
                 failures = 0
             except Gone:
                 self.counters.relists_after_gone += 1

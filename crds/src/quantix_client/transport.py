@@ -22,7 +22,7 @@ import aiohttp
 from quantix_api.errors import PermanentError
 from quantix_client import kubeconfig
 from quantix_client.clock import Clock, SystemClock
-from quantix_client.errors import ApiError, Unauthorized, Unreachable, from_status
+from quantix_client.errors import ApiError, Silent, Unauthorized, Unreachable, from_status
 
 _ATTEMPTS = 5
 _BACKOFF_S = 0.1
@@ -91,13 +91,15 @@ class Transport:
 
     @asynccontextmanager
     async def stream(self, call: Call, *, silence_s: float) -> AsyncIterator[aiohttp.StreamReader]:
-        """The body of a long answer. Raises Unreachable when nothing arrives for `silence_s` seconds."""
+        """The body of a long answer. Raises Silent when nothing arrives for `silence_s` seconds."""
         timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT_S, sock_read=silence_s)
         try:
             async with self._open(call, timeout) as response:
                 if response.status >= 400:
                     raise await _refusal(response)
                 yield response.content
+        except aiohttp.SocketTimeoutError as error:
+            raise Silent(f"{call.path} was silent for {silence_s:.0f} s") from error
         except _CONNECTION_ERRORS as error:
             raise _unreachable(call, self._access.server, error) from error
 

@@ -234,7 +234,7 @@ async def test_a_watch_yields_events_in_pieces_and_ends_with_the_server(
 
 
 async def test_a_silent_watch_is_given_up(api: FakeApi, client: ApiClient) -> None:
-    with pytest.raises(Unreachable):
+    with pytest.raises(errors.Silent):
         async for _ in client.watch(VIRTUAL_MACHINES, resource_version="100", silence_s=0.1):
             pass
 

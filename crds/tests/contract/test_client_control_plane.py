@@ -1,0 +1,220 @@
+"""The client against the real control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from quantix_api.errors import PermanentError
+from quantix_api.resources import CONFIG_MAPS, LEASES, NAMESPACES
+from quantix_client import (
+    AlreadyExists,
+    ApiClient,
+    Change,
+    Conflict,
+    HostLease,
+    LeaderLease,
+    NotFound,
+    Reflector,
+    Unprocessable,
+    apply_if_changed,
+    owned_fields,
+)
+from quantix_client.reviews import Access, Identity, may, may_i, whose_token
+from quantix_lab.control_plane import ControlPlane
+
+
+@pytest.fixture
+async def client(control_plane: ControlPlane) -> AsyncIterator[ApiClient]:
+    async with ApiClient.from_kubeconfig(control_plane.admin_kubeconfig, user_agent="test") as client:
+        yield client
+
+
+@pytest.fixture
+async def namespace(client: ApiClient) -> str:
+    name = f"client-{uuid.uuid4().hex[:8]}"
+    await client.create(NAMESPACES, {"metadata": {"name": name}})
+    return name
+
+
+def config_map(namespace: str, name: str, **data: str) -> dict[str, object]:
+    return {"metadata": {"name": name, "namespace": namespace}, "data": data}
+
+
+async def test_objects_are_made_read_changed_and_deleted(client: ApiClient, namespace: str) -> None:
+    created = await client.create(CONFIG_MAPS, config_map(namespace, "a", x="1"))
+    with pytest.raises(AlreadyExists):
+        await client.create(CONFIG_MAPS, config_map(namespace, "a"))
+    patched = await client.patch(CONFIG_MAPS, "a", {"data": {"x": "2", "y": "3"}}, namespace)
+    assert patched["data"] == {"x": "2", "y": "3"}
+    with pytest.raises(Conflict):
+        await client.replace(CONFIG_MAPS, {**created, "data": {}})
+    with pytest.raises(Conflict):
+        await client.delete(CONFIG_MAPS, "a", namespace, uid=str(uuid.uuid4()))
+    await client.delete(CONFIG_MAPS, "a", namespace, uid=created["metadata"]["uid"])
+    with pytest.raises(NotFound):
+        await client.get(CONFIG_MAPS, "a", namespace)
+
+
+async def test_a_dry_run_changes_nothing(client: ApiClient, namespace: str) -> None:
+    await client.create(CONFIG_MAPS, config_map(namespace, "a"), dry_run=True)
+    await client.apply(CONFIG_MAPS, config_map(namespace, "b"), manager="me", dry_run=True)
+    assert [item["metadata"]["name"] for item in (await client.list(CONFIG_MAPS, namespace)).items] == []
+
+
+async def test_a_paged_list_is_whole_and_selects(client: ApiClient, namespace: str) -> None:
+    for number in range(7):
+        await client.create(CONFIG_MAPS, config_map(namespace, f"m-{number}"))
+    listed = await client.list(CONFIG_MAPS, namespace, limit=3)
+    assert [item["metadata"]["name"] for item in listed.items] == [f"m-{number}" for number in range(7)]
+    assert {item["kind"] for item in listed.items} == {"ConfigMap"}
+    only = await client.list(CONFIG_MAPS, namespace, field_selector="metadata.name=m-3")
+    assert [item["metadata"]["name"] for item in only.items] == ["m-3"]
+    with pytest.raises(Unprocessable):
+        await client.list(CONFIG_MAPS, namespace, field_selector="data.x=1")
+
+
+async def test_an_apply_owns_what_it_sends_and_repeating_it_is_no_write(
+    client: ApiClient, namespace: str
+) -> None:
+    live = await client.create(CONFIG_MAPS, config_map(namespace, "a", theirs="1"))
+
+    async def own(**data: str) -> dict[str, object] | None:
+        current = await client.get(CONFIG_MAPS, "a", namespace)
+        return await apply_if_changed(
+            client, CONFIG_MAPS, current, {"data": data}, manager="me", subresource=""
+        )
+
+    written = await own(mine="1", also="2")
+    assert written is not None
+    assert written["data"] == {"theirs": "1", "mine": "1", "also": "2"}
+    assert owned_fields(written, "me") == {"data": {"mine": "1", "also": "2"}}
+    assert owned_fields(written, "another") == {}
+    assert await own(mine="1", also="2") is None
+    again = await own(mine="1")
+    assert again is not None
+    assert again["data"] == {"theirs": "1", "mine": "1"}
+    fields = {"data": {"x": "1"}}
+    with pytest.raises(Conflict):
+        await apply_if_changed(
+            client, CONFIG_MAPS, live, fields, manager="me", subresource="", on_version=True
+        )
+
+
+async def test_a_namesake_made_since_is_left_alone(client: ApiClient, namespace: str) -> None:
+    first = await client.create(CONFIG_MAPS, config_map(namespace, "a"))
+    await client.delete(CONFIG_MAPS, "a", namespace)
+    await client.create(CONFIG_MAPS, config_map(namespace, "a"))
+    with pytest.raises(Conflict):
+        await apply_if_changed(client, CONFIG_MAPS, first, {"data": {"x": "1"}}, manager="me", subresource="")
+
+
+async def test_a_reflector_tells_every_change_and_sees_objects_leave_its_selection(
+    client: ApiClient, namespace: str
+) -> None:
+    changes: asyncio.Queue[Change] = asyncio.Queue()
+    labelled = config_map(namespace, "a")
+    labelled["metadata"] = {"name": "a", "namespace": namespace, "labels": {"on": "yes"}}
+    await client.create(CONFIG_MAPS, labelled)
+    reflector = Reflector(
+        client, CONFIG_MAPS, namespace=namespace, label_selector="on=yes", on_change=changes.put_nowait
+    )
+    task = asyncio.create_task(reflector.run())
+    try:
+        await asyncio.wait_for(reflector.synced.wait(), 10)
+        await client.patch(CONFIG_MAPS, "a", {"data": {"x": "1"}}, namespace)
+        await client.patch(CONFIG_MAPS, "a", {"metadata": {"labels": {"on": "no"}}}, namespace)
+        told = [await asyncio.wait_for(changes.get(), 10) for _ in range(3)]
+        assert [change.type for change in told] == ["ADDED", "MODIFIED", "DELETED"]
+        assert {change.key for change in told} == {f"{namespace}/a"}
+        assert reflector.store == {}
+    finally:
+        task.cancel()
+
+
+async def test_one_of_two_candidates_leads_and_the_other_follows_at_once_when_it_is_given_away(
+    client: ApiClient, namespace: str
+) -> None:
+    first = LeaderLease(client, "boss", namespace, "one")
+    second = LeaderLease(client, "boss", namespace, "two")
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire())
+    holding = asyncio.create_task(first.hold())
+    await asyncio.sleep(2.5)
+    assert first.leading
+    assert not second.leading
+    assert second.holder == "one"
+    holding.cancel()
+    await first.release()
+    await asyncio.wait_for(waiting, 3)
+    assert second.leading
+    assert not first.leading
+    lease = await client.get(LEASES, "boss", namespace)
+    assert lease["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_leader_whose_lease_is_taken_notices(client: ApiClient, namespace: str) -> None:
+    leader = LeaderLease(client, "boss", namespace, "one")
+    await leader.acquire()
+    await client.patch(LEASES, "boss", {"spec": {"holderIdentity": "thief"}}, namespace)
+    await asyncio.wait_for(leader.hold(), 4)
+    assert not leader.leading
+
+
+async def test_a_host_lease_is_renewed_taken_over_by_its_next_boot_and_refused_to_a_second_machine(
+    client: ApiClient, namespace: str
+) -> None:
+    first = HostLease(client, "h1", "boot-1", namespace=namespace, period_s=0.2)
+    assert await first.renew()
+    before = await client.get(LEASES, "h1", namespace)
+    assert await first.renew()
+    after = await client.get(LEASES, "h1", namespace)
+    assert after["spec"]["renewTime"] > before["spec"]["renewTime"]
+
+    rebooted = HostLease(client, "h1", "boot-2", namespace=namespace, period_s=0.2)
+    task = asyncio.create_task(rebooted.run(lambda: True))
+    await asyncio.sleep(2)
+    assert (await client.get(LEASES, "h1", namespace))["spec"]["holderIdentity"] == "boot-2"
+
+    second = HostLease(client, "h1", "boot-of-another", namespace=namespace, period_s=0.2)
+    with pytest.raises(PermanentError) as caught:
+        await asyncio.wait_for(second.run(lambda: True), 5)
+    assert caught.value.reason == "SecondMachine"
+    assert not task.done()
+    task.cancel()
+
+
+async def test_reviews_tell_who_may_do_what(client: ApiClient, namespace: str) -> None:
+    console = Access("create", "quantix.io", "virtualmachines", namespace, "web-1", "console")
+    assert await may_i(client, console)
+    assert not await may(client, Identity("alice"), console)
+    assert await may(client, Identity("alice", ("system:masters",)), console)
+    assert await whose_token(client, "no.token") is None
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    await client.request("POST", path, json={"metadata": {"name": "robot"}})
+    token = await client.request("POST", f"{path}/robot/token", json={"spec": {}})
+    identity = await whose_token(client, token["status"]["token"])
+    assert identity is not None
+    assert identity.name == f"system:serviceaccount:{namespace}:robot"
+
+
+async def test_replaced_credentials_are_used_without_a_restart(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    copy = tmp_path / "config"
+    copy.write_text(control_plane.admin_kubeconfig.read_text())
+    async with ApiClient.from_kubeconfig(copy, user_agent="test") as client:
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        before = await client.request("POST", path, json=review)
+        replacement = tmp_path / "config.new"
+        replacement.write_text(control_plane.operator_kubeconfig.read_text())
+        replacement.rename(copy)
+        after = await client.request("POST", path, json=review)
+    users = [answer["status"]["userInfo"]["username"] for answer in (before, after)]
+    assert users[1] == "system:serviceaccount:quantix-system:quantix-operator"
+    assert users[0] != users[1]

@@ -1,0 +1,151 @@
+"""The client while the control plane is killed, restarted and restored from an older copy."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from quantix_api.resources import CONFIG_MAPS
+from quantix_client import (
+    ApiClient,
+    Backoff,
+    Change,
+    HostLease,
+    LeaderLease,
+    Reflector,
+    Unreachable,
+    WorkQueue,
+)
+from quantix_lab.control_plane import ControlPlane
+
+NAMESPACE = "default"
+
+
+@pytest.fixture
+async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
+    plane = ControlPlane(tmp_path / "controlplane")
+    await asyncio.to_thread(plane.start)
+    yield plane
+    await asyncio.to_thread(plane.stop)
+
+
+@pytest.fixture
+async def client(plane: ControlPlane) -> AsyncIterator[ApiClient]:
+    async with ApiClient.from_kubeconfig(plane.admin_kubeconfig, user_agent="test", timeout_s=5) as client:
+        yield client
+
+
+async def eventually(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - the reflector has no event for it
+            await asyncio.sleep(0.05)
+
+
+async def put(client: ApiClient, name: str, value: str) -> None:
+    await client.apply(
+        CONFIG_MAPS,
+        {"metadata": {"name": name, "namespace": NAMESPACE}, "data": {"x": value}},
+        manager="test",
+    )
+
+
+async def test_reflector_queue_and_leases_go_on_after_the_api_server_was_killed(
+    plane: ControlPlane, client: ApiClient
+) -> None:
+    queue = WorkQueue("test", backoff=Backoff(first_s=0.1, cap_s=0.5))
+    changes: list[Change] = []
+
+    def changed(change: Change) -> None:
+        changes.append(change)
+        if change.object["metadata"]["name"].startswith("vm-"):
+            queue.add(change.object["metadata"]["name"])
+
+    async def work(name: str) -> None:
+        """Copies what it sees: fails as long as the API is away."""
+        live = reflector.store[f"{NAMESPACE}/{name}"]
+        await put(client, f"copy-of-{name}", live["data"]["x"])
+
+    reflector = Reflector(client, CONFIG_MAPS, namespace=NAMESPACE, on_change=changed)
+    leader = LeaderLease(client, "boss", NAMESPACE, "one")
+    await leader.acquire()
+    beat = HostLease(client, "h1", "boot-1", namespace=NAMESPACE, period_s=0.5)
+
+    def copied(name: str) -> str:
+        copy = reflector.store.get(f"{NAMESPACE}/copy-of-{name}")
+        return copy["data"]["x"] if copy else ""
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(reflector.run()),
+            group.create_task(queue.run(work, 2)),
+            group.create_task(beat.run(lambda: True)),
+        ]
+        holding = group.create_task(leader.hold())
+        await put(client, "vm-1", "before")
+        await eventually(lambda: copied("vm-1") == "before")
+
+        await asyncio.to_thread(plane.kill9)
+        queue.add("vm-1")
+        with pytest.raises(Unreachable):
+            await put(client, "vm-1", "lost")
+        await eventually(lambda: queue.failures("vm-1") > 0)
+        # A leader that cannot renew gives up before its lease can be another's
+        await asyncio.wait_for(holding, 6)
+        assert not leader.leading
+
+        await asyncio.to_thread(plane.start)
+        await put(client, "vm-1", "after")
+        await put(client, "vm-2", "new")
+        await eventually(lambda: copied("vm-1") == "after" and copied("vm-2") == "new")
+        await eventually(lambda: queue.failures("vm-1") == 0)
+        second = LeaderLease(client, "boss", NAMESPACE, "two")
+        began = time.monotonic()
+        await second.acquire()
+        assert time.monotonic() - began < 8
+        for task in tasks:
+            task.cancel()
+    versions = [int(change.object["metadata"]["resourceVersion"]) for change in changes]
+    assert len(versions) == len(set(versions))
+    assert reflector.counters.errors > 0
+    assert reflector.counters.resets == 0
+
+
+async def test_what_was_deleted_while_the_reflector_was_cut_off_is_told(
+    plane: ControlPlane, client: ApiClient
+) -> None:
+    """The API goes back to an older copy of its data: only a comparison of lists can tell."""
+    changes: list[tuple[str, str]] = []
+    reflector = Reflector(
+        client,
+        CONFIG_MAPS,
+        namespace=NAMESPACE,
+        on_change=lambda change: changes.append((change.type, change.key)),
+    )
+    await put(client, "kept", "old")
+    await asyncio.to_thread(plane.stop)
+    saved = plane.root / "saved"
+    await asyncio.to_thread(shutil.copytree, plane.data_dir, saved)
+    await asyncio.to_thread(plane.start)
+    task = asyncio.create_task(reflector.run())
+    await asyncio.wait_for(reflector.synced.wait(), 10)
+    await put(client, "kept", "new")
+    for number in range(100):
+        await put(client, "made-later", str(number))
+    await eventually(lambda: changes[-1] == ("MODIFIED", "default/made-later"))
+
+    await asyncio.to_thread(plane.kill9)
+    await asyncio.to_thread(shutil.rmtree, plane.data_dir)
+    await asyncio.to_thread(saved.rename, plane.data_dir)
+    await asyncio.to_thread(plane.start)
+    await eventually(lambda: reflector.counters.resets == 1)
+    await eventually(lambda: "default/made-later" not in reflector.store)
+    assert reflector.store["default/kept"]["data"] == {"x": "old"}
+    assert ("DELETED", "default/made-later") in changes
+    assert reflector.counters.missed_deletions >= 1
+    assert not task.done()
+    task.cancel()

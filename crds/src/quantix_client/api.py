@@ -23,8 +23,8 @@ from quantix_client.watching import WatchEvent, read_events
 
 Manifest = dict[str, Any]
 
-# The server ends a watch after this time. Bookmarks come about every minute, but only where versions moved on:
-# longer silence is nothing to worry about, and a reason to look
+# The server ends a watch after this time. Bookmarks come about every minute, but only where versions moved
+# on: longer silence is nothing to worry about, and a reason to look
 _WATCH_S = 290
 _SILENCE_S = 100.0
 

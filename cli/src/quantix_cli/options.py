@@ -18,7 +18,7 @@ from quantix_cli.terminal import Terminal, detect
 T = TypeVar("T")
 
 _OPTIONS = (
-    click.option("--kubeconfig", metavar="FILE", help="The cluster; default: this host's, else ~/.kube/config."),
+    click.option("--kubeconfig", metavar="FILE", help="Cluster; default: this host's, else ~/.kube/config."),
     click.option("--context", metavar="NAME", help="Context of the kubeconfig."),
     click.option("-n", "--namespace", metavar="NS", help="Namespace; default: the context's, else default."),
     click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace."),

@@ -1,0 +1,212 @@
+"""`qx` as a process against a real API server: what it prints, and with which code it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import quantix_api
+from quantix_lab.control_plane import ControlPlane
+
+MANIFESTS = Path(quantix_api.__file__).parent / "manifests"
+NAMESPACE = "qx-contract"
+
+
+class Qx:
+    """Runs `qx` the way a script does: no terminal, output in pipes."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self.control_plane = control_plane
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "quantix_cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={
+                "PATH": os.environ["PATH"],
+                "LANG": "C.UTF-8",
+                "QUANTIX_KUBECONFIG": str(self.control_plane.admin_kubeconfig),
+                **environment,
+            },
+        )
+
+    def in_namespace(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self(*arguments, "-n", NAMESPACE)
+
+
+@pytest.fixture(scope="module")
+def qx(control_plane: ControlPlane) -> Iterator[Qx]:
+    """`qx` and one VM that waits for memory, one that runs nowhere yet."""
+    for part in ("namespaces", "crds"):
+        control_plane.kubectl("apply", "--server-side", "-f", str(MANIFESTS / part))
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    control_plane.kubectl("create", "namespace", NAMESPACE)
+    for name in ("web-1", "web-2", "db-1"):
+        control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(virtual_machine(name)))
+    say_ready(
+        control_plane,
+        "db-1",
+        "False",
+        "NotEnoughMemory",
+        "No host has 64 GiB free: h1 41. Try: lower memory, or add a host.",
+    )
+    yield Qx(control_plane)
+    control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def virtual_machine(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"cpu": {"cores": 2}, "memory": {"size": "2Gi"}},
+    }
+
+
+def say_ready(control_plane: ControlPlane, name: str, status: str, reason: str, message: str) -> None:
+    """Play the operator: one Ready condition."""
+    vm = json.loads(control_plane.kubectl("get", "vm", name, "-n", NAMESPACE, "-o", "json"))
+    condition = {
+        "type": "Ready",
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "observedGeneration": vm["metadata"]["generation"],
+        "lastTransitionTime": vm["metadata"]["creationTimestamp"],
+    }
+    patch = json.dumps({"status": {"conditions": [condition]}})
+    control_plane.kubectl(
+        "patch", "vm", name, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", patch
+    )
+
+
+def test_a_list_in_a_pipe_has_every_column_and_no_control_characters(qx: Qx) -> None:
+    listed = qx.in_namespace("vm", "list")
+    assert listed.returncode == 0
+    assert listed.stdout.splitlines()[0].split() == [
+        "NAME", "STATE", "HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED", "AGE", "REASON",
+    ]  # fmt: skip
+    assert "\x1b" not in listed.stdout
+    assert "NotEnoughMemory: No host has 64 GiB free: h1 41" in listed.stdout
+
+
+def test_a_filter_by_state_keeps_what_fits(qx: Qx) -> None:
+    listed = qx.in_namespace("vm", "list", "--state", "Waiting", "-o", "name")
+    assert listed.stdout.split() == ["virtualmachines.quantix.io/db-1"]
+
+
+def test_json_is_what_the_api_has(qx: Qx) -> None:
+    listed = json.loads(qx.in_namespace("vm", "list", "web-1", "-o", "json").stdout)
+    assert [item["spec"]["memory"]["size"] for item in listed["items"]] == ["2Gi"]
+
+
+def test_explain_tells_the_reason_the_way_out_and_what_happens_by_itself(qx: Qx) -> None:
+    lines = qx.in_namespace("vm", "explain", "db-1").stdout.splitlines()
+    assert lines[0].startswith("db-1 is Waiting for ")
+    assert lines[0].endswith(": no host has 64 GiB free: h1 41 (NotEnoughMemory).")
+    assert lines[1].split() == ["Try", "lower", "memory,", "or", "add", "a", "host"]
+    assert lines[-1] == "  It goes on by itself; nothing to retry."
+
+
+def test_explain_takes_noun_and_name_in_one_word(qx: Qx) -> None:
+    words = [qx.in_namespace(*typed).stdout for typed in (("explain", "vm/db-1"), ("vm", "explain", "db-1"))]
+    # all but the first clause, which holds a running time
+    assert words[0].partition(": ")[2] == words[1].partition(": ")[2] != ""
+
+
+def test_a_name_that_is_not_there_ends_with_5_and_the_nearest(qx: Qx) -> None:
+    shown = qx.in_namespace("vm", "show", "wbe-1")
+    assert (shown.returncode, shown.stdout) == (5, "")
+    assert "did you mean web-1?" in shown.stderr
+
+
+def test_a_wrong_word_ends_with_2(qx: Qx) -> None:
+    assert qx("vm", "strat").returncode == 2
+
+
+def test_a_deletion_without_a_terminal_needs_yes_and_changes_nothing(qx: Qx) -> None:
+    asked = qx.in_namespace("vm", "delete", "web-2")
+    assert asked.returncode == 2
+    assert "--yes" in asked.stderr
+    assert qx.in_namespace("vm", "show", "web-2").returncode == 0
+
+
+def test_a_deletion_waits_until_the_object_is_gone(qx: Qx) -> None:
+    qx.control_plane.kubectl(
+        "apply", "--server-side", "-f", "-", stdin=json.dumps(virtual_machine("short-lived"))
+    )
+    deleted = qx.in_namespace("vm", "delete", "short-lived", "--yes")
+    assert deleted.returncode == 0, deleted.stderr
+    assert qx.in_namespace("vm", "show", "short-lived").returncode == 5
+
+
+def test_stop_patches_spec_as_a_user_would(qx: Qx) -> None:
+    assert qx.in_namespace("vm", "stop", "web-2", "--no-wait").returncode == 0
+    shown = json.loads(qx.in_namespace("vm", "show", "web-2", "-o", "json").stdout)
+    assert shown["spec"]["powerState"] == "Stopped"
+
+
+def test_a_wait_that_runs_out_ends_with_8_and_says_what_it_waited_for(qx: Qx) -> None:
+    waited = qx.in_namespace("vm", "start", "web-1", "--timeout", "1")
+    assert waited.returncode == 8
+    assert "qx vm explain web-1" in waited.stderr
+
+
+def test_what_cannot_be_is_refused_before_it_is_sent(qx: Qx) -> None:
+    assert qx.in_namespace("vm", "stop", "web-1", "--grace", "86401", "--no-wait").returncode == 2
+
+
+def test_who_may_not_gets_4(qx: Qx, tmp_path: Path) -> None:
+    token = qx.control_plane.kubectl("create", "token", "default", "-n", "default").strip()
+    stranger = tmp_path / "stranger.kubeconfig"
+    stranger.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [
+                    {
+                        "name": "c",
+                        "cluster": {
+                            "server": qx.control_plane.server,
+                            "certificate-authority-data": b64encode(
+                                qx.control_plane.ca_pem.encode()
+                            ).decode(),
+                        },
+                    }
+                ],
+                "users": [{"name": "u", "user": {"token": token}}],
+                "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+                "current-context": "x",
+            }
+        )
+    )
+    assert qx("vm", "list", "--kubeconfig", str(stranger)).returncode == 4
+
+
+def test_an_api_that_does_not_answer_ends_with_7_and_calms(qx: Qx, tmp_path: Path) -> None:
+    dead = tmp_path / "dead.kubeconfig"
+    text = qx.control_plane.admin_kubeconfig.read_text()
+    dead.write_text(text.replace(f":{qx.control_plane.port}", ":1"))
+    listed = qx("vm", "list", "--kubeconfig", str(dead))
+    assert listed.returncode == 7
+    assert "running VMs are not affected" in listed.stderr
+
+
+def test_status_says_what_needs_attention_and_ends_with_3(qx: Qx) -> None:
+    told = qx("status")
+    assert told.returncode == 3, told.stderr
+    assert told.stdout.startswith("Needs attention: ")
+    assert "db-1 Waiting: No host has 64 GiB free: h1 41.   qx vm explain db-1" in told.stdout

@@ -19,7 +19,7 @@ down: ## stop Quantix; guests are shut down cleanly, data is kept
 	@$(VENV)/qx down
 
 clean: ## remove all that make up made, data included
-	@PYTHONPATH=crds/src:cli/src $(PYTHON) -m quantix_cli.up.clean
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_cli.up.clean && rm -rf .venv; fi
 
 prepare:
 	@$(BOOTSTRAP) prepare

@@ -85,8 +85,8 @@ def read_module(path: Path) -> bytes:
 
 
 def _build(packages: list[str], folder: Path) -> None:
-    unsandboxed = ["-o", "APT::Sandbox::User="]
-    run_tool(["apt-get", "-q", *unsandboxed, "download", *packages], cwd=folder)
+    options = ["-o", "APT::Sandbox::User=", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::Retries=1"]
+    run_tool(["apt-get", "-q", *options, "download", *packages], cwd=folder)
     unpacked = folder / "unpacked"
     for package in sorted(folder.glob("*.deb")):
         run_tool(["dpkg-deb", "-x", str(package), str(unpacked)])

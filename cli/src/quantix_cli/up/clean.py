@@ -1,0 +1,137 @@
+"""`make clean`: removes all that `make up` made on this machine, data included, and nothing else.
+
+Run as `python -m quantix_cli.up.clean`. Guests are shut down first as `qx down` does; those that do not go
+are ended. Packages stay, and so do bridges, tables and files that are not ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.layout import Layout
+from quantix_cli.supervision.choose import supervisor_of
+from quantix_cli.terminal import detect
+from quantix_cli.up.commands import run
+from quantix_cli.up.installation import describe
+from quantix_cli.up.links import remove_links
+from quantix_cli.up.progress import Progress
+from quantix_cli.up.runner import now_s
+from quantix_cli.up.settings import UpSettings, read_settings
+from quantix_cli.up.steps import StepFailed
+from quantix_cli.up.stopping import stop_everything, stop_order
+from quantix_cli.up.uplog import UpLog
+from quantix_cli.up.words import duration
+
+BRIDGE_PREFIX = "qx-"
+PATIENCE_S = 5.0
+
+
+def directories(layout: Layout) -> list[Path]:
+    """Everything that belongs to an installation; the log, which is being written, last."""
+    return [layout.etc, layout.data, layout.run, layout.cache, layout.log]
+
+
+def mounts_below(folders: list[Path], mountinfo: str) -> list[Path]:
+    """Mount points inside `folders` (proc(5), /proc/PID/mountinfo, fifth field): never to be emptied."""
+    points = [Path(line.split()[4].encode().decode("unicode_escape")) for line in mountinfo.splitlines()]
+    return [point for point in points if any(point.is_relative_to(folder) for folder in folders)]
+
+
+def guest_processes(layout: Layout, proc: Path = Path("/proc")) -> list[int]:
+    """QEMU and swtpm processes of this installation: their command lines name files of its directories."""
+    marks = [f"{folder}/".encode() for folder in (layout.run / "vm", layout.data)]
+    found = []
+    for process in proc.iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            program = words.partition(b"\0")[0].rpartition(b"/")[2]
+            if program.startswith((b"qemu-system-", b"swtpm")) and any(mark in words for mark in marks):
+                found.append(int(process.name))
+    return found
+
+
+async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
+    """Remove the installation. Raises PermanentError when something is mounted inside of it."""
+    layout = settings.layout
+    inside = mounts_below(directories(layout), Path("/proc/self/mountinfo").read_text())
+    if inside:
+        raise PermanentError(
+            "Mounted", f"{inside[0]} is mounted.", f"umount {inside[0]}, then make clean again"
+        )
+    supervisor = supervisor_of(layout, Path(sys.executable))
+    await _remove_bridges_after(settings, log, progress)
+    for name in stop_order(settings):
+        supervisor.stop(name)
+    supervisor.forget()
+    end_guests(layout)
+    # the table is there only once the host leg was made
+    await run(["nft", "delete", "table", "ip", "quantix"], log)
+    remove_links(settings)
+    for folder in directories(layout):
+        if folder.exists():
+            # hostd keeps base images immutable
+            await run(["chattr", "-R", "-f", "-i", str(folder)], log)
+            shutil.rmtree(folder)
+
+
+async def _remove_bridges_after(settings: UpSettings, log: UpLog, progress: Progress) -> None:
+    """Shut guests and daemons down, but for Open vSwitch, which has to let its bridges go first."""
+    installation = describe(settings, settings.cache)
+    supervisor = supervisor_of(settings.layout, Path(sys.executable))
+    with contextlib.suppress(StepFailed):
+        # guests that do not go are ended below
+        await stop_everything(settings, supervisor, log, progress, only_guests=True)
+    for name in stop_order(settings):
+        if not name.startswith("ovs-"):
+            supervisor.stop(name)
+    end_guests(settings.layout)
+    database = ["ovs-vsctl", "--timeout=5", f"--db={installation.openvswitch_database}"]
+    listed = await run([*database, "list-br"], log)
+    if listed.code == 0:
+        for bridge in listed.output:
+            if bridge.startswith(BRIDGE_PREFIX):
+                await run([*database, "--if-exists", "del-br", bridge], log)
+
+
+def end_guests(layout: Layout) -> None:
+    """End the guests' processes that are left."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in guest_processes(layout):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + PATIENCE_S
+        while guest_processes(layout) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def main() -> None:
+    terminal = detect(os.environ)
+    began_s = now_s()
+    try:
+        settings = read_settings()
+        if os.geteuid() != 0:
+            raise PermanentError("NotRoot", "make clean needs root.", "sudo make clean")
+        if not any(folder.exists() for folder in directories(settings.layout)):
+            terminal.out("Nothing to remove.")
+            return
+        log = UpLog(settings.log_path)
+        asyncio.run(clean(settings, log, Progress(terminal, now_s)))
+    except (QuantixError, OSError) as error:
+        terminal.error(str(error))
+        sys.exit(1)
+    terminal.out(f"Removed in {duration(now_s() - began_s)}: services, bridges, files. Packages stay.")
+
+
+if __name__ == "__main__":
+    main()

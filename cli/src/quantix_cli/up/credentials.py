@@ -1,0 +1,100 @@
+"""What lets a new host, and the operator on a foreign cluster, speak to the API for the first time."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quantix_api import resources
+from quantix_api.resources import BOOTSTRAP_GROUP, NAMESPACE_SYSTEM
+from quantix_cli.up.manifests import MANAGER
+from quantix_client.api import ApiClient
+from quantix_client.kubeconfig import load
+
+TOKEN_LIFE = timedelta(minutes=10)
+OPERATOR_ACCOUNT = "quantix-operator"
+OPERATOR_TOKEN_S = 365 * 24 * 3600
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(count))
+
+
+def render_bootstrap_secret(host: str, identifier: str, secret: str, now: datetime) -> dict[str, Any]:
+    """A bootstrap token for one host (Kubernetes, "Authenticating with Bootstrap Tokens"; `host` is ours)."""
+    fields = {
+        "token-id": identifier,
+        "token-secret": secret,
+        "expiration": (now + TOKEN_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "usage-bootstrap-authentication": "true",
+        "auth-extra-groups": BOOTSTRAP_GROUP,
+        "host": host,
+    }
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in fields.items()}
+    return {
+        "metadata": {"name": f"bootstrap-token-{identifier}", "namespace": "kube-system"},
+        "type": "bootstrap.kubernetes.io/token",
+        "data": encoded,
+    }
+
+
+def render_kubeconfig(server: str, ca_pem: str, user: str, token: str) -> str:
+    """A kubeconfig with a bearer token."""
+    cluster = {"server": server, "certificate-authority-data": base64.b64encode(ca_pem.encode()).decode()}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "quantix", "cluster": cluster}],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": "quantix", "context": {"cluster": "quantix", "user": user}}],
+            "current-context": "quantix",
+        },
+        sort_keys=False,
+    )
+
+
+async def give_bootstrap_token(client: ApiClient, admin: Path, target: Path, host: str) -> None:
+    """Make a token with which exactly `host` may join within 10 minutes, and write its kubeconfig."""
+    identifier, secret = _letters(6), _letters(16)
+    manifest = render_bootstrap_secret(host, identifier, secret, datetime.now(UTC))
+    await client.apply(resources.SECRETS, manifest, manager=MANAGER)
+    access = load(admin)
+    write_private(
+        target,
+        render_kubeconfig(access.server, access.ca_pem or "", f"host-{host}", f"{identifier}.{secret}"),
+    )
+
+
+async def give_operator_token(client: ApiClient, admin: Path, target: Path) -> None:
+    """On a cluster of the user's own: write a kubeconfig with a token of the operator's service account."""
+    account = {"metadata": {"name": OPERATOR_ACCOUNT, "namespace": NAMESPACE_SYSTEM}}
+    await client.apply(resources.SERVICE_ACCOUNTS, account, manager=MANAGER)
+    asked = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": OPERATOR_TOKEN_S},
+    }
+    path = f"/api/v1/namespaces/{NAMESPACE_SYSTEM}/serviceaccounts/{OPERATOR_ACCOUNT}/token"
+    answer = await client.request("POST", path, json=asked)
+    access = load(admin)
+    token = str(answer["status"]["token"])
+    write_private(target, render_kubeconfig(access.server, access.ca_pem or "", OPERATOR_ACCOUNT, token))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only root may read; it appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    partial.rename(path)

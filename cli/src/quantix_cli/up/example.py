@@ -1,0 +1,139 @@
+"""The example VM: declares examples/first-vm.yaml, and believes that it runs when it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quantix_api import resources
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.resources import NAMESPACE_SHARED
+from quantix_cli.up.defaults import IMAGE
+from quantix_cli.up.hostd_door import HostdDoor
+from quantix_cli.up.manifests import MANAGER, resource_of
+from quantix_cli.up.waiting import condition, is_ready, until, why_not_ready
+from quantix_client.api import ApiClient
+from quantix_client.errors import NotFound
+
+NAME = "web-1"
+NAMESPACE = "default"
+PORT = 80
+UPLOAD_TIMEOUT_S = 120.0
+ANSWER_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class ExampleState:
+    """How the example ended up. `address` is "" when it is not meant to run."""
+
+    address: str
+    power_state: str
+
+
+async def ensure_image(client: ApiClient, door: HostdDoor, file: Path, say: Callable[[str], None]) -> bool:
+    """Send the guest image unless the cluster has it. Raises TransientError with what is missing."""
+    if is_ready(await client.get(resources.IMAGES, IMAGE, NAMESPACE_SHARED)):
+        return False
+    sent = False
+
+    async def look() -> bool | None:
+        nonlocal sent
+        image = await client.get(resources.IMAGES, IMAGE, NAMESPACE_SHARED)
+        if is_ready(image):
+            return True
+        say(why_not_ready(image))
+        if condition(image).get("reason") == "WaitingForUpload" and not sent:
+            await door.upload_image(NAMESPACE_SHARED, IMAGE, file)
+            sent = True
+        return None
+
+    async def give_up() -> QuantixError:
+        image = await client.get(resources.IMAGES, IMAGE, NAMESPACE_SHARED)
+        return TransientError(
+            "ImageNotReady",
+            f"Image {IMAGE} was not ready within {UPLOAD_TIMEOUT_S:.0f} s: {why_not_ready(image)}",
+            f"kubectl describe image {IMAGE} -n {NAMESPACE_SHARED}",
+        )
+
+    await until(look, UPLOAD_TIMEOUT_S, give_up)
+    return True
+
+
+async def ensure_declared(client: ApiClient, file: Path) -> bool:
+    """Apply the objects of `file` that are not there; what is there belongs to the user."""
+    changed = False
+    for manifest in yaml.safe_load_all(file.read_text()):
+        resource = resource_of(manifest)
+        manifest["metadata"].setdefault("namespace", NAMESPACE)
+        try:
+            await client.get(resource, manifest["metadata"]["name"], manifest["metadata"]["namespace"])
+        except NotFound:
+            await client.apply(resource, manifest, manager=MANAGER)
+            changed = True
+    return changed
+
+
+async def is_answering(client: ApiClient) -> bool:
+    """Whether the VM is Ready and answers, without waiting for it."""
+    vm = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+    return is_ready(vm) and any([await connects(address, PORT) for address in addresses(vm)])
+
+
+async def wait_for_answer(client: ApiClient, door: HostdDoor, say: Callable[[str], None]) -> ExampleState:
+    """Wait until the VM is Ready and a TCP connection from this machine to it succeeds.
+
+    Raises TransientError that quotes the VM's condition, or the last line of its console.
+    """
+    vm = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+    power_state = str((vm.get("spec") or {}).get("powerState") or "Running")
+    if power_state != "Running":
+        return ExampleState("", power_state)
+    latest = vm
+
+    async def look() -> str | None:
+        nonlocal latest
+        latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+        if not is_ready(latest):
+            say(why_not_ready(latest))
+            return None
+        for address in addresses(latest):
+            say(f"waiting for {address} to answer on port {PORT}")
+            if await connects(address, PORT):
+                return address
+        return None
+
+    async def give_up() -> QuantixError:
+        return await _no_answer(latest, door)
+
+    return ExampleState(await until(look, ANSWER_TIMEOUT_S, give_up), power_state)
+
+
+def addresses(vm: dict[str, Any]) -> list[str]:
+    """The IPv4 addresses that the platform gave the VM."""
+    nics = (vm.get("status") or {}).get("nics") or []
+    return [address for nic in nics for address in nic.get("addresses") or [] if ":" not in address]
+
+
+async def connects(address: str, port: int) -> bool:
+    """Whether a TCP connection succeeds within 2 s."""
+    try:
+        async with asyncio.timeout(2):
+            _, writer = await asyncio.open_connection(address, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def _no_answer(vm: dict[str, Any], door: HostdDoor) -> QuantixError:
+    within = f"{NAME} did not answer within {ANSWER_TIMEOUT_S:.0f} s"
+    if not is_ready(vm):
+        return TransientError("ExampleSilent", f"{within}: {why_not_ready(vm)}", f"qx vm explain {NAME}")
+    printed = [line.strip() for line in await door.last_console_lines(NAMESPACE, NAME, 20) if line.strip()]
+    said = f'; its console says "{printed[-1][:80]}"' if printed else "; its console says nothing"
+    return TransientError("ExampleSilent", f"{within}{said}.", f"qx vm console {NAME}")

@@ -1,0 +1,73 @@
+"""Talks to the hostd of this machine over its unix socket, as root. Used by `qx up` and `qx down`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from quantix_api.errors import PermanentError, TransientError
+
+UPLOAD_TIMEOUT_S = 600.0
+
+
+class HostdDoor:
+    """`socket` is that of `Layout.hostd_socket`."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def upload_image(self, namespace: str, name: str, file: Path) -> None:
+        """Send the content of an Image. Raises TransientError when hostd is away, PermanentError when it
+        refuses the file.
+        """
+        headers = {"Content-Length": str(file.stat().st_size)}
+        with file.open("rb") as body:
+            path = f"/v1/images/{namespace}/{name}/upload"
+            async with self._ask("PUT", path, UPLOAD_TIMEOUT_S, data=body, headers=headers) as answer:
+                await answer.read()
+
+    async def last_console_lines(self, namespace: str, name: str, lines: int) -> list[str]:
+        """The end of what a guest printed on its serial port; [] when that cannot be had."""
+        path = f"/v1/virtualmachines/{namespace}/{name}/log?lines={lines}"
+        try:
+            async with self._ask("GET", path, 5.0) as answer:
+                return (await answer.text(errors="replace")).splitlines()
+        except (TransientError, PermanentError):
+            return []
+
+    async def shut_guests_down(self, timeout_s: float) -> list[str]:
+        """Have every guest of this host shut down and released; NAMESPACE/NAME of those that were running.
+
+        Raises TransientError when hostd is away or guests are left after `timeout_s`.
+        """
+        async with self._ask("POST", "/v1/host/shutdown", timeout_s) as answer:
+            said: dict[str, Any] = await answer.json()
+        return [str(name) for name in said.get("virtualMachines") or []]
+
+    @asynccontextmanager
+    async def _ask(
+        self, method: str, path: str, timeout_s: float, **content: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        connector = aiohttp.UnixConnector(str(self._socket))
+        try:
+            async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+                async with session.request(method, f"http://hostd{path}", **content) as answer:
+                    if answer.status >= 400:
+                        raise _refusal(answer.status, (await answer.text(errors="replace")).strip())
+                    yield answer
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TransientError(
+                "HostdSilent", f"hostd of this machine does not answer: {error or type(error).__name__}."
+            ) from error
+
+
+def _refusal(status: int, text: str) -> PermanentError | TransientError:
+    message = f"hostd says {status}: {text[:300] or 'no reason given'}"
+    if status >= 500 or status in (404, 409, 425, 429):
+        return TransientError("HostdBusy", message)
+    return PermanentError("HostdRefused", message)

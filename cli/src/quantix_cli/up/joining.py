@@ -1,0 +1,71 @@
+"""Step "join this machine as host": network, operator and hostd run, and the Host says that it is Ready."""
+
+from __future__ import annotations
+
+from quantix_api import resources
+from quantix_api.errors import QuantixError, TransientError
+from quantix_cli.supervision.table import CONTROL_PLANE, HOSTD, OPERATOR
+from quantix_cli.up import credentials, network_databases
+from quantix_cli.up.progress import Activity
+from quantix_cli.up.site import Site
+from quantix_cli.up.steps import Outcome
+from quantix_cli.up.waiting import condition, is_ready, until, why_not_ready
+from quantix_client.errors import NotFound
+
+HOST_TIMEOUT_S = 90.0
+_AGENTS = (OPERATOR, HOSTD)
+
+
+async def join_host(site: Site, activity: Activity) -> Outcome:
+    """Start everything but the control plane and wait for the Host. Raises TransientError with its reason."""
+    await network_databases.ensure_files(site.installation, site.log)
+    below = [service for service in site.services() if service.name not in (CONTROL_PLANE, *_AGENTS)]
+    activity.say("starting network and libvirt")
+    touched = site.supervisor.ensure(below)
+    await network_databases.initialize(site.installation, site.log)
+    await _give_credentials(site)
+    activity.say("starting operator and hostd")
+    # all of them: the agents start after services that are in the table too
+    touched += site.supervisor.ensure([*below, *site.services(*_AGENTS, CONTROL_PLANE)])
+    host = await _wait_for_host(site, activity)
+    kvm = condition(host, "KVMAvailable")
+    if kvm.get("status") == "False":
+        site.log.write(f"KVM: {kvm.get('message')}")
+    return Outcome("network, operator and hostd run", changed=bool(touched))
+
+
+async def _give_credentials(site: Site) -> None:
+    layout, admin = site.settings.layout, site.settings.admin_kubeconfig
+    if site.settings.kubeconfig is not None and not layout.operator_kubeconfig.exists():
+        await credentials.give_operator_token(site.api, admin, layout.operator_kubeconfig)
+    if not layout.hostd_kubeconfig.exists():
+        name = site.settings.host_name
+        await credentials.give_bootstrap_token(site.api, admin, layout.bootstrap_kubeconfig, name)
+
+
+async def _wait_for_host(site: Site, activity: Activity) -> dict[str, object]:
+    name = site.settings.host_name
+    latest: dict[str, object] = {}
+
+    async def look() -> dict[str, object] | None:
+        nonlocal latest
+        try:
+            latest = await site.api.get(resources.HOSTS, name)
+        except NotFound:
+            activity.say("waiting for hostd to register this machine")
+            return None
+        if is_ready(latest):
+            return latest
+        activity.say(why_not_ready(latest))
+        return None
+
+    async def give_up() -> QuantixError:
+        within = f"Host {name} was not Ready within {HOST_TIMEOUT_S:.0f} s"
+        if latest:
+            return TransientError(
+                "HostNotReady", f"{within}: {why_not_ready(latest)}", f"qx host explain {name}"
+            )
+        said = site.last_words(HOSTD) or site.last_words(OPERATOR) or "hostd says nothing"
+        return TransientError("HostNotReady", f"{within}: {said}", "make up again")
+
+    return await until(look, HOST_TIMEOUT_S, give_up)

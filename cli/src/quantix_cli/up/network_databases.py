@@ -1,0 +1,85 @@
+"""The databases of OVN and Open vSwitch: made before their servers start, filled with their one row after.
+
+Called by `qx up` while the machine joins. Commands: ovsdb-tool(1), ovn-nbctl(8), ovn-sbctl(8), ovs-vsctl(8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_cli.supervision.table import Installation
+from quantix_cli.up.commands import Done, run
+from quantix_cli.up.installation import answers
+from quantix_cli.up.uplog import UpLog
+from quantix_cli.up.waiting import until
+
+OVN_SCHEMAS = Path("/usr/share/ovn")
+OPENVSWITCH_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+START_TIMEOUT_S = 20.0
+
+
+def databases(installation: Installation) -> dict[Path, Path]:
+    """Database file → schema, for every database of ours."""
+    data = installation.layout.data
+    found = {data / f"ovn/ovn{name}_db.db": OVN_SCHEMAS / f"ovn-{name}.ovsschema" for name in ("nb", "sb")}
+    if installation.machine_openvswitch is None:
+        found[data / "openvswitch/conf.db"] = OPENVSWITCH_SCHEMA
+    return found
+
+
+async def ensure_files(installation: Installation, log: UpLog) -> None:
+    """Make the databases that are missing; bring those of an older version to the installed schema.
+
+    Called while their servers are stopped, or with nothing to do. Raises PermanentError.
+    """
+    for database, schema in databases(installation).items():
+        database.parent.mkdir(parents=True, exist_ok=True)
+        if not database.exists():
+            await _must(["ovsdb-tool", "create", str(database), str(schema)], log)
+
+
+async def convert_files(installation: Installation, log: UpLog, *, stopped: Callable[[Path], bool]) -> None:
+    """Convert databases whose server is `stopped` to the schema of the installed packages."""
+    for database, schema in databases(installation).items():
+        if database.exists() and stopped(database):
+            asked = await _must(["ovsdb-tool", "needs-conversion", str(database), str(schema)], log)
+            if asked.output[-1:] == ("yes",):
+                await _must(["ovsdb-tool", "convert", str(database), str(schema)], log)
+
+
+async def initialize(installation: Installation, log: UpLog) -> None:
+    """Wait for the servers and make the row that everything hangs on; repeatable."""
+    layout = installation.layout
+    tools = {
+        layout.ovn_nb_socket: ["ovn-nbctl", f"--db=unix:{layout.ovn_nb_socket}", "--no-leader-only", "init"],
+        layout.ovn_sb_socket: ["ovn-sbctl", f"--db=unix:{layout.ovn_sb_socket}", "--no-leader-only", "init"],
+    }
+    if installation.machine_openvswitch is None:
+        switch = ["ovs-vsctl", f"--db={installation.openvswitch_database}", "--no-wait", "init"]
+        tools[installation.openvswitch_run / "db.sock"] = switch
+    for socket_path, argv in tools.items():
+        await _listening(socket_path)
+        await _must([argv[0], "--timeout=20", *argv[1:]], log)
+
+
+async def _listening(socket_path: Path) -> None:
+    async def look() -> bool | None:
+        return answers(socket_path) or None
+
+    async def give_up() -> QuantixError:
+        return TransientError(
+            "DatabaseSilent", f"{socket_path} does not answer.", "qx down, then make up again"
+        )
+
+    await until(look, START_TIMEOUT_S, give_up)
+
+
+async def _must(argv: list[str], log: UpLog) -> Done:
+    done = await run(argv, log)
+    if done.code != 0:
+        raise PermanentError(
+            "DatabaseFailed", f"{argv[0]} failed: {done.last}.", "make up again; the log shows the command"
+        )
+    return done

@@ -1,0 +1,90 @@
+"""`qx down`: operator first, then the guests, then hostd and everything below it. Data is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from quantix_cli.supervision.service import Supervisor, in_start_order
+from quantix_cli.supervision.table import HOSTD, OPERATOR, services
+from quantix_cli.up.hostd_door import HostdDoor
+from quantix_cli.up.installation import describe
+from quantix_cli.up.progress import Activity, Progress
+from quantix_cli.up.runner import now_s
+from quantix_cli.up.settings import UpSettings
+from quantix_cli.up.steps import Outcome, Step, run_steps
+from quantix_cli.up.uplog import UpLog
+from quantix_cli.up.words import duration
+
+# longer than the grace period that guests have by default
+GUESTS_TIMEOUT_S = 150.0
+
+
+@dataclass
+class _Stopped:
+    guests: list[str] = field(default_factory=list)
+    was_running: bool = False
+
+
+async def stop_everything(
+    settings: UpSettings, supervisor: Supervisor, log: UpLog, progress: Progress, *, only_guests: bool
+) -> str:
+    """Stop; the sentence that says what was done. Raises StepFailed when guests cannot be shut down: then
+    everything below them goes on running.
+    """
+    began_s = now_s()
+    stopped = _Stopped()
+    names = stop_order(settings)
+
+    async def guests(activity: Activity) -> Outcome:
+        if not only_guests:
+            stopped.was_running |= supervisor.stop(OPERATOR)
+        if await _runs(supervisor, settings, HOSTD):
+            stopped.was_running = True
+            activity.say("guests have 60 s to shut down")
+            door = HostdDoor(settings.layout.hostd_socket)
+            stopped.guests = await door.shut_guests_down(GUESTS_TIMEOUT_S)
+        return Outcome(_names(stopped.guests), changed=bool(stopped.guests))
+
+    async def rest(activity: Activity) -> Outcome:
+        for name in names:
+            activity.say(name)
+            stopped.was_running |= supervisor.stop(name)
+        supervisor.forget()
+        return Outcome(changed=False)
+
+    steps = [Step("shut the guests down", guests, usual_s=8)]
+    if not only_guests:
+        steps.append(Step("stop Quantix", rest, ("shut the guests down",), usual_s=4))
+    await run_steps(steps, progress, log)
+    return summary(stopped.guests, was_running=stopped.was_running, took_s=now_s() - began_s)
+
+
+def stop_order(settings: UpSettings) -> list[str]:
+    """Names of all services that may run here, those first that need others."""
+    # any path stands for the control plane's: only names and order count here
+    table = services(describe(settings, settings.cache))
+    return [service.name for service in reversed(in_start_order(table))]
+
+
+async def _runs(supervisor: Supervisor, settings: UpSettings, name: str) -> bool:
+    table = [service for service in services(describe(settings, settings.cache)) if service.name == name]
+    return supervisor.observe(table)[name].pid != 0
+
+
+def _names(guests: list[str]) -> str:
+    shown = [name.removeprefix("default/") for name in guests[:5]]
+    return ", ".join(shown) + (f" and {len(guests) - 5} more" if len(guests) > 5 else "")
+
+
+def summary(guests: list[str], *, was_running: bool, took_s: float) -> str:
+    """`Stopped in 4.0 s. 1 VM was shut down (web-1); make up starts it again. Data kept.`"""
+    if not was_running:
+        return "Quantix does not run here; nothing to stop. Data kept."
+    if not guests:
+        return f"Stopped in {duration(took_s)}. No VM was running. Data kept."
+    many = len(guests) != 1
+    verb, it = ("VMs were", "them") if many else ("VM was", "it")
+    return (
+        f"Stopped in {duration(took_s)}. {len(guests)} {verb} shut down ({_names(guests)}); "
+        f"make up starts {it} again. Data kept."
+    )

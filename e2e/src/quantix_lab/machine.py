@@ -1,0 +1,199 @@
+"""A whole machine for tests: a network namespace with a root of its own, and another that plays the world.
+
+Used by end-to-end tests: `qx up` runs inside as on a machine fresh from the shop, and nothing of the real
+machine's network, /run or Quantix is touched. Guests are real QEMU processes; `close` ends what was started:
+all that lives in its network namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from quantix_api.layout import Layout
+from quantix_cli.guestimage.build import ensure_image
+from quantix_lab.control_plane import build_control_plane
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+CACHE = Path(os.environ.get("QUANTIX_CACHE", "/var/cache/quantix"))
+UPLINK = ("192.0.2.2/24", "192.0.2.1/24")
+INTERNET = "198.51.100.1"
+"""An address that only the world has: guests that reach it have a way out."""
+UP_TIMEOUT_S = 600.0
+
+
+class Machine:
+    """One machine. `kubectl` and `qx` run inside it; the API listens on its own loopback."""
+
+    def __init__(self, name: str = "box") -> None:
+        self.name = name
+        # short, and open to libvirt-qemu: see quantix_api.layout.MAX_ROOT_LENGTH
+        self.root = Path(tempfile.mkdtemp(prefix="qxm"))
+        self.root.chmod(0o755)
+        self.layout = Layout(self.root)
+        suffix = self.root.name[3:]
+        self._inside, self._world = f"qxm-{suffix}", f"qxw-{suffix}"
+        self._made: list[str] = []
+
+    def __enter__(self) -> Self:
+        # the machine has no way to mirrors: what is built from downloads is there before it starts
+        ensure_image(CACHE)
+        build_control_plane()
+        try:
+            self._make_network()
+        except subprocess.CalledProcessError:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `make up` is told inside."""
+        own = {"QUANTIX_ROOT": str(self.root), "QUANTIX_CACHE": str(CACHE), "QUANTIX_HOST_NAME": self.name}
+        return {**os.environ, **own, "KUBECONFIG": str(self.layout.admin_kubeconfig)}
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        """`command` as it runs inside: in the network namespace, with an empty /run."""
+        shell = 'mount -t tmpfs -o mode=0755 tmpfs /run && exec "$@"'
+        return ["ip", "netns", "exec", self._inside, "unshare", "--mount", "sh", "-c", shell, "sh", *command]
+
+    def run(
+        self,
+        *command: str,
+        timeout_s: float = 60.0,
+        check: bool = True,
+        stdin: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside. Raises CalledProcessError, with what it said in the message."""
+        done = subprocess.run(
+            self.argv(command),
+            env={**self.environment, **(environment or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            said = f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}: {said}")
+        return done
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command inside, with pipes; the caller ends it."""
+        pipes = subprocess.PIPE
+        return subprocess.Popen(
+            self.argv(command), env=self.environment, stdin=pipes, stdout=pipes, stderr=pipes, text=True
+        )
+
+    def qx(
+        self, *arguments: str, timeout_s: float = 60.0, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `qx` inside."""
+        return self.run(str(Path(sys.executable).parent / "qx"), *arguments, timeout_s=timeout_s, check=check)
+
+    def up(self) -> str:
+        """`qx up`; what it printed."""
+        return self.qx("up", timeout_s=UP_TIMEOUT_S).stdout
+
+    def down(self) -> str:
+        """`qx down`; what it printed."""
+        return self.qx("down", timeout_s=300).stdout
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, check: bool = True, timeout_s: float = 60.0
+    ) -> subprocess.CompletedProcess[str]:
+        """The kubectl of the control plane."""
+        return self.run(
+            str(self._control_plane_binary()),
+            "kubectl",
+            *arguments,
+            stdin=stdin,
+            check=check,
+            timeout_s=timeout_s,
+        )
+
+    def world(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the world outside the machine."""
+        argv = ["ip", "netns", "exec", self._world, *command]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=check)
+
+    def close(self) -> None:
+        """End everything and remove it."""
+        if self.layout.etc.exists():
+            self.run(sys.executable, "-m", "quantix_cli.up.clean", timeout_s=300, check=False)
+        self._end_leftovers()
+        for namespace in reversed(self._made):
+            subprocess.run(["ip", "netns", "del", namespace], check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _control_plane_binary(self) -> Path:
+        command = self.layout.etc / "supervisor/programs/controlplane.conf"
+        line = next(line for line in command.read_text().splitlines() if line.startswith("command"))
+        return Path(line.partition("=")[2].split()[0])
+
+    def _make_network(self) -> None:
+        inside, world = self._inside, self._world
+        for namespace in (inside, world):
+            _ip("netns", "add", namespace)
+            self._made.append(namespace)
+            _ip("-n", namespace, "link", "set", "lo", "up")
+        _ip(
+            "link",
+            "add",
+            "uplink",
+            "netns",
+            inside,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "machine",
+            "netns",
+            world,
+        )
+        _ip("-n", inside, "addr", "add", UPLINK[0], "dev", "uplink")
+        _ip("-n", world, "addr", "add", UPLINK[1], "dev", "machine")
+        _ip("-n", world, "addr", "add", f"{INTERNET}/32", "dev", "lo")
+        for namespace, device in ((inside, "uplink"), (world, "machine")):
+            _ip("-n", namespace, "link", "set", device, "up")
+        _ip("-n", inside, "route", "add", "default", "via", UPLINK[1].partition("/")[0])
+
+    def _end_leftovers(self) -> None:
+        """End the processes whose network namespace is this machine's: QEMU and what else was left."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            pids = self._processes()
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            deadline = time.monotonic() + 5
+            while pids and self._processes() and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    def _processes(self) -> list[int]:
+        if self._inside not in self._made:
+            return []
+        done = subprocess.run(
+            ["ip", "netns", "pids", self._inside], capture_output=True, text=True, check=False
+        )
+        return [int(pid) for pid in done.stdout.split()]
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)

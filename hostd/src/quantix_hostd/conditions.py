@@ -34,13 +34,12 @@ def render_conditions(
 
 
 def _render(finding: Finding, before: Condition | None, generation: int, now: datetime) -> dict[str, Any]:
-    changed = before is None or before.status != finding.status or before.last_transition_time is None
-    since = now.strftime("%Y-%m-%dT%H:%M:%SZ") if changed else before and before.last_transition_time
+    since = before.last_transition_time if before and before.status == finding.status else None
     return {
         "type": finding.type,
         "status": finding.status,
         "reason": finding.reason,
         "message": finding.message[:_MAX_MESSAGE],
         "observedGeneration": generation,
-        "lastTransitionTime": since,
+        "lastTransitionTime": (since or now).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }

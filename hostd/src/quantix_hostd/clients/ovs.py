@@ -142,9 +142,7 @@ class OvsClient:
                 timeout_s=_TIMEOUT_S + 2.0,
             )
         except (CommandFailed, CommandTimedOut) as error:
-            raise TransientError(
-                "NetworkDown", f"Open vSwitch does not answer or refuses. Said: {error.message[-200:]}"
-            ) from error
+            raise TransientError("NetworkDown", error.message[-200:]) from error
         return result.stdout
 
 

@@ -43,7 +43,8 @@ class NetworkFacts:
 
 @dataclass(frozen=True)
 class HostObserved:
-    """`libvirt` is False while libvirtd does not answer; `confined` whether QEMU runs under AppArmor."""
+    """`libvirt` is False while libvirtd does not answer; `confined` whether QEMU runs under AppArmor;
+    `cpu_model` is QEMU's name of the newest model that guests can have here."""
 
     host: Host
     machine: MachineFacts
@@ -52,6 +53,7 @@ class HostObserved:
     api_address: str
     libvirt: bool
     confined: bool
+    cpu_model: str = "qemu64"
     versions: Mapping[str, str] = field(default_factory=dict)
     pools: tuple[PoolFacts, ...] = ()
     images: tuple[ImageCopy, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from quantix_api.messages import render
 from quantix_api.quantities import format_size
 from quantix_hostd.clients.kvm import Accelerator
 from quantix_hostd.clients.machine import NumaFacts
@@ -43,7 +44,7 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
         "cpus": machine.cpus,
         "memory": format_size(machine.memory_bytes // _MIB * _MIB),
         "arch": machine.arch,
-        "cpuModel": machine.cpu_model[:128],
+        "cpuModel": observed.cpu_model[:128],
         "cpuVendor": machine.cpu_vendor[:64],
         "numa": [_numa(node) for node in machine.numa],
         "pools": [_pool(pool) for pool in observed.pools[:_MAX_POOLS]],
@@ -68,33 +69,22 @@ def derive_findings(observed: HostObserved) -> list[Finding]:
 
 
 def _ready(observed: HostObserved) -> Finding:
-    name = observed.host.metadata.name
     if observed.shutting_down:
-        return Finding("Ready", "False", "ShuttingDown", f"{name} is being shut down; its guests stop.")
+        return Finding("Ready", "False", "ShuttingDown", render("ShuttingDown").text)
     if not observed.libvirt:
-        return Finding(
-            "Ready",
-            "False",
-            "LibvirtDown",
-            f"libvirt does not answer on {name}; running VMs go on. Try: qx doctor on {name}.",
-        )
+        text = render("LibvirtDown", said="the connection was refused or closed").text
+        return Finding("Ready", "False", "LibvirtDown", text)
     if observed.network.problem is not None:
         reason, message = observed.network.problem
         return Finding("Ready", "False", reason, message)
-    return Finding("Ready", "True", "Healthy", f"{name} runs VMs.")
+    return Finding("Ready", "True", "Healthy", render("Healthy").text)
 
 
 def _kvm(observed: HostObserved) -> Finding:
-    name = observed.host.metadata.name
     if observed.kvm.accelerator is Accelerator.KVM:
         return Finding("KVMAvailable", "True", "Works", "Guests run on the CPU itself.")
-    return Finding(
-        "KVMAvailable",
-        "False",
-        "KVMUnusable",
-        f"KVM does not work on {name}, so guests are emulated (TCG) and slow: {observed.kvm.why}. "
-        "Try: turn on VT-x or AMD-V in the firmware, then reboot.",
-    )
+    text = render("KVMUnusable", host=observed.host.metadata.name).text
+    return Finding("KVMAvailable", "False", "KVMUnusable", text)
 
 
 def _traffic(observed: HostObserved) -> Finding:
@@ -107,13 +97,8 @@ def _traffic(observed: HostObserved) -> Finding:
 def _confined(observed: HostObserved) -> Finding:
     if observed.confined:
         return Finding("Confined", "True", "AppArmor", "Every QEMU runs in an AppArmor profile of its own.")
-    return Finding(
-        "Confined",
-        "False",
-        "NoAppArmor",
-        "The kernel has no AppArmor, so QEMU is kept apart by its user and seccomp only. "
-        "Try: boot with apparmor=1 security=apparmor.",
-    )
+    text = render("NoAppArmor", host=observed.host.metadata.name).text
+    return Finding("Confined", "False", "NoAppArmor", text)
 
 
 def _phase(observed: HostObserved, ready: Finding) -> str:

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from quantix_api.errors import PermanentError
+from quantix_api.messages import render
 from quantix_hostd.clients.netlink import Route
 from quantix_hostd.clients.nft import render_masquerade
 from quantix_hostd.clients.ovs import OWNER_KEY, InternalPort
@@ -73,23 +74,15 @@ def traffic_problem(spec: NetworkSpec, state: NetworkState) -> tuple[str, str] |
     """(reason, message) of what keeps guests from the outside although all of ours is right."""
     if not spec.ways_out or not state.blockers:
         return None
-    chains = ", ".join(state.blockers[:3])
-    return (
-        "HostFirewallDropsGuests",
-        f"A firewall on {spec.host} drops what guests send outside: policy drop in {chains}. Try: let "
-        f"{EXTERNAL_BRIDGE} through, e.g. iptables -I FORWARD -i {EXTERNAL_BRIDGE} -j ACCEPT and the same "
-        "with -o.",
-    )
+    command = f"iptables -I FORWARD -i {EXTERNAL_BRIDGE} -j ACCEPT, and the same with -o"
+    return "HostFirewallDropsGuests", render("HostFirewallDropsGuests", host=spec.host, command=command).text
 
 
 def _refuse_foreign_ovn(spec: NetworkSpec, state: NetworkState) -> None:
     remote = state.external_ids.get(_REMOTE, "")
     if remote and remote != spec.southbound and MARK not in state.external_ids:
-        raise PermanentError(
-            "OVNAlreadyConfigured",
-            f"Open vSwitch on {spec.host} serves another OVN already ({remote}).",
-            "take this machine out of that one: ovs-vsctl remove Open_vSwitch . external_ids ovn-remote",
-        )
+        message = render("OVNAlreadyConfigured", remote=remote)
+        raise PermanentError("OVNAlreadyConfigured", message.sentence, message.hint)
 
 
 def _bridges(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:

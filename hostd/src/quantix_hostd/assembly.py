@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client import ApiClient, Clock
+from quantix_hostd.api.server import bind
 from quantix_hostd.clients.claims import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import HttpSource
@@ -37,6 +39,7 @@ from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.cloudinit.seed import SeedMaker
 from quantix_hostd.dispatch import HANG_S, Dispatcher
+from quantix_hostd.doors import Doors, Parts
 from quantix_hostd.host.controller import HostController, HostTools, Self
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pulse import Pulse
@@ -88,6 +91,8 @@ class Hostd:
         )
         self.pulse = Pulse(self.libvirt.domains, self.dispatcher.hanging, HANG_S)
         self._resync = asyncio.Event()
+        self.listener = bind(settings.listen_host, settings.listen_port)
+        self.doors: Doors | None = None
 
     async def prepare(self) -> None:
         """Find out what this machine is, become its Host, and build the controllers.
@@ -104,6 +109,9 @@ class Hostd:
         self._build_controllers()
 
     async def run(self) -> None:
+        """Until cancelled, or until a part ends that must not."""
+        self.doors = Doors(self._parts())
+        await self.doors.open_socket()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watches.run(), name="watches")
             group.create_task(self.libvirt.run(), name="libvirt")
@@ -114,6 +122,7 @@ class Hostd:
             group.create_task(self.dispatcher.run(), name="queues")
             group.create_task(self._resync_guests(), name="resync")
             group.create_task(self._sweep_ports(), name="ports")
+            group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 
     def alive(self) -> bool:
@@ -122,6 +131,9 @@ class Hostd:
 
     async def close(self) -> None:
         """Let go of what guests do not need."""
+        if self.doors is not None:
+            await self.doors.close()
+        self.listener.close()
         await self.images.stop()
         await self.consoles.close()
 
@@ -199,8 +211,32 @@ class Hostd:
         )
 
     async def _myself(self) -> Self:
-        address = f"{self.settings.listen_host}:{self.settings.listen_port}"
-        return Self(self.settings.name, self.machine, self.kvm, self.versions, address)
+        host, port = self.listener.getsockname()[:2]
+        self.address = await self._reachable(host)
+        shown = f"[{self.address}]:{port}" if ":" in self.address else f"{self.address}:{port}"
+        return Self(self.settings.name, self.machine, self.kvm, self.versions, shown)
+
+    async def _reachable(self, host: str) -> str:
+        """The address under which others reach what listens on `host`."""
+        if not ip_address(host).is_unspecified:
+            return host
+        default = await NetlinkClient().default_route()
+        return default.address if default else "127.0.0.1"
+
+    def _parts(self) -> Parts:
+        return Parts(
+            settings=self.settings,
+            api=self.api,
+            clock=self.clock,
+            stores=self.watches.stores,
+            consoles=self.consoles,
+            images=self.images,
+            pools=self.pools,
+            libvirt=self.libvirt,
+            machines=self.machines,
+            host=self.host,
+            dispatcher=self.dispatcher,
+        )
 
     async def _read_cluster_uid(self) -> str:
         found = await self.api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)

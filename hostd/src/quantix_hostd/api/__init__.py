@@ -1,0 +1,1 @@
+"""hostd's own API: consoles, logs, uploads and metrics, on root's unix socket and on TLS."""

@@ -1,0 +1,56 @@
+"""What the handlers of hostd's API act with: one frozen bundle, built by `assembly`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from quantix_api.errors import PermanentError
+from quantix_api.layout import Layout
+from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
+from quantix_client import ApiClient
+from quantix_hostd.image.receive import Received
+from quantix_hostd.pools import HostPools
+from quantix_hostd.virtualmachine.console import ConsoleHub
+
+Manifest = Mapping[str, Any]
+
+
+class Uploads(Protocol):
+    """Takes an image that somebody sends (`image.controller`)."""
+
+    async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received: ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """`shut_down` shuts every guest of this host down and returns their keys; `metrics` is Prometheus'
+    text.
+    """
+
+    host: str
+    layout: Layout
+    api: ApiClient
+    stores: Mapping[Resource, Mapping[str, Manifest]]
+    consoles: ConsoleHub
+    uploads: Uploads
+    pools: HostPools
+    metrics: Callable[[], Awaitable[bytes]]
+    shut_down: Callable[[], Awaitable[list[str]]]
+
+    def vm_uid(self, key: str) -> str:
+        """Raises PermanentError (NotHere)."""
+        return str(self._found(VIRTUAL_MACHINES, key)["metadata"]["uid"])
+
+    def image(self, key: str) -> Manifest:
+        """Raises PermanentError (NotHere)."""
+        return self._found(IMAGES, key)
+
+    def _found(self, resource: Resource, key: str) -> Manifest:
+        manifest = self.stores[resource].get(key)
+        if manifest is None:
+            raise PermanentError(
+                "NotHere", f"{resource.kind} {key} is not on host {self.host}", "look where it is: qx list"
+            )
+        return manifest

@@ -1,0 +1,127 @@
+"""Serves hostd's API on root's unix socket and, once there is a certificate, on TLS.
+
+Started by `assembly`. Every request is answered: an error of ours becomes a sentence and a status, anything
+else is a bug that is logged and answered with 500 by aiohttp.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from quantix_api.errors import PermanentError, QuantixError
+from quantix_hostd.api.backend import Backend
+from quantix_hostd.api.guard import Guard, LocalGuard, ReviewingGuard, access_to
+from quantix_hostd.api.images import ImageDoors, status_of
+from quantix_hostd.api.virtual_machines import VirtualMachineDoors
+
+# What a handler may read at once; uploads are streamed and bounded by what they may be
+_MAX_BODY_BYTES = 64 * 1024
+_SHUTDOWN_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class ApiServer:
+    """Both doors of one process."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._runners: list[web.AppRunner] = []
+
+    async def open_socket(self, path: Path) -> None:
+        """Serve root on a unix socket; one left behind by an earlier process is replaced."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        runner = await self._runner(LocalGuard())
+        await web.UnixSite(runner, str(path)).start()
+        path.chmod(0o600)
+
+    async def open_tls(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        """Serve everybody on a bound socket; `context` may get a new certificate at any time."""
+        runner = await self._runner(ReviewingGuard(self._backend.api))
+        await web.SockSite(runner, listener, ssl_context=context).start()
+        log.info("API served", address=str(listener.getsockname()))
+
+    async def close(self) -> None:
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def _runner(self, guard: Guard) -> web.AppRunner:
+        runner = web.AppRunner(build_app(self._backend, guard), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        self._runners.append(runner)
+        return runner
+
+
+def build_app(backend: Backend, guard: Guard) -> web.Application:
+    """All routes behind one guard."""
+    app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_say_why])
+    app.add_routes(VirtualMachineDoors(backend, guard).routes())
+    app.add_routes(ImageDoors(backend, guard).routes())
+    app.add_routes(_host_routes(backend, guard))
+    return app
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket that does not listen yet, so that its port is known early.
+
+    Raises PermanentError (PortTaken, AddressUnknown).
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PermanentError(
+            "PortTaken", f"{host}:{port} cannot be used. Said: {error.strerror}", "give another --listen"
+        ) from error
+    return listener
+
+
+def server_context(client_ca_pem: str) -> ssl.SSLContext:
+    """TLS that asks for, but does not insist on, a client certificate of the cluster."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=client_ca_pem)
+    return context
+
+
+def _host_routes(backend: Backend, guard: Guard) -> list[web.RouteDef]:
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"host": backend.host, "healthy": True})
+
+    async def metrics(request: web.Request) -> web.Response:
+        await guard.admit(request, access_to("get", "hosts", "metrics", name=backend.host))
+        return web.Response(
+            body=await backend.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"}
+        )
+
+    async def shut_down(_: web.Request) -> web.Response:
+        if not guard.local:
+            raise web.HTTPForbidden(text="Only root on the host itself shuts it down.")
+        log.info("guests are being shut down", audit=True, user="root")
+        return web.json_response({"virtualMachines": await backend.shut_down()})
+
+    return [
+        web.get("/healthz", health),
+        web.get("/metrics", metrics),
+        web.post("/v1/host/shutdown", shut_down),
+    ]
+
+
+@web.middleware
+async def _say_why(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except QuantixError as error:
+        return web.Response(status=status_of(error), text=str(error))

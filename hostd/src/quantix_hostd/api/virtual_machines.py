@@ -1,0 +1,171 @@
+"""The doors to one guest: its serial console, its screen, and the tail of what its console said."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+from collections.abc import Awaitable
+from pathlib import Path
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from quantix_hostd.api.backend import Backend
+from quantix_hostd.api.guard import Guard, access_to
+from quantix_hostd.virtualmachine.console import ConsoleData, ConsoleMode, ConsoleViewer
+
+_MAX_MESSAGE_BYTES = 64 * 1024
+_HEARTBEAT_S = 20.0
+_CHUNK_BYTES = 64 * 1024
+_MAX_LOG_BYTES = 1 << 20
+_MAX_LINES = 10_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+log = structlog.get_logger(__name__)
+
+
+class VirtualMachineDoors:
+    """Handlers below /v1/virtualmachines."""
+
+    def __init__(self, backend: Backend, guard: Guard) -> None:
+        self._backend = backend
+        self._guard = guard
+
+    def routes(self) -> list[web.RouteDef]:
+        base = "/v1/virtualmachines/{namespace}/{name}"
+        return [
+            web.get(f"{base}/console", self.console),
+            web.get(f"{base}/vnc", self.vnc),
+            web.get(f"{base}/log", self.log),
+        ]
+
+    async def console(self, request: web.Request) -> web.StreamResponse:
+        """Both ways in binary frames; text frames are JSON: mode (readOnly) and off. `lines` (=40) of what
+        was said before come first."""
+        uid = await self._admit(request, "create", "console")
+        take = request.query.get("take") == "1"
+        lines = _lines(request)
+        viewer = self._backend.consoles.open(uid, take=take)
+        if viewer is None:
+            raise web.HTTPConflict(text="The VM is off: it has no console. Try: qx vm start.")
+        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
+        try:
+            await socket.prepare(request)
+            await _first_of(_show(viewer, socket, lines), _type(viewer, socket))
+        finally:
+            viewer.close()
+        return socket
+
+    async def vnc(self, request: web.Request) -> web.StreamResponse:
+        """The bytes of RFB in binary frames."""
+        uid = await self._admit(request, "create", "vnc")
+        path = self._backend.layout.vm_run(uid) / "vnc.sock"
+        try:
+            reader, writer = await asyncio.open_unix_connection(path)
+        except OSError as error:
+            raise web.HTTPConflict(text="The VM is off, or has no screen. Try: qx vm start.") from error
+        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
+        try:
+            await socket.prepare(request)
+            await _first_of(_from_guest(reader, socket), _to_guest(socket, writer))
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        return socket
+
+    async def log(self, request: web.Request) -> web.Response:
+        """The last `lines` (=40) of the console's log; control characters are made visible."""
+        uid = await self._admit(request, "get", "log")
+        lines = _lines(request)
+        text = await asyncio.to_thread(_tail, self._backend.layout.vm_log(uid) / "console.log", lines)
+        return web.Response(text=text)
+
+    async def _admit(self, request: web.Request, verb: str, subresource: str) -> str:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        access = access_to(verb, "virtualmachines", subresource, namespace, name)
+        identity = await self._guard.admit(request, access)
+        uid = self._backend.vm_uid(f"{namespace}/{name}")
+        log.info(
+            "door opened",
+            audit=True,
+            door=subresource,
+            namespace=namespace,
+            name=name,
+            uid=uid,
+            user=identity.name,
+        )
+        return uid
+
+
+def _lines(request: web.Request) -> int:
+    try:
+        return min(max(int(request.query.get("lines", "40")), 1), _MAX_LINES)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text="lines is a number.") from error
+
+
+async def _show(viewer: ConsoleViewer, socket: web.WebSocketResponse, lines: int) -> None:
+    before = True
+    while True:
+        message = await viewer.next_message()
+        if isinstance(message, ConsoleData):
+            # What was said before comes in one piece, and first
+            kept = b"".join(message.data.splitlines(keepends=True)[-lines:]) if before else message.data
+            before = False
+            await socket.send_bytes(kept)
+        elif isinstance(message, ConsoleMode):
+            await socket.send_str(json.dumps({"type": "mode", "readOnly": message.read_only}))
+        else:
+            await socket.send_str(json.dumps({"type": "off"}))
+            await socket.close()
+            return
+
+
+async def _type(viewer: ConsoleViewer, socket: web.WebSocketResponse) -> None:
+    async for message in socket:
+        if message.type is WSMsgType.BINARY:
+            await viewer.write(message.data)
+
+
+async def _from_guest(reader: asyncio.StreamReader, socket: web.WebSocketResponse) -> None:
+    while data := await reader.read(_CHUNK_BYTES):
+        await socket.send_bytes(data)
+    await socket.close()
+
+
+async def _to_guest(socket: web.WebSocketResponse, writer: asyncio.StreamWriter) -> None:
+    async for message in socket:
+        if message.type is WSMsgType.BINARY:
+            writer.write(message.data)
+            await writer.drain()
+
+
+async def _first_of(*ways: Awaitable[None]) -> None:
+    """Until one direction ends; a peer that went away is no error."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception) and not isinstance(end, OSError):
+            raise end
+
+
+def _tail(path: Path, lines: int) -> str:
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _MAX_LOG_BYTES))
+            content = file.read(_MAX_LOG_BYTES)
+    except FileNotFoundError:
+        return ""
+    text = content.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    kept = text.splitlines(keepends=True)[-lines:]
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", "".join(kept))

@@ -1,0 +1,109 @@
+"""Opens hostd's own API over the parts of the process. Built by `assembly`; the handlers are in `api`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quantix_api.resources import CONFIG_MAPS, HOSTS, VIRTUAL_MACHINES, Resource
+from quantix_client import ApiClient, Clock, Forbidden, NotFound
+from quantix_hostd.api.backend import Backend
+from quantix_hostd.api.server import ApiServer, server_context
+from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.dispatch import Dispatcher
+from quantix_hostd.host.controller import HostController
+from quantix_hostd.host.metrics import MetricSources, render_metrics
+from quantix_hostd.image.controller import ImageController
+from quantix_hostd.join.serving import ServingCertificate
+from quantix_hostd.pools import HostPools
+from quantix_hostd.settings import Settings
+from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
+
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of the process that the API reaches."""
+
+    settings: Settings
+    api: ApiClient
+    clock: Clock
+    stores: Mapping[Resource, Mapping[str, Mapping[str, Any]]]
+    consoles: ConsoleHub
+    images: ImageController
+    pools: HostPools
+    libvirt: Hypervisor
+    machines: VirtualMachineReconciler
+    host: HostController
+    dispatcher: Dispatcher
+
+
+class Doors:
+    """The unix socket and TLS of one process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._server = ApiServer(
+            Backend(
+                host=parts.settings.name,
+                layout=parts.settings.layout,
+                api=parts.api,
+                stores=parts.stores,
+                consoles=parts.consoles,
+                uploads=parts.images,
+                pools=parts.pools,
+                metrics=self._metrics,
+                shut_down=self._shut_guests_down,
+            )
+        )
+
+    async def open_socket(self) -> None:
+        """Serve root on this machine."""
+        await self._server.open_socket(self._parts.settings.layout.hostd_socket)
+
+    async def serve_tls(self, listener: socket.socket, address: str) -> None:
+        """Until cancelled: serve on `listener` from the first certificate on, and keep it renewed."""
+        parts = self._parts
+        context = server_context(await self._client_ca())
+        certificate = ServingCertificate(parts.settings.layout, parts.settings.name, [address], parts.clock)
+        await certificate.run(parts.api, context, lambda: self._server.open_tls(listener, context))
+
+    async def close(self) -> None:
+        await self._server.close()
+
+    async def _client_ca(self) -> str:
+        """Whom the API server trusts for client certificates; hostd trusts the same."""
+        api = self._parts.api
+        try:
+            found = await api.get(CONFIG_MAPS, "extension-apiserver-authentication", "kube-system")
+            published = str((found.get("data") or {}).get("client-ca-file") or "")
+        except (NotFound, Forbidden):
+            published = ""
+        return published or api.access.ca_pem or ""
+
+    async def _metrics(self) -> bytes:
+        libvirt = self._parts.libvirt
+        stats = await libvirt.stats() if libvirt.connected else ()
+        known = self._parts.stores[VIRTUAL_MACHINES].values()
+        machines = {manifest["metadata"]["uid"]: manifest for manifest in known}
+        lanes = {resource.plural: lane for resource, lane in self._parts.dispatcher.lanes.items()}
+        return render_metrics(MetricSources(stats, machines, lanes, libvirt.connected))
+
+    async def _shut_guests_down(self) -> list[str]:
+        """For `qx down` and the machine's own shutdown: returns when no guest is left on this host."""
+        parts = self._parts
+        parts.host.shutting_down = True
+        parts.dispatcher.add(HOSTS, parts.settings.name)
+        names = {manifest["metadata"]["uid"]: key for key, manifest in parts.stores[VIRTUAL_MACHINES].items()}
+        guests = [guest.vm_uid or guest.name for guest in await parts.machines.guests_left()]
+        await parts.machines.shut_down_guests()
+        left = guests
+        while left:
+            await asyncio.sleep(_LOOK_S)
+            left = [guest.name for guest in await parts.machines.guests_left()]
+        return sorted(names.get(uid, uid) for uid in guests)

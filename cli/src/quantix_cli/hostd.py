@@ -20,7 +20,6 @@ from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 from quantix_client.kubeconfig import load_pair
 
-_PORT = 9443
 _CONNECT_S = 5.0
 
 
@@ -85,11 +84,11 @@ async def _remote(session: Session, host: str) -> tuple[str, ssl.SSLContext]:
         authority = await session.api.get(resources.CONFIG_MAPS, "quantix-ca", resources.NAMESPACE_SHARED)
     except (NotFound, Forbidden) as error:
         raise CommandError(Exit.NOT_FOUND, f"The way to host {host} is not known: {error.message}") from error
-    address = look(found, "status.addresses.internal")
+    address = look(found, "status.addresses.api")
     if not address:
         raise CommandError(Exit.NOT_FOUND, f"Host {host} has not told its address yet.", "qx host list")
     context = ssl.create_default_context(cadata=authority["data"]["ca.crt"])
     access = session.api.access
     if access.certificate_pem and access.key_pem:
         load_pair(context, access.certificate_pem, access.key_pem)
-    return f"https://{address}:{_PORT}", context
+    return f"https://{address}", context

@@ -208,13 +208,12 @@ def requests_of_host(host: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def addresses_of(host: Manifest) -> Iterable[str]:
-    """What a Host reports as its addresses, in whatever form."""
+    """The addresses that a Host reports: IPs, and that of its API, which stands with its port."""
     reported = (host.get("status") or {}).get("addresses") or {}
-    for value in reported.values():
-        if isinstance(value, str):
-            yield value
-        else:
-            yield from (str(address) for address in value)
+    for value in map(str, reported.values()):
+        address, separator, port = value.rpartition(":")
+        with_port = separator and port.isdigit() and (":" not in address or address.startswith("["))
+        yield address.strip("[]") if with_port else value
 
 
 def _conditions(csr: Manifest) -> frozenset[str]:

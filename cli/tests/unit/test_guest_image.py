@@ -40,5 +40,12 @@ def test_the_boot_sector_names_one_active_partition_that_fills_the_disk() -> Non
 
 
 def test_another_version_of_a_package_is_another_build() -> None:
-    assert build.image_key(["Version: 1"]) != build.image_key(["Version: 2"])
-    assert build.image_key(["a", "b"]) == build.image_key(["b", "a"])
+    assert build.package_key(["Version: 1"]) != build.package_key(["Version: 2"])
+    assert build.package_key(["a", "b"]) == build.package_key(["b", "a"])
+
+
+def test_an_image_of_the_same_sources_is_used_without_asking_for_packages(tmp_path: Path) -> None:
+    image = tmp_path / "guest-image" / f"{build.source_key()}-older" / build.IMAGE_NAME
+    image.parent.mkdir(parents=True)
+    image.touch()
+    assert build.ensure_image(tmp_path) == image

@@ -53,13 +53,18 @@ def kernel_package() -> str:
     return next(line.split()[-1] for line in listing.splitlines() if "Depends: linux-image-" in line)
 
 
-def image_key(package_versions: list[str]) -> str:
-    """Names one build: a hash of the package versions and of everything of ours that goes into the image."""
-    digest = hashlib.sha256("\n".join(sorted(package_versions)).encode())
+def source_key() -> str:
+    """A hash of everything of ours that goes into the image."""
+    digest = hashlib.sha256()
     own_files = [*Path(__file__).parent.glob("*.py"), *ROOTFS.iterdir()]
     for path in sorted(path for path in own_files if path.is_file()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def package_key(package_versions: list[str]) -> str:
+    """A hash of the versions of the packages that the image is made of."""
+    return hashlib.sha256("\n".join(sorted(package_versions)).encode()).hexdigest()[:16]
 
 
 def render_initramfs(busybox: bytes, modules: dict[str, bytes]) -> bytes:
@@ -106,18 +111,19 @@ def _build(packages: list[str], folder: Path) -> None:
 
 
 def ensure_image(cache: Path) -> Path:
-    """The path of the image below `cache`; builds it when these inputs have not been built yet.
+    """The path of the image below `cache`; builds it when there is none of these sources yet.
 
-    Takes about 10 s and 29 MB of downloads the first time, 0.5 s afterwards. Two callers at once build it
-    once. Raises PermanentError `GuestImageFailed`.
+    Takes about 10 s and 29 MB of downloads the first time. One of older packages is kept, so that nothing
+    has to be downloaded again. Two callers at once build it once. Raises PermanentError `GuestImageFailed`.
     """
+    built = sorted((cache / "guest-image").glob(f"{source_key()}-*/{IMAGE_NAME}"))
+    if built:
+        return built[0]
     packages = [kernel_package(), *OTHER_PACKAGES]
     shown = run_tool(["apt-cache", "show", "--no-all-versions", *packages])
     versions = [line for line in shown.splitlines() if line.startswith(("Package:", "Version:"))]
-    folder = cache / "guest-image" / image_key(versions)
+    folder = cache / "guest-image" / f"{source_key()}-{package_key(versions)}"
     image = folder / IMAGE_NAME
-    if image.exists():
-        return image
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

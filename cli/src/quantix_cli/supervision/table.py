@@ -169,7 +169,6 @@ def _ovn_controller(installation: Installation) -> Service:
         argv=(
             "/usr/bin/ovn-controller",
             installation.openvswitch_database,
-            f"--unixctl={run}/ovn-controller.ctl",
             f"--pidfile={run}/ovn-controller.pid",
             *QUIET,
         ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from quantix_api.errors import PermanentError, TransientError
 from quantix_cli.guestimage.build import ensure_image
 from quantix_cli.up.commands import run
-from quantix_cli.up.packages import is_mirror_silent
+from quantix_cli.up.packages import explain_failure, is_mirror_silent
 from quantix_cli.up.settings import UpSettings
 from quantix_cli.up.uplog import UpLog
 
@@ -46,5 +46,13 @@ async def ensure_control_plane(settings: UpSettings, log: UpLog, say: Callable[[
 
 
 async def ensure_guest_image(settings: UpSettings) -> Path:
-    """The guest image; about 10 s the first time. Raises PermanentError `GuestImageFailed`."""
-    return await asyncio.to_thread(ensure_image, settings.cache)
+    """The guest image; about 10 s the first time.
+
+    Raises PermanentError `GuestImageFailed`, TransientError when the mirror does not answer.
+    """
+    try:
+        return await asyncio.to_thread(ensure_image, settings.cache)
+    except PermanentError as error:
+        if is_mirror_silent([error.message]):
+            raise explain_failure([error.message]) from error
+        raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from quantix_api.resources import (
     BOOTSTRAP_GROUP,
+    CA_CONFIG_MAP,
     CLUSTER_CONFIG_MAP,
     GROUP,
     HOST_GROUP,
@@ -180,6 +181,13 @@ def operator_roles() -> tuple[Manifest, ...]:
         ),
         *bound_role(
             OPERATOR_ACCOUNT,
+            NAMESPACE_SHARED,
+            _OPERATOR,
+            rule("", ("configmaps",), ("create",)),
+            rule("", ("configmaps",), ("get", "update", "patch"), (CA_CONFIG_MAP,)),
+        ),
+        *bound_role(
+            OPERATOR_ACCOUNT,
             "kube-system",
             _OPERATOR,
             rule("", ("secrets",), (*READ, "delete")),
@@ -223,5 +231,11 @@ def user_roles() -> tuple[Manifest, ...]:
         ),
         cluster_role("quantix:catalog", rule(GROUP, ("instancetypes", "storagepools"), READ)),
         cluster_binding("quantix:catalog", everyone),
-        *bound_role("quantix:shared", NAMESPACE_SHARED, everyone, rule(GROUP, TENANT_KINDS, READ)),
+        *bound_role(
+            "quantix:shared",
+            NAMESPACE_SHARED,
+            everyone,
+            rule(GROUP, TENANT_KINDS, READ),
+            rule("", ("configmaps",), ("get",), (CA_CONFIG_MAP,)),
+        ),
     )

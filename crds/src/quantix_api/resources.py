@@ -24,6 +24,8 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "quantix"
 CLUSTER_CONFIG_MAP = "quantix-cluster"
 """In `quantix-system`; its key `uid` is the UID of the cluster."""
+CA_CONFIG_MAP = "quantix-ca"
+"""In `quantix-shared`; its key `ca.crt` is what certificates between hosts are verified with."""
 
 OPERATOR_USER = "system:serviceaccount:quantix-system:quantix-operator"
 HOST_USER_PREFIX = "quantix:host:"

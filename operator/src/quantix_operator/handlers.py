@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from typing import Any
 
@@ -40,8 +40,11 @@ class EndlessBackoff:
 class KopfThread:
     """Pumps watch events into the cache until stopped."""
 
-    def __init__(self, access: Callable[[], Access], cache: Cache, metrics: Metrics) -> None:
+    def __init__(
+        self, access: Callable[[], Access], resources: Iterable[Resource], cache: Cache, metrics: Metrics
+    ) -> None:
         self._access = access
+        self._resources = tuple(resources)
         self._cache = cache
         self._metrics = metrics
         self._stop = threading.Event()
@@ -82,7 +85,7 @@ class KopfThread:
     async def _operate(self, loop: asyncio.AbstractEventLoop) -> None:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, id="login", backoff=1.0)(self._login)
-        for resource in self._cache.resources:
+        for resource in self._resources:
             register(registry, resource, self._receiver(resource, loop))
         await kopf.operator(
             registry=registry, settings=operator_settings(), clusterwide=True, stop_flag=self._stop

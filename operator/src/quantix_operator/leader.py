@@ -41,15 +41,16 @@ async def ensure_cluster_uid(client: ApiClient) -> str:
 
 
 async def _create(client: ApiClient) -> dict[str, object]:
+    uid = str(uuid.uuid4())
     body = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": CLUSTER_CONFIG_MAP, "namespace": NAMESPACE_SYSTEM},
-        "data": {"uid": str(uuid.uuid4())},
+        "data": {"uid": uid},
     }
     try:
         created = await client.create(CONFIG_MAPS, body)
     except AlreadyExists:
         return await client.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
-    log.info("cluster named", uid=body["data"])
+    log.info("cluster named", uid=uid)
     return created

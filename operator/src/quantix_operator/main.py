@@ -35,12 +35,13 @@ from quantix_operator.error_report import ErrorReport
 from quantix_operator.events import EventRecorder
 from quantix_operator.handlers import KopfThread, quiet_kopf
 from quantix_operator.health import Health, liveness, readiness
+from quantix_operator.heartbeats import Heartbeats
 from quantix_operator.leader import LEADER_LEASE, ensure_cluster_uid
 from quantix_operator.metrics import Metrics
 from quantix_operator.resync import Resync
 from quantix_operator.settings import Settings, parse
 
-WATCHED = (*QUANTIX_RESOURCES, LEASES, CSRS, NAMESPACES)
+WATCHED = (*QUANTIX_RESOURCES, CSRS, NAMESPACES)
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +54,11 @@ class Operator:
         self.client = client
         self.clock = SystemClock()
         self.metrics = Metrics()
-        self.cache = Cache(WATCHED)
+        self.cache = Cache((*WATCHED, LEASES))
         self.metrics.watch_cache(self.cache)
         self.events = EventRecorder(client, settings.host_name, clock=self.clock)
-        self.watches = KopfThread(lambda: client.access, self.cache, self.metrics)
+        self.watches = KopfThread(lambda: client.access, WATCHED, self.cache, self.metrics)
+        self.heartbeats = Heartbeats(client, self.cache, self.clock)
         self.resync = Resync(client, self.cache, self.metrics, period_s=settings.resync_s, clock=self.clock)
         self.lease = LeaderLease(client, LEADER_LEASE, NAMESPACE_SYSTEM, settings.identity, clock=self.clock)
 
@@ -75,8 +77,10 @@ class Operator:
             log.info("operator started", identity=self.settings.identity, metrics_port=port)
             stack.push_async_callback(self.watches.stopped)
             await self.resync.fill()
+            await self.resync.await_discovery(WATCHED)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.watches.run(), name="watches")
+                group.create_task(self.heartbeats.run(), name="heartbeats")
                 group.create_task(self.resync.run(), name="resync")
                 group.create_task(self.events.run(), name="events")
                 group.create_task(self.lead(), name="leader")

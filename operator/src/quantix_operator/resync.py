@@ -7,11 +7,12 @@ never delivered (measured on kopf 1.45); level-triggered control needs the truth
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import structlog
 
 from quantix_api.errors import InvariantError
-from quantix_api.resources import Resource
+from quantix_api.resources import LEASES, NAMESPACE_HOSTS, Resource
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_client.errors import ApiError
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 # News that is on its way through kopf arrives within this time; only what is missing afterwards was missed
 _GRACE_S = 2.0
 _FIRST_RETRY_S = 1.0
+_DISCOVERY_RETRY_S = 0.2
+# Of Leases only those of hosts are ours to read
+_NAMESPACES = {LEASES: NAMESPACE_HOSTS}
 
 
 class Resync:
@@ -45,6 +49,16 @@ class Resync:
             while not await self._fill_one(resource):
                 await self._clock.sleep(_FIRST_RETRY_S)
 
+    async def await_discovery(self, resources: Iterable[Resource]) -> None:
+        """Wait until the API's discovery names these kinds: a moment after they can be listed.
+
+        kopf asks discovery once, and never watches what it did not find there.
+        """
+        wanted = tuple(resources)
+        while missing := await self._undiscovered(wanted):
+            log.info("waiting for discovery", missing=missing)
+            await self._clock.sleep(_DISCOVERY_RETRY_S)
+
     async def run(self) -> None:
         """Compare for ever. Raises InvariantError (APIRestored) when versions went back."""
         while True:
@@ -58,7 +72,7 @@ class Resync:
     async def compare(self, resource: Resource) -> int:
         """Adopt what the watch of one resource missed; returns how much that was."""
         known_version = self._cache.newest_version(resource)
-        listed = await self._client.list(resource)
+        listed = await self._client.list(resource, _NAMESPACES.get(resource))
         if int(listed.resource_version or 0) < known_version:
             raise InvariantError(
                 "APIRestored",
@@ -74,9 +88,24 @@ class Resync:
             self._metrics.missed_changes.labels(resource.plural).inc(missed)
         return missed
 
+    async def _undiscovered(self, resources: tuple[Resource, ...]) -> list[str]:
+        groups = {resource.group for resource in resources if resource.group}
+        try:
+            listed = await self._client.request("GET", "/apis")
+            missing = groups - {group["name"] for group in listed.get("groups") or []}
+            if missing:
+                return sorted(missing)
+            found: set[tuple[str, str]] = set()
+            for api in sorted({resource.api_version for resource in resources}):
+                answer = await self._client.request("GET", f"/apis/{api}" if "/" in api else f"/api/{api}")
+                found |= {(api, item["name"]) for item in answer.get("resources") or []}
+        except ApiError as error:
+            return [error.reason]
+        return [item.plural for item in resources if (item.api_version, item.plural) not in found]
+
     async def _fill_one(self, resource: Resource) -> bool:
         try:
-            listed = await self._client.list(resource)
+            listed = await self._client.list(resource, _NAMESPACES.get(resource))
         except ApiError as error:
             log.info("waiting for the API", resource=resource.plural, reason=error.reason)
             return False

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from quantix_api.resources import (
+    CA_CONFIG_MAP,
     CONFIG_MAPS,
     LABEL_MANAGED_BY,
     MANAGED_BY,
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 TOKEN_NAMESPACE = "kube-system"
 _TOKEN_PREFIX = "bootstrap-token-"
-_AUTHORITY = "quantix-ca"
+_AUTHORITY_SECRET = "quantix-ca"
 _MANAGER = "quantix-operator"
 
 
@@ -83,7 +84,7 @@ async def ensure_authority(client: ApiClient, cluster_uid: str) -> Authority:
     read.
     """
     try:
-        secret = await client.get(SECRETS, _AUTHORITY, NAMESPACE_SYSTEM)
+        secret = await client.get(SECRETS, _AUTHORITY_SECRET, NAMESPACE_SYSTEM)
     except NotFound:
         secret = await _create_authority(client, cluster_uid)
     authority = load_authority(_text(secret, "tls.crt"), _text(secret, "tls.key"))
@@ -91,7 +92,7 @@ async def ensure_authority(client: ApiClient, cluster_uid: str) -> Authority:
         CONFIG_MAPS,
         {
             "metadata": {
-                "name": _AUTHORITY,
+                "name": CA_CONFIG_MAP,
                 "namespace": NAMESPACE_SHARED,
                 "labels": {LABEL_MANAGED_BY: MANAGED_BY},
             },
@@ -108,7 +109,7 @@ async def _create_authority(client: ApiClient, cluster_uid: str) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": _AUTHORITY,
+            "name": _AUTHORITY_SECRET,
             "namespace": NAMESPACE_SYSTEM,
             "labels": {LABEL_MANAGED_BY: MANAGED_BY},
         },
@@ -118,7 +119,7 @@ async def _create_authority(client: ApiClient, cluster_uid: str) -> Manifest:
     try:
         created = await client.create(SECRETS, body)
     except AlreadyExists:
-        return await client.get(SECRETS, _AUTHORITY, NAMESPACE_SYSTEM)
+        return await client.get(SECRETS, _AUTHORITY_SECRET, NAMESPACE_SYSTEM)
     log.info("certificate authority made")
     return created
 

@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,10 @@ from urllib.parse import urlsplit
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="control-plane-starter")
+"""Starts every control plane. By --pdeathsig one ends with a test run that is killed; to the kernel that is
+the death of the starting thread (prctl(2)), so this one lives as long as the test run."""
 
 BUILD_TIMEOUT_S = 3600.0
 """A first build, module download included, on a slow and busy machine."""
@@ -123,13 +128,13 @@ class ControlPlane:
         port = self.port if self.admin_kubeconfig.exists() else 0
         self.root.mkdir(parents=True, exist_ok=True)
         with self.output.open("ab") as output:
-            # setpriv: a test run that is killed takes its control plane along
-            self._process = subprocess.Popen(
+            self._process = _STARTER.submit(
+                subprocess.Popen,
                 ["setpriv", "--pdeathsig", "KILL", *self._wrapper, str(self._binary), *self._arguments(port)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-            )
+            ).result()
         while not self._answers():
             code = self._process.poll()
             if code is not None:

@@ -35,7 +35,7 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
     generation = observed.host.metadata.generation
     findings = derive_findings(observed)
     previous = observed.host.status.conditions
-    return {
+    status = {
         "observedGeneration": generation,
         "phase": _phase(observed, findings[0]),
         "hostUID": machine.host_uid,
@@ -56,6 +56,8 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
         ],
         "conditions": render_conditions(findings, previous, generation, now),
     }
+    # An empty list is owned by nobody in managedFields, so that sending one looks like a change for ever
+    return {name: value for name, value in status.items() if value != []}
 
 
 def derive_findings(observed: HostObserved) -> list[Finding]:

@@ -21,6 +21,7 @@ from quantix_operator.northbound.rows import (
     MEMBERSHIPS,
     NAME_KEY,
     OWNER_KEY,
+    REFERENCES,
     ROAMING_TABLES,
     ROOT_TABLES,
     Delete,
@@ -256,8 +257,15 @@ class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
         for parent in operation.leave:
             self._leave(parent, operation.ref)
         row = self._replica.row(operation.ref)
-        if row is not None:
+        if row is None:
+            return
+        if operation.ref.table in ROOT_TABLES:
             row.delete()
+            return
+        # The server collects it. What it refers to may go in the same transaction, and is counted before
+        for table, column in REFERENCES:
+            if table == operation.ref.table:
+                setattr(row, column, [])
 
     def _existing(self, ref: RowRef) -> Any:
         row = self._replica.row(ref)

@@ -52,3 +52,11 @@ async def connected(remote: str) -> AsyncIterator[Northbound]:
 async def northbound(database: OvnCentral) -> AsyncIterator[Northbound]:
     async for client in connected(database.northbound):
         yield client
+
+
+@pytest.fixture
+def short_directory_pair() -> Iterator[tuple[OvnCentral, OvnCentral]]:
+    """Two northbound databases: the one that is lost, and the one that replaces it."""
+    with tempfile.TemporaryDirectory(prefix="nb") as one, tempfile.TemporaryDirectory(prefix="nb") as two:
+        with running_northbound(Path(one)) as old, running_northbound(Path(two)) as new:
+            yield old, new

@@ -16,9 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-# Reasons of Ready with which hostd says that a VM it had has ended and that nothing of it is left
-_ENDED = frozenset({"Stopped", "GuestShutdown"})
-_FAILED = frozenset({"QEMUCrashed", "GuestPanicked"})
 _FAILURES = frozenset({"Crashed", "Killed"})
 
 
@@ -48,7 +45,6 @@ class VmFacts:
     handled_restart_at: datetime | None = None
     observed_epoch: int = 0
     domain_absent: bool = False
-    ready_reason: str = ""
     last_exit: str = ""
     deleting: bool = False
     prepared: bool = True
@@ -93,17 +89,11 @@ def course(vm: VmFacts, now: datetime) -> Course:
 
 
 def has_let_go(vm: VmFacts) -> bool:
-    """hostd reported, for this epoch, that the VM has ended and that domain and claims are released.
+    """hostd reported, for this epoch, that domain, process and claims of the VM are released.
 
-    An absent domain alone is not enough: that is also how a VM looks that is about to start, or one that
-    its host starts again after a crash.
+    Before a start, and between a crash and the restart on the same host, it says no such thing.
     """
-    if vm.observed_epoch != vm.seat.epoch or not vm.domain_absent:
-        return False
-    if vm.ready_reason in _ENDED or vm.last_exit == "HostShutdown":
-        return True
-    gives_up = vm.ha_restart == "Never" or vm.power_state == "Stopped"
-    return vm.ready_reason in _FAILED and gives_up
+    return vm.observed_epoch == vm.seat.epoch and vm.domain_absent
 
 
 def _course_without_host(vm: VmFacts, now: datetime) -> Course:

@@ -98,7 +98,6 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
 def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
     """What of the VM decides about its assignment."""
     assignment, runtime = vm.status.assignment, vm.status.runtime
-    ready = vm.status.condition("Ready")
     seat = Seat(assignment.host, assignment.epoch, assignment.hold) if assignment else Seat()
     return VmFacts(
         seat=seat,
@@ -108,7 +107,6 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
         handled_restart_at=runtime.handled_restart_at,
         observed_epoch=runtime.observed_epoch,
         domain_absent=runtime.domain == "Absent",
-        ready_reason=ready.reason if ready else "",
         last_exit=runtime.last_exit.reason if runtime.last_exit else "",
         deleting=vm.deleting,
         prepared=prepared,

@@ -1,0 +1,107 @@
+"""Reconciles one Host: its load, whether it takes more, whether it is heard. Run by the dispatcher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import structlog
+
+from quantix_api import Host, VirtualMachine
+from quantix_api.quantities import size_bytes
+from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
+from quantix_client.api import Manifest
+from quantix_client.errors import Conflict, NotFound
+from quantix_operator.cache import Cache
+from quantix_operator.context import Context
+from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.finalizers import has_finalizer, remove_finalizer
+from quantix_operator.host import reading
+from quantix_operator.host.liveness import LeaseWatch
+from quantix_operator.host.status import LOST_AFTER_S, Derived, Load, Observed, derive_status, is_lost
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling.model import memory_request_bytes
+from quantix_operator.status_writer import StatusWriter
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_S = 0.05
+_LOOK_S = 1.0
+
+
+def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
+    host = ((vm.get("status") or {}).get("assignment") or {}).get("host")
+    return (host,) if host else ()
+
+
+class HostController:
+    """`await reconcile("name")`."""
+
+    name = "host"
+    concurrency = 4
+    resource: Resource | None = HOSTS
+    watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: _of_vm}
+
+    def __init__(self, context: Context, objects: Objects, leases: LeaseWatch) -> None:
+        self._api = context.api
+        self._cache = context.cache
+        self._events = context.events
+        self._objects = objects
+        self._leases = leases
+        self._writer = StatusWriter(context.api, context.cache)
+
+    async def reconcile(self, key: str) -> float | None:
+        """One look; comes back by itself when the host could have become silent."""
+        host = self._objects.get(Host, key)
+        live = self._objects.manifest(host) if host is not None else None
+        if host is None or live is None:
+            return None
+        observed = Observed(
+            host=host,
+            live=live,
+            load=self._load(host),
+            silent_s=self._leases.silent_s(key),
+        )
+        try:
+            if host.deleting and not observed.load.names and has_finalizer(live):
+                await remove_finalizer(self._api, self._cache, HOSTS, live)
+                return None
+            await self._say(observed, derive_status(observed, datetime.now(UTC)))
+        except NotFound:
+            return None
+        except Conflict:
+            return _AGAIN_S
+        return _next_look_s(observed)
+
+    async def _say(self, observed: Observed, derived: Derived) -> None:
+        written = await self._writer.write(
+            HOSTS, observed.live, derived.status, on_version=True, leave_ready=not derived.says_ready
+        )
+        if written and derived.says_ready and not reading.lost(observed.host):
+            log.warning("host is silent", host=observed.host.metadata.name, silent_s=observed.silent_s)
+            text = "Its heartbeats stopped; what its VMs do is not known."
+            self._events.record(observed.live, "HostSuspect", text, type="Warning", action="Watch")
+
+    def _load(self, host: Host) -> Load:
+        """The VMs that are assigned to the host, with what each was promised."""
+        names, cpus, memory = [], 0, 0
+        stays = ""
+        for vm in self._objects.list(VirtualMachine):
+            if vm.status.assignment is None or vm.status.assignment.host != host.metadata.name:
+                continue
+            names.append(vm.metadata.name)
+            resolved = vm.status.resolved
+            if resolved is not None:
+                cpus += resolved.cores or 0
+                memory += memory_request_bytes(size_bytes(resolved.memory)) if resolved.memory else 0
+            migratable = vm.status.condition("Migratable")
+            if migratable is not None and migratable.status == "False":
+                stays = stays or migratable.reason
+        return Load(tuple(sorted(names)), cpus, memory, stays)
+
+
+def _next_look_s(observed: Observed) -> float:
+    """Soon while silent or unknown; else when it could have been silent for too long."""
+    if observed.silent_s is None or is_lost(observed):
+        return _LOOK_S
+    return max(LOST_AFTER_S - observed.silent_s, 0.0) + 0.1

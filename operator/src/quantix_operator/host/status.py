@@ -1,0 +1,106 @@
+"""The operator's part of a Host's status. Pure; called by the host controller.
+
+hostd says how its host is; the operator says what is on it, whether it takes more, and, when it is no longer
+heard, that it is Unreachable. A host without shared storage is never more than that: nothing can move
+(design/ha.md, Detection).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from quantix_api import Host
+from quantix_api.quantities import format_size
+from quantix_operator.conditions import Fact, fact, render_conditions
+from quantix_operator.host import reading
+
+LOST_AFTER_S = 8.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """VMs that have the host, what they were promised, and why the first of them cannot leave."""
+
+    names: Sequence[str] = ()
+    cpus: int = 0
+    memory_bytes: int = 0
+    stays: str = ""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`silent_s` None: it is not known whether the host is silent."""
+
+    host: Host
+    live: dict[str, Any]
+    load: Load
+    silent_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Derived:
+    """`says_ready`: Ready and phase are in `status`, because hostd cannot say them."""
+
+    status: dict[str, Any]
+    says_ready: bool
+
+
+def derive_status(observed: Observed, now: datetime) -> Derived:
+    """Everything that the operator owns of the Host's status."""
+    host, load = observed.host, observed.load
+    lost = is_lost(observed)
+    facts = [_schedulable(host, lost=lost)]
+    if host.spec.maintenance:
+        facts.append(_drained(load))
+    status: dict[str, Any] = {
+        "allocated": {
+            "cpus": load.cpus,
+            "memory": format_size(load.memory_bytes) if load.memory_bytes else "0",
+        },
+        "virtualMachines": len(load.names),
+    }
+    if lost:
+        facts.append(_unreachable(host, now))
+        status["phase"] = "Unreachable"
+    status["conditions"] = render_conditions(facts, observed.live, now)
+    return Derived(status, says_ready=lost)
+
+
+def is_lost(observed: Observed) -> bool:
+    """Silent for too long; and, once said, until hostd itself says otherwise.
+
+    When the lease is back hostd writes its own Ready over ours; taking ours away before would leave none.
+    """
+    if observed.silent_s is not None and observed.silent_s > LOST_AFTER_S:
+        return True
+    return reading.lost(observed.host)
+
+
+def _unreachable(host: Host, now: datetime) -> Fact:
+    """The words stay as they were first said: a message holds no running figure."""
+    before = host.status.condition("Ready")
+    if before is not None and before.reason == "Unreachable":
+        return Fact("Ready", "Unknown", before.reason, before.message)
+    return fact("Ready", "Unknown", "Unreachable", at=now.strftime("%H:%M:%S UTC"))
+
+
+def _schedulable(host: Host, *, lost: bool) -> Fact:
+    why = reading.closed(host)
+    if why == "Cordoned":
+        return fact("Schedulable", "False", "Cordoned", host=host.metadata.name)
+    if why == "Maintenance":
+        return fact("Schedulable", "False", "Maintenance", host=host.metadata.name)
+    if lost or why or reading.not_ready(host):
+        return fact("Schedulable", "False", "NotReady", host=host.metadata.name)
+    return fact("Schedulable", "True", "Open")
+
+
+def _drained(load: Load) -> Fact:
+    if not load.names:
+        return fact("Drained", "True", "Empty")
+    if load.stays:
+        return fact("Drained", "False", "Blocked", name=load.names[0], why=load.stays)
+    return fact("Drained", "False", "Draining")

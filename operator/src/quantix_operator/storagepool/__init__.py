@@ -1,0 +1,1 @@
+"""The state of a StoragePool, as its hosts tell it."""

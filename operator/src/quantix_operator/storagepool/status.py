@@ -1,0 +1,83 @@
+"""What is said of a StoragePool: who reaches it, how much room there is. Pure; called by its controller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from quantix_api import StoragePool
+from quantix_api.quantities import UNIT_BYTES, format_size
+from quantix_operator.conditions import Fact, fact
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one host says of the pool. `reached` None: it has not said yet."""
+
+    host: str
+    reached: bool | None
+    capacity_bytes: int = 0
+    available_bytes: int = 0
+    allocated_bytes: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`elder_default`: another pool that calls itself default and is older."""
+
+    pool: StoragePool
+    reports: Sequence[Report]
+    elder_default: str = ""
+
+
+def pool_facts(observed: Observed) -> tuple[Fact, ...]:
+    return _ready(observed), _fenceable(observed.pool)
+
+
+def pool_figures(observed: Observed) -> dict[str, Any]:
+    """Capacities of all hosts that reach it, rounded to one percent, so that they are seldom a write."""
+    reaching = [report for report in observed.reports if report.reached]
+    shared = observed.pool.spec.rbd is not None
+    figures: dict[str, Any] = {"hosts": len(reaching), "fencing": "None"}
+    if not reaching:
+        return figures
+    # A shared pool is one for all: every host says the same of it
+    counted = reaching[:1] if shared else reaching
+    capacity = sum(report.capacity_bytes for report in counted)
+    return figures | {
+        "capacity": rounded(capacity, capacity),
+        "available": rounded(sum(report.available_bytes for report in counted), capacity),
+        "allocated": rounded(sum(report.allocated_bytes for report in counted), capacity),
+    }
+
+
+def rounded(number_bytes: int, whole_bytes: int) -> str:
+    """A size to one percent of the whole, in a unit that is short to read; "0" for nothing."""
+    step = max(whole_bytes // 100, 1)
+    near = number_bytes // step * step if number_bytes < whole_bytes else number_bytes
+    for unit in ("Ti", "Gi", "Mi"):
+        if near >= 10 * UNIT_BYTES[unit]:
+            return f"{near // UNIT_BYTES[unit]}{unit}"
+    return format_size(near) if near > 0 else "0"
+
+
+def _ready(observed: Observed) -> Fact:
+    reaching = [report for report in observed.reports if report.reached]
+    if observed.elder_default:
+        return fact("Ready", "False", "DefaultConflict", other=observed.elder_default)
+    if not observed.reports:
+        return fact("Ready", "False", "NoHost")
+    if reaching:
+        return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
+    if all(report.reached is None for report in observed.reports):
+        return fact("Ready", "Unknown", "Pending")
+    said = next((f"{item.host}: {item.message}" for item in observed.reports if item.message), "nothing")
+    return fact("Ready", "False", "Unreachable", said=said)
+
+
+def _fenceable(pool: StoragePool) -> Fact:
+    if pool.spec.rbd is None:
+        return fact("Fenceable", "False", "LocalStorage")
+    return fact("Fenceable", "Unknown", "NoCapability")

@@ -1,0 +1,1 @@
+"""The deciding side of a VirtualMachine: volumes, resolved values, conditions, deletion."""

@@ -1,0 +1,155 @@
+"""Reconciles one VirtualMachine: volumes, ports, resolved values, conditions, deletion.
+
+Run by the dispatcher, one VM never twice at once. What it decides is in `volume_plan`, `status` and
+`deletion`; it only looks, asks them and carries out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from quantix_api import VirtualMachine
+from quantix_api.resources import VIRTUAL_MACHINES, Resource
+from quantix_client.errors import Conflict, NotFound
+from quantix_operator.context import Context
+from quantix_operator.dispatch import Mapper
+from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.objects import Objects
+from quantix_operator.status_writer import StatusWriter
+from quantix_operator.virtualmachine.apply import carry_out
+from quantix_operator.virtualmachine.deletion import is_absent, plan_release, still_attached
+from quantix_operator.virtualmachine.disks import volume_views
+from quantix_operator.virtualmachine.observe import observe, secret_references
+from quantix_operator.virtualmachine.observed import Observed
+from quantix_operator.virtualmachine.ports import Ports
+from quantix_operator.virtualmachine.secret_access import SecretAccess
+from quantix_operator.virtualmachine.status import SILENT_WAIT_S, Derived, Moment, derive_status
+from quantix_operator.virtualmachine.volume_plan import Owner, plan_volumes
+from quantix_operator.virtualmachine.watches import WATCHES
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_S = 0.05
+_DATABASE_RETRY_S = 2.0
+# Secrets are not watched: hostds may not list them, and neither does the operator
+_SECRET_RETRY_S = 5.0
+
+
+class VirtualMachineController:
+    """`await reconcile("namespace/name")`."""
+
+    name = "virtualmachine"
+    concurrency = 8
+    resource: Resource | None = VIRTUAL_MACHINES
+    watches: Mapping[Resource, Mapper] = WATCHES
+
+    def __init__(self, context: Context, objects: Objects, ports: Ports, access: SecretAccess) -> None:
+        self._api = context.api
+        self._cache = context.cache
+        self._clock = context.clock
+        self._objects = objects
+        self._ports = ports
+        self._writer = StatusWriter(context.api, context.cache)
+        self._access = access
+        self._waiting_since_s: dict[str, float] = {}
+
+    async def reconcile(self, key: str) -> float | None:
+        """One look at one VM; returns when to look again without being woken."""
+        vm = self._objects.get(VirtualMachine, key)
+        if vm is None:
+            self._waiting_since_s.pop(key, None)
+            return None
+        live = self._objects.manifest(vm)
+        if live is None:
+            return None
+        try:
+            if vm.deleting:
+                return await self._delete(vm)
+            if not has_finalizer(live):
+                await add_finalizer(self._api, self._cache, VIRTUAL_MACHINES, live)
+                return _AGAIN_S
+            return await self._look_after(vm)
+        except Conflict as conflict:
+            log.info("somebody was faster", vm=key, error=conflict.message)
+            return _AGAIN_S
+
+    async def _look_after(self, vm: VirtualMachine) -> float | None:
+        observed = await observe(self._api, self._objects, vm)
+        if await self._make_volumes(observed):
+            observed = await observe(self._api, self._objects, vm)
+        if observed.host is not None or vm.status.nics:
+            observed = replace(observed, nics=await self._ports.ensure_ports(vm))
+        if observed.host is not None and secret_references(vm):
+            await self._access.ensure(vm.metadata.namespace or "", observed.host)
+        return await self._say(observed)
+
+    async def _make_volumes(self, observed: Observed) -> bool:
+        """Carry out the plan of volumes; True when something changed."""
+        metadata = observed.vm.metadata
+        owner = Owner(metadata.namespace or "", metadata.name, metadata.uid)
+        plan = plan_volumes(owner, observed.disks, observed.volumes, observed.surroundings)
+        for action in plan.actions:
+            await carry_out(self._api, self._cache, owner.namespace, action)
+        return bool(plan.actions)
+
+    async def _say(self, observed: Observed) -> float | None:
+        """Write what is due to be written; short waits are not."""
+        vm = observed.vm
+        moment = Moment(datetime.now(UTC), self._waited_s(vm.key), self._owns_ready(observed))
+        derived = derive_status(observed, moment)
+        if not derived.moving:
+            self._waiting_since_s.pop(vm.key, None)
+        short = derived.moving and moment.waited_s < SILENT_WAIT_S
+        if not short or derived.complete:
+            await self._write(observed, derived)
+        times = [
+            SILENT_WAIT_S - moment.waited_s if short else None,
+            observed.nics.retry_after_s if observed.nics else None,
+            _SECRET_RETRY_S if observed.obstacle and observed.obstacle.reason == "SecretNotFound" else None,
+        ]
+        return min((item for item in times if item is not None), default=None)
+
+    async def _write(self, observed: Observed, derived: Derived) -> None:
+        await self._writer.write(
+            VIRTUAL_MACHINES,
+            dict(observed.live),
+            derived.status,
+            on_version=True,
+            leave_ready=not derived.says_ready,
+        )
+
+    def _waited_s(self, key: str) -> float:
+        """How long this VM has been on its way, by our own clock; counted from the first time it is asked."""
+        now_s = self._clock.monotonic()
+        return now_s - self._waiting_since_s.setdefault(key, now_s)
+
+    def _owns_ready(self, observed: Observed) -> bool:
+        """Whether what we said of Ready still stands."""
+        conditions = self._writer.owned(dict(observed.live)).get("conditions") or []
+        return any(item.get("type") == "Ready" and "reason" in item for item in conditions)
+
+    async def _delete(self, vm: VirtualMachine) -> float | None:
+        if not is_absent(vm):
+            observed = await observe(self._api, self._objects, vm)
+            if observed.host_lost:
+                await self._say(observed)
+            return None
+        live = self._objects.manifest(vm)
+        if live is None or not has_finalizer(live):
+            return None
+        if not await self._ports.release_ports(vm):
+            return _DATABASE_RETRY_S
+        volumes = volume_views(self._objects, vm)
+        for action in plan_release(vm, volumes):
+            with suppress(NotFound):
+                await carry_out(self._api, self._cache, vm.metadata.namespace or "", action)
+        if still_attached(vm, volumes):
+            return None
+        await remove_finalizer(self._api, self._cache, VIRTUAL_MACHINES, live)
+        log.info("virtual machine is gone", vm=vm.key, uid=vm.metadata.uid)
+        return None

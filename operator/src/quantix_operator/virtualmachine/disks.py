@@ -1,0 +1,123 @@
+"""What a VM's disks are made from, and whether that is there.
+
+Called by the VM controller's observe. Reads the cache only; a missing name is no error but a wait.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from quantix_api import Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, NAMESPACE_SHARED
+from quantix_api.vm_devices import Disk
+from quantix_operator.objects import Objects
+from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
+
+
+def disk_wishes(vm: VirtualMachine) -> tuple[DiskWish, ...]:
+    """The disks of spec as the plan of volumes reads them."""
+    return tuple(_wish(vm, disk) for disk in vm.spec.disks)
+
+
+def _wish(vm: VirtualMachine, disk: Disk) -> DiskWish:
+    return DiskWish(
+        name=disk.name,
+        volume_name=volume_name(vm.metadata.name, disk.name),
+        volume=disk.volume or "",
+        source=_source(disk),
+        copy_mode=disk.copy_mode or "",
+        size=disk.size or "",
+        pool=disk.pool or "",
+        reclaim_policy=disk.reclaim_policy,
+        qos=to_manifest(disk.qos) if disk.qos else None,
+    )
+
+
+def _source(disk: Disk) -> dict[str, object] | None:
+    if disk.image:
+        return {"image": disk.image}
+    if disk.clone_of:
+        return {"volume": disk.clone_of}
+    if disk.snapshot:
+        return {"snapshot": {"name": disk.snapshot, "disk": disk.snapshot_disk or disk.name}}
+    return None
+
+
+def missing_sources(objects: Objects, vm: VirtualMachine) -> Mapping[str, Missing | None]:
+    """For each disk what its new Volume could not be made without, None when all is there."""
+    return {disk.name: _missing(objects, vm, disk) for disk in vm.spec.disks}
+
+
+def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None:
+    namespace = vm.metadata.namespace or ""
+    if disk.snapshot:
+        path = f"the snapshot of disk {disk.name}"
+        return Missing(disk.name, "SnapshotNotFound", {"snapshot": disk.snapshot, "path": path})
+    if disk.image and objects.referred(Image, disk.image, namespace) is None:
+        return Missing(disk.name, "ImageNotFound", _image_fields(objects, disk.image, namespace))
+    if disk.clone_of:
+        source = objects.get(Volume, f"{namespace}/{disk.clone_of}")
+        if source is None or source.deleting:
+            return Missing(disk.name, "SourceNotFound", {"kind": "volume", "source": disk.clone_of})
+    return _missing_pool(objects, disk, namespace)
+
+
+def _missing_pool(objects: Objects, disk: Disk, namespace: str) -> Missing | None:
+    pool = objects.get(StoragePool, disk.pool) if disk.pool else objects.default_pool()
+    if pool is not None and not pool.deleting and objects.allows(pool.spec.allowed_namespaces, namespace):
+        return None
+    return Missing(disk.name, "PoolNotFound", {"pool": disk.pool} if disk.pool else {})
+
+
+def _image_fields(objects: Objects, wanted: str, namespace: str) -> dict[str, str]:
+    """The name that was not found, and one that is near to it, if any."""
+    names = [image.metadata.name for image in objects.list(Image, namespace)]
+    names += [f"shared/{image.metadata.name}" for image in objects.list(Image, NAMESPACE_SHARED)]
+    near = difflib.get_close_matches(wanted, names, n=1) or [
+        name for name in sorted(names) if name.removeprefix("shared/") == wanted.removeprefix("shared/")
+    ]
+    return {"image": wanted, "near": near[0]} if near else {"image": wanted}
+
+
+def volume_views(objects: Objects, vm: VirtualMachine) -> dict[str, VolumeView]:
+    """The Volumes that its disks name, and those that still carry its label."""
+    namespace = vm.metadata.namespace or ""
+    wanted = {wish.wanted_name for wish in disk_wishes(vm)}
+    return {
+        volume.metadata.name: view_of(objects, volume)
+        for volume in objects.list(Volume, namespace)
+        if volume.metadata.name in wanted
+        or volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID) == vm.metadata.uid
+    }
+
+
+def view_of(objects: Objects, volume: Volume) -> VolumeView:
+    """A Volume as the plan reads it."""
+    ready = volume.status.condition("Ready")
+    manifest = objects.manifest(volume) or {}
+    return VolumeView(
+        name=volume.metadata.name,
+        uid=volume.metadata.uid,
+        resource_version=volume.metadata.resource_version,
+        spec=manifest.get("spec") or {},
+        vm_uid=volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID, ""),
+        owner_references=tuple(manifest.get("metadata", {}).get("ownerReferences") or ()),
+        attached_to=frozenset(attachment.uid for attachment in volume.status.attached_to),
+        attached_names=tuple(attachment.name for attachment in volume.status.attached_to),
+        shared=volume.spec.access_mode != "ReadWriteOnce",
+        ready=_is_there(volume),
+        reason=ready.reason if ready else "Pending",
+        message=ready.message if ready else "",
+        host=volume.status.host or "",
+        pool=volume.status.pool or "",
+        deleting=volume.deleting,
+    )
+
+
+def _is_there(volume: Volume) -> bool:
+    """A Volume that only grows still serves its VM."""
+    ready = volume.status.condition("Ready")
+    if ready is None:
+        return False
+    return ready.status == "True" or (ready.reason == "Resizing" and volume.status.data == "Present")

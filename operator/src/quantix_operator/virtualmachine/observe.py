@@ -1,0 +1,152 @@
+"""Looks at everything that a VM depends on.
+
+Called by the controller at every reconcile. All but Secrets comes from the cache; the ports are asked for by
+the controller, since that has an effect.
+"""
+
+from __future__ import annotations
+
+from quantix_api import Host, Image, InstanceType, StoragePool, VirtualMachine
+from quantix_api.resources import SECRETS
+from quantix_client.api import ApiClient
+from quantix_client.errors import NotFound
+from quantix_operator.host import reading
+from quantix_operator.objects import Objects, age_order
+from quantix_operator.scheduling.sizing import sizing
+from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources, volume_views
+from quantix_operator.virtualmachine.neighbours import broken_affinity, broken_anti_affinity
+from quantix_operator.virtualmachine.observed import Observed, Obstacle
+from quantix_operator.virtualmachine.platform import HostPlatform
+from quantix_operator.virtualmachine.protection import Standing
+from quantix_operator.virtualmachine.volume_plan import Surroundings
+
+
+async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Observed:
+    """The snapshot that plan and status are made from; without `nics`."""
+    named = vm.spec.instance_type
+    size = sizing(vm, objects.get(InstanceType, named) if named else None)
+    pool = objects.default_pool()
+    assignment = vm.status.assignment
+    host = objects.get(Host, assignment.host) if assignment and assignment.host else None
+    return Observed(
+        vm=vm,
+        live=objects.manifest(vm) or {"metadata": {}},
+        sizing=size,
+        disks=disk_wishes(vm),
+        volumes=volume_views(objects, vm),
+        surroundings=Surroundings(
+            sources=missing_sources(objects, vm),
+            default_pool=pool.metadata.name if pool else "",
+            open_uids=frozenset(disk.volume_uid for disk in vm.status.runtime.disks),
+        ),
+        fleet=[platform_of(item) for item in objects.list(Host)],
+        standing=_standing(objects, vm, host) if host else None,
+        obstacle=_identity(objects, vm) or _type(vm, sized=size is not None) or await _secret(api, vm),
+        host_lost=_lost_since(vm, host),
+    )
+
+
+def platform_of(host: Host) -> HostPlatform:
+    """What of the host decides about machine type and CPU."""
+    return HostPlatform(
+        name=host.metadata.name,
+        taken=not reading.not_ready(host) and not reading.closed(host),
+        machine_type=host.status.versions.get("machineType", ""),
+        cpu_model=host.status.cpu_model or "",
+        kvm_works=reading.kvm_works(host),
+    )
+
+
+def _lost_since(vm: VirtualMachine, host: Host | None) -> str:
+    if vm.status.assignment is None or vm.status.assignment.host is None:
+        return ""
+    if host is None:
+        return "its Host object was removed"
+    if not reading.lost(host):
+        return ""
+    ready = host.status.condition("Ready")
+    since = ready.last_transition_time if ready else None
+    return since.strftime("%H:%M:%S UTC") if since else "an unknown time"
+
+
+def _identity(objects: Objects, vm: VirtualMachine) -> Obstacle | None:
+    """An elder VM with the same UUID. Only a chosen one can be another's."""
+    mine = vm.spec.identity.uuid
+    if mine is None:
+        return None
+    for other in objects.list(VirtualMachine):
+        same = (other.spec.identity.uuid or other.metadata.uid) == mine
+        if same and other.metadata.uid != vm.metadata.uid and age_order(other) < age_order(vm):
+            return Obstacle("IdentityConflict", {"uuid": mine, "other": other.key})
+    return None
+
+
+def _type(vm: VirtualMachine, *, sized: bool) -> Obstacle | None:
+    """A VM whose type went while it has a host keeps what it was given."""
+    if sized or vm.spec.instance_type is None or vm.status.resolved is not None:
+        return None
+    return Obstacle("InstanceTypeNotFound", {"name": vm.spec.instance_type})
+
+
+async def _secret(api: ApiClient, vm: VirtualMachine) -> Obstacle | None:
+    """A Secret that a start needs. Not asked for while the VM is stopped or runs already."""
+    if vm.spec.power_state == "Stopped" or vm.status.runtime.domain == "Present":
+        return None
+    for path, name, key in secret_references(vm):
+        try:
+            secret = await api.get(SECRETS, name, vm.metadata.namespace)
+        except NotFound:
+            secret = {}
+        if key not in (secret.get("data") or {}):
+            return Obstacle("SecretNotFound", {"name": name, "key": key, "path": path})
+    return None
+
+
+def secret_references(vm: VirtualMachine) -> tuple[tuple[str, str, str], ...]:
+    """The Secrets that its host reads for it: field, name and key."""
+    references = []
+    if vm.spec.cloud_init is not None and vm.spec.cloud_init.user_data_secret_ref is not None:
+        reference = vm.spec.cloud_init.user_data_secret_ref
+        references.append(("spec.cloudInit.userDataSecretRef", reference.name, reference.key))
+    if vm.spec.sysprep is not None:
+        secret = vm.spec.sysprep.secret_ref
+        references.append(("spec.sysprep.secretRef", secret.name, secret.key))
+    return tuple(references)
+
+
+def _standing(objects: Objects, vm: VirtualMachine, host: Host) -> Standing:
+    labels = reading.implied_labels(host)
+    wanted = vm.spec.placement.host_selector
+    return Standing(
+        host=host.metadata.name,
+        other_hosts=len(objects.list(Host)) - 1,
+        local_disk=_local_disk(objects, vm),
+        local_medium=_local_medium(objects, vm),
+        selector_broken=any(labels.get(key) != value for key, value in wanted.items()),
+        broken_affinity=broken_affinity(objects, vm, host),
+        broken_anti_affinity=broken_anti_affinity(objects, vm, host),
+    )
+
+
+def _local_disk(objects: Objects, vm: VirtualMachine) -> str:
+    views = volume_views(objects, vm)
+    for wish in disk_wishes(vm):
+        view = views.get(wish.wanted_name)
+        if view is not None and not _shared(objects, view.pool or str(view.spec.get("pool") or "")):
+            return wish.name
+    return ""
+
+
+def _local_medium(objects: Objects, vm: VirtualMachine) -> str:
+    for cdrom in vm.spec.cdroms:
+        if not cdrom.image:
+            continue
+        image = objects.referred(Image, cdrom.image, vm.metadata.namespace or "")
+        if image is not None and not _shared(objects, image.spec.pool or ""):
+            return cdrom.name
+    return ""
+
+
+def _shared(objects: Objects, pool_name: str) -> bool:
+    pool = objects.get(StoragePool, pool_name) if pool_name else objects.default_pool()
+    return pool is not None and pool.spec.rbd is not None

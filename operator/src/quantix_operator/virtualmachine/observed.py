@@ -1,0 +1,63 @@
+"""What the VM controller saw: one frozen snapshot for plan and status.
+
+Made by `observe.py`; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from quantix_api import VirtualMachine
+from quantix_operator.scheduling.sizing import Sizing
+from quantix_operator.virtualmachine.platform import HostPlatform
+from quantix_operator.virtualmachine.ports import NicsResult
+from quantix_operator.virtualmachine.protection import Standing
+from quantix_operator.virtualmachine.volume_plan import DiskWish, Surroundings, VolumeView
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What keeps the VM from starting beside volumes, network and room: a reason of Ready and its fields."""
+
+    reason: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`host_lost`: since when its host has not been heard ("" it is heard, or it has none)."""
+
+    vm: VirtualMachine
+    live: Mapping[str, Any]
+    sizing: Sizing | None
+    disks: tuple[DiskWish, ...] = ()
+    volumes: Mapping[str, VolumeView] = field(default_factory=dict)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    fleet: Sequence[HostPlatform] = ()
+    standing: Standing | None = None
+    obstacle: Obstacle | None = None
+    nics: NicsResult | None = None
+    host_lost: str = ""
+
+    @property
+    def host(self) -> str | None:
+        """Where the VM is assigned."""
+        assignment = self.vm.status.assignment
+        return assignment.host if assignment else None
+
+    @property
+    def heard(self) -> bool:
+        """Whether the host's daemon acts on this assignment."""
+        assignment = self.vm.status.assignment
+        return (
+            assignment is not None
+            and assignment.host is not None
+            and self.vm.status.runtime.observed_epoch == assignment.epoch
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a QEMU (or something left of one) under this assignment."""
+        return self.heard and self.vm.status.runtime.domain == "Present"

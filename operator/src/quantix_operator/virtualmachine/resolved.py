@@ -1,0 +1,101 @@
+"""`status.resolved`: what the VM gets where its spec leaves it open, kept from start to start.
+
+Pure; called by `status`. While hostd has the VM, what the running QEMU was given stays: device ports, the
+order of disks, machine type and automatic CPU model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from quantix_api import VirtualMachine, volume_name
+from quantix_api.vm_status import Resolved, ResolvedDevice, ResolvedDisk
+from quantix_operator.scheduling.sizing import Sizing
+from quantix_operator.virtualmachine.platform import HostPlatform, common_machine_type, cpu_model
+
+
+@dataclass(frozen=True)
+class ResolveInput:
+    """`volume_uids` by Volume name; `running`: there is a QEMU under this assignment."""
+
+    vm: VirtualMachine
+    sizing: Sizing
+    volume_uids: Mapping[str, str]
+    fleet: Sequence[HostPlatform]
+    host: str
+    running: bool
+
+
+def resolve(given: ResolveInput) -> Resolved:
+    """The values for the next start, or for the running guest what it has."""
+    vm, spec = given.vm, given.vm.spec
+    before = vm.status.resolved or Resolved()
+    automatic_cpu = before.cpu_model if given.running and spec.cpu.model == "Auto" else None
+    return Resolved(
+        uuid=spec.identity.uuid or vm.metadata.uid,
+        instance_id=(spec.cloud_init.instance_id if spec.cloud_init else None) or vm.metadata.uid,
+        machine_type=spec.identity.machine_type or before.machine_type or common_machine_type(given.fleet),
+        cpu_model=automatic_cpu or cpu_model(spec.cpu.model, given.host, given.fleet),
+        cpu_features=tuple(
+            feature.name if feature.policy == "Require" else f"-{feature.name}"
+            for feature in spec.cpu.features
+        ),
+        firmware=_firmware(vm),
+        devices=device_ports(device_names(vm), before.devices, keep_gone=given.running),
+        cores=given.sizing.cores,
+        max_cores=given.sizing.max_cores,
+        memory=given.sizing.memory,
+        max_memory=given.sizing.max_memory,
+        disks=_disks(given, before.disks),
+    )
+
+
+def device_names(vm: VirtualMachine) -> tuple[str, ...]:
+    """What sits on a PCI root port of its own; CD-ROMs share the SATA controller."""
+    spec = vm.spec
+    return tuple(device.name for devices in (spec.disks, spec.nics, spec.host_devices) for device in devices)
+
+
+def device_ports(
+    names: Sequence[str], before: Sequence[ResolvedDevice], *, keep_gone: bool
+) -> tuple[ResolvedDevice, ...]:
+    """Every device keeps its number; new ones take the lowest free.
+
+    `keep_gone`: numbers of devices that left stay taken, as a running guest may not see another device there.
+    """
+    ports = {device.name: device.port for device in before if keep_gone or device.name in names}
+    for name in names:
+        if name not in ports:
+            ports[name] = _lowest_free(ports)
+    return tuple(ResolvedDevice(name=name, port=port) for name, port in sorted(ports.items(), key=_by_port))
+
+
+def _by_port(item: tuple[str, int]) -> int:
+    return item[1]
+
+
+def _lowest_free(ports: Mapping[str, int]) -> int:
+    taken = set(ports.values())
+    return next(port for port in range(1, len(taken) + 2) if port not in taken)
+
+
+def _disks(given: ResolveInput, before: Sequence[ResolvedDisk]) -> tuple[ResolvedDisk, ...]:
+    """In the order of spec; while the VM has a host the first disk stays first: its claim decides (ha.md)."""
+    wanted = {
+        disk.name: disk.volume or volume_name(given.vm.metadata.name, disk.name)
+        for disk in given.vm.spec.disks
+    }
+    order = [disk.name for disk in before if disk.name in wanted] if given.running else []
+    order += [name for name in wanted if name not in order]
+    return tuple(
+        ResolvedDisk(name=name, volume=wanted[name], volume_uid=given.volume_uids[wanted[name]])
+        for name in order
+        if wanted[name] in given.volume_uids
+    )
+
+
+def _firmware(vm: VirtualMachine) -> str:
+    if vm.spec.firmware.type == "BIOS":
+        return "BIOS"
+    return "UEFISecureBoot" if vm.spec.firmware.secure_boot else "UEFI"

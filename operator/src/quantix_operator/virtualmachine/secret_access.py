@@ -1,0 +1,116 @@
+"""Lets a host read the Secrets of the VMs that are assigned to it, and no others.
+
+hostds may not list Secrets: in every namespace one Role and RoleBinding `quantix-host-HOST` names exactly
+those that VMs on that host refer to (api.md, "Cloud-init Secrets"). Called by the VM controller before a
+start, and by its own controller when a VM leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from quantix_api import VirtualMachine
+from quantix_api.resources import (
+    HOST_USER_PREFIX,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+    ROLE_BINDINGS,
+    ROLES,
+    VIRTUAL_MACHINES,
+    Resource,
+)
+from quantix_client.api import ApiClient, Manifest
+from quantix_client.errors import NotFound
+from quantix_operator.cache import Cache
+from quantix_operator.dispatch import Mapper
+from quantix_operator.objects import Objects
+from quantix_operator.status_writer import OPERATOR
+from quantix_operator.virtualmachine.observe import secret_references
+
+
+class SecretAccess:
+    """Keeps Role and RoleBinding of (namespace, host) as the VMs there need them."""
+
+    def __init__(self, api: ApiClient, objects: Objects) -> None:
+        self._api = api
+        self._objects = objects
+        self._granted: dict[tuple[str, str], frozenset[str]] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def ensure(self, namespace: str, host: str) -> None:
+        """Grant what is needed now, take back what no longer is; nothing when that is so already."""
+        async with self._one_at_a_time:
+            await self._ensure(namespace, host)
+
+    async def _ensure(self, namespace: str, host: str) -> None:
+        names = frozenset(needed_secrets(self._objects.list(VirtualMachine, namespace), host))
+        if self._granted.get((namespace, host)) == names:
+            return
+        if names:
+            for resource, manifest in render_access(namespace, host, names):
+                await self._api.apply(resource, manifest, manager=OPERATOR)
+        else:
+            for resource in (ROLE_BINDINGS, ROLES):
+                await self._delete(resource, role_name(host), namespace)
+        self._granted[(namespace, host)] = names
+
+    async def _delete(self, resource: Resource, name: str, namespace: str) -> None:
+        try:
+            await self._api.delete(resource, name, namespace)
+        except NotFound:
+            return
+
+
+class SecretAccessController:
+    """Keys are `namespace/host`: what a VM's going leaves too much is taken back here."""
+
+    name = "secret-access"
+    concurrency = 2
+    resource: Resource | None = None
+
+    def __init__(self, access: SecretAccess) -> None:
+        self._access = access
+        self.watches: Mapping[Resource, Mapper] = {VIRTUAL_MACHINES: _places}
+
+    async def reconcile(self, key: str) -> float | None:
+        namespace, _, host = key.partition("/")
+        await self._access.ensure(namespace, host)
+        return None
+
+
+def _places(vm: Manifest, _cache: Cache) -> Iterable[str]:
+    """Where a VM with Secrets is (asked for its old and its new state)."""
+    spec, status = vm.get("spec") or {}, vm.get("status") or {}
+    host = (status.get("assignment") or {}).get("host")
+    secret = (spec.get("cloudInit") or {}).get("userDataSecretRef") or spec.get("sysprep")
+    return (f"{vm['metadata']['namespace']}/{host}",) if host and secret else ()
+
+
+def needed_secrets(vms: Iterable[VirtualMachine], host: str) -> Iterable[str]:
+    """The names of Secrets that VMs assigned to the host refer to."""
+    for vm in vms:
+        assignment = vm.status.assignment
+        if assignment is not None and assignment.host == host:
+            yield from (name for _, name, _ in secret_references(vm))
+
+
+def role_name(host: str) -> str:
+    return f"quantix-host-{host}"
+
+
+def render_access(namespace: str, host: str, secrets: Iterable[str]) -> tuple[tuple[Resource, Manifest], ...]:
+    """Role and RoleBinding for one host in one namespace."""
+    metadata = {
+        "name": role_name(host),
+        "namespace": namespace,
+        "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+    }
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": sorted(secrets)}
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "User", "apiGroup": group, "name": f"{HOST_USER_PREFIX}{host}"}
+    reference = {"apiGroup": group, "kind": "Role", "name": role_name(host)}
+    return (
+        (ROLES, {"metadata": metadata, "rules": [rule]}),
+        (ROLE_BINDINGS, {"metadata": metadata, "subjects": [subject], "roleRef": reference}),
+    )

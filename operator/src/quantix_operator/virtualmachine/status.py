@@ -1,0 +1,207 @@
+"""The operator's part of a VM's status: resolved values, ports, conditions, and Ready while no host says it.
+
+Pure; called by the controller after every look. A wait of less than two seconds is not written: a start
+costs one write; what hostd says of a VM that it has is never overwritten (api.md, "Handing over Ready").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from quantix_api import to_manifest
+from quantix_api.conditions import STALLED_REASONS, reasons_otherwise
+from quantix_operator.conditions import Fact, fact, render_conditions
+from quantix_operator.virtualmachine.observed import Observed
+from quantix_operator.virtualmachine.protection import protection_facts
+from quantix_operator.virtualmachine.resolved import ResolveInput, resolve
+from quantix_operator.virtualmachine.volume_plan import Missing, Owner, VolumeView, plan_volumes
+
+# A wait shorter than this is not written
+SILENT_WAIT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the operator says of a VM's state, if that is its business now."""
+
+    phase: str
+    ready: Fact
+    moving: bool = False
+    """It is on its way: Reconciling."""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """`status` as it is applied. `moving`: the VM is on its way and nobody else says so; `complete`: all that
+    hostd needs to start it is in here; `says_ready`: so is Ready.
+    """
+
+    status: dict[str, Any]
+    moving: bool
+    complete: bool
+    says_ready: bool
+
+
+@dataclass(frozen=True)
+class Moment:
+    """`now` is written into conditions; `waited_s` is how long the VM has been waiting; `owns_ready`: the
+    operator's earlier word on Ready still stands.
+    """
+
+    now: datetime
+    waited_s: float
+    owns_ready: bool
+
+
+def derive_status(observed: Observed, moment: Moment) -> Derived:
+    """Everything that the operator owns of the VM's status."""
+    volumes = volumes_fact(observed)
+    network = network_fact(observed)
+    complete = observed.host is not None and _true(volumes) and _true(network) and observed.obstacle is None
+    verdict = judge(observed, volumes, network)
+    facts = [item for item in (volumes, network) if item is not None]
+    if observed.standing is not None:
+        facts += protection_facts(observed.vm, observed.standing)
+    says_ready = verdict is not None and (
+        not complete or bool(observed.host_lost) or moment.owns_ready or moment.waited_s >= SILENT_WAIT_S
+    )
+    status: dict[str, Any] = {}
+    if verdict is not None and says_ready:
+        facts += _ready_facts(verdict, quiet=complete and moment.waited_s < SILENT_WAIT_S)
+        status |= {"phase": verdict.phase, "observedGeneration": observed.vm.metadata.generation}
+    status["conditions"] = render_conditions(facts, dict(observed.live), moment.now)
+    resolved = _resolved(observed, complete=complete)
+    if resolved is not None:
+        status["resolved"] = resolved
+    nics = _nics(observed)
+    if nics:
+        status["nics"] = nics
+    moving = verdict is not None and verdict.moving
+    return Derived(status, moving=moving, complete=complete, says_ready=says_ready)
+
+
+def judge(observed: Observed, volumes: Fact | None, network: Fact | None) -> Verdict | None:
+    """What Ready is, when it is the operator's to say; None: hostd says it."""
+    if observed.host is None:
+        return _without_host(observed, volumes)
+    if observed.host_lost:
+        words = fact("Ready", "Unknown", "HostUnreachable", host=observed.host, at=observed.host_lost)
+        return Verdict("Unknown", words)
+    if observed.heard:
+        return None
+    for wait in (_obstacle(observed), volumes, network):
+        if wait is not None and wait.status == "False":
+            return Verdict("Pending", wait.repeated_as("Ready"), moving=True)
+    return Verdict("Starting", fact("Ready", "False", "Starting", host=observed.host), moving=True)
+
+
+def _without_host(observed: Observed, volumes: Fact | None) -> Verdict:
+    vm, assignment = observed.vm, observed.vm.status.assignment
+    if vm.spec.power_state == "Stopped":
+        return Verdict("Stopped", fact("Ready", "True", "Stopped"))
+    hold = assignment.hold if assignment else None
+    if hold == "GuestShutdown":
+        return Verdict("Stopped", fact("Ready", "False", "GuestShutdown", name=vm.metadata.name))
+    scheduled = vm.status.condition("Scheduled")
+    if hold is not None and scheduled is not None:
+        return Verdict("Failed", Fact("Ready", "False", scheduled.reason, scheduled.message))
+    for wait in (_obstacle(observed), volumes):
+        if wait is not None and wait.status == "False":
+            return Verdict("Pending", wait.repeated_as("Ready"), moving=True)
+    if scheduled is not None and scheduled.status == "False" and scheduled.reason != "NotWanted":
+        return Verdict("Pending", Fact("Ready", "False", scheduled.reason, scheduled.message), moving=True)
+    return Verdict("Pending", fact("Ready", "Unknown", "Pending"), moving=True)
+
+
+def _obstacle(observed: Observed) -> Fact | None:
+    if observed.obstacle is None:
+        return None
+    return fact("Ready", "False", observed.obstacle.reason, **observed.obstacle.fields)
+
+
+def _ready_facts(verdict: Verdict, *, quiet: bool) -> list[Fact]:
+    """Ready, and what kstatus reads besides; both exist only while True."""
+    facts = [verdict.ready]
+    if verdict.ready.status == "True":
+        return facts
+    if verdict.ready.reason in STALLED_REASONS or verdict.ready.reason == "Held":
+        facts.append(verdict.ready.repeated_as("Stalled", "True"))
+    elif verdict.moving and not quiet:
+        facts.append(verdict.ready.repeated_as("Reconciling", "True"))
+    return facts
+
+
+def volumes_fact(observed: Observed) -> Fact | None:
+    """VolumesReady. Before there is a host only what is missing is worth saying: nobody makes data yet."""
+    plan = plan_volumes(_owner(observed), observed.disks, observed.volumes, observed.surroundings)
+    if plan.missing:
+        return _missing_fact(plan.missing[0])
+    waiting = [
+        volume
+        for disk in observed.disks
+        if (volume := observed.volumes.get(disk.wanted_name)) is None or not volume.ready
+    ]
+    if not waiting:
+        return fact("VolumesReady", "True", "AllReady") if observed.disks or observed.host else None
+    if observed.host is None:
+        return None
+    volume = waiting[0]
+    if volume is None:
+        return fact("VolumesReady", "False", "Creating", volume="A volume")
+    return _volume_fact(volume)
+
+
+def _volume_fact(volume: VolumeView) -> Fact:
+    """What a Volume says of itself, where a VM may say it too."""
+    if volume.reason in reasons_otherwise("VirtualMachine", "VolumesReady") and volume.message:
+        return Fact("VolumesReady", "False", volume.reason, volume.message)
+    return fact("VolumesReady", "False", "Creating", volume=volume.name)
+
+
+def _missing_fact(missing: Missing) -> Fact:
+    return fact("VolumesReady", "False", missing.reason, **missing.fields)
+
+
+def network_fact(observed: Observed) -> Fact | None:
+    """NetworkReady, in the words of the network."""
+    if observed.nics is None:
+        return None
+    return Fact(
+        "NetworkReady",
+        "True" if observed.nics.ready else "False",
+        observed.nics.reason,
+        observed.nics.message,
+    )
+
+
+def _owner(observed: Observed) -> Owner:
+    metadata = observed.vm.metadata
+    return Owner(metadata.namespace or "", metadata.name, metadata.uid)
+
+
+def _true(item: Fact | None) -> bool:
+    return item is not None and item.status == "True"
+
+
+def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None:
+    """New values once all is there; until then, and for a stopped VM, those that it has."""
+    before = observed.vm.status.resolved
+    if not complete or observed.sizing is None or observed.host is None:
+        return to_manifest(before) if before else None
+    given = ResolveInput(
+        vm=observed.vm,
+        sizing=observed.sizing,
+        volume_uids={volume.name: volume.uid for volume in observed.volumes.values()},
+        fleet=observed.fleet,
+        host=observed.host,
+        running=observed.running,
+    )
+    return to_manifest(resolve(given))
+
+
+def _nics(observed: Observed) -> list[dict[str, Any]]:
+    nics = observed.nics.nics if observed.nics is not None else observed.vm.status.nics
+    return [to_manifest(nic) for nic in nics]

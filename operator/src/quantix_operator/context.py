@@ -8,6 +8,7 @@ from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_operator.cache import Cache
 from quantix_operator.events import EventRecorder
+from quantix_operator.host.liveness import LeaseWatch
 from quantix_operator.metrics import Metrics
 from quantix_operator.settings import Settings
 
@@ -22,4 +23,5 @@ class Context:
     events: EventRecorder
     metrics: Metrics
     clock: Clock
+    leases: LeaseWatch
     cluster_uid: str

@@ -1,20 +1,64 @@
 """Every controller of the operator, in one list.
 
-Called by `main` each time that this process begins to lead. A controller package exports
-`build(context: Context) -> Controller` (async, or an async context manager if it holds connections).
+Called by `main` each time that this process begins to lead. Without a northbound database (`--ovn-nb`)
+networks are left alone, and so no VM starts that has a NIC.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
+from quantix_api import VirtualMachine
 from quantix_operator.certificates import controller as certificates
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
+from quantix_operator.host.controller import HostController
+from quantix_operator.image.controller import ImageController
+from quantix_operator.network.build import Networking, networking
+from quantix_operator.objects import Objects
+from quantix_operator.policy.controller import KINDS, AcceptedController
+from quantix_operator.scheduling.controller import PlacementController
+from quantix_operator.storagepool.controller import StoragePoolController
+from quantix_operator.virtualmachine.controller import VirtualMachineController
+from quantix_operator.virtualmachine.ports import NicsResult
+from quantix_operator.virtualmachine.secret_access import SecretAccess, SecretAccessController
+from quantix_operator.volume.controller import VolumeController
 
 
 @asynccontextmanager
 async def build_controllers(context: Context) -> AsyncIterator[tuple[Controller, ...]]:
     """All controllers, with their connections open while inside."""
-    yield (await certificates.build(context),)
+    objects = Objects(context.cache)
+    access = SecretAccess(context.api, objects)
+    async with AsyncExitStack() as stack:
+        network = Networking((), NoPorts())
+        if context.settings.ovn_nb is not None:
+            network = await stack.enter_async_context(networking(context, context.settings.ovn_nb, objects))
+        yield (
+            await certificates.build(context),
+            *(AcceptedController(context, kind) for kind in KINDS),
+            StoragePoolController(context, objects),
+            HostController(context, objects, context.leases),
+            *network.controllers,
+            ImageController(context, objects),
+            VolumeController(context, objects),
+            PlacementController(context, objects),
+            VirtualMachineController(context, objects, network.ports, access),
+            SecretAccessController(access),
+        )
+
+
+class NoPorts:
+    """Stands in for the network where there is none: nothing to release, and no port for anybody."""
+
+    async def ensure_ports(self, vm: VirtualMachine) -> NicsResult:
+        """Ready exactly for a VM without NICs."""
+        if not vm.spec.nics:
+            return NicsResult((), True, "AllReady", "")
+        message = "This operator was started without a network database. Try: start it with --ovn-nb."
+        return NicsResult((), False, "NorthboundUnreachable", message)
+
+    async def release_ports(self, vm: VirtualMachine) -> bool:
+        """Always: there are none."""
+        return True

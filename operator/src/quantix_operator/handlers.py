@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from typing import Any
 
@@ -40,11 +40,8 @@ class EndlessBackoff:
 class KopfThread:
     """Pumps watch events into the cache until stopped."""
 
-    def __init__(
-        self, access: Callable[[], Access], resources: Iterable[Resource], cache: Cache, metrics: Metrics
-    ) -> None:
+    def __init__(self, access: Callable[[], Access], cache: Cache, metrics: Metrics) -> None:
         self._access = access
-        self._resources = tuple(resources)
         self._cache = cache
         self._metrics = metrics
         self._stop = threading.Event()
@@ -85,7 +82,7 @@ class KopfThread:
     async def _operate(self, loop: asyncio.AbstractEventLoop) -> None:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, id="login", backoff=1.0)(self._login)
-        for resource in self._resources:
+        for resource in self._cache.resources:
             register(registry, resource, self._receiver(resource, loop))
         await kopf.operator(
             registry=registry, settings=operator_settings(), clusterwide=True, stop_flag=self._stop
@@ -150,6 +147,6 @@ def connection_info(access: Access) -> kopf.ConnectionInfo:
 def quiet_kopf() -> None:
     """kopf logs every attempt while the API is away; `resync` says the same once. Its warnings stay."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    logging.getLogger("kopf._cogs.clients.api").setLevel(logging.CRITICAL)
+    logging.getLogger("kopf._cogs.clients").setLevel(logging.CRITICAL)
     # "OS signals are ignored: running not in the main thread": on purpose
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)

@@ -17,7 +17,6 @@ import structlog
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.resources import (
     CSRS,
-    LEASES,
     NAMESPACE_SYSTEM,
     NAMESPACES,
     QUANTIX_RESOURCES,
@@ -35,7 +34,7 @@ from quantix_operator.error_report import ErrorReport
 from quantix_operator.events import EventRecorder
 from quantix_operator.handlers import KopfThread, quiet_kopf
 from quantix_operator.health import Health, liveness, readiness
-from quantix_operator.heartbeats import Heartbeats
+from quantix_operator.host.liveness import LeaseWatch
 from quantix_operator.leader import LEADER_LEASE, ensure_cluster_uid
 from quantix_operator.metrics import Metrics
 from quantix_operator.resync import Resync
@@ -54,11 +53,11 @@ class Operator:
         self.client = client
         self.clock = SystemClock()
         self.metrics = Metrics()
-        self.cache = Cache((*WATCHED, LEASES))
+        self.cache = Cache(WATCHED)
         self.metrics.watch_cache(self.cache)
         self.events = EventRecorder(client, settings.host_name, clock=self.clock)
-        self.watches = KopfThread(lambda: client.access, WATCHED, self.cache, self.metrics)
-        self.heartbeats = Heartbeats(client, self.cache, self.clock)
+        self.watches = KopfThread(lambda: client.access, self.cache, self.metrics)
+        self.leases = LeaseWatch(client, self.clock)
         self.resync = Resync(client, self.cache, self.metrics, period_s=settings.resync_s, clock=self.clock)
         self.lease = LeaderLease(client, LEADER_LEASE, NAMESPACE_SYSTEM, settings.identity, clock=self.clock)
 
@@ -80,7 +79,7 @@ class Operator:
             await self.resync.await_discovery(WATCHED)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.watches.run(), name="watches")
-                group.create_task(self.heartbeats.run(), name="heartbeats")
+                group.create_task(self.leases.run(), name="host-leases")
                 group.create_task(self.resync.run(), name="resync")
                 group.create_task(self.events.run(), name="events")
                 group.create_task(self.lead(), name="leader")
@@ -110,6 +109,7 @@ class Operator:
             events=self.events,
             metrics=self.metrics,
             clock=self.clock,
+            leases=self.leases,
             cluster_uid=await ensure_cluster_uid(self.client),
         )
         report = ErrorReport(self.client, self.cache, self.metrics)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import structlog
 
 from quantix_api.errors import InvariantError
-from quantix_api.resources import LEASES, NAMESPACE_HOSTS, Resource
+from quantix_api.resources import Resource
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_client.errors import ApiError
@@ -25,8 +25,6 @@ log = structlog.get_logger(__name__)
 _GRACE_S = 2.0
 _FIRST_RETRY_S = 1.0
 _DISCOVERY_RETRY_S = 0.2
-# Of Leases only those of hosts are ours to read
-_NAMESPACES = {LEASES: NAMESPACE_HOSTS}
 
 
 class Resync:
@@ -46,7 +44,11 @@ class Resync:
         declared.
         """
         for resource in self._cache.resources:
-            while not await self._fill_one(resource):
+            said = ""
+            while reason := await self._fill_one(resource):
+                if reason != said:
+                    log.info("waiting for the API", resource=resource.plural, reason=reason)
+                said = reason
                 await self._clock.sleep(_FIRST_RETRY_S)
 
     async def await_discovery(self, resources: Iterable[Resource]) -> None:
@@ -55,8 +57,11 @@ class Resync:
         kopf asks discovery once, and never watches what it did not find there.
         """
         wanted = tuple(resources)
+        said: list[str] = []
         while missing := await self._undiscovered(wanted):
-            log.info("waiting for discovery", missing=missing)
+            if missing != said:
+                log.info("waiting for discovery", missing=missing)
+            said = missing
             await self._clock.sleep(_DISCOVERY_RETRY_S)
 
     async def run(self) -> None:
@@ -72,7 +77,7 @@ class Resync:
     async def compare(self, resource: Resource) -> int:
         """Adopt what the watch of one resource missed; returns how much that was."""
         known_version = self._cache.newest_version(resource)
-        listed = await self._client.list(resource, _NAMESPACES.get(resource))
+        listed = await self._client.list(resource)
         if int(listed.resource_version or 0) < known_version:
             raise InvariantError(
                 "APIRestored",
@@ -103,12 +108,12 @@ class Resync:
             return [error.reason]
         return [item.plural for item in resources if (item.api_version, item.plural) not in found]
 
-    async def _fill_one(self, resource: Resource) -> bool:
+    async def _fill_one(self, resource: Resource) -> str:
+        """Why it could not be listed, or ""."""
         try:
-            listed = await self._client.list(resource, _NAMESPACES.get(resource))
+            listed = await self._client.list(resource)
         except ApiError as error:
-            log.info("waiting for the API", resource=resource.plural, reason=error.reason)
-            return False
+            return error.reason
         self._cache.adopt(self._cache.differences(resource, listed))
         self._cache.mark_listed(resource)
-        return True
+        return ""

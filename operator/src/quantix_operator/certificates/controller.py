@@ -160,15 +160,18 @@ class CertificateController:
         token = await store.find_token(self._api, user.removeprefix(BOOTSTRAP_USER_PREFIX), datetime.now(UTC))
         if token is None:
             return False
-        if token.expired or self._has_reported(token.host, csr):
+        if token.expired or await self._has_reported(token.host, csr):
             await store.delete_token(self._api, token)
             return False
         return True
 
-    def _has_reported(self, host: str, csr: Manifest) -> bool:
+    async def _has_reported(self, host: str, csr: Manifest) -> bool:
         """Its Lease, which nobody else may write, was renewed after the certificate was issued."""
-        lease = self._cache.get(LEASES, f"{NAMESPACE_HOSTS}/{host}")
-        return lease is not None and version_of(lease) > version_of(csr)
+        try:
+            lease = await self._api.get(LEASES, host, NAMESPACE_HOSTS)
+        except NotFound:
+            return False
+        return version_of(lease) > version_of(csr)
 
     async def _remove(self, csr: Manifest) -> None:
         for token in await store.spent_tokens(self._api, datetime.now(UTC)):

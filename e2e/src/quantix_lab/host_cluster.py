@@ -1,0 +1,150 @@
+"""A small real cluster for contract tests of hostd: control plane, definitions, operator, libvirt, one hostd.
+
+Used by pytest fixtures of hostd. No switch and no guest network: `--ovn-sb` and `--ovn-nb` are left out, so
+the machine's own network is not touched. Needs root. Everything that it started ends with the context.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quantix_api.installation import all_manifests
+from quantix_api.layout import Layout
+from quantix_lab.control_plane import ControlPlane
+from quantix_lab.libvirt_host import LibvirtHost
+
+_STOP_TIMEOUT_S = 10.0
+_BOOTSTRAP_GROUP = "system:bootstrappers:quantix"
+
+
+@dataclass
+class HostCluster:
+    """A control plane with an operator, and one machine that may join it as `h1`."""
+
+    control_plane: ControlPlane
+    layout: Layout
+    libvirt: LibvirtHost
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """The output of kubectl as administrator; ControlPlaneError with its words when it is refused."""
+        return self.control_plane.kubectl(*arguments, stdin=stdin)
+
+    def as_operator(self, *arguments: str, stdin: str = "") -> str:
+        """The same as the operator."""
+        kubeconfig = self.control_plane.operator_kubeconfig
+        return self.control_plane.kubectl(*arguments, stdin=stdin, kubeconfig=kubeconfig)
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any]:
+        """An object; {} when there is none."""
+        found = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return dict(json.loads(found)) if found.strip() else {}
+
+    def give_token(self, host: str, identifier: str = "abc123", secret: str = "0123456789abcdef") -> None:
+        """Let exactly `host` join: what an administrator does for a new machine."""
+        fields = {
+            "token-id": identifier,
+            "token-secret": secret,
+            "usage-bootstrap-authentication": "true",
+            "auth-extra-groups": _BOOTSTRAP_GROUP,
+            "host": host,
+        }
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": f"bootstrap-token-{identifier}", "namespace": "kube-system"},
+            "type": "bootstrap.kubernetes.io/token",
+            "data": {key: base64.b64encode(value.encode()).decode() for key, value in fields.items()},
+        }
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
+        authority = base64.b64encode(self.control_plane.ca_pem.encode()).decode()
+        cluster = {"server": self.control_plane.server, "certificate-authority-data": authority}
+        kubeconfig = {
+            "clusters": [{"name": "q", "cluster": cluster}],
+            "users": [{"name": "q", "user": {"token": f"{identifier}.{secret}"}}],
+            "contexts": [{"name": "q", "context": {"cluster": "q", "user": "q"}}],
+            "current-context": "q",
+        }
+        self.layout.etc.mkdir(parents=True, exist_ok=True)
+        self.layout.bootstrap_kubeconfig.write_text(yaml.safe_dump(kubeconfig))
+
+    def start_operator(self) -> None:
+        kubeconfig = str(self.control_plane.operator_kubeconfig)
+        self._start("operator", "--kubeconfig", kubeconfig, "--metrics", "127.0.0.1:0")
+
+    def start_hostd(self, name: str = "h1", *flags: str) -> None:
+        database = f"unix:{self.layout.run}/no-switch.sock"
+        self._start("hostd", "--name", name, "--ovs-db", database, "--listen", "127.0.0.1:0", *flags)
+
+    def stop(self, process: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """End `operator` or `hostd`; its exit code."""
+        running = self.processes.pop(process)
+        running.send_signal(number)
+        try:
+            return running.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+            raise
+
+    def log(self, process: str) -> str:
+        """What `operator` or `hostd` has said so far."""
+        path = self._log_path(process)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def eventually(self, check: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+        """The first truthy answer of `check`; AssertionError with hostd's last words when none comes."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            if answer := check():
+                return answer
+            time.sleep(0.1)
+        raise AssertionError(f"did not happen within {timeout_s} s. hostd: {self.log('hostd')[-3000:]}")
+
+    def _start(self, program: str, *flags: str) -> None:
+        entrance = str(Path(sys.executable).with_name(f"quantix-{program}"))
+        command = ["setpriv", "--pdeathsig", "KILL", entrance, "--root", str(self.layout.root)]
+        with self._log_path(program).open("ab") as log:
+            self.processes[program] = subprocess.Popen(
+                [*command, "--log-format", "json", *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _log_path(self, process: str) -> Path:
+        return self.control_plane.root / f"{process}.log"
+
+
+@contextmanager
+def host_cluster() -> Iterator[HostCluster]:
+    """A cluster without hosts yet: definitions, roles and policies are there and the operator runs."""
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qxhc")))
+        control_plane = stack.enter_context(ControlPlane(root))
+        libvirt = LibvirtHost()
+        stack.callback(libvirt.close)
+        libvirt.start()
+        cluster = HostCluster(control_plane, libvirt.layout, libvirt)
+        stack.callback(lambda: [cluster.stop(name) for name in list(cluster.processes)])
+        _install(cluster)
+        cluster.start_operator()
+        yield cluster
+
+
+def _install(cluster: HostCluster) -> None:
+    manifests = all_manifests()
+    definitions = [m for m in manifests if m["kind"] in ("Namespace", "CustomResourceDefinition")]
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(definitions))
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(manifests))

@@ -1,0 +1,287 @@
+"""hostd as a whole process against a real control plane, the real operator and a real libvirtd."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import signal
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from quantix_lab.host_cluster import HostCluster, host_cluster
+
+_EXIT_CONFIG = 78
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[HostCluster]:
+    """A cluster in which h1 has joined and hostd runs."""
+    with host_cluster() as running:
+        running.give_token("h1")
+        running.start_hostd()
+        running.eventually(lambda: ready(running.get("host", "h1")) == "True")
+        pool = {"dir": {"path": str(running.layout.local_pool)}, "default": True}
+        apply(running, {"kind": "StoragePool", "metadata": {"name": "local"}, "spec": pool})
+        yield running
+
+
+def apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
+    body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(body))
+
+
+def place(cluster: HostCluster, kind: str, name: str, namespace: str = "default") -> None:
+    """What the scheduler does: give the object to h1."""
+    patch = json.dumps({"status": {"host": "h1"}})
+    flags = ["--subresource=status", "--type=merge", "-p", patch]
+    cluster.as_operator("patch", kind, name, "-n", namespace, *flags)
+
+
+def condition(manifest: dict[str, Any], kind: str) -> dict[str, Any]:
+    conditions = manifest.get("status", {}).get("conditions", [])
+    return next((dict(entry) for entry in conditions if entry["type"] == kind), {})
+
+
+def ready(manifest: dict[str, Any]) -> str:
+    return str(condition(manifest, "Ready").get("status", ""))
+
+
+def reason(manifest: dict[str, Any]) -> str:
+    return str(condition(manifest, "Ready").get("reason", ""))
+
+
+def disk_image(path: Path) -> bytes:
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 1M", path], check=True, capture_output=True)
+    return path.read_bytes()
+
+
+def local(cluster: HostCluster) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        base_url="http://hostd", connector=aiohttp.UnixConnector(str(cluster.layout.hostd_socket))
+    )
+
+
+async def upload(cluster: HostCluster, name: str, content: bytes) -> tuple[int, str]:
+    async with local(cluster) as session:
+        async with session.put(f"/v1/images/default/{name}/upload", data=io.BytesIO(content)) as answer:
+            return answer.status, await answer.text()
+
+
+async def ready_image(cluster: HostCluster, name: str, content: bytes) -> dict[str, Any]:
+    apply(
+        cluster, {"kind": "Image", "metadata": {"name": name, "namespace": "default"}, "spec": {"upload": {}}}
+    )
+    place(cluster, "image", name)
+    cluster.eventually(lambda: reason(cluster.get("image", name)) == "WaitingForUpload")
+    status, text = await upload(cluster, name, content)
+    assert status == 200, text
+    cluster.eventually(lambda: ready(cluster.get("image", name)) == "True")
+    return cluster.get("image", name)
+
+
+def test_the_host_reports_what_it_is(cluster: HostCluster) -> None:
+    cluster.eventually(lambda: cluster.get("host", "h1")["status"].get("pools"))
+    host = cluster.get("host", "h1")
+    status = host["status"]
+    assert status["bootID"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert status["cpus"] == os.cpu_count()
+    assert status["versions"]["machineType"].startswith("pc-q35-")
+    assert status["pools"][0]["state"] == "Reachable"
+    assert condition(host, "KVMAvailable")["reason"] in ("Works", "KVMUnusable")
+    assert cluster.layout.hostd_kubeconfig.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_lease_is_held_by_the_boot_and_renewed(cluster: HostCluster) -> None:
+    def renewed() -> str:
+        lease = cluster.get("lease", "h1", "quantix-hosts")
+        assert lease["spec"]["holderIdentity"] == cluster.get("host", "h1")["status"]["bootID"]
+        return str(lease["spec"]["renewTime"])
+
+    cluster.eventually(lambda: cluster.get("lease", "h1", "quantix-hosts"))
+    first = renewed()
+    cluster.eventually(lambda: renewed() != first, 5.0)
+
+
+def test_a_calm_host_is_looked_at_and_not_written(cluster: HostCluster) -> None:
+    def looks() -> int:
+        metrics = ["curl", "-sf", "--unix-socket", str(cluster.layout.hostd_socket), "http://hostd/metrics"]
+        text = subprocess.run(metrics, check=True, capture_output=True, text=True).stdout
+        line = next(
+            line for line in text.splitlines() if line.startswith('quantix_hostd_looks_total{kind="hosts"')
+        )
+        return int(float(line.split()[-1]))
+
+    cluster.eventually(lambda: cluster.get("host", "h1")["status"].get("pools"))
+    cluster.eventually(lambda: "API served" in cluster.log("hostd"))
+    version = cluster.get("host", "h1")["metadata"]["resourceVersion"]
+    before = looks()
+    cluster.kubectl("label", "storagepool", "local", "touched=yes")
+    cluster.eventually(lambda: looks() > before)
+    assert cluster.get("host", "h1")["metadata"]["resourceVersion"] == version
+
+
+async def test_an_upload_becomes_an_image_and_then_a_volume(cluster: HostCluster, tmp_path: Path) -> None:
+    content = disk_image(tmp_path / "disk.qcow2")
+    image = await ready_image(cluster, "uploaded", content)
+    assert image["status"]["checksum"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert (image["status"]["format"], image["status"]["virtualSize"]) == ("Qcow2", "64Mi")
+    assert image["status"]["data"] == "Present"
+    async with local(cluster) as session:
+        async with session.get("/v1/images/default/uploaded/content") as answer:
+            assert await answer.read() == content
+    status, text = await upload(cluster, "uploaded", content)
+    assert (status, "sent already" in text) == (409, True)
+
+    spec = {"source": {"image": "uploaded"}, "size": "1Gi"}
+    apply(cluster, {"kind": "Volume", "metadata": {"name": "v1", "namespace": "default"}, "spec": spec})
+    place(cluster, "volume", "v1")
+    cluster.eventually(lambda: ready(cluster.get("volume", "v1")) == "True")
+    volume = cluster.get("volume", "v1")
+    place_of_data = cluster.layout.local_pool / "volumes" / volume["status"]["handle"]
+    assert (place_of_data / "data").exists()
+    assert (place_of_data / "claim").exists()
+    assert (volume["status"]["capacity"], volume["status"]["phase"]) == ("1Gi", "Available")
+
+    grown = {"source": {"image": "uploaded"}, "size": "2Gi"}
+    apply(cluster, {"kind": "Volume", "metadata": {"name": "v1", "namespace": "default"}, "spec": grown})
+    cluster.eventually(lambda: cluster.get("volume", "v1")["status"]["capacity"] == "2Gi")
+
+    cluster.kubectl("delete", "volume", "v1", "-n", "default", "--wait=false")
+    cluster.eventually(lambda: not place_of_data.exists())
+    cluster.eventually(
+        lambda: cluster.get("volume", "v1").get("status", {}).get("data", "Absent") == "Absent"
+    )
+
+
+async def test_a_volume_waits_for_its_image_and_goes_on_by_itself(
+    cluster: HostCluster, tmp_path: Path
+) -> None:
+    spec = {"source": {"image": "late"}}
+    apply(cluster, {"kind": "Volume", "metadata": {"name": "v2", "namespace": "default"}, "spec": spec})
+    place(cluster, "volume", "v2")
+    cluster.eventually(lambda: reason(cluster.get("volume", "v2")) == "SourceNotFound")
+    await ready_image(cluster, "late", disk_image(tmp_path / "late.qcow2"))
+    cluster.eventually(lambda: ready(cluster.get("volume", "v2")) == "True")
+
+
+async def test_a_file_that_is_no_image_is_refused_and_a_good_one_taken_afterwards(
+    cluster: HostCluster, tmp_path: Path
+) -> None:
+    metadata = {"name": "wrong", "namespace": "default"}
+    apply(cluster, {"kind": "Image", "metadata": metadata, "spec": {"upload": {}}})
+    place(cluster, "image", "wrong")
+    cluster.eventually(lambda: reason(cluster.get("image", "wrong")) == "WaitingForUpload")
+    status, text = await upload(cluster, "wrong", b"<html>no image</html>" * 100)
+    assert (status, "no qcow2" in text) == (422, True)
+    cluster.eventually(lambda: reason(cluster.get("image", "wrong")) == "ImageRefused")
+    assert condition(cluster.get("image", "wrong"), "Stalled")["status"] == "True"
+    assert (await upload(cluster, "wrong", disk_image(tmp_path / "right.qcow2")))[0] == 200
+    cluster.eventually(lambda: ready(cluster.get("image", "wrong")) == "True")
+    assert condition(cluster.get("image", "wrong"), "Stalled") == {}
+
+
+def test_a_deleted_image_leaves_no_file(cluster: HostCluster) -> None:
+    uid = cluster.get("image", "wrong")["metadata"]["uid"]
+    path = cluster.layout.local_pool / "images" / uid
+    assert path.exists()
+    cluster.kubectl("delete", "image", "wrong", "-n", "default", "--wait=false")
+    cluster.eventually(lambda: not path.exists())
+
+
+async def test_the_unix_socket_is_for_root_only_and_answers(cluster: HostCluster) -> None:
+    assert cluster.layout.hostd_socket.stat().st_mode & 0o777 == 0o600
+    async with local(cluster) as session:
+        async with session.get("/healthz") as answer:
+            assert (await answer.json())["host"] == "h1"
+        async with session.get("/metrics") as answer:
+            assert "quantix_hostd_libvirt_up 1.0" in await answer.text()
+        async with session.get("/v1/virtualmachines/default/none/log") as answer:
+            assert answer.status == 404
+        async with session.put("/v1/images/default/none/upload", data=b"x") as answer:
+            assert answer.status == 404
+
+
+async def test_tls_admits_whom_the_api_server_admits(cluster: HostCluster) -> None:
+    cluster.eventually(lambda: "API served" in cluster.log("hostd"))
+    address = cluster.get("host", "h1")["status"]["addresses"]["api"]
+    authority = cluster.get("secret", "quantix-ca", "quantix-system")["data"]
+    context = ssl.create_default_context(cadata=pem_of(authority))
+    base = f"https://{address}"
+
+    async def status(path: str, token: str = "", pair: ssl.SSLContext | None = None) -> int:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            async with session.get(f"{base}{path}", ssl=pair or context) as answer:
+                return answer.status
+
+    log = "/v1/virtualmachines/default/none/log"
+    assert await status("/healthz") == 200
+    assert await status(log) == 401
+    assert await status(log, token="nonsense") == 401
+    cluster.kubectl("create", "serviceaccount", "nobody", "-n", "default")
+    nobody = cluster.kubectl("create", "token", "nobody", "-n", "default").strip()
+    assert await status(log, token=nobody) == 403
+    assert await status("/metrics", token=nobody) == 403
+    admin = with_admin_certificate(cluster, authority)
+    assert await status(log, pair=admin) == 404
+    assert await status("/metrics", pair=admin) == 200
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{base}/v1/host/shutdown", ssl=admin) as answer:
+            assert answer.status == 403
+
+
+def pem_of(secret: dict[str, str]) -> str:
+    certificate = next(value for key, value in secret.items() if key.endswith("crt"))
+    return base64.b64decode(certificate).decode()
+
+
+def with_admin_certificate(cluster: HostCluster, authority: dict[str, str]) -> ssl.SSLContext:
+    user = yaml.safe_load(cluster.control_plane.admin_kubeconfig.read_text())["users"][0]["user"]
+    context = ssl.create_default_context(cadata=pem_of(authority))
+    pair = cluster.control_plane.root / "admin-pair.pem"
+    parts = (user["client-certificate-data"], user["client-key-data"])
+    pair.write_bytes(b"\n".join(base64.b64decode(part) for part in parts))
+    context.load_cert_chain(pair)
+    return context
+
+
+def test_a_second_hostd_on_the_same_root_ends_with_a_sentence(cluster: HostCluster) -> None:
+    running = cluster.processes.pop("hostd")
+    cluster.start_hostd()
+    assert cluster.processes["hostd"].wait(20) == _EXIT_CONFIG
+    cluster.processes["hostd"] = running
+    assert f"(pid {running.pid})" in cluster.log("hostd")
+
+
+def test_kill_9_leaves_nothing_behind_that_hinders_the_next(cluster: HostCluster) -> None:
+    draft = cluster.layout.local_pool / "images" / ".0a1b.h1.part"
+    draft.write_bytes(b"half")
+    marks = cluster.log("hostd").count("hostd runs")
+    assert cluster.stop("hostd", signal.SIGKILL) == -signal.SIGKILL
+    cluster.start_hostd()
+    cluster.eventually(lambda: cluster.log("hostd").count("hostd runs") > marks)
+    cluster.eventually(lambda: not draft.exists())
+
+
+def test_another_machine_with_this_name_is_refused(cluster: HostCluster) -> None:
+    cluster.stop("hostd")
+    foreign = "11111111-2222-3333-4444-555555555555"
+    cluster.kubectl("delete", "host", "h1", "--wait=false")
+    cluster.eventually(lambda: not cluster.get("host", "h1"))
+    apply(cluster, {"kind": "Host", "metadata": {"name": "h1"}, "spec": {}})
+    patch = json.dumps({"status": {"hostUID": foreign}})
+    cluster.kubectl("patch", "host", "h1", "--subresource=status", "--type=merge", "-p", patch)
+    cluster.start_hostd()
+    assert cluster.processes.pop("hostd").wait(30) == _EXIT_CONFIG
+    assert "is another machine already" in cluster.log("hostd")

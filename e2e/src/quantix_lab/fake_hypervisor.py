@@ -160,6 +160,11 @@ class FakeHypervisor:
             if process.domain_uuid == uuid or process.domain_name == name
         )
 
+    def end(self, process: QemuProcess, *, force: bool) -> None:
+        self.calls.append("SIGKILL" if force else "SIGTERM")
+        if force or self.guest_obeys:
+            self.orphans.remove(process)
+
     # what a guest, or fate, does
 
     def power_off(self, name: str) -> None:

@@ -34,11 +34,14 @@ class Interface:
 
 @dataclass(frozen=True)
 class PortProblem:
-    """Why a port does not carry packets yet; `reason` is one of the conditions' table."""
+    """Why a port does not carry packets yet; `reason` is one of the conditions' table.
+
+    `detail`: for DuplicateInterface the interfaces' names, else the cause as the end of a sentence.
+    """
 
     port: str
     reason: str
-    message: str
+    detail: str
 
 
 class GuestPorts(Protocol):
@@ -154,14 +157,12 @@ def stale_interfaces(live: set[str], interfaces: Iterable[Interface]) -> tuple[s
 
 def _problem(port: str, interfaces: list[Interface]) -> PortProblem | None:
     if not interfaces:
-        return PortProblem(port, "PortNotBound", f"Port {port} has no interface on this host.")
+        return PortProblem(port, "PortNotBound", "its interface is missing")
     if len(interfaces) > 1:
         names = ", ".join(sorted(interface.name for interface in interfaces))
-        return PortProblem(port, "DuplicateInterface", f"Port {port} has several interfaces: {names}.")
+        return PortProblem(port, "DuplicateInterface", names)
     if not interfaces[0].installed:
-        return PortProblem(
-            port, "PortNotBound", f"ovn-controller has not put in the flows of port {port} yet."
-        )
+        return PortProblem(port, "PortNotBound", "ovn-controller has not put in its flows")
     return None
 
 

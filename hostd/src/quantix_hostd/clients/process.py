@@ -1,7 +1,7 @@
 """Finds QEMU processes by their command line, since libvirt may deny a guest that runs.
 
 Called before every start, at every release and by the inventory. Reads `/proc` only; ends a process only by
-`kill`, which names one pid and checks that it still is the process that was found.
+`end`, which names one pid and checks that it still is the process that was found.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Processes(Protocol):
     def of_domain(self, uuid: str, name: str) -> tuple[QemuProcess, ...]:
         """The processes of one domain: by UUID or by name, so that neither alone can hide one."""
 
+    def end(self, process: QemuProcess, *, force: bool) -> None:
+        """SIGTERM, or SIGKILL by force, to that very QEMU; one that is gone already is no error."""
+
 
 class ProcessTable:
     """The processes of this host (or of a `/proc` that a test made)."""
@@ -54,8 +57,8 @@ class ProcessTable:
             if process.domain_uuid == uuid or process.domain_name == name
         )
 
-    def kill(self, process: QemuProcess) -> None:
-        """SIGKILL the process if it still is that QEMU; a process that is gone already is no error."""
+    def end(self, process: QemuProcess, *, force: bool) -> None:
+        """As `Processes.end`: the pid is held while its command line is read again."""
         try:
             descriptor = os.pidfd_open(process.pid)
         except ProcessLookupError:
@@ -63,7 +66,8 @@ class ProcessTable:
         try:
             current = self._read(self._proc / str(process.pid))
             if current is not None and current.domain_uuid == process.domain_uuid:
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                number = signal.SIGKILL if force else signal.SIGTERM
+                signal.pidfd_send_signal(descriptor, number)
         except ProcessLookupError:
             return
         finally:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from quantix_hostd.clients.claims import VolumePlace
 from quantix_hostd.clients.hypervisor import ShutdownMode
+from quantix_hostd.clients.process import QemuProcess
 from quantix_hostd.virtualmachine.record import Record
 
 
@@ -99,6 +100,14 @@ class Undefine:
 
 
 @dataclass(frozen=True)
+class EndProcess:
+    """End a QEMU that libvirt does not know: SIGTERM, or SIGKILL by force."""
+
+    process: QemuProcess
+    force: bool
+
+
+@dataclass(frozen=True)
 class EnsureNoProcess:
     """Look again for QEMU of this domain before its claims are freed."""
 
@@ -147,6 +156,7 @@ Action = (
     | Reset
     | Destroy
     | Undefine
+    | EndProcess
     | EnsureNoProcess
     | FreeClaims
     | RemoveDirectories

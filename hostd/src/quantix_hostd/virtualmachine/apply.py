@@ -132,6 +132,10 @@ async def _undefine(tools: VmTools, subject: Subject, action: do.Undefine) -> No
     await tools.consoles.detach(subject.uid)
 
 
+async def _end_process(tools: VmTools, subject: Subject, action: do.EndProcess) -> None:
+    await asyncio.to_thread(tools.processes.end, action.process, force=action.force)
+
+
 async def _ensure_no_process(tools: VmTools, subject: Subject, action: do.EnsureNoProcess) -> None:
     left = await asyncio.to_thread(tools.processes.of_domain, action.uuid, subject.domain)
     if left:
@@ -190,6 +194,7 @@ _HANDLERS: dict[type, Handler] = {
     do.Reset: _reset,
     do.Destroy: _destroy,
     do.Undefine: _undefine,
+    do.EndProcess: _end_process,
     do.EnsureNoProcess: _ensure_no_process,
     do.FreeClaims: _free_claims,
     do.RemoveDirectories: _remove_directories,

@@ -20,6 +20,7 @@ from quantix_hostd.clients.hypervisor import DomainState
 from quantix_hostd.virtualmachine.actions import (
     Action,
     Destroy,
+    EndProcess,
     EnsureNoProcess,
     ForgetRecord,
     FreeClaims,
@@ -37,6 +38,7 @@ from quantix_hostd.virtualmachine.start_plan import plan_start
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
 _ORPHAN_LOOK_S = 5.0
+_SOFT_END_S = 10.0
 _LEFT_BEHIND_S = 30.0
 
 
@@ -82,7 +84,7 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
 
 def _plan_inactive(observed: Observed, record: Record) -> Plan:
     if observed.processes:
-        return _plan_orphan_process(observed, record)
+        return _plan_orphan_process(observed, record, stop_reason(observed, record))
     if record.started:
         record = _buried(observed, record)
     why = stop_reason(observed, record)
@@ -136,13 +138,23 @@ def _plan_release(observed: Observed, record: Record) -> Plan:
     return with_record(observed, record, *steps, requeue_after_s=0.0)
 
 
-def _plan_orphan_process(observed: Observed, record: Record) -> Plan:
-    """libvirt says it does not run, and yet QEMU lives: nothing may start, nothing may be freed."""
+def _plan_orphan_process(observed: Observed, record: Record, why: StopReason | None) -> Plan:
+    """libvirt says it does not run, and yet QEMU lives: nothing may start, nothing may be freed.
+
+    It is ended only when the VM shall end (ha.md: positive evidence): softly, then by force.
+    """
+    if why not in (None, StopReason.RESTART) or record.ended:
+        stopping = record.with_stop(why or StopReason.REQUESTED, observed.now_s)
+        waited_s = observed.now_s - (stopping.stop.since_s if stopping.stop else observed.now_s)
+        force = waited_s >= _SOFT_END_S
+        ends = tuple(EndProcess(process, force) for process in observed.processes)
+        wait = WaitingError("Stopping", "QEMU is being ended.")
+        return with_record(observed, stopping, *ends, wait=wait, requeue_after_s=1.0)
     pids = ", ".join(str(process.pid) for process in observed.processes)
     wait = WaitingError(
         "OrphanProcess",
-        f"QEMU of this VM runs on {observed.facts.name} (pid {pids}) though libvirt does not know it.",
-        "end that process by hand once the guest inside is not needed; the VM then starts by itself",
+        f"A QEMU of it (pid {pids}) runs on {observed.facts.name}, though libvirt does not know it.",
+        f"qx vm stop, which ends it, then qx vm start {observed.vm.metadata.name if observed.vm else ''}",
         retry_after_s=_ORPHAN_LOOK_S,
     )
     return replace(with_record(observed, record), wait=wait, requeue_after_s=_ORPHAN_LOOK_S)

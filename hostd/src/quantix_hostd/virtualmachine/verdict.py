@@ -7,55 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quantix_api.conditions import STALLED_REASONS, reasons_otherwise
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, WaitingError
+from quantix_api.messages import message_of, render
 from quantix_hostd.clients.hypervisor import DomainState
+from quantix_hostd.clients.ovs_ports import PortProblem
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import StopReason
 from quantix_hostd.virtualmachine.steps import Plan
 
-# reasons of VirtualMachine's Ready that a host may give (api.md, section 6)
-_REASONS = frozenset(
-    {
-        "Pending",
-        "Deleting",
-        "InternalError",
-        "Starting",
-        "Stopping",
-        "Restarting",
-        "PortNotBound",
-        "DuplicateInterface",
-        "SouthboundUnreachable",
-        "WaitingForGuest",
-        "OrphanProcess",
-        "StateMissing",
-        "GuestPanicked",
-        "StuckInIO",
-        "SecretNotFound",
-        "IdentityConflict",
-        "GuestNotReady",
-        "GuestShutdown",
-        "QEMUCrashed",
-        "StorageIOError",
-        "PoolFull",
-        "HostFailed",
-        "ConfigRefused",
-        "VolumeNotFound",
-        "VolumeInUse",
-        "VolumeConflict",
-        "ImageNotFound",
-        "ImageDownloading",
-        "ImageRefused",
-        "SourceNotFound",
-        "PoolNotFound",
-        "PoolUnreachable",
-        "Creating",
-        "Moving",
-        "Programming",
-        "NetworkNotFound",
-        "DataMissing",
-    }
-)
-_STALLED = frozenset({"GuestShutdown", "ConfigRefused", "IdentityConflict", "VolumeConflict"})
+_READY_REASONS = reasons_otherwise("VirtualMachine", "Ready")
 _FAILED = frozenset({"QEMUCrashed", "GuestPanicked", "OrphanProcess", "InternalError", "ConfigRefused"})
 
 
@@ -71,7 +32,7 @@ class Verdict:
 
     @property
     def stalled(self) -> bool:
-        return not self.ready and self.reason in _STALLED
+        return not self.ready and self.reason in STALLED_REASONS
 
 
 def judge(observed: Observed, plan: Plan, error: QuantixError | None) -> Verdict:
@@ -84,71 +45,94 @@ def judge(observed: Observed, plan: Plan, error: QuantixError | None) -> Verdict
         return _active(observed, plan)
     wait = error or plan.wait
     if plan.record.ended:
-        return Verdict(
-            "Stopping", False, _known("Stopping"), _text(wait, "It is being released."), passing=True
-        )
-    if wait is None:
-        return Verdict("Starting", False, "Starting", "The guest is being started.", passing=True)
+        text = message_of(wait) if wait else render("Stopping", host=observed.facts.name).text
+        return Verdict("Stopping", False, "Stopping", text, passing=True)
+    if wait is None or wait.reason == "Starting":
+        return _starting(observed, wait)
     reason = _known(wait.reason)
     failed = reason in _FAILED
-    return Verdict("Failed" if failed else "Starting", False, reason, _text(wait), passing=not failed)
+    return Verdict("Failed" if failed else "Starting", False, reason, message_of(wait), passing=not failed)
 
 
 def _active(observed: Observed, plan: Plan) -> Verdict:
     assert observed.domain is not None
     assert observed.vm is not None
+    host = observed.facts.name
     if plan.record.stop is not None:
-        return _stopping(plan)
+        return _stopping(observed, plan)
     if isinstance(plan.wait, InvariantError):
         return _refused(plan.wait)
     if observed.domain.state is DomainState.PAUSED:
         if plan.wait is not None:
-            return Verdict("Paused", False, _known(plan.wait.reason), _text(plan.wait))
+            return Verdict("Paused", False, _known(plan.wait.reason), message_of(plan.wait))
         if observed.vm.spec.power_state == "Paused":
-            return Verdict("Paused", True, "Paused", "The guest is paused.")
-        return Verdict("Starting", False, "Starting", "The guest is being started.", passing=True)
+            return Verdict("Paused", True, "Paused", render("Paused", host=host).text)
+        return _starting(observed, None)
     if observed.port_problems:
         problem = observed.port_problems[0]
-        return Verdict("Running", False, problem.reason, problem.message)
+        return Verdict("Running", False, problem.reason, _port_text(observed, problem))
     readiness = observed.vm.spec.readiness
     if readiness is not None and readiness.agent is not None and not observed.agent_connected:
-        return Verdict("Running", False, "GuestNotReady", "The agent in the guest has not answered yet.")
-    return Verdict("Running", True, "Running", f"The guest runs on {observed.facts.name}.")
+        return _guest_not_ready(observed, readiness.timeout_seconds)
+    return Verdict("Running", True, "Running", render("Running", host=host).text)
 
 
-def _stopping(plan: Plan) -> Verdict:
-    stop = plan.record.stop
-    restarting = stop is not None and stop.why is StopReason.RESTART
+def _port_text(observed: Observed, problem: PortProblem) -> str:
+    nics = observed.vm.status.nics if observed.vm else ()
+    nic = next((nic.name for nic in nics if nic.port == problem.port), problem.port)
+    host = observed.facts.name
+    if problem.reason == "DuplicateInterface":
+        return render("DuplicateInterface", host=host, nic=nic, interfaces=problem.detail).text
+    return render("PortNotBound", host=host, nic=nic, why=problem.detail).text
+
+
+def _starting(observed: Observed, wait: QuantixError | None) -> Verdict:
+    text = message_of(wait) if wait else render("Starting", host=observed.facts.name).text
+    return Verdict("Starting", False, "Starting", text, passing=True)
+
+
+def _guest_not_ready(observed: Observed, timeout_s: int) -> Verdict:
+    assert observed.vm is not None
+    text = render("GuestNotReady", seconds=timeout_s, name=observed.vm.metadata.name).text
+    waited_s = observed.now_s - observed.record.started_s
+    return Verdict("Running", False, "GuestNotReady", text, passing=waited_s < timeout_s)
+
+
+def _stopping(observed: Observed, plan: Plan) -> Verdict:
+    assert observed.vm is not None
     if plan.wait is not None and plan.wait.reason == "StuckInIO":
-        return Verdict("Stopping", False, "StuckInIO", _text(plan.wait))
-    reason = "Restarting" if restarting else "Stopping"
-    return Verdict("Stopping", False, reason, "The guest is asked to shut down.", passing=True)
+        return Verdict("Stopping", False, "StuckInIO", message_of(plan.wait))
+    stop = plan.record.stop
+    if stop is not None and stop.why is StopReason.RESTART:
+        text = render("Restarting", host=observed.facts.name).text
+        return Verdict("Stopping", False, "Restarting", text, passing=True)
+    name, grace_s = observed.vm.metadata.name, observed.vm.spec.grace_period_seconds
+    return Verdict(
+        "Stopping", False, "Stopping", render("Stopping", seconds=grace_s, name=name).text, passing=True
+    )
 
 
 def _released(observed: Observed, plan: Plan) -> Verdict:
     assert observed.vm is not None
+    host, name = observed.facts.name, observed.vm.metadata.name
     if observed.vm.metadata.deletion_timestamp is not None:
-        return Verdict("Stopped", False, "Deleting", f"Nothing of it is left on {observed.facts.name}.")
+        text = render("Deleting", what=f"nothing of it is left on {host}").text
+        return Verdict("Stopped", False, "Deleting", text)
     if observed.vm.spec.power_state == "Stopped":
-        return Verdict("Stopped", True, "Stopped", "The VM is stopped.")
+        return Verdict("Stopped", True, "Stopped", render("Stopped").text)
     last = plan.record.last_exit.reason if plan.record.last_exit else ""
     if last == "GuestShutdown":
-        message = "The guest powered itself off. Try: `qx vm start`."
-        return Verdict("Stopped", False, "GuestShutdown", message)
+        return Verdict("Stopped", False, "GuestShutdown", render("GuestShutdown", name=name).text)
     if last in ("Crashed", "Killed"):
-        message = "QEMU ended, and ha.restart is Never. Try: `qx vm start`."
-        return Verdict("Failed", False, plan.record.failure or "QEMUCrashed", message)
-    return Verdict("Stopped", False, "Pending", "The VM is off and waits for a host.")
+        said = render("QEMUCrashed", said=last.lower(), name=name).text
+        return Verdict("Failed", False, plan.record.failure or "QEMUCrashed", said)
+    return Verdict("Stopped", False, "Pending", "It is off and waits to be placed on a host.")
 
 
 def _refused(error: QuantixError) -> Verdict:
     final = isinstance(error, PermanentError | InvariantError)
-    return Verdict("Failed" if final else "Starting", False, _known(error.reason), str(error))
+    return Verdict("Failed" if final else "Starting", False, _known(error.reason), message_of(error))
 
 
 def _known(reason: str) -> str:
-    return reason if reason in _REASONS else "InternalError"
-
-
-def _text(wait: QuantixError | None, default: str = "") -> str:
-    return str(wait) if wait is not None else default
+    return reason if reason in _READY_REASONS else "InternalError"

@@ -12,7 +12,7 @@ async def test_a_port_without_flows_is_said_and_forgotten_once_wired(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     running.change("status", "nics", value=[{"name": "eth0", "port": "p1", "mac": "52:54:00:00:00:01"}])
-    running.world.ports.found = (PortProblem("p1", "PortNotBound", "Port p1 has no interface here."),)
+    running.world.ports.found = (PortProblem("p1", "PortNotBound", "its interface is missing"),)
     await running.reconcile()
     assert running.condition("Ready")["reason"] == "PortNotBound"
     running.world.ports.found = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.clients.claims import Claim, Holder
+from quantix_hostd.clients.process import QemuProcess
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import CLUSTER, VmHandle
 
@@ -54,6 +55,25 @@ async def test_a_guest_whose_claim_names_another_is_ended(
     await running.reconcile()
     assert hypervisor.calls == ["destroy", "undefine"]
     assert running.root_claim.held_by("h2", 2)
+
+
+async def test_a_qemu_that_libvirt_denies_is_ended_when_the_vm_shall_end(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.found.clear()
+    hypervisor.guest_obeys = False
+    hypervisor.orphans.append(QemuProcess(4711, running.uid, running.domain, "S"))
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert running.condition("Ready")["reason"] == "OrphanProcess"
+    running.delete()
+    await running.reconcile()
+    assert set(hypervisor.calls) == {"SIGTERM"}
+    assert running.root_claim.holder is not None
+    await running.look_after(11)
+    assert hypervisor.calls[-1] == "SIGKILL"
+    assert running.status["runtime"]["domain"] == "Absent"
+    assert running.root_claim.holder is None
 
 
 async def test_an_api_that_is_away_stops_nothing(running: VmHandle, hypervisor: FakeHypervisor) -> None:

@@ -134,7 +134,7 @@ class ApiClient:
     async def create(self, resource: Resource, obj: Manifest, *, dry_run: bool = False) -> Manifest:
         """Raises AlreadyExists."""
         path = collection_path(resource, obj["metadata"].get("namespace"))
-        return await self._transport.send(Call("POST", path, _dry(dry_run), obj))
+        return await self._transport.send(Call("POST", path, _dry(dry_run), _named(resource, obj)))
 
     async def apply(
         self,
@@ -148,7 +148,7 @@ class ApiClient:
     ) -> Manifest:
         """Server-side apply: `manager` owns exactly what `obj` holds; what it left out since is removed."""
         params = {"fieldManager": manager, "force": "true" if force else "false"} | _dry(dry_run)
-        body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+        body = _named(resource, obj)
         content_type = "application/apply-patch+yaml"
         call = Call(
             "PATCH", _path_of(resource, obj, subresource), params, body, content_type, idempotent=True
@@ -173,7 +173,8 @@ class ApiClient:
 
     async def replace(self, resource: Resource, obj: Manifest, *, subresource: str = "") -> Manifest:
         """PUT. With a resourceVersion in `obj` a compare-and-set: raises Conflict when it is not current."""
-        return await self._transport.send(Call("PUT", _path_of(resource, obj, subresource), body=obj))
+        body = _named(resource, obj)
+        return await self._transport.send(Call("PUT", _path_of(resource, obj, subresource), body=body))
 
     async def delete(
         self,
@@ -216,6 +217,11 @@ def object_path(resource: Resource, name: str, namespace: str | None, subresourc
     return resource.path(_segment(namespace), _segment(name), subresource)
 
 
+def _named(resource: Resource, obj: Manifest) -> Manifest:
+    """`obj` with what it is, which the server asks for in every object of a defined kind."""
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+
+
 def _segment(name: str) -> str:
     """One path segment; a name that would leave its place never reaches the server."""
     if name in ("", ".", ".."):
@@ -229,7 +235,7 @@ def _path_of(resource: Resource, obj: Manifest, subresource: str) -> str:
 
 
 def _typed(resource: Resource, item: Manifest) -> Manifest:
-    """Items of a list come without apiVersion and kind for built-in types."""
+    """With apiVersion and kind, which lists leave out of built-in types, and callers of what they make."""
     return {"apiVersion": resource.api_version, "kind": resource.kind, **item}
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from quantix_cli.guestimage import archive
 from quantix_cli.guestimage.disk import BootFiles, make_disk, run_tool
 
+# A mirror that cannot be found is told after seconds, not minutes (resolv.conf(5))
+RESOLVER = {"RES_OPTIONS": "timeout:3 attempts:1"}
 IMAGE_NAME = "tiny.qcow2"
 KERNEL_META_PACKAGE = "linux-image-cloud-amd64"
 OTHER_PACKAGES = ("busybox-static", "syslinux", "syslinux-common")
@@ -90,8 +92,8 @@ def read_module(path: Path) -> bytes:
 
 
 def _build(packages: list[str], folder: Path) -> None:
-    options = ["-o", "APT::Sandbox::User=", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::Retries=1"]
-    run_tool(["apt-get", "-q", *options, "download", *packages], cwd=folder)
+    options = ["-o", "APT::Sandbox::User=", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::Retries=0"]
+    run_tool(["apt-get", "-q", *options, "download", *packages], cwd=folder, environment=RESOLVER)
     unpacked = folder / "unpacked"
     for package in sorted(folder.glob("*.deb")):
         run_tool(["dpkg-deb", "-x", str(package), str(unpacked)])

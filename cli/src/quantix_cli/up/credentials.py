@@ -18,6 +18,7 @@ from quantix_client.api import ApiClient
 from quantix_client.kubeconfig import load
 
 TOKEN_LIFE = timedelta(minutes=10)
+BOOTSTRAP_USER_PREFIX = "system:bootstrap:"
 OPERATOR_ACCOUNT = "quantix-operator"
 OPERATOR_TOKEN_S = 365 * 24 * 3600
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -71,6 +72,19 @@ async def give_bootstrap_token(client: ApiClient, admin: Path, target: Path, hos
         target,
         render_kubeconfig(access.server, access.ca_pem or "", f"host-{host}", f"{identifier}.{secret}"),
     )
+
+
+async def drop_requests(client: ApiClient, host: str) -> None:
+    """Remove the certificate requests of a host that got none: they belong to a token that is used up."""
+    for request in (await client.list(resources.CSRS)).items:
+        name = request["metadata"]["name"]
+        mine = request["spec"].get("username", "").startswith(BOOTSTRAP_USER_PREFIX)
+        if (
+            mine
+            and name.startswith(f"quantix-client-{host}-")
+            and not (request.get("status") or {}).get("certificate")
+        ):
+            await client.delete(resources.CSRS, name)
 
 
 async def give_operator_token(client: ApiClient, admin: Path, target: Path) -> None:

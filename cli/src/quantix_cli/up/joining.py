@@ -40,6 +40,7 @@ async def _give_credentials(site: Site) -> None:
         await credentials.give_operator_token(site.api, admin, layout.operator_kubeconfig)
     if not layout.hostd_kubeconfig.exists():
         name = site.settings.host_name
+        await credentials.drop_requests(site.api, name)
         await credentials.give_bootstrap_token(site.api, admin, layout.bootstrap_kubeconfig, name)
 
 
@@ -65,7 +66,7 @@ async def _wait_for_host(site: Site, activity: Activity) -> dict[str, object]:
             return TransientError(
                 "HostNotReady", f"{within}: {why_not_ready(latest)}", f"qx host explain {name}"
             )
-        said = site.last_words(HOSTD) or site.last_words(OPERATOR) or "hostd says nothing"
+        said = site.last_words(HOSTD) or site.last_words(OPERATOR) or "hostd says nothing."
         return TransientError("HostNotReady", f"{within}: {said}", "make up again")
 
     return await until(look, HOST_TIMEOUT_S, give_up)

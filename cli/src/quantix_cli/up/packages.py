@@ -35,7 +35,12 @@ LISTS = Path("/var/lib/apt/lists")
 LISTS_FRESH_S = 24 * 3600
 MIRROR_TIMEOUT_S = 30
 UNIT_DIRECTORIES = (Path("/lib/systemd/system"), Path("/usr/lib/systemd/system"))
-_ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none"}
+_ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    # a mirror that cannot be found is told after seconds, not minutes (resolv.conf(5))
+    "RES_OPTIONS": "timeout:3 attempts:1",
+}
 _MIRROR_SILENT = (
     "could not resolve",
     "could not connect",
@@ -155,7 +160,7 @@ def _install(names: Sequence[str]) -> list[str]:
 
 
 async def _apt(arguments: Sequence[str], log: UpLog, say: Callable[[str], None]) -> Done:
-    options = ["-q", "-o", f"Acquire::http::Timeout={MIRROR_TIMEOUT_S}", "-o", "Acquire::Retries=1"]
+    options = ["-q", "-o", f"Acquire::http::Timeout={MIRROR_TIMEOUT_S}", "-o", "Acquire::Retries=0"]
     options += ["-o", f"Acquire::https::Timeout={MIRROR_TIMEOUT_S}", "-o", "Dpkg::Use-Pty=0"]
     return await run(["apt-get", *options, *arguments], log, say=say, environment=_ENVIRONMENT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from quantix_api.errors import InvariantError
@@ -40,6 +41,17 @@ class Site:
         return [service for service in services(self.installation) if not names or service.name in names]
 
     def last_words(self, name: str) -> str:
-        """The last line that a service printed for people, "" when there is none."""
-        said = [line for line in self.supervisor.last_words(name, 40) if line.strip()]
-        return next((line for line in reversed(said) if not line.startswith("{")), "")
+        """The last error that a service reported, or its last line for people; "" when there is neither."""
+        said = (complaint(line) for line in reversed(self.supervisor.last_words(name, 40)))
+        return next((text for text in said if text), "")
+
+
+def complaint(line: str) -> str:
+    """What a line of a log says to people: the member `error` of a structured one, a plain one as it is."""
+    if not line.startswith("{"):
+        return line.strip()
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return ""
+    return str(fields.get("error") or "")

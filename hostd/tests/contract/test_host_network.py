@@ -16,6 +16,7 @@ from quantix_api.layout import Layout
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.host.network.controller import (
     HostNetwork,
     NetworkClients,
@@ -182,3 +183,12 @@ async def test_a_switch_that_does_not_answer_is_a_problem_of_the_network(tmp_pat
     facts = await HostNetwork(clients, Layout(tmp_path), _SB).ensure(host, [])
     assert facts.problem is not None
     assert facts.problem[0] == "NetworkDown"
+
+
+async def test_the_sweep_of_guests_taps_leaves_the_host_leg(
+    clients: NetworkClients, switch: OpenVSwitch
+) -> None:
+    await reach(clients, _SPEC)
+    await OvsGuestPorts(switch.database).purge_stale(set())
+    assert "qxh0" in switch.vsctl("list-ports", "qx-int")
+    assert plan_network(_SPEC, await observe_network(clients)) == ()

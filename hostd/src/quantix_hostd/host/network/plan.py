@@ -109,10 +109,11 @@ def _leg_port(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]
     found = state.interfaces.get(HOST_LEG)
     leg = spec.leg
     if leg is None:
-        if found is not None and found.external_ids.get(OWNER_KEY):
+        if found is not None and found.external_ids.get(MARK):
             yield RemovePort(INTEGRATION_BRIDGE, HOST_LEG)
         return
-    ids = {"iface-id": leg.port, OWNER_KEY: spec.system_id}
+    # Not the owner's key: interfaces with that one are guests' taps, and swept when no guest has them
+    ids = {"iface-id": leg.port, MARK: spec.system_id}
     bridge = state.bridges.get(INTEGRATION_BRIDGE)
     right = (
         found is not None

@@ -60,8 +60,21 @@ class OvnCentral:
         return self._run("ovn-sbctl", f"--db={self.southbound}", "--no-leader-only", *arguments)
 
     def trace(self, datapath: str, microflow: str) -> str:
-        """What ovn-trace says about a packet that enters the switch or router `datapath`."""
-        return self._run("ovn-trace", f"--db={self.southbound}", "--ct=new", datapath, microflow)
+        """What ovn-trace says about the first packet of a connection that enters the switch `datapath`."""
+        new_everywhere = ("--ct=new",) * 8
+        arguments = (f"--db={self.southbound}", "--no-friendly-names", *new_everywhere, datapath, microflow)
+        return self._run("ovn-trace", *arguments)
+
+    def complaints(self, datapath: str) -> list[str]:
+        """What every ovn-controller would say about matches and actions of the flows that it cannot parse.
+
+        ovn-trace parses all flows before it traces the packet, which does not matter here.
+        """
+        command = ("ovn-trace", f"--db={self.southbound}", datapath, 'inport == "none"')
+        done = subprocess.run(
+            command, env=_environment(self.directory), capture_output=True, text=True, check=False, timeout=30
+        )
+        return [line for line in done.stderr.splitlines() if "pars" in line or "expression" in line]
 
     def sync(self) -> None:
         """Wait until northd has brought every northbound change into the southbound database."""

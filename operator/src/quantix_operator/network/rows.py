@@ -12,15 +12,8 @@ from ipaddress import ip_address
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_operator.network.view import NetworkView, SubnetView
 from quantix_operator.northbound.capabilities import Capabilities
-from quantix_operator.northbound.groups import (
-    BASE_GROUP,
-    BASE_PRIORITY,
-    GUARD_PRIORITY,
-    INBOUND,
-    OUTBOUND,
-    acl,
-)
-from quantix_operator.northbound.match import FAMILIES, Family, members
+from quantix_operator.northbound.groups import GUARD_PRIORITY, OUTBOUND, acl
+from quantix_operator.northbound.match import FAMILIES, Family
 from quantix_operator.northbound.rows import DesiredRow, SetRef
 
 
@@ -83,25 +76,6 @@ def _wire(plan: NetworkPlan) -> Iterator[DesiredRow]:
         options={"network_name": physical.name},
         tag_request=physical.vlan,
     )
-    if view.v4 is None or not view.v4.dhcp:
-        yield from _site_dhcp(view)
-
-
-def _site_dhcp(view: NetworkView) -> Iterator[DesiredRow]:
-    """Answers of the site's own DHCP servers reach the guests, and no guest can pretend to be one."""
-    acls = SetRef(*view.switch, "acls")
-    for answer in ("ip4 && udp.src == 67 && udp.dst == 68", "ip6 && udp.src == 547 && udp.dst == 546"):
-        yield acl(
-            view.owner,
-            acls,
-            INBOUND,
-            BASE_PRIORITY,
-            f"{members(INBOUND, BASE_GROUP)} && {answer}",
-            "allow-related",
-        )
-        yield acl(
-            view.owner, acls, OUTBOUND, GUARD_PRIORITY, f"{members(OUTBOUND, BASE_GROUP)} && {answer}", "drop"
-        )
 
 
 def _dhcp4(plan: NetworkPlan, subnet: SubnetView) -> DesiredRow:

@@ -31,7 +31,7 @@ from quantix_operator.nics.assign import Problem, assign_nic
 from quantix_operator.nics.feed import LedgerFeed, claimant
 from quantix_operator.nics.ledger import Assignment, Ledger
 from quantix_operator.nics.rows import PortPlan, vm_rows
-from quantix_operator.northbound.groups import BASE_GROUP, EGRESS_GROUP
+from quantix_operator.northbound.groups import BASE_GROUP, EGRESS_GROUP, WIRE_GROUP
 from quantix_operator.northbound.rows import Owner, SetRef
 from quantix_operator.northbound.words import message
 from quantix_operator.objects import Objects
@@ -133,7 +133,7 @@ class NicPorts:
         if isinstance(assignment, Problem):
             return assignment
         self._ledger.hold(claimant(vm, nic.name), assignment)
-        groups, problem = self._groups(vm, nic, path)
+        groups, problem = self._groups(vm, nic, path, view)
         secured = nic.port_security == "Enabled"
         return _Planned(PortPlan(nic.name, view, assignment, secured, groups), problem)
 
@@ -157,10 +157,14 @@ class NicPorts:
             return _PROGRAMMING
         return view
 
-    def _groups(self, vm: VirtualMachine, nic: Nic, path: str) -> tuple[frozenset[SetRef], Problem | None]:
+    def _groups(
+        self, vm: VirtualMachine, nic: Nic, path: str, view: NetworkView
+    ) -> tuple[frozenset[SetRef], Problem | None]:
         if nic.port_security == "Disabled":
             return frozenset(), None
         sets = {self._cluster_set(BASE_GROUP)}
+        if not view.overlay and (view.v4 is None or not view.v4.dhcp):
+            sets.add(self._cluster_set(WIRE_GROUP))
         problem: Problem | None = None
         restricted = False
         for name in nic.effective_security_groups:

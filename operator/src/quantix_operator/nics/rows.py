@@ -36,7 +36,8 @@ def vm_rows(
     """The ports of a VM; `chassis` are the UIDs of the hosts that may bind them now, two while it moves."""
     options = {"requested-chassis": ",".join(chassis) or NO_CHASSIS}
     if hostname:
-        options["hostname"] = hostname
+        # In quotes of its own: unquoted, northd's answer to DHCP is one that no ovn-controller can parse
+        options["hostname"] = f'"{hostname}"'
     return [_port(owner, options, port) for port in ports]
 
 

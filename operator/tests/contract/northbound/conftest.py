@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -35,8 +35,9 @@ def central(short_directory: Path) -> Iterator[OvnCentral]:
         yield central
 
 
+@asynccontextmanager
 async def connected(remote: str) -> AsyncIterator[Northbound]:
-    """A client that is connected, until the generator is closed."""
+    """A client that is connected, until the end of the block."""
     client = Northbound(remote, CLUSTER)
     task = asyncio.create_task(client.run())
     try:
@@ -50,7 +51,7 @@ async def connected(remote: str) -> AsyncIterator[Northbound]:
 
 @pytest.fixture
 async def northbound(database: OvnCentral) -> AsyncIterator[Northbound]:
-    async for client in connected(database.northbound):
+    async with connected(database.northbound) as client:
         yield client
 
 

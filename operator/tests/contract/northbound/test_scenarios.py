@@ -190,7 +190,7 @@ async def test_a_lost_database_comes_back_the_same(
         key = guest(made, "web-1", host="h1", securityGroups=[])
         before = await made.ensure(key)
         await made.settle()
-        async for empty in connected(new.northbound):
+        async with connected(new.northbound) as empty:
             made.northbound = empty
             made.restart()
             await made.settle()
@@ -253,7 +253,7 @@ async def test_everything_goes_without_a_trace(here: World, database: OvnCentral
     assert here.cache.list(NETWORKS) == here.cache.list(ROUTERS) == here.cache.list(SECURITY_GROUPS) == []
     assert database.nbctl("show") == ""
     groups = database.nbctl("--bare", "--columns=name", "list", "Port_Group").split()
-    assert sorted(groups) == ["qx_base", "qx_egress", "qx_hosts"]
+    assert sorted(groups) == ["qx_base", "qx_egress", "qx_hosts", "qx_wire"]
     for table in ("DHCP_Options", "DNS", "HA_Chassis_Group", "Address_Set", "NAT"):
         assert database.nbctl("list", table) == ""
 

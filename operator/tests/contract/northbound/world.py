@@ -201,5 +201,5 @@ class World:
 @asynccontextmanager
 async def world(remote: str) -> AsyncIterator[World]:
     """A world on the database at `remote`."""
-    async for client in connected(remote):
+    async with connected(remote) as client:
         yield World(client)

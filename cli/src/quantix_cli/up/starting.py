@@ -26,6 +26,7 @@ from quantix_client.errors import NotFound
 
 MANIFESTS = Path(quantix_api.__file__).parent / "manifests"
 API_TIMEOUT_S = 60.0
+DEFAULTS_TIMEOUT_S = 30.0
 # one that is not there after this time has ended again and again, and will not come up by itself
 PATIENCE_S = 6.0
 
@@ -112,9 +113,28 @@ async def _exists(client: ApiClient, default: Default) -> bool:
 async def _ensure(client: ApiClient, default: Default, activity: Activity) -> bool:
     if await _exists(client, default):
         return False
-    activity.say(f"declaring {default.resource.kind} {default.name}")
-    await client.apply(default.resource, default.manifest, manager=MANAGER)
-    return True
+    what = f"{default.resource.kind} {default.name}"
+    activity.say(f"declaring {what}")
+    said = "nothing"
+
+    async def look() -> bool | None:
+        nonlocal said
+        try:
+            await client.apply(default.resource, default.manifest, manager=MANAGER)
+        except TransientError as error:
+            # the policy that adds finalizers learns of new kinds every 5 s, and until then refuses them
+            said = error.message
+            return None
+        return True
+
+    async def give_up() -> QuantixError:
+        return TransientError(
+            "DefaultRefused",
+            f"The API did not take {what} within {DEFAULTS_TIMEOUT_S:.0f} s: {said}",
+            "make up again",
+        )
+
+    return await until(look, DEFAULTS_TIMEOUT_S, give_up)
 
 
 async def _ensure_cluster_uid(client: ApiClient) -> None:

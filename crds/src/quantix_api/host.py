@@ -92,14 +92,14 @@ class HostPool(ApiModel):
     state: Annotated[
         Literal["Reachable", "Unreachable"] | None, Doc("Whether the host reaches the pool.")
     ] = None
-    message: Annotated[str | None, Text(512), Doc("Why not.")] = None
+    message: Annotated[str | None, Text(512), Doc("Why the host does not reach it.")] = None
 
 
 class Allocated(ApiModel):
     """What VMs were promised."""
 
-    cpus: Annotated[Count | None, Doc("vCPUs.")] = None
-    memory: Annotated[Capacity | None, Doc("Memory.")] = None
+    cpus: Annotated[Count | None, Doc("vCPUs that VMs were promised.")] = None
+    memory: Annotated[Capacity | None, Doc("Memory that VMs were promised.")] = None
 
 
 class CachedImage(ApiModel):

@@ -16,7 +16,7 @@ class ConfirmedDead(ApiModel):
     """An administrator's word that the host is off."""
 
     by: Annotated[Word, Fixed("Who says so: the user who writes this.")]
-    at: Annotated[Time, Fixed("When.")]
+    at: Annotated[Time, Fixed("When that was seen.")]
     reason: Annotated[str, Text(1024, 1), Fixed("How that is known, such as: pulled from the rack.")]
 
 

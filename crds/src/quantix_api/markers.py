@@ -38,6 +38,10 @@ class AtRestart(Doc):
         return "A change counts at the next start."
 
 
+class Partly(Doc):
+    """A field some of whose changes are applied at once; its text says which."""
+
+
 class Fixed(Doc):
     """A field that cannot change; a rule of its structure refuses it."""
 

@@ -31,14 +31,17 @@ UNIT_BYTES = MappingProxyType(
 
 _SIZE = re.compile(SIZE_PATTERN)
 _CPU = re.compile(CPU_PATTERN)
+_MOST = 10**12 - 1
 _BINARY_UNITS = ("Pi", "Ti", "Gi", "Mi", "Ki")
 
 
 def size_bytes(size: str) -> int:
-    """The number that a size string means: bytes, or bits where the field counts bits.
+    """The number that a size string means: bytes, or bits where the field counts bits. `0`, in status, is 0.
 
     Raises PermanentError (`SizeNotUnderstood`) for what the API would refuse.
     """
+    if size == "0":
+        return 0
     match = _SIZE.fullmatch(size)
     if match is None:
         raise PermanentError(
@@ -51,17 +54,24 @@ def size_bytes(size: str) -> int:
 
 
 def format_size(number_bytes: int) -> str:
-    """A size string for a number of bytes: the largest binary unit that keeps it exact.
+    """A size string for a number of bytes: the largest binary unit that keeps it exact, `0` for none.
 
-    The API knows whole KiB only: what lies below is rounded up to the next, and 0 (which the API cannot
-    say) is refused with ValueError.
+    The API knows whole KiB only and twelve digits: what it cannot say is rounded up to the next that it can.
+    Raises ValueError for a negative number.
     """
-    if number_bytes <= 0:
+    if number_bytes < 0:
         raise ValueError(f"no size string for {number_bytes} bytes")
+    if number_bytes == 0:
+        return "0"
     for unit in _BINARY_UNITS:
-        if number_bytes % UNIT_BYTES[unit] == 0:
-            return f"{number_bytes // UNIT_BYTES[unit]}{unit}"
-    return f"{-(-number_bytes // 1024)}Ki"
+        whole, rest = divmod(number_bytes, UNIT_BYTES[unit])
+        if rest == 0 and whole <= _MOST:
+            return f"{whole}{unit}"
+    for unit in reversed(_BINARY_UNITS):
+        whole = -(-number_bytes // UNIT_BYTES[unit])
+        if whole <= _MOST:
+            return f"{whole}{unit}"
+    raise ValueError(f"no size string for {number_bytes} bytes")
 
 
 def cpu_millis(cpu: str) -> int:

@@ -84,8 +84,8 @@ class VirtualMachineSpec(ApiModel):
     instance_type: Annotated[
         Name | None, AtRestart("InstanceType that says cpu and memory. Absent: cpu.cores and memory.size do.")
     ] = None
-    cpu: Annotated[CPU, AtRestart("Virtual CPUs. What stands here wins over the instance type.")] = CPU()
-    memory: Annotated[Memory, AtRestart("Memory. What stands here wins over the instance type.")] = Memory()
+    cpu: Annotated[CPU, AtRestart("Virtual CPUs; cores is needed unless instanceType is set.")] = CPU()
+    memory: Annotated[Memory, AtRestart("Memory; size is needed unless instanceType is set.")] = Memory()
     firmware: Annotated[
         Firmware,
         SchemaDefault({"type": "BIOS", "secureBoot": False, "tpm": False}),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import AtRestart, Fixed, Live, Range, Rule, Text, keyed, ordered
+from quantix_api.markers import AtRestart, Fixed, Live, Partly, Range, Rule, Text, keyed, ordered
 from quantix_api.model import ApiModel
 from quantix_api.scalars import CPUAmount, DeviceName, Short, Size
 
@@ -42,9 +42,9 @@ class CPU(ApiModel):
     cores: Annotated[
         int | None,
         Range(1, 710),
-        Live(
-            "vCPUs that the guest sees, in all. Needed unless instanceType says it. Up to maxCores it grows "
-            "in the running guest; anything else waits for the next start."
+        Partly(
+            "vCPUs that the guest sees, in all. Up to maxCores they are added to the running guest; "
+            "anything else waits for the next start."
         ),
     ] = None
     max_cores: Annotated[
@@ -104,9 +104,9 @@ class Memory(ApiModel):
 
     size: Annotated[
         Size | None,
-        Live(
-            "Memory that the guest has, such as 2Gi. Needed unless instanceType says it. Between minSize and "
-            "maxSize it changes in the running guest; anything else waits for the next start."
+        Partly(
+            "Memory that the guest has, such as 2Gi. Between minSize and maxSize it changes in the running "
+            "guest; anything else waits for the next start."
         ),
     ] = None
     max_size: Annotated[

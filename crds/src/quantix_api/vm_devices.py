@@ -12,6 +12,7 @@ from quantix_api.markers import (
     AtRestart,
     Fixed,
     Live,
+    Partly,
     Range,
     Rule,
     Text,
@@ -84,9 +85,9 @@ class Disk(ApiModel):
     )
     size: Annotated[
         Size | None,
-        Live(
-            "Size of the Volume, such as 10Gi; it only grows. Needed for an empty disk. Absent: as large as "
-            "the source. A stopped VM's disk grows at its next start."
+        Partly(
+            "Size of the Volume, such as 10Gi; it only grows, at once, or at the next start of a stopped VM. "
+            "Needed for an empty disk. Absent: as large as the source."
         ),
     ] = None
     pool: Annotated[

@@ -82,9 +82,9 @@ class Resolved(ApiModel):
     devices: Annotated[
         tuple[ResolvedDevice, ...], keyed("name", at_most=64), Doc("Where the devices sit on the PCI bus.")
     ] = ()
-    cores: Annotated[int | None, Range(1), Doc("vCPUs.")] = None
+    cores: Annotated[int | None, Range(1), Doc("vCPUs that the guest sees.")] = None
     max_cores: Annotated[int | None, Range(1), Doc("vCPUs that can be reached while it runs.")] = None
-    memory: Annotated[Size | None, Doc("Memory.")] = None
+    memory: Annotated[Size | None, Doc("Memory that the guest has.")] = None
     max_memory: Annotated[Size | None, Doc("Memory that can be reached while it runs.")] = None
     disks: Annotated[
         tuple[ResolvedDisk, ...], keyed("name", at_most=40), Doc("The Volumes of the disks.")
@@ -108,7 +108,7 @@ class LastExit(ApiModel):
         Literal["Requested", "GuestShutdown", "HostShutdown", "Crashed", "Killed"],
         Doc("Who or what ended it: a user, the guest itself, the host's shutdown, a crash, a signal."),
     ]
-    at: Annotated[Time, Doc("When.")]
+    at: Annotated[Time, Doc("When QEMU ended.")]
 
 
 class PendingChange(ApiModel):

@@ -1,0 +1,66 @@
+"""The closed table of conditions."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from quantix_api import KINDS, Condition
+from quantix_api.conditions import STALLED_REASONS, TABLE, checked, reasons_otherwise, reasons_true
+from quantix_api.errors import InvariantError
+
+
+def condition(condition_type: str, status: str, reason: str) -> Condition:
+    return Condition.model_validate({"type": condition_type, "status": status, "reason": reason})
+
+
+def test_every_kind_has_ready() -> None:
+    for kind in KINDS:
+        assert reasons_true(kind.__name__, "Ready")
+
+
+def test_each_condition_stands_once_and_its_reasons_are_one_word_each() -> None:
+    places = [(row.kind, row.type) for row in TABLE]
+    assert len(places) == len(set(places))
+    for row in TABLE:
+        for reason in (*row.true, *row.otherwise):
+            assert re.fullmatch(r"[A-Z][A-Za-z0-9]*", reason), row
+
+
+def test_ready_of_a_vm_repeats_what_keeps_it_waiting() -> None:
+    assert {"NotEnoughMemory", "ImageDownloading", "NetworkNotFound"} <= reasons_otherwise(
+        "VirtualMachine", "Ready"
+    )
+
+
+def test_the_reasons_under_which_nothing_changes_without_a_user_are_reasons_of_ready() -> None:
+    known = reasons_otherwise("VirtualMachine", "Ready") | reasons_otherwise("Image", "Ready")
+    assert known >= STALLED_REASONS
+
+
+def test_conditions_come_back_in_a_stable_order() -> None:
+    given = (
+        condition("Scheduled", "True", "Assigned"),
+        condition("Ready", "False", "Starting"),
+        condition("Reconciling", "True", "Starting"),
+    )
+    assert [found.type for found in checked("VirtualMachine", given)] == ["Ready", "Reconciling", "Scheduled"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition_type", "status", "reason"),
+    [
+        ("VirtualMachine", "Ready", "True", "Starting"),
+        ("VirtualMachine", "Ready", "False", "Running"),
+        ("VirtualMachine", "Happy", "True", "Running"),
+        ("Volume", "Scheduled", "True", "Assigned"),
+        ("Image", "Ready", "False", "Bored"),
+        ("VirtualMachine", "Stalled", "True", "Running"),
+    ],
+)
+def test_a_condition_outside_of_the_table_is_a_bug(
+    kind: str, condition_type: str, status: str, reason: str
+) -> None:
+    with pytest.raises(InvariantError, match="has no"):
+        checked(kind, (condition(condition_type, status, reason),))

@@ -20,7 +20,7 @@ from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.conditions import Fact, fact, render_conditions
 from quantix_operator.dispatch import Mapper, own_key
-from quantix_operator.finalizer import ensure_finalizer, remove_finalizer
+from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.rows import NetworkPlan, network_rows
 from quantix_operator.network.view import (
@@ -93,7 +93,9 @@ class NetworkController:
         self._looked_s[key] = now_s
         if network.deleting:
             return await self._delete(network, live)
-        await ensure_finalizer(self._context.api, NETWORKS, live)
+        if not has_finalizer(live):
+            await add_finalizer(self._context.api, self._context.cache, NETWORKS, live)
+            live = self._context.cache.get(NETWORKS, key) or live
         return await self._program(network, live)
 
     async def _program(self, network: Network, live: Manifest) -> float | None:
@@ -162,7 +164,7 @@ class NetworkController:
         except NorthboundUnreachable:
             await self._say(network, live, unreachable(live))
             return RETRY_S
-        await remove_finalizer(self._context.api, NETWORKS, live)
+        await remove_finalizer(self._context.api, self._context.cache, NETWORKS, live)
         return None
 
     async def _say(self, network: Network, live: Manifest, ready: Fact) -> None:

@@ -16,7 +16,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.conditions import Fact, fact, render_conditions
 from quantix_operator.dispatch import Mapper, own_key
-from quantix_operator.finalizer import ensure_finalizer, remove_finalizer
+from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.controller import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.network.view import resolve_network_key
 from quantix_operator.nics.ledger import Assignment
@@ -68,7 +68,9 @@ class RouterController:
             return None
         if router.deleting:
             return await self._delete(router, live)
-        await ensure_finalizer(self._context.api, ROUTERS, live)
+        if not has_finalizer(live):
+            await add_finalizer(self._context.api, self._context.cache, ROUTERS, live)
+            live = self._context.cache.get(ROUTERS, key) or live
         legs = observe_legs(self._context, router)
         ready = await self._converge(router, legs, live)
         await self._writer.write(ROUTERS, live, self._status(legs, ready, live))
@@ -111,7 +113,7 @@ class RouterController:
             await self._writer.write(ROUTERS, live, self._status(Legs((), None, None), ready, live))
             return RETRY_S
         self._context.ledger.release(router.metadata.uid)
-        await remove_finalizer(self._context.api, ROUTERS, live)
+        await remove_finalizer(self._context.api, self._context.cache, ROUTERS, live)
         return None
 
 

@@ -15,7 +15,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.conditions import Fact, fact, render_conditions
 from quantix_operator.dispatch import Mapper
-from quantix_operator.finalizer import ensure_finalizer, remove_finalizer
+from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.controller import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.securitygroup.rows import plan_group, security_group_owner
 from quantix_operator.status_writer import StatusWriter
@@ -44,7 +44,9 @@ class SecurityGroupController:
             return None
         if group.deleting:
             return await self._delete(group, live)
-        await ensure_finalizer(self._context.api, SECURITY_GROUPS, live)
+        if not has_finalizer(live):
+            await add_finalizer(self._context.api, self._context.cache, SECURITY_GROUPS, live)
+            live = self._context.cache.get(SECURITY_GROUPS, key) or live
         return await self._program(group, live)
 
     async def _program(self, group: SecurityGroup, live: Manifest) -> float | None:
@@ -83,7 +85,7 @@ class SecurityGroupController:
         except NorthboundUnreachable:
             await self._say(live, unreachable(live))
             return RETRY_S
-        await remove_finalizer(self._context.api, SECURITY_GROUPS, live)
+        await remove_finalizer(self._context.api, self._context.cache, SECURITY_GROUPS, live)
         return None
 
     async def _say(self, live: Manifest, ready: Fact) -> None:

@@ -1,0 +1,243 @@
+"""A control plane with Quantix installed, the real operator, and scripted hosts: for the operator's tests.
+
+The operator runs whole, from kopf to its controllers, in the test's event loop; without a northbound
+database, so VMs have no NICs here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from quantix_api.installation import all_manifests
+from quantix_api.layout import Layout
+from quantix_api.resources import HOST_GROUP, HOST_USER_PREFIX, NAMESPACES, VIRTUAL_MACHINES, Resource
+from quantix_client import ApiClient, ApiError, Conflict, NotFound
+from quantix_client.api import Manifest
+from quantix_lab.control_plane import ControlPlane
+from quantix_lab.scripted_hostd import ScriptedHostd
+from quantix_operator.main import Operator
+from quantix_operator.settings import Settings
+
+DEADLINE_S = 20.0
+_LOOK_S = 0.05
+
+
+@dataclass
+class OperatorWorld:
+    """Everything that a test of the operator talks to; `admin` acts as a cluster administrator."""
+
+    control_plane: ControlPlane
+    admin: ApiClient
+    hosts: dict[str, ScriptedHostd] = field(default_factory=dict)
+
+    async def apply(
+        self, resource: Resource, name: str, spec: dict[str, Any], namespace: str = ""
+    ) -> Manifest:
+        """Declare an object as a user does."""
+        metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+        return await self.admin.apply(resource, {"metadata": metadata, "spec": spec}, manager="kubectl")
+
+    async def namespace(self, name: str) -> str:
+        with suppress(Conflict):
+            await self.admin.create(NAMESPACES, {"metadata": {"name": name}})
+        return name
+
+    async def until(
+        self,
+        resource: Resource,
+        name: str,
+        holds: Callable[[Manifest], bool],
+        namespace: str = "",
+        within_s: float = DEADLINE_S,
+    ) -> Manifest:
+        """The object once `holds`; fails with its last state."""
+        live: Manifest = {}
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            try:
+                live = await self.admin.get(resource, name, namespace or None)
+            except NotFound:
+                live = {}
+            if live and holds(live):
+                return live
+            await asyncio.sleep(_LOOK_S)
+        text = yaml.safe_dump({key: live.get(key) for key in ("spec", "status")})
+        raise AssertionError(f"{resource.kind} {name} is not as expected after {within_s} s:\n{text}")
+
+    async def until_gone(self, resource: Resource, name: str, namespace: str = "") -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            try:
+                live = await self.admin.get(resource, name, namespace or None)
+            except NotFound:
+                return
+            await asyncio.sleep(_LOOK_S)
+        raise AssertionError(f"{resource.kind} {name} is still there:\n{yaml.safe_dump(live)}")
+
+    async def until_ready(self, vm: str, namespace: str, reason: str = "Running") -> Manifest:
+        """A VM whose Ready gives this reason for its newest generation."""
+        return await self.until(VIRTUAL_MACHINES, vm, says("Ready", reason), namespace)
+
+
+def says(condition_type: str, reason: str) -> Callable[[Manifest], bool]:
+    """Whether a condition gives this reason, about the object's newest generation."""
+
+    def holds(live: Manifest) -> bool:
+        found = condition_of(live, condition_type)
+        current = found.get("observedGeneration") in (None, live["metadata"]["generation"])
+        return found.get("reason") == reason and current
+
+    return holds
+
+
+def condition_of(live: Manifest, condition_type: str) -> dict[str, Any]:
+    """A condition, or an empty one."""
+    conditions = (live.get("status") or {}).get("conditions") or []
+    return next((dict(item) for item in conditions if item["type"] == condition_type), {})
+
+
+async def install(admin: ApiClient) -> None:
+    """Apply all manifests, as `qx up` does; objects of new kinds are retried until the server knows them."""
+    for manifest in all_manifests():
+        group, _, version = manifest["apiVersion"].rpartition("/")
+        plural = manifest["kind"].lower() + "s"
+        plural = plural[:-2] + "ies" if plural.endswith("ys") else plural
+        resource = Resource(group, version, plural, manifest["kind"], "namespace" in manifest["metadata"])
+        await _persistently(lambda r=resource, m=manifest: admin.apply(r, m, manager="qx"))  # type: ignore[misc]
+
+
+async def _persistently(step: Callable[[], Awaitable[object]]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            await step()
+        except ApiError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(_LOOK_S)
+        else:
+            return
+
+
+@asynccontextmanager
+async def operator_world(root: Path, host_names: tuple[str, ...] = ("h1",)) -> AsyncIterator[OperatorWorld]:
+    """A world of its own below `root`, with an operator and these hosts at work."""
+    async with AsyncExitStack() as stack:
+        plane = ControlPlane(root / "controlplane")
+        await asyncio.to_thread(plane.start)
+        stack.push_async_callback(asyncio.to_thread, plane.stop)
+        admin = await stack.enter_async_context(
+            ApiClient.from_kubeconfig(plane.admin_kubeconfig, user_agent="test")
+        )
+        await install(admin)
+        world = OperatorWorld(plane, admin)
+        await stack.enter_async_context(running(_operator(plane, root)))
+        for name in host_names:
+            client = ApiClient.from_kubeconfig(host_kubeconfig(plane, root, name), user_agent="hostd")
+            hostd = ScriptedHostd(await stack.enter_async_context(client), name)
+            world.hosts[name] = hostd
+            await stack.enter_async_context(running(hostd.run()))
+        yield world
+
+
+@asynccontextmanager
+async def running(work: Awaitable[None]) -> AsyncIterator[asyncio.Task[None]]:
+    """`work` as a task while inside; what it raised by itself fails the test."""
+    task = asyncio.ensure_future(work)
+    assert isinstance(task, asyncio.Task)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _operator(plane: ControlPlane, root: Path) -> None:
+    settings = Settings(
+        layout=Layout(root),
+        kubeconfig=plane.operator_kubeconfig,
+        ovn_nb=None,
+        metrics_host="127.0.0.1",
+        metrics_port=0,
+        identity="test",
+        host_name="test",
+        resync_s=60.0,
+        json_logs=True,
+    )
+    async with ApiClient.from_kubeconfig(settings.kubeconfig, user_agent="quantix-operator") as client:
+        await Operator(settings, client).run()
+
+
+def host_kubeconfig(plane: ControlPlane, root: Path, name: str) -> Path:
+    """A kubeconfig of user quantix:host:NAME, signed by the control plane's authority."""
+    pki = plane.data_dir / "pki"
+    authority = x509.load_pem_x509_certificate((pki / "ca.crt").read_bytes())
+    signer = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, HOST_USER_PREFIX + name),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, HOST_GROUP),
+        ]
+    )
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(signer, hashes.SHA256())  # type: ignore[arg-type]  # an EC key, as the control plane makes it
+    )
+    folder = root / f"host-{name}"
+    folder.mkdir()
+    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "tls.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    (folder / "ca.crt").write_text(plane.ca_pem)
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "host",
+        "contexts": [{"name": "host", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [
+            {
+                "name": "c",
+                "cluster": {"server": plane.server, "certificate-authority": str(folder / "ca.crt")},
+            }
+        ],
+        "users": [
+            {
+                "name": "u",
+                "user": {
+                    "client-certificate": str(folder / "tls.crt"),
+                    "client-key": str(folder / "tls.key"),
+                },
+            }
+        ],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path

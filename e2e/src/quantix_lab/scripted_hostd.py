@@ -1,0 +1,217 @@
+"""Plays a host's daemon against a real API server: the writes of hostd, without any machine.
+
+Used by the operator's contract tests. It acts as user `quantix:host:NAME`, so every admission policy judges
+it, and it follows the order of design/api.md, section 3. Guests "run" as soon as the API says that they may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from quantix_api import StoragePool, VirtualMachine, Volume, volume_name
+from quantix_api.resources import (
+    HOSTS,
+    IMAGES,
+    LABEL_VIRTUAL_MACHINE_UID,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
+from quantix_client import ApiClient, ApiError, Conflict, HostLease, NotFound, apply_if_changed
+from quantix_client.api import Manifest
+from quantix_client.errors import Throttled
+
+_LOOK_S = 0.05
+_MANAGER = "quantix-hostd"
+
+
+@dataclass
+class ScriptedHostd:
+    """One host. `asleep` stops lease and work; `ignored` are VMs (names) that it does not start."""
+
+    api: ApiClient
+    name: str
+    asleep: bool = False
+    cpus: int = 8
+    memory: str = "16Gi"
+    ignored: set[str] = field(default_factory=set)
+    exits: dict[str, str] = field(default_factory=dict)
+    """VMs (names) whose guest has ended by itself, with the reason of lastExit."""
+    released: dict[str, int] = field(default_factory=dict)
+    """UIDs of VMs that were released, with the epoch."""
+
+    async def run(self) -> None:
+        """Join, then beat and work until cancelled."""
+        await self._join()
+        lease = HostLease(self.api, self.name, f"boot-{self.name}", period_s=1.0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(lease.run(lambda: not self.asleep))
+            group.create_task(self._work())
+
+    async def _join(self) -> None:
+        joined = False
+        while not joined:
+            # A server that was just told of the kind Host does not know it for a moment
+            try:
+                await self.api.create(HOSTS, {"metadata": {"name": self.name}, "spec": {}})
+                joined = True
+            except Conflict:
+                joined = True
+            except Throttled:
+                await asyncio.sleep(_LOOK_S)
+
+    async def _work(self) -> None:
+        while True:
+            if not self.asleep:
+                # The operator and other hosts write too: what was overtaken is done again in a moment
+                with suppress(Conflict, NotFound):
+                    await self._look()
+            await asyncio.sleep(_LOOK_S)
+
+    async def _look(self) -> None:
+        pools = [StoragePool.parse(item) for item in (await self.api.list(STORAGE_POOLS)).items]
+        await self._report_host([pool.metadata.name for pool in pools])
+        selector = f"status.assignment.host={self.name}"
+        for live in (await self.api.list(VIRTUAL_MACHINES, field_selector=selector)).items:
+            await self._look_at_vm(live)
+        for resource in (VOLUMES, IMAGES):
+            selector = f"status.host={self.name}"
+            for live in (await self.api.list(resource, field_selector=selector)).items:
+                await self._look_at_data(resource, live)
+
+    async def _report_host(self, pools: list[str]) -> None:
+        live = await self.api.get(HOSTS, self.name)
+        status = {
+            "phase": "Ready",
+            "cpus": self.cpus,
+            "memory": self.memory,
+            "arch": "x86_64",
+            "versions": {"machineType": "pc-q35-7.2"},
+            "pools": [
+                {"name": pool, "state": "Reachable", "capacity": "100Gi", "available": "90Gi"}
+                for pool in pools
+            ],
+            "conditions": [
+                condition(live, "Ready", "True", "Healthy"),
+                condition(live, "KVMAvailable", "False", "KVMUnusable"),
+            ],
+        }
+        await self._apply(HOSTS, live, status)
+
+    async def _look_at_vm(self, live: Manifest) -> None:
+        vm = VirtualMachine.parse(live)
+        assert vm.status.assignment is not None
+        epoch = vm.status.assignment.epoch
+        runtime: dict[str, Any] = {"observedEpoch": epoch}
+        ends = vm.deleting or vm.spec.power_state == "Stopped" or vm.metadata.name in self.exits
+        if ends or self.released.get(vm.metadata.uid) == epoch:
+            self.released[vm.metadata.uid] = epoch
+            reason = self.exits.pop(vm.metadata.name, "Requested")
+            if vm.status.runtime.last_exit and vm.status.runtime.observed_epoch == epoch:
+                reason = vm.status.runtime.last_exit.reason
+            runtime |= {"domain": "Absent", "lastExit": {"reason": reason, "at": "2026-11-24T10:00:00Z"}}
+            await self._report_vm(live, runtime, ready_after(vm, reason), "Stopped")
+            return
+        volumes = await self._volumes(vm)
+        if vm.metadata.name in self.ignored or not covered(vm, volumes):
+            return
+        runtime |= {
+            "domain": "Present",
+            "startedAt": "2026-11-24T10:00:00Z",
+            "disks": [
+                {"name": disk.name, "volumeUID": disk.volume_uid}
+                for disk in (vm.status.resolved.disks if vm.status.resolved else ())
+            ],
+        }
+        await self._report_vm(live, runtime, ("True", "Running"), "Running")
+
+    async def _report_vm(
+        self, live: Manifest, runtime: Mapping[str, Any], ready: tuple[str, str], phase: str
+    ) -> None:
+        status = {
+            "observedGeneration": live["metadata"]["generation"],
+            "phase": phase,
+            "runtime": {name: value for name, value in runtime.items() if value not in (None, [])},
+            "conditions": [condition(live, "Ready", *ready)],
+        }
+        await self._apply(VIRTUAL_MACHINES, live, status)
+
+    async def _volumes(self, vm: VirtualMachine) -> dict[str, Volume]:
+        """Make the data of its volumes that have none, and give all as they are now."""
+        volumes = {}
+        for disk in vm.spec.disks:
+            name = disk.volume or volume_name(vm.metadata.name, disk.name)
+            live = await self.api.get(VOLUMES, name, vm.metadata.namespace)
+            volume = Volume.parse(live)
+            mine = disk.volume or volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID) == vm.metadata.uid
+            if mine and volume.status.host is None and not volume.deleting:
+                live = await self._make(VOLUMES, live, "Available") or live
+            volumes[disk.name] = Volume.parse(live)
+        return volumes
+
+    async def _look_at_data(self, resource: Resource, live: Manifest) -> None:
+        if live["metadata"].get("deletionTimestamp"):
+            await self._apply(resource, live, {"host": self.name, "data": "Absent"})
+        elif (live.get("status") or {}).get("data") is None:
+            await self._make(resource, live, "Available" if resource == VOLUMES else "Verified")
+
+    async def _make(self, resource: Resource, live: Manifest, reason: str) -> Manifest | None:
+        status: dict[str, Any] = {
+            "host": self.name,
+            "data": "Present",
+            "phase": "Available" if resource == VOLUMES else "Ready",
+            "observedGeneration": live["metadata"]["generation"],
+            "conditions": [condition(live, "Ready", "True", reason)],
+        }
+        if resource == VOLUMES:
+            status |= {"pool": live["spec"].get("pool", "local"), "handle": live["metadata"]["uid"]}
+        return await self._apply(resource, live, status)
+
+    async def _apply(self, resource: Resource, live: Manifest, status: Mapping[str, Any]) -> Manifest | None:
+        try:
+            return await apply_if_changed(
+                self.api, resource, live, {"status": dict(status)}, manager=_MANAGER, on_version=True
+            )
+        except Conflict:
+            return None
+        except ApiError as error:
+            raise AssertionError(f"the API refused a host's report on {resource.kind}: {error}") from error
+
+
+def ready_after(vm: VirtualMachine, last_exit: str) -> tuple[str, str]:
+    """What hostd says of a VM that it has released."""
+    if vm.deleting:
+        return "False", "Deleting"
+    if vm.spec.power_state == "Stopped":
+        return "True", "Stopped"
+    return "False", "GuestShutdown" if last_exit == "GuestShutdown" else "Pending"
+
+
+def covered(vm: VirtualMachine, volumes: Mapping[str, Volume]) -> bool:
+    """Whether the operator has resolved all that a start needs, and all data is there."""
+    resolved = vm.status.resolved
+    if resolved is None or any(volume.status.data != "Present" for volume in volumes.values()):
+        return False
+    disks = {disk.name for disk in resolved.disks}
+    nics = {nic.name for nic in vm.status.nics}
+    return all(disk.name in disks for disk in vm.spec.disks) and all(nic.name in nics for nic in vm.spec.nics)
+
+
+def condition(live: Manifest, kind: str, status: str, reason: str) -> dict[str, Any]:
+    """A condition with the transition time that it had, if it does not change."""
+    before = [item for item in (live.get("status") or {}).get("conditions") or [] if item["type"] == kind]
+    same = before and before[0].get("status") == status and before[0].get("lastTransitionTime")
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": f"{reason}.",
+        "observedGeneration": live["metadata"]["generation"],
+        "lastTransitionTime": same or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }

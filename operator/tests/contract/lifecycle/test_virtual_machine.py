@@ -1,0 +1,232 @@
+"""The life of a VM on the real API server: the real operator, and a hostd that plays its part."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from quantix_api.resources import EVENTS, IMAGES, INSTANCE_TYPES, VIRTUAL_MACHINES, VOLUMES
+from quantix_client import ApiError
+from quantix_client.api import Manifest
+from quantix_lab.operator_world import OperatorWorld, condition_of, says
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+SMALL: dict[str, Any] = {"cpu": {"cores": 1}, "memory": {"size": "256Mi"}}
+BLANK = {"name": "root", "size": "1Gi", "reclaimPolicy": "Delete"}
+
+
+def small(**more: Any) -> dict[str, Any]:
+    return SMALL | {"disks": [BLANK]} | more
+
+
+async def test_a_vm_runs_after_three_writes_and_its_volume_has_two(
+    world: OperatorWorld, namespace: str
+) -> None:
+    counted: dict[str, list[Manifest]] = {"vm": [], "volume": []}
+    start = await world.admin.latest_version(VIRTUAL_MACHINES, namespace)
+    watches = [
+        asyncio.create_task(_collect(world, VIRTUAL_MACHINES, namespace, start, counted["vm"])),
+        asyncio.create_task(_collect(world, VOLUMES, namespace, start, counted["volume"])),
+    ]
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    live = await world.until_ready("web-1", namespace)
+    await asyncio.sleep(3.0)
+    for watch in watches:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+    assert [event["type"] for event in counted["vm"]] == ["ADDED", "MODIFIED", "MODIFIED", "MODIFIED"]
+    assert [event["type"] for event in counted["volume"]] == ["ADDED", "MODIFIED"]
+    status = live["status"]
+    assert status["assignment"] == {"host": "h1", "epoch": 1}
+    assert status["resolved"]["machineType"] == "pc-q35-7.2"
+    assert status["resolved"]["cpuModel"] == "qemu64"
+    assert status["resolved"]["devices"] == [{"name": "root", "port": 1}]
+    assert condition_of(live, "Scheduled")["reason"] == "Assigned"
+    assert condition_of(live, "VolumesReady")["reason"] == "AllReady"
+    assert condition_of(live, "Protected")["reason"] == "NoOtherHost"
+
+
+async def _collect(world: OperatorWorld, resource: Any, namespace: str, version: str, into: Any) -> None:
+    async for event in world.admin.watch(resource, namespace, resource_version=version):
+        if event.type != "BOOKMARK":
+            into.append({"type": event.type, "object": event.object})
+
+
+async def test_applying_the_same_again_is_no_write(world: OperatorWorld, namespace: str) -> None:
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    before = await world.until_ready("web-1", namespace)
+    again = await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    await asyncio.sleep(1.0)
+    after = await world.admin.get(VIRTUAL_MACHINES, "web-1", namespace)
+    assert {item["metadata"]["resourceVersion"] for item in (before, again, after)} == {
+        before["metadata"]["resourceVersion"]
+    }
+
+
+async def test_a_stopped_vm_has_no_host_and_starts_again_under_a_new_epoch(
+    world: OperatorWorld, namespace: str
+) -> None:
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    await world.until_ready("web-1", namespace)
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"powerState": "Stopped"}}, namespace)
+    stopped = await world.until(
+        VIRTUAL_MACHINES, "web-1", lambda vm: "host" not in vm["status"]["assignment"], namespace
+    )
+    assert stopped["status"]["assignment"] == {"epoch": 2}
+    stopped = await world.until_ready("web-1", namespace, "Stopped")
+    assert condition_of(stopped, "Ready")["status"] == "True"
+    assert condition_of(stopped, "Scheduled")["reason"] == "NotWanted"
+
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"powerState": "Running"}}, namespace)
+    running = await world.until_ready("web-1", namespace)
+    assert running["status"]["assignment"] == {"host": "h1", "epoch": 3}
+
+
+async def test_a_new_stopped_vm_is_ready_without_a_host(world: OperatorWorld, namespace: str) -> None:
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(powerState="Stopped"), namespace)
+    live = await world.until_ready("web-1", namespace, "Stopped")
+    assert condition_of(live, "Ready")["status"] == "True"
+    assert "assignment" not in live["status"]
+
+
+async def test_a_guest_that_powered_itself_off_is_held_until_somebody_asks(
+    world: OperatorWorld, namespace: str
+) -> None:
+    name = f"off-{namespace}"
+    await world.apply(VIRTUAL_MACHINES, name, small(), namespace)
+    await world.until_ready(name, namespace)
+    world.hosts["h1"].exits[name] = "GuestShutdown"
+    held = await world.until(
+        VIRTUAL_MACHINES, name, lambda vm: vm["status"]["assignment"].get("hold"), namespace
+    )
+    assert held["status"]["assignment"] == {"epoch": 2, "hold": "GuestShutdown"}
+    held = await world.until_ready(name, namespace, "GuestShutdown")
+    assert condition_of(held, "Stalled")["status"] == "True"
+
+    await world.admin.patch(
+        VIRTUAL_MACHINES, name, {"spec": {"restart": {"at": "2026-01-01T00:00:00Z"}}}, namespace
+    )
+    running = await world.until_ready(name, namespace)
+    assert running["status"]["assignment"] == {"host": "h1", "epoch": 3}
+
+
+async def test_a_missing_image_is_waited_for_with_a_near_name(world: OperatorWorld, namespace: str) -> None:
+    await world.apply(IMAGES, "debian-13", {"upload": {}}, namespace)
+    disk = {"name": "root", "image": "debian-31"}
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"disks": [disk]}, namespace)
+    live = await world.until_ready("web-1", namespace, "ImageNotFound")
+    assert condition_of(live, "Ready")["message"].startswith(
+        "There is no image debian-31 here; debian-13 is near. Try:"
+    )
+    assert condition_of(live, "VolumesReady")["reason"] == "ImageNotFound"
+    assert "assignment" not in live["status"]
+
+    await world.apply(IMAGES, "debian-31", {"upload": {}}, namespace)
+    live = await world.until_ready("web-1", namespace)
+    assert condition_of(live, "Reconciling") == {}
+
+
+async def test_a_missing_instance_type_is_waited_for(world: OperatorWorld, namespace: str) -> None:
+    kind = f"type-{namespace}"
+    await world.apply(VIRTUAL_MACHINES, "web-1", {"instanceType": kind, "disks": [BLANK]}, namespace)
+    await world.until_ready("web-1", namespace, "InstanceTypeNotFound")
+    await world.apply(INSTANCE_TYPES, kind, {"cpu": {"cores": 2}, "memory": {"size": "512Mi"}})
+    live = await world.until_ready("web-1", namespace)
+    assert (live["status"]["resolved"]["cores"], live["status"]["resolved"]["memory"]) == (2, "512Mi")
+    await world.until(INSTANCE_TYPES, kind, says("Ready", "Accepted"))
+
+
+async def test_what_fits_nowhere_says_how_much_is_free(world: OperatorWorld, namespace: str) -> None:
+    spec = {"cpu": {"cores": 1}, "memory": {"size": "64Gi"}, "disks": [BLANK]}
+    await world.apply(VIRTUAL_MACHINES, "big-1", spec, namespace)
+    live = await world.until_ready("big-1", namespace, "NotEnoughMemory")
+    assert condition_of(live, "Scheduled")["message"] == condition_of(live, "Ready")["message"]
+    assert "h1 1" in condition_of(live, "Ready")["message"]
+    await _until_event(world, namespace, "Unschedulable")
+
+    await world.admin.patch(VIRTUAL_MACHINES, "big-1", {"spec": {"memory": {"size": "256Mi"}}}, namespace)
+    await world.until_ready("big-1", namespace)
+    await _until_event(world, namespace, "Scheduled")
+
+
+async def _until_event(world: OperatorWorld, namespace: str, reason: str) -> None:
+    for _ in range(100):
+        events = await world.admin.list(EVENTS, namespace)
+        if any(event["reason"] == reason for event in events.items):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"no event {reason} in {namespace}")
+
+
+async def test_deleting_a_vm_takes_its_own_volume_and_leaves_the_others(
+    world: OperatorWorld, namespace: str
+) -> None:
+    disks = [BLANK, {"name": "data", "size": "2Gi"}, {"name": "extra", "volume": "extra"}]
+    await world.apply(VOLUMES, "extra", {"size": "1Gi"}, namespace)
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"disks": disks}, namespace)
+    await world.until_ready("web-1", namespace)
+    extra = await world.admin.get(VOLUMES, "extra", namespace)
+    assert [item["name"] for item in extra["status"]["attachedTo"]] == ["web-1"]
+
+    await world.admin.delete(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until_gone(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until_gone(VOLUMES, "web-1-root", namespace)
+    kept = await world.admin.get(VOLUMES, "web-1-data", namespace)
+    assert "quantix.io/virtual-machine-uid" not in kept["metadata"].get("labels", {})
+    assert "attachedTo" not in (await world.admin.get(VOLUMES, "extra", namespace))["status"]
+
+
+async def test_a_later_vm_adopts_what_was_retained_and_refuses_what_is_not_the_same(
+    world: OperatorWorld, namespace: str
+) -> None:
+    data = {"name": "data", "size": "2Gi"}
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"disks": [data]}, namespace)
+    await world.until_ready("web-1", namespace)
+    first = await world.admin.get(VOLUMES, "web-1-data", namespace)
+    await world.admin.delete(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until_gone(VIRTUAL_MACHINES, "web-1", namespace)
+
+    await world.apply(IMAGES, "other", {"upload": {}}, namespace)
+    await world.apply(
+        VIRTUAL_MACHINES, "web-1", SMALL | {"disks": [{"name": "data", "image": "other"}]}, namespace
+    )
+    refused = await world.until_ready("web-1", namespace, "VolumeConflict")
+    assert condition_of(refused, "Stalled")["status"] == "True"
+    await world.admin.delete(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until_gone(VIRTUAL_MACHINES, "web-1", namespace)
+
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"disks": [data]}, namespace)
+    await world.until_ready("web-1", namespace)
+    adopted = await world.admin.get(VOLUMES, "web-1-data", namespace)
+    assert adopted["metadata"]["uid"] == first["metadata"]["uid"]
+
+
+async def test_an_image_in_use_is_not_deleted_and_its_users_are_named(
+    world: OperatorWorld, namespace: str
+) -> None:
+    await world.apply(IMAGES, "tiny", {"upload": {}}, namespace)
+    disk = {"name": "root", "image": "tiny", "reclaimPolicy": "Delete"}
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"disks": [disk]}, namespace)
+    await world.until_ready("web-1", namespace)
+    await world.until(IMAGES, "tiny", lambda image: image["status"].get("users") == 1, namespace)
+    with pytest.raises(ApiError, match="web-1"):
+        await world.admin.delete(IMAGES, "tiny", namespace)
+
+    await world.admin.delete(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until(IMAGES, "tiny", lambda image: image["status"].get("users") == 0, namespace)
+    await world.admin.delete(IMAGES, "tiny", namespace)
+    await world.until_gone(IMAGES, "tiny", namespace)
+
+
+async def test_a_blank_local_volume_of_nobody_waits_for_a_vm(world: OperatorWorld, namespace: str) -> None:
+    await world.apply(VOLUMES, "spare", {"size": "1Gi"}, namespace)
+    live = await world.until(VOLUMES, "spare", says("Ready", "WaitingForHost"), namespace)
+    assert live["status"]["pool"] == "local"
+    await world.admin.delete(VOLUMES, "spare", namespace)
+    await world.until_gone(VOLUMES, "spare", namespace)

@@ -1,0 +1,26 @@
+"""A control plane with Quantix' API installed, for the tests of this folder only: they may stop it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import yaml
+
+from quantix_api.installation import all_manifests
+from quantix_client import ApiClient
+from quantix_lab.control_plane import ControlPlane
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path_factory.mktemp("controlplane")) as plane:
+        plane.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(all_manifests()))
+        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        yield plane
+
+
+@pytest.fixture
+async def admin(plane: ControlPlane) -> AsyncIterator[ApiClient]:
+    async with ApiClient.from_kubeconfig(plane.admin_kubeconfig, user_agent="test") as client:
+        yield client

@@ -1,0 +1,118 @@
+"""A Network with its defaults applied, and the names of its guests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api import Network, VirtualMachine
+from quantix_operator.clients.resolvers import parse_resolvers
+from quantix_operator.network.names import dns_records, guest_hostname, named_ports
+from quantix_operator.network.view import choose_automatic, choose_mtu, make_view, resolve_network_key
+
+CLUSTER = "11111111-1111-4111-8111-111111111111"
+
+
+def network(name: str = "net", status: dict[str, Any] | None = None, **spec: Any) -> Network:
+    metadata = {"name": name, "namespace": "default", "uid": f"uid-{name}"}
+    return Network.parse({"metadata": metadata, "spec": spec, "status": status or {}})
+
+
+def machine(
+    name: str, address: str, hostname: str | None = None, created: str = "2026-01-01"
+) -> VirtualMachine:
+    cloud_init = {"cloudInit": {"hostname": hostname}} if hostname else {}
+    return VirtualMachine.parse(
+        {
+            "metadata": {
+                "name": name,
+                "namespace": "default",
+                "uid": f"uid-{name}",
+                "creationTimestamp": f"{created}T00:00:00Z",
+            },
+            "spec": {"instanceType": "small", **cloud_init},
+            "status": {"nics": [{"name": "eth0", "network": "uid-net", "addresses": [address]}]},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("net", "underlays", "mtu", "kept"),
+    [
+        (network(), [], 1442, False),
+        (network(), [1500, 9000], 1442, True),
+        (network(), [9000], 8942, True),
+        (network(status={"mtu": 1442}), [9000], 1442, True),
+        (network(mtu=1300), [], 1300, True),
+        (network(physical={"name": "p"}), [1500], 1500, True),
+    ],
+)
+def test_the_mtu_is_what_fits_and_then_kept(net: Network, underlays: list[int], mtu: int, kept: bool) -> None:
+    assert choose_mtu(net, underlays) == (mtu, kept)
+
+
+def test_an_overlay_gets_a_64_that_no_other_has_and_keeps_it() -> None:
+    first = choose_automatic(CLUSTER, network(), [])
+    assert first is not None
+    other = network("other", status={"subnets": [first]})
+    second = choose_automatic(CLUSTER, network(), [other])
+    assert second not in (None, first)
+    kept = network(status={"subnets": ["10.0.0.0/24", first]}, subnets=[{"cidr": "10.0.0.0/24"}])
+    assert choose_automatic(CLUSTER, kept, [other]) == first
+    view = make_view(CLUSTER, kept)
+    assert [subnet.cidr for subnet in view.subnets] == ["10.0.0.0/24", first]
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        network(ipv6="Disabled"),
+        network(physical={"name": "p"}),
+        network(subnets=[{"cidr": "fd00::/64"}]),
+    ],
+)
+def test_no_64_where_none_is_wanted(net: Network) -> None:
+    assert choose_automatic(CLUSTER, net, []) is None
+
+
+def test_dhcp_is_ours_on_an_overlay_and_the_sites_on_a_wire() -> None:
+    subnets = [{"cidr": "10.0.0.0/24"}]
+    overlay, wire = (
+        make_view(CLUSTER, network(subnets=subnets)),
+        make_view(CLUSTER, network(subnets=subnets, physical={"name": "p"})),
+    )
+    assert overlay.dhcp_options(4) is not None
+    assert wire.dhcp_options(4) is None
+
+
+def test_names_go_both_ways_and_the_elder_has_a_name_twice_asked_for() -> None:
+    machines = [
+        machine("b", "10.0.0.6", hostname="web", created="2026-01-02"),
+        machine("a.example", "10.0.0.5", hostname="Web"),
+        machine("c.example", "10.0.0.7"),
+        machine("elsewhere", "10.9.0.7"),
+    ]
+    ports = [port for vm in machines[:3] for port in named_ports(vm, "uid-net")]
+    assert dns_records(ports, "quantix.internal") == {
+        "web.default.quantix.internal": "10.0.0.5",
+        "5.0.0.10.in-addr.arpa": "web.default.quantix.internal",
+        "c.default.quantix.internal": "10.0.0.7",
+        "7.0.0.10.in-addr.arpa": "c.default.quantix.internal",
+    }
+    assert list(named_ports(machines[3], "uid-other")) == []
+
+
+def test_a_hostname_is_a_label() -> None:
+    assert guest_hostname(machine("a" * 62 + "-" + "b" * 20, "10.0.0.5")) == "a" * 62
+
+
+def test_references_name_networks_here_or_shared() -> None:
+    assert resolve_network_key("default", "lan") == "default/lan"
+    assert resolve_network_key("default", "shared/lan") == "quantix-shared/lan"
+
+
+def test_only_name_servers_that_a_guest_can_reach_count() -> None:
+    servers = ("127.0.0.53", "10.0.0.2", "fe80::1%eth0", "10.0.0.2", "x")
+    text = "# comment\n" + "".join(f"nameserver {server}\n" for server in servers)
+    assert parse_resolvers(text) == ("10.0.0.2",)

@@ -1,0 +1,136 @@
+"""Who gets which MAC and address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantix_api import Network
+from quantix_api.vm_devices import Nic
+from quantix_operator.network.view import NetworkView, make_view
+from quantix_operator.nics.assign import Problem, assign_nic
+from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
+
+CLUSTER = "11111111-1111-4111-8111-111111111111"
+ELDER = Claimant("2026-01-01", "uid-elder", "eth0", "VM default/elder")
+YOUNGER = Claimant("2026-01-02", "uid-younger", "eth0", "VM default/younger")
+
+
+def view(uid: str = "net-1", **spec: Any) -> NetworkView:
+    """A network with one IPv4 subnet, unless told otherwise."""
+    manifest = {
+        "metadata": {"name": "net", "namespace": "default", "uid": uid},
+        "spec": {"subnets": [{"cidr": "10.0.0.0/24"}], "ipv6": "Disabled", **spec},
+    }
+    return make_view(CLUSTER, Network.parse(manifest))
+
+
+def nic(**parts: Any) -> Nic:
+    return Nic.model_validate({"name": "eth0", "network": "net", **parts})
+
+
+def given(
+    ledger: Ledger, claimant: Claimant = ELDER, network: NetworkView | None = None, **parts: Any
+) -> Assignment:
+    """The assignment, recorded as the caller would."""
+    outcome = assign_nic(nic(**parts), "spec.nics[0]", claimant, network or view(), ledger)
+    assert isinstance(outcome, Assignment), outcome
+    ledger.hold(claimant, outcome)
+    return outcome
+
+
+def refused(
+    ledger: Ledger, claimant: Claimant = YOUNGER, network: NetworkView | None = None, **parts: Any
+) -> Problem:
+    outcome = assign_nic(nic(**parts), "spec.nics[0]", claimant, network or view(), ledger)
+    assert isinstance(outcome, Problem), outcome
+    return outcome
+
+
+def test_an_assignment_is_kept() -> None:
+    ledger = Ledger()
+    assert given(ledger) == given(ledger)
+
+
+def test_two_nics_differ() -> None:
+    ledger = Ledger()
+    first, second = given(ledger), given(ledger, YOUNGER)
+    assert first.mac != second.mac
+    assert first.addresses != second.addresses
+
+
+def test_a_static_address_is_given_and_dropped_for_another() -> None:
+    ledger = Ledger()
+    assert given(ledger, addresses=["10.0.0.7"]).addresses == ("10.0.0.7",)
+    assert given(ledger, addresses=["10.0.0.8"]).addresses == ("10.0.0.8",)
+    assert "10.0.0.7" not in ledger.addresses("net-1")
+
+
+def test_an_address_that_another_holds_is_refused_even_to_the_elder() -> None:
+    ledger = Ledger()
+    given(ledger, YOUNGER, addresses=["10.0.0.7"])
+    assert refused(ledger, ELDER, addresses=["10.0.0.7"]).reason == "AddressInUse"
+
+
+def test_an_address_that_somebody_asks_for_is_not_given_to_others() -> None:
+    ledger = Ledger()
+    chosen = given(ledger).addresses[0]
+    ledger.release(ELDER.uid)
+    ledger.want(YOUNGER.uid, [("default/net", chosen, YOUNGER)])
+    assert given(ledger).addresses[0] != chosen
+
+
+def test_another_network_means_another_address() -> None:
+    ledger = Ledger()
+    given(ledger)
+    moved = given(ledger, network=view("net-2", subnets=[{"cidr": "10.9.0.0/24"}]))
+    assert moved.addresses[0].startswith("10.9.0.")
+    assert ledger.addresses("net-1") == {}
+
+
+def test_a_taken_mac_gives_the_next_attempt() -> None:
+    ledger = Ledger()
+    first = given(ledger).mac
+    ledger.release(ELDER.uid)
+    ledger.hold(YOUNGER, Assignment("net-1", first, ()))
+    assert given(ledger).mac != first
+
+
+def test_a_mac_of_spec_wins_and_goes_with_it() -> None:
+    ledger = Ledger()
+    assert given(ledger, mac="52:54:00:00:00:01").mac == "52:54:00:00:00:01"
+    assert given(ledger).mac.startswith("02:")
+
+
+def test_a_mac_in_use_names_its_user() -> None:
+    ledger = Ledger()
+    given(ledger, mac="52:54:00:00:00:01")
+    problem = refused(ledger, mac="52:54:00:00:00:01")
+    assert problem.reason == "MACInUse"
+    assert dict(problem.fields)["user"] == "VM default/elder"
+
+
+def test_slaac_leaves_the_ipv6_address_to_the_guest() -> None:
+    subnets = [{"cidr": "10.0.0.0/24"}, {"cidr": "fd00::/64", "addressMode": "SLAAC"}]
+    assert len(given(Ledger(), network=view(subnets=subnets)).addresses) == 1
+
+
+def test_a_wire_without_subnets_gives_a_mac_alone() -> None:
+    wire = view(subnets=[], physical={"name": "physnet1"})
+    assert given(Ledger(), network=wire).addresses == ()
+
+
+def test_a_full_network_says_so() -> None:
+    ledger = Ledger()
+    tiny = view(subnets=[{"cidr": "10.0.0.0/30"}])
+    given(ledger, network=tiny)
+    problem = refused(ledger, network=tiny)
+    assert problem.reason == "AddressesExhausted"
+    assert dict(problem.fields) == {"network": "default/net", "used": "1", "all": "1"}
+
+
+def test_the_first_record_of_an_address_counts() -> None:
+    ledger = Ledger()
+    ledger.hold(ELDER, Assignment("net-1", "02:00:00:00:00:01", ("10.0.0.7",)))
+    ledger.hold(YOUNGER, Assignment("net-1", "02:00:00:00:00:02", ("10.0.0.7",)))
+    assert given(ledger, YOUNGER).addresses != ("10.0.0.7",)
+    assert given(ledger).addresses == ("10.0.0.7",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quantix_api import resources
 from quantix_api.errors import QuantixError, TransientError
-from quantix_cli.supervision.table import CONTROL_PLANE, HOSTD, OPERATOR
+from quantix_cli.supervision.table import HOSTD, OPERATOR
 from quantix_cli.up import credentials, network_databases
 from quantix_cli.up.progress import Activity
 from quantix_cli.up.site import Site
@@ -13,20 +13,19 @@ from quantix_cli.up.waiting import condition, is_ready, until, why_not_ready
 from quantix_client.errors import NotFound
 
 HOST_TIMEOUT_S = 90.0
-_AGENTS = (OPERATOR, HOSTD)
+_DATABASES = ("ovn-nb", "ovn-sb", "ovs-db")
 
 
 async def join_host(site: Site, activity: Activity) -> Outcome:
     """Start everything but the control plane and wait for the Host. Raises TransientError with its reason."""
     await network_databases.ensure_files(site.installation, site.log)
-    below = [service for service in site.services() if service.name not in (CONTROL_PLANE, *_AGENTS)]
-    activity.say("starting network and libvirt")
-    touched = site.supervisor.ensure(below)
+    activity.say("starting the databases of the network")
+    touched = site.supervisor.ensure(site.services(*_DATABASES))
     await network_databases.initialize(site.installation, site.log)
+    await network_databases.claim_switch(site.installation, site.log)
     await _give_credentials(site)
-    activity.say("starting operator and hostd")
-    # all of them: the agents start after services that are in the table too
-    touched += site.supervisor.ensure([*below, *site.services(*_AGENTS, CONTROL_PLANE)])
+    activity.say("starting network, libvirt, operator and hostd")
+    touched += site.supervisor.ensure(site.services())
     host = await _wait_for_host(site, activity)
     kvm = condition(host, "KVMAvailable")
     if kvm.get("status") == "False":

@@ -5,6 +5,7 @@ Called by `qx up` while the machine joins. Commands: ovsdb-tool(1), ovn-nbctl(8)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from quantix_cli.up.waiting import until
 
 OVN_SCHEMAS = Path("/usr/share/ovn")
 OPENVSWITCH_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+INTEGRATION_BRIDGE = "qx-int"
 START_TIMEOUT_S = 20.0
 
 
@@ -62,6 +64,33 @@ async def initialize(installation: Installation, log: UpLog) -> None:
     for socket_path, argv in tools.items():
         await _listening(socket_path)
         await _must([argv[0], "--timeout=20", *argv[1:]], log)
+
+
+async def claim_switch(installation: Installation, log: UpLog) -> None:
+    """Tell ovn-controller its bridge before it first starts: without, it makes one called br-int.
+
+    Raises PermanentError `OVNAlreadyConfigured` when the machine's Open vSwitch belongs to another OVN.
+    """
+    database = ["ovs-vsctl", "--timeout=20", f"--db={installation.openvswitch_database}", "--no-wait"]
+    known = await _must([*database, "get", "Open_vSwitch", ".", "external_ids"], log)
+    settings = parse_map(known.output[-1] if known.output else "{}")
+    remote = settings.get("ovn-remote")
+    ours = f"unix:{installation.layout.ovn_sb_socket}"
+    if remote not in (None, ours):
+        raise PermanentError(
+            "OVNAlreadyConfigured",
+            f"Open vSwitch of this machine belongs to the OVN at {remote}.",
+            "a machine of its own for Quantix",
+        )
+    if settings.get("ovn-bridge") != INTEGRATION_BRIDGE:
+        key = f"external_ids:ovn-bridge={INTEGRATION_BRIDGE}"
+        await _must([*database, "set", "Open_vSwitch", ".", key], log)
+
+
+def parse_map(text: str) -> dict[str, str]:
+    """A map as ovs-vsctl prints it: `{a="1", b=c}`."""
+    found = re.findall(r'("(?:[^"\\]|\\.)*"|[^\s{},=]+)=("(?:[^"\\]|\\.)*"|[^,}]*)', text)
+    return {key.strip('"'): value.strip('"') for key, value in found}
 
 
 async def _listening(socket_path: Path) -> None:

@@ -1,0 +1,193 @@
+"""Claims: the table of moves, and the store's compare-and-set on real files."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantix_api.errors import InvariantError, TransientError
+from quantix_hostd.clients.claims import (
+    Claim,
+    ClaimChangedError,
+    ClaimRefusedError,
+    Holder,
+    LocalClaimStore,
+    VolumePlace,
+    hand_over,
+    new_claim,
+    release,
+    revoke,
+    take,
+)
+
+CLUSTER = "cluster-1"
+FREE = new_claim(CLUSTER)
+
+
+def held(host: str, epoch: int, floor: int = 0, vm: str = "vm-1") -> Claim:
+    return Claim(floor, Holder(host, epoch), vm, CLUSTER)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> VolumePlace:
+    (tmp_path / "volumes/v1").mkdir(parents=True)
+    return VolumePlace(tmp_path, "v1")
+
+
+def test_a_free_claim_is_taken_above_its_floor() -> None:
+    assert take(FREE, "h1", 1, "vm-1", CLUSTER) == held("h1", 1)
+
+
+def test_the_holder_takes_its_own_claim_again() -> None:
+    assert take(held("h1", 3), "h1", 3, "vm-1", CLUSTER) == held("h1", 3)
+
+
+@pytest.mark.parametrize(
+    ("claim", "host", "epoch", "vm", "reason"),
+    [
+        (held("h2", 3), "h1", 4, "vm-1", "VolumeInUse"),
+        (held("h1", 3), "h1", 4, "vm-1", "VolumeInUse"),
+        (held("h1", 3), "h1", 3, "vm-2", "VolumeInUse"),
+        (Claim(5, None, "", CLUSTER), "h1", 5, "vm-1", "ClaimStale"),
+        (Claim(0, None, "", "another cluster"), "h1", 1, "vm-1", "ClaimForeign"),
+    ],
+)
+def test_every_other_taking_is_refused(claim: Claim, host: str, epoch: int, vm: str, reason: str) -> None:
+    with pytest.raises(ClaimRefusedError) as refused:
+        take(claim, host, epoch, vm, CLUSTER)
+    assert refused.value.reason == reason
+
+
+def test_a_release_raises_the_floor_and_forgets_nobody_elses() -> None:
+    assert release(held("h1", 3), "h1", 3) == Claim(3, None, "vm-1", CLUSTER)
+    assert release(held("h2", 3), "h1", 3) == held("h2", 3)
+    assert release(held("h1", 3), "h1", 2) == held("h1", 3)
+
+
+def test_only_a_free_claim_is_revoked() -> None:
+    assert revoke(FREE, 4).floor == 4
+    with pytest.raises(ClaimRefusedError):
+        revoke(held("h1", 3), 4)
+
+
+def test_only_its_holder_hands_a_claim_over() -> None:
+    assert hand_over(held("h1", 3), "h1", "h2") == held("h2", 4)
+    with pytest.raises(ClaimRefusedError):
+        hand_over(held("h1", 3), "h2", "h3")
+
+
+MOVE = st.one_of(
+    st.tuples(st.just("take"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
+    st.tuples(st.just("release"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
+    st.tuples(st.just("revoke"), st.just(""), st.integers(1, 6)),
+    st.tuples(st.just("hand over"), st.sampled_from(["h1", "h2"]), st.just(0)),
+)
+
+
+@given(st.lists(MOVE, max_size=30))
+def test_whatever_is_tried_an_epoch_belongs_to_one_host_and_never_comes_back(
+    moves: list[tuple[str, str, int]],
+) -> None:
+    claim = FREE
+    owners: dict[int, str] = {}
+    for move, host, epoch in moves:
+        before = claim
+        try:
+            claim = _moved(claim, move, host, epoch)
+        except ClaimRefusedError:
+            continue
+        assert claim.floor >= before.floor
+        if claim.holder is not None:
+            assert claim.holder.epoch > claim.floor
+            assert owners.setdefault(claim.holder.epoch, claim.holder.host) == claim.holder.host
+
+
+def _moved(claim: Claim, move: str, host: str, epoch: int) -> Claim:
+    if move == "take":
+        return take(claim, host, epoch, "vm-1", CLUSTER)
+    if move == "release":
+        return release(claim, host, epoch)
+    if move == "revoke":
+        return revoke(claim, epoch)
+    return hand_over(claim, host, "h2" if host == "h1" else "h1")
+
+
+def test_a_claim_is_made_once(place: VolumePlace) -> None:
+    store = LocalClaimStore()
+    assert store.read(place) is None
+    store.create(place, FREE)
+    assert store.read(place) == FREE
+    with pytest.raises(ClaimChangedError):
+        store.create(place, FREE)
+
+
+def test_a_claim_changes_only_from_what_was_read(place: VolumePlace) -> None:
+    store = LocalClaimStore()
+    store.create(place, FREE)
+    store.compare_and_set(place, FREE, held("h1", 1))
+    with pytest.raises(ClaimChangedError):
+        store.compare_and_set(place, FREE, held("h2", 1))
+    assert store.read(place) == held("h1", 1)
+
+
+def test_the_floor_never_falls(place: VolumePlace) -> None:
+    store, high = LocalClaimStore(), Claim(5, None, "", CLUSTER)
+    store.create(place, high)
+    with pytest.raises(InvariantError):
+        store.compare_and_set(place, high, FREE)
+
+
+def test_of_many_that_try_one_gets_it(place: VolumePlace) -> None:
+    store = LocalClaimStore()
+    store.create(place, FREE)
+    won: list[int] = []
+
+    def compete(number: int) -> None:
+        try:
+            store.compare_and_set(place, FREE, held(f"h{number}", 1))
+        except ClaimChangedError:
+            return
+        won.append(number)
+
+    threads = [threading.Thread(target=compete, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert store.read(place) == held(f"h{won[0]}", 1)
+
+
+def test_a_crash_while_writing_leaves_the_old_claim(place: VolumePlace) -> None:
+    store = LocalClaimStore()
+    store.create(place, FREE)
+    (place.pool_path / "volumes/v1/.claim.new").write_bytes(b'{"flo')
+    assert store.read(place) == FREE
+    store.compare_and_set(place, FREE, held("h1", 1))
+    assert store.read(place) == held("h1", 1)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere/v1"
+    real.mkdir(parents=True)
+    (tmp_path / "pool/volumes").mkdir(parents=True)
+    (tmp_path / "pool/volumes/v1").symlink_to(real)
+    with pytest.raises(TransientError):
+        LocalClaimStore().create(VolumePlace(tmp_path / "pool", "v1"), FREE)
+    assert list(real.iterdir()) == []
+
+
+@pytest.mark.parametrize("handle", ["../x", "a/b", "", ".", ".."])
+def test_a_handle_is_one_name(tmp_path: Path, handle: str) -> None:
+    with pytest.raises(InvariantError):
+        LocalClaimStore().read(VolumePlace(tmp_path, handle))
+
+
+def test_a_damaged_claim_is_reported_and_not_taken_for_free(place: VolumePlace) -> None:
+    (place.pool_path / "volumes/v1/claim").write_bytes(b"\x00\x00")
+    with pytest.raises(InvariantError):
+        LocalClaimStore().read(place)

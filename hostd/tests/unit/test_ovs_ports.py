@@ -1,0 +1,67 @@
+"""What the interfaces of the bridge say about ports; the commands run in the contract test."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from quantix_api.errors import TransientError
+from quantix_hostd.clients.ovs_ports import (
+    OWNER_KEY,
+    Interface,
+    find_problems,
+    parse_interfaces,
+    stale_interfaces,
+)
+from quantix_hostd.domainxml.spec import tap_name
+
+PORT = "0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f"
+OTHER = "1c9a6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f"
+
+
+def tap(port: str = PORT, *, name: str = "", owner: str = "vm-1", installed: bool = True) -> Interface:
+    return Interface(name or tap_name(port), port, owner, installed)
+
+
+def test_the_table_of_interfaces_is_read() -> None:
+    ids = ["map", [["iface-id", PORT], ["ovn-installed", "true"], [OWNER_KEY, "vm-1"]]]
+    table = {"headings": ["name", "external_ids"], "data": [["qx1", ids], ["qx-int", ["map", []]]]}
+    found = parse_interfaces(json.dumps(table))
+    assert found == (Interface("qx1", PORT, "vm-1", True), Interface("qx-int", "", "", False))
+
+
+@pytest.mark.parametrize("table", ["", "{}", '{"data": [["x"]]}', '{"data": [["x", 1]]}'])
+def test_anything_else_is_no_table(table: str) -> None:
+    with pytest.raises(TransientError):
+        parse_interfaces(table)
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "reason"),
+    [
+        ([tap()], None),
+        ([], "PortNotBound"),
+        ([tap(OTHER)], "PortNotBound"),
+        ([tap(installed=False)], "PortNotBound"),
+        ([tap(), tap(name="vnet7")], "DuplicateInterface"),
+    ],
+)
+def test_a_port_is_wired_or_says_why_not(interfaces: list[Interface], reason: str | None) -> None:
+    assert [problem.reason for problem in find_problems([PORT], interfaces)] == ([reason] if reason else [])
+
+
+def test_stale_is_ours_and_of_no_live_guest_or_a_second_one() -> None:
+    interfaces = [
+        tap(),
+        tap(name="vnet7"),
+        tap(OTHER),
+        tap(OTHER, name="foreign", owner=""),
+        Interface("qxh0", "host-leg", "", True),
+    ]
+    assert stale_interfaces({PORT}, interfaces) == ("vnet7", tap_name(OTHER))
+
+
+def test_a_tap_is_named_after_its_port_and_fits_the_kernel() -> None:
+    assert len(tap_name(PORT)) <= 15
+    assert tap_name(PORT) != tap_name(OTHER)

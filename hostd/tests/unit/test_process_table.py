@@ -1,0 +1,75 @@
+"""QEMU by its command line: exact items only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from quantix_hostd.clients.process import ProcessTable, QemuProcess
+
+UUID = "6f1e8a52-3c7d-4f0e-9b1a-2d5c8e7f9a01"
+NAME = f"qx-{UUID}"
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "meminfo").write_text("")
+    return tmp_path
+
+
+def add(proc: Path, pid: int, *items: str, state: str = "S") -> None:
+    (proc / str(pid)).mkdir()
+    (proc / str(pid) / "cmdline").write_bytes("\0".join(items).encode() + b"\0")
+    (proc / str(pid) / "stat").write_text(f"{pid} (qemu) S (x) {state} 1 2 3\n")
+
+
+def test_a_qemu_is_found_by_uuid_and_by_name(proc: Path) -> None:
+    add(proc, 10, "/usr/bin/qemu-system-x86_64", "-name", f"guest={NAME},debug-threads=on", "-uuid", UUID)
+    expected = (QemuProcess(10, UUID, NAME, "S"),)
+    table = ProcessTable(proc)
+    assert table.of_domain(UUID, "another") == expected
+    assert table.of_domain("another", NAME) == expected
+    assert table.of_domain("another", "another") == ()
+
+
+def test_text_that_only_contains_the_uuid_is_no_qemu(proc: Path) -> None:
+    add(proc, 10, "grep", f"-uuid {UUID}")
+    add(proc, 11, "tail", "-f", f"/var/log/{NAME}.log")
+    add(proc, 12, "sh", "-c", f"qemu -uuid {UUID} -name guest={NAME}")
+    add(proc, 13, "qemu", "-uuid")
+    assert ProcessTable(proc).of_domain(UUID, NAME) == ()
+
+
+def test_the_longer_name_of_another_is_not_taken_for_ours(proc: Path) -> None:
+    add(proc, 10, "qemu", "-name", f"guest={NAME}2,x=y", "-uuid", "other")
+    assert ProcessTable(proc).of_domain(UUID, NAME) == ()
+
+
+def test_a_process_that_ends_while_we_look_is_passed_over(proc: Path) -> None:
+    (proc / "10").mkdir()
+    add(proc, 11, "qemu", "-uuid", UUID, state="D")
+    assert ProcessTable(proc).of_domain(UUID, NAME) == (QemuProcess(11, UUID, "", "D"),)
+
+
+def test_only_the_very_process_is_ended() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "-uuid", UUID])
+    try:
+        table = ProcessTable()
+        found = next(process for process in table.of_domain(UUID, NAME) if process.pid == child.pid)
+        table.end(QemuProcess(child.pid, "another", "", "S"), force=True)
+        assert child.poll() is None
+        table.end(found, force=True)
+        assert child.wait(10) == -9
+        table.end(found, force=True)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_our_own_process_is_no_qemu() -> None:
+    assert os.getpid() not in {process.pid for process in ProcessTable().of_domain(UUID, NAME)}

@@ -25,7 +25,7 @@ from quantix_hostd.clients.hypervisor import (
     DomainSummary,
     ShutdownMode,
 )
-from quantix_hostd.clients.libvirt_events import register
+from quantix_hostd.clients.libvirt_events import deregister, register
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.domainxml.metadata import METADATA_KEY, parse_metadata
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, METADATA_NAMESPACE, vm_uid_of
@@ -82,6 +82,7 @@ class LibvirtClient:
         self._on_reset = on_reset
         self._deadline_s = deadline_s
         self._connection: Any = None
+        self._registered: dict[Any, tuple[int, ...]] = {}
         self._lost = asyncio.Event()
         self._calls = ThreadPoolExecutor(_CALL_LIMIT, thread_name_prefix="libvirt")
         self._slow_calls = ThreadPoolExecutor(_SLOW_CALL_LIMIT, thread_name_prefix="libvirt-slow")
@@ -102,6 +103,7 @@ class LibvirtClient:
                     continue
                 await self._lost.wait()
                 log.warning("libvirt closed the connection")
+                await self._close_dropped()
         finally:
             await self.close()
 
@@ -119,7 +121,7 @@ class LibvirtClient:
         def connect() -> Any:
             ensure_event_loop()
             connection = libvirt.open(self._uri)
-            register(connection, event)
+            self._registered[connection] = register(connection, event)
             if not self._uri.startswith("test:"):
                 connection.registerCloseCallback(closed, None)
                 connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVE_COUNT)
@@ -129,9 +131,8 @@ class LibvirtClient:
         self._on_reset()
 
     async def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await asyncio.to_thread(_close_quietly, connection)
+        self._connection = None
+        await self._close_dropped()
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._slow_calls.shutdown(wait=False, cancel_futures=True)
 
@@ -273,6 +274,12 @@ class LibvirtClient:
                 "LibvirtDown", f"libvirt did not answer within {self._deadline_s:.0f} s."
             ) from error
 
+    async def _close_dropped(self) -> None:
+        """Close every connection but the present one, so that no descriptor or callback of it is left."""
+        dropped = [connection for connection in self._registered if connection is not self._connection]
+        for connection in dropped:
+            await asyncio.to_thread(_close_quietly, connection, self._registered.pop(connection))
+
     def _drop(self, connection: Any) -> None:
         """Forget a connection that closed or hangs, so that `run` opens another."""
         if connection is self._connection or self._connection is None:
@@ -335,8 +342,11 @@ def _snapshot(domain: Any) -> DomainSnapshot:
     return DomainSnapshot(domain.name(), domain.UUIDString(), DomainState(state), reason, inactive, live)
 
 
-def _close_quietly(connection: Any) -> None:
+def _close_quietly(connection: Any, registered: tuple[int, ...]) -> None:
     try:
+        if connection.isAlive():
+            deregister(connection, registered)
+            connection.unregisterCloseCallback()
         connection.close()
     except libvirt.libvirtError as error:
         log.info("closing the connection to libvirt", said=str(error))

@@ -36,8 +36,11 @@ _DETAILS = {
 }
 
 
-def register(connection: Any, sink: EventSink) -> None:
-    """Send every event of `connection` to `sink`, which is called in the event loop's thread."""
+def register(connection: Any, sink: EventSink) -> tuple[int, ...]:
+    """Send every event of `connection` to `sink`, which is called in the event loop's thread.
+
+    Returns what `deregister` needs: until then the connection cannot close.
+    """
 
     def lifecycle(_connection: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
         kind = _LIFECYCLE.get(event)
@@ -66,5 +69,13 @@ def register(connection: Any, sink: EventSink) -> None:
         libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: agent,
         libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: removed,
     }
-    for event_id, handler in handlers.items():
+    return tuple(
         connection.domainEventRegisterAny(None, event_id, handler, None)
+        for event_id, handler in handlers.items()
+    )
+
+
+def deregister(connection: Any, registered: tuple[int, ...]) -> None:
+    """Undo `register`."""
+    for callback_id in registered:
+        connection.domainEventDeregisterAny(callback_id)

@@ -13,7 +13,8 @@ from quantix_hostd.domainxml.spec import METADATA_NAMESPACE, DomainSpec
 
 RENDERER_VERSION = 1
 METADATA_KEY = "quantix"
-_TAG = f"{{{METADATA_NAMESPACE}}}vm"
+_NAME = "vm"
+_TAG = f"{{{METADATA_NAMESPACE}}}{_NAME}"
 
 ElementTree.register_namespace(METADATA_KEY, METADATA_NAMESPACE)
 
@@ -49,8 +50,10 @@ def configure_metadata(spec: DomainSpec) -> list[Element]:
 
 
 def render_metadata(metadata: DomainMetadata) -> str:
-    """The element alone, as `virDomainSetMetadata` takes it."""
-    return serialize(_element(metadata))
+    """The element alone, as `virDomainSetMetadata` takes it: without our namespace, which libvirt adds."""
+    node = _element(metadata)
+    node.tag = _NAME
+    return serialize(node)
 
 
 def parse_metadata(domain: Element) -> DomainMetadata | None:

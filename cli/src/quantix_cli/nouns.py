@@ -126,7 +126,7 @@ def _vm(vm: Manifest, _: World) -> tuple[Cell, ...]:
 
 def _host(host: Manifest, _: World) -> tuple[Cell, ...]:
     return (
-        _text(look(host, "status.addresses.internal")),
+        _text(look(host, "status.addresses.tunnel")),
         _number(look(host, "status.cpus")),
         _amount(look(host, "status.memory")),
         _number(look(host, "status.virtualMachines")),

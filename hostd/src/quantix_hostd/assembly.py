@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import structlog
 
-from quantix_api.errors import TransientError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_api.resources import (
     CLUSTER_CONFIG_MAP,
     CONFIG_MAPS,
@@ -43,6 +44,7 @@ from quantix_hostd.doors import Doors, Parts
 from quantix_hostd.host.controller import HostController, HostTools, Self
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pulse import Pulse
+from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
@@ -103,6 +105,8 @@ class Hostd:
             self.kvm = await KvmClient(self.settings.qemu_user).probe()
             self.versions = await read_versions()
             log.info("machine looked at", accelerator=str(self.kvm.accelerator), why=self.kvm.why)
+        if self.settings.ovn_sb is not None and self.settings.layout.root == Path("/"):
+            await keep_managers_away()
         self.host = HostController(self._host_tools(), await self._myself())
         await self.host.register()
         self.cluster_uid = await self._read_cluster_uid()
@@ -261,7 +265,7 @@ class Hostd:
             self.dispatcher.add(HOSTS, self.settings.name)
             try:
                 await self.machines.resync()
-            except TransientError as error:
+            except QuantixError as error:
                 log.warning("guests not looked at", reason=error.reason, error=str(error))
                 await asyncio.sleep(_RETRY_S)
                 self._resync.set()
@@ -270,7 +274,7 @@ class Hostd:
         while True:
             try:
                 await self.machines.sweep_ports()
-            except TransientError as error:
+            except QuantixError as error:
                 log.warning("ports not swept", reason=error.reason, error=str(error))
             await asyncio.sleep(_SWEEP_S)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -36,12 +36,18 @@ Manifest = dict[str, Any]
 OnChange = Callable[[Resource, Change], None]
 
 
+class Reader(Protocol):
+    """The one verb of the API that reading by name needs."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest: ...
+
+
 class NamedObjects:
     """Objects read by name, again and again, while `wanted` names them."""
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Reader,
         wanted: Callable[[], Iterator[tuple[Resource, str]]],
         on_change: OnChange,
     ) -> None:

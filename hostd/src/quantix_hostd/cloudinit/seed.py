@@ -10,12 +10,12 @@ import asyncio
 import base64
 import binascii
 from pathlib import Path
+from typing import Any, Protocol
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.layout import Layout
-from quantix_api.resources import SECRETS
-from quantix_client.api import ApiClient
+from quantix_api.resources import SECRETS, Resource
 from quantix_client.errors import Forbidden, NotFound
 from quantix_hostd.clients.files import FileOwner, write_atomically
 from quantix_hostd.cloudinit.iso import render_iso
@@ -24,10 +24,16 @@ from quantix_hostd.cloudinit.render import LABEL, render_seed
 _MAX_USER_DATA_BYTES = 1 << 20
 
 
+class SecretReader(Protocol):
+    """The one verb of the API that a seed needs."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]: ...
+
+
 class SeedMaker:
     """Makes seeds below `layout`, readable by `owner` (QEMU's group)."""
 
-    def __init__(self, api: ApiClient, layout: Layout, owner: FileOwner) -> None:
+    def __init__(self, api: SecretReader, layout: Layout, owner: FileOwner) -> None:
         self._api = api
         self._layout = layout
         self._owner = owner

@@ -159,7 +159,7 @@ class ImageController:
         if transfer is not None and transfer.error is not None:
             again_s = transfer.retry_in_s()
             if again_s is None or again_s > 0:
-                return verdict_of_error(transfer.error), again_s or _LOOK_AGAIN_S
+                return verdict_of_error(transfer.error, transfer.delay_s), again_s or _LOOK_AGAIN_S
         url = image.spec.url
         if url is None:
             if image.spec.upload is None:

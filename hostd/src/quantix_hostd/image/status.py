@@ -41,9 +41,18 @@ class ImageVerdict:
     total_bytes: int | None = None
 
 
-def verdict_of_error(error: QuantixError) -> ImageVerdict:
-    """For an image that could not be received or kept."""
-    return ImageVerdict(error.reason, str(error), present=False)
+def verdict_of_error(error: QuantixError, again_s: float | None = None) -> ImageVerdict:
+    """For an image that could not be received or kept; `again_s`: when it is tried again by itself."""
+    message = str(error)
+    if error.reason == "ImageUnreachable" and again_s is not None:
+        # The waiting time of this try, not what is left of it: a message holds no running figure
+        sentence = error.message.rstrip(".")
+        message = f"{sentence}; asked again in {_span(again_s)}. Try: {error.hint}."
+    return ImageVerdict(error.reason, message, present=False)
+
+
+def _span(seconds: float) -> str:
+    return f"{round(seconds)} s" if seconds < 60 else f"{round(seconds / 60)} min"
 
 
 def waiting_for_upload(name: str) -> ImageVerdict:

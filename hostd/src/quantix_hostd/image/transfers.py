@@ -34,6 +34,7 @@ class Transfer:
     received: Received | None = None
     error: QuantixError | None = None
     failures: int = 0
+    delay_s: float = 0.0
     retry_at_s: float = 0.0
     shown: tuple[int, int | None] = (0, None)
     _shown_at_s: float = field(default=0.0)
@@ -105,6 +106,6 @@ class Transfers:
     def _failed(self, transfer: Transfer, key: str, error: QuantixError) -> None:
         transfer.failures += 1
         transfer.error = error
-        delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(transfer.failures - 1, 10))
-        transfer.retry_at_s = time.monotonic() + delay_s
+        transfer.delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(transfer.failures - 1, 10))
+        transfer.retry_at_s = time.monotonic() + transfer.delay_s
         log.warning("image not received", image=key, reason=error.reason, error=str(error))

@@ -34,6 +34,7 @@ from quantix_hostd.volume.wanted import belongs_to_vm, image_key_of, is_mine
 MANAGER = "quantix-hostd"
 _LOOK_AGAIN_S = 300.0
 _SOON_S = 2.0
+_GROWING_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -70,10 +71,13 @@ class VolumeController:
         machines = map(VirtualMachine.model_validate, self._tools.machines.values())
         if not is_mine(volume, self._tools.host, machines):
             return None
-        again_s: float | None = _LOOK_AGAIN_S
+        again_s = _LOOK_AGAIN_S
         failure: TransientError | None = None
         try:
             verdict = await self._advance(volume)
+            if verdict.available and verdict.capacity_bytes < _wanted_bytes(volume):
+                # The VM that has it makes it larger: show that soon
+                again_s = _GROWING_S
         except WaitingError as error:
             verdict, again_s = _verdict_of(volume, error), error.retry_after_s
         except PermanentError as error:
@@ -101,7 +105,7 @@ class VolumeController:
                 )
             await self._make(pool, volume, handle)
             disk = await asyncio.to_thread(read_disk_file, path)
-        wanted = size_bytes(volume.spec.size) if volume.spec.size else 0
+        wanted = _wanted_bytes(volume)
         if disk is not None and disk.capacity_bytes < wanted and not belongs_to_vm(volume):
             await self._grow(pool, volume, handle, wanted)
             disk = await asyncio.to_thread(read_disk_file, path)
@@ -111,7 +115,7 @@ class VolumeController:
     async def _make(self, pool: PoolDir, volume: Volume, handle: str) -> None:
         recipe = Recipe(
             handle=handle,
-            size_bytes=size_bytes(volume.spec.size) if volume.spec.size else 0,
+            size_bytes=_wanted_bytes(volume),
             base=await self._base(pool, volume),
             full_copy=volume.spec.copy_mode == "Full",
         )
@@ -198,6 +202,10 @@ class VolumeController:
             return
         if written is not None:
             log.info("volume reported", volume=volume.key, phase=status["phase"], reason=verdict.reason)
+
+
+def _wanted_bytes(volume: Volume) -> int:
+    return size_bytes(volume.spec.size) if volume.spec.size else 0
 
 
 def _waiting(reason: str, message: str) -> WaitingError:

@@ -1,0 +1,113 @@
+"""What is wanted of the host's network, and the firewalls of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantix_api import Host, Network
+from quantix_hostd.clients.netlink import DefaultRoute, LinkFacts
+from quantix_hostd.clients.nft import find_forward_blockers, render_masquerade
+from quantix_hostd.host.network.desired import desired_network, tunnel_endpoint
+from quantix_hostd.host.network.model import NetworkState, SetExternalIds, WayOut
+from quantix_hostd.host.network.plan import plan_network
+
+_LEG = {
+    "port": "a51b3053-c2cf-5656-b399-e17845987ff8",
+    "mac": "0e:11:22:33:44:55",
+    "addresses": ["100.64.0.2/16"],
+    "gateway": "100.64.0.1",
+    "prefixes": ["10.77.0.0/24"],
+    "mtu": 1342,
+}
+
+
+def host(**status: Any) -> Host:
+    return Host.model_validate({"metadata": {"name": "h1", "uid": "u-1"}, "spec": {}, "status": status})
+
+
+def network(name: str, **spec: Any) -> Network:
+    return Network.model_validate({"metadata": {"name": name, "namespace": "quantix-shared"}, "spec": spec})
+
+
+def test_only_untagged_networks_on_the_hosts_own_wire_are_ways_out() -> None:
+    subnets = [{"cidr": "172.31.0.0/24"}]
+    networks = [
+        network(
+            "outside",
+            physical={"name": "qx-local"},
+            subnets=[{"cidr": "172.30.0.0/24", "gateway": "172.30.0.9"}],
+        ),
+        network("other", physical={"name": "qx-local"}, subnets=subnets),
+        network("tagged", physical={"name": "qx-local", "vlan": 5}, subnets=subnets),
+        network("wire", physical={"name": "physnet1"}, subnets=subnets),
+        network("overlay", subnets=subnets),
+    ]
+    spec = desired_network(host(), networks, "unix:sb", "10.0.0.1", "netdev")
+    assert spec.ways_out == (
+        WayOut("172.31.0.1/24", "172.31.0.0/24"),
+        WayOut("172.30.0.9/24", "172.30.0.0/24"),
+    )
+
+
+def test_the_leg_is_what_the_operator_wrote_and_nothing_before() -> None:
+    assert desired_network(host(), [], "unix:sb", "10.0.0.1", "system").leg is None
+    leg = desired_network(host(hostLeg=_LEG), [], "unix:sb", "10.0.0.1", "system").leg
+    assert leg is not None
+    assert (leg.addresses, leg.gateways, leg.prefixes) == (
+        ("100.64.0.2/16",),
+        ("100.64.0.1",),
+        ("10.77.0.0/24",),
+    )
+
+
+def test_the_tunnel_is_on_the_named_interface_else_on_the_way_out() -> None:
+    links = {
+        "eth0": LinkFacts(True, 1400, "02:00:00:00:00:01", frozenset({"192.0.2.2/24"})),
+        "eth1": LinkFacts(True, 9000, "02:00:00:00:00:02", frozenset({"fd00::7/64", "10.0.0.7/24"})),
+    }
+    default = DefaultRoute("eth0", "192.0.2.2")
+    assert tunnel_endpoint(links, None, default) == ("192.0.2.2", 1400)
+    assert tunnel_endpoint(links, "eth1", default) == ("10.0.0.7", 9000)
+    assert tunnel_endpoint(links, None, None) == ("127.0.0.1", 1500)
+    assert tunnel_endpoint(links, "eth9", default) == ("127.0.0.1", 1500)
+
+
+def test_only_our_own_keys_of_a_shared_map_are_written() -> None:
+    spec = desired_network(host(), [], "unix:sb", "10.0.0.1", "netdev")
+    state = NetworkState(external_ids={"theirs": "1", "system-id": "random"})
+    written = next(action for action in plan_network(spec, state) if isinstance(action, SetExternalIds))
+    values = dict(written.values)
+    assert values["system-id"] == "u-1"
+    assert "theirs" not in values
+
+
+def test_an_ovn_that_is_ours_may_move() -> None:
+    spec = desired_network(host(), [], "unix:new", "10.0.0.1", "netdev")
+    ours = {"ovn-remote": "unix:old", "quantix.io/host": "u-1"}
+    written = [
+        a for a in plan_network(spec, NetworkState(external_ids=ours)) if isinstance(a, SetExternalIds)
+    ]
+    assert dict(written[0].values)["ovn-remote"] == "unix:new"
+
+
+def test_the_table_lists_each_prefix_once() -> None:
+    text = render_masquerade(["10.0.0.0/24", "10.0.0.0/24"], "qx-ex")
+    assert text.count("masquerade") == 1
+
+
+def chain(**fields: Any) -> dict[str, Any]:
+    base = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}
+    return {"chain": base | fields}
+
+
+def rule(text: str, table: str = "filter") -> dict[str, Any]:
+    return {"rule": {"family": "ip", "table": table, "expr": [{"match": {"right": text}}, {"accept": None}]}}
+
+
+def test_a_chain_that_drops_what_is_forwarded_is_a_blocker() -> None:
+    assert find_forward_blockers([chain()], "qx-ex") == ("ip filter FORWARD",)
+    assert find_forward_blockers([chain(policy="accept")], "qx-ex") == ()
+    assert find_forward_blockers([chain(hook="input")], "qx-ex") == ()
+    assert find_forward_blockers([chain(family="ip6")], "qx-ex") == ()
+    assert find_forward_blockers([chain(), rule("qx-ex")], "qx-ex") == ()
+    assert find_forward_blockers([chain(), rule("docker0")], "qx-ex") == ("ip filter FORWARD",)

@@ -1,0 +1,111 @@
+"""What a Host says of itself, from what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from quantix_api import Condition, Host
+from quantix_api.conditions import checked
+from quantix_hostd.clients.kvm import Accelerator, KvmVerdict
+from quantix_hostd.clients.machine import MachineFacts, NumaFacts
+from quantix_hostd.host.model import HostObserved, NetworkFacts, PoolFacts
+from quantix_hostd.host.status import derive_status
+
+_NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+_GIB = 1 << 30
+_MACHINE = MachineFacts(
+    host_uid="11111111-2222-3333-4444-555555555555",
+    boot_id="66666666-2222-3333-4444-555555555555",
+    cpus=64,
+    memory_bytes=512 * _GIB + 12345,
+    arch="x86_64",
+    cpu_model="A CPU",
+    cpu_vendor="GenuineIntel",
+    numa=(NumaFacts(0, "0-63", 512 * _GIB),),
+)
+_HEALTHY = HostObserved(
+    host=Host.model_validate({"metadata": {"name": "h1", "generation": 3}, "spec": {}}),
+    machine=_MACHINE,
+    kvm=KvmVerdict(Accelerator.KVM),
+    network=NetworkFacts(underlay_mtu=9000, tunnel_address="10.0.0.1"),
+    api_address="10.0.0.1:9443",
+    libvirt=True,
+    confined=True,
+    versions={"qemu": "7.2"},
+)
+
+
+def condition(status: dict[str, Any], kind: str) -> tuple[str, str]:
+    found = next(entry for entry in status["conditions"] if entry["type"] == kind)
+    return found["status"], found["reason"]
+
+
+def test_a_healthy_host_is_ready_and_tells_what_it_has() -> None:
+    status = derive_status(_HEALTHY, _NOW)
+    assert condition(status, "Ready") == ("True", "Healthy")
+    assert (status["phase"], status["cpus"], status["memory"]) == ("Ready", 64, "512Gi")
+    assert status["network"] == {"underlayMTU": 9000, "datapath": "Kernel"}
+    assert status["addresses"] == {"api": "10.0.0.1:9443", "tunnel": "10.0.0.1"}
+    assert status["numa"] == [{"id": 0, "cpus": "0-63", "memory": "512Gi"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "expected"),
+    [
+        ({"libvirt": False}, "Ready", ("False", "LibvirtDown")),
+        ({"shutting_down": True}, "Ready", ("False", "ShuttingDown")),
+        ({"network": NetworkFacts(problem=("NetworkDown", "x"))}, "Ready", ("False", "NetworkDown")),
+        (
+            {"network": NetworkFacts(problem=("OVNAlreadyConfigured", "x"))},
+            "Ready",
+            ("False", "OVNAlreadyConfigured"),
+        ),
+        ({"kvm": KvmVerdict(Accelerator.TCG, "no device")}, "KVMAvailable", ("False", "KVMUnusable")),
+        ({"kvm": KvmVerdict(Accelerator.TCG, "no device")}, "Ready", ("True", "Healthy")),
+        ({"confined": False}, "Confined", ("False", "NoAppArmor")),
+        (
+            {"network": NetworkFacts(traffic_problem=("HostFirewallDropsGuests", "x"))},
+            "GuestTraffic",
+            ("False", "HostFirewallDropsGuests"),
+        ),
+    ],
+)
+def test_every_trouble_has_its_condition(
+    change: dict[str, Any], kind: str, expected: tuple[str, str]
+) -> None:
+    status = derive_status(replace(_HEALTHY, **change), _NOW)
+    assert condition(status, kind) == expected
+    checked("Host", [Condition.model_validate(entry) for entry in status["conditions"]])
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    first = derive_status(_HEALTHY, _NOW)
+    manifest = {"metadata": {"name": "h1", "generation": 3}, "spec": {}, "status": first}
+    later = replace(_HEALTHY, host=Host.model_validate(manifest))
+    assert derive_status(later, _NOW + timedelta(hours=1)) == first
+    changed = derive_status(replace(later, libvirt=False), _NOW + timedelta(hours=1))
+    assert changed["conditions"][0]["lastTransitionTime"] == "2026-11-23T11:00:00Z"
+
+
+def test_the_room_of_a_pool_moves_in_whole_percents() -> None:
+    def available(free_bytes: int) -> str:
+        pools = (PoolFacts("local", 1000 * _GIB, free_bytes),)
+        return str(derive_status(replace(_HEALTHY, pools=pools), _NOW)["pools"][0]["available"])
+
+    assert available(500 * _GIB) == available(509 * _GIB) == "500Gi"
+    assert available(510 * _GIB) == "510Gi"
+    assert available(0) == "0"
+
+
+def test_a_pool_that_cannot_be_used_says_why() -> None:
+    pools = (PoolFacts("nfs", problem="there is no directory /mnt/nfs"),)
+    found = derive_status(replace(_HEALTHY, pools=pools), _NOW)["pools"][0]
+    assert found == {"name": "nfs", "state": "Unreachable", "message": "there is no directory /mnt/nfs"}
+
+
+def test_no_empty_list_is_sent_since_nobody_would_own_it() -> None:
+    assert [] not in derive_status(replace(_HEALTHY, machine=replace(_MACHINE, numa=())), _NOW).values()

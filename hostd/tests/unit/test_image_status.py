@@ -1,0 +1,98 @@
+"""What is said of an image, and when it is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from quantix_api import Condition, Image
+from quantix_api.conditions import checked
+from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_hostd.image.formats import ImageFacts, ImageFormat
+from quantix_hostd.image.receive import Received
+from quantix_hostd.image.status import ImageVerdict, derive_status, verdict_of_error, waiting_for_upload
+from quantix_hostd.image.transfers import Transfer, Transfers
+
+_NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+_FACTS = ImageFacts(ImageFormat.QCOW2, 3 << 30)
+_IMAGE = Image.model_validate(
+    {"metadata": {"name": "debian-13", "namespace": "default", "generation": 1}, "spec": {"upload": {}}}
+)
+_UNREACHABLE = TransientError("ImageUnreachable", "a.example answered 404 for x.", "check the network")
+_WRONG_SUM = PermanentError("ChecksumMismatch", "The file has another sum.", "correct the sum")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "phase", "ready", "second"),
+    [
+        (ImageVerdict("Verified", "x", True, _FACTS, "sha256:" + "0" * 64), "Ready", "True", None),
+        (ImageVerdict("ImageDownloading", "x", True), "Downloading", "False", "Reconciling"),
+        (waiting_for_upload("debian-13"), "Pending", "False", "Reconciling"),
+        (verdict_of_error(_UNREACHABLE), "Failed", "False", "Reconciling"),
+        (verdict_of_error(_WRONG_SUM), "Failed", "False", "Stalled"),
+    ],
+)
+def test_phase_and_conditions_follow_from_the_reason(
+    verdict: ImageVerdict, phase: str, ready: str, second: str | None
+) -> None:
+    status = derive_status(_IMAGE, verdict, _NOW)
+    conditions = [Condition.model_validate(entry) for entry in status["conditions"]]
+    assert status["phase"] == phase
+    assert conditions[0].status == ready
+    assert [entry.type for entry in conditions[1:]] == ([second] if second else [])
+    checked("Image", conditions)
+
+
+def test_a_checked_image_tells_its_facts_and_progress_its_percent() -> None:
+    checked_one = ImageVerdict("Verified", "x", True, _FACTS, "sha256:" + "0" * 64)
+    status = derive_status(_IMAGE, checked_one, _NOW)
+    assert (status["format"], status["virtualSize"], status["data"]) == ("Qcow2", "3Gi", "Present")
+    half = derive_status(_IMAGE, ImageVerdict("ImageDownloading", "x", True, None, "", 50, 200), _NOW)
+    assert half["progress"] == {"doneBytes": 50, "totalBytes": 200, "percent": 25}
+
+
+def test_the_time_of_the_next_try_stands_in_the_message() -> None:
+    text = verdict_of_error(_UNREACHABLE, 300.0).message
+    assert text == "a.example answered 404 for x; asked again in 5 min. Try: check the network."
+
+
+async def finished(transfers: Transfers, error: QuantixError | None) -> Transfer:
+    async def work(_: Transfer) -> Received:
+        if error is not None:
+            raise error
+        return Received(_FACTS, "sha256:x")
+
+    transfer = transfers.begin("u1", "default/a", work)
+    assert transfer.task is not None
+    await transfer.task
+    return transfer
+
+
+async def test_failures_are_tried_again_later_and_later_refusals_never() -> None:
+    ended: list[str] = []
+    transfers = Transfers(ended.append)
+    delays = [(await finished(transfers, _UNREACHABLE)).delay_s for _ in range(7)]
+    assert delays == [10, 20, 40, 80, 160, 300, 300]
+    assert (await finished(transfers, _WRONG_SUM)).retry_in_s() is None
+    assert (await finished(transfers, None)).received is not None
+    assert ended == ["default/a"] * 9
+
+
+async def test_a_forgotten_transfer_is_stopped() -> None:
+    transfers = Transfers(lambda _: None)
+    stopped: list[bool] = []
+
+    async def work(_: Transfer) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(True)
+
+    transfer = transfers.begin("u1", "default/a", work)
+    await asyncio.sleep(0)
+    assert transfer.running
+    await transfers.forget("u1")
+    assert (stopped, transfers.get("u1")) == ([True], None)

@@ -1,0 +1,94 @@
+"""Keys, requests and certificates of a host."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from quantix_api.errors import PermanentError
+from quantix_hostd.join.requests import (
+    CLIENT,
+    SERVING,
+    alternative_names,
+    common_name,
+    matches,
+    new_key,
+    render_request,
+    renewal_due_s,
+    request_name,
+    usable,
+)
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def signed(request_pem: str, days: int = 90) -> str:
+    """What a signer makes of a request."""
+    authority = ec.generate_private_key(ec.SECP256R1())
+    request = x509.load_pem_x509_csr(request_pem.encode())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(request.subject)
+        .issuer_name(request.subject)
+        .public_key(request.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_START)
+        .not_valid_after(_START + timedelta(days=days))
+    )
+    for extension in request.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    certificate = builder.sign(authority, hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_a_request_names_the_host_and_only_that() -> None:
+    request = x509.load_pem_x509_csr(render_request(new_key(), "h1").encode())
+    assert request.subject.rfc4514_string() == "CN=quantix:host:h1,O=quantix:hosts"
+    assert list(request.extensions) == []
+    assert request.is_signature_valid
+
+
+def test_names_and_addresses_go_into_a_serving_certificate() -> None:
+    certificate = signed(render_request(new_key(), "h1", ["h1", "10.0.0.1", "fd00::1"]))
+    assert alternative_names(certificate) == {"h1", "10.0.0.1", "fd00::1"}
+    assert common_name(certificate) == "quantix:host:h1"
+
+
+def test_a_request_is_found_again_by_its_key_and_purpose() -> None:
+    key = new_key()
+    assert request_name(CLIENT, "h1", key) == request_name(CLIENT, "h1", key)
+    others = {
+        request_name(CLIENT, "h1", new_key()),
+        request_name(SERVING, "h1", key),
+        request_name(CLIENT, "h1", key, ["h1"]),
+    }
+    assert request_name(CLIENT, "h1", key) not in others
+    assert len(others) == 3
+
+
+def test_a_certificate_belongs_to_one_key() -> None:
+    key = new_key()
+    certificate = signed(render_request(key, "h1"))
+    assert matches(certificate, key)
+    assert not matches(certificate, new_key())
+
+
+@pytest.mark.parametrize(
+    ("day", "is_usable", "is_due"),
+    [(-1, False, False), (1, True, False), (59, True, False), (61, True, True), (91, False, True)],
+)
+def test_it_is_renewed_when_a_third_of_its_life_is_left(day: int, is_usable: bool, is_due: bool) -> None:
+    certificate = signed(render_request(new_key(), "h1"))
+    now = _START + timedelta(days=day)
+    assert usable(certificate, now) is is_usable
+    assert (renewal_due_s(certificate, now) == 0) is is_due
+
+
+def test_a_damaged_key_says_what_to_do() -> None:
+    with pytest.raises(PermanentError) as caught:
+        render_request("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "h1")
+    assert caught.value.hint

@@ -73,8 +73,8 @@ class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
 
     @property
     def monitoring(self) -> bool:
-        """Whether the replica is complete and follows the server."""
-        return bool(self.state == self.IDL_S_MONITORING)
+        """Whether the replica is complete and follows the server (`state` alone outlives the connection)."""
+        return bool(self.state == self.IDL_S_MONITORING and self._session.is_connected())
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         """Keep the index; called by the IDL for every row that changes."""

@@ -7,7 +7,7 @@ BOOTSTRAP := PYTHONPATH=crds/src:cli/src $(PYTHON) -m quantix_cli.up.bootstrap
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prepare test unit contract e2e lint gen bench fmt go
+.PHONY: help up down clean prepare test unit contract e2e lint gen fmt
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -16,31 +16,44 @@ up: ## set everything up, start Quantix on this machine, run examples/first-vm.y
 	@$(BOOTSTRAP) up
 
 down: ## stop Quantix; guests are shut down cleanly, data is kept
-	@$(VENV)/qx down
+	@if [ -x $(VENV)/qx ]; then $(VENV)/qx down; else echo "Quantix is not set up here; nothing to stop."; fi
 
-clean: ## remove all that make up made, data included
+clean: ## remove all that make up made, data included; packages stay
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_cli.up.clean && rm -rf .venv; fi
 
 prepare:
 	@$(BOOTSTRAP) prepare
 
-test: prepare lint unit contract e2e ## everything that CI runs
+# one after the other, also with -j: they share two cores and the cache
+test: ## everything that CI runs
+	@$(MAKE) --no-print-directory prepare
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory contract
+	@$(MAKE) --no-print-directory e2e
 
 lint: ## style, types, layers, generated files
-	$(VENV)/ruff check $(PACKAGES)
-	$(VENV)/ruff format --check $(PACKAGES)
+	$(VENV)/ruff check $(PACKAGES) controlplane
+	$(VENV)/ruff format --check $(PACKAGES) controlplane
 	$(VENV)/mypy $(PACKAGES:%=%/src)
-	$(VENV)/lint-imports
+	$(VENV)/lint-imports --no-logo
+	$(VENV)/python -m quantix_api.generate --check
+	controlplane/check.sh lint
 
 unit: ## unit tests
-	$(VENV)/pytest -q $(wildcard $(PACKAGES:%=%/tests/unit))
+	$(VENV)/pytest -q -n $(WORKERS) $(wildcard $(PACKAGES:%=%/tests/unit))
+	controlplane/check.sh unit
 
 contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
-	$(VENV)/pytest -q -n $(WORKERS) --dist loadfile $(wildcard $(PACKAGES:%=%/tests/contract))
+	$(VENV)/pytest -q -n $(WORKERS) --dist loadfile $(wildcard $(PACKAGES:%=%/tests/contract) controlplane/tests/contract)
 
 e2e: ## whole machines with real guests
 	$(VENV)/pytest -q e2e/tests
 
+gen: ## write what is generated from the models
+	$(VENV)/python -m quantix_api.generate
+
 fmt: ## format the sources
-	$(VENV)/ruff check --fix $(PACKAGES)
-	$(VENV)/ruff format $(PACKAGES)
+	$(VENV)/ruff check --fix $(PACKAGES) controlplane
+	$(VENV)/ruff format $(PACKAGES) controlplane
+	gofmt -w controlplane/cmd controlplane/internal

@@ -22,6 +22,7 @@ from typing import Self
 
 from quantix_api.layout import Layout
 from quantix_cli.guestimage.build import ensure_image
+from quantix_cli.up.clean import guest_processes
 from quantix_lab.control_plane import build_control_plane
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -108,6 +109,10 @@ class Machine:
         """Run `qx` inside."""
         return self.run(str(Path(sys.executable).parent / "qx"), *arguments, timeout_s=timeout_s, check=check)
 
+    def start_qx(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `qx` inside, with pipes; the caller ends it."""
+        return self.start(str(Path(sys.executable).parent / "qx"), *arguments)
+
     def up(self) -> str:
         """`qx up`; what it printed."""
         return self.qx("up", timeout_s=UP_TIMEOUT_S).stdout
@@ -134,10 +139,18 @@ class Machine:
         argv = ["ip", "netns", "exec", self._world, *command]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=check)
 
+    def clean(self, *, check: bool = True) -> str:
+        """What `make clean` runs; what it printed."""
+        return self.run(sys.executable, "-m", "quantix_cli.up.clean", timeout_s=300, check=check).stdout
+
+    def guests(self) -> list[int]:
+        """The processes of guests that run on this machine."""
+        return guest_processes(self.layout)
+
     def close(self) -> None:
         """End everything and remove it."""
         if self.layout.etc.exists():
-            self.run(sys.executable, "-m", "quantix_cli.up.clean", timeout_s=300, check=False)
+            self.clean(check=False)
         self._end_leftovers()
         for namespace in reversed(self._made):
             subprocess.run(["ip", "netns", "del", namespace], check=False)
@@ -178,15 +191,16 @@ class Machine:
     def _end_leftovers(self) -> None:
         """End the processes whose network namespace is this machine's: QEMU and what else was left."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            pids = self._processes()
+            pids = self.processes()
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
             deadline = time.monotonic() + 5
-            while pids and self._processes() and time.monotonic() < deadline:
+            while pids and self.processes() and time.monotonic() < deadline:
                 time.sleep(0.05)
 
-    def _processes(self) -> list[int]:
+    def processes(self) -> list[int]:
+        """Everything that runs in this machine's network namespace."""
         if self._inside not in self._made:
             return []
         done = subprocess.run(

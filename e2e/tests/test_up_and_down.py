@@ -1,0 +1,87 @@
+"""`qx up` on a fresh machine, again, interrupted, down and away: what a user sees, and what is left."""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from quantix_lab.machine import Machine
+
+VM = "web-1"
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    with Machine() as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def first_run(machine: Machine) -> str:
+    return machine.up()
+
+
+def address(machine: Machine) -> str:
+    path = "{.status.nics[0].addresses[0]}"
+    return machine.kubectl("get", "vm", VM, "-o", f"jsonpath={path}").stdout
+
+
+def test_an_interrupted_run_says_so_and_is_gone_on_with(machine: Machine) -> None:
+    run = machine.start_qx("up")
+    deadline = time.monotonic() + 60
+    while not machine.layout.admin_kubeconfig.exists():
+        assert time.monotonic() < deadline, "the control plane never started"
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=90)
+    assert run.returncode == 130
+    assert "Stopped. Finished steps are kept; make up goes on from here." in said
+
+
+def test_the_first_run_ends_with_a_vm_that_answers(machine: Machine, first_run: str) -> None:
+    lines = first_run.splitlines()
+    assert re.fullmatch(r"Quantix 0\.1\.0 on box\..* Log: \S+/up\.log", lines[0])
+    found = re.search(rf"^Ready in .* {VM} is Running at (\S+)\. kubeconfig: \S+$", first_run, re.M)
+    assert found is not None
+    assert found.group(1) == address(machine)
+    page = machine.run("curl", "--silent", "--max-time", "10", f"http://{found.group(1)}/").stdout
+    assert page == f"quantix-guest ready: hostname={VM} address={found.group(1)}\n"
+
+
+def test_every_step_that_did_something_has_its_line(first_run: str) -> None:
+    ticked = re.findall(r"^ ✓ (.*?)  +\d", first_run, re.M)
+    assert ticked[-2:] == ["join this machine as host box", f"start the VM {VM}"]
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_second_run_changes_nothing(machine: Machine) -> None:
+    before = machine.kubectl("get", "vm", VM, "-o", "jsonpath={.metadata.resourceVersion}").stdout
+    second = machine.up().splitlines()
+    assert re.fullmatch(rf"Ready in \d\.\d s, nothing to change\. {VM} is Running at \S+\.", second[-1]), (
+        second
+    )
+    assert machine.kubectl("get", "vm", VM, "-o", "jsonpath={.metadata.resourceVersion}").stdout == before
+
+
+@pytest.mark.usefixtures("first_run")
+def test_down_shuts_the_guest_down_and_up_starts_it_again(machine: Machine) -> None:
+    said = machine.down().splitlines()[-1]
+    assert re.fullmatch(
+        rf"Stopped in \d+\.\d s\. 1 VM was shut down \({VM}\); make up starts it again\. Data kept\.", said
+    ), said
+    assert machine.guests() == []
+    assert machine.down().splitlines()[-1] == "Quantix does not run here; nothing to stop. Data kept."
+    assert f"{VM} is Running at" in machine.up()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_clean_leaves_nothing(machine: Machine) -> None:
+    machine.clean()
+    left = [path for path in machine.root.rglob("*") if not path.is_dir()]
+    assert left == []
+    assert machine.processes() == []
+    links = machine.run("ip", "-br", "link").stdout.split()
+    assert not [word for word in links if word.startswith("qx")]
+    assert "quantix" not in machine.run("nft", "list", "tables").stdout

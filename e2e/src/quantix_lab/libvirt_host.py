@@ -24,12 +24,16 @@ _SOCKETS = {"virtlogd": "virtlogd-sock", "libvirtd": "libvirt-sock"}
 
 
 class LibvirtHost:
-    """libvirtd and virtlogd below a short root that QEMU's user can reach."""
+    """libvirtd and virtlogd below a short root that QEMU's user can reach.
 
-    def __init__(self, openvswitch_run: Path | None = None) -> None:
+    With a switch of the test's own, libvirtd runs in that switch's network namespace: taps appear there.
+    """
+
+    def __init__(self, openvswitch_run: Path | None = None, network_namespace: str = "") -> None:
         self.layout = Layout(Path(tempfile.mkdtemp(prefix="qxlv")))
         self.layout.root.chmod(0o755)
         self._openvswitch_run = openvswitch_run
+        self._network_namespace = network_namespace
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -53,7 +57,15 @@ class LibvirtHost:
         """Start `virtlogd` or `libvirtd` and wait until it answers; RuntimeError with its log otherwise."""
         path = self.layout.run / "libvirt" / _SOCKETS[name]
         path.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "quantix_cli.libvirt_namespace", "--root", str(self.layout.root)]
+        enter = ["ip", "netns", "exec", self._network_namespace] if self._network_namespace else []
+        command = [
+            *enter,
+            sys.executable,
+            "-m",
+            "quantix_cli.libvirt_namespace",
+            "--root",
+            str(self.layout.root),
+        ]
         if self._openvswitch_run is not None:
             command += ["--openvswitch-run", str(self._openvswitch_run)]
         with self._log(name).open("ab") as log:

@@ -23,6 +23,9 @@ from quantix_cli.session import Session
 _LABEL_WIDTH = 13
 _FACTS = ("Scheduled", "VolumesReady", "NetworkReady", "PlacementOK", "AgentConnected", "GuestHealthy")
 
+# reasons that say only that nothing was asked for
+_NO_NEWS = ("NotInstalled", "NotWanted")
+
 
 def explain_command(word: str) -> click.Command:
     """The command `qx WORD explain NAME...`."""
@@ -106,8 +109,8 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     ready = condition(obj)
     for kind in _FACTS:
         fact = condition(obj, kind)
-        told = fact.get("reason") == ready.get("reason")
-        if fact.get("status") in ("False", "Unknown") and not told and fact.get("reason") != "NotInstalled":
+        told = fact.get("reason") in (ready.get("reason"), *_NO_NEWS)
+        if fact.get("status") in ("False", "Unknown") and not told:
             said = first_sentence(str(fact.get("message", "")))
             found.append(
                 (_label(kind), f"{said} ({fact.get('reason')})" if said else str(fact.get("reason")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from quantix_client.errors import NotFound
 NAME = "web-1"
 NAMESPACE = "default"
 PORT = 80
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 UPLOAD_TIMEOUT_S = 120.0
 ANSWER_TIMEOUT_S = 120.0
 
@@ -73,9 +75,17 @@ async def ensure_declared(client: ApiClient, file: Path) -> bool:
         try:
             await client.get(resource, manifest["metadata"]["name"], manifest["metadata"]["namespace"])
         except NotFound:
-            await client.apply(resource, manifest, manager=MANAGER)
+            await client.apply(resource, as_kubectl_applies(manifest), manager=MANAGER)
             changed = True
     return changed
+
+
+def as_kubectl_applies(manifest: dict[str, Any]) -> dict[str, Any]:
+    """`manifest` with the annotation by which `kubectl apply -f` later sees that nothing changed."""
+    metadata = {"annotations": {}, **manifest["metadata"]}
+    applied = json.dumps({**manifest, "metadata": metadata}, sort_keys=True, separators=(",", ":"))
+    annotations = {**metadata["annotations"], LAST_APPLIED: applied + "\n"}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
 async def is_answering(client: ApiClient) -> bool:

@@ -1,0 +1,118 @@
+"""The operator's part of a Host: load, openness, silence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from quantix_api import Host, SchedulingPolicy
+from quantix_operator.host import reading
+from quantix_operator.host.status import Load, Observed, derive_status
+from quantix_operator.scheduling.model import GIB, MIB
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+HEALTHY = {"type": "Ready", "status": "True", "reason": "Healthy"}
+UNREACHABLE = {"type": "Ready", "status": "Unknown", "reason": "Unreachable", "message": "silent since 11:00"}
+
+
+def said(
+    ready: dict[str, str] | None = None,
+    spec: dict[str, Any] | None = None,
+    *,
+    silent_s: float | None = 1.0,
+    load: Load | None = None,
+) -> dict[str, Any]:
+    live = {
+        "metadata": {"name": "h1", "generation": 2},
+        "spec": spec or {},
+        "status": {"conditions": [ready or HEALTHY]},
+    }
+    observed = Observed(Host.parse(live), live, load or Load(), silent_s)
+    derived = derive_status(observed, NOW)
+    assert derived.says_ready == ("phase" in derived.status)
+    return derived.status
+
+
+def reasons(status: dict[str, Any]) -> dict[str, str]:
+    return {item["type"]: item["reason"] for item in status["conditions"]}
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "a healthy host is open": (said(), {"Schedulable": "Open"}),
+    "a joining host is not": (
+        said({"type": "Ready", "status": "False", "reason": "Joining"}),
+        {"Schedulable": "NotReady"},
+    ),
+    "a cordoned host": (said(spec={"unschedulable": True}), {"Schedulable": "Cordoned"}),
+    "an empty host in maintenance": (
+        said(spec={"maintenance": True}),
+        {"Schedulable": "Maintenance", "Drained": "Empty"},
+    ),
+    "a host in maintenance that a VM does not leave": (
+        said(spec={"maintenance": True}, load=Load(("web-1",), stays="NoOtherHost")),
+        {"Schedulable": "Maintenance", "Drained": "Blocked"},
+    ),
+    "a host that is being emptied": (
+        said(spec={"maintenance": True}, load=Load(("web-1",))),
+        {"Schedulable": "Maintenance", "Drained": "Draining"},
+    ),
+    "a silence that is not long enough": (said(silent_s=8.0), {"Schedulable": "Open"}),
+    "a silent host": (said(silent_s=8.1), {"Ready": "Unreachable", "Schedulable": "NotReady"}),
+    "a silence that nobody can judge": (said(silent_s=None), {"Schedulable": "Open"}),
+    "a host that beats again but has not spoken": (
+        said(UNREACHABLE, silent_s=0.5),
+        {"Ready": "Unreachable", "Schedulable": "NotReady"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_conditions(case: str) -> None:
+    status, expected = CASES[case]
+    assert reasons(status) == expected
+
+
+def test_since_when_it_is_silent_is_said_once() -> None:
+    (ready,) = [item for item in said(UNREACHABLE, silent_s=99.0)["conditions"] if item["type"] == "Ready"]
+    assert ready["message"] == "silent since 11:00"
+
+
+def test_load_is_told() -> None:
+    status = said(load=Load(("a", "b"), cpus=3, memory_bytes=2 * GIB + 68 * MIB))
+    assert (status["allocated"], status["virtualMachines"]) == ({"cpus": 3, "memory": "2116Mi"}, 2)
+    assert said()["allocated"] == {"cpus": 0, "memory": "0"}
+
+
+PROMISES: dict[str, tuple[dict[str, Any], str, int]] = {
+    "a sixteenth stays the host's": ({}, "64Gi", 60 * GIB),
+    "at least half a GiB": ({}, "2Gi", 2 * GIB - 512 * MIB),
+    "at most eight": ({}, "1Ti", 1024 * GIB - 8 * GIB),
+    "what is reserved": ({"reserved": {"memory": "4Gi"}}, "64Gi", 60 * GIB),
+    "what is overcommitted": (
+        {"reserved": {"memory": "4Gi"}, "overcommit": {"memoryPercent": 150}},
+        "64Gi",
+        90 * GIB,
+    ),
+    "nothing is known yet": ({}, "", 0),
+}
+
+
+@pytest.mark.parametrize("case", PROMISES, ids=str)
+def test_memory_that_may_be_promised(case: str) -> None:
+    spec, memory, promised = PROMISES[case]
+    status = {"memory": memory} if memory else {}
+    host = Host.parse({"metadata": {"name": "h1"}, "spec": spec, "status": status})
+    assert reading.promised_memory_bytes(host, reading.overcommit(host, None)) == promised
+
+
+def test_a_policy_counts_where_the_host_says_nothing() -> None:
+    policy = SchedulingPolicy.parse(
+        {"metadata": {"name": "default"}, "spec": {"overcommit": {"cpuPercent": 200}}}
+    )
+    host = Host.parse({"metadata": {"name": "h1"}, "spec": {}})
+    own = Host.parse({"metadata": {"name": "h1"}, "spec": {"overcommit": {"cpuPercent": 100}}})
+    assert reading.overcommit(host, policy).cpu_percent == 200
+    assert reading.overcommit(own, policy).cpu_percent == 100
+    assert reading.overcommit(host, None).cpu_percent == 400

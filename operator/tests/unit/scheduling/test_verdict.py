@@ -1,0 +1,79 @@
+"""The sentence for a VM that no host takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_operator.conditions import Fact
+from quantix_operator.scheduling.model import GIB, Guest, HostView, Placed, Rule, World
+from quantix_operator.scheduling.plan import place
+from quantix_operator.scheduling.verdict import scheduled_false
+
+
+def refused(guest: Guest, *hosts: HostView, placed: tuple[Placed, ...] = ()) -> Fact:
+    (decision,) = place(World(hosts, placed), [guest])
+    assert decision.host is None
+    return scheduled_false(decision)
+
+
+def test_memory_that_nobody_has(host: Any, guest: Any) -> None:
+    said = refused(
+        guest("db-1", memory_bytes=100 * GIB),
+        host("h1", memory_bytes=41 * GIB),
+        host("h2", memory_bytes=30 * GIB),
+        host("h3", not_ready="Failed"),
+    )
+    assert (said.status, said.reason) == ("False", "NotEnoughMemory")
+    assert said.message.startswith("No host has 100 GiB free: h1 41, h2 30; h3 is Failed. Try: ")
+
+
+def test_at_most_three_hosts_are_named(host: Any, guest: Any) -> None:
+    hosts = [host(f"h{number}", memory_bytes=GIB) for number in range(1, 6)]
+    assert "h1 1, h2 1, h3 1 and 2 more" in refused(guest("g"), *hosts).message
+
+
+def test_cpus_that_nobody_has(host: Any, guest: Any) -> None:
+    said = refused(guest("g", vcpus=64), host("h1", cpu_millis=2000))
+    assert (said.reason, said.message.split(" Try")[0]) == (
+        "NotEnoughCPU",
+        "No host has 64 CPUs free: h1 2.",
+    )
+
+
+def test_a_group_that_is_on_every_host(host: Any, guest: Any) -> None:
+    apart = {"labels": {"app": "web"}, "anti_affinity": (Rule({"app": "web"}),)}
+    said = refused(guest("new", **apart), host("h1"), placed=(Placed(guest("old", **apart), "h1"),))
+    assert said.reason == "AntiAffinity"
+    assert "app=web" in said.message
+
+
+DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
+    "lack different things": ({"pools": ("ceph",)}, "No host fits: 2 lack pool ceph, 1 is Unreachable."),
+    "lack a label": (
+        {"host_selector": {"zone": "b"}},
+        "No host fits: 2 lack label zone=b, 1 is Unreachable.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT, ids=str)
+def test_hosts_that(case: str, host: Any, guest: Any) -> None:
+    asks, sentence = DIFFERENT[case]
+    said = refused(guest("g", **asks), host("h1"), host("h2"), host("h3", not_ready="Unreachable"))
+    assert (said.reason, said.message.split(" Try")[0]) == ("NoHostFits", sentence)
+
+
+def test_hosts_that_lack_different_things_are_counted(host: Any, guest: Any) -> None:
+    said = refused(
+        guest("g", pools=("ceph",)),
+        host("h1"),
+        host("h2", pools=frozenset({"ceph"}), memory_bytes=GIB),
+        host("h3", pools=frozenset({"ceph"}), memory_bytes=GIB),
+    )
+    assert said.message.startswith("No host fits: 2 lack memory, 1 lacks pool ceph.")
+
+
+def test_no_host_at_all(guest: Any) -> None:
+    assert refused(guest("g")).message.startswith("There is no host yet.")

@@ -1,0 +1,59 @@
+"""What is said of a StoragePool."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantix_api import StoragePool
+from quantix_api.quantities import size_bytes
+from quantix_operator.storagepool.status import Observed, Report, pool_facts, pool_figures, rounded
+
+GIB = 1 << 30
+LOCAL = StoragePool.parse({"metadata": {"name": "local"}, "spec": {"dir": {"path": "/pool"}}})
+REACHED = Report("h1", True, 100 * GIB, 60 * GIB, 20 * GIB)
+
+CASES: dict[str, tuple[Observed, str, str]] = {
+    "reached": (Observed(LOCAL, [REACHED, Report("h2", False)]), "True", "Reachable"),
+    "not reached": (
+        Observed(LOCAL, [Report("h1", False, message="no such directory")]),
+        "False",
+        "Unreachable",
+    ),
+    "not told yet": (Observed(LOCAL, [Report("h1", None)]), "Unknown", "Pending"),
+    "meant for no host": (Observed(LOCAL, []), "False", "NoHost"),
+    "the younger of two defaults": (Observed(LOCAL, [REACHED], "fast"), "False", "DefaultConflict"),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_ready(case: str) -> None:
+    observed, status, reason = CASES[case]
+    ready, fenceable = pool_facts(observed)
+    assert (ready.status, ready.reason) == (status, reason)
+    assert fenceable.reason == "LocalStorage"
+
+
+def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
+    figures = pool_figures(Observed(LOCAL, [REACHED, Report("h2", True, 100 * GIB, 90 * GIB, 0)]))
+    assert figures == {
+        "hosts": 2,
+        "fencing": "None",
+        "capacity": "200Gi",
+        "available": "150Gi",
+        "allocated": "20Gi",
+    }
+
+
+def test_a_pool_that_nobody_reaches_has_no_figures() -> None:
+    assert pool_figures(Observed(LOCAL, [Report("h1", False)])) == {"hosts": 0, "fencing": "None"}
+
+
+@given(st.integers(0, 1 << 50), st.integers(0, 1 << 50))
+def test_a_rounded_size_is_never_more_and_hardly_less(part: int, other: int) -> None:
+    whole = part + other
+    said = rounded(part, whole)
+    number = 0 if said == "0" else size_bytes(said)
+    assert number <= part + 1023
+    assert part - number <= whole // 100 + part // 10 + 1

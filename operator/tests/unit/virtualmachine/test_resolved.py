@@ -1,0 +1,159 @@
+"""What a VM is given where its spec leaves it open, and what of it stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantix_api import InstanceType, VirtualMachine
+from quantix_api.vm_status import Resolved, ResolvedDevice
+from quantix_operator.scheduling.sizing import Sizing, sizing
+from quantix_operator.virtualmachine.platform import HostPlatform, common_machine_type, cpu_model
+from quantix_operator.virtualmachine.resolved import ResolveInput, device_ports, resolve
+
+H1 = HostPlatform("h1", machine_type="pc-q35-9.2", cpu_model="Broadwell", kvm_works=True)
+H2 = HostPlatform("h2", machine_type="pc-q35-7.2", cpu_model="Broadwell", kvm_works=True)
+TCG = HostPlatform("box", machine_type="pc-q35-7.2", cpu_model="Intel(R) Xeon(R)")
+
+
+def vm(spec: dict[str, Any], **status: Any) -> VirtualMachine:
+    metadata = {"name": "web-1", "namespace": "default", "uid": "uid-web-1"}
+    return VirtualMachine.parse({"metadata": metadata, "spec": spec, "status": status})
+
+
+def resolved(spec: dict[str, Any], *, running: bool = False, **status: Any) -> Resolved:
+    machine = vm(spec, **status)
+    names = ("web-1-root", "web-1-data", "data")
+    uids = {name: f"uid-{name}" for name in names}
+    return resolve(ResolveInput(machine, Sizing(2, 4, "2Gi", "8Gi"), uids, [H1, H2], "h1", running))
+
+
+def test_a_plain_vm_gets_what_all_hosts_have() -> None:
+    given = resolved({"disks": [{"name": "root"}], "nics": [{"name": "eth0", "network": "lan"}]})
+    assert given.model_dump(exclude_none=True, exclude={"disks", "devices"}) == {
+        "uuid": "uid-web-1",
+        "instance_id": "uid-web-1",
+        "machine_type": "pc-q35-7.2",
+        "cpu_model": "Broadwell",
+        "cpu_features": (),
+        "firmware": "BIOS",
+        "cores": 2,
+        "max_cores": 4,
+        "memory": "2Gi",
+        "max_memory": "8Gi",
+    }
+    assert [(device.name, device.port) for device in given.devices] == [("root", 1), ("eth0", 2)]
+    assert [(disk.name, disk.volume, disk.volume_uid) for disk in given.disks] == [
+        ("root", "web-1-root", "uid-web-1-root")
+    ]
+
+
+def test_what_spec_says_wins() -> None:
+    given = resolved(
+        {
+            "identity": {"uuid": "chosen", "machineType": "pc-q35-6.2"},
+            "cloudInit": {"instanceID": "7"},
+            "cpu": {"model": "EPYC", "features": [{"name": "vmx"}, {"name": "svm", "policy": "Disable"}]},
+            "firmware": {"type": "UEFI", "secureBoot": True},
+        }
+    )
+    assert (given.uuid, given.instance_id, given.machine_type) == ("chosen", "7", "pc-q35-6.2")
+    assert (given.cpu_model, given.cpu_features, given.firmware) == (
+        "EPYC",
+        ("vmx", "-svm"),
+        "UEFISecureBoot",
+    )
+
+
+def test_a_machine_type_once_given_stays() -> None:
+    assert resolved({}, resolved={"machineType": "pc-q35-7.0"}).machine_type == "pc-q35-7.0"
+
+
+@pytest.mark.parametrize(("running", "model"), [(True, "Haswell"), (False, "Broadwell")])
+def test_an_automatic_cpu_model_stays_until_the_next_start(running: bool, model: str) -> None:
+    assert resolved({}, running=running, resolved={"cpuModel": "Haswell"}).cpu_model == model
+
+
+@pytest.mark.parametrize(("running", "first"), [(True, "root"), (False, "data")])
+def test_the_first_disk_stays_first_while_the_guest_runs(running: bool, first: str) -> None:
+    before = {"disks": [{"name": "root", "volume": "web-1-root", "volumeUID": "uid-web-1-root"}]}
+    given = resolved({"disks": [{"name": "data"}, {"name": "root"}]}, running=running, resolved=before)
+    assert given.disks[0].name == first
+
+
+CPU_CASES: dict[str, tuple[str, str, list[HostPlatform], str]] = {
+    "the model that all hosts name": ("Auto", "h1", [H1, H2], "Broadwell"),
+    "emulated, the plain one": ("Auto", "box", [TCG], "qemu64"),
+    "no passthrough of an emulated CPU": ("HostPassthrough", "box", [TCG], "qemu64"),
+    "passthrough where KVM works": ("HostPassthrough", "h1", [H1, H2], "HostPassthrough"),
+    "a mixed fleet gets what all can give": ("Auto", "h1", [H1, TCG], "qemu64"),
+    "a product's name is no model": (
+        "Auto",
+        "h1",
+        [HostPlatform("h1", cpu_model="Intel(R) Xeon(R) CPU", kvm_works=True)],
+        "qemu64",
+    ),
+    "a host that takes nothing does not count": (
+        "Auto",
+        "h1",
+        [H1, HostPlatform("h3", taken=False, cpu_model="EPYC", kvm_works=True)],
+        "Broadwell",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CPU_CASES, ids=str)
+def test_cpu_model(case: str) -> None:
+    wanted, host, fleet, expected = CPU_CASES[case]
+    assert cpu_model(wanted, host, fleet) == expected
+
+
+def test_the_machine_type_is_compared_by_its_numbers() -> None:
+    newer = HostPlatform("h3", machine_type="pc-q35-10.0")
+    assert common_machine_type([newer, H1]) == "pc-q35-9.2"
+    assert common_machine_type([HostPlatform("h4", machine_type="odd")]) == "pc-q35-7.2"
+
+
+def test_numbers_of_devices_that_left_are_not_given_to_others_while_the_guest_runs() -> None:
+    before = [ResolvedDevice(name="a", port=1), ResolvedDevice(name="b", port=2)]
+    running = device_ports(["b", "c"], before, keep_gone=True)
+    assert {item.name: item.port for item in running} == {"a": 1, "b": 2, "c": 3}
+    stopped = device_ports(["b", "c"], before, keep_gone=False)
+    assert {item.name: item.port for item in stopped} == {"b": 2, "c": 1}
+
+
+@given(
+    st.lists(st.sampled_from("abcdefgh"), unique=True),
+    st.lists(st.sampled_from("abcdefgh"), unique=True),
+    st.booleans(),
+)
+def test_no_two_devices_share_a_port_and_none_moves(first: list[str], then: list[str], keep: bool) -> None:
+    before = device_ports(first, [], keep_gone=keep)
+    after = device_ports(then, before, keep_gone=keep)
+    ports = {item.name: item.port for item in after}
+    assert len(set(ports.values())) == len(ports)
+    assert set(then) <= set(ports)
+    assert all(ports[item.name] == item.port for item in before if item.name in then)
+    assert device_ports(then, after, keep_gone=keep) == after
+
+
+def test_a_vm_beside_its_type_keeps_its_own_word() -> None:
+    kind = InstanceType.parse(
+        {
+            "metadata": {"name": "small"},
+            "spec": {"cpu": {"cores": 2, "maxCores": 8}, "memory": {"size": "2Gi"}},
+        }
+    )
+    machine = vm({"instanceType": "small", "cpu": {"maxCores": 4}, "memory": {"maxSize": "4Gi"}})
+    assert sizing(machine, kind) == Sizing(2, 4, "2Gi", "4Gi")
+    assert sizing(machine, None) is None
+
+
+def test_dedicated_cpus_are_reserved_whole() -> None:
+    machine = vm({"cpu": {"cores": 3, "dedicated": True}, "memory": {"size": "1Gi"}})
+    found = sizing(machine, None)
+    assert found is not None
+    assert found.reservation_millis == 3000

@@ -1,0 +1,254 @@
+"""Which Volumes a VM's disks make, adopt, change and leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantix_operator.virtualmachine.volume_plan import (
+    CreateVolume,
+    DeleteVolume,
+    DiskWish,
+    Missing,
+    Owner,
+    PatchVolume,
+    Surroundings,
+    VolumeAction,
+    VolumeView,
+    plan_volumes,
+)
+
+OWNER = Owner("default", "web-1", "uid-web-1")
+IMAGE = {"image": "shared/tiny"}
+ROOT = DiskWish("root", "web-1-root", source=IMAGE, size="10Gi")
+ATTACHED = DiskWish("data", "web-1-data", volume="data")
+MINE = VolumeView(
+    "web-1-root", "uid-volume", "7", {"pool": "local", "size": "10Gi", "source": IMAGE}, vm_uid=OWNER.uid
+)
+LEFT_BEHIND = replace(MINE, vm_uid="")
+DATA = VolumeView("data", "uid-data", "9", {"size": "1Gi"})
+AROUND = Surroundings(default_pool="local")
+
+
+def plan(disks: Sequence[DiskWish], *volumes: VolumeView, around: Surroundings = AROUND) -> Any:
+    return plan_volumes(OWNER, disks, {volume.name: volume for volume in volumes}, around)
+
+
+def patch_of(actions: Sequence[VolumeAction]) -> dict[str, Any]:
+    (action,) = actions
+    assert isinstance(action, PatchVolume)
+    patch = {key: dict(value) for key, value in action.patch.items()}
+    assert patch["metadata"].pop("resourceVersion") == action.resource_version
+    return {key: value for key, value in patch.items() if value}
+
+
+def test_a_missing_volume_is_made_with_what_the_disk_says() -> None:
+    (action,) = plan([ROOT]).actions
+    assert isinstance(action, CreateVolume)
+    assert action.manifest == {
+        "metadata": {
+            "name": "web-1-root",
+            "namespace": "default",
+            "labels": {
+                "app.kubernetes.io/managed-by": "quantix",
+                "quantix.io/virtual-machine-uid": "uid-web-1",
+            },
+            "annotations": {"quantix.io/virtual-machine": "web-1"},
+        },
+        "spec": {"pool": "local", "size": "10Gi", "source": IMAGE},
+    }
+
+
+def test_a_volume_that_goes_with_its_vm_is_owned_by_it() -> None:
+    (action,) = plan([replace(ROOT, reclaim_policy="Delete")]).actions
+    assert isinstance(action, CreateVolume)
+    assert action.manifest["metadata"]["ownerReferences"] == [OWNER.reference]
+
+
+def test_a_volume_is_not_made_before_its_source_is_there() -> None:
+    lack = Missing("root", "ImageNotFound", {"image": "tiny"})
+    found = plan([ROOT], around=Surroundings({"root": lack}, "local"))
+    assert (found.actions, found.missing) == ((), (lack,))
+
+
+def test_a_volume_that_is_there_needs_no_source() -> None:
+    lack = Missing("root", "ImageNotFound", {"image": "tiny"})
+    found = plan([ROOT], MINE, around=Surroundings({"root": lack}, "local"))
+    assert (found.actions, found.missing) == ((), ())
+
+
+def test_what_a_vm_of_that_name_left_behind_is_adopted() -> None:
+    assert patch_of(plan([ROOT], LEFT_BEHIND).actions) == {
+        "metadata": {
+            "labels": {
+                "quantix.io/virtual-machine-uid": "uid-web-1",
+                "app.kubernetes.io/managed-by": "quantix",
+            },
+            "annotations": {"quantix.io/virtual-machine": "web-1"},
+        }
+    }
+
+
+CONFLICTS: dict[str, VolumeView] = {
+    "another VM has it": replace(MINE, vm_uid="uid-other"),
+    "it is attached to another VM": replace(LEFT_BEHIND, attached_to=frozenset({"uid-other"})),
+    "it was made from something else": replace(LEFT_BEHIND, spec={"source": {"image": "other"}}),
+    "it was made blank": replace(LEFT_BEHIND, spec={"size": "10Gi"}),
+}
+
+
+@pytest.mark.parametrize("case", CONFLICTS, ids=str)
+def test_a_volume_is_not_touched_when(case: str) -> None:
+    found = plan([ROOT], CONFLICTS[case])
+    assert found.actions == ()
+    assert [missing.reason for missing in found.missing] == ["VolumeConflict"]
+
+
+def test_a_larger_disk_grows_its_volume() -> None:
+    assert patch_of(plan([replace(ROOT, size="20Gi")], MINE).actions) == {"spec": {"size": "20Gi"}}
+
+
+def test_a_volume_that_grew_by_itself_is_not_made_smaller() -> None:
+    grown = replace(MINE, spec={**MINE.spec, "size": "20Gi"})
+    assert plan([ROOT], grown).actions == ()
+
+
+def test_another_way_to_write_the_same_size_is_no_change() -> None:
+    assert plan([replace(ROOT, size="10240Mi")], MINE).actions == ()
+
+
+def test_the_owner_reference_follows_the_reclaim_policy() -> None:
+    owned = replace(MINE, owner_references=({"uid": "uid-else"}, OWNER.reference))
+    assert patch_of(plan([ROOT], owned).actions) == {"metadata": {"ownerReferences": [{"uid": "uid-else"}]}}
+    patch = patch_of(plan([replace(ROOT, reclaim_policy="Delete")], MINE).actions)
+    assert patch == {"metadata": {"ownerReferences": [OWNER.reference]}}
+
+
+ATTACH_CASES: dict[str, tuple[VolumeView | None, str]] = {
+    "a volume that is not there": (None, "VolumeNotFound"),
+    "a volume that is going": (replace(DATA, deleting=True), "VolumeNotFound"),
+    "a volume that another VM has": (replace(DATA, attached_to=frozenset({"uid-other"})), "VolumeInUse"),
+    "a volume that was made for another VM": (replace(DATA, vm_uid="uid-other"), "VolumeInUse"),
+    "a volume that is not given to it yet": (DATA, "Creating"),
+    "a volume that it has": (replace(DATA, attached_to=frozenset({OWNER.uid})), ""),
+    "a volume that several may have": (
+        replace(DATA, shared=True, attached_to=frozenset({"uid-other", OWNER.uid})),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ATTACH_CASES, ids=str)
+def test_attaching(case: str) -> None:
+    volume, reason = ATTACH_CASES[case]
+    found = plan([ATTACHED], *([volume] if volume else []))
+    assert found.actions == ()
+    assert [missing.reason for missing in found.missing] == ([reason] if reason else [])
+
+
+def test_a_disk_that_left_spec_leaves_its_volume_behind() -> None:
+    assert patch_of(plan([], MINE).actions) == {
+        "metadata": {
+            "labels": {"quantix.io/virtual-machine-uid": None},
+            "annotations": {"quantix.io/virtual-machine": None},
+            "ownerReferences": [],
+        }
+    }
+
+
+def test_a_disk_that_left_spec_takes_a_volume_along_that_it_owned() -> None:
+    release, delete = plan([], replace(MINE, owner_references=(OWNER.reference,))).actions
+    assert isinstance(release, PatchVolume)
+    assert delete == DeleteVolume("web-1-root", "uid-volume")
+
+
+def test_a_disk_that_qemu_has_open_is_not_let_go() -> None:
+    around = Surroundings(default_pool="local", open_uids=frozenset({"uid-volume"}))
+    assert plan([], MINE, around=around).actions == ()
+
+
+disks_strategy = st.lists(
+    st.builds(
+        lambda name, size, policy, source, pool: DiskWish(
+            name, f"web-1-{name}", size=size, reclaim_policy=policy, source=source, pool=pool
+        ),
+        st.sampled_from("abcd"),
+        st.sampled_from(["1Gi", "2Gi", "2048Mi"]),
+        st.sampled_from(["Retain", "Delete"]),
+        st.sampled_from([None, IMAGE]),
+        st.sampled_from(["", "fast"]),
+    ),
+    unique_by=lambda disk: disk.name,
+)
+volumes_strategy = st.lists(
+    st.builds(
+        lambda name, size, vm, owned, source: VolumeView(
+            f"web-1-{name}",
+            f"uid-{name}",
+            "1",
+            {"size": size, "source": source} if source else {"size": size},
+            vm_uid=vm,
+            owner_references=(OWNER.reference,) if owned else (),
+        ),
+        st.sampled_from("abcd"),
+        st.sampled_from(["1Gi", "3Gi"]),
+        st.sampled_from(["", OWNER.uid, "uid-other"]),
+        st.booleans(),
+        st.sampled_from([None, IMAGE]),
+    ),
+    unique_by=lambda volume: volume.name,
+)
+
+
+@given(disks_strategy, volumes_strategy)
+def test_after_the_plan_was_carried_out_nothing_is_left_to_do(
+    disks: list[DiskWish], volumes: list[VolumeView]
+) -> None:
+    there = {volume.name: volume for volume in volumes}
+    for action in plan_volumes(OWNER, disks, there, AROUND).actions:
+        _carry_out(there, action)
+    assert plan_volumes(OWNER, disks, there, AROUND).actions == ()
+
+
+@given(disks_strategy, volumes_strategy)
+def test_what_belongs_to_another_vm_is_never_changed(
+    disks: list[DiskWish], volumes: list[VolumeView]
+) -> None:
+    foreign = {volume.name for volume in volumes if volume.vm_uid == "uid-other"}
+    actions = plan_volumes(OWNER, disks, {volume.name: volume for volume in volumes}, AROUND).actions
+    assert not foreign & {getattr(action, "name", "") for action in actions}
+
+
+def _carry_out(there: dict[str, VolumeView], action: VolumeAction) -> None:
+    """What the API server does with it."""
+    match action:
+        case CreateVolume(manifest):
+            metadata = manifest["metadata"]
+            there[metadata["name"]] = VolumeView(
+                metadata["name"],
+                "uid-new",
+                "1",
+                manifest["spec"],
+                vm_uid=metadata["labels"]["quantix.io/virtual-machine-uid"],
+                owner_references=tuple(metadata.get("ownerReferences", ())),
+            )
+        case PatchVolume(name, _, patch):
+            there[name] = _patched(there[name], patch)
+        case DeleteVolume(name, _):
+            del there[name]
+
+
+def _patched(volume: VolumeView, patch: Mapping[str, Any]) -> VolumeView:
+    metadata = patch["metadata"]
+    labels = metadata.get("labels", {})
+    return replace(
+        volume,
+        spec={**volume.spec, **patch.get("spec", {})},
+        vm_uid=labels.get("quantix.io/virtual-machine-uid", volume.vm_uid) or "",
+        owner_references=tuple(metadata.get("ownerReferences", volume.owner_references)),
+    )

@@ -1,0 +1,99 @@
+"""What the operator says of a Volume: who has it, which host makes it, when it may go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api import Volume
+from quantix_operator.volume.plan import Claimant, Observed, Plan, plan_volume
+
+ELDER = Claimant("uid-1", "elder", ("2026-01-01", "uid-1"))
+YOUNGER = Claimant("uid-2", "younger", ("2026-02-01", "uid-2"))
+GONE = Claimant("uid-3", "gone", ("2025-01-01", "uid-3"), gone=True)
+UPLOAD: dict[str, Any] = {"source": {"upload": {}}}
+
+
+def planned(
+    spec: dict[str, Any] | None = None,
+    status: dict[str, Any] | None = None,
+    *,
+    deleting: bool = False,
+    **more: Any,
+) -> Plan:
+    metadata: dict[str, Any] = {"name": "data", "namespace": "default", "uid": "uid-data"}
+    if deleting:
+        metadata["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    volume = Volume.parse({"metadata": metadata, "spec": spec or {}, "status": status or {}})
+    usual: dict[str, Any] = {"pool": "local", "place": "h1"}
+    return plan_volume(Observed(volume, **(usual | more)))
+
+
+def reason(plan: Plan) -> str:
+    return plan.ready.reason if plan.ready else ""
+
+
+PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
+    "a blank local volume of nobody waits for a VM": (planned(), None, "WaitingForHost"),
+    "a blank volume of a shared pool is made at once": (planned(pool_is_shared=True), "h1", ""),
+    "an upload needs a host": (planned(UPLOAD), "h1", ""),
+    "what a VM attaches is made by that VM's host": (planned(UPLOAD, claimants=[ELDER]), None, ""),
+    "a missing source is waited for": (
+        planned({"source": {"image": "tiny"}}, missing_source=("image", "tiny")),
+        None,
+        "SourceNotFound",
+    ),
+    "a missing pool is waited for": (planned({"pool": "fast"}, pool=""), None, "PoolNotFound"),
+    "no default pool is waited for": (planned(pool=""), None, "PoolNotFound"),
+    "a pool that no host reaches": (planned(UPLOAD, place=""), None, "PoolUnreachable"),
+    "a host once given stays": (planned(UPLOAD, {"host": "h2"}), "h2", ""),
+    "a host that is not heard": (planned(UPLOAD, {"host": "h2"}, host_lost=True), "h2", "HostFailed"),
+    "one made for a VM is left to that VM's host": (planned(UPLOAD, made_for_vm=True), None, ""),
+}
+
+
+@pytest.mark.parametrize("case", PLACE_CASES, ids=str)
+def test_place(case: str) -> None:
+    plan, host, expected = PLACE_CASES[case]
+    assert (plan.host, reason(plan)) == (host, expected)
+
+
+def test_the_elder_gets_a_volume_for_one() -> None:
+    assert planned(claimants=[YOUNGER, ELDER]).attached_to == (ELDER,)
+
+
+def test_who_has_a_volume_keeps_it_from_the_elder() -> None:
+    status = {"attachedTo": [{"uid": "uid-2", "name": "younger"}]}
+    assert planned(status=status, claimants=[YOUNGER, ELDER]).attached_to == (YOUNGER,)
+
+
+def test_a_vm_that_is_gone_has_it_no_more() -> None:
+    status = {"attachedTo": [{"uid": "uid-3", "name": "gone"}]}
+    assert planned(status=status, claimants=[GONE, YOUNGER]).attached_to == (YOUNGER,)
+
+
+def test_a_volume_for_several_goes_to_all() -> None:
+    assert planned({"accessMode": "ReadWriteMany"}, claimants=[YOUNGER, ELDER]).attached_to == (
+        ELDER,
+        YOUNGER,
+    )
+
+
+RELEASE_CASES: dict[str, tuple[Plan, bool]] = {
+    "no host ever made it": (planned(deleting=True), True),
+    "its data is still there": (planned(status={"host": "h1", "data": "Present"}, deleting=True), False),
+    "a host has it and has not said": (planned(status={"host": "h1"}, deleting=True), False),
+    "its data is gone": (planned(status={"host": "h1", "data": "Absent"}, deleting=True), True),
+    "a VM still has it": (
+        planned(status={"host": "h1", "data": "Absent"}, deleting=True, claimants=[ELDER]),
+        False,
+    ),
+    "nobody deletes it": (planned(status={"host": "h1", "data": "Absent"}), False),
+}
+
+
+@pytest.mark.parametrize("case", RELEASE_CASES, ids=str)
+def test_the_finalizer_goes(case: str) -> None:
+    plan, release = RELEASE_CASES[case]
+    assert plan.release is release

@@ -151,7 +151,13 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
     if not way.wait:
         session.terminal.note(f"{name}: {change.verb} accepted.")
         return
-    await _until(session, patched, change)
+    try:
+        await _until(session, patched, change)
+    finally:
+        if "gracePeriodSeconds" in spec:
+            # the time was for this stop only: spec says again what it said before
+            before = {"gracePeriodSeconds": look(vm, "spec.gracePeriodSeconds")}
+            await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": before}, namespace)
     session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
 
 

@@ -20,6 +20,7 @@ from ovsdbapp import exceptions
 from ovsdbapp.backend.ovs_idl import connection, transaction
 
 from quantix_api.errors import QuantixError
+from quantix_operator.clients.ovn_nb_call import Deadline, Wanted
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable, StaleObservation, translated
 from quantix_operator.clients.ovn_nb_idl import (
     LOCK,
@@ -45,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+TransactionHook = Callable[[str, int, float], None]
+
 DATABASE = "OVN_Northbound"
 RECONNECT_S = 1.0
 FIRST_CONNECTION_S = 2.0
@@ -60,37 +63,24 @@ class _Api:
     idl: NorthboundIdl
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What one call of `converge` is to bring about."""
-
-    owner_uid: str
-    rows: Sequence[DesiredRow]
-    shared: Sequence[SharedKeys]
-    keep: Sequence[RowRef]
-
-
-class _Deadline:
-    """A point in monotonic time, shared by the caller and the thread that works for it."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._at = time.monotonic() + timeout_s
-
-    def remaining_s(self) -> float:
-        """Seconds left; raises NorthboundUnreachable when there are none."""
-        left = self._at - time.monotonic()
-        if left <= 0:
-            raise NorthboundUnreachable("no answer in time")
-        return left
-
-
 class Northbound:
     """One connection to the northbound database at `remote`, for the cluster with this UID."""
 
-    def __init__(self, remote: str, cluster_uid: str, *, deadline_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        remote: str,
+        cluster_uid: str,
+        *,
+        deadline_s: float = 10.0,
+        on_transaction: TransactionHook | None = None,
+    ) -> None:
+        """`on_transaction(outcome, operations, seconds)` is told of each transaction, in any thread; the
+        outcome is `committed` or the reason of the error.
+        """
         self._remote = remote
         self._cluster_uid = cluster_uid
         self._deadline_s = deadline_s
+        self._on_transaction = on_transaction
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="northbound")
         self._replica: NorthboundIdl | None = None
         self._connection: Any = None
@@ -137,7 +127,7 @@ class Northbound:
         Raises WaitingError (Programming) when a row that is referred to is missing, NorthboundUnreachable,
         StaleObservation when the database kept changing, and InvariantError for values that it cannot hold.
         """
-        wanted = _Wanted(owner_uid, desired, shared, keep)
+        wanted = Wanted(owner_uid, desired, shared, keep)
         return await self._call(lambda deadline: self._converge(wanted, deadline))
 
     async def observe(self, owner_uid: str, wanted: Sequence[RowRef] = ()) -> Observed:
@@ -180,19 +170,19 @@ class Northbound:
             )
         )
 
-    async def _call(self, work: Callable[[_Deadline], T]) -> T:
+    async def _call(self, work: Callable[[Deadline], T]) -> T:
         if not self.connected.is_set():
             # The first connection takes a moment, which is no news for anybody
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.connected.wait(), FIRST_CONNECTION_S)
-        deadline = _Deadline(self._deadline_s)
+        deadline = Deadline(self._deadline_s)
         future = asyncio.get_running_loop().run_in_executor(self._worker, work, deadline)
         try:
             return await asyncio.wait_for(future, self._deadline_s + 0.5)
         except TimeoutError as silent:
             raise NorthboundUnreachable("no answer in time") from silent
 
-    def _locked(self, read: Callable[[NorthboundIdl], T], deadline: _Deadline) -> T:
+    def _locked(self, read: Callable[[NorthboundIdl], T], deadline: Deadline) -> T:
         replica = self._ready()
         if not self._connection.lock.acquire(timeout=deadline.remaining_s()):
             raise NorthboundUnreachable("a transaction is not answered")
@@ -207,7 +197,7 @@ class Northbound:
             raise NorthboundUnreachable("not connected")
         return replica
 
-    def _converge(self, wanted: _Wanted, deadline: _Deadline) -> int:
+    def _converge(self, wanted: Wanted, deadline: Deadline) -> int:
         refs = [row.ref for row in wanted.rows]
         referred = [ref for row in wanted.rows for ref in referred_rows(row)]
         for attempt in range(1, ATTEMPTS + 1):
@@ -220,7 +210,7 @@ class Northbound:
             operations += self._locked(lambda replica: replica.missing_keys(wanted.shared), deadline)
             try:
                 for batch in batches(operations):
-                    self._commit(batch, deadline)
+                    self._transact(batch, deadline)
             except StaleObservation as stale:
                 if attempt == ATTEMPTS:
                     raise
@@ -229,7 +219,18 @@ class Northbound:
                 return len(operations)
         raise AssertionError("unreachable")
 
-    def _commit(self, operations: Sequence[Operation | SharedKeys], deadline: _Deadline) -> None:
+    def _transact(self, operations: Sequence[Operation | SharedKeys], deadline: Deadline) -> None:
+        began_s, outcome = time.monotonic(), "committed"
+        try:
+            self._commit(operations, deadline)
+        except QuantixError as error:
+            outcome = error.reason
+            raise
+        finally:
+            if self._on_transaction is not None:
+                self._on_transaction(outcome, len(operations), time.monotonic() - began_s)
+
+    def _commit(self, operations: Sequence[Operation | SharedKeys], deadline: Deadline) -> None:
         replica = self._ready()
         api = _Api(replica)
         apply = ApplyOperations(api, replica, operations)

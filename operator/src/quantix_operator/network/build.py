@@ -16,6 +16,7 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
 from quantix_operator.network.cluster import ClusterController
 from quantix_operator.network.controller import NetworkContext, NetworkController
+from quantix_operator.network.figures import NetworkFigures
 from quantix_operator.network.sweep import Sweep
 from quantix_operator.nics.feed import LedgerFeed
 from quantix_operator.nics.ledger import Ledger
@@ -39,7 +40,8 @@ async def networking(context: Context, remote: str, objects: Objects) -> AsyncIt
     """The network's controllers, connected (or connecting) while inside. `remote` is the northbound
     database. The cache must be synced.
     """
-    northbound = Northbound(remote, context.cluster_uid)
+    figures = NetworkFigures(context.metrics)
+    northbound = Northbound(remote, context.cluster_uid, on_transaction=figures.transaction)
     shared = NetworkContext(
         api=context.api,
         cache=context.cache,
@@ -51,7 +53,7 @@ async def networking(context: Context, remote: str, objects: Objects) -> AsyncIt
     )
     feed = LedgerFeed(context.cache, objects, shared.ledger)
     controllers: tuple[Controller, ...] = (
-        ClusterController(shared, Sweep(shared, context.metrics)),
+        ClusterController(shared, Sweep(shared, figures)),
         NetworkController(shared),
         RouterController(shared),
         SecurityGroupController(shared),

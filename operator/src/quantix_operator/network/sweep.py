@@ -11,7 +11,6 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 
 import structlog
-from prometheus_client import Gauge
 
 from quantix_api.resources import (
     CLUSTER_CONFIG_MAP,
@@ -24,8 +23,8 @@ from quantix_api.resources import (
 )
 from quantix_client.errors import NotFound
 from quantix_client.reflector import Change
-from quantix_operator.metrics import Metrics
 from quantix_operator.network.controller import NetworkContext
+from quantix_operator.network.figures import NetworkFigures
 from quantix_operator.northbound.guard import Verdict, judge_orphans
 from quantix_operator.northbound.words import message
 
@@ -39,15 +38,10 @@ _REMEMBERED = 10_000
 class Sweep:
     """See the module."""
 
-    def __init__(self, context: NetworkContext, metrics: Metrics) -> None:
+    def __init__(self, context: NetworkContext, figures: NetworkFigures) -> None:
         self._context = context
         self._deleting: OrderedDict[str, None] = OrderedDict()
-        self._rows = Gauge(
-            "quantix_operator_northbound_rows",
-            "Rows of the network database: ours, foreign, and held back as suspicious to remove",
-            ["whose"],
-            registry=metrics.registry,
-        )
+        self._rows = figures.rows
         for resource in OWNERS:
             context.cache.subscribe(resource, self._remember)
 

@@ -17,9 +17,9 @@ from quantix_api.vm_status import NicStatus
 class NicsResult:
     """How far the NICs of a VM are.
 
-    `nics` holds every NIC that has its port, in spec's order. `reason` and `message` are those of the condition
-    NetworkReady: AllReady exactly when `ready`. `retry_after_s` is set when nobody else will wake the VM's
-    reconciler; whatever it waits for besides (a Network, an address) is an object that it should watch.
+    `nics` holds every NIC that has its port, in spec's order. `reason` and `message` are those of the
+    condition NetworkReady: AllReady exactly when `ready`. `retry_after_s` is set when nobody else will wake
+    the VM's reconciler; whatever it waits for besides (a Network, a group) is an object that it watches.
     """
 
     nics: tuple[NicStatus, ...]

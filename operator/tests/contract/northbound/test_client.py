@@ -169,3 +169,19 @@ async def test_a_second_operator_waits_for_the_lock(northbound: Northbound, data
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_each_transaction_is_told(database: OvnCentral) -> None:
+    told: list[tuple[str, int]] = []
+    client = Northbound(
+        database.northbound, CLUSTER, on_transaction=lambda outcome, rows, _s: told.append((outcome, rows))
+    )
+    task = asyncio.create_task(client.run())
+    await client.converge(NETWORK.uid, [switch()])
+    await client.converge(NETWORK.uid, [switch()])
+    with pytest.raises(InvariantError):
+        await client.converge(NETWORK.uid, [NETWORK.row("Logical_Switch", "wrong", name=7)])
+    assert told == [("committed", 1), ("InternalError", 2)]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -314,3 +314,15 @@ async def test_an_empty_cache_does_not_empty_the_network(here: World) -> None:
         here.cache.remove(VIRTUAL_MACHINES, here.live(VIRTUAL_MACHINES, key))
     await here.settle()
     assert (await here.northbound.count())[0] == rows
+    held = here.metrics.registry.get_sample_value("quantix_operator_northbound_rows", {"whose": "suspicious"})
+    assert held == 60
+
+
+async def test_what_nobody_owns_and_is_little_is_removed(here: World, database: OvnCentral) -> None:
+    database.nbctl("ls-add", "foreign")
+    key = guest(here, "web-1", securityGroups=[])
+    result = await here.ensure(key)
+    here.cache.remove(VIRTUAL_MACHINES, here.live(VIRTUAL_MACHINES, key))
+    await here.settle()
+    assert str(result.nics[0].port) not in database.nbctl("show")
+    assert "(foreign)" in database.nbctl("show")

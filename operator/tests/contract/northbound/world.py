@@ -32,6 +32,7 @@ from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.metrics import Metrics
 from quantix_operator.network.cluster import KEY, ClusterController
 from quantix_operator.network.controller import QUIET_S, NetworkContext, NetworkController
+from quantix_operator.network.figures import NetworkFigures
 from quantix_operator.network.sweep import Sweep
 from quantix_operator.nics.feed import LedgerFeed
 from quantix_operator.nics.ledger import Ledger
@@ -122,6 +123,7 @@ class World:
 
     def restart(self) -> None:
         """Forget everything that an operator keeps in memory, as a new process would."""
+        self.metrics = Metrics()
         api = cast("ApiClient", self.api)
         self.ledger = Ledger()
         self.context = NetworkContext(
@@ -135,7 +137,7 @@ class World:
         )
         feed = LedgerFeed(self.cache, self.objects, self.ledger)
         self.ports = NicPorts(api, self.objects, self.northbound, self.ledger, feed)
-        self.cluster = ClusterController(self.context, Sweep(self.context, Metrics()))
+        self.cluster = ClusterController(self.context, Sweep(self.context, NetworkFigures(self.metrics)))
         self.networks = NetworkController(self.context)
         self.routers = RouterController(self.context)
         self.groups = SecurityGroupController(self.context)

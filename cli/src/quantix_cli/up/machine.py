@@ -69,7 +69,8 @@ def judge_machine(facts: MachineFacts, settings: UpSettings) -> str:
         )
     if facts.system != "debian" or facts.version not in SUPPORTED:
         name = f"{facts.system.capitalize()} {facts.version}".strip()
-        raise PermanentError("SystemNotSupported", f"{name} is not supported; Debian 12 and 13 are.")
+        supported = "12 and 13 are" if facts.system == "debian" else "Debian 12 and 13 are"
+        raise PermanentError("SystemNotSupported", f"{name} is not supported; {supported}.")
     if facts.machine != "x86_64":
         raise PermanentError("SystemNotSupported", f"{facts.machine} is not supported; x86_64 is.")
     memory = gibibytes(facts.memory_bytes)

@@ -24,6 +24,10 @@ class UpLog:
         self._file.flush()
         return self.lines
 
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
+
     @property
     def place(self) -> str:
         """Where the last line is, as PATH:LINE."""

@@ -1,0 +1,235 @@
+"""What `qx up` decides: whether a machine is fit, which subnets are free, what a new installation holds."""
+
+import base64
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+import yaml
+
+import quantix_api
+from quantix_api import resources
+from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.layout import Layout
+from quantix_cli.up import clean, credentials, defaults, kvm, links, machine, manifests, packages, subnets
+from quantix_cli.up.network_databases import parse_map
+from quantix_cli.up.settings import CHECKOUT, read_settings
+from quantix_cli.up.site import complaint
+
+GIB = 2**30
+SETTINGS = read_settings({})
+FIT = machine.MachineFacts(
+    is_root=True,
+    system="debian",
+    version="12",
+    machine="x86_64",
+    cores=2,
+    memory_bytes=24 * GIB,
+    free_disk_bytes=61 * GIB,
+    is_installed=False,
+    port_owner=None,
+)
+
+
+def test_a_fit_machine_is_described_in_one_line() -> None:
+    assert machine.judge_machine(FIT, SETTINGS) == "Debian 12, 2 cores, 24 GiB memory, 61 GiB free disk"
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (
+            replace(FIT, is_root=False),
+            "make up needs root: it installs packages and starts VMs. Try: sudo make up.",
+        ),
+        (replace(FIT, version="11"), "Debian 11 is not supported; 12 and 13 are."),
+        (
+            replace(FIT, system="ubuntu", version="24.04"),
+            "Ubuntu 24.04 is not supported; Debian 12 and 13 are.",
+        ),
+        (
+            replace(FIT, free_disk_bytes=int(8.1 * GIB)),
+            "8.1 GiB of disk are free, 15 GiB are needed. "
+            "Try: free some, or set QUANTIX_ROOT to a larger disk.",
+        ),
+        (
+            replace(FIT, port_owner="k3s-server (pid 812)"),
+            "Port 6443 is taken by k3s-server (pid 812). "
+            "Try: stop it, use it (QUANTIX_KUBECONFIG=…), or set QUANTIX_API_PORT.",
+        ),
+    ],
+)
+def test_an_unfit_machine_is_told_why_and_what_to_do(facts: machine.MachineFacts, sentence: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        machine.judge_machine(facts, SETTINGS)
+    assert str(caught.value) == sentence
+
+
+def test_a_machine_that_is_set_up_needs_little_more_disk() -> None:
+    machine.judge_machine(replace(FIT, is_installed=True, free_disk_bytes=2 * GIB), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "environment", [{"QUANTIX_ROOT": "/" + "x" * 40}, {"QUANTIX_ROOT": "here"}, {"QUANTIX_API_PORT": "0"}]
+)
+def test_settings_that_cannot_be_are_refused(environment: dict[str, str]) -> None:
+    with pytest.raises(PermanentError):
+        read_settings(environment)
+
+
+def test_the_first_subnet_that_nothing_uses_is_taken() -> None:
+    candidates = ("10.77.0.0/24", "172.27.77.0/24")
+    assert subnets.choose_subnet(candidates, []) == "10.77.0.0/24"
+    assert subnets.choose_subnet(candidates, [IPv4Network("10.0.0.0/8")]) == "172.27.77.0/24"
+    with pytest.raises(PermanentError, match=r"10\.77\.0\.0/24, 172\.27\.77\.0/24 overlap"):
+        subnets.choose_subnet(candidates, [IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12")])
+
+
+def test_routes_and_resolvers_count_as_used_but_not_the_default_route() -> None:
+    routes = (
+        '[{"dst":"default"},{"dst":"10.0.0.0/8"},{"type":"local","dst":"127.0.0.0/8"},{"dst":"192.0.2.7"}]'
+    )
+    assert subnets.read_routes(routes) == [IPv4Network("10.0.0.0/8"), IPv4Network("192.0.2.7/32")]
+    names = "search x\nnameserver 10.77.0.2\nnameserver ::1\nnameserver fe80::1%eth0\n"
+    assert subnets.read_resolvers(names) == [IPv4Network("10.77.0.2/32")]
+
+
+def test_the_subnets_of_the_lists_do_not_overlap_each_other() -> None:
+    every = [IPv4Network(cidr) for cidr in (*subnets.GUEST_SUBNETS, *subnets.OUTSIDE_SUBNETS)]
+    assert not [(a, b) for a in every for b in every if a is not b and a.overlaps(b)]
+
+
+def every_default() -> list[defaults.Default]:
+    networks = [defaults.guest_network("10.77.0.0/24"), defaults.outside_network("10.78.0.0/24")]
+    return [*defaults.basics(Path("/var/lib/quantix/pools/local")), *networks, defaults.router()]
+
+
+@pytest.mark.parametrize("default", every_default(), ids=lambda d: f"{d.resource.kind}-{d.name}")
+def test_defaults_are_what_the_models_know(default: defaults.Default) -> None:
+    model = getattr(quantix_api, default.resource.kind)
+    named = {"apiVersion": default.resource.api_version, "kind": default.resource.kind, **default.manifest}
+    parsed = quantix_api.to_manifest(model.model_validate(named))
+    assert set(default.manifest["spec"]) <= set(parsed["spec"])
+
+
+def test_the_example_holds_kinds_that_are_known() -> None:
+    example = list(yaml.safe_load_all((CHECKOUT / "examples/first-vm.yaml").read_text()))
+    assert [manifests.resource_of(item) for item in example] == [
+        resources.SECURITY_GROUPS,
+        resources.VIRTUAL_MACHINES,
+    ]
+
+
+def test_a_bootstrap_token_is_for_one_host_and_ten_minutes() -> None:
+    now = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+    secret = credentials.render_bootstrap_secret("box", "abcdef", "0123456789abcdef", now)
+    data = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+    assert secret["metadata"]["name"] == "bootstrap-token-abcdef"
+    assert data["host"] == "box"
+    assert data["expiration"] == "2026-11-24T01:10:00Z"
+    assert data["auth-extra-groups"] == "system:bootstrappers:quantix"
+    assert "usage-bootstrap-signing" not in data
+
+
+def test_credentials_are_readable_by_root_only(tmp_path: Path) -> None:
+    credentials.write_private(tmp_path / "sub/kubeconfig", "secret")
+    assert (tmp_path / "sub/kubeconfig").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_stands_in_the_way_of_kvm_is_said(tmp_path: Path) -> None:
+    device, processor, paravirtual = tmp_path / "kvm", tmp_path / "cpuinfo", tmp_path / "pvm"
+    assert kvm.obstacle(device, processor, paravirtual) == f"there is no {device}"
+    device.touch()
+    processor.write_text("flags\t\t: fpu sse\n")
+    assert kvm.obstacle(device, processor, paravirtual) == "the CPU offers no vmx or svm"
+    processor.write_text("flags\t\t: fpu vmx sse\n")
+    assert kvm.obstacle(device, processor, paravirtual) == ""
+    paravirtual.mkdir()
+    assert "paravirtual" in kvm.obstacle(device, processor, paravirtual)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (["Err:1 http://deb.debian.org", "  Temporary failure resolving 'deb.debian.org'"], "MirrorSilent"),
+        (["E: Packages need to be removed but remove is disabled."], "PackagesFailed"),
+    ],
+)
+def test_apts_many_sentences_become_one(said: list[str], reason: str) -> None:
+    error: QuantixError = packages.explain_failure(said)
+    assert error.reason == reason
+    assert error.hint
+
+
+def test_a_lock_that_another_process_holds_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    packages.refuse_when_locked(lock)
+    code = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX);"
+        "print(1, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        try:
+            with pytest.raises(QuantixError, match=rf"another apt is running \(pid {holder.pid}, \S+\)"):
+                packages.refuse_when_locked(lock)
+        finally:
+            holder.kill()
+
+
+def test_a_mount_below_an_installation_is_seen_before_anything_is_removed() -> None:
+    info = "30 20 8:1 / /var/lib/quantix/pools/big rw - xfs x rw\n31 20 8:1 / /var/lib/other rw - xfs x rw"
+    found = clean.mounts_below(clean.directories(Layout(Path("/"))), info)
+    assert found == [Path("/var/lib/quantix/pools/big")]
+
+
+def test_links_of_others_are_never_ours(tmp_path: Path) -> None:
+    settings = read_settings({"QUANTIX_CACHE": str(tmp_path / "cache")})
+    foreign, ours, file = tmp_path / "foreign", tmp_path / "ours", tmp_path / "file"
+    foreign.symlink_to("/usr/bin/kubectl")
+    ours.symlink_to(tmp_path / "cache/controlplane/abc/quantix-controlplane")
+    file.touch()
+    assert [links.is_ours(path, settings) for path in (foreign, ours, file)] == [False, True, False]
+
+
+def test_a_map_of_open_vswitch_is_read() -> None:
+    text = '{hostname=vm, ovn-remote="unix:/tmp/x", "quantix.io/host"="a-b", rundir="/var, {x}"}'
+    assert parse_map(text) == {
+        "hostname": "vm",
+        "ovn-remote": "unix:/tmp/x",
+        "quantix.io/host": "a-b",
+        "rundir": "/var, {x}",
+    }
+    assert parse_map("{}") == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("Port 6443 is taken. Try: another.", "Port 6443 is taken. Try: another."),
+        ('{"event": "hostd ends", "error": "denied"}', "denied"),
+        ('{"event": "started"}', ""),
+        ("{broken", ""),
+    ],
+)
+def test_the_complaint_of_a_service_is_found_in_its_log(line: str, text: str) -> None:
+    assert complaint(line) == text
+
+
+def test_the_bootstrap_needs_nothing_but_the_standard_library() -> None:
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]; import quantix_cli.up.bootstrap;"
+        "files = [getattr(module, '__file__', None) or '' for module in sys.modules.values()];"
+        "sys.exit(', '.join(file for file in files if 'site-packages' in file) or 0)"
+    )
+    sources = [str(CHECKOUT / "crds/src"), str(CHECKOUT / "cli/src")]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, *sources], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

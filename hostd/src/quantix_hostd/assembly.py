@@ -51,6 +51,7 @@ from quantix_hostd.settings import Settings
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
+from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore
@@ -76,6 +77,7 @@ class Hostd:
         self.machine = Machine().read()
         self.kvm = KvmVerdict(Accelerator.TCG, "it was not tried yet")
         self.versions: Mapping[str, str] = {}
+        self.firmware = installed_firmware()
         self.cluster_uid = ""
         self.owner = FileOwner.of_qemu(settings.qemu_user)
         self.ovs = OvsClient(settings.ovs_db)
@@ -150,6 +152,7 @@ class Hostd:
             kvm=self.kvm.accelerator is Accelerator.KVM,
             userspace_switch=self.host.facts.userspace,
             machine_type=self.versions.get("machineType", ""),
+            firmware=self.firmware,
         )
 
     def _build_controllers(self) -> None:

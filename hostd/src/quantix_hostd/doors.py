@@ -100,10 +100,10 @@ class Doors:
         parts.host.shutting_down = True
         parts.dispatcher.add(HOSTS, parts.settings.name)
         names = {manifest["metadata"]["uid"]: key for key, manifest in parts.stores[VIRTUAL_MACHINES].items()}
-        guests = [guest.vm_uid or guest.name for guest in await parts.machines.guests_left()]
+        guests = await parts.machines.guests_left()
         await parts.machines.shut_down_guests()
         left = guests
         while left:
             await asyncio.sleep(_LOOK_S)
-            left = [guest.name for guest in await parts.machines.guests_left()]
+            left = await parts.machines.guests_left()
         return sorted(names.get(uid, uid) for uid in guests)

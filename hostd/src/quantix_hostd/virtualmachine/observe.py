@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantix_api import Network, StoragePool, VirtualMachine, Volume
-from quantix_api.errors import QuantixError, TransientError, WaitingError
+from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.quantities import size_bytes
 from quantix_hostd.clients.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.clients.hypervisor import DomainSnapshot
+from quantix_hostd.clients.tcp_probe import answers_on_tcp
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, DomainSpec, domain_name
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.virtualmachine.desired import (
@@ -74,8 +75,20 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
     if seen.vm is None or not seen.is_mine:
         return seen
     wanted, waiting = _wanted(seen, tools)
-    problems = await tools.ports.problems(seen.ports) if seen.live is not None else ()
-    return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems)
+    if seen.live is None:
+        return replace(seen, wanted=wanted, waiting=waiting)
+    problems = await tools.ports.problems(seen.ports)
+    answers = await _guest_answers(seen.vm)
+    return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems, guest_answers=answers)
+
+
+async def _guest_answers(vm: VirtualMachine) -> bool:
+    """Whether the guest answers on the TCP port that spec.readiness names; True where it names none."""
+    port = vm.spec.readiness.tcp_port if vm.spec.readiness else None
+    if port is None:
+        return True
+    addresses = [address for nic in vm.status.nics for address in nic.addresses]
+    return bool(addresses) and await answers_on_tcp(addresses[0], port)
 
 
 def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixError | None]:
@@ -189,8 +202,8 @@ def _has_room(places: tuple[VolumePlace, ...]) -> bool:
     for pool in {place.pool_path for place in places}:
         try:
             space = os.statvfs(pool)
-        except OSError as error:
-            raise TransientError("PoolUnreachable", f"{pool} cannot be read. Said: {error}.") from error
+        except OSError:
+            return False
         if space.f_bavail * space.f_frsize < _ROOM_BYTES:
             return False
     return True

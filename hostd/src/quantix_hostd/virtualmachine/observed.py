@@ -51,6 +51,7 @@ class Observed:
     wanted: DomainSpec | None = None
     waiting: QuantixError | None = None
     port_problems: tuple[PortProblem, ...] = ()
+    guest_answers: bool = True
     pool_has_room: bool = True
 
     @property
@@ -78,3 +79,11 @@ class Observed:
     @property
     def places(self) -> tuple[VolumePlace, ...]:
         return tuple(claim.place for claim in self.claims)
+
+
+def guest_is_ready(observed: Observed) -> bool:
+    """Whether the guest does what spec.readiness waits for; True where it waits for nothing."""
+    readiness = observed.vm.spec.readiness if observed.vm else None
+    if readiness is None:
+        return True
+    return observed.agent_connected if readiness.agent is not None else observed.guest_answers

@@ -19,7 +19,7 @@ from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_client import Change, NotFound, apply_if_changed
-from quantix_hostd.clients.hypervisor import DomainEvent, DomainSummary, EventKind
+from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.virtualmachine.apply import Subject, apply
@@ -55,6 +55,7 @@ class VirtualMachineReconciler:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._passing_since: dict[str, float] = {}
         self._shutting_down = False
+        self._reported_released: set[str] = set()
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the VM with this UID nearer; returns seconds until the next look.
@@ -115,9 +116,11 @@ class VirtualMachineReconciler:
         self._shutting_down = True
         await self.resync()
 
-    async def guests_left(self) -> tuple[DomainSummary, ...]:
-        """Domains of ours that still exist on this host."""
-        return tuple(domain for domain in await self._tools.hypervisor.domains() if domain.vm_uid)
+    async def guests_left(self) -> tuple[str, ...]:
+        """UIDs of VMs that still have something here, or whose release has not been reported yet."""
+        defined = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
+        assigned = set(self._tools.objects.virtual_machine_uids())
+        return tuple(sorted(defined | (assigned - self._reported_released)))
 
     async def _advance(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
         for _ in range(_MAX_ROUNDS):
@@ -151,9 +154,16 @@ class VirtualMachineReconciler:
             )
         except NotFound:
             return None
+        self._note_released(observed.uid, plan)
         if written is not None:
             _log_change(vm, verdict)
         return None
+
+    def _note_released(self, uid: str, plan: Plan) -> None:
+        if plan.record.released:
+            self._reported_released.add(uid)
+        else:
+            self._reported_released.discard(uid)
 
     def _not_worth_a_write_s(self, uid: str, verdict: Verdict) -> float:
         if not verdict.passing:

@@ -23,7 +23,7 @@ from quantix_hostd.virtualmachine.actions import (
     WirePorts,
 )
 from quantix_hostd.virtualmachine.moments import time_text
-from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.record import Record, StopReason
 from quantix_hostd.virtualmachine.start_plan import WIRE_TIMEOUT_S
 from quantix_hostd.virtualmachine.steps import Plan, with_record
@@ -32,7 +32,8 @@ _ASK_AGAIN_S = 10.0
 # after the grace period: a SIGTERM that lets QEMU finish its writes, and only then a SIGKILL
 _GRACEFUL_KILL_S = 15.0
 _RESUME_AGAIN_S = 10.0
-_PORT_LOOK_S = 10.0
+_PORT_LOOK_S = 2.0
+_GUEST_LOOK_S = 2.0
 _KILLED = 0.0
 
 
@@ -57,8 +58,15 @@ def _plan_power(observed: Observed, record: Record) -> Plan:
     record, reset = _reset(observed, record)
     actions += reset
     actions += _live_changes(observed)
-    requeue = 0.0 if actions else _PORT_LOOK_S if observed.port_problems else _next_restart_s(observed)
+    requeue = 0.0 if actions else _next_look_s(observed)
     return with_record(observed, record, *actions, requeue_after_s=requeue)
+
+
+def _next_look_s(observed: Observed) -> float | None:
+    """What changes without an event: ports, the guest's answer, the time of a restart."""
+    if not guest_is_ready(observed):
+        return _GUEST_LOOK_S
+    return _PORT_LOOK_S if observed.port_problems else _next_restart_s(observed)
 
 
 def _plan_stop(observed: Observed, record: Record) -> Plan:

@@ -12,7 +12,7 @@ from quantix_api.errors import InvariantError, PermanentError, QuantixError, Wai
 from quantix_api.messages import message_of, render
 from quantix_hostd.clients.hypervisor import DomainState
 from quantix_hostd.clients.ovs_ports import PortProblem
-from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.record import StopReason
 from quantix_hostd.virtualmachine.steps import Plan
 
@@ -72,7 +72,7 @@ def _active(observed: Observed, plan: Plan) -> Verdict:
         problem = observed.port_problems[0]
         return Verdict("Running", False, problem.reason, _port_text(observed, problem))
     readiness = observed.vm.spec.readiness
-    if readiness is not None and readiness.agent is not None and not observed.agent_connected:
+    if readiness is not None and not guest_is_ready(observed):
         return _guest_not_ready(observed, readiness.timeout_seconds)
     return Verdict("Running", True, "Running", render("Running", host=host).text)
 
@@ -93,7 +93,11 @@ def _starting(observed: Observed, wait: QuantixError | None) -> Verdict:
 
 def _guest_not_ready(observed: Observed, timeout_s: int) -> Verdict:
     assert observed.vm is not None
-    text = render("GuestNotReady", seconds=timeout_s, name=observed.vm.metadata.name).text
+    name, readiness = observed.vm.metadata.name, observed.vm.spec.readiness
+    if readiness is not None and readiness.tcp_port is not None:
+        text = render("GuestNotReady", port=readiness.tcp_port, seconds=timeout_s, name=name).text
+    else:
+        text = render("GuestNotReady", seconds=timeout_s, name=name).text
     waited_s = observed.now_s - observed.record.started_s
     return Verdict("Running", False, "GuestNotReady", text, passing=waited_s < timeout_s)
 

@@ -92,6 +92,9 @@ class HostController:
                 f"Host {name} is another machine already (its hostUID is {known}, this one's {own})",
                 f"give this machine another --name; or, if it replaces that one, kubectl delete host {name}",
             )
+        if self._tools.network is not None:
+            # VMs may be rendered before the first look at the network, and depend on the kind of switch
+            self.facts = await self._tools.network.first_facts()
         return host
 
     async def reconcile(self, key: str) -> float | None:

@@ -53,6 +53,10 @@ class HostNetwork:
         self._southbound = southbound
         self._datapath: str | None = None
 
+    async def first_facts(self) -> NetworkFacts:
+        """What is known before anything was put right: how Open vSwitch moves packets here."""
+        return NetworkFacts(userspace=await self._known_datapath() == "netdev")
+
     async def ensure(self, host: Host, networks: Iterable[Network]) -> NetworkFacts:
         """Put everything right and tell how it is. What cannot be put right is in the facts."""
         links = dict(await self._clients.netlink.links())

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 OWNERS = (NETWORKS, ROUTERS, SECURITY_GROUPS, VIRTUAL_MACHINES)
 ALLOWED_KEY = "networkDeletionsUntil"
+SWEEP_S = 60.0
 _REMEMBERED = 10_000
 
 
@@ -41,6 +42,8 @@ class Sweep:
     def __init__(self, context: NetworkContext, figures: NetworkFigures) -> None:
         self._context = context
         self._deleting: OrderedDict[str, None] = OrderedDict()
+        self._last_s: float | None = None
+        self._settled = True
         self._rows = figures.rows
         for resource in OWNERS:
             context.cache.subscribe(resource, self._remember)
@@ -53,7 +56,16 @@ class Sweep:
                 self._deleting.popitem(last=False)
 
     async def run(self) -> bool:
-        """Sweep once; False when something is held back. Raises NorthboundUnreachable."""
+        """Sweep, but at most once a minute; False when something is held back. Raises
+        NorthboundUnreachable.
+        """
+        now_s = self._context.clock.monotonic()
+        if self._last_s is None or now_s - self._last_s >= SWEEP_S:
+            self._settled = await self._sweep()
+            self._last_s = now_s
+        return self._settled
+
+    async def _sweep(self) -> bool:
         northbound = self._context.northbound
         ours, foreign = await northbound.count()
         self._rows.labels("ours").set(ours)

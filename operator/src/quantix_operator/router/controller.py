@@ -23,6 +23,7 @@ from quantix_operator.nics.ledger import Assignment
 from quantix_operator.router.observe import (
     OUTSIDE_KEY,
     Legs,
+    inside_key,
     observe_legs,
     router_claimant,
     router_owner,
@@ -51,14 +52,21 @@ class RouterController:
     def _recall(self) -> None:
         """Enter the addresses that routers have into the ledger, before any new one is given out."""
         for router in self._context.objects.list(Router):
-            external = router.spec.external
-            if external is None or router.status.address is None:
+            namespace = router.metadata.namespace or ""
+            for item in router.spec.networks:
+                network = self._context.objects.get(Network, f"{namespace}/{item.name}")
+                if network is not None and item.address is not None:
+                    self._hold(router, inside_key(network.metadata.uid), network, item.address)
+            external, address = router.spec.external, router.status.address
+            if external is None or address is None:
                 continue
-            key = resolve_network_key(router.metadata.namespace or "", external.network)
-            network = self._context.objects.get(Network, key)
+            network = self._context.objects.get(Network, resolve_network_key(namespace, external.network))
             if network is not None:
-                assignment = Assignment(network.metadata.uid, "", (router.status.address,))
-                self._context.ledger.hold(router_claimant(router, OUTSIDE_KEY), assignment)
+                self._hold(router, OUTSIDE_KEY, network, address)
+
+    def _hold(self, router: Router, key: str, network: Network, address: str) -> None:
+        assignment = Assignment(network.metadata.uid, "", (address,))
+        self._context.ledger.hold(router_claimant(router, key), assignment)
 
     async def reconcile(self, key: str) -> float | None:
         """Bring one Router about."""

@@ -39,6 +39,11 @@ class Legs:
     problem: Fact | None
 
 
+def inside_key(network_uid: str) -> str:
+    """What the leg in a network is called in the ledger and in rows."""
+    return f"inside/{network_uid}"
+
+
 def router_owner(cluster_uid: str, router: Router) -> Owner:
     """The owner of the rows of a Router."""
     return Owner(cluster_uid, router.metadata.uid, "Router", router.key)
@@ -84,7 +89,7 @@ def _inside(context: NetworkContext, router: Router) -> tuple[list[InsideLeg], l
         mtu, _ = choose_mtu(network, underlay_mtus(hosts))
         addresses, own = _inside_addresses(view, item.address)
         mac = view.gateway_mac
-        key = f"inside/{view.uid}"
+        key = inside_key(view.uid)
         if own is not None:
             mac = identity.mac_address(
                 identity.MAC_ROUTER_PORT, context.cluster_uid, router.metadata.uid, key
@@ -179,12 +184,19 @@ def _outside_addresses(context: NetworkContext, router: Router, view: NetworkVie
     recorded = context.ledger.assignment(claimant.uid, claimant.key)
     kept = recorded.addresses if recorded is not None and recorded.network_uid == view.uid else ()
     chosen: list[str] = []
+    taken = context.ledger.addresses(view.uid)
     for subnet in view.subnets:
-        candidates = [item for item in (asked, *kept) if item is not None]
-        inside = (item for item in candidates if ip_address(item) in subnet.pool.prefix)
-        address = next(inside, None)
+        address = next(
+            (
+                item
+                for item in (asked, *kept)
+                if item is not None
+                and ip_address(item) in subnet.pool.prefix
+                and (item not in taken or taken[item].uid == claimant.uid)
+            ),
+            None,
+        )
         if address is None:
-            taken = context.ledger.addresses(view.uid)
             found = allocate(subnet.pool, taken, claimant.uid, claimant.key)
             address = str(found) if found is not None else None
         if address is not None:

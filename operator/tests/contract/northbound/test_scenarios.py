@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -271,6 +272,34 @@ async def test_subnets_that_overlap_are_not_joined_by_one_router(here: World) ->
     assert "10.77.0.128/25 overlaps 10.77.0.0/24" in text
 
 
+async def test_two_routers_get_different_addresses_outside_and_keep_them(here: World) -> None:
+    asked = here.live(ROUTERS, f"{SHARED}/default")["status"]["address"]
+    spec = {"networks": [], "external": {"network": "outside", "address": asked}}
+    here.add(ROUTERS, "second", spec)
+    await here.settle()
+    second = here.live(ROUTERS, f"{SHARED}/second")["status"]["address"]
+    assert second != asked
+    here.restart()
+    await here.settle()
+    assert here.live(ROUTERS, f"{SHARED}/default")["status"]["address"] == asked
+    assert here.live(ROUTERS, f"{SHARED}/second")["status"]["address"] == second
+
+
+async def test_a_network_has_one_gateway_and_the_elder_router_is_it(here: World) -> None:
+    here.add(ROUTERS, "second", {"networks": [{"name": "default"}]})
+    await here.settle()
+    assert here.ready(ROUTERS, f"{SHARED}/default")[0] == "Programmed"
+    reason, text = here.ready(ROUTERS, f"{SHARED}/second")
+    assert reason == "SubnetOverlap"
+    assert "router default" in text
+    here.change(ROUTERS, f"{SHARED}/second", spec={"networks": [{"name": "default", "address": "10.77.0.9"}]})
+    await here.settle()
+    assert here.ready(ROUTERS, f"{SHARED}/second")[0] == "Programmed"
+    taken = await here.ensure(guest(here, "web-1", addresses=["10.77.0.9"], securityGroups=[]))
+    assert taken.reason == "AddressInUse"
+    assert "router quantix-shared/second" in taken.message
+
+
 async def test_without_a_host_there_is_no_way_out(database: OvnCentral) -> None:
     async with world(database.northbound) as made:
         installation(made)
@@ -316,6 +345,13 @@ async def test_an_empty_cache_does_not_empty_the_network(here: World) -> None:
     assert (await here.northbound.count())[0] == rows
     held = here.metrics.registry.get_sample_value("quantix_operator_northbound_rows", {"whose": "suspicious"})
     assert held == 60
+    here.api.config = {"networkDeletionsUntil": "yesterday"}
+    await here.settle()
+    assert (await here.northbound.count())[0] == rows
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    here.api.config = {"networkDeletionsUntil": tomorrow.isoformat(timespec="seconds")}
+    await here.settle()
+    assert (await here.northbound.count())[0] < rows - 50
 
 
 async def test_what_nobody_owns_and_is_little_is_removed(here: World, database: OvnCentral) -> None:

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from quantix_api import VirtualMachine
 from quantix_api.resources import (
+    CONFIG_MAPS,
     FINALIZER,
     HOSTS,
     NAMESPACES,
@@ -31,9 +32,9 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.metrics import Metrics
 from quantix_operator.network.cluster import KEY, ClusterController
-from quantix_operator.network.controller import QUIET_S, NetworkContext, NetworkController
+from quantix_operator.network.controller import NetworkContext, NetworkController
 from quantix_operator.network.figures import NetworkFigures
-from quantix_operator.network.sweep import Sweep
+from quantix_operator.network.sweep import SWEEP_S, Sweep
 from quantix_operator.nics.feed import LedgerFeed
 from quantix_operator.nics.ledger import Ledger
 from quantix_operator.nics.ports import NicPorts
@@ -56,6 +57,8 @@ class MemoryApi(FakeStatusApi):
         super().__init__()
         self._cache = cache
         self._created = 0
+        self.config: dict[str, str] | None = None
+        """Data of the ConfigMap `quantix-cluster`."""
 
     def add(self, resource: Resource, manifest: Manifest) -> Manifest:
         """Store an object as if a user had made it; each is a second younger than the one before."""
@@ -81,7 +84,9 @@ class MemoryApi(FakeStatusApi):
         return self.add(resource, obj)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
-        raise NotFound(f"{resource.plural} {name} is not there")
+        if resource != CONFIG_MAPS or self.config is None:
+            raise NotFound(f"{resource.plural} {name} is not there")
+        return {"metadata": {"name": name, "namespace": namespace}, "data": self.config}
 
     async def patch(
         self, resource: Resource, name: str, patch: Manifest, namespace: str | None = None, **_: Any
@@ -187,7 +192,7 @@ class World:
             ):
                 for item in self.cache.list(resource):
                     await controller.reconcile(key_of(item))
-            self.clock.now_s += QUIET_S
+            self.clock.now_s += SWEEP_S
 
     async def ensure(self, key: str) -> NicsResult:
         """What the VM controller does: program the ports and write what came of it."""

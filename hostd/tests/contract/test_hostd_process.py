@@ -10,7 +10,8 @@ import os
 import signal
 import ssl
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import aiohttp
 import pytest
 import yaml
 
+from quantix_lab.control_plane import ControlPlaneError
 from quantix_lab.host_cluster import HostCluster, host_cluster
 
 _EXIT_CONFIG = 78
@@ -38,6 +40,14 @@ def cluster() -> Iterator[HostCluster]:
 def apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
     body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(body))
+
+
+def accepted(write: Callable[[], None]) -> bool:
+    try:
+        write()
+    except ControlPlaneError:
+        return False
+    return True
 
 
 def place(cluster: HostCluster, kind: str, name: str, namespace: str = "default") -> None:
@@ -272,6 +282,32 @@ def test_kill_9_leaves_nothing_behind_that_hinders_the_next(cluster: HostCluster
     cluster.start_hostd()
     cluster.eventually(lambda: cluster.log("hostd").count("hostd runs") > marks)
     cluster.eventually(lambda: not draft.exists())
+
+
+def test_the_loss_of_the_api_is_waited_out(cluster: HostCluster) -> None:
+    running = cluster.processes["hostd"]
+    renewed = cluster.get("lease", "h1", "quantix-hosts")["spec"]["renewTime"]
+    cluster.control_plane.kill9()
+    time.sleep(5.0)
+    cluster.control_plane.start()
+    # A leader that lost the API ends, and its supervisor starts it anew
+    cluster.processes.pop("operator").wait(30)
+    cluster.start_operator()
+    cluster.eventually(lambda: cluster.get("lease", "h1", "quantix-hosts")["spec"]["renewTime"] > renewed)
+    volume = {"kind": "Volume", "metadata": {"name": "v3", "namespace": "default"}, "spec": {"size": "1Gi"}}
+    # Admission knows our kinds a moment after the server is ready
+    cluster.eventually(lambda: accepted(lambda: apply(cluster, volume)))
+    cluster.eventually(lambda: accepted(lambda: place(cluster, "volume", "v3")))
+    cluster.eventually(lambda: ready(cluster.get("volume", "v3")) == "True")
+    assert running.poll() is None
+
+
+def test_the_loss_of_libvirt_is_told_and_waited_out(cluster: HostCluster) -> None:
+    cluster.libvirt.stop_daemon("libvirtd", signal.SIGKILL)
+    cluster.kubectl("label", "storagepool", "local", "touched=again", "--overwrite")
+    cluster.eventually(lambda: reason(cluster.get("host", "h1")) == "LibvirtDown", 45.0)
+    cluster.libvirt.start_daemon("libvirtd")
+    cluster.eventually(lambda: reason(cluster.get("host", "h1")) == "Healthy")
 
 
 def test_another_machine_with_this_name_is_refused(cluster: HostCluster) -> None:

@@ -25,7 +25,7 @@ from quantix_api.errors import PermanentError, TransientError
 _MAX_REDIRECTS = 5
 _CHUNK_BYTES = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LATER = "it is asked again by itself; correct spec.url in a new image if it is wrong"
+_LATER = "check the network; if the address is wrong, make a new image with another spec.url"
 # Instance metadata services outside the link-local ranges (EC2 over IPv6, Alibaba)
 _METADATA = frozenset(ipaddress.ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200"))
 

@@ -85,6 +85,7 @@ class EventRecorder:
         """Tell that something happened to the object `regarding` (with apiVersion and kind)."""
         if self._queue.full():
             self._queue.get_nowait()
+            self._queue.task_done()
             self.dropped += 1
         self._queue.put_nowait(Note(regarding, reason, text, type, action or reason, reporter))
 

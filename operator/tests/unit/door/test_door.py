@@ -104,7 +104,7 @@ def test_a_bug_shows_as_ready_false_and_keeps_what_else_is_owned() -> None:
         "reason": "Programmed",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
-    item = {".": {}, "f:type": {}, "f:status": {}, "f:reason": {}, "f:lastTransitionTime": {}}
+    item: dict[str, Any] = {".": {}, "f:type": {}, "f:status": {}, "f:reason": {}, "f:lastTransitionTime": {}}
     live = owned(
         {"address": "192.0.2.1", "conditions": [ready]},
         {"f:address": {}, "f:conditions": {'k:{"type":"Ready"}': item}},
@@ -121,7 +121,7 @@ def test_a_bug_shows_as_ready_false_and_keeps_what_else_is_owned() -> None:
 
 def test_a_second_failure_keeps_the_time_of_the_first() -> None:
     ready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    item = {".": {}, "f:type": {}, "f:status": {}, "f:lastTransitionTime": {}}
+    item: dict[str, Any] = {".": {}, "f:type": {}, "f:status": {}, "f:lastTransitionTime": {}}
     live = owned({"conditions": [ready]}, {"f:conditions": {'k:{"type":"Ready"}': item}})
     fields = with_internal_error(live, KeyError("x"), NOW)
     assert fields is not None
@@ -129,12 +129,12 @@ def test_a_second_failure_keeps_the_time_of_the_first() -> None:
 
 
 def test_ready_of_hostd_is_not_taken_away() -> None:
-    live = owned({"conditions": [{"type": "Ready", "status": "True", "reason": "Running"}]}, {})
+    live = owned({"conditions": [{"type": "Ready", "status": "True", "reason": "Running"}]}, {".": {}})
     assert with_internal_error(live, KeyError("x"), NOW) is None
 
 
 def test_a_status_that_nobody_wrote_yet_may_be_written() -> None:
-    live = owned({"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending"}]}, {})
+    live = owned({"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending"}]}, {".": {}})
     assert with_internal_error(live, KeyError("x"), NOW) is not None
 
 

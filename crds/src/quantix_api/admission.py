@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from quantix_api.errors import InvariantError
 from quantix_api.messages import fields_of, templates_of
 from quantix_api.resources import GROUP
 
@@ -87,8 +88,13 @@ def mutating(name: str, spec: Manifest) -> tuple[Manifest, Manifest]:
 
 
 def message_expression(reason: str, **fields: str) -> str:
-    """A message of the table as a CEL expression; each field is the CEL expression of a string."""
-    form = next(form for form in templates_of(reason) if fields_of(form) == frozenset(fields))
+    """A message of the table as a CEL expression; each field is the CEL expression of a string.
+
+    Raises InvariantError (`MessageUnknown`) when the table has no such form.
+    """
+    form = next((form for form in templates_of(reason) if fields_of(form) == frozenset(fields)), None)
+    if form is None:
+        raise InvariantError("MessageUnknown", f"There is no message {reason} with fields {sorted(fields)}.")
     parts: list[str] = []
     for literal, name, _, _ in Formatter().parse(f"{form.sentence} Try: {form.hint}."):
         if literal:

@@ -56,7 +56,7 @@ class Fence(ApiModel):
     instances: Annotated[tuple[Address, ...], ordered(1024), Doc("Ceph clients that were shut out.")] = ()
     osd_epoch: Annotated[Count | None, Doc("Epoch of the Ceph map that holds the shut-out.")] = None
     barrier: Annotated[bool | None, Doc("Whether all of Ceph was seen to know that epoch.")] = None
-    power_state: Annotated[str | None, Text(32), Doc("What the host's power controller said.")] = None
+    power_state: Annotated[str | None, Text(32), Doc("What the host's BMC said.")] = None
     by: Annotated[Word | None, Doc("Who confirmed it, with method Manual.")] = None
 
 

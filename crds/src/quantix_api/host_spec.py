@@ -22,13 +22,13 @@ class Taint(ApiModel):
 
 
 class Redfish(ApiModel):
-    """A power controller that speaks Redfish."""
+    """A BMC that speaks Redfish."""
 
     url: Annotated[
         str,
         Text(2048, 1),
-        Rule("self.matches('^https://[^/]+')", "must start with https:// and name the controller"),
-        Live("URL of the controller."),
+        Rule("self.matches('^https://[^/]+')", "must start with https:// and name the BMC"),
+        Live("URL of the BMC."),
     ]
     insecure_tls: Annotated[
         bool, Live("true: its certificate is not checked; whoever is between can then switch the host off.")
@@ -36,9 +36,9 @@ class Redfish(ApiModel):
 
 
 class IPMI(ApiModel):
-    """A power controller that speaks IPMI over LAN."""
+    """A BMC that speaks IPMI over LAN."""
 
-    address: Annotated[str, Text(253, 1), Live("Address of the controller.")]
+    address: Annotated[str, Text(253, 1), Live("Address of the BMC.")]
 
 
 class BMCSecret(ApiModel):
@@ -48,12 +48,12 @@ class BMCSecret(ApiModel):
 
 
 class BMC(ApiModel):
-    """The power controller of the host: with it a failed host can be proven off."""
+    """The baseboard management controller of the host: with it a failed host can be proven off."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (exactly_one("redfish", "ipmi"),)
 
-    redfish: Annotated[Redfish | None, Live("A controller that speaks Redfish.")] = None
-    ipmi: Annotated[IPMI | None, Live("A controller that speaks IPMI.")] = None
+    redfish: Annotated[Redfish | None, Live("A BMC that speaks Redfish.")] = None
+    ipmi: Annotated[IPMI | None, Live("A BMC that speaks IPMI.")] = None
     secret_ref: Annotated[
         BMCSecret | None, Live("Secret in quantix-system with its user and password. Absent: none.")
     ] = None
@@ -132,7 +132,7 @@ class HostSpec(ApiModel):
     taints: Annotated[
         tuple[Taint, ...], keyed("key", "effect"), Live("Keep VMs away that do not tolerate them.")
     ] = ()
-    bmc: Annotated[BMC | None, Live("Its power controller. Absent: none.")] = None
+    bmc: Annotated[BMC | None, Live("Its BMC (the controller of its power). Absent: none.")] = None
     trust_at: Annotated[
         Time | None, Live("Failures up to this time are forgiven, and it gets VMs again.")
     ] = None

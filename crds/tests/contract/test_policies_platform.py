@@ -1,0 +1,255 @@
+"""What hosts and the operator may write on the real API server."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from quantix_lab.api_as import Answer, ApiAs, User
+from quantix_lab.api_objects import (
+    OPERATOR,
+    RESOURCES,
+    SIZED,
+    decide,
+    host_user,
+    make,
+    make_namespace,
+    manifest,
+    may,
+    report,
+)
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
+ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles"
+EVENTS = "/apis/events.k8s.io/v1/namespaces/{}/events"
+
+
+@pytest.fixture
+def namespace(api: ApiAs) -> str:
+    return make_namespace(api)
+
+
+@pytest.fixture
+def h1() -> str:
+    return f"h1-{uuid.uuid4().hex[:8]}"
+
+
+def assigned(api: ApiAs, namespace: str, to: str) -> str:
+    """A VM that the scheduler gave to the host, at epoch 1."""
+    path = make(api, "VirtualMachine", namespace, "web-1", SIZED)
+    answer = report(
+        api, path, "VirtualMachine", OPERATOR, "quantix-scheduler", {"assignment": {"epoch": 1, "host": to}}
+    )
+    assert answer.code == 200, answer.message
+    return path
+
+
+def condition(condition_type: str, reason: str) -> dict[str, Any]:
+    return {
+        "type": condition_type,
+        "status": "True",
+        "reason": reason,
+        "message": "",
+        "lastTransitionTime": "2026-11-23T10:00:00Z",
+    }
+
+
+def test_only_the_scheduler_says_where_a_vm_runs(api: ApiAs, namespace: str, h1: str) -> None:
+    path = assigned(api, namespace, h1)
+    by_admin = api.merge(f"{path}/status", {"status": {"assignment": {"epoch": 9, "host": "h2"}}})
+    assert by_admin.code == 403
+    assert "only Quantix's scheduler writes them" in by_admin.message
+    assert api.merge(f"{path}/status", {"status": {"phase": "Running"}}).code == 200
+
+
+def test_a_host_reports_only_the_vms_that_it_was_given(api: ApiAs, namespace: str, h1: str) -> None:
+    path = assigned(api, namespace, h1)
+    said = {
+        "phase": "Running",
+        "runtime": {"observedEpoch": 1},
+        "conditions": [condition("Ready", "Running")],
+    }
+    own = report(api, path, "VirtualMachine", host_user(h1), "quantix-hostd", said)
+    assert own.code == 200, own.message
+    other = report(api, path, "VirtualMachine", host_user("h2"), "quantix-hostd", said)
+    assert other.code == 403
+    assert "This VM is not assigned to host h2." in other.message
+
+
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [
+        ({"runtime": {"observedEpoch": 2}}, "is not the epoch of the VM's assignment"),
+        ({"assignment": {"epoch": 2, "host": "h2"}}, "only Quantix's scheduler"),
+        ({"resolved": {"cores": 64}}, "written only by Quantix's operator"),
+        ({"nics": [{"name": "eth0", "addresses": ["10.0.0.1"]}]}, "written only by Quantix's operator"),
+        ({"conditions": [condition("Scheduled", "Assigned")]}, "Only the operator writes the conditions"),
+        ({"conditions": [condition("Protected", "Protected")]}, "Only the operator writes the conditions"),
+    ],
+)
+def test_a_host_does_not_decide_about_its_vms(
+    api: ApiAs, namespace: str, h1: str, said: dict[str, Any], refusal: str
+) -> None:
+    path = assigned(api, namespace, h1)
+    answer = report(api, path, "VirtualMachine", host_user(h1), "quantix-hostd", said)
+    assert answer.code == 403
+    assert refusal in answer.message
+
+
+def test_five_managers_share_a_status_without_conflict(api: ApiAs, namespace: str, h1: str) -> None:
+    path = assigned(api, namespace, h1)
+    resolved = {"resolved": {"cores": 1}, "conditions": [condition("VolumesReady", "AllReady")]}
+    running = {"runtime": {"observedEpoch": 1}, "conditions": [condition("Ready", "Running")]}
+    assert decide(api, path, "VirtualMachine", resolved).code == 200
+    assert report(api, path, "VirtualMachine", host_user(h1), "quantix-hostd", running).code == 200
+    before = api.call("GET", path).body
+    assert decide(api, path, "VirtualMachine", resolved).code == 200
+    assert report(api, path, "VirtualMachine", host_user(h1), "quantix-hostd", running).code == 200
+    after = api.call("GET", path).body
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert {found["type"] for found in after["status"]["conditions"]} == {"Ready", "VolumesReady"}
+
+
+def test_a_host_writes_its_own_host_and_lease_and_no_other(api: ApiAs, h1: str) -> None:
+    hosts = RESOURCES["Host"].path()
+    me = host_user(h1)
+    assert api.create(hosts, manifest("Host", h1, spec={}), user=me).code == 201
+    stranger = api.create(hosts, manifest("Host", f"{h1}-x", spec={}), user=me)
+    assert stranger.code == 403
+    assert f"Host {h1} writes only its own Host and Lease." in stranger.message
+    assert report(api, f"{hosts}/{h1}", "Host", me, "quantix-hostd", {"cpus": 4}).code == 200
+    assert report(api, f"{hosts}/{h1}", "Host", host_user("h2"), "quantix-hostd", {"cpus": 4}).code == 403
+    leg = {"hostLeg": {"port": "p"}}
+    assert report(api, f"{hosts}/{h1}", "Host", me, "quantix-hostd", leg).code == 403
+    assert api.merge(f"{hosts}/{h1}", {"spec": {"maintenance": True}}, user=me).code == 403
+    assert api.call("DELETE", f"{hosts}/{h1}", user=me).code == 403
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": h1}}
+    assert api.create(LEASES.format("quantix-hosts"), lease, user=me).code == 201
+    assert api.create(LEASES.format("quantix-system"), lease, user=me).code == 403
+    assert api.create(LEASES.format("quantix-hosts"), lease, user=host_user(f"{h1}-x")).code == 403
+
+
+def test_a_member_of_the_group_without_a_hosts_name_may_write_nothing(api: ApiAs, h1: str) -> None:
+    eve = User("eve", ("quantix:hosts", "system:authenticated"))
+    answer = api.create(RESOURCES["Host"].path(), manifest("Host", h1, spec={}), user=eve)
+    assert answer.code == 403
+    assert "needs a user name quantix:host:NAME" in answer.message
+
+
+def test_a_volume_is_reported_by_the_host_that_took_it_first(api: ApiAs, namespace: str, h1: str) -> None:
+    path = make(api, "Volume", namespace, "data", {"size": "1Gi"})
+
+    def claim(user: User, name: str, **more: Any) -> Answer:
+        return report(api, path, "Volume", user, "quantix-hostd", {"host": name, **more})
+
+    assert claim(host_user(h1), "h2").code == 403
+    assert claim(host_user(h1), h1, phase="Available", data="Present").code == 200
+    stolen = claim(host_user("h2"), "h2")
+    assert stolen.code == 403
+    assert f"Host {h1} acts on this object, not host h2." in stolen.message
+    assert claim(host_user(h1), h1, attachedTo=[{"uid": "u", "name": "v"}]).code == 403
+
+
+def test_a_migration_is_reported_by_its_two_hosts(api: ApiAs, namespace: str) -> None:
+    kind = "VirtualMachineMigration"
+    path = make(api, kind, namespace, "move", {"virtualMachine": "web-1"})
+    hosts = {"sourceHost": "h1", "targetHost": "h2"}
+    assert report(api, path, kind, OPERATOR, "quantix-scheduler", hosts).code == 200
+    source = {"source": {"mode": "PreCopy"}}
+    assert report(api, path, kind, host_user("h1"), "quantix-hostd-source", source).code == 200
+    target = {"target": {"prepared": True}}
+    assert report(api, path, kind, host_user("h2"), "quantix-hostd-target", target).code == 200
+    assert report(api, path, kind, host_user("h3"), "quantix-hostd-source", source).code == 403
+    away = api.merge(f"{path}/status", {"status": {"targetHost": "h1"}}, user=host_user("h1"))
+    assert away.code == 403
+
+
+def test_the_status_of_a_recovery_is_the_operators(api: ApiAs, namespace: str) -> None:
+    path = make(api, "HostRecovery", namespace, f"r-{namespace}", {"host": "h1", "cause": "Manual"})
+    by_admin = api.merge(f"{path}/status", {"status": {"phase": "Proven"}})
+    assert by_admin.code == 403
+    assert decide(api, path, "HostRecovery", {"phase": "Intent"}).code == 200
+
+
+def test_an_event_of_a_host_names_that_host(api: ApiAs, namespace: str) -> None:
+    event = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"generateName": "e-"},
+        "eventTime": "2026-11-23T10:00:00.000000Z",
+        "reportingController": "quantix.io/hostd",
+        "reportingInstance": "h1",
+        "action": "Start",
+        "reason": "Started",
+        "type": "Normal",
+        "note": "It runs.",
+        "regarding": {"kind": "VirtualMachine", "name": "a", "namespace": namespace},
+    }
+    assert api.create(EVENTS.format(namespace), event, user=host_user("h1")).code == 201
+    forged = api.create(EVENTS.format(namespace), event, user=host_user("h2"))
+    assert forged.code == 403
+    assert "names that host" in forged.message
+    assert api.create(EVENTS.format(namespace), event, user=OPERATOR).code == 201
+
+
+def test_the_operator_hands_out_one_secret_and_no_more(api: ApiAs, namespace: str) -> None:
+    def role(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": name},
+            "rules": list(rules),
+        }
+
+    one = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["web"]}
+    path = ROLES.format(namespace)
+    assert api.create(path, role("quantix-host-h1", one), user=OPERATOR).code == 201
+    elsewhere = api.create(path, role("backdoor", one), user=OPERATOR)
+    assert elsewhere.code == 403
+    assert "quantix-host-NAME" in elsewhere.message
+    more = api.create(path, role("quantix-host-h2", {**one, "verbs": ["*"]}), user=OPERATOR)
+    assert more.code == 403
+
+
+@pytest.mark.parametrize(
+    ("user", "verb", "group", "resource", "where", "allowed"),
+    [
+        (OPERATOR, "list", "", "secrets", "quantix-system", True),
+        (OPERATOR, "list", "", "secrets", "default", False),
+        (OPERATOR, "get", "", "secrets", "default", True),
+        (OPERATOR, "delete", "", "secrets", "kube-system", True),
+        (OPERATOR, "create", "", "configmaps", "default", False),
+        (OPERATOR, "escalate", "rbac.authorization.k8s.io", "roles", "default", False),
+        (OPERATOR, "bind", "rbac.authorization.k8s.io", "roles", "default", False),
+        (host_user("h1"), "get", "", "secrets", "default", False),
+        (host_user("h1"), "list", "quantix.io", "virtualmachines", "", True),
+        (host_user("h1"), "delete", "quantix.io", "virtualmachines", "default", False),
+        (host_user("h1"), "get", "", "configmaps/extension-apiserver-authentication", "kube-system", True),
+        (host_user("h1"), "create", "authorization.k8s.io", "subjectaccessreviews", "", True),
+        (host_user("h1"), "create", "certificates.k8s.io", "certificatesigningrequests", "", True),
+        (
+            User("system:bootstrap:abc", ("system:bootstrappers:quantix",)),
+            "create",
+            "certificates.k8s.io",
+            "certificatesigningrequests",
+            "",
+            True,
+        ),
+        (
+            User("system:bootstrap:abc", ("system:bootstrappers:quantix",)),
+            "list",
+            "quantix.io",
+            "hosts",
+            "",
+            False,
+        ),
+    ],
+)
+def test_rights_are_no_wider_than_the_work(
+    api: ApiAs, user: User, verb: str, group: str, resource: str, where: str, allowed: bool
+) -> None:
+    plural, _, name = resource.partition("/")
+    asked = {"verb": verb, "group": group, "resource": plural, "name": name, "namespace": where}
+    assert may(api, user, asked) is allowed

@@ -1,0 +1,143 @@
+"""What people may delete, change and read on the real API server."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from quantix_lab.api_as import ApiAs, User
+from quantix_lab.api_objects import RESOURCES, SIZED, bind, decide, make, make_namespace, manifest
+
+
+@pytest.fixture
+def namespace(api: ApiAs) -> str:
+    return make_namespace(api)
+
+
+def test_deletion_is_refused_with_the_users_and_a_way_out(api: ApiAs, namespace: str) -> None:
+    image = make(api, "Image", namespace, "debian", {"upload": {}})
+    used = {"users": 2, "usedBy": [f"{namespace}/Volume/a", f"{namespace}/VirtualMachine/b"]}
+    assert decide(api, image, "Image", used).code == 200
+    refused = api.call("DELETE", image)
+    assert refused.code == 403
+    assert (
+        f"Image debian has 2 users: {namespace}/Volume/a, {namespace}/VirtualMachine/b. "
+        "Try: delete those first." in refused.message
+    )
+    unused = {"users": 0}
+    assert decide(api, image, "Image", unused).code == 200
+    assert api.call("DELETE", image).code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [("VirtualMachine", SIZED), ("Volume", {"size": "1Gi"}), ("Image", {"upload": {}})],
+)
+def test_what_is_protected_cannot_be_deleted(
+    api: ApiAs, namespace: str, kind: str, spec: dict[str, Any]
+) -> None:
+    path = make(api, kind, namespace, "a", {**spec, "deletionProtection": True})
+    refused = api.call("DELETE", path)
+    assert refused.code == 403
+    assert "Try: set spec.deletionProtection to false first." in refused.message
+    assert api.merge(path, {"spec": {"deletionProtection": False}}).code == 200
+    assert api.call("DELETE", path).code == 200
+
+
+def test_an_attached_volume_cannot_be_deleted_but_goes_with_its_namespace(api: ApiAs, namespace: str) -> None:
+    named = make(api, "Volume", namespace, "named", {"size": "1Gi"})
+    attached = {"attachedTo": [{"uid": "u", "name": "web-1"}]}
+    assert decide(api, named, "Volume", attached).code == 200
+    assert "Volume named is a disk of web-1." in api.call("DELETE", named).message
+    made = make(api, "Volume", namespace, "made", {"size": "1Gi"})
+    marks = {
+        "labels": {"quantix.io/virtual-machine-uid": "u"},
+        "annotations": {"quantix.io/virtual-machine": "web-2"},
+    }
+    assert api.merge(made, {"metadata": marks}).code == 200
+    assert "Volume made is a disk of web-2." in api.call("DELETE", made).message
+    assert api.call("DELETE", f"/api/v1/namespaces/{namespace}").code == 200
+    deadline = time.monotonic() + 15
+    # the policy sees the namespace's end a moment later; the namespace controller asks again until it does
+    while any(api.call("DELETE", path).code not in (200, 404) for path in (named, made)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "status", "refusal"),
+    [
+        ("Network", {}, {"ports": 3}, "has 3 ports"),
+        ("Host", {}, {"virtualMachines": 2}, "has 2 VMs"),
+        ("Host", {}, {"phase": "Fenced"}, "is being recovered"),
+        ("StoragePool", {"dir": {"path": "/a"}}, {"allocated": "3Gi"}, "holds 3Gi of volumes and images"),
+    ],
+)
+def test_what_others_depend_on_cannot_be_deleted(
+    api: ApiAs, namespace: str, kind: str, spec: dict[str, Any], status: dict[str, Any], refusal: str
+) -> None:
+    path = make(api, kind, namespace, f"x-{namespace}", spec)
+    assert decide(api, path, kind, status).code == 200
+    refused = api.call("DELETE", path)
+    assert refused.code == 403
+    assert refusal in refused.message
+    assert decide(api, path, kind, {}).code == 200
+    assert api.call("DELETE", path).code == 200
+
+
+def test_a_power_operator_starts_and_stops_and_changes_nothing_else(api: ApiAs, namespace: str) -> None:
+    paula = User(f"paula-{namespace}")
+    bind(api, namespace, "quantix-power", paula, "patch")
+    path = make(api, "VirtualMachine", namespace, "web-1", {**SIZED, "boot": {"menuSeconds": 3}})
+    assert api.merge(path, {"spec": {"powerState": "Stopped"}}, user=paula).code == 200
+    assert api.merge(path, {"spec": {"restart": {"at": "2026-11-23T04:00:00Z"}}}, user=paula).code == 200
+    for patch in (
+        {"spec": {"cpu": {"cores": 4}}},
+        {"spec": {"clock": {"timezone": "UTC"}}},
+        {"spec": {"boot": None}},
+        {"metadata": {"labels": {"x": "y"}}},
+        {"metadata": {"annotations": {"x": "y"}}},
+        {"metadata": {"finalizers": None}},
+    ):
+        refused = api.merge(path, patch, user=paula)
+        assert refused.code == 403
+        assert "may not change more than spec.powerState and spec.restart of VM web-1" in refused.message
+    assert api.call("DELETE", path, user=paula).code == 403
+    edgar = User(f"edgar-{namespace}")
+    bind(api, namespace, "quantix-edit", edgar, "update")
+    assert api.merge(path, {"spec": {"cpu": {"cores": 4}}}, user=edgar).code == 200
+
+
+def test_a_port_without_filter_needs_a_right_of_its_own(api: ApiAs, namespace: str) -> None:
+    edgar = User(f"edgar-{namespace}")
+    bind(api, namespace, "quantix-edit", edgar, "update")
+    path = make(api, "VirtualMachine", namespace, "web-1", SIZED)
+    nics = [{"name": "eth0", "network": "lan", "portSecurity": "Disabled"}]
+    refused = api.merge(path, {"spec": {"nics": nics}}, user=edgar)
+    assert refused.code == 403
+    assert "needs the verb use on networks/unfiltered" in refused.message
+    assert api.merge(path, {"spec": {"nics": nics}}).code == 200
+    kept = api.merge(path, {"spec": {"gracePeriodSeconds": 5}}, user=edgar)
+    assert kept.code == 200, kept.message
+
+
+def test_everybody_reads_what_is_shared_and_writes_none_of_it(api: ApiAs) -> None:
+    anyone = User("anyone")
+    shared = RESOURCES["Image"].path("quantix-shared")
+    assert api.call("GET", shared, user=anyone).code == 200
+    assert api.create(shared, manifest("Image", "x", spec={"upload": {}}), user=anyone).code == 403
+    assert api.call("GET", RESOURCES["InstanceType"].path(), user=anyone).code == 200
+    assert api.call("GET", RESOURCES["VirtualMachine"].path("default"), user=anyone).code == 403
+
+
+def test_view_and_edit_of_kubernetes_hold_ours(api: ApiAs, namespace: str) -> None:
+    vera = User(f"vera-{namespace}")
+    bind(api, namespace, "view", vera, "list")
+    machines = RESOURCES["VirtualMachine"].path(namespace)
+    assert api.call("GET", machines, user=vera).code == 200
+    assert api.create(machines, manifest("VirtualMachine", "a", spec=SIZED), user=vera).code == 403
+    erik = User(f"erik-{namespace}")
+    bind(api, namespace, "edit", erik, "create")
+    assert api.create(machines, manifest("VirtualMachine", "a", spec=SIZED), user=erik).code == 201

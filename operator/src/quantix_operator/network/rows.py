@@ -130,16 +130,13 @@ def _search(view: NetworkView, option: str) -> dict[str, str]:
 
 def _names(plan: NetworkPlan) -> Iterator[DesiredRow]:
     view = plan.view
-    options = {"ovn-owned": "true"} if plan.capabilities.dns_owned else {}
-    row = view.owner.row(
-        "DNS", parents=[SetRef(*view.switch, "dns_records")], records=dict(plan.records), options=options
+    yield view.owner.row(
+        "DNS",
+        parents=[SetRef(*view.switch, "dns_records")],
+        records=dict(plan.records),
+        # The column came with the feature: None is never written
+        options={"ovn-owned": "true"} if plan.capabilities.dns_owned else None,
     )
-    if not options:
-        # The column came with the feature
-        row = DesiredRow(
-            row.ref, {name: value for name, value in row.columns.items() if name != "options"}, row.parents
-        )
-    yield row
     if plan.records and plan.capabilities.dns_hole:
         for family in FAMILIES:
             yield from _close_dns_hole(plan, family)

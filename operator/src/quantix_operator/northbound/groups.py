@@ -71,7 +71,8 @@ def cluster_groups(cluster: Owner) -> Iterator[DesiredRow]:
     for direction, neighbours in ((INBOUND, _NEIGHBOURS_IN), (OUTBOUND, _NEIGHBOURS_OUT)):
         member = members(direction, BASE_GROUP)
         yield acl(cluster, base, direction, DROP_PRIORITY, f"{member} && ip", "drop")
-        yield acl(cluster, base, direction, BASE_PRIORITY, f"{member} && {neighbours}", "allow-related")
+        for allowed in (neighbours, "igmp"):
+            yield acl(cluster, base, direction, BASE_PRIORITY, f"{member} && {allowed}", "allow-related")
     for request in (_DHCP4_REQUEST, _DHCP6_REQUEST):
         match = f"{members(OUTBOUND, BASE_GROUP)} && {request}"
         yield acl(cluster, base, OUTBOUND, BASE_PRIORITY, match, "allow-related")

@@ -205,5 +205,23 @@ def test_on_a_wire_the_sites_dhcp_servers_answer_and_no_guest_does(net: Net) -> 
     assert not net.arrives(wire, from_guest, localnet.strip())
 
 
+def test_a_guest_may_join_a_multicast_group(net: Net) -> None:
+    microflow = (
+        f'inport == "{net.db.port}" && eth.src == {net.db.mac} && eth.dst == 01:00:5e:00:00:16 '
+        f"&& ip4.src == {net.db.addresses[0]} && ip4.dst == 224.0.0.22 && ip.ttl == 1 && ip.proto == "
+    )
+    assert net.arrives(net.switch, microflow + "2", net.web.port or "")
+    assert not net.arrives(net.switch, microflow + "89", net.web.port or "")
+
+
+async def test_a_vlan_becomes_the_tag_of_the_wire(net: Net) -> None:
+    net.world.change(HOSTS, "h1", spec={"physicalNetworks": [{"name": "physnet1", "interface": "eth1"}]})
+    network = net.world.add(NETWORKS, "dmz", {"physical": {"name": "physnet1", "vlan": 100}})
+    await net.world.networks.reconcile(f"{SHARED}/dmz")
+    net.central.sync()
+    owner = f'external_ids:"quantix.io/owner"="{network["metadata"]["uid"]}"'
+    assert net.central.sbctl("--bare", "--columns=tag", "find", "Port_Binding", owner).strip() == "100"
+
+
 def test_northd_and_the_flows_have_nothing_to_complain_about(net: Net) -> None:
     assert net.central.complaints(net.switch) == []

@@ -169,6 +169,7 @@ class Hostd:
                 images=stores[IMAGES],
                 machines=stores[VIRTUAL_MACHINES],
                 pools=self.pools,
+                copies=self.images,
                 maker=self.disks,
                 claims=self.claims,
                 cluster_uid=self.cluster_uid,
@@ -277,6 +278,7 @@ class Hostd:
         while True:
             try:
                 await self.machines.sweep_ports()
+                await self.machines.sweep_logs()
             except QuantixError as error:
                 log.warning("ports not swept", reason=error.reason, error=str(error))
             await asyncio.sleep(_SWEEP_S)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.layout import Layout
 
 _PASS, _OWN = 0o711, 0o710
+# for support bundles: hypervisor.md, section 7
+LOG_KEPT_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,26 @@ class VmDirectories:
         _ensure(self._layout.vm_log(vm_uid).parent, 0o700)
         _ensure(self._layout.vm_log(vm_uid), 0o700)
 
+    def sweep_logs(self, kept: Collection[str], now_s: float) -> tuple[str, ...]:
+        """Remove logs that nobody in `kept` has and nothing was added to for a week; returns their UIDs."""
+        swept = []
+        for directory in self._log_directories():
+            if directory.name not in kept and now_s - _last_change_s(directory) > LOG_KEPT_S:
+                shutil.rmtree(directory, ignore_errors=True)
+                swept.append(directory.name)
+        return tuple(swept)
+
+    def _log_directories(self) -> list[Path]:
+        parent = self._layout.vm_log("x").parent
+        return sorted(parent.iterdir()) if parent.is_dir() else []
+
     def remove(self, vm_uid: str) -> None:
         """Remove the sockets and the seed. The console's log stays for support bundles."""
         shutil.rmtree(self._layout.vm_run(vm_uid), ignore_errors=True)
+
+
+def _last_change_s(directory: Path) -> float:
+    return max((path.stat().st_mtime for path in (directory, *directory.iterdir())), default=0.0)
 
 
 def _ensure(path: Path, mode: int) -> None:

@@ -29,7 +29,7 @@ from quantix_hostd.virtualmachine.desired import (
 )
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.observed import DiskClaim, Observed
-from quantix_hostd.virtualmachine.start_plan import handled_restart
+from quantix_hostd.virtualmachine.start_plan import handled_restart, known_record
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.disk_file import read_disk_file
 
@@ -93,7 +93,7 @@ async def _guest_answers(vm: VirtualMachine) -> bool:
 
 def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixError | None]:
     assert seen.vm is not None
-    handled = handled_restart(seen, seen.record.for_epoch(seen.epoch))
+    handled = handled_restart(seen, known_record(seen))
     try:
         missing = missing_parts(seen.vm)
         if missing:

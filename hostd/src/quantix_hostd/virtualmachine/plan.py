@@ -34,7 +34,7 @@ from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
 from quantix_hostd.virtualmachine.running_plan import plan_running
-from quantix_hostd.virtualmachine.start_plan import plan_start
+from quantix_hostd.virtualmachine.start_plan import known_record, plan_start
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
 _ORPHAN_LOOK_S = 5.0
@@ -44,11 +44,13 @@ _LEFT_BEHIND_S = 30.0
 
 def plan_virtual_machine(observed: Observed) -> Plan:
     """The actions that bring this host nearer to what the API wants, in order."""
-    if observed.vm is None or not observed.synced:
+    if not observed.synced:
         return Plan(observed.record)
+    if observed.vm is None:
+        return _plan_missing(observed)
     if not observed.is_mine:
         return _plan_elsewhere(observed)
-    record = observed.record.for_epoch(observed.epoch)
+    record = known_record(observed)
     if observed.domain is not None and observed.domain.active:
         if observed.domain_epoch != observed.epoch:
             return _plan_stale(observed, record)
@@ -72,6 +74,13 @@ def stop_reason(observed: Observed, record: Record) -> StopReason | None:
     return StopReason.RESTART if due else None
 
 
+def _plan_missing(observed: Observed) -> Plan:
+    """It left this host's selection, or was deleted: a guest runs on, and what was released is forgotten."""
+    nothing_left = observed.domain is None and not observed.processes
+    forget = nothing_left and observed.record.released
+    return Plan(observed.record, (ForgetRecord(),) if forget else ())
+
+
 def _plan_active(observed: Observed, record: Record) -> Plan:
     assert observed.domain is not None
     if not record.started:
@@ -91,6 +100,10 @@ def _plan_inactive(observed: Observed, record: Record) -> Plan:
     if why not in (None, StopReason.RESTART):
         exit_reason = "HostShutdown" if why is StopReason.HOST_SHUTDOWN else "Requested"
         last = record.last_exit or LastExit(exit_reason, text_of_seconds(observed.now_s))
+        record = replace(record, ended=True, last_exit=last)
+    if _is_spent(observed):
+        # released and forgotten, or worked on since: the scheduler has to place it under a higher epoch
+        last = record.last_exit or LastExit("HostShutdown", text_of_seconds(observed.now_s))
         record = replace(record, ended=True, last_exit=last)
     if record.released and observed.domain is None:
         return with_record(observed, record)
@@ -181,6 +194,12 @@ def _plan_elsewhere(observed: Observed) -> Plan:
         end: tuple[Action, ...] = (Destroy(graceful=False),) if observed.domain.active else ()
         return Plan(observed.record, (*end, Undefine(), RemoveDirectories()), requeue_after_s=_LEFT_BEHIND_S)
     return Plan(observed.record, requeue_after_s=_LEFT_BEHIND_S)
+
+
+def _is_spent(observed: Observed) -> bool:
+    """Whether a claim says that this epoch was released, or is below its floor: it admits no start."""
+    claims = [found.claim for found in observed.claims if found.claim is not None]
+    return any(claim.holder is None and claim.floor >= observed.epoch for claim in claims)
 
 
 def _claim_lost(observed: Observed) -> bool:

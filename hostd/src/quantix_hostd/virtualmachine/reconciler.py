@@ -108,6 +108,13 @@ class VirtualMachineReconciler:
         for name in await self._tools.ports.purge_stale(live):
             log.warning("stale interface removed", interface=name)
 
+    async def sweep_logs(self) -> None:
+        """Remove console logs of guests that have been off for a week; now and then."""
+        kept = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
+        now_s = self._tools.clock()
+        for uid in await asyncio.to_thread(self._tools.directories.sweep_logs, kept, now_s):
+            log.info("old console log removed", uid=uid)
+
     async def shut_down_guests(self) -> None:
         """The host goes down (`qx down`, shutdown of the machine): shut every guest down and release it.
 

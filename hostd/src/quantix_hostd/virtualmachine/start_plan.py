@@ -27,7 +27,7 @@ from quantix_hostd.virtualmachine.actions import (
 )
 from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
 from quantix_hostd.virtualmachine.observed import Observed
-from quantix_hostd.virtualmachine.record import Record
+from quantix_hostd.virtualmachine.record import LastExit, Record
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
 WIRE_TIMEOUT_S = 5.0
@@ -46,6 +46,22 @@ def plan_start(observed: Observed, record: Record) -> Plan:
         wait=WaitingError("Starting", "The guest is being started."),
         requeue_after_s=0.0,
     )
+
+
+def known_record(observed: Observed) -> Record:
+    """The record under the present assignment; a host that remembers nothing goes on from the last report."""
+    record = observed.record
+    if record.epoch == 0 and observed.vm is not None:
+        runtime = observed.vm.status.runtime
+        handled, last = runtime.handled_restart_at, runtime.last_exit
+        record = replace(
+            record,
+            handled_restart_at=time_text(handled) if handled else "",
+            last_exit=LastExit(last.reason, time_text(last.at)) if last else None,
+        )
+        if runtime.observed_epoch == observed.epoch and runtime.domain == "Absent":
+            return replace(record, epoch=observed.epoch, ended=True, released=True)
+    return record.for_epoch(observed.epoch)
 
 
 def handled_restart(observed: Observed, record: Record) -> str:

@@ -6,8 +6,9 @@ from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.clients.claims import Claim, Holder
 from quantix_hostd.clients.process import QemuProcess
+from quantix_hostd.virtualmachine.directories import LOG_KEPT_S
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.vm_world import CLUSTER, VmHandle
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 
 
 async def test_a_deleted_vm_is_shut_down_and_reported_absent(
@@ -91,3 +92,93 @@ async def test_the_end_of_the_host_shuts_guests_down_as_host_shutdown(
     await running.reconcile()
     assert running.status["runtime"]["lastExit"]["reason"] == "HostShutdown"
     assert await running.world.reconciler.guests_left() == ()
+
+
+async def test_a_released_vm_that_left_is_forgotten_with_all_its_files(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.delete()
+    await running.reconcile()
+    running.world.stores[VIRTUAL_MACHINES].clear()
+    await running.world.reconciler.reconcile(running.uid)
+    layout = running.world.layout
+    assert not layout.vm_data(running.uid).exists()
+    assert not layout.vm_run(running.uid).exists()
+
+
+async def test_a_vm_that_left_while_it_runs_is_remembered(running: VmHandle) -> None:
+    running.world.stores[VIRTUAL_MACHINES].clear()
+    await running.world.reconciler.reconcile(running.uid)
+    assert running.world.records.load(running.uid).started
+
+
+async def test_the_next_host_goes_on_from_the_last_report(vm: VmHandle) -> None:
+    runtime = {
+        "observedEpoch": 1,
+        "handledRestartAt": "2026-01-01T00:00:00Z",
+        "lastExit": {"reason": "Requested", "at": "2026-01-01T00:00:00Z"},
+    }
+    vm.change("status", "runtime", value=runtime)
+    vm.change("status", "assignment", value={"host": HOST, "epoch": 3})
+    vm.change("spec", "restart", value={"at": "2026-01-01T00:00:00Z", "mode": "Graceful"})
+    await vm.reconcile()
+    assert vm.status["runtime"]["handledRestartAt"] == "2026-01-01T00:00:00Z"
+    assert vm.status["runtime"]["lastExit"]["reason"] == "Requested"
+
+
+async def test_logs_of_guests_that_are_long_off_go(running: VmHandle) -> None:
+    world = running.world
+    old = world.layout.vm_log("old-vm")
+    old.mkdir(parents=True)
+    (old / "console.log").write_text("bye")
+    world.skipped_s = LOG_KEPT_S - 60
+    await world.reconciler.sweep_logs()
+    assert old.exists()
+    world.skipped_s = LOG_KEPT_S + 60
+    await world.reconciler.sweep_logs()
+    assert not old.exists()
+    assert world.layout.vm_log(running.uid).exists()
+
+
+async def test_a_release_that_was_forgotten_is_found_in_the_claim_and_reported(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("spec", "powerState", value="Stopped")
+    await running.reconcile()
+    hypervisor.calls.clear()
+    running.world.records.forget(running.uid)
+    running.change("status", "runtime", value={"observedEpoch": 1, "domain": "Present"})
+    running.change("spec", "powerState", value="Running")
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert running.status["runtime"]["domain"] == "Absent"
+
+
+async def test_a_report_of_absence_stands_where_the_record_is_gone(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("spec", "powerState", value="Stopped")
+    await running.reconcile()
+    hypervisor.calls.clear()
+    running.world.records.forget(running.uid)
+    running.change("status", "resolved", "disks", value=[])
+    running.change("spec", "disks", value=[])
+    running.change("spec", "powerState", value="Running")
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert running.status["runtime"]["domain"] == "Absent"
+
+
+async def test_a_volume_whose_floor_is_higher_asks_for_a_higher_epoch(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    claim = vm.root_claim
+    vm.world.claims.compare_and_set(vm.root_place, claim, Claim(7, None, "", CLUSTER))
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    assert vm.status["runtime"]["domain"] == "Absent"
+    assert vm.status["runtime"]["lastExit"]["reason"] == "HostShutdown"
+    vm.change("status", "assignment", value={"host": HOST, "epoch": 9})
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+    assert vm.root_claim.held_by(HOST, 9)

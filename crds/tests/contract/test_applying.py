@@ -134,3 +134,15 @@ def test_models_read_what_the_server_filled_in(api: ApiAs, namespace: str) -> No
     stored = api.call("GET", path).body
     model = VirtualMachine.parse(stored)
     assert to_manifest(model)["spec"] == stored["spec"]
+
+
+def test_the_list_of_volumes_names_the_vm_of_each(
+    quantix_server: ControlPlane, api: ApiAs, namespace: str
+) -> None:
+    path = make(api, "Volume", namespace, "web-1-root", {"size": "1Gi"})
+    mark = {"metadata": {"annotations": {"quantix.io/virtual-machine": "web-1"}}}
+    assert api.merge(path, mark).code == 200
+    assert decide(api, path, "Volume", {"phase": "InUse", "pool": "local", "capacity": "1Gi"}).code == 200
+    rows = quantix_server.kubectl("get", "vol", "-n", namespace).splitlines()
+    assert rows[0].split() == ["NAME", "STATUS", "READY", "SIZE", "POOL", "VM", "AGE"]
+    assert rows[1].split()[:6] == ["web-1-root", "InUse", "Unknown", "1Gi", "local", "web-1"]

@@ -5,6 +5,7 @@ Used by contract tests; ends only what it started.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from quantix_api.resources import INSTANCE_TYPES
+from quantix_client import ApiClient
 
 
 class OperatorProcess:
@@ -109,3 +113,15 @@ class OperatorProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+async def becomes_ready(client: ApiClient, name: str, timeout_s: float) -> None:
+    """Declare an instance type and wait until some operator said that it counts; TimeoutError."""
+    body = {"metadata": {"name": name}, "spec": {"cpu": {"cores": 1}, "memory": {"size": "1Gi"}}}
+    await client.apply(INSTANCE_TYPES, body, manager="test")
+    async with asyncio.timeout(timeout_s):
+        while True:
+            live = await client.get(INSTANCE_TYPES, name)
+            if any(item.get("reason") == "Accepted" for item in live.get("status", {}).get("conditions", [])):
+                return
+            await asyncio.sleep(0.05)

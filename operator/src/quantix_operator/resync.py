@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from quantix_api.errors import InvariantError
+from quantix_api.errors import InvariantError, TransientError
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
@@ -65,14 +65,23 @@ class Resync:
             await self._clock.sleep(_DISCOVERY_RETRY_S)
 
     async def run(self) -> None:
-        """Compare for ever. Raises InvariantError (APIRestored) when versions went back."""
+        """Compare for ever. Raises InvariantError (APIRestored) when versions went back, and TransientError
+        (WatchDead) when a watch told nothing twice in a row.
+        """
+        missed_before: set[Resource] = set()
         while True:
             await self._clock.sleep(self._period_s * random.uniform(0.8, 1.2))
             for resource in self._cache.resources:
                 try:
-                    await self.compare(resource)
+                    missed = await self.compare(resource)
                 except ApiError as error:
                     log.warning("resync failed", resource=resource.plural, reason=error.reason)
+                    continue
+                if missed and resource in missed_before:
+                    raise TransientError(
+                        "WatchDead", f"The watch of {resource.plural} tells nothing any more"
+                    )
+                missed_before = missed_before | {resource} if missed else missed_before - {resource}
 
     async def compare(self, resource: Resource) -> int:
         """Adopt what the watch of one resource missed; returns how much that was."""

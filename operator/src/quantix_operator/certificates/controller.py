@@ -58,7 +58,8 @@ class CertificateController:
     concurrency = 2
     resource: Resource | None = None
 
-    def __init__(self, context: Context, authority: Authority) -> None:
+    def __init__(self, context: Context, authority: Authority | None) -> None:
+        self._cluster_uid = context.cluster_uid
         self._api = context.api
         self._cache = context.cache
         self._events = context.events
@@ -137,6 +138,8 @@ class CertificateController:
         if not isinstance(verdict, Approve):
             log.warning("certificate approved by another is not signed", request=key_of(csr), why=verdict)
             return _LOOK_AGAIN_S if isinstance(verdict, Wait) else None
+        if self._authority is None:
+            self._authority = await store.ensure_authority(self._api, self._cluster_uid)
         spec = csr["spec"]
         seconds = spec.get("expirationSeconds")
         pem = sign(
@@ -183,10 +186,15 @@ class CertificateController:
 
 
 async def build(context: Context) -> CertificateController:
-    """The controller, with the authority made or loaded. Raises PermanentError when that is damaged,
-    ApiError.
+    """The controller, with the authority made or loaded. A damaged one is reported, and only signing fails.
+    Raises ApiError.
     """
-    return CertificateController(context, await store.ensure_authority(context.api, context.cluster_uid))
+    try:
+        authority = await store.ensure_authority(context.api, context.cluster_uid)
+    except PermanentError as error:
+        log.error("serving certificates cannot be signed", reason=error.reason, error=str(error))
+        authority = None
+    return CertificateController(context, authority)
 
 
 def requester_of(csr: Manifest) -> Requester:

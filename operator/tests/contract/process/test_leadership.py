@@ -11,20 +11,9 @@ import pytest
 from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, INSTANCE_TYPES, NAMESPACE_SYSTEM
 from quantix_client import ApiClient, NotFound
 from quantix_lab.control_plane import ControlPlane
-from quantix_lab.operator_process import OperatorProcess
+from quantix_lab.operator_process import OperatorProcess, becomes_ready
 
 _LEADS = "leadership acquired"
-
-
-async def _becomes_ready(client: ApiClient, name: str, timeout_s: float) -> None:
-    body = {"metadata": {"name": name}, "spec": {"cpu": {"cores": 1}, "memory": {"size": "1Gi"}}}
-    await client.apply(INSTANCE_TYPES, body, manager="test")
-    async with asyncio.timeout(timeout_s):
-        while True:
-            live = await client.get(INSTANCE_TYPES, name)
-            if any(item.get("reason") == "Accepted" for item in live.get("status", {}).get("conditions", [])):
-                return
-            await asyncio.sleep(0.05)
 
 
 async def _leads(first: OperatorProcess, second: OperatorProcess) -> tuple[OperatorProcess, OperatorProcess]:
@@ -44,7 +33,7 @@ async def test_a_standby_decides_within_eight_seconds_after_the_leader_was_kille
     second = OperatorProcess(tmp_path / "two", plane.operator_kubeconfig)
     with first, second:
         leader, standby = await _leads(first, second)
-        await _becomes_ready(admin, "small", 5)
+        await becomes_ready(admin, "small", 5)
         uid = (await admin.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM))["data"]["uid"]
         await asyncio.to_thread(leader.wait_for_answer, "/healthz", "ok")
         await asyncio.to_thread(leader.wait_for_answer, "/metrics", "quantix_operator_leader 1.0")
@@ -53,7 +42,7 @@ async def test_a_standby_decides_within_eight_seconds_after_the_leader_was_kille
 
         began = time.monotonic()
         await asyncio.to_thread(leader.kill9)
-        await _becomes_ready(admin, "large", 8)
+        await becomes_ready(admin, "large", 8)
         assert time.monotonic() - began < 8
 
         same = (await admin.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM))["data"]["uid"]
@@ -80,7 +69,7 @@ async def test_kopf_tells_deletions_and_changes_at_once_and_writes_nothing(
 ) -> None:
     with OperatorProcess(tmp_path / "one", plane.operator_kubeconfig) as operator:
         await asyncio.to_thread(operator.wait_for_log, _LEADS)
-        await _becomes_ready(admin, "medium", 5)
+        await becomes_ready(admin, "medium", 5)
         live = await admin.get(INSTANCE_TYPES, "medium")
         assert "finalizers" not in live["metadata"]
         assert "annotations" not in live["metadata"]

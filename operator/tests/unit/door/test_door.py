@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from quantix_api.errors import InvariantError
+from quantix_api.errors import InvariantError, TransientError
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES
 from quantix_client import ApiClient, ListResult, ManualClock
 from quantix_client.kubeconfig import Access
@@ -207,6 +207,23 @@ async def test_news_that_was_on_its_way_is_not_counted_as_missed() -> None:
         metrics.registry.get_sample_value("quantix_operator_missed_changes_total", {"resource": "hosts"})
         is None
     )
+
+
+async def test_a_watch_that_told_nothing_twice_in_a_row_ends_the_process() -> None:
+    cache = Cache((HOSTS,))
+    api = ListApi(version=9)
+    comparing, _, clock = resync(api, cache)
+
+    def grow() -> None:
+        """Somebody changes the host again and again, and nobody tells."""
+        version = int(api.listed.resource_version) + 1
+        api.listed = ListResult([host("h1", version)], str(version))
+
+    clock.meanwhile.append(grow)
+    with pytest.raises(TransientError) as caught:
+        await comparing.run()
+    assert caught.value.reason == "WatchDead"
+    assert api.lists == 2
 
 
 async def test_an_api_that_was_restored_ends_the_process() -> None:

@@ -90,6 +90,13 @@ class Reset:
 
 
 @dataclass(frozen=True)
+class WriteMetadata:
+    """Our mark in the running domain, as element text."""
+
+    xml: str
+
+
+@dataclass(frozen=True)
 class Destroy:
     graceful: bool
 
@@ -154,6 +161,7 @@ Action = (
     | Suspend
     | AskToShutDown
     | Reset
+    | WriteMetadata
     | Destroy
     | Undefine
     | EndProcess

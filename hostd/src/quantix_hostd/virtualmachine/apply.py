@@ -123,6 +123,10 @@ async def _reset(tools: VmTools, subject: Subject, action: do.Reset) -> None:
     await tools.hypervisor.reset(subject.domain)
 
 
+async def _write_metadata(tools: VmTools, subject: Subject, action: do.WriteMetadata) -> None:
+    await tools.hypervisor.set_metadata(subject.domain, action.xml)
+
+
 async def _destroy(tools: VmTools, subject: Subject, action: do.Destroy) -> None:
     await tools.hypervisor.destroy(subject.domain, graceful=action.graceful)
 
@@ -192,6 +196,7 @@ _HANDLERS: dict[type, Handler] = {
     do.Suspend: _suspend,
     do.AskToShutDown: _ask_to_shut_down,
     do.Reset: _reset,
+    do.WriteMetadata: _write_metadata,
     do.Destroy: _destroy,
     do.Undefine: _undefine,
     do.EndProcess: _end_process,

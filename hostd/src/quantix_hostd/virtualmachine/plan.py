@@ -94,17 +94,17 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
 def _plan_inactive(observed: Observed, record: Record) -> Plan:
     if observed.processes:
         return _plan_orphan_process(observed, record, stop_reason(observed, record))
+    why = stop_reason(observed, record)
     if record.started:
         record = _buried(observed, record)
-    why = stop_reason(observed, record)
-    if why not in (None, StopReason.RESTART):
-        exit_reason = "HostShutdown" if why is StopReason.HOST_SHUTDOWN else "Requested"
-        last = record.last_exit or LastExit(exit_reason, text_of_seconds(observed.now_s))
-        record = replace(record, ended=True, last_exit=last)
-    if _is_spent(observed):
+        record = replace(record, ended=record.ended or why not in (None, StopReason.RESTART))
+    elif why not in (None, StopReason.RESTART):
+        record = _ended_as(
+            observed, record, "HostShutdown" if why is StopReason.HOST_SHUTDOWN else "Requested"
+        )
+    elif _is_spent(observed):
         # released and forgotten, or worked on since: the scheduler has to place it under a higher epoch
-        last = record.last_exit or LastExit("HostShutdown", text_of_seconds(observed.now_s))
-        record = replace(record, ended=True, last_exit=last)
+        record = _ended_as(observed, record, "HostShutdown")
     if record.released and observed.domain is None:
         return with_record(observed, record)
     if record.ended:
@@ -134,6 +134,13 @@ def _buried(observed: Observed, record: Record) -> Record:
     death = classify(observed.domain, observed.events, record, observed.facts.boot_id)
     noted = note_death(record, death, observed.now_s, text_of_seconds(observed.now_s))
     return replace(noted, ended=not restarts_after(death, observed.vm.spec.ha.restart))
+
+
+def _ended_as(observed: Observed, record: Record, reason: str) -> Record:
+    """The record of a VM that ends without a QEMU of this epoch; one that ended keeps why."""
+    if record.ended:
+        return record
+    return replace(record, ended=True, last_exit=LastExit(reason, text_of_seconds(observed.now_s)))
 
 
 def _plan_release(observed: Observed, record: Record) -> Plan:

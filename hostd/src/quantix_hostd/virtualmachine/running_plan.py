@@ -11,6 +11,7 @@ from dataclasses import replace
 from quantix_api.errors import WaitingError
 from quantix_hostd.clients.hypervisor import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
 from quantix_hostd.domainxml.disks import target_name
+from quantix_hostd.domainxml.metadata import render_metadata
 from quantix_hostd.virtualmachine.actions import (
     Action,
     AskToShutDown,
@@ -21,6 +22,7 @@ from quantix_hostd.virtualmachine.actions import (
     SetLink,
     Suspend,
     WirePorts,
+    WriteMetadata,
 )
 from quantix_hostd.virtualmachine.moments import time_text
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
@@ -135,7 +137,9 @@ def _reset(observed: Observed, record: Record) -> tuple[Record, list[Action]]:
     at = time_text(restart.at)
     if at <= record.handled_restart_at:
         return record, []
-    return replace(record, handled_restart_at=at), [Reset()]
+    metadata = observed.live.metadata if observed.live else None
+    mark = [WriteMetadata(render_metadata(replace(metadata, handled_restart_at=at)))] if metadata else []
+    return replace(record, handled_restart_at=at), [Reset(), *mark]
 
 
 def _next_restart_s(observed: Observed) -> float | None:

@@ -182,3 +182,15 @@ async def test_a_volume_whose_floor_is_higher_asks_for_a_higher_epoch(
     await vm.reconcile()
     assert vm.status["phase"] == "Running"
     assert vm.root_claim.held_by(HOST, 9)
+
+
+async def test_the_end_of_the_host_is_no_old_power_off_of_a_guest_that_still_waits(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    last = {"reason": "GuestShutdown", "at": "2026-01-01T00:00:00Z"}
+    vm.change("status", "runtime", value={"observedEpoch": 1, "lastExit": last})
+    vm.change("status", "assignment", value={"host": HOST, "epoch": 3})
+    await vm.world.reconciler.shut_down_guests()
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    assert vm.status["runtime"]["lastExit"]["reason"] == "HostShutdown"

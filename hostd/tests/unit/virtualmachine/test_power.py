@@ -125,4 +125,4 @@ async def test_a_reset_keeps_qemu_and_is_done_once(running: VmHandle, hypervisor
     running.ask_restart("Reset")
     await running.reconcile()
     await running.reconcile()
-    assert hypervisor.calls == ["reset"]
+    assert hypervisor.calls == ["reset", "set_metadata"]

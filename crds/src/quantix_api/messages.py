@@ -12,8 +12,10 @@ from string import Formatter
 from typing import TypeVar
 
 from quantix_api.errors import InvariantError, QuantixError
+from quantix_api.message_table_failures import FAILURE_TEMPLATES
 from quantix_api.message_table_host import HOST_TEMPLATES
 from quantix_api.message_table_network import NETWORK_TEMPLATES
+from quantix_api.message_table_refusals import REFUSAL_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
 from quantix_api.message_table_vm import VM_TEMPLATES
 from quantix_api.message_template import Template
@@ -23,7 +25,14 @@ _ELLIPSIS = "…"
 _SHORTEST_FIELD = 12
 _Error = TypeVar("_Error", bound=QuantixError)
 
-TABLE: tuple[Template, ...] = (*VM_TEMPLATES, *STORAGE_TEMPLATES, *NETWORK_TEMPLATES, *HOST_TEMPLATES)
+TABLE: tuple[Template, ...] = (
+    *VM_TEMPLATES,
+    *FAILURE_TEMPLATES,
+    *STORAGE_TEMPLATES,
+    *NETWORK_TEMPLATES,
+    *HOST_TEMPLATES,
+    *REFUSAL_TEMPLATES,
+)
 
 
 @dataclass(frozen=True)

@@ -140,14 +140,18 @@ def operator_roles() -> tuple[Manifest, ...]:
     It has no `bind` and no `escalate`: the API server lets it hand out only what it may do itself, which for
     Secrets is to read one whose name it knows.
     """
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": OPERATOR_ACCOUNT, "namespace": NAMESPACE_SYSTEM, "labels": dict(_LABELS)},
+        "automountServiceAccountToken": False,
+    }
+    return (account, *_operator_everywhere(), *_operator_in_namespaces())
+
+
+def _operator_everywhere() -> tuple[Manifest, ...]:
     statuses = tuple(f"{plural}/status" for plural in ALL_KINDS)
     return (
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {"name": OPERATOR_ACCOUNT, "namespace": NAMESPACE_SYSTEM, "labels": dict(_LABELS)},
-            "automountServiceAccountToken": False,
-        },
         cluster_role(
             OPERATOR_ACCOUNT,
             rule(GROUP, ALL_KINDS, (*READ, *WRITE)),
@@ -163,6 +167,11 @@ def operator_roles() -> tuple[Manifest, ...]:
             rule("certificates.k8s.io", ("signers",), ("sign",), (SIGNER_SERVING,)),
         ),
         cluster_binding(OPERATOR_ACCOUNT, _OPERATOR),
+    )
+
+
+def _operator_in_namespaces() -> tuple[Manifest, ...]:
+    return (
         *bound_role(
             OPERATOR_ACCOUNT,
             NAMESPACE_SYSTEM,

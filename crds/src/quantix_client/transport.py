@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import socket
 import ssl
@@ -228,8 +229,18 @@ def _retry_delay_s(call: Call, error: ApiError, attempt: int) -> float | None:
 
 
 def _unreachable(call: Call, server: str, error: BaseException) -> Unreachable:
-    cause = str(error) or type(error).__name__
     return Unreachable(
-        f"The API server {server} did not answer {call.method} {call.path}: {cause}",
+        f"The API server {server} did not answer {call.method} {call.path}: {_cause(error)}",
         hint="see whether it runs: qx status",
     )
+
+
+def _cause(error: BaseException) -> str:
+    """What happened, in words for people: aiohttp's hold reprs of our TLS context."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted ({error.certificate_error})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from quantix_api.errors import PermanentError
 from quantix_api.resources import CONFIG_MAPS, LEASES, NAMESPACES
@@ -21,6 +22,7 @@ from quantix_client import (
     NotFound,
     Reflector,
     Unprocessable,
+    Unreachable,
     apply_if_changed,
     owned_fields,
 )
@@ -218,3 +220,15 @@ async def test_replaced_credentials_are_used_without_a_restart(
     users = [answer["status"]["userInfo"]["username"] for answer in (before, after)]
     assert users[1] == "system:serviceaccount:quantix-system:quantix-operator"
     assert users[0] != users[1]
+
+
+async def test_a_server_that_is_not_the_one_of_the_kubeconfig_is_not_trusted(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    document = yaml.safe_load(control_plane.admin_kubeconfig.read_text())
+    del document["clusters"][0]["cluster"]["certificate-authority-data"]
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(document))
+    async with ApiClient.from_kubeconfig(path, user_agent="test") as client:
+        with pytest.raises(Unreachable, match="certificate is not trusted"):
+            await client.list(CONFIG_MAPS)

@@ -214,42 +214,41 @@ def test_the_operator_hands_out_one_secret_and_no_more(api: ApiAs, namespace: st
 
 
 @pytest.mark.parametrize(
-    ("user", "verb", "group", "resource", "where", "allowed"),
+    ("user", "verb", "resource", "where", "allowed"),
     [
-        (OPERATOR, "list", "", "secrets", "quantix-system", True),
-        (OPERATOR, "list", "", "secrets", "default", False),
-        (OPERATOR, "get", "", "secrets", "default", True),
-        (OPERATOR, "delete", "", "secrets", "kube-system", True),
-        (OPERATOR, "create", "", "configmaps", "default", False),
-        (OPERATOR, "escalate", "rbac.authorization.k8s.io", "roles", "default", False),
-        (OPERATOR, "bind", "rbac.authorization.k8s.io", "roles", "default", False),
-        (host_user("h1"), "get", "", "secrets", "default", False),
-        (host_user("h1"), "list", "quantix.io", "virtualmachines", "", True),
-        (host_user("h1"), "delete", "quantix.io", "virtualmachines", "default", False),
-        (host_user("h1"), "get", "", "configmaps/extension-apiserver-authentication", "kube-system", True),
-        (host_user("h1"), "create", "authorization.k8s.io", "subjectaccessreviews", "", True),
-        (host_user("h1"), "create", "certificates.k8s.io", "certificatesigningrequests", "", True),
+        (OPERATOR, "list", "secrets", "quantix-system", True),
+        (OPERATOR, "list", "secrets", "default", False),
+        (OPERATOR, "get", "secrets", "default", True),
+        (OPERATOR, "delete", "secrets", "kube-system", True),
+        (OPERATOR, "create", "configmaps", "default", False),
+        (OPERATOR, "escalate", "roles.rbac.authorization.k8s.io", "default", False),
+        (OPERATOR, "bind", "roles.rbac.authorization.k8s.io", "default", False),
+        (host_user("h1"), "get", "secrets", "default", False),
+        (host_user("h1"), "list", "virtualmachines.quantix.io", "", True),
+        (host_user("h1"), "delete", "virtualmachines.quantix.io", "default", False),
+        (host_user("h1"), "get", "configmaps/extension-apiserver-authentication", "kube-system", True),
+        (host_user("h1"), "create", "subjectaccessreviews.authorization.k8s.io", "", True),
+        (host_user("h1"), "create", "certificatesigningrequests.certificates.k8s.io", "", True),
         (
             User("system:bootstrap:abc", ("system:bootstrappers:quantix",)),
             "create",
-            "certificates.k8s.io",
-            "certificatesigningrequests",
+            "certificatesigningrequests.certificates.k8s.io",
             "",
             True,
         ),
         (
             User("system:bootstrap:abc", ("system:bootstrappers:quantix",)),
             "list",
-            "quantix.io",
-            "hosts",
+            "hosts.quantix.io",
             "",
             False,
         ),
     ],
 )
 def test_rights_are_no_wider_than_the_work(
-    api: ApiAs, user: User, verb: str, group: str, resource: str, where: str, allowed: bool
+    api: ApiAs, user: User, verb: str, resource: str, where: str, allowed: bool
 ) -> None:
-    plural, _, name = resource.partition("/")
+    kind, _, name = resource.partition("/")
+    plural, _, group = kind.partition(".")
     asked = {"verb": verb, "group": group, "resource": plural, "name": name, "namespace": where}
     assert may(api, user, asked) is allowed

@@ -186,6 +186,7 @@ async def test_a_server_that_is_away_is_unreachable_and_says_what_to_do(tmp_path
     async with ApiClient.from_kubeconfig(path, user_agent="test") as client:
         with pytest.raises(Unreachable, match="did not answer GET") as caught:
             await client.list(VIRTUAL_MACHINES)
+    assert "Connection refused" in str(caught.value)
     assert "qx status" in str(caught.value)
 
 

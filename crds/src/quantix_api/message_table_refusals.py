@@ -1,0 +1,65 @@
+"""Messages of refusals and of clients: what is no condition of an object. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.message_template import Template
+
+REFUSAL_TEMPLATES: tuple[Template, ...] = (
+    Template(
+        "InUse",
+        "refusal",
+        "{name} is the base of {count} volumes: {users}.",
+        "delete those first",
+    ),
+    Template(
+        "InUse",
+        "refusal",
+        "{kind} {name} has {count} users: {users}.",
+        "delete those first",
+    ),
+    Template(
+        "InUse",
+        "refusal",
+        "Volume {volume} is a disk of {users}.",
+        "delete the VM or take the disk out of it first",
+    ),
+    Template(
+        "InUse",
+        "refusal",
+        "Network {network} has {ports} ports.",
+        "delete the VMs and routers in it first",
+    ),
+    Template("InUse", "refusal", "Host {host} has {count} VMs.", "move or delete them first"),
+    Template("InUse", "refusal", "Host {host} is being recovered.", "wait for its HostRecovery to end"),
+    Template(
+        "InUse",
+        "refusal",
+        "Pool {pool} holds {allocated} of volumes and images.",
+        "delete or move those first",
+    ),
+    Template(
+        "Protected",
+        "refusal",
+        "{kind} {name} is protected against deletion.",
+        "set spec.deletionProtection to false first",
+    ),
+    Template(
+        "NameTaken",
+        "refusal",
+        "A VM {name} exists here since {age}.",
+        "another name, or qx vm set {name}",
+    ),
+    Template(
+        "NotAllowed",
+        "refusal",
+        "{user} may not {verb} {what}.",
+        "ask for role {role}; kubectl auth can-i shows what you may",
+    ),
+    Template(
+        "APIUnreachable",
+        "client",
+        "The API at {address} {what}; running VMs are not affected.",
+        "qx doctor on a control-plane host",
+    ),
+    Template("Accepted", "InstanceType, HAPolicy, SchedulingPolicy", "It counts."),
+)

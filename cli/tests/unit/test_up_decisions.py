@@ -189,6 +189,15 @@ def test_a_mount_below_an_installation_is_seen_before_anything_is_removed() -> N
     assert found == [Path("/var/lib/quantix/pools/big")]
 
 
+def test_only_our_own_drop_ins_are_removed(tmp_path: Path) -> None:
+    ours, foreign = (tmp_path / name for name in clean.DROP_INS)
+    for path, text in ((ours, "# Made by Quantix: its own devices\n"), (foreign, "# by the administrator\n")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    clean.remove_drop_ins(tmp_path)
+    assert [path.exists() for path in (ours, foreign)] == [False, True]
+
+
 def test_links_of_others_are_never_ours(tmp_path: Path) -> None:
     settings = read_settings({"QUANTIX_CACHE": str(tmp_path / "cache")})
     foreign, ours, file = tmp_path / "foreign", tmp_path / "ours", tmp_path / "file"

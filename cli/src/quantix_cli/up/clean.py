@@ -32,6 +32,13 @@ from quantix_cli.up.words import duration
 
 BRIDGE_PREFIX = "qx-"
 PATIENCE_S = 5.0
+# What hostd writes elsewhere: its keys in a switch that is the machine's own (ovn-controller(8)), and files
+SWITCH_KEYS = (
+    *("ovn-remote", "ovn-encap-type", "ovn-encap-ip", "ovn-bridge", "ovn-bridge-datapath-type"),
+    *("ovn-bridge-mappings", "ovn-monitor-all", "quantix.io/host"),
+)
+DROP_INS = ("etc/NetworkManager/conf.d/90-quantix.conf", "etc/systemd/network/05-quantix.network")
+DROP_IN_MARK = "# Made by Quantix"
 
 
 def directories(layout: Layout) -> list[Path]:
@@ -78,6 +85,8 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
     # the table is there only once the host leg was made
     await run(["nft", "delete", "table", "ip", "quantix"], log)
     remove_links(settings)
+    if settings.is_machines_own:
+        remove_drop_ins()
     for folder in directories(layout):
         if folder.exists():
             # hostd keeps base images immutable
@@ -96,12 +105,23 @@ async def _remove_bridges_after(settings: UpSettings, log: UpLog, progress: Prog
         if not name.startswith("ovs-"):
             supervisor.stop(name)
     end_guests(settings.layout)
-    database = ["ovs-vsctl", "--timeout=5", f"--db={installation.openvswitch_database}"]
+    database = ["ovs-vsctl", "--timeout=5", f"--db={installation.openvswitch_database}", "--no-wait"]
+    asked = await run([*database, "--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-remote"], log)
+    if f"unix:{installation.layout.ovn_sb_socket}" in "".join(asked.output):
+        for key in SWITCH_KEYS:
+            await run([*database, "remove", "Open_vSwitch", ".", "external_ids", f'"{key}"'], log)
     listed = await run([*database, "list-br"], log)
-    if listed.code == 0:
-        for bridge in listed.output:
-            if bridge.startswith(BRIDGE_PREFIX):
-                await run([*database, "--if-exists", "del-br", bridge], log)
+    for bridge in listed.output if listed.code == 0 else ():
+        if bridge.startswith(BRIDGE_PREFIX):
+            await run([*database[:-1], "--if-exists", "del-br", bridge], log)
+
+
+def remove_drop_ins(root: Path = Path("/")) -> None:
+    """Remove the files with which hostd keeps network managers away from our devices."""
+    for name in DROP_INS:
+        path = root / name
+        if path.exists() and path.read_text().startswith(DROP_IN_MARK):
+            path.unlink()
 
 
 def end_guests(layout: Layout) -> None:

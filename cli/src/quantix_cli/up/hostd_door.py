@@ -67,7 +67,8 @@ class HostdDoor:
 
 
 def _refusal(status: int, text: str) -> PermanentError | TransientError:
-    message = f"hostd says {status}: {text[:300] or 'no reason given'}"
+    message = f"hostd says {status}: {text[:300].rstrip('.') or 'no reason given'}."
+    hint = "the same command again; if it stays so, qx vm list shows what runs"
     if status >= 500 or status in (404, 409, 425, 429):
-        return TransientError("HostdBusy", message)
-    return PermanentError("HostdRefused", message)
+        return TransientError("HostdBusy", message, hint)
+    return PermanentError("HostdRefused", message, hint)

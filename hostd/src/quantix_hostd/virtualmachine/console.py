@@ -17,7 +17,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-_RING_BYTES = 256 * 1024
+# 200 guests: 13 MB
+_RING_BYTES = 64 * 1024
 _VIEWER_BYTES = 1024 * 1024
 _READ_BYTES = 65536
 _RECONNECT_S = 0.2

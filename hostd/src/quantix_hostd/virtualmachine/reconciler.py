@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,7 @@ from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.virtualmachine.apply import Subject, apply
+from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
@@ -56,6 +58,7 @@ class VirtualMachineReconciler:
         self._passing_since: dict[str, float] = {}
         self._shutting_down = False
         self._reported_released: set[str] = set()
+        self._written: dict[str, Manifest] = {}
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the VM with this UID nearer; returns seconds until the next look.
@@ -151,10 +154,13 @@ class VirtualMachineReconciler:
         wait_s = self._not_worth_a_write_s(observed.uid, verdict)
         if wait_s > 0:
             return wait_s
-        manifest = self._tools.objects.virtual_machine_manifest(observed.uid)
+        manifest = self._newest(observed.uid)
         if manifest is None:
             return None
-        fields = {"status": derive_status(observed, plan, verdict)}
+        # what was decided is about the spec that was seen; only earlier conditions come from the newest
+        newest = VirtualMachine.model_validate(manifest)
+        known = replace(observed, vm=vm.model_copy(update={"status": newest.status}))
+        fields = {"status": derive_status(known, plan, verdict)}
         try:
             written = await apply_if_changed(
                 self._tools.api, VIRTUAL_MACHINES, manifest, fields, manager=MANAGER
@@ -163,8 +169,17 @@ class VirtualMachineReconciler:
             return None
         self._note_released(observed.uid, plan)
         if written is not None:
+            self._written[observed.uid] = written
             _log_change(vm, verdict)
         return None
+
+    def _newest(self, uid: str) -> Manifest | None:
+        """The object as the watch or our own last write tells it: the watch may lag behind the write."""
+        seen, written = self._tools.objects.virtual_machine_manifest(uid), self._written.get(uid)
+        if seen is None or written is None or _version(seen) >= _version(written):
+            self._written.pop(uid, None)
+            return seen
+        return written
 
     def _note_released(self, uid: str, plan: Plan) -> None:
         if plan.record.released:
@@ -195,6 +210,10 @@ class VirtualMachineReconciler:
             raise error
         waits = [wait for wait in (plan.requeue_after_s, later_s, _RESYNC_S) if wait is not None]
         return max(min(waits), 0.05)
+
+
+def _version(manifest: Manifest) -> int:
+    return int(manifest["metadata"]["resourceVersion"])
 
 
 def _log_change(vm: VirtualMachine, verdict: Verdict) -> None:

@@ -96,3 +96,21 @@ async def test_a_volume_held_by_another_host_is_not_touched(vm: VmHandle, hyperv
         await vm.reconcile()
     assert hypervisor.calls == []
     assert vm.condition("Ready")["reason"] == "VolumeInUse"
+
+
+async def test_a_watch_that_lags_behind_our_own_write_causes_no_second_one(vm: VmHandle) -> None:
+    await vm.world.reconciler.reconcile(vm.uid)
+    vm.world.skipped_s += 5
+    await vm.world.reconciler.reconcile(vm.uid)
+    assert len(vm.world.api.writes) == 1
+    vm.world.pull()
+    await vm.reconcile()
+    assert len(vm.world.api.writes) == 1
+
+
+async def test_what_another_wrote_into_our_fields_is_put_right(running: VmHandle) -> None:
+    conditions = [{**c, "status": "Unknown"} for c in running.status["conditions"] if c["type"] == "Ready"]
+    running.change("status", "conditions", value=conditions)
+    await running.reconcile()
+    assert running.condition("Ready")["status"] == "True"
+    assert len(running.world.api.writes) == 1

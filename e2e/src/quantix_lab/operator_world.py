@@ -1,12 +1,14 @@
 """A control plane with Quantix installed, the real operator, and scripted hosts: for the operator's tests.
 
-The operator runs whole, from kopf to its controllers, in the test's event loop; without a northbound
-database, so VMs have no NICs here.
+The operator runs whole, from kopf to its controllers, in a process of its own; without a northbound database,
+so VMs have no NICs here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -22,16 +24,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from quantix_api.installation import all_manifests
-from quantix_api.layout import Layout
 from quantix_api.resources import HOST_GROUP, HOST_USER_PREFIX, NAMESPACES, VIRTUAL_MACHINES, Resource
 from quantix_client import ApiClient, ApiError, Conflict, NotFound
 from quantix_client.api import Manifest
+from quantix_client.errors import Throttled
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.scripted_hostd import ScriptedHostd
-from quantix_operator.main import Operator
-from quantix_operator.settings import Settings
 
 DEADLINE_S = 20.0
+_OPERATOR = "from quantix_operator.main import main; main()"
 _LOOK_S = 0.05
 
 
@@ -42,13 +43,42 @@ class OperatorWorld:
     control_plane: ControlPlane
     admin: ApiClient
     hosts: dict[str, ScriptedHostd] = field(default_factory=dict)
+    operator: asyncio.subprocess.Process | None = None
+
+    async def start_operator(self) -> None:
+        """A process of its own, which dies with the test run."""
+        root = self.control_plane.root
+        flags = ["--root", str(root), "--kubeconfig", str(self.control_plane.operator_kubeconfig)]
+        with (root / "operator.log").open("ab") as output:
+            self.operator = await asyncio.create_subprocess_exec(
+                *("setpriv", "--pdeathsig", "KILL", sys.executable, "-c", _OPERATOR),
+                *(*flags, "--metrics", "127.0.0.1:0", "--log-format", "json"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    async def stop_operator(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it wherever it is; fails when it had ended by itself."""
+        assert self.operator is not None
+        assert self.operator.returncode is None, "the operator ended by itself: see operator.log"
+        self.operator.send_signal(number)
+        await self.operator.wait()
 
     async def apply(
         self, resource: Resource, name: str, spec: dict[str, Any], namespace: str = ""
     ) -> Manifest:
-        """Declare an object as a user does."""
+        """Declare an object as a user does, again while the server only learns of the kind."""
         metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
-        return await self.admin.apply(resource, {"metadata": metadata, "spec": spec}, manager="kubectl")
+        body = {"metadata": metadata, "spec": spec}
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                return await self.admin.apply(resource, body, manager="kubectl")
+            except Throttled:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(_LOOK_S)
 
     async def namespace(self, name: str) -> str:
         with suppress(Conflict):
@@ -144,7 +174,8 @@ async def operator_world(root: Path, host_names: tuple[str, ...] = ("h1",)) -> A
         )
         await install(admin)
         world = OperatorWorld(plane, admin)
-        await stack.enter_async_context(running(_operator(plane, root)))
+        await world.start_operator()
+        stack.push_async_callback(world.stop_operator)
         for name in host_names:
             client = ApiClient.from_kubeconfig(host_kubeconfig(plane, root, name), user_agent="hostd")
             hostd = ScriptedHostd(await stack.enter_async_context(client), name)
@@ -164,22 +195,6 @@ async def running(work: Awaitable[None]) -> AsyncIterator[asyncio.Task[None]]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def _operator(plane: ControlPlane, root: Path) -> None:
-    settings = Settings(
-        layout=Layout(root),
-        kubeconfig=plane.operator_kubeconfig,
-        ovn_nb=None,
-        metrics_host="127.0.0.1",
-        metrics_port=0,
-        identity="test",
-        host_name="test",
-        resync_s=60.0,
-        json_logs=True,
-    )
-    async with ApiClient.from_kubeconfig(settings.kubeconfig, user_agent="quantix-operator") as client:
-        await Operator(settings, client).run()
 
 
 def host_kubeconfig(plane: ControlPlane, root: Path, name: str) -> Path:

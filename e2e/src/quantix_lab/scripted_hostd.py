@@ -33,13 +33,16 @@ _MANAGER = "quantix-hostd"
 
 @dataclass
 class ScriptedHostd:
-    """One host. `asleep` stops lease and work; `ignored` are VMs (names) that it does not start."""
+    """One host. `asleep` stops lease and work; `start_s` is how long QEMU takes; `ignored` are
+    VMs (names) that it does not start.
+    """
 
     api: ApiClient
     name: str
     asleep: bool = False
     cpus: int = 8
     memory: str = "16Gi"
+    start_s: float = 0.0
     ignored: set[str] = field(default_factory=set)
     exits: dict[str, str] = field(default_factory=dict)
     """VMs (names) whose guest has ended by itself, with the reason of lastExit."""
@@ -121,6 +124,8 @@ class ScriptedHostd:
         volumes = await self._volumes(vm)
         if vm.metadata.name in self.ignored or not covered(vm, volumes):
             return
+        if vm.status.runtime.observed_epoch != epoch:
+            await asyncio.sleep(self.start_s)
         runtime |= {
             "domain": "Present",
             "startedAt": "2026-11-24T10:00:00Z",

@@ -28,7 +28,13 @@ from quantix_operator.virtualmachine.observe import observe, secret_references
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.ports import Ports
 from quantix_operator.virtualmachine.secret_access import SecretAccess
-from quantix_operator.virtualmachine.status import SILENT_WAIT_S, Derived, Moment, derive_status
+from quantix_operator.virtualmachine.status import (
+    SILENT_HANDOVER_S,
+    SILENT_WAIT_S,
+    Derived,
+    Moment,
+    derive_status,
+)
 from quantix_operator.virtualmachine.volume_plan import Owner, plan_volumes
 from quantix_operator.virtualmachine.watches import WATCHES
 
@@ -57,12 +63,14 @@ class VirtualMachineController:
         self._writer = StatusWriter(context.api, context.cache)
         self._access = access
         self._waiting_since_s: dict[str, float] = {}
+        self._handed_since_s: dict[str, float] = {}
 
     async def reconcile(self, key: str) -> float | None:
         """One look at one VM; returns when to look again without being woken."""
         vm = self._objects.get(VirtualMachine, key)
         if vm is None:
             self._waiting_since_s.pop(key, None)
+            self._handed_since_s.pop(key, None)
             return None
         live = self._objects.manifest(vm)
         if live is None:
@@ -99,20 +107,21 @@ class VirtualMachineController:
 
     async def _say(self, observed: Observed) -> float | None:
         """Write what is due to be written; short waits are not."""
-        vm = observed.vm
-        moment = Moment(datetime.now(UTC), self._waited_s(vm.key), self._owns_ready(observed))
+        key, now_s = observed.vm.key, self._clock.monotonic()
+        waited_s = now_s - self._waiting_since_s.setdefault(key, now_s)
+        handed_s = now_s - self._handed_since_s.get(key, now_s)
+        moment = Moment(datetime.now(UTC), waited_s, handed_s, self._owns_ready(observed))
         derived = derive_status(observed, moment)
         if not derived.moving:
-            self._waiting_since_s.pop(vm.key, None)
-        short = derived.moving and moment.waited_s < SILENT_WAIT_S
-        if not short or derived.complete:
+            self._waiting_since_s.pop(key, None)
+        if not (derived.moving and derived.complete):
+            self._handed_since_s.pop(key, None)
+        else:
+            self._handed_since_s.setdefault(key, now_s)
+        short = derived.moving and not derived.complete and waited_s < SILENT_WAIT_S
+        if not short:
             await self._write(observed, derived)
-        times = [
-            SILENT_WAIT_S - moment.waited_s if short else None,
-            observed.nics.retry_after_s if observed.nics else None,
-            _SECRET_RETRY_S if observed.obstacle and observed.obstacle.reason == "SecretNotFound" else None,
-        ]
-        return min((item for item in times if item is not None), default=None)
+        return _next_look_s(observed, derived, moment)
 
     async def _write(self, observed: Observed, derived: Derived) -> None:
         await self._writer.write(
@@ -122,11 +131,6 @@ class VirtualMachineController:
             on_version=True,
             leave_ready=not derived.says_ready,
         )
-
-    def _waited_s(self, key: str) -> float:
-        """How long this VM has been on its way, by our own clock; counted from the first time it is asked."""
-        now_s = self._clock.monotonic()
-        return now_s - self._waiting_since_s.setdefault(key, now_s)
 
     def _owns_ready(self, observed: Observed) -> bool:
         """Whether what we said of Ready still stands."""
@@ -153,3 +157,17 @@ class VirtualMachineController:
         await remove_finalizer(self._api, self._cache, VIRTUAL_MACHINES, live)
         log.info("virtual machine is gone", vm=vm.key, uid=vm.metadata.uid)
         return None
+
+
+def _next_look_s(observed: Observed, derived: Derived, moment: Moment) -> float | None:
+    """When something is due that no change of an object tells; None: never."""
+    times = []
+    if derived.moving and derived.complete and moment.handed_s < SILENT_HANDOVER_S:
+        times.append(SILENT_HANDOVER_S - moment.handed_s)
+    elif derived.moving and moment.waited_s < SILENT_WAIT_S:
+        times.append(SILENT_WAIT_S - moment.waited_s)
+    if observed.nics is not None and observed.nics.retry_after_s is not None:
+        times.append(observed.nics.retry_after_s)
+    if observed.obstacle is not None and observed.obstacle.reason == "SecretNotFound":
+        times.append(_SECRET_RETRY_S)
+    return min(times, default=None)

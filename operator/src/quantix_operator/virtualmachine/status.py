@@ -21,6 +21,8 @@ from quantix_operator.virtualmachine.volume_plan import Missing, Owner, VolumeVi
 
 # A wait shorter than this is not written
 SILENT_WAIT_S = 2.0
+# hostd itself says Starting after 2 s; the operator speaks only for a host that says nothing at all
+SILENT_HANDOVER_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,13 @@ class Derived:
 
 @dataclass(frozen=True)
 class Moment:
-    """`now` is written into conditions; `waited_s` is how long the VM has been waiting; `owns_ready`: the
-    operator's earlier word on Ready still stands.
+    """`now` is written into conditions; `waited_s` is how long the VM has been on its way, `handed_s` how
+    long of that all was there for hostd; `owns_ready`: the operator's earlier word on Ready still stands.
     """
 
     now: datetime
     waited_s: float
+    handed_s: float
     owns_ready: bool
 
 
@@ -66,11 +69,11 @@ def derive_status(observed: Observed, moment: Moment) -> Derived:
     if observed.standing is not None:
         facts += protection_facts(observed.vm, observed.standing)
     says_ready = verdict is not None and (
-        not complete or bool(observed.host_lost) or moment.owns_ready or moment.waited_s >= SILENT_WAIT_S
+        not complete or bool(observed.host_lost) or moment.owns_ready or moment.handed_s >= SILENT_HANDOVER_S
     )
     status: dict[str, Any] = {}
     if verdict is not None and says_ready:
-        facts += _ready_facts(verdict, quiet=complete and moment.waited_s < SILENT_WAIT_S)
+        facts += _ready_facts(verdict, quiet=complete and moment.handed_s < SILENT_HANDOVER_S)
         status |= {"phase": verdict.phase, "observedGeneration": observed.vm.metadata.generation}
     status["conditions"] = render_conditions(facts, dict(observed.live), moment.now)
     resolved = _resolved(observed, complete=complete)

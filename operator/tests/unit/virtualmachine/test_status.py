@@ -52,8 +52,8 @@ def observed(
     return Observed(vm=VirtualMachine.parse(live), live=live, **(usual | more))
 
 
-def said(given: Observed, *, waited_s: float = 5.0, owns_ready: bool = False) -> Derived:
-    return derive_status(given, Moment(NOW, waited_s, owns_ready))
+def said(given: Observed, *, handed_s: float = 5.0, owns_ready: bool = False) -> Derived:
+    return derive_status(given, Moment(NOW, 5.0, handed_s, owns_ready))
 
 
 def conditions(derived: Derived) -> dict[str, tuple[str, str]]:
@@ -125,7 +125,7 @@ def test_an_older_assignment_that_hostd_acted_on_does_not_count() -> None:
 
 
 def test_a_start_without_a_wait_is_one_write_without_ready() -> None:
-    derived = said(observed(ASSIGNED, {"disks": [{"name": "root"}]}), waited_s=0.1)
+    derived = said(observed(ASSIGNED, {"disks": [{"name": "root"}]}), handed_s=0.1)
     assert derived.complete
     assert set(conditions(derived)) == {
         "VolumesReady",
@@ -141,7 +141,7 @@ def test_a_start_without_a_wait_is_one_write_without_ready() -> None:
 
 
 def test_what_was_said_of_ready_is_said_until_hostd_has_it() -> None:
-    derived = said(observed(ASSIGNED), waited_s=0.1, owns_ready=True)
+    derived = said(observed(ASSIGNED), handed_s=0.1, owns_ready=True)
     assert conditions(derived)["Ready"] == ("False", "Starting")
     assert "Reconciling" not in conditions(derived)
 
@@ -181,7 +181,7 @@ def test_saying_the_same_again_changes_nothing() -> None:
     first = said(observed(ASSIGNED, nics=NO_NETWORK)).status
     again = derive_status(
         observed({**ASSIGNED, **first}, nics=NO_NETWORK),
-        Moment(datetime(2027, 1, 1, tzinfo=UTC), 9.0, owns_ready=True),
+        Moment(datetime(2027, 1, 1, tzinfo=UTC), 9.0, 0.0, owns_ready=True),
     )
     assert again.status == first
 

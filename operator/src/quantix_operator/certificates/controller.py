@@ -105,7 +105,7 @@ class CertificateController:
             ours = requester.signer == SIGNER_SERVING or HOST_GROUP in requester.groups
             return Deny(error.reason, error.message) if ours else Ignore()
         token_host = None
-        if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
+        if requester.is_joining:
             token_id = requester.user.removeprefix(BOOTSTRAP_USER_PREFIX)
             token = await store.find_token(self._api, token_id, datetime.now(UTC))
             token_host = token.host if token is not None and not token.expired else None
@@ -121,6 +121,7 @@ class CertificateController:
     async def _finish(self, csr: Manifest) -> float | None:
         """After the decision: sign, end the token that was used, remove what is old."""
         status = csr.get("status") or {}
+        requester = requester_of(csr)
         approved = "Approved" in _conditions(csr)
         if approved and not status.get("certificate"):
             return await self._sign(csr) if csr["spec"]["signerName"] == SIGNER_SERVING else None
@@ -128,7 +129,7 @@ class CertificateController:
         age = datetime.now(UTC) - datetime.fromisoformat(csr["metadata"]["creationTimestamp"])
         if age < _KEEP:
             return _LOOK_AGAIN_S if waiting else (_KEEP - age).total_seconds()
-        if _is_ours(requester_of(csr)):
+        if requester.is_host or requester.is_joining:
             await self._remove(csr)
         return None
 
@@ -157,10 +158,12 @@ class CertificateController:
 
     async def _token_is_open(self, csr: Manifest) -> bool:
         """Delete the token that this request was made with once its host reports; True while it does not."""
-        user = requester_of(csr).user
-        if not user.startswith(BOOTSTRAP_USER_PREFIX):
+        requester = requester_of(csr)
+        if not requester.is_joining:
             return False
-        token = await store.find_token(self._api, user.removeprefix(BOOTSTRAP_USER_PREFIX), datetime.now(UTC))
+        token = await store.find_token(
+            self._api, requester.user.removeprefix(BOOTSTRAP_USER_PREFIX), datetime.now(UTC)
+        )
         if token is None:
             return False
         if token.expired or await self._has_reported(token.host, csr):
@@ -229,11 +232,3 @@ def addresses_of(host: Manifest) -> Iterable[str]:
 
 def _conditions(csr: Manifest) -> frozenset[str]:
     return frozenset(item["type"] for item in (csr.get("status") or {}).get("conditions") or [])
-
-
-def _is_host(requester: Requester) -> bool:
-    return requester.user.startswith(HOST_USER_PREFIX) and HOST_GROUP in requester.groups
-
-
-def _is_ours(requester: Requester) -> bool:
-    return _is_host(requester) or requester.user.startswith(BOOTSTRAP_USER_PREFIX)

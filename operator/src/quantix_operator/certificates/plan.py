@@ -38,6 +38,16 @@ class Requester:
     signer: str
     usages: frozenset[str]
 
+    @property
+    def is_host(self) -> bool:
+        """Whether a host's client certificate speaks."""
+        return self.user.startswith(HOST_USER_PREFIX) and HOST_GROUP in self.groups
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether one of our bootstrap tokens speaks; other groups' tokens are others' business."""
+        return self.user.startswith(BOOTSTRAP_USER_PREFIX) and BOOTSTRAP_GROUP in self.groups
+
 
 @dataclass(frozen=True)
 class HostFacts:
@@ -81,9 +91,9 @@ Decision = Approve | Deny | Wait | Ignore
 
 def requesting_host(requester: Requester, token_host: str | None) -> str | None:
     """The host that speaks: of the bootstrap token, or of the client certificate; None for anybody else."""
-    if requester.user.startswith(BOOTSTRAP_USER_PREFIX) and BOOTSTRAP_GROUP in requester.groups:
+    if requester.is_joining:
         return token_host
-    if requester.user.startswith(HOST_USER_PREFIX) and HOST_GROUP in requester.groups:
+    if requester.is_host:
         return requester.user.removeprefix(HOST_USER_PREFIX)
     return None
 

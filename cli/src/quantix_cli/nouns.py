@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from quantix_api.state import StateWord, state_word
-
 from quantix_api import resources
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import Resource
+from quantix_api.state import StateWord, state_word
 from quantix_cli.measures import age_s, short_age, size
 from quantix_cli.tables import Cell
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from quantix_api.resources import Resource
-
 from quantix_client.api import ApiClient, Manifest
 
 

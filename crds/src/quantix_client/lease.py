@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from quantix_api.resources import LEASES
 
 from quantix_api.errors import PermanentError
+from quantix_api.resources import LEASES
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import AlreadyExists, ApiError, Conflict, NotFound

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from quantix_api.messages import render
-
 from quantix_client.api import Manifest
 
 Truth = Literal["True", "False", "Unknown"]

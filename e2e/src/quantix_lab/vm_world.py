@@ -61,6 +61,19 @@ class QemuImgDisks:
         await command.run("qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(size_bytes))
 
 
+class ToldEvents:
+    """Keeps the reasons of the events that were told."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def record(self, regarding: Manifest, reason: str, text: str, **how: str) -> None:
+        assert regarding["kind"] == "VirtualMachine"
+        assert how["reporter"] == "hostd"
+        assert text.endswith((".", "?"))
+        self.reasons.append(reason)
+
+
 @dataclass
 class VmWorld:
     """`now_s` is the clock that the reconciler sees: real time plus what a test adds."""
@@ -79,6 +92,7 @@ class VmWorld:
         self.claims = LocalClaimStore()
         self.records = RecordStore(self.layout)
         self.consoles = ConsoleHub()
+        self.events = ToldEvents()
         self.woken: list[str] = []
         self.facts = HostFacts(
             name=HOST,
@@ -116,6 +130,7 @@ class VmWorld:
             records=guard(self.records),
             directories=guard(VmDirectories(self.layout, self.owner)),
             consoles=self.consoles,
+            events=self.events,
             layout=self.layout,
             facts=lambda: self.facts,
             clock=self.now_s,

@@ -24,6 +24,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client import ApiClient, Clock
+from quantix_client.events import EventRecorder
 from quantix_hostd.api.server import bind
 from quantix_hostd.clients.claims import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
@@ -84,6 +85,7 @@ class Hostd:
         self.qemu_img = QemuImg(settings.qemu_user)
         self.claims = LocalClaimStore()
         self.consoles = ConsoleHub()
+        self.events = EventRecorder(api, settings.name, clock=clock)
         self.libvirt = LibvirtClient(
             settings.libvirt_uri, on_event=self._on_libvirt_event, on_reset=self._on_libvirt_reset
         )
@@ -122,6 +124,7 @@ class Hostd:
             group.create_task(self.watches.run(), name="watches")
             group.create_task(self.libvirt.run(), name="libvirt")
             group.create_task(self.pulse.run(), name="pulse")
+            group.create_task(self.events.run(), name="events")
             await self.watches.wait_synced()
             await self._sweep_drafts()
             self.dispatcher.add(HOSTS, self.settings.name)
@@ -199,6 +202,7 @@ class Hostd:
             records=RecordStore(layout),
             directories=VmDirectories(layout, QemuUser.named(self.settings.qemu_user)),
             consoles=self.consoles,
+            events=self.events,
             layout=layout,
             facts=self.facts,
         )

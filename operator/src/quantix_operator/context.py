@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
+from quantix_client.events import EventRecorder
 from quantix_operator.cache import Cache
-from quantix_operator.events import EventRecorder
 from quantix_operator.host.liveness import LeaseWatch
 from quantix_operator.metrics import Metrics
 from quantix_operator.settings import Settings

@@ -23,6 +23,7 @@ from quantix_api.resources import (
 )
 from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
+from quantix_client.events import EventRecorder
 from quantix_client.lease import LeaderLease
 from quantix_client.logs import configure_logging
 from quantix_operator.cache import Cache
@@ -31,7 +32,6 @@ from quantix_operator.context import Context
 from quantix_operator.controllers import build_controllers
 from quantix_operator.dispatch import Dispatcher
 from quantix_operator.error_report import ErrorReport
-from quantix_operator.events import EventRecorder
 from quantix_operator.handlers import KopfThread, quiet_kopf
 from quantix_operator.health import Health, liveness, readiness
 from quantix_operator.host.liveness import LeaseWatch

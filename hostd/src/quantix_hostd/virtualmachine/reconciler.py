@@ -32,6 +32,7 @@ from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.status import derive_status
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.transitions import transitions
 from quantix_hostd.virtualmachine.verdict import Verdict, judge
 
 log = structlog.get_logger(__name__)
@@ -171,6 +172,9 @@ class VirtualMachineReconciler:
         if written is not None:
             self._written[observed.uid] = written
             _log_change(vm, verdict)
+            about = {**manifest, "apiVersion": VIRTUAL_MACHINES.api_version, "kind": VIRTUAL_MACHINES.kind}
+            for told in transitions(known, fields["status"]):
+                self._tools.events.record(about, told.reason, told.text, type=told.type, reporter="hostd")
         return None
 
     def _newest(self, uid: str) -> Manifest | None:

@@ -17,6 +17,21 @@ async def test_a_killed_qemu_starts_again_at_once_under_the_same_epoch(
     assert running.status["runtime"]["lastExit"]["reason"] == "Crashed"
 
 
+async def test_starts_and_ends_are_told_as_events_and_only_once(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    told = running.world.events.reasons
+    assert told == ["Started"]
+    hypervisor.kill(running.domain)
+    await running.look_after(5)
+    assert told[1:] == ["QEMUCrashed", "Restarted"]
+    await running.reconcile()
+    hypervisor.power_off(running.domain)
+    await running.look_after(5)
+    await running.reconcile()
+    assert told[3:] == ["Stopped"]
+
+
 async def test_later_failures_wait_and_say_when_it_goes_on(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from quantix_client import ApiClient, ManualClock, NotFound, Unreachable
-from quantix_operator.events import EventRecorder, Note, render_event
+from quantix_client.events import EventRecorder, Note, render_event
 
 VM = {
     "apiVersion": "quantix.io/v1alpha1",

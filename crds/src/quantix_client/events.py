@@ -1,8 +1,8 @@
 """Events of events.k8s.io/v1: what a user sees under `kubectl describe`.
 
-Called by controllers on transitions only. Recording never blocks and never fails the caller: events are
-posted in the background, repeated ones become a series, and when the API is away the oldest are dropped and
-counted.
+Called by the controllers of operator and hostd, on transitions only. Recording never blocks and never fails
+the caller: events are posted in the background, repeated ones become a series, and when the API is away the
+oldest are dropped and counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from quantix_client.errors import ApiError, NotFound
 
 log = structlog.get_logger(__name__)
 
-Reporter = Literal["operator", "scheduler"]
+Reporter = Literal["operator", "scheduler", "hostd"]
 EventType = Literal["Normal", "Warning"]
 
 # Bounds of the API (k8s.io/kubernetes pkg/apis/core/validation/events.go, v1.37)

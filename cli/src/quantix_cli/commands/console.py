@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import termios
+import threading
 import tty
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -137,9 +138,25 @@ async def _say_when_silent(session: Session, heard: asyncio.Event) -> None:
 
 
 async def _stdin() -> AsyncIterator[bytes]:
-    """Chunks of stdin as they are typed."""
+    """Chunks of stdin as they are typed.
+
+    Read in a daemon thread: a read that nobody answers must not keep `qx` when the guest is off.
+    """
     loop = asyncio.get_running_loop()
-    while chunk := await loop.run_in_executor(None, os.read, sys.stdin.fileno(), _CHUNK_BYTES):
+    typed: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def read() -> None:
+        chunk = b"-"
+        while chunk:
+            chunk = os.read(sys.stdin.fileno(), _CHUNK_BYTES)
+            try:
+                loop.call_soon_threadsafe(typed.put_nowait, chunk)
+            except RuntimeError:
+                # the loop has closed: the console was left
+                return
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    while chunk := await typed.get():
         yield chunk
 
 

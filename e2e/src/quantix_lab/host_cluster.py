@@ -105,7 +105,7 @@ class HostCluster:
         path = self._log_path(process)
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def eventually(self, check: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    def eventually(self, check: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         """The first truthy answer of `check`; AssertionError with hostd's last words when none comes."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:

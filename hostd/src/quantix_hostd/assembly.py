@@ -95,7 +95,12 @@ class Hostd:
         self.pools = HostPools(
             stores[STORAGE_POOLS], stores[HOSTS], settings.name, settings.layout, self.owner
         )
-        self.pulse = Pulse(self.libvirt.domains, self.dispatcher.hanging, HANG_S)
+        self.pulse = Pulse(
+            self.libvirt.domains,
+            self.dispatcher.hanging,
+            lambda: self.dispatcher.add(HOSTS, settings.name),
+            HANG_S,
+        )
         self._resync = asyncio.Event()
         self.listener = bind(settings.listen_host, settings.listen_port)
         self.doors: Doors | None = None

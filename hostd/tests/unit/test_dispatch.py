@@ -135,7 +135,8 @@ async def test_a_libvirt_that_is_away_is_no_hang_but_one_that_never_answers_is()
         await answers.wait()
         raise TransientError("LibvirtDown", "the connection is closed")
 
-    pulse = Pulse(ask, lambda: False, hang_s=20.0, now=lambda: now[0])
+    turns: list[float] = []
+    pulse = Pulse(ask, lambda: False, lambda: turns.append(now[0]), hang_s=20.0, now=lambda: now[0])
     running = asyncio.create_task(pulse.run())
     await asyncio.sleep(0.01)
     now[0] = 19.0
@@ -145,6 +146,7 @@ async def test_a_libvirt_that_is_away_is_no_hang_but_one_that_never_answers_is()
     answers.set()
     await asyncio.sleep(0.01)
     assert pulse.alive()
+    assert turns == [21.0]
     running.cancel()
     await asyncio.wait({running})
 

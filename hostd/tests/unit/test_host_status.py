@@ -12,7 +12,7 @@ from quantix_api import Condition, Host
 from quantix_api.conditions import checked
 from quantix_hostd.clients.kvm import Accelerator, KvmVerdict
 from quantix_hostd.clients.machine import MachineFacts, NumaFacts
-from quantix_hostd.host.model import HostObserved, NetworkFacts, PoolFacts
+from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.status import derive_status
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -99,6 +99,15 @@ def test_the_room_of_a_pool_moves_in_whole_percents() -> None:
     assert available(500 * _GIB) == available(509 * _GIB) == "500Gi"
     assert available(510 * _GIB) == "510Gi"
     assert available(0) == "0"
+
+
+def test_an_image_in_two_pools_is_one_entry() -> None:
+    images = (ImageCopy("u1", "fast", 1024), ImageCopy("u1", "local", 1024), ImageCopy("u2", "local", 2048))
+    found = derive_status(replace(_HEALTHY, images=images), _NOW)["images"]
+    assert [(entry["uid"], entry["pool"], entry["size"]) for entry in found] == [
+        ("u1", "fast", "1Ki"),
+        ("u2", "local", "2Ki"),
+    ]
 
 
 def test_a_pool_that_cannot_be_used_says_why() -> None:

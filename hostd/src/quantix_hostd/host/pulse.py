@@ -21,17 +21,22 @@ log = structlog.get_logger(__name__)
 
 
 class Pulse:
-    """`ask_libvirt` is a cheap call; `workers_hang` tells about the queues; seconds are monotonic."""
+    """`ask_libvirt` is a cheap call; `workers_hang` tells about the queues; `on_libvirt` is called when
+    libvirt begins or ceases to answer; seconds are monotonic.
+    """
 
     def __init__(
         self,
         ask_libvirt: Callable[[], Awaitable[object]],
         workers_hang: Callable[[], bool],
+        on_libvirt: Callable[[], None],
         hang_s: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask_libvirt = ask_libvirt
         self._workers_hang = workers_hang
+        self._on_libvirt = on_libvirt
+        self._answered = True
         self._hang_s = hang_s
         self._now = now
         self._asked_at: float | None = None
@@ -54,9 +59,17 @@ class Pulse:
         """Ask libvirt again and again, until cancelled."""
         while True:
             self._asked_at = self._now()
-            try:
-                await self._ask_libvirt()
-            except QuantixError as error:
-                log.debug("libvirt did not answer", reason=error.reason)
+            answered = await self._ask()
             self._asked_at = None
+            if answered != self._answered:
+                self._answered = answered
+                self._on_libvirt()
             await asyncio.sleep(_ASK_EVERY_S)
+
+    async def _ask(self) -> bool:
+        try:
+            await self._ask_libvirt()
+        except QuantixError as error:
+            log.debug("libvirt did not answer", reason=error.reason)
+            return False
+        return True

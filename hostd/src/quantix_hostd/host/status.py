@@ -6,7 +6,7 @@ Called by the host controller. The fields are those that belong to manager `quan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from quantix_api.quantities import format_size
 from quantix_hostd.clients.kvm import Accelerator
 from quantix_hostd.clients.machine import NumaFacts
 from quantix_hostd.conditions import Finding, render_conditions
-from quantix_hostd.host.model import HostObserved, PoolFacts
+from quantix_hostd.host.model import HostObserved, ImageCopy, PoolFacts
 
 _MIB = 1 << 20
 _MAX_IMAGES = 50
@@ -50,10 +50,7 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
         "pools": [_pool(pool) for pool in observed.pools[:_MAX_POOLS]],
         "addresses": addresses,
         "versions": {name: text[:64] for name, text in sorted(observed.versions.items())},
-        "images": [
-            {"uid": copy.uid, "pool": copy.pool, "size": format_size(max(copy.size_bytes, 1))}
-            for copy in observed.images[:_MAX_IMAGES]
-        ],
+        "images": _images(observed.images),
         "conditions": render_conditions(findings, previous, generation, now),
     }
     # An empty list is owned by nobody in managedFields, so that sending one looks like a change for ever
@@ -123,6 +120,17 @@ def _pool(pool: PoolFacts) -> Mapping[str, Any]:
         "capacity": _rounded(pool.capacity_bytes, pool.capacity_bytes),
         "available": _rounded(pool.available_bytes, pool.capacity_bytes),
     }
+
+
+def _images(copies: Iterable[ImageCopy]) -> list[Mapping[str, Any]]:
+    """One entry for each image, also when it lies in several pools: the list is keyed by UID."""
+    by_uid: dict[str, ImageCopy] = {}
+    for copy in copies:
+        by_uid.setdefault(copy.uid, copy)
+    return [
+        {"uid": copy.uid, "pool": copy.pool, "size": format_size(max(copy.size_bytes, 1))}
+        for copy in list(by_uid.values())[:_MAX_IMAGES]
+    ]
 
 
 def _rounded(size_bytes: int, whole_bytes: int) -> str:

@@ -27,16 +27,24 @@ from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
-from quantix_hostd.image.receive import Expectation, Received, check_file, hash_file, receive_image
+from quantix_hostd.image.receive import (
+    Expectation,
+    Received,
+    check_file,
+    hash_file,
+    read_chunks,
+    receive_image,
+)
 from quantix_hostd.image.status import ImageVerdict, derive_status, verdict_of_error, waiting_for_upload
 from quantix_hostd.image.transfers import Transfer, Transfers
 from quantix_hostd.pools import HostPools
-from quantix_hostd.volume.disk_file import read_disk_file
+from quantix_hostd.volume.disk_file import volumes_based_on
 
 MANAGER = "quantix-hostd"
 _PROGRESS_S = 5.0
 _LOOK_AGAIN_S = 300.0
 _IN_USE_S = 5.0
+_COPYING_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +122,25 @@ class ImageController:
             raise transfer.error or PermanentError("NotWaiting", f"Image {key} was deleted meanwhile")
         return transfer.received
 
+    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
+        """Have a checked image's file in another pool of this host: copied from a pool here, else fetched
+        anew.
+
+        Returns when it is there. Raises WaitingError (ImageDownloading) while it is under way.
+        """
+        if await asyncio.to_thread(pool.image(image.metadata.uid).exists):
+            return
+        mark = f"{image.metadata.uid} {pool.name}"
+        transfer = self._transfers.get(mark)
+        if transfer is not None and transfer.error is not None and transfer.retry_in_s() != 0:
+            raise transfer.error
+        if transfer is None or not transfer.running:
+            source = await self._file_elsewhere(image)
+            if source is not None or image.spec.url is not None:
+                self._transfers.begin(mark, image.key, lambda begun: self._copy(image, pool, source, begun))
+        text = render("ImageDownloading", image=image.metadata.name).text
+        raise WaitingError("ImageDownloading", text, retry_after_s=_COPYING_S)
+
     async def stop(self) -> None:
         """Stop receiving; what is half there is removed."""
         await self._transfers.stop()
@@ -178,6 +205,20 @@ class ImageController:
         log.info("image is being downloaded", image=key, uid=image.metadata.uid)
         return _under_way(image, self._transfers.begin(image.metadata.uid, key, download)), _PROGRESS_S
 
+    async def _file_elsewhere(self, image: Image) -> Path | None:
+        for found in self._tools.pools.reached():
+            path = self._tools.pools.directory(found).image(image.metadata.uid)
+            if await asyncio.to_thread(path.is_file):
+                return path
+        return None
+
+    async def _copy(self, image: Image, pool: PoolDir, source: Path | None, transfer: Transfer) -> Received:
+        if source is not None:
+            size = (await asyncio.to_thread(source.stat)).st_size
+            return await self._receive(pool, image, read_chunks(source), size, transfer)
+        async with self._tools.source.open(image.spec.url or "") as found:
+            return await self._receive(pool, image, found.chunks, found.length_bytes, transfer)
+
     async def _receive(
         self,
         pool: PoolDir,
@@ -211,7 +252,7 @@ class ImageController:
             path = pool.image(image.metadata.uid)
             if not await asyncio.to_thread(path.exists):
                 continue
-            if users := await asyncio.to_thread(_based_on, pool, image.metadata.uid):
+            if users := await asyncio.to_thread(volumes_based_on, pool, image.metadata.uid):
                 text = f"{len(users)} volumes of pool {pool.name} are based on its file."
                 return ImageVerdict("InUse", f"{text} Try: delete those first.", True), _IN_USE_S
             await asyncio.to_thread(remove_tree, path)
@@ -234,7 +275,8 @@ def _expectation(image: Image) -> Expectation:
     return Expectation(
         uid=image.metadata.uid,
         image_format=image.spec.format,
-        checksum=image.spec.checksum or "",
+        # Once it was checked, every further copy must be the same file
+        checksum=image.spec.checksum or image.status.checksum or "",
         max_virtual_size_bytes=size_bytes(image.spec.max_virtual_size),
     )
 
@@ -251,13 +293,3 @@ def _under_way(image: Image, transfer: Transfer) -> ImageVerdict:
     done, total = transfer.shown
     text = render("ImageDownloading", image=image.metadata.name).text
     return ImageVerdict("ImageDownloading", text, True, done_bytes=done, total_bytes=total)
-
-
-def _based_on(pool: PoolDir, uid: str) -> list[Path]:
-    """The volumes of the pool whose backing file is this image."""
-    found = []
-    for directory in pool.volumes.iterdir():
-        disk = read_disk_file(directory / "data")
-        if disk is not None and disk.backing.endswith(f"/images/{uid}"):
-            found.append(directory)
-    return found

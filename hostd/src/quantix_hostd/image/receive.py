@@ -25,6 +25,7 @@ _FILE_MODE = 0o440
 # A qcow2 file may be larger than its disk: tables, and clusters that were freed
 _OVERHEAD_BYTES = 64 << 20
 _KEEP_FREE_PERCENT = 5
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,13 @@ async def hash_file(path: Path) -> str:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     return await asyncio.to_thread(digest)
+
+
+async def read_chunks(path: Path) -> AsyncIterator[bytes]:
+    """A file of this host, piece by piece. Raises OSError."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield chunk
 
 
 async def _write(

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -41,6 +41,12 @@ log = structlog.get_logger(__name__)
 Manifest = dict[str, Any]
 
 
+class ImageCopies(Protocol):
+    """Brings the file of an image into a pool (`image.controller`)."""
+
+    async def ensure_copy(self, image: Image, pool: PoolDir) -> None: ...
+
+
 @dataclass(frozen=True)
 class VolumeTools:
     """Everything the volume controller acts with; the mappings are caches."""
@@ -50,6 +56,7 @@ class VolumeTools:
     images: Mapping[str, Manifest]
     machines: Mapping[str, Manifest]
     pools: HostPools
+    copies: ImageCopies
     maker: DiskFileMaker
     claims: ClaimStore
     cluster_uid: str
@@ -146,9 +153,8 @@ class VolumeController:
             refused = ready is not None and ready.reason in ("ImageRefused", "ChecksumMismatch")
             reason = "ImageRefused" if refused else "ImageDownloading"
             raise _waiting(reason, render(reason, image=image.metadata.name).text)
+        await self._tools.copies.ensure_copy(image, pool)
         path = pool.image(image.metadata.uid)
-        if not await asyncio.to_thread(path.exists):
-            raise _waiting("ImageDownloading", render("ImageDownloading", image=image.metadata.name).text)
         driver = ImageFormat(image.status.format).driver
         if driver == "raw":
             return Base(image.metadata.uid, driver, (await asyncio.to_thread(path.stat)).st_size)

@@ -83,6 +83,16 @@ def read_disk_file(path: Path) -> DiskFile | None:
     return DiskFile(size, backing)
 
 
+def volumes_based_on(pool: PoolDir, image_uid: str) -> list[Path]:
+    """The volumes of the pool whose backing file is this image. Blocks. Raises OSError, InvariantError."""
+    found = []
+    for directory in pool.volumes.iterdir():
+        disk = read_disk_file(directory / "data")
+        if disk is not None and disk.backing.endswith(f"/images/{image_uid}"):
+            found.append(directory)
+    return found
+
+
 class DiskFileMaker:
     """Makes and removes the files of volumes; `cluster_uid` goes into their claims."""
 

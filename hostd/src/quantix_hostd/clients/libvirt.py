@@ -16,19 +16,27 @@ from xml.etree import ElementTree
 import libvirt
 import structlog
 
-from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError
+from quantix_api.errors import InvariantError, TransientError
 from quantix_hostd.clients.hypervisor import (
     DomainEvent,
     DomainSnapshot,
-    DomainState,
     DomainStats,
     DomainSummary,
     ShutdownMode,
 )
-from quantix_hostd.clients.libvirt_events import deregister, register
+from quantix_hostd.clients.libvirt_calls import (
+    close_quietly,
+    is_ours,
+    lookup,
+    lookup_uuid,
+    snapshot,
+    summary,
+    translated,
+)
+from quantix_hostd.clients.libvirt_events import register
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
-from quantix_hostd.domainxml.metadata import METADATA_KEY, parse_metadata
-from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, METADATA_NAMESPACE, vm_uid_of
+from quantix_hostd.domainxml.metadata import METADATA_KEY
+from quantix_hostd.domainxml.spec import METADATA_NAMESPACE, vm_uid_of
 
 T = TypeVar("T")
 
@@ -53,16 +61,6 @@ _STATS = (
     | libvirt.VIR_DOMAIN_STATS_BALLOON
     | libvirt.VIR_DOMAIN_STATS_INTERFACE
     | libvirt.VIR_DOMAIN_STATS_BLOCK
-)
-_REFUSED = frozenset(
-    {
-        libvirt.VIR_ERR_XML_ERROR,
-        libvirt.VIR_ERR_XML_DETAIL,
-        libvirt.VIR_ERR_XML_INVALID_SCHEMA,
-        libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-        libvirt.VIR_ERR_NO_SUPPORT,
-        libvirt.VIR_ERR_INVALID_ARG,
-    }
 )
 
 
@@ -137,12 +135,12 @@ class LibvirtClient:
         self._slow_calls.shutdown(wait=False, cancel_futures=True)
 
     async def domains(self) -> tuple[DomainSummary, ...]:
-        return await self._call(lambda connection: tuple(_summary(d) for d in connection.listAllDomains()))
+        return await self._call(lambda connection: tuple(summary(d) for d in connection.listAllDomains()))
 
     async def domain(self, name: str) -> DomainSnapshot | None:
         def read(connection: Any) -> DomainSnapshot | None:
-            domain = _lookup(connection, name)
-            return None if domain is None else _snapshot(domain)
+            domain = lookup(connection, name)
+            return None if domain is None else snapshot(domain)
 
         return await self._call(read)
 
@@ -151,8 +149,8 @@ class LibvirtClient:
         name, uuid = root.findtext("name", ""), root.findtext("uuid", "")
 
         def define(connection: Any) -> None:
-            for found in (_lookup(connection, name), _lookup_uuid(connection, uuid)):
-                if found is not None and (found.name() != name or not _is_ours(found)):
+            for found in (lookup(connection, name), lookup_uuid(connection, uuid)):
+                if found is not None and (found.name() != name or not is_ours(found)):
                     raise InvariantError(
                         "IdentityConflict",
                         f"libvirt has a domain {found.name()} of this name or UUID that is not this VM's.",
@@ -229,6 +227,18 @@ class LibvirtClient:
 
         await self._on_own(name, update)
 
+    async def host_cpu_model(self, virt_type: str) -> str:
+        """QEMU's name of the newest CPU model that guests can have here, "" when libvirt names none.
+
+        `virt_type` is kvm or qemu. Source: libvirt, formatdomaincaps, CPU configuration.
+        """
+        return await self._call(
+            lambda connection: parse_host_model(
+                connection.getDomainCapabilities(None, "x86_64", "q35", virt_type, 0)
+            ),
+            slow=True,
+        )
+
     async def stats(self) -> tuple[DomainStats, ...]:
         def read(connection: Any) -> tuple[DomainStats, ...]:
             flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
@@ -243,12 +253,12 @@ class LibvirtClient:
 
     async def _on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
         def run(connection: Any) -> None:
-            domain = _lookup(connection, name)
+            domain = lookup(connection, name)
             if domain is None:
                 if missing_ok:
                     return
                 raise TransientError("InternalError", f"libvirt has no domain {name}.")
-            if not _is_ours(domain):
+            if not is_ours(domain):
                 raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
             act(domain)
 
@@ -264,7 +274,7 @@ class LibvirtClient:
         return await self._in_thread(pool, lambda: act(connection), connection)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, act: Callable[[], T], connection: Any = None) -> T:
-        future = asyncio.get_running_loop().run_in_executor(pool, _translated, act)
+        future = asyncio.get_running_loop().run_in_executor(pool, translated, act)
         try:
             return await asyncio.wait_for(future, self._deadline_s)
         except TimeoutError as error:
@@ -278,7 +288,7 @@ class LibvirtClient:
         """Close every connection but the present one, so that no descriptor or callback of it is left."""
         dropped = [connection for connection in self._registered if connection is not self._connection]
         for connection in dropped:
-            await asyncio.to_thread(_close_quietly, connection, self._registered.pop(connection))
+            await asyncio.to_thread(close_quietly, connection, self._registered.pop(connection))
 
     def _drop(self, connection: Any) -> None:
         """Forget a connection that closed or hangs, so that `run` opens another."""
@@ -287,66 +297,7 @@ class LibvirtClient:
             self._lost.set()
 
 
-def _translated(act: Callable[[], T]) -> T:
-    try:
-        return act()
-    except libvirt.libvirtError as error:
-        raise _translate(error) from error
-
-
-def _translate(error: libvirt.libvirtError) -> QuantixError:
-    code, said = error.get_error_code(), error.get_error_message() or str(error)
-    if code in _REFUSED:
-        return PermanentError(
-            "ConfigRefused", f"libvirt refuses the domain. Said: {said}.", "change what it names"
-        )
-    if code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN):
-        return TransientError("LibvirtDown", f"libvirtd does not answer. Said: {said}.")
-    return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
-
-
-def _lookup(connection: Any, name: str) -> Any:
-    return _found(lambda: connection.lookupByName(name))
-
-
-def _lookup_uuid(connection: Any, uuid: str) -> Any:
-    return _found(lambda: connection.lookupByUUIDString(uuid))
-
-
-def _found(look: Callable[[], Any]) -> Any:
-    try:
-        return look()
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return None
-        raise
-
-
-def _is_ours(domain: Any) -> bool:
-    if not domain.name().startswith(DOMAIN_PREFIX):
-        return False
-    xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    return parse_metadata(ElementTree.fromstring(xml)) is not None
-
-
-def _summary(domain: Any) -> DomainSummary:
-    state, reason = domain.state()
-    uid = vm_uid_of(domain.name()) if _is_ours(domain) else None
-    return DomainSummary(domain.name(), domain.UUIDString(), DomainState(state), reason, uid)
-
-
-def _snapshot(domain: Any) -> DomainSnapshot:
-    inactive = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    live = domain.XMLDesc(0) if domain.isActive() else None
-    state, reason = domain.state()
-    return DomainSnapshot(domain.name(), domain.UUIDString(), DomainState(state), reason, inactive, live)
-
-
-def _close_quietly(connection: Any, registered: tuple[int, ...]) -> None:
-    try:
-        if connection.isAlive():
-            deregister(connection, registered)
-            connection.unregisterCloseCallback()
-        connection.close()
-    except libvirt.libvirtError as error:
-        log.info("closing the connection to libvirt", said=str(error))
+def parse_host_model(capabilities_xml: str) -> str:
+    """The model of mode host-model in domain capabilities, "" when there is none."""
+    model = ElementTree.fromstring(capabilities_xml).find("cpu/mode[@name='host-model']/model")
+    return (model.text or "") if model is not None else ""

@@ -1,0 +1,99 @@
+"""What one call to libvirt needs, in its thread: find a domain, tell whose it is, translate errors.
+
+Used by `clients/libvirt.py` only. Codes: libvirt 9.0, virterror.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from xml.etree import ElementTree
+
+import libvirt
+import structlog
+
+from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_hostd.clients.hypervisor import DomainSnapshot, DomainState, DomainSummary
+from quantix_hostd.clients.libvirt_events import deregister
+from quantix_hostd.domainxml.metadata import parse_metadata
+from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, vm_uid_of
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+_REFUSED = frozenset(
+    {
+        libvirt.VIR_ERR_XML_ERROR,
+        libvirt.VIR_ERR_XML_DETAIL,
+        libvirt.VIR_ERR_XML_INVALID_SCHEMA,
+        libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+        libvirt.VIR_ERR_NO_SUPPORT,
+        libvirt.VIR_ERR_INVALID_ARG,
+    }
+)
+
+
+def translated(act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except libvirt.libvirtError as error:
+        raise _translate(error) from error
+
+
+def _translate(error: libvirt.libvirtError) -> QuantixError:
+    code, said = error.get_error_code(), error.get_error_message() or str(error)
+    if code in _REFUSED:
+        return PermanentError(
+            "ConfigRefused", f"libvirt refuses the domain. Said: {said}.", "change what it names"
+        )
+    if code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN):
+        return TransientError("LibvirtDown", f"libvirtd does not answer. Said: {said}.")
+    return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
+
+
+def lookup(connection: Any, name: str) -> Any:
+    return _found(lambda: connection.lookupByName(name))
+
+
+def lookup_uuid(connection: Any, uuid: str) -> Any:
+    return _found(lambda: connection.lookupByUUIDString(uuid))
+
+
+def _found(look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def is_ours(domain: Any) -> bool:
+    if not domain.name().startswith(DOMAIN_PREFIX):
+        return False
+    xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    return parse_metadata(ElementTree.fromstring(xml)) is not None
+
+
+def summary(domain: Any) -> DomainSummary:
+    state, reason = domain.state()
+    uid = vm_uid_of(domain.name()) if is_ours(domain) else None
+    return DomainSummary(domain.name(), domain.UUIDString(), DomainState(state), reason, uid)
+
+
+def snapshot(domain: Any) -> DomainSnapshot:
+    inactive = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    live = domain.XMLDesc(0) if domain.isActive() else None
+    state, reason = domain.state()
+    return DomainSnapshot(domain.name(), domain.UUIDString(), DomainState(state), reason, inactive, live)
+
+
+def close_quietly(connection: Any, registered: tuple[int, ...]) -> None:
+    try:
+        if connection.isAlive():
+            deregister(connection, registered)
+            connection.unregisterCloseCallback()
+        connection.close()
+    except libvirt.libvirtError as error:
+        log.info("closing the connection to libvirt", said=str(error))

@@ -90,7 +90,8 @@ class VirtualMachineController:
         observed = await observe(self._api, self._objects, vm)
         if await self._make_volumes(observed):
             observed = await observe(self._api, self._objects, vm)
-        if observed.host is not None or vm.status.nics:
+        # Also without a host: a port lives as long as its VM, and what is missing is said all at once
+        if observed.host is not None or vm.spec.nics or vm.status.nics:
             observed = replace(observed, nics=await self._ports.ensure_ports(vm))
         if observed.host is not None and secret_references(vm):
             await self._access.ensure(vm.metadata.namespace or "", observed.host)

@@ -89,7 +89,7 @@ def derive_status(observed: Observed, moment: Moment) -> Derived:
 def judge(observed: Observed, volumes: Fact | None, network: Fact | None) -> Verdict | None:
     """What Ready is, when it is the operator's to say; None: hostd says it."""
     if observed.host is None:
-        return _without_host(observed, volumes)
+        return _without_host(observed, volumes, network)
     if observed.host_lost:
         words = fact("Ready", "Unknown", "HostUnreachable", host=observed.host, at=observed.host_lost)
         return Verdict("Unknown", words)
@@ -101,7 +101,7 @@ def judge(observed: Observed, volumes: Fact | None, network: Fact | None) -> Ver
     return Verdict("Starting", fact("Ready", "False", "Starting", host=observed.host), moving=True)
 
 
-def _without_host(observed: Observed, volumes: Fact | None) -> Verdict:
+def _without_host(observed: Observed, volumes: Fact | None, network: Fact | None) -> Verdict:
     vm, assignment = observed.vm, observed.vm.status.assignment
     if vm.spec.power_state == "Stopped":
         return Verdict("Stopped", fact("Ready", "True", "Stopped"))
@@ -111,11 +111,13 @@ def _without_host(observed: Observed, volumes: Fact | None) -> Verdict:
     scheduled = vm.status.condition("Scheduled")
     if hold is not None and scheduled is not None:
         return Verdict("Failed", Fact("Ready", "False", scheduled.reason, scheduled.message))
-    for wait in (_obstacle(observed), volumes):
+    refusal = None
+    if scheduled is not None and scheduled.status == "False" and scheduled.reason != "NotWanted":
+        refusal = Fact("Ready", "False", scheduled.reason, scheduled.message)
+    # Without its volumes a VM is not looked at by the scheduler, whose last word may be old
+    for wait in (_obstacle(observed), volumes, refusal, network):
         if wait is not None and wait.status == "False":
             return Verdict("Pending", wait.repeated_as("Ready"), moving=True)
-    if scheduled is not None and scheduled.status == "False" and scheduled.reason != "NotWanted":
-        return Verdict("Pending", Fact("Ready", "False", scheduled.reason, scheduled.message), moving=True)
     return Verdict("Pending", fact("Ready", "Unknown", "Pending"), moving=True)
 
 

@@ -100,6 +100,16 @@ READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
         "Pending",
         ("False", "NetworkNotFound"),
     ),
+    "a network that is missing before there is a host": (
+        observed(nics=NO_NETWORK),
+        "Pending",
+        ("False", "NetworkNotFound"),
+    ),
+    "a missing source comes before a missing network": (
+        observed(volumes={}, surroundings=Surroundings({"root": NO_IMAGE}, "local"), nics=NO_NETWORK),
+        "Pending",
+        ("False", "ImageNotFound"),
+    ),
     "a host that has not started it yet": (observed(ASSIGNED), "Starting", ("False", "Starting")),
 }
 

@@ -193,7 +193,9 @@ async def _until(session: Session, vm: Manifest, change: Change) -> None:
             and ready.get("reason") == change.reason
         ):
             return
-        if current and condition(vm, "Stalled").get("status") == "True":
+        stalled = condition(vm, "Stalled")
+        # one of an earlier generation is what the last host said, before somebody asked for this
+        if stalled.get("status") == "True" and stalled.get("observedGeneration", 0) >= generation:
             raise CommandError(Exit.FAILED, str(ready.get("message")), f"qx vm explain {name}")
         if time.monotonic() - begun > session.timeout_s:
             raise CommandError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from quantix_client import ApiClient, Clock
 from quantix_client.events import EventRecorder
 from quantix_hostd.api.server import bind
 from quantix_hostd.clients.claims import LocalClaimStore
+from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.hypervisor import DomainEvent
@@ -63,6 +63,8 @@ from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
 _RETRY_S = 2.0
+# What guests have without KVM, and where libvirt names no model
+_EMULATED_CPU = "qemu64"
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +82,7 @@ class Hostd:
         self.versions: Mapping[str, str] = {}
         self.firmware = installed_firmware()
         self.cluster_uid = ""
+        self.cpu_model = _EMULATED_CPU
         self.owner = FileOwner.of_qemu(settings.qemu_user)
         self.ovs = OvsClient(settings.ovs_db)
         self.qemu_img = QemuImg(settings.qemu_user)
@@ -225,20 +228,14 @@ class Hostd:
             pools=self.pools,
             network=network,
             libvirt_works=lambda: self.libvirt.connected,
+            cpu_model=lambda: self.cpu_model,
         )
 
     async def _myself(self) -> Self:
         host, port = self.listener.getsockname()[:2]
-        self.address = await self._reachable(host)
+        self.address = await NetlinkClient().reachable_address(host)
         shown = f"[{self.address}]:{port}" if ":" in self.address else f"{self.address}:{port}"
         return Self(self.settings.name, self.machine, self.kvm, self.versions, shown)
-
-    async def _reachable(self, host: str) -> str:
-        """The address under which others reach what listens on `host`."""
-        if not ip_address(host).is_unspecified:
-            return host
-        default = await NetlinkClient().default_route()
-        return default.address if default else "127.0.0.1"
 
     def _parts(self) -> Parts:
         return Parts(
@@ -277,6 +274,8 @@ class Hostd:
             self._resync.clear()
             self.dispatcher.add(HOSTS, self.settings.name)
             try:
+                if self.kvm.accelerator is Accelerator.KVM:
+                    self.cpu_model = await read_host_model(self.settings.libvirt_uri, "kvm") or _EMULATED_CPU
                 await self.machines.resync()
             except QuantixError as error:
                 log.warning("guests not looked at", reason=error.reason, error=str(error))

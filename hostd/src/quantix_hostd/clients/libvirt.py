@@ -227,18 +227,6 @@ class LibvirtClient:
 
         await self._on_own(name, update)
 
-    async def host_cpu_model(self, virt_type: str) -> str:
-        """QEMU's name of the newest CPU model that guests can have here, "" when libvirt names none.
-
-        `virt_type` is kvm or qemu. Source: libvirt, formatdomaincaps, CPU configuration.
-        """
-        return await self._call(
-            lambda connection: parse_host_model(
-                connection.getDomainCapabilities(None, "x86_64", "q35", virt_type, 0)
-            ),
-            slow=True,
-        )
-
     async def stats(self) -> tuple[DomainStats, ...]:
         def read(connection: Any) -> tuple[DomainStats, ...]:
             flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
@@ -295,9 +283,3 @@ class LibvirtClient:
         if connection is self._connection or self._connection is None:
             self._connection = None
             self._lost.set()
-
-
-def parse_host_model(capabilities_xml: str) -> str:
-    """The model of mode host-model in domain capabilities, "" when there is none."""
-    model = ElementTree.fromstring(capabilities_xml).find("cpu/mode[@name='host-model']/model")
-    return (model.text or "") if model is not None else ""

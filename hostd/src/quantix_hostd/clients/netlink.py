@@ -85,6 +85,15 @@ class NetlinkClient:
                 return DefaultRoute(str(found[0]["dev"]), str(found[0]["prefsrc"]))
         return None
 
+    async def reachable_address(self, listening: str) -> str:
+        """The address under which others reach what listens on `listening`, which may be all (0.0.0.0,
+        ::).
+        """
+        if not ipaddress.ip_address(listening).is_unspecified:
+            return listening
+        default = await self.default_route()
+        return default.address if default else "127.0.0.1"
+
     async def set_link(self, device: str, *, mtu: int | None = None) -> None:
         """Switch the device on, with this MTU if one is given."""
         size = [] if mtu is None else ["mtu", str(mtu)]

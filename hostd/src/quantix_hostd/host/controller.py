@@ -58,6 +58,7 @@ class HostTools:
     pools: HostPools
     network: HostNetwork | None
     libvirt_works: Callable[[], bool]
+    cpu_model: Callable[[], str]
 
 
 class HostController:
@@ -129,6 +130,7 @@ class HostController:
             api_address=self._self.api_address,
             libvirt=self._tools.libvirt_works(),
             confined=await asyncio.to_thread(_apparmor_enabled),
+            cpu_model=self._tools.cpu_model(),
             versions=self._self.versions,
             pools=pools,
             images=images,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -146,6 +146,22 @@ class Machine:
     def guests(self) -> list[int]:
         """The processes of guests that run on this machine."""
         return guest_processes(self.layout)
+
+    @contextlib.contextmanager
+    def serving(self, directory: Path, port: int = 8000) -> Iterator[str]:
+        """A web server of the world, see `quantix_lab.web_server`; its address as http://…"""
+        command = [sys.executable, "-m", "quantix_lab.web_server", str(directory), INTERNET, str(port)]
+        server = subprocess.Popen(
+            ["ip", "netns", "exec", self._world, *command], stdout=subprocess.PIPE, text=True
+        )
+        assert server.stdout is not None
+        try:
+            assert server.stdout.readline() == "listening\n", "the web server of the world did not start"
+            yield f"http://{INTERNET}:{port}"
+        finally:
+            server.terminate()
+            server.wait(10)
+            server.stdout.close()
 
     def close(self) -> None:
         """End everything and remove it."""

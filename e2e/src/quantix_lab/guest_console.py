@@ -1,0 +1,79 @@
+"""Types into a guest's serial console as a user's script would: through `qx vm console` in a pipe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quantix_lab.machine import Machine
+from quantix_lab.waiting import wait_for
+
+
+class GuestConsole:
+    """An open console. `said` is everything that came from the guest so far."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._keys = process.stdin
+        self._screen = process.stdout.fileno()
+        self._heard: list[bytes] = []
+        self._reader = threading.Thread(target=self._follow, daemon=True)
+        self._reader.start()
+
+    @property
+    def said(self) -> str:
+        return b"".join(self._heard).decode(errors="replace")
+
+    def run(self, command: str, *, until: str, timeout_s: float = 40.0) -> str:
+        """Type a command, wait until the guest printed `until` after it; what it printed since."""
+        before = len(self.said)
+        self._keys.write(f"{command}\r")
+        self._keys.flush()
+        return self.wait(until, after=before, timeout_s=timeout_s)
+
+    def wait(self, text: str, *, after: int = 0, timeout_s: float = 40.0) -> str:
+        """What was printed from character `after` on, once `text` is part of it."""
+
+        def look() -> tuple[bool, object]:
+            return text in self.said[after:], self.said[-1500:]
+
+        wait_for(f"{text!r} on the console", look, timeout_s)
+        return self.said[after:]
+
+    def wait_for_end(self, timeout_s: float = 40.0) -> int:
+        """The exit code of `qx vm console`, once it ends by itself."""
+        return self._process.wait(timeout_s)
+
+    def _follow(self) -> None:
+        while chunk := os.read(self._screen, 4096):
+            self._heard.append(chunk)
+
+    def close(self) -> str:
+        """End `qx`; what it said on standard error."""
+        self._process.terminate()
+        self._process.wait(20)
+        self._reader.join(20)
+        said = self._process.stderr.read() if self._process.stderr is not None else ""
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return said
+
+
+@contextmanager
+def guest_console(machine: Machine, name: str) -> Iterator[GuestConsole]:
+    """`qx vm console NAME` in a pipe, from its first prompt on; ended afterwards."""
+    qx = Path(sys.executable).parent / "qx"
+    console = GuestConsole(machine.start(str(qx), "vm", "console", name, "--take"))
+    try:
+        console.run("", until="# ")
+        yield console
+    finally:
+        console.close()

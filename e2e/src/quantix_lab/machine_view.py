@@ -1,0 +1,276 @@
+"""What a test sees of a whole machine and what it may ask of it: objects, guests, ports, files, services.
+
+Used by the end-to-end tests beside `Machine`. It reads the machine from outside (API, libvirt, OVN, Open
+vSwitch, processes), never from what a component believes. Its waits are bounded and say what was seen last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from quantix_cli.supervision import orphans
+from quantix_lab.machine import CHECKOUT, Machine
+from quantix_lab.waiting import wait_for
+
+Manifest = dict[str, Any]
+
+EXAMPLE = CHECKOUT / "examples/first-vm.yaml"
+SHARED = "quantix-shared"
+
+
+class MachineView:
+    """Looks at one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.layout = machine.layout
+
+    # the API
+
+    def find(self, kind: str, name: str, namespace: str = "default") -> Manifest | None:
+        """An object, None when it does not exist."""
+        done = self.machine.kubectl(
+            "get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found", check=False
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"kubectl get {kind} {name}: {done.stderr}")
+        found: Manifest | None = json.loads(done.stdout) if done.stdout.strip() else None
+        return found
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> Manifest:
+        """An object that has to exist."""
+        found = self.find(kind, name, namespace)
+        assert found is not None, f"there is no {kind} {name} in {namespace}"
+        return found
+
+    def apply(self, *manifests: Manifest | str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`kubectl apply` of manifests, as text or as objects."""
+        texts = [text if isinstance(text, str) else json.dumps(text) for text in manifests]
+        return self.machine.kubectl("apply", "-f", "-", stdin="\n---\n".join(texts), check=check)
+
+    def patch(self, kind: str, name: str, patch: Manifest, namespace: str = "default") -> None:
+        """A merge patch, as a user makes it."""
+        self.machine.kubectl("patch", kind, name, "-n", namespace, "--type=merge", "-p", json.dumps(patch))
+
+    def wait_ready(
+        self,
+        name: str,
+        *,
+        kind: str = "virtualmachine",
+        reason: str = "",
+        namespace: str = "default",
+        timeout_s: float = 60.0,
+    ) -> Manifest:
+        """The object once Ready is True about its present generation (and has `reason`)."""
+
+        def look() -> tuple[Manifest | None, object]:
+            found = self.find(kind, name, namespace)
+            if found is None:
+                return None, "no such object"
+            ready = condition(found)
+            current = ready.get("observedGeneration") == found["metadata"]["generation"]
+            fits = ready.get("status") == "True" and (not reason or ready.get("reason") == reason)
+            return (found if current and fits else None), ready
+
+        return wait_for(f"{kind} {name} to be Ready {reason}", look, timeout_s)
+
+    def wait_reason(
+        self,
+        kind: str,
+        name: str,
+        reason: str,
+        *,
+        type: str = "Ready",
+        namespace: str = "default",
+        timeout_s: float = 30.0,
+    ) -> dict[str, Any]:
+        """The condition `type` of an object once it is not True for `reason`."""
+
+        def look() -> tuple[dict[str, Any] | None, object]:
+            found = self.find(kind, name, namespace)
+            seen = condition(found, type) if found else {}
+            fits = seen.get("reason") == reason and seen.get("status") != "True"
+            return (seen if fits else None), (found or {}).get("status", "no such object")
+
+        return wait_for(f"{type} of {kind} {name} to say {reason}", look, timeout_s)
+
+    def wait_gone(self, kind: str, name: str, namespace: str = "default", *, timeout_s: float = 60.0) -> None:
+        """Until an object no longer exists."""
+
+        def look() -> tuple[bool, object]:
+            found = self.find(kind, name, namespace)
+            return found is None, condition(found) if found else ""
+
+        wait_for(f"{kind} {name} to be gone", look, timeout_s)
+
+    def events(self, name: str, namespace: str = "default") -> list[str]:
+        """Reasons of the events about an object, oldest first."""
+        done = self.machine.kubectl(
+            "get", "events.events.k8s.io", "-n", namespace, "-o", "json", "--sort-by=.eventTime"
+        )
+        items = json.loads(done.stdout)["items"]
+        return [item["reason"] for item in items if item["regarding"]["name"] == name]
+
+    def writes(self, kind: str, name: str, *, after: int = 0) -> list[str]:
+        """Who wrote the object or its status since line `after` of the audit log, and did not fail."""
+        found = []
+        for entry in self.audit()[after:]:
+            what = entry.get("objectRef") or {}
+            if (what.get("resource"), what.get("name")) != (kind, name):
+                continue
+            if entry["verb"] in ("create", "update", "patch") and entry["responseStatus"]["code"] < 300:
+                found.append(entry["requestURI"].partition("fieldManager=")[2].partition("&")[0])
+        return found
+
+    def audit(self) -> list[Manifest]:
+        """The lines of the audit log."""
+        lines = (self.layout.log / "audit.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    # guests
+
+    def domains(self) -> dict[str, str]:
+        """Name → state of the domains of the machine's own libvirt."""
+        uri = f"qemu+unix:///system?socket={self.layout.libvirt_socket}"
+        listed = _run("virsh", "-c", uri, "list", "--all").splitlines()[2:]
+        rows = [line.split(maxsplit=2) for line in listed if line.strip()]
+        return {name: state for _, name, state in rows}
+
+    def virsh(self, *arguments: str) -> str:
+        """A command of virsh on the machine's own libvirt."""
+        return _run("virsh", "-c", f"qemu+unix:///system?socket={self.layout.libvirt_socket}", *arguments)
+
+    def qemus(self, uid: str = "") -> list[int]:
+        """Processes that run guests of this machine, or the guest with this UID."""
+        mark = f"{self.layout.run}/vm/{uid}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].rpartition(b"/")[2].startswith(b"qemu-system-") and any(mark in w for w in words):
+                found.append(int(process.name))
+        return found
+
+    def qemu(self, vm: Manifest) -> int:
+        """The one process of a VM. Raises AssertionError when there is none, or more than one."""
+        pids = self.qemus(vm["metadata"]["uid"])
+        assert len(pids) == 1, f"{vm['metadata']['name']} has {len(pids)} QEMU processes: {pids}"
+        return pids[0]
+
+    def answer(self, address: str, port: int = 80) -> str:
+        """What the guest's port answers to this machine, "" when nothing."""
+        request = (
+            "import socket\n"
+            f"with socket.create_connection(({address!r}, {port}), timeout=3) as door:\n"
+            "    door.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')\n"
+            "    print(b''.join(iter(lambda: door.recv(4096), b'')).decode())"
+        )
+        done = self.machine.run("python3", "-c", request, check=False, timeout_s=20)
+        return done.stdout if done.returncode == 0 else ""
+
+    def wait_answer(self, address: str, text: str = "HTTP/1.1", *, timeout_s: float = 60.0) -> str:
+        """What port 80 of the guest answers, as soon as it holds `text`."""
+
+        def look() -> tuple[str, object]:
+            answer = self.answer(address)
+            return (answer if text in answer else ""), answer or "no answer"
+
+        return wait_for(f"{address} to answer on port 80 with {text!r}", look, timeout_s)
+
+    def printed(self, vm: Manifest) -> str:
+        """What a guest printed on its serial port since hostd keeps its log."""
+        log = self.layout.vm_log(vm["metadata"]["uid"]) / "console.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    # network and files
+
+    def vsctl(self, *arguments: str) -> str:
+        """A command of ovs-vsctl on the machine's Open vSwitch."""
+        return _run(
+            "ovs-vsctl", "--timeout=10", f"--db=unix:{self.layout.openvswitch_run}/db.sock", *arguments
+        )
+
+    def taps(self) -> list[str]:
+        """Logical ports that guests' interfaces in Open vSwitch carry."""
+        rows = json.loads(self.vsctl("--format=json", "--columns=name,external_ids", "list", "Interface"))[
+            "data"
+        ]
+        owned = {name: dict(ids[1]) for name, ids in rows}
+        return [ids["iface-id"] for name, ids in owned.items() if "iface-id" in ids and name != "qxh0"]
+
+    def northbound_rows(self, owner_uid: str) -> list[str]:
+        """Rows of the northbound database that belong to an object, as TABLE UUID."""
+        database = f"--db=unix:{self.layout.ovn_nb_socket}"
+        found = []
+        for table in ("Logical_Switch_Port", "Logical_Switch", "DHCP_Options", "Port_Group", "DNS", "ACL"):
+            matches = f'external_ids:"quantix.io/owner"="{owner_uid}"'
+            rows = _run("ovn-nbctl", database, "--bare", "--columns=_uuid", "find", table, matches)
+            found += [f"{table} {row}" for row in rows.split()]
+        return found
+
+    def pool_files(self) -> set[str]:
+        """Everything in the pool `local`, relative to it."""
+        pool = self.layout.local_pool
+        return {str(path.relative_to(pool)) for path in pool.rglob("*") if not path.is_dir()}
+
+    # services
+
+    def service(self, name: str) -> int:
+        """The main process of a service, 0 while it has none."""
+        found = [pid for pid, service in orphans.find(self.layout.root).items() if service == name]
+        return min(found, default=0)
+
+    def kill9(self, name: str) -> None:
+        """kill -9 a service, and wait until the supervisor has started another."""
+        before = self.service(name)
+        assert before, f"{name} does not run"
+        os.kill(before, signal.SIGKILL)
+
+        def look() -> tuple[bool, object]:
+            now = self.service(name)
+            return now not in (0, before), f"pid {now}"
+
+        wait_for(f"another {name} than pid {before}", look, 30)
+
+
+def condition(obj: Manifest, type: str = "Ready") -> dict[str, Any]:
+    """A condition of an object, {} when it has none of that type."""
+    found = (obj.get("status") or {}).get("conditions") or []
+    return next((dict(entry) for entry in found if entry["type"] == type), {})
+
+
+def ipv4(vm: Manifest) -> str:
+    """The first IPv4 address that the platform gave a VM."""
+    addresses = [address for nic in vm["status"]["nics"] for address in nic["addresses"]]
+    return next(str(address) for address in addresses if ":" not in address)
+
+
+def small_vm(name: str, **spec: Any) -> Manifest:
+    """The smallest VM that boots the guest image; `spec` replaces members."""
+    members = {
+        "cpu": {"cores": 1},
+        "memory": {"size": "128Mi"},
+        "disks": [{"name": "root", "image": "shared/tiny", "reclaimPolicy": "Delete"}],
+        "nics": [{"name": "eth0", "network": "shared/default"}],
+        **spec,
+    }
+    return {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {key: value for key, value in members.items() if value is not None},
+    }
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
+    return done.stdout

@@ -1,0 +1,204 @@
+"""The first hour with Quantix: up, a VM from a manifest, its address, its power, its end."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from quantix_lab.guest_console import guest_console
+from quantix_lab.machine import INTERNET, Machine
+from quantix_lab.machine_view import EXAMPLE, SHARED, MachineView, Manifest, condition, ipv4, small_vm
+from quantix_lab.waiting import wait_for
+
+QUICK_START_S = 2.0
+QUIET_WRITES = 3
+"""scheduler, operator and hostd: one write each (api.md, section 5)"""
+SLOW_WRITES = 5
+"""a start of more than 2 s also says that it starts, and hands Ready over"""
+
+
+def test_up_ends_ready_with_a_vm_that_answers(first_up: str, view: MachineView) -> None:
+    assert re.search(r"^Ready in .*\. web-1 is Running at [0-9.]+\. kubeconfig: ", first_up, re.M), first_up
+    assert "✗" not in first_up
+    vm = view.get("virtualmachine", "web-1")
+    assert f"web-1 is Running at {ipv4(vm)}" in first_up
+
+
+def test_a_second_up_says_that_nothing_is_to_change(view: MachineView) -> None:
+    began_s = time.monotonic()
+    said = view.machine.up()
+    assert "nothing to change" in said, said
+    assert time.monotonic() - began_s < 15
+
+
+def test_deleting_the_example_leaves_nothing_behind(view: MachineView) -> None:
+    vm = view.get("virtualmachine", "web-1")
+    uid, handle = vm["metadata"]["uid"], view.get("volume", "web-1-root")["status"]["handle"]
+    port = vm["status"]["nics"][0]["port"]
+    assert any(handle in path for path in view.pool_files())
+    assert port in view.taps()
+    assert view.northbound_rows(uid)
+
+    view.machine.kubectl("delete", "-f", str(EXAMPLE), "--timeout=60s", timeout_s=90)
+    view.wait_gone("volume", "web-1-root")
+
+    assert view.qemus() == []
+    assert view.domains() == {}
+    assert view.taps() == []
+    assert view.northbound_rows(uid) == []
+    assert [path for path in view.pool_files() if handle in path] == []
+    for folder in (view.layout.vm_run(uid), view.layout.vm_data(uid)):
+        wait_for(f"{folder} to be gone", lambda folder=folder: (not folder.exists(), list(folder.glob("*"))))
+
+
+def test_the_example_starts_with_few_writes(view: MachineView) -> None:
+    line = len(view.audit())
+    began_s = time.monotonic()
+    view.machine.kubectl("apply", "-f", str(EXAMPLE))
+    vm = view.wait_ready("web-1", reason="Running")
+    took_s = time.monotonic() - began_s
+
+    writes = [who for who in view.writes("virtualmachines", "web-1", after=line) if who.startswith("quantix")]
+    allowed = QUIET_WRITES if took_s < QUICK_START_S else SLOW_WRITES
+    assert len(writes) <= allowed, f"{len(writes)} writes in {took_s:.1f} s: {writes}"
+    assert view.domains() == {f"qx-{vm['metadata']['uid']}": "running"}
+    assert vm["metadata"]["finalizers"] == ["quantix.io/cleanup"]
+
+
+def test_the_guest_gets_its_address_by_dhcp_and_answers(view: MachineView, web: Manifest) -> None:
+    address = ipv4(web)
+    assert web["status"]["addresses"][0] == address
+    view.wait_answer(address, f"quantix-guest ready: hostname=web-1 address={address}")
+    assert f"quantix-guest ready: hostname=web-1 address={address}" in view.printed(web)
+
+
+def test_the_console_types_into_the_guest_which_reaches_the_outside(view: MachineView, web: Manifest) -> None:
+    with guest_console(view.machine, "web-1") as console:
+        shown = console.run("ip -4 -o addr show eth0", until="scope")
+        assert f"inet {ipv4(web)}/24" in shown
+        said = console.run(f"ping -c 3 -W 5 {INTERNET}", until="packet loss")
+        assert " 0% packet loss" in said, said
+
+
+def test_what_no_group_opens_stays_closed(view: MachineView, web: Manifest) -> None:
+    view.wait_answer(ipv4(web))
+    assert view.answer(ipv4(web), 22) == "", "port 22 answers, though the group web opens only 80"
+
+
+def test_applying_the_same_manifest_again_changes_nothing(view: MachineView, web: Manifest) -> None:
+    again = view.machine.kubectl("apply", "-f", str(EXAMPLE)).stdout
+    assert again.split() == [
+        "securitygroup.quantix.io/web",
+        "unchanged",
+        "virtualmachine.quantix.io/web-1",
+        "unchanged",
+    ]
+    difference = view.machine.kubectl("diff", "-f", str(EXAMPLE), check=False)
+    assert (difference.returncode, difference.stdout) == (0, "")
+    after = view.get("virtualmachine", "web-1")
+    assert after["metadata"]["generation"] == web["metadata"]["generation"]
+
+
+def test_kubectl_is_a_first_class_tool(view: MachineView, web: Manifest) -> None:
+    kubectl = view.machine.kubectl
+    server_side = kubectl(
+        "apply", "--server-side", "--force-conflicts", "--field-manager=me", "-f", str(EXAMPLE)
+    )
+    assert "virtualmachine.quantix.io/web-1 serverside-applied" in server_side.stdout
+    waited = kubectl("wait", "--for=condition=Ready", "vm/web-1", "--timeout=30s")
+    assert waited.stdout.strip() == "virtualmachine.quantix.io/web-1 condition met"
+    explained = kubectl("explain", "vm.spec.powerState").stdout
+    assert "FIELD: powerState" in explained
+    assert "Stopped" in explained
+    row = kubectl("get", "vm", "web-1", "--no-headers").stdout.split()
+    assert row[:5] == ["web-1", "Running", "True", "box", ipv4(web)]
+    assert "Scheduled" in kubectl("describe", "vm", "web-1").stdout
+    assert view.get("virtualmachine", "web-1")["metadata"]["uid"] == web["metadata"]["uid"]
+
+
+def test_stopping_and_starting_keeps_the_address(view: MachineView, web: Manifest) -> None:
+    view.patch("vm", "web-1", {"spec": {"powerState": "Stopped"}})
+    stopped = view.wait_ready("web-1", reason="Stopped")
+    assert view.qemus(web["metadata"]["uid"]) == []
+    assert stopped["status"]["phase"] == "Stopped"
+    assert stopped["status"]["runtime"]["lastExit"]["reason"] == "Requested"
+
+    view.patch("vm", "web-1", {"spec": {"powerState": "Running"}})
+    started = view.wait_ready("web-1", reason="Running")
+    assert ipv4(started) == ipv4(web)
+    view.wait_answer(ipv4(web), "hostname=web-1")
+
+
+def test_a_restart_that_was_asked_for_happens_once(view: MachineView, web: Manifest) -> None:
+    before = view.qemu(web)
+    at = (datetime.now(UTC) - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    view.patch("vm", "web-1", {"spec": {"restart": {"at": at, "mode": "Force"}}})
+
+    def look() -> tuple[bool, object]:
+        runtime = view.get("virtualmachine", "web-1")["status"]["runtime"]
+        return runtime.get("handledRestartAt") == at, runtime
+
+    wait_for(f"restart {at} to be handled", look)
+    restarted = view.wait_ready("web-1", reason="Running")
+    after = view.qemu(restarted)
+    assert after != before
+    view.wait_answer(ipv4(web))
+    assert view.qemu(restarted) == after, "it was restarted more than once"
+
+
+def test_a_guest_that_powers_itself_off_is_seen_and_stays_off_until_asked(
+    view: MachineView, web: Manifest
+) -> None:
+    view.wait_answer(ipv4(web))
+    with guest_console(view.machine, "web-1") as console:
+        console.run("poweroff", until="poweroff")
+        began_s = time.monotonic()
+        view.wait_reason("virtualmachine", "web-1", "GuestShutdown")
+        assert time.monotonic() - began_s < 20
+        assert console.wait_for_end() == 0, console.said
+    off = view.get("virtualmachine", "web-1")
+    assert off["status"]["runtime"]["lastExit"]["reason"] == "GuestShutdown"
+    assert condition(off, "Stalled").get("status") == "True"
+    view.machine.qx("vm", "start", "web-1", timeout_s=90)
+    view.wait_ready("web-1", reason="Running")
+    view.wait_answer(ipv4(web))
+
+
+def test_a_nic_without_groups_gets_the_group_default_of_its_namespace(view: MachineView) -> None:
+    assert view.find("securitygroup", "default") is None
+    view.apply(small_vm("plain"))
+    vm = view.wait_ready("plain", reason="Running")
+    view.wait_ready("default", kind="securitygroup", reason="Programmed")
+    assert "address=" in wait_for("port 22 to answer", lambda: (view.answer(ipv4(vm), 22), "nothing"))
+    assert view.answer(ipv4(vm), 80) == "", "port 80 answers, though the group default opens 22 and 3389"
+    view.machine.kubectl("delete", "vm", "plain", "--timeout=60s", timeout_s=90)
+    view.wait_gone("volume", "plain-root")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("status",), ("vm", "list"), ("vm", "show", "web-1"), ("host", "list"), ("vm", "explain", "web-1")],
+    ids=" ".join,
+)
+def test_qx_shows_what_runs(view: MachineView, web: Manifest, arguments: tuple[str, ...]) -> None:
+    done = view.machine.qx(*arguments, check=False)
+    assert done.returncode in (0, 3), f"{done.stdout}{done.stderr}"
+    assert "Traceback" not in done.stderr
+    assert web["status"]["assignment"]["host"] in done.stdout
+
+
+def test_the_defaults_are_ready(view: MachineView) -> None:
+    for kind, name in (("image", "tiny"), ("network", "default"), ("router", "default")):
+        view.wait_ready(name, kind=kind, namespace=SHARED)
+    for kind, name in (("host", "box"), ("storagepool", "local"), ("instancetype", "small")):
+        view.wait_ready(name, kind=kind)
+
+
+def test_the_machine_has_no_bridge_but_ours(machine: Machine, view: MachineView) -> None:
+    links = machine.run("ip", "-br", "link").stdout.splitlines()
+    names = {line.split()[0].partition("@")[0] for line in links}
+    tap = {name for name in names if re.fullmatch(r"qx[0-9a-f]{12}", name)}
+    assert names - tap == {"lo", "uplink", "ovs-netdev", "qx-int", "qx-ex", "qxh0"}

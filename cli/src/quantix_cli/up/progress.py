@@ -67,15 +67,14 @@ class Progress:
         if not self.terminal.is_tty:
             self._remind()
             return
-        self._erase()
         columns = shutil.get_terminal_size().columns
         self._frame += 1
         spinner = SPINNER if self.terminal.unicode else PLAIN_SPINNER
-        for activity in self.running:
-            glyph = spinner[self._frame % len(spinner)]
-            line = f" {glyph} {self._describe(activity)}"
-            self._write(line[: columns - 1] + "\n")
-        self._drawn = len(self.running)
+        glyph = spinner[self._frame % len(spinner)]
+        lines = [f" {glyph} {self._describe(activity)}"[: columns - 1] + "\n" for activity in self.running]
+        # in one piece, so that nothing flickers
+        self._write(self._take_back() + "".join(lines))
+        self._drawn = len(lines)
 
     def finish(self) -> None:
         """Leave nothing that moves on the screen."""
@@ -95,11 +94,14 @@ class Progress:
                 self._write(f" {self.terminal.plain('◐')} {self._describe(activity)}\n")
 
     def _erase(self) -> None:
-        if self._drawn:
-            # cursor up, then clear to the end of the screen (ECMA-48)
-            self._write(f"\x1b[{self._drawn}A\x1b[J")
-            self._drawn = 0
+        self._write(self._take_back())
+        self._drawn = 0
+
+    def _take_back(self) -> str:
+        """What removes the lines that are drawn: cursor up, clear to the end of the screen (ECMA-48)."""
+        return f"\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
 
     def _write(self, text: str) -> None:
-        self.stream.write(text)
-        self.stream.flush()
+        if text:
+            self.stream.write(text)
+            self.stream.flush()

@@ -7,6 +7,7 @@ somebody removed comes back.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,9 +94,11 @@ class HostNetwork:
     async def _known_datapath(self) -> str:
         """`system` where the kernel has Open vSwitch, else `netdev`; decided once a process."""
         if self._datapath is None:
-            found = await run("modprobe", "--quiet", "openvswitch", check=False)
+            if shutil.which("modprobe"):
+                # Its failure is no news: the kernel then has no such module
+                await run("modprobe", "--quiet", "openvswitch", check=False)
             there = await asyncio.to_thread(Path("/sys/module/openvswitch").exists)
-            self._datapath = "system" if found.code == 0 or there else "netdev"
+            self._datapath = "system" if there else "netdev"
         return self._datapath
 
     def _write_system_id(self, system_id: str) -> None:

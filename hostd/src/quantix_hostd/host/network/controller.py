@@ -94,10 +94,10 @@ class HostNetwork:
     async def _known_datapath(self) -> str:
         """`system` where the kernel has Open vSwitch, else `netdev`; decided once a process."""
         if self._datapath is None:
-            if shutil.which("modprobe"):
-                # Its failure is no news: the kernel then has no such module
-                await run("modprobe", "--quiet", "openvswitch", check=False)
             there = await asyncio.to_thread(Path("/sys/module/openvswitch").exists)
+            if not there and shutil.which("modprobe"):
+                # 0 also when it is built into the kernel
+                there = (await run("modprobe", "--quiet", "openvswitch", check=False)).code == 0
             self._datapath = "system" if there else "netdev"
         return self._datapath
 

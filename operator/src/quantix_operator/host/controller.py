@@ -48,7 +48,9 @@ class HostController:
         self._events = context.events
         self._objects = objects
         self._leases = leases
+        self._clock = context.clock
         self._writer = StatusWriter(context.api, context.cache)
+        self._said_lost_at_s: dict[str, float] = {}
 
     async def reconcile(self, key: str) -> float | None:
         """One look; comes back by itself when the host could have become silent."""
@@ -61,6 +63,7 @@ class HostController:
             live=live,
             load=self._load(host),
             silent_s=self._leases.silent_s(key),
+            said_s=self._said_s(key),
         )
         try:
             if host.deleting and not observed.load.names and has_finalizer(live):
@@ -77,10 +80,16 @@ class HostController:
         written = await self._writer.write(
             HOSTS, observed.live, derived.status, on_version=True, leave_ready=not derived.says_ready
         )
+        if derived.says_ready:
+            self._said_lost_at_s[observed.host.metadata.name] = self._clock.monotonic()
         if written and derived.says_ready and not reading.lost(observed.host):
             log.warning("host is silent", host=observed.host.metadata.name, silent_s=observed.silent_s)
             text = "Its heartbeats stopped; what its VMs do is not known."
             self._events.record(observed.live, "HostSuspect", text, type="Warning", action="Watch")
+
+    def _said_s(self, host: str) -> float | None:
+        said_at_s = self._said_lost_at_s.get(host)
+        return None if said_at_s is None else self._clock.monotonic() - said_at_s
 
     def _load(self, host: Host) -> Load:
         """The VMs that are assigned to the host, with what each was promised."""
@@ -102,6 +111,6 @@ class HostController:
 
 def _next_look_s(observed: Observed) -> float:
     """Soon while silent or unknown; else when it could have been silent for too long."""
-    if observed.silent_s is None or is_lost(observed):
+    if observed.silent_s is None or observed.silent_s > LOST_AFTER_S or is_lost(observed):
         return _LOOK_S
     return max(LOST_AFTER_S - observed.silent_s, 0.0) + 0.1

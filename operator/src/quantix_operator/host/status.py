@@ -32,12 +32,13 @@ class Load:
 
 @dataclass(frozen=True)
 class Observed:
-    """`silent_s` None: it is not known whether the host is silent."""
+    """`silent_s` None: it is not known. `said_s`: how long ago the operator called the host lost, if ever."""
 
     host: Host
     live: dict[str, Any]
     load: Load
     silent_s: float | None = None
+    said_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,14 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
 def is_lost(observed: Observed) -> bool:
     """Silent for too long; and, once said, until hostd itself says otherwise.
 
-    When the lease is back hostd writes its own Ready over ours; taking ours away before would leave none.
+    When the lease is back hostd writes its own Ready over ours; taking ours away before would leave none. A
+    hostd that does so before its next beat is alive: it is not contradicted at once.
     """
-    if observed.silent_s is not None and observed.silent_s > LOST_AFTER_S:
+    if reading.lost(observed.host):
         return True
-    return reading.lost(observed.host)
+    if observed.silent_s is None or observed.silent_s <= LOST_AFTER_S:
+        return False
+    return observed.said_s is None or observed.said_s > LOST_AFTER_S
 
 
 def _unreachable(host: Host, now: datetime) -> Fact:

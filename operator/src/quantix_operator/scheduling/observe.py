@@ -28,11 +28,9 @@ from quantix_operator.scheduling.model import (
     Guest,
     HostView,
     Pin,
-    Placed,
     Rule,
     Taint,
     Toleration,
-    World,
     memory_request_bytes,
 )
 from quantix_operator.scheduling.sizing import Sizing, sizing
@@ -51,15 +49,6 @@ class Candidate:
 class Observed:
     hosts: tuple[HostView, ...]
     candidates: tuple[Candidate, ...]
-
-    def world(self) -> World:
-        """Hosts, and the guests that have one."""
-        placed = [
-            Placed(item.guest, item.facts.seat.host)
-            for item in self.candidates
-            if item.guest is not None and item.facts.seat.host is not None
-        ]
-        return World(self.hosts, tuple(placed))
 
 
 def observe(objects: Objects) -> Observed:

@@ -31,9 +31,6 @@ class Occupancy:
             self._cpu_millis[host_name] += cpu_request_millis(guest, host)
             self._memory_bytes[host_name] += guest.memory_bytes
 
-    def host(self, name: str) -> HostView | None:
-        return self._hosts.get(name)
-
     def neighbours(self, guest: Guest) -> Iterable[Placed]:
         """The placed guests of the same namespace, itself left out."""
         return (other for other in self._by_namespace[guest.namespace] if other.guest.uid != guest.uid)

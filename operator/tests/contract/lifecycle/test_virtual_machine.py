@@ -134,8 +134,8 @@ async def test_a_guest_that_powered_itself_off_is_held_until_somebody_asks(
         VIRTUAL_MACHINES, name, lambda vm: vm["status"]["assignment"].get("hold"), namespace
     )
     assert held["status"]["assignment"] == {"epoch": 2, "hold": "GuestShutdown"}
-    held = await world.until_ready(name, namespace, "GuestShutdown")
-    assert condition_of(held, "Stalled")["status"] == "True"
+    held = await world.until(VIRTUAL_MACHINES, name, says("Stalled", "GuestShutdown"), namespace)
+    assert condition_of(held, "Ready")["reason"] == "GuestShutdown"
 
     await world.admin.patch(
         VIRTUAL_MACHINES, name, {"spec": {"restart": {"at": "2026-01-01T00:00:00Z"}}}, namespace

@@ -22,6 +22,7 @@ def said(
     spec: dict[str, Any] | None = None,
     *,
     silent_s: float | None = 1.0,
+    said_s: float | None = None,
     load: Load | None = None,
 ) -> dict[str, Any]:
     live = {
@@ -29,7 +30,7 @@ def said(
         "spec": spec or {},
         "status": {"conditions": [ready or HEALTHY]},
     }
-    observed = Observed(Host.parse(live), live, load or Load(), silent_s)
+    observed = Observed(Host.parse(live), live, load or Load(), silent_s, said_s)
     derived = derive_status(observed, NOW)
     assert derived.says_ready == ("phase" in derived.status)
     return derived.status
@@ -61,6 +62,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "a silence that is not long enough": (said(silent_s=8.0), {"Schedulable": "Open"}),
     "a silent host": (said(silent_s=8.1), {"Ready": "Unreachable", "Schedulable": "NotReady"}),
     "a silence that nobody can judge": (said(silent_s=None), {"Schedulable": "Open"}),
+    "a silent host that speaks is not contradicted at once": (
+        said(silent_s=9.0, said_s=0.5),
+        {"Schedulable": "Open"},
+    ),
+    "a silent host that spoke once and no more": (
+        said(silent_s=20.0, said_s=8.5),
+        {"Ready": "Unreachable", "Schedulable": "NotReady"},
+    ),
     "a host that beats again but has not spoken": (
         said(UNREACHABLE, silent_s=0.5),
         {"Ready": "Unreachable", "Schedulable": "NotReady"},

@@ -13,14 +13,15 @@ from quantix_cli.up.waiting import condition, is_ready, until, why_not_ready
 from quantix_client.errors import NotFound
 
 HOST_TIMEOUT_S = 90.0
-_DATABASES = ("ovn-nb", "ovn-sb", "ovs-db")
 
 
 async def join_host(site: Site, activity: Activity) -> Outcome:
     """Start everything but the control plane and wait for the Host. Raises TransientError with its reason."""
-    await network_databases.ensure_files(site.installation, site.log)
+    stores = site.services(*network_databases.SERVICES)
+    running = [name for name, state in site.supervisor.observe(stores).items() if state.pid]
+    await network_databases.ensure_files(site.installation, site.log, running)
     activity.say("starting the databases of the network")
-    touched = site.supervisor.ensure(site.services(*_DATABASES))
+    touched = site.supervisor.ensure(stores)
     await network_databases.initialize(site.installation, site.log)
     await network_databases.claim_switch(site.installation, site.log)
     await _give_credentials(site)

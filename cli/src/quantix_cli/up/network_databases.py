@@ -6,7 +6,7 @@ Called by `qx up` while the machine joins. Commands: ovsdb-tool(1), ovn-nbctl(8)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
@@ -22,30 +22,30 @@ INTEGRATION_BRIDGE = "qx-int"
 START_TIMEOUT_S = 20.0
 
 
-def databases(installation: Installation) -> dict[Path, Path]:
-    """Database file → schema, for every database of ours."""
+SERVICES = ("ovn-nb", "ovn-sb", "ovs-db")
+
+
+def databases(installation: Installation) -> dict[str, tuple[Path, Path]]:
+    """Service → its database and the schema, for every database of ours."""
     data = installation.layout.data
-    found = {data / f"ovn/ovn{name}_db.db": OVN_SCHEMAS / f"ovn-{name}.ovsschema" for name in ("nb", "sb")}
+    found = {
+        f"ovn-{name}": (data / f"ovn/ovn{name}_db.db", OVN_SCHEMAS / f"ovn-{name}.ovsschema")
+        for name in ("nb", "sb")
+    }
     if installation.machine_openvswitch is None:
-        found[data / "openvswitch/conf.db"] = OPENVSWITCH_SCHEMA
+        found["ovs-db"] = (data / "openvswitch/conf.db", OPENVSWITCH_SCHEMA)
     return found
 
 
-async def ensure_files(installation: Installation, log: UpLog) -> None:
-    """Make the databases that are missing; bring those of an older version to the installed schema.
-
-    Called while their servers are stopped, or with nothing to do. Raises PermanentError.
+async def ensure_files(installation: Installation, log: UpLog, running: Collection[str]) -> None:
+    """Make the databases that are missing; bring those of an older version, whose service is not `running`,
+    to the schema of the installed packages. Raises PermanentError.
     """
-    for database, schema in databases(installation).items():
+    for service, (database, schema) in databases(installation).items():
         database.parent.mkdir(parents=True, exist_ok=True)
         if not database.exists():
             await _must(["ovsdb-tool", "create", str(database), str(schema)], log)
-
-
-async def convert_files(installation: Installation, log: UpLog, *, stopped: Callable[[Path], bool]) -> None:
-    """Convert databases whose server is `stopped` to the schema of the installed packages."""
-    for database, schema in databases(installation).items():
-        if database.exists() and stopped(database):
+        elif service not in running:
             asked = await _must(["ovsdb-tool", "needs-conversion", str(database), str(schema)], log)
             if asked.output[-1:] == ("yes",):
                 await _must(["ovsdb-tool", "convert", str(database), str(schema)], log)

@@ -9,19 +9,13 @@ import pytest
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
 
-_ORDER = ("test_first_vm", "test_bad_input", "test_faults", "test_stopping")
+_ORDER = ("test_first_vm", "test_bad_input", "test_faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As a person would go on: first that it works, then what is wrong, what breaks, and the end."""
+    """As a person would go on: first that it works, then what is wrong, then what breaks."""
     places = {name: place for place, name in enumerate(_ORDER)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
-
-
-@pytest.fixture(scope="session")
-def first_up(machine: Machine) -> str:
-    """What the very first `qx up` printed."""
-    return machine.up()
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +26,9 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def view(machine: Machine, first_up: str) -> MachineView:
+def view(machine: Machine) -> MachineView:
     """The shared machine, with Quantix running on it."""
-    assert first_up
+    machine.up()
     return MachineView(machine)
 
 

@@ -99,7 +99,8 @@ def test_a_vm_waits_for_each_thing_that_is_missing_and_goes_on(view: MachineView
         {"name": "data", "volume": "late-data"},
     ]
     nics = [{"name": "eth0", "network": "late"}]
-    view.apply(small_vm("late", instanceType="late", cpu=None, memory=None, disks=disks, nics=nics))
+    spec = {"instanceType": "late", "cpu": None, "memory": None, "gracePeriodSeconds": 0}
+    view.apply(small_vm("late", disks=disks, nics=nics, **spec))
     assert "late" in view.wait_reason("vm", "late", "InstanceTypeNotFound")["message"]
 
     view.apply(cluster("InstanceType", "late", cpu={"cores": 1}, memory={"size": "128Mi"}))

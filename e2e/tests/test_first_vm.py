@@ -1,4 +1,4 @@
-"""The first hour with Quantix: up, a VM from a manifest, its address, its power, its end."""
+"""The life of a first VM: from a manifest, its address, its power, its end."""
 
 from __future__ import annotations
 
@@ -18,20 +18,6 @@ QUIET_WRITES = 3
 """scheduler, operator and hostd: one write each (api.md, section 5)"""
 SLOW_WRITES = 5
 """a start of more than 2 s also says that it starts, and hands Ready over"""
-
-
-def test_up_ends_ready_with_a_vm_that_answers(first_up: str, view: MachineView) -> None:
-    assert re.search(r"^Ready in .*\. web-1 is Running at [0-9.]+\. kubeconfig: ", first_up, re.M), first_up
-    assert "✗" not in first_up
-    vm = view.get("virtualmachine", "web-1")
-    assert f"web-1 is Running at {ipv4(vm)}" in first_up
-
-
-def test_a_second_up_says_that_nothing_is_to_change(view: MachineView) -> None:
-    began_s = time.monotonic()
-    said = view.machine.up()
-    assert "nothing to change" in said, said
-    assert time.monotonic() - began_s < 15
 
 
 def test_deleting_the_example_leaves_nothing_behind(view: MachineView) -> None:
@@ -169,7 +155,7 @@ def test_a_guest_that_powers_itself_off_is_seen_and_stays_off_until_asked(
 
 def test_a_nic_without_groups_gets_the_group_default_of_its_namespace(view: MachineView) -> None:
     assert view.find("securitygroup", "default") is None
-    view.apply(small_vm("plain"))
+    view.apply(small_vm("plain", gracePeriodSeconds=0))
     vm = view.wait_ready("plain", reason="Running")
     view.wait_ready("default", kind="securitygroup", reason="Programmed")
     assert "address=" in wait_for("port 22 to answer", lambda: (view.answer(ipv4(vm), 22), "nothing"))

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from quantix_lab.guest_console import guest_console
 from quantix_lab.machine import Machine
+from quantix_lab.machine_view import MachineView, ipv4
 
 VM = "web-1"
+MARK = "written-before-down"
+SECTOR = 80000
+"""Near the end of the disk of 40 MiB, which the few files of the guest do not reach."""
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +72,33 @@ def test_a_second_run_changes_nothing(machine: Machine) -> None:
 
 @pytest.mark.usefixtures("first_run")
 def test_down_shuts_the_guest_down_and_up_starts_it_again(machine: Machine) -> None:
+    view = MachineView(machine)
+    before = view.wait_ready(VM, reason="Running")
+    with guest_console(machine, VM) as console:
+        write = f"echo {MARK} | dd of=/dev/vda seek={SECTOR} bs=512 conv=sync; sync; echo done"
+        console.run(write, until="\ndone")
     said = machine.down().splitlines()[-1]
     assert re.fullmatch(
         rf"Stopped in \d+\.\d s\. 1 VM was shut down \({VM}\); make up starts it again\. Data kept\.", said
     ), said
     assert machine.guests() == []
     assert machine.down().splitlines()[-1] == "Quantix does not run here; nothing to stop. Data kept."
-    assert f"{VM} is Running at" in machine.up()
+    assert f"{VM} is Running at {ipv4(before)}" in machine.up()
+    after = view.wait_ready(VM, reason="Running")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["status"]["runtime"]["lastExit"]["reason"] == "HostShutdown"
+    with guest_console(machine, VM) as console:
+        console.run(f"dd if=/dev/vda skip={SECTOR} bs=512 count=1 2>/dev/null; echo", until=MARK)
 
 
 @pytest.mark.usefixtures("first_run")
 def test_clean_leaves_nothing(machine: Machine) -> None:
+    foreign = machine.root / "var/lib/somebody/data"
+    foreign.parent.mkdir()
+    foreign.write_text("not ours\n")
     machine.clean()
     left = [path for path in machine.root.rglob("*") if not path.is_dir()]
-    assert left == []
+    assert left == [foreign]
     assert machine.processes() == []
     links = machine.run("ip", "-br", "link").stdout.split()
     assert not [word for word in links if word.startswith("qx")]

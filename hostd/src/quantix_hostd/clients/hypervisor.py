@@ -39,7 +39,6 @@ class ShutoffReason(IntEnum):
 # virDomainPausedReason
 PAUSED_BY_USER = 1
 PAUSED_IO_ERROR = 5
-PAUSED_STARTING_UP = 11
 
 
 @dataclass(frozen=True)

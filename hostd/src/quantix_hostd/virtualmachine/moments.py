@@ -14,8 +14,3 @@ def time_text(moment: datetime) -> str:
 def text_of_seconds(seconds: float) -> str:
     """`seconds` since 1970 as the API writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime(_FORMAT)
-
-
-def seconds_of_text(text: str) -> float:
-    """Seconds since 1970; raises ValueError when `text` is no such time."""
-    return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC).timestamp()

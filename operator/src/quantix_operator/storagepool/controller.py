@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantix_api import Host, StoragePool
-from quantix_api.resources import HOSTS, STORAGE_POOLS, Resource
+from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VOLUMES, Resource
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_client.reflector import key_of
@@ -18,6 +18,7 @@ from quantix_operator.dispatch import Mapper
 from quantix_operator.host import reading
 from quantix_operator.objects import Objects, age_order
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.storagepool.promises import promised_bytes, volumes_in
 from quantix_operator.storagepool.status import Observed, Report, pool_facts, pool_figures
 
 _AGAIN_S = 0.05
@@ -34,7 +35,12 @@ class StoragePoolController:
     name = "storagepool"
     concurrency = 2
     resource: Resource | None = STORAGE_POOLS
-    watches: Mapping[Resource, Mapper] = {STORAGE_POOLS: _all_pools, HOSTS: _all_pools}
+    watches: Mapping[Resource, Mapper] = {
+        STORAGE_POOLS: _all_pools,
+        HOSTS: _all_pools,
+        VOLUMES: _all_pools,
+        IMAGES: _all_pools,
+    }
 
     def __init__(self, context: Context, objects: Objects) -> None:
         self._objects = objects
@@ -54,7 +60,14 @@ class StoragePoolController:
         return None
 
     def _status(self, pool: StoragePool, live: Manifest) -> dict[str, Any]:
-        observed = Observed(pool, tuple(self._reports(pool)), self._elder_default(pool))
+        volumes = volumes_in(self._objects, pool.metadata.name)
+        observed = Observed(
+            pool,
+            tuple(self._reports(pool)),
+            self._elder_default(pool),
+            len(volumes),
+            promised_bytes(self._objects, volumes),
+        )
         return {
             **pool_figures(observed),
             "observedGeneration": pool.metadata.generation,
@@ -82,6 +95,5 @@ class StoragePoolController:
                 said.state != "Unreachable" and not reading.lost(host),
                 reading.capacity_bytes(said.capacity),
                 reading.capacity_bytes(said.available),
-                reading.capacity_bytes(said.allocated),
                 said.message or "",
             )

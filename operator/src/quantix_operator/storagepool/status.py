@@ -19,17 +19,20 @@ class Report:
     reached: bool | None
     capacity_bytes: int = 0
     available_bytes: int = 0
-    allocated_bytes: int = 0
     message: str = ""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """`elder_default`: another pool that calls itself default and is older."""
+    """`elder_default`: another pool that calls itself default and is older; `volumes`: how many are in it,
+    with `promised_bytes` in all.
+    """
 
     pool: StoragePool
     reports: Sequence[Report]
     elder_default: str = ""
+    volumes: int = 0
+    promised_bytes: int = 0
 
 
 def pool_facts(observed: Observed) -> tuple[Fact, ...]:
@@ -40,7 +43,8 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
     """Capacities of all hosts that reach it, rounded to one percent, so that they are seldom a write."""
     reaching = [report for report in observed.reports if report.reached]
     shared = observed.pool.spec.rbd is not None
-    figures: dict[str, Any] = {"hosts": len(reaching), "fencing": "None"}
+    # Its deletion is refused by this figure: it counts also while no host reaches the pool
+    figures: dict[str, Any] = {"hosts": len(reaching), "fencing": "None", "allocated": _allocated(observed)}
     if not reaching:
         return figures
     # A shared pool is one for all: every host says the same of it
@@ -49,8 +53,14 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
     return figures | {
         "capacity": rounded(capacity, capacity),
         "available": rounded(sum(report.available_bytes for report in counted), capacity),
-        "allocated": rounded(sum(report.allocated_bytes for report in counted), capacity),
     }
+
+
+def _allocated(observed: Observed) -> str:
+    """"0" only for a pool without volumes; exact, since it changes only when they do."""
+    if not observed.volumes:
+        return "0"
+    return format_size(max(observed.promised_bytes, UNIT_BYTES["Mi"]))
 
 
 def rounded(number_bytes: int, whole_bytes: int) -> str:

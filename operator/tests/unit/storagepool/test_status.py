@@ -12,7 +12,7 @@ from quantix_operator.storagepool.status import Observed, Report, pool_facts, po
 
 GIB = 1 << 30
 LOCAL = StoragePool.parse({"metadata": {"name": "local"}, "spec": {"dir": {"path": "/pool"}}})
-REACHED = Report("h1", True, 100 * GIB, 60 * GIB, 20 * GIB)
+REACHED = Report("h1", True, 100 * GIB, 60 * GIB)
 
 CASES: dict[str, tuple[Observed, str, str]] = {
     "reached": (Observed(LOCAL, [REACHED, Report("h2", False)]), "True", "Reachable"),
@@ -36,7 +36,8 @@ def test_ready(case: str) -> None:
 
 
 def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
-    figures = pool_figures(Observed(LOCAL, [REACHED, Report("h2", True, 100 * GIB, 90 * GIB, 0)]))
+    reports = [REACHED, Report("h2", True, 100 * GIB, 90 * GIB)]
+    figures = pool_figures(Observed(LOCAL, reports, "", 2, 20 * GIB))
     assert figures == {
         "hosts": 2,
         "fencing": "None",
@@ -47,7 +48,17 @@ def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
 
 
 def test_a_pool_that_nobody_reaches_has_no_figures() -> None:
-    assert pool_figures(Observed(LOCAL, [Report("h1", False)])) == {"hosts": 0, "fencing": "None"}
+    figures = pool_figures(Observed(LOCAL, [Report("h1", False)]))
+    assert figures == {"hosts": 0, "fencing": "None", "allocated": "0"}
+
+
+@pytest.mark.parametrize(
+    ("volumes", "promised", "said"),
+    [(0, 0, "0"), (1, 0, "1Mi"), (1, 1 << 20, "1Mi"), (3, 30 * GIB, "30Gi")],
+)
+def test_a_pool_with_a_volume_never_says_that_it_is_empty(volumes: int, promised: int, said: str) -> None:
+    for reports in ([REACHED], [Report("h1", False)]):
+        assert pool_figures(Observed(LOCAL, reports, "", volumes, promised))["allocated"] == said
 
 
 @given(st.integers(0, 1 << 50), st.integers(0, 1 << 50))

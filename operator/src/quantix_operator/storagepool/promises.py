@@ -1,7 +1,7 @@
 """How much of a pool is promised, and whether more may be.
 
-Called by the controllers of pools, VMs and Volumes. Reads the cache only. A promise is the size that a guest may
-fill, not what the data takes now.
+Called by the controllers of pools, VMs and Volumes. Reads the cache only. A promise is the size that a guest
+may fill, not what the data takes now.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
 
 
 def _allocated(observed: Observed) -> str:
-    """"0" only for a pool without volumes; exact, since it changes only when they do."""
+    """ "0" only for a pool without volumes; exact, since it changes only when they do."""
     if not observed.volumes:
         return "0"
     return format_size(max(observed.promised_bytes, UNIT_BYTES["Mi"]))

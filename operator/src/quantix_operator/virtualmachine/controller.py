@@ -6,6 +6,7 @@ Run by the dispatcher, one VM never twice at once. What it decides is in `volume
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -35,7 +36,7 @@ from quantix_operator.virtualmachine.status import (
     Moment,
     derive_status,
 )
-from quantix_operator.virtualmachine.volume_plan import Owner, plan_volumes
+from quantix_operator.virtualmachine.volume_plan import Owner, VolumePlan, plan_volumes
 from quantix_operator.virtualmachine.watches import WATCHES
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class VirtualMachineController:
         self._ports = ports
         self._writer = StatusWriter(context.api, context.cache)
         self._access = access
+        self._promising = asyncio.Lock()
         self._waiting_since_s: dict[str, float] = {}
         self._handed_since_s: dict[str, float] = {}
 
@@ -88,7 +90,10 @@ class VirtualMachineController:
 
     async def _look_after(self, vm: VirtualMachine) -> float | None:
         observed = await observe(self._api, self._objects, vm)
-        if await self._make_volumes(observed):
+        if _plan(observed).actions:
+            # One at a time, each from a fresh look: what two VMs want at once is not promised to both
+            async with self._promising:
+                await self._make_volumes(await observe(self._api, self._objects, vm))
             observed = await observe(self._api, self._objects, vm)
         # Also without a host: a port lives as long as its VM, and what is missing is said all at once
         if observed.host is not None or vm.spec.nics or vm.status.nics:
@@ -97,14 +102,10 @@ class VirtualMachineController:
             await self._access.ensure(vm.metadata.namespace or "", observed.host)
         return await self._say(observed)
 
-    async def _make_volumes(self, observed: Observed) -> bool:
-        """Carry out the plan of volumes; True when something changed."""
-        metadata = observed.vm.metadata
-        owner = Owner(metadata.namespace or "", metadata.name, metadata.uid)
-        plan = plan_volumes(owner, observed.disks, observed.volumes, observed.surroundings)
-        for action in plan.actions:
-            await carry_out(self._api, self._cache, owner.namespace, action)
-        return bool(plan.actions)
+    async def _make_volumes(self, observed: Observed) -> None:
+        """Carry out the plan of volumes."""
+        for action in _plan(observed).actions:
+            await carry_out(self._api, self._cache, observed.vm.metadata.namespace or "", action)
 
     async def _say(self, observed: Observed) -> float | None:
         """Write what is due to be written; short waits are not."""
@@ -158,6 +159,12 @@ class VirtualMachineController:
         await remove_finalizer(self._api, self._cache, VIRTUAL_MACHINES, live)
         log.info("virtual machine is gone", vm=vm.key, uid=vm.metadata.uid)
         return None
+
+
+def _plan(observed: Observed) -> VolumePlan:
+    metadata = observed.vm.metadata
+    owner = Owner(metadata.namespace or "", metadata.name, metadata.uid)
+    return plan_volumes(owner, observed.disks, observed.volumes, observed.surroundings)
 
 
 def _next_look_s(observed: Observed, derived: Derived, moment: Moment) -> float | None:

@@ -18,6 +18,7 @@ from quantix_operator.virtualmachine.neighbours import broken_affinity, broken_a
 from quantix_operator.virtualmachine.observed import Observed, Obstacle
 from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.protection import Standing
+from quantix_operator.virtualmachine.room import lacking_room
 from quantix_operator.virtualmachine.volume_plan import Surroundings
 
 
@@ -28,16 +29,20 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
     pool = objects.default_pool()
     assignment = vm.status.assignment
     host = objects.get(Host, assignment.host) if assignment and assignment.host else None
+    disks, volumes = disk_wishes(vm), volume_views(objects, vm)
+    no_room = lacking_room(objects, vm, disks, volumes)
+    sources = missing_sources(objects, vm)
     return Observed(
         vm=vm,
         live=objects.manifest(vm) or {"metadata": {}},
         sizing=size,
-        disks=disk_wishes(vm),
-        volumes=volume_views(objects, vm),
+        disks=disks,
+        volumes=volumes,
         surroundings=Surroundings(
-            sources=missing_sources(objects, vm),
+            sources={name: lack or no_room.new.get(name) for name, lack in sources.items()},
             default_pool=pool.metadata.name if pool else "",
             open_uids=frozenset(disk.volume_uid for disk in vm.status.runtime.disks),
+            growths=no_room.growths,
         ),
         fleet=[platform_of(item) for item in objects.list(Host)],
         standing=_standing(objects, vm, host) if host else None,

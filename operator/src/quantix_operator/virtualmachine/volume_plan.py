@@ -90,11 +90,14 @@ class Owner:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What else counts: by disk what its source lacks, the default pool, and what QEMU has open (UIDs)."""
+    """What else counts: by disk what its source lacks, the default pool, what QEMU has open (UIDs), and by
+    disk why its Volume may not grow.
+    """
 
     sources: Mapping[str, Missing | None] = field(default_factory=dict)
     default_pool: str = ""
     open_uids: Collection[str] = ()
+    growths: Mapping[str, Missing] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,9 @@ def plan_volumes(
         elif volume.deleting:
             missing.append(Missing(disk.name, "Creating", {"volume": volume.name}))
         elif may_have(owner, disk, volume):
-            actions += _adjust(owner, disk, volume)
+            no_growth = surroundings.growths.get(disk.name)
+            missing += [no_growth] if no_growth is not None else []
+            actions += _adjust(owner, disk, volume, may_grow=no_growth is None)
         else:
             missing.append(_conflict(disk, volume))
     actions += _leave(owner, disks, volumes, surroundings.open_uids)
@@ -219,7 +224,14 @@ def _attach(owner: Owner, disk: DiskWish, volume: VolumeView | None) -> list[Mis
     return []
 
 
-def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView) -> list[VolumeAction]:
+def growth_bytes(disk: DiskWish, volume: VolumeView) -> int:
+    """How much larger the disk wants its Volume, 0 for not at all."""
+    if not disk.size:
+        return 0
+    return max(size_bytes(disk.size) - size_bytes(str(volume.spec.get("size") or "0")), 0)
+
+
+def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView, *, may_grow: bool) -> list[VolumeAction]:
     """Label an adopted Volume, copy what the disk says, own it exactly when reclaimPolicy is Delete."""
     metadata: dict[str, Any] = {}
     if volume.vm_uid != owner.uid:
@@ -230,8 +242,7 @@ def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView) -> list[VolumeActi
         others = _without(volume.owner_references, owner.uid)
         metadata["ownerReferences"] = others if owned else [*others, owner.reference]
     spec: dict[str, Any] = {}
-    current = str(volume.spec.get("size") or "")
-    if disk.size and (not current or size_bytes(disk.size) > size_bytes(current)):
+    if may_grow and growth_bytes(disk, volume) > 0:
         spec["size"] = disk.size
     if disk.pool and disk.pool != volume.spec.get("pool"):
         spec["pool"] = disk.pool

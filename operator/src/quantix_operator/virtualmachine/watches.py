@@ -29,7 +29,7 @@ from quantix_operator.dispatch import Mapper, own_key
 
 
 def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
-    """The VM that it was made for, and those that attach it or copy it by name."""
+    """The VM that it was made for, those that attach it or copy it by name, and those that wait for room."""
     metadata = volume["metadata"]
     maker = (metadata.get("annotations") or {}).get(ANNOTATION_VIRTUAL_MACHINE)
     if maker:
@@ -41,6 +41,7 @@ def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
             name in (disk.get("volume"), disk.get("cloneOf")) for disk in _disks(vm)
         ):
             yield key_of(vm)
+    yield from (key_of(vm) for vm in cache.list(VIRTUAL_MACHINES) if _waits_for_room(vm))
 
 
 def _of_image(image: Manifest, cache: Cache) -> Iterable[str]:
@@ -71,8 +72,9 @@ def _of_instance_type(instance_type: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def _of_pool(_pool: Manifest, cache: Cache) -> Iterable[str]:
-    """VMs that wait: the pool may be the one that is missing."""
-    return (key_of(vm) for vm in cache.list(VIRTUAL_MACHINES) if not _has_resolved(vm))
+    """VMs that wait: the pool may be the one that is missing, or have room now."""
+    machines = cache.list(VIRTUAL_MACHINES)
+    return (key_of(vm) for vm in machines if not _has_resolved(vm) or _waits_for_room(vm))
 
 
 def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
@@ -109,6 +111,11 @@ def _members(vm: Manifest, lists: tuple[str, ...], member: str) -> Iterator[str]
 
 def _disks(vm: Manifest) -> list[dict[str, Any]]:
     return list((vm.get("spec") or {}).get("disks") or [])
+
+
+def _waits_for_room(vm: Manifest) -> bool:
+    conditions = (vm.get("status") or {}).get("conditions") or []
+    return any(item.get("reason") == "PoolFull" for item in conditions)
 
 
 def _has_resolved(vm: Manifest) -> bool:

@@ -16,7 +16,7 @@ from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.conditions import render_conditions
 from quantix_operator.context import Context
-from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import OPERATOR, SCHEDULER, StatusWriter
@@ -42,6 +42,15 @@ def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:
     return (key_of(volume) for volume in cache.list(VOLUMES) if not (volume.get("status") or {}).get("host"))
 
 
+def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
+    """Itself, and those that wait for the room that it may have left."""
+    yield key_of(volume)
+    for other in cache.list(VOLUMES):
+        conditions = (other.get("status") or {}).get("conditions") or []
+        if any(item.get("reason") == "PoolFull" for item in conditions):
+            yield key_of(other)
+
+
 def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
     name = host["metadata"]["name"]
     yield from _without_host(host, cache)
@@ -57,7 +66,7 @@ class VolumeController:
     concurrency = 4
     resource: Resource | None = VOLUMES
     watches: Mapping[Resource, Mapper] = {
-        VOLUMES: own_key,
+        VOLUMES: _of_volume,
         VIRTUAL_MACHINES: _of_vm,
         IMAGES: _without_host,
         STORAGE_POOLS: _without_host,

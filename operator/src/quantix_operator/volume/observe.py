@@ -8,6 +8,7 @@ from quantix_operator.host import reading
 from quantix_operator.objects import Objects, age_order
 from quantix_operator.scheduling.observe import view_of
 from quantix_operator.scheduling.storage_host import storage_host
+from quantix_operator.storagepool.promises import full_fields, let_in, taken_bytes, volume_bytes
 from quantix_operator.virtualmachine.deletion import is_absent
 from quantix_operator.volume.plan import Claimant, Observed
 
@@ -28,7 +29,16 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         missing_source=_missing_source(objects, volume),
         host_lost=bool(volume.status.host) and (host is None or reading.lost(host)),
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
+        no_room=_no_room(objects, volume, pool),
     )
+
+
+def _no_room(objects: Objects, volume: Volume, pool: StoragePool | None) -> dict[str, str] | None:
+    """What is promised already stays promised."""
+    if pool is None or let_in(volume) or volume.deleting:
+        return None
+    taken = taken_bytes(objects, pool.metadata.name, but=volume.metadata.uid)
+    return full_fields(pool, taken, volume_bytes(objects, volume))
 
 
 def pool_of(objects: Objects, named: str | None, namespace: str) -> StoragePool | None:

@@ -6,7 +6,7 @@ them, a host where one is needed, and the reason while nobody can make them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from quantix_api import Volume
@@ -26,7 +26,8 @@ class Claimant:
 @dataclass(frozen=True)
 class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
-    `missing_source`: kind and name of what it is made from and is not there; `host_lost`: its host is silent.
+    `missing_source`: kind and name of what it is made from and is not there; `host_lost`: its host is silent;
+    `no_room`: the fields of PoolFull while its pool must not promise it.
     """
 
     volume: Volume
@@ -37,6 +38,7 @@ class Observed:
     missing_source: tuple[str, str] | None = None
     host_lost: bool = False
     made_for_vm: bool = False
+    no_room: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def plan_volume(observed: Observed) -> Plan:
 
 def attachments(observed: Observed) -> tuple[Claimant, ...]:
     """Who has it: for one writer the one that has it already, else the elder; for several all."""
+    if observed.no_room is not None:
+        return ()
     alive = sorted((item for item in observed.claimants if not item.gone), key=lambda item: item.age)
     if observed.volume.spec.access_mode != "ReadWriteOnce":
         return tuple(alive)
@@ -83,7 +87,7 @@ def may_go(observed: Observed) -> bool:
 
 def _host(observed: Observed, *, attached: bool) -> str | None:
     """A host only for what no VM's host will make, and what can be made without one."""
-    if attached or not observed.pool or observed.missing_source is not None:
+    if attached or not observed.pool or observed.missing_source is not None or observed.no_room is not None:
         return None
     blank = observed.volume.spec.source is None
     if blank and not observed.pool_is_shared:
@@ -101,6 +105,8 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
     if observed.missing_source is not None:
         kind, source = observed.missing_source
         return fact("Ready", "False", "SourceNotFound", kind=kind, source=source)
+    if observed.no_room is not None:
+        return fact("Ready", "False", "PoolFull", **observed.no_room)
     if spec.source is None:
         return fact("Ready", "False", "WaitingForHost", pool=observed.pool)
     said = "no host that is Ready reaches it"

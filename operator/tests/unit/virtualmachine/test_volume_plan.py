@@ -113,6 +113,13 @@ def test_a_larger_disk_grows_its_volume() -> None:
     assert patch_of(plan([replace(ROOT, size="20Gi")], MINE).actions) == {"spec": {"size": "20Gi"}}
 
 
+def test_a_volume_does_not_grow_beyond_what_its_pool_may_promise() -> None:
+    full = Missing("root", "PoolFull", {"pool": "local", "available": "0", "wanted": "10 GiB"})
+    around = replace(AROUND, growths={"root": full})
+    found = plan([replace(ROOT, size="20Gi")], MINE, around=around)
+    assert (found.actions, found.missing) == ((), (full,))
+
+
 def test_a_volume_that_grew_by_itself_is_not_made_smaller() -> None:
     grown = replace(MINE, spec={**MINE.spec, "size": "20Gi"})
     assert plan([ROOT], grown).actions == ()

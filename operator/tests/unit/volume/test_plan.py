@@ -12,6 +12,7 @@ from quantix_operator.volume.plan import Claimant, Observed, Plan, plan_volume
 ELDER = Claimant("uid-1", "elder", ("2026-01-01", "uid-1"))
 YOUNGER = Claimant("uid-2", "younger", ("2026-02-01", "uid-2"))
 GONE = Claimant("uid-3", "gone", ("2025-01-01", "uid-3"), gone=True)
+NO_ROOM = {"pool": "local", "available": "1 GiB", "wanted": "2 GiB"}
 UPLOAD: dict[str, Any] = {"source": {"upload": {}}}
 
 
@@ -47,6 +48,12 @@ PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
     "a missing pool is waited for": (planned({"pool": "fast"}, pool=""), None, "PoolNotFound"),
     "no default pool is waited for": (planned(pool=""), None, "PoolNotFound"),
     "a pool that no host reaches": (planned(UPLOAD, place=""), None, "PoolUnreachable"),
+    "a pool without room gives it no host": (planned(UPLOAD, no_room=NO_ROOM), None, "PoolFull"),
+    "a pool without room gives it to no VM": (
+        planned(UPLOAD, no_room=NO_ROOM, claimants=[ELDER]),
+        None,
+        "PoolFull",
+    ),
     "a host once given stays": (planned(UPLOAD, {"host": "h2"}), "h2", ""),
     "a host that is not heard": (planned(UPLOAD, {"host": "h2"}, host_lost=True), "h2", "HostFailed"),
     "one made for a VM is left to that VM's host": (planned(UPLOAD, made_for_vm=True), None, ""),

@@ -103,8 +103,9 @@ def _plan_inactive(observed: Observed, record: Record) -> Plan:
             observed, record, "HostShutdown" if why is StopReason.HOST_SHUTDOWN else "Requested"
         )
     elif _is_spent(observed):
-        # released and forgotten, or worked on since: the scheduler has to place it under a higher epoch
-        record = _ended_as(observed, record, "HostShutdown")
+        # released and forgotten, or worked on since: the scheduler has to place it under a higher epoch.
+        # No guest ended under this one, and an older end must not hold the VM
+        record = record if record.ended else replace(record, ended=True, last_exit=None)
     if record.released and observed.domain is None:
         return with_record(observed, record)
     if record.ended:

@@ -189,6 +189,19 @@ def test_a_mount_below_an_installation_is_seen_before_anything_is_removed() -> N
     assert found == [Path("/var/lib/quantix/pools/big")]
 
 
+def test_guests_of_an_installation_below_another_directory_are_not_ours(tmp_path: Path) -> None:
+    for pid, root in (("7", ""), ("8", "/tmp/x")):
+        (tmp_path / pid).mkdir()
+        words = [
+            "/usr/bin/qemu-system-x86_64",
+            "-chardev",
+            f"socket,id=c,path={root}/run/quantix/vm/u/serial",
+        ]
+        (tmp_path / pid / "cmdline").write_text("\0".join(words))
+    assert clean.guest_processes(Layout(Path("/")), tmp_path) == [7]
+    assert clean.guest_processes(Layout(Path("/tmp/x")), tmp_path) == [8]
+
+
 def test_only_our_own_drop_ins_are_removed(tmp_path: Path) -> None:
     ours, foreign = (tmp_path / name for name in clean.DROP_INS)
     for path, text in ((ours, "# Made by Quantix: its own devices\n"), (foreign, "# by the administrator\n")):

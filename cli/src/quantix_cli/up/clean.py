@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -54,7 +55,9 @@ def mounts_below(folders: list[Path], mountinfo: str) -> list[Path]:
 
 def guest_processes(layout: Layout, proc: Path = Path("/proc")) -> list[int]:
     """QEMU and swtpm processes of this installation: their command lines name files of its directories."""
-    marks = [f"{folder}/".encode() for folder in (layout.run / "vm", layout.data)]
+    folders = b"|".join(re.escape(f"{folder}/".encode()) for folder in (layout.run / "vm", layout.data))
+    # only where a path begins: below "/" ours would also be the end of another installation's
+    ours = re.compile(rb'(?:^|[\0=:,"])(?:' + folders + b")")
     found = []
     for process in proc.iterdir():
         if process.name.isdigit():
@@ -63,7 +66,7 @@ def guest_processes(layout: Layout, proc: Path = Path("/proc")) -> list[int]:
             except OSError:
                 continue
             program = words.partition(b"\0")[0].rpartition(b"/")[2]
-            if program.startswith((b"qemu-system-", b"swtpm")) and any(mark in words for mark in marks):
+            if program.startswith((b"qemu-system-", b"swtpm")) and ours.search(words):
                 found.append(int(process.name))
     return found
 

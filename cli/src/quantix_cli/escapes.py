@@ -18,6 +18,7 @@ class EscapeScanner:
     def __init__(self, escape: bytes) -> None:
         self._escape = escape
         self._tail = b"\r"  # a tilde that is typed first counts, too
+        self._sequence = b""  # the start of an escape sequence (CSI, ECMA-48 5.4) that has not ended yet
         self.left = False
 
     def feed(self, keys: bytes) -> bytes:
@@ -25,6 +26,10 @@ class EscapeScanner:
         passed = bytearray()
         for byte in keys:
             key = bytes([byte])
+            if self._is_of_sequence(key):
+                # an arrow key, or the terminal's own answer to the guest: says nothing about what is typed
+                passed += key
+                continue
             if key == self._escape or (key == b"." and self._tail == b"\r~"):
                 self.left = True
                 break
@@ -34,6 +39,16 @@ class EscapeScanner:
             if self._tail != b"\r~":
                 passed += key
         return bytes(passed)
+
+    def _is_of_sequence(self, key: bytes) -> bool:
+        if self._sequence == b"\x1b[" and b" " <= key <= b"~":
+            self._sequence = b"" if key >= b"@" else b"\x1b["
+            return True
+        if self._sequence == b"\x1b" and key == b"[":
+            self._sequence = b"\x1b["
+            return True
+        self._sequence = key if key == b"\x1b" and key != self._escape else b""
+        return bool(self._sequence)
 
     def _next_tail(self, key: bytes) -> bytes:
         if key in (b"\r", b"\n"):

@@ -86,6 +86,10 @@ def test_without_any_cluster_the_way_out_is_named(tmp_path: Path) -> None:
         (b"a~.", b"a~.", False),
         (b"\r~a", b"\r~a", False),
         (b"\r~~.", b"\r~~.", False),
+        (b"\r\x1b[12;80R~.", b"\r\x1b[12;80R", True),
+        (b"\r~\x1b[1;1R.", b"\r\x1b[1;1R", True),
+        (b"ls\x1b[A\x1d", b"ls\x1b[A", True),
+        (b"\x1b[\x1d", b"\x1b[", True),
     ],
 )
 def test_the_keys_that_leave_a_console(typed: bytes, passed: bytes, left: bool) -> None:

@@ -8,6 +8,12 @@ _NICS = (
     Template(
         "NetworkNotFound",
         "VirtualMachine",
+        "There is no network {network} here; {near} is near.",
+        "create it or correct {path}; it then starts by itself",
+    ),
+    Template(
+        "NetworkNotFound",
+        "VirtualMachine",
         "There is no network {network} here.",
         "create it or correct {path}; it then starts by itself",
     ),

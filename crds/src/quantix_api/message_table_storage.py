@@ -9,13 +9,13 @@ _IMAGES = (
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here; {near} is near.",
-        "correct the name or add the image; it then starts by itself",
+        "remove the disk and add it again with the right image, or add the image; it then starts by itself",
     ),
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here.",
-        "correct the name or add the image; it then starts by itself",
+        "remove the disk and add it again with the right image, or add the image; it then starts by itself",
     ),
     Template(
         "ImageDownloading", "Image, VirtualMachine, Volume", "{image} is being downloaded.", NOTHING_TO_DO
@@ -149,6 +149,12 @@ _VOLUMES = (
 )
 
 _POOLS = (
+    Template(
+        "PoolNotFound",
+        "VirtualMachine",
+        "There is no pool {pool}.",
+        "create it or correct {path}",
+    ),
     Template(
         "PoolNotFound",
         "VirtualMachine, Volume, Image",

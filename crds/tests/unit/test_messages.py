@@ -56,7 +56,8 @@ BINDING = [
         "ImageNotFound",
         {"image": "debian-31", "near": "debian-13"},
         "There is no image debian-31 here; debian-13 is near. "
-        "Try: correct the name or add the image; it then starts by itself.",
+        "Try: remove the disk and add it again with the right image, or add the image; "
+        "it then starts by itself.",
     ),
     (
         "NetworkNotFound",

@@ -6,6 +6,7 @@ left out and logged: one strange object must not stop the work on all others.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -64,6 +65,20 @@ class Objects:
         if found is None or found.deleting:
             return None
         return found if self.allows(found.spec.allowed_namespaces, namespace) else None
+
+    def near_name(self, kind: type[Shareable], wanted: str, namespace: str) -> str:
+        """The name that is nearest to one that is not there, of what the namespace can name; "" for none."""
+        names = [item.metadata.name for item in self.list(kind, namespace)]
+        shared = self.list(kind, NAMESPACE_SHARED)
+        names += [
+            f"{_SHARED}{item.metadata.name}"
+            for item in shared
+            if self.allows(item.spec.allowed_namespaces, namespace)
+        ]
+        bare = wanted.removeprefix(_SHARED)
+        same = [name for name in sorted(names) if name != wanted and name.removeprefix(_SHARED) == bare]
+        near = same or difflib.get_close_matches(wanted, names, n=1)
+        return near[0] if near else ""
 
     def allows(self, selector: dict[str, str] | None, namespace: str) -> bool:
         """Whether `allowedNamespaces` (absent: all) selects the namespace."""

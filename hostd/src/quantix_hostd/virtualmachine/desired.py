@@ -73,7 +73,7 @@ def missing_parts(vm: VirtualMachine) -> tuple[str, ...]:
     """What the operator has not resolved yet, in words; empty when `resolved` and `nics` cover spec."""
     resolved = vm.status.resolved
     if resolved is None or resolved.uuid is None:
-        return ("its resolved values",)
+        return ("how it is run",)
     ports = {device.name for device in resolved.devices}
     disks = {disk.name for disk in resolved.disks}
     nics = {nic.name for nic in vm.status.nics if nic.port and nic.mac}
@@ -91,6 +91,15 @@ def missing_parts(vm: VirtualMachine) -> tuple[str, ...]:
     return tuple(missing)
 
 
+def not_resolved(vm: VirtualMachine, missing: tuple[str, ...]) -> WaitingError:
+    """The wait for the operator, in the words of the first of its conditions that is False."""
+    for name in ("VolumesReady", "NetworkReady"):
+        said = vm.status.condition(name)
+        if said is not None and said.status == "False":
+            return WaitingError(said.reason, said.message)
+    return WaitingError("Starting", f"quantix-operator has not decided {', '.join(missing)} yet.")
+
+
 def desired_domain(
     vm: VirtualMachine, around: Surroundings, facts: HostFacts, layout: Layout, handled_restart_at: str = ""
 ) -> domain.DomainSpec:
@@ -100,7 +109,7 @@ def desired_domain(
     """
     missing = missing_parts(vm)
     if missing:
-        raise WaitingError("Starting", f"The operator has not resolved {', '.join(missing)} yet.")
+        raise not_resolved(vm, missing)
     resolved = vm.status.resolved
     assert resolved is not None
     assert resolved.uuid is not None

@@ -26,6 +26,7 @@ from quantix_hostd.virtualmachine.desired import (
     data_file,
     desired_domain,
     missing_parts,
+    not_resolved,
 )
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.observed import DiskClaim, Observed
@@ -97,7 +98,7 @@ def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixE
     try:
         missing = missing_parts(seen.vm)
         if missing:
-            raise WaitingError("Starting", f"The operator has not resolved {', '.join(missing)} yet.")
+            raise not_resolved(seen.vm, missing)
         around = Surroundings(seen.volumes, _mtus(seen.vm, tools.objects), _media(seen.vm, tools.objects))
         return desired_domain(seen.vm, around, seen.facts, tools.layout, handled), None
     except QuantixError as error:

@@ -59,6 +59,17 @@ async def test_nothing_starts_while_a_recovery_of_this_host_is_open(
     assert vm.status["phase"] == "Running"
 
 
+async def test_a_vm_that_is_not_resolved_repeats_what_the_operator_waits_for(vm: VmHandle) -> None:
+    said = {"status": "False", "reason": "NetworkNotFound", "message": "There is no network lan here."}
+    condition = {"type": "NetworkReady", "lastTransitionTime": "2026-01-01T00:00:00Z", **said}
+    vm.change("status", "conditions", value=[condition])
+    vm.change("status", "resolved", "disks", value=[])
+    vm.world.reconciler = vm.world.new_reconciler(quiet_s=0.0)
+    await vm.reconcile()
+    ready = vm.condition("Ready")
+    assert {name: ready[name] for name in said} == said
+
+
 async def test_a_vm_that_is_not_resolved_waits_quietly_then_says_why(
     vm: VmHandle, hypervisor: FakeHypervisor
 ) -> None:

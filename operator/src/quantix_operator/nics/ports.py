@@ -143,7 +143,9 @@ class NicPorts:
         if network is None:
             there = self._objects.get(Network, resolve_network_key(namespace, nic.network))
             if there is None or there.deleting:
-                return Problem.of("NetworkNotFound", network=nic.network, path=path)
+                near = self._objects.near_name(Network, nic.network, namespace)
+                known = {"near": near} if near else {}
+                return Problem.of("NetworkNotFound", network=nic.network, path=path, **known)
             return Problem.of("NetworkNotAllowed", network=nic.network, namespace=namespace)
         ready = network.status.condition("Ready")
         if (

@@ -83,8 +83,16 @@ def _ready(observed: Observed) -> Fact:
         return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
     if all(report.reached is None for report in observed.reports):
         return fact("Ready", "Unknown", "Pending")
-    said = next((f"{item.host}: {item.message}" for item in observed.reports if item.message), "nothing")
+    said = next(
+        (f"{item.host}: {_said(item.message)}" for item in observed.reports if item.message), "nothing"
+    )
     return fact("Ready", "False", "Unreachable", said=said)
+
+
+def _said(message: str) -> str:
+    """What went wrong, out of a host's whole sentence: this one has a hint and a full stop of its own."""
+    cause = message.partition(" Try: ")[0]
+    return cause.rpartition("Said: ")[2].rstrip(".")
 
 
 def _fenceable(pool: StoragePool) -> Fact:

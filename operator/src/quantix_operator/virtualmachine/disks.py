@@ -5,11 +5,10 @@ Called by the VM controller's observe. Reads the cache only; a missing name is n
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from quantix_api import Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
-from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, NAMESPACE_SHARED
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.vm_devices import Disk
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
@@ -67,17 +66,17 @@ def _missing_pool(objects: Objects, disk: Disk, namespace: str) -> Missing | Non
     pool = objects.get(StoragePool, disk.pool) if disk.pool else objects.default_pool()
     if pool is not None and not pool.deleting and objects.allows(pool.spec.allowed_namespaces, namespace):
         return None
-    return Missing(disk.name, "PoolNotFound", {"pool": disk.pool} if disk.pool else {})
+    return Missing(disk.name, "PoolNotFound", _pool_fields(disk) if disk.pool else {})
+
+
+def _pool_fields(disk: Disk) -> dict[str, str]:
+    return {"pool": str(disk.pool), "path": f"the pool of disk {disk.name} in spec.disks"}
 
 
 def _image_fields(objects: Objects, wanted: str, namespace: str) -> dict[str, str]:
     """The name that was not found, and one that is near to it, if any."""
-    names = [image.metadata.name for image in objects.list(Image, namespace)]
-    names += [f"shared/{image.metadata.name}" for image in objects.list(Image, NAMESPACE_SHARED)]
-    near = difflib.get_close_matches(wanted, names, n=1) or [
-        name for name in sorted(names) if name.removeprefix("shared/") == wanted.removeprefix("shared/")
-    ]
-    return {"image": wanted, "near": near[0]} if near else {"image": wanted}
+    near = objects.near_name(Image, wanted, namespace)
+    return {"image": wanted, "near": near} if near else {"image": wanted}
 
 
 def volume_views(objects: Objects, vm: VirtualMachine) -> dict[str, VolumeView]:

@@ -26,6 +26,11 @@ _KIND = "oldObject.kind"
 _NAMESPACE_GOES = "has(namespaceObject.metadata.deletionTimestamp)"
 
 
+def _counted(number: str, word: str) -> str:
+    """A CEL expression of a number with its word, such as `1 port` or `2 ports`."""
+    return f"string({number}) + ({number} == 1 ? ' {word}' : ' {word}s')"
+
+
 def _where(plural: str, cel: str) -> str:
     return f"request.resource.resource != '{plural}' || {cel}"
 
@@ -51,7 +56,7 @@ DELETION = Policy(
                 "InUse",
                 kind=_KIND,
                 name=_NAME,
-                count="string(oldObject.?status.?users.orValue(0))",
+                count=_counted("oldObject.?status.?users.orValue(0)", "user"),
                 users="oldObject.?status.?usedBy.orValue([]).join(', ')",
             ),
         ),
@@ -66,13 +71,13 @@ DELETION = Policy(
         Check(
             _where("networks", f"oldObject.?status.?ports.orValue(0) == 0 || {_NAMESPACE_GOES}"),
             message_cel=message_expression(
-                "InUse", network=_NAME, ports="string(oldObject.?status.?ports.orValue(0))"
+                "InUse", network=_NAME, ports=_counted("oldObject.?status.?ports.orValue(0)", "port")
             ),
         ),
         Check(
             _where("hosts", "oldObject.?status.?virtualMachines.orValue(0) == 0"),
             message_cel=message_expression(
-                "InUse", host=_NAME, count="string(oldObject.?status.?virtualMachines.orValue(0))"
+                "InUse", host=_NAME, count=_counted("oldObject.?status.?virtualMachines.orValue(0)", "VM")
             ),
         ),
         Check(_where("hosts", f"!({_RECOVERING})"), message_cel=message_expression("InUse", host=_NAME)),

@@ -14,7 +14,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "InUse",
         "refusal",
-        "{kind} {name} has {count} users: {users}.",
+        "{kind} {name} has {count}: {users}.",
         "delete those first",
     ),
     Template(
@@ -26,10 +26,10 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "InUse",
         "refusal",
-        "Network {network} has {ports} ports.",
+        "Network {network} has {ports}.",
         "delete the VMs and routers in it first",
     ),
-    Template("InUse", "refusal", "Host {host} has {count} VMs.", "move or delete them first"),
+    Template("InUse", "refusal", "Host {host} has {count}.", "move or delete them first"),
     Template("InUse", "refusal", "Host {host} is being recovered.", "wait for its HostRecovery to end"),
     Template(
         "InUse",

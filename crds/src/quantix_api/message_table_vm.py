@@ -15,7 +15,7 @@ _PLACEMENT = (
     Template(
         "NotEnoughCPU",
         "VirtualMachine",
-        "No host has {wanted} CPUs free: {hosts}.",
+        "No host has {wanted} free: {hosts}.",
         "lower cpu.cores, stop or move a VM, or add a host",
     ),
     Template(

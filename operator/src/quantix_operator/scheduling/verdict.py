@@ -43,9 +43,10 @@ def scheduled_false(decision: Decision) -> Fact:
         return fact(
             "Scheduled", "False", "NotEnoughMemory", wanted=human_size(guest.memory_bytes), hosts=hosts
         )
-    if common is Lack.CPU:
+    if common is Lack.CPU and not any(_lacks_both(verdict) for verdict in candidates):
         hosts = _with_others(_free_cpu(candidates), decision.verdicts)
-        return fact("Scheduled", "False", "NotEnoughCPU", wanted=guest.vcpus, hosts=hosts)
+        cpus = "1 CPU" if guest.vcpus == 1 else f"{guest.vcpus} CPUs"
+        return fact("Scheduled", "False", "NotEnoughCPU", wanted=cpus, hosts=hosts)
     if common is Lack.ANTI_AFFINITY:
         group = next(item.what for item in candidates[0].refusals if item.lack is common)
         return fact(
@@ -97,9 +98,18 @@ def _first(items: Sequence[str]) -> str:
 
 def _counts(verdicts: Sequence[HostVerdict]) -> str:
     """`2 lack memory, 1 lacks pool ceph`: by what each host lacks first."""
-    counted = Counter(_phrase(verdict.refusals[0]) for verdict in verdicts if verdict.refusals)
+    counted = Counter(_first_phrase(verdict) for verdict in verdicts if verdict.refusals)
     parts = [f"{number} {_in_number(phrase, number)}" for phrase, number in counted.most_common()]
     return _first(parts)
+
+
+def _first_phrase(verdict: HostVerdict) -> str:
+    first = verdict.refusals[0]
+    return "lack CPU and memory" if first.lack is Lack.CPU and _lacks_both(verdict) else _phrase(first)
+
+
+def _lacks_both(verdict: HostVerdict) -> bool:
+    return {Lack.CPU, Lack.MEMORY} <= {refusal.lack for refusal in verdict.refusals}
 
 
 def _phrase(refusal: Refusal) -> str:

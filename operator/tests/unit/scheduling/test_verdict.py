@@ -42,6 +42,20 @@ def test_cpus_that_nobody_has(host: Any, guest: Any) -> None:
     )
 
 
+def test_hosts_that_lack_cpus_and_memory_are_said_to_lack_both(host: Any, guest: Any) -> None:
+    big = guest("g", vcpus=64, memory_bytes=100 * GIB)
+    said = refused(big, host("h1", cpu_millis=2000, memory_bytes=GIB))
+    assert (said.reason, said.message.split(" Try")[0]) == (
+        "NoHostFits",
+        "No host fits: 1 lacks CPU and memory.",
+    )
+
+
+def test_one_cpu_is_one(host: Any, guest: Any) -> None:
+    said = refused(guest("g", vcpus=1), host("h1", cpu_millis=0))
+    assert said.message.startswith("No host has 1 CPU free: h1 0.")
+
+
 def test_a_group_that_is_on_every_host(host: Any, guest: Any) -> None:
     apart = {"labels": {"app": "web"}, "anti_affinity": (Rule({"app": "web"}),)}
     said = refused(guest("new", **apart), host("h1"), placed=(Placed(guest("old", **apart), "h1"),))

@@ -158,6 +158,12 @@ def test_stop_patches_spec_as_a_user_would(qx: Qx) -> None:
     assert shown["spec"]["powerState"] == "Stopped"
 
 
+def test_a_vm_that_is_off_is_not_paused_which_would_start_it(qx: Qx) -> None:
+    paused = qx.in_namespace("vm", "pause", "web-2", "--no-wait")
+    assert (paused.returncode, paused.stderr.startswith("✗ web-2 is off: it cannot be paused.")) == (6, True)
+    assert "Paused" not in qx.in_namespace("vm", "show", "web-2").stdout
+
+
 def test_a_wait_that_runs_out_ends_with_8_and_says_what_it_waited_for(qx: Qx) -> None:
     waited = qx.in_namespace("vm", "start", "web-1", "--timeout", "1")
     assert waited.returncode == 8

@@ -146,6 +146,9 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
     if _is_so(vm, spec, change):
         session.terminal.note(f"{name} {change.already}.")
         return
+    if change.verb == "pause" and _is_off(vm):
+        # powerState Paused would start it
+        raise CommandError(Exit.REFUSED, f"{name} is off: it cannot be paused.", f"qx vm start {name}")
     begun = time.monotonic()
     patched = await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": spec}, namespace)
     if not way.wait:
@@ -159,6 +162,11 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
             before = {"gracePeriodSeconds": look(vm, "spec.gracePeriodSeconds")}
             await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": before}, namespace)
     session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
+
+
+def _is_off(vm: Manifest) -> bool:
+    off = condition(vm).get("reason") in ("Stopped", "GuestShutdown")
+    return off or look(vm, "spec.powerState") == "Stopped" or not look(vm, "status.assignment.host")
 
 
 def _is_so(vm: Manifest, spec: dict[str, Any], change: Change) -> bool:

@@ -69,7 +69,7 @@ def translated(error: QuantixError, target: Target) -> CommandError:
         return CommandError(
             Exit.UNREACHABLE,
             f"{error.message.rstrip('.')}; running VMs are not affected.",
-            "qx doctor on a control-plane host, or make up if it was stopped",
+            "make up on the control plane's machine, or read controlplane.log in /var/log/quantix there",
         )
     if isinstance(error, Forbidden):
         # An admission policy's refusal is an answer about the object; RBAC's is one about the person

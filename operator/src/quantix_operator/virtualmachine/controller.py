@@ -37,6 +37,7 @@ from quantix_operator.virtualmachine.status import (
     derive_status,
 )
 from quantix_operator.virtualmachine.volume_plan import Owner, VolumePlan, plan_volumes
+from quantix_operator.virtualmachine.waits import begun_wait
 from quantix_operator.virtualmachine.watches import WATCHES
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class VirtualMachineController:
     def __init__(self, context: Context, objects: Objects, ports: Ports, access: SecretAccess) -> None:
         self._api = context.api
         self._cache = context.cache
+        self._events = context.events
         self._clock = context.clock
         self._objects = objects
         self._ports = ports
@@ -126,13 +128,17 @@ class VirtualMachineController:
         return _next_look_s(observed, derived, moment)
 
     async def _write(self, observed: Observed, derived: Derived) -> None:
-        await self._writer.write(
+        live = dict(observed.live)
+        written = await self._writer.write(
             VIRTUAL_MACHINES,
-            dict(observed.live),
+            live,
             derived.status,
             on_version=True,
             leave_ready=not derived.says_ready,
         )
+        wait = begun_wait(live, derived.status) if written else None
+        if wait is not None:
+            self._events.record(live, wait[0], wait[1], type="Warning", action="Start")
 
     def _owns_ready(self, observed: Observed) -> bool:
         """Whether what we said of Ready still stands."""

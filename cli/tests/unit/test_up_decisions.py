@@ -202,6 +202,21 @@ def test_guests_of_an_installation_below_another_directory_are_not_ours(tmp_path
     assert clean.guest_processes(Layout(Path("/tmp/x")), tmp_path) == [8]
 
 
+def test_only_devices_of_our_switch_that_nobody_holds_are_left_behind(tmp_path: Path) -> None:
+    answer = '[{"rows":[{"name":"qxh0"},{"name":"br0"},{"name":"qx-int"}]}]'
+    assert clean.device_names(answer) == ["qx-int", "qxh0", "ovs-netdev"]
+    for name, files in (
+        ("held", {"tun_flags": "", "carrier": "1\n"}),
+        ("left", {"tun_flags": ""}),
+        ("nic", {}),
+    ):
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(text)
+    found = [clean.is_left_behind(name, tmp_path) for name in ("held", "left", "nic", "absent")]
+    assert found == [False, True, False, False]
+
+
 def test_only_our_own_drop_ins_are_removed(tmp_path: Path) -> None:
     ours, foreign = (tmp_path / name for name in clean.DROP_INS)
     for path, text in ((ours, "# Made by Quantix: its own devices\n"), (foreign, "# by the administrator\n")):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -32,6 +33,8 @@ from quantix_cli.up.uplog import UpLog
 from quantix_cli.up.words import duration
 
 BRIDGE_PREFIX = "qx-"
+DEVICE_PREFIX = "qx"
+DATAPATH_DEVICE = "ovs-netdev"
 PATIENCE_S = 5.0
 # What hostd writes elsewhere: its keys in a switch that is the machine's own (ovn-controller(8)), and files
 SWITCH_KEYS = (
@@ -80,6 +83,7 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
             "Mounted", f"{inside[0]} is mounted.", f"umount {inside[0]}, then make clean again"
         )
     supervisor = supervisor_of(layout, Path(sys.executable))
+    devices = await _switch_devices(layout, log)
     await _remove_bridges_after(settings, log, progress)
     for name in stop_order(settings):
         supervisor.stop(name)
@@ -90,6 +94,11 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
     remove_links(settings)
     if settings.is_machines_own:
         remove_drop_ins()
+    for device in filter(is_left_behind, devices):
+        removed = await run(["ip", "link", "del", device], log)
+        progress.say(
+            f"{device} {'removed' if removed.code == 0 else f'could not be removed: {removed.last}'}"
+        )
     for folder in directories(layout):
         if folder.exists():
             # hostd keeps base images immutable
@@ -117,6 +126,35 @@ async def _remove_bridges_after(settings: UpSettings, log: UpLog, progress: Prog
     for bridge in listed.output if listed.code == 0 else ():
         if bridge.startswith(BRIDGE_PREFIX):
             await run([*database[:-1], "--if-exists", "del-br", bridge], log)
+
+
+async def _switch_devices(layout: Layout, log: UpLog) -> list[str]:
+    """Devices of our own Open vSwitch, read from its database file: it may be stopped. None without one."""
+    database = layout.data / "openvswitch/conf.db"
+    if not database.exists():
+        return []
+    query = [
+        {"op": "select", "table": "Interface", "where": [["type", "==", "internal"]], "columns": ["name"]}
+    ]
+    asked = await run(["ovsdb-tool", "query", str(database), json.dumps(["Open_vSwitch", *query])], log)
+    return device_names("".join(asked.output)) if asked.code == 0 else []
+
+
+def device_names(answer: str) -> list[str]:
+    """The names in the answer of `ovsdb-tool query` (RFC 7047, 5.2.2), and the userspace datapath's own."""
+    names = [str(row["name"]) for row in json.loads(answer)[0]["rows"]]
+    return [*sorted(name for name in names if name.startswith(DEVICE_PREFIX)), DATAPATH_DEVICE]
+
+
+def is_left_behind(device: str, network: Path = Path("/sys/class/net")) -> bool:
+    """Whether it is a tap that no process holds: one that a running Open vSwitch uses has a carrier."""
+    if not (network / device / "tun_flags").exists():
+        return False
+    try:
+        return (network / device / "carrier").read_text().strip() != "1"
+    except OSError:
+        # the kernel does not tell the carrier of a device that is down
+        return True
 
 
 def remove_drop_ins(root: Path = Path("/")) -> None:
@@ -153,7 +191,12 @@ def main() -> None:
     except (QuantixError, OSError) as error:
         terminal.error(str(error))
         sys.exit(1)
-    terminal.out(f"Removed in {duration(now_s() - began_s)}: services, bridges, files. Packages stay.")
+    cache = (
+        " and the build cache"
+        if settings.cache == settings.layout.cache
+        else f"; the build cache {settings.cache} (QUANTIX_CACHE), which others may use, stays"
+    )
+    terminal.out(f"Removed in {duration(now_s() - began_s)}: services, bridges, files{cache}. Packages stay.")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def test_explain_tells_the_reason_the_way_out_and_what_happens_by_itself(qx: Qx)
     assert lines[0].startswith("db-1 is Waiting for ")
     assert lines[0].endswith(": no host has 64 GiB free: h1 41 (NotEnoughMemory).")
     assert lines[1].split() == ["Try", "lower", "memory,", "or", "add", "a", "host"]
-    assert lines[-1] == "  It goes on by itself; nothing to retry."
+    assert lines[-1] == "  It goes on by itself once that is done; nothing to retry."
 
 
 def test_explain_takes_noun_and_name_in_one_word(qx: Qx) -> None:

@@ -23,6 +23,9 @@ from quantix_cli.session import Session
 _LABEL_WIDTH = 13
 _FACTS = ("Scheduled", "VolumesReady", "NetworkReady", "PlacementOK", "AgentConnected", "GuestHealthy")
 
+# the API's default transition time of conditions that nobody wrote yet is 1970
+_NEVER_S = 20_000 * 86_400.0
+
 # reasons that say only that nothing was asked for
 _NO_NEWS = ("NotInstalled", "NotWanted")
 
@@ -74,7 +77,11 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
     ready = condition(obj)
     if ready.get("status") != "True" and condition(obj, "Stalled").get("status") != "True":
-        lines.append("  It goes on by itself; nothing to retry.")
+        lines.append(
+            "  It goes on by itself once that is done; nothing to retry."
+            if hints
+            else "  It goes on by itself; nothing to retry."
+        )
     return lines
 
 
@@ -82,7 +89,7 @@ def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
     """`web-1 is Waiting for 20 s: no host has 64 GiB free (NotEnoughMemory).`"""
     ready, word = condition(obj), state(obj, seen).word
     since = age_s(ready.get("lastTransitionTime") or look(obj, "metadata.creationTimestamp"), seen.now)
-    span = f" for {how_long(since)}" if since is not None else ""
+    span = f" for {how_long(since)}" if since is not None and since < _NEVER_S else ""
     name, host = obj["metadata"]["name"], look(obj, "status.assignment.host")
     place = f" on {host}" if host else ""
     if word == "Unknown" and host in seen.lease_ages_s:
@@ -159,7 +166,10 @@ def _hint(of: Manifest) -> str:
 
 
 def _more_hints(obj: Manifest, noun: Noun) -> list[str]:
-    hints = [_hint(condition(obj, "Protected"))] if look(obj, "status.assignment.host") else []
+    # a single host cannot be helped by a hint at each of its VMs
+    protected = condition(obj, "Protected")
+    is_news = look(obj, "status.assignment.host") and protected.get("reason") != "NoOtherHost"
+    hints = [_hint(protected)] if is_news else []
     if look(obj, "status.runtime.pendingChanges"):
         hints.append(f"qx {noun.word} restart {obj['metadata']['name']}")
     return hints

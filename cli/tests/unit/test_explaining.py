@@ -1,0 +1,36 @@
+"""What `qx vm explain` says about a VM, from its conditions."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from quantix_cli.commands.explaining import explanation
+from quantix_cli.nouns import NOUNS, World
+
+SEEN = World(datetime(2026, 11, 24, tzinfo=UTC), {})
+
+
+def vm(*conditions: dict[str, Any]) -> dict[str, Any]:
+    status = {"assignment": {"host": "box"}, "conditions": list(conditions)}
+    return {"kind": "VirtualMachine", "metadata": {"name": "web-1"}, "status": status}
+
+
+def test_a_healthy_vm_on_a_single_host_gets_no_hint() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Running"}
+    message = "No other host could run it. Try: add a host."
+    lone = {"type": "Protected", "status": "False", "reason": "NoOtherHost", "message": message}
+    assert not [line for line in explanation(vm(ready, lone), NOUNS["vm"], SEEN) if "Try" in line]
+    other = {**lone, "reason": "LocalDisk"}
+    assert [line for line in explanation(vm(ready, other), NOUNS["vm"], SEEN) if "Try" in line]
+
+
+def test_a_time_that_nobody_wrote_is_left_out_and_the_end_follows_the_way_out() -> None:
+    waiting = {
+        "type": "Ready",
+        "status": "Unknown",
+        "reason": "Pending",
+        "message": "Wait. Try: x.",
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }
+    lines = explanation(vm(waiting), NOUNS["vm"], SEEN)
+    assert " for " not in lines[0]
+    assert lines[-1] == "  It goes on by itself once that is done; nothing to retry."

@@ -70,6 +70,7 @@ def test_an_attached_volume_cannot_be_deleted_but_goes_with_its_namespace(api: A
     ("kind", "spec", "status", "refusal"),
     [
         ("Network", {}, {"ports": 3}, "has 3 ports"),
+        ("Network", {}, {"ports": 1}, "has 1 port."),
         ("Host", {}, {"virtualMachines": 2}, "has 2 VMs"),
         ("Host", {}, {"phase": "Fenced"}, "is being recovered"),
         ("StoragePool", {"dir": {"path": "/a"}}, {"allocated": "3Gi"}, "holds 3Gi of volumes and images"),

@@ -107,6 +107,13 @@ def test_a_filter_by_state_keeps_what_fits(qx: Qx) -> None:
     assert listed.stdout.split() == ["virtualmachines.quantix.io/db-1"]
 
 
+def test_a_state_or_namespace_that_does_not_exist_is_no_empty_list(qx: Qx) -> None:
+    listed = qx.in_namespace("vm", "list", "--state", "Foo")
+    assert (listed.returncode, "Waiting" in listed.stderr) == (2, True)
+    elsewhere = qx("vm", "list", "-n", "nosuch")
+    assert (elsewhere.returncode, "There is no namespace nosuch." in elsewhere.stderr) == (5, True)
+
+
 def test_json_is_what_the_api_has(qx: Qx) -> None:
     listed = json.loads(qx.in_namespace("vm", "list", "web-1", "-o", "json").stdout)
     assert [item["spec"]["memory"]["size"] for item in listed["items"]] == ["2Gi"]

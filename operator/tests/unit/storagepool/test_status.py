@@ -71,9 +71,7 @@ def test_a_rounded_size_is_never_more_and_hardly_less(part: int, other: int) -> 
 
 
 def test_what_a_host_says_of_a_pool_is_one_sentence_with_one_hint() -> None:
-    host = (
-        "Pool local cannot be used on h1. Said: there is no directory /pool. Try: make it."
-    )
+    host = "Pool local cannot be used on h1. Said: there is no directory /pool. Try: make it."
     ready, _ = pool_facts(Observed(LOCAL, [Report("h1", False, message=host)]))
     said = "No host reaches it. Said: h1: there is no directory /pool."
     assert ready.message == f"{said} Try: correct its place, or bring it back."

@@ -270,3 +270,17 @@ def test_the_bootstrap_needs_nothing_but_the_standard_library() -> None:
         [sys.executable, "-I", "-S", "-c", code, *sources], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "runs"),
+    [("ovs-vswitchd", "net:[1]", True), ("ovs-vswitchd", "net:[2]", False), ("sh", "net:[1]", False)],
+)
+def test_a_switch_in_this_network_namespace_keeps_its_devices(
+    tmp_path: Path, name: str, namespace: str, runs: bool
+) -> None:
+    for pid, comm, net in (("self", "python", "net:[1]"), ("17", name, namespace)):
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "comm").write_text(comm + "\n")
+        (tmp_path / pid / "ns/net").symlink_to(net)
+    assert clean.is_switch_running(tmp_path) is runs

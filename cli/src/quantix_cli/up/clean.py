@@ -94,7 +94,8 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
     remove_links(settings)
     if settings.is_machines_own:
         remove_drop_ins()
-    for device in filter(is_left_behind, devices):
+    # another switch in this network namespace may hold a device of the same name
+    for device in filter(is_left_behind, [] if is_switch_running() else devices):
         removed = await run(["ip", "link", "del", device], log)
         progress.say(
             f"{device} {'removed' if removed.code == 0 else f'could not be removed: {removed.last}'}"
@@ -144,6 +145,17 @@ def device_names(answer: str) -> list[str]:
     """The names in the answer of `ovsdb-tool query` (RFC 7047, 5.2.2), and the userspace datapath's own."""
     names = [str(row["name"]) for row in json.loads(answer)[0]["rows"]]
     return [*sorted(name for name in names if name.startswith(DEVICE_PREFIX)), DATAPATH_DEVICE]
+
+
+def is_switch_running(proc: Path = Path("/proc")) -> bool:
+    """Whether an ovs-vswitchd runs in this network namespace."""
+    ours = os.readlink(proc / "self/ns/net")
+    for process in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            named = (process / "comm").read_text().strip() == "ovs-vswitchd"
+            if named and os.readlink(process / "ns/net") == ours:
+                return True
+    return False
 
 
 def is_left_behind(device: str, network: Path = Path("/sys/class/net")) -> bool:

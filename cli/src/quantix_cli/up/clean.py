@@ -149,11 +149,11 @@ def device_names(answer: str) -> list[str]:
 
 def is_switch_running(proc: Path = Path("/proc")) -> bool:
     """Whether an ovs-vswitchd runs in this network namespace."""
-    ours = os.readlink(proc / "self/ns/net")
+    ours = (proc / "self/ns/net").readlink()
     for process in proc.glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             named = (process / "comm").read_text().strip() == "ovs-vswitchd"
-            if named and os.readlink(process / "ns/net") == ours:
+            if named and (process / "ns/net").readlink() == ours:
                 return True
     return False
 

@@ -158,7 +158,21 @@ UNFILTERED = Policy(
     ),
 )
 
-USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED)
+PHYSICAL = Policy(
+    name="quantix-physical",
+    matches=(Match(("CREATE", "UPDATE"), ("networks",)),),
+    checks=(
+        Check(
+            "!has(object.spec.physical) || (request.operation == 'UPDATE' && has(oldObject.spec.physical)) "
+            "|| authorizer.group('quantix.io').resource('networks').subresource('physical')"
+            ".namespace(request.namespace).check('use').allowed()",
+            "A network on a wire can take addresses that others use there, so spec.physical needs the verb "
+            "use on networks/physical. Try: ask an administrator, or leave spec.physical out.",
+        ),
+    ),
+)
+
+USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED, PHYSICAL)
 
 WITH_FINALIZER = (
     VIRTUAL_MACHINES,

@@ -124,6 +124,18 @@ def test_a_port_without_filter_needs_a_right_of_its_own(api: ApiAs, namespace: s
     assert kept.code == 200, kept.message
 
 
+def test_joining_a_wire_needs_a_right_of_its_own(api: ApiAs, namespace: str) -> None:
+    edgar = User(f"edgar-{namespace}")
+    bind(api, namespace, "quantix-edit", edgar, "create")
+    networks = RESOURCES["Network"].path(namespace)
+    wired = manifest("Network", "wired", spec={"physical": {"name": "qx-local"}})
+    refused = api.create(networks, wired, user=edgar)
+    assert refused.code == 403
+    assert "spec.physical needs the verb use on networks/physical" in refused.message
+    assert api.create(networks, manifest("Network", "own", spec={}), user=edgar).code == 201
+    assert api.create(networks, wired).code == 201
+
+
 def test_everybody_reads_what_is_shared_and_writes_none_of_it(api: ApiAs) -> None:
     anyone = User("anyone")
     shared = RESOURCES["Image"].path("quantix-shared")

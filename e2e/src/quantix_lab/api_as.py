@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from quantix_client.kubeconfig import load
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+_WARM_UP_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,20 @@ class ApiAs:
         user: User | None = None,
         content_type: str = "application/json",
     ) -> Answer:
-        """One request; as the administrator where no user is named."""
+        """One request; as the administrator where no user is named.
+
+        Repeated for at most 10 s while the server says 429: the storage of a new kind warms up first.
+        """
+        deadline = time.monotonic() + _WARM_UP_S
+        while (answer := self._ask(method, path, body, user, content_type)).code == 429:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        return answer
+
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None, user: User | None, content_type: str
+    ) -> Answer:
         self._connection.putrequest(method, path)
         for name, value in self._heads(user, content_type).items():
             self._connection.putheader(name, value)

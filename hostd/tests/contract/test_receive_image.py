@@ -5,6 +5,7 @@ all.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -77,9 +78,13 @@ def expectation(**changes: object) -> Expectation:
     return replace(Expectation("0a1b2c", "Auto", "", 1 << 30), **changes)  # type: ignore[arg-type]
 
 
+# the test's own web server; a host refuses it (tests/unit/test_http_source.py)
+LOOPBACK = frozenset({ipaddress.ip_address("127.0.0.1")})
+
+
 async def fetch(url: str, pool: PoolDir, wanted: Expectation) -> Received:
     heard: list[int] = []
-    async with HttpSource() as source, source.open(url) as download:
+    async with HttpSource(LOOPBACK) as source, source.open(url) as download:
         received = await receive_image(
             pool,
             wanted,

@@ -28,6 +28,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LATER = "check the network; if the address is wrong, make a new image with another spec.url"
 # Instance metadata services outside the link-local ranges (EC2 over IPv6, Alibaba)
 _METADATA = frozenset(ipaddress.ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200"))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -40,11 +41,17 @@ class Download:
     chunks: AsyncIterator[bytes]
 
 
-def refuse_address(host: str, address: IPAddress) -> None:
-    """Raise PermanentError (AddressRefused) for an address that no image may come from."""
-    judged = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    real = judged or address
-    if real.is_link_local or real.is_multicast or real.is_unspecified or real in _METADATA:
+def refuse_address(host: str, address: IPAddress, allowed: frozenset[IPAddress] = frozenset()) -> None:
+    """Raise PermanentError (AddressRefused) for an address that no image may come from.
+
+    That is every address of this host, too: whoever may create an Image must not read what only the host
+    may. `allowed` are exceptions.
+    """
+    real = _carried(address)
+    if real in allowed:
+        return
+    special = real.is_link_local or real.is_multicast or real.is_unspecified or real.is_loopback
+    if special or real in _METADATA or _is_own(real):
         raise PermanentError(
             "AddressRefused",
             f"{host} leads to {address}, which images may not be fetched from.",
@@ -52,8 +59,31 @@ def refuse_address(host: str, address: IPAddress) -> None:
         )
 
 
+def _carried(address: IPAddress) -> IPAddress:
+    """The IPv4 address that an IPv6 one stands for (mapped, 6to4, NAT64), else the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_own(address: IPAddress) -> bool:
+    """Whether the kernel has the address on an interface: only then a socket can be bound to it."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
 class _JudgingResolver(AbstractResolver):
     """Resolves names and refuses them whole when one of their addresses is refused."""
+
+    def __init__(self, allowed: frozenset[IPAddress]) -> None:
+        self._allowed = allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -62,7 +92,7 @@ class _JudgingResolver(AbstractResolver):
         found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         results: list[ResolveResult] = []
         for kind, _, protocol, _, place in found:
-            refuse_address(host, ipaddress.ip_address(str(place[0]).split("%")[0]))
+            refuse_address(host, ipaddress.ip_address(str(place[0]).split("%")[0]), self._allowed)
             results.append(
                 ResolveResult(
                     hostname=host,
@@ -80,13 +110,19 @@ class _JudgingResolver(AbstractResolver):
 
 
 class HttpSource:
-    """`async with HttpSource() as source: async with source.open(url) as download: ...`"""
+    """`async with HttpSource() as source: async with source.open(url) as download: ...`
 
-    def __init__(self) -> None:
+    `allowed` are addresses that may be fetched from although they would be refused.
+    """
+
+    def __init__(self, allowed: frozenset[IPAddress] = frozenset()) -> None:
+        self._allowed = allowed
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(resolver=_JudgingResolver(), limit=16, use_dns_cache=False)
+        connector = aiohttp.TCPConnector(
+            resolver=_JudgingResolver(self._allowed), limit=16, use_dns_cache=False
+        )
         timeout = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=30, sock_read=60)
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -133,7 +169,7 @@ class HttpSource:
     async def _request(self, url: URL) -> aiohttp.ClientResponse:
         if self._session is None:
             raise RuntimeError("HttpSource is used outside its `async with`")
-        _refuse_url(url)
+        _refuse_url(url, self._allowed)
         try:
             return await self._session.get(url, allow_redirects=False)
         except PermanentError:
@@ -142,7 +178,7 @@ class HttpSource:
             raise _unreachable(f"{url.host} could not be reached. Said: {_words(error)}.") from error
 
 
-def _refuse_url(url: URL) -> None:
+def _refuse_url(url: URL, allowed: frozenset[IPAddress]) -> None:
     if url.scheme not in ("http", "https") or not url.host:
         raise PermanentError(
             "AddressRefused", f"{url.scheme} is no way to fetch an image.", "use http or https"
@@ -151,7 +187,7 @@ def _refuse_url(url: URL) -> None:
         literal = ipaddress.ip_address(url.host)
     except ValueError:
         return
-    refuse_address(url.host, literal)
+    refuse_address(url.host, literal, allowed)
 
 
 def _redirected(url: URL, target: str) -> URL:

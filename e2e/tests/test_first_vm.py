@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from quantix_api.times import render_time
 from quantix_lab.guest_console import guest_console
 from quantix_lab.machine import INTERNET, Machine
 from quantix_lab.machine_view import EXAMPLE, SHARED, MachineView, Manifest, condition, ipv4, small_vm
@@ -120,7 +121,7 @@ def test_stopping_and_starting_keeps_the_address(view: MachineView, web: Manifes
 
 def test_a_restart_that_was_asked_for_happens_once(view: MachineView, web: Manifest) -> None:
     before = view.qemu(web)
-    at = (datetime.now(UTC) - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = render_time(datetime.now(UTC) - timedelta(seconds=1))
     view.patch("vm", "web-1", {"spec": {"restart": {"at": at, "mode": "Force"}}})
 
     def look() -> tuple[bool, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from quantix_api.times import parse_time
+
 _SIZES = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 
 
@@ -36,7 +38,7 @@ def age_s(timestamp: str | None, now: datetime) -> float | None:
     """Seconds from an RFC 3339 time until `now`; None when there is none."""
     if not timestamp:
         return None
-    return (now - datetime.fromisoformat(timestamp.replace("Z", "+00:00"))).total_seconds()
+    return (now - parse_time(timestamp)).total_seconds()
 
 
 def utc_now() -> datetime:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from quantix_api.times import render_time
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
 
 OPERATOR = "system:serviceaccount:quantix-system:quantix-operator"
@@ -106,7 +107,7 @@ def bootstrap_token(control_plane: ControlPlane, lifetime: datetime.timedelta) -
         "stringData": {
             "token-id": token_id,
             "token-secret": token_secret,
-            "expiration": (now() + lifetime).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "expiration": render_time(now() + lifetime),
             "usage-bootstrap-authentication": "true",
             "auth-extra-groups": "system:bootstrappers:quantix",
             "host": "box",

@@ -17,6 +17,7 @@ from typing import Literal
 import structlog
 
 from quantix_api.resources import EVENTS
+from quantix_api.times import render_micro_time
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import ApiError, NotFound
@@ -124,7 +125,7 @@ class EventRecorder:
         series.last_s = now_s
         if series.count > 2 and now_s - series.written_s < _SERIES_WRITE_S:
             return True
-        patch = {"series": {"count": series.count, "lastObservedTime": _micro_time(datetime.now(UTC))}}
+        patch = {"series": {"count": series.count, "lastObservedTime": render_micro_time(datetime.now(UTC))}}
         try:
             await self._client.patch(EVENTS, series.name, patch, series.namespace)
         except NotFound:
@@ -145,7 +146,7 @@ def render_event(note: Note, instance: str, now: datetime, unique: str) -> Manif
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.kind,
         "metadata": {"name": name, "namespace": known.get("namespace") or "default"},
-        "eventTime": _micro_time(now),
+        "eventTime": render_micro_time(now),
         "reportingController": f"quantix.io/{note.reporter}",
         "reportingInstance": instance[:128],
         "action": note.action[:128],
@@ -154,7 +155,3 @@ def render_event(note: Note, instance: str, now: datetime, unique: str) -> Manif
         "note": note.text.encode()[:_NOTE_BYTES].decode("utf-8", "ignore"),
         "type": note.type,
     }
-
-
-def _micro_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -17,6 +17,7 @@ import structlog
 
 from quantix_api.errors import PermanentError
 from quantix_api.resources import LEASES
+from quantix_api.times import render_micro_time
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import AlreadyExists, ApiError, Conflict, NotFound
@@ -296,5 +297,4 @@ class HostLease:
 
 
 def _now() -> str:
-    """MicroTime of metav1."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return render_micro_time(datetime.now(UTC))

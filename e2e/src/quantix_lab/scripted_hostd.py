@@ -23,6 +23,7 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
+from quantix_api.times import render_time
 from quantix_client import ApiClient, ApiError, Conflict, HostLease, NotFound, apply_if_changed
 from quantix_client.api import Manifest
 from quantix_client.errors import Throttled
@@ -218,5 +219,5 @@ def condition(live: Manifest, kind: str, status: str, reason: str) -> dict[str, 
         "reason": reason,
         "message": f"{reason}.",
         "observedGeneration": live["metadata"]["generation"],
-        "lastTransitionTime": same or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastTransitionTime": same or render_time(datetime.now(UTC)),
     }

@@ -25,6 +25,7 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
+from quantix_api.times import render_epoch_time
 from quantix_client import ApiClient
 from quantix_hostd.clients import command
 from quantix_hostd.clients.claims import Claim, LocalClaimStore, VolumePlace, new_claim
@@ -33,7 +34,6 @@ from quantix_hostd.clients.process import Processes
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
-from quantix_hostd.virtualmachine.moments import text_of_seconds
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
@@ -225,7 +225,7 @@ class VmHandle:
 
     def ask_restart(self, mode: str = "Graceful", in_s: float = 0.0) -> str:
         """Set spec.restart; returns its time as written."""
-        at = text_of_seconds(self.world.now_s() + in_s)
+        at = render_epoch_time(self.world.now_s() + in_s)
         self.change("spec", "restart", value={"at": at, "mode": mode})
         return at
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from quantix_api import ApiObject, Image, Network, StoragePool
 from quantix_api.resources import NAMESPACE_SHARED, NAMESPACES
+from quantix_api.times import render_time
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
 
@@ -113,4 +114,4 @@ class Objects:
 def age_order(model: ApiObject) -> tuple[str, str]:
     """Sorts the elder first; of the same second, the smaller UID."""
     created = model.metadata.creation_timestamp
-    return (created.isoformat() if created else "", model.metadata.uid)
+    return (render_time(created) if created else "", model.metadata.uid)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from quantix_api import resources
+from quantix_api.times import render_time
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
@@ -54,7 +55,7 @@ def _start(vm: Manifest) -> dict[str, Any]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return render_time(datetime.now(UTC))
 
 
 START = Change("start", _start, "Running", "runs", "runs already")

@@ -13,6 +13,7 @@ import yaml
 
 from quantix_api import resources
 from quantix_api.resources import BOOTSTRAP_GROUP, NAMESPACE_SYSTEM
+from quantix_api.times import render_time
 from quantix_cli.up.manifests import MANAGER
 from quantix_client.api import ApiClient
 from quantix_client.kubeconfig import load
@@ -33,7 +34,7 @@ def render_bootstrap_secret(host: str, identifier: str, secret: str, now: dateti
     fields = {
         "token-id": identifier,
         "token-secret": secret,
-        "expiration": (now + TOKEN_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expiration": render_time(now + TOKEN_LIFE),
         "usage-bootstrap-authentication": "true",
         "auth-extra-groups": BOOTSTRAP_GROUP,
         "host": host,

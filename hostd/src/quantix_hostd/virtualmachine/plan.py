@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
+from quantix_api.times import render_epoch_time, render_time
 from quantix_hostd.clients.hypervisor import DomainState
 from quantix_hostd.virtualmachine.actions import (
     Action,
@@ -30,7 +31,6 @@ from quantix_hostd.virtualmachine.actions import (
     Undefine,
 )
 from quantix_hostd.virtualmachine.deaths import Death, classify, note_death, restarts_after
-from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
 from quantix_hostd.virtualmachine.running_plan import plan_running
@@ -70,7 +70,7 @@ def stop_reason(observed: Observed, record: Record) -> StopReason | None:
     restart = observed.vm.spec.restart
     if restart is None or restart.mode == "Reset":
         return None
-    due = restart.at.timestamp() <= observed.now_s and time_text(restart.at) > record.handled_restart_at
+    due = restart.at.timestamp() <= observed.now_s and render_time(restart.at) > record.handled_restart_at
     return StopReason.RESTART if due else None
 
 
@@ -86,7 +86,7 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
     if not record.started:
         record = _adopted(observed, record)
     if observed.domain.state is DomainState.CRASHED:
-        record = note_death(record, Death.PANICKED, observed.now_s, text_of_seconds(observed.now_s))
+        record = note_death(record, Death.PANICKED, observed.now_s, render_epoch_time(observed.now_s))
         return with_record(observed, record, Destroy(graceful=False), requeue_after_s=0.0)
     return plan_running(observed, record, stop_reason(observed, record))
 
@@ -124,7 +124,7 @@ def _adopted(observed: Observed, record: Record) -> Record:
         released=False,
         boot_id=observed.facts.boot_id,
         started_s=observed.now_s,
-        started_at=text_of_seconds(observed.now_s),
+        started_at=render_epoch_time(observed.now_s),
         handled_restart_at=max(handled, record.handled_restart_at),
     )
 
@@ -133,7 +133,7 @@ def _buried(observed: Observed, record: Record) -> Record:
     """The record once the end of its QEMU is understood."""
     assert observed.vm is not None
     death = classify(observed.domain, observed.events, record, observed.facts.boot_id)
-    noted = note_death(record, death, observed.now_s, text_of_seconds(observed.now_s))
+    noted = note_death(record, death, observed.now_s, render_epoch_time(observed.now_s))
     return replace(noted, ended=not restarts_after(death, observed.vm.spec.ha.restart))
 
 
@@ -141,7 +141,7 @@ def _ended_as(observed: Observed, record: Record, reason: str) -> Record:
     """The record of a VM that ends without a QEMU of this epoch; one that ended keeps why."""
     if record.ended:
         return record
-    return replace(record, ended=True, last_exit=LastExit(reason, text_of_seconds(observed.now_s)))
+    return replace(record, ended=True, last_exit=LastExit(reason, render_epoch_time(observed.now_s)))
 
 
 def _plan_release(observed: Observed, record: Record) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quantix_api.errors import WaitingError
+from quantix_api.times import render_time
 from quantix_hostd.clients.hypervisor import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
 from quantix_hostd.domainxml.disks import target_name
 from quantix_hostd.domainxml.metadata import render_metadata
@@ -24,7 +25,6 @@ from quantix_hostd.virtualmachine.actions import (
     WirePorts,
     WriteMetadata,
 )
-from quantix_hostd.virtualmachine.moments import time_text
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.record import Record, StopReason
 from quantix_hostd.virtualmachine.start_plan import WIRE_TIMEOUT_S
@@ -134,7 +134,7 @@ def _reset(observed: Observed, record: Record) -> tuple[Record, list[Action]]:
     restart = observed.vm.spec.restart if observed.vm else None
     if restart is None or restart.mode != "Reset" or restart.at.timestamp() > observed.now_s:
         return record, []
-    at = time_text(restart.at)
+    at = render_time(restart.at)
     if at <= record.handled_restart_at:
         return record, []
     metadata = observed.live.metadata if observed.live else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.times import render_epoch_time, render_time
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.virtualmachine.actions import (
@@ -25,7 +26,6 @@ from quantix_hostd.virtualmachine.actions import (
     TakeClaims,
     WirePorts,
 )
-from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import LastExit, Record
 from quantix_hostd.virtualmachine.steps import Plan, with_record
@@ -56,8 +56,8 @@ def known_record(observed: Observed) -> Record:
         handled, last = runtime.handled_restart_at, runtime.last_exit
         record = replace(
             record,
-            handled_restart_at=time_text(handled) if handled else "",
-            last_exit=LastExit(last.reason, time_text(last.at)) if last else None,
+            handled_restart_at=render_time(handled) if handled else "",
+            last_exit=LastExit(last.reason, render_time(last.at)) if last else None,
         )
         if runtime.observed_epoch == observed.epoch and runtime.domain == "Absent":
             return replace(record, epoch=observed.epoch, ended=True, released=True)
@@ -69,7 +69,7 @@ def handled_restart(observed: Observed, record: Record) -> str:
     restart = observed.vm.spec.restart if observed.vm else None
     if restart is None or restart.at.timestamp() > observed.now_s:
         return record.handled_restart_at
-    return max(time_text(restart.at), record.handled_restart_at)
+    return max(render_time(restart.at), record.handled_restart_at)
 
 
 def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, float | None]:
@@ -89,7 +89,7 @@ def _backing_off(record: Record) -> WaitingError:
     times = "once" if record.failures == 1 else f"{record.failures} times in a row"
     return WaitingError(
         record.failure or "QEMUCrashed",
-        f"{what} {times}; it starts again at {text_of_seconds(record.next_start_s)}.",
+        f"{what} {times}; it starts again at {render_epoch_time(record.next_start_s)}.",
         "look at the serial console, or stop the VM",
     )
 
@@ -109,7 +109,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         started=True,
         boot_id=observed.facts.boot_id,
         started_s=observed.now_s,
-        started_at=text_of_seconds(observed.now_s),
+        started_at=render_epoch_time(observed.now_s),
         restarts=record.restarts + (1 if record.failures else 0),
         handled_restart_at=handled_restart(observed, record),
         resumed_s=0.0,

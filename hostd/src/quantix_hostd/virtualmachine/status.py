@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from quantix_api import Condition
+from quantix_api.times import render_epoch_time, render_time
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
-from quantix_hostd.virtualmachine.moments import text_of_seconds, time_text
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
@@ -112,11 +112,11 @@ def _condition(observed: Observed, kind: str, status: str, reason: str, message:
         "reason": reason,
         "message": message[:_MAX_MESSAGE],
         "observedGeneration": observed.vm.metadata.generation,
-        "lastTransitionTime": _since(before, status) or text_of_seconds(observed.now_s),
+        "lastTransitionTime": _since(before, status) or render_epoch_time(observed.now_s),
     }
 
 
 def _since(before: Condition | None, status: str) -> str | None:
     if before is None or before.status != status or before.last_transition_time is None:
         return None
-    return time_text(before.last_transition_time)
+    return render_time(before.last_transition_time)

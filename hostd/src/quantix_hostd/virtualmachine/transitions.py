@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from quantix_api import VirtualMachine
 from quantix_api.messages import render
-from quantix_hostd.virtualmachine.moments import time_text
+from quantix_api.times import render_time
 from quantix_hostd.virtualmachine.observed import Observed
 
 _LOST = frozenset({"Crashed", "Killed"})
@@ -55,4 +55,4 @@ def _ended(vm: VirtualMachine, reason: str) -> Told:
 
 
 def _is_same(moment: datetime | None, text: str) -> bool:
-    return moment is not None and time_text(moment) == text
+    return moment is not None and render_time(moment) == text

@@ -24,6 +24,7 @@ from quantix_api.resources import (
     SIGNER_SERVING,
     Resource,
 )
+from quantix_api.times import parse_time
 from quantix_client.api import Manifest
 from quantix_client.errors import NotFound
 from quantix_client.reflector import key_of
@@ -126,7 +127,7 @@ class CertificateController:
         if approved and not status.get("certificate"):
             return await self._sign(csr) if csr["spec"]["signerName"] == SIGNER_SERVING else None
         waiting = approved and await self._token_is_open(csr)
-        age = datetime.now(UTC) - datetime.fromisoformat(csr["metadata"]["creationTimestamp"])
+        age = datetime.now(UTC) - parse_time(csr["metadata"]["creationTimestamp"])
         if age < _KEEP:
             return _LOOK_AGAIN_S if waiting else (_KEEP - age).total_seconds()
         if requester.is_host or requester.is_joining:

@@ -21,6 +21,7 @@ from quantix_api.resources import (
     NAMESPACE_SYSTEM,
     SECRETS,
 )
+from quantix_api.times import parse_time
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_operator.certificates.authority import Authority, load_authority, new_authority
@@ -140,7 +141,6 @@ def _is_past(expiration: str, now: datetime) -> bool:
     if not expiration:
         return False
     try:
-        moment = datetime.fromisoformat(expiration)
+        return parse_time(expiration) <= now
     except ValueError:
         return True
-    return moment <= now if moment.tzinfo else True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from quantix_api import VirtualMachine
+from quantix_operator.objects import age_order
 
 HOSTNAME_LENGTH = 63
 
@@ -36,10 +37,8 @@ def named_ports(vm: VirtualMachine, network_uid: str) -> Iterable[NamedPort]:
     """The ports of a VM in the network; the first of them carries the name."""
     for nic in vm.status.nics:
         if nic.network == network_uid and nic.addresses:
-            created = vm.metadata.creation_timestamp
             yield NamedPort(
-                created.isoformat() if created else "",
-                vm.metadata.uid,
+                *age_order(vm),
                 vm.metadata.namespace or "",
                 guest_hostname(vm).lower(),
                 nic.addresses,

@@ -21,6 +21,7 @@ from quantix_api.resources import (
     SECURITY_GROUPS,
     VIRTUAL_MACHINES,
 )
+from quantix_api.times import parse_time
 from quantix_client.errors import NotFound
 from quantix_client.reflector import Change
 from quantix_operator.network.controller import NetworkContext
@@ -99,9 +100,7 @@ class Sweep:
             found = await self._context.api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
         except NotFound:
             return None
-        text = str((found.get("data") or {}).get(ALLOWED_KEY, ""))
         try:
-            moment = datetime.fromisoformat(text)
+            return parse_time(str((found.get("data") or {}).get(ALLOWED_KEY, "")))
         except ValueError:
             return None
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

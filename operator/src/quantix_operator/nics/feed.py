@@ -16,13 +16,12 @@ from quantix_operator.cache import Cache
 from quantix_operator.network.view import resolve_network_key
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 from quantix_operator.northbound.rows import NAME_KEY, ROW_KEY, ObservedRow
-from quantix_operator.objects import Objects
+from quantix_operator.objects import Objects, age_order
 
 
 def claimant(vm: VirtualMachine, nic: str) -> Claimant:
     """A NIC as somebody who asks for addresses."""
-    created = vm.metadata.creation_timestamp
-    return Claimant(created.isoformat() if created else "", vm.metadata.uid, nic, f"VM {vm.key}")
+    return Claimant(*age_order(vm), nic, f"VM {vm.key}")
 
 
 class LedgerFeed:

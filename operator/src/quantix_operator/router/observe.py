@@ -51,8 +51,7 @@ def router_owner(cluster_uid: str, router: Router) -> Owner:
 
 def router_claimant(router: Router, key: str) -> Claimant:
     """A Router as somebody who asks for an address."""
-    created = router.metadata.creation_timestamp
-    return Claimant(created.isoformat() if created else "", router.metadata.uid, key, f"router {router.key}")
+    return Claimant(*age_order(router), key, f"router {router.key}")
 
 
 def observe_legs(context: NetworkContext, router: Router) -> Legs:

@@ -16,6 +16,7 @@ from quantix_api.resources import (
     SECURITY_GROUPS,
     VIRTUAL_MACHINES,
 )
+from quantix_api.times import render_time
 from quantix_lab.ovn_central import OvnCentral
 
 from .conftest import connected
@@ -349,7 +350,7 @@ async def test_an_empty_cache_does_not_empty_the_network(here: World) -> None:
     await here.settle()
     assert (await here.northbound.count())[0] == rows
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    here.api.config = {"networkDeletionsUntil": tomorrow.isoformat(timespec="seconds")}
+    here.api.config = {"networkDeletionsUntil": render_time(tomorrow)}
     await here.settle()
     assert (await here.northbound.count())[0] < rows - 50
 

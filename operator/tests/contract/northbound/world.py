@@ -24,6 +24,7 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     Resource,
 )
+from quantix_api.times import render_time
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import NotFound
 from quantix_client.reflector import key_of
@@ -69,7 +70,7 @@ class MemoryApi(FakeStatusApi):
         metadata.setdefault("uid", str(uuid5(NAMESPACE_URL, name)))
         metadata.setdefault("generation", 1)
         created = _FIRST + timedelta(seconds=self._created)
-        metadata.setdefault("creationTimestamp", created.isoformat())
+        metadata.setdefault("creationTimestamp", render_time(created))
         metadata.setdefault("finalizers", [FINALIZER])
         new.update(apiVersion=resource.api_version, kind=resource.kind)
         return self.keep(resource, new)
@@ -167,7 +168,7 @@ class World:
     def ask_deletion(self, resource: Resource, key: str) -> None:
         """What DELETE does to an object with a finalizer."""
         live = copy.deepcopy(self.live(resource, key))
-        live["metadata"]["deletionTimestamp"] = _FIRST.isoformat()
+        live["metadata"]["deletionTimestamp"] = render_time(_FIRST)
         self.api.keep(resource, live)
 
     def live(self, resource: Resource, key: str) -> Manifest:

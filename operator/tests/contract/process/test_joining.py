@@ -29,6 +29,7 @@ from quantix_api.resources import (
     SIGNER_CLIENT,
     SIGNER_SERVING,
 )
+from quantix_api.times import render_time
 from quantix_client import ApiClient, HostLease, NotFound, Unauthorized
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess
@@ -120,7 +121,7 @@ async def make_token(admin: ApiClient, host: str) -> tuple[str, str]:
     fields = {
         "token-id": identifier,
         "token-secret": secret,
-        "expiration": (datetime.now(UTC) + timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expiration": render_time(datetime.now(UTC) + timedelta(minutes=10)),
         "usage-bootstrap-authentication": "true",
         "auth-extra-groups": "system:bootstrappers:quantix",
         "host": host,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from quantix_cli.guestimage import archive, build, disk
 
+PROGRAMS = {"bin/busybox": b"busybox", "lib64/loader": b"loader"}
+
 
 def test_an_archive_is_read_back_by_cpio(tmp_path: Path) -> None:
     entries = [archive.directory("etc"), archive.regular("etc/start", b"hello", 0o755)]
@@ -21,12 +23,28 @@ def test_an_archive_is_read_back_by_cpio(tmp_path: Path) -> None:
 
 def test_the_same_files_give_the_same_archive() -> None:
     modules = {"virtio": b"one", "virtio_net": b"two"}
-    assert build.render_initramfs(b"busybox", modules) == build.render_initramfs(b"busybox", modules)
+    assert build.render_initramfs(PROGRAMS, modules) == build.render_initramfs(PROGRAMS, modules)
 
 
 def test_the_order_of_modules_is_kept_for_the_guest() -> None:
-    content = gzip.decompress(build.render_initramfs(b"busybox", {"virtio_ring": b"1", "virtio": b"2"}))
+    content = gzip.decompress(build.render_initramfs(PROGRAMS, {"virtio_ring": b"1", "virtio": b"2"}))
     assert b"virtio_ring\nvirtio\n" in content
+
+
+def test_every_file_of_the_guest_has_its_folders_before_it() -> None:
+    content = gzip.decompress(build.render_initramfs(PROGRAMS, {"virtio": b"1"}))
+    listed = subprocess.run(["cpio", "-t", "--quiet"], input=content, capture_output=True, check=True)
+    paths = [Path(line) for line in listed.stdout.decode().splitlines()]
+    for place, path in enumerate(paths):
+        assert set(path.parents) - {Path()} <= set(paths[:place]), path
+    assert {Path("proc"), Path("lib64/loader"), Path("var/lib/dhcpv6")} <= set(paths)
+
+
+def test_a_program_is_found_where_debian_moved_it(tmp_path: Path) -> None:
+    for folder, content in (("bin", b"12"), ("usr/bin", b"13")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "busybox").write_bytes(content)
+        assert build.read_program(tmp_path, "bin/busybox") == content
 
 
 def test_the_boot_sector_names_one_active_partition_that_fills_the_disk() -> None:

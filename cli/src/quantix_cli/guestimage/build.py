@@ -11,7 +11,8 @@ import hashlib
 import lzma
 import shutil
 import tempfile
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from quantix_cli.guestimage import archive
 from quantix_cli.guestimage.disk import BootFiles, make_disk, run_tool
@@ -20,7 +21,16 @@ from quantix_cli.guestimage.disk import BootFiles, make_disk, run_tool
 RESOLVER = {"RES_OPTIONS": "timeout:3 attempts:1"}
 IMAGE_NAME = "tiny.qcow2"
 KERNEL_META_PACKAGE = "linux-image-cloud-amd64"
-OTHER_PACKAGES = ("busybox-static", "syslinux", "syslinux-common")
+OTHER_PACKAGES = ("busybox-static", "wide-dhcpv6-client", "libfl2", "libc6", "syslinux", "syslinux-common")
+# Path in the guest → path in a package. Debian 12's busybox (1.35) has no DHCPv6 client, so dhcp6c comes
+# along with the libraries that it is linked with; the loader's path is the one that its ELF header names.
+PROGRAMS = {
+    "bin/busybox": "bin/busybox",
+    "bin/dhcp6c": "sbin/dhcp6c",
+    "lib64/ld-linux-x86-64.so.2": "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+    "lib/x86_64-linux-gnu/libc.so.6": "lib/x86_64-linux-gnu/libc.so.6",
+    "lib/x86_64-linux-gnu/libfl.so.2": "lib/x86_64-linux-gnu/libfl.so.2",
+}
 # In the order in which they load: each needs only those before it (Debian 6.1 and 6.12 cloud kernels).
 MODULES = (
     "drivers/virtio/virtio_ring",
@@ -42,11 +52,15 @@ PLACES = {
     "inittab": ("etc/inittab", 0o644),
     "start": ("etc/start", 0o755),
     "lease": ("etc/lease", 0o755),
+    "address6": ("etc/address6", 0o755),
     "announce": ("etc/announce", 0o755),
     "answer": ("etc/answer", 0o755),
     "profile": ("etc/profile", 0o644),
     "powerbutton": ("etc/acpi/PWRF/00000080", 0o755),
 }
+MOUNT_POINTS = ("dev", "proc", "root", "run", "srv", "sys", "tmp")
+# Where dhcp6c keeps its DUID
+CLIENT_IDENTITY = "var/lib/dhcpv6/dhcp6c_duid"
 
 
 def kernel_package() -> str:
@@ -69,26 +83,40 @@ def package_key(package_versions: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(package_versions)).encode()).hexdigest()[:16]
 
 
-def render_initramfs(busybox: bytes, modules: dict[str, bytes]) -> bytes:
-    """The initramfs: busybox as /init, our scripts, and `modules` by name in the order in which they load."""
-    folders = ["bin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "proc", "root", "run"]
-    entries = [archive.directory(folder) for folder in [*folders, "srv", "sys", "tmp"]]
-    entries.append(archive.character_device("dev/console", 5, 1))
-    entries.append(archive.regular("bin/busybox", busybox, 0o755))
-    entries += [archive.symlink("init", "bin/busybox"), archive.symlink("bin/sh", "busybox")]
+def render_initramfs(programs: dict[str, bytes], modules: dict[str, bytes]) -> bytes:
+    """The initramfs: `programs` by their paths in the guest, busybox among them as /init, our scripts, and
+    `modules` by name in the order in which they load.
+    """
+    files = [archive.regular(path, content, 0o755) for path, content in programs.items()]
     for name, (path, permissions) in PLACES.items():
-        entries.append(archive.regular(path, (ROOTFS / name).read_bytes(), permissions))
+        files.append(archive.regular(path, (ROOTFS / name).read_bytes(), permissions))
     for name, content in modules.items():
-        entries.append(archive.regular(f"lib/modules/{name}.ko", content))
+        files.append(archive.regular(f"lib/modules/{name}.ko", content))
     order = "".join(f"{name}\n" for name in modules)
-    entries.append(archive.regular("lib/modules/order", order.encode()))
-    return archive.render_archive(entries)
+    files.append(archive.regular("lib/modules/order", order.encode()))
+    files += [archive.symlink("init", "bin/busybox"), archive.symlink("bin/sh", "busybox")]
+    files.append(archive.character_device("dev/console", 5, 1))
+    folders = [archive.directory(path) for path in _folders(file.path for file in files)]
+    return archive.render_archive([*folders, *files])
+
+
+def _folders(files: Iterable[str]) -> list[str]:
+    """Every folder of the guest, parents first."""
+    paths = [PurePosixPath(path) for path in (*files, CLIENT_IDENTITY)]
+    parents = {str(parent) for path in paths for parent in path.parents}
+    return sorted(parents.union(MOUNT_POINTS) - {"."})
 
 
 def read_module(path: Path) -> bytes:
     """The kernel module at `path`, which Debian 12 stores as it is and Debian 13 compressed beside it."""
     compressed = path.with_name(f"{path.name}.xz")
     return lzma.decompress(compressed.read_bytes()) if compressed.exists() else path.read_bytes()
+
+
+def read_program(unpacked: Path, path: str) -> bytes:
+    """The file of a package at `path`, which is below usr where Debian moved it there (UsrMerge)."""
+    merged = unpacked / "usr" / path
+    return (merged if merged.exists() else unpacked / path).read_bytes()
 
 
 def _build(packages: list[str], folder: Path) -> None:
@@ -100,8 +128,9 @@ def _build(packages: list[str], folder: Path) -> None:
     kernel = next((unpacked / "boot").glob("vmlinuz-*"))
     tree = next((unpacked / "lib/modules").iterdir()) / "kernel"
     modules = {Path(name).name: read_module(tree / f"{name}.ko") for name in MODULES}
+    programs = {path: read_program(unpacked, source) for path, source in PROGRAMS.items()}
     initramfs = folder / "initrd.gz"
-    initramfs.write_bytes(render_initramfs((unpacked / "bin/busybox").read_bytes(), modules))
+    initramfs.write_bytes(render_initramfs(programs, modules))
     files = BootFiles(
         kernel=kernel,
         initramfs=initramfs,
@@ -115,7 +144,7 @@ def _build(packages: list[str], folder: Path) -> None:
 def ensure_image(cache: Path) -> Path:
     """The path of the image below `cache`; builds it when there is none of these sources yet.
 
-    Takes about 10 s and 29 MB of downloads the first time. One of older packages is kept, so that nothing
+    Takes about 10 s and 32 MB of downloads the first time. One of older packages is kept, so that nothing
     has to be downloaded again. Two callers at once build it once. Raises PermanentError `GuestImageFailed`.
     """
     built = sorted((cache / "guest-image").glob(f"{source_key()}-*/{IMAGE_NAME}"))

@@ -8,9 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from quantix_api.errors import InvariantError
-from quantix_api.model import Condition
+
+
+class Said(Protocol):
+    """Anything that says a condition: one of an object, or a `facts.Fact` that is to become one."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+
+_Said = TypeVar("_Said", bound=Said)
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,8 @@ class ConditionRow:
     otherwise: tuple[str, ...]
 
 
-READY_OF_EVERY_KIND = ("Pending", "Deleting", "InUse", "InternalError")
+INTERNAL_ERROR = "InternalError"
+READY_OF_EVERY_KIND = ("Pending", "Deleting", "InUse", INTERNAL_ERROR)
 """Reasons that Ready of any kind may give while it is not True."""
 
 
@@ -85,14 +100,15 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "Available",
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
-        "ImageRefused PoolNotFound PoolFull PoolUnreachable HostFailed DataMissing",
+        "ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull PoolUnreachable "
+        "HostFailed DataMissing",
     ),
     *_row(
         "Image",
         "Ready",
         "Verified",
         "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
-        "ImageRefused PoolFull PoolNotFound",
+        "ImageRefused PoolFull PoolNotFound PoolUnreachable",
     ),
     *_row(
         "StoragePool",
@@ -174,7 +190,14 @@ def reasons_otherwise(kind: str, condition_type: str) -> frozenset[str]:
     return frozenset((*row.otherwise, *extra))
 
 
-def checked(kind: str, conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+def ready_reason(kind: str, reason: str) -> str:
+    """`reason`, of an error from anywhere, as Ready may give it while not True: one that the table does not
+    know for this kind is InternalError. The error's own words say the rest.
+    """
+    return reason if reason in reasons_otherwise(kind, "Ready") else INTERNAL_ERROR
+
+
+def checked(kind: str, conditions: Iterable[_Said]) -> tuple[_Said, ...]:
     """The same conditions, in a stable order; InvariantError for one that the table does not know."""
     found = tuple(sorted(conditions, key=lambda c: c.type))
     for condition in found:

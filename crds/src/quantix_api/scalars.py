@@ -67,7 +67,8 @@ CIDR = Annotated[str, Text(49), Rule("isCIDR(self)", "must be a network, such as
 UID = Annotated[str, Text(36)]
 Word = Annotated[str, Text(253)]
 Short = Annotated[str, Text(64)]
-Message = Annotated[str, Text(1024)]
+MESSAGE_LENGTH = 1024
+Message = Annotated[str, Text(MESSAGE_LENGTH)]
 LabelValue = Annotated[str, Text(63)]
 InterfaceName = Annotated[
     str,

@@ -30,7 +30,7 @@ async def apply_if_changed(
     `live` is the newest known state, with its managedFields. The object's uid goes along, so that a namesake
     made since is left alone (Conflict); with `on_version` also the resourceVersion that was decided on.
     """
-    if owned_fields(live, manager, subresource) == dict(fields):
+    if comparable(owned_fields(live, manager, subresource)) == comparable(fields):
         return None
     known = live["metadata"]
     metadata = {name: known[name] for name in ("name", "namespace", "uid") if name in known}
@@ -39,6 +39,18 @@ async def apply_if_changed(
     return await client.apply(
         resource, {"metadata": metadata, **fields}, manager=manager, subresource=subresource
     )
+
+
+def comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`fields` as they are held against what is owned: without empty members of the status, which nobody
+    owns in managedFields, and with its conditions in one order: the server keeps its own.
+    """
+    if "status" not in fields:
+        return dict(fields)
+    status = {name: value for name, value in fields["status"].items() if value not in (None, [], {})}
+    if "conditions" in status:
+        status["conditions"] = sorted(status["conditions"], key=lambda item: str(item.get("type")))
+    return {**fields, "status": status}
 
 
 def owned_fields(live: Manifest, manager: str, subresource: str = "") -> dict[str, Any]:

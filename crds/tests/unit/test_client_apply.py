@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
 
-from quantix_client import owned_fields
+from quantix_api.resources import HOSTS
+from quantix_client import ApiClient, owned_fields
+from quantix_client.apply import apply_if_changed
 from quantix_client.logs import configure_logging, redact
 
 LIVE: dict[str, Any] = {
@@ -73,6 +75,42 @@ def test_only_the_own_fields_are_taken_items_by_key_and_members_by_value() -> No
 def test_who_applied_nothing_there_owns_nothing(manager: str, subresource: str) -> None:
     assert owned_fields(LIVE, manager, subresource) == {}
     assert owned_fields({"metadata": {}}, manager, subresource) == {}
+
+
+class Server:
+    """Takes applies, and tells what it got."""
+
+    def __init__(self) -> None:
+        self.applied: list[dict[str, Any]] = []
+
+    async def apply(self, _resource: object, body: dict[str, Any], **_how: str) -> dict[str, Any]:
+        self.applied.append(body)
+        return body
+
+
+def reported(*types: str) -> dict[str, Any]:
+    """An object whose status `me` reported, with its conditions in the server's order."""
+    conditions = [{"type": name, "status": "True"} for name in types]
+    owned = {f'k:{{"type":"{name}"}}': {"f:type": {}, "f:status": {}} for name in types}
+    entry = {
+        "manager": "me",
+        "operation": "Apply",
+        "subresource": "status",
+        "fieldsV1": {"f:status": {"f:conditions": owned}},
+    }
+    return {"metadata": {"name": "a", "managedFields": [entry]}, "status": {"conditions": conditions}}
+
+
+async def test_conditions_in_another_order_and_empty_members_are_no_write() -> None:
+    server = Server()
+    wanted = {"status": {**reported("KVMAvailable", "Ready")["status"], "images": []}}
+    client = cast("ApiClient", server)
+    live = reported("Ready", "KVMAvailable")
+    assert await apply_if_changed(client, HOSTS, live, wanted, manager="me") is None
+    assert server.applied == []
+    fewer = reported("Ready")
+    assert await apply_if_changed(client, HOSTS, fewer, wanted, manager="me") is not None
+    assert [body["status"] for body in server.applied] == [wanted["status"]]
 
 
 def test_secrets_are_blotted_out_by_name_and_by_look() -> None:

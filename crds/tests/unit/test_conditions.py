@@ -7,7 +7,14 @@ import re
 import pytest
 
 from quantix_api import KINDS, Condition
-from quantix_api.conditions import STALLED_REASONS, TABLE, checked, reasons_otherwise, reasons_true
+from quantix_api.conditions import (
+    STALLED_REASONS,
+    TABLE,
+    checked,
+    ready_reason,
+    reasons_otherwise,
+    reasons_true,
+)
 from quantix_api.errors import InvariantError
 
 
@@ -64,3 +71,10 @@ def test_a_condition_outside_of_the_table_is_a_bug(
 ) -> None:
     with pytest.raises(InvariantError, match="has no"):
         checked(kind, (condition(condition_type, status, reason),))
+
+
+def test_the_reason_of_an_error_that_ready_of_the_kind_does_not_know_is_an_internal_error() -> None:
+    assert ready_reason("Volume", "PoolFull") == "PoolFull"
+    assert ready_reason("Volume", "InUse") == "InUse"
+    assert ready_reason("Volume", "LibvirtDown") == "InternalError"
+    assert ready_reason("Volume", "Available") == "InternalError"

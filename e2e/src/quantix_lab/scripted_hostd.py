@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantix_api import StoragePool, VirtualMachine, Volume, volume_name
+from quantix_api.facts import Fact, Truth, render_conditions, subject_in
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
@@ -23,7 +24,6 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_api.times import render_time
 from quantix_client import ApiClient, ApiError, Conflict, HostLease, NotFound, apply_if_changed
 from quantix_client.api import Manifest
 from quantix_client.errors import Throttled
@@ -101,10 +101,12 @@ class ScriptedHostd:
                 {"name": pool, "state": "Reachable", "capacity": "100Gi", "available": "90Gi"}
                 for pool in pools
             ],
-            "conditions": [
-                condition(live, "Ready", "True", "Healthy"),
-                condition(live, "KVMAvailable", "False", "KVMUnusable"),
-            ],
+            "conditions": conditions(
+                HOSTS,
+                live,
+                said("Ready", "True", "Healthy"),
+                said("KVMAvailable", "False", "KVMUnusable"),
+            ),
         }
         await self._apply(HOSTS, live, status)
 
@@ -138,13 +140,13 @@ class ScriptedHostd:
         await self._report_vm(live, runtime, ("True", "Running"), "Running")
 
     async def _report_vm(
-        self, live: Manifest, runtime: Mapping[str, Any], ready: tuple[str, str], phase: str
+        self, live: Manifest, runtime: Mapping[str, Any], ready: tuple[Truth, str], phase: str
     ) -> None:
         status = {
             "observedGeneration": live["metadata"]["generation"],
             "phase": phase,
             "runtime": {name: value for name, value in runtime.items() if value not in (None, [])},
-            "conditions": [condition(live, "Ready", *ready)],
+            "conditions": conditions(VIRTUAL_MACHINES, live, said("Ready", *ready)),
         }
         await self._apply(VIRTUAL_MACHINES, live, status)
 
@@ -173,7 +175,7 @@ class ScriptedHostd:
             "data": "Present",
             "phase": "Available" if resource == VOLUMES else "Ready",
             "observedGeneration": live["metadata"]["generation"],
-            "conditions": [condition(live, "Ready", "True", reason)],
+            "conditions": conditions(resource, live, said("Ready", "True", reason)),
         }
         if resource == VOLUMES:
             status |= {"pool": live["spec"].get("pool", "local"), "handle": live["metadata"]["uid"]}
@@ -190,7 +192,7 @@ class ScriptedHostd:
             raise AssertionError(f"the API refused a host's report on {resource.kind}: {error}") from error
 
 
-def ready_after(vm: VirtualMachine, last_exit: str) -> tuple[str, str]:
+def ready_after(vm: VirtualMachine, last_exit: str) -> tuple[Truth, str]:
     """What hostd says of a VM that it has released."""
     if vm.deleting:
         return "False", "Deleting"
@@ -209,15 +211,11 @@ def covered(vm: VirtualMachine, volumes: Mapping[str, Volume]) -> bool:
     return all(disk.name in disks for disk in vm.spec.disks) and all(nic.name in nics for nic in vm.spec.nics)
 
 
-def condition(live: Manifest, kind: str, status: str, reason: str) -> dict[str, Any]:
-    """A condition with the transition time that it had, if it does not change."""
-    before = [item for item in (live.get("status") or {}).get("conditions") or [] if item["type"] == kind]
-    same = before and before[0].get("status") == status and before[0].get("lastTransitionTime")
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": f"{reason}.",
-        "observedGeneration": live["metadata"]["generation"],
-        "lastTransitionTime": same or render_time(datetime.now(UTC)),
-    }
+def said(condition_type: str, status: Truth, reason: str) -> Fact:
+    """A condition in the shortest words."""
+    return Fact(condition_type, status, reason, f"{reason}.")
+
+
+def conditions(resource: Resource, live: Manifest, *facts: Fact) -> list[dict[str, Any]]:
+    """The facts as hostd sends them."""
+    return render_conditions(facts, subject_in(resource, live), datetime.now(UTC))

@@ -2,7 +2,7 @@
 InternalError.
 
 Called by `dispatch` after a failed reconcile. Expected errors are the controllers' own business: they know
-which condition explains them.
+which condition explains them. An InvariantError is none of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from quantix_api.errors import QuantixError
+from quantix_api.conditions import INTERNAL_ERROR
+from quantix_api.errors import InvariantError, QuantixError
+from quantix_api.facts import Fact, render_conditions, subject_in
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed, owned_fields
@@ -22,7 +24,6 @@ from quantix_operator.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 MANAGER = "quantix-operator"
-_REASON = "InternalError"
 
 
 class ErrorReport:
@@ -35,21 +36,24 @@ class ErrorReport:
 
     async def __call__(self, controller: Controller, key: str, error: Exception) -> None:
         """Raises ApiError when the condition cannot be written; the queue logs that."""
-        reason = error.reason if isinstance(error, QuantixError) else _REASON
+        reason = error.reason if isinstance(error, QuantixError) else INTERNAL_ERROR
         self._metrics.reconcile_errors.labels(controller.name, reason).inc()
-        if isinstance(error, QuantixError) or controller.resource is None:
+        foreseen = isinstance(error, QuantixError) and not isinstance(error, InvariantError)
+        if foreseen or controller.resource is None:
             return
         live = self._cache.get(controller.resource, key)
         if live is not None:
             await self._show(controller.resource, live, error)
 
     async def _show(self, resource: Resource, live: Manifest, error: Exception) -> None:
-        fields = with_internal_error(live, error, datetime.now(UTC))
+        fields = with_internal_error(resource, live, error, datetime.now(UTC))
         if fields is not None:
             await apply_if_changed(self._client, resource, live, fields, manager=MANAGER)
 
 
-def with_internal_error(live: Manifest, error: Exception, now: datetime) -> Manifest | None:
+def with_internal_error(
+    resource: Resource, live: Manifest, error: Exception, now: datetime
+) -> Manifest | None:
     """What the operator owns of the status, with Ready replaced; None when Ready is another manager's to say.
 
     The rest of what is owned goes along: an apply removes what it leaves out.
@@ -62,18 +66,11 @@ def with_internal_error(live: Manifest, error: Exception, now: datetime) -> Mani
     )
     if owned is None and present is not None and present.get("reason") != "Pending":
         return None
-    ready = {
-        "type": "Ready",
-        "status": "False",
-        "reason": _REASON,
-        "message": (
-            f"Quantix itself failed: {type(error).__name__}. It tries again. "
-            "Try: look into the operator's log and report it."
-        ),
-        "observedGeneration": int(live["metadata"].get("generation") or 0),
-    }
-    unchanged = owned is not None and owned.get("status") == "False"
-    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    ready["lastTransitionTime"] = owned["lastTransitionTime"] if owned is not None and unchanged else moment
+    words = (
+        f"Quantix itself failed: {type(error).__name__}. It tries again. "
+        "Try: look into the operator's log and report it."
+    )
+    failed = Fact("Ready", "False", INTERNAL_ERROR, words)
+    ready = render_conditions([failed], subject_in(resource, live), now)
     others = [item for item in conditions if item.get("type") != "Ready"]
-    return {"status": {**status, "conditions": [*others, ready]}}
+    return {"status": {**status, "conditions": [*others, *ready]}}

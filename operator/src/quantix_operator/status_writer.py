@@ -11,7 +11,7 @@ from typing import Any
 
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, Manifest
-from quantix_client.apply import owned_fields
+from quantix_client.apply import comparable, owned_fields
 from quantix_operator.cache import Cache
 
 OPERATOR = "quantix-operator"
@@ -51,7 +51,7 @@ class StatusWriter:
         owned = self.owned(live)
         if leave_ready:
             owned = without_ready(owned)
-        if _comparable(owned) == _comparable(status):
+        if comparable({"status": owned}) == comparable({"status": status}):
             return False
         known = live["metadata"]
         metadata = {name: known[name] for name in ("name", "namespace", "uid") if name in known}
@@ -68,10 +68,3 @@ def without_ready(status: dict[str, Any]) -> dict[str, Any]:
     rest = {name: value for name, value in status.items() if name not in HANDED_OVER}
     conditions = [item for item in status.get("conditions") or [] if item.get("type") != "Ready"]
     return {**rest, "conditions": conditions} if "conditions" in rest else rest
-
-
-def _comparable(status: dict[str, Any]) -> dict[str, Any]:
-    """Without empty members, and with the conditions in one order: the server keeps its own."""
-    conditions = sorted(status.get("conditions") or [], key=lambda item: str(item.get("type")))
-    filled = {name: value for name, value in status.items() if value not in (None, [], {})}
-    return {**filled, "conditions": conditions} if conditions else filled

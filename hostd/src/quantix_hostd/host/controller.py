@@ -113,7 +113,7 @@ class HostController:
             self._tools.api, HOSTS, manifest, {"status": status}, manager=MANAGER
         )
         if written is not None:
-            ready = status["conditions"][0]
+            ready = next(item for item in status["conditions"] if item["type"] == "Ready")
             log.info("host reported", phase=status["phase"], ready=ready["status"], reason=ready["reason"])
         return _LOOK_AGAIN_S
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from quantix_api.facts import Fact, render_conditions, subject_of
 from quantix_api.messages import render
 from quantix_api.quantities import format_size
 from quantix_hostd.clients.kvm import Accelerator
 from quantix_hostd.clients.machine import NumaFacts
-from quantix_hostd.conditions import Finding, render_conditions
 from quantix_hostd.host.model import HostObserved, ImageCopy, PoolFacts
 
 _MIB = 1 << 20
@@ -32,12 +32,10 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
     addresses = {"api": observed.api_address}
     if observed.network.tunnel_address:
         addresses["tunnel"] = observed.network.tunnel_address
-    generation = observed.host.metadata.generation
-    findings = derive_findings(observed)
-    previous = observed.host.status.conditions
+    facts = derive_facts(observed)
     status = {
-        "observedGeneration": generation,
-        "phase": _phase(observed, findings[0]),
+        "observedGeneration": observed.host.metadata.generation,
+        "phase": _phase(observed, facts[0]),
         "hostUID": machine.host_uid,
         "bootID": machine.boot_id,
         "network": network,
@@ -51,13 +49,13 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
         "addresses": addresses,
         "versions": {name: text[:64] for name, text in sorted(observed.versions.items())},
         "images": _images(observed.images),
-        "conditions": render_conditions(findings, previous, generation, now),
+        "conditions": render_conditions(facts, subject_of(observed.host), now),
     }
     # An empty list is owned by nobody in managedFields, so that sending one looks like a change for ever
     return {name: value for name, value in status.items() if value != []}
 
 
-def derive_findings(observed: HostObserved) -> list[Finding]:
+def derive_facts(observed: HostObserved) -> list[Fact]:
     """Ready first, then the others."""
     return [
         _ready(observed),
@@ -67,40 +65,40 @@ def derive_findings(observed: HostObserved) -> list[Finding]:
     ]
 
 
-def _ready(observed: HostObserved) -> Finding:
+def _ready(observed: HostObserved) -> Fact:
     if observed.shutting_down:
-        return Finding("Ready", "False", "ShuttingDown", render("ShuttingDown").text)
+        return Fact("Ready", "False", "ShuttingDown", render("ShuttingDown").text)
     if not observed.libvirt:
         text = render("LibvirtDown", said="the connection was refused or closed").text
-        return Finding("Ready", "False", "LibvirtDown", text)
+        return Fact("Ready", "False", "LibvirtDown", text)
     if observed.network.problem is not None:
         reason, message = observed.network.problem
-        return Finding("Ready", "False", reason, message)
-    return Finding("Ready", "True", "Healthy", render("Healthy").text)
+        return Fact("Ready", "False", reason, message)
+    return Fact("Ready", "True", "Healthy", render("Healthy").text)
 
 
-def _kvm(observed: HostObserved) -> Finding:
+def _kvm(observed: HostObserved) -> Fact:
     if observed.kvm.accelerator is Accelerator.KVM:
-        return Finding("KVMAvailable", "True", "Works", "Guests run on the CPU itself.")
+        return Fact("KVMAvailable", "True", "Works", "Guests run on the CPU itself.")
     text = render("KVMUnusable", host=observed.host.metadata.name).text
-    return Finding("KVMAvailable", "False", "KVMUnusable", text)
+    return Fact("KVMAvailable", "False", "KVMUnusable", text)
 
 
-def _traffic(observed: HostObserved) -> Finding:
+def _traffic(observed: HostObserved) -> Fact:
     if observed.network.traffic_problem is None:
-        return Finding("GuestTraffic", "True", "Works", "Nothing known keeps packets from guests.")
+        return Fact("GuestTraffic", "True", "Works", "Nothing known keeps packets from guests.")
     reason, message = observed.network.traffic_problem
-    return Finding("GuestTraffic", "False", reason, message)
+    return Fact("GuestTraffic", "False", reason, message)
 
 
-def _confined(observed: HostObserved) -> Finding:
+def _confined(observed: HostObserved) -> Fact:
     if observed.confined:
-        return Finding("Confined", "True", "AppArmor", "Every QEMU runs in an AppArmor profile of its own.")
+        return Fact("Confined", "True", "AppArmor", "Every QEMU runs in an AppArmor profile of its own.")
     text = render("NoAppArmor", host=observed.host.metadata.name).text
-    return Finding("Confined", "False", "NoAppArmor", text)
+    return Fact("Confined", "False", "NoAppArmor", text)
 
 
-def _phase(observed: HostObserved, ready: Finding) -> str:
+def _phase(observed: HostObserved, ready: Fact) -> str:
     if observed.host.spec.maintenance:
         return "Maintenance"
     return "Ready" if ready.status == "True" else "Joining"

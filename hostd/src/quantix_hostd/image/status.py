@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import Image
-from quantix_api.conditions import STALLED_REASONS
+from quantix_api.conditions import STALLED_REASONS, ready_reason
 from quantix_api.errors import QuantixError
+from quantix_api.facts import Fact, render_conditions, subject_of
 from quantix_api.messages import render
 from quantix_api.quantities import format_size
-from quantix_hostd.conditions import Finding, render_conditions
 from quantix_hostd.image.formats import ImageFacts
 
 _PHASES = {
@@ -48,7 +48,7 @@ def verdict_of_error(error: QuantixError, again_s: float | None = None) -> Image
         # The waiting time of this try, not what is left of it: a message holds no running figure
         sentence = error.message.rstrip(".")
         message = f"{sentence}; asked again in {_span(again_s)}. Try: {error.hint}."
-    return ImageVerdict(error.reason, message, present=False)
+    return ImageVerdict(ready_reason("Image", error.reason), message, present=False)
 
 
 def _span(seconds: float) -> str:
@@ -73,20 +73,18 @@ def derive_status(image: Image, verdict: ImageVerdict, now: datetime) -> dict[st
         status["checksum"] = verdict.checksum
     if verdict.done_bytes:
         status["progress"] = _progress(verdict)
-    findings = _findings(verdict)
-    status["conditions"] = render_conditions(
-        findings, image.status.conditions, image.metadata.generation, now
-    )
+    facts = _facts(verdict)
+    status["conditions"] = render_conditions(facts, subject_of(image), now)
     return status
 
 
-def _findings(verdict: ImageVerdict) -> list[Finding]:
+def _facts(verdict: ImageVerdict) -> list[Fact]:
     reason, message = verdict.reason, verdict.message
     if reason == "Verified":
-        return [Finding("Ready", "True", reason, message)]
-    ready = Finding("Ready", "False", reason, message)
+        return [Fact("Ready", "True", reason, message)]
+    ready = Fact("Ready", "False", reason, message)
     kind = "Stalled" if reason in STALLED_REASONS else "Reconciling"
-    return [ready, Finding(kind, "True", reason, message)]
+    return [ready, Fact(kind, "True", reason, message)]
 
 
 def _progress(verdict: ImageVerdict) -> dict[str, Any]:

@@ -5,16 +5,16 @@ A server-side apply removes what its manager leaves out, so nothing is ever sent
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from quantix_api import Condition
-from quantix_api.times import render_epoch_time, render_time
+from quantix_api.facts import Fact, render_conditions, subject_of
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
 
-_MAX_MESSAGE = 1024
 _ON_ITS_WAY = frozenset({"Pending", "Starting", "Stopping"})
 
 
@@ -22,23 +22,28 @@ def derive_status(observed: Observed, plan: Plan, verdict: Verdict) -> dict[str,
     """`status` as hostd applies it; `observed.vm` must be there."""
     assert observed.vm is not None
     changes = _changes(observed)
-    conditions = [_ready(verdict)]
-    if verdict.phase in _ON_ITS_WAY and not verdict.stalled:
-        conditions.append(("Reconciling", "True", verdict.reason, verdict.message))
-    if verdict.stalled:
-        conditions.append(("Stalled", "True", verdict.reason, verdict.message))
-    if changes:
-        conditions.append(("RestartRequired", "True", "RestartRequired", _restart_text(changes)))
-    if observed.live is not None:
-        conditions.append(_agent(observed))
+    now = datetime.fromtimestamp(observed.now_s, UTC)
     status = {
         "observedGeneration": observed.vm.metadata.generation,
         "phase": verdict.phase,
         "addresses": [address for nic in observed.vm.status.nics for address in nic.addresses],
         "runtime": _runtime(observed, plan, changes),
-        "conditions": [_condition(observed, *condition) for condition in conditions],
+        "conditions": render_conditions(_facts(observed, verdict, changes), subject_of(observed.vm), now),
     }
     return {name: value for name, value in status.items() if value not in ([], None)}
+
+
+def _facts(observed: Observed, verdict: Verdict, changes: tuple[PendingChange, ...]) -> Iterator[Fact]:
+    ready = Fact("Ready", "True" if verdict.ready else "False", verdict.reason, verdict.message)
+    yield ready
+    if verdict.phase in _ON_ITS_WAY and not verdict.stalled:
+        yield ready.repeated_as("Reconciling", "True")
+    if verdict.stalled:
+        yield ready.repeated_as("Stalled", "True")
+    if changes:
+        yield Fact("RestartRequired", "True", "RestartRequired", _restart_text(changes))
+    if observed.live is not None:
+        yield _agent(observed)
 
 
 def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...]) -> dict[str, Any]:
@@ -93,30 +98,7 @@ def _open_disks(observed: Observed) -> list[dict[str, str]]:
     ]
 
 
-def _ready(verdict: Verdict) -> tuple[str, str, str, str]:
-    return "Ready", "True" if verdict.ready else "False", verdict.reason, verdict.message
-
-
-def _agent(observed: Observed) -> tuple[str, str, str, str]:
+def _agent(observed: Observed) -> Fact:
     if observed.agent_connected:
-        return "AgentConnected", "True", "Connected", "The agent in the guest answers."
-    return "AgentConnected", "False", "NotInstalled", "No agent in the guest has connected."
-
-
-def _condition(observed: Observed, kind: str, status: str, reason: str, message: str) -> dict[str, Any]:
-    assert observed.vm is not None
-    before = observed.vm.status.condition(kind)
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message[:_MAX_MESSAGE],
-        "observedGeneration": observed.vm.metadata.generation,
-        "lastTransitionTime": _since(before, status) or render_epoch_time(observed.now_s),
-    }
-
-
-def _since(before: Condition | None, status: str) -> str | None:
-    if before is None or before.status != status or before.last_transition_time is None:
-        return None
-    return render_time(before.last_transition_time)
+        return Fact("AgentConnected", "True", "Connected", "The agent in the guest answers.")
+    return Fact("AgentConnected", "False", "NotInstalled", "No agent in the guest has connected.")

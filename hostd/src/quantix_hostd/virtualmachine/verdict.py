@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quantix_api.conditions import STALLED_REASONS, reasons_otherwise
+from quantix_api.conditions import STALLED_REASONS, ready_reason
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, WaitingError
 from quantix_api.messages import message_of, render
 from quantix_hostd.clients.hypervisor import DomainState
@@ -16,7 +16,6 @@ from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.record import StopReason
 from quantix_hostd.virtualmachine.steps import Plan
 
-_READY_REASONS = reasons_otherwise("VirtualMachine", "Ready")
 _FAILED = frozenset({"QEMUCrashed", "GuestPanicked", "OrphanProcess", "InternalError", "ConfigRefused"})
 
 
@@ -139,4 +138,4 @@ def _refused(error: QuantixError) -> Verdict:
 
 
 def _known(reason: str) -> str:
-    return reason if reason in _READY_REASONS else "InternalError"
+    return ready_reason("VirtualMachine", reason)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import structlog
 
 from quantix_api import Image, VirtualMachine, Volume
-from quantix_api.errors import PermanentError, QuantixError, TransientError, WaitingError
+from quantix_api.errors import PermanentError, TransientError, WaitingError
 from quantix_api.messages import render
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import VOLUMES
@@ -28,7 +28,7 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.pools import HostPools
 from quantix_hostd.volume.disk_file import Base, DiskFileMaker, Recipe, read_disk_file, remove_volume
-from quantix_hostd.volume.status import VolumeVerdict, derive_status
+from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
 from quantix_hostd.volume.wanted import belongs_to_vm, image_key_of, is_mine
 
 MANAGER = "quantix-hostd"
@@ -86,11 +86,11 @@ class VolumeController:
                 # The VM that has it makes it larger: show that soon
                 again_s = _GROWING_S
         except WaitingError as error:
-            verdict, again_s = _verdict_of(volume, error), error.retry_after_s
+            verdict, again_s = verdict_of_error(volume, error), error.retry_after_s
         except PermanentError as error:
-            verdict = _verdict_of(volume, error)
+            verdict = verdict_of_error(volume, error)
         except TransientError as error:
-            verdict, failure = _verdict_of(volume, error), error
+            verdict, failure = verdict_of_error(volume, error), error
         await self._report(manifest, volume, verdict)
         if failure is not None:
             raise failure
@@ -216,11 +216,3 @@ def _wanted_bytes(volume: Volume) -> int:
 
 def _waiting(reason: str, message: str) -> WaitingError:
     return WaitingError(reason, message, retry_after_s=_SOON_S)
-
-
-def _verdict_of(volume: Volume, error: QuantixError) -> VolumeVerdict:
-    """What was reported of the data before stays true: an error tells nothing about it."""
-    before = volume.status
-    capacity = size_bytes(before.capacity) if before.capacity and before.data == "Present" else 0
-    known = error.reason if error.reason not in ("CommandFailed", "CommandTimedOut") else "Creating"
-    return VolumeVerdict(known, str(error), before.handle or "", before.pool or "", capacity)

@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import Volume
-from quantix_api.conditions import STALLED_REASONS
-from quantix_api.quantities import format_size
-from quantix_hostd.conditions import Finding, render_conditions
+from quantix_api.conditions import STALLED_REASONS, ready_reason
+from quantix_api.errors import QuantixError
+from quantix_api.facts import Fact, render_conditions, subject_of
+from quantix_api.quantities import format_size, size_bytes
 from quantix_hostd.volume.wanted import belongs_to_vm
 
 _FAILED = frozenset({"DataMissing", "ImageRefused"})
+_TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut"})
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,17 @@ class VolumeVerdict:
         return self.reason == "Available"
 
 
+def verdict_of_error(volume: Volume, error: QuantixError) -> VolumeVerdict:
+    """For a volume that could not be made or kept. What was reported of the data before stays true: an error
+    tells nothing about it.
+    """
+    before = volume.status
+    capacity = size_bytes(before.capacity) if before.capacity and before.data == "Present" else 0
+    # A tool that failed says nothing about the volume: making it is tried again
+    reason = "Creating" if error.reason in _TOOL_FAILED else ready_reason("Volume", error.reason)
+    return VolumeVerdict(reason, str(error), before.handle or "", before.pool or "", capacity)
+
+
 def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: datetime) -> dict[str, Any]:
     """The status of the Volume, as the API takes it."""
     status: dict[str, Any] = {
@@ -47,9 +60,7 @@ def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: dateti
         status["pool"] = verdict.pool
     if verdict.capacity_bytes:
         status["capacity"] = format_size(verdict.capacity_bytes)
-    status["conditions"] = render_conditions(
-        _findings(verdict), volume.status.conditions, volume.metadata.generation, now
-    )
+    status["conditions"] = render_conditions(_facts(verdict), subject_of(volume), now)
     return status
 
 
@@ -61,9 +72,9 @@ def _phase(volume: Volume, verdict: VolumeVerdict) -> str:
     return "Creating" if verdict.reason in ("Creating", "Copying", "ImageDownloading") else "Pending"
 
 
-def _findings(verdict: VolumeVerdict) -> list[Finding]:
+def _facts(verdict: VolumeVerdict) -> list[Fact]:
     if verdict.available:
-        return [Finding("Ready", "True", verdict.reason, verdict.message)]
-    ready = Finding("Ready", "False", verdict.reason, verdict.message)
+        return [Fact("Ready", "True", verdict.reason, verdict.message)]
+    ready = Fact("Ready", "False", verdict.reason, verdict.message)
     kind = "Stalled" if verdict.reason in STALLED_REASONS else "Reconciling"
-    return [ready, Finding(kind, "True", verdict.reason, verdict.message)]
+    return [ready, Fact(kind, "True", verdict.reason, verdict.message)]

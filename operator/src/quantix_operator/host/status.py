@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import Host
+from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.quantities import format_size
-from quantix_operator.conditions import Fact, fact, render_conditions
+from quantix_api.resources import HOSTS
 from quantix_operator.host import reading
 
 LOST_AFTER_S = 8.0
@@ -66,7 +67,7 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
     if lost:
         facts.append(_unreachable(host, now))
         status["phase"] = "Unreachable"
-    status["conditions"] = render_conditions(facts, observed.live, now)
+    status["conditions"] = render_conditions(facts, subject_in(HOSTS, observed.live), now)
     return Derived(status, says_ready=lost)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from quantix_api import Image, VirtualMachine, Volume
+from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     HOSTS,
@@ -23,7 +24,6 @@ from quantix_client.api import Manifest
 from quantix_client.errors import Conflict
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
-from quantix_operator.conditions import render_conditions
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
@@ -148,7 +148,7 @@ def _status(plan: Plan, live: Manifest) -> dict[str, Any]:
     if plan.used_by:
         status["usedBy"] = list(plan.used_by)
     if plan.ready is not None:
-        status["conditions"] = render_conditions([plan.ready], live, datetime.now(UTC))
+        status["conditions"] = render_conditions([plan.ready], subject_in(IMAGES, live), datetime.now(UTC))
         status["observedGeneration"] = int(live["metadata"].get("generation") or 0)
         status["phase"] = "Pending"
     return status

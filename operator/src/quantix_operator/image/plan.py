@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from quantix_api import Image
+from quantix_api.facts import Fact, fact
 from quantix_api.resources import NAMESPACE_SHARED
-from quantix_operator.conditions import Fact, fact
 
 _NAMED_USERS = 16
 

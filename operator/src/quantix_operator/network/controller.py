@@ -12,13 +12,13 @@ from ipaddress import ip_address
 
 from quantix_api import Host, Network, Router, VirtualMachine
 from quantix_api.errors import WaitingError
+from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
-from quantix_operator.conditions import Fact, fact, render_conditions
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.names import dns_records, named_ports
@@ -137,7 +137,7 @@ class NetworkController:
             "observedGeneration": int(live["metadata"].get("generation") or 0),
             "ports": self._context.ledger.ports(view.uid),
             "subnets": [subnet.cidr for subnet in view.subnets],
-            "conditions": render_conditions([ready], live, datetime.now(UTC)),
+            "conditions": render_conditions([ready], subject_in(NETWORKS, live), datetime.now(UTC)),
         }
         if mtu is not None:
             status["mtu"] = mtu

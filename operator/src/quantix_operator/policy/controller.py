@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from quantix_api.facts import fact, render_conditions, subject_in
 from quantix_api.resources import HA_POLICIES, INSTANCE_TYPES, SCHEDULING_POLICIES, Resource
 from quantix_client.errors import Conflict, NotFound
-from quantix_operator.conditions import fact, render_conditions
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.status_writer import StatusWriter
@@ -39,7 +39,7 @@ class AcceptedController:
         accepted = fact("Ready", "True", "Accepted")
         status = {
             "observedGeneration": int(live["metadata"].get("generation") or 0),
-            "conditions": render_conditions([accepted], live, datetime.now(UTC)),
+            "conditions": render_conditions([accepted], subject_in(self._kind, live), datetime.now(UTC)),
         }
         try:
             await self._writer.write(self._kind, live, status)

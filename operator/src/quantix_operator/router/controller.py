@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from quantix_api import Host, Network, Router
 from quantix_api.errors import WaitingError
+from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, Resource
 from quantix_client.api import Manifest
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
-from quantix_operator.conditions import Fact, fact, render_conditions
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.controller import RETRY_S, SLOW_S, NetworkContext, unreachable
@@ -105,7 +105,7 @@ class RouterController:
         names = {host.metadata.uid: host.metadata.name for host in self._context.objects.list(Host)}
         status: Manifest = {
             "observedGeneration": int(live["metadata"].get("generation") or 0),
-            "conditions": render_conditions([ready], live, datetime.now(UTC)),
+            "conditions": render_conditions([ready], subject_in(ROUTERS, live), datetime.now(UTC)),
         }
         if legs.outside is not None:
             if legs.outside.addresses:

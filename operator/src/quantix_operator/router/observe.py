@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from quantix_api import Host, Network, Router, identity
-from quantix_operator.conditions import Fact, fact
+from quantix_api.facts import Fact, fact
 from quantix_operator.network.controller import NetworkContext, underlay_mtus
 from quantix_operator.network.view import (
     LOCAL_PHYSICAL_NETWORK,

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import (
     HOSTS,
     INSTANCE_TYPES,
@@ -25,7 +26,6 @@ from quantix_api.resources import (
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.cache import Cache
-from quantix_operator.conditions import render_conditions
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
 from quantix_operator.objects import Objects
@@ -102,7 +102,9 @@ class PlacementController:
         live = self._objects.manifest(change.vm)
         if live is None or live["metadata"]["resourceVersion"] != change.vm.metadata.resource_version:
             return _CONFLICT_RETRY_S
-        status: dict[str, Any] = {"conditions": render_conditions([change.scheduled], live, now)}
+        status: dict[str, Any] = {
+            "conditions": render_conditions([change.scheduled], subject_in(VIRTUAL_MACHINES, live), now)
+        }
         if change.seat.epoch > 0:
             status["assignment"] = render_seat(change.seat)
         try:

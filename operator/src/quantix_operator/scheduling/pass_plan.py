@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from quantix_api import VirtualMachine
-from quantix_operator.conditions import Fact, fact
+from quantix_api.facts import Fact, fact
 from quantix_operator.scheduling.assignments import Course, Hold, Seat, Step, course, next_epoch
 from quantix_operator.scheduling.model import Placed, World
 from quantix_operator.scheduling.observe import Candidate, Observed

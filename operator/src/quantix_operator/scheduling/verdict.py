@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from quantix_api.facts import Fact, fact
 from quantix_api.quantities import human_size
-from quantix_operator.conditions import Fact, fact
 from quantix_operator.scheduling.model import GIB, Lack, Refusal
 from quantix_operator.scheduling.plan import Decision, HostVerdict
 

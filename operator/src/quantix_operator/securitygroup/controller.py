@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from quantix_api import SecurityGroup, VirtualMachine
+from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import SECURITY_GROUPS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import Manifest
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
-from quantix_operator.conditions import Fact, fact, render_conditions
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.controller import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
@@ -91,7 +91,7 @@ class SecurityGroupController:
     async def _say(self, live: Manifest, ready: Fact) -> None:
         status = {
             "observedGeneration": int(live["metadata"].get("generation") or 0),
-            "conditions": render_conditions([ready], live, datetime.now(UTC)),
+            "conditions": render_conditions([ready], subject_in(SECURITY_GROUPS, live), datetime.now(UTC)),
         }
         await self._writer.write(SECURITY_GROUPS, live, status)
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantix_api import Host, StoragePool
+from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VOLUMES, Resource
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
-from quantix_operator.conditions import render_conditions
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
 from quantix_operator.host import reading
@@ -71,7 +71,9 @@ class StoragePoolController:
         return {
             **pool_figures(observed),
             "observedGeneration": pool.metadata.generation,
-            "conditions": render_conditions(pool_facts(observed), live, datetime.now(UTC)),
+            "conditions": render_conditions(
+                pool_facts(observed), subject_in(STORAGE_POOLS, live), datetime.now(UTC)
+            ),
         }
 
     def _elder_default(self, pool: StoragePool) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from quantix_api import StoragePool
+from quantix_api.facts import Fact, fact
 from quantix_api.quantities import UNIT_BYTES, format_size
-from quantix_operator.conditions import Fact, fact
 
 
 @dataclass(frozen=True)

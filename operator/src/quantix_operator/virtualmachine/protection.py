@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachine
-from quantix_operator.conditions import Fact, fact
+from quantix_api.facts import Fact, fact
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any
 
 from quantix_api import to_manifest
 from quantix_api.conditions import STALLED_REASONS, reasons_otherwise
-from quantix_operator.conditions import Fact, fact, render_conditions
+from quantix_api.facts import Fact, fact, render_conditions, subject_in
+from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.protection import protection_facts
 from quantix_operator.virtualmachine.resolved import ResolveInput, resolve
@@ -75,7 +76,7 @@ def derive_status(observed: Observed, moment: Moment) -> Derived:
     if verdict is not None and says_ready:
         facts += _ready_facts(verdict, quiet=complete and moment.handed_s < SILENT_HANDOVER_S)
         status |= {"phase": verdict.phase, "observedGeneration": observed.vm.metadata.generation}
-    status["conditions"] = render_conditions(facts, dict(observed.live), moment.now)
+    status["conditions"] = render_conditions(facts, subject_in(VIRTUAL_MACHINES, observed.live), moment.now)
     resolved = _resolved(observed, complete=complete)
     if resolved is not None:
         status["resolved"] = resolved

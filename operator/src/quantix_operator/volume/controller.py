@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 
 from quantix_api import Volume
+from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
-from quantix_operator.conditions import render_conditions
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
@@ -129,7 +129,7 @@ def _status(plan: Plan, live: Manifest) -> dict[str, Any]:
     if plan.pool:
         status["pool"] = plan.pool
     if plan.ready is not None:
-        status["conditions"] = render_conditions([plan.ready], live, datetime.now(UTC))
+        status["conditions"] = render_conditions([plan.ready], subject_in(VOLUMES, live), datetime.now(UTC))
         status["observedGeneration"] = int(live["metadata"].get("generation") or 0)
         status["phase"] = "Pending" if plan.host is None else "Failed"
     return status

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from quantix_api import Volume
-from quantix_operator.conditions import Fact, fact
+from quantix_api.facts import Fact, fact
 
 
 @dataclass(frozen=True)

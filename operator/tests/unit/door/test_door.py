@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -13,11 +14,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_api.resources import HOSTS, VIRTUAL_MACHINES
+from quantix_api.resources import HOSTS, NETWORKS, VIRTUAL_MACHINES, Resource
 from quantix_client import ApiClient, ListResult, ManualClock
 from quantix_client.kubeconfig import Access
 from quantix_operator.cache import Cache
-from quantix_operator.error_report import with_internal_error
+from quantix_operator.dispatch import Mapper
+from quantix_operator.error_report import ErrorReport, with_internal_error
 from quantix_operator.handlers import EndlessBackoff, connection_info, operator_settings
 from quantix_operator.health import liveness, readiness
 from quantix_operator.metrics import Metrics
@@ -109,7 +111,7 @@ def test_a_bug_shows_as_ready_false_and_keeps_what_else_is_owned() -> None:
         {"address": "192.0.2.1", "conditions": [ready]},
         {"f:address": {}, "f:conditions": {'k:{"type":"Ready"}': item}},
     )
-    fields = with_internal_error(live, KeyError("x"), NOW)
+    fields = with_internal_error(NETWORKS, live, KeyError("x"), NOW)
     assert fields is not None
     (condition,) = fields["status"]["conditions"]
     assert fields["status"]["address"] == "192.0.2.1"
@@ -123,19 +125,59 @@ def test_a_second_failure_keeps_the_time_of_the_first() -> None:
     ready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     item: dict[str, Any] = {".": {}, "f:type": {}, "f:status": {}, "f:lastTransitionTime": {}}
     live = owned({"conditions": [ready]}, {"f:conditions": {'k:{"type":"Ready"}': item}})
-    fields = with_internal_error(live, KeyError("x"), NOW)
+    fields = with_internal_error(NETWORKS, live, KeyError("x"), NOW)
     assert fields is not None
     assert fields["status"]["conditions"][0]["lastTransitionTime"] == "2026-01-01T00:00:00Z"
 
 
 def test_ready_of_hostd_is_not_taken_away() -> None:
     live = owned({"conditions": [{"type": "Ready", "status": "True", "reason": "Running"}]}, {".": {}})
-    assert with_internal_error(live, KeyError("x"), NOW) is None
+    assert with_internal_error(NETWORKS, live, KeyError("x"), NOW) is None
 
 
 def test_a_status_that_nobody_wrote_yet_may_be_written() -> None:
     live = owned({"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending"}]}, {".": {}})
-    assert with_internal_error(live, KeyError("x"), NOW) is not None
+    assert with_internal_error(NETWORKS, live, KeyError("x"), NOW) is not None
+
+
+class OfNetworks:
+    """A controller that is about Networks."""
+
+    name = "network"
+    concurrency = 1
+    resource: Resource | None = NETWORKS
+    watches: Mapping[Resource, Mapper] = {}
+
+    async def reconcile(self, key: str) -> float | None:
+        raise AssertionError(f"{key} is not to be reconciled")
+
+
+class ApplyApi:
+    """Takes applies, and tells what it got."""
+
+    def __init__(self) -> None:
+        self.applied: list[dict[str, Any]] = []
+
+    async def apply(self, _resource: object, body: dict[str, Any], **_how: str) -> dict[str, Any]:
+        self.applied.append(body)
+        return body
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (KeyError("x"), True),
+        (InvariantError("ConditionUnknown", "Network has no Ready=True with reason Bored."), True),
+        (TransientError("NorthboundUnreachable", "The database does not answer."), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_only_what_nobody_foresaw_is_shown_as_a_bug(error: Exception, shown: bool) -> None:
+    api, cache = ApplyApi(), Cache([NETWORKS])
+    cache.put(NETWORKS, {"metadata": {"name": "a", "uid": "1", "generation": 1}})
+    await ErrorReport(cast("ApiClient", api), cache, Metrics())(OfNetworks(), "a", error)
+    reasons = [item["reason"] for body in api.applied for item in body["status"]["conditions"]]
+    assert reasons == (["InternalError"] if shown else [])
 
 
 class ListApi:

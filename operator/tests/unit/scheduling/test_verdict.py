@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_operator.conditions import Fact
+from quantix_api.facts import Fact
 from quantix_operator.scheduling.model import GIB, Guest, HostView, Placed, Rule, World
 from quantix_operator.scheduling.plan import place
 from quantix_operator.scheduling.verdict import scheduled_false

@@ -5,8 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from quantix_api.layout import Layout
 from quantix_cli.supervision import orphans
 from quantix_cli.supervision.service import Service
 from quantix_cli.supervision.supervisord import Supervisord
+from quantix_lab.waiting import eventually
 
 SLEEPER = ("/bin/sh", "-c", "echo started; exec sleep 1000")
 
@@ -39,13 +39,6 @@ def table(layout: Layout) -> list[Service]:
         Service("first", "", SLEEPER, directories=(layout.data / "made",)),
         Service("second", "", SLEEPER, after=("first",)),
     ]
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def test_services_run_once_and_a_second_time_changes_nothing(supervisor: Supervisord, layout: Layout) -> None:
@@ -75,7 +68,7 @@ def test_a_service_that_dies_is_started_again(supervisor: Supervisord, layout: L
     supervisor.ensure(services)
     pid = supervisor.observe(services)["first"].pid
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: supervisor.observe(services)["first"].pid not in (0, pid), "it was not restarted")
+    eventually("its restart", lambda: supervisor.observe(services)["first"].pid not in (0, pid))
 
 
 def test_stopping_says_whether_there_was_something_to_stop(supervisor: Supervisord, layout: Layout) -> None:
@@ -96,18 +89,18 @@ def test_a_killed_supervisor_leaves_no_second_copy_of_a_service(
     old = set(orphans.find(layout.root))
     os.kill(int((layout.run / "supervisord.pid").read_text()), signal.SIGKILL)
     assert supervisor.ensure(services) == ["first", "second"]
-    eventually(lambda: not old & set(orphans.find(layout.root)), "the old ones still run")
+    eventually("the end of the old ones", lambda: not old & set(orphans.find(layout.root)))
     # between fork and exec a service still looks like its supervisor
     eventually(
+        "one of each",
         lambda: sorted(orphans.find(layout.root).values()) == ["first", "second", "supervisord"],
-        "there is more or less than one of each",
     )
 
 
 def test_the_last_words_of_a_service_are_its_log(supervisor: Supervisord, layout: Layout) -> None:
     service = Service("talker", "", ("/bin/sh", "-c", "echo one; echo 100%; exec sleep 1000"))
     supervisor.ensure([service])
-    eventually(lambda: supervisor.last_words("talker", 1) == ["100%"], "the log stays empty")
+    eventually("the log", lambda: supervisor.last_words("talker", 1) == ["100%"])
 
 
 def test_forgetting_ends_all(supervisor: Supervisord, layout: Layout) -> None:

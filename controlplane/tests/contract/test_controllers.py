@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
+from quantix_lab.waiting import eventually
 
 # the discovery of a new kind takes the controllers up to 10 s
 WAIT_S = 60
+LOOK_S = 0.2
 
 WIDGETS = """
 apiVersion: apiextensions.k8s.io/v1
@@ -69,25 +70,18 @@ def namespace(widgets: ControlPlane) -> Iterator[str]:
     widgets.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
-def eventually(question: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not question():
-        assert time.monotonic() < deadline, f"not so after {WAIT_S} s"
-        time.sleep(0.2)
-
-
 def test_a_quota_counts_objects_of_a_custom_kind(widgets: ControlPlane, namespace: str) -> None:
     widgets.kubectl("create", "quota", "few", "--hard=count/widgets.test.quantix.io=1", "-n", namespace)
 
     def used() -> str:
         return widgets.kubectl("get", "quota", "few", "-n", namespace, "-o", "jsonpath={.status.used}")
 
-    eventually(lambda: '"0"' in used())
+    eventually("nothing to be used", lambda: '"0"' in used(), WAIT_S, LOOK_S)
     widgets.kubectl("create", "-f", "-", stdin=widget("one", namespace))
     with pytest.raises(ControlPlaneError, match="exceeded quota: few"):
         widgets.kubectl("create", "-f", "-", stdin=widget("two", namespace))
     widgets.kubectl("delete", "widget", "one", "-n", namespace)
-    eventually(lambda: '"0"' in used())
+    eventually("nothing to be used", lambda: '"0"' in used(), WAIT_S, LOOK_S)
     widgets.kubectl("create", "-f", "-", stdin=widget("two", namespace))
 
 
@@ -143,7 +137,11 @@ rules: [{apiGroups: [test.quantix.io], resources: [widgets], verbs: [get]}]
 
 def test_roles_are_aggregated(widgets: ControlPlane) -> None:
     widgets.kubectl("apply", "-f", "-", stdin=AGGREGATED)
-    eventually(lambda: "test.quantix.io" in widgets.kubectl("get", "clusterrole", "view", "-o", "json"))
+
+    def aggregated() -> bool:
+        return "test.quantix.io" in widgets.kubectl("get", "clusterrole", "view", "-o", "json")
+
+    eventually("the role view to have the rule", aggregated, WAIT_S, LOOK_S)
 
 
 POLICY = """
@@ -179,7 +177,7 @@ def test_mutating_admission_policies_are_served_and_act(widgets: ControlPlane, n
         )
 
     try:
-        eventually(marked)
+        eventually("a widget to be marked", marked, WAIT_S, LOOK_S)
     finally:
         widgets.kubectl("delete", "-f", "-", stdin=POLICY)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from quantix_client import (
     WorkQueue,
 )
 from quantix_lab.control_plane import ControlPlane
+from quantix_lab.waiting import eventually_async
 
 NAMESPACE = "default"
 
@@ -38,12 +39,6 @@ async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
 async def client(plane: ControlPlane) -> AsyncIterator[ApiClient]:
     async with ApiClient.from_kubeconfig(plane.admin_kubeconfig, user_agent="test", timeout_s=5) as client:
         yield client
-
-
-async def eventually(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - the reflector has no event for it
-            await asyncio.sleep(0.05)
 
 
 async def put(client: ApiClient, name: str, value: str) -> None:
@@ -87,13 +82,13 @@ async def test_reflector_queue_and_leases_go_on_after_the_api_server_was_killed(
         ]
         holding = group.create_task(leader.hold())
         await put(client, "vm-1", "before")
-        await eventually(lambda: copied("vm-1") == "before")
+        await eventually_async("the copy of vm-1", lambda: copied("vm-1") == "before")
 
         await asyncio.to_thread(plane.kill9)
         queue.add("vm-1")
         with pytest.raises(Unreachable):
             await put(client, "vm-1", "lost")
-        await eventually(lambda: queue.failures("vm-1") > 0)
+        await eventually_async("a failure of vm-1", lambda: queue.failures("vm-1") > 0)
         # A leader that cannot renew gives up before its lease can be another's
         await asyncio.wait_for(holding, 6)
         assert not leader.leading
@@ -101,8 +96,10 @@ async def test_reflector_queue_and_leases_go_on_after_the_api_server_was_killed(
         await asyncio.to_thread(plane.start)
         await put(client, "vm-1", "after")
         await put(client, "vm-2", "new")
-        await eventually(lambda: copied("vm-1") == "after" and copied("vm-2") == "new")
-        await eventually(lambda: queue.failures("vm-1") == 0)
+        await eventually_async(
+            "the copies to be right", lambda: copied("vm-1") == "after" and copied("vm-2") == "new"
+        )
+        await eventually_async("vm-1 to succeed", lambda: queue.failures("vm-1") == 0)
         second = LeaderLease(client, "boss", NAMESPACE, "two")
         began = time.monotonic()
         await second.acquire()
@@ -136,14 +133,14 @@ async def test_what_was_deleted_while_the_reflector_was_cut_off_is_told(
     await put(client, "kept", "new")
     for number in range(100):
         await put(client, "made-later", str(number))
-    await eventually(lambda: changes[-1] == ("MODIFIED", "default/made-later"))
+    await eventually_async("the news", lambda: changes[-1] == ("MODIFIED", "default/made-later"))
 
     await asyncio.to_thread(plane.kill9)
     await asyncio.to_thread(shutil.rmtree, plane.data_dir)
     await asyncio.to_thread(saved.rename, plane.data_dir)
     await asyncio.to_thread(plane.start)
-    await eventually(lambda: reflector.counters.resets == 1)
-    await eventually(lambda: "default/made-later" not in reflector.store)
+    await eventually_async("a reset", lambda: reflector.counters.resets == 1)
+    await eventually_async("the deletion", lambda: "default/made-later" not in reflector.store)
     assert reflector.store["default/kept"]["data"] == {"x": "old"}
     assert ("DELETED", "default/made-later") in changes
     assert reflector.counters.missed_deletions >= 1

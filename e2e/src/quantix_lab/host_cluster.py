@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from quantix_api.installation import all_manifests
 from quantix_api.layout import Layout
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.waiting import wait_for
 
 _STOP_TIMEOUT_S = 10.0
 _BOOTSTRAP_GROUP = "system:bootstrappers:quantix"
@@ -107,12 +107,9 @@ class HostCluster:
 
     def eventually(self, check: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         """The first truthy answer of `check`; AssertionError with hostd's last words when none comes."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            if answer := check():
-                return answer
-            time.sleep(0.1)
-        raise AssertionError(f"did not happen within {timeout_s} s. hostd: {self.log('hostd')[-3000:]}")
+        return wait_for(
+            "what the test asks for", lambda: (check(), f"hostd: {self.log('hostd')[-3000:]}"), timeout_s, 0.1
+        )
 
     def _start(self, program: str, *flags: str) -> None:
         entrance = str(Path(sys.executable).with_name(f"quantix-{program}"))

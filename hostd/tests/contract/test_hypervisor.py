@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
 from quantix_lab.domain_samples import samples
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.waiting import eventually_async
 
 
 @dataclass
@@ -62,7 +63,9 @@ class Bench:
 
     async def event(self, kind: EventKind, detail: str) -> None:
         """Wait until this event was seen."""
-        await until(lambda: DomainEvent(self.name, kind, detail) in self.events)
+        await eventually_async(
+            f"{kind} {detail}", lambda: DomainEvent(self.name, kind, detail) in self.events
+        )
 
     async def signal_qemu(self, number: signal.Signals) -> None:
         assert self.host is not None
@@ -101,14 +104,8 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await running
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.02)
-
-
 async def connected(client: LibvirtClient) -> None:
-    await until(lambda: client.connected)
+    await eventually_async("the connection", lambda: client.connected)
 
 
 async def test_a_domain_is_defined_inactive_then_paused_then_runs(bench: Bench) -> None:
@@ -237,7 +234,7 @@ async def test_a_libvirtd_that_is_killed_loses_no_guest_and_is_found_again(libvi
     await client.create_paused(spec.domain_name)
     pids = libvirt_host.qemu_pids(spec.domain_name)
     await asyncio.to_thread(libvirt_host.restart_libvirtd)
-    await until(lambda: len(resets) == 2)
+    await eventually_async("the second reset", lambda: len(resets) == 2)
     found = await client.domain(spec.domain_name)
     assert found is not None
     assert found.active

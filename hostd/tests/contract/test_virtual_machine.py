@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from quantix_hostd.virtualmachine.directories import QemuUser
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
+from quantix_lab.waiting import eventually_async
 
 PORT = "0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f"
 
@@ -64,7 +65,7 @@ async def bench(networked_host: LibvirtHost, switch: OpenVSwitch) -> AsyncIterat
 
     client = LibvirtClient(networked_host.uri, on_event=on_event)
     running = asyncio.create_task(client.run())
-    await until(lambda: client.connected)
+    await eventually_async("the connection", lambda: client.connected)
     world = VmWorld(networked_host.layout, client, ProcessTable(), QemuUser.named("libvirt-qemu"))
     world.ports = OvsGuestPorts(switch.database)  # type: ignore[assignment]
     world.reconciler = world.new_reconciler()
@@ -76,12 +77,6 @@ async def bench(networked_host: LibvirtHost, switch: OpenVSwitch) -> AsyncIterat
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.02)
 
 
 def simple_vm(bench: Bench, name: str) -> VmHandle:
@@ -134,7 +129,7 @@ async def test_a_killed_qemu_is_seen_and_started_again_under_its_claim(bench: Be
     (first,) = bench.pids(vm)
     bench.world.woken.clear()
     os.kill(first, signal.SIGKILL)
-    await until(lambda: vm.uid in bench.world.woken)
+    await eventually_async("the VM to be looked at", lambda: vm.uid in bench.world.woken)
     await vm.reconcile()
     (second,) = bench.pids(vm)
     assert second != first
@@ -148,7 +143,7 @@ async def test_libvirtd_and_hostd_killed_leave_the_guest_as_it_is(bench: Bench) 
     await vm.reconcile()
     pids = bench.pids(vm)
     await asyncio.to_thread(bench.host.restart_libvirtd)
-    await until(lambda: bench.client.connected)
+    await eventually_async("the connection", lambda: bench.client.connected)
     bench.world.reconciler = bench.world.new_reconciler()
     bench.world.api.writes.clear()
     await vm.reconcile()
@@ -164,14 +159,14 @@ async def test_a_qemu_that_libvirt_forgot_forbids_a_second_and_ends_with_its_vm(
     bench.host.stop_daemon("libvirtd", signal.SIGKILL)
     (bench.host.layout.run / f"libvirt/qemu/{vm.domain}.xml").unlink()
     await asyncio.to_thread(bench.host.start_daemon, "libvirtd")
-    await until(lambda: bench.client.connected)
+    await eventually_async("the connection", lambda: bench.client.connected)
     await vm.reconcile()
     assert bench.pids(vm) == pids
     assert vm.condition("Ready")["reason"] == "OrphanProcess"
     assert vm.root_claim.held_by(HOST, 1)
     vm.change("spec", "powerState", value="Stopped")
     await vm.reconcile()
-    await until(lambda: bench.pids(vm) == [])
+    await eventually_async("the end of QEMU", lambda: bench.pids(vm) == [])
     await vm.reconcile()
     assert vm.status["runtime"]["domain"] == "Absent"
     assert vm.root_claim.holder is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from quantix_api.resources import NETWORKS
 from quantix_client.reflector import key_of
 from quantix_client.workqueue import WorkQueue
 from quantix_lab.ovn_central import OvnCentral, database
+from quantix_lab.waiting import eventually_async
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.network.cluster import KEY
@@ -56,6 +57,15 @@ async def server(short_directory: Path) -> AsyncIterator[Server]:
     await asyncio.to_thread(made.stop)
 
 
+async def is_away(northbound: Northbound) -> bool:
+    """Whether the client has seen that its connection is gone."""
+    try:
+        await northbound.count()
+    except NorthboundUnreachable:
+        return True
+    return False
+
+
 async def until_it_answers(northbound: Northbound, timeout_s: float = 10.0) -> float:
     """Seconds until a change is possible again."""
     began = time.monotonic()
@@ -73,7 +83,7 @@ async def test_while_it_is_away_calls_say_so_and_after_a_restart_changes_go_on(s
     async with connected(server.central.northbound) as northbound:
         await northbound.converge(NETWORK.uid, [SWITCH])
         await asyncio.to_thread(server.stop)
-        await eventually_unreachable(northbound)
+        await eventually_async("the connection to be seen as gone", lambda: is_away(northbound))
         with pytest.raises(NorthboundUnreachable, match="networks that work go on working"):
             await northbound.converge(NETWORK.uid, [])
         await asyncio.to_thread(server.start)
@@ -105,7 +115,7 @@ async def test_a_new_database_wakes_every_controller_and_a_foreign_hand_the_owne
         made.cluster.attach(queues)
         switch = made.live(NETWORKS, f"{SHARED}/outside")["metadata"]["uid"]
         server.central.nbctl("ls-del", switch)
-        await eventually(lambda: len(queues["network"]) == 1)
+        await eventually_async("the network to be queued", lambda: len(queues["network"]) == 1)
         assert [len(queues[name]) for name in ("network-cluster", "securitygroup", "virtualmachine")] == [
             0,
             0,
@@ -113,7 +123,7 @@ async def test_a_new_database_wakes_every_controller_and_a_foreign_hand_the_owne
         ]
         await asyncio.to_thread(server.lose)
         await asyncio.to_thread(server.start)
-        await eventually(lambda: len(queues["virtualmachine"]) == 1)
+        await eventually_async("the VM to be queued", lambda: len(queues["virtualmachine"]) == 1)
         assert len(queues["network"]) == len(made.cache.list(NETWORKS))
         assert len(queues["network-cluster"]) == 1
 
@@ -125,7 +135,7 @@ async def test_without_a_database_nothing_is_ready_and_nothing_fails(server: Ser
         await made.settle()
         key = guest(made, "web-1", securityGroups=[])
         await asyncio.to_thread(server.stop)
-        await eventually_unreachable(northbound)
+        await eventually_async("the connection to be seen as gone", lambda: is_away(northbound))
         result = await made.ensure(key)
         assert (result.ready, result.reason) == (False, "NorthboundUnreachable")
         made.add(NETWORKS, "later", {"subnets": [{"cidr": "10.1.0.0/24"}]})
@@ -141,23 +151,3 @@ async def test_without_a_database_nothing_is_ready_and_nothing_fails(server: Ser
         await made.settle()
         assert (await made.ensure(key)).ready
         assert made.ready(NETWORKS, f"{SHARED}/later")[0] == "Programmed"
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Until it holds, at most 10 s."""
-    async with asyncio.timeout(10):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.02)
-
-
-async def eventually_unreachable(northbound: Northbound) -> None:
-    """Until the client has seen that its connection is gone."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await northbound.count()
-            except NorthboundUnreachable:
-                return
-            await asyncio.sleep(0.02)

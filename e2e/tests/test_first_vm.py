@@ -11,7 +11,7 @@ import pytest
 from quantix_api.times import render_time
 from quantix_lab.guest_console import guest_console
 from quantix_lab.machine import INTERNET, Machine
-from quantix_lab.machine_view import EXAMPLE, SHARED, MachineView, Manifest, condition, ipv4, small_vm
+from quantix_lab.machine_view import EXAMPLE, SHARED, MachineView, Manifest, condition, ipv4, ipv6, small_vm
 from quantix_lab.waiting import wait_for
 
 QUICK_START_S = 2.0
@@ -62,6 +62,24 @@ def test_the_guest_gets_its_address_by_dhcp_and_answers(view: MachineView, web: 
     assert f"quantix-guest ready: hostname=web-1 address={address}" in view.printed(web)
 
 
+def test_the_guest_gets_its_ipv6_address_by_dhcpv6_and_answers(view: MachineView, web: Manifest) -> None:
+    address = ipv6(web)
+    assert web["status"]["addresses"] == [ipv4(web), address]
+    both = f"quantix-guest ready: hostname=web-1 address={ipv4(web)} address6={address}"
+    view.wait_answer(address, both)
+    view.wait_answer(ipv4(web), both)
+    assert both in view.printed(web)
+
+
+def test_packets_of_the_full_size_reach_the_guest_in_both_families(view: MachineView, web: Manifest) -> None:
+    view.wait_answer(ipv6(web))
+    mtu = view.get("network", "default", SHARED)["status"]["mtu"]
+    for address, headers in ((ipv4(web), 20 + 8), (ipv6(web), 40 + 8)):
+        sized = ("-c", "3", "-W", "5", "-M", "do", "-s", str(mtu - headers))
+        said = view.machine.run("ping", *sized, address, check=False)
+        assert " 0% packet loss" in said.stdout, f"{said.stdout}{said.stderr}"
+
+
 def test_the_console_types_into_the_guest_which_reaches_the_outside(view: MachineView, web: Manifest) -> None:
     with guest_console(view.machine, "web-1") as console:
         shown = console.run("ip -4 -o addr show eth0", until="scope")
@@ -71,8 +89,9 @@ def test_the_console_types_into_the_guest_which_reaches_the_outside(view: Machin
 
 
 def test_what_no_group_opens_stays_closed(view: MachineView, web: Manifest) -> None:
-    view.wait_answer(ipv4(web))
-    assert view.answer(ipv4(web), 22) == "", "port 22 answers, though the group web opens only 80"
+    for address in (ipv4(web), ipv6(web)):
+        view.wait_answer(address)
+        assert view.answer(address, 22) == "", f"{address} answers on port 22, the group web opens only 80"
 
 
 def test_applying_the_same_manifest_again_changes_nothing(view: MachineView, web: Manifest) -> None:
@@ -106,7 +125,7 @@ def test_kubectl_is_a_first_class_tool(view: MachineView, web: Manifest) -> None
     assert view.get("virtualmachine", "web-1")["metadata"]["uid"] == web["metadata"]["uid"]
 
 
-def test_stopping_and_starting_keeps_the_address(view: MachineView, web: Manifest) -> None:
+def test_stopping_and_starting_keeps_the_addresses(view: MachineView, web: Manifest) -> None:
     view.patch("vm", "web-1", {"spec": {"powerState": "Stopped"}})
     stopped = view.wait_ready("web-1", reason="Stopped")
     assert view.qemus(web["metadata"]["uid"]) == []
@@ -115,8 +134,9 @@ def test_stopping_and_starting_keeps_the_address(view: MachineView, web: Manifes
 
     view.patch("vm", "web-1", {"spec": {"powerState": "Running"}})
     started = view.wait_ready("web-1", reason="Running")
-    assert ipv4(started) == ipv4(web)
+    assert started["status"]["nics"] == web["status"]["nics"]
     view.wait_answer(ipv4(web), "hostname=web-1")
+    view.wait_answer(ipv6(web), f"address6={ipv6(web)}")
 
 
 def test_a_restart_that_was_asked_for_happens_once(view: MachineView, web: Manifest) -> None:

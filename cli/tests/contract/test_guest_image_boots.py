@@ -14,6 +14,9 @@ import pytest
 from quantix_cli.guestimage.build import ensure_image
 
 BOOT_TIMEOUT_S = 90.0
+# QEMU's router announces it; it has no DHCPv6 server that gives addresses
+PREFIX = "fd00:9::"
+GUEST_ADDRESS = b"fd00:9::5054:ff:fe12:3456"
 CACHE = Path(os.environ.get("QUANTIX_CACHE", "/var/cache/quantix"))
 
 
@@ -25,14 +28,16 @@ class Guest:
     serial: socket.socket
     monitor: socket.socket
     ports: dict[int, int]
+    unread: bytes = b""
 
     def read_until(self, text: bytes) -> str:
-        seen = b""
+        """What the console says up to the next `text`."""
         deadline = time.monotonic() + BOOT_TIMEOUT_S
-        while text not in seen:
-            assert time.monotonic() < deadline, f"{text!r} never came; the console says {seen[-400:]!r}"
-            seen += self.serial.recv(4096)
-        return seen.decode(errors="replace")
+        while text not in self.unread:
+            assert time.monotonic() < deadline, f"{text!r} never came; it says {self.unread[-400:]!r}"
+            self.unread += self.serial.recv(4096)
+        before, _, self.unread = self.unread.partition(text)
+        return (before + text).decode(errors="replace")
 
     def fetch(self, port: int) -> bytes:
         with socket.create_connection(("127.0.0.1", self.ports[port]), timeout=20) as connection:
@@ -90,7 +95,8 @@ def guest(tmp_path: Path) -> Iterator[Guest]:
         "none",
     ]
     argv += ["-drive", f"if=none,id=disk,format=qcow2,file={overlay}", "-device", "virtio-blk-pci,drive=disk"]
-    argv += ["-netdev", f"user,id=net,hostname=web-9,{forwards}", "-device", "virtio-net-pci,netdev=net"]
+    argv += ["-netdev", f"user,id=net,hostname=web-9,ipv6-prefix={PREFIX},{forwards}"]
+    argv += ["-device", "virtio-net-pci,netdev=net"]
     argv += ["-serial", f"unix:{tmp_path}/serial,server=on,wait=off"]
     argv += ["-qmp", f"unix:{tmp_path}/monitor,server=on,wait=off"]
     with subprocess.Popen(argv) as process:
@@ -105,10 +111,11 @@ def guest(tmp_path: Path) -> Iterator[Guest]:
 
 
 def test_it_boots_answers_and_powers_off(guest: Guest) -> None:
-    text = guest.read_until(b"quantix-guest ready: hostname=web-9 address=10.0.2.15")
-    assert "could not be loaded" not in text
-    assert b"hostname=web-9 address=10.0.2.15" in guest.fetch(80)
-    assert b"hostname=web-9 address=10.0.2.15" in guest.fetch(22)
+    ready, second = b"quantix-guest ready: hostname=web-9 address=10.0.2.15", b" address6=" + GUEST_ADDRESS
+    assert "could not be loaded" not in guest.read_until(ready)
+    guest.read_until(second)
+    assert ready + second in guest.fetch(80)
+    assert ready + second in guest.fetch(22)
     guest.serial.sendall(b"cat /sys/block/vda/size\n")
     guest.read_until(str(40 * 1024 * 1024 // 512).encode())
     guest.command("system_powerdown")

@@ -253,8 +253,16 @@ def condition(obj: Manifest, type: str = "Ready") -> dict[str, Any]:
 
 def ipv4(vm: Manifest) -> str:
     """The first IPv4 address that the platform gave a VM."""
-    addresses = [address for nic in vm["status"]["nics"] for address in nic["addresses"]]
-    return next(str(address) for address in addresses if ":" not in address)
+    return next(address for address in _addresses(vm) if ":" not in address)
+
+
+def ipv6(vm: Manifest) -> str:
+    """The first IPv6 address that the platform gave a VM."""
+    return next(address for address in _addresses(vm) if ":" in address)
+
+
+def _addresses(vm: Manifest) -> list[str]:
+    return [str(address) for nic in vm["status"]["nics"] for address in nic["addresses"]]
 
 
 def small_vm(name: str, **spec: Any) -> Manifest:

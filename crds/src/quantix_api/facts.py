@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
 
-from quantix_api.conditions import checked
+from quantix_api.conditions import STALLED_REASONS, checked
 from quantix_api.messages import render
 from quantix_api.model import Definition, ObjectMeta, Status
 from quantix_api.resources import Resource
@@ -39,6 +39,16 @@ class Fact:
 def fact(condition_type: str, status: Truth, reason: str, /, **fields: object) -> Fact:
     """A condition whose words come from the table of messages."""
     return Fact(condition_type, status, reason, render(reason, **fields).text)
+
+
+def with_kstatus(ready: Fact) -> list[Fact]:
+    """Ready, and while it is not True what kstatus reads besides: Stalled where nothing changes without a
+    user, else Reconciling.
+    """
+    if ready.status == "True":
+        return [ready]
+    other = "Stalled" if ready.reason in STALLED_REASONS else "Reconciling"
+    return [ready, ready.repeated_as(other, "True")]
 
 
 class Reported(Protocol):

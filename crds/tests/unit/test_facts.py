@@ -9,7 +9,7 @@ import pytest
 
 from quantix_api import Volume
 from quantix_api.errors import InvariantError
-from quantix_api.facts import Fact, Subject, fact, render_conditions, subject_in, subject_of
+from quantix_api.facts import Fact, Subject, fact, render_conditions, subject_in, subject_of, with_kstatus
 from quantix_api.resources import VOLUMES
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 500_000, UTC)
@@ -65,6 +65,14 @@ def test_the_order_does_not_depend_on_who_says_what_first() -> None:
     subject = subject_in(VOLUMES, volume())
     assert render_conditions(facts, subject, NOW) == render_conditions(reversed(facts), subject, NOW)
     assert [item["type"] for item in render_conditions(facts, subject, NOW)] == ["Ready", "Reconciling"]
+
+
+def test_what_waits_reconciles_and_what_needs_a_user_is_stalled() -> None:
+    assert [item.type for item in with_kstatus(Fact("Ready", "True", "Available"))] == ["Ready"]
+    waits, also = with_kstatus(Fact("Ready", "False", "PoolFull", "words"))
+    assert (waits.type, also) == ("Ready", Fact("Reconciling", "True", "PoolFull", "words"))
+    _, stalled = with_kstatus(Fact("Ready", "Unknown", "ImageRefused"))
+    assert (stalled.type, stalled.status) == ("Stalled", "True")
 
 
 def test_a_message_longer_than_the_api_takes_is_cut() -> None:

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import Image
-from quantix_api.conditions import STALLED_REASONS, ready_reason
+from quantix_api.conditions import ready_reason
 from quantix_api.errors import QuantixError
-from quantix_api.facts import Fact, render_conditions, subject_of
+from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import render
 from quantix_api.quantities import format_size
 from quantix_hostd.image.formats import ImageFacts
@@ -73,18 +73,12 @@ def derive_status(image: Image, verdict: ImageVerdict, now: datetime) -> dict[st
         status["checksum"] = verdict.checksum
     if verdict.done_bytes:
         status["progress"] = _progress(verdict)
-    facts = _facts(verdict)
-    status["conditions"] = render_conditions(facts, subject_of(image), now)
+    status["conditions"] = render_conditions(with_kstatus(_ready(verdict)), subject_of(image), now)
     return status
 
 
-def _facts(verdict: ImageVerdict) -> list[Fact]:
-    reason, message = verdict.reason, verdict.message
-    if reason == "Verified":
-        return [Fact("Ready", "True", reason, message)]
-    ready = Fact("Ready", "False", reason, message)
-    kind = "Stalled" if reason in STALLED_REASONS else "Reconciling"
-    return [ready, Fact(kind, "True", reason, message)]
+def _ready(verdict: ImageVerdict) -> Fact:
+    return Fact("Ready", "True" if verdict.reason == "Verified" else "False", verdict.reason, verdict.message)
 
 
 def _progress(verdict: ImageVerdict) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import Volume
-from quantix_api.conditions import STALLED_REASONS, ready_reason
+from quantix_api.conditions import ready_reason
 from quantix_api.errors import QuantixError
-from quantix_api.facts import Fact, render_conditions, subject_of
+from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.quantities import format_size, size_bytes
 from quantix_hostd.volume.wanted import belongs_to_vm
 
@@ -60,7 +60,7 @@ def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: dateti
         status["pool"] = verdict.pool
     if verdict.capacity_bytes:
         status["capacity"] = format_size(verdict.capacity_bytes)
-    status["conditions"] = render_conditions(_facts(verdict), subject_of(volume), now)
+    status["conditions"] = render_conditions(with_kstatus(_ready(verdict)), subject_of(volume), now)
     return status
 
 
@@ -72,9 +72,5 @@ def _phase(volume: Volume, verdict: VolumeVerdict) -> str:
     return "Creating" if verdict.reason in ("Creating", "Copying", "ImageDownloading") else "Pending"
 
 
-def _facts(verdict: VolumeVerdict) -> list[Fact]:
-    if verdict.available:
-        return [Fact("Ready", "True", verdict.reason, verdict.message)]
-    ready = Fact("Ready", "False", verdict.reason, verdict.message)
-    kind = "Stalled" if verdict.reason in STALLED_REASONS else "Reconciling"
-    return [ready, Fact(kind, "True", verdict.reason, verdict.message)]
+def _ready(verdict: VolumeVerdict) -> Fact:
+    return Fact("Ready", "True" if verdict.available else "False", verdict.reason, verdict.message)

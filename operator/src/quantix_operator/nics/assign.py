@@ -14,8 +14,9 @@ from quantix_api.vm_devices import Nic
 from quantix_operator.network.view import NetworkView, SubnetView
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 from quantix_operator.northbound.addresses import allocate, automatic_v6
+from quantix_operator.tenancy import as_told
 
-_MAC_ATTEMPTS = 64
+MAC_ATTEMPTS = 64
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ def _mac(nic: Nic, path: str, claimant: Claimant, view: NetworkView, ledger: Led
     if nic.mac is not None:
         holder = taken.get(nic.mac)
         if holder is not None and (holder.uid, holder.key) != (claimant.uid, claimant.key):
-            return Problem.of("MACInUse", mac=nic.mac, network=view.key, user=holder.name, path=path)
+            user = as_told(holder.name, claimant.name)
+            return Problem.of("MACInUse", mac=nic.mac, network=view.key, user=user, path=path)
         return nic.mac
     candidates = [
         identity.mac_address(identity.MAC_VM_NIC, view.owner.cluster, claimant.uid, claimant.key, attempt)
-        for attempt in range(_MAC_ATTEMPTS)
+        for attempt in range(MAC_ATTEMPTS)
     ]
     # A MAC that spec asked for does not stay when spec is silent again; one of ours does
     recorded = ledger.assignment(claimant.uid, claimant.key)
@@ -83,7 +85,8 @@ def _mac(nic: Nic, path: str, claimant: Claimant, view: NetworkView, ledger: Led
         if mac not in taken:
             return mac
     first = candidates[0]
-    return Problem.of("MACInUse", mac=first, network=view.key, user=taken[first].name, path=path)
+    user = as_told(taken[first].name, claimant.name)
+    return Problem.of("MACInUse", mac=first, network=view.key, user=user, path=path)
 
 
 def _refused(
@@ -95,7 +98,8 @@ def _refused(
         return Problem.of("AddressOutsideSubnet", address=address, network=view.key, subnets=cidrs, path=path)
     holder = ledger.addresses(view.uid).get(address) or ledger.eldest(view.key, address)
     if holder is not None and (holder.uid, holder.key) != (claimant.uid, claimant.key):
-        return Problem.of("AddressInUse", address=address, network=view.key, user=holder.name, path=path)
+        user = as_told(holder.name, claimant.name)
+        return Problem.of("AddressInUse", address=address, network=view.key, user=user, path=path)
     return None
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from quantix_api import Network
+import pytest
+
+from quantix_api import Network, identity
 from quantix_api.vm_devices import Nic
 from quantix_operator.network.view import NetworkView, make_view
-from quantix_operator.nics.assign import Problem, assign_nic
+from quantix_operator.nics.assign import MAC_ATTEMPTS, Problem, assign_nic
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
@@ -107,6 +110,37 @@ def test_a_mac_in_use_names_its_user() -> None:
     problem = refused(ledger, mac="52:54:00:00:00:01")
     assert problem.reason == "MACInUse"
     assert dict(problem.fields)["user"] == "VM default/elder"
+
+
+@pytest.mark.parametrize(
+    ("holder", "told"),
+    [
+        ("VM default/elder", "VM default/elder"),
+        ("router default/way-out", "router default/way-out"),
+        ("VM secret/payroll", "a VM of another namespace"),
+        ("router secret/way-out", "a router of another namespace"),
+        ("host box", "a host"),
+    ],
+)
+def test_only_a_holder_of_the_same_namespace_is_named(holder: str, told: str) -> None:
+    ledger = Ledger()
+    ledger.hold(replace(ELDER, name=holder), Assignment("net-1", "52:54:00:00:00:01", ("10.0.0.7",)))
+    wishes: dict[str, dict[str, Any]] = {
+        "MACInUse": {"mac": "52:54:00:00:00:01"},
+        "AddressInUse": {"addresses": ["10.0.0.7"]},
+    }
+    for reason, wish in wishes.items():
+        problem = refused(ledger, **wish)
+        assert (problem.reason, dict(problem.fields)["user"]) == (reason, told)
+
+
+def test_a_mac_that_cannot_be_derived_names_no_other_tenant() -> None:
+    ledger = Ledger()
+    foreign = replace(ELDER, name="VM secret/payroll")
+    for attempt in range(MAC_ATTEMPTS):
+        mac = identity.mac_address(identity.MAC_VM_NIC, CLUSTER, YOUNGER.uid, YOUNGER.key, attempt)
+        ledger.hold(replace(foreign, key=f"eth{attempt}"), Assignment("net-1", mac, ()))
+    assert dict(refused(ledger).fields)["user"] == "a VM of another namespace"
 
 
 def test_slaac_leaves_the_ipv6_address_to_the_guest() -> None:

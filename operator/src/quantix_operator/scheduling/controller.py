@@ -111,7 +111,7 @@ class PlacementController:
             written = await self._writer.write(VIRTUAL_MACHINES, live, status, on_version=True)
         except (Conflict, NotFound):
             return _CONFLICT_RETRY_S
-        if written:
+        if written and change.news:
             self._tell(change, live)
         return None
 

@@ -26,12 +26,15 @@ _WHAT_HAPPENED = {
 
 @dataclass(frozen=True)
 class Change:
-    """A VM's new seat and its condition Scheduled. `urgent` False: a refusal, which may wait to be said."""
+    """A VM's new seat and its condition Scheduled. `urgent` False: a refusal, which may wait to be said.
+    `news` False: the same as before, said of a newer spec.
+    """
 
     vm: VirtualMachine
     seat: Seat
     scheduled: Fact
     urgent: bool = True
+    news: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,37 @@ def _change(item: Candidate, taken: Course, decision: Decision | None) -> Change
     if taken.step is Step.PLACE and decision is not None:
         if decision.host is None:
             refusal = scheduled_false(decision)
-            return Change(item.vm, taken.seat, refusal, urgent=taken.seat != before)
+            urgent = taken.seat != before
+            return Change(item.vm, taken.seat, refusal, urgent, news=urgent or _is_news(item, refusal))
         seat = Seat(decision.host, next_epoch(item.facts))
-        return Change(item.vm, seat, fact("Scheduled", "True", "Assigned", host=decision.host))
-    if taken.seat == before:
+        return Change(item.vm, seat, _assigned(decision.host))
+    if taken.seat != before:
+        return Change(item.vm, taken.seat, _without_host(item.vm.metadata.name, taken.seat.hold))
+    return _said_again(item, taken)
+
+
+def _said_again(item: Candidate, taken: Course) -> Change | None:
+    """What still holds under a spec that changed: whoever waits for Scheduled waits for the newest."""
+    said = item.vm.status.condition("Scheduled")
+    if said is None or said.observed_generation == item.vm.metadata.generation or item.facts.deleting:
         return None
-    return Change(item.vm, taken.seat, _without_host(item.vm.metadata.name, taken.seat.hold))
+    seat = taken.seat
+    if seat.host is not None:
+        scheduled = _assigned(seat.host)
+    elif taken.step is Step.HELD or item.facts.power_state == "Stopped":
+        scheduled = _without_host(item.vm.metadata.name, seat.hold)
+    else:
+        return None
+    return Change(item.vm, seat, scheduled, news=_is_news(item, scheduled))
+
+
+def _is_news(item: Candidate, scheduled: Fact) -> bool:
+    said = item.vm.status.condition("Scheduled")
+    return said is None or said.reason != scheduled.reason
+
+
+def _assigned(host: str) -> Fact:
+    return fact("Scheduled", "True", "Assigned", host=host)
 
 
 def _without_host(name: str, hold: str | None) -> Fact:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,45 @@ def test_a_held_vm_says_so() -> None:
     ended = VmFacts(Seat("h1", 4), observed_epoch=4, domain_absent=True, last_exit="GuestShutdown")
     (change,) = plan_pass(Observed(hosts(3), (candidate("a", ended),)), NOW).changes
     assert (change.scheduled.reason, change.seat.hold) == ("Held", "GuestShutdown")
+
+
+def under_a_newer_spec(facts: VmFacts, reason: str, **different: Any) -> Candidate:
+    """A VM whose Scheduled is about generation 1, and whose spec is of generation 2."""
+    item = candidate("a", facts, **different)
+    said = {"type": "Scheduled", "status": "True", "reason": reason, "observedGeneration": 1}
+    metadata = {"name": "a", "namespace": "default", "uid": "uid-a", "generation": 2}
+    vm = VirtualMachine.parse({"metadata": metadata, "spec": {}, "status": {"conditions": [said]}})
+    return replace(item, vm=vm)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (VmFacts(Seat("h1", 4), observed_epoch=4), "Assigned"),
+        (VmFacts(Seat(None, 5), power_state="Stopped"), "NotWanted"),
+        (VmFacts(Seat(None, 5, "GuestShutdown")), "Held"),
+        (VmFacts(Seat()), "NotEnoughMemory"),
+    ],
+)
+def test_what_still_holds_is_said_again_of_a_newer_spec_and_is_no_news(facts: VmFacts, reason: str) -> None:
+    item = under_a_newer_spec(facts, reason, memory_bytes=64 * GIB)
+    (change,) = plan_pass(Observed(hosts(3), (item,)), NOW).changes
+    assert (change.seat, change.scheduled.reason, change.news) == (facts.seat, reason, False)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [VmFacts(Seat("h1", 4), deleting=True), VmFacts(Seat(), prepared=False)],
+    ids=["on its way out", "not looked at"],
+)
+def test_nothing_is_said_again_of_a_vm_that_the_scheduler_does_not_decide_on(facts: VmFacts) -> None:
+    assert plan_pass(Observed(hosts(3), (under_a_newer_spec(facts, "Assigned"),)), NOW).changes == ()
+
+
+def test_another_reason_than_before_is_news() -> None:
+    item = under_a_newer_spec(VmFacts(Seat()), "NotEnoughCPU", memory_bytes=64 * GIB)
+    (change,) = plan_pass(Observed(hosts(3), (item,)), NOW).changes
+    assert (change.scheduled.reason, change.news) == ("NotEnoughMemory", True)
 
 
 worlds = st.builds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Live, Range, Rule, SchemaDefault, ordered
+from quantix_api.markers import Live, NotBuilt, Range, Rule, SchemaDefault, ordered
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Definition, Status
 from quantix_api.policies import only_default
 from quantix_api.resources import HA_POLICIES
@@ -77,5 +77,5 @@ class HAPolicy(ApiObject):
     RULES: ClassVar[tuple[Rule, ...]] = (only_default("HAPolicy"),)
     DEFINITION: ClassVar[Definition] = Definition(HA_POLICIES, ("hap",), (READY, REASON, AGE))
 
-    spec: Annotated[HAPolicySpec, Live("What is wanted.")]
+    spec: Annotated[HAPolicySpec, Live("What is wanted."), NotBuilt()]
     status: Status = Status()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Fixed, Live, Range, Rule, Text, keyed, ordered, unchanged
+from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Range, Rule, Text, keyed, ordered, unchanged
 from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Status
 from quantix_api.resources import HOST_RECOVERIES
 from quantix_api.scalars import UID, Count, DeviceName, Message, Name, Time, Word
@@ -146,5 +146,5 @@ class HostRecovery(ApiObject):
         (".spec.host", ".status.phase"),
     )
 
-    spec: Annotated[HostRecoverySpec, Live("What is wanted.")]
+    spec: Annotated[HostRecoverySpec, Live("What is wanted."), NotBuilt()]
     status: HostRecoveryStatus = HostRecoveryStatus()

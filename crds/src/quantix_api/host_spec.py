@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Live, Range, Rule, Text, exactly_one, keyed
+from quantix_api.markers import Live, NotBuilt, Range, Rule, Text, exactly_one, keyed
 from quantix_api.model import ApiModel
 from quantix_api.policies import Overcommit
 from quantix_api.scalars import Count, DeviceName, InterfaceName, LabelValue, Name, Short, Size, Time
@@ -18,6 +18,7 @@ class Taint(ApiModel):
     effect: Annotated[
         Literal["NoSchedule", "PreferNoSchedule", "Evacuate"],
         Live("NoSchedule: nothing new. PreferNoSchedule: rather not. Evacuate: what runs is moved away too."),
+        NotBuilt("Evacuate does as NoSchedule"),
     ]
 
 
@@ -65,17 +66,19 @@ class Interfaces(ApiModel):
     tunnel: Annotated[
         InterfaceName | None, Live("For the guests' networks. Absent: that of the default route.")
     ] = None
-    migration: Annotated[InterfaceName | None, Live("For moving VMs. Absent: that of the default route.")] = (
-        None
-    )
-    storage: Annotated[InterfaceName | None, Live("For storage. Absent: that of the default route.")] = None
+    migration: Annotated[
+        InterfaceName | None, Live("For moving VMs. Absent: that of the default route."), NotBuilt()
+    ] = None
+    storage: Annotated[
+        InterfaceName | None, Live("For storage. Absent: that of the default route."), NotBuilt()
+    ] = None
 
 
 class PhysicalNetwork(ApiModel):
     """A wire that Networks may be joined to."""
 
     name: Annotated[DeviceName, Live("Name of the wire, as Networks call it in spec.physical.")]
-    interface: Annotated[InterfaceName, Live("The host's interface that it is plugged into.")]
+    interface: Annotated[InterfaceName, Live("The host's interface that it is plugged into."), NotBuilt()]
 
 
 class DeviceOffer(ApiModel):
@@ -100,8 +103,8 @@ class Reserved(ApiModel):
 
     cpus: Annotated[Count | None, Live("CPUs that no VM counts on. Absent: none.")] = None
     memory: Annotated[Size | None, Live("Memory that no VM gets. Absent: a share that is worked out.")] = None
-    hugepages_2mi: Annotated[Count, Live("Huge pages of 2 MiB to set aside.")] = 0
-    hugepages_1gi: Annotated[Count, Live("Huge pages of 1 GiB to set aside.")] = 0
+    hugepages_2mi: Annotated[Count, Live("Huge pages of 2 MiB to set aside."), NotBuilt()] = 0
+    hugepages_1gi: Annotated[Count, Live("Huge pages of 1 GiB to set aside."), NotBuilt()] = 0
 
 
 class HostOvercommit(ApiModel):
@@ -127,17 +130,23 @@ class HostSpec(ApiModel):
 
     unschedulable: Annotated[bool, Live("true: it gets no new VMs.")] = False
     maintenance: Annotated[
-        bool, Live("true: it gets no new VMs, and those on it leave as their onMaintenance says.")
+        bool,
+        Live("true: it gets no new VMs, and those on it leave as their onMaintenance says."),
+        NotBuilt("VMs do not leave by themselves"),
     ] = False
     taints: Annotated[
         tuple[Taint, ...], keyed("key", "effect"), Live("Keep VMs away that do not tolerate them.")
     ] = ()
-    bmc: Annotated[BMC | None, Live("Its BMC (the controller of its power). Absent: none.")] = None
+    bmc: Annotated[BMC | None, Live("Its BMC (the controller of its power). Absent: none."), NotBuilt()] = (
+        None
+    )
     trust_at: Annotated[
-        Time | None, Live("Failures up to this time are forgiven, and it gets VMs again.")
+        Time | None, Live("Failures up to this time are forgiven, and it gets VMs again."), NotBuilt()
     ] = None
     absence_accepted: Annotated[
-        bool, Live("true: its absence is known, and no longer counts when many hosts fail at once.")
+        bool,
+        Live("true: its absence is known, and no longer counts when many hosts fail at once."),
+        NotBuilt(),
     ] = False
     interfaces: Annotated[
         Interfaces, Live("Its network interfaces. A change counts when its daemon restarts.")
@@ -146,7 +155,10 @@ class HostSpec(ApiModel):
         tuple[PhysicalNetwork, ...], keyed("name"), Live("Wires that Networks may be joined to.")
     ] = ()
     devices: Annotated[
-        tuple[DeviceOffer, ...], keyed("class", at_most=64), Live("Devices that VMs may have to themselves.")
+        tuple[DeviceOffer, ...],
+        keyed("class", at_most=64),
+        Live("Devices that VMs may have to themselves."),
+        NotBuilt(),
     ] = ()
     reserved: Annotated[Reserved, Live("What it keeps for itself.")] = Reserved()
     overcommit: Annotated[HostOvercommit, Live("How much more may be promised than it has.")] = (

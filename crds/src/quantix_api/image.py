@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Entries, Fixed, Live, Rule, Text, exactly_one, ordered, unchanged
+from quantix_api.markers import (
+    Doc,
+    Entries,
+    Fixed,
+    Live,
+    Refused,
+    Rule,
+    Text,
+    exactly_one,
+    ordered,
+    unchanged,
+)
 from quantix_api.model import (
     AGE,
     PHASE,
@@ -55,7 +66,7 @@ class ImageSpec(ApiModel):
         Fixed("Where the file is downloaded from, by http or https."),
     ] = None
     upload: Annotated[Empty | None, Fixed("The file is sent with qx image upload or the dashboard.")] = None
-    volume: Annotated[Name | None, Fixed("A detached Volume that the image is made from.")] = None
+    volume: Annotated[Name | None, Fixed("A detached Volume that the image is made from."), Refused()] = None
     checksum: Annotated[
         Checksum | None,
         Fixed("sha256 of the file. Absent: the file is trusted as found, and its sum is kept in status."),

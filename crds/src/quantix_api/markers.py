@@ -51,6 +51,34 @@ class Fixed(Doc):
 
 
 @dataclass(frozen=True)
+class NotBuilt:
+    """A field of the API that nothing acts on yet, beside its `Doc`; what is below it is not built either.
+
+    `what` says how it is instead where only a part of the field is not built. Whoever builds it takes the
+    marker away.
+    """
+
+    what: str = "nothing acts on it"
+
+    @property
+    def sentence(self) -> str:
+        """What is added to the field's description."""
+        return f"Not built yet: {self.what}."
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the field is meant, and so what is below it."""
+        return self.what == type(self).what
+
+
+@dataclass(frozen=True)
+class Refused(NotBuilt):
+    """A field that must not be ignored: an object that sets it is refused, or waits and names the field."""
+
+    what: str = "whoever sets it is refused, or waits and is told so"
+
+
+@dataclass(frozen=True)
 class Rule:
     """A CEL rule (x-kubernetes-validations) and the sentence that a user reads when it is broken."""
 

@@ -119,6 +119,12 @@ _LIFE = (
     Template(
         "ConfigRefused",
         "VirtualMachine",
+        "{path} is not built yet, so it cannot be run as it is described.",
+        "leave {path} out",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
         "{host} cannot run it as it is described. Said: {said}.",
         "change the spec that this names",
     ),

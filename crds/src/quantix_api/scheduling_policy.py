@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Live, Range, Rule, SchemaDefault
+from quantix_api.markers import Live, NotBuilt, Range, Rule, SchemaDefault
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Definition, Status
 from quantix_api.policies import Overcommit, only_default
 from quantix_api.resources import SCHEDULING_POLICIES
@@ -39,11 +39,13 @@ class SchedulingPolicySpec(ApiModel):
         Balancer,
         SchemaDefault({"mode": "Recommend", "maxMovesPerHour": 12}),
         Live("Whether VMs are moved to even out the load."),
+        NotBuilt(),
     ] = Balancer()
     migrations: Annotated[
         MigrationLimits,
         SchemaDefault({"perHost": 2, "perCluster": 8}),
         Live("How many migrations may run at once."),
+        NotBuilt(),
     ] = MigrationLimits()
 
 

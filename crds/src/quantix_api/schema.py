@@ -7,8 +7,10 @@ text.
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any, get_type_hints
 
+from quantix_api.markers import NotBuilt
 from quantix_api.messages import render
 from quantix_api.model import ApiObject, Column
 from quantix_api.resources import GROUP, VERSION
@@ -68,12 +70,14 @@ def root_schema(kind: type[ApiObject]) -> Schema:
     hints = get_type_hints(kind, include_extras=True)
     if set(kind.model_fields) != {"metadata", "spec", "status"}:
         raise SchemaError(kind.__name__, "a kind has metadata, spec and status, and nothing else")
-    spec = structure_schema(field_type(f"{kind.__name__}.spec", hints["spec"]).core, SPEC)
+    wanted = field_type(f"{kind.__name__}.spec", hints["spec"])
+    not_built = wanted.one(NotBuilt)
+    spec = structure_schema(wanted.core, replace(SPEC, not_built=not_built))
     status = structure_schema(field_type(f"{kind.__name__}.status", hints["status"]).core, STATUS)
     status["default"] = {"conditions": [_not_seen_yet()]}
     schema: Schema = {
         "type": "object",
-        "description": _sentence(kind),
+        "description": " ".join((_sentence(kind), not_built.sentence)) if not_built else _sentence(kind),
         "properties": {
             "spec": {"description": _SPEC_TEXT, **spec},
             "status": {"description": _STATUS_TEXT, **status},

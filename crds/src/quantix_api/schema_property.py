@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from quantix_api.markers import Doc, Entries, Fixed, Items, Range, Rule, SchemaDefault, Text
+from quantix_api.markers import Doc, Entries, Fixed, Items, NotBuilt, Range, Rule, SchemaDefault, Text
 from quantix_api.model import ApiModel
 from quantix_api.schema_type import FieldType, SchemaError, field_type
 
@@ -25,11 +25,14 @@ _SCALAR_DEFAULTS = (str, int, bool)
 
 @dataclass(frozen=True)
 class Context:
-    """Where a field stands: below spec or status, inside a list, below a field that cannot change."""
+    """Where a field stands: below spec or status, inside a list, below a field that cannot change or that is
+    not built.
+    """
 
     defaults: bool
     effects: bool
     fixed: bool = False
+    not_built: NotBuilt | None = None
 
 
 SPEC = Context(defaults=True, effects=True)
@@ -57,13 +60,17 @@ def structure_schema(model: type[ApiModel], context: Context) -> Schema:
 
 
 def _property(facts: FieldType, info: FieldInfo, context: Context) -> Schema:
-    doc = facts.needed(Doc)
-    below = replace(context, fixed=context.fixed or isinstance(doc, Fixed))
+    doc, marker = facts.needed(Doc), facts.one(NotBuilt)
+    whole = marker if marker is not None and marker.whole else context.not_built
+    below = replace(context, fixed=context.fixed or isinstance(doc, Fixed), not_built=whole)
     schema = _type_schema(facts, below)
     default = _default(facts, info) if context.defaults else None
     if default is not None:
         schema["default"] = default
-    return {"description": _description(doc, default, facts, below), **schema}
+    description, not_built = _description(doc, default, facts, below), marker or whole
+    if not_built is not None:
+        description += f" {not_built.sentence}"
+    return {"description": description, **schema}
 
 
 def _type_schema(facts: FieldType, context: Context) -> Schema:

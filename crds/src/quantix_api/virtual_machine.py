@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import AtRestart, Fixed, Live, Range, Rule, SchemaDefault, at_most_one, keyed
+from quantix_api.markers import (
+    AtRestart,
+    Fixed,
+    Live,
+    NotBuilt,
+    Range,
+    Refused,
+    Rule,
+    SchemaDefault,
+    at_most_one,
+    keyed,
+)
 from quantix_api.model import AGE, PHASE, READY, ApiModel, ApiObject, Column, Definition, condition_column
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_api.scalars import Name, Time
@@ -97,28 +108,41 @@ class VirtualMachineSpec(ApiModel):
     )
     clock: Annotated[Clock, AtRestart("The guest's hardware clock.")] = Clock()
     disks: Annotated[
-        tuple[Disk, ...], keyed("name", at_most=32), Live("Disks; each is backed by a Volume.")
+        tuple[Disk, ...],
+        keyed("name", at_most=32),
+        Live("Disks; each is backed by a Volume."),
+        NotBuilt("a disk comes or goes at the next start"),
     ] = ()
     cdroms: Annotated[tuple[Cdrom, ...], keyed("name", at_most=4), AtRestart("CD-ROM drives.")] = ()
-    nics: Annotated[tuple[Nic, ...], keyed("name"), Live("Network cards.")] = ()
+    nics: Annotated[
+        tuple[Nic, ...],
+        keyed("name"),
+        Live("Network cards."),
+        NotBuilt("a NIC comes or goes at the next start"),
+    ] = ()
     host_devices: Annotated[
         tuple[HostDevice, ...],
         keyed("name"),
         AtRestart("Devices of the host for this guest alone, such as GPUs."),
+        Refused(),
     ] = ()
     console: Annotated[Console, AtRestart("Screen and serial port.")] = Console()
-    watchdog: Annotated[Watchdog | None, AtRestart("A watchdog timer. Absent: none.")] = None
+    watchdog: Annotated[Watchdog | None, AtRestart("A watchdog timer. Absent: none."), Refused()] = None
     cloud_init: Annotated[
         CloudInit | None, AtRestart("First-boot settings for guests with cloud-init. Absent: none.")
     ] = None
-    sysprep: Annotated[Sysprep | None, AtRestart("First-boot settings for Windows. Absent: none.")] = None
+    sysprep: Annotated[
+        Sysprep | None, AtRestart("First-boot settings for Windows. Absent: none."), Refused()
+    ] = None
     placement: Annotated[Placement, Live("Which hosts may run the VM. Absent: all.")] = Placement()
-    migration: Annotated[MigrationSettings, Live("How the VM moves while it runs.")] = MigrationSettings()
+    migration: Annotated[MigrationSettings, Live("How the VM moves while it runs."), NotBuilt()] = (
+        MigrationSettings()
+    )
     ha: Annotated[HighAvailability, Live("What happens after a failure.")] = HighAvailability()
     readiness: Annotated[
         Readiness | None, Live("When the VM counts as Ready. Absent: as soon as QEMU runs the guest.")
     ] = None
-    agent: Annotated[Agent, Live("The agent in the guest.")] = Agent()
+    agent: Annotated[Agent, Live("The agent in the guest."), NotBuilt()] = Agent()
 
 
 class VirtualMachine(ApiObject):

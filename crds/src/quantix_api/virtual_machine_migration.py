@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Fixed, Live, Range, Rule, unchanged
+from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Range, Rule, unchanged
 from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Progress, Status
 from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
 from quantix_api.scalars import Count, Name
@@ -88,5 +88,5 @@ class VirtualMachineMigration(ApiObject):
         (".spec.virtualMachine", ".status.phase", ".status.sourceHost", ".status.targetHost"),
     )
 
-    spec: Annotated[VirtualMachineMigrationSpec, Live("What is wanted.")]
+    spec: Annotated[VirtualMachineMigrationSpec, Live("What is wanted."), NotBuilt()]
     status: VirtualMachineMigrationStatus = VirtualMachineMigrationStatus()

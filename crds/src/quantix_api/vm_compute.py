@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import AtRestart, Fixed, Live, Partly, Range, Rule, Text, keyed, ordered
+from quantix_api.markers import (
+    AtRestart,
+    Fixed,
+    Live,
+    NotBuilt,
+    Partly,
+    Range,
+    Refused,
+    Rule,
+    Text,
+    keyed,
+    ordered,
+)
 from quantix_api.model import ApiModel
 from quantix_api.scalars import CPUAmount, DeviceName, Short, Size
 
@@ -46,11 +58,13 @@ class CPU(ApiModel):
             "vCPUs that the guest sees, in all. Up to maxCores they are added to the running guest; "
             "anything else waits for the next start."
         ),
+        NotBuilt("every change waits for the next start"),
     ] = None
     max_cores: Annotated[
         int | None,
         Range(1, 710),
         AtRestart("vCPUs that the guest can be given while it runs. Absent: as many as cores."),
+        NotBuilt(),
     ] = None
     sockets: Annotated[int, Range(1, 64), AtRestart("CPU sockets that the guest sees.")] = 1
     threads: Annotated[int, Range(1, 8), AtRestart("Threads of each core that the guest sees.")] = 1
@@ -66,19 +80,25 @@ class CPU(ApiModel):
         tuple[CPUFeature, ...], keyed("name", at_most=64), AtRestart("CPU flags to require or to hide.")
     ] = ()
     dedicated: Annotated[
-        bool, AtRestart("true: each vCPU has a physical CPU to itself. false: CPUs are shared.")
+        bool, AtRestart("true: each vCPU has a physical CPU to itself. false: CPUs are shared."), Refused()
     ] = False
     numa: Annotated[
         Literal["Auto", "Strict"],
         AtRestart(
             "Strict: the guest's NUMA nodes mirror those of the host that it is bound to; needs dedicated."
         ),
+        Refused(),
     ] = "Auto"
     weight: Annotated[
-        int, Range(1, 10000), Live("Share of CPU time when the host is busy, compared with other VMs.")
+        int,
+        Range(1, 10000),
+        Live("Share of CPU time when the host is busy, compared with other VMs."),
+        NotBuilt("a change waits for the next start"),
     ] = 100
     limit: Annotated[
-        CPUAmount | None, Live("Most CPU time that the VM may use, such as 1500m. Absent: no limit.")
+        CPUAmount | None,
+        Live("Most CPU time that the VM may use, such as 1500m. Absent: no limit."),
+        Refused(),
     ] = None
     reservation: Annotated[
         CPUAmount | None,
@@ -108,17 +128,22 @@ class Memory(ApiModel):
             "Memory that the guest has, such as 2Gi. Between minSize and maxSize it changes in the running "
             "guest; anything else waits for the next start."
         ),
+        NotBuilt("every change waits for the next start"),
     ] = None
     max_size: Annotated[
-        Size | None, AtRestart("Memory that the guest can be given while it runs. Absent: no more than size.")
+        Size | None,
+        AtRestart("Memory that the guest can be given while it runs. Absent: no more than size."),
+        NotBuilt(),
     ] = None
     min_size: Annotated[
         Size | None,
         Live("Memory that is left to the guest when the host runs short. Absent: all of it, always."),
+        NotBuilt(),
     ] = None
     hugepages: Annotated[
         Literal["2Mi", "1Gi"] | None,
         AtRestart("Size of the huge pages that back the guest's memory. Absent: ordinary pages."),
+        Refused(),
     ] = None
 
 

@@ -12,8 +12,10 @@ from quantix_api.markers import (
     AtRestart,
     Fixed,
     Live,
+    NotBuilt,
     Partly,
     Range,
+    Refused,
     Rule,
     Text,
     at_most_one,
@@ -71,14 +73,19 @@ class Disk(ApiModel):
     image: Annotated[
         SharedName | None, Fixed("Image that the Volume is made from: NAME here, or shared/NAME.")
     ] = None
-    snapshot: Annotated[Name | None, Fixed("VirtualMachineSnapshot that the Volume is made from.")] = None
-    snapshot_disk: Annotated[
-        DeviceName | None, Fixed("Which disk of the snapshot. Absent: the one of this disk's name.")
+    snapshot: Annotated[
+        Name | None, Fixed("VirtualMachineSnapshot that the Volume is made from."), Refused()
     ] = None
-    clone_of: Annotated[Name | None, Fixed("Another Volume that the new one is a copy of.")] = None
+    snapshot_disk: Annotated[
+        DeviceName | None,
+        Fixed("Which disk of the snapshot. Absent: the one of this disk's name."),
+        Refused(),
+    ] = None
+    clone_of: Annotated[Name | None, Fixed("Another Volume that the new one is a copy of."), Refused()] = None
     copy_mode: Annotated[
         Literal["Linked", "Full"] | None,
         Fixed("With cloneOf: Linked shares unchanged data with it, Full copies all. Absent: Linked."),
+        Refused(),
     ] = None
     volume: Annotated[Name | None, Fixed("An existing Volume to attach; its size and pool are its own.")] = (
         None
@@ -96,6 +103,7 @@ class Disk(ApiModel):
             "StoragePool that holds the data; a change moves it. "
             "Absent: the default pool at first, then where it is."
         ),
+        NotBuilt("a change moves nothing"),
     ] = None
     reclaim_policy: Annotated[
         Literal["Retain", "Delete"],
@@ -115,7 +123,11 @@ class Disk(ApiModel):
         Rule("self.matches('^[A-Za-z0-9_.-]+$')", "must be letters, digits, '_', '.' and '-' only"),
         AtRestart("Serial number that the guest reads. Absent: the first 20 digits of the Volume's UID."),
     ] = None
-    qos: Annotated[DiskQoS | None, Live("Limits of the disk. Absent: none.")] = None
+    qos: Annotated[
+        DiskQoS | None,
+        Live("Limits of the disk. Absent: none."),
+        NotBuilt("a change waits for the next start"),
+    ] = None
 
 
 class Cdrom(ApiModel):
@@ -123,7 +135,9 @@ class Cdrom(ApiModel):
 
     name: Annotated[DeviceName, AtRestart("Name of the drive in this VM.")]
     image: Annotated[
-        SharedName | None, Live("Image in the drive: NAME here, or shared/NAME. Absent: the drive is empty.")
+        SharedName | None,
+        Live("Image in the drive: NAME here, or shared/NAME. Absent: the drive is empty."),
+        NotBuilt("a change waits for the next start"),
     ] = None
 
 
@@ -175,7 +189,7 @@ class Nic(ApiModel):
     model: Annotated[
         Literal["Virtio", "E1000e"], AtRestart("The card that the guest sees. Absent: Virtio.")
     ] = "Virtio"
-    qos: Annotated[NicQoS | None, Live("Limits of the NIC. Absent: none.")] = None
+    qos: Annotated[NicQoS | None, Live("Limits of the NIC. Absent: none."), NotBuilt()] = None
 
     @property
     def effective_security_groups(self) -> tuple[str, ...]:

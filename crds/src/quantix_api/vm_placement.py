@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from quantix_api.markers import Entries, Live, Range, Text, distinct, keyed, ordered
+from quantix_api.markers import Entries, Live, NotBuilt, Range, Text, distinct, keyed, ordered
 from quantix_api.model import ApiModel
 from quantix_api.scalars import LabelValue, Name, Size
 
@@ -84,11 +84,18 @@ class HighAvailability(ApiModel):
             "When only the network of its host failed. "
             "Wait: leave it running. Restart: stop it, start elsewhere."
         ),
+        NotBuilt(),
     ] = "Wait"
     priority: Annotated[int, Range(0, 1000), Live("Higher ones start first after a failure.")] = 100
     after: Annotated[
-        tuple[Name, ...], distinct(), Live("VMs of this namespace that must be Ready before this one starts.")
+        tuple[Name, ...],
+        distinct(),
+        Live("VMs of this namespace that must be Ready before this one starts."),
+        NotBuilt(),
     ] = ()
     after_timeout_seconds: Annotated[
-        int, Range(0, 3600), Live("How long to wait for them, in seconds, before starting anyway.")
+        int,
+        Range(0, 3600),
+        Live("How long to wait for them, in seconds, before starting anyway."),
+        NotBuilt(),
     ] = 120

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Fixed, Live, Rule, Text, exactly_one, keyed, unchanged
+from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Refused, Rule, Text, exactly_one, keyed, unchanged
 from quantix_api.model import (
     AGE,
     PHASE,
@@ -37,9 +37,9 @@ class VolumeSource(ApiModel):
     RULES: ClassVar[tuple[Rule, ...]] = (exactly_one("image", "volume", "snapshot", "upload"),)
 
     image: Annotated[SharedName | None, Fixed("An Image: NAME here, or shared/NAME.")] = None
-    volume: Annotated[Name | None, Fixed("Another Volume, which is copied.")] = None
-    snapshot: Annotated[SnapshotSource | None, Fixed("A disk of a snapshot.")] = None
-    upload: Annotated[Empty | None, Fixed("A file that is sent with qx or the dashboard.")] = None
+    volume: Annotated[Name | None, Fixed("Another Volume, which is copied."), Refused()] = None
+    snapshot: Annotated[SnapshotSource | None, Fixed("A disk of a snapshot."), Refused()] = None
+    upload: Annotated[Empty | None, Fixed("A file that is sent with qx or the dashboard."), Refused()] = None
 
 
 class EncryptionSecret(ApiModel):
@@ -76,6 +76,7 @@ class VolumeSpec(ApiModel):
             "StoragePool that holds the data; a change moves it. "
             "Absent: the default pool, then kept in status.pool."
         ),
+        NotBuilt("a change moves nothing"),
     ] = None
     size: Annotated[
         Size | None,
@@ -93,12 +94,13 @@ class VolumeSpec(ApiModel):
     access_mode: Annotated[
         Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"],
         Fixed("How many VMs may have it. ReadWriteMany is for file systems that know how to share a disk."),
+        NotBuilt("one VM has it at a time"),
     ] = "ReadWriteOnce"
-    encryption: Annotated[Encryption | None, Fixed("Encryption of the data. Absent: none.")] = None
+    encryption: Annotated[Encryption | None, Fixed("Encryption of the data. Absent: none."), Refused()] = None
     deletion_protection: Annotated[
         bool, Live("true: the volume cannot be deleted. Deleting a volume deletes its data.")
     ] = False
-    qos: Annotated[DiskQoS | None, Live("Limits of the volume. Absent: none.")] = None
+    qos: Annotated[DiskQoS | None, Live("Limits of the volume. Absent: none."), NotBuilt()] = None
 
 
 class Attachment(ApiModel):

@@ -1,0 +1,173 @@
+"""`kubectl explain` says which fields nothing acts on: those, and only those, that no component reads."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from quantix_api import KINDS, ApiModel
+from quantix_api.markers import Live, NotBuilt, Refused, Text, keyed
+from quantix_api.not_built import refused_parts
+from quantix_api.schema_property import SPEC, structure_schema
+from quantix_api.schema_type import field_type
+
+CHECKOUT = Path(__file__).parents[3]
+COMPONENTS = ("operator", "hostd", "cli")
+
+HALF_WAY = {
+    "CPU.dedicated": "the scheduler reserves the CPUs; no vCPU is bound to one",
+    "CPU.max_cores": "the guest is shown free slots; none is ever filled",
+    "Disk.snapshot": "becomes the source of a Volume, which waits",
+    "Disk.snapshot_disk": "becomes the source of a Volume, which waits",
+    "Disk.clone_of": "becomes the source of a Volume, which waits",
+    "Disk.copy_mode": "becomes the Volume's own",
+    "Memory.max_size": "status.resolved shows it",
+    "StoragePoolSpec.rbd": "tells that the pool is shared; no host reaches it",
+    "VirtualMachineSpec.host_devices": "the scheduler looks for a Host that has them; none reports any",
+    "VirtualMachineSpec.migration": "the condition Migratable tells onMaintenance",
+    "VirtualMachineSpec.sysprep": "its Secret is waited for; no seed is made of it",
+    "VolumeSource.snapshot": "the Volume waits for it",
+    "VolumeSource.upload": "the Volume waits for no source",
+    "VolumeSource.volume": "the Volume waits for it",
+}
+"""Marked, though a component reads them: what it does with them is not yet what the field is for."""
+
+
+@dataclass(frozen=True)
+class SpecField:
+    """A field of a spec. `holder`: what the structure is called where it is held, such as `cpu`."""
+
+    place: str
+    holder: str
+    attribute: str
+    name: str
+    marker: NotBuilt | None
+    covered: bool
+    """It is part of something that is not built."""
+
+
+@cache
+def spec_fields() -> tuple[SpecField, ...]:
+    fields: dict[tuple[str, str, bool], SpecField] = {}
+    for kind in KINDS:
+        facts = field_type(kind.__name__, get_type_hints(kind, include_extras=True)["spec"])
+        for field in fields_below(facts.core, "spec", covered=facts.one(NotBuilt) is not None):
+            fields[field.place, field.holder, field.covered] = field
+    return tuple(fields.values())
+
+
+def fields_below(model: type[ApiModel], holder: str, *, covered: bool) -> Iterator[SpecField]:
+    hints = get_type_hints(model, include_extras=True)
+    for attribute, info in model.model_fields.items():
+        place = f"{model.__name__}.{attribute}"
+        facts = field_type(place, hints[attribute])
+        marker = facts.one(NotBuilt)
+        yield SpecField(place, holder, attribute, info.alias or attribute, marker, covered)
+        core, name = facts.core, attribute
+        if get_origin(core) is tuple:
+            core, name = field_type(place, get_args(core)[0]).core, attribute.removesuffix("s")
+        if isinstance(core, type) and issubclass(core, ApiModel):
+            yield from fields_below(core, name, covered=covered or (marker is not None and marker.whole))
+
+
+@cache
+def read_names() -> frozenset[str]:
+    """Every attribute and every text that could be a field's name, in the components and in the policies."""
+    names: set[str] = set()
+    for node in nodes(*(CHECKOUT / component / "src" for component in COMPONENTS)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(node.value)
+    models = CHECKOUT / "crds/src/quantix_api"
+    for node in nodes(*models.glob("admission*.py")):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names |= set(re.findall(r"\w+", node.value))
+    sources = (models, *(CHECKOUT / component / "src" for component in COMPONENTS))
+    return frozenset(names | {node.attr for node in nodes(*sources) if isinstance(node, ast.Attribute)})
+
+
+@cache
+def reads() -> frozenset[tuple[str, str]]:
+    """Holder and attribute of every `cpu.cores` and `vm.spec.cpu.cores` in the components."""
+    found = set()
+    for node in nodes(*(CHECKOUT / component / "src" for component in COMPONENTS)):
+        if not isinstance(node, ast.Attribute):
+            continue
+        if isinstance(node.value, ast.Attribute):
+            found.add((node.value.attr, node.attr))
+        elif isinstance(node.value, ast.Name):
+            found.add((node.value.id, node.attr))
+    return frozenset(found)
+
+
+def nodes(*places: Path) -> Iterator[ast.AST]:
+    for place in places:
+        for path in [place] if place.is_file() else place.rglob("*.py"):
+            yield from nodes_of(path)
+
+
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+def test_a_field_that_nobody_reads_is_marked() -> None:
+    silent = {
+        field.place
+        for field in spec_fields()
+        if field.marker is None and not field.covered and not {field.attribute, field.name} & read_names()
+    }
+    assert silent == set(), "mark them NotBuilt or Refused, or honour them"
+
+
+def test_a_field_that_is_honoured_is_not_marked() -> None:
+    honoured = {
+        field.place
+        for field in spec_fields()
+        if field.marker is not None and field.marker.whole and (field.holder, field.attribute) in reads()
+    }
+    assert honoured == set(HALF_WAY), "take the marker away from what is built"
+
+
+Named = Annotated[str, Text(8)]
+
+
+class Timer(ApiModel):
+    action: Annotated[Named, Live("Action.")] = "Reset"
+
+
+class Place(ApiModel):
+    name: Annotated[Named, Live("Name.")]
+    snapshot: Annotated[Named | None, Live("Snapshot."), Refused()] = None
+    pool: Annotated[Named | None, Live("Pool."), NotBuilt("a change moves nothing")] = None
+
+
+class Machine(ApiModel):
+    places: Annotated[tuple[Place, ...], keyed("name"), Live("Places.")] = ()
+    timer: Annotated[Timer | None, Live("Timer."), Refused()] = None
+    agent: Annotated[Timer, Live("Agent."), NotBuilt()] = Timer()
+
+
+def test_what_is_set_and_refused_is_named_by_its_path() -> None:
+    places: list[dict[str, Any]] = [{"name": "root", "pool": "fast"}, {"name": "data", "snapshot": "old"}]
+    machine = Machine.model_validate({"places": places, "timer": {}, "agent": {"action": "None"}})
+    assert list(refused_parts(machine)) == ["spec.places[data].snapshot", "spec.timer"]
+    assert list(refused_parts(Machine())) == []
+
+
+def test_the_description_says_so_also_of_what_is_below() -> None:
+    properties = structure_schema(Machine, SPEC)["properties"]
+    nothing = "Not built yet: nothing acts on it."
+    assert properties["agent"]["description"] == f"Agent. {nothing}"
+    assert properties["agent"]["properties"]["action"]["description"].endswith(nothing)
+    place = properties["places"]["items"]["properties"]
+    assert (
+        place["pool"]["description"]
+        == "Pool. A change counts at once. Not built yet: a change moves nothing."
+    )
+    assert place["snapshot"]["description"].endswith(Refused().sentence)
+    assert "Not built" not in place["name"]["description"]

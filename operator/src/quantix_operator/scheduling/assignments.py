@@ -48,7 +48,7 @@ class VmFacts:
     last_exit: str = ""
     deleting: bool = False
     prepared: bool = True
-    """Volumes and instance type are there: it may ask for a place."""
+    """Volumes and instance type are there, and nothing bars it: it may ask for a place."""
 
 
 class Step(StrEnum):

@@ -24,6 +24,7 @@ from quantix_api.vm_placement import AffinityTerm
 from quantix_operator.host import reading
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Seat, VmFacts
+from quantix_operator.scheduling.eligible import Identities, barrier
 from quantix_operator.scheduling.model import (
     Guest,
     HostView,
@@ -56,7 +57,9 @@ def observe(objects: Objects) -> Observed:
     pools = objects.list(StoragePool)
     policy = objects.get(SchedulingPolicy, "default")
     hosts = tuple(view_of(host, pools, policy) for host in objects.list(Host))
-    return Observed(hosts, tuple(_candidate(objects, vm) for vm in objects.list(VirtualMachine)))
+    vms = objects.list(VirtualMachine)
+    identities = Identities(vms)
+    return Observed(hosts, tuple(_candidate(objects, vm, identities) for vm in vms))
 
 
 def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy | None) -> HostView:
@@ -102,20 +105,22 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
     )
 
 
-def _candidate(objects: Objects, vm: VirtualMachine) -> Candidate:
+def _candidate(objects: Objects, vm: VirtualMachine, identities: Identities) -> Candidate:
     size = _sizing(objects, vm)
     volumes = _volumes(objects, vm)
-    prepared = size is not None and volumes is not None
+    barred = barrier(vm, identities, _type(objects, vm)) is not None
+    prepared = size is not None and volumes is not None and not barred
     guest = None if size is None else guest_of(objects, vm, size, volumes or ())
     return Candidate(vm, facts_of(vm, prepared=prepared), guest)
 
 
+def _type(objects: Objects, vm: VirtualMachine) -> InstanceType | None:
+    return objects.get(InstanceType, vm.spec.instance_type) if vm.spec.instance_type else None
+
+
 def _sizing(objects: Objects, vm: VirtualMachine) -> Sizing | None:
-    named = vm.spec.instance_type
-    if named is None:
-        return sizing(vm, None)
-    instance_type = objects.get(InstanceType, named)
-    if instance_type is not None:
+    instance_type = _type(objects, vm)
+    if vm.spec.instance_type is None or instance_type is not None:
         return sizing(vm, instance_type)
     resolved = vm.status.resolved
     if resolved is None or resolved.cores is None or resolved.memory is None:

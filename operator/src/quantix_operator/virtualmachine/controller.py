@@ -92,7 +92,7 @@ class VirtualMachineController:
 
     async def _look_after(self, vm: VirtualMachine) -> float | None:
         observed = await observe(self._api, self._objects, vm)
-        if _plan(observed).actions:
+        if _plan(observed).actions and not observed.barred:
             # One at a time, each from a fresh look: what two VMs want at once is not promised to both
             async with self._promising:
                 await self._make_volumes(await observe(self._api, self._objects, vm))

@@ -11,11 +11,12 @@ from quantix_api.resources import SECRETS
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 from quantix_operator.host import reading
-from quantix_operator.objects import Objects, age_order
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling.eligible import Identities, Obstacle, barrier, chose_uuid
 from quantix_operator.scheduling.sizing import sizing
 from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources, volume_views
 from quantix_operator.virtualmachine.neighbours import broken_affinity, broken_anti_affinity
-from quantix_operator.virtualmachine.observed import Observed, Obstacle
+from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.protection import Standing
 from quantix_operator.virtualmachine.room import lacking_room
@@ -25,7 +26,8 @@ from quantix_operator.virtualmachine.volume_plan import Surroundings
 async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Observed:
     """The snapshot that plan and status are made from; without `nics`."""
     named = vm.spec.instance_type
-    size = sizing(vm, objects.get(InstanceType, named) if named else None)
+    instance_type = objects.get(InstanceType, named) if named else None
+    size = sizing(vm, instance_type)
     pool = objects.default_pool()
     assignment = vm.status.assignment
     host = objects.get(Host, assignment.host) if assignment and assignment.host else None
@@ -46,7 +48,9 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
         ),
         fleet=[platform_of(item) for item in objects.list(Host)],
         standing=_standing(objects, vm, host) if host else None,
-        obstacle=_identity(objects, vm) or _type(vm, sized=size is not None) or await _secret(api, vm),
+        obstacle=_barrier(objects, vm, instance_type)
+        or _type(vm, sized=size is not None)
+        or await _secret(api, vm),
         host_lost=_lost_since(vm, host),
     )
 
@@ -74,16 +78,10 @@ def _lost_since(vm: VirtualMachine, host: Host | None) -> str:
     return since.strftime("%H:%M:%S UTC") if since else "an unknown time"
 
 
-def _identity(objects: Objects, vm: VirtualMachine) -> Obstacle | None:
-    """An elder VM with the same UUID. Only a chosen one can be another's."""
-    mine = vm.spec.identity.uuid
-    if mine is None:
-        return None
-    for other in objects.list(VirtualMachine):
-        same = (other.spec.identity.uuid or other.metadata.uid) == mine
-        if same and other.metadata.uid != vm.metadata.uid and age_order(other) < age_order(vm):
-            return Obstacle("IdentityConflict", {"uuid": mine, "other": other.key})
-    return None
+def _barrier(objects: Objects, vm: VirtualMachine, instance_type: InstanceType | None) -> Obstacle | None:
+    """All VMs are looked at only for one that chose its UUID."""
+    rivals = objects.list(VirtualMachine) if chose_uuid(vm) else [vm]
+    return barrier(vm, Identities(rivals), instance_type)
 
 
 def _type(vm: VirtualMachine, *, sized: bool) -> Obstacle | None:

@@ -10,19 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quantix_api import VirtualMachine
+from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
 from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.ports import NicsResult
 from quantix_operator.virtualmachine.protection import Standing
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Surroundings, VolumeView
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """What keeps the VM from starting beside volumes, network and room: a reason of Ready and its fields."""
-
-    reason: str
-    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,11 @@ class Observed:
         """Where the VM is assigned."""
         assignment = self.vm.status.assignment
         return assignment.host if assignment else None
+
+    @property
+    def barred(self) -> bool:
+        """Whether nothing may be made for it. What a VM with a host has is looked after all the same."""
+        return self.host is None and self.obstacle is not None and self.obstacle.bars
 
     @property
     def heard(self) -> bool:

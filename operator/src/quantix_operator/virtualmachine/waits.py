@@ -13,7 +13,7 @@ from quantix_api.conditions import reasons_otherwise
 # They pass by themselves
 _PASSING = frozenset({"Creating", "Moving", "Programming", "ImageDownloading"})
 _TOLD = (
-    frozenset({"InstanceTypeNotFound", "SecretNotFound", "IdentityConflict"})
+    frozenset({"InstanceTypeNotFound", "SecretNotFound", "IdentityConflict", "ConfigRefused"})
     | frozenset(reasons_otherwise("VirtualMachine", "VolumesReady"))
     | frozenset(reasons_otherwise("VirtualMachine", "NetworkReady"))
 ) - _PASSING

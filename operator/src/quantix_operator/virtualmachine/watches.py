@@ -25,7 +25,21 @@ from quantix_api.resources import (
 from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
-from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.dispatch import Mapper
+
+
+def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
+    """Itself, and those that chose the UUID which it has or leaves."""
+    yield key_of(vm)
+    metadata = vm["metadata"]
+    chosen = _chosen_uuid(vm)
+    if chosen or metadata.get("deletionTimestamp"):
+        uuid = chosen or metadata.get("uid")
+        yield from (key_of(other) for other in cache.list(VIRTUAL_MACHINES) if _chosen_uuid(other) == uuid)
+
+
+def _chosen_uuid(vm: Manifest) -> str:
+    return str(((vm.get("spec") or {}).get("identity") or {}).get("uuid") or "")
 
 
 def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
@@ -123,7 +137,7 @@ def _has_resolved(vm: Manifest) -> bool:
 
 
 WATCHES: dict[Resource, Mapper] = {
-    VIRTUAL_MACHINES: own_key,
+    VIRTUAL_MACHINES: _of_vm,
     VOLUMES: _of_volume,
     IMAGES: _of_image,
     NETWORKS: _of_network,

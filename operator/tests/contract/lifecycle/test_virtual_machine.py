@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from contextlib import suppress
 from typing import Any
 
@@ -250,6 +251,62 @@ async def test_an_image_in_use_is_not_deleted_and_its_users_are_named(
     await world.until(IMAGES, "tiny", lambda image: image["status"].get("users") == 0, namespace)
     await world.admin.delete(IMAGES, "tiny", namespace)
     await world.until_gone(IMAGES, "tiny", namespace)
+
+
+async def test_of_two_vms_with_one_uuid_the_younger_is_not_placed_until_the_elder_goes(
+    world: OperatorWorld, namespace: str
+) -> None:
+    chosen = str(uuid.uuid4())
+    await world.apply(VIRTUAL_MACHINES, "elder", small(identity={"uuid": chosen}), namespace)
+    elder = await world.until_ready("elder", namespace)
+    assert elder["status"]["resolved"]["uuid"] == chosen
+
+    elsewhere = await world.namespace(f"{namespace}-other")
+    for place, told in ((namespace, f"VM {namespace}/elder"), (elsewhere, "a VM of another namespace")):
+        await world.apply(VIRTUAL_MACHINES, "younger", small(identity={"uuid": chosen}), place)
+        refused = await world.until(VIRTUAL_MACHINES, "younger", says("Stalled", "IdentityConflict"), place)
+        assert condition_of(refused, "Ready")["message"].startswith(f"Its UUID {chosen} is that of {told}")
+        await asyncio.sleep(1.0)
+        refused = await world.admin.get(VIRTUAL_MACHINES, "younger", place)
+        assert not {"assignment", "resolved"} & set(refused["status"])
+        assert (await world.admin.list(VOLUMES, elsewhere)).items == []
+
+    await world.admin.delete(VIRTUAL_MACHINES, "elder", namespace)
+    younger = await world.until_ready("younger", namespace)
+    assert younger["status"]["resolved"]["uuid"] == chosen
+    await world.until_ready("younger", elsewhere, "IdentityConflict")
+
+
+async def test_what_is_not_built_is_waited_for_until_it_leaves_spec(
+    world: OperatorWorld, namespace: str
+) -> None:
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(watchdog={"action": "Reset"}), namespace)
+    refused = await world.until(VIRTUAL_MACHINES, "web-1", says("Stalled", "ConfigRefused"), namespace)
+    assert condition_of(refused, "Ready")["message"].startswith("spec.watchdog is not built yet")
+    await asyncio.sleep(1.0)
+    refused = await world.admin.get(VIRTUAL_MACHINES, "web-1", namespace)
+    assert not {"assignment", "resolved"} & set(refused["status"])
+    assert (await world.admin.list(VOLUMES, namespace)).items == []
+
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    running = await world.until_ready("web-1", namespace)
+    assert condition_of(running, "Stalled") == {}
+
+
+async def test_every_condition_is_about_the_newest_spec(world: OperatorWorld, namespace: str) -> None:
+    """`kubectl wait` takes no condition of an older generation."""
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    before = await world.until_ready("web-1", namespace)
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"gracePeriodSeconds": 7}}, namespace)
+
+    def is_newest(vm: Manifest) -> bool:
+        seen = {item["type"]: item["observedGeneration"] for item in vm["status"]["conditions"]}
+        return set(seen.values()) == {before["metadata"]["generation"] + 1} and "Scheduled" in seen
+
+    after = await world.until(VIRTUAL_MACHINES, "web-1", is_newest, namespace)
+    assert after["status"]["assignment"] == before["status"]["assignment"]
+    events = [event["reason"] for event in (await world.admin.list(EVENTS, namespace)).items]
+    assert events.count("Scheduled") == 1
 
 
 async def test_a_blank_local_volume_of_nobody_waits_for_a_vm(world: OperatorWorld, namespace: str) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from quantix_api import VirtualMachine
 from quantix_api.vm_status import NicStatus
+from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
 from quantix_operator.virtualmachine.deletion import is_absent, plan_release, still_attached
-from quantix_operator.virtualmachine.observed import Observed, Obstacle
+from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.ports import NicsResult
 from quantix_operator.virtualmachine.protection import Standing, protection_facts
@@ -154,6 +155,22 @@ def test_what_was_said_of_ready_is_said_until_hostd_has_it() -> None:
     derived = said(observed(ASSIGNED), handed_s=0.1, owns_ready=True)
     assert conditions(derived)["Ready"] == ("False", "Starting")
     assert "Reconciling" not in conditions(derived)
+
+
+def test_nothing_is_made_or_resolved_for_a_vm_whose_uuid_is_anothers() -> None:
+    conflict = Obstacle("IdentityConflict", {"uuid": "u", "other": "VM default/elder"}, bars=True)
+    given = observed(volumes={}, obstacle=conflict)
+    assert given.barred
+    assert conditions(said(given))["Stalled"] == ("True", "IdentityConflict")
+    assert "resolved" not in said(observed(ASSIGNED, obstacle=conflict)).status
+
+
+def test_a_running_vm_whose_uuid_is_anothers_is_left_as_it_is() -> None:
+    conflict = Obstacle("IdentityConflict", {"uuid": "u", "other": "VM default/elder"}, bars=True)
+    given = observed({**RUNNING, "resolved": {"cores": 7}}, obstacle=conflict)
+    assert not given.barred
+    assert said(given).status["resolved"] == {"cores": 7}
+    assert "Ready" not in conditions(said(given))
 
 
 def test_values_are_resolved_only_when_all_is_there() -> None:

@@ -56,10 +56,21 @@ VMS = (
             "nics": [{"name": "eth0", "network": "lan", "securityGroups": ["web"]}],
         },
     ),
+    vm("chooser", "b", {"identity": {"uuid": "uid-a-web"}}, {"resolved": {"cores": 1}}),
 )
 
 CASES: dict[str, tuple[Resource, dict[str, Any], set[str]]] = {
     "itself": (VIRTUAL_MACHINES, VMS[0], {"a/web"}),
+    "a VM that goes, whose UUID it chose": (
+        VIRTUAL_MACHINES,
+        named("web", "a", deletionTimestamp="2026-01-01T00:00:00Z"),
+        {"a/web", "b/chooser"},
+    ),
+    "a VM that chose the same UUID": (
+        VIRTUAL_MACHINES,
+        vm("rival", "c", {"identity": {"uuid": "uid-a-web"}}),
+        {"c/rival", "b/chooser"},
+    ),
     "a volume made for it": (
         VOLUMES,
         named("long-hash", "a", annotations={"quantix.io/virtual-machine": "web"}),

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantix_api import StoragePool, VirtualMachine, Volume, volume_name
+from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, Truth, render_conditions, subject_in
 from quantix_api.resources import (
     HOSTS,
@@ -142,11 +143,14 @@ class ScriptedHostd:
     async def _report_vm(
         self, live: Manifest, runtime: Mapping[str, Any], ready: tuple[Truth, str], phase: str
     ) -> None:
+        facts = [said("Ready", *ready)]
+        if ready[1] in STALLED_REASONS:
+            facts.append(said("Stalled", "True", ready[1]))
         status = {
             "observedGeneration": live["metadata"]["generation"],
             "phase": phase,
             "runtime": {name: value for name, value in runtime.items() if value not in (None, [])},
-            "conditions": conditions(VIRTUAL_MACHINES, live, said("Ready", *ready)),
+            "conditions": conditions(VIRTUAL_MACHINES, live, *facts),
         }
         await self._apply(VIRTUAL_MACHINES, live, status)
 

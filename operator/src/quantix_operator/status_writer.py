@@ -6,9 +6,11 @@ decision counts with it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from quantix_api.conditions import KSTATUS_TYPES
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import comparable, owned_fields
@@ -16,6 +18,7 @@ from quantix_operator.cache import Cache
 
 OPERATOR = "quantix-operator"
 SCHEDULER = "quantix-scheduler"
+HOSTD = "quantix-hostd"
 
 # What tells how an object is; hostd takes it over from the operator while it has the object
 HANDED_OVER = ("phase", "observedGeneration")
@@ -48,6 +51,9 @@ class StatusWriter:
         `on_version`: only against the state `live` (else Conflict). `leave_ready`: Ready, phase and
         observedGeneration are another's now; that we still share them is no reason to write.
         """
+        stale = stale_conditions(live, status)
+        if stale:
+            live = await self._drop_conditions(resource, live, stale)
         owned = self.owned(live)
         if leave_ready:
             owned = without_ready(owned)
@@ -61,6 +67,37 @@ class StatusWriter:
         written = await self.api.apply(resource, body, manager=self.manager, subresource="status")
         self.cache.put(resource, written)
         return True
+
+    async def _drop_conditions(self, resource: Resource, live: Manifest, types: Collection[str]) -> Manifest:
+        """The object without these conditions, whoever owns them.
+
+        No apply can do that: what it leaves out stays while another manager owns it, and the item's key is
+        always shared (Kubernetes, server-side apply, 1.32). So it is an update, against the state `live`.
+        """
+        metadata = live["metadata"]
+        kept = [item for item in live["status"]["conditions"] if item["type"] not in types]
+        patch = {
+            "metadata": {"resourceVersion": metadata["resourceVersion"]},
+            "status": {"conditions": kept},
+        }
+        name, namespace = metadata["name"], metadata.get("namespace")
+        written = await self.api.patch(resource, name, patch, namespace, subresource="status")
+        self.cache.put(resource, written)
+        return written
+
+
+def stale_conditions(live: Manifest, status: dict[str, Any]) -> tuple[str, ...]:
+    """What hostd said beside its Ready and no longer holds, since Ready is in `status` now.
+
+    Reconciling and Stalled explain Ready: left beside another manager's, kstatus calls a VM that waits
+    failed.
+    """
+    ours = {item.get("type") for item in status.get("conditions") or []}
+    if "Ready" not in ours:
+        return ()
+    theirs = owned_fields(live, HOSTD, "status").get("status") or {}
+    said = {item.get("type") for item in theirs.get("conditions") or []}
+    return tuple(name for name in KSTATUS_TYPES if name in said and name not in ours)
 
 
 def without_ready(status: dict[str, Any]) -> dict[str, Any]:

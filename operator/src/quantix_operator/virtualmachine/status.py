@@ -106,10 +106,13 @@ def _without_host(observed: Observed, volumes: Fact | None, network: Fact | None
     vm, assignment = observed.vm, observed.vm.status.assignment
     if vm.spec.power_state == "Stopped":
         return Verdict("Stopped", fact("Ready", "True", "Stopped"))
+    scheduled = vm.status.condition("Scheduled")
     hold = assignment.hold if assignment else None
+    if scheduled is not None and scheduled.reason != "Held":
+        # Asked to start again, and waiting: the hold stays only until it has a host
+        hold = None
     if hold == "GuestShutdown":
         return Verdict("Stopped", fact("Ready", "False", "GuestShutdown", name=vm.metadata.name))
-    scheduled = vm.status.condition("Scheduled")
     if hold is not None and scheduled is not None:
         return Verdict("Failed", Fact("Ready", "False", scheduled.reason, scheduled.message))
     refusal = None

@@ -13,6 +13,7 @@ import pytest
 from quantix_api.resources import EVENTS, IMAGES, INSTANCE_TYPES, VIRTUAL_MACHINES, VOLUMES
 from quantix_client import ApiError
 from quantix_client.api import Manifest
+from quantix_client.apply import owned_fields
 from quantix_lab.operator_world import OperatorWorld, condition_of, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -143,6 +144,37 @@ async def test_a_guest_that_powered_itself_off_is_held_until_somebody_asks(
     )
     running = await world.until_ready(name, namespace)
     assert running["status"]["assignment"] == {"host": "h1", "epoch": 3}
+
+
+async def test_what_hostd_said_beside_ready_goes_when_the_operator_says_ready(
+    world: OperatorWorld, namespace: str
+) -> None:
+    """kstatus calls failed what is Stalled: a VM that was asked to start and waits for room is not."""
+    name = f"off-{namespace}"
+    await world.apply(VIRTUAL_MACHINES, name, small(), namespace)
+    await world.until_ready(name, namespace)
+    world.hosts["h1"].exits[name] = "GuestShutdown"
+    held = await world.until(
+        VIRTUAL_MACHINES, name, lambda vm: vm["status"]["assignment"].get("hold"), namespace
+    )
+    await world.until(VIRTUAL_MACHINES, name, says("Stalled", "GuestShutdown"), namespace)
+    assert "Stalled" in _conditions_of(held, "quantix-hostd")
+
+    wanted = {"memory": {"size": "64Gi"}, "restart": {"at": "2026-01-01T00:00:00Z"}}
+    await world.admin.patch(VIRTUAL_MACHINES, name, {"spec": wanted}, namespace)
+    waiting = await world.until_ready(name, namespace, "NotEnoughMemory")
+    assert condition_of(waiting, "Stalled") == {}
+    assert condition_of(waiting, "Reconciling")["reason"] == "NotEnoughMemory"
+
+    await world.admin.patch(VIRTUAL_MACHINES, name, {"spec": {"memory": {"size": "256Mi"}}}, namespace)
+    running = await world.until_ready(name, namespace)
+    assert condition_of(running, "Scheduled")["reason"] == "Assigned"
+
+
+def _conditions_of(live: Manifest, manager: str) -> set[str]:
+    """The conditions that a manager owns."""
+    status = owned_fields(live, manager, "status").get("status") or {}
+    return {item["type"] for item in status.get("conditions") or []}
 
 
 async def test_a_missing_image_is_waited_for_with_a_near_name(world: OperatorWorld, namespace: str) -> None:

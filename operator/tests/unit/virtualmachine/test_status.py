@@ -86,6 +86,16 @@ READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
         "Stopped",
         ("False", "GuestShutdown"),
     ),
+    "a guest that powered itself off, was asked to start and waits for room": (
+        observed(
+            {
+                "assignment": {"epoch": 5, "hold": "GuestShutdown"},
+                "conditions": [{"type": "Scheduled", "status": "False", "reason": "NotEnoughMemory"}],
+            }
+        ),
+        "Pending",
+        ("False", "NotEnoughMemory"),
+    ),
     "a host that is not heard": (
         observed(RUNNING, host_lost="12:00:00 UTC"),
         "Unknown",

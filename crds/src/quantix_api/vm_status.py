@@ -20,6 +20,8 @@ Phase = Literal[
     "Unknown",
 ]
 Epoch = Annotated[int, Range(1)]
+# Far above all that is ever reached by counting, so that no host's word can bring epochs to their end
+MAX_CLAIM_EPOCH = 2**53
 
 
 class Assignment(ApiModel):
@@ -130,6 +132,11 @@ class Runtime(ApiModel):
     """What the host reports about the VM."""
 
     observed_epoch: Annotated[Count, Doc("The epoch of the assignment that the host acts on.")] = 0
+    claim_epoch: Annotated[
+        int | None,
+        Range(1, MAX_CLAIM_EPOCH),
+        Doc("The epoch that the VM's volumes know, where it is above the assignment's: that one is too old."),
+    ] = None
     started_at: Annotated[Time | None, Doc("When QEMU was started.")] = None
     handled_restart_at: Annotated[Time | None, Doc("The last spec.restart.at that was done.")] = None
     restarts: Annotated[Count, Doc("How often QEMU was started again after a failure.")] = 0

@@ -48,6 +48,10 @@ class ScriptedHostd:
     ignored: set[str] = field(default_factory=set)
     exits: dict[str, str] = field(default_factory=dict)
     """VMs (names) whose guest has ended by itself, with the reason of lastExit."""
+    floors: dict[str, int] = field(default_factory=dict)
+    """VMs (names) whose volumes were released under this epoch, whatever the API remembers."""
+    held: dict[str, int] = field(default_factory=dict)
+    """VMs (names) whose volumes this host holds under this epoch, with a guest that runs."""
     released: dict[str, int] = field(default_factory=dict)
     """UIDs of VMs that were released, with the epoch."""
 
@@ -116,6 +120,14 @@ class ScriptedHostd:
         assert vm.status.assignment is not None
         epoch = vm.status.assignment.epoch
         runtime: dict[str, Any] = {"observedEpoch": epoch}
+        if self.held.get(vm.metadata.name, 0) > epoch:
+            runtime |= {"domain": "Present", "claimEpoch": self.held[vm.metadata.name]}
+            await self._report_vm(live, runtime, ("False", "InternalError"), "Failed")
+            return
+        if (floor := self.floors.get(vm.metadata.name, 0)) >= epoch:
+            runtime |= {"domain": "Absent", "claimEpoch": floor if floor > epoch else None}
+            await self._report_vm(live, runtime, ("False", "Pending"), "Stopped")
+            return
         ends = vm.deleting or vm.spec.power_state == "Stopped" or vm.metadata.name in self.exits
         if ends or self.released.get(vm.metadata.uid) == epoch:
             self.released[vm.metadata.uid] = epoch

@@ -77,6 +77,27 @@ class Observed:
         return tuple(nic.port for nic in self.vm.status.nics if nic.port) if self.vm else ()
 
     @property
+    def known_claims(self) -> tuple[Claim, ...]:
+        """The claims of this cluster that there are."""
+        claims = [found.claim for found in self.claims if found.claim is not None]
+        return tuple(claim for claim in claims if claim.cluster_uid == self.facts.cluster_uid)
+
+    @property
+    def claim_epoch(self) -> int:
+        """The epoch that counts by the claims: that under which this host holds the deciding one, else the
+        highest that was released; for a VM without disks that of its domain. 0: none.
+
+        It is above the assignment's after the API was restored, and then it is right (ha.md, Ownership).
+        """
+        if not self.claims:
+            return self.domain_epoch
+        known = self.known_claims
+        holder = known[0].holder if known and known[0] == self.claims[0].claim else None
+        if holder is not None and holder.host == self.facts.name and known[0].vm_uid == self.uid:
+            return holder.epoch
+        return max((claim.floor for claim in known), default=0)
+
+    @property
     def places(self) -> tuple[VolumePlace, ...]:
         return tuple(claim.place for claim in self.claims)
 

@@ -206,8 +206,7 @@ def _plan_elsewhere(observed: Observed) -> Plan:
 
 def _is_spent(observed: Observed) -> bool:
     """Whether a claim says that this epoch was released, or is below its floor: it admits no start."""
-    claims = [found.claim for found in observed.claims if found.claim is not None]
-    return any(claim.holder is None and claim.floor >= observed.epoch for claim in claims)
+    return any(claim.holder is None and claim.floor >= observed.epoch for claim in observed.known_claims)
 
 
 def _claim_lost(observed: Observed) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantix_api.facts import Fact, render_conditions, subject_of
+from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.steps import Plan
@@ -50,6 +51,7 @@ def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...])
     record = plan.record
     runtime: dict[str, Any] = {
         "observedEpoch": observed.epoch,
+        "claimEpoch": _claim_epoch(observed),
         "startedAt": record.started_at or None,
         "handledRestartAt": record.handled_restart_at or None,
         "restarts": record.restarts,
@@ -61,6 +63,11 @@ def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...])
         "disks": _open_disks(observed) or None,
     }
     return {name: value for name, value in runtime.items() if value is not None}
+
+
+def _claim_epoch(observed: Observed) -> int | None:
+    epoch = min(observed.claim_epoch, MAX_CLAIM_EPOCH)
+    return epoch if epoch > observed.epoch else None
 
 
 def _domain(observed: Observed, plan: Plan) -> str | None:

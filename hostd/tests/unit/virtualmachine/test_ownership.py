@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.clients.claims import Claim, Holder
@@ -177,10 +179,12 @@ async def test_a_volume_whose_floor_is_higher_asks_for_a_higher_epoch(
     await vm.reconcile()
     assert hypervisor.calls == []
     assert vm.status["runtime"]["domain"] == "Absent"
+    assert vm.status["runtime"]["claimEpoch"] == 7
     assert "lastExit" not in vm.status["runtime"]
     vm.change("status", "assignment", value={"host": HOST, "epoch": 9})
     await vm.reconcile()
     assert vm.status["phase"] == "Running"
+    assert "claimEpoch" not in vm.status["runtime"]
     assert vm.root_claim.held_by(HOST, 9)
 
 
@@ -194,3 +198,60 @@ async def test_the_end_of_the_host_is_no_old_power_off_of_a_guest_that_still_wai
     await vm.reconcile()
     assert hypervisor.calls == []
     assert vm.status["runtime"]["lastExit"]["reason"] == "HostShutdown"
+
+
+async def test_an_api_that_was_restored_learns_the_epoch_of_a_running_guest_from_its_claim(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    await move_to_epoch(running, 5)
+    hypervisor.calls.clear()
+    running.change("status", "runtime", value={})
+    running.change("status", "assignment", value={"host": HOST, "epoch": 2})
+    await running.reconcile()
+    assert hypervisor.calls == []
+    runtime = running.status["runtime"]
+    assert (runtime["observedEpoch"], runtime["claimEpoch"], runtime["domain"]) == (2, 5, "Present")
+
+    running.change("status", "assignment", value={"host": HOST, "epoch": 5})
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert running.status["phase"] == "Running"
+    assert "claimEpoch" not in running.status["runtime"]
+
+
+async def test_an_api_that_was_restored_learns_the_epoch_of_a_guest_that_died_meanwhile(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    await move_to_epoch(running, 5)
+    hypervisor.found.clear()
+    running.world.records.forget(running.uid)
+    running.change("status", "assignment", value={"host": HOST, "epoch": 2})
+    with pytest.raises(TransientError):
+        await running.reconcile()
+    assert running.status["runtime"]["claimEpoch"] == 5
+
+    running.change("status", "assignment", value={"host": HOST, "epoch": 5})
+    await running.reconcile()
+    assert running.status["phase"] == "Running"
+    assert running.root_claim.held_by(HOST, 5)
+
+
+async def move_to_epoch(vm: VmHandle, epoch: int) -> None:
+    """Stop it and start it again under a later assignment."""
+    vm.change("spec", "powerState", value="Stopped")
+    await vm.reconcile()
+    vm.change("status", "assignment", value={"host": HOST, "epoch": epoch})
+    vm.change("spec", "powerState", value="Running")
+    await vm.reconcile()
+    assert vm.root_claim.held_by(HOST, epoch)
+
+
+async def test_a_volume_of_another_cluster_says_nothing_of_our_epochs(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    claim = vm.root_claim
+    vm.world.claims.compare_and_set(vm.root_place, claim, Claim(7, None, "", "another-cluster"))
+    with pytest.raises(TransientError, match="another-cluster"):
+        await vm.reconcile()
+    assert hypervisor.calls == []
+    assert "claimEpoch" not in vm.status["runtime"]

@@ -12,7 +12,7 @@ decided here is who keeps a host, who gives it up, who is held and who may ask f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -44,6 +44,8 @@ class VmFacts:
     restart_at: datetime | None = None
     handled_restart_at: datetime | None = None
     observed_epoch: int = 0
+    claim_epoch: int = 0
+    """The epoch of its volumes' claims, where hostd found it above the assignment's."""
     domain_absent: bool = False
     last_exit: str = ""
     deleting: bool = False
@@ -70,7 +72,7 @@ class Course:
 
 def next_epoch(vm: VmFacts) -> int:
     """Higher than every epoch that was ever heard of."""
-    return max(vm.seat.epoch, vm.observed_epoch) + 1
+    return max(vm.seat.epoch, vm.observed_epoch, vm.claim_epoch) + 1
 
 
 def course(vm: VmFacts, now: datetime) -> Course:
@@ -78,7 +80,7 @@ def course(vm: VmFacts, now: datetime) -> Course:
     if vm.seat.host is None:
         return _course_without_host(vm, now)
     if vm.deleting or not has_let_go(vm):
-        return Course(Step.KEEP, vm.seat)
+        return Course(Step.KEEP, _corrected(vm))
     hold = _hold_after(vm, now)
     seat = Seat(None, next_epoch(vm), hold)
     if vm.power_state == "Stopped":
@@ -94,6 +96,14 @@ def has_let_go(vm: VmFacts) -> bool:
     Before a start, and between a crash and the restart on the same host, it says no such thing.
     """
     return vm.observed_epoch == vm.seat.epoch and vm.domain_absent
+
+
+def _corrected(vm: VmFacts) -> Seat:
+    """The seat as the claims have it: the host holds them under a later epoch than an API remembers that was
+    restored. The assignment is corrected from the claim, never the reverse (ha.md, Ownership).
+    """
+    is_later = vm.observed_epoch == vm.seat.epoch < vm.claim_epoch
+    return replace(vm.seat, epoch=vm.claim_epoch) if is_later else vm.seat
 
 
 def _course_without_host(vm: VmFacts, now: datetime) -> Course:

@@ -98,6 +98,7 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
         restart_at=vm.spec.restart.at if vm.spec.restart else None,
         handled_restart_at=runtime.handled_restart_at,
         observed_epoch=runtime.observed_epoch,
+        claim_epoch=runtime.claim_epoch or 0,
         domain_absent=runtime.domain == "Absent",
         last_exit=runtime.last_exit.reason if runtime.last_exit else "",
         deleting=vm.deleting,

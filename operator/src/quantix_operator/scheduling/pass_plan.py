@@ -80,9 +80,9 @@ def _change(item: Candidate, taken: Course, decision: Decision | None) -> Change
             urgent = taken.seat != before
             return Change(item.vm, taken.seat, refusal, urgent, news=urgent or _is_news(item, refusal))
         seat = Seat(decision.host, next_epoch(item.facts))
-        return Change(item.vm, seat, _assigned(decision.host))
+        return Change(item.vm, seat, _scheduled(item.vm.metadata.name, seat))
     if taken.seat != before:
-        return Change(item.vm, taken.seat, _without_host(item.vm.metadata.name, taken.seat.hold))
+        return Change(item.vm, taken.seat, _scheduled(item.vm.metadata.name, taken.seat))
     return _said_again(item, taken)
 
 
@@ -91,14 +91,11 @@ def _said_again(item: Candidate, taken: Course) -> Change | None:
     said = item.vm.status.condition("Scheduled")
     if said is None or said.observed_generation == item.vm.metadata.generation or item.facts.deleting:
         return None
-    seat = taken.seat
-    if seat.host is not None:
-        scheduled = _assigned(seat.host)
-    elif taken.step is Step.HELD or item.facts.power_state == "Stopped":
-        scheduled = _without_host(item.vm.metadata.name, seat.hold)
-    else:
+    settled = taken.step in (Step.KEEP, Step.HELD) or item.facts.power_state == "Stopped"
+    if not settled:
         return None
-    return Change(item.vm, seat, scheduled, news=_is_news(item, scheduled))
+    scheduled = _scheduled(item.vm.metadata.name, taken.seat)
+    return Change(item.vm, taken.seat, scheduled, news=_is_news(item, scheduled))
 
 
 def _is_news(item: Candidate, scheduled: Fact) -> bool:
@@ -106,11 +103,10 @@ def _is_news(item: Candidate, scheduled: Fact) -> bool:
     return said is None or said.reason != scheduled.reason
 
 
-def _assigned(host: str) -> Fact:
-    return fact("Scheduled", "True", "Assigned", host=host)
-
-
-def _without_host(name: str, hold: str | None) -> Fact:
-    if hold is None:
+def _scheduled(name: str, seat: Seat) -> Fact:
+    """Scheduled of a VM that has this seat, whatever else it may want."""
+    if seat.host is not None:
+        return fact("Scheduled", "True", "Assigned", host=seat.host)
+    if seat.hold is None:
         return fact("Scheduled", "False", "NotWanted")
-    return fact("Scheduled", "False", "Held", what=_WHAT_HAPPENED[Hold(hold)], name=name)
+    return fact("Scheduled", "False", "Held", what=_WHAT_HAPPENED[Hold(seat.hold)], name=name)

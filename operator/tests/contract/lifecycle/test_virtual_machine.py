@@ -177,6 +177,20 @@ def _conditions_of(live: Manifest, manager: str) -> set[str]:
     return {item["type"] for item in status.get("conditions") or []}
 
 
+@pytest.mark.parametrize(("claims", "epoch"), [("floors", 41), ("held", 40)])
+async def test_an_api_that_forgot_epochs_learns_them_from_the_claims_at_once(
+    world: OperatorWorld, namespace: str, claims: str, epoch: int
+) -> None:
+    """As after a restore: the volumes know epoch 40, released or held by a guest that runs, and the API 1."""
+    name = f"restored-{claims}"
+    known: dict[str, int] = getattr(world.hosts["h1"], claims)
+    known[name] = 40
+    await world.apply(VIRTUAL_MACHINES, name, small(), namespace)
+    running = await world.until_ready(name, namespace)
+    assert running["status"]["assignment"] == {"host": "h1", "epoch": epoch}
+    assert "claimEpoch" not in running["status"]["runtime"]
+
+
 async def test_a_missing_image_is_waited_for_with_a_near_name(world: OperatorWorld, namespace: str) -> None:
     await world.apply(IMAGES, "debian-13", {"upload": {}}, namespace)
     disk = {"name": "root", "image": "debian-31"}

@@ -46,6 +46,26 @@ CASES: dict[str, tuple[VmFacts, Course]] = {
         replace(RUNNING, power_state="Stopped"),
         Course(Step.KEEP, Seat("h1", 4)),
     ),
+    "a VM that its host holds under a later epoch is given that one": (
+        replace(RUNNING, claim_epoch=9),
+        Course(Step.KEEP, Seat("h1", 9)),
+    ),
+    "what was corrected from the claim is corrected once": (
+        VmFacts(Seat("h1", 9), observed_epoch=4, claim_epoch=9),
+        Course(Step.KEEP, Seat("h1", 9)),
+    ),
+    "a claim that was said under an older assignment corrects nothing": (
+        replace(RUNNING, observed_epoch=3, claim_epoch=9),
+        Course(Step.KEEP, Seat("h1", 4)),
+    ),
+    "a VM that is deleted has its epoch corrected too, or its guest would stay": (
+        replace(RUNNING, claim_epoch=9, deleting=True),
+        Course(Step.KEEP, Seat("h1", 9)),
+    ),
+    "a VM whose volumes were released under a later epoch is placed above it": (
+        replace(ENDED, claim_epoch=9),
+        Course(Step.PLACE, Seat(None, 10)),
+    ),
     "a stopped VM gives up its host": (
         replace(ENDED, power_state="Stopped"),
         Course(Step.GIVE_UP, FREE),
@@ -120,6 +140,7 @@ def test_course(case: str) -> None:
 
 def test_a_new_epoch_is_above_everything_ever_heard_of() -> None:
     assert next_epoch(replace(NEW, observed_epoch=9)) == 10
+    assert next_epoch(replace(NEW, observed_epoch=9, claim_epoch=12)) == 13
 
 
 facts = st.builds(
@@ -135,6 +156,7 @@ facts = st.builds(
     restart_at=st.sampled_from([None, EARLIER, LATER]),
     handled_restart_at=st.sampled_from([None, EARLIER]),
     observed_epoch=st.integers(0, 3),
+    claim_epoch=st.integers(0, 5),
     domain_absent=st.booleans(),
     last_exit=st.sampled_from(["", "Requested", "GuestShutdown", "HostShutdown", "Crashed", "Killed"]),
     deleting=st.booleans(),

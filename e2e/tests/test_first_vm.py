@@ -125,6 +125,19 @@ def test_kubectl_is_a_first_class_tool(view: MachineView, web: Manifest) -> None
     assert view.get("virtualmachine", "web-1")["metadata"]["uid"] == web["metadata"]["uid"]
 
 
+def test_kubectl_waits_for_no_condition_that_a_change_leaves_true(view: MachineView, web: Manifest) -> None:
+    grace_s = web["spec"]["gracePeriodSeconds"] % 60 + 1
+    view.patch("vm", "web-1", {"spec": {"gracePeriodSeconds": grace_s}})
+    for wanted in ("Scheduled", "VolumesReady", "NetworkReady", "Ready", "Protected=False"):
+        view.machine.kubectl("wait", f"--for=condition={wanted}", "vm/web-1", "--timeout=30s")
+
+
+def test_kubectl_explains_what_is_not_built(view: MachineView) -> None:
+    explained = view.machine.kubectl("explain", "vm.spec.watchdog").stdout
+    assert "Not built yet" in explained
+    assert "Not built yet" not in view.machine.kubectl("explain", "vm.spec.powerState").stdout
+
+
 def test_stopping_and_starting_keeps_the_addresses(view: MachineView, web: Manifest) -> None:
     view.patch("vm", "web-1", {"spec": {"powerState": "Stopped"}})
     stopped = view.wait_ready("web-1", reason="Stopped")

@@ -1,9 +1,11 @@
 """`qx up` on a fresh machine, again, interrupted, down and away: what a user sees, and what is left."""
 
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +102,27 @@ def test_down_shuts_the_guest_down_and_up_starts_it_again(machine: Machine) -> N
     assert after["status"]["runtime"]["lastExit"]["reason"] == "HostShutdown"
     with guest_console(machine, VM) as console:
         console.run(f"dd if=/dev/vda skip={SECTOR} bs=512 count=1 2>/dev/null; echo", until=MARK)
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_restored_api_starts_the_vm_above_the_epochs_that_it_forgot(
+    machine: Machine, tmp_path: Path
+) -> None:
+    view, data, backup = MachineView(machine), machine.layout.data / "controlplane", tmp_path / "backup"
+    machine.down()
+    shutil.copytree(data, backup)
+    machine.up()
+    for state in ("Stopped", "Running") * 2:
+        view.patch("vm", VM, {"spec": {"powerState": state}})
+        forgotten = view.wait_ready(VM, reason=state)
+    machine.down()
+    shutil.rmtree(data)
+    shutil.copytree(backup, data)
+    assert f"{VM} is Running at {ipv4(forgotten)}" in machine.up()
+    after = view.wait_ready(VM, reason="Running")
+    assert after["metadata"]["uid"] == forgotten["metadata"]["uid"]
+    assert after["status"]["assignment"]["epoch"] > forgotten["status"]["assignment"]["epoch"]
+    assert len(view.qemus(after["metadata"]["uid"])) == 1
 
 
 @pytest.mark.usefixtures("first_run")

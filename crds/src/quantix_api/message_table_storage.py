@@ -189,6 +189,12 @@ _POOLS = (
     Template(
         "Unreachable",
         "StoragePool",
+        "{path} is not built yet, so no host reaches it.",
+        "make a pool with spec.dir",
+    ),
+    Template(
+        "Unreachable",
+        "StoragePool",
         "No host reaches it. Said: {said}.",
         "correct its place, or bring it back",
     ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from quantix_api import StoragePool
 from quantix_api.facts import Fact, fact
+from quantix_api.not_built import refused_parts
 from quantix_api.quantities import UNIT_BYTES, format_size
 
 
@@ -77,6 +78,8 @@ def _ready(observed: Observed) -> Fact:
     reaching = [report for report in observed.reports if report.reached]
     if observed.elder_default:
         return fact("Ready", "False", "DefaultConflict", other=observed.elder_default)
+    for path in refused_parts(observed.pool.spec):
+        return fact("Ready", "False", "Unreachable", path=path)
     if not observed.reports:
         return fact("Ready", "False", "NoHost")
     if reaching:

@@ -35,6 +35,13 @@ def test_ready(case: str) -> None:
     assert fenceable.reason == "LocalStorage"
 
 
+def test_a_pool_of_a_sort_that_is_not_built_says_so() -> None:
+    ceph = StoragePool.parse({"metadata": {"name": "ceph"}, "spec": {"rbd": {"pool": "quantix"}}})
+    ready, _ = pool_facts(Observed(ceph, [Report("h1", None)]))
+    assert (ready.status, ready.reason) == ("False", "Unreachable")
+    assert ready.message.startswith("spec.rbd is not built yet, so no host reaches it.")
+
+
 def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
     reports = [REACHED, Report("h2", True, 100 * GIB, 90 * GIB)]
     figures = pool_figures(Observed(LOCAL, reports, "", 2, 20 * GIB))

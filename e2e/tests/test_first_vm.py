@@ -132,6 +132,28 @@ def test_kubectl_waits_for_no_condition_that_a_change_leaves_true(view: MachineV
         view.machine.kubectl("wait", f"--for=condition={wanted}", "vm/web-1", "--timeout=30s")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "namespace", "there", "back"),
+    [
+        ("volume", "web-1-root", "default", {"deletionProtection": True}, {"deletionProtection": False}),
+        ("image", "tiny", SHARED, {"deletionProtection": True}, {"deletionProtection": False}),
+        ("network", "default", SHARED, {"multicast": "Snooping"}, {"multicast": "Flood"}),
+        ("storagepool", "local", "default", {"overcommitPercent": 201}, {"overcommitPercent": 200}),
+        ("schedulingpolicy", "default", "default", {"balancer": {"mode": "Off"}}, {"balancer": None}),
+        ("host", "box", "default", {"reserved": {"cpus": 0}}, {"reserved": None}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.usefixtures("web")
+def test_kubectl_waits_for_no_object_that_a_change_leaves_ready(
+    view: MachineView, kind: str, name: str, namespace: str, there: Manifest, back: Manifest
+) -> None:
+    for spec in (there, back):
+        view.patch(kind, name, {"spec": spec}, namespace)
+        wait = ("wait", "--for=condition=Ready", f"{kind}/{name}", "-n", namespace, "--timeout=30s")
+        view.machine.kubectl(*wait)
+
+
 def test_kubectl_explains_what_is_not_built(view: MachineView) -> None:
     explained = view.machine.kubectl("explain", "vm.spec.watchdog").stdout
     assert "Not built yet" in explained

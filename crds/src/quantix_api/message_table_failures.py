@@ -35,7 +35,7 @@ _HOST_FAILURES = (
         "VirtualMachine, HostRecovery",
         "{host} is silent, but nothing proves it stopped: {why}. "
         "Starting its VMs elsewhere could destroy their disks.",
-        "switch {host} off by hand, then qx host confirm-dead {host}",
+        "switch {host} off by hand, then set spec.confirmedDead of its HostRecovery",
     ),
     Template(
         "FencingHeld",

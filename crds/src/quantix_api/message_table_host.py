@@ -74,10 +74,13 @@ _SCHEDULABLE = (
         "Cordoned",
         "Host",
         "Its spec.unschedulable is true, so it takes no new VMs.",
-        "qx host uncordon {host}",
+        "set spec.unschedulable of host {host} to false",
     ),
     Template(
-        "Maintenance", "Host", "It is in maintenance, so it takes no new VMs.", "qx host activate {host}"
+        "Maintenance",
+        "Host",
+        "It is in maintenance, so it takes no new VMs.",
+        "set spec.maintenance of host {host} to false",
     ),
     Template(
         "Flapping",

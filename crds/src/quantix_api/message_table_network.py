@@ -118,7 +118,7 @@ _NETWORKS = (
         "SuspiciousDeletion",
         "Network, Router, SecurityGroup",
         "{count} of {all} entries would be removed though nobody deleted their objects; nothing is removed.",
-        "check that no object was lost; qx doctor goes on",
+        "apply them again if they were lost; otherwise nothing, the entries do no harm",
     ),
 )
 

@@ -47,7 +47,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "NameTaken",
         "refusal",
         "A VM {name} exists here since {age}.",
-        "another name, or qx vm set {name}",
+        "another name, or kubectl edit vm {name}",
     ),
     Template(
         "NotAllowed",
@@ -59,7 +59,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "APIUnreachable",
         "client",
         "The API at {address} {what}; running VMs are not affected.",
-        "qx doctor on a control-plane host",
+        "read the log of the control plane on its machine",
     ),
     Template("Accepted", "InstanceType, HAPolicy, SchedulingPolicy", "It counts."),
 )

@@ -41,7 +41,7 @@ _PLACEMENT = (
         "QuotaExceeded",
         "refusal",
         "Namespace {namespace} may have {limit} and has {used}.",
-        "delete one, or have the quota raised (qx namespace show {namespace})",
+        "delete one, or have the quota raised (kubectl describe quota -n {namespace})",
     ),
     Template("NotWanted", "VirtualMachine", "It is stopped, so it needs no host."),
     Template(
@@ -67,7 +67,7 @@ _LIFE = (
         "Stopping",
         "VirtualMachine",
         "The guest was asked to shut down; it is stopped by force after {seconds} s.",
-        "qx vm stop {name} --force stops it at once",
+        "qx vm stop {name} --now pulls the plug",
     ),
     Template("Stopping", "VirtualMachine", "{host} is stopping it.", NOTHING_TO_DO),
     Template("Restarting", "VirtualMachine", "{host} is restarting it.", NOTHING_TO_DO),
@@ -78,7 +78,7 @@ _LIFE = (
         "InternalError",
         "every kind",
         "Something went wrong that should not be possible. Said: {said}.",
-        "report it with qx support-bundle; it is tried again meanwhile",
+        "report it with the logs of operator and hostd; it is tried again meanwhile",
     ),
     Template(
         "RestartRequired",
@@ -165,13 +165,13 @@ _GUEST = (
         "GuestPanicked",
         "VirtualMachine",
         "The guest's kernel stopped with a panic.",
-        "qx vm log {name} shows its last words",
+        "qx vm console {name} shows its last words, once it runs again",
     ),
     Template(
         "QEMUCrashed",
         "VirtualMachine",
         "QEMU ended {times} times in {minutes} min; next start at {at}. Said: {said}.",
-        "qx vm explain {name}; report it with qx support-bundle",
+        "qx vm explain {name}; report it with the log of hostd",
     ),
     Template(
         "QEMUCrashed",

@@ -106,12 +106,12 @@ BINDING = [
         "QuotaExceeded",
         {"namespace": "dev", "limit": "20 VMs", "used": 20},
         "Namespace dev may have 20 VMs and has 20. "
-        "Try: delete one, or have the quota raised (qx namespace show dev).",
+        "Try: delete one, or have the quota raised (kubectl describe quota -n dev).",
     ),
     (
         "NameTaken",
         {"name": "web-1", "age": "3 d"},
-        "A VM web-1 exists here since 3 d. Try: another name, or qx vm set web-1.",
+        "A VM web-1 exists here since 3 d. Try: another name, or kubectl edit vm web-1.",
     ),
     (
         "NotAllowed",
@@ -123,7 +123,7 @@ BINDING = [
         "APIUnreachable",
         {"address": "10.0.0.10:6443", "what": "refused the connection"},
         "The API at 10.0.0.10:6443 refused the connection; running VMs are not affected. "
-        "Try: qx doctor on a control-plane host.",
+        "Try: read the log of the control plane on its machine.",
     ),
     (
         "KVMUnusable",
@@ -141,7 +141,7 @@ BINDING = [
         {"host": "h3", "why": "no BMC, and pool nfs cannot fence"},
         "h3 is silent, but nothing proves it stopped: no BMC, and pool nfs cannot fence. "
         "Starting its VMs elsewhere could destroy their disks. "
-        "Try: switch h3 off by hand, then qx host confirm-dead h3.",
+        "Try: switch h3 off by hand, then set spec.confirmedDead of its HostRecovery.",
     ),
     (
         "FencingHeld",
@@ -170,7 +170,7 @@ BINDING = [
         "QEMUCrashed",
         {"times": 3, "minutes": 5, "at": "14:40", "said": '"…"', "name": "web-1"},
         'QEMU ended 3 times in 5 min; next start at 14:40. Said: "…". '
-        "Try: qx vm explain web-1; report it with qx support-bundle.",
+        "Try: qx vm explain web-1; report it with the log of hostd.",
     ),
 ]
 # Kinds and conditions that nothing writes yet; their messages come with them

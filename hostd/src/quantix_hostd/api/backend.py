@@ -51,6 +51,8 @@ class Backend:
         manifest = self.stores[resource].get(key)
         if manifest is None:
             raise PermanentError(
-                "NotHere", f"{resource.kind} {key} is not on host {self.host}", "look where it is: qx list"
+                "NotHere",
+                f"{resource.kind} {key} is not on host {self.host}",
+                f"qx explain {resource.kind.lower()}/{key.rpartition('/')[2]} says where it is",
             )
         return manifest

@@ -58,7 +58,7 @@ class HostIdentity:
             raise PermanentError(
                 "NotJoined",
                 f"This host has no valid certificate and no bootstrap token ({bootstrap} is missing)",
-                "qx up on the control plane's machine, or qx host add --print there",
+                "make up on the control plane's machine makes one",
             )
         log.info("joining", host=self._name, bootstrap=str(bootstrap))
         await self._obtain(bootstrap)

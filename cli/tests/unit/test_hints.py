@@ -1,0 +1,133 @@
+"""No message, hint or help text names a command that this version does not have.
+
+The commands are taken out of the texts of the sources and resolved against the grammar, with their flags.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from quantix_api.messages import TABLE
+from quantix_cli.grammar import COMMANDS, NOUNS, Root
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+SOURCES = [*CHECKOUT.glob("*/src"), CHECKOUT / "controlplane"]
+MAKE_TARGETS = set(re.findall(r"^([a-z0-9]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+COMMAND = re.compile(r"(?<![\w/.-])(qx|make) ([A-Za-z<{-][\w{}<>-]*)(?:[ ]([\w{}<>-]+))?([^,;.()·`]*)")
+# words that follow "qx" and "make" where they are part of a sentence
+PROSE = {
+    "qx": {"offer", "or", "and", "NOUN", "up:", "may"},
+    "make": {"a", "an", "any", "clean:", "it", "keys", "room", "sense", "the"},
+}
+ANY = "<any>"
+"""Stands for a value that is filled in at run time."""
+
+
+def texts(source: Path) -> Iterator[str]:
+    """Every string of a module that is not a docstring, f-strings in one piece."""
+    tree = ast.parse(source.read_text())
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(id(node.value))
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in node.values}
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else ANY for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+            yield node.value
+
+
+def helps() -> Iterator[str]:
+    """The help of `qx`, of every noun and of every command."""
+    root = Root("qx", help="")
+    context = click.Context(root, info_name="qx")
+    for word in root.list_commands(context):
+        command = root.get_command(context, word)
+        assert command is not None
+        inner = click.Context(command, info_name=word, parent=context)
+        yield command.get_help(inner)
+        if isinstance(command, click.Group):
+            for verb in command.list_commands(inner):
+                known = command.get_command(inner, verb)
+                assert known is not None
+                yield known.get_help(click.Context(known, info_name=verb, parent=inner))
+
+
+def what_is_wrong(text: str) -> list[str]:
+    """The commands in `text` that do not exist."""
+    found = []
+    for match in COMMAND.finditer(" ".join(text.split())):
+        program, first, second, rest = match.groups()
+        if first in PROSE[program]:
+            continue
+        if program == "make":
+            wrong = first not in MAKE_TARGETS
+        else:
+            wrong = not is_a_command(first, second or "", rest)
+        if wrong:
+            found.append(match[0].strip())
+    return found
+
+
+def is_a_command(first: str, second: str, rest: str) -> bool:
+    """Whether `qx FIRST SECOND` exists and has the flags in `rest`."""
+    if first.startswith(("-", "<", "{")):
+        return first in ("--help", "-h") or not first.startswith("-")
+    root = Root("qx")
+    context = click.Context(root, info_name="qx")
+    command = root.get_command(context, first)
+    if isinstance(command, click.Group):
+        if second.startswith(("<", "{")) or second in ("", "VERB"):
+            return True
+        command = command.get_command(click.Context(command, parent=context), second)
+    if command is None:
+        return False
+    flags = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+    return {word for word in f"{second} {rest}".split() if re.fullmatch("--[a-z-]+", word)} <= flags
+
+
+@pytest.mark.parametrize("template", TABLE, ids=lambda t: f"{t.reason}-{t.where}")
+def test_every_message_names_commands_that_exist(template: object) -> None:
+    assert what_is_wrong(f"{template.sentence}; {template.hint}") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [path for folder in SOURCES for path in sorted(folder.rglob("*.py"))],
+    ids=lambda path: str(path.relative_to(CHECKOUT)),
+)
+def test_every_text_in_the_sources_names_commands_that_exist(source: Path) -> None:
+    assert [wrong for text in texts(source) for wrong in what_is_wrong(text)] == []
+
+
+def test_every_help_text_and_the_readme_name_commands_that_exist() -> None:
+    code = re.findall(r"`([^`]+)`|^\$ (.*)$", (CHECKOUT / "README.md").read_text(), re.MULTILINE)
+    assert [wrong for text in helps() for wrong in what_is_wrong(text)] == []
+    assert [wrong for pair in code for wrong in what_is_wrong("".join(pair))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("qx doctor on a control-plane host", ["qx doctor on a control-plane host"]),
+        ("report it with qx support-bundle; it goes on", ["qx support-bundle"]),
+        ("qx vm stop web-1 --force stops it", ["qx vm stop web-1 --force stops it"]),
+        ("qx vm stop {name} --now pulls the plug, or make up", []),
+        ("make install", ["make install"]),
+        (f"qx vm {ANY} NAME", []),
+        ("what forms and qx offer; make a new one", []),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(text: str, wrong: list[str]) -> None:
+    assert what_is_wrong(text) == wrong
+
+
+def test_the_grammar_has_a_place_for_every_word() -> None:
+    assert all(verbs for _, verbs in NOUNS.values())
+    assert all(":" in place for place in COMMANDS.values())

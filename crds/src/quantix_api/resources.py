@@ -103,6 +103,7 @@ QUANTIX_RESOURCES: tuple[Resource, ...] = (
 )
 """All kinds that we define, in the order in which documents list them."""
 
+# Kinds of Kubernetes itself
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS = Resource("", "v1", "secrets", "Secret", namespaced=True)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
@@ -156,3 +157,28 @@ SUBJECT_ACCESS_REVIEWS = Resource(
 SELF_SUBJECT_ACCESS_REVIEWS = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
 )
+
+KUBERNETES_RESOURCES: tuple[Resource, ...] = (
+    NAMESPACES,
+    SECRETS,
+    CONFIG_MAPS,
+    SERVICE_ACCOUNTS,
+    LEASES,
+    EVENTS,
+    CSRS,
+    ROLES,
+    ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    VALIDATING_POLICIES,
+    VALIDATING_POLICY_BINDINGS,
+    MUTATING_POLICIES,
+    MUTATING_POLICY_BINDINGS,
+    TOKEN_REVIEWS,
+    SUBJECT_ACCESS_REVIEWS,
+    SELF_SUBJECT_ACCESS_REVIEWS,
+)
+"""The kinds of Kubernetes itself that we write, read or ask with."""
+
+ALL_RESOURCES: tuple[Resource, ...] = (*QUANTIX_RESOURCES, *KUBERNETES_RESOURCES)

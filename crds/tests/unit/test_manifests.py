@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quantix_api import resources
 from quantix_api.admission import message_expression
 from quantix_api.errors import InvariantError
 from quantix_api.installation import all_manifests, stage_manifests
@@ -96,3 +97,8 @@ def test_a_message_becomes_the_expression_that_builds_it() -> None:
 def test_a_message_without_such_fields_is_an_error() -> None:
     with pytest.raises(InvariantError, match="no message KVMUnusable"):
         message_expression("KVMUnusable", machine="x")
+
+
+def test_every_kind_that_is_named_is_in_a_list() -> None:
+    named = {id(value) for value in vars(resources).values() if isinstance(value, resources.Resource)}
+    assert named == {id(resource) for resource in resources.ALL_RESOURCES}

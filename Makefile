@@ -19,7 +19,7 @@ down: ## stop Quantix; guests are shut down cleanly, data is kept
 	@if [ -x $(VENV)/qx ]; then $(VENV)/qx down; else echo "Quantix is not set up here; nothing to stop."; fi
 
 clean: ## remove all that make up made, data included; packages stay
-	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_cli.up.clean && rm -rf .venv; fi
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_cli.up.stop.clean && rm -rf .venv; fi
 
 prepare:
 	@$(BOOTSTRAP) prepare

@@ -1,14 +1,13 @@
-"""Which cluster a command talks to, and why that one. Reads only the environment that it is given."""
+"""Which cluster a command talks to, and why that one. Reads only the settings that it is given."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quantix_api.layout import Layout
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -20,22 +19,22 @@ class Target:
     why: str
 
 
-def choose(flag: str | None, context: str | None, environment: Mapping[str, str]) -> Target:
+def choose(flag: str | None, context: str | None, settings: Settings) -> Target:
     """The first of: --kubeconfig, QUANTIX_KUBECONFIG, KUBECONFIG, this host's own, ~/.kube/config.
 
     Raises CommandError (7) when there is none.
     """
     for value, why in (
-        (flag, "--kubeconfig names it"),
-        (environment.get("QUANTIX_KUBECONFIG"), "QUANTIX_KUBECONFIG names it"),
-        (environment.get("KUBECONFIG", "").split(os.pathsep)[0], "KUBECONFIG names it"),
+        (Path(flag) if flag else None, "--kubeconfig names it"),
+        (settings.quantix_kubeconfig, "QUANTIX_KUBECONFIG names it"),
+        (settings.kubeconfig, "KUBECONFIG names it"),
     ):
-        if value:
-            return Target(_readable(Path(value).expanduser(), why), context, why)
-    own = Layout(Path(environment.get("QUANTIX_ROOT") or "/")).admin_kubeconfig
+        if value is not None:
+            return Target(_readable(value.expanduser(), why), context, why)
+    own = settings.layout.admin_kubeconfig
     if os.access(own, os.R_OK):
         return Target(own, context, "it is this host's own")
-    home = Path(environment.get("HOME", "/root")) / ".kube/config"
+    home = (settings.home or Path("/root")) / ".kube/config"
     if os.access(home, os.R_OK):
         return Target(home, context, "it is yours (~/.kube/config)")
     raise CommandError(

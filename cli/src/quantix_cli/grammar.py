@@ -39,8 +39,8 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
 COMMANDS: Mapping[str, str] = {
     "status": "quantix_cli.commands.status:status_command",
     "explain": "quantix_cli.commands.explaining:explain_any_command",
-    "up": "quantix_cli.up.command:up_command",
-    "down": "quantix_cli.up.command:down_command",
+    "up": "quantix_cli.commands.up:up_command",
+    "down": "quantix_cli.commands.down:down_command",
     "version": "quantix_cli.commands.version:version_command",
 }
 _VERB_ALIASES = {"ls": "list", "rm": "delete"}

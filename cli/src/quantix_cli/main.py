@@ -8,9 +8,10 @@ import traceback
 
 import click
 
+from quantix_api.errors import QuantixError
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import Root
-from quantix_cli.terminal import detect
+from quantix_cli.settings import read_settings
 
 
 @click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,14 +24,18 @@ def qx() -> None:
 
 def main() -> None:
     """Run `qx` and exit with a code of `exits.Exit`."""
-    terminal = detect(os.environ, no_color="--no-color" in sys.argv)
+    settings = read_settings(os.environ, no_color="--no-color" in sys.argv)
+    terminal = settings.terminal
     try:
-        code = qx.main(standalone_mode=False)
+        code = qx.main(standalone_mode=False, obj=settings)
     except CommandError as error:
         terminal.error(error.message, error.hint)
         if error.__cause__ is not None and {"-v", "--verbose"} & set(sys.argv):
             terminal.note(f"Said: {terminal.plain(str(error.__cause__))}")
         code = error.exit_code
+    except QuantixError as error:
+        terminal.error(error.message, error.hint)
+        code = Exit.FAILED
     except click.ClickException as error:
         hint = f"{error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
         terminal.error(error.format_message(), hint)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from quantix_api.layout import Layout
 from quantix_cli import cluster
-from quantix_cli.terminal import Terminal, detect
+from quantix_cli.settings import Settings
+from quantix_cli.terminal import Terminal
 
 T = TypeVar("T")
 
@@ -23,7 +21,8 @@ _OPTIONS = (
     click.option("-n", "--namespace", metavar="NS", help="Namespace; default: the context's, else default."),
     click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace."),
     click.option("-y", "--yes", is_flag=True, help="Answer every question with yes."),
-    click.option("--no-color", is_flag=True, help="No colour."),
+    # what went wrong before an option was parsed is coloured, too: `main` looks for it
+    click.option("--no-color", is_flag=True, expose_value=False, help="No colour."),
     click.option("-v", "--verbose", is_flag=True, help="Show the server's own words with an error."),
     click.option("--timeout", "timeout_s", type=float, default=300.0, metavar="SECONDS", show_default=True,
                  help="How long to wait for work to end."),
@@ -35,7 +34,7 @@ _API_TIMEOUT_S = 3.0
 class Invocation:
     """One call of `qx`: where it goes and how it talks."""
 
-    terminal: Terminal
+    settings: Settings
     kubeconfig: str | None
     context: str | None
     namespace: str | None
@@ -45,19 +44,19 @@ class Invocation:
     timeout_s: float
 
     @property
-    def layout(self) -> Layout:
-        return Layout(Path(os.environ.get("QUANTIX_ROOT") or "/"))
+    def terminal(self) -> Terminal:
+        return self.settings.terminal
 
     def run(self, command: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         """Run `command` with a `Session` of the chosen cluster."""
         from quantix_cli.session import Session, run  # aiohttp costs 0.2 s that --help must not pay
 
-        target = cluster.choose(self.kubeconfig, self.context, os.environ)
+        target = cluster.choose(self.kubeconfig, self.context, self.settings)
 
         async def with_session(api: Any) -> T:
             namespace = None if self.all_namespaces else self.namespace or api.access.namespace or "default"
             session = Session(
-                api, self.terminal, self.layout, target, namespace, self.assume_yes, self.timeout_s
+                api, self.terminal, self.settings.layout, target, namespace, self.assume_yes, self.timeout_s
             )
             return await command(session)
 
@@ -69,9 +68,8 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def with_invocation(*args: Any, **given: Any) -> Any:
-        terminal = detect(os.environ, no_color=given.pop("no_color"))
         invocation = Invocation(
-            terminal=terminal,
+            settings=click.get_current_context().obj,
             kubeconfig=given.pop("kubeconfig"),
             context=given.pop("context"),
             namespace=given.pop("namespace"),

@@ -11,6 +11,7 @@ from quantix_cli.escapes import EscapeScanner, parse_escape
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import COMMANDS, NOUNS, unknown
 from quantix_cli.selection import pick
+from quantix_cli.settings import read_settings
 
 VMS: list[dict[str, Any]] = [
     {"metadata": {"name": n, "namespace": "default"}} for n in ("db-1", "web-1", "web-2")
@@ -63,15 +64,15 @@ def test_each_kubeconfig_comes_before_the_next(tmp_path: Path) -> None:
     for file in files.values():
         file.write_text("")
     environment = {"QUANTIX_KUBECONFIG": str(files["own"]), "KUBECONFIG": str(files["kube"])}
-    assert choose(str(files["flag"]), None, environment).kubeconfig == files["flag"]
-    assert choose(None, None, environment).kubeconfig == files["own"]
+    assert choose(str(files["flag"]), None, read_settings(environment)).kubeconfig == files["flag"]
+    assert choose(None, None, read_settings(environment)).kubeconfig == files["own"]
     del environment["QUANTIX_KUBECONFIG"]
-    assert choose(None, None, environment).kubeconfig == files["kube"]
+    assert choose(None, None, read_settings(environment)).kubeconfig == files["kube"]
 
 
 def test_without_any_cluster_the_way_out_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError) as raised:
-        choose(None, None, {"QUANTIX_ROOT": str(tmp_path), "HOME": str(tmp_path)})
+        choose(None, None, read_settings({"QUANTIX_ROOT": str(tmp_path), "HOME": str(tmp_path)}))
     assert raised.value.exit_code is Exit.UNREACHABLE
     assert "make up" in raised.value.hint
 

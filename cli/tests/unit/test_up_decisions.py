@@ -15,15 +15,19 @@ import quantix_api
 from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
-from quantix_cli.up import clean, credentials, defaults, kvm, links, machine, manifests, packages, subnets
-from quantix_cli.up.network_databases import parse_map
-from quantix_cli.up.settings import CHECKOUT, read_settings
-from quantix_cli.up.site import complaint
+from quantix_cli.settings import read_settings
+from quantix_cli.up import links
+from quantix_cli.up.prepare import kvm, machine, packages
+from quantix_cli.up.run.runner import require_root
+from quantix_cli.up.settings import CHECKOUT, judge_settings
+from quantix_cli.up.start import credentials, defaults, manifests, subnets
+from quantix_cli.up.start.network_databases import parse_map
+from quantix_cli.up.start.site import complaint
+from quantix_cli.up.stop import clean
 
 GIB = 2**30
-SETTINGS = read_settings({})
+SETTINGS = judge_settings(read_settings({}))
 FIT = machine.MachineFacts(
-    is_root=True,
     system="debian",
     version="12",
     machine="x86_64",
@@ -42,10 +46,6 @@ def test_a_fit_machine_is_described_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        (
-            replace(FIT, is_root=False),
-            "make up needs root: it installs packages and starts VMs. Try: sudo make up.",
-        ),
         (replace(FIT, version="11"), "Debian 11 is not supported; 12 and 13 are."),
         (
             replace(FIT, system="ubuntu", version="24.04"),
@@ -69,6 +69,13 @@ def test_an_unfit_machine_is_told_why_and_what_to_do(facts: machine.MachineFacts
     assert str(caught.value) == sentence
 
 
+def test_nobody_but_root_gets_anywhere() -> None:
+    require_root("make up", "installs packages and starts VMs", 0)
+    with pytest.raises(PermanentError) as caught:
+        require_root("make up", "installs packages and starts VMs", 1000)
+    assert str(caught.value) == "make up needs root: it installs packages and starts VMs. Try: sudo make up."
+
+
 def test_a_machine_that_is_set_up_needs_little_more_disk() -> None:
     machine.judge_machine(replace(FIT, is_installed=True, free_disk_bytes=2 * GIB), SETTINGS)
 
@@ -78,7 +85,7 @@ def test_a_machine_that_is_set_up_needs_little_more_disk() -> None:
 )
 def test_settings_that_cannot_be_are_refused(environment: dict[str, str]) -> None:
     with pytest.raises(PermanentError):
-        read_settings(environment)
+        judge_settings(read_settings(environment))
 
 
 def test_the_first_subnet_that_nothing_uses_is_taken() -> None:
@@ -227,7 +234,7 @@ def test_only_our_own_drop_ins_are_removed(tmp_path: Path) -> None:
 
 
 def test_links_of_others_are_never_ours(tmp_path: Path) -> None:
-    settings = read_settings({"QUANTIX_CACHE": str(tmp_path / "cache")})
+    settings = judge_settings(read_settings({"QUANTIX_CACHE": str(tmp_path / "cache")}))
     foreign, ours, file = tmp_path / "foreign", tmp_path / "ours", tmp_path / "file"
     foreign.symlink_to("/usr/bin/kubectl")
     ours.symlink_to(tmp_path / "cache/controlplane/abc/quantix-controlplane")
@@ -284,3 +291,16 @@ def test_a_switch_in_this_network_namespace_keeps_its_devices(
         (tmp_path / pid / "comm").write_text(comm + "\n")
         (tmp_path / pid / "ns/net").symlink_to(net)
     assert clean.is_switch_running(tmp_path) is runs
+
+
+def test_the_links_of_the_machines_own_installation_go_where_its_user_looks(tmp_path: Path) -> None:
+    given = {"HOME": str(tmp_path), "PATH": str(tmp_path / "bin")}
+    wanted = links.wanted(judge_settings(read_settings(given)), Path("/cache/controlplane"))
+    assert wanted[links.BIN / "kubectl"] == Path("/cache/controlplane")
+    assert wanted[tmp_path / ".kube/config"] == Path("/etc/quantix/admin.kubeconfig")
+    kubectl = tmp_path / "bin/kubectl"
+    kubectl.parent.mkdir()
+    kubectl.touch(0o755)
+    assert links.BIN / "kubectl" not in links.wanted(
+        judge_settings(read_settings(given)), Path("/cache/controlplane")
+    )

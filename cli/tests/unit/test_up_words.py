@@ -10,11 +10,11 @@ import pytest
 
 from quantix_api.errors import PermanentError
 from quantix_cli.terminal import Terminal
-from quantix_cli.up.progress import Activity, Progress
-from quantix_cli.up.steps import Outcome, Step, StepFailed, run_steps
-from quantix_cli.up.stopping import summary
-from quantix_cli.up.uplog import UpLog
-from quantix_cli.up.words import about, duration, gibibytes
+from quantix_cli.up.run.progress import Activity, Progress
+from quantix_cli.up.run.steps import Outcome, Step, StepFailed, run_steps
+from quantix_cli.up.run.uplog import UpLog
+from quantix_cli.up.run.words import about, duration, gibibytes
+from quantix_cli.up.stop.stopping import summary
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 SCREEN = Terminal(is_tty=True, colour=False, unicode=True, width=80)

@@ -22,7 +22,7 @@ from typing import Self
 
 from quantix_api.layout import Layout
 from quantix_cli.guestimage.build import ensure_image
-from quantix_cli.up.clean import guest_processes
+from quantix_cli.up.stop.clean import guest_processes
 from quantix_lab.control_plane import build_control_plane
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -141,7 +141,7 @@ class Machine:
 
     def clean(self, *, check: bool = True) -> str:
         """What `make clean` runs; what it printed."""
-        return self.run(sys.executable, "-m", "quantix_cli.up.clean", timeout_s=300, check=check).stdout
+        return self.run(sys.executable, "-m", "quantix_cli.up.stop.clean", timeout_s=300, check=check).stdout
 
     def guests(self) -> list[int]:
         """The processes of guests that run on this machine."""

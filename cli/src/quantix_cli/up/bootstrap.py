@@ -10,13 +10,13 @@ import os
 import sys
 
 from quantix_api.errors import QuantixError
-from quantix_cli.terminal import Terminal, detect
-from quantix_cli.up.machine import judge_machine, observe_machine
-from quantix_cli.up.preparation import Preparation
-from quantix_cli.up.progress import Progress
-from quantix_cli.up.runner import now_s, open_log, run_to_exit_code, show_header
-from quantix_cli.up.settings import UpSettings, read_settings
-from quantix_cli.up.steps import run_steps
+from quantix_cli.settings import read_settings
+from quantix_cli.terminal import Terminal
+from quantix_cli.up.prepare.preparation import Preparation
+from quantix_cli.up.run.progress import Progress
+from quantix_cli.up.run.runner import now_s, open_log, require_root, run_to_exit_code, show_header
+from quantix_cli.up.run.steps import run_steps
+from quantix_cli.up.settings import UpSettings, judge_settings
 
 
 def prepare(settings: UpSettings, terminal: Terminal, began_s: float, *, for_tests: bool) -> int:
@@ -34,7 +34,7 @@ def prepare(settings: UpSettings, terminal: Terminal, began_s: float, *, for_tes
         changed = any(outcome.changed for outcome in outcomes.values())
         return 0
 
-    code = run_to_exit_code(work, terminal, log, again="make test" if for_tests else "make up")
+    code = run_to_exit_code(work, terminal, log, again=_command(for_tests))
     if code != 0 or for_tests:
         return code
     handed_over = {"QUANTIX_UP_SINCE": str(began_s), "QUANTIX_UP_CHANGED": "yes" if changed else "no"}
@@ -42,15 +42,20 @@ def prepare(settings: UpSettings, terminal: Terminal, began_s: float, *, for_tes
     os.execve(qx, [qx, "up"], {**os.environ, **handed_over})
 
 
+def _command(for_tests: bool) -> str:
+    return "make test" if for_tests else "make up"
+
+
 def main() -> None:
     began_s = now_s()
-    terminal = detect(os.environ)
+    for_tests = sys.argv[1:] == ["prepare"]
+    given = read_settings(os.environ)
+    terminal = given.terminal
     try:
-        settings = read_settings()
-        if os.geteuid() != 0:
-            # before the log, which only root may write
-            judge_machine(observe_machine(settings, is_installed=True), settings)
-        sys.exit(prepare(settings, terminal, began_s, for_tests=sys.argv[1:] == ["prepare"]))
+        settings = judge_settings(given)
+        # before the log, which only root may write
+        require_root(_command(for_tests), "installs packages and starts VMs", os.geteuid())
+        sys.exit(prepare(settings, terminal, began_s, for_tests=for_tests))
     except (QuantixError, OSError) as error:
         terminal.note(terminal.plain(str(error)))
         sys.exit(1)

@@ -12,18 +12,18 @@ from quantix_cli.up.settings import UpSettings
 BIN = Path("/usr/local/bin")
 
 
-def wanted(settings: UpSettings, controlplane: Path | None, search: str) -> dict[Path, Path]:
+def wanted(settings: UpSettings, controlplane: Path | None) -> dict[Path, Path]:
     """Link → target. kubectl is linked only where none is on the search path (but our own)."""
     links = {BIN / "qx": settings.venv / "bin/qx"}
     foreign = any(
         os.access(Path(folder, "kubectl"), os.X_OK) and not is_ours(Path(folder, "kubectl"), settings)
-        for folder in search.split(os.pathsep)
+        for folder in settings.search_path.split(os.pathsep)
     )
     if controlplane is not None:
         if not foreign:
             links[BIN / "kubectl"] = controlplane
-        if home := os.environ.get("HOME"):
-            links[Path(home, ".kube/config")] = settings.admin_kubeconfig
+        if settings.home is not None:
+            links[settings.home / ".kube/config"] = settings.admin_kubeconfig
     return links
 
 
@@ -41,7 +41,7 @@ def ensure_links(settings: UpSettings, controlplane: Path | None) -> list[Path]:
     if not settings.is_machines_own:
         return []
     made = []
-    for link, target in wanted(settings, controlplane, os.environ.get("PATH", "")).items():
+    for link, target in wanted(settings, controlplane).items():
         there = link.exists() or link.is_symlink()
         if (there and not is_ours(link, settings)) or (there and link.readlink() == target):
             continue
@@ -55,8 +55,8 @@ def ensure_links(settings: UpSettings, controlplane: Path | None) -> list[Path]:
 def remove_links(settings: UpSettings) -> None:
     """Remove the links that are ours."""
     places = [BIN / "qx", BIN / "kubectl"]
-    if home := os.environ.get("HOME"):
-        places.append(Path(home, ".kube/config"))
+    if settings.home is not None:
+        places.append(settings.home / ".kube/config")
     for link in places:
         if is_ours(link, settings):
             link.unlink()

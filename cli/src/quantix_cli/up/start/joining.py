@@ -5,11 +5,11 @@ from __future__ import annotations
 from quantix_api import resources
 from quantix_api.errors import QuantixError, TransientError
 from quantix_cli.supervision.table import HOSTD, OPERATOR
-from quantix_cli.up import credentials, network_databases
-from quantix_cli.up.progress import Activity
-from quantix_cli.up.site import Site
-from quantix_cli.up.steps import Outcome
-from quantix_cli.up.waiting import condition, is_ready, until, why_not_ready
+from quantix_cli.up.run.progress import Activity
+from quantix_cli.up.run.steps import Outcome
+from quantix_cli.up.start import credentials, network_databases
+from quantix_cli.up.start.site import Site
+from quantix_cli.up.start.waiting import condition, is_ready, until, why_not_ready
 from quantix_client.errors import NotFound
 
 HOST_TIMEOUT_S = 90.0

@@ -17,7 +17,7 @@ import yaml
 from quantix_api import resources
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.resources import NAMESPACE_SYSTEM, Resource
-from quantix_cli.up.waiting import condition, until
+from quantix_cli.up.start.waiting import condition, until
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 
@@ -29,11 +29,7 @@ _FIRST = ("Namespace", "CustomResourceDefinition")
 
 Manifest = dict[str, Any]
 
-
-def known_resources() -> dict[tuple[str, str], Resource]:
-    """(apiVersion's group, kind) → resource, for every resource that quantix_api names."""
-    found = (value for value in vars(resources).values() if isinstance(value, Resource))
-    return {(resource.group, resource.kind): resource for resource in found}
+_BY_KIND = {(resource.group, resource.kind): resource for resource in resources.ALL_RESOURCES}
 
 
 def load_manifests(folder: Path) -> tuple[list[Manifest], str]:
@@ -54,7 +50,7 @@ def load_manifests(folder: Path) -> tuple[list[Manifest], str]:
 def resource_of(manifest: Manifest) -> Resource:
     """Where `manifest` belongs. Raises InvariantError for a kind that quantix_api does not name."""
     group, _, version = manifest["apiVersion"].rpartition("/")
-    resource = known_resources().get((group, manifest["kind"]))
+    resource = _BY_KIND.get((group, manifest["kind"]))
     if resource is None:
         raise InvariantError("UnknownKind", f"{manifest['kind']} of {manifest['apiVersion']} is not known.")
     if resource.version == version:

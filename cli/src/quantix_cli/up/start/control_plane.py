@@ -11,16 +11,16 @@ from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.resources import CLUSTER_CONFIG_MAP, NAMESPACE_HOSTS, NAMESPACE_SHARED, NAMESPACE_SYSTEM
 from quantix_cli.supervision.table import CONTROL_PLANE
-from quantix_cli.up import defaults
-from quantix_cli.up.defaults import Default
 from quantix_cli.up.links import ensure_links
-from quantix_cli.up.manifests import MANAGER, ensure_manifests, ensure_namespace
-from quantix_cli.up.progress import Activity
-from quantix_cli.up.runner import now_s
-from quantix_cli.up.site import Site
-from quantix_cli.up.steps import Outcome
-from quantix_cli.up.subnets import GUEST_SUBNETS, OUTSIDE_SUBNETS, choose_subnet, used_networks
-from quantix_cli.up.waiting import until
+from quantix_cli.up.run.progress import Activity
+from quantix_cli.up.run.runner import now_s
+from quantix_cli.up.run.steps import Outcome
+from quantix_cli.up.start import defaults
+from quantix_cli.up.start.defaults import Default
+from quantix_cli.up.start.manifests import MANAGER, ensure_manifests, ensure_namespace
+from quantix_cli.up.start.site import Site
+from quantix_cli.up.start.subnets import GUEST_SUBNETS, OUTSIDE_SUBNETS, choose_subnet, used_networks
+from quantix_cli.up.start.waiting import until
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
-from quantix_cli.up.commands import Done, run
-from quantix_cli.up.uplog import UpLog
+from quantix_cli.up.run.programs import Done, run
+from quantix_cli.up.run.uplog import UpLog
 
 PACKAGES = (
     *("ovn-central", "ovn-host", "openvswitch-switch", "nftables", "iproute2", "ethtool"),

@@ -14,7 +14,7 @@ import yaml
 from quantix_api import resources
 from quantix_api.resources import BOOTSTRAP_GROUP, NAMESPACE_SYSTEM
 from quantix_api.times import render_time
-from quantix_cli.up.manifests import MANAGER
+from quantix_cli.up.start.manifests import MANAGER
 from quantix_client.api import ApiClient
 from quantix_client.kubeconfig import load
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_cli.guestimage.build import ensure_image
-from quantix_cli.up.commands import run
-from quantix_cli.up.packages import explain_failure, is_mirror_silent
+from quantix_cli.up.prepare.packages import explain_failure, is_mirror_silent
+from quantix_cli.up.run.programs import run
+from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import UpSettings
-from quantix_cli.up.uplog import UpLog
 
 
 async def ensure_control_plane(settings: UpSettings, log: UpLog, say: Callable[[str], None]) -> Path:
@@ -28,9 +27,9 @@ async def ensure_control_plane(settings: UpSettings, log: UpLog, say: Callable[[
             raise PermanentError(
                 "GoMissing", "Go is not installed; the control plane is built with it.", "https://go.dev/dl"
             )
-        environment["PATH"] = f"{fallback}:{os.environ.get('PATH', '')}"
+        environment["PATH"] = f"{fallback}:{settings.search_path}"
     # go needs a home for its caches, which sudo and CI may have taken away
-    environment.setdefault("HOME", os.environ.get("HOME") or "/root")
+    environment["HOME"] = str(settings.home or "/root")
     done = await run(
         [str(settings.checkout / "controlplane/build.sh")], log, say=say, environment=environment
     )

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_cli.supervision.table import Installation
-from quantix_cli.up.commands import Done, run
 from quantix_cli.up.installation import answers
-from quantix_cli.up.uplog import UpLog
-from quantix_cli.up.waiting import until
+from quantix_cli.up.run.programs import Done, run
+from quantix_cli.up.run.uplog import UpLog
+from quantix_cli.up.start.waiting import until
 
 OVN_SCHEMAS = Path("/usr/share/ovn")
 OPENVSWITCH_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from quantix_cli.terminal import Terminal
-from quantix_cli.up.words import about, duration
+from quantix_cli.up.run.words import about, duration
 
 REMINDER_S = 30.0
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from quantix_cli.up import kvm, machine, packages, python
-from quantix_cli.up.builds import ensure_control_plane, ensure_guest_image
-from quantix_cli.up.progress import Activity
+from quantix_cli.up.prepare import kvm, machine, packages, python
+from quantix_cli.up.prepare.builds import ensure_control_plane, ensure_guest_image
+from quantix_cli.up.run.progress import Activity
+from quantix_cli.up.run.steps import Outcome, Step
+from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import UpSettings
-from quantix_cli.up.steps import Outcome, Step
-from quantix_cli.up.uplog import UpLog
 
 CHECK = "check the machine"
 CHECK_KVM = "check KVM"

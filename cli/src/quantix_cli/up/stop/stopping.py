@@ -8,12 +8,12 @@ from quantix_cli.supervision.service import Supervisor, in_start_order
 from quantix_cli.supervision.table import HOSTD, OPERATOR, services
 from quantix_cli.up.hostd_door import HostdDoor
 from quantix_cli.up.installation import describe
-from quantix_cli.up.progress import Activity, Progress
-from quantix_cli.up.runner import now_s
+from quantix_cli.up.run.progress import Activity, Progress
+from quantix_cli.up.run.runner import now_s
+from quantix_cli.up.run.steps import Outcome, Step, run_steps
+from quantix_cli.up.run.uplog import UpLog
+from quantix_cli.up.run.words import duration
 from quantix_cli.up.settings import UpSettings
-from quantix_cli.up.steps import Outcome, Step, run_steps
-from quantix_cli.up.uplog import UpLog
-from quantix_cli.up.words import duration
 
 # longer than the grace period that guests have by default
 GUESTS_TIMEOUT_S = 150.0

@@ -9,8 +9,8 @@ from quantix_api.errors import InvariantError
 from quantix_cli.supervision.service import Service, Supervisor
 from quantix_cli.supervision.table import Installation, services
 from quantix_cli.up.hostd_door import HostdDoor
+from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import UpSettings
-from quantix_cli.up.uplog import UpLog
 from quantix_client.api import ApiClient
 
 

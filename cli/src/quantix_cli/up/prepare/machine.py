@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import PermanentError
+from quantix_cli.up.run.words import gibibytes
 from quantix_cli.up.settings import UpSettings
-from quantix_cli.up.words import gibibytes
 
 SUPPORTED = ("12", "13")
 FIRST_DISK_BYTES = 15 * 2**30
@@ -24,7 +24,6 @@ LISTENING = "0A"
 class MachineFacts:
     """What the check looks at. `port_owner` is None when the API's port is free or ours."""
 
-    is_root: bool
     system: str
     version: str
     machine: str
@@ -49,7 +48,6 @@ def observe_machine(settings: UpSettings, *, is_installed: bool) -> MachineFacts
     while not root.exists():
         root = root.parent
     return MachineFacts(
-        is_root=os.geteuid() == 0,
         system=fields.get("ID", "unknown"),
         version=fields.get("VERSION_ID", ""),
         machine=os.uname().machine,
@@ -63,10 +61,6 @@ def observe_machine(settings: UpSettings, *, is_installed: bool) -> MachineFacts
 
 def judge_machine(facts: MachineFacts, settings: UpSettings) -> str:
     """One line about the machine. Raises PermanentError with one sentence and a way out."""
-    if not facts.is_root:
-        raise PermanentError(
-            "NotRoot", "make up needs root: it installs packages and starts VMs.", "sudo make up"
-        )
     if facts.system != "debian" or facts.version not in SUPPORTED:
         name = f"{facts.system.capitalize()} {facts.version}".strip()
         supported = "12 and 13 are" if facts.system == "debian" else "Debian 12 and 13 are"

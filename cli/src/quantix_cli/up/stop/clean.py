@@ -1,7 +1,7 @@
 """`make clean`: removes all that `make up` made on this machine, data included, and nothing else.
 
-Run as `python -m quantix_cli.up.clean`. Guests are shut down first as `qx down` does; those that do not go
-are ended. Packages stay, and so do bridges, tables and files that are not ours.
+Run as `python -m quantix_cli.up.stop.clean`. Guests are shut down first as `qx down` does; those that do
+not go are ended. Packages stay, and so do bridges, tables and files that are not ours.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
+from quantix_cli.settings import read_settings
 from quantix_cli.supervision.choose import supervisor_of
-from quantix_cli.terminal import detect
-from quantix_cli.up.commands import run
 from quantix_cli.up.installation import describe
 from quantix_cli.up.links import remove_links
-from quantix_cli.up.progress import Progress
-from quantix_cli.up.runner import now_s
-from quantix_cli.up.settings import UpSettings, read_settings
-from quantix_cli.up.steps import StepFailed
-from quantix_cli.up.stopping import stop_everything, stop_order
-from quantix_cli.up.uplog import UpLog
-from quantix_cli.up.words import duration
+from quantix_cli.up.run.programs import run
+from quantix_cli.up.run.progress import Progress
+from quantix_cli.up.run.runner import now_s, require_root
+from quantix_cli.up.run.steps import StepFailed
+from quantix_cli.up.run.uplog import UpLog
+from quantix_cli.up.run.words import duration
+from quantix_cli.up.settings import UpSettings, judge_settings
+from quantix_cli.up.stop.stopping import stop_everything, stop_order
 
 BRIDGE_PREFIX = "qx-"
 DEVICE_PREFIX = "qx"
@@ -189,12 +189,12 @@ def end_guests(layout: Layout) -> None:
 
 
 def main() -> None:
-    terminal = detect(os.environ)
+    given = read_settings(os.environ)
+    terminal = given.terminal
     began_s = now_s()
     try:
-        settings = read_settings()
-        if os.geteuid() != 0:
-            raise PermanentError("NotRoot", "make clean needs root.", "sudo make clean")
+        settings = judge_settings(given)
+        require_root("make clean", "removes what make up made", os.geteuid())
         if not any(folder.exists() for folder in directories(settings.layout)):
             terminal.out("Nothing to remove.")
             return

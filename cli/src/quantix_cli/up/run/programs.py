@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import PermanentError
-from quantix_cli.up.uplog import UpLog
+from quantix_cli.up.run.uplog import UpLog
 
 KEPT_LINES = 200
 PATIENCE_S = 60.0

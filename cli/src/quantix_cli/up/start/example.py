@@ -14,15 +14,15 @@ import yaml
 from quantix_api import resources
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.resources import NAMESPACE_SHARED
-from quantix_cli.up.defaults import IMAGE
 from quantix_cli.up.hostd_door import HostdDoor
-from quantix_cli.up.manifests import MANAGER, resource_of
-from quantix_cli.up.waiting import condition, is_ready, until, why_not_ready
+from quantix_cli.up.start.defaults import IMAGE
+from quantix_cli.up.start.manifests import MANAGER, resource_of
+from quantix_cli.up.start.verdict import NAMESPACE, Trouble, trouble_of
+from quantix_cli.up.start.waiting import condition, is_ready, until, why_not_ready
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 
 NAME = "web-1"
-NAMESPACE = "default"
 PORT = 80
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 UPLOAD_TIMEOUT_S = 120.0
@@ -31,10 +31,11 @@ ANSWER_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class ExampleState:
-    """How the example ended up. `address` is "" when it is not meant to run."""
+    """How the example ended up. `address` is "" when it is to be off, or `trouble` keeps it so."""
 
     address: str
     power_state: str
+    trouble: Trouble | None = None
 
 
 async def ensure_image(client: ApiClient, door: HostdDoor, file: Path, say: Callable[[str], None]) -> bool:
@@ -94,8 +95,17 @@ async def is_answering(client: ApiClient) -> bool:
     return is_ready(vm) and any([await connects(address, PORT) for address in addresses(vm)])
 
 
-async def wait_for_answer(client: ApiClient, door: HostdDoor, say: Callable[[str], None]) -> ExampleState:
+async def wait_for_answer(
+    client: ApiClient,
+    door: HostdDoor,
+    say: Callable[[str], None],
+    patience_s: float | None,
+    timeout_s: float = ANSWER_TIMEOUT_S,
+) -> ExampleState:
     """Wait until the VM is Ready and a TCP connection from this machine to it succeeds.
+
+    After `patience_s` seconds of one and the same trouble it is what somebody made of the VM, and reported
+    instead of waited for; None waits for it all the same.
 
     Raises TransientError that quotes the VM's condition, or the last line of its console.
     """
@@ -104,23 +114,29 @@ async def wait_for_answer(client: ApiClient, door: HostdDoor, say: Callable[[str
     if power_state != "Running":
         return ExampleState("", power_state)
     latest = vm
+    loop = asyncio.get_running_loop()
+    trouble, since_s = None, loop.time()
 
-    async def look() -> str | None:
-        nonlocal latest
+    async def look() -> ExampleState | None:
+        nonlocal latest, trouble, since_s
         latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
         if not is_ready(latest):
             say(why_not_ready(latest))
-            return None
+            before, trouble = trouble, trouble_of(latest)
+            if trouble != before:
+                since_s = loop.time()
+            steady = trouble is not None and patience_s is not None and loop.time() - since_s >= patience_s
+            return ExampleState("", power_state, trouble) if steady else None
         for address in addresses(latest):
             say(f"waiting for {address} to answer on port {PORT}")
             if await connects(address, PORT):
-                return address
+                return ExampleState(address, power_state)
         return None
 
     async def give_up() -> QuantixError:
-        return await _no_answer(latest, door)
+        return await _no_answer(latest, door, timeout_s)
 
-    return ExampleState(await until(look, ANSWER_TIMEOUT_S, give_up), power_state)
+    return await until(look, timeout_s, give_up)
 
 
 def addresses(vm: dict[str, Any]) -> list[str]:
@@ -140,8 +156,8 @@ async def connects(address: str, port: int) -> bool:
     return True
 
 
-async def _no_answer(vm: dict[str, Any], door: HostdDoor) -> QuantixError:
-    within = f"{NAME} did not answer within {ANSWER_TIMEOUT_S:.0f} s"
+async def _no_answer(vm: dict[str, Any], door: HostdDoor, timeout_s: float) -> QuantixError:
+    within = f"{NAME} did not answer within {timeout_s:.0f} s"
     if not is_ready(vm):
         return TransientError("ExampleSilent", f"{within}: {why_not_ready(vm)}", f"qx vm explain {NAME}")
     printed = [line.strip() for line in await door.last_console_lines(NAMESPACE, NAME, 20) if line.strip()]

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from quantix_api.errors import PermanentError, QuantixError
-from quantix_cli.up.progress import Activity, Progress
-from quantix_cli.up.uplog import UpLog
+from quantix_cli.up.run.progress import Activity, Progress
+from quantix_cli.up.run.uplog import UpLog
 
 FRAME_S = 0.1
 

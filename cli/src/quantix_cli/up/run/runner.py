@@ -7,17 +7,23 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from quantix_api.errors import QuantixError
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_cli.terminal import Terminal
-from quantix_cli.up.progress import Progress
+from quantix_cli.up.run.progress import Progress
+from quantix_cli.up.run.steps import StepFailed
+from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import UpSettings
-from quantix_cli.up.steps import StepFailed
-from quantix_cli.up.uplog import UpLog
 
 VERSION = "0.1.0"
 FIRST_TIME = "The first time takes about 9 min; Ctrl-C is safe."
 
 T = TypeVar("T")
+
+
+def require_root(command: str, deed: str, user_id: int) -> None:
+    """Raise PermanentError for anybody but root, before anything is written. `deed` says what it is for."""
+    if user_id != 0:
+        raise PermanentError("NotRoot", f"{command} needs root: it {deed}.", f"sudo {command}")
 
 
 def open_log(settings: UpSettings) -> UpLog:

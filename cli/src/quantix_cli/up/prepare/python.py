@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, TransientError
-from quantix_cli.up.commands import run
-from quantix_cli.up.packages import is_mirror_silent
-from quantix_cli.up.uplog import UpLog
+from quantix_cli.up.prepare.packages import is_mirror_silent
+from quantix_cli.up.run.programs import run
+from quantix_cli.up.run.uplog import UpLog
 
 LOCK_NAME = "requirements-dev.lock"
 MARK_NAME = "quantix-environment"

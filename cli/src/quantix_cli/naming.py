@@ -1,0 +1,68 @@
+"""How objects are named on the command line: NAME, NOUN/NAME, kubectl's kind.group/NAME, and shared/NAME.
+
+`shared/NAME` is the object of `quantix-shared`, as in specs, for the kinds that specs may share. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quantix_api.resources import NAMESPACE_SHARED
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.grammar import NOUNS
+
+SHARED = "shared"
+SHARED_NOUNS = ("image", "network")
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name or glob; `namespace` is None for the namespace that the command works in."""
+
+    name: str
+    namespace: str | None = None
+
+    def __str__(self) -> str:
+        return f"{SHARED}/{self.name}" if self.namespace == NAMESPACE_SHARED else self.name
+
+
+def parse_name(written: str, noun: str) -> Name:
+    """What `written` means where a `noun` is expected. Raises CommandError (2)."""
+    prefix, slash, name = written.rpartition("/")
+    if not slash:
+        return Name(written)
+    kind, inner, scope = prefix.partition("/")
+    if inner and scope == SHARED and noun_of(kind) == noun:
+        prefix = SHARED
+    if prefix == SHARED:
+        if noun not in SHARED_NOUNS:
+            raise CommandError(
+                Exit.USAGE,
+                f"A {noun} cannot be shared: {written} is none.",
+                f"{name}; only images and networks are known as {SHARED}/NAME",
+            )
+        return Name(name, NAMESPACE_SHARED)
+    meant = noun_of(prefix)
+    if meant == noun:
+        return Name(name)
+    if meant is None:
+        raise CommandError(Exit.USAGE, f"{written} is no name of a {noun}.", f"qx {noun} list")
+    raise CommandError(Exit.USAGE, f"{written} is not a {noun}.", f"qx explain {written}")
+
+
+def noun_of(word: str) -> str | None:
+    """The noun that `word` stands for: itself, another word for it, or kubectl's `plural.group`."""
+    plain = word.partition(".")[0].lower()
+    return next((noun for noun, (others, _) in NOUNS.items() if plain == noun or plain in others), None)
+
+
+def reference(obj: Mapping[str, Any], noun: str, home: str | None) -> str:
+    """How `obj` is named in a command typed where `home` is the namespace: `shared/tiny`, `db-1 -n shop`."""
+    name, namespace = str(obj["metadata"]["name"]), obj["metadata"].get("namespace")
+    if namespace in (None, home):
+        return name
+    if namespace == NAMESPACE_SHARED and noun in SHARED_NOUNS:
+        return f"{SHARED}/{name}"
+    return f"{name} -n {namespace}"

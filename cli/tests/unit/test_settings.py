@@ -1,0 +1,27 @@
+"""The environment is read once, in a `main`; everything else is told."""
+
+import ast
+from pathlib import Path
+
+import quantix_cli
+
+SOURCES = Path(quantix_cli.__file__).parent
+MAINS = {"main.py", "up/bootstrap.py", "up/stop/clean.py", "guestimage/__main__.py"}
+# what they start inherits the environment as it is; nothing is decided by it
+CALLERS = {"up/run/programs.py", "guestimage/disk.py"}
+
+
+def reads_the_environment(source: Path) -> bool:
+    tree = ast.parse(source.read_text())
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    imported = {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    return bool((names | imported) & {"environ", "environb", "getenv"})
+
+
+def test_only_mains_read_the_environment() -> None:
+    readers = {
+        str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.py") if reads_the_environment(path)
+    }
+    assert readers == MAINS | CALLERS

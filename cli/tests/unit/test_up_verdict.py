@@ -1,0 +1,115 @@
+"""What `make up` says at its end, and how long it waits for a VM that waits itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from quantix_api.errors import TransientError
+from quantix_cli.commands.up import ending
+from quantix_cli.settings import read_settings
+from quantix_cli.up.hostd_door import HostdDoor
+from quantix_cli.up.settings import judge_settings
+from quantix_cli.up.start import example
+from quantix_cli.up.start.verdict import Trouble, sentences, trouble_of
+from quantix_client.api import ApiClient
+
+SETTINGS = judge_settings(read_settings({}))
+RUNS = example.ExampleState("10.77.0.10", "Running")
+
+
+def vm(reason: str, message: str = "", *, name: str = "web-1", namespace: str = "default") -> dict[str, Any]:
+    status = "True" if reason in ("Running", "Stopped") else "False"
+    ready = {"type": "Ready", "status": status, "reason": reason, "message": message}
+    return {
+        "kind": "VirtualMachine",
+        "metadata": {"name": name, "namespace": namespace, "generation": 1},
+        "spec": {},
+        "status": {"conditions": [ready]},
+    }
+
+
+def trouble(name: str, word: str = "Waiting", namespace: str = "default") -> Trouble:
+    return Trouble(namespace, name, word, "NoHostFits: There is no host yet")
+
+
+def test_a_vm_that_waits_is_named_with_its_reason_and_without_its_hint() -> None:
+    found = trouble_of(vm("NotEnoughMemory", "No host has 64 GiB free. Try: add a host."))
+    assert found is not None
+    assert sentences([found]) == ["1 VM waits: web-1, NotEnoughMemory: No host has 64 GiB free."]
+
+
+@pytest.mark.parametrize("reason", ["Running", "Stopped", "Creating", "ImageDownloading", "Starting"])
+def test_a_vm_that_is_as_asked_or_being_worked_on_is_no_trouble(reason: str) -> None:
+    assert trouble_of(vm(reason)) is None
+
+
+def test_many_are_counted_and_three_are_named_by_state() -> None:
+    waiting = [trouble(f"w{number}") for number in range(5)]
+    assert sentences([trouble("crashed", "Failed", "shop"), *waiting]) == [
+        "1 VM is Failed: shop/crashed, NoHostFits: There is no host yet.",
+        "5 VMs wait: w0, NoHostFits: There is no host yet; w1, NoHostFits: There is no host yet; "
+        "w2, NoHostFits: There is no host yet; and 2 more.",
+    ]
+
+
+def told(state: example.ExampleState, *troubles: Trouble, changed: bool = False) -> list[str]:
+    return ending(state, troubles, took_s=2.8, changed=changed, settings=SETTINGS)
+
+
+def test_a_repeated_run_with_all_well_is_one_line() -> None:
+    assert told(RUNS) == ["Ready in 2.8 s, nothing to change. web-1 is Running at 10.77.0.10."]
+
+
+def test_a_repeated_run_says_who_waits_and_what_tells_more() -> None:
+    assert told(RUNS, trouble("db-1", namespace="shop")) == [
+        "Ready in 2.8 s, nothing to change. web-1 is Running at 10.77.0.10. "
+        "1 VM waits: shop/db-1, NoHostFits: There is no host yet.",
+        "  Try          qx vm explain db-1 -n shop",
+    ]
+
+
+def test_an_example_that_waits_is_not_said_to_run() -> None:
+    waits = trouble("web-1")
+    assert told(example.ExampleState("", "Running", waits), waits)[0] == (
+        "Ready in 2.8 s, nothing to change. 1 VM waits: web-1, NoHostFits: There is no host yet."
+    )
+
+
+def test_an_example_that_is_to_be_off_is_said_to_be() -> None:
+    assert told(example.ExampleState("", "Stopped"))[0].endswith("web-1 is Stopped, as its powerState says.")
+
+
+def test_a_first_run_ends_with_where_to_go_on() -> None:
+    assert told(RUNS, changed=True) == [
+        "Ready in 2.8 s. web-1 is Running at 10.77.0.10. kubeconfig: /etc/quantix/admin.kubeconfig",
+        "  Try          qx status   ·   qx vm console web-1   ·   kubectl get vm",
+    ]
+
+
+class OneVm:
+    """Answers every `get` with the same VM."""
+
+    def __init__(self, vm: dict[str, Any]) -> None:
+        self.vm = vm
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        return self.vm
+
+
+async def wait(waiting: dict[str, Any], patience_s: float | None) -> example.ExampleState:
+    client = cast(ApiClient, OneVm(waiting))
+    door = HostdDoor(Path("/nonexistent"))
+    return await example.wait_for_answer(client, door, lambda _: None, patience_s, timeout_s=0.0)
+
+
+async def test_an_example_that_was_there_and_waits_is_reported_after_a_moment() -> None:
+    state = await wait(vm("NoHostFits", "There is no host yet."), patience_s=0.0)
+    assert state.trouble == trouble("web-1")
+
+
+async def test_a_new_example_that_waits_is_a_failure_that_says_why() -> None:
+    with pytest.raises(TransientError, match="web-1 did not answer within 0 s: There is no host yet"):
+        await wait(vm("NoHostFits", "There is no host yet."), patience_s=None)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from datetime import datetime
 
 from quantix_api import resources
+from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import age_s, utc_now
+from quantix_cli.naming import SHARED_NOUNS, Name, parse_name, reference
 from quantix_cli.nouns import Manifest, Noun, World, condition, look, state
-from quantix_cli.selection import Picked, Selection, pick
+from quantix_cli.selection import Picked, Selection, not_found, pick
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 
-_SHARED = "quantix-shared"
 # the words of quantix_api.state
 STATE_WORDS = (
     *("Running", "Stopped", "Paused", "Starting", "Stopping", "Waiting", "Working", "Ready", "Failed"),
@@ -22,13 +25,8 @@ STATE_WORDS = (
 
 
 async def objects_of(session: Session, noun: Noun) -> list[Manifest]:
-    """Every object of `noun` in the session's namespace (cluster kinds: all), by name.
-
-    Tenants see shared images and networks as `shared/NAME` in specs; here they are listed with -n.
-    """
-    namespace = session.namespace if noun.resource.namespaced else None
-    found = await session.api.list(noun.resource, namespace)
-    return sorted(found.items, key=lambda o: (o["metadata"].get("namespace", ""), o["metadata"]["name"]))
+    """Every object of `noun` in the session's namespace (cluster kinds: all), by name."""
+    return in_order((await session.api.list(noun.resource, _namespace(session, noun))).items)
 
 
 async def world(session: Session) -> World:
@@ -45,15 +43,51 @@ async def world(session: Session) -> World:
 async def selected(session: Session, noun: Noun, selection: Selection) -> tuple[Picked, World]:
     """The objects that `selection` means. Raises CommandError (5) for a name that is not there."""
     refuse_unknown_states(selection.states)
-    namespace = session.namespace if noun.resource.namespaced else None
-    items = (await session.api.list(noun.resource, namespace, label_selector=selection.labels)).items
-    if namespace and not items:
-        await _refuse_unknown_namespace(session, namespace)
-    items.sort(key=lambda o: (o["metadata"].get("namespace", ""), o["metadata"]["name"]))
-    seen = await world(session)
-    picked = pick(items, selection.names, noun.word)
-    kept = tuple(o for o in picked.objects if _fits(o, selection, seen))
+    names = tuple(parse_name(written, noun.word) for written in selection.names)
+    items, seen = await asyncio.gather(
+        _candidates(session, noun, selection.labels, with_shared=bool(names)), world(session)
+    )
+    picked = pick(items, names, noun.word, _namespace(session, noun))
+    kept = tuple(o for o in picked.objects if fits(o, selection, seen))
     return Picked(kept, picked.typed_out), seen
+
+
+async def one(session: Session, noun: Noun, name: Name) -> Manifest:
+    """The object of that name. Raises CommandError: 5 with the nearest name, 2 where -A leaves it open."""
+    namespace = name.namespace or _namespace(session, noun)
+    if namespace is None and noun.resource.namespaced:
+        raise CommandError(Exit.USAGE, f"In which namespace is {noun.word} {name}?", "-n NAMESPACE")
+    try:
+        return await session.api.get(noun.resource, name.name, namespace)
+    except NotFound as error:
+        items = await _candidates(session, noun, "", with_shared=True)
+        known = [reference(obj, noun.word, session.namespace) for obj in items]
+        raise not_found(name, known, noun.word) from error
+
+
+async def _candidates(session: Session, noun: Noun, labels: str, *, with_shared: bool) -> list[Manifest]:
+    """The objects of the session's namespace; where names were typed, shared ones that they may mean, too."""
+    home = _namespace(session, noun)
+    listed = await session.api.list(noun.resource, home, label_selector=labels)
+    items = listed.items
+    if home and not items:
+        await _refuse_unknown_namespace(session, home)
+    if with_shared and home not in (None, NAMESPACE_SHARED) and noun.word in SHARED_NOUNS:
+        with contextlib.suppress(Forbidden):
+            # who may not look there has none to mean
+            items = (
+                items + (await session.api.list(noun.resource, NAMESPACE_SHARED, label_selector=labels)).items
+            )
+    return in_order(items)
+
+
+def _namespace(session: Session, noun: Noun) -> str | None:
+    return session.namespace if noun.resource.namespaced else None
+
+
+def in_order(items: list[Manifest]) -> list[Manifest]:
+    """By namespace, then by name."""
+    return sorted(items, key=lambda o: (o["metadata"].get("namespace", ""), o["metadata"]["name"]))
 
 
 def refuse_unknown_states(states: tuple[str, ...]) -> None:
@@ -76,7 +110,8 @@ async def _refuse_unknown_namespace(session: Session, namespace: str) -> None:
         return
 
 
-def _fits(obj: Manifest, selection: Selection, seen: World) -> bool:
+def fits(obj: Manifest, selection: Selection, seen: World) -> bool:
+    """Whether it passes the filters of `selection`."""
     host = look(obj, "status.assignment.host") or look(obj, "status.host")
     return (
         (not selection.host or host == selection.host)

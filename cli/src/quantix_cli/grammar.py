@@ -26,14 +26,14 @@ _POWER = {
     for verb in ("start", "stop", "restart", "pause", "resume")
 }
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
-    "vm": (("vms", "virtualmachine"), _READ | _POWER | _CONSOLE | _DELETE),
+    "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _POWER | _CONSOLE | _DELETE),
     "image": (("img", "images"), _READ | _UPLOAD | _DELETE),
     "volume": (("vol", "volumes"), _READ | _DELETE),
     "network": (("net", "networks"), _READ | _DELETE),
     "router": (("rtr", "routers"), _READ | _DELETE),
     "securitygroup": (("sg", "securitygroups"), _READ | _DELETE),
     "host": (("hosts",), _READ),
-    "pool": (("pools", "storagepool"), _READ),
+    "pool": (("pools", "storagepool", "storagepools"), _READ),
     "instancetype": (("it", "instancetypes"), _READ),
 }  # fmt: skip
 COMMANDS: Mapping[str, str] = {
@@ -76,18 +76,19 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(unknown(self._what, args[0], self._places, self.name or "qx"), ctx)
+            raise click.UsageError(unknown(self._what, args[0], self._places, f"for {self.name}"), ctx)
         return super().resolve_command(ctx, args)
 
 
 def unknown(what: str, word: str, known: Mapping[str, Any], place: str) -> str:
-    """`No verb "strat" for vm. Did you mean start?`"""
-    of = f" for {place}" if what == "verb" else ""
+    """`No verb "strat" for vm. Did you mean start?`; `place` is "for vm", or ""."""
+    of = f" {place}" if place else ""
     foreign = _FOREIGN.get(word.lower())
     near = [foreign] if foreign in known else difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         return f'No {what} "{word}"{of}. Did you mean {near[0]}?'
-    return f'No {what} "{word}"{of}. There are: {", ".join(known)}.'
+    there_are = f"There are: {', '.join(known)}." if known else "There is none."
+    return f'No {what} "{word}"{of}. {there_are}'
 
 
 class Root(click.Group):

@@ -24,6 +24,10 @@ class Name:
     name: str
     namespace: str | None = None
 
+    @property
+    def is_glob(self) -> bool:
+        return any(character in self.name for character in "*?[")
+
     def __str__(self) -> str:
         return f"{SHARED}/{self.name}" if self.namespace == NAMESPACE_SHARED else self.name
 

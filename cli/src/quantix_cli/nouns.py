@@ -83,6 +83,11 @@ def first_sentence(message: str) -> str:
     return message.partition(" Try: ")[0].rstrip(".")
 
 
+def hint_of(message: str) -> str:
+    """The way out that a message names; "" without one."""
+    return message.partition(" Try: ")[2].rstrip(".")
+
+
 def row(obj: Manifest, noun: Noun, world: World) -> tuple[Cell, ...]:
     """Name, state, the noun's own columns, age, reason."""
     shown = state(obj, world)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.naming import SHARED, Name, reference
 
 _MAX_STDIN_BYTES = 1 << 20
 
@@ -39,38 +40,48 @@ class Picked:
 
 
 def expand(names: Sequence[str]) -> tuple[str, ...]:
-    """Names with "-" replaced by those on stdin; `NOUN/NAME` and kubectl's `kind.group/NAME` too."""
+    """Names as they are written, with "-" replaced by those on stdin."""
     given: list[str] = []
     for name in names:
         given += sys.stdin.read(_MAX_STDIN_BYTES).split() if name == "-" else [name]
-    return tuple(name.rsplit("/", 1)[-1] for name in given)
+    return tuple(given)
 
 
-def pick(objects: Sequence[dict[str, Any]], names: Sequence[str], noun: str) -> Picked:
+def pick(
+    objects: Sequence[dict[str, Any]], names: Sequence[Name], noun: str, home: str | None = None
+) -> Picked:
     """Those of `objects` that `names` mean, in the order of the names; all of them without names.
 
-    Raises CommandError (5) naming the nearest when a name or a glob matches nothing.
+    A name without a namespace is one of `home`, or of any where that is None. Raises CommandError (5) naming
+    the nearest when a name or a glob matches nothing.
     """
     if not names:
         return Picked(tuple(objects), typed_out=False)
     found: dict[tuple[str, str], dict[str, Any]] = {}
     typed_out = True
     for name in names:
-        glob = any(c in name for c in "*?[")
-        hits = [o for o in objects if _matches(o["metadata"]["name"], name, glob)]
+        hits = [o for o in objects if matches(o, name, home)]
         if not hits:
-            raise not_found(name, [o["metadata"]["name"] for o in objects], noun)
-        typed_out = typed_out and not (glob and len(hits) > 1)
+            known = [reference(o, noun, home or o["metadata"].get("namespace")) for o in objects]
+            raise not_found(name, known, noun)
+        # one name in several namespaces was not typed out either
+        typed_out = typed_out and len(hits) == 1
         found |= {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in hits}
     return Picked(tuple(found.values()), typed_out)
 
 
-def not_found(name: str, known: Sequence[str], noun: str) -> CommandError:
+def not_found(name: Name, known: Sequence[str], noun: str) -> CommandError:
     """The error for a name that is not there, with the nearest one that is."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    shared = f"{SHARED}/{name.name}"
+    near = [shared] if shared in known else difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"qx {noun} list"
     return CommandError(Exit.NOT_FOUND, f"There is no {noun} {name} here.", hint)
 
 
-def _matches(candidate: str, wanted: str, glob: bool) -> bool:
-    return fnmatch.fnmatchcase(candidate, wanted) if glob else candidate == wanted
+def matches(obj: Mapping[str, Any], wanted: Name, home: str | None) -> bool:
+    """Whether `wanted`, typed where `home` is the namespace (None: all of them), means this object."""
+    namespace, place = obj["metadata"].get("namespace"), wanted.namespace or home
+    if None not in (namespace, place) and namespace != place:
+        return False
+    name = str(obj["metadata"]["name"])
+    return fnmatch.fnmatchcase(name, wanted.name) if wanted.is_glob else name == wanted.name

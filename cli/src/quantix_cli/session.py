@@ -11,6 +11,7 @@ from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
 from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.grammar import unknown
 from quantix_cli.terminal import Terminal
 from quantix_client.api import ApiClient
 from quantix_client.errors import (
@@ -22,9 +23,12 @@ from quantix_client.errors import (
     Unprocessable,
     Unreachable,
 )
+from quantix_client.kubeconfig import context_names
 
 T = TypeVar("T")
 
+# guests take up to a minute to shut down: one after the other would be hours for a hundred
+_AT_A_TIME = 32
 _CODES: tuple[tuple[type[QuantixError], Exit], ...] = (
     (NotFound, Exit.NOT_FOUND),
     (AlreadyExists, Exit.REFUSED),
@@ -51,6 +55,8 @@ class Session:
 def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:
     """Run `command` with a client of `target`. Raises CommandError with the exit code that fits."""
 
+    refuse_unknown_context(target)
+
     async def with_client() -> T:
         async with ApiClient.from_kubeconfig(
             target.kubeconfig, context=target.context, user_agent="qx", timeout_s=timeout_s
@@ -63,13 +69,27 @@ def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Corouti
         raise translated(error, target) from error
 
 
+def refuse_unknown_context(target: Target) -> None:
+    """Raise CommandError (2) with the nearest context, or all of them, when that of `target` is not there."""
+    if target.context is None:
+        return
+    known = context_names(target.kubeconfig)
+    if target.context not in known:
+        raise CommandError(
+            Exit.USAGE,
+            unknown("context", target.context, dict.fromkeys(known), f"in {target.kubeconfig}"),
+            "" if known else "another --kubeconfig",
+        )
+
+
 def translated(error: QuantixError, target: Target) -> CommandError:
     """The command's way to end for an error of the client."""
     if isinstance(error, Unreachable):
         return CommandError(
             Exit.UNREACHABLE,
             f"{error.message.rstrip('.')}; running VMs are not affected.",
-            "make up on the control plane's machine, or read controlplane.log in /var/log/quantix there",
+            "make up on the control plane's machine; its log there tells more "
+            "(controlplane.log in /var/log/quantix, or journalctl -u quantix-controlplane)",
         )
     if isinstance(error, Forbidden):
         # An admission policy's refusal is an answer about the object; RBAC's is one about the person
@@ -92,13 +112,17 @@ async def each(
     act: Callable[[dict[str, Any]], Awaitable[None]],
     session: Session,
 ) -> Exit:
-    """Do `act` for every object, one line per failure; the gravest exit code."""
-    worst = Exit.DONE
-    for obj in objects:
+    """Do `act` for every object, some at a time, one line per failure; the gravest exit code."""
+    gate = asyncio.Semaphore(_AT_A_TIME)
+
+    async def one(obj: dict[str, Any]) -> Exit:
         try:
-            await act(obj)
+            async with gate:
+                await act(obj)
         except (QuantixError, CommandError) as raised:
             error = raised if isinstance(raised, CommandError) else translated(raised, session.target)
             session.terminal.error(error.message, error.hint)
-            worst = max(worst, error.exit_code)
-    return worst
+            return error.exit_code
+        return Exit.DONE
+
+    return max(await asyncio.gather(*(one(obj) for obj in objects)), default=Exit.DONE)

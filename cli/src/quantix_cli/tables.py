@@ -21,15 +21,27 @@ class Cell:
 
 
 def table(
-    header: Sequence[str], rows: Sequence[Sequence[Cell]], terminal: Terminal, *, heading: bool = True
+    header: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    terminal: Terminal,
+    *,
+    heading: bool = True,
+    beside: Sequence[Sequence[Cell]] = (),
 ) -> list[str]:
-    """Lines of aligned columns. Only the last column is cut, and only at a terminal's edge."""
-    shown = [[Cell(terminal.plain(c.text), c.colour, c.right) for c in row] for row in rows]
-    if heading:
-        rights = [any(row[i].right for row in shown) for i in range(len(header))]
-        shown.insert(0, [Cell(title, "", right) for title, right in zip(header, rights, strict=True)])
-    widths = [max((_width(row[i].text) for row in shown), default=0) for i in range(len(header))]
-    return [_line(row, widths, terminal) for row in shown]
+    """Lines of aligned columns. Only the last column is cut, and only at a terminal's edge.
+
+    `beside` are rows of the same table that are shown elsewhere: they count for the widths.
+    """
+    shown, others = ([_on_a_line(row, terminal) for row in some] for some in (rows, beside))
+    rights = [any(row[i].right for row in shown) for i in range(len(header))]
+    title = [Cell(text, "", right) for text, right in zip(header, rights, strict=True)]
+    widths = [max(_width(row[i].text) for row in (title, *shown, *others)) for i in range(len(header))]
+    return [_line(row, widths, terminal) for row in ([title, *shown] if heading else shown)]
+
+
+def _on_a_line(row: Sequence[Cell], terminal: Terminal) -> list[Cell]:
+    # a message of somebody else's may hold what would begin a line of its own
+    return [Cell(" ".join(terminal.plain(c.text).split("\n")), c.colour, c.right) for c in row]
 
 
 def _line(row: Sequence[Cell], widths: Sequence[int], terminal: Terminal) -> str:

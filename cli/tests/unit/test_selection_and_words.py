@@ -10,6 +10,7 @@ from quantix_cli.commands.images import _name_from, refuse_backing_file
 from quantix_cli.escapes import EscapeScanner, parse_escape
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import COMMANDS, NOUNS, unknown
+from quantix_cli.naming import Name, parse_name, reference
 from quantix_cli.selection import pick
 from quantix_cli.settings import read_settings
 
@@ -19,7 +20,7 @@ VMS: list[dict[str, Any]] = [
 
 
 def names(typed: list[str]) -> list[str]:
-    return [obj["metadata"]["name"] for obj in pick(VMS, typed, "vm").objects]
+    return [obj["metadata"]["name"] for obj in pick(VMS, [Name(name) for name in typed], "vm").objects]
 
 
 def test_names_come_in_the_order_typed_and_once() -> None:
@@ -27,30 +28,97 @@ def test_names_come_in_the_order_typed_and_once() -> None:
 
 
 def test_a_glob_that_matches_several_counts_as_not_typed_out() -> None:
-    picked = pick(VMS, ["web-*"], "vm")
+    picked = pick(VMS, [Name("web-*")], "vm")
     assert ([o["metadata"]["name"] for o in picked.objects], picked.typed_out) == (["web-1", "web-2"], False)
 
 
 def test_a_glob_that_matches_one_counts_as_typed_out() -> None:
-    assert pick(VMS, ["db-*"], "vm").typed_out
+    assert pick(VMS, [Name("db-*")], "vm").typed_out
 
 
 @pytest.mark.parametrize("wrong", ["wep-1", "zzz*"])
 def test_what_matches_nothing_ends_with_not_found(wrong: str) -> None:
     with pytest.raises(CommandError) as raised:
-        pick(VMS, [wrong], "vm")
+        pick(VMS, [Name(wrong)], "vm")
     assert raised.value.exit_code is Exit.NOT_FOUND
+
+
+IMAGES: list[dict[str, Any]] = [
+    {"metadata": {"name": "tiny", "namespace": "quantix-shared"}},
+    {"metadata": {"name": "mine", "namespace": "default"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "noun", "meant"),
+    [
+        ("web-1", "vm", Name("web-1")),
+        ("vm/web-1", "vm", Name("web-1")),
+        ("virtualmachines.quantix.io/web-1", "vm", Name("web-1")),
+        ("shared/tiny", "image", Name("tiny", "quantix-shared")),
+        ("image/shared/tiny", "image", Name("tiny", "quantix-shared")),
+        ("shared/*", "network", Name("*", "quantix-shared")),
+    ],
+)
+def test_a_name_may_say_its_kind_and_that_it_is_shared(typed: str, noun: str, meant: Name) -> None:
+    assert parse_name(typed, noun) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "noun", "said"),
+    [
+        ("shared/web-1", "vm", "A vm cannot be shared: shared/web-1 is none."),
+        ("shared/box", "host", "A host cannot be shared: shared/box is none."),
+        ("image/tiny", "vm", "image/tiny is not a vm."),
+        ("default/web-1", "vm", "default/web-1 is no name of a vm."),
+    ],
+)
+def test_a_name_of_something_else_is_wrong_usage(typed: str, noun: str, said: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        parse_name(typed, noun)
+    assert (raised.value.exit_code, raised.value.message) == (Exit.USAGE, said)
+
+
+def test_shared_is_meant_only_where_it_is_said() -> None:
+    shared = pick(IMAGES, [Name("tiny", "quantix-shared")], "image", "default")
+    assert [obj["metadata"]["name"] for obj in shared.objects] == ["tiny"]
+    assert len(pick(IMAGES, [Name("*")], "image", "default").objects) == 1
+    with pytest.raises(CommandError) as raised:
+        pick(IMAGES, [Name("tiny")], "image", "default")
+    assert raised.value.hint == "did you mean shared/tiny?"
+
+
+def test_one_name_in_several_namespaces_counts_as_not_typed_out() -> None:
+    twice = [{"metadata": {"name": "web-1", "namespace": namespace}} for namespace in ("a", "b")]
+    assert not pick(twice, [Name("web-1")], "vm", None).typed_out
+
+
+@pytest.mark.parametrize(
+    ("obj", "noun", "home", "typed"),
+    [
+        (IMAGES[0], "image", "default", "shared/tiny"),
+        (IMAGES[0], "image", "quantix-shared", "tiny"),
+        (IMAGES[1], "image", "default", "mine"),
+        (IMAGES[1], "image", "shop", "mine -n default"),
+        ({"metadata": {"name": "box"}}, "host", "default", "box"),
+    ],
+)
+def test_a_command_that_is_offered_finds_its_object(
+    obj: dict[str, Any], noun: str, home: str, typed: str
+) -> None:
+    assert reference(obj, noun, home) == typed
 
 
 def test_the_nearest_name_is_offered() -> None:
     with pytest.raises(CommandError) as raised:
-        pick(VMS, ["wep-1"], "vm")
+        pick(VMS, [Name("wep-1")], "vm")
     assert raised.value.hint == "did you mean web-1?"
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("strat", "start"), ("lst", "list"), ("resrart", "restart")])
 def test_a_misspelt_verb_gets_the_nearest(typed: str, meant: str) -> None:
-    assert unknown("verb", typed, NOUNS["vm"][1], "vm") == f'No verb "{typed}" for vm. Did you mean {meant}?'
+    said = unknown("verb", typed, NOUNS["vm"][1], "for vm")
+    assert said == f'No verb "{typed}" for vm. Did you mean {meant}?'
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("datastore", "pool"), ("ESXi", "host"), ("volme", "volume")])

@@ -26,13 +26,13 @@ _IMAGES = (
         "WaitingForUpload",
         "Image",
         "The file was not sent yet.",
-        "qx image upload {name} FILE",
+        "qx image upload FILE --name {name}",
     ),
     Template(
         "WaitingForUpload",
         "Image",
         "The last upload ended after {done} of {total}; nothing was kept.",
-        "qx image upload {name} FILE",
+        "qx image upload FILE --name {name}",
     ),
     Template(
         "ImageUnreachable",

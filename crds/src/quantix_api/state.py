@@ -38,11 +38,12 @@ RUNNING = StateWord("Running", "●", "green")
 STOPPED = StateWord("Stopped", "○", "grey")
 READY = StateWord("Ready", "●", "green")
 WORKING = StateWord("Working", "◐", "blue")
+JOINING = StateWord("Joining", "◐", "blue")
 
 _HOSTS = {
     "Ready": READY,
     "Maintenance": StateWord("Maintenance", "‖", "grey"),
-    "Joining": StateWord("Joining", "◐", "blue"),
+    "Joining": JOINING,
     "Draining": StateWord("Draining", "◐", "blue"),
     "Clean": StateWord("Clean", "◐", "blue"),
     "Suspect": StateWord("Suspect", "?", "yellow"),

@@ -55,6 +55,20 @@ def load(path: Path, context: str | None = None) -> Access:
 
     Raises PermanentError with reason KubeconfigMissing or KubeconfigInvalid.
     """
+    document = _document(path)
+    chosen = _named(path, document, "contexts", context or document.get("current-context"), "context")
+    cluster = _named(path, document, "clusters", chosen.get("cluster"), "cluster")
+    user = _named(path, document, "users", chosen.get("user"), "user") if chosen.get("user") else {}
+    return _access(path, cluster, user, str(chosen.get("namespace") or "default"))
+
+
+def context_names(path: Path) -> tuple[str, ...]:
+    """The contexts of a kubeconfig, in its order. Raises PermanentError as `load` does."""
+    contexts = _document(path).get("contexts") or []
+    return tuple(str(entry["name"]) for entry in contexts if isinstance(entry, dict) and entry.get("name"))
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
@@ -65,10 +79,7 @@ def load(path: Path, context: str | None = None) -> Access:
         raise _invalid(path, f"cannot be read: {error}") from error
     if not isinstance(document, dict):
         raise _invalid(path, "is not a YAML mapping")
-    chosen = _named(path, document, "contexts", context or document.get("current-context"), "context")
-    cluster = _named(path, document, "clusters", chosen.get("cluster"), "cluster")
-    user = _named(path, document, "users", chosen.get("user"), "user") if chosen.get("user") else {}
-    return _access(path, cluster, user, str(chosen.get("namespace") or "default"))
+    return document
 
 
 def fingerprint(paths: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:

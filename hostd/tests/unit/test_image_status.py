@@ -26,11 +26,20 @@ _WRONG_SUM = PermanentError("ChecksumMismatch", "The file has another sum.", "co
 
 
 @pytest.mark.parametrize(
+    ("namespace", "name"), [("default", "debian-13"), ("quantix-shared", "shared/debian-13")]
+)
+def test_the_upload_that_is_waited_for_can_be_typed_anywhere(namespace: str, name: str) -> None:
+    metadata = {"name": "debian-13", "namespace": namespace}
+    image = Image.model_validate({"metadata": metadata, "spec": {"upload": {}}})
+    assert waiting_for_upload(image).message.endswith(f"Try: qx image upload FILE --name {name}.")
+
+
+@pytest.mark.parametrize(
     ("verdict", "phase", "ready", "second"),
     [
         (ImageVerdict("Verified", "x", True, _FACTS, "sha256:" + "0" * 64), "Ready", "True", None),
         (ImageVerdict("ImageDownloading", "x", True), "Downloading", "False", "Reconciling"),
-        (waiting_for_upload("debian-13"), "Pending", "False", "Reconciling"),
+        (waiting_for_upload(_IMAGE), "Pending", "False", "Reconciling"),
         (verdict_of_error(_UNREACHABLE), "Failed", "False", "Reconciling"),
         (verdict_of_error(_WRONG_SUM), "Failed", "False", "Stalled"),
     ],

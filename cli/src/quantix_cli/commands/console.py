@@ -16,15 +16,13 @@ from typing import Any
 import aiohttp
 import click
 
-from quantix_api import resources
-from quantix_cli import hostd
+from quantix_cli import fetch, hostd
 from quantix_cli.escapes import EscapeScanner, parse_escape
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.nouns import look
+from quantix_cli.naming import Name, parse_name
+from quantix_cli.nouns import NOUNS, look
 from quantix_cli.options import Invocation, common_options
-from quantix_cli.selection import not_found
 from quantix_cli.session import Session
-from quantix_client.errors import NotFound
 
 _CHUNK_BYTES = 4096
 _SILENCE_S = 3.0
@@ -40,10 +38,10 @@ def console_command(_: str) -> click.Command:
     @click.option("--take", is_flag=True, help="Take a console over that somebody else is typing in.")
     @common_options
     def command(invocation: Invocation, name: str, escape: str, take: bool) -> int:
-        key = parse_escape(escape)
+        key, word = parse_escape(escape), parse_name(name, "vm").name
 
         async def act(session: Session) -> Exit:
-            return await _console(session, name, key, take=take)
+            return await _console(session, word, key, take=take)
 
         return invocation.run(act)
 
@@ -72,11 +70,7 @@ async def _console(session: Session, name: str, escape: bytes, *, take: bool) ->
 
 
 async def _host_of(session: Session, name: str) -> str:
-    try:
-        vm = await session.api.get(resources.VIRTUAL_MACHINES, name, session.namespace)
-    except NotFound as error:
-        known = (await session.api.list(resources.VIRTUAL_MACHINES, session.namespace)).items
-        raise not_found(name, [o["metadata"]["name"] for o in known], "vm") from error
+    vm = await fetch.one(session, NOUNS["vm"], Name(name))
     host = look(vm, "status.assignment.host")
     if not host:
         raise CommandError(Exit.REFUSED, f"{name} is off: it has no console.", f"qx vm start {name}")

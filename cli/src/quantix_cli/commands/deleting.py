@@ -11,6 +11,7 @@ from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, condition, first_sentence, look
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.questions import confirm
@@ -102,7 +103,7 @@ async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) ->
                 said = first_sentence(str(condition(latest).get("message", "")))
                 raise CommandError(
                     Exit.TIMED_OUT, f"{name} is still being deleted{': ' + said if said else ''}.",
-                    f"qx {noun.word} explain {name}",
+                    f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}",
                 )  # fmt: skip
             await asyncio.sleep(_POLL_S)
     except NotFound:

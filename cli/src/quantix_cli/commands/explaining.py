@@ -12,10 +12,10 @@ import click
 
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.grammar import NOUNS as WORDS
 from quantix_cli.grammar import unknown
 from quantix_cli.measures import age_s, how_long
-from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, look, state
+from quantix_cli.naming import noun_of
+from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, hint_of, look, state
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
@@ -50,7 +50,7 @@ def explain_command(word: str) -> click.Command:
 def explain_any_command(invocation: Invocation, target: str) -> None:
     """Explain one object, for example vm/web-1. (`kubectl explain` explains fields.)"""
     word, slash, name = target.partition("/")
-    noun = next((n for n, (others, _) in WORDS.items() if word == n or word in others), None)
+    noun = noun_of(word)
     if not slash or not name:
         raise CommandError(Exit.USAGE, f"{target} is not NOUN/NAME.", "qx explain vm/web-1")
     if noun is None:
@@ -162,7 +162,7 @@ def _label(kind: str) -> str:
 
 
 def _hint(of: Manifest) -> str:
-    return str(of.get("message", "")).partition(" Try: ")[2].rstrip(".") if of.get("status") != "True" else ""
+    return hint_of(str(of.get("message", ""))) if of.get("status") != "True" else ""
 
 
 def _more_hints(obj: Manifest, noun: Noun) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +16,7 @@ from quantix_api import resources
 from quantix_cli import hostd
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import duration, size
+from quantix_cli.naming import Name, parse_name
 from quantix_cli.nouns import Manifest, condition, first_sentence, look
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
@@ -30,14 +32,17 @@ def upload_command(_: str) -> click.Command:
 
     @click.command("upload", short_help="make an image of a file")
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-    @click.option("--name", default="", help="Name of the image; default: from the file's name.")
+    @click.option("--name", default="", help="NAME or shared/NAME; default: from the file's name.")
     @click.option("--no-wait", is_flag=True, help="Return once the file was sent.")
     @common_options
     def command(invocation: Invocation, file: Path, name: str, no_wait: bool) -> None:
-        image = name or _name_from(file)
+        image = parse_name(name, "image") if name else Name(_name_from(file))
 
         async def act(session: Session) -> str:
-            return await upload(session, file, image, wait=not no_wait)
+            namespace = image.namespace or session.namespace
+            if namespace is None:
+                raise CommandError(Exit.USAGE, "In which namespace is the image to be?", "-n NAMESPACE")
+            return await upload(replace(session, namespace=namespace), file, image.name, wait=not no_wait)
 
         invocation.terminal.out(f"{image}  sha256:{invocation.run(act)}")
 

@@ -17,7 +17,8 @@ from quantix_cli import fetch
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import duration
-from quantix_cli.nouns import NOUNS, Manifest, condition, first_sentence, look
+from quantix_cli.naming import reference
+from quantix_cli.nouns import NOUNS, Manifest, condition, first_sentence, hint_of, look
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
@@ -127,6 +128,9 @@ def _carry_out(invocation: Invocation, selection: Selection, change: Change, way
     async def act(session: Session) -> Exit:
         picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
         vms = list(picked.objects)
+        if not vms:
+            session.terminal.note("0 VMs")
+            return Exit.DONE
         if way.grace_s == 0:
             names = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
             confirm("Pull the plug?", names, assume_yes=session.assume_yes, terminal=session.terminal)
@@ -134,8 +138,6 @@ def _carry_out(invocation: Invocation, selection: Selection, change: Change, way
             names = [vm["metadata"]["name"] for vm in vms]
             question = f"{change.verb.capitalize()} these {len(vms)} VMs?"
             confirm(question, names, assume_yes=session.assume_yes, terminal=session.terminal)
-        if not vms:
-            session.terminal.note("0 VMs")
         return await each(vms, lambda vm: _change(session, vm, change, way), session)
 
     return invocation.run(act)
@@ -191,6 +193,7 @@ async def _until(session: Session, vm: Manifest, change: Change) -> None:
         vm["metadata"]["namespace"],
         vm["metadata"]["generation"],
     )
+    explain = f"qx vm explain {reference(vm, 'vm', session.namespace)}"
     begun, said = time.monotonic(), ""
     while True:
         ready = condition(vm)
@@ -204,13 +207,14 @@ async def _until(session: Session, vm: Manifest, change: Change) -> None:
             return
         stalled = condition(vm, "Stalled")
         # one of an earlier generation is what the last host said, before somebody asked for this
+        message = str(ready.get("message", ""))
         if stalled.get("status") == "True" and stalled.get("observedGeneration", 0) >= generation:
-            raise CommandError(Exit.FAILED, str(ready.get("message")), f"qx vm explain {name}")
+            raise CommandError(Exit.FAILED, f"{first_sentence(message)}.", hint_of(message) or explain)
         if time.monotonic() - begun > session.timeout_s:
             raise CommandError(
                 Exit.TIMED_OUT,
                 f"{name} is not there yet: {first_sentence(str(ready.get('message', '')))}.",
-                f"qx vm explain {name}",
+                explain,
             )
         waiting = first_sentence(str(ready.get("message", "")))
         if time.monotonic() - begun > 3 and waiting and waiting != said and ready.get("status") != "True":

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from quantix_cli import fetch
-from quantix_cli.commands.listing import print_objects
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, common_options
+from quantix_cli.rendering import object_text, one_object, tidy
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
 
@@ -31,24 +31,10 @@ def show_command(word: str) -> click.Command:
             picked, _ = await fetch.selected(session, noun, Selection(names=expand(names)))
             return picked.objects
 
-        objects = [_without_noise(obj) for obj in invocation.run(read)]
+        objects = list(tidy(invocation.run(read)))
         if len(objects) == 1 and output != "name":
-            import json
-
-            import yaml
-
-            whole = (
-                json.dumps(objects[0], indent=2)
-                if output == "json"
-                else yaml.safe_dump(objects[0], sort_keys=False)
-            )
-            invocation.terminal.out(whole.rstrip())
+            invocation.terminal.out(one_object(objects[0], output))
         else:
-            print_objects(objects, noun, output, invocation.terminal)
+            invocation.terminal.out(object_text(objects, noun, output))
 
     return command
-
-
-def _without_noise(obj: Manifest) -> Manifest:
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    return {**obj, "metadata": metadata}

@@ -6,16 +6,18 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import click
 
 from quantix_api.quantities import size_bytes
+from quantix_api.state import JOINING
 from quantix_cli import fetch
 from quantix_cli.exits import Exit
 from quantix_cli.measures import size
-from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, look, state
+from quantix_cli.naming import reference
+from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, hint_of, look, state
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
@@ -42,6 +44,8 @@ class Seen:
     world: World
     answer_ms: int
     objects: dict[str, list[Manifest]]
+    home: str | None = "default"
+    """The namespace of the session, in which commands need no -n."""
 
 
 @click.command("status", short_help="how the whole is doing, and what needs attention")
@@ -53,10 +57,10 @@ def status_command(invocation: Invocation) -> int:
         begun = time.monotonic()
         seen = await fetch.world(session)
         answer_ms = int((time.monotonic() - begun) * 1000)
-        everywhere = Session(**{**session.__dict__, "namespace": None})
+        everywhere = replace(session, namespace=None)
         words = ("host", "vm", "pool", "image", "volume", "network", "router")
         found = await asyncio.gather(*(fetch.objects_of(everywhere, NOUNS[word]) for word in words))
-        return Seen(seen, answer_ms, dict(zip(words, found, strict=True)))
+        return Seen(seen, answer_ms, dict(zip(words, found, strict=True)), session.namespace)
 
     seen = invocation.run(look_around)
     matters = all_matters(seen)
@@ -67,10 +71,7 @@ def status_command(invocation: Invocation) -> int:
 
 def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[str]:
     """The lines of `qx status`. Pure."""
-    attention = sum(matter.attention for matter in matters)
-    rest = len(matters) - attention
-    known = f", {rest} thing{'s' if rest != 1 else ''} to know" if rest else ""
-    verdict = f"Needs attention: {attention}" if attention else f"Healthy{known}"
+    verdict = _verdict(seen, matters)
     hosts = seen.objects["host"]
     where = f"{len(hosts)} host{'s' if len(hosts) != 1 else ''} · {version('quantix')}"
     lines = [
@@ -88,18 +89,35 @@ def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[st
     return lines
 
 
+def _verdict(seen: Seen, matters: Sequence[Matter]) -> str:
+    attention = sum(matter.attention for matter in matters)
+    rest = len(matters) - attention
+    if attention:
+        return f"Needs attention: {attention}"
+    words = {state(host, seen.world).word for host in seen.objects["host"]}
+    if words == {JOINING.word}:
+        # nothing can run yet, so nothing is healthy
+        return f"Getting ready: {next(matter.text for matter in matters if matter.glyph == JOINING.glyph)}"
+    return "Healthy" + (f", {rest} thing{'s' if rest != 1 else ''} to know" if rest else "")
+
+
 def all_matters(seen: Seen) -> list[Matter]:
     """What is not as it should be, gravest first."""
     matters: list[Matter] = []
+    if not seen.objects["host"]:
+        text = "There is no host yet, so no VM can run."
+        matters.append(Matter("▲", "yellow", text, "make up", attention=True))
     for word, objects in seen.objects.items():
         for obj in objects:
-            matters += _matters(obj, NOUNS[word], seen.world)
+            matters += _matters(obj, NOUNS[word], seen)
     return sorted(matters, key=lambda m: (not m.attention, _GRAVE.get(m.colour, 2)))
 
 
-def _matters(obj: Manifest, noun: Noun, world: World) -> list[Matter]:
-    name, shown, ready = obj["metadata"]["name"], state(obj, world), condition(obj)
-    explain = f"qx {noun.word} explain {name}"
+def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
+    name, shown, ready = obj["metadata"]["name"], state(obj, seen.world), condition(obj)
+    explain = f"qx {noun.word} explain {reference(obj, noun.word, seen.home)}"
+    if noun.word == "host" and shown == JOINING:
+        return [_joining(name, ready, explain)]
     if shown.colour in ("red", "yellow") and ready.get("status") != "True":
         said = first_sentence(str(ready.get("message", ""))) or shown.word
         return [Matter(shown.glyph, shown.colour, f"{name} {shown.word}: {said}.", explain, attention=True)]
@@ -110,6 +128,17 @@ def _matters(obj: Manifest, noun: Noun, world: World) -> list[Matter]:
         said = first_sentence(str(condition(obj, "GuestTraffic").get("message", "")))
         return [Matter("▲", "yellow", f"{said}.", explain, attention=True)]
     return []
+
+
+def _joining(name: str, ready: Manifest, explain: str) -> Matter:
+    """A host that is not there yet: what it waits for, and whether somebody has to do something."""
+    message = str(ready.get("message", ""))
+    hint = hint_of(message)
+    what = first_sentence(message).removeprefix("It is joining: ") or "it has not said anything yet"
+    return Matter(
+        JOINING.glyph, JOINING.colour, f"{name} is Joining: {what}.", explain,
+        attention=bool(hint) and not hint.startswith("nothing"),
+    )  # fmt: skip
 
 
 def _fact(label: str, text: str, terminal: Terminal) -> str:

@@ -193,9 +193,9 @@ class ImageController:
                 raise PermanentError(
                     "ImageRefused",
                     "This version makes no images of volumes.",
-                    f"copy the disk, then qx image upload {image.metadata.name} FILE",
+                    "copy the disk, then qx image upload FILE --name NAME with another name",
                 )
-            return waiting_for_upload(image.metadata.name), _LOOK_AGAIN_S
+            return waiting_for_upload(image), _LOOK_AGAIN_S
 
         async def download(started: Transfer) -> Received:
             async with self._tools.source.open(url) as found:

@@ -15,6 +15,7 @@ from quantix_api.errors import QuantixError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import render
 from quantix_api.quantities import format_size
+from quantix_api.resources import NAMESPACE_SHARED
 from quantix_hostd.image.formats import ImageFacts
 
 _PHASES = {
@@ -55,8 +56,10 @@ def _span(seconds: float) -> str:
     return f"{round(seconds)} s" if seconds < 60 else f"{round(seconds / 60)} min"
 
 
-def waiting_for_upload(name: str) -> ImageVerdict:
+def waiting_for_upload(image: Image) -> ImageVerdict:
     """For an image that somebody has to send."""
+    shared = image.metadata.namespace == NAMESPACE_SHARED
+    name = f"shared/{image.metadata.name}" if shared else image.metadata.name
     return ImageVerdict("WaitingForUpload", render("WaitingForUpload", name=name).text, present=False)
 
 

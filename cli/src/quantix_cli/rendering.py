@@ -1,0 +1,154 @@
+"""Objects as lines of text: a table for people, or what the API has. Pure; used by list, show and --watch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from quantix_api.resources import NAMESPACE_SHARED
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.naming import SHARED, SHARED_NOUNS
+from quantix_cli.nouns import Manifest, Noun, World, header, row
+from quantix_cli.tables import Cell, table
+from quantix_cli.terminal import Terminal
+
+FORMATS = ("table", "wide", "json", "yaml", "name")
+_NAMESPACE = "NAMESPACE"
+
+
+@dataclass(frozen=True)
+class View:
+    """How a table is wanted. `home` is the namespace of the command, None for all of them; `wide` shows exact
+    times and cuts nothing.
+    """
+
+    terminal: Terminal
+    home: str | None
+    columns: tuple[str, ...] = ()
+    sort: str = ""
+    heading: bool = True
+    wide: bool = False
+
+
+def refuse_unknown_columns(noun: Noun, columns: Sequence[str]) -> None:
+    """Raise CommandError (2) with the columns that exist when one does not."""
+    known = (*((_NAMESPACE,) if noun.resource.namespaced else ()), *header(noun))
+    for column in columns:
+        if column not in known:
+            raise CommandError(Exit.USAGE, f"There is no column {column}.", f"one of {', '.join(known)}")
+
+
+def table_lines(
+    objects: Sequence[Manifest],
+    noun: Noun,
+    seen: World,
+    view: View,
+    *,
+    beside: Sequence[Manifest] = (),
+    left: bool = False,
+) -> list[str]:
+    """The table; the reason column only where some row has one, or where nobody reads but a program.
+
+    Rows are as wide as with those of `beside`. `left` says that the objects are gone.
+    """
+    titles = (_NAMESPACE, *header(noun)) if noun.resource.namespaced else header(noun)
+    rows = [cells(obj, noun, seen, view) for obj in objects]
+    if left:
+        place = titles.index("STATE")
+        rows = [(*line[:place], Cell("○ Deleted", "grey"), *line[place + 1 :]) for line in rows]
+    if view.sort:
+        rows.sort(key=_order(titles.index(view.sort)))
+    places = [titles.index(column) for column in view.columns] or _usual(titles, rows, view)
+    chosen = [[line[place] for place in places] for line in rows]
+    others = [[line[place] for place in places] for line in (cells(obj, noun, seen, view) for obj in beside)]
+    shown = [titles[place] for place in places]
+    return table(shown, chosen, view.terminal, heading=view.heading, beside=others)
+
+
+def cells(obj: Manifest, noun: Noun, seen: World, view: View) -> tuple[Cell, ...]:
+    """One row, with the namespace first where the kind has one."""
+    metadata = obj["metadata"]
+    made = list(row(obj, noun, seen))
+    namespace = metadata.get("namespace")
+    if view.home is not None and namespace == NAMESPACE_SHARED != view.home:
+        made[0] = Cell(f"{SHARED}/{metadata['name']}")
+    if view.wide:
+        made[-2] = Cell(str(metadata.get("creationTimestamp", "-")))
+    return (Cell(str(namespace or "-")), *made) if noun.resource.namespaced else tuple(made)
+
+
+def nothing(noun: Noun, view: View) -> str:
+    """What stands in the place of an empty table."""
+    elsewhere = noun.word in SHARED_NOUNS and view.home not in (None, NAMESPACE_SHARED)
+    more = f"; shared ones, if any: qx {noun.word} list '{SHARED}/*'" if elsewhere else ""
+    return f"0 {noun.plural}{more}"
+
+
+def object_text(objects: Sequence[Manifest], noun: Noun, output: str) -> str:
+    """The API's objects unchanged as json or yaml, or the names that kubectl takes."""
+    if output == "name":
+        return "\n".join(object_name(obj, noun) for obj in objects)
+    whole = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+    return one_object(whole, output)
+
+
+def one_object(obj: Manifest, output: str) -> str:
+    """One object (or a List) as json or yaml."""
+    if output == "json":
+        return json.dumps(obj, indent=2)
+    return str(yaml.dump(obj, sort_keys=False, Dumper=yaml.CSafeDumper)).rstrip()
+
+
+def object_name(obj: Manifest, noun: Noun) -> str:
+    """`virtualmachines.quantix.io/web-1`."""
+    return f"{noun.resource.plural}.{noun.resource.group}/{obj['metadata']['name']}"
+
+
+def object_stream(obj: Manifest, noun: Noun, output: str) -> str:
+    """One object of many that are shown one after the other: in json a line, in yaml a document."""
+    if output == "name":
+        return object_name(obj, noun)
+    if output == "json":
+        return json.dumps(obj, separators=(",", ":"))
+    return "---\n" + one_object(obj, "yaml")
+
+
+def _usual(titles: Sequence[str], rows: Sequence[Sequence[Cell]], view: View) -> list[int]:
+    """The columns where none were asked for: a namespace only where there may be several."""
+    first = 1 if titles[0] == _NAMESPACE and view.home is not None else 0
+    bare = view.terminal.is_tty and not any(line[-1].text for line in rows)
+    return list(range(first, len(titles) - bare))
+
+
+def _order(place: int) -> Callable[[Sequence[Cell]], tuple[bool, float, str]]:
+    """Numbers and sizes by their amount, before words; words by the alphabet."""
+
+    def key(line: Sequence[Cell]) -> tuple[bool, float, str]:
+        amount = _amount(line[place].text)
+        return (amount is None, amount or 0.0, line[place].text)
+
+    return key
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "%": 1, "B": 1} | {
+    f"{letter}iB": 1 << (10 * power) for power, letter in enumerate("KMGT", 1)
+}
+
+
+def _amount(text: str) -> float | None:
+    number = text.rstrip("sdhm%BiKMGT ")
+    unit = text[len(number) :].strip()
+    try:
+        return float(number) * _UNITS[unit] if unit else float(number)
+    except (ValueError, KeyError):
+        return None
+
+
+def tidy(objects: Sequence[Manifest]) -> Iterator[Manifest]:
+    """Objects without managedFields, which only the server reads."""
+    for obj in objects:
+        metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+        yield {**obj, "metadata": metadata}

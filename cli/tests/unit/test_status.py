@@ -1,0 +1,75 @@
+"""What `qx status` makes of hosts that are not there yet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from quantix_cli.commands.status import Seen, all_matters, report
+from quantix_cli.nouns import World
+from quantix_cli.terminal import Terminal
+
+PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
+WORLD = World(datetime(2026, 11, 24, tzinfo=UTC), {})
+
+
+def host(name: str, phase: str, reason: str, message: str) -> dict[str, Any]:
+    ready = {
+        "type": "Ready", "status": "True" if phase == "Ready" else "False",
+        "reason": reason, "message": message,
+    }  # fmt: skip
+    return {
+        "kind": "Host",
+        "metadata": {"name": name},
+        "status": {"phase": phase, "conditions": [ready]},
+    }
+
+
+READY = host("h1", "Ready", "Healthy", "It runs VMs.")
+JOINING = host(
+    "box", "Joining", "LibvirtDown",
+    "libvirt does not answer on it. Try: nothing; it is started again by itself.",
+)  # fmt: skip
+STUCK = host(
+    "box", "Joining", "OVNAlreadyConfigured",
+    "Its Open vSwitch belongs to another OVN already (x). Try: take that away, or use another machine.",
+)  # fmt: skip
+NEW = {"kind": "Host", "metadata": {"name": "new"}}
+
+
+def lines(*hosts: dict[str, Any], **others: list[dict[str, Any]]) -> list[str]:
+    objects = {"host": list(hosts), "vm": [], "pool": [], "image": [], **others}
+    seen = Seen(WORLD, 4, objects)
+    return report(seen, all_matters(seen), PIPE)
+
+
+def test_a_machine_that_is_joining_is_not_called_healthy_and_says_what_it_waits_for() -> None:
+    told = lines(JOINING)
+    assert told[0].startswith("Getting ready: box is Joining: libvirt does not answer on it.   1 host")
+    assert "hosts          ◐ 1 Joining" in told
+    assert told[-1] == "1 ◐ box is Joining: libvirt does not answer on it.   qx host explain box"
+
+
+def test_a_host_that_joins_others_is_something_to_know() -> None:
+    assert lines(READY, JOINING)[0].startswith("Healthy, 1 thing to know   2 hosts")
+
+
+def test_a_host_that_cannot_join_without_a_person_needs_attention() -> None:
+    assert lines(READY, STUCK)[0].startswith("Needs attention: 1   ")
+
+
+def test_a_host_that_has_said_nothing_is_joining() -> None:
+    assert lines(NEW)[-1] == "1 ◐ new is Joining: it has not said anything yet.   qx host explain new"
+
+
+def test_no_host_at_all_needs_attention() -> None:
+    assert lines()[-1] == "1 ▲ There is no host yet, so no VM can run.   make up"
+
+
+def test_the_commands_of_matters_find_objects_in_other_namespaces() -> None:
+    image = {
+        "kind": "Image",
+        "metadata": {"name": "tiny", "namespace": "quantix-shared"},
+        "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "WaitingForUpload"}]},
+    }
+    assert lines(READY, image=[image])[-1].endswith("   qx image explain shared/tiny")

@@ -56,7 +56,7 @@ async def one(session: Session, noun: Noun, name: Name) -> Manifest:
     """The object of that name. Raises CommandError: 5 with the nearest name, 2 where -A leaves it open."""
     namespace = name.namespace or _namespace(session, noun)
     if namespace is None and noun.resource.namespaced:
-        raise CommandError(Exit.USAGE, f"In which namespace is {noun.word} {name}?", "-n NAMESPACE")
+        raise CommandError(Exit.USAGE, f"In which namespace is {noun.singular} {name}?", "-n NAMESPACE")
     try:
         return await session.api.get(noun.resource, name.name, namespace)
     except NotFound as error:

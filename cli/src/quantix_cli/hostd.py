@@ -58,7 +58,8 @@ async def explain_refusal(response: aiohttp.ClientResponse, host: str) -> Comman
     text = (await response.text())[:500].strip() or response.reason or "no reason given"
     code = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_FOUND, 409: Exit.REFUSED}
     grave = Exit.REFUSED if 400 <= response.status < 500 else Exit.FAILED
-    return CommandError(code.get(response.status, grave), f"{host} answered: {text}")
+    said, _, hint = text.partition(" Try: ")
+    return CommandError(code.get(response.status, grave), f"{host} says: {said}", hint.rstrip("."))
 
 
 def unreachable(host: str, error: Exception) -> CommandError:

@@ -22,6 +22,20 @@ def qx() -> None:
     """
 
 
+def plain_usage(error: click.ClickException) -> str:
+    """What is wrong with the words of a command, in our voice."""
+    if not isinstance(error, click.BadParameter) or error.param is None or error.ctx is None:
+        return error.format_message()
+    if isinstance(error, click.MissingParameter):
+        return f"{error.param.make_metavar(error.ctx)} is missing."
+    word = error.param.opts[-1]
+    if not word.startswith("-"):
+        return f"{error.message.rstrip('.')}."
+    if isinstance(error.param.type, click.Choice):
+        return f"{word} is one of {', '.join(error.param.type.choices)}."
+    return f"{word}: {error.message.rstrip('.')}."
+
+
 def main() -> None:
     """Run `qx` and exit with a code of `exits.Exit`."""
     settings = read_settings(os.environ, no_color="--no-color" in sys.argv)
@@ -36,9 +50,12 @@ def main() -> None:
     except QuantixError as error:
         terminal.error(error.message, error.hint)
         code = Exit.FAILED
+    except click.exceptions.NoArgsIsHelpError as error:
+        terminal.note(error.format_message())
+        code = Exit.USAGE
     except click.ClickException as error:
         hint = f"{error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
-        terminal.error(error.format_message(), hint)
+        terminal.error(plain_usage(error), hint)
         code = Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         terminal.note("Stopped watching; work that was begun goes on.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from quantix_api.times import parse_time
@@ -32,6 +33,14 @@ def short_age(seconds: float) -> str:
         if whole >= length:
             return f"{whole // {'d': 86400, 'h': 3600, 'm': 60}[unit]}{unit}"
     return f"{whole}s"
+
+
+def parse_duration_s(written: str) -> float:
+    """Seconds of `90`, `90s`, `5m`, `1h`, `2d`. Raises ValueError for anything else."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", written)
+    if found is None:
+        raise ValueError(f"{written} is no time")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 def age_s(timestamp: str | None, now: datetime) -> float | None:

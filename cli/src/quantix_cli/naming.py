@@ -11,7 +11,8 @@ from typing import Any
 
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.grammar import NOUNS
+from quantix_cli.grammar import NOUNS as WORDS
+from quantix_cli.nouns import NOUNS
 
 SHARED = "shared"
 SHARED_NOUNS = ("image", "network")
@@ -44,7 +45,7 @@ def parse_name(written: str, noun: str) -> Name:
         if noun not in SHARED_NOUNS:
             raise CommandError(
                 Exit.USAGE,
-                f"A {noun} cannot be shared: {written} is none.",
+                f"{written} is no name of {NOUNS[noun].one}: it cannot be shared.",
                 f"{name}; only images and networks are known as {SHARED}/NAME",
             )
         return Name(name, NAMESPACE_SHARED)
@@ -52,14 +53,14 @@ def parse_name(written: str, noun: str) -> Name:
     if meant == noun:
         return Name(name)
     if meant is None:
-        raise CommandError(Exit.USAGE, f"{written} is no name of a {noun}.", f"qx {noun} list")
-    raise CommandError(Exit.USAGE, f"{written} is not a {noun}.", f"qx explain {written}")
+        raise CommandError(Exit.USAGE, f"{written} is no name of {NOUNS[noun].one}.", f"qx {noun} list")
+    raise CommandError(Exit.USAGE, f"{written} is not {NOUNS[noun].one}.", f"qx explain {written}")
 
 
 def noun_of(word: str) -> str | None:
     """The noun that `word` stands for: itself, another word for it, or kubectl's `plural.group`."""
     plain = word.partition(".")[0].lower()
-    return next((noun for noun, (others, _) in NOUNS.items() if plain == noun or plain in others), None)
+    return next((noun for noun, (others, _) in WORDS.items() if plain == noun or plain in others), None)
 
 
 def reference(obj: Mapping[str, Any], noun: str, home: str | None) -> str:

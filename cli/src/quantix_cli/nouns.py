@@ -30,13 +30,22 @@ class World:
 
 @dataclass(frozen=True)
 class Noun:
-    """`columns` stand between the state and the age."""
+    """`word` is what is typed, `singular` what is read; `columns` stand between state and age."""
 
     word: str
-    plural: str
+    singular: str
     resource: Resource
     columns: tuple[str, ...]
     cells: Callable[[Manifest, World], tuple[Cell, ...]]
+
+    @property
+    def plural(self) -> str:
+        return f"{self.singular}s"
+
+    @property
+    def one(self) -> str:
+        """`a VM`, `an image`."""
+        return f"{'an' if self.singular[0] in 'aeiou' else 'a'} {self.singular}"
 
 
 def look(obj: Manifest, path: str, default: Any = None) -> Any:
@@ -193,17 +202,35 @@ def _instance_type(kind: Manifest, _: World) -> tuple[Cell, ...]:
 NOUNS: Mapping[str, Noun] = {
     noun.word: noun
     for noun in (
-        Noun("vm", "VMs", resources.VIRTUAL_MACHINES, ("HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED"), _vm),
-        Noun("host", "hosts", resources.HOSTS, ("ADDRESS", "CPUS", "MEMORY", "VMS"), _host),
-        Noun("volume", "volumes", resources.VOLUMES, ("SIZE", "POOL", "VM"), _volume),
-        Noun("image", "images", resources.IMAGES, ("SIZE", "FORMAT", "PROGRESS", "USERS"), _image),
-        Noun("network", "networks", resources.NETWORKS, ("SUBNETS", "PORTS", "FREE"), _network),
-        Noun("pool", "pools", resources.STORAGE_POOLS, ("KIND", "CAPACITY", "AVAILABLE", "HOSTS"), _pool),
-        Noun("router", "routers", resources.ROUTERS, ("NETWORKS", "ADDRESS"), _router),
-        Noun("securitygroup", "security groups", resources.SECURITY_GROUPS, ("IN", "OUT"), _security_group),
+        Noun(
+            "vm",
+            "VM",
+            resources.VIRTUAL_MACHINES,
+            ("HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED"),
+            _vm,
+        ),
+        Noun("host", "host", resources.HOSTS, ("ADDRESS", "CPUS", "MEMORY", "VMS"), _host),
+        Noun("volume", "volume", resources.VOLUMES, ("SIZE", "POOL", "VM"), _volume),
+        Noun("image", "image", resources.IMAGES, ("SIZE", "FORMAT", "PROGRESS", "USERS"), _image),
+        Noun("network", "network", resources.NETWORKS, ("SUBNETS", "PORTS", "FREE"), _network),
+        Noun(
+            "pool",
+            "pool",
+            resources.STORAGE_POOLS,
+            ("KIND", "CAPACITY", "AVAILABLE", "HOSTS"),
+            _pool,
+        ),
+        Noun("router", "router", resources.ROUTERS, ("NETWORKS", "ADDRESS"), _router),
+        Noun(
+            "securitygroup",
+            "security group",
+            resources.SECURITY_GROUPS,
+            ("IN", "OUT"),
+            _security_group,
+        ),
         Noun(
             "instancetype",
-            "instance types",
+            "instance type",
             resources.INSTANCE_TYPES,
             ("CPU", "MEMORY", "DEFAULT"),
             _instance_type,

@@ -10,10 +10,20 @@ from typing import Any, TypeVar
 import click
 
 from quantix_cli import cluster
+from quantix_cli.measures import parse_duration_s
+from quantix_cli.session import Session, run
 from quantix_cli.settings import Settings
 from quantix_cli.terminal import Terminal
 
 T = TypeVar("T")
+
+
+def _timeout_s(written: str) -> float:
+    try:
+        return parse_duration_s(written)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}, such as 90s, 5m or 1h") from error
+
 
 _OPTIONS = (
     click.option("--kubeconfig", metavar="FILE", help="Cluster; default: this host's, else ~/.kube/config."),
@@ -24,7 +34,7 @@ _OPTIONS = (
     # what went wrong before an option was parsed is coloured, too: `main` looks for it
     click.option("--no-color", is_flag=True, expose_value=False, help="No colour."),
     click.option("-v", "--verbose", is_flag=True, help="Show the server's own words with an error."),
-    click.option("--timeout", "timeout_s", type=float, default=300.0, metavar="SECONDS", show_default=True,
+    click.option("--timeout", "timeout_s", type=_timeout_s, default="5m", metavar="TIME", show_default=True,
                  help="How long to wait for work to end."),
 )  # fmt: skip
 _API_TIMEOUT_S = 3.0
@@ -49,8 +59,6 @@ class Invocation:
 
     def run(self, command: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         """Run `command` with a `Session` of the chosen cluster."""
-        from quantix_cli.session import Session, run  # aiohttp costs 0.2 s that --help must not pay
-
         target = cluster.choose(self.kubeconfig, self.context, self.settings)
 
         async def with_session(api: Any) -> T:

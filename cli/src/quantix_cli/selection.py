@@ -11,6 +11,7 @@ from typing import Any
 
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import SHARED, Name, reference
+from quantix_cli.nouns import NOUNS
 
 _MAX_STDIN_BYTES = 1 << 20
 
@@ -75,7 +76,7 @@ def not_found(name: Name, known: Sequence[str], noun: str) -> CommandError:
     shared = f"{SHARED}/{name.name}"
     near = [shared] if shared in known else difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"qx {noun} list"
-    return CommandError(Exit.NOT_FOUND, f"There is no {noun} {name} here.", hint)
+    return CommandError(Exit.NOT_FOUND, f"There is no {NOUNS[noun].singular} {name} here.", hint)
 
 
 def matches(obj: Mapping[str, Any], wanted: Name, home: str | None) -> bool:

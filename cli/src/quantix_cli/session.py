@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
@@ -13,7 +13,6 @@ from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
 from quantix_cli.terminal import Terminal
-from quantix_client.api import ApiClient
 from quantix_client.errors import (
     AlreadyExists,
     Conflict,
@@ -23,7 +22,9 @@ from quantix_client.errors import (
     Unprocessable,
     Unreachable,
 )
-from quantix_client.kubeconfig import context_names
+
+if TYPE_CHECKING:
+    from quantix_client.api import ApiClient
 
 T = TypeVar("T")
 
@@ -55,6 +56,9 @@ class Session:
 def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:
     """Run `command` with a client of `target`. Raises CommandError with the exit code that fits."""
 
+    # aiohttp takes 0.2 s to load, which help texts must not pay
+    from quantix_client.api import ApiClient
+
     refuse_unknown_context(target)
 
     async def with_client() -> T:
@@ -73,6 +77,8 @@ def refuse_unknown_context(target: Target) -> None:
     """Raise CommandError (2) with the nearest context, or all of them, when that of `target` is not there."""
     if target.context is None:
         return
+    from quantix_client.kubeconfig import context_names  # loads yaml
+
     known = context_names(target.kubeconfig)
     if target.context not in known:
         raise CommandError(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quantix_cli.measures import duration, how_long, short_age, size
+from quantix_cli.measures import duration, how_long, parse_duration_s, short_age, size
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,16 @@ def test_ages(seconds: float, table: str, prose: str) -> None:
 )
 def test_sizes(size_bytes: int, text: str) -> None:
     assert size(size_bytes) == text
+
+
+def test_times_are_read_as_they_are_typed() -> None:
+    assert [parse_duration_s(text) for text in ("90", "1.5s", "5m", "1h", "2d")] == [
+        90,
+        1.5,
+        300,
+        3600,
+        172800,
+    ]
+    for wrong in ("", "m", "5 m", "-1", "1e3", "inf", "5mm"):
+        with pytest.raises(ValueError):
+            parse_duration_s(wrong)

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from quantix_cli.cluster import choose
-from quantix_cli.commands.images import _name_from, refuse_backing_file
+from quantix_cli.commands.images import _name_from
 from quantix_cli.escapes import EscapeScanner, parse_escape
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import COMMANDS, NOUNS, unknown
 from quantix_cli.naming import Name, parse_name, reference
 from quantix_cli.selection import pick
 from quantix_cli.settings import read_settings
+from quantix_cli.uploading import refuse_backing_file
 
 VMS: list[dict[str, Any]] = [
     {"metadata": {"name": n, "namespace": "default"}} for n in ("db-1", "web-1", "web-2")
@@ -67,10 +68,10 @@ def test_a_name_may_say_its_kind_and_that_it_is_shared(typed: str, noun: str, me
 @pytest.mark.parametrize(
     ("typed", "noun", "said"),
     [
-        ("shared/web-1", "vm", "A vm cannot be shared: shared/web-1 is none."),
-        ("shared/box", "host", "A host cannot be shared: shared/box is none."),
-        ("image/tiny", "vm", "image/tiny is not a vm."),
-        ("default/web-1", "vm", "default/web-1 is no name of a vm."),
+        ("shared/web-1", "vm", "shared/web-1 is no name of a VM: it cannot be shared."),
+        ("shared/box", "host", "shared/box is no name of a host: it cannot be shared."),
+        ("image/tiny", "vm", "image/tiny is not a VM."),
+        ("default/web-1", "vm", "default/web-1 is no name of a VM."),
     ],
 )
 def test_a_name_of_something_else_is_wrong_usage(typed: str, noun: str, said: str) -> None:

@@ -35,7 +35,7 @@ def delete_command(word: str) -> click.Command:
     @common_options
     def command(invocation: Invocation, selection: Selection, volumes: bool, no_wait: bool) -> int:
         if not selection.names and not selection.by_filter:
-            raise CommandError(Exit.USAGE, f"Which {noun.word}?", f"qx {noun.word} delete NAME")
+            raise CommandError(Exit.USAGE, f"Which {noun.singular}?", f"qx {noun.word} delete NAME")
 
         async def act(session: Session) -> Exit:
             picked, _ = await fetch.selected(session, noun, selection)
@@ -75,7 +75,7 @@ async def _volumes_kept(session: Session, vms: list[Manifest]) -> dict[str, list
 
 def _these(noun: Noun, objects: list[Manifest]) -> str:
     if len(objects) == 1:
-        return f"{noun.word} {objects[0]['metadata']['name']}"
+        return f"{noun.singular} {objects[0]['metadata']['name']}"
     return f"{len(objects)} {noun.plural}"
 
 
@@ -86,7 +86,7 @@ def _effects(
     for obj in objects:
         names = ", ".join(v["metadata"]["name"] for v in kept.get(obj["metadata"]["uid"], []))
         fate = f" ({'deletes' if volumes else 'keeps'} {names})" if names else ""
-        lines.append(f"{noun.word} {obj['metadata']['name']}{fate}")
+        lines.append(f"{noun.singular} {obj['metadata']['name']}{fate}")
     return lines
 
 
@@ -108,4 +108,4 @@ async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) ->
             await asyncio.sleep(_POLL_S)
     except NotFound:
         pass  # gone: what was asked for
-    session.terminal.note(f"{noun.word} {name} {'deleted' if wait else 'is being deleted'}.")
+    session.terminal.note(f"{noun.singular} {name} {'deleted' if wait else 'is being deleted'}.")

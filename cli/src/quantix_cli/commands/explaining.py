@@ -33,12 +33,12 @@ _NO_NEWS = ("NotInstalled", "NotWanted")
 def explain_command(word: str) -> click.Command:
     """The command `qx WORD explain NAME...`."""
 
-    @click.command("explain", short_help=f"why a {word} is as it is, and what to do")
+    @click.command("explain", short_help=f"why {NOUNS[word].one} is as it is, and what to do")
     @click.argument("names", nargs=-1, metavar="NAME...")
     @common_options
     def command(invocation: Invocation, names: tuple[str, ...]) -> None:
         if not names:
-            raise CommandError(Exit.USAGE, f"Which {word}?", f"qx {word} list")
+            raise CommandError(Exit.USAGE, f"Which {NOUNS[word].singular}?", f"qx {word} list")
         _explain(invocation, NOUNS[word], names)
 
     return command

@@ -6,7 +6,6 @@ import click
 
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import selecting
-from quantix_cli.commands.watching import watch
 from quantix_cli.nouns import NOUNS, Noun
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.rendering import FORMATS, View, nothing, object_text, refuse_unknown_columns, table_lines
@@ -42,6 +41,8 @@ def list_command(word: str) -> click.Command:
             home = session.namespace if noun.resource.namespaced else None
             view = View(session.terminal, home, chosen, sort.upper(), not no_header, output == "wide")
             if watching:
+                from quantix_cli.watching import watch
+
                 await watch(session, noun, selection, output, view)
             await _show(session, noun, selection, output, view)
 

@@ -17,7 +17,7 @@ def show_command(word: str) -> click.Command:
     """The command `qx WORD show NAME...`."""
     noun = NOUNS[word]
 
-    @click.command("show", short_help=f"a {noun.word} as the API has it")
+    @click.command("show", short_help=f"{noun.one} as the API has it")
     @click.argument("names", nargs=-1, metavar="NAME...")
     @click.option(
         "-o", "--output", type=click.Choice(("yaml", "json", "name")), default="yaml", show_default=True
@@ -25,7 +25,7 @@ def show_command(word: str) -> click.Command:
     @common_options
     def command(invocation: Invocation, names: tuple[str, ...], output: str) -> None:
         if not names:
-            raise CommandError(Exit.USAGE, f"Which {noun.word}?", f"qx {noun.word} list")
+            raise CommandError(Exit.USAGE, f"Which {noun.singular}?", f"qx {noun.word} list")
 
         async def read(session: Session) -> tuple[Manifest, ...]:
             picked, _ = await fetch.selected(session, noun, Selection(names=expand(names)))

@@ -1,0 +1,61 @@
+"""What `qx` says to wrong words, in its own voice; and how little it loads for its help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"aiohttp", "pydantic", "structlog", "yaml"}
+
+
+def qx(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "quantix_cli.main", *words],
+        env={"LANG": "C.UTF-8", "QUANTIX_ROOT": "/nonexistent", "HOME": "/nonexistent"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["vm", "list", "-o", "xml"], "✗ --output is one of table, wide, json, yaml, name."),
+        (["vm", "list", "--timeout", "abc"], "✗ --timeout: abc is no time, such as 90s, 5m or 1h."),
+        (["vm", "list", "--columns", "foo"], "✗ There is no column FOO."),
+        (["vm", "console"], "✗ NAME is missing."),
+        (["vm", "strat"], '✗ No verb "strat" for vm. Did you mean start?'),
+        (["datastore", "list"], '✗ No noun or command "datastore". Did you mean pool?'),
+        (["explain", "datastore/x"], '✗ No noun "datastore". Did you mean pool?'),
+        (["vm", "stop"], "✗ Which VM?"),
+        (["image", "show"], "✗ Which image?"),
+    ],
+)
+def test_wrong_words_are_answered_in_one_voice_with_2(words: list[str], said: str) -> None:
+    done = qx(*words)
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (2, "", said)
+
+
+@pytest.mark.parametrize("words", [[], ["vm"]])
+def test_no_words_at_all_get_the_help(words: list[str]) -> None:
+    done = qx(*words)
+    assert (done.returncode, done.stdout, done.stderr.partition(" ")[0]) == (2, "", "Usage:")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["vm", "--help"], ["image", "upload", "--help"]])
+def test_help_loads_nothing_that_takes_long(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom quantix_cli.main import qx\n"
+        "qx.main(sys.argv[1:], standalone_mode=False, prog_name='qx')\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("Usage: qx")
+    assert set(done.stderr.split()) & HEAVY == set()

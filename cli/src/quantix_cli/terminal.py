@@ -32,6 +32,8 @@ class Terminal:
 
     def plain(self, text: str) -> str:
         """`text` with glyphs that this terminal has, and no control characters from outside."""
+        if text.isascii() and text.isprintable():
+            return text
         safe = "".join(c if c == "\n" or c.isprintable() else "?" for c in text)
         return safe if self.unicode else safe.translate(_ASCII)
 

@@ -34,11 +34,9 @@ async def watch(session: Session, noun: Noun, selection: Selection, output: str,
     copy = _Copy(session, noun, selection)
     show = _Screen(copy, output, view) if session.terminal.is_tty and output in ("table", "wide") else None
     shown = show or _Lines(copy, output, view)
-    async with asyncio.TaskGroup() as tasks:
-        for reflector in copy.reflectors:
-            tasks.create_task(reflector.run())
-        for reflector in copy.reflectors:
-            await reflector.synced.wait()
+    following = [asyncio.create_task(reflector.run()) for reflector in copy.reflectors]
+    try:
+        await asyncio.gather(*(reflector.synced.wait() for reflector in copy.reflectors))
         while True:
             shown.draw(seen)
             with contextlib.suppress(TimeoutError):
@@ -48,6 +46,9 @@ async def watch(session: Session, noun: Noun, selection: Selection, output: str,
             with contextlib.suppress(QuantixError):
                 # away: what was last known stays on the screen; the reflectors try again by themselves
                 seen = await fetch.world(session)
+    finally:
+        for task in following:
+            task.cancel()
 
 
 class _Copy:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +37,30 @@ class Qx:
             text=True,
             timeout=60,
             check=False,
-            env={
-                "PATH": os.environ["PATH"],
-                "LANG": "C.UTF-8",
-                "QUANTIX_KUBECONFIG": str(self.control_plane.admin_kubeconfig),
-                **environment,
-            },
+            env=self._environment(environment),
         )
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        kubeconfig = str(self.control_plane.admin_kubeconfig)
+        own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "QUANTIX_KUBECONFIG": kubeconfig}
+        return {**own, **more}
+
+    @contextmanager
+    def following(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """`qx` that does not end by itself, its output in a pipe; ended when the block is left."""
+        command = [sys.executable, "-m", "quantix_cli.main", *arguments, "-n", NAMESPACE]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self._environment({})
+        ) as process:
+            # a test that waits in vain for a line must end, too
+            watchdog = threading.Timer(60, process.kill)
+            watchdog.start()
+            try:
+                yield process
+            finally:
+                watchdog.cancel()
+                process.kill()
 
     def in_namespace(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self(*arguments, "-n", NAMESPACE)
@@ -222,4 +242,75 @@ def test_status_says_what_needs_attention_and_ends_with_3(qx: Qx) -> None:
     told = qx("status")
     assert told.returncode == 3, told.stderr
     assert told.stdout.startswith("Needs attention: ")
-    assert "db-1 Waiting: No host has 64 GiB free: h1 41.   qx vm explain db-1" in told.stdout
+    assert f"db-1 Waiting: No host has 64 GiB free: h1 41.   qx vm explain db-1 -n {NAMESPACE}" in told.stdout
+
+
+@pytest.fixture(scope="module")
+def shared_image(qx: Qx) -> str:
+    image = {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "Image",
+        "metadata": {"name": "tiny", "namespace": "quantix-shared"},
+        "spec": {"upload": {}},
+    }
+    qx.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(image))
+    return "tiny"
+
+
+@pytest.mark.parametrize("typed", ["shared/tiny", "shared/t*", "image/shared/tiny"])
+def test_shared_names_the_object_of_quantix_shared(qx: Qx, shared_image: str, typed: str) -> None:
+    shown = json.loads(qx.in_namespace("image", "show", typed, "-o", "json").stdout)
+    assert (shown["metadata"]["name"], shown["metadata"]["namespace"]) == (shared_image, "quantix-shared")
+
+
+@pytest.mark.usefixtures("shared_image")
+def test_a_shared_object_is_listed_explained_and_deleted_by_its_shared_name_only(qx: Qx) -> None:
+    assert qx.in_namespace("image", "list", "shared/*").stdout.splitlines()[1].startswith("shared/tiny ")
+    assert qx.in_namespace("explain", "image/shared/tiny").stdout.startswith("tiny is ")
+    missed = qx.in_namespace("image", "delete", "tiny", "--yes")
+    assert (missed.returncode, "did you mean shared/tiny?" in missed.stderr) == (5, True)
+    assert qx.in_namespace("image", "delete", "--all", "--yes").returncode == 0
+    assert qx.in_namespace("image", "show", "shared/tiny").returncode == 0
+
+
+def test_what_cannot_be_shared_is_wrong_usage(qx: Qx) -> None:
+    shown = qx.in_namespace("vm", "show", "shared/web-1")
+    assert (shown.returncode, shown.stderr.splitlines()[0]) == (
+        2,
+        "✗ shared/web-1 is no name of a VM: it cannot be shared.",
+    )
+
+
+def test_a_context_that_is_not_there_is_wrong_usage_and_names_those_that_are(qx: Qx) -> None:
+    listed = qx("vm", "list", "--context", "prod")
+    assert listed.returncode == 2
+    assert listed.stderr.startswith(
+        f'✗ No context "prod" in {qx.control_plane.admin_kubeconfig}. There are: '
+    )
+
+
+def test_a_list_that_is_watched_in_a_pipe_gets_a_row_for_each_change(qx: Qx) -> None:
+    qx.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(virtual_machine("seen")))
+    with qx.following("vm", "list", "--watch", "seen") as watch:
+        assert watch.stdout is not None
+        assert watch.stdout.readline().split()[:2] == ["NAME", "STATE"]
+        assert watch.stdout.readline().split()[0] == "seen"
+        say_ready(qx.control_plane, "web-1", "False", "NoHostFits", "Somebody else changes.")
+        say_ready(qx.control_plane, "seen", "False", "NoHostFits", "There is no host yet.")
+        assert watch.stdout.readline().split()[-6:] == ["NoHostFits:", "There", "is", "no", "host", "yet"]
+        qx.control_plane.kubectl("delete", "vm", "seen", "-n", NAMESPACE)
+        assert "Deleted" in watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(timeout=20) == 130
+
+
+def test_a_list_that_is_watched_as_json_is_an_object_a_line(qx: Qx) -> None:
+    with qx.following("vm", "list", "-w", "web-2", "-o", "json") as watch:
+        assert watch.stdout is not None
+        assert json.loads(watch.stdout.readline())["metadata"]["name"] == "web-2"
+        say_ready(qx.control_plane, "web-2", "False", "NoHostFits", "There is no host yet.")
+        assert json.loads(watch.stdout.readline())["status"]["conditions"][0]["reason"] == "NoHostFits"
+
+
+def test_a_watch_of_what_is_not_there_ends_at_once(qx: Qx) -> None:
+    assert qx.in_namespace("vm", "list", "--watch", "nosuch").returncode == 5

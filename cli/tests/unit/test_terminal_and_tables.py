@@ -39,3 +39,12 @@ def test_colour_wraps_the_text_and_not_the_padding() -> None:
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\x07", "\r", "\x9b31m"])
 def test_control_characters_from_outside_never_reach_the_terminal(hostile: str) -> None:
     assert not set(hostile) & {c for c in PIPE.plain(f"name{hostile}") if not c.isprintable()}
+
+
+def test_a_message_of_several_lines_stays_in_its_row() -> None:
+    hostile = (*ROWS[0][:3], Cell("Refused: no\nweb-9  ● Running"))
+    assert table(HEADER, [hostile], PIPE)[1:] == ["web-1  ● Running    2  Refused: no web-9  ● Running"]
+
+
+def test_rows_that_are_shown_elsewhere_count_for_the_widths() -> None:
+    assert table(HEADER, ROWS[:1], PIPE, heading=False, beside=ROWS) == ["web-1          ● Running    2"]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+import quantix_client
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_client import (
@@ -318,3 +319,9 @@ def test_a_rewritten_file_changes_the_fingerprint(tmp_path: Path) -> None:
     path.write_bytes(base64.b64encode(os.urandom(9)))
     after = kubeconfig.fingerprint((path,))
     assert before != after
+
+
+def test_every_name_that_the_client_exports_is_there() -> None:
+    assert all(getattr(quantix_client, name) is not None for name in quantix_client.__all__)
+    with pytest.raises(AttributeError):
+        _ = quantix_client.nothing  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quantix_api.state import state_word
+from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, reason
 
 NAMESPACE = "default"
@@ -34,8 +35,8 @@ class Trouble:
     @property
     def command(self) -> str:
         """The command that explains it."""
-        elsewhere = "" if self.namespace == NAMESPACE else f" -n {self.namespace}"
-        return f"qx vm explain {self.name}{elsewhere}"
+        metadata = {"name": self.name, "namespace": self.namespace}
+        return f"qx vm explain {reference({'metadata': metadata}, 'vm', NAMESPACE)}"
 
 
 def trouble_of(vm: dict[str, Any]) -> Trouble | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -14,7 +15,18 @@ from quantix_cli.grammar import Root
 from quantix_cli.settings import read_settings
 
 
-@click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+class _Qx(Root):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # the reader of our output has gone: normal in a pipe, though click would call it a failure; nothing
+            # may be written any more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.DONE
+
+
+@click.command(cls=_Qx, context_settings={"help_option_names": ["-h", "--help"]})
 def qx() -> None:
     """Quantix: virtual machines on your own hosts, by the Kubernetes API.
 
@@ -60,10 +72,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         terminal.note("Stopped watching; work that was begun goes on.")
         code = Exit.INTERRUPTED
-    except BrokenPipeError:
-        # the reader of our output has gone: normal in a pipe, and nothing may be written any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.DONE
     except Exception:
         terminal.note(traceback.format_exc())
         terminal.error("This is a bug in qx.", "report it with the lines above")

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import shutil
 import sys
+import time
 from dataclasses import replace
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ import structlog
 
 from quantix_api.errors import QuantixError
 from quantix_cli import fetch
+from quantix_cli.measures import how_long
 from quantix_cli.naming import parse_name
 from quantix_cli.nouns import Manifest, Noun, World
 from quantix_cli.rendering import View, cells, nothing, object_stream, table_lines
@@ -37,15 +39,20 @@ async def watch(session: Session, noun: Noun, selection: Selection, output: str,
     following = [asyncio.create_task(reflector.run()) for reflector in copy.reflectors]
     try:
         await asyncio.gather(*(reflector.synced.wait() for reflector in copy.reflectors))
+        heard_s, away = time.monotonic(), ""
         while True:
-            shown.draw(seen)
+            shown.draw(seen, away)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(copy.changed.wait(), _TICK_S)
                 await asyncio.sleep(_GATHER_S)
             copy.changed.clear()
-            with contextlib.suppress(QuantixError):
-                # away: what was last known stays on the screen; the reflectors try again by themselves
+            try:
                 seen = await fetch.world(session)
+            except QuantixError:
+                # what was last known stays, with its age; the reflectors try again by themselves
+                away = f"The API has not answered for {how_long(time.monotonic() - heard_s)}."
+            else:
+                heard_s, away = time.monotonic(), ""
     finally:
         for task in following:
             task.cancel()
@@ -102,14 +109,17 @@ class _Screen:
         self._view = view
         self._drawn = 0
 
-    def draw(self, seen: World) -> None:
+    def draw(self, seen: World, away: str) -> None:
+        """Show all as it is now; `away` says that it is as it was when the API was last heard."""
         self._copy.taken()
         objects = self._copy.objects(seen)
         lines = table_lines(objects, self._copy.noun, seen, self._view) if objects else []
-        room = shutil.get_terminal_size().lines - 2
+        room = shutil.get_terminal_size().lines - 3
         if len(lines) > room:
             lines = [*lines[:room], f"and {len(lines) - room} more"]
         lines = lines or [nothing(self._copy.noun, self._view)]
+        if away:
+            lines.append(self._view.terminal.paint(f"{away} This is what was known then.", "yellow"))
         # cursor up, clear to the end of the screen (ECMA-48), in one piece so that nothing flickers
         back = f"\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
         sys.stdout.write(back + "".join(f"{line}\n" for line in lines))
@@ -127,8 +137,13 @@ class _Lines:
         self._rows: dict[str, list[str]] = {}
         self._begun = False
         self._told = False
+        self._away = False
 
-    def draw(self, seen: World) -> None:
+    def draw(self, seen: World, away: str) -> None:
+        """Show what has changed; that the API is away, and back, is said once."""
+        if bool(away) != self._away:
+            self._away = bool(away)
+            self._view.terminal.note(away or "The API answers again.")
         taken = self._copy.taken()
         if self._output in ("table", "wide"):
             self._append_rows(taken, seen)

@@ -312,5 +312,15 @@ def test_a_list_that_is_watched_as_json_is_an_object_a_line(qx: Qx) -> None:
         assert json.loads(watch.stdout.readline())["status"]["conditions"][0]["reason"] == "NoHostFits"
 
 
+def test_a_reader_that_has_seen_enough_is_no_failure(qx: Qx) -> None:
+    with qx.following("vm", "list", "-w", "-o", "name") as watch:
+        assert watch.stdout is not None
+        assert watch.stderr is not None
+        watch.stdout.readline()
+        watch.stdout.close()
+        say_ready(qx.control_plane, "web-2", "False", "NoHostFits", "There is still no host.")
+        assert (watch.wait(timeout=20), watch.stderr.read()) == (0, "")
+
+
 def test_a_watch_of_what_is_not_there_ends_at_once(qx: Qx) -> None:
     assert qx.in_namespace("vm", "list", "--watch", "nosuch").returncode == 5

@@ -20,8 +20,8 @@ class _Qx(Root):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # the reader of our output has gone: normal in a pipe, though click would call it a failure; nothing
-            # may be written any more
+            # the reader of our output has gone: normal in a pipe, though click would call it a failure;
+            # nothing may be written any more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.DONE
 

@@ -75,8 +75,9 @@ def not_found(name: Name, known: Sequence[str], noun: str) -> CommandError:
     """The error for a name that is not there, with the nearest one that is."""
     shared = f"{SHARED}/{name.name}"
     near = [shared] if shared in known else difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else f"qx {noun} list"
-    return CommandError(Exit.NOT_FOUND, f"There is no {NOUNS[noun].singular} {name} here.", hint)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    missing = f"There is no {NOUNS[noun].singular} {name} here."
+    return CommandError(Exit.NOT_FOUND, f"{missing}{meant}", f"qx {noun} list")
 
 
 def matches(obj: Mapping[str, Any], wanted: Name, home: str | None) -> bool:

@@ -156,7 +156,7 @@ def test_explain_takes_noun_and_name_in_one_word(qx: Qx) -> None:
 def test_a_name_that_is_not_there_ends_with_5_and_the_nearest(qx: Qx) -> None:
     shown = qx.in_namespace("vm", "show", "wbe-1")
     assert (shown.returncode, shown.stdout) == (5, "")
-    assert "did you mean web-1?" in shown.stderr
+    assert "Did you mean web-1?" in shown.stderr
 
 
 def test_a_wrong_word_ends_with_2(qx: Qx) -> None:
@@ -268,7 +268,7 @@ def test_a_shared_object_is_listed_explained_and_deleted_by_its_shared_name_only
     assert qx.in_namespace("image", "list", "shared/*").stdout.splitlines()[1].startswith("shared/tiny ")
     assert qx.in_namespace("explain", "image/shared/tiny").stdout.startswith("tiny is ")
     missed = qx.in_namespace("image", "delete", "tiny", "--yes")
-    assert (missed.returncode, "did you mean shared/tiny?" in missed.stderr) == (5, True)
+    assert (missed.returncode, "Did you mean shared/tiny?" in missed.stderr) == (5, True)
     assert qx.in_namespace("image", "delete", "--all", "--yes").returncode == 0
     assert qx.in_namespace("image", "show", "shared/tiny").returncode == 0
 

@@ -86,7 +86,7 @@ def test_shared_is_meant_only_where_it_is_said() -> None:
     assert len(pick(IMAGES, [Name("*")], "image", "default").objects) == 1
     with pytest.raises(CommandError) as raised:
         pick(IMAGES, [Name("tiny")], "image", "default")
-    assert raised.value.hint == "did you mean shared/tiny?"
+    assert raised.value.message == "There is no image tiny here. Did you mean shared/tiny?"
 
 
 def test_one_name_in_several_namespaces_counts_as_not_typed_out() -> None:
@@ -113,7 +113,7 @@ def test_a_command_that_is_offered_finds_its_object(
 def test_the_nearest_name_is_offered() -> None:
     with pytest.raises(CommandError) as raised:
         pick(VMS, [Name("wep-1")], "vm")
-    assert raised.value.hint == "did you mean web-1?"
+    assert raised.value.message == "There is no VM wep-1 here. Did you mean web-1?"
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("strat", "start"), ("lst", "list"), ("resrart", "restart")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from quantix_api.times import parse_time
 
@@ -52,6 +52,12 @@ def age_s(timestamp: str | None, now: datetime) -> float | None:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def local_time(moment: datetime, zone: tzinfo | None = None) -> str:
+    """`14:31:07 +01:00`, in the zone of this machine unless another is given."""
+    clock = moment.astimezone(zone).timetz().isoformat(timespec="seconds")
+    return f"{clock[:8]} {clock[8:]}"
 
 
 def size(size_bytes: int) -> str:

@@ -1,8 +1,10 @@
 """Durations, ages and sizes as people read them."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 
-from quantix_cli.measures import duration, how_long, parse_duration_s, short_age, size
+from quantix_cli.measures import duration, how_long, local_time, parse_duration_s, short_age, size
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,12 @@ def test_ages(seconds: float, table: str, prose: str) -> None:
 )
 def test_sizes(size_bytes: int, text: str) -> None:
     assert size(size_bytes) == text
+
+
+def test_moments_are_those_of_the_clock_on_the_wall() -> None:
+    moment = datetime(2026, 11, 24, 13, 31, 7, 999, tzinfo=UTC)
+    assert local_time(moment, timezone(timedelta(hours=1))) == "14:31:07 +01:00"
+    assert local_time(moment, UTC) == "13:31:07 +00:00"
 
 
 def test_times_are_read_as_they_are_typed() -> None:

@@ -15,7 +15,7 @@ from quantix_api.quantities import size_bytes
 from quantix_api.state import JOINING
 from quantix_cli import fetch
 from quantix_cli.exits import Exit
-from quantix_cli.measures import size
+from quantix_cli.measures import local_time, size
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, hint_of, look, state
 from quantix_cli.options import Invocation, common_options
@@ -75,7 +75,7 @@ def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[st
     hosts = seen.objects["host"]
     where = f"{len(hosts)} host{'s' if len(hosts) != 1 else ''} · {version('quantix')}"
     lines = [
-        terminal.paint(verdict, "bold") + "   " + terminal.plain(f"{where} · {seen.world.now:%H:%M:%S} UTC")
+        terminal.paint(verdict, "bold") + "   " + terminal.plain(f"{where} · {local_time(seen.world.now)}")
     ]
     lines += [_fact("control plane", f"✓ answers in {seen.answer_ms} ms", terminal)]
     lines += [_fact("hosts", _tally(hosts, seen.world), terminal)]

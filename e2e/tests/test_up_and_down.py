@@ -84,6 +84,31 @@ def test_a_second_run_changes_nothing(machine: Machine) -> None:
 
 
 @pytest.mark.usefixtures("first_run")
+def test_a_repeated_run_says_which_vm_waits_and_for_what(machine: Machine) -> None:
+    view = MachineView(machine)
+    spec = {"cpu": {"cores": 1}, "memory": {"size": "64Ti"}, "disks": [{"name": "root", "size": "1Gi"}]}
+    big = {"apiVersion": "quantix.io/v1alpha1", "kind": "VirtualMachine", "metadata": {"name": "big"}}
+    view.apply({**big, "spec": spec})
+    view.wait_reason("vm", "big", "NotEnoughMemory")
+    told = machine.up().splitlines()[-2:]
+    assert re.fullmatch(
+        rf"Ready in \S+ s, nothing to change\. {VM} is Running at \S+\. "
+        r"1 VM waits: big, NotEnoughMemory: No host has 64 TiB free: .*\.",
+        told[0],
+    ), told
+    assert told[1].endswith("qx vm explain big")
+    waits = machine.qx("vm", "list", "big", "--state", "waiting", "-o", "name").stdout
+    assert waits == "virtualmachines.quantix.io/big\n"
+    machine.qx("vm", "delete", "big", "--volumes", "--yes")
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_image_of_the_first_vm_is_shown_by_its_shared_name(machine: Machine) -> None:
+    assert "namespace: quantix-shared" in machine.qx("image", "show", "shared/tiny").stdout
+    assert machine.qx("explain", "network/shared/default").stdout.startswith("default is Ready")
+
+
+@pytest.mark.usefixtures("first_run")
 def test_down_shuts_the_guest_down_and_up_starts_it_again(machine: Machine) -> None:
     view = MachineView(machine)
     before = view.wait_ready(VM, reason="Running")

@@ -72,14 +72,18 @@ def state(obj: Manifest, world: World) -> StateWord:
     return state_word(obj, world.lease_ages_s.get(host) if host else None)
 
 
-def reason(obj: Manifest, noun: Noun) -> str:
-    """`NotEnoughMemory: no host has 64 GiB free` when the object is not as spec wants it; else ""."""
+def reason(obj: Manifest, noun: Noun, *, alone: bool = False) -> str:
+    """`NotEnoughMemory: no host has 64 GiB free` when the object is not as spec wants it; else "".
+
+    That no other host could run a VM is no news at each of them where the host is `alone`.
+    """
     ready = condition(obj)
     gravest = ready if ready and ready.get("status") != "True" else {}
     if not gravest and noun.word == "vm":
         restart, protected = condition(obj, "RestartRequired"), condition(obj, "Protected")
         gravest = restart if restart.get("status") == "True" else {}
-        if not gravest and protected.get("status") == "False" and look(obj, "status.assignment.host"):
+        known = alone and protected.get("reason") == "NoOtherHost"
+        if not gravest and not known and protected.get("status") == "False" and _placed(obj):
             gravest = protected
     if not gravest:
         return ""
@@ -90,6 +94,10 @@ def reason(obj: Manifest, noun: Noun) -> str:
 def first_sentence(message: str) -> str:
     """What a message says, without its way out and its final full stop."""
     return message.partition(" Try: ")[0].rstrip(".")
+
+
+def _placed(vm: Manifest) -> bool:
+    return bool(look(vm, "status.assignment.host"))
 
 
 def hint_of(message: str) -> str:
@@ -106,7 +114,7 @@ def row(obj: Manifest, noun: Noun, world: World) -> tuple[Cell, ...]:
         Cell(f"{shown.glyph} {shown.word}", shown.colour),
         *noun.cells(obj, world),
         Cell(short_age(age) if age is not None else "-"),
-        Cell(reason(obj, noun)),
+        Cell(reason(obj, noun, alone=len(world.lease_ages_s) == 1)),
     )
 
 

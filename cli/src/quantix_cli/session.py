@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
@@ -91,9 +92,10 @@ def refuse_unknown_context(target: Target) -> None:
 def translated(error: QuantixError, target: Target) -> CommandError:
     """The command's way to end for an error of the client."""
     if isinstance(error, Unreachable):
+        silence = f"The API at {urlsplit(error.server).netloc} does not answer ({error.cause})"
         return CommandError(
             Exit.UNREACHABLE,
-            f"{error.message.rstrip('.')}; running VMs are not affected.",
+            f"{silence if error.cause else error.message}; running VMs are not affected.",
             "make up on the control plane's machine; its log there tells more "
             "(controlplane.log in /var/log/quantix, or journalctl -u quantix-controlplane)",
         )
@@ -101,10 +103,12 @@ def translated(error: QuantixError, target: Target) -> CommandError:
         # An admission policy's refusal is an answer about the object; RBAC's is one about the person
         by_policy = "denied request" in error.message
         code = Exit.REFUSED if by_policy else Exit.NOT_ALLOWED
-        hint = error.hint or ("" if by_policy else "kubectl auth can-i --list shows what you may do")
-        return CommandError(code, plain_refusal(error.message), hint)
+        said, _, hint = plain_refusal(error.message).partition(" Try: ")
+        may = "" if by_policy else "kubectl auth can-i --list shows what you may do"
+        return CommandError(code, said, error.hint or hint.rstrip(".") or may)
     code = next((code for kind, code in _CODES if isinstance(error, kind)), Exit.FAILED)
-    return CommandError(code, plain_refusal(error.message), error.hint)
+    said, _, hint = plain_refusal(error.message).partition(" Try: ")
+    return CommandError(code, said, error.hint or hint.rstrip("."))
 
 
 def plain_refusal(message: str) -> str:

@@ -235,7 +235,10 @@ def test_an_api_that_does_not_answer_ends_with_7_and_calms(qx: Qx, tmp_path: Pat
     dead.write_text(text.replace(f":{qx.control_plane.port}", ":1"))
     listed = qx("vm", "list", "--kubeconfig", str(dead))
     assert listed.returncode == 7
+    assert listed.stderr.startswith("✗ The API at 127.0.0.1:1 does not answer (")
     assert "running VMs are not affected" in listed.stderr
+    assert "/apis/" not in listed.stderr
+    assert "GET /apis/" in qx("vm", "list", "-v", "--kubeconfig", str(dead)).stderr
 
 
 def test_status_says_what_needs_attention_and_ends_with_3(qx: Qx) -> None:

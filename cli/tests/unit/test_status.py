@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from quantix_cli.cluster import Target
 from quantix_cli.commands.status import Seen, all_matters, report
-from quantix_cli.nouns import World
+from quantix_cli.exits import Exit
+from quantix_cli.nouns import NOUNS, World, reason, row
+from quantix_cli.session import translated
 from quantix_cli.terminal import Terminal
+from quantix_client.errors import Forbidden
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 WORLD = World(datetime(2026, 11, 24, tzinfo=UTC), {})
@@ -73,3 +78,27 @@ def test_the_commands_of_matters_find_objects_in_other_namespaces() -> None:
         "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "WaitingForUpload"}]},
     }
     assert lines(READY, image=[image])[-1].endswith("   qx image explain shared/tiny")
+
+
+def test_that_a_single_host_protects_nothing_is_no_reason_at_each_vm() -> None:
+    lone = {"type": "Protected", "status": "False", "reason": "NoOtherHost", "message": "No other host."}
+    ready = {"type": "Ready", "status": "True", "reason": "Running"}
+    vm = {
+        "kind": "VirtualMachine",
+        "metadata": {"name": "web-1"},
+        "status": {"assignment": {"host": "h1"}, "conditions": [ready, lone]},
+    }
+    assert reason(vm, NOUNS["vm"], alone=True) == ""
+    assert reason(vm, NOUNS["vm"]) == "NoOtherHost: No other host"
+    assert row(vm, NOUNS["vm"], World(WORLD.now, {"h1": 1.0}))[-1].text == ""
+
+
+def test_the_way_out_of_a_refusal_is_told_apart_from_what_was_refused() -> None:
+    target = Target(Path("kubeconfig"), None, "")
+    refused = Forbidden("admission denied request: It is in use. Try: delete web-1 first.")
+    error = translated(refused, target)
+    assert (error.exit_code, error.message, error.hint) == (
+        Exit.REFUSED,
+        "It is in use.",
+        "delete web-1 first",
+    )

@@ -229,10 +229,13 @@ def _retry_delay_s(call: Call, error: ApiError, attempt: int) -> float | None:
 
 
 def _unreachable(call: Call, server: str, error: BaseException) -> Unreachable:
-    return Unreachable(
-        f"The API server {server} did not answer {call.method} {call.path}: {_cause(error)}",
+    cause = _cause(error)
+    raised = Unreachable(
+        f"The API server {server} did not answer {call.method} {call.path}: {cause}",
         hint="see whether it runs: qx status",
     )
+    raised.server, raised.cause = server, cause
+    return raised
 
 
 def _cause(error: BaseException) -> str:

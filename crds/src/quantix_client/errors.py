@@ -64,8 +64,8 @@ class ServerFault(ApiError, TransientError):
 class Unreachable(ApiError, TransientError):
     """No answer: refused, reset, timed out, TLS failed. A write may or may not have happened.
 
-    `server` is the URL that was asked and `cause` why nothing came, for people; "" where an answer came that is
-    none.
+    `server` is the URL that was asked and `cause` why nothing came, for people; "" where an answer came that
+    is none.
     """
 
     server: str = ""

@@ -1,14 +1,25 @@
 """Policies on what the platform's own parts may write: ownership of status, and each host its own things.
 
-Rendered by `quantix_api.generate`. A stolen host key must not be worth more than that host.
+Rendered by `quantix_api.generate`. A stolen host key must not be worth more than that host. A policy sees one
+object: what takes a second one to judge (is the VM of this volume assigned to this host?) is the operator's
+(`volume/right.py` there, docs/adr/0009).
 """
 
 from __future__ import annotations
 
 from quantix_api.admission import Check, Match, Policy
-from quantix_api.resources import HOST_GROUP, HOST_USER_PREFIX, NAMESPACE_HOSTS, OPERATOR_USER
+from quantix_api.resources import (
+    FINALIZER,
+    GROUP,
+    HOST_GROUP,
+    HOST_USER_PREFIX,
+    LABEL_VIRTUAL_MACHINE_UID,
+    NAMESPACE_HOSTS,
+    OPERATOR_USER,
+    VERSION,
+)
 
-_IS_OPERATOR = f"request.userInfo.username == '{OPERATOR_USER}'"
+IS_OPERATOR = f"request.userInfo.username == '{OPERATOR_USER}'"
 _IS_HOST = (
     f"'{HOST_GROUP}' in request.userInfo.groups || request.userInfo.username.startsWith('{HOST_USER_PREFIX}')"
 )
@@ -25,7 +36,7 @@ OWNERSHIP = Policy(
             ("virtualmachines/status", "virtualmachinemigrations/status", "hostrecoveries/status"),
         ),
     ),
-    only_if=(("not-the-operator", f"!({_IS_OPERATOR})"),),
+    only_if=(("not-the-operator", f"!({IS_OPERATOR})"),),
     checks=(
         Check(
             "request.resource.resource != 'virtualmachines' "
@@ -58,6 +69,7 @@ _OPERATORS_CONDITIONS = {
         "PlacementOK",
     ),
     "hosts": ("Schedulable", "Drained", "StorageBeat", "StorageFence"),
+    "volumes": ("SizeGranted",),
 }
 _THEIRS = (
     "{"
@@ -73,6 +85,23 @@ _HOST_WRITES = [
     "volumes/status",
     "images/status",
 ]
+
+
+# The defaults that the schema fills in are all false; the finalizer is added by a policy of ours
+_AS_IT_JOINS = (
+    "object.spec.all(member, object.spec[member] == false) "
+    "&& object.metadata.?labels.orValue({}).size() == 0 "
+    "&& object.metadata.?annotations.orValue({}).size() == 0 "
+    "&& object.metadata.?ownerReferences.orValue([]).size() == 0 "
+    f"&& object.metadata.?finalizers.orValue([]).all(name, name == '{FINALIZER}')"
+)
+# Only a Volume of a VM is taken by a host itself; all else was given to it by the scheduler
+_ACTS_ON_IT = (
+    "oldObject.?status.?host.orValue('') == variables.me "
+    "|| (variables.kind == 'volumes/status' && oldObject.?status.?host.orValue('') == '' "
+    f"&& (oldObject.metadata.?labels[?'{LABEL_VIRTUAL_MACHINE_UID}'].hasValue() "
+    "|| oldObject.?status.?attachedTo.orValue([]).size() > 0))"
+)
 
 
 def _for(kinds: str, cel: str) -> str:
@@ -94,6 +123,11 @@ _HOST_CHECKS = (
     Check(
         _for("hosts", "request.operation == 'CREATE'"),
         "The spec, labels and annotations of a Host belong to the administrators.",
+    ),
+    Check(
+        _for("hosts", _AS_IT_JOINS),
+        "A host joins with an empty spec, no labels, no annotations and no owners: those belong to the "
+        "administrators.",
     ),
     Check(
         _for("leases", f"request.namespace == '{NAMESPACE_HOSTS}'"),
@@ -144,20 +178,37 @@ _HOST_CHECKS = (
     Check(
         _for(
             "volumes/status images/status",
-            "oldObject.?status.?host.orValue(variables.me) == variables.me "
-            "&& object.?status.?host.orValue('') == variables.me",
+            f"object.?status.?host.orValue('') == variables.me && ({_ACTS_ON_IT})",
         ),
         message_cel="'Host ' + oldObject.?status.?host.orValue('?') + ' acts on this object, not host ' "
         "+ variables.me + '.'",
     ),
     Check(
         _for(
+            "volumes/status",
+            "object.?status.?handle == oldObject.?status.?handle "
+            "|| object.?status.?handle.orValue('') == object.metadata.uid",
+        ),
+        "status.handle of a Volume is its UID.",
+    ),
+    Check(
+        _for(
+            "volumes/status",
+            "object.?status.?pool == oldObject.?status.?pool "
+            "|| object.?status.?pool == object.?spec.?pool "
+            "|| (!object.?spec.?pool.hasValue() && !oldObject.?status.?pool.hasValue())",
+        ),
+        "status.pool of a Volume is the pool of its spec.",
+    ),
+    Check(
+        _for(
             "volumes/status images/status",
             "object.?status.?attachedTo == oldObject.?status.?attachedTo "
             "&& object.?status.?users == oldObject.?status.?users "
-            "&& object.?status.?usedBy == oldObject.?status.?usedBy",
+            "&& object.?status.?usedBy == oldObject.?status.?usedBy "
+            "&& object.?status.?confirmedHost == oldObject.?status.?confirmedHost",
         ),
-        "Who uses a volume or an image is written only by Quantix's operator.",
+        "Who uses a volume or an image, and whose word on it counts, is written only by Quantix's operator.",
     ),
 )
 
@@ -182,24 +233,52 @@ HOSTS = Policy(
     checks=_HOST_CHECKS,
 )
 
+_REPORTED_ON = ["Host", "VirtualMachine", "Volume", "Image", "VirtualMachineMigration"]
+
+
+def _event_of_this_host(event: str) -> str:
+    return (
+        f"{event}.?reportingInstance.orValue('') == variables.me "
+        f"&& {event}.?reportingController.orValue('') == 'quantix.io/hostd'"
+    )
+
+
 EVENTS = Policy(
     name="quantix-events",
     matches=(Match(("CREATE", "UPDATE"), ("events",), "events.k8s.io"),),
     only_if=(("a-host", _IS_HOST),),
+    variables=(("me", _ME),),
     checks=(
         Check(
-            f"object.?reportingInstance.orValue('') == ({_ME}) "
-            "&& object.?reportingController.orValue('') == 'quantix.io/hostd'",
+            f"{_event_of_this_host('object')} "
+            f"&& (request.operation == 'CREATE' || ({_event_of_this_host('oldObject')}))",
             "An event of a host names that host as reportingInstance and quantix.io/hostd as "
             "reportingController.",
         ),
+        Check(
+            f"object.?regarding.?apiVersion.orValue('') == '{GROUP}/{VERSION}' "
+            f"&& object.?regarding.?kind.orValue('') in {_REPORTED_ON}",
+            f"An event of a host is about one of {', '.join(_REPORTED_ON)}.",
+        ),
+        Check(
+            "object.?regarding.?kind.orValue('') != 'Host' "
+            "|| object.?regarding.?name.orValue('') == variables.me",
+            message_cel="'Host ' + variables.me + ' tells events of itself, not of another host.'",
+        ),
+        Check(
+            "!object.?related.hasValue()",
+            "An event of a host is about one object.",
+        ),
     ),
 )
+"""Not checked, since a policy sees no second object: that the VM, Volume or Image is one that this host acts
+on, and that what the note says is true. What is read of an event always names its host.
+"""
 
 OPERATOR_ROLES = Policy(
     name="quantix-operator-roles",
     matches=(Match(("CREATE", "UPDATE", "DELETE"), ("roles", "rolebindings"), "rbac.authorization.k8s.io"),),
-    only_if=(("the-operator", _IS_OPERATOR),),
+    only_if=(("the-operator", IS_OPERATOR),),
     checks=(
         Check(
             "request.name.startsWith('quantix-host-')",

@@ -1,4 +1,4 @@
-"""Policies on what users may do: deletion, power, confirmation of a dead host, unfiltered ports.
+"""Policies on what users may do: deletion, power, confirmation of a dead host, unfiltered ports, marks.
 
 Rendered by `quantix_api.generate`. What a user reads when refused comes from the table of messages where it
 has a reason there.
@@ -7,6 +7,7 @@ has a reason there.
 from __future__ import annotations
 
 from quantix_api.admission import Check, Manifest, Match, Policy, message_expression, mutating
+from quantix_api.admission_platform import IS_OPERATOR
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     FINALIZER,
@@ -172,7 +173,27 @@ PHYSICAL = Policy(
     ),
 )
 
-USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED, PHYSICAL)
+
+def _same_mark(part: str, name: str) -> str:
+    return f"object.metadata.?{part}[?'{name}'] == oldObject.?metadata.?{part}[?'{name}']"
+
+
+MARKS = Policy(
+    name="quantix-marks",
+    matches=(Match(("CREATE", "UPDATE"), ("volumes",)),),
+    only_if=(("not-the-operator", f"!({IS_OPERATOR})"),),
+    checks=(
+        Check(
+            f"{_same_mark('labels', LABEL_VIRTUAL_MACHINE_UID)} "
+            f"&& {_same_mark('annotations', ANNOTATION_VIRTUAL_MACHINE)}",
+            f"Label {LABEL_VIRTUAL_MACHINE_UID} and annotation {ANNOTATION_VIRTUAL_MACHINE} say which VM a "
+            "volume was made for: only Quantix's operator writes them. Try: leave them as they are; in a new "
+            "volume, leave them out.",
+        ),
+    ),
+)
+
+USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED, PHYSICAL, MARKS)
 
 WITH_FINALIZER = (
     VIRTUAL_MACHINES,

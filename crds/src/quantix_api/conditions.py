@@ -55,7 +55,7 @@ _SCHEDULED = (
 )
 _VOLUMES_READY = (
     "Creating Moving VolumeNotFound VolumeInUse VolumeConflict ImageNotFound ImageDownloading ImageRefused "
-    "SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable"
+    "SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing DataDamaged"
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
@@ -101,8 +101,9 @@ TABLE: tuple[ConditionRow, ...] = (
         "Available",
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
         "ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull PoolUnreachable "
-        "HostFailed DataMissing",
+        "HostFailed DataMissing DataDamaged",
     ),
+    *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
     *_row(
         "Image",
         "Ready",

@@ -146,6 +146,26 @@ _VOLUMES = (
         "Its data is not where it was, at {place} on {host}.",
         "bring the file back, or restore it from a backup",
     ),
+    Template(
+        "DataMissing",
+        "Volume, VirtualMachine",
+        "The data of volume {volume} is not where it was, at {place} on {host}.",
+        "bring the file back, or restore it from a backup",
+    ),
+    Template(
+        "DataDamaged",
+        "Volume, VirtualMachine",
+        "{path} is not as Quantix left it, so it is not used. Said: {said}.",
+        "put back what belongs there, or restore the volume from a backup",
+    ),
+    Template("Granted", "Volume", "Its pool has room for {size}."),
+    Template(
+        "Denied",
+        "Volume",
+        "Host {host} says that it keeps volume {volume}, but {vm} is not assigned to it: what it said is "
+        "taken back.",
+        "find out who acts as host {host}",
+    ),
 )
 
 _POOLS = (
@@ -181,7 +201,7 @@ _POOLS = (
     ),
     Template(
         "PoolUnreachable",
-        "VirtualMachine, Volume",
+        "VirtualMachine, Volume, Image",
         "{host} does not reach pool {pool}. Said: {said}.",
         "bring the pool back; it goes on by itself",
     ),

@@ -38,6 +38,9 @@ class Assignment(ApiModel):
 
     epoch: Annotated[Epoch, Doc("Number of this assignment; every change of host raises it.")]
     host: Annotated[Name | None, Doc("The host that runs the VM. Absent: no host does.")] = None
+    last_host: Annotated[
+        Name | None, Doc("While no host runs it: the host that did last, which may keep its data.")
+    ] = None
     hold: Annotated[
         Literal["GuestShutdown", "Crashed", "HostKiller"] | None,
         Doc("Why the VM is not started by itself again, until somebody asks for it."),

@@ -62,7 +62,11 @@ class VolumeSpec(ApiModel):
         Rule("has(self.size) || has(self.source)", "a volume without a source is empty and needs a size"),
         unchanged("source", message="the source of a volume cannot change: make a new volume"),
         unchanged("copyMode", "accessMode", message="copyMode and accessMode cannot change"),
-        unchanged("encryption", message="encryption cannot change: make a new volume"),
+        # goes when LUKS is built: until then nobody may believe that the data is encrypted
+        Rule(
+            "!has(self.encryption)",
+            "encryption is not built yet, and the data would be readable: leave spec.encryption out",
+        ),
         Rule(
             "!has(oldSelf.size) "
             "|| (has(self.size) && quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0)",
@@ -118,6 +122,10 @@ class VolumeStatus(Status):
         Doc("In one word, for people: what happens to the volume. InUse: a VM has it, running or not."),
     ] = None
     host: Annotated[Name | None, Doc("The host whose daemon acts on it and reports.")] = None
+    confirmed_host: Annotated[
+        Name | None,
+        Doc("The host of which the scheduler has confirmed that the volume is its own: it keeps the data."),
+    ] = None
     pool: Annotated[Name | None, Doc("The pool that holds the data.")] = None
     capacity: Annotated[Size | None, Doc("Its size as the guest sees it.")] = None
     attached_to: Annotated[

@@ -138,18 +138,99 @@ def test_a_member_of_the_group_without_a_hosts_name_may_write_nothing(api: ApiAs
     assert "needs a user name quantix:host:NAME" in answer.message
 
 
-def test_a_volume_is_reported_by_the_host_that_took_it_first(api: ApiAs, namespace: str, h1: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "refused"),
+    [
+        ({"spec": {"unschedulable": False}}, False),
+        ({"spec": {"unschedulable": True}}, True),
+        ({"spec": {"taints": [{"key": "a", "effect": "Evacuate"}]}}, True),
+        ({"spec": {"overcommit": {"cpuPercent": 10000}}}, True),
+        ({"metadata": {"labels": {"zone": "a"}}}, True),
+        ({"metadata": {"annotations": {"a": "b"}}}, True),
+        ({"metadata": {"finalizers": ["example.com/mine"]}}, True),
+        ({"metadata": {"finalizers": ["quantix.io/cleanup"]}}, False),
+        (
+            {
+                "metadata": {
+                    "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "a", "uid": "u"}]
+                }
+            },
+            True,
+        ),
+    ],
+    ids=str,
+)
+def test_a_host_joins_with_nothing_that_it_chose_itself(
+    api: ApiAs, h1: str, what: dict[str, Any], refused: bool
+) -> None:
+    hosts = RESOURCES["Host"].path()
+    body = manifest("Host", h1, spec=what.get("spec", {}))
+    body["metadata"] |= what.get("metadata", {})
+    answer = api.create(hosts, body, user=host_user(h1))
+    assert answer.code == (403 if refused else 201), answer.message
+    assert not refused or "joins with an empty spec, no labels" in answer.message
+    if refused:
+        assert api.create(hosts, body).code == 201
+
+
+def test_a_volume_of_a_vm_is_reported_by_the_host_that_took_it_first(
+    api: ApiAs, namespace: str, h1: str
+) -> None:
     path = make(api, "Volume", namespace, "data", {"size": "1Gi"})
+    uid = api.call("GET", path).body["metadata"]["uid"]
 
     def claim(user: User, name: str, **more: Any) -> Answer:
         return report(api, path, "Volume", user, "quantix-hostd", {"host": name, **more})
 
+    of_nobody = claim(host_user(h1), h1)
+    assert of_nobody.code == 403
+    assert decide(api, path, "Volume", {"attachedTo": [{"uid": "u", "name": "v"}]}).code == 200
     assert claim(host_user(h1), "h2").code == 403
-    assert claim(host_user(h1), h1, phase="Available", data="Present").code == 200
+    assert claim(host_user(h1), h1, handle="of-another").code == 403
+    assert claim(host_user(h1), h1, confirmedHost=h1).code == 403
+    assert claim(host_user(h1), h1, phase="Available", data="Present", handle=uid).code == 200
     stolen = claim(host_user("h2"), "h2")
     assert stolen.code == 403
     assert f"Host {h1} acts on this object, not host h2." in stolen.message
-    assert claim(host_user(h1), h1, attachedTo=[{"uid": "u", "name": "v"}]).code == 403
+    assert claim(host_user(h1), h1, attachedTo=[{"uid": "x", "name": "w"}]).code == 403
+    granted = [condition("SizeGranted", "Granted")]
+    assert claim(host_user(h1), h1, conditions=granted).code == 403
+
+
+def test_a_handle_that_the_operator_adopted_stays(api: ApiAs, namespace: str, h1: str) -> None:
+    path = make(api, "Volume", namespace, "data", {"size": "1Gi"})
+    adopted = {"host": h1, "handle": "of-before"}
+    assert report(api, path, "Volume", OPERATOR, "quantix-scheduler", adopted).code == 200
+    said = {"host": h1, "handle": "of-before", "data": "Present"}
+    assert report(api, path, "Volume", host_user(h1), "quantix-hostd", said).code == 200
+    other = {**said, "handle": "of-another"}
+    assert report(api, path, "Volume", host_user(h1), "quantix-hostd", other).code == 403
+
+
+def test_a_host_keeps_a_volume_in_the_pool_that_its_spec_names(api: ApiAs, namespace: str, h1: str) -> None:
+    def said(name: str, spec: dict[str, Any], pool: str) -> Answer:
+        path = RESOURCES["Volume"].path(namespace, name)
+        if api.call("GET", path).code == 404:
+            make(api, "Volume", namespace, name, {"size": "1Gi", **spec})
+            report(api, path, "Volume", OPERATOR, "quantix-scheduler", {"host": h1})
+        status = {"host": h1, "pool": pool}
+        return report(api, path, "Volume", host_user(h1), "quantix-hostd", status)
+
+    assert said("named", {"pool": "fast"}, "slow").code == 403
+    assert said("named", {"pool": "fast"}, "fast").code == 200
+    assert said("default", {}, "local").code == 200
+    assert said("default", {}, "other").code == 403
+
+
+def test_an_image_is_reported_only_by_the_host_that_the_scheduler_chose(
+    api: ApiAs, namespace: str, h1: str
+) -> None:
+    path = make(api, "Image", namespace, "debian", {"upload": {}})
+    said = {"host": h1, "phase": "Ready", "data": "Present"}
+    assert report(api, path, "Image", host_user(h1), "quantix-hostd", said).code == 403
+    assert report(api, path, "Image", OPERATOR, "quantix-scheduler", {"host": h1}).code == 200
+    assert report(api, path, "Image", host_user(h1), "quantix-hostd", said).code == 200
+    assert report(api, path, "Image", host_user("h2"), "quantix-hostd", said).code == 403
 
 
 def test_a_migration_is_reported_by_its_two_hosts(api: ApiAs, namespace: str) -> None:
@@ -173,8 +254,8 @@ def test_the_status_of_a_recovery_is_the_operators(api: ApiAs, namespace: str) -
     assert decide(api, path, "HostRecovery", {"phase": "Intent"}).code == 200
 
 
-def test_an_event_of_a_host_names_that_host(api: ApiAs, namespace: str) -> None:
-    event = {
+def event_about(namespace: str, **regarding: str) -> dict[str, Any]:
+    return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"generateName": "e-"},
@@ -185,13 +266,51 @@ def test_an_event_of_a_host_names_that_host(api: ApiAs, namespace: str) -> None:
         "reason": "Started",
         "type": "Normal",
         "note": "It runs.",
-        "regarding": {"kind": "VirtualMachine", "name": "a", "namespace": namespace},
+        "regarding": {
+            "apiVersion": "quantix.io/v1alpha1",
+            "kind": "VirtualMachine",
+            "name": "a",
+            "namespace": namespace,
+            **regarding,
+        },
     }
+
+
+def test_an_event_of_a_host_names_that_host(api: ApiAs, namespace: str) -> None:
+    event = event_about(namespace)
     assert api.create(EVENTS.format(namespace), event, user=host_user("h1")).code == 201
     forged = api.create(EVENTS.format(namespace), event, user=host_user("h2"))
     assert forged.code == 403
     assert "names that host" in forged.message
     assert api.create(EVENTS.format(namespace), event, user=OPERATOR).code == 201
+
+
+def test_a_host_takes_over_no_event_of_another(api: ApiAs, namespace: str) -> None:
+    event = {**event_about(namespace), "reportingController": "quantix.io/operator"}
+    made = api.create(EVENTS.format(namespace), event, user=OPERATOR)
+    path = f"{EVENTS.format(namespace)}/{made.body['metadata']['name']}"
+    mine = {"reportingController": "quantix.io/hostd", "reportingInstance": "h1"}
+    assert api.merge(path, mine, user=host_user("h1")).code == 403
+
+
+@pytest.mark.parametrize(
+    ("regarding", "refusal"),
+    [
+        ({"kind": "Host", "name": "h1"}, ""),
+        ({"kind": "Host", "name": "h2"}, "tells events of itself"),
+        ({"kind": "HostRecovery", "name": "h1"}, "is about one of"),
+        ({"apiVersion": "v1", "kind": "Secret", "name": "a"}, "is about one of"),
+        ({"apiVersion": "example.com/v1", "kind": "Image", "name": "a"}, "is about one of"),
+    ],
+    ids=str,
+)
+def test_an_event_of_a_host_is_about_what_hosts_report_on(
+    api: ApiAs, regarding: dict[str, str], refusal: str
+) -> None:
+    event = event_about("default", **regarding)
+    answer = api.create(EVENTS.format("default"), event, user=host_user("h1"))
+    assert answer.code == (403 if refusal else 201), answer.message
+    assert refusal in answer.message
 
 
 def test_the_operator_hands_out_one_secret_and_no_more(api: ApiAs, namespace: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quantix_lab.api_as import ApiAs, User
-from quantix_lab.api_objects import RESOURCES, SIZED, bind, decide, make, make_namespace, manifest
+from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, make_namespace, manifest
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_an_attached_volume_cannot_be_deleted_but_goes_with_its_namespace(api: A
         "labels": {"quantix.io/virtual-machine-uid": "u"},
         "annotations": {"quantix.io/virtual-machine": "web-2"},
     }
-    assert api.merge(made, {"metadata": marks}).code == 200
+    assert api.merge(made, {"metadata": marks}, user=OPERATOR).code == 200
     assert "Volume made is a disk of web-2." in api.call("DELETE", made).message
     assert api.call("DELETE", f"/api/v1/namespaces/{namespace}").code == 200
     deadline = time.monotonic() + 15
@@ -64,6 +64,45 @@ def test_an_attached_volume_cannot_be_deleted_but_goes_with_its_namespace(api: A
     while any(api.call("DELETE", path).code not in (200, 404) for path in (named, made)):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+LABEL = "quantix.io/virtual-machine-uid"
+ANNOTATION = "quantix.io/virtual-machine"
+
+
+def test_which_vm_a_volume_was_made_for_is_said_by_the_operator_alone(api: ApiAs, namespace: str) -> None:
+    tina = User(f"tina-{namespace}")
+    bind(api, namespace, "quantix-edit", tina, "update")
+    own = make(api, "Volume", namespace, "own", {"size": "1Gi"})
+    for mark in ({"labels": {LABEL: "u"}}, {"labels": {LABEL: ""}}, {"annotations": {ANNOTATION: "web-1"}}):
+        refused = api.merge(own, {"metadata": mark}, user=tina)
+        assert refused.code == 403
+        assert "only Quantix's operator writes them" in refused.message
+        marked = manifest("Volume", "new", spec={"size": "1Gi"})
+        marked["metadata"] |= mark
+        assert api.create(RESOURCES["Volume"].path(namespace), marked, user=tina).code == 403
+    marks = {"labels": {LABEL: "u"}, "annotations": {ANNOTATION: "web-1"}}
+    assert api.merge(own, {"metadata": marks}, user=OPERATOR).code == 200
+    for change in ({"labels": {LABEL: "v"}}, {"labels": {LABEL: None}}, {"annotations": {ANNOTATION: None}}):
+        assert api.merge(own, {"metadata": change}, user=tina).code == 403
+    kept = api.merge(own, {"metadata": {"labels": {"app": "web"}}, "spec": {"size": "2Gi"}}, user=tina)
+    assert kept.code == 200, kept.message
+
+
+def test_the_collector_may_change_what_is_marked(api: ApiAs, namespace: str) -> None:
+    vm = make(api, "VirtualMachine", namespace, "web-1", SIZED)
+    uid = api.call("GET", vm).body["metadata"]["uid"]
+    volume = make(api, "Volume", namespace, "web-1-root", {"size": "1Gi"})
+    owner = {"apiVersion": "quantix.io/v1alpha1", "kind": "VirtualMachine", "name": "web-1", "uid": uid}
+    marks = {"labels": {LABEL: uid}, "ownerReferences": [{**owner, "blockOwnerDeletion": True}]}
+    assert api.merge(volume, {"metadata": marks}, user=OPERATOR).code == 200
+    assert api.call("DELETE", f"{vm}?propagationPolicy=Orphan").code == 200
+    deadline = time.monotonic() + 15
+    # the collector takes the reference away, and leaves the mark to the operator
+    while "ownerReferences" in api.call("GET", volume).body["metadata"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert api.call("GET", volume).body["metadata"]["labels"] == {LABEL: uid}
 
 
 @pytest.mark.parametrize(

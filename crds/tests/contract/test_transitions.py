@@ -66,7 +66,7 @@ def test_a_vm_keeps_its_sources_and_identity_and_its_disks_only_grow(
             "Volume",
             {"size": "2Gi"},
             {"encryption": {"secretRef": {"name": "k"}}},
-            "encryption cannot change",
+            "encryption is not built yet",
         ),
         ("Volume", {"size": "2Gi"}, {"size": "3Gi", "pool": "other"}, ""),
         ("Image", {"url": "https://a/x"}, {"url": "https://b/x"}, "an image never changes"),

@@ -27,8 +27,9 @@ from quantix_api.resources import (
 )
 from quantix_api.times import render_epoch_time
 from quantix_client import ApiClient
+from quantix_hostd.claims import Claim, VolumePlace, new_claim
 from quantix_hostd.clients import command
-from quantix_hostd.clients.claims import Claim, LocalClaimStore, VolumePlace, new_claim
+from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.process import Processes
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -57,8 +58,8 @@ class NoSeeds:
 class QemuImgDisks:
     """Grows disks as `DiskFileMaker` does, without its sandbox."""
 
-    async def grow(self, path: Path, size_bytes: int) -> None:
-        await command.run("qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(size_bytes))
+    async def grow(self, place: VolumePlace, size_bytes: int) -> None:
+        await command.run("qemu-img", "resize", "-q", "-f", "qcow2", str(place.data), str(size_bytes))
 
 
 class ToldEvents:

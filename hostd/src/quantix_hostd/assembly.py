@@ -25,7 +25,7 @@ from quantix_api.resources import (
 from quantix_client import ApiClient, Clock
 from quantix_client.events import EventRecorder
 from quantix_hostd.api.server import bind
-from quantix_hostd.clients.claims import LocalClaimStore
+from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import HttpSource

@@ -12,11 +12,20 @@ from pathlib import Path
 import pytest
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_hostd.clients.claims import LocalClaimStore, VolumePlace, new_claim
+from quantix_hostd.claims import VolumePlace, new_claim
+from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.volume.disk_file import Base, DiskFileMaker, Recipe, read_disk_file, remove_volume
+from quantix_hostd.volume.disk_file import (
+    Base,
+    DiskFileMaker,
+    Recipe,
+    read_disk_file,
+    read_volume,
+    remove_volume,
+    volumes_based_on,
+)
 
 _MIB = 1 << 20
 _BASE = Base("1111", "qcow2", 64 * _MIB)
@@ -73,7 +82,7 @@ async def test_a_blank_volume_is_thin_owned_by_qemus_group_and_free(
     pool: PoolDir, maker: DiskFileMaker
 ) -> None:
     await maker.make(pool, Recipe("aaaa", 10 << 30))
-    data = pool.volume_data("aaaa")
+    data = pool.place("aaaa").data
     assert qemu_info(data)["virtual-size"] == 10 << 30
     assert (data.stat().st_mode & 0o777, data.stat().st_gid) == (0o660, pool.owner.gid)
     assert pool.volume("aaaa").stat().st_gid == pool.owner.gid
@@ -85,26 +94,26 @@ async def test_a_linked_volume_names_its_image_relative_to_the_pool(
     pool: PoolDir, maker: DiskFileMaker
 ) -> None:
     await maker.make(pool, Recipe("aaaa", 100 * _MIB, _BASE))
-    info = qemu_info(pool.volume_data("aaaa"))
+    info = qemu_info(pool.place("aaaa").data)
     assert info["virtual-size"] == 100 * _MIB
     assert (info["backing-filename"], info["backing-filename-format"]) == ("../../images/1111", "qcow2")
-    assert holds_the_mark(pool.volume_data("aaaa"))
+    assert holds_the_mark(pool.place("aaaa").data)
 
 
 async def test_a_volume_smaller_than_its_image_gets_the_images_size(
     pool: PoolDir, maker: DiskFileMaker
 ) -> None:
     await maker.make(pool, Recipe("aaaa", _MIB, _BASE))
-    assert qemu_info(pool.volume_data("aaaa"))["virtual-size"] == 64 * _MIB
+    assert qemu_info(pool.place("aaaa").data)["virtual-size"] == 64 * _MIB
 
 
 async def test_a_full_copy_stands_alone(pool: PoolDir, maker: DiskFileMaker) -> None:
     await maker.make(pool, Recipe("aaaa", 100 * _MIB, _BASE, full_copy=True))
     pool.image("1111").unlink()
-    info = qemu_info(pool.volume_data("aaaa"))
+    info = qemu_info(pool.place("aaaa").data)
     assert "backing-filename" not in info
     assert info["virtual-size"] == 100 * _MIB
-    assert holds_the_mark(pool.volume_data("aaaa"))
+    assert holds_the_mark(pool.place("aaaa").data)
 
 
 async def test_a_full_copy_shares_blocks_where_the_file_system_can(
@@ -113,14 +122,14 @@ async def test_a_full_copy_shares_blocks_where_the_file_system_can(
     before = xfs_pool.space().available_bytes
     await maker.make(xfs_pool, Recipe("aaaa", 0, _BASE, full_copy=True))
     assert before - xfs_pool.space().available_bytes < _MIB
-    assert holds_the_mark(xfs_pool.volume_data("aaaa"))
+    assert holds_the_mark(xfs_pool.place("aaaa").data)
 
 
 async def test_making_again_leaves_what_is_there(pool: PoolDir, maker: DiskFileMaker) -> None:
     await maker.make(pool, Recipe("aaaa", 0, _BASE))
-    inode = pool.volume_data("aaaa").stat().st_ino
+    inode = pool.place("aaaa").data.stat().st_ino
     await maker.make(pool, Recipe("aaaa", 1 << 30))
-    assert pool.volume_data("aaaa").stat().st_ino == inode
+    assert pool.place("aaaa").data.stat().st_ino == inode
 
 
 async def test_a_volume_that_cannot_be_filled_leaves_nothing(pool: PoolDir, maker: DiskFileMaker) -> None:
@@ -131,10 +140,10 @@ async def test_a_volume_that_cannot_be_filled_leaves_nothing(pool: PoolDir, make
 
 async def test_growing_only_grows(pool: PoolDir, maker: DiskFileMaker) -> None:
     await maker.make(pool, Recipe("aaaa", 100 * _MIB, _BASE))
-    path = pool.volume_data("aaaa")
-    await maker.grow(path, 200 * _MIB)
-    await maker.grow(path, 50 * _MIB)
-    found = read_disk_file(path)
+    place = pool.place("aaaa")
+    await maker.grow(place, 200 * _MIB)
+    await maker.grow(place, 50 * _MIB)
+    found = read_volume(place)
     assert found is not None
     assert (found.capacity_bytes, found.backing) == (200 * _MIB, "../../images/1111")
 
@@ -149,8 +158,22 @@ async def test_a_removed_volume_is_gone_with_its_claim(pool: PoolDir, maker: Dis
 def test_a_file_that_is_no_disk_any_more_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"\0" * 4096)
     with pytest.raises(InvariantError, match="no qcow2"):
-        read_disk_file(tmp_path / "data")
-    assert read_disk_file(tmp_path / "absent") is None
+        read_disk_file(tmp_path, "data")
+    assert read_disk_file(tmp_path, "absent") is None
+
+
+async def test_no_link_is_followed_to_a_disk(pool: PoolDir, maker: DiskFileMaker, tmp_path: Path) -> None:
+    await maker.make(pool, Recipe("aaaa", _MIB))
+    elsewhere = tmp_path / "elsewhere"
+    pool.volume("aaaa").rename(elsewhere)
+    pool.volume("aaaa").symlink_to(elsewhere)
+    for touch in (lambda: read_volume(pool.place("aaaa")), lambda: volumes_based_on(pool, "1111")):
+        with pytest.raises(TransientError) as refused:
+            touch()
+        assert refused.value.reason == "DataDamaged"
+    with pytest.raises(TransientError, match="is not as Quantix left it"):
+        await maker.grow(pool.place("aaaa"), 2 * _MIB)
+    assert qemu_info(elsewhere / "data")["virtual-size"] == _MIB
 
 
 def test_a_handle_never_leaves_the_pool(pool: PoolDir) -> None:

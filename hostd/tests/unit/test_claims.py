@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_hostd.clients.claims import (
+from quantix_hostd.claims import (
     Claim,
     ClaimChangedError,
     ClaimRefusedError,
     Holder,
-    LocalClaimStore,
     VolumePlace,
     hand_over,
     new_claim,
@@ -23,6 +22,7 @@ from quantix_hostd.clients.claims import (
     revoke,
     take,
 )
+from quantix_hostd.clients.claim_store import LocalClaimStore
 
 CLUSTER = "cluster-1"
 FREE = new_claim(CLUSTER)

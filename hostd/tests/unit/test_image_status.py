@@ -13,7 +13,13 @@ from quantix_api.conditions import checked
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
 from quantix_hostd.image.receive import Received
-from quantix_hostd.image.status import ImageVerdict, derive_status, verdict_of_error, waiting_for_upload
+from quantix_hostd.image.status import (
+    ImageVerdict,
+    derive_status,
+    verdict_kept,
+    verdict_of_error,
+    waiting_for_upload,
+)
 from quantix_hostd.image.transfers import Transfer, Transfers
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -105,3 +111,21 @@ async def test_a_forgotten_transfer_is_stopped() -> None:
     assert transfer.running
     await transfers.forget("u1")
     assert (stopped, transfers.get("u1")) == ([True], None)
+
+
+def test_an_image_that_cannot_be_looked_at_keeps_what_was_found_of_it() -> None:
+    kept = {"data": "Present", "format": "Qcow2", "virtualSize": "3Gi", "checksum": "sha256:" + "0" * 64}
+    image = _IMAGE.model_copy(update={"status": type(_IMAGE.status).model_validate(kept)})
+    error = TransientError("PoolUnreachable", "Pool local cannot be used on h1.", "mount it")
+    status = derive_status(image, verdict_kept(image, error), _NOW)
+    assert {name: status[name] for name in kept} == kept
+    assert status["conditions"][0]["reason"] == "PoolUnreachable"
+    checked("Image", [Condition.model_validate(entry) for entry in status["conditions"]])
+
+
+def test_an_error_that_the_table_does_not_know_is_still_said_in_its_words() -> None:
+    verdict = verdict_of_error(TransientError("CommandFailed", "qemu-img ended with 1.", "look at the log"))
+    assert (verdict.reason, verdict.message) == (
+        "InternalError",
+        "qemu-img ended with 1. Try: look at the log.",
+    )

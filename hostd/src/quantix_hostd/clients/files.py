@@ -5,11 +5,14 @@ Used by the seed, image and volume parts and by join. Everything here blocks: ca
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+
+from quantix_api.errors import TransientError
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class FileOwner:
 
     def give(self, path: Path) -> None:
         os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def explained(error: OSError, what: str) -> TransientError:
+    """What the operating system refused to do with `what`, such as a path, in words for a user."""
+    said = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        text = f"There is no room for {what}. Said: {said}."
+        return TransientError("PoolFull", text, "delete volumes or images, or add disks")
+    text = f"{what} cannot be used. Said: {said}."
+    return TransientError("PoolUnreachable", text, "bring the pool back; it goes on by itself")
 
 
 def write_atomically(

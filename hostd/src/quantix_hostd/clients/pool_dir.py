@@ -4,7 +4,7 @@
 <path>/images/<image uid>            0440  base images, never written again
 <path>/images/.<uid>.<host>.part     0600  being received
 <path>/volumes/<handle>/data         0660  qcow2
-<path>/volumes/<handle>/claim        0600  who may write it (clients.claims)
+<path>/volumes/<handle>/claim        0600  who may write it (claims)
 <path>/volumes/.<handle>.<host>.new/       a volume being made
 ```
 Used by the image, volume and host parts. Names come from UIDs only. Everything here blocks: call it from a
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import InvariantError, TransientError
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.files import FileOwner, sync_directory
 
 _TRAVERSE = 0o711
@@ -63,9 +64,9 @@ class PoolDir:
         """The directory of a volume."""
         return self.volumes / _checked(handle)
 
-    def volume_data(self, handle: str) -> Path:
-        """The disk file of a volume: what goes into the domain."""
-        return self.volume(handle) / "data"
+    def place(self, handle: str) -> VolumePlace:
+        """The volume, as claims name it."""
+        return VolumePlace(self.path, _checked(handle))
 
     def volume_draft_name(self, handle: str) -> str:
         """The name of the directory in which this host makes a volume."""

@@ -16,17 +16,17 @@ from typing import Any
 import structlog
 
 from quantix_api import Image
-from quantix_api.errors import PermanentError, WaitingError
+from quantix_api.errors import PermanentError, QuantixError, WaitingError
 from quantix_api.messages import render
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
+from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.formats import ImageFacts, ImageFormat
 from quantix_hostd.image.receive import (
     Expectation,
     Received,
@@ -35,7 +35,15 @@ from quantix_hostd.image.receive import (
     read_chunks,
     receive_image,
 )
-from quantix_hostd.image.status import ImageVerdict, derive_status, verdict_of_error, waiting_for_upload
+from quantix_hostd.image.status import (
+    ImageVerdict,
+    derive_status,
+    known_facts,
+    under_way,
+    verdict_kept,
+    verdict_of_error,
+    waiting_for_upload,
+)
 from quantix_hostd.image.transfers import Transfer, Transfers
 from quantix_hostd.pools import HostPools
 from quantix_hostd.volume.disk_file import volumes_based_on
@@ -71,20 +79,32 @@ class ImageController:
         self._transfers = Transfers(enqueue)
 
     async def reconcile(self, key: str) -> float | None:
-        """Bring the image nearer; seconds until the next look."""
+        """Bring the image nearer; seconds until the next look.
+
+        What goes wrong is reported first; then a TransientError or InvariantError is raised, for the backoff.
+        """
         manifest = self._tools.images.get(key)
         if manifest is None:
             return None
         image = Image.model_validate(manifest)
         if image.status.host != self._tools.host:
             return None
+        again_s = _LOOK_AGAIN_S
+        failure: QuantixError | None = None
         try:
             verdict, again_s = await self._advance(image, key)
         except WaitingError as error:
-            verdict, again_s = verdict_of_error(error), error.retry_after_s
+            verdict, again_s = verdict_kept(image, error), error.retry_after_s
         except PermanentError as error:
-            verdict, again_s = verdict_of_error(error), _LOOK_AGAIN_S
+            verdict = verdict_kept(image, error)
+        except QuantixError as error:
+            verdict, failure = verdict_kept(image, error), error
+        except OSError as error:
+            failure = explained(error, f"The file of image {image.metadata.name}")
+            verdict = verdict_kept(image, failure)
         await self._report(manifest, image, verdict)
+        if failure is not None:
+            raise failure
         return again_s
 
     async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received:
@@ -152,7 +172,7 @@ class ImageController:
             return await self._remove(image)
         transfer = self._transfers.get(uid)
         if transfer is not None and transfer.running:
-            return _under_way(image, transfer), _PROGRESS_S
+            return under_way(image, *transfer.shown), _PROGRESS_S
         pool = await self._tools.pools.pool(image.spec.pool)
         if await asyncio.to_thread(pool.image(uid).exists):
             return await self._present(image, key, pool, transfer)
@@ -161,12 +181,11 @@ class ImageController:
     async def _present(
         self, image: Image, key: str, pool: PoolDir, transfer: Transfer | None
     ) -> tuple[ImageVerdict, float]:
-        known = _known(image)
+        checked = known_facts(image)
         if transfer is not None and transfer.received is not None:
-            known = transfer.received
-        if known is not None:
-            text = render("Verified").text
-            return ImageVerdict("Verified", text, True, known.facts, known.checksum), _LOOK_AGAIN_S
+            checked = (transfer.received.facts, transfer.received.checksum)
+        if checked is not None:
+            return ImageVerdict("Verified", render("Verified").text, True, *checked), _LOOK_AGAIN_S
         if transfer is not None and transfer.error is not None:
             return verdict_of_error(transfer.error), transfer.retry_in_s() or _LOOK_AGAIN_S
         # The API lost what we said about a file that is there: say it again
@@ -203,7 +222,8 @@ class ImageController:
                 return await self._receive(pool, image, found.chunks, found.length_bytes, started)
 
         log.info("image is being downloaded", image=key, uid=image.metadata.uid)
-        return _under_way(image, self._transfers.begin(image.metadata.uid, key, download)), _PROGRESS_S
+        begun = self._transfers.begin(image.metadata.uid, key, download)
+        return under_way(image, *begun.shown), _PROGRESS_S
 
     async def _file_elsewhere(self, image: Image) -> Path | None:
         for found in self._tools.pools.reached():
@@ -279,17 +299,3 @@ def _expectation(image: Image) -> Expectation:
         checksum=image.spec.checksum or image.status.checksum or "",
         max_virtual_size_bytes=size_bytes(image.spec.max_virtual_size),
     )
-
-
-def _known(image: Image) -> Received | None:
-    status = image.status
-    if not status.checksum or not status.format or not status.virtual_size:
-        return None
-    facts = ImageFacts(ImageFormat(status.format), size_bytes(status.virtual_size))
-    return Received(facts, status.checksum)
-
-
-def _under_way(image: Image, transfer: Transfer) -> ImageVerdict:
-    done, total = transfer.shown
-    text = render("ImageDownloading", image=image.metadata.name).text
-    return ImageVerdict("ImageDownloading", text, True, done_bytes=done, total_bytes=total)

@@ -5,7 +5,7 @@ Called by the image controller. One apply carries all fields of manager `quantix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,9 @@ from quantix_api.conditions import ready_reason
 from quantix_api.errors import QuantixError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import render
-from quantix_api.quantities import format_size
+from quantix_api.quantities import format_size, size_bytes
 from quantix_api.resources import NAMESPACE_SHARED
-from quantix_hostd.image.formats import ImageFacts
+from quantix_hostd.image.formats import ImageFacts, ImageFormat
 
 _PHASES = {
     "Verified": "Ready",
@@ -24,6 +24,7 @@ _PHASES = {
     "Verifying": "Verifying",
     "WaitingForUpload": "Pending",
     "PoolNotFound": "Pending",
+    "PoolUnreachable": "Pending",
     "Deleting": "Pending",
     "InUse": "Pending",
 }
@@ -50,6 +51,29 @@ def verdict_of_error(error: QuantixError, again_s: float | None = None) -> Image
         sentence = error.message.rstrip(".")
         message = f"{sentence}; asked again in {_span(again_s)}. Try: {error.hint}."
     return ImageVerdict(ready_reason("Image", error.reason), message, present=False)
+
+
+def under_way(image: Image, done_bytes: int, total_bytes: int | None) -> ImageVerdict:
+    """For an image that is being received."""
+    text = render("ImageDownloading", image=image.metadata.name).text
+    return ImageVerdict("ImageDownloading", text, True, done_bytes=done_bytes, total_bytes=total_bytes)
+
+
+def verdict_kept(image: Image, error: QuantixError) -> ImageVerdict:
+    """For an image that cannot be looked at: what was reported of its file before stays true."""
+    verdict = verdict_of_error(error)
+    if image.status.data != "Present":
+        return verdict
+    facts, checksum = known_facts(image) or (None, "")
+    return replace(verdict, present=True, facts=facts, checksum=checksum)
+
+
+def known_facts(image: Image) -> tuple[ImageFacts, str] | None:
+    """What an earlier check found, with the checksum; None before one."""
+    status = image.status
+    if not status.checksum or not status.format or not status.virtual_size:
+        return None
+    return ImageFacts(ImageFormat(status.format), size_bytes(status.virtual_size)), status.checksum
 
 
 def _span(seconds: float) -> str:

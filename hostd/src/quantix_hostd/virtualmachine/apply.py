@@ -14,10 +14,9 @@ import structlog
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, WaitingError
-from quantix_hostd.clients.claims import Claim, ClaimStore, VolumePlace, release, take
+from quantix_hostd.claims import Claim, ClaimDamagedError, ClaimStore, VolumePlace, release, take
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine import actions as do
-from quantix_hostd.virtualmachine.desired import data_file
 from quantix_hostd.virtualmachine.tools import VmTools
 
 log = structlog.get_logger(__name__)
@@ -84,7 +83,7 @@ async def _take_claims(tools: VmTools, subject: Subject, action: do.TakeClaims) 
 
 
 async def _grow_disk(tools: VmTools, subject: Subject, action: do.GrowDisk) -> None:
-    await tools.disks.grow(data_file(action.place), action.size_bytes)
+    await tools.disks.grow(action.place, action.size_bytes)
 
 
 async def _define(tools: VmTools, subject: Subject, action: do.Define) -> None:
@@ -152,7 +151,12 @@ async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) 
 
     def free_all() -> None:
         for place in reversed(action.places):
-            claim = tools.claims.read(place)
+            try:
+                claim = tools.claims.read(place)
+            except ClaimDamagedError as damage:
+                # it admits nobody as it is; the VM is let go, and its Volume goes on saying so
+                log.warning("claim is damaged and stays", uid=subject.uid, path=damage.message)
+                continue
             if claim is not None and claim.vm_uid == subject.uid:
                 tools.claims.compare_and_set(place, claim, release(claim, host, action.epoch))
 

@@ -14,7 +14,7 @@ from quantix_api import VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.layout import Layout
 from quantix_api.quantities import size_bytes
-from quantix_hostd.clients.claims import VolumePlace
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
 
 SEED_NAME = "qx_seed"
@@ -62,11 +62,6 @@ class Surroundings:
     volumes: tuple[VolumeState, ...]
     mtus: Mapping[str, int]
     media: Mapping[str, str | None]
-
-
-def data_file(place: VolumePlace) -> Path:
-    """Where the data of a volume in a `dir` pool lies."""
-    return place.pool_path / "volumes" / place.handle / "data"
 
 
 def missing_parts(vm: VirtualMachine) -> tuple[str, ...]:
@@ -196,7 +191,7 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
             domain.Disk(
                 name=disk.name,
                 port=ports[disk.name],
-                path=str(data_file(volume.place)),
+                path=str(volume.place.data),
                 serial=disk.serial or volume.uid.replace("-", "")[:_SERIAL_LENGTH],
                 bus=domain.Bus(disk.bus.lower()),
                 cache=cache if volume.direct_io or cache != "none" else "writeback",

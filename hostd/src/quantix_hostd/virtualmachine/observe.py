@@ -13,8 +13,8 @@ from pathlib import Path
 
 from quantix_api import Network, StoragePool, VirtualMachine, Volume
 from quantix_api.errors import QuantixError, WaitingError
-from quantix_api.quantities import size_bytes
-from quantix_hostd.clients.claims import ClaimStore, VolumePlace
+from quantix_api.messages import message_of, render
+from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.clients.hypervisor import DomainSnapshot
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
@@ -23,7 +23,6 @@ from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.virtualmachine.desired import (
     Surroundings,
     VolumeState,
-    data_file,
     desired_domain,
     missing_parts,
     not_resolved,
@@ -32,13 +31,18 @@ from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.observed import DiskClaim, Observed
 from quantix_hostd.virtualmachine.start_plan import handled_restart, known_record
 from quantix_hostd.virtualmachine.tools import VmTools
-from quantix_hostd.volume.disk_file import read_disk_file
+from quantix_hostd.volume.disk_file import read_volume
+from quantix_hostd.volume.wanted import granted_bytes
 
 _ROOM_BYTES = 64 * 1024**2
 
 
 async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
-    """A frozen snapshot; raises TransientError when libvirt, the pool or OVS cannot be asked."""
+    """A frozen snapshot; raises QuantixError when libvirt or OVS cannot be asked.
+
+    What is wrong with one volume or its claim is no error here: the snapshot says it, so that the rest of the
+    VM (a guest that runs, a user who stops or deletes it) is still acted on.
+    """
     vm, facts, objects = tools.objects.virtual_machine(uid), tools.facts(), tools.objects
     domain = await tools.hypervisor.domain(domain_name(uid))
     live = view(domain.live_xml) if domain and domain.live_xml else None
@@ -47,7 +51,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     processes = await asyncio.to_thread(tools.processes.of_domain, uuid, domain_name(uid))
     record = await asyncio.to_thread(tools.records.load, uid)
     events = await asyncio.to_thread(tools.records.events, uid)
-    volumes = await asyncio.to_thread(_volumes, vm, objects) if vm else ()
+    volumes = await asyncio.to_thread(_volumes, vm, objects, facts.name) if vm else ()
     places = _places(volumes, live or inactive)
     claims = await asyncio.to_thread(_claims, tools.claims, places)
     seen = Observed(
@@ -105,7 +109,7 @@ def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixE
         return None, error
 
 
-def _volumes(vm: VirtualMachine, objects: Objects) -> tuple[VolumeState, ...]:
+def _volumes(vm: VirtualMachine, objects: Objects, host: str) -> tuple[VolumeState, ...]:
     resolved = vm.status.resolved
     namespace = vm.metadata.namespace or ""
     found = []
@@ -116,11 +120,11 @@ def _volumes(vm: VirtualMachine, objects: Objects) -> tuple[VolumeState, ...]:
             state = VolumeState(disk.name, disk.volume, disk.volume_uid, None)
             found.append(replace(state, reason="VolumeNotFound", message=missing))
             continue
-        found.append(_volume_state(disk.name, volume, objects.pool(volume.status.pool or "")))
+        found.append(_volume_state(disk.name, volume, objects.pool(volume.status.pool or ""), host))
     return tuple(found)
 
 
-def _volume_state(disk: str, volume: Volume, pool: StoragePool | None) -> VolumeState:
+def _volume_state(disk: str, volume: Volume, pool: StoragePool | None, host: str) -> VolumeState:
     name, status = volume.metadata.name, volume.status
     directory = pool.spec.dir if pool else None
     usable = status.data == "Present" and status.handle and directory is not None
@@ -130,18 +134,21 @@ def _volume_state(disk: str, volume: Volume, pool: StoragePool | None) -> Volume
         message = (ready.message if ready else "") or f"The data of volume {name} is being made."
         return VolumeState(disk, name, volume.metadata.uid, None, reason=reason, message=message)
     place = VolumePlace(Path(directory.path), status.handle)
-    data = data_file(place)
-    file = read_disk_file(data)
+    try:
+        file = read_volume(place)
+    except QuantixError as error:
+        text = message_of(error)
+        return VolumeState(disk, name, volume.metadata.uid, None, reason=error.reason, message=text)
     if file is None:
-        message = f"The data of volume {name} is not in pool {status.pool}."
-        return VolumeState(disk, name, volume.metadata.uid, None, reason="DataMissing", message=message)
+        text = render("DataMissing", volume=name, place=place.data, host=host).text
+        return VolumeState(disk, name, volume.metadata.uid, None, reason="DataMissing", message=text)
     return VolumeState(
         disk,
         name,
         volume.metadata.uid,
         place,
         size_bytes=file.capacity_bytes,
-        wanted_bytes=size_bytes(volume.spec.size) if volume.spec.size else 0,
+        wanted_bytes=granted_bytes(volume, file.capacity_bytes),
         direct_io=supports_direct_io(place.pool_path / "volumes"),
     )
 
@@ -157,7 +164,14 @@ def _places(volumes: tuple[VolumeState, ...], seen: DomainView | None) -> tuple[
 
 
 def _claims(store: ClaimStore, places: tuple[VolumePlace, ...]) -> tuple[DiskClaim, ...]:
-    return tuple(DiskClaim(place, store.read(place)) for place in places)
+    return tuple(_claim(store, place) for place in places)
+
+
+def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
+    try:
+        return DiskClaim(place, store.read(place))
+    except QuantixError as problem:
+        return DiskClaim(place, None, problem)
 
 
 def _mtus(vm: VirtualMachine, objects: Objects) -> dict[str, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
-from quantix_hostd.clients.claims import Claim, VolumePlace
+from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.hypervisor import DomainSnapshot
 from quantix_hostd.clients.ovs_ports import PortProblem
 from quantix_hostd.clients.process import QemuProcess
@@ -18,10 +18,11 @@ from quantix_hostd.virtualmachine.record import Record, SeenEvent
 
 @dataclass(frozen=True)
 class DiskClaim:
-    """The claim beside one volume; None where there is none."""
+    """The claim beside one volume; None where there is none, or where `problem` kept it from being read."""
 
     place: VolumePlace
     claim: Claim | None
+    problem: QuantixError | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ import structlog
 from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
-from quantix_client import Change, NotFound, apply_if_changed
+from quantix_client import ApiError, Change, NotFound, apply_if_changed
+from quantix_client.apply import owned_fields
+from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
@@ -29,11 +31,12 @@ from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
 from quantix_hostd.virtualmachine.record import SeenEvent
-from quantix_hostd.virtualmachine.status import derive_status
+from quantix_hostd.virtualmachine.status import derive_status, unseen_status
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.transitions import transitions
-from quantix_hostd.virtualmachine.verdict import Verdict, judge
+from quantix_hostd.virtualmachine.verdict import Verdict, judge, refused
+from quantix_hostd.volume.wanted import assigned_to
 
 log = structlog.get_logger(__name__)
 
@@ -64,10 +67,15 @@ class VirtualMachineReconciler:
     async def reconcile(self, key: str) -> float | None:
         """Bring the VM with this UID nearer; returns seconds until the next look.
 
-        Raises TransientError (retried with backoff) and WaitingError (retried when it says).
+        Raises TransientError (retried with backoff) and WaitingError (retried when it says). What keeps this
+        host from looking at the VM is said in its Ready before it is raised.
         """
         async with self._locks[key]:
-            observed, plan, error = await self._advance(key)
+            try:
+                observed, plan, error = await self._advance(key)
+            except QuantixError as blind:
+                await self._report_unseen(key, blind)
+                raise
             self._watch_console(observed)
             later_s = await self._report(observed, plan, error)
         return self._next_look_s(plan, error, later_s)
@@ -135,7 +143,7 @@ class VirtualMachineReconciler:
 
     async def _advance(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
         for _ in range(_MAX_ROUNDS):
-            observed = await observe(self._tools, uid, shutting_down=self._shutting_down)
+            observed = await self._observe(uid)
             plan = plan_virtual_machine(observed)
             if not plan.actions:
                 return observed, plan, None
@@ -143,7 +151,40 @@ class VirtualMachineReconciler:
                 await apply(self._tools, Subject(uid, observed.vm), plan.actions)
             except QuantixError as error:
                 return observed, plan, error
+            except OSError as error:
+                return observed, plan, explained(error, "What this host keeps of the VM")
         return observed, plan, None
+
+    async def _observe(self, uid: str) -> Observed:
+        try:
+            return await observe(self._tools, uid, shutting_down=self._shutting_down)
+        except OSError as error:
+            raise explained(error, "What this host keeps of the VM") from error
+
+    async def _report_unseen(self, uid: str, error: QuantixError) -> None:
+        vm, manifest = self._tools.objects.virtual_machine(uid), self._newest(uid)
+        if vm is None or manifest is None or not self._tools.objects.synced:
+            return
+        if not assigned_to(vm, self._tools.facts().name):
+            return
+        verdict = replace(refused(error), passing=True)
+        if self._not_worth_a_write_s(uid, verdict) > 0:
+            return
+        newest = VirtualMachine.model_validate(manifest)
+        said = owned_fields(manifest, MANAGER, "status").get("status") or {}
+        status = unseen_status(newest, said, verdict, self._tools.clock())
+        if status is None:
+            return
+        try:
+            written = await apply_if_changed(
+                self._tools.api, VIRTUAL_MACHINES, manifest, {"status": status}, manager=MANAGER
+            )
+        except ApiError as second:
+            log.warning("not reported", uid=uid, reason=second.reason, error=second.message)
+            return
+        if written is not None:
+            self._written[uid] = written
+            _log_change(newest, verdict)
 
     async def _report(self, observed: Observed, plan: Plan, error: QuantixError | None) -> float | None:
         """Write the status if it changed; returns when to look again because it is not worth a write yet."""

@@ -79,6 +79,9 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     if observed.wanted is None:
         waiting = observed.waiting
         return waiting, waiting.retry_after_s if isinstance(waiting, WaitingError) else _LOOK_AGAIN_S
+    unread = next((found.problem for found in observed.claims if found.problem is not None), None)
+    if unread is not None:
+        return unread, _LOOK_AGAIN_S
     if observed.now_s < record.next_start_s:
         return _backing_off(record), record.next_start_s - observed.now_s
     return None, None

@@ -5,17 +5,19 @@ A server-side apply removes what its manager leaves out, so nothing is ever sent
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from quantix_api.facts import Fact, render_conditions, subject_of
+from quantix_api import VirtualMachine
+from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
 
+_OUTLIVES_AN_ASSIGNMENT = frozenset({"handledRestartAt", "restarts", "lastExit", "claimEpoch"})
 _ON_ITS_WAY = frozenset({"Pending", "Starting", "Stopping"})
 
 
@@ -32,6 +34,35 @@ def derive_status(observed: Observed, plan: Plan, verdict: Verdict) -> dict[str,
         "conditions": render_conditions(_facts(observed, verdict, changes), subject_of(observed.vm), now),
     }
     return {name: value for name, value in status.items() if value not in ([], None)}
+
+
+def unseen_status(
+    vm: VirtualMachine, said: Mapping[str, Any], verdict: Verdict, now_s: float
+) -> dict[str, Any] | None:
+    """`status` of a VM that this host cannot look at now: all that hostd said before (`said`), but Ready.
+
+    None while it is Ready: nothing tells that its guest does not run on, and what ails the host is said by
+    the Host. What was said under another assignment tells nothing of this one.
+    """
+    epoch = vm.status.assignment.epoch if vm.status.assignment else 0
+    ready = vm.status.condition("Ready")
+    current = vm.status.runtime.observed_epoch == epoch
+    if current and ready is not None and ready.status == "True":
+        return None
+    runtime = dict(said.get("runtime") or {})
+    if not current:
+        runtime = {name: value for name, value in runtime.items() if name in _OUTLIVES_AN_ASSIGNMENT}
+    ready_now = Fact("Ready", "False", verdict.reason, verdict.message)
+    about_now = {"Ready", "Reconciling", "Stalled"}
+    kept = [item for item in said.get("conditions") or [] if item["type"] not in about_now] if current else []
+    facts, now = with_kstatus(ready_now), datetime.fromtimestamp(now_s, UTC)
+    return {
+        **(said if current else {}),
+        "observedGeneration": vm.metadata.generation,
+        "phase": verdict.phase,
+        "runtime": {**runtime, "observedEpoch": epoch},
+        "conditions": [*render_conditions(facts, subject_of(vm), now), *kept],
+    }
 
 
 def _facts(observed: Observed, verdict: Verdict, changes: tuple[PendingChange, ...]) -> Iterator[Fact]:

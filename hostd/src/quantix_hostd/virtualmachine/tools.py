@@ -12,7 +12,7 @@ from quantix_api import VirtualMachine
 from quantix_api.layout import Layout
 from quantix_client import ApiClient
 from quantix_client.events import EventType, Reporter
-from quantix_hostd.clients.claims import ClaimStore
+from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.ovs_ports import GuestPorts
 from quantix_hostd.clients.process import Processes
@@ -32,7 +32,7 @@ class Seeds(Protocol):
 class Disks(Protocol):
     """Grows a disk that nobody has open (`volume.disk_file.DiskFileMaker`)."""
 
-    async def grow(self, path: Path, size_bytes: int) -> None: ...
+    async def grow(self, place: VolumePlace, size_bytes: int) -> None: ...
 
 
 class Events(Protocol):

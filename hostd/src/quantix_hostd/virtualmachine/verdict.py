@@ -16,7 +16,17 @@ from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.record import StopReason
 from quantix_hostd.virtualmachine.steps import Plan
 
-_FAILED = frozenset({"QEMUCrashed", "GuestPanicked", "OrphanProcess", "InternalError", "ConfigRefused"})
+_FAILED = frozenset(
+    {
+        "QEMUCrashed",
+        "GuestPanicked",
+        "OrphanProcess",
+        "InternalError",
+        "ConfigRefused",
+        "DataMissing",
+        "DataDamaged",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ def judge(observed: Observed, plan: Plan, error: QuantixError | None) -> Verdict
     if plan.record.released:
         return _released(observed, plan)
     if error is not None and not isinstance(error, WaitingError):
-        return _refused(error)
+        return refused(error)
     if observed.domain is not None and observed.domain.active:
         return _active(observed, plan)
     wait = error or plan.wait
@@ -60,7 +70,7 @@ def _active(observed: Observed, plan: Plan) -> Verdict:
     if plan.record.stop is not None:
         return _stopping(observed, plan)
     if isinstance(plan.wait, InvariantError):
-        return _refused(plan.wait)
+        return refused(plan.wait)
     if observed.domain.state is DomainState.PAUSED:
         if plan.wait is not None:
             return Verdict("Paused", False, _known(plan.wait.reason), message_of(plan.wait))
@@ -132,7 +142,8 @@ def _released(observed: Observed, plan: Plan) -> Verdict:
     return Verdict("Stopped", False, "Pending", "It is off and waits to be placed on a host.")
 
 
-def _refused(error: QuantixError) -> Verdict:
+def refused(error: QuantixError) -> Verdict:
+    """What an action, or the look at the VM itself, ran into."""
     final = isinstance(error, PermanentError | InvariantError)
     return Verdict("Failed" if final else "Starting", False, _known(error.reason), message_of(error))
 

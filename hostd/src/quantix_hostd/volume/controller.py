@@ -16,20 +16,27 @@ from typing import Any, Protocol
 import structlog
 
 from quantix_api import Image, VirtualMachine, Volume
-from quantix_api.errors import PermanentError, TransientError, WaitingError
-from quantix_api.messages import render
-from quantix_api.quantities import size_bytes
+from quantix_api.errors import PermanentError, QuantixError, TransientError, WaitingError
+from quantix_api.messages import as_error, render
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
-from quantix_hostd.clients.claims import Claim, ClaimRefusedError, ClaimStore, VolumePlace, release, take
+from quantix_hostd.claims import Claim, ClaimRefusedError, ClaimStore, VolumePlace, release, take
+from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.pools import HostPools
-from quantix_hostd.volume.disk_file import Base, DiskFileMaker, Recipe, read_disk_file, remove_volume
-from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
-from quantix_hostd.volume.wanted import belongs_to_vm, image_key_of, is_mine
+from quantix_hostd.volume.disk_file import (
+    Base,
+    DiskFileMaker,
+    Recipe,
+    read_disk_file,
+    read_volume,
+    remove_volume,
+)
+from quantix_hostd.volume.status import VolumeVerdict, derive_status, present, verdict_of_error
+from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, image_key_of, is_mine, wanted_bytes
 
 MANAGER = "quantix-hostd"
 _LOOK_AGAIN_S = 300.0
@@ -70,7 +77,10 @@ class VolumeController:
         self._tools = tools
 
     async def reconcile(self, key: str) -> float | None:
-        """Bring the volume nearer; seconds until the next look. Raises TransientError: tried again."""
+        """Bring the volume nearer; seconds until the next look.
+
+        What goes wrong is reported first; then a TransientError or InvariantError is raised, for the backoff.
+        """
         manifest = self._tools.volumes.get(key)
         if manifest is None:
             return None
@@ -79,18 +89,21 @@ class VolumeController:
         if not is_mine(volume, self._tools.host, machines):
             return None
         again_s = _LOOK_AGAIN_S
-        failure: TransientError | None = None
+        failure: QuantixError | None = None
         try:
             verdict = await self._advance(volume)
-            if verdict.available and verdict.capacity_bytes < _wanted_bytes(volume):
+            if verdict.available and verdict.capacity_bytes < wanted_bytes(volume):
                 # The VM that has it makes it larger: show that soon
                 again_s = _GROWING_S
         except WaitingError as error:
             verdict, again_s = verdict_of_error(volume, error), error.retry_after_s
         except PermanentError as error:
             verdict = verdict_of_error(volume, error)
-        except TransientError as error:
+        except QuantixError as error:
             verdict, failure = verdict_of_error(volume, error), error
+        except OSError as error:
+            failure = explained(error, f"The data of volume {volume.metadata.name}")
+            verdict = verdict_of_error(volume, failure)
         await self._report(manifest, volume, verdict)
         if failure is not None:
             raise failure
@@ -101,28 +114,28 @@ class VolumeController:
         pool = await self._tools.pools.pool(volume.status.pool or volume.spec.pool)
         if volume.deleting:
             return await self._remove(pool, volume, handle)
-        path = pool.volume_data(handle)
-        disk = await asyncio.to_thread(read_disk_file, path)
+        place = pool.place(handle)
+        disk = await asyncio.to_thread(read_volume, place)
         if disk is None:
             if volume.status.data == "Present":
-                raise PermanentError(
-                    "DataMissing",
-                    f"The data of {volume.metadata.name} is gone from pool {pool.name}.",
-                    "bring the pool's disk back, or restore the volume from a backup",
-                )
+                name, host = volume.metadata.name, self._tools.host
+                raise as_error(PermanentError, "DataMissing", volume=name, place=place.data, host=host)
             await self._make(pool, volume, handle)
-            disk = await asyncio.to_thread(read_disk_file, path)
-        wanted = _wanted_bytes(volume)
-        if disk is not None and disk.capacity_bytes < wanted and not belongs_to_vm(volume):
-            await self._grow(pool, volume, handle, wanted)
-            disk = await asyncio.to_thread(read_disk_file, path)
+            disk = await asyncio.to_thread(read_volume, place)
         capacity = disk.capacity_bytes if disk else 0
-        return VolumeVerdict("Available", render("Available").text, handle, pool.name, capacity)
+        granted = granted_bytes(volume, capacity)
+        if disk is not None and capacity < granted and not belongs_to_vm(volume):
+            await self._grow(pool, volume, handle, granted)
+            disk = await asyncio.to_thread(read_volume, place)
+            capacity = disk.capacity_bytes if disk else 0
+        return present(
+            volume, VolumeVerdict("Available", render("Available").text, handle, pool.name, capacity)
+        )
 
     async def _make(self, pool: PoolDir, volume: Volume, handle: str) -> None:
         recipe = Recipe(
             handle=handle,
-            size_bytes=_wanted_bytes(volume),
+            size_bytes=wanted_bytes(volume),
             base=await self._base(pool, volume),
             full_copy=volume.spec.copy_mode == "Full",
         )
@@ -154,19 +167,19 @@ class VolumeController:
             reason = "ImageRefused" if refused else "ImageDownloading"
             raise _waiting(reason, render(reason, image=image.metadata.name).text)
         await self._tools.copies.ensure_copy(image, pool)
-        path = pool.image(image.metadata.uid)
+        uid = image.metadata.uid
         driver = ImageFormat(image.status.format).driver
         if driver == "raw":
-            return Base(image.metadata.uid, driver, (await asyncio.to_thread(path.stat)).st_size)
-        disk = await asyncio.to_thread(read_disk_file, path)
-        return Base(image.metadata.uid, driver, disk.capacity_bytes if disk else 0)
+            return Base(uid, driver, (await asyncio.to_thread(pool.image(uid).stat)).st_size)
+        disk = await asyncio.to_thread(read_disk_file, pool.path, "images", uid)
+        return Base(uid, driver, disk.capacity_bytes if disk else 0)
 
-    async def _grow(self, pool: PoolDir, volume: Volume, handle: str, wanted_bytes: int) -> None:
-        place = VolumePlace(pool.path, handle)
+    async def _grow(self, pool: PoolDir, volume: Volume, handle: str, to_bytes: int) -> None:
+        place = pool.place(handle)
         claim = await self._take(place, volume)
         try:
-            await self._tools.maker.grow(pool.volume_data(handle), wanted_bytes)
-            log.info("volume grown", volume=volume.key, uid=volume.metadata.uid, size_bytes=wanted_bytes)
+            await self._tools.maker.grow(place, to_bytes)
+            log.info("volume grown", volume=volume.key, uid=volume.metadata.uid, size_bytes=to_bytes)
         finally:
             holder = claim.holder
             freed = release(claim, self._tools.host, holder.epoch if holder else 0)
@@ -178,7 +191,8 @@ class VolumeController:
         """
         found = await asyncio.to_thread(self._tools.claims.read, place)
         if found is None:
-            raise TransientError("DataMissing", f"Volume {volume.metadata.name} has no claim in its pool.")
+            path = place.data.with_name("claim")
+            raise as_error(TransientError, "DataDamaged", path=path, said="there is none")
         host, uid = self._tools.host, volume.metadata.uid
         if found.holder is not None and found.vm_uid == uid and found.holder.host == host:
             return found
@@ -191,7 +205,7 @@ class VolumeController:
 
     async def _remove(self, pool: PoolDir, volume: Volume, handle: str) -> VolumeVerdict:
         if await asyncio.to_thread(pool.volume(handle).exists):
-            place = VolumePlace(pool.path, handle)
+            place = pool.place(handle)
             if await asyncio.to_thread(self._tools.claims.read, place) is not None:
                 await self._take(place, volume)
             await asyncio.to_thread(remove_volume, pool, handle)
@@ -208,10 +222,6 @@ class VolumeController:
             return
         if written is not None:
             log.info("volume reported", volume=volume.key, phase=status["phase"], reason=verdict.reason)
-
-
-def _wanted_bytes(volume: Volume) -> int:
-    return size_bytes(volume.spec.size) if volume.spec.size else 0
 
 
 def _waiting(reason: str, message: str) -> WaitingError:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_hostd.clients.claims import ClaimStore, VolumePlace, new_claim
+from quantix_api.messages import as_error
+from quantix_hostd.claims import ClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.files import sync_directory
+from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
 
@@ -62,32 +64,35 @@ class DiskFile:
     """The backing file's name as the file says it, "" when it stands alone."""
 
 
-def read_disk_file(path: Path) -> DiskFile | None:
-    """Read the header of one of our own disks, in use or not; None when there is no file.
+def read_volume(place: VolumePlace) -> DiskFile | None:
+    """The disk of a volume in its pool, as `read_disk_file`."""
+    return read_disk_file(place.pool_path, "volumes", place.handle, "data")
 
-    Raises InvariantError when it is no qcow2 (we make nothing else), OSError.
+
+def read_disk_file(root: Path, *names: str) -> DiskFile | None:
+    """Read the header of one of our own disks below `root`, in use or not; None when there is no file.
+
+    Raises InvariantError (DataDamaged) when it is no qcow2 (we make nothing else), and as `opened_file`.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with opened_file(root, *names) as file:
+            head = file.read(32)
+            if len(head) < 32 or not head.startswith(_QCOW2_MAGIC):
+                path = root.joinpath(*names)
+                raise as_error(InvariantError, "DataDamaged", path=path, said="it is no qcow2 disk")
+            offset, length, _, size = struct.unpack_from(">QIIQ", head, 8)
+            file.seek(offset)
+            backing = file.read(length).decode("utf-8", errors="replace") if offset else ""
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        head = file.read(32)
-        if len(head) < 32 or not head.startswith(_QCOW2_MAGIC):
-            raise InvariantError(
-                "DataMissing", f"{path} is no qcow2 disk any more.", "restore the volume from a backup"
-            )
-        offset, length, _, size = struct.unpack_from(">QIIQ", head, 8)
-        file.seek(offset)
-        backing = file.read(length).decode("utf-8", errors="replace") if offset else ""
     return DiskFile(size, backing)
 
 
 def volumes_based_on(pool: PoolDir, image_uid: str) -> list[Path]:
-    """The volumes of the pool whose backing file is this image. Blocks. Raises OSError, InvariantError."""
+    """The volumes of the pool whose backing file is this image. Blocks. Raises as `read_disk_file`."""
     found = []
     for directory in pool.volumes.iterdir():
-        disk = read_disk_file(directory / "data")
+        disk = read_volume(VolumePlace(pool.path, directory.name))
         if disk is not None and disk.backing.endswith(f"/images/{image_uid}"):
             found.append(directory)
     return found
@@ -111,25 +116,25 @@ class DiskFileMaker:
         draft = pool.volumes / pool.volume_draft_name(recipe.handle)
         try:
             await asyncio.to_thread(_begin, draft, pool)
-            data = draft / "data"
-            await self._fill(data, pool, recipe)
-            await asyncio.to_thread(_hand_to_qemu, data, pool)
             place = VolumePlace(pool.path, draft.name)
+            await self._fill(place, pool, recipe)
+            await asyncio.to_thread(_hand_to_qemu, place.data, pool)
             await asyncio.to_thread(self._claims.create, place, new_claim(self._cluster_uid))
             await asyncio.to_thread(_publish, draft, pool.volume(recipe.handle))
         finally:
             await asyncio.to_thread(remove_tree, draft)
 
-    async def grow(self, path: Path, size_bytes: int) -> None:
+    async def grow(self, place: VolumePlace, size_bytes: int) -> None:
         """Make a disk that nobody has open at least `size_bytes` large; the caller holds its claim."""
-        found = await asyncio.to_thread(read_disk_file, path)
+        found = await asyncio.to_thread(read_volume, place)
         if found is None:
-            raise TransientError("DataMissing", f"There is no file {path}.", "restore it from a backup")
+            text = f"There is no file {place.data}."
+            raise TransientError("DataMissing", text, "restore it from a backup")
         if found.capacity_bytes < size_bytes:
-            await self._qemu_img.grow(path, size_bytes)
+            await self._qemu_img.grow(place.data, size_bytes)
 
-    async def _fill(self, data: Path, pool: PoolDir, recipe: Recipe) -> None:
-        base = recipe.base
+    async def _fill(self, place: VolumePlace, pool: PoolDir, recipe: Recipe) -> None:
+        base, data = recipe.base, place.data
         if base is None:
             await self._qemu_img.create_blank(data, recipe.final_size_bytes)
             return
@@ -140,7 +145,7 @@ class DiskFileMaker:
         image = pool.image(base.image_uid)
         if base.driver != "qcow2" or not await asyncio.to_thread(_reflinked, image, data):
             await self._qemu_img.copy(image, base.driver, data)
-        await self.grow(data, recipe.final_size_bytes)
+        await self.grow(place, recipe.final_size_bytes)
 
 
 def remove_volume(pool: PoolDir, handle: str) -> bool:

@@ -5,7 +5,7 @@ Called by the volume controller. One apply carries all fields of manager `quanti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,14 @@ from quantix_api import Volume
 from quantix_api.conditions import ready_reason
 from quantix_api.errors import QuantixError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
+from quantix_api.messages import message_of, render
 from quantix_api.quantities import format_size, size_bytes
-from quantix_hostd.volume.wanted import belongs_to_vm
+from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, size_answer, wanted_bytes
 
-_FAILED = frozenset({"DataMissing", "ImageRefused"})
+_FAILED = frozenset({"DataMissing", "DataDamaged", "ImageRefused"})
 _TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut"})
+# the data is there and serves, only not as large as spec wants it
+_GROWS = frozenset({"Resizing", "PoolFull"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,18 @@ def verdict_of_error(volume: Volume, error: QuantixError) -> VolumeVerdict:
     capacity = size_bytes(before.capacity) if before.capacity and before.data == "Present" else 0
     # A tool that failed says nothing about the volume: making it is tried again
     reason = "Creating" if error.reason in _TOOL_FAILED else ready_reason("Volume", error.reason)
-    return VolumeVerdict(reason, str(error), before.handle or "", before.pool or "", capacity)
+    return VolumeVerdict(reason, message_of(error), before.handle or "", before.pool or "", capacity)
+
+
+def present(volume: Volume, verdict: VolumeVerdict) -> VolumeVerdict:
+    """The verdict on data that is there: one that waits for the pool's promise of its growth says so."""
+    granted = granted_bytes(volume, verdict.capacity_bytes)
+    if not verdict.available or granted >= wanted_bytes(volume):
+        return verdict
+    answer = size_answer(volume)
+    if answer is not None:
+        return replace(verdict, reason=answer.reason, message=answer.message or "")
+    return replace(verdict, reason="Resizing", message=render("Resizing", size=volume.spec.size).text)
 
 
 def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: datetime) -> dict[str, Any]:
@@ -65,7 +79,7 @@ def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: dateti
 
 
 def _phase(volume: Volume, verdict: VolumeVerdict) -> str:
-    if verdict.available:
+    if verdict.available or (verdict.capacity_bytes and verdict.reason in _GROWS):
         return "InUse" if belongs_to_vm(volume) else "Available"
     if verdict.reason in _FAILED:
         return "Failed"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from quantix_api import VirtualMachine, Volume, volume_name
+from quantix_api import Condition, VirtualMachine, Volume, volume_name
+from quantix_api.quantities import size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 
 _SHARED = "shared/"
@@ -18,13 +19,18 @@ Manifest = Mapping[str, Any]
 
 
 def is_mine(volume: Volume, host: str, machines: Iterable[VirtualMachine]) -> bool:
-    """Whether this host acts on it: it says so, or nobody has it and a VM of this host names it."""
+    """Whether this host acts on it: it says so, or no host does and it belongs to a VM of this host.
+
+    To name it is not enough: it may have been given to another VM, whose host makes its data now.
+    """
     if volume.status.host:
         return volume.status.host == host
+    owners = {volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID)}
+    owners |= {attachment.uid for attachment in volume.status.attached_to}
     return any(
-        volume.metadata.namespace == vm.metadata.namespace and volume.metadata.name in volume_names(vm)
+        vm.metadata.uid in owners and volume.metadata.name in volume_names(vm)
         for vm in machines
-        if assigned_to(vm, host)
+        if vm.metadata.namespace == volume.metadata.namespace and assigned_to(vm, host)
     )
 
 
@@ -63,3 +69,28 @@ def image_key_of(volume: Volume) -> str | None:
 def belongs_to_vm(volume: Volume) -> bool:
     """Whether a VM has it, running or not: then only that VM's start and its QEMU may change its data."""
     return LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels or bool(volume.status.attached_to)
+
+
+def wanted_bytes(volume: Volume) -> int:
+    """The size that spec names, 0 where it names none."""
+    return size_bytes(volume.spec.size) if volume.spec.size else 0
+
+
+def granted_bytes(volume: Volume, has_bytes: int) -> int:
+    """The size that data of `has_bytes` may have now: what spec wants, once the pool has promised it.
+
+    For a VM's own volume the operator asks the pool before it writes the size into spec; the size of other
+    volumes is their users', so that the operator's answer is the condition SizeGranted.
+    """
+    wanted = wanted_bytes(volume)
+    if wanted <= has_bytes or LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels:
+        return wanted
+    answer = size_answer(volume)
+    return wanted if answer is not None and answer.status == "True" else has_bytes
+
+
+def size_answer(volume: Volume) -> Condition | None:
+    """What the operator says of the size that spec names now, None while it has not said."""
+    answer = volume.status.condition("SizeGranted")
+    current = answer is not None and answer.observed_generation == volume.metadata.generation
+    return answer if current else None

@@ -39,7 +39,13 @@ async def test_a_changed_size_is_pending_until_the_restart(
 
 
 async def test_a_grown_volume_grows_the_running_disk(running: VmHandle, hypervisor: FakeHypervisor) -> None:
-    running.world.stores[VOLUMES]["default/web-1-root"]["spec"]["size"] = "128Mi"
+    volume = running.world.stores[VOLUMES]["default/web-1-root"]
+    volume["spec"]["size"] = "128Mi"
+    await running.reconcile()
+    assert hypervisor.calls == [], "its pool has not promised the room yet"
+    granted = {"type": "SizeGranted", "status": "True", "reason": "Granted", "observedGeneration": 2}
+    volume["metadata"]["generation"] = 2
+    volume["status"]["conditions"] = [granted]
     await running.reconcile()
     assert hypervisor.calls[0] == f"resize vda {128 * 1024**2}"
 

@@ -6,7 +6,7 @@ import pytest
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_hostd.clients.claims import Claim, Holder
+from quantix_hostd.claims import Claim, Holder
 from quantix_hostd.clients.process import QemuProcess
 from quantix_hostd.virtualmachine.directories import LOG_KEPT_S
 from quantix_lab.fake_hypervisor import FakeHypervisor

@@ -1,0 +1,135 @@
+"""Claims: the record beside each volume that says which host may write it.
+
+The rule that a VM never runs twice (architecture.md, law 1) in one place: its moves are exactly those of
+ha.md, "Ownership", and everything else is refused here, before anything is written. Pure: where claims lie is
+`clients.claim_store`'s matter. Called by the VM's apply step (start, release) and by whoever makes a volume.
+
+```
+  free(f) ──take e > f, by the assigned host──► held(e, H) ──hand_over, by H──► held(e+1, T)
+   │  ▲ ▲                                          │
+   │  │ └──────────────── release, by H ───────────┘      f never falls; a released e is spent: f ≥ e
+   └──┘ revoke e, by the leader
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from quantix_api.errors import InvariantError, TransientError
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The host that may write, under the epoch of the assignment that let it."""
+
+    host: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`floor` is the highest epoch that was ever released here: it never falls."""
+
+    floor: int
+    holder: Holder | None
+    vm_uid: str
+    cluster_uid: str
+
+    def held_by(self, host: str, epoch: int) -> bool:
+        return self.holder == Holder(host, epoch)
+
+
+@dataclass(frozen=True)
+class VolumePlace:
+    """Where a volume lies: the pool's directory and the volume's handle (its UID, never a name)."""
+
+    pool_path: Path
+    handle: str
+
+    @property
+    def data(self) -> Path:
+        """The disk file, as it is named to QEMU."""
+        return self.pool_path / "volumes" / self.handle / "data"
+
+
+class ClaimRefusedError(TransientError):
+    """The table of moves does not allow this one; the claim is as it was."""
+
+
+class ClaimChangedError(TransientError):
+    """Somebody else moved the claim since it was read: read again, decide again."""
+
+
+class ClaimDamagedError(InvariantError):
+    """What lies beside the volume is no claim: it admits nobody until somebody puts a claim back."""
+
+
+class ClaimStore(Protocol):
+    """Where claims live (`clients.claim_store`). Calls block: run them in a thread.
+
+    All raise TransientError when the pool does not answer, and ClaimDamagedError.
+    """
+
+    def create(self, place: VolumePlace, claim: Claim) -> None:
+        """Make the claim of a new volume; raises ClaimChangedError when there is one already."""
+
+    def read(self, place: VolumePlace) -> Claim | None:
+        """The claim, None when the volume has none."""
+
+    def compare_and_set(self, place: VolumePlace, expected: Claim, wanted: Claim) -> None:
+        """Replace `expected` by `wanted` and make it durable; raises ClaimChangedError when it differs."""
+
+
+def new_claim(cluster_uid: str) -> Claim:
+    """free(0): the claim of a volume that was just made."""
+    return Claim(0, None, "", cluster_uid)
+
+
+def take(claim: Claim, host: str, epoch: int, vm_uid: str, cluster_uid: str) -> Claim:
+    """free(f) → held(e, H) for e > f; held(e, H) by itself stays, so that a crashed guest can restart."""
+    if claim.cluster_uid != cluster_uid:
+        raise ClaimRefusedError(
+            "ClaimForeign",
+            f"The volume belongs to cluster {claim.cluster_uid}, not to this one.",
+            "an administrator has to take the pool over",
+        )
+    if claim.held_by(host, epoch) and claim.vm_uid == vm_uid:
+        return claim
+    if claim.holder is not None:
+        raise ClaimRefusedError(
+            "VolumeInUse",
+            f"The volume is held by host {claim.holder.host} under epoch {claim.holder.epoch}.",
+            "wait until that host has released it",
+        )
+    if epoch <= claim.floor:
+        raise ClaimRefusedError(
+            "ClaimStale", f"Epoch {epoch} was released already (floor {claim.floor}); it cannot start again."
+        )
+    return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid)
+
+
+def release(claim: Claim, host: str, epoch: int) -> Claim:
+    """held(e, H) → free(e), by H after its release; a claim that H does not hold at e stays as it is."""
+    if not claim.held_by(host, epoch):
+        return claim
+    return replace(claim, floor=max(claim.floor, epoch), holder=None)
+
+
+def revoke(claim: Claim, epoch: int) -> Claim:
+    """free(f) → free(e), by the leader: an assignment e that was never taken can then never be."""
+    if claim.holder is not None:
+        raise ClaimRefusedError(
+            "VolumeInUse",
+            f"Host {claim.holder.host} has taken the volume; it cannot be revoked without a fence.",
+        )
+    return replace(claim, floor=max(claim.floor, epoch))
+
+
+def hand_over(claim: Claim, source: str, target: str) -> Claim:
+    """held(e, S) → held(e+1, T), by S once its QEMU is gone and T has the complete, paused guest."""
+    if claim.holder is None or claim.holder.host != source:
+        raise ClaimRefusedError("ClaimNotHeld", f"Host {source} does not hold the volume.")
+    return replace(claim, holder=Holder(target, claim.holder.epoch + 1))

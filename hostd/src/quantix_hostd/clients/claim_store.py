@@ -1,0 +1,123 @@
+"""Claims of `dir` pools: `<pool>/volumes/<handle>/claim`, changed only by compare-and-set on all of it.
+
+Used through `claims.ClaimStore`; which moves there are is decided in `claims`. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from quantix_api.errors import InvariantError, TransientError
+from quantix_api.messages import as_error
+from quantix_hostd.claims import Claim, ClaimChangedError, ClaimDamagedError, Holder, VolumePlace
+from quantix_hostd.clients.no_follow import opened_directory, opened_file_at
+
+_VOLUMES = "volumes"
+_CLAIM = "claim"
+_MAX_BYTES = 4096
+_MODE = 0o600
+
+
+class LocalClaimStore:
+    """Replaces the file under a lock on its directory.
+
+    The lock is on the directory, since the file itself is replaced. Every path component is opened without
+    following links. Each change is on disk (file and directory synced) before the call returns.
+    """
+
+    def create(self, place: VolumePlace, claim: Claim) -> None:
+        with _locked(place) as directory:
+            if _read(directory, place) is not None:
+                raise ClaimChangedError("VolumeInUse", f"Volume {place.handle} has a claim already.")
+            _write(directory, claim)
+
+    def read(self, place: VolumePlace) -> Claim | None:
+        try:
+            with opened_directory(place.pool_path, _VOLUMES, place.handle) as directory:
+                content = _read(directory, place)
+        except FileNotFoundError:
+            return None
+        return None if content is None else _parse(content, place)
+
+    def compare_and_set(self, place: VolumePlace, expected: Claim, wanted: Claim) -> None:
+        with _locked(place) as directory:
+            content = _read(directory, place)
+            if content is None or _parse(content, place) != expected:
+                raise ClaimChangedError(
+                    "VolumeInUse", f"The claim of volume {place.handle} changed meanwhile."
+                )
+            if wanted.floor < expected.floor:
+                raise InvariantError("InternalError", "The floor of a claim must never fall.")
+            if wanted != expected:
+                _write(directory, wanted)
+
+
+@contextmanager
+def _locked(place: VolumePlace) -> Iterator[int]:
+    try:
+        with opened_directory(place.pool_path, _VOLUMES, place.handle) as directory:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield directory
+    except FileNotFoundError as error:
+        raise TransientError("DataMissing", f"Volume {place.handle} is not in {place.pool_path}.") from error
+
+
+def _read(directory: int, place: VolumePlace) -> bytes | None:
+    try:
+        with opened_file_at(directory, _CLAIM, _path(place)) as file:
+            return file.read(_MAX_BYTES)
+    except FileNotFoundError:
+        return None
+
+
+def _path(place: VolumePlace) -> Path:
+    """For messages only."""
+    return place.pool_path / _VOLUMES / place.handle / _CLAIM
+
+
+def _write(directory: int, claim: Claim) -> None:
+    temporary = f".{_CLAIM}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, _MODE, dir_fd=directory), "wb") as stream:
+        stream.write(_render(claim))
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(temporary, _CLAIM, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
+def _render(claim: Claim) -> bytes:
+    holder = {"host": claim.holder.host, "epoch": claim.holder.epoch} if claim.holder else None
+    content = {
+        "floor": claim.floor,
+        "holder": holder,
+        "vmUID": claim.vm_uid,
+        "clusterUID": claim.cluster_uid,
+    }
+    return json.dumps(content, sort_keys=True).encode() + b"\n"
+
+
+def _parse(content: bytes, place: VolumePlace) -> Claim:
+    try:
+        raw = json.loads(content)
+        holder = raw["holder"]
+        return Claim(
+            _epoch(raw["floor"]),
+            Holder(str(holder["host"]), _epoch(holder["epoch"])) if holder else None,
+            str(raw["vmUID"]),
+            str(raw["clusterUID"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise as_error(ClaimDamagedError, "DataDamaged", path=_path(place), said="it is no claim") from error
+
+
+def _epoch(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(value)
+    return value

@@ -1,0 +1,184 @@
+"""What a host says of the volumes it acts on, and when it lets them grow. Disks and claims are real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from quantix_api import Image
+from quantix_api.conditions import reasons_otherwise
+from quantix_api.errors import InvariantError, QuantixError, TransientError
+from quantix_api.layout import Layout
+from quantix_client import ApiClient
+from quantix_hostd.clients.claim_store import LocalClaimStore
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.pools import HostPools
+from quantix_hostd.volume.controller import VolumeController, VolumeTools
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_lab.fake_status_api import FakeStatusApi
+
+UID = "6c1e0000-0000-4000-8000-000000000001"
+KEY = "default/data"
+MIB = 1 << 20
+
+
+class NoCopies:
+    """For volumes that are made from nothing."""
+
+    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
+        raise AssertionError(image)
+
+
+class OneVolume:
+    """A host `h1` with one Volume that the scheduler gave to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.api = FakeStatusApi()
+        self.volumes: dict[str, dict[str, Any]] = {}
+        self.machines: dict[str, dict[str, Any]] = {}
+        self.path = root / "pool"
+        pool = {"metadata": {"name": "local"}, "spec": {"dir": {"path": str(self.path)}, "default": True}}
+        self.path.mkdir()
+        claims = LocalClaimStore()
+        self.controller = VolumeController(
+            VolumeTools(
+                api=cast(ApiClient, self.api),
+                volumes=self.volumes,
+                images={},
+                machines=self.machines,
+                pools=HostPools({"local": pool}, {}, "h1", Layout(root), FileOwner.current()),
+                copies=NoCopies(),
+                maker=DiskFileMaker(QemuImg(None), claims, "cluster-1"),
+                claims=claims,
+                cluster_uid="cluster-1",
+                host="h1",
+            )
+        )
+        metadata = {"name": "data", "namespace": "default", "uid": UID, "generation": 1}
+        self.put({"metadata": metadata, "spec": {"size": "1Mi"}, "status": {"host": "h1"}})
+
+    @property
+    def directory(self) -> Path:
+        return self.path / "volumes" / UID
+
+    @property
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.api.objects[UID]["status"]
+        return status
+
+    def put(self, manifest: dict[str, Any]) -> None:
+        self.volumes[KEY] = self.api.put(manifest)
+
+    def ask_for(self, size: str) -> None:
+        volume = self.volumes[KEY]
+        volume["spec"]["size"] = size
+        volume["metadata"]["generation"] += 1
+        self.put(volume)
+
+    def answer(self, status: str, reason: str, message: str = "") -> None:
+        """The operator says whether the pool has room for the size."""
+        volume = self.volumes[KEY]
+        generation = volume["metadata"]["generation"]
+        said = {"type": "SizeGranted", "status": status, "reason": reason, "message": message}
+        kept = [item for item in volume["status"]["conditions"] if item["type"] != "SizeGranted"]
+        volume["status"]["conditions"] = [*kept, {**said, "observedGeneration": generation}]
+        self.put(volume)
+
+    async def reconcile(self) -> None:
+        try:
+            await self.controller.reconcile(KEY)
+        finally:
+            self.volumes[KEY] = self.api.objects[UID]
+
+    def ready(self) -> dict[str, Any]:
+        return next(item for item in self.status["conditions"] if item["type"] == "Ready")
+
+
+@pytest.fixture
+async def volume(tmp_path: Path) -> OneVolume:
+    made = OneVolume(tmp_path)
+    await made.reconcile()
+    assert (made.ready()["reason"], made.status["capacity"]) == ("Available", "1Mi")
+    return made
+
+
+async def test_a_volume_grows_once_its_pool_has_promised_the_room(volume: OneVolume) -> None:
+    volume.ask_for("2Mi")
+    await volume.reconcile()
+    assert (volume.ready()["reason"], volume.status["capacity"]) == ("Resizing", "1Mi")
+    volume.answer("True", "Granted")
+    await volume.reconcile()
+    assert (volume.ready()["reason"], volume.status["capacity"]) == ("Available", "2Mi")
+
+
+async def test_a_volume_whose_pool_is_full_says_so_and_keeps_its_data(volume: OneVolume) -> None:
+    volume.ask_for("2Mi")
+    volume.answer("False", "PoolFull", "Pool local has 1 MiB free; 2 MiB are needed.")
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "PoolFull"
+    assert volume.ready()["message"].startswith("Pool local has 1 MiB free")
+    assert (volume.status["phase"], volume.status["data"]) == ("Available", "Present")
+    assert volume.status["capacity"] == "1Mi"
+
+
+async def test_a_promise_of_an_earlier_size_lets_nothing_grow(volume: OneVolume) -> None:
+    volume.ask_for("2Mi")
+    volume.answer("True", "Granted")
+    volume.ask_for("1Gi")
+    await volume.reconcile()
+    assert volume.status["capacity"] == "1Mi"
+
+
+async def test_a_volume_replaced_by_a_link_is_reported_and_tried_again(volume: OneVolume) -> None:
+    moved = volume.path / "moved"
+    volume.directory.rename(moved)
+    volume.directory.symlink_to(moved)
+    with pytest.raises(TransientError):
+        await volume.reconcile()
+    assert volume.ready()["reason"] == "DataDamaged"
+    assert str(volume.directory) in volume.ready()["message"]
+    assert (volume.status["data"], volume.status["capacity"]) == ("Present", "1Mi")
+    assert "DataDamaged" in reasons_otherwise("Volume", "Ready")
+
+
+async def test_a_damaged_claim_keeps_a_deleted_volumes_data_and_says_why(volume: OneVolume) -> None:
+    (volume.directory / "claim").write_text("{}")
+    deleted = volume.volumes[KEY]
+    deleted["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+    volume.put(deleted)
+    with pytest.raises(InvariantError):
+        await volume.reconcile()
+    assert volume.ready()["reason"] == "DataDamaged"
+    assert volume.status["data"] == "Present"
+    (volume.directory / "claim").unlink()
+    await volume.reconcile()
+    assert volume.status["data"] == "Absent"
+    assert not volume.directory.exists()
+
+
+async def test_a_pool_that_cannot_be_read_is_reported(volume: OneVolume) -> None:
+    (volume.path / "volumes").rename(volume.path / "away")
+    (volume.path / "volumes").write_text("")
+    with pytest.raises(QuantixError):
+        await volume.reconcile()
+    assert volume.ready()["reason"] in reasons_otherwise("Volume", "Ready")
+    assert volume.status["data"] == "Present"
+
+
+@pytest.mark.parametrize("owner", ["uid-1", "uid-of-another"])
+async def test_a_host_makes_only_what_belongs_to_a_vm_of_its_own(tmp_path: Path, owner: str) -> None:
+    volume = OneVolume(tmp_path)
+    manifest = volume.volumes[KEY]
+    manifest["status"] = {"attachedTo": [{"uid": owner, "name": "web-1"}]}
+    volume.put(manifest)
+    volume.machines["default/web-1"] = {
+        "metadata": {"name": "web-1", "namespace": "default", "uid": "uid-1"},
+        "spec": {"disks": [{"name": "data", "volume": "data"}]},
+        "status": {"assignment": {"host": "h1", "epoch": 1}},
+    }
+    await volume.reconcile()
+    assert volume.directory.exists() is (owner == "uid-1")

@@ -163,12 +163,17 @@ class ApiClient:
         namespace: str | None = None,
         *,
         subresource: str = "",
+        manager: str = "",
         dry_run: bool = False,
     ) -> Manifest:
-        """JSON merge patch (RFC 7386): null removes a field, lists are replaced whole."""
+        """JSON merge patch (RFC 7386): null removes a field, lists are replaced whole.
+
+        `manager` is the field manager, where it is not to be the user agent's name.
+        """
         path = object_path(resource, name, namespace, subresource)
+        params = ({"fieldManager": manager} if manager else {}) | _dry(dry_run)
         return await self._transport.send(
-            Call("PATCH", path, _dry(dry_run), dict(patch), "application/merge-patch+json")
+            Call("PATCH", path, params, dict(patch), "application/merge-patch+json")
         )
 
     async def replace(self, resource: Resource, obj: Manifest, *, subresource: str = "") -> Manifest:

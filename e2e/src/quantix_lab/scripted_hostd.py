@@ -46,6 +46,8 @@ class ScriptedHostd:
     memory: str = "16Gi"
     start_s: float = 0.0
     ignored: set[str] = field(default_factory=set)
+    unmade: set[str] = field(default_factory=set)
+    """Volumes (names) whose data is not made."""
     exits: dict[str, str] = field(default_factory=dict)
     """VMs (names) whose guest has ended by itself, with the reason of lastExit."""
     floors: dict[str, int] = field(default_factory=dict)
@@ -173,8 +175,9 @@ class ScriptedHostd:
             name = disk.volume or volume_name(vm.metadata.name, disk.name)
             live = await self.api.get(VOLUMES, name, vm.metadata.namespace)
             volume = Volume.parse(live)
-            mine = disk.volume or volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID) == vm.metadata.uid
-            if mine and volume.status.host is None and not volume.deleting:
+            owners = {item.uid for item in volume.status.attached_to}
+            mine = vm.metadata.uid in {*owners, volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID)}
+            if mine and volume.status.host is None and not volume.deleting and name not in self.unmade:
                 live = await self._make(VOLUMES, live, "Available") or live
             volumes[disk.name] = Volume.parse(live)
         return volumes
@@ -182,7 +185,7 @@ class ScriptedHostd:
     async def _look_at_data(self, resource: Resource, live: Manifest) -> None:
         if live["metadata"].get("deletionTimestamp"):
             await self._apply(resource, live, {"host": self.name, "data": "Absent"})
-        elif (live.get("status") or {}).get("data") is None:
+        elif (live.get("status") or {}).get("data") is None and live["metadata"]["name"] not in self.unmade:
             await self._make(resource, live, "Available" if resource == VOLUMES else "Verified")
 
     async def _make(self, resource: Resource, live: Manifest, reason: str) -> Manifest | None:

@@ -27,11 +27,12 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True)
 class Seat:
-    """`status.assignment`. Epoch 0: never assigned."""
+    """`status.assignment`. Epoch 0: never assigned. `last_host`: the host before, while there is none."""
 
     host: str | None = None
     epoch: int = 0
     hold: str | None = None
+    last_host: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def course(vm: VmFacts, now: datetime) -> Course:
     if vm.deleting or not has_let_go(vm):
         return Course(Step.KEEP, _corrected(vm))
     hold = _hold_after(vm, now)
-    seat = Seat(None, next_epoch(vm), hold)
+    seat = Seat(None, next_epoch(vm), hold, last_host=vm.seat.host)
     if vm.power_state == "Stopped":
         return Course(Step.GIVE_UP, seat)
     if hold is not None:
@@ -107,7 +108,7 @@ def _corrected(vm: VmFacts) -> Seat:
 
 
 def _course_without_host(vm: VmFacts, now: datetime) -> Course:
-    free = Seat(None, vm.seat.epoch, None)
+    free = replace(vm.seat, hold=None)
     if vm.deleting:
         return Course(Step.IDLE, vm.seat)
     if vm.power_state == "Stopped":

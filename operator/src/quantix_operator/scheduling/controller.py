@@ -131,5 +131,5 @@ class PlacementController:
 
 def render_seat(seat: Seat) -> dict[str, Any]:
     """`status.assignment`; the epoch is never left out."""
-    members = {"host": seat.host, "epoch": seat.epoch, "hold": seat.hold}
+    members = {"host": seat.host, "epoch": seat.epoch, "hold": seat.hold, "lastHost": seat.last_host}
     return {name: value for name, value in members.items() if value is not None}

@@ -35,6 +35,7 @@ from quantix_operator.scheduling.model import (
     memory_request_bytes,
 )
 from quantix_operator.scheduling.sizing import Sizing, sizing
+from quantix_operator.volume.right import is_denied
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
 def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
     """What of the VM decides about its assignment."""
     assignment, runtime = vm.status.assignment, vm.status.runtime
-    seat = Seat(assignment.host, assignment.epoch, assignment.hold) if assignment else Seat()
+    seat = Seat()
+    if assignment is not None:
+        seat = Seat(assignment.host, assignment.epoch, assignment.hold, assignment.last_host)
     return VmFacts(
         seat=seat,
         power_state=vm.spec.power_state,
@@ -183,12 +186,12 @@ def _pools(objects: Objects, volumes: Sequence[Volume]) -> tuple[str, ...]:
 
 
 def _pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
-    """Volumes whose data is on one host: those of a `dir` pool, once a host has made them."""
+    """Volumes whose data is on one host: those of a `dir` pool, once a host has made them by right."""
     pins = []
     for volume in volumes:
         pool = objects.get(StoragePool, volume.status.pool or volume.spec.pool or "")
         shared = pool is not None and pool.spec.rbd is not None
-        if volume.status.host and not shared:
+        if volume.status.host and not shared and not is_denied(objects, volume):
             pins.append(Pin(volume.metadata.name, volume.status.host))
     return tuple(pins)
 

@@ -59,9 +59,42 @@ def let_in(volume: Volume) -> bool:
     return made or bool(status.attached_to) or bool(status.host) or status.data == "Present"
 
 
+def lacking_growth(objects: Objects, pool: StoragePool, volume: Volume) -> dict[str, str] | None:
+    """The fields of PoolFull when the pool must not promise what the Volume wants to grow by."""
+    taken = taken_bytes(objects, pool.metadata.name)
+    return full_fields(pool, taken, growth_wish_bytes(volume))
+
+
+def growth_wish_bytes(volume: Volume) -> int:
+    """By how much spec wants its data to grow, where that is not promised yet; 0 for not at all.
+
+    A Volume of a VM is asked for by the disk: what stands in its spec was promised before (`room`).
+    """
+    status = volume.status
+    if (
+        LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels
+        or status.data != "Present"
+        or size_granted(volume)
+    ):
+        return 0
+    if volume.spec.size is None or status.capacity is None:
+        return 0
+    return max(size_bytes(volume.spec.size) - size_bytes(status.capacity), 0)
+
+
+def size_granted(volume: Volume) -> bool:
+    """Whether the size that spec names now was promised: a promise stays one."""
+    said = volume.status.condition("SizeGranted")
+    current = said is not None and said.observed_generation == volume.metadata.generation
+    return current and said is not None and said.status == "True"
+
+
 def volume_bytes(objects: Objects, volume: Volume) -> int:
-    """Its size as asked for or as it is, whichever is more; before it has any, that of its image."""
-    sizes = [size_bytes(size) for size in (volume.spec.size, volume.status.capacity) if size]
+    """What was promised to it: its size as asked for or as it is, whichever is more; before it has any, that
+    of its image. A size that waits for room to grow takes none from others.
+    """
+    wanted = None if growth_wish_bytes(volume) else volume.spec.size
+    sizes = [size_bytes(size) for size in (wanted, volume.status.capacity) if size]
     if sizes:
         return max(sizes)
     source = volume.spec.source

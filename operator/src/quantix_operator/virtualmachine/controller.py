@@ -36,7 +36,7 @@ from quantix_operator.virtualmachine.status import (
     Moment,
     derive_status,
 )
-from quantix_operator.virtualmachine.volume_plan import Owner, VolumePlan, plan_volumes
+from quantix_operator.virtualmachine.volume_plan import Owner, PatchVolume, VolumePlan, plan_volumes
 from quantix_operator.virtualmachine.waits import begun_wait
 from quantix_operator.virtualmachine.watches import WATCHES
 
@@ -108,6 +108,14 @@ class VirtualMachineController:
         """Carry out the plan of volumes."""
         for action in _plan(observed).actions:
             await carry_out(self._api, self._cache, observed.vm.metadata.namespace or "", action)
+            if isinstance(action, PatchVolume) and action.adopts:
+                self._tell_adopted(observed, action)
+
+    def _tell_adopted(self, observed: Observed, action: PatchVolume) -> None:
+        volume, disk = action.name, action.adopts
+        text = f"Volume {volume}, which an earlier VM of this name left, is disk {disk} now, data and all."
+        self._events.record(dict(observed.live), "Adopted", text, action="Adopt")
+        log.info("volume adopted", vm=observed.vm.key, volume=volume, disk=disk)
 
     async def _say(self, observed: Observed) -> float | None:
         """Write what is due to be written; short waits are not."""
@@ -157,6 +165,9 @@ class VirtualMachineController:
         if not await self._ports.release_ports(vm):
             return _DATABASE_RETRY_S
         volumes = volume_views(self._objects, vm)
+        if any(item.denied for item in volumes.values()):
+            # who says that it keeps the data is judged by this VM, so before this VM is gone
+            return None
         for action in plan_release(vm, volumes):
             with suppress(NotFound):
                 await carry_out(self._api, self._cache, vm.metadata.namespace or "", action)

@@ -12,6 +12,7 @@ from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.vm_devices import Disk
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
+from quantix_operator.volume.right import is_denied
 
 
 def disk_wishes(vm: VirtualMachine) -> tuple[DiskWish, ...]:
@@ -94,6 +95,7 @@ def volume_views(objects: Objects, vm: VirtualMachine) -> dict[str, VolumeView]:
 def view_of(objects: Objects, volume: Volume) -> VolumeView:
     """A Volume as the plan reads it."""
     ready = volume.status.condition("Ready")
+    denied = is_denied(objects, volume)
     manifest = objects.manifest(volume) or {}
     return VolumeView(
         name=volume.metadata.name,
@@ -105,18 +107,21 @@ def view_of(objects: Objects, volume: Volume) -> VolumeView:
         attached_to=frozenset(attachment.uid for attachment in volume.status.attached_to),
         attached_names=tuple(attachment.name for attachment in volume.status.attached_to),
         shared=volume.spec.access_mode != "ReadWriteOnce",
-        ready=_is_there(volume),
-        reason=ready.reason if ready else "Pending",
-        message=ready.message if ready else "",
+        ready=_is_there(volume) and not denied,
+        reason=ready.reason if ready and not denied else "Pending",
+        message=ready.message or "" if ready and not denied else "",
         host=volume.status.host or "",
+        denied=denied,
+        settled=volume.status.host in (None, "", volume.status.confirmed_host),
         pool=volume.status.pool or "",
         deleting=volume.deleting,
     )
 
 
 def _is_there(volume: Volume) -> bool:
-    """A Volume that only grows still serves its VM."""
+    """A Volume that only grows, or waits for room to grow, still serves its VM."""
     ready = volume.status.condition("Ready")
     if ready is None:
         return False
-    return ready.status == "True" or (ready.reason == "Resizing" and volume.status.data == "Present")
+    grows = ready.reason in ("Resizing", "PoolFull") and volume.status.data == "Present"
+    return ready.status == "True" or grows

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import to_manifest
-from quantix_api.conditions import STALLED_REASONS, reasons_otherwise
+from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_operator.virtualmachine.observed import Observed
@@ -165,12 +165,14 @@ def volumes_fact(observed: Observed) -> Fact | None:
 
 def _volume_fact(volume: VolumeView) -> Fact:
     """What a Volume says of itself, where a VM may say it too."""
-    if volume.reason in reasons_otherwise("VirtualMachine", "VolumesReady") and volume.message:
+    if volume.tellable:
         return Fact("VolumesReady", "False", volume.reason, volume.message)
     return fact("VolumesReady", "False", "Creating", volume=volume.name)
 
 
 def _missing_fact(missing: Missing) -> Fact:
+    if missing.message:
+        return Fact("VolumesReady", "False", missing.reason, missing.message)
     return fact("VolumesReady", "False", missing.reason, **missing.fields)
 
 

@@ -7,9 +7,10 @@ made or uses is never changed: that is `VolumeConflict`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from quantix_api.conditions import reasons_otherwise
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
@@ -41,7 +42,11 @@ class DiskWish:
 
 @dataclass(frozen=True)
 class VolumeView:
-    """A Volume as it is. `vm_uid` is its label; `reason` and `message` those of its Ready."""
+    """A Volume as it is. `vm_uid` is its label; `reason` and `message` those of its Ready.
+
+    `denied`: its host has no right to it (`volume.right`); `settled`: it has no host, or a confirmed one, so
+    that it may go from one VM to another.
+    """
 
     name: str
     uid: str
@@ -58,15 +63,23 @@ class VolumeView:
     host: str = ""
     pool: str = ""
     deleting: bool = False
+    denied: bool = False
+    settled: bool = True
+
+    @property
+    def tellable(self) -> bool:
+        """Whether a VM may repeat what it says of itself."""
+        return self.reason in reasons_otherwise("VirtualMachine", "VolumesReady") and bool(self.message)
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What a disk waits for: a reason of VolumesReady and the fields of its message."""
+    """What a disk waits for: a reason of VolumesReady, and its message or the fields of it."""
 
     disk: str
     reason: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,11 +120,14 @@ class CreateVolume:
 
 @dataclass(frozen=True)
 class PatchVolume:
-    """A merge patch that counts only against `resource_version`."""
+    """A merge patch that counts only against `resource_version`. `adopts`: the disk that what an earlier VM
+    left is given to.
+    """
 
     name: str
     resource_version: str
     patch: Mapping[str, Any]
+    adopts: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,7 +166,7 @@ def plan_volumes(
                 missing.append(lack)
             else:
                 actions.append(CreateVolume(render_volume(owner, disk, surroundings.default_pool)))
-        elif volume.deleting:
+        elif volume.deleting or not (volume.vm_uid or volume.settled):
             missing.append(Missing(disk.name, "Creating", {"volume": volume.name}))
         elif may_have(owner, disk, volume):
             no_growth = surroundings.growths.get(disk.name)
@@ -220,6 +236,8 @@ def _attach(owner: Owner, disk: DiskWish, volume: VolumeView | None) -> list[Mis
         user = ", ".join(volume.attached_names) or "another VM"
         return [Missing(disk.name, "VolumeInUse", {"volume": disk.volume, "user": user})]
     if owner.uid not in volume.attached_to:
+        if volume.tellable:
+            return [Missing(disk.name, volume.reason, message=volume.message)]
         return [Missing(disk.name, "Creating", {"volume": disk.volume})]
     return []
 
@@ -249,7 +267,8 @@ def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView, *, may_grow: bool)
     if disk.qos and dict(disk.qos) != dict(volume.spec.get("qos") or {}):
         spec["qos"] = dict(disk.qos)
     patch = {name: value for name, value in {"metadata": metadata, "spec": spec}.items() if value}
-    return [_patch(volume, patch)] if patch else []
+    adopts = disk.name if volume.vm_uid != owner.uid else ""
+    return [replace(_patch(volume, patch), adopts=adopts)] if patch else []
 
 
 def _leave(
@@ -262,7 +281,7 @@ def _leave(
     wanted = {disk.wanted_name for disk in disks}
     actions: list[VolumeAction] = []
     for volume in volumes.values():
-        if volume.name in wanted or volume.vm_uid != owner.uid or volume.uid in open_uids:
+        if volume.name in wanted or volume.vm_uid != owner.uid or volume.uid in open_uids or volume.denied:
             continue
         owned = any(reference.get("uid") == owner.uid for reference in volume.owner_references)
         actions.append(render_release(volume, owner.uid, keep_reference=False))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from quantix_api import Volume
+from quantix_api import Volume, volume_name
 from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_client.api import Manifest
-from quantix_client.errors import Conflict
+from quantix_client.errors import Conflict, NotFound
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
@@ -20,21 +22,52 @@ from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import OPERATOR, SCHEDULER, StatusWriter
+from quantix_operator.storagepool.promises import size_granted
 from quantix_operator.volume.observe import observe
 from quantix_operator.volume.plan import Plan, plan_volume
+from quantix_operator.volume.right import owners_of
 
 log = structlog.get_logger(__name__)
 
 _AGAIN_S = 0.05
+_SAID_BY_HOSTS = (
+    "phase",
+    "observedGeneration",
+    "pool",
+    "capacity",
+    "handle",
+    "data",
+    "progress",
+    "conditions",
+)
 
 
-def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
-    """The Volumes that it attaches by name, or still has open."""
+def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
+    """The Volumes that it attaches by name or still has open, and those that another host says it keeps."""
     metadata, spec = vm["metadata"], vm.get("spec") or {}
     names = {disk["volume"] for disk in spec.get("disks") or [] if disk.get("volume")}
     resolved = (vm.get("status") or {}).get("resolved") or {}
     names |= {disk["volume"] for disk in resolved.get("disks") or [] if disk.get("volume")}
-    return (f"{metadata['namespace']}/{name}" for name in sorted(names))
+    yield from (f"{metadata['namespace']}/{name}" for name in sorted(names))
+    host = ((vm.get("status") or {}).get("assignment") or {}).get("host")
+    for disk in spec.get("disks") or [] if host else []:
+        key = f"{metadata['namespace']}/{volume_name(metadata['name'], disk['name'])}"
+        found = cache.get(VOLUMES, key)
+        if found is not None and (found.get("status") or {}).get("host") not in (None, "", host):
+            yield key
+
+
+def _of_pool(pool: Manifest, cache: Cache) -> Iterable[str]:
+    """Volumes that wait for it to appear, or for room in it."""
+    yield from _without_host(pool, cache)
+    yield from _waiting_for_room(cache)
+
+
+def _waiting_for_room(cache: Cache) -> Iterable[str]:
+    for volume in cache.list(VOLUMES):
+        conditions = (volume.get("status") or {}).get("conditions") or []
+        if any(item.get("reason") == "PoolFull" for item in conditions):
+            yield key_of(volume)
 
 
 def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:
@@ -45,10 +78,7 @@ def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:
 def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
     """Itself, and those that wait for the room that it may have left."""
     yield key_of(volume)
-    for other in cache.list(VOLUMES):
-        conditions = (other.get("status") or {}).get("conditions") or []
-        if any(item.get("reason") == "PoolFull" for item in conditions):
-            yield key_of(other)
+    yield from _waiting_for_room(cache)
 
 
 def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
@@ -69,14 +99,16 @@ class VolumeController:
         VOLUMES: _of_volume,
         VIRTUAL_MACHINES: _of_vm,
         IMAGES: _without_host,
-        STORAGE_POOLS: _without_host,
+        STORAGE_POOLS: _of_pool,
         HOSTS: _of_host,
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
         self._api = context.api
         self._cache = context.cache
+        self._events = context.events
         self._objects = objects
+        self._promising = asyncio.Lock()
         self._operator = StatusWriter(context.api, context.cache, OPERATOR)
         self._scheduler = StatusWriter(context.api, context.cache, SCHEDULER)
 
@@ -91,21 +123,62 @@ class VolumeController:
                 await add_finalizer(self._api, self._cache, VOLUMES, live)
                 return _AGAIN_S
             plan = plan_volume(observe(self._objects, volume))
+            if plan.take_back is not None:
+                await self._take_back(key)
+                return _AGAIN_S
             if plan.release and has_finalizer(live):
                 await remove_finalizer(self._api, self._cache, VOLUMES, live)
                 log.info("volume is gone", volume=key, uid=volume.metadata.uid)
                 return None
-            await self._say(key, plan)
+            if _promises(volume, plan):
+                # One at a time, each from a fresh look: what two Volumes want at once is not promised to both
+                async with self._promising:
+                    await self._say(key, plan_volume(observe(self._objects, volume)))
+            else:
+                await self._say(key, plan)
         except Conflict:
             return _AGAIN_S
         return None
+
+    async def _take_back(self, key: str) -> None:
+        """Forget what a host said that has no right to the Volume, after a look at its VMs in the API itself:
+        a cache may lag behind an assignment that gave the right.
+        """
+        await self._refresh_owners(key)
+        volume, live = self._objects.get(Volume, key), self._cache.get(VOLUMES, key)
+        taken = plan_volume(observe(self._objects, volume)).take_back if volume is not None else None
+        if live is None or taken is None:
+            return
+        known = live["metadata"]
+        # by value, since a host chooses the manager under which it writes
+        patch = {
+            "metadata": {"resourceVersion": known["resourceVersion"]},
+            "status": {**dict.fromkeys(_SAID_BY_HOSTS), "host": taken.host or None},
+        }
+        written = await self._api.patch(
+            VOLUMES, known["name"], patch, known["namespace"], subresource="status", manager=SCHEDULER
+        )
+        self._cache.put(VOLUMES, written)
+        log.warning("host denied", volume=key, uid=known["uid"], host=taken.denied, given_to=taken.host)
+        self._events.record(
+            live, "Denied", taken.message, type="Warning", action="TakeBack", reporter="scheduler"
+        )
+
+    async def _refresh_owners(self, key: str) -> None:
+        volume = self._objects.get(Volume, key)
+        for vm in owners_of(self._objects, volume) if volume is not None else ():
+            with suppress(NotFound):
+                found = await self._api.get(VIRTUAL_MACHINES, vm.metadata.name, vm.metadata.namespace)
+                self._cache.put(VIRTUAL_MACHINES, found)
 
     async def _say(self, key: str, plan: Plan) -> None:
         live = self._cache.get(VOLUMES, key)
         if live is None:
             return
-        host = {"host": plan.host} if plan.host and self._may_place(live, plan.host) else {}
-        await self._scheduler.write(VOLUMES, live, host, on_version=True)
+        placed = {"host": plan.host} if plan.host and self._may_place(live, plan.host) else {}
+        if plan.confirmed:
+            placed["confirmedHost"] = plan.confirmed
+        await self._scheduler.write(VOLUMES, live, placed, on_version=True)
         newest = self._cache.get(VOLUMES, key)
         if newest is not None:
             await self._operator.write(
@@ -122,14 +195,24 @@ class VolumeController:
         return current in (None, "") or self._scheduler.owned(live).get("host") == host
 
 
+def _promises(volume: Volume, plan: Plan) -> bool:
+    """Whether the plan takes room in a pool that was not promised before."""
+    placed = plan.host is not None and not volume.status.host
+    given = bool(plan.attached_to) and not volume.status.attached_to
+    grown = plan.size is not None and plan.size.status == "True" and not size_granted(volume)
+    return placed or given or grown
+
+
 def _status(plan: Plan, live: Manifest) -> dict[str, Any]:
     status: dict[str, Any] = {}
     if plan.attached_to:
         status["attachedTo"] = [{"uid": item.uid, "name": item.name} for item in plan.attached_to]
     if plan.pool:
         status["pool"] = plan.pool
+    facts = [item for item in (plan.ready, plan.size) if item is not None]
+    if facts:
+        status["conditions"] = render_conditions(facts, subject_in(VOLUMES, live), datetime.now(UTC))
     if plan.ready is not None:
-        status["conditions"] = render_conditions([plan.ready], subject_in(VOLUMES, live), datetime.now(UTC))
         status["observedGeneration"] = int(live["metadata"].get("generation") or 0)
         status["phase"] = "Pending" if plan.host is None else "Failed"
     return status

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachine, Volume
+from quantix_api.quantities import size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.host import reading
 from quantix_operator.objects import Objects, age_order
 from quantix_operator.scheduling.observe import view_of
 from quantix_operator.scheduling.storage_host import storage_host
-from quantix_operator.storagepool.promises import full_fields, let_in, taken_bytes, volume_bytes
+from quantix_operator.storagepool.promises import (
+    full_fields,
+    growth_wish_bytes,
+    lacking_growth,
+    let_in,
+    size_granted,
+    taken_bytes,
+    volume_bytes,
+)
 from quantix_operator.virtualmachine.deletion import is_absent
-from quantix_operator.volume.plan import Claimant, Observed
+from quantix_operator.volume.plan import Claimant, Growth, Observed
+from quantix_operator.volume.right import is_denied, owners_of, seat_of
 
 
 def observe(objects: Objects, volume: Volume) -> Observed:
@@ -20,8 +30,13 @@ def observe(objects: Objects, volume: Volume) -> Observed:
     source = _source_image(objects, volume)
     preferred = source.status.host if source is not None and source.status.host else ""
     host = objects.get(Host, volume.status.host) if volume.status.host else None
+    owners = owners_of(objects, volume)
     return Observed(
         volume=volume,
+        denied=is_denied(objects, volume),
+        seat=seat_of(owners),
+        owners=tuple(vm.metadata.name for vm in owners),
+        growth=_growth(objects, volume, pool),
         claimants=tuple(_claimants(objects, volume)),
         pool=pool_name,
         pool_is_shared=pool is not None and pool.spec.rbd is not None,
@@ -39,6 +54,17 @@ def _no_room(objects: Objects, volume: Volume, pool: StoragePool | None) -> dict
         return None
     taken = taken_bytes(objects, pool.metadata.name, but=volume.metadata.uid)
     return full_fields(pool, taken, volume_bytes(objects, volume))
+
+
+def _growth(objects: Objects, volume: Volume, pool: StoragePool | None) -> Growth | None:
+    """A promise that was made is said until the data has grown."""
+    size = volume.spec.size
+    if pool is None or size is None or volume.deleting:
+        return None
+    if growth_wish_bytes(volume) > 0:
+        return Growth(size, lacking_growth(objects, pool, volume))
+    grown = volume.status.capacity is not None and size_bytes(volume.status.capacity) >= size_bytes(size)
+    return Growth(size) if size_granted(volume) and not grown else None
 
 
 def pool_of(objects: Objects, named: str | None, namespace: str) -> StoragePool | None:

@@ -1,7 +1,8 @@
 """What the operator says of a Volume. Pure; called by the volume controller.
 
 A Volume made for a VM is left to that VM's host: it gets no write from here. Others get the VMs that attach
-them, a host where one is needed, and the reason while nobody can make them.
+them, a host where one is needed, the answer to a wish to grow, and the reason while nobody can make them.
+What a host says of a Volume that it has no right to is taken back (`right`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 from quantix_api import Volume
 from quantix_api.facts import Fact, fact
+from quantix_api.messages import render
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,20 @@ class Claimant:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """The size that spec wants data to grow to. `no_room`: the fields of PoolFull, None when it may."""
+
+    size: str
+    no_room: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
 class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
     `missing_source`: kind and name of what it is made from and is not there; `host_lost`: its host is silent;
-    `no_room`: the fields of PoolFull while its pool must not promise it.
+    `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its host has no right to
+    it; `seat`: the host that its VMs are assigned to, "" for none; `owners`: the names of those VMs;
+    `growth`: None when it is as large as spec wants.
     """
 
     volume: Volume
@@ -39,11 +51,27 @@ class Observed:
     host_lost: bool = False
     made_for_vm: bool = False
     no_room: Mapping[str, str] | None = None
+    denied: bool = False
+    seat: str = ""
+    owners: tuple[str, ...] = ()
+    growth: Growth | None = None
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """Forget all that `denied` said of the Volume; `host` acts on it from now on, "" for none."""
+
+    denied: str
+    host: str
+    message: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`host`: for the scheduler to write, None to leave as it is; `ready`: None when hostd says it."""
+    """`host`: for the scheduler to write, None to leave as it is; `confirmed`: the host that keeps the data
+    for certain, None for none; `ready`: None when hostd says it; `size`: the answer to a wish to grow;
+    `take_back`: then nothing else is decided before that is done.
+    """
 
     host: str | None = None
     attached_to: tuple[Claimant, ...] = ()
@@ -51,18 +79,58 @@ class Plan:
     ready: Fact | None = None
     release: bool = field(default=False)
     """The finalizer may go."""
+    confirmed: str | None = None
+    size: Fact | None = None
+    take_back: TakeBack | None = None
 
 
 def plan_volume(observed: Observed) -> Plan:
-    volume = observed.volume
+    volume, status = observed.volume, observed.volume.status
+    if observed.denied and status.host:
+        return Plan(take_back=_take_back(observed, status.host))
     attached = attachments(observed)
+    confirmed = _confirmed(observed)
     if volume.deleting:
         release = may_go(observed) and not attached
-        return Plan(volume.status.host, attached, volume.status.pool or observed.pool, release=release)
+        pool = status.pool or observed.pool
+        return Plan(status.host, attached, pool, release=release, confirmed=confirmed)
     if observed.made_for_vm:
-        return Plan(None, attached, "", _lost(observed))
-    host = volume.status.host or _host(observed, attached=bool(attached))
-    return Plan(host, attached, volume.status.pool or observed.pool, _ready(observed, host, bool(attached)))
+        return Plan(status.host, attached, "", _lost(observed), confirmed=confirmed)
+    placed = None if status.host else _host(observed, attached=bool(attached))
+    host = status.host or placed
+    return Plan(
+        host,
+        attached,
+        status.pool or observed.pool,
+        _ready(observed, host, bool(attached)),
+        confirmed=placed or confirmed,
+        size=_size(observed.growth),
+    )
+
+
+def _take_back(observed: Observed, denied: str) -> TakeBack:
+    owners = " and ".join(f"VM {name}" for name in observed.owners)
+    message = render("Denied", host=denied, volume=observed.volume.metadata.name, vm=owners).text
+    return TakeBack(denied, observed.seat, message)
+
+
+def _confirmed(observed: Observed) -> str | None:
+    """A host is confirmed while no VM has the Volume: the next VM could not tell whether it is the right one.
+
+    Hosts take only what a VM has, and that word was judged by that VM.
+    """
+    status = observed.volume.status
+    if not observed.made_for_vm and not status.attached_to:
+        return status.host
+    return status.confirmed_host if status.confirmed_host == status.host else None
+
+
+def _size(growth: Growth | None) -> Fact | None:
+    if growth is None:
+        return None
+    if growth.no_room is not None:
+        return fact("SizeGranted", "False", "PoolFull", **growth.no_room)
+    return fact("SizeGranted", "True", "Granted", size=growth.size)
 
 
 def attachments(observed: Observed) -> tuple[Claimant, ...]:

@@ -108,7 +108,7 @@ async def test_a_stopped_vm_has_no_host_and_starts_again_under_a_new_epoch(
     stopped = await world.until(
         VIRTUAL_MACHINES, "web-1", lambda vm: "host" not in vm["status"]["assignment"], namespace
     )
-    assert stopped["status"]["assignment"] == {"epoch": 2}
+    assert stopped["status"]["assignment"] == {"epoch": 2, "lastHost": "h1"}
     stopped = await world.until_ready("web-1", namespace, "Stopped")
     assert condition_of(stopped, "Ready")["status"] == "True"
     assert condition_of(stopped, "Scheduled")["reason"] == "NotWanted"
@@ -135,7 +135,7 @@ async def test_a_guest_that_powered_itself_off_is_held_until_somebody_asks(
     held = await world.until(
         VIRTUAL_MACHINES, name, lambda vm: vm["status"]["assignment"].get("hold"), namespace
     )
-    assert held["status"]["assignment"] == {"epoch": 2, "hold": "GuestShutdown"}
+    assert held["status"]["assignment"] == {"epoch": 2, "hold": "GuestShutdown", "lastHost": "h1"}
     held = await world.until(VIRTUAL_MACHINES, name, says("Stalled", "GuestShutdown"), namespace)
     assert condition_of(held, "Ready")["reason"] == "GuestShutdown"
 
@@ -280,6 +280,8 @@ async def test_a_later_vm_adopts_what_was_retained_and_refuses_what_is_not_the_s
     await world.until_ready("web-1", namespace)
     adopted = await world.admin.get(VOLUMES, "web-1-data", namespace)
     assert adopted["metadata"]["uid"] == first["metadata"]["uid"]
+    assert (adopted["status"]["host"], adopted["status"]["confirmedHost"]) == ("h1", "h1")
+    await _until_event(world, namespace, "Adopted")
 
 
 async def test_an_image_in_use_is_not_deleted_and_its_users_are_named(

@@ -74,7 +74,7 @@ async def test_what_happened_while_the_operator_was_away_is_caught_up(pair: Oper
     stopped = await pair.until(
         VIRTUAL_MACHINES, "stops", lambda vm: "host" not in vm["status"]["assignment"], space
     )
-    assert stopped["status"]["assignment"] == {"epoch": 2}
+    assert stopped["status"]["assignment"] == {"epoch": 2, "lastHost": "h1"}
     after = await pair.admin.get(VIRTUAL_MACHINES, "stays", space)
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 

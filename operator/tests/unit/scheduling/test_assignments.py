@@ -23,7 +23,7 @@ CRASHED = replace(ENDED, last_exit="Crashed", ha_restart="Never")
 HELD = VmFacts(Seat(None, 5, "GuestShutdown"), observed_epoch=4, domain_absent=True)
 HELD_CRASHED = replace(HELD, seat=Seat(None, 5, "Crashed"), ha_restart="Never")
 KILLER = replace(HELD, seat=Seat(None, 5, "HostKiller"), ha_restart="Always")
-FREE = Seat(None, 5)
+FREE = Seat(None, 5, last_host="h1")
 
 CASES: dict[str, tuple[VmFacts, Course]] = {
     "a new VM asks for a place": (NEW, Course(Step.PLACE, Seat())),
@@ -77,7 +77,7 @@ CASES: dict[str, tuple[VmFacts, Course]] = {
     ),
     "a guest that powered itself off is held": (
         BY_ITSELF,
-        Course(Step.GIVE_UP, Seat(None, 5, "GuestShutdown")),
+        Course(Step.GIVE_UP, replace(FREE, hold="GuestShutdown")),
     ),
     "a guest that powered itself off comes back with ha.restart Always": (
         replace(BY_ITSELF, ha_restart="Always"),
@@ -93,7 +93,7 @@ CASES: dict[str, tuple[VmFacts, Course]] = {
     ),
     "a crash that nothing brings back is held": (
         CRASHED,
-        Course(Step.GIVE_UP, Seat(None, 5, "Crashed")),
+        Course(Step.GIVE_UP, replace(FREE, hold="Crashed")),
     ),
     "a crashed VM that shall be stopped gives up its host": (
         replace(CRASHED, ha_restart="OnFailure", power_state="Stopped"),
@@ -150,6 +150,7 @@ facts = st.builds(
         st.sampled_from([None, "h1"]),
         st.integers(0, 3),
         st.sampled_from([None, "GuestShutdown", "Crashed", "HostKiller"]),
+        st.sampled_from([None, "h2"]),
     ),
     power_state=st.sampled_from(["Running", "Stopped", "Paused"]),
     ha_restart=st.sampled_from(["OnFailure", "Always", "Never"]),
@@ -169,6 +170,13 @@ def test_a_host_is_only_left_with_a_higher_epoch(vm: VmFacts) -> None:
     """The rule of the API server: same epoch, same host."""
     seat = course(vm, NOW).seat
     assert seat.epoch > vm.seat.epoch or (seat.epoch, seat.host) == (vm.seat.epoch, vm.seat.host)
+
+
+@given(facts)
+def test_who_has_no_host_remembers_the_last_one(vm: VmFacts) -> None:
+    seat = course(vm, NOW).seat
+    if seat.host is None:
+        assert seat.last_host == (vm.seat.host or vm.seat.last_host)
 
 
 @given(facts)

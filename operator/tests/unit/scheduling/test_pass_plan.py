@@ -47,7 +47,7 @@ def test_two_vms_that_want_the_last_room_do_not_both_get_it() -> None:
 def test_the_room_of_a_vm_that_gives_up_its_host_is_free_in_the_same_pass() -> None:
     leaving = VmFacts(Seat("h1", 4), power_state="Stopped", observed_epoch=4, domain_absent=True)
     observed = Observed(hosts(3), (candidate("old", leaving), candidate("new", VmFacts(Seat()))))
-    assert seats(plan_pass(observed, NOW)) == {"old": Seat(None, 5), "new": Seat("h1", 1)}
+    assert seats(plan_pass(observed, NOW)) == {"old": Seat(None, 5, last_host="h1"), "new": Seat("h1", 1)}
 
 
 def test_a_vm_that_comes_back_with_its_host_gets_a_new_epoch_in_one_write() -> None:
@@ -58,7 +58,8 @@ def test_a_vm_that_comes_back_with_its_host_gets_a_new_epoch_in_one_write() -> N
 def test_a_vm_that_comes_back_and_fits_nowhere_loses_its_host_at_once() -> None:
     back = VmFacts(Seat("h1", 4), observed_epoch=4, domain_absent=True, last_exit="HostShutdown")
     (change,) = plan_pass(Observed(hosts(1), (candidate("a", back),)), NOW).changes
-    assert (change.seat, change.scheduled.reason, change.urgent) == (Seat(None, 5), "NotEnoughMemory", True)
+    homeless = Seat(None, 5, last_host="h1")
+    assert (change.seat, change.scheduled.reason, change.urgent) == (homeless, "NotEnoughMemory", True)
 
 
 def test_a_vm_that_is_not_prepared_takes_no_room() -> None:

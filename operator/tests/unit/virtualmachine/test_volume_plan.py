@@ -94,6 +94,21 @@ def test_what_a_vm_of_that_name_left_behind_is_adopted() -> None:
     }
 
 
+def test_an_adoption_names_the_disk_and_nothing_else_does() -> None:
+    (adoption,) = plan([ROOT], LEFT_BEHIND).actions
+    assert isinstance(adoption, PatchVolume)
+    assert adoption.adopts == "root"
+    (growth,) = plan([replace(ROOT, size="20Gi")], MINE).actions
+    assert isinstance(growth, PatchVolume)
+    assert growth.adopts == ""
+
+
+def test_what_was_left_behind_is_adopted_once_its_host_is_confirmed() -> None:
+    found = plan([ROOT], replace(LEFT_BEHIND, host="h1", settled=False))
+    assert found.actions == ()
+    assert [missing.reason for missing in found.missing] == ["Creating"]
+
+
 CONFLICTS: dict[str, VolumeView] = {
     "another VM has it": replace(MINE, vm_uid="uid-other"),
     "it is attached to another VM": replace(LEFT_BEHIND, attached_to=frozenset({"uid-other"})),
@@ -142,6 +157,18 @@ ATTACH_CASES: dict[str, tuple[VolumeView | None, str]] = {
     "a volume that another VM has": (replace(DATA, attached_to=frozenset({"uid-other"})), "VolumeInUse"),
     "a volume that was made for another VM": (replace(DATA, vm_uid="uid-other"), "VolumeInUse"),
     "a volume that is not given to it yet": (DATA, "Creating"),
+    "a volume that waits for room": (
+        replace(DATA, reason="PoolFull", message="Pool local is full."),
+        "PoolFull",
+    ),
+    "a volume whose pool is missing": (
+        replace(DATA, reason="PoolNotFound", message="There is no pool."),
+        "PoolNotFound",
+    ),
+    "a volume whose reason is not a VM's": (
+        replace(DATA, reason="WaitingForHost", message="It waits for a VM."),
+        "Creating",
+    ),
     "a volume that it has": (replace(DATA, attached_to=frozenset({OWNER.uid})), ""),
     "a volume that several may have": (
         replace(DATA, shared=True, attached_to=frozenset({"uid-other", OWNER.uid})),
@@ -156,6 +183,17 @@ def test_attaching(case: str) -> None:
     found = plan([ATTACHED], *([volume] if volume else []))
     assert found.actions == ()
     assert [missing.reason for missing in found.missing] == ([reason] if reason else [])
+
+
+def test_a_vm_repeats_what_the_volume_that_it_attaches_says() -> None:
+    waiting = replace(DATA, reason="PoolFull", message="Pool local has 1 GiB free; 2 GiB are needed.")
+    assert plan([ATTACHED], waiting).missing == (
+        Missing("data", "PoolFull", message="Pool local has 1 GiB free; 2 GiB are needed."),
+    )
+
+
+def test_a_volume_whose_host_has_no_right_to_it_is_left_to_nobody_yet() -> None:
+    assert plan([], replace(MINE, denied=True)).actions == ()
 
 
 def test_a_disk_that_left_spec_leaves_its_volume_behind() -> None:

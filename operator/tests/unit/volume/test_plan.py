@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quantix_api import Volume
-from quantix_operator.volume.plan import Claimant, Observed, Plan, plan_volume
+from quantix_operator.volume.plan import Claimant, Growth, Observed, Plan, TakeBack, plan_volume
 
 ELDER = Claimant("uid-1", "elder", ("2026-01-01", "uid-1"))
 YOUNGER = Claimant("uid-2", "younger", ("2026-02-01", "uid-2"))
@@ -104,3 +104,50 @@ RELEASE_CASES: dict[str, tuple[Plan, bool]] = {
 def test_the_finalizer_goes(case: str) -> None:
     plan, release = RELEASE_CASES[case]
     assert plan.release is release
+
+
+CONFIRMED_CASES: dict[str, tuple[Plan, str | None]] = {
+    "the host that the scheduler chose": (planned(UPLOAD), "h1"),
+    "one that kept it when its VM had gone": (planned(status={"host": "h2"}), "h2"),
+    "not one that took it for a VM": (planned(status={"host": "h2"}, made_for_vm=True), None),
+    "not one that took it for a VM that attaches it": (
+        planned(status={"host": "h2", "attachedTo": [{"uid": "uid-1", "name": "elder"}]}, claimants=[ELDER]),
+        None,
+    ),
+    "one that was confirmed before a VM got it": (
+        planned(status={"host": "h2", "confirmedHost": "h2"}, made_for_vm=True),
+        "h2",
+    ),
+    "not the one before": (planned(status={"host": "h2", "confirmedHost": "h1"}, made_for_vm=True), None),
+    "one that nobody took": (planned(), None),
+}
+
+
+@pytest.mark.parametrize("case", CONFIRMED_CASES, ids=str)
+def test_a_host_is_confirmed(case: str) -> None:
+    plan, confirmed = CONFIRMED_CASES[case]
+    assert plan.confirmed == confirmed
+
+
+@pytest.mark.parametrize("deleting", [True, False])
+def test_what_a_denied_host_said_is_taken_back_before_anything_else(deleting: bool) -> None:
+    status = {"host": "h9", "data": "Absent"}
+    plan = planned(status=status, deleting=deleting, denied=True, seat="h1", owners=("web-1",))
+    assert plan == Plan(
+        take_back=TakeBack(
+            "h9",
+            "h1",
+            "Host h9 says that it keeps volume data, but VM web-1 is not assigned to it: "
+            "what it said is taken back. Try: find out who acts as host h9.",
+        )
+    )
+
+
+def test_a_wish_to_grow_is_answered_and_the_host_goes_on_saying_how_it_is() -> None:
+    status = {"host": "h1", "data": "Present", "capacity": "1Gi"}
+    granted = planned({"size": "2Gi"}, status, growth=Growth("2Gi"))
+    refused = planned({"size": "2Gi"}, status, growth=Growth("2Gi", NO_ROOM))
+    answers = [(plan.size.status, plan.size.reason) for plan in (granted, refused) if plan.size]
+    assert answers == [("True", "Granted"), ("False", "PoolFull")]
+    assert (granted.ready, refused.ready) == (None, None)
+    assert planned(status=status).size is None

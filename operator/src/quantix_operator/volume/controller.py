@@ -130,14 +130,21 @@ class VolumeController:
                 await remove_finalizer(self._api, self._cache, VOLUMES, live)
                 log.info("volume is gone", volume=key, uid=volume.metadata.uid)
                 return None
-            if _promises(volume, plan):
-                # One at a time, each from a fresh look: what two Volumes want at once is not promised to both
-                async with self._promising:
-                    await self._say(key, plan_volume(observe(self._objects, volume)))
-            else:
+            if not _promises(volume, plan):
                 await self._say(key, plan)
+                return None
+            return await self._promise(key)
         except Conflict:
             return _AGAIN_S
+
+    async def _promise(self, key: str) -> float | None:
+        """One at a time, each from a fresh look: what two Volumes want at once is not promised to both."""
+        async with self._promising:
+            volume = self._objects.get(Volume, key)
+            plan = plan_volume(observe(self._objects, volume)) if volume is not None else None
+            if plan is None or plan.take_back is not None or plan.release:
+                return _AGAIN_S
+            await self._say(key, plan)
         return None
 
     async def _take_back(self, key: str) -> None:

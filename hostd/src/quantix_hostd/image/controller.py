@@ -79,9 +79,8 @@ class ImageController:
         self._transfers = Transfers(enqueue)
 
     async def reconcile(self, key: str) -> float | None:
-        """Bring the image nearer; seconds until the next look.
-
-        What goes wrong is reported first; then a TransientError or InvariantError is raised, for the backoff.
+        """Bring the image nearer; seconds until the next look. What goes wrong is reported, then raised if it
+        is a TransientError or InvariantError, for the backoff.
         """
         manifest = self._tools.images.get(key)
         if manifest is None:

@@ -31,6 +31,7 @@ from quantix_hostd.volume.disk_file import (
     Base,
     DiskFileMaker,
     Recipe,
+    file_size_bytes,
     read_disk_file,
     read_volume,
     remove_volume,
@@ -170,7 +171,8 @@ class VolumeController:
         uid = image.metadata.uid
         driver = ImageFormat(image.status.format).driver
         if driver == "raw":
-            return Base(uid, driver, (await asyncio.to_thread(pool.image(uid).stat)).st_size)
+            length = await asyncio.to_thread(file_size_bytes, pool.path, "images", uid)
+            return Base(uid, driver, length)
         disk = await asyncio.to_thread(read_disk_file, pool.path, "images", uid)
         return Base(uid, driver, disk.capacity_bytes if disk else 0)
 

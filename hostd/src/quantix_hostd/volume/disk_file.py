@@ -88,6 +88,12 @@ def read_disk_file(root: Path, *names: str) -> DiskFile | None:
     return DiskFile(size, backing)
 
 
+def file_size_bytes(root: Path, *names: str) -> int:
+    """The size of a raw disk. Raises FileNotFoundError, and as `opened_file`."""
+    with opened_file(root, *names) as file:
+        return os.fstat(file.fileno()).st_size
+
+
 def volumes_based_on(pool: PoolDir, image_uid: str) -> list[Path]:
     """The volumes of the pool whose backing file is this image. Blocks. Raises as `read_disk_file`."""
     found = []
@@ -142,9 +148,8 @@ class DiskFileMaker:
             backing = f"../../images/{base.image_uid}"
             await self._qemu_img.create_overlay(data, backing, base.driver, recipe.final_size_bytes)
             return
-        image = pool.image(base.image_uid)
-        if base.driver != "qcow2" or not await asyncio.to_thread(_reflinked, image, data):
-            await self._qemu_img.copy(image, base.driver, data)
+        if base.driver != "qcow2" or not await asyncio.to_thread(_reflinked, pool, base.image_uid, data):
+            await self._qemu_img.copy(pool.image(base.image_uid), base.driver, data)
         await self.grow(place, recipe.final_size_bytes)
 
 
@@ -190,9 +195,9 @@ def _publish(draft: Path, final: Path) -> None:
     sync_directory(final.parent)
 
 
-def _reflinked(source: Path, target: Path) -> bool:
-    """Share the blocks of `source`, where the file system can."""
-    with source.open("rb") as original, target.open("xb") as copy:
+def _reflinked(pool: PoolDir, image_uid: str, target: Path) -> bool:
+    """Share the blocks of the image, where the file system can."""
+    with opened_file(pool.path, "images", image_uid) as original, target.open("xb") as copy:
         try:
             fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
         except OSError:

@@ -180,8 +180,8 @@ _HOST_CHECKS = (
             "volumes/status images/status",
             f"object.?status.?host.orValue('') == variables.me && ({_ACTS_ON_IT})",
         ),
-        message_cel="'Host ' + oldObject.?status.?host.orValue('?') + ' acts on this object, not host ' "
-        "+ variables.me + '.'",
+        message_cel="(oldObject.?status.?host.orValue('') == '' ? 'Nothing gives this object to host ' "
+        ": 'Host ' + oldObject.status.host + ' acts on this object, not host ') + variables.me + '.'",
     ),
     Check(
         _for(

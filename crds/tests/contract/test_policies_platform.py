@@ -184,6 +184,7 @@ def test_a_volume_of_a_vm_is_reported_by_the_host_that_took_it_first(
 
     of_nobody = claim(host_user(h1), h1)
     assert of_nobody.code == 403
+    assert f"Nothing gives this object to host {h1}." in of_nobody.message
     assert decide(api, path, "Volume", {"attachedTo": [{"uid": "u", "name": "v"}]}).code == 200
     assert claim(host_user(h1), "h2").code == 403
     assert claim(host_user(h1), h1, handle="of-another").code == 403

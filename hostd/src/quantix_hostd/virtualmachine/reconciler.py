@@ -21,7 +21,6 @@ from quantix_api.errors import InvariantError, PermanentError, QuantixError, Tra
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_client import ApiError, Change, NotFound, apply_if_changed
 from quantix_client.apply import owned_fields
-from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
@@ -152,14 +151,20 @@ class VirtualMachineReconciler:
             except QuantixError as error:
                 return observed, plan, error
             except OSError as error:
-                return observed, plan, explained(error, "What this host keeps of the VM")
+                return observed, plan, self._disk_trouble(error)
         return observed, plan, None
 
     async def _observe(self, uid: str) -> Observed:
         try:
             return await observe(self._tools, uid, shutting_down=self._shutting_down)
         except OSError as error:
-            raise explained(error, "What this host keeps of the VM") from error
+            raise self._disk_trouble(error) from error
+
+    def _disk_trouble(self, error: OSError) -> TransientError:
+        """The record, directories and logs of a VM are files of the host, in no pool."""
+        host, said = self._tools.facts().name, error.strerror or str(error)
+        text = f"Host {host} cannot keep its files of this VM. Said: {said}: {error.filename}."
+        return TransientError("InternalError", text, f"look at the disk of host {host}; it goes on by itself")
 
     async def _report_unseen(self, uid: str, error: QuantixError) -> None:
         vm, manifest = self._tools.objects.virtual_machine(uid), self._newest(uid)

@@ -152,4 +152,7 @@ async def test_a_record_that_cannot_be_read_is_said_too(vm: VmHandle) -> None:
     vm.world.reconciler = vm.world.new_reconciler(quiet_s=0.0)
     with pytest.raises(TransientError):
         await vm.reconcile()
-    assert vm.condition("Ready")["reason"] == "PoolUnreachable"
+    ready = vm.condition("Ready")
+    assert ready["reason"] == "InternalError"
+    assert str(record) in ready["message"]
+    assert "Try: look at the disk of host h1" in ready["message"]

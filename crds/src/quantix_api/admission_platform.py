@@ -235,14 +235,6 @@ HOSTS = Policy(
 
 _REPORTED_ON = ["Host", "VirtualMachine", "Volume", "Image", "VirtualMachineMigration"]
 
-
-def _event_of_this_host(event: str) -> str:
-    return (
-        f"{event}.?reportingInstance.orValue('') == variables.me "
-        f"&& {event}.?reportingController.orValue('') == 'quantix.io/hostd'"
-    )
-
-
 EVENTS = Policy(
     name="quantix-events",
     matches=(Match(("CREATE", "UPDATE"), ("events",), "events.k8s.io"),),
@@ -250,8 +242,8 @@ EVENTS = Policy(
     variables=(("me", _ME),),
     checks=(
         Check(
-            f"{_event_of_this_host('object')} "
-            f"&& (request.operation == 'CREATE' || ({_event_of_this_host('oldObject')}))",
+            "object.?reportingInstance.orValue('') == variables.me "
+            "&& object.?reportingController.orValue('') == 'quantix.io/hostd'",
             "An event of a host names that host as reportingInstance and quantix.io/hostd as "
             "reportingController.",
         ),

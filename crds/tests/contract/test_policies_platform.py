@@ -291,7 +291,10 @@ def test_a_host_takes_over_no_event_of_another(api: ApiAs, namespace: str) -> No
     made = api.create(EVENTS.format(namespace), event, user=OPERATOR)
     path = f"{EVENTS.format(namespace)}/{made.body['metadata']['name']}"
     mine = {"reportingController": "quantix.io/hostd", "reportingInstance": "h1"}
-    assert api.merge(path, mine, user=host_user("h1")).code == 403
+    taken = api.merge(path, mine, user=host_user("h1"))
+    assert (taken.code, "immutable" in taken.message) == (422, True)
+    counted = {"series": {"count": 2, "lastObservedTime": "2026-11-23T10:05:00.000000Z"}}
+    assert api.merge(path, counted, user=host_user("h1")).code == 403
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ _HOST_CHECKS = (
         _for(
             "volumes/status",
             "object.?status.?handle == oldObject.?status.?handle "
-            "|| object.?status.?handle.orValue('') == object.metadata.uid",
+            "|| object.?status.?handle.orValue(object.metadata.uid) == object.metadata.uid",
         ),
         "status.handle of a Volume is its UID.",
     ),
@@ -195,8 +195,9 @@ _HOST_CHECKS = (
         _for(
             "volumes/status",
             "object.?status.?pool == oldObject.?status.?pool "
-            "|| object.?status.?pool == object.?spec.?pool "
-            "|| (!object.?spec.?pool.hasValue() && !oldObject.?status.?pool.hasValue())",
+            "|| (object.?spec.?pool.hasValue() "
+            "? object.?status.?pool.orValue(object.spec.pool) == object.spec.pool "
+            ": !oldObject.?status.?pool.hasValue())",
         ),
         "status.pool of a Volume is the pool of its spec.",
     ),

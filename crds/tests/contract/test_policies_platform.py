@@ -194,6 +194,7 @@ def test_a_volume_of_a_vm_is_reported_by_the_host_that_took_it_first(
     assert stolen.code == 403
     assert f"Host {h1} acts on this object, not host h2." in stolen.message
     assert claim(host_user(h1), h1, attachedTo=[{"uid": "x", "name": "w"}]).code == 403
+    assert claim(host_user(h1), h1, data="Absent").code == 200, "it needs no handle any more"
     granted = [condition("SizeGranted", "Granted")]
     assert claim(host_user(h1), h1, conditions=granted).code == 403
 
@@ -219,6 +220,7 @@ def test_a_host_keeps_a_volume_in_the_pool_that_its_spec_names(api: ApiAs, names
 
     assert said("named", {"pool": "fast"}, "slow").code == 403
     assert said("named", {"pool": "fast"}, "fast").code == 200
+    assert said("named", {"pool": "fast"}, "slow").code == 403
     assert said("default", {}, "local").code == 200
     assert said("default", {}, "other").code == 403
 

@@ -64,7 +64,7 @@ CASES: dict[str, tuple[VmFacts, Course]] = {
     ),
     "a VM whose volumes were released under a later epoch is placed above it": (
         replace(ENDED, claim_epoch=9),
-        Course(Step.PLACE, Seat(None, 10)),
+        Course(Step.PLACE, replace(FREE, epoch=10)),
     ),
     "a stopped VM gives up its host": (
         replace(ENDED, power_state="Stopped"),

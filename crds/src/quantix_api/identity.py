@@ -48,6 +48,13 @@ def host_leg_port_name(cluster_uid: str, host_uid: str) -> SwitchPortName:
     return SwitchPortName(str(uuid5(cluster_namespace(cluster_uid), f"{host_uid}/hostleg")))
 
 
+def way_out_mac(cluster_uid: str) -> str:
+    """The MAC of the host's own port on `qx-local`, where guests' way out begins: the same on every host, so
+    that a router may know it whichever host carries it.
+    """
+    return mac_address(MAC_HOST_LEG, cluster_uid, cluster_uid, "way-out")
+
+
 def port_group_name(group_uid: str) -> PortGroupName:
     """The name of the port group of the SecurityGroup with this UID."""
     return PortGroupName(f"qx_sg_{UUID(group_uid).hex}")

@@ -17,6 +17,7 @@ def test_the_rules_are_pinned_by_value() -> None:
     assert identity.nic_port_name(CLUSTER, OWNER, "eth0") == "aebb88e8-8706-58a1-8811-8532aa552314"
     assert identity.host_leg_port_name(CLUSTER, OWNER) == "a51b3053-c2cf-5656-b399-e17845987ff8"
     assert identity.mac_address(identity.MAC_VM_NIC, CLUSTER, OWNER, "eth0") == "02:f5:f2:97:25:c4"
+    assert identity.way_out_mac(CLUSTER) == "0e:65:ab:15:84:cb"
 
 
 def test_rows_differ_by_cluster_owner_table_and_key() -> None:

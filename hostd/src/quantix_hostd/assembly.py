@@ -119,9 +119,9 @@ class Hostd:
             log.info("machine looked at", accelerator=str(self.kvm.accelerator), why=self.kvm.why)
         if self.settings.ovn_sb is not None and self.settings.layout.root == Path("/"):
             await keep_managers_away()
+        self.cluster_uid = await self._read_cluster_uid()
         self.host = HostController(self._host_tools(), await self._myself())
         await self.host.register()
-        self.cluster_uid = await self._read_cluster_uid()
         self._build_controllers()
 
     async def run(self) -> None:
@@ -218,9 +218,10 @@ class Hostd:
     def _host_tools(self) -> HostTools:
         stores = self.watches.stores
         network = None
-        if self.settings.ovn_sb is not None:
+        settings = self.settings
+        if settings.ovn_sb is not None:
             clients = NetworkClients(self.ovs, NetlinkClient(), NftClient())
-            network = HostNetwork(clients, self.settings.layout, self.settings.ovn_sb)
+            network = HostNetwork(clients, settings.layout, settings.ovn_sb, self.cluster_uid)
         return HostTools(
             api=self.api,
             hosts=stores[HOSTS],

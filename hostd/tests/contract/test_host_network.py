@@ -28,6 +28,7 @@ from quantix_hostd.host.network.plan import plan_network
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
 
 _SB = "unix:/run/test/ovnsb_db.sock"
+_CLUSTER = "11111111-1111-4111-8111-111111111111"
 _LEG = LegSpec(
     port="a51b3053-c2cf-5656-b399-e17845987ff8",
     mac="0e:11:22:33:44:55",
@@ -42,6 +43,7 @@ _SPEC = NetworkSpec(
     southbound=_SB,
     tunnel_address="127.0.0.1",
     datapath="netdev",
+    way_out_mac="0e:aa:bb:cc:dd:ee",
     leg=_LEG,
     ways_out=(WayOut("172.31.0.1/24", "172.31.0.0/24"),),
 )
@@ -79,6 +81,7 @@ async def test_everything_is_made_and_then_nothing_is_left_to_do(
     assert "172.31.0.1/24" in switch.inside("ip", "addr", "show", "qx-ex")
     links = await clients.netlink.links()
     assert (links["qxh0"].mac, links["qxh0"].mtu) == (_LEG.mac, 1342)
+    assert links["qx-ex"].mac == _SPEC.way_out_mac
     assert 'ip saddr 172.31.0.0/24 oifname != "qx-ex" masquerade' in switch.inside("nft", "list", "ruleset")
     assert switch.inside("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1"
     assert switch.vsctl("get", "Interface", "qxh0", "external_ids:iface-id").strip().strip('"') == _LEG.port
@@ -99,6 +102,9 @@ async def test_everything_is_made_and_then_nothing_is_left_to_do(
         ("ip", "link", "set", "qxh0", "down"),
         ("nft", "flush", "chain", "ip", "quantix", "postrouting"),
         ("nft", "delete", "table", "ip", "quantix"),
+        ("nft", "delete", "table", "inet", "quantix"),
+        ("nft", "add", "rule", "inet", "quantix", "input", "tcp", "dport", "22", "accept"),
+        ("ovs-vsctl", "set", "Bridge", "qx-ex", "other_config:hwaddr=0e:00:00:00:00:99"),
         ("sysctl", "-w", "net.ipv4.ip_forward=0"),
     ],
     ids=" ".join,
@@ -130,13 +136,16 @@ async def test_changed_wishes_leave_nothing_old_behind(clients: NetworkClients, 
 async def test_what_others_made_is_never_touched(clients: NetworkClients, switch: OpenVSwitch) -> None:
     switch.vsctl("add-br", "br0", "--", "set", "Bridge", "br0", "datapath_type=netdev")
     switch.vsctl("set", "Open_vSwitch", ".", "external_ids:theirs=1")
-    switch.inside("nft", "add", "table", "ip", "theirs")
+    for family in ("ip", "inet"):
+        switch.inside("nft", "add", "table", family, "theirs")
     switch.inside("ip", "route", "add", "blackhole", "10.99.0.0/24")
     await reach(clients, _SPEC)
     await reach(clients, replace(_SPEC, leg=None, ways_out=()))
     assert "br0" in switch.vsctl("list-br")
     assert switch.vsctl("get", "Open_vSwitch", ".", "external_ids:theirs").strip() == '"1"'
-    assert "table ip theirs" in switch.inside("nft", "list", "ruleset")
+    ruleset = switch.inside("nft", "list", "ruleset")
+    assert "table ip theirs" in ruleset
+    assert "table inet theirs" in ruleset
     assert "blackhole 10.99.0.0/24" in switch.inside("ip", "route")
 
 
@@ -145,7 +154,7 @@ async def test_a_switch_that_serves_another_ovn_is_refused_and_left_alone(
 ) -> None:
     switch.vsctl("set", "Open_vSwitch", ".", "external_ids:ovn-remote=tcp:192.0.2.9:6642")
     host = Host.model_validate({"metadata": {"name": "h1", "uid": _SPEC.system_id}, "spec": {}})
-    facts = await HostNetwork(clients, Layout(tmp_path), _SB).ensure(host, [])
+    facts = await HostNetwork(clients, Layout(tmp_path), _SB, _CLUSTER).ensure(host, [])
     assert facts.problem is not None
     assert facts.problem[0] == "OVNAlreadyConfigured"
     assert switch.vsctl("list-br").strip() == ""
@@ -161,7 +170,7 @@ async def test_a_firewall_that_drops_forwarded_packets_is_found(
         }
     )
     host = Host.model_validate({"metadata": {"name": "h1", "uid": _SPEC.system_id}, "spec": {}})
-    network = HostNetwork(clients, Layout(tmp_path), _SB)
+    network = HostNetwork(clients, Layout(tmp_path), _SB, _CLUSTER)
     facts = await network.ensure(host, [outside])
     assert (facts.problem, facts.traffic_problem) == (None, None)
     assert "172.31.0.1/24" in switch.inside("ip", "addr", "show", "qx-ex")
@@ -180,7 +189,7 @@ async def test_a_firewall_that_drops_forwarded_packets_is_found(
 async def test_a_switch_that_does_not_answer_is_a_problem_of_the_network(tmp_path: Path) -> None:
     clients = NetworkClients(OvsClient(f"unix:{tmp_path}/none.sock"), NetlinkClient(), NftClient())
     host = Host.model_validate({"metadata": {"name": "h1", "uid": _SPEC.system_id}, "spec": {}})
-    facts = await HostNetwork(clients, Layout(tmp_path), _SB).ensure(host, [])
+    facts = await HostNetwork(clients, Layout(tmp_path), _SB, _CLUSTER).ensure(host, [])
     assert facts.problem is not None
     assert facts.problem[0] == "NetworkDown"
 

@@ -1,7 +1,8 @@
-"""The host's packet filter: our own table `ip quantix`, and a look at what others do to forwarded packets.
+"""The host's packet filter: our own tables, and a look at what others do to forwarded packets.
 
-Used by `host.network`. Only our table is ever written; a firewall that drops what guests send cannot be
-overruled from it (a later verdict of drop wins), so that is only found and reported.
+Used by `host.network`. `ip quantix` gives guests the host's address outside, `inet quantix` keeps them from
+the host itself. Only these are ever written; a firewall that drops what guests send cannot be overruled from
+them (a later verdict of drop wins), so that is only found and reported.
 """
 
 from __future__ import annotations
@@ -13,6 +14,14 @@ from typing import Any
 from quantix_hostd.clients.command import run
 
 _TABLE = "quantix"
+_FAMILIES = ("ip", "inet")
+_ICMP = ("destination-unreachable", "echo-request", "time-exceeded", "parameter-problem")
+_ICMPV6 = (
+    *("destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"),
+    *("echo-request", "nd-neighbor-solicit", "nd-neighbor-advert"),
+)
+"""What guests may send to the host itself: pings, errors, and who has an address (RFC 4890, section 4.4).
+Both in the order of their numbers, as `nft list` prints them."""
 
 
 class NftClient:
@@ -21,14 +30,19 @@ class NftClient:
     def __init__(self, namespace: str | None = None) -> None:
         self._nft = ["nft"] if namespace is None else ["ip", "netns", "exec", namespace, "nft"]
 
-    async def our_table(self) -> str:
-        """The text of our table as nft prints it, "" when there is none."""
-        result = await run(*self._nft, "list", "table", "ip", _TABLE, check=False)
-        return result.stdout if result.code == 0 else ""
+    async def our_tables(self) -> str:
+        """The text of our tables as nft prints it, "" when there are none."""
+        texts = []
+        for family in _FAMILIES:
+            result = await run(*self._nft, "list", "table", family, _TABLE, check=False)
+            texts.append(result.stdout if result.code == 0 else "")
+        return "".join(texts)
 
-    async def replace_our_table(self, text: str) -> None:
-        """Put `text` (from `render_masquerade`) in the place of our table, in one step."""
-        await run(*self._nft, "-f", "-", stdin=f"table ip {_TABLE}\ndelete table ip {_TABLE}\n{text}")
+    async def replace_our_tables(self, text: str) -> None:
+        """Put `text` (from `render_tables`) in the place of our tables, in one step."""
+        # Named first, so that deleting one that was not there is no error
+        emptied = [f"table {family} {_TABLE}\ndelete table {family} {_TABLE}\n" for family in _FAMILIES]
+        await run(*self._nft, "-f", "-", stdin="".join((*emptied, text)))
 
     async def forward_blockers(self, device: str) -> tuple[str, ...]:
         """The chains of others that drop forwarded packets by policy and know no exception for `device`."""
@@ -37,14 +51,29 @@ class NftClient:
         return find_forward_blockers(document.get("nftables", []), device)
 
 
-def render_masquerade(prefixes: Iterable[str], bridge: str) -> str:
-    """Our table: packets from `prefixes` that leave by anything but `bridge` get the host's own address.
+def render_tables(prefixes: Iterable[str], bridge: str) -> str:
+    """Our tables. Packets from `prefixes` that leave by anything but `bridge` get the host's own address;
+    what comes in by `bridge` for an address of the host itself, whichever, opens no connection.
 
     Written exactly as `nft list` prints it, so that both can be compared.
     """
-    rules = [f'\t\tip saddr {prefix} oifname != "{bridge}" masquerade' for prefix in sorted(set(prefixes))]
-    chain = ["\tchain postrouting {", "\t\ttype nat hook postrouting priority srcnat; policy accept;"]
-    return "\n".join([f"table ip {_TABLE} {{", *chain, *rules, "\t}", "}", ""])
+    masquerade = (f'ip saddr {prefix} oifname != "{bridge}" masquerade' for prefix in sorted(set(prefixes)))
+    guard = (
+        f'iifname != "{bridge}" accept',
+        "ct state established,related accept",
+        f"icmp type {{ {', '.join(_ICMP)} }} accept",
+        f"icmpv6 type {{ {', '.join(_ICMPV6)} }} accept",
+        "drop",
+    )
+    return _table("ip", "postrouting", "nat hook postrouting priority srcnat", masquerade) + _table(
+        "inet", "input", "filter hook input priority filter", guard
+    )
+
+
+def _table(family: str, chain: str, hook: str, rules: Iterable[str]) -> str:
+    lines = [f"type {hook}; policy accept;", *rules]
+    body = "".join(f"\t\t{line}\n" for line in lines)
+    return f"table {family} {_TABLE} {{\n\tchain {chain} {{\n{body}\t}}\n}}\n"
 
 
 def find_forward_blockers(rules: Iterable[dict[str, Any]], device: str) -> tuple[str, ...]:

@@ -20,10 +20,11 @@ OWNER_KEY = "quantix.io/owner"
 
 @dataclass(frozen=True)
 class BridgeFacts:
-    """A bridge as the database has it."""
+    """A bridge as the database has it; `mac` is what was asked for its own port, "" when nothing was."""
 
     datapath_type: str
     fail_mode: str
+    mac: str
     external_ids: Mapping[str, str]
     ports: frozenset[str]
 
@@ -72,11 +73,13 @@ class OvsClient:
 
     async def bridges(self) -> Mapping[str, BridgeFacts]:
         ports = {row["_uuid"]: row["name"] for row in await self._list("Port", "_uuid", "name")}
-        rows = await self._list("Bridge", "name", "datapath_type", "fail_mode", "external_ids", "ports")
+        columns = ("name", "datapath_type", "fail_mode", "other_config", "external_ids", "ports")
+        rows = await self._list("Bridge", *columns)
         return {
             row["name"]: BridgeFacts(
                 datapath_type=str(row["datapath_type"]),
                 fail_mode=_one(row["fail_mode"]) or "",
+                mac=row["other_config"].get("hwaddr", ""),
                 external_ids=dict(row["external_ids"]),
                 ports=frozenset(ports[uuid] for uuid in _many(row["ports"]) if uuid in ports),
             )
@@ -98,8 +101,14 @@ class OvsClient:
             if row["name"] in wanted
         }
 
-    async def ensure_bridge(self, name: str, *, datapath_type: str, fail_mode: str, owner: str) -> None:
-        """Make the bridge, or set it right where it differs; its ports stay."""
+    async def ensure_bridge(
+        self, name: str, *, datapath_type: str, fail_mode: str, owner: str, mac: str = ""
+    ) -> None:
+        """Make the bridge, or set it right where it differs; its ports stay.
+
+        `mac` is for its own port (ovs-vswitchd.conf.db(5), Bridge, other_config:hwaddr); "" leaves it to
+        Open vSwitch.
+        """
         await self._vsctl(
             "--may-exist",
             "add-br",
@@ -111,6 +120,7 @@ class OvsClient:
             f"datapath_type={datapath_type}",
             f"fail_mode={fail_mode}",
             "other_config:disable-in-band=true",
+            *([f"other_config:hwaddr={_quoted(mac)}"] if mac else []),
             f"external_ids:{_quoted(OWNER_KEY)}={_quoted(owner)}",
         )
 

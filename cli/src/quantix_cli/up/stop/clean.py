@@ -89,8 +89,9 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
         supervisor.stop(name)
     supervisor.forget()
     end_guests(layout)
-    # the table is there only once the host leg was made
-    await run(["nft", "delete", "table", "ip", "quantix"], log)
+    # the tables are there only once hostd has seen to the network
+    for family in ("ip", "inet"):
+        await run(["nft", "delete", "table", family, "quantix"], log)
     remove_links(settings)
     if settings.is_machines_own:
         remove_drop_ins()

@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from quantix_api import Host, Network
+from quantix_api import Host, Network, identity
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
 from quantix_api.messages import render
@@ -48,10 +48,11 @@ class NetworkClients:
 class HostNetwork:
     """The network of one host; `southbound` is OVN's database as ovn-controller reaches it."""
 
-    def __init__(self, clients: NetworkClients, layout: Layout, southbound: str) -> None:
+    def __init__(self, clients: NetworkClients, layout: Layout, southbound: str, cluster_uid: str) -> None:
         self._clients = clients
         self._layout = layout
         self._southbound = southbound
+        self._way_out_mac = identity.way_out_mac(cluster_uid)
         self._datapath: str | None = None
 
     async def first_facts(self) -> NetworkFacts:
@@ -64,7 +65,9 @@ class HostNetwork:
         default = await self._clients.netlink.default_route()
         address, mtu = tunnel_endpoint(links, _tunnel_interface(host), default)
         datapath = await self._known_datapath()
-        spec = desired_network(host, networks, self._southbound, address, datapath)
+        spec = desired_network(
+            host, networks, self._southbound, address, datapath, way_out_mac=self._way_out_mac
+        )
         facts = NetworkFacts(underlay_mtu=mtu, userspace=datapath == "netdev", tunnel_address=address)
         try:
             await asyncio.to_thread(self._write_system_id, spec.system_id)
@@ -121,7 +124,7 @@ async def observe_network(clients: NetworkClients) -> NetworkState:
         interfaces=await clients.ovs.interfaces([HOST_LEG]),
         links=await clients.netlink.links(),
         routes=await clients.netlink.our_routes(),
-        nat_table=await clients.nft.our_table(),
+        packet_filter=await clients.nft.our_tables(),
         forwarding=await clients.netlink.sysctl(model.IP_FORWARD) == "1",
         forwarding_v6=await clients.netlink.sysctl(model.IP_FORWARD_V6) == "1",
         blockers=await clients.nft.forward_blockers(EXTERNAL_BRIDGE),
@@ -135,7 +138,11 @@ async def apply_action(clients: NetworkClients, action: model.NetworkAction) -> 
             await clients.ovs.set_external_ids(dict(action.values))
         case model.EnsureBridge():
             await clients.ovs.ensure_bridge(
-                action.name, datapath_type=action.datapath, fail_mode=action.fail_mode, owner=action.owner
+                action.name,
+                datapath_type=action.datapath,
+                fail_mode=action.fail_mode,
+                owner=action.owner,
+                mac=action.mac,
             )
         case model.EnsurePort():
             await clients.ovs.ensure_internal_port(action.port)
@@ -151,8 +158,8 @@ async def apply_action(clients: NetworkClients, action: model.NetworkAction) -> 
             await clients.netlink.put_route(action.route)
         case model.RemoveRoute():
             await clients.netlink.remove_route(action.route)
-        case model.ReplaceNat():
-            await clients.nft.replace_our_table(action.text)
+        case model.ReplacePacketFilter():
+            await clients.nft.replace_our_tables(action.text)
         case model.Forward():
             log.info("the kernel now forwards packets between networks", sysctl=action.sysctl)
             await clients.netlink.set_sysctl(action.sysctl, "1")

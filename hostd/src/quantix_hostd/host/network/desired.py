@@ -14,7 +14,13 @@ _LOOPBACK = "127.0.0.1"
 
 
 def desired_network(
-    host: Host, networks: Iterable[Network], southbound: str, tunnel_address: str, datapath: str
+    host: Host,
+    networks: Iterable[Network],
+    southbound: str,
+    tunnel_address: str,
+    datapath: str,
+    *,
+    way_out_mac: str,
 ) -> NetworkSpec:
     """From the Host (leg), the Networks joined to `qx-local` (ways out), and what the machine can do."""
     outside = sorted((n for n in networks if _is_outside(n)), key=lambda network: network.key)
@@ -24,6 +30,7 @@ def desired_network(
         southbound=southbound,
         tunnel_address=tunnel_address,
         datapath=datapath,
+        way_out_mac=way_out_mac,
         leg=_leg(host),
         ways_out=tuple(way for network in outside for way in _ways_out(network)),
     )

@@ -43,13 +43,17 @@ class WayOut:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What should be. `system_id` is the UID of the Host, `datapath` OVS's word: system or netdev."""
+    """What should be. `system_id` is the UID of the Host, `datapath` OVS's word: system or netdev.
+
+    `way_out_mac` is that of the host's own port on `qx-ex`.
+    """
 
     system_id: str
     host: str
     southbound: str
     tunnel_address: str
     datapath: str
+    way_out_mac: str
     leg: LegSpec | None = None
     ways_out: tuple[WayOut, ...] = ()
 
@@ -63,7 +67,7 @@ class NetworkState:
     interfaces: Mapping[str, InterfaceFacts] = field(default_factory=dict)
     links: Mapping[str, LinkFacts] = field(default_factory=dict)
     routes: frozenset[Route] = frozenset()
-    nat_table: str = ""
+    packet_filter: str = ""
     forwarding: bool = False
     forwarding_v6: bool = False
     blockers: tuple[str, ...] = ()
@@ -80,6 +84,7 @@ class EnsureBridge:
     datapath: str
     fail_mode: str
     owner: str
+    mac: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class RemoveRoute:
 
 
 @dataclass(frozen=True)
-class ReplaceNat:
+class ReplacePacketFilter:
     text: str
 
 
@@ -143,6 +148,6 @@ NetworkAction = (
     | RemoveAddress
     | PutRoute
     | RemoveRoute
-    | ReplaceNat
+    | ReplacePacketFilter
     | Forward
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from quantix_api.errors import PermanentError
 from quantix_api.messages import render
 from quantix_hostd.clients.netlink import Route
-from quantix_hostd.clients.nft import render_masquerade
+from quantix_hostd.clients.nft import render_tables
 from quantix_hostd.clients.ovs import OWNER_KEY, InternalPort
 from quantix_hostd.host.network.model import (
     EXTERNAL_BRIDGE,
@@ -34,7 +34,7 @@ from quantix_hostd.host.network.model import (
     RemoveAddress,
     RemovePort,
     RemoveRoute,
-    ReplaceNat,
+    ReplacePacketFilter,
     SetExternalIds,
     SetLink,
 )
@@ -86,16 +86,18 @@ def _refuse_foreign_ovn(spec: NetworkSpec, state: NetworkState) -> None:
 
 
 def _bridges(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
-    for name, fail_mode in ((INTEGRATION_BRIDGE, "secure"), (EXTERNAL_BRIDGE, "standalone")):
+    wanted = ((INTEGRATION_BRIDGE, "secure", ""), (EXTERNAL_BRIDGE, "standalone", spec.way_out_mac))
+    for name, fail_mode, mac in wanted:
         found = state.bridges.get(name)
         right = (
             found is not None
             and found.datapath_type == spec.datapath
             and found.fail_mode == fail_mode
+            and (not mac or found.mac == mac)
             and found.external_ids.get(OWNER_KEY) == spec.system_id
         )
         if not right:
-            yield EnsureBridge(name, spec.datapath, fail_mode, spec.system_id)
+            yield EnsureBridge(name, spec.datapath, fail_mode, spec.system_id, mac)
 
 
 def _external_ids(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
@@ -156,15 +158,16 @@ def _leg_routes(leg: LegSpec) -> Iterator[Route]:
 
 
 def _way_out(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
+    sources = [way.prefix for way in spec.ways_out if ":" not in way.prefix]
+    tables = render_tables(sources, EXTERNAL_BRIDGE)
+    # Before the bridge has an address that a guest could ask
+    if _normal(tables) != _normal(state.packet_filter):
+        yield ReplacePacketFilter(tables)
     link = state.links.get(EXTERNAL_BRIDGE)
     if link is None or not link.up:
         yield SetLink(EXTERNAL_BRIDGE, None)
     gateways = frozenset(way.gateway for way in spec.ways_out)
     yield from _addresses(EXTERNAL_BRIDGE, gateways, link.addresses if link else frozenset())
-    sources = [way.prefix for way in spec.ways_out if ":" not in way.prefix]
-    table = render_masquerade(sources, EXTERNAL_BRIDGE)
-    if _normal(table) != _normal(state.nat_table):
-        yield ReplaceNat(table)
     if sources and not state.forwarding:
         yield Forward(IP_FORWARD)
     if any(":" in way.prefix for way in spec.ways_out) and not state.forwarding_v6:
@@ -182,5 +185,5 @@ def _addresses(device: str, wanted: frozenset[str], found: frozenset[str]) -> It
             yield RemoveAddress(device, address)
 
 
-def _normal(table: str) -> str:
-    return " ".join(table.split())
+def _normal(tables: str) -> str:
+    return " ".join(tables.split())

@@ -1,0 +1,155 @@
+"""What guests may send to the host itself, on a real bridge and a real packet filter.
+
+A namespace that is plugged into `qx-ex` stands for whatever comes in by a guest's way out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from quantix_hostd.clients.netlink import NetlinkClient
+from quantix_hostd.clients.nft import NftClient
+from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.host.network.controller import NetworkClients, apply_action, observe_network
+from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
+from quantix_hostd.host.network.plan import plan_network
+from quantix_lab.open_vswitch import OpenVSwitch, network_namespace, open_vswitch
+
+_PORT = 8080
+_SPEC = NetworkSpec(
+    system_id="11111111-2222-3333-4444-555555555555",
+    host="h1",
+    southbound="unix:/run/test/ovnsb_db.sock",
+    tunnel_address="127.0.0.1",
+    datapath="netdev",
+    way_out_mac="0e:aa:bb:cc:dd:ee",
+    leg=LegSpec(
+        port="a51b3053-c2cf-5656-b399-e17845987ff8",
+        mac="0e:11:22:33:44:55",
+        addresses=("100.64.0.2/16",),
+        gateways=("100.64.0.1",),
+        prefixes=(),
+        mtu=1342,
+    ),
+    ways_out=(WayOut("172.31.0.1/24", "172.31.0.0/24"), WayOut("fd00:31::1/64", "fd00:31::/64")),
+)
+_GATEWAYS = ("172.31.0.1", "fd00:31::1")
+_OWN_ADDRESSES = (*_GATEWAYS, "100.64.0.2", "192.0.2.7")
+_GUEST = ("172.31.0.7", "fd00:31::7")
+_SERVE = (
+    "import socket\n"
+    f"door = socket.create_server(('::', {_PORT}), family=socket.AF_INET6, dualstack_ipv6=True)\n"
+    "print('listening', flush=True)\n"
+    "while True: door.accept()[0].close()\n"
+)
+_KNOCK = f"import socket, sys; socket.create_connection((sys.argv[1], {_PORT}), timeout=2)"
+
+
+@pytest.fixture
+def switch() -> Iterator[OpenVSwitch]:
+    with tempfile.TemporaryDirectory(prefix="qx") as directory, open_vswitch(Path(directory) / "r") as made:
+        yield made
+
+
+@pytest.fixture
+def guest(switch: OpenVSwitch) -> Iterator[str]:
+    """A namespace whose `eth0` is to be a port of `qx-ex`."""
+    with network_namespace() as name:
+        pair = ("type", "veth", "peer", "name", "eth0", "netns", name)
+        _run("ip", "link", "add", "tap0", "netns", switch.namespace, *pair)
+        for address in (f"{_GUEST[0]}/24", f"{_GUEST[1]}/64"):
+            _inside(name, "ip", "addr", "add", address, "dev", "eth0", *_without_dad(address))
+        # A userspace bridge takes what comes by AF_PACKET as it is: the sums have to be there
+        _inside(name, "ethtool", "-K", "eth0", "tx", "off")
+        _inside(name, "ip", "link", "set", "eth0", "up")
+        _inside(name, "ip", "route", "add", "default", "via", _GATEWAYS[0])
+        yield name
+
+
+async def reach(switch: OpenVSwitch, spec: NetworkSpec) -> NetworkClients:
+    """The host's network as `spec` wants it, with the guest plugged in."""
+    clients = NetworkClients(
+        OvsClient(switch.database), NetlinkClient(switch.namespace), NftClient(switch.namespace)
+    )
+    for _ in range(3):
+        for action in plan_network(spec, await observe_network(clients)):
+            await apply_action(clients, action)
+    assert plan_network(spec, await observe_network(clients)) == ()
+    switch.inside("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
+    switch.inside("ip", "link", "set", "tap0", "up")
+    switch.vsctl("add-port", "qx-ex", "tap0")
+    return clients
+
+
+async def test_no_port_of_any_own_address_is_open_to_guests(switch: OpenVSwitch, guest: str) -> None:
+    await reach(switch, _SPEC)
+    _wait_for_ping(guest)
+    with listening(switch.namespace):
+        assert [address for address in _OWN_ADDRESSES if knocks(guest, address)] == []
+        # What keeps them out is the table, and nothing else
+        switch.inside("nft", "delete", "table", "inet", "quantix")
+        assert [address for address in _OWN_ADDRESSES if not knocks(guest, address)] == []
+
+
+async def test_pings_and_what_the_host_opens_itself_pass(switch: OpenVSwitch, guest: str) -> None:
+    await reach(switch, _SPEC)
+    _wait_for_ping(guest)
+    for gateway in _GATEWAYS:
+        _inside(guest, "ping", "-c", "1", "-W", "3", gateway)
+    with listening(guest):
+        assert all(knocks(switch.namespace, address) for address in _GUEST)
+
+
+async def test_without_a_way_out_the_door_is_closed_too(switch: OpenVSwitch, guest: str) -> None:
+    await reach(switch, replace(_SPEC, ways_out=()))
+    switch.inside("ip", "addr", "add", "172.31.0.1/24", "dev", "qx-ex")
+    _wait_for_ping(guest)
+    with listening(switch.namespace):
+        assert not knocks(guest, "172.31.0.1")
+
+
+@contextmanager
+def listening(namespace: str) -> Iterator[None]:
+    """A listener on every address of a namespace."""
+    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _SERVE]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        assert server.stdout.readline() == "listening\n"
+        yield
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def knocks(namespace: str, address: str) -> bool:
+    """Whether a connection from a namespace comes about."""
+    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _KNOCK, address]
+    return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+
+
+def _wait_for_ping(guest: str) -> None:
+    """Until the bridge has taken the guest's port up: at most ten tries, a second each."""
+    tries = f"for n in $(seq 10); do ping -c 1 -W 1 {_GATEWAYS[0]} && exit 0; done; exit 1"
+    _inside(guest, "sh", "-c", tries)
+
+
+def _without_dad(address: str) -> tuple[str, ...]:
+    return ("nodad",) if ":" in address else ()
+
+
+def _inside(namespace: str, *command: str) -> None:
+    _run("ip", "netns", "exec", namespace, *command)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=30)

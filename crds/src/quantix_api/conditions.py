@@ -59,7 +59,11 @@ _VOLUMES_READY = (
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
-    "MACInUse SecurityGroupNotFound PhysicalNetworkUnknown NorthboundUnreachable"
+    "MACInUse SecurityGroupNotFound SubnetOverlap PhysicalNetworkUnknown NorthboundUnreachable"
+)
+_PROGRAMMED = (
+    "Programming SubnetOverlap PhysicalNetworkUnknown NetworkNotFound GroupNotFound NoGatewayHost "
+    "NorthboundUnreachable SuspiciousDeletion"
 )
 _VM_READY = (
     "Starting Stopping Restarting PortNotBound DuplicateInterface SouthboundUnreachable WaitingForGuest "
@@ -118,12 +122,12 @@ TABLE: tuple[ConditionRow, ...] = (
         "Unreachable NoHost CredentialsRefused Degraded DefaultConflict",
     ),
     *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
+    *_row("Network SecurityGroup", "Ready", "Programmed", _PROGRAMMED),
     *_row(
-        "Network Router SecurityGroup",
+        "Router",
         "Ready",
         "Programmed",
-        "Programming SubnetOverlap PhysicalNetworkUnknown NetworkNotFound GroupNotFound NoGatewayHost "
-        "NorthboundUnreachable SuspiciousDeletion",
+        f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressesExhausted",
     ),
     *_row(
         "Host",

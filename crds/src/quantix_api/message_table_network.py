@@ -25,19 +25,19 @@ _NICS = (
     ),
     Template(
         "AddressInUse",
-        "VirtualMachine",
+        "VirtualMachine, Router",
         "Address {address} in network {network} belongs to {user}.",
-        "choose another address in {path}",
+        "choose another address in {path}, or free it; it then goes on by itself",
     ),
     Template(
         "AddressOutsideSubnet",
-        "VirtualMachine",
+        "VirtualMachine, Router",
         "Address {address} is not in network {network}, which has {subnets}.",
         "choose another address in {path}",
     ),
     Template(
         "AddressesExhausted",
-        "VirtualMachine",
+        "VirtualMachine, Router",
         "Network {network} has no free address: {used} of {all} are used.",
         "remove a VM or add a network",
     ),
@@ -89,6 +89,12 @@ _NETWORKS = (
         "Network, Router",
         "{cidr} overlaps {other_cidr} of {other}.",
         "choose another subnet",
+    ),
+    Template(
+        "SubnetOverlap",
+        "VirtualMachine",
+        "Network {network} takes in no one: its subnet overlaps another on the same wire.",
+        "use another network, or correct the subnet; it then starts by itself",
     ),
     Template(
         "PhysicalNetworkUnknown",

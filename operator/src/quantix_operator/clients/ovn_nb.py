@@ -25,11 +25,11 @@ from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable, StaleO
 from quantix_operator.clients.ovn_nb_idl import (
     LOCK,
     TABLES,
-    ApplyOperations,
     NorthboundIdl,
     Touched,
     normal_form,
 )
+from quantix_operator.clients.ovn_nb_operations import ApplyOperations
 from quantix_operator.northbound.capabilities import Capabilities, parse_capabilities
 from quantix_operator.northbound.diff import batches, plan_rows
 from quantix_operator.northbound.rows import (

@@ -1,4 +1,4 @@
-"""The replica of OVN's northbound database, and the one command that changes it.
+"""The replica of OVN's northbound database.
 
 Used by `clients.ovn_nb` only, in the threads that ovsdbapp and its executor own; nothing here is called from
 the event loop. See the Python IDL of Open vSwitch 3.x (ovs/db/idl.py) and ovsdbapp 2.x or later.
@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from ovs.db import data, error, idl, types
-from ovsdbapp.backend.ovs_idl import command, connection
+from ovs.db import data, idl, types
+from ovsdbapp.backend.ovs_idl import connection
 
-from quantix_api.errors import InvariantError
 from quantix_operator.clients.ovn_nb_errors import StaleObservation
 from quantix_operator.northbound.rows import (
     CLUSTER_KEY,
@@ -21,19 +20,16 @@ from quantix_operator.northbound.rows import (
     MEMBERSHIPS,
     NAME_KEY,
     OWNER_KEY,
-    REFERENCES,
     ROAMING_TABLES,
     ROOT_TABLES,
-    Delete,
-    Insert,
+    UNMARKED_TABLES,
     Observed,
     ObservedRow,
-    Operation,
     RowRef,
     SetRef,
     SharedKeys,
-    Update,
     Value,
+    is_row_of,
 )
 
 TABLES = ("NB_Global", *sorted(ROOT_TABLES | MEMBERSHIPS.keys()))
@@ -78,14 +74,14 @@ class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         """Keep the index; called by the IDL for every row that changes."""
-        marks = _marks(row)
+        marks = self._marks_of(row)
         if marks.get(CLUSTER_KEY) != self.cluster:
             return
         ref = RowRef(row._table.name, row.uuid)
-        if event != idl.ROW_DELETE:
-            self._owned.setdefault(marks.get(OWNER_KEY, ""), set()).add(ref)
-        else:
-            self._owned.get(marks.get(OWNER_KEY, ""), set()).discard(ref)
+        # Those of the other tables are found by their UUID, see `observe`
+        if ref.table not in UNMARKED_TABLES:
+            rows = self._owned.setdefault(marks.get(OWNER_KEY, ""), set())
+            (rows.discard if event == idl.ROW_DELETE else rows.add)(ref)
         if not self.own_change and event != idl.ROW_CREATE and self.on_touched is not None:
             self.on_touched(marks.get(KIND_KEY, ""), marks.get(NAME_KEY, ""))
 
@@ -105,10 +101,10 @@ class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
 
     def observe(self, owner_uid: str, wanted: Iterable[RowRef], referred: Iterable[RowRef]) -> Observed:
         """The rows of an owner and those wanted by UUID in normal form, and which of `referred` exist."""
-        refs = dict.fromkeys((*self.rows_of(owner_uid), *wanted))
+        refs = dict.fromkeys((*self.rows_of(owner_uid), *self._unmarked_rows_of(owner_uid), *wanted))
         places = [*refs, *referred]
         found = ((ref, self.row(ref)) for ref in refs)
-        rows = {ref: self._observed(ref, row, places) for ref, row in found if row is not None}
+        rows = {ref: self._observed(ref, row, places, owner_uid) for ref, row in found if row is not None}
         known = frozenset(ref for ref in referred if self.row(ref) is not None)
         return Observed(rows, known)
 
@@ -119,15 +115,39 @@ class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
         for uuid, row in tuple(self.tables[table].rows.items()):
             marks = _marks(row)
             if marks.get(CLUSTER_KEY) == self.cluster and marks.get(KIND_KEY) == kind:
-                found.append(self._observed(RowRef(table, uuid), row, ()))
+                found.append(self._observed(RowRef(table, uuid), row, (), marks.get(OWNER_KEY, "")))
         return found
 
-    def _observed(self, ref: RowRef, row: Any, places: Sequence[RowRef]) -> ObservedRow:
-        marks = _marks(row)
-        owner = marks.get(OWNER_KEY, "") if marks.get(CLUSTER_KEY) == self.cluster else ""
-        # `_data` fills in defaults when it is asked for a column, but not in items()
-        columns = {name: normal_form(row._data[name]) for name in row._table.columns}
+    def _observed(self, ref: RowRef, row: Any, places: Sequence[RowRef], asking: str) -> ObservedRow:
+        columns = _columns(row)
+        if ref.table in UNMARKED_TABLES:
+            owner = asking if is_row_of(self.cluster, asking, ref, columns) else ""
+        else:
+            marks = _marks(row)
+            owner = marks.get(OWNER_KEY, "") if marks.get(CLUSTER_KEY) == self.cluster else ""
         return ObservedRow(ref, columns, owner, frozenset(self._parents(ref, places)))
+
+    def _unmarked_rows_of(self, owner_uid: str) -> Iterator[RowRef]:
+        """The rows of an owner in tables that cannot carry its mark; a cluster has few such rows."""
+        for table in UNMARKED_TABLES:
+            for uuid, row in tuple(self.tables[table].rows.items()):
+                ref = RowRef(table, uuid)
+                if is_row_of(self.cluster, owner_uid, ref, _columns(row)):
+                    yield ref
+
+    def _marks_of(self, row: Any) -> dict[str, str]:
+        """The marks of a row; of one that can carry none, those of the router's port that it is about."""
+        ref = RowRef(row._table.name, row.uuid)
+        if ref.table not in UNMARKED_TABLES:
+            return _marks(row)
+        columns = _columns(row)
+        try:
+            port = self.row(RowRef("Logical_Router_Port", UUID(str(columns.get("logical_port")))))
+        except ValueError:
+            return {}  # a port that we did not name
+        marks = _marks(port) if port is not None else {}
+        ours = is_row_of(self.cluster, marks.get(OWNER_KEY, ""), ref, columns)
+        return marks if ours else {}
 
     def _parents(self, ref: RowRef, places: Sequence[RowRef]) -> Iterator[SetRef]:
         atom = data.Atom(types.UuidType, ref.uuid)
@@ -168,7 +188,7 @@ class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
             if name == "NB_Global":
                 continue
             for row in tuple(table.rows.values()):
-                if _marks(row).get(CLUSTER_KEY) == self.cluster:
+                if self._marks_of(row).get(CLUSTER_KEY) == self.cluster:
                     ours += 1
                 else:
                     foreign += 1
@@ -188,113 +208,13 @@ def normal_form(datum: Any) -> Value:
     return frozenset(values)
 
 
+def _columns(row: Any) -> dict[str, Value]:
+    # `_data` fills in defaults when it is asked for a column, but not in items()
+    return {name: normal_form(row._data[name]) for name in row._table.columns}
+
+
 def _marks(row: Any) -> dict[str, str]:
     datum = row._data.get("external_ids") if row._data else None
     if datum is None:
         return {}
     return {key.value: value.value for key, value in datum.values.items()}
-
-
-class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
-    """A plan as one transaction: all of it, or nothing."""
-
-    def __init__(
-        self, api: Any, replica: NorthboundIdl, operations: Sequence[Operation | SharedKeys]
-    ) -> None:
-        super().__init__(api)
-        self._replica = replica
-        self._operations = operations
-        self._ran = False
-        self.abandoned = False
-
-    def run_idl(self, txn: Any) -> None:
-        """Write the operations into `txn`; raises StaleObservation when they no longer fit."""
-        if self.abandoned:
-            raise StaleObservation("The change was given up before its turn came.")
-        if self._ran:
-            raise StaleObservation("The network database changed while the change was written.")
-        self._ran = True
-        for operation in self._operations:
-            if isinstance(operation, Insert):
-                self._insert(txn, operation)
-        for operation in self._operations:
-            if isinstance(operation, Update):
-                self._update(operation)
-            elif isinstance(operation, Delete):
-                self._delete(operation)
-            elif isinstance(operation, SharedKeys):
-                row = self._existing(operation.ref)
-                for key, value in operation.keys.items():
-                    row.setkey(operation.column, key, value)
-            else:
-                for parent in operation.parents:
-                    self._enter(parent, operation.ref)
-
-    def _insert(self, txn: Any, operation: Insert) -> None:
-        table = self._replica.tables[operation.ref.table]
-        if operation.ref.uuid in table.rows:
-            raise StaleObservation(f"{operation.ref.table} {operation.ref.uuid} is already there.")
-        row = txn.insert(table, new_uuid=operation.ref.uuid, persist_uuid=True)
-        for column, value in operation.columns.items():
-            self._set(row, column, value)
-
-    def _update(self, operation: Update) -> None:
-        row = self._existing(operation.ref)
-        for column, value in operation.columns.items():
-            self._set(row, column, value)
-        for column, removed in operation.remove_keys.items():
-            for key in removed:
-                row.delkey(column, key)
-        for column, keys in operation.set_keys.items():
-            for key, text in keys.items():
-                row.setkey(column, key, text)
-        for parent in operation.enter:
-            self._enter(parent, operation.ref)
-        for parent in operation.leave:
-            self._leave(parent, operation.ref)
-
-    def _delete(self, operation: Delete) -> None:
-        for parent in operation.leave:
-            self._leave(parent, operation.ref)
-        row = self._replica.row(operation.ref)
-        if row is None:
-            return
-        if operation.ref.table in ROOT_TABLES:
-            row.delete()
-            return
-        # The server collects it. What it refers to may go in the same transaction, and is counted before
-        for table, column in REFERENCES:
-            if table == operation.ref.table:
-                setattr(row, column, [])
-
-    def _existing(self, ref: RowRef) -> Any:
-        row = self._replica.row(ref)
-        if row is None:
-            raise StaleObservation(f"{ref.table} {ref.uuid} is gone.")
-        # Fails the transaction if the row goes before it is committed: an update of nothing is no error
-        if ref.table != "NB_Global":
-            row.verify("external_ids")
-        return row
-
-    def _enter(self, parent: SetRef, member: RowRef) -> None:
-        self._existing(RowRef(parent.table, parent.uuid)).addvalue(parent.column, member.uuid)
-
-    def _leave(self, parent: SetRef, member: RowRef) -> None:
-        row = self._replica.row(RowRef(parent.table, parent.uuid))
-        if row is not None:
-            row.delvalue(parent.column, member.uuid)
-
-    def _set(self, row: Any, column: str, value: Value) -> None:
-        plain: Any = value
-        if value is None:
-            plain = []
-        elif isinstance(value, frozenset):
-            plain = list(value)
-        try:
-            # The IDL only logs a value of the wrong type and goes on without it
-            data.Datum.from_python(row._table.columns[column].type, plain, lambda item: item)
-        except error.Error as wrong:
-            raise InvariantError(
-                "InternalError", f"{row._table.name}.{column} cannot hold {value!r}."
-            ) from wrong
-        setattr(row, column, plain)

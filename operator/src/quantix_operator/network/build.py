@@ -51,7 +51,7 @@ async def networking(context: Context, remote: str, objects: Objects) -> AsyncIt
         clock=context.clock,
         resolvers=await asyncio.to_thread(read_resolvers),
     )
-    feed = LedgerFeed(context.cache, objects, shared.ledger)
+    feed = LedgerFeed(context.cache, objects, shared.ledger, context.cluster_uid)
     controllers: tuple[Controller, ...] = (
         ClusterController(shared, Sweep(shared, figures)),
         NetworkController(shared),

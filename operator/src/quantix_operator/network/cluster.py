@@ -30,6 +30,7 @@ from quantix_operator.network.sweep import Sweep
 from quantix_operator.network.view import DEFAULT_UNDERLAY_MTU, GENEVE_OVERHEAD_BYTES
 from quantix_operator.northbound.groups import cluster_groups
 from quantix_operator.northbound.rows import Owner, SharedKeys
+from quantix_operator.router.claims import router_owner
 from quantix_operator.router.hostleg import (
     HostLegPlan,
     HostPort,
@@ -38,7 +39,7 @@ from quantix_operator.router.hostleg import (
     host_leg_status,
     place_hosts,
 )
-from quantix_operator.router.observe import observe_legs, router_owner
+from quantix_operator.router.observe import observe_legs
 from quantix_operator.status_writer import StatusWriter
 
 KEY = "cluster"

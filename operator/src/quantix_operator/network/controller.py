@@ -16,12 +16,14 @@ from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock
+from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
-from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.names import dns_records, named_ports
+from quantix_operator.network.overlap import overlap_on_wire
 from quantix_operator.network.rows import NetworkPlan, network_rows
 from quantix_operator.network.view import (
     LOCAL_PHYSICAL_NETWORK,
@@ -32,6 +34,7 @@ from quantix_operator.network.view import (
     resolve_network_key,
 )
 from quantix_operator.nics.ledger import Ledger
+from quantix_operator.nics.occupancy import free_pool
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
 
@@ -73,7 +76,7 @@ class NetworkController:
         self._writer = StatusWriter(context.api, context.cache)
         self._looked_s: dict[str, float] = {}
         self.watches: Mapping[Resource, Mapper] = {
-            NETWORKS: own_key,
+            NETWORKS: networks_of_network,
             VIRTUAL_MACHINES: networks_of_vm,
             ROUTERS: networks_of_router,
             HOSTS: networks_of_host,
@@ -110,10 +113,10 @@ class NetworkController:
         return SLOW_S if ready.status == "True" else RETRY_S
 
     async def _converge(self, view: NetworkView, mtu: int, hosts: Iterable[Host], live: Manifest) -> Fact:
-        unknown = unknown_wire(view.network, hosts)
-        if unknown is not None:
-            return unknown
         context = self._context
+        wrong = unknown_wire(view.network, hosts) or overlap_on_wire(view, context.ledger.others(view))
+        if wrong is not None:
+            return wrong
         guests = context.objects.list(VirtualMachine)
         ports = [port for vm in guests for port in named_ports(vm, view.uid)]
         try:
@@ -142,10 +145,10 @@ class NetworkController:
         if mtu is not None:
             status["mtu"] = mtu
         if view.v4 is not None:
-            pool, given = view.v4.pool, self._context.ledger.addresses(view.uid)
-            used = sum(
-                1 for address in given if ":" not in address and not pool.reserved(int(ip_address(address)))
-            )
+            ledger = self._context.ledger
+            pool = free_pool(view.v4, view, ledger)
+            given = (ip_address(address) for address in ledger.addresses(view.wire) if ":" not in address)
+            used = sum(1 for address in given if not pool.reserved(int(address)))
             status["addressesFree"] = max(0, pool.size - used)
         return status
 
@@ -212,6 +215,16 @@ def is_routed(network: Network, routers: Iterable[Router]) -> bool:
         if router.metadata.namespace == network.metadata.namespace and not router.deleting
         for item in router.spec.networks
     )
+
+
+def networks_of_network(network: Manifest, cache: Cache) -> Iterable[str]:
+    """A Network, and those that are joined to the same wire."""
+    physical = (network.get("spec") or {}).get("physical")
+    yield key_of(network)
+    for other in cache.list(NETWORKS) if physical is not None else ():
+        same = (other.get("spec") or {}).get("physical") == physical
+        if same and key_of(other) != key_of(network):
+            yield key_of(other)
 
 
 def networks_of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Network, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
+from typing import NewType
 
 from quantix_api import Network, identity
 from quantix_api.network import Route, Subnet
@@ -23,6 +24,9 @@ GENEVE_OVERHEAD_BYTES = 58
 """Geneve over IPv4 in an Ethernet frame (ovn-architecture(7))."""
 DEFAULT_UNDERLAY_MTU = 1500
 SHARED_PREFIX = "shared/"
+
+Wire = NewType("Wire", str)
+"""What frames share, by name: each MAC and each address is there once, whatever Networks are joined to it."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,17 @@ class NetworkView:
         return self.network.spec.physical is None
 
     @property
+    def wire(self) -> Wire:
+        """The wire that it is joined to."""
+        return wire_of(self.network)
+
+    @property
+    def is_way_out(self) -> bool:
+        """Whether the hosts themselves are the next hop there: `qx-local`, untagged."""
+        physical = self.network.spec.physical
+        return physical is not None and physical.name == LOCAL_PHYSICAL_NETWORK and physical.vlan is None
+
+    @property
     def subnets(self) -> tuple[SubnetView, ...]:
         """Its subnets, IPv4 first."""
         return tuple(subnet for subnet in (self.v4, self.v6) if subnet is not None)
@@ -79,6 +94,23 @@ class NetworkView:
     def gateway_mac(self) -> str:
         """The MAC of its gateway, derived from the network, so that DHCP and router agree."""
         return identity.mac_address(identity.MAC_ROUTER_PORT, self.owner.cluster, self.uid, "gateway")
+
+    @property
+    def reserved_macs(self) -> frozenset[str]:
+        """MACs on its wire that are the platform's own."""
+        own = {self.gateway_mac}
+        if self.is_way_out:
+            own.add(identity.way_out_mac(self.owner.cluster))
+        return frozenset(own)
+
+    def reserves(self, address: str) -> bool:
+        """Whether it keeps an address from being given out: its gateway, and what is excluded."""
+        parsed = ip_address(address)
+        return any(
+            any(int(parsed) in item for item in subnet.pool.kept_back)
+            for subnet in self.subnets
+            if subnet.family == parsed.version
+        )
 
     @property
     def switch(self) -> RowRef:
@@ -96,6 +128,19 @@ class NetworkView:
         if subnet is None or not subnet.dhcp or subnet.slaac:
             return None
         return self.owner.ref("DHCP_Options", f"v{family}")
+
+
+def wire_of(network: Network) -> Wire:
+    """The wire of a Network: what has the same `spec.physical` is one wire, an overlay one of its own."""
+    physical = network.spec.physical
+    if physical is None:
+        return own_wire(network.metadata.uid)
+    return Wire(f"{physical.name}/{'untagged' if physical.vlan is None else physical.vlan}")
+
+
+def own_wire(network_uid: str) -> Wire:
+    """The wire of a Network that shares none."""
+    return Wire(network_uid)
 
 
 def network_owner(cluster_uid: str, network: Network) -> Owner:

@@ -1,4 +1,4 @@
-"""Keeps the ledger in step with the VMs, and reads back what only the northbound database knows.
+"""Keeps the ledger in step with Networks and VMs, and reads back what only the northbound database knows.
 
 Built with `nics.ports`. Recorded addresses of every VM are in the ledger before any new one is given out, so
 nothing is given out twice after the operator or the database came back.
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from quantix_api import VirtualMachine
-from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_api import Network, VirtualMachine
+from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
-from quantix_operator.network.view import resolve_network_key
+from quantix_operator.network.view import make_view, resolve_network_key
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 from quantix_operator.northbound.rows import NAME_KEY, ROW_KEY, ObservedRow
 from quantix_operator.objects import Objects, age_order
@@ -25,14 +25,26 @@ def claimant(vm: VirtualMachine, nic: str) -> Claimant:
 
 
 class LedgerFeed:
-    """Follows the VMs of the cache."""
+    """Follows the Networks and VMs of the cache."""
 
-    def __init__(self, cache: Cache, objects: Objects, ledger: Ledger) -> None:
+    def __init__(self, cache: Cache, objects: Objects, ledger: Ledger, cluster_uid: str) -> None:
         self._objects = objects
         self._ledger = ledger
+        self._cluster_uid = cluster_uid
+        for network in objects.list(Network):
+            ledger.join(make_view(cluster_uid, network))
+        cache.subscribe(NETWORKS, self._network_changed)
         for vm in sorted(objects.list(VirtualMachine), key=lambda vm: claimant(vm, "")):
             self._take(vm)
         cache.subscribe(VIRTUAL_MACHINES, self._changed)
+
+    def _network_changed(self, change: Change) -> None:
+        if change.type == "DELETED":
+            self._ledger.leave(change.object["metadata"].get("uid", ""))
+            return
+        network = self._objects.get(Network, change.key)
+        if network is not None:
+            self._ledger.join(make_view(self._cluster_uid, network))
 
     def _changed(self, change: Change) -> None:
         if change.type == "DELETED":

@@ -1,15 +1,19 @@
-"""Who has which address and MAC on which network: the operator's memory of what was given out.
+"""Who has which address and MAC on which wire: the operator's memory of what was given out.
 
 Filled from VM status, from the ports in the northbound database and by every new decision; asked before
-every new one. Kept by network, so that a question costs the same with ten VMs and with ten thousand. It lives
-in the event loop: between a question and the `hold` that follows there must be no await. No I/O.
+every new one. Kept by wire, because Networks that are joined to the same one share its addresses and MACs.
+It lives in the event loop: between a question and the `hold` that follows there must be no await. No I/O.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from quantix_operator.network.view import NetworkView, Wire
+from quantix_operator.nics.wires import Wires
 
 _NOTHING: Mapping[str, Holder] = MappingProxyType({})
 
@@ -24,28 +28,65 @@ class Claimant:
     name: str
     """For people: kind and name, such as `VM default/web-1`."""
 
-
-@dataclass(frozen=True)
-class Assignment:
-    """What a port has on one network; `mac` is "" for an address without a port of its own."""
-
-    network_uid: str
-    mac: str
-    addresses: tuple[str, ...]
+    def is_same(self, other: Claimant) -> bool:
+        """Whether both are one port of one object."""
+        return (self.uid, self.key) == (other.uid, other.key)
 
 
 Holder = Claimant
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """What a port has in one network; `mac` is "" for an address without a port of its own. `guest`:
+    whether it is a guest's port, which keeps the network from going.
+    """
+
+    network_uid: str
+    mac: str
+    addresses: tuple[str, ...]
+    guest: bool = True
+
+
+@dataclass(frozen=True)
+class _Record:
+    holder: Holder
+    assignment: Assignment
+    wire: Wire
+
+
 class Ledger:
-    """Assignments by owner and port, and by network and address."""
+    """Assignments by owner and port, and by wire and address."""
 
     def __init__(self) -> None:
-        self._assignments: dict[str, dict[str, Assignment]] = {}
-        self._addresses: dict[str, dict[str, Holder]] = {}
-        self._macs: dict[str, dict[str, Holder]] = {}
+        self._wires = Wires()
+        self._records: dict[str, dict[str, _Record]] = {}
+        self._addresses: dict[Wire, dict[str, Holder]] = {}
+        self._macs: dict[Wire, dict[str, Holder]] = {}
+        self._guests: Counter[str] = Counter()
         self._wanted: dict[str, dict[str, set[Claimant]]] = {}
         self._wants: dict[str, set[tuple[str, str]]] = {}
+
+    def join(self, network: NetworkView) -> None:
+        """`network` is there as it says, on its wire."""
+        before = self._wires.wire(network.uid)
+        self._wires.join(network)
+        if before == network.wire:
+            return
+        # A guest's status can be heard of before its network is
+        records = [record for held in self._records.values() for record in held.values()]
+        for record in records:
+            if record.assignment.network_uid == network.uid:
+                self.release(record.holder.uid, record.holder.key)
+                self.hold(record.holder, record.assignment)
+
+    def leave(self, network_uid: str) -> None:
+        """The network is gone; what is still held there stays on its wire."""
+        self._wires.leave(network_uid)
+
+    def others(self, network: NetworkView) -> tuple[NetworkView, ...]:
+        """The other networks on its wire."""
+        return self._wires.others(network)
 
     def hold(self, holder: Holder, assignment: Assignment) -> None:
         """`holder` has `assignment` from now on, and no longer what it had before.
@@ -55,51 +96,55 @@ class Ledger:
         if self.assignment(holder.uid, holder.key) == assignment:
             return
         self.release(holder.uid, holder.key)
-        self._assignments.setdefault(holder.uid, {})[holder.key] = assignment
-        addresses = self._addresses.setdefault(assignment.network_uid, {})
+        wire = self._wires.wire(assignment.network_uid)
+        self._records.setdefault(holder.uid, {})[holder.key] = _Record(holder, assignment, wire)
+        self._guests[assignment.network_uid] += assignment.guest
+        addresses = self._addresses.setdefault(wire, {})
         for address in assignment.addresses:
             addresses.setdefault(address, holder)
         if assignment.mac:
-            self._macs.setdefault(assignment.network_uid, {}).setdefault(assignment.mac, holder)
+            self._macs.setdefault(wire, {}).setdefault(assignment.mac, holder)
 
     def release(self, uid: str, key: str | None = None) -> None:
         """Give back what an owner holds, for one of its ports or (without `key`) for all."""
-        held = self._assignments.get(uid, {})
+        held = self._records.get(uid, {})
         for port in [key] if key is not None else list(held):
-            assignment = held.pop(port, None)
-            if assignment is None:
+            record = held.pop(port, None)
+            if record is None:
                 continue
-            addresses = self._addresses.get(assignment.network_uid, {})
-            for address in assignment.addresses:
-                _drop(addresses, address, uid, port)
-            _drop(self._macs.get(assignment.network_uid, {}), assignment.mac, uid, port)
+            self._guests[record.assignment.network_uid] -= record.assignment.guest
+            addresses = self._addresses.get(record.wire, {})
+            for address in record.assignment.addresses:
+                _drop(addresses, address, record.holder)
+            _drop(self._macs.get(record.wire, {}), record.assignment.mac, record.holder)
         if not held:
-            self._assignments.pop(uid, None)
+            self._records.pop(uid, None)
 
     def assignment(self, uid: str, key: str) -> Assignment | None:
         """What a port has, None when nothing was decided yet."""
-        return self._assignments.get(uid, {}).get(key)
+        record = self._records.get(uid, {}).get(key)
+        return record.assignment if record is not None else None
 
     def keys(self, uid: str) -> tuple[str, ...]:
         """The ports of an owner that hold something."""
-        return tuple(self._assignments.get(uid, ()))
+        return tuple(self._records.get(uid, ()))
 
-    def addresses(self, network_uid: str) -> Mapping[str, Holder]:
-        """All addresses given out on a network."""
-        return self._addresses.get(network_uid, _NOTHING)
+    def addresses(self, wire: Wire) -> Mapping[str, Holder]:
+        """All addresses given out on a wire."""
+        return self._addresses.get(wire, _NOTHING)
 
-    def macs(self, network_uid: str) -> Mapping[str, Holder]:
-        """All MAC addresses given out on a network."""
-        return self._macs.get(network_uid, _NOTHING)
+    def macs(self, wire: Wire) -> Mapping[str, Holder]:
+        """All MAC addresses given out on a wire."""
+        return self._macs.get(wire, _NOTHING)
 
     def ports(self, network_uid: str) -> int:
-        """How many ports with a MAC of their own a network has."""
-        return len(self.macs(network_uid))
+        """How many ports of guests a network has."""
+        return self._guests[network_uid]
 
     def want(self, uid: str, claims: Iterable[tuple[str, str, Claimant]]) -> None:
         """Replace the static addresses that an owner asks for: (network key, address, who).
 
-        By the network's name, not its UID: the claim counts before the network is there.
+        By the network's name, not by its UID or wire: the claim counts before the network is there.
         """
         for network, address in self._wants.pop(uid, ()):
             claimants = self._wanted.get(network, {}).get(address, set())
@@ -110,16 +155,17 @@ class Ledger:
             self._wanted.setdefault(network, {}).setdefault(address, set()).add(claimant)
             self._wants.setdefault(uid, set()).add((network, address))
 
-    def eldest(self, network: str, address: str) -> Claimant | None:
-        """Who of those that ask for a static address comes first."""
-        return min(self._wanted.get(network, {}).get(address, ()), default=None)
+    def eldest(self, wire: Wire, address: str) -> Claimant | None:
+        """Who of those that ask for a static address comes first, in whichever network of the wire."""
+        asking = (claimant for wanted in self.wanted(wire) for claimant in wanted.get(address, ()))
+        return min(asking, default=None)
 
-    def wanted(self, network: str) -> Mapping[str, set[Claimant]]:
-        """The static addresses that somebody asks for on a network."""
-        return self._wanted.get(network, {})
+    def wanted(self, wire: Wire) -> tuple[Mapping[str, set[Claimant]], ...]:
+        """The static addresses that somebody asks for in the networks of a wire."""
+        return tuple(self._wanted[key] for key in self._wires.keys(wire) if key in self._wanted)
 
 
-def _drop(index: dict[str, Holder], value: str, uid: str, key: str) -> None:
-    holder = index.get(value)
-    if holder is not None and (holder.uid, holder.key) == (uid, key):
+def _drop(index: dict[str, Holder], value: str, holder: Holder) -> None:
+    there = index.get(value)
+    if there is not None and there.is_same(holder):
         del index[value]

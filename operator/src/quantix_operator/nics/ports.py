@@ -147,13 +147,9 @@ class NicPorts:
                 known = {"near": near} if near else {}
                 return Problem.of("NetworkNotFound", network=nic.network, path=path, **known)
             return Problem.of("NetworkNotAllowed", network=nic.network, namespace=namespace)
-        ready = network.status.condition("Ready")
-        if (
-            ready is not None
-            and ready.reason == "PhysicalNetworkUnknown"
-            and network.spec.physical is not None
-        ):
-            return Problem.of("PhysicalNetworkUnknown", physical=network.spec.physical.name)
+        problem = _withheld(network, vm, nic)
+        if problem is not None:
+            return problem
         view = make_view(self._northbound.cluster_uid, network)
         if wants_automatic(network) and view.v6 is None:
             return _PROGRAMMING
@@ -243,6 +239,19 @@ class NicPorts:
             message(first.reason, **dict(first.fields)),
             min(retry_s, _SOON_S) if soon else retry_s,
         )
+
+
+def _withheld(network: Network, vm: VirtualMachine, nic: Nic) -> Problem | None:
+    """Why a Network takes in nobody; a NIC that is in it already does not mind an overlap."""
+    ready = network.status.condition("Ready")
+    if ready is None or network.spec.physical is None:
+        return None
+    if ready.reason == "PhysicalNetworkUnknown":
+        return Problem.of("PhysicalNetworkUnknown", physical=network.spec.physical.name)
+    inside = any(item.name == nic.name and item.network == network.metadata.uid for item in vm.status.nics)
+    if ready.reason == "SubnetOverlap" and not inside:
+        return Problem.of("SubnetOverlap", network=network.key)
+    return None
 
 
 def nic_status(cluster_uid: str, vm_uid: str, nic: str, assignment: Assignment) -> NicStatus:

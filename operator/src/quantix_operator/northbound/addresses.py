@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -63,6 +63,16 @@ class Pool:
             or (self.gateway is not None and number == int(self.gateway))
             or any(number in item for item in self.excluded)
         )
+
+    @property
+    def kept_back(self) -> tuple[Range, ...]:
+        """The addresses that are excluded, and the gateway's."""
+        gateway = () if self.gateway is None else (Range(int(self.gateway), int(self.gateway)),)
+        return (*self.excluded, *gateway)
+
+    def without(self, ranges: Iterable[Range]) -> Pool:
+        """The same, but for what others keep back."""
+        return replace(self, excluded=(*self.excluded, *ranges))
 
     @property
     def size(self) -> int:

@@ -72,6 +72,23 @@ class Owner:
         }
         return DesiredRow(self.ref(table, key), {**columns, "external_ids": marks}, frozenset(parents))
 
+    def unmarked_row(self, table: str, **columns: Value) -> DesiredRow:
+        """A wanted row of a table without external_ids: ours by its UUID, which follows from its key."""
+        return DesiredRow(self.ref(table, unmarked_key(table, columns)), columns)
+
+
+def unmarked_key(table: str, columns: Mapping[str, Value]) -> str:
+    """The key of a row of a table without external_ids."""
+    return "/".join(str(columns.get(name)) for name in UNMARKED_TABLES[table])
+
+
+def is_row_of(cluster: str, owner_uid: str, ref: RowRef, columns: Mapping[str, Value]) -> bool:
+    """Whether a row of a table without external_ids is the one that we would make for this owner: nobody else
+    chooses that UUID.
+    """
+    key = unmarked_key(ref.table, columns)
+    return ref.uuid == identity.row_uuid(cluster, owner_uid, ref.table, key)
+
 
 @dataclass(frozen=True)
 class DesiredRow:
@@ -155,8 +172,12 @@ ROOT_TABLES = frozenset(
         "HA_Chassis_Group",
         "Meter",
         "Copp",
+        "Static_MAC_Binding",
     }
 )
+
+# Without external_ids (ovn-nb.ovsschema 7.0.0): the columns that tell their rows apart
+UNMARKED_TABLES: Mapping[str, tuple[str, ...]] = {"Static_MAC_Binding": ("logical_port", "ip")}
 
 # Where a row of a table can be a member
 MEMBERSHIPS: Mapping[str, tuple[tuple[str, str], ...]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from quantix_api import Host, Network, Router
+from quantix_api import Host, Router
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, Resource
@@ -19,15 +19,8 @@ from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from quantix_operator.network.controller import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.network.view import resolve_network_key
-from quantix_operator.nics.ledger import Assignment
-from quantix_operator.router.observe import (
-    OUTSIDE_KEY,
-    Legs,
-    inside_key,
-    observe_legs,
-    router_claimant,
-    router_owner,
-)
+from quantix_operator.router.claims import RouterFeed, router_owner
+from quantix_operator.router.observe import Legs, observe_legs
 from quantix_operator.router.rows import RouterPlan, router_rows
 from quantix_operator.status_writer import StatusWriter
 
@@ -47,26 +40,7 @@ class RouterController:
             NETWORKS: routers_of_network,
             HOSTS: routers_with_a_way_out,
         }
-        self._recall()
-
-    def _recall(self) -> None:
-        """Enter the addresses that routers have into the ledger, before any new one is given out."""
-        for router in self._context.objects.list(Router):
-            namespace = router.metadata.namespace or ""
-            for item in router.spec.networks:
-                network = self._context.objects.get(Network, f"{namespace}/{item.name}")
-                if network is not None and item.address is not None:
-                    self._hold(router, inside_key(network.metadata.uid), network, item.address)
-            external, address = router.spec.external, router.status.address
-            if external is None or address is None:
-                continue
-            network = self._context.objects.get(Network, resolve_network_key(namespace, external.network))
-            if network is not None:
-                self._hold(router, OUTSIDE_KEY, network, address)
-
-    def _hold(self, router: Router, key: str, network: Network, address: str) -> None:
-        assignment = Assignment(network.metadata.uid, "", (address,))
-        self._context.ledger.hold(router_claimant(router, key), assignment)
+        self._feed = RouterFeed(context.cache, context.objects, context.ledger, context.cluster_uid)
 
     async def reconcile(self, key: str) -> float | None:
         """Bring one Router about."""

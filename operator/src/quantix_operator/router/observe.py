@@ -13,21 +13,19 @@ from ipaddress import ip_address
 from quantix_api import Host, Network, Router, identity
 from quantix_api.facts import Fact, fact
 from quantix_operator.network.controller import NetworkContext, underlay_mtus
+from quantix_operator.network.overlap import is_younger, overlap_in_router
 from quantix_operator.network.view import (
     LOCAL_PHYSICAL_NETWORK,
     NetworkView,
     choose_mtu,
     make_view,
 )
-from quantix_operator.nics.ledger import Assignment, Claimant
-from quantix_operator.northbound.addresses import allocate
-from quantix_operator.northbound.rows import Owner
 from quantix_operator.objects import age_order
-from quantix_operator.router.rows import InsideLeg, OutsideLeg, order_gateways
+from quantix_operator.router.claims import assign_outside, hold_inside, router_owner
+from quantix_operator.router.rows import InsideLeg, OutsideLeg, inside_key, order_gateways, port_mac
 
 GATEWAY_LABEL = "quantix.io/gateway"
 """Hosts with this label (any value) carry the ways out; without any, all do that have the wire."""
-OUTSIDE_KEY = "outside"
 
 
 @dataclass(frozen=True)
@@ -39,36 +37,38 @@ class Legs:
     problem: Fact | None
 
 
-def inside_key(network_uid: str) -> str:
-    """What the leg in a network is called in the ledger and in rows."""
-    return f"inside/{network_uid}"
-
-
-def router_owner(cluster_uid: str, router: Router) -> Owner:
-    """The owner of the rows of a Router."""
-    return Owner(cluster_uid, router.metadata.uid, "Router", router.key)
-
-
-def router_claimant(router: Router, key: str) -> Claimant:
-    """A Router as somebody who asks for an address."""
-    return Claimant(*age_order(router), key, f"router {router.key}")
-
-
 def observe_legs(context: NetworkContext, router: Router) -> Legs:
     """The legs of a Router."""
     inside, problems = _inside(context, router)
-    outside: OutsideLeg | None = None
-    if router.spec.external is not None:
-        outcome = _outside(context, router)
-        if isinstance(outcome, Fact):
-            problems.append(outcome)
-        else:
-            outside = outcome
-            if not outside.gateways:
-                physical = outside.view.network.spec.physical
-                name = physical.name if physical is not None else outside.view.key
-                problems.append(fact("Ready", "False", "NoGatewayHost", physical=name))
+    outside, problem = _outside(context, router)
+    if problem is not None:
+        problems.append(problem)
+    if outside is not None:
+        inside, outside, overlaps = _apart(inside, outside)
+        problems = [*overlaps, *problems]
     return Legs(tuple(inside), outside, next(iter(problems), None))
+
+
+def _apart(
+    inside: list[InsideLeg], outside: OutsideLeg
+) -> tuple[list[InsideLeg], OutsideLeg | None, list[Fact]]:
+    """The legs without those whose network overlaps that of the way out, or without the way out: a router
+    has one place to send a packet to, and the younger network is left out.
+    """
+    kept: list[InsideLeg] = []
+    problems: list[Fact] = []
+    way_out: OutsideLeg | None = outside
+    for leg in inside:
+        views = (leg.view, outside.view)
+        younger, elder = views if is_younger(*views) else views[::-1]
+        problem = overlap_in_router(younger, elder)
+        if problem is not None:
+            problems.append(problem)
+        if problem is None or younger is not leg.view:
+            kept.append(leg)
+        if problem is not None and younger is not leg.view:
+            way_out = None
+    return kept, way_out, problems
 
 
 def _inside(context: NetworkContext, router: Router) -> tuple[list[InsideLeg], list[Fact]]:
@@ -81,19 +81,17 @@ def _inside(context: NetworkContext, router: Router) -> tuple[list[InsideLeg], l
             problems.append(fact("Ready", "False", "NetworkNotFound", network=item.name))
             continue
         view = make_view(context.cluster_uid, network)
-        problem = _overlap(view, legs) or _second_router(context, router, view, item.address)
+        overlaps = (overlap_in_router(view, leg.view) for leg in legs)
+        problem = next(filter(None, overlaps), None) or _second_router(context, router, view, item.address)
         if problem is not None:
             problems.append(problem)
             continue
         mtu, _ = choose_mtu(network, underlay_mtus(hosts))
         addresses, own = _inside_addresses(view, item.address)
         mac = view.gateway_mac
-        key = inside_key(view.uid)
         if own is not None:
-            mac = identity.mac_address(
-                identity.MAC_ROUTER_PORT, context.cluster_uid, router.metadata.uid, key
-            )
-            context.ledger.hold(router_claimant(router, key), Assignment(view.uid, "", (own,)))
+            mac = port_mac(router_owner(context.cluster_uid, router), inside_key(view.uid))
+            hold_inside(router, view, own, context.ledger)
         resolvers = tuple(network.spec.dns.servers) or context.resolvers
         legs.append(InsideLeg(view, mac, addresses, mtu, resolvers))
     return legs, problems
@@ -111,23 +109,6 @@ def _inside_addresses(view: NetworkView, chosen: str | None) -> tuple[tuple[str,
             address = parsed
         addresses.append(f"{address}/{subnet.pool.prefix.prefixlen}")
     return tuple(addresses), own
-
-
-def _overlap(view: NetworkView, legs: Iterable[InsideLeg]) -> Fact | None:
-    for leg in legs:
-        for other in leg.view.subnets:
-            for subnet in view.subnets:
-                same = subnet.family == other.family
-                if same and subnet.pool.prefix.overlaps(other.pool.prefix):
-                    return fact(
-                        "Ready",
-                        "False",
-                        "SubnetOverlap",
-                        cidr=subnet.cidr,
-                        other_cidr=other.cidr,
-                        other=leg.view.key,
-                    )
-    return None
 
 
 def _second_router(
@@ -157,52 +138,31 @@ def _second_router(
     return None
 
 
-def _outside(context: NetworkContext, router: Router) -> OutsideLeg | Fact:
+def _outside(context: NetworkContext, router: Router) -> tuple[OutsideLeg | None, Fact | None]:
     external = router.spec.external
-    assert external is not None
+    if external is None:
+        return None, None
     network = context.objects.referred(Network, external.network, router.metadata.namespace or "")
     if network is None:
-        return fact("Ready", "False", "NetworkNotFound", network=external.network)
+        return None, fact("Ready", "False", "NetworkNotFound", network=external.network)
     view = make_view(context.cluster_uid, network)
-    return OutsideLeg(
-        view=view,
-        addresses=_outside_addresses(context, router, view),
-        snat=external.snat == "Enabled",
-        gateways=order_gateways(
-            router.metadata.uid,
-            [host.metadata.uid for host in gateway_hosts(network, context.objects.list(Host))],
-        ),
-    )
-
-
-def _outside_addresses(context: NetworkContext, router: Router, view: NetworkView) -> tuple[str, ...]:
-    """The router's addresses outside with prefix length: asked for, kept, or chosen now and recorded."""
-    claimant = router_claimant(router, OUTSIDE_KEY)
-    external = router.spec.external
-    asked = external.address if external is not None else None
-    recorded = context.ledger.assignment(claimant.uid, claimant.key)
-    kept = recorded.addresses if recorded is not None and recorded.network_uid == view.uid else ()
-    chosen: list[str] = []
-    taken = context.ledger.addresses(view.uid)
-    for subnet in view.subnets:
-        address = next(
-            (
-                item
-                for item in (asked, *kept)
-                if item is not None
-                and ip_address(item) in subnet.pool.prefix
-                and (item not in taken or taken[item].uid == claimant.uid)
-            ),
-            None,
-        )
-        if address is None:
-            found = allocate(subnet.pool, taken, claimant.uid, claimant.key)
-            address = str(found) if found is not None else None
-        if address is not None:
-            chosen.append(address)
-    context.ledger.hold(claimant, Assignment(view.uid, "", tuple(chosen)))
+    addresses, refused = assign_outside(router, view, context.ledger)
+    able = gateway_hosts(network, context.objects.list(Host))
     lengths = {subnet.family: subnet.pool.prefix.prefixlen for subnet in view.subnets}
-    return tuple(f"{item}/{lengths[4 if ip_address(item).version == 4 else 6]}" for item in chosen)
+    leg = OutsideLeg(
+        view=view,
+        addresses=tuple(f"{item}/{lengths[4 if ip_address(item).version == 4 else 6]}" for item in addresses),
+        snat=external.snat == "Enabled",
+        gateways=order_gateways(router.metadata.uid, [host.metadata.uid for host in able]),
+        next_hop_mac=identity.way_out_mac(context.cluster_uid) if view.is_way_out else None,
+    )
+    if refused is not None:
+        return leg, fact("Ready", "False", refused.reason, **dict(refused.fields))
+    if not leg.gateways:
+        physical = network.spec.physical
+        name = physical.name if physical is not None else view.key
+        return leg, fact("Ready", "False", "NoGatewayHost", physical=name)
+    return leg, None
 
 
 def gateway_hosts(network: Network, hosts: Iterable[Host]) -> list[Host]:

@@ -36,12 +36,15 @@ class InsideLeg:
 
 @dataclass(frozen=True)
 class OutsideLeg:
-    """The way out. `gateways` are the UIDs of hosts, the preferred one first."""
+    """The way out. `gateways` are the UIDs of hosts, the preferred one first; `next_hop_mac` is that of the
+    network's gateway where it is known.
+    """
 
     view: NetworkView
     addresses: tuple[str, ...]
     snat: bool
     gateways: tuple[str, ...]
+    next_hop_mac: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,21 @@ def order_gateways(router_uid: str, host_uids: Sequence[str]) -> tuple[str, ...]
     return tuple(sorted(set(host_uids), key=rank)[:MAX_GATEWAYS])
 
 
+def inside_key(network_uid: str) -> str:
+    """What the leg in a network is called in rows and in the ledger."""
+    return f"inside/{network_uid}"
+
+
+def outside_key(network_uid: str) -> str:
+    """What the leg outside is called in rows."""
+    return f"outside/{network_uid}"
+
+
+def port_mac(router: Owner, key: str) -> str:
+    """The MAC of a router's own port, this leg's."""
+    return identity.mac_address(identity.MAC_ROUTER_PORT, router.cluster, router.uid, key)
+
+
 def router_ports(router: Owner) -> SetRef:
     """The ports of a router."""
     return SetRef(*router.ref("Logical_Router"), "ports")
@@ -103,7 +121,7 @@ def port_pair(
 
 
 def _inside(owner: Owner, leg: InsideLeg) -> Iterator[DesiredRow]:
-    key = f"inside/{leg.view.uid}"
+    key = inside_key(leg.view.uid)
     port = owner.row(
         "Logical_Router_Port",
         key,
@@ -142,13 +160,13 @@ def _outside(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
             chassis_name=host_uid,
             priority=10 * (MAX_GATEWAYS - place),
         )
-    key = f"outside/{leg.view.uid}"
+    key = outside_key(leg.view.uid)
     name = str(owner.ref("Logical_Router_Port", key).uuid)
     port = owner.row(
         "Logical_Router_Port",
         key,
         name=name,
-        mac=identity.mac_address(identity.MAC_ROUTER_PORT, owner.cluster, owner.uid, key),
+        mac=port_mac(owner, key),
         networks=frozenset(leg.addresses),
         ha_chassis_group=group.ref.uuid,
         options={"gateway_mtu": str(min(item.mtu for item in plan.inside))} if plan.inside else {},
@@ -157,8 +175,21 @@ def _outside(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
     for subnet in leg.view.subnets:
         if subnet.pool.gateway is not None and _has_family(leg.addresses, subnet.family):
             yield _route(owner, DEFAULT_ROUTES[subnet.family], str(subnet.pool.gateway), name)
+            if leg.next_hop_mac is not None:
+                yield _pinned(owner, name, str(subnet.pool.gateway), leg.next_hop_mac)
     if leg.snat:
         yield from _source_nat(plan, leg)
+
+
+def _pinned(owner: Owner, port: str, next_hop: str, mac: str) -> DesiredRow:
+    """The next hop's MAC by decree: whoever answers for its address on that wire is not believed.
+
+    ovn-controller prefers such a row to what was ever learned (flows of priority 150 over 100 in its table
+    of MAC bindings), so old rows of the southbound MAC_Binding need no cleaning up.
+    """
+    return owner.unmarked_row(
+        "Static_MAC_Binding", logical_port=port, ip=next_hop, mac=mac, override_dynamic_mac=True
+    )
 
 
 def _source_nat(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from quantix_api.resources import SECURITY_GROUPS
 from quantix_lab.ovn_central import OvnCentral, running_northbound
-from quantix_operator.northbound.rows import MEMBERSHIPS, ROOT_TABLES
+from quantix_operator.northbound.rows import MEMBERSHIPS, ROOT_TABLES, UNMARKED_TABLES
 
 from .scenario import guest, installation, web_group
 from .world import world
@@ -31,8 +31,7 @@ def content(central: OvnCentral) -> dict[str, dict[str, Any]]:
     for table in sorted(ROOT_TABLES | MEMBERSHIPS.keys()):
         rows = {}
         for row in _rows(central, table):
-            marks = dict(row["external_ids"][1])
-            key = " ".join(filter(None, (marks[f"quantix.io/{part}"] for part in ("kind", "name", "key"))))
+            key = _key(table, row)
             rows[f"{key} = {row['_uuid'][1]}"] = {
                 name: _plain(value)
                 for name, value in row.items()
@@ -41,6 +40,13 @@ def content(central: OvnCentral) -> dict[str, dict[str, Any]]:
         if rows:
             tables[table] = dict(sorted(rows.items()))
     return tables
+
+
+def _key(table: str, row: dict[str, Any]) -> str:
+    if table in UNMARKED_TABLES:
+        return " ".join(row[column] for column in UNMARKED_TABLES[table])
+    marks = dict(row["external_ids"][1])
+    return " ".join(filter(None, (marks[f"quantix.io/{part}"] for part in ("kind", "name", "key"))))
 
 
 def _rows(central: OvnCentral, table: str) -> list[dict[str, Any]]:

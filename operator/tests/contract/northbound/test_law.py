@@ -38,11 +38,14 @@ class Port:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A small network of every shape of row that there is; `gateways` None: no router."""
+    """A small network of every shape of row that there is; `gateways` None: no router. `pinned`: the MACs of
+    the router's neighbours.
+    """
 
     ports: dict[str, Port]
     acls: frozenset[tuple[str, int, str]]
     gateways: frozenset[str] | None
+    pinned: dict[str, str]
     texts: dict[str, str]
 
 
@@ -62,6 +65,9 @@ _wanted = st.builds(
     ports=st.dictionaries(st.sampled_from(["p", "q", "r"]), _ports),
     acls=st.frozensets(st.tuples(_switches, st.integers(0, 3), st.sampled_from(["drop", "allow"]))),
     gateways=st.one_of(st.none(), st.frozensets(st.sampled_from(["h1", "h2", "h3"]))),
+    pinned=st.dictionaries(
+        st.sampled_from(["10.0.0.9", "fd00::9"]), st.sampled_from(["0e:00:00:00:00:01", "0e:00:00:00:00:02"])
+    ),
     texts=_texts,
 )
 
@@ -73,6 +79,12 @@ def render(wanted: Wanted) -> list[DesiredRow]:
     rows.append(OWNER.row("DHCP_Options", "d", cidr="10.0.0.0/24", options=wanted.texts))
     if wanted.gateways is not None:
         rows += _router(wanted.gateways)
+        rows += [
+            OWNER.unmarked_row(
+                "Static_MAC_Binding", logical_port="lrp", ip=ip, mac=mac, override_dynamic_mac=True
+            )
+            for ip, mac in wanted.pinned.items()
+        ]
     rows += [_port(key, port) for key, port in wanted.ports.items()]
     for switch, priority, action in wanted.acls:
         acls = SetRef(*OWNER.ref("Logical_Switch", switch), "acls")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quantix_api import VirtualMachine
+from quantix_api import VirtualMachine, identity
 from quantix_api.resources import (
     HOSTS,
     NETWORKS,
@@ -256,7 +256,7 @@ async def test_everything_goes_without_a_trace(here: World, database: OvnCentral
     assert database.nbctl("show") == ""
     groups = database.nbctl("--bare", "--columns=name", "list", "Port_Group").split()
     assert sorted(groups) == ["qx_base", "qx_egress", "qx_hosts", "qx_wire"]
-    for table in ("DHCP_Options", "DNS", "HA_Chassis_Group", "Address_Set", "NAT"):
+    for table in ("DHCP_Options", "DNS", "HA_Chassis_Group", "Address_Set", "NAT", "Static_MAC_Binding"):
         assert database.nbctl("list", table) == ""
 
 
@@ -274,16 +274,100 @@ async def test_subnets_that_overlap_are_not_joined_by_one_router(here: World) ->
 
 
 async def test_two_routers_get_different_addresses_outside_and_keep_them(here: World) -> None:
-    asked = here.live(ROUTERS, f"{SHARED}/default")["status"]["address"]
-    spec = {"networks": [], "external": {"network": "outside", "address": asked}}
-    here.add(ROUTERS, "second", spec)
+    first = here.live(ROUTERS, f"{SHARED}/default")["status"]["address"]
+    here.add(ROUTERS, "second", {"networks": [], "external": {"network": "outside"}})
     await here.settle()
     second = here.live(ROUTERS, f"{SHARED}/second")["status"]["address"]
-    assert second != asked
+    assert second != first
     here.restart()
     await here.settle()
-    assert here.live(ROUTERS, f"{SHARED}/default")["status"]["address"] == asked
+    assert here.live(ROUTERS, f"{SHARED}/default")["status"]["address"] == first
     assert here.live(ROUTERS, f"{SHARED}/second")["status"]["address"] == second
+
+
+async def test_a_router_that_asks_for_a_taken_address_waits_for_it(here: World) -> None:
+    asked = here.live(ROUTERS, f"{SHARED}/default")["status"]["address"]
+    second = f"{SHARED}/second"
+    here.add(ROUTERS, "second", {"networks": [], "external": {"network": "outside", "address": asked}})
+    await here.settle()
+    reason, text = here.ready(ROUTERS, second)
+    assert reason == "AddressInUse"
+    assert f"{asked} in network {SHARED}/outside belongs to router {SHARED}/default" in text
+    assert "spec.external.address" in text
+    assert "address" not in here.live(ROUTERS, second)["status"]
+    here.change(ROUTERS, f"{SHARED}/default", spec={"networks": [{"name": "default"}]})
+    here.ask_deletion(ROUTERS, f"{SHARED}/default")
+    await here.settle()
+    assert here.ready(ROUTERS, second)[0] == "Programmed"
+    assert here.live(ROUTERS, second)["status"]["address"] == asked
+
+
+async def test_a_router_goes_on_with_what_it_has_while_it_asks_for_the_impossible(
+    here: World, database: OvnCentral
+) -> None:
+    key = f"{SHARED}/default"
+    before = here.live(ROUTERS, key)["status"]["address"]
+    spec = {"networks": [{"name": "default"}], "external": {"network": "outside", "address": "10.99.0.9"}}
+    here.change(ROUTERS, key, spec=spec)
+    await here.settle()
+    assert here.ready(ROUTERS, key)[0] == "AddressOutsideSubnet"
+    assert here.live(ROUTERS, key)["status"]["address"] == before
+    assert before in database.nbctl("lr-nat-list", here.live(ROUTERS, key)["metadata"]["uid"])
+
+
+async def test_a_guest_asks_for_no_address_of_a_twin_on_the_same_wire(here: World) -> None:
+    twin = {"physical": {"name": "qx-local"}, "subnets": [{"cidr": "10.78.0.0/24", "gateway": "10.78.0.254"}]}
+    here.add(NETWORKS, "twin", twin, namespace="default")
+    await here.settle()
+    assert here.ready(NETWORKS, "default/twin")[0] == "Programmed"
+    routers = here.live(ROUTERS, f"{SHARED}/default")["status"]["address"]
+    for number, address in enumerate(("10.78.0.1", routers)):
+        key = guest(here, f"vm-{number}", network="twin", addresses=[address], securityGroups=[])
+        assert (await here.ensure(key)).reason == "AddressInUse"
+    pinned = identity.way_out_mac(here.northbound.cluster_uid)
+    key = guest(here, "vm-mac", network="twin", mac=pinned, securityGroups=[])
+    assert (await here.ensure(key)).reason == "MACInUse"
+    assert (await here.ensure(guest(here, "vm-plain", network="twin", securityGroups=[]))).ready
+
+
+async def test_of_subnets_that_overlap_on_a_wire_the_younger_waits_and_its_guests_say_why(
+    here: World,
+) -> None:
+    wide = {"physical": {"name": "qx-local"}, "subnets": [{"cidr": "10.78.0.0/16"}]}
+    here.add(NETWORKS, "wide", wide, namespace="default")
+    await here.settle()
+    reason, text = here.ready(NETWORKS, "default/wide")
+    assert reason == "SubnetOverlap"
+    assert "10.78.0.0/16 overlaps 10.78.0.0/24 of a network of another namespace" in text
+    assert here.ready(NETWORKS, f"{SHARED}/outside")[0] == "Programmed"
+    key = guest(here, "web-1", network="wide", securityGroups=[])
+    refused = await here.ensure(key)
+    assert (refused.ready, refused.reason) == (False, "SubnetOverlap")
+    here.change(NETWORKS, "default/wide", spec={**wide, "subnets": [{"cidr": "10.79.0.0/24"}]})
+    await here.settle()
+    assert here.ready(NETWORKS, "default/wide")[0] == "Programmed"
+    assert (await here.ensure(key)).ready
+    # What is in it already stays, and says nothing of it
+    here.change(NETWORKS, "default/wide", spec={**wide, "subnets": [{"cidr": "10.78.0.0/15"}]})
+    await here.settle()
+    assert here.ready(NETWORKS, "default/wide")[0] == "SubnetOverlap"
+    assert (await here.ensure(key)).ready
+
+
+async def test_a_network_that_overlaps_the_way_out_is_left_out_by_the_router(
+    here: World, database: OvnCentral
+) -> None:
+    here.add(NETWORKS, "inner", {"subnets": [{"cidr": "10.78.0.128/25"}]})
+    spec = {"networks": [{"name": "default"}, {"name": "inner"}], "external": {"network": "outside"}}
+    here.change(ROUTERS, f"{SHARED}/default", spec=spec)
+    await here.settle()
+    reason, text = here.ready(ROUTERS, f"{SHARED}/default")
+    assert reason == "SubnetOverlap"
+    assert f"10.78.0.128/25 overlaps 10.78.0.0/24 of {SHARED}/outside" in text
+    ports = database.nbctl("--bare", "--columns=networks", "list", "Logical_Router_Port")
+    assert "10.77.0.1/24" in ports
+    assert here.live(ROUTERS, f"{SHARED}/default")["status"]["address"] in ports
+    assert "10.78.0.129/25" not in ports
 
 
 async def test_a_network_has_one_gateway_and_the_elder_router_is_it(here: World) -> None:

@@ -141,7 +141,7 @@ class World:
             self.clock,
             ("9.9.9.9", "2620:fe::fe"),
         )
-        feed = LedgerFeed(self.cache, self.objects, self.ledger)
+        feed = LedgerFeed(self.cache, self.objects, self.ledger, self.northbound.cluster_uid)
         self.ports = NicPorts(api, self.objects, self.northbound, self.ledger, feed)
         self.cluster = ClusterController(self.context, Sweep(self.context, NetworkFigures(self.metrics)))
         self.networks = NetworkController(self.context)

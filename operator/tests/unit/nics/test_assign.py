@@ -9,7 +9,7 @@ import pytest
 
 from quantix_api import Network, identity
 from quantix_api.vm_devices import Nic
-from quantix_operator.network.view import NetworkView, make_view
+from quantix_operator.network.view import NetworkView, make_view, own_wire
 from quantix_operator.nics.assign import MAC_ATTEMPTS, Problem, assign_nic
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 
@@ -35,6 +35,7 @@ def given(
     ledger: Ledger, claimant: Claimant = ELDER, network: NetworkView | None = None, **parts: Any
 ) -> Assignment:
     """The assignment, recorded as the caller would."""
+    ledger.join(network or view())
     outcome = assign_nic(nic(**parts), "spec.nics[0]", claimant, network or view(), ledger)
     assert isinstance(outcome, Assignment), outcome
     ledger.hold(claimant, outcome)
@@ -44,6 +45,7 @@ def given(
 def refused(
     ledger: Ledger, claimant: Claimant = YOUNGER, network: NetworkView | None = None, **parts: Any
 ) -> Problem:
+    ledger.join(network or view())
     outcome = assign_nic(nic(**parts), "spec.nics[0]", claimant, network or view(), ledger)
     assert isinstance(outcome, Problem), outcome
     return outcome
@@ -65,7 +67,7 @@ def test_a_static_address_is_given_and_dropped_for_another() -> None:
     ledger = Ledger()
     assert given(ledger, addresses=["10.0.0.7"]).addresses == ("10.0.0.7",)
     assert given(ledger, addresses=["10.0.0.8"]).addresses == ("10.0.0.8",)
-    assert "10.0.0.7" not in ledger.addresses("net-1")
+    assert "10.0.0.7" not in ledger.addresses(own_wire("net-1"))
 
 
 def test_an_address_that_another_holds_is_refused_even_to_the_elder() -> None:
@@ -87,7 +89,7 @@ def test_another_network_means_another_address() -> None:
     given(ledger)
     moved = given(ledger, network=view("net-2", subnets=[{"cidr": "10.9.0.0/24"}]))
     assert moved.addresses[0].startswith("10.9.0.")
-    assert ledger.addresses("net-1") == {}
+    assert ledger.addresses(own_wire("net-1")) == {}
 
 
 def test_a_taken_mac_gives_the_next_attempt() -> None:

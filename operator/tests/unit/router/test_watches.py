@@ -6,7 +6,12 @@ from typing import Any
 
 from quantix_api.resources import NETWORKS, ROUTERS, SECURITY_GROUPS, VIRTUAL_MACHINES
 from quantix_operator.cache import Cache
-from quantix_operator.network.controller import networks_of_host, networks_of_router, networks_of_vm
+from quantix_operator.network.controller import (
+    networks_of_host,
+    networks_of_network,
+    networks_of_router,
+    networks_of_vm,
+)
 from quantix_operator.router.controller import routers_of_network, routers_with_a_way_out
 from quantix_operator.securitygroup.controller import deleted_groups, groups_of_namespace
 
@@ -43,6 +48,15 @@ def test_a_vm_concerns_the_networks_of_its_spec_and_of_its_status() -> None:
 
 def test_a_half_filled_vm_concerns_none() -> None:
     assert list(networks_of_vm(obj("vm"), cache())) == []
+
+
+def test_a_network_concerns_itself_and_all_on_its_wire() -> None:
+    made = cache()
+    for name, vlan in (("a", 7), ("b", 7), ("c", 8)):
+        made.put(NETWORKS, obj(name, spec={"physical": {"name": "p", "vlan": vlan}}))
+    on_wire = obj("a", spec={"physical": {"name": "p", "vlan": 7}})
+    assert list(networks_of_network(on_wire, made)) == ["default/a", "default/b"]
+    assert list(networks_of_network(obj("lan", spec={}), made)) == ["default/lan"]
 
 
 def test_a_network_concerns_its_routers() -> None:

@@ -1,0 +1,79 @@
+"""A real chassis for contract tests: ovn-controller between a switch and a central that other fixtures run.
+
+Used by pytest fixtures. Needs root. The process ends with the context.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from quantix_lab.open_vswitch import OpenVSwitch
+from quantix_lab.ovn_central import OvnCentral
+
+BRIDGE = "qx-int"
+_STOP_TIMEOUT_S = 5.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Chassis:
+    """A running ovn-controller and the switch that it programs."""
+
+    switch: OpenVSwitch
+
+    def flows(self, table: int, text: str, *, timeout_s: float = 15.0) -> list[str]:
+        """The OpenFlow flows of a table that hold `text`, as soon as there are any; [] after the timeout."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = [line.strip() for line in self._dump(table) if text in line]
+            if found:
+                return found
+            time.sleep(_POLL_S)
+        return []
+
+    def _dump(self, table: int) -> list[str]:
+        bridge = f"unix:{self.switch.directory}/{BRIDGE}.mgmt"
+        command = ("ovs-ofctl", "-O", "OpenFlow15", "--no-stats", "dump-flows", bridge, f"table={table}")
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+        return done.stdout.splitlines()
+
+
+@contextmanager
+def running_chassis(switch: OpenVSwitch, central: OvnCentral, system_id: str) -> Iterator[Chassis]:
+    """Run ovn-controller as the chassis `system_id`, with the wire `qx-local` on the bridge `qx-ex`."""
+    settings = {
+        "system-id": system_id,
+        "ovn-remote": central.southbound,
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": "127.0.0.1",
+        "ovn-bridge": BRIDGE,
+        "ovn-bridge-datapath-type": "netdev",
+        "ovn-bridge-mappings": "qx-local:qx-ex",
+    }
+    for bridge in (BRIDGE, "qx-ex"):
+        switch.vsctl("add-br", bridge, "--", "set", "Bridge", bridge, "datapath_type=netdev")
+    pairs = [f"external_ids:{key}={value}" for key, value in settings.items()]
+    switch.vsctl("set", "Open_vSwitch", ".", *pairs)
+    run = switch.directory
+    command = ["ip", "netns", "exec", switch.namespace, "ovn-controller", switch.database]
+    files = [f"--unixctl={run}/ovn-controller.ctl", f"--pidfile={run}/ovn-controller.pid"]
+    quiet = ["-vconsole:info", "-vfile:off", "-vsyslog:off"]
+    environment = {**os.environ, "OVN_RUNDIR": str(run), "OVS_RUNDIR": str(run)}
+    with (run / "ovn-controller.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, *files, *quiet], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield Chassis(switch)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

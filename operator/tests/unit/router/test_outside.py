@@ -1,0 +1,98 @@
+"""What a Router gets outside: the address that spec names or none, and one that it keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api import Network, Router
+from quantix_operator.network.view import NetworkView, make_view
+from quantix_operator.nics.assign import Problem
+from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
+from quantix_operator.router.claims import OUTSIDE_PATH, assign_outside
+
+CLUSTER = "11111111-1111-4111-8111-111111111111"
+GUEST = Claimant("2026-01-01", "uid-vm", "eth0", "VM default/web-1")
+
+
+def outside(name: str = "out", cidr: str = "10.78.0.0/24", **subnet: Any) -> NetworkView:
+    """A network on the way out of every host."""
+    manifest = {
+        "metadata": {"name": name, "namespace": "shared", "uid": f"uid-{name}"},
+        "spec": {"physical": {"name": "qx-local"}, "subnets": [{"cidr": cidr, **subnet}]},
+    }
+    return make_view(CLUSTER, Network.parse(manifest))
+
+
+def router(name: str = "r", address: str | None = None) -> Router:
+    external = {"network": "shared/out", **({"address": address} if address else {})}
+    metadata = {"name": name, "namespace": "default", "uid": f"uid-{name}"}
+    return Router.parse({"metadata": metadata, "spec": {"networks": [], "external": external}})
+
+
+def assigned(ledger: Ledger, subject: Router, network: NetworkView) -> tuple[tuple[str, ...], str]:
+    """The addresses, and the reason of the problem."""
+    ledger.join(network)
+    addresses, problem = assign_outside(subject, network, ledger)
+    return addresses, problem.reason if problem is not None else ""
+
+
+def test_without_a_word_an_address_is_chosen_and_kept() -> None:
+    ledger = Ledger()
+    first = assigned(ledger, router(), outside())
+    assert (len(first[0]), first[1]) == (1, "")
+    assert assigned(ledger, router(), outside()) == first
+    assert assigned(ledger, router("other"), outside())[0] != first[0]
+
+
+def test_an_address_that_is_free_is_had() -> None:
+    assert assigned(Ledger(), router(address="10.78.0.9"), outside()) == (("10.78.0.9",), "")
+
+
+def test_a_taken_address_gives_none_says_whose_it_is_and_is_had_once_it_is_free() -> None:
+    ledger = Ledger()
+    ledger.join(outside())
+    ledger.hold(GUEST, Assignment("uid-out", "02:00:00:00:00:01", ("10.78.0.9",)))
+    addresses, problem = assign_outside(router(address="10.78.0.9"), outside(), ledger)
+    assert addresses == ()
+    assert problem == Problem.of(
+        "AddressInUse", address="10.78.0.9", network="shared/out", user=GUEST.name, path=OUTSIDE_PATH
+    )
+    ledger.release(GUEST.uid)
+    assert assigned(ledger, router(address="10.78.0.9"), outside()) == (("10.78.0.9",), "")
+
+
+@pytest.mark.parametrize("address", ["10.79.0.9", "10.78.0.1", "10.78.0.0", "10.78.0.255", "fd00::9"])
+def test_an_address_that_is_no_routers_is_refused(address: str) -> None:
+    chosen, reason = assigned(Ledger(), router(address=address), outside())
+    assert reason == "AddressOutsideSubnet"
+    # A word about one family says nothing about the other
+    assert len(chosen) == (1 if ":" in address else 0)
+
+
+def test_what_is_in_force_goes_on_until_a_new_wish_can_be_met() -> None:
+    ledger = Ledger()
+    before, _ = assigned(ledger, router(), outside())
+    ledger.hold(GUEST, Assignment("uid-out", "02:00:00:00:00:01", ("10.78.0.9",)))
+    assert assigned(ledger, router(address="10.78.0.9"), outside()) == (before, "AddressInUse")
+
+
+def test_the_gateway_of_another_network_on_the_wire_is_in_use() -> None:
+    ledger = Ledger()
+    ledger.join(outside("twin", gateway="10.78.0.9"))
+    assert assigned(ledger, router(address="10.78.0.9"), outside()) == ((), "AddressInUse")
+
+
+def test_a_wire_without_a_free_address_says_so() -> None:
+    ledger = Ledger()
+    tiny = outside(cidr="10.78.0.0/30")
+    assert assigned(ledger, router(), tiny) == (("10.78.0.2",), "")
+    assert assigned(ledger, router("other"), tiny) == ((), "AddressesExhausted")
+
+
+def test_nobody_else_gets_the_mac_of_a_router() -> None:
+    ledger = Ledger()
+    assigned(ledger, router(), outside())
+    (mac,) = ledger.macs(outside().wire)
+    assert mac.startswith("06:")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
 from quantix_api.times import render_time
 from quantix_lab.guest_console import guest_console
-from quantix_lab.machine import INTERNET, Machine
+from quantix_lab.machine import INTERNET, UPLINK, Machine
 from quantix_lab.machine_view import EXAMPLE, SHARED, MachineView, Manifest, condition, ipv4, ipv6, small_vm
 from quantix_lab.waiting import wait_for
 
+PORT = 8088
+"""of the machine itself, where a test listens"""
 QUICK_START_S = 2.0
 QUIET_WRITES = 3
 """scheduler, operator and hostd: one write each (api.md, section 5)"""
@@ -86,6 +90,26 @@ def test_the_console_types_into_the_guest_which_reaches_the_outside(view: Machin
         assert f"inet {ipv4(web)}/24" in shown
         said = console.run(f"ping -c 3 -W 5 {INTERNET}", until="packet loss")
         assert " 0% packet loss" in said, said
+
+
+def test_a_guest_opens_no_port_of_the_machine_that_it_runs_on(view: MachineView, web: Manifest) -> None:
+    leg = view.get("host", "box")["status"]["hostLeg"]["addresses"][0]
+    subnet = view.get("network", "outside", SHARED)["spec"]["subnets"][0]
+    gateway = subnet.get("gateway") or str(next(ip_network(subnet["cidr"]).hosts()))
+    own = [address.partition("/")[0] for address in (UPLINK[0], gateway, leg)]
+    with view.machine.listening(PORT), guest_console(view.machine, "web-1") as console:
+        # The words of the answer are not in the line that asks for it, which comes back as an echo
+        knocks = f'for a in {" ".join(own)}; do nc -w 3 $a {PORT} </dev/null; echo "knock"ed $a $?; done'
+        said = console.run(f'{knocks}; echo "do"ne', until="done")
+        assert re.findall(r"knocked (\S+) (\d+)", said) == [(address, "1") for address in own]
+        with view.machine.serving(Path("/usr/share/ovn")):
+            said = console.run(f'nc -w 9 {INTERNET} 8000 </dev/null; echo "knock"ed $?', until="knocked")
+            assert "knocked 0" in said
+        said = console.run(f"ping -c 2 -W 5 {own[0]}", until="packet loss")
+        assert " 0% packet loss" in said, said
+        # Whoever is no guest gets in at the same door
+        assert view.machine.knocks(own[0], PORT)
+    view.wait_answer(ipv4(web))
 
 
 def test_what_no_group_opens_stays_closed(view: MachineView, web: Manifest) -> None:

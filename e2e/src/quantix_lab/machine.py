@@ -163,6 +163,29 @@ class Machine:
             server.wait(10)
             server.stdout.close()
 
+    @contextlib.contextmanager
+    def listening(self, port: int) -> Iterator[None]:
+        """A listener of the machine itself, on all its addresses."""
+        script = (
+            "import socket\n"
+            f"door = socket.create_server(('::', {port}), family=socket.AF_INET6, dualstack_ipv6=True)\n"
+            "print('listening', flush=True)\n"
+            "while True: door.accept()[0].close()\n"
+        )
+        server = self.start("python3", "-c", script)
+        assert server.stdout is not None
+        try:
+            assert server.stdout.readline() == "listening\n", "the listener of the machine did not start"
+            yield
+        finally:
+            server.kill()
+            server.communicate(timeout=10)
+
+    def knocks(self, address: str, port: int) -> bool:
+        """Whether a connection from the world comes about."""
+        script = f"import socket; socket.create_connection(({address!r}, {port}), timeout=3)"
+        return self.world("python3", "-c", script, check=False).returncode == 0
+
     def close(self) -> None:
         """End everything and remove it."""
         if self.layout.etc.exists():

@@ -45,7 +45,6 @@ def rows(central: OvnCentral, database: str = "nb") -> list[list[str]]:
 
 async def test_the_next_hop_of_the_way_out_is_pinned(here: World, database: OvnCentral) -> None:
     assert rows(database) == [[NEXT_HOP, PINNED, "true"]]
-    assert await here.northbound.converge("", []) == 0
 
 
 async def test_a_wire_of_the_site_is_believed(here: World, database: OvnCentral) -> None:

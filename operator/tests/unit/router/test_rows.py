@@ -1,0 +1,58 @@
+"""The rows of a Router's way out."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from quantix_api import Network
+from quantix_operator.network.view import make_view
+from quantix_operator.northbound.capabilities import Capabilities
+from quantix_operator.northbound.rows import DesiredRow, Owner, RowRef, is_row_of
+from quantix_operator.router.rows import OutsideLeg, RouterPlan, router_rows
+
+CLUSTER = "11111111-1111-4111-8111-111111111111"
+OWNER = Owner(CLUSTER, "33333333-3333-4333-8333-333333333333", "Router", "default/r")
+MAC = "0e:00:00:00:00:01"
+
+
+def pinned(next_hop_mac: str | None, *addresses: str) -> list[DesiredRow]:
+    """The pinned neighbours of a router with these addresses outside."""
+    subnets = [{"cidr": "10.78.0.0/24"}, {"cidr": "fd00:78::/64", "gateway": "fd00:78::fe"}]
+    spec = {"physical": {"name": "qx-local"}, "subnets": subnets}
+    network = Network.parse({"metadata": {"name": "out", "namespace": "shared", "uid": "u"}, "spec": spec})
+    leg = OutsideLeg(make_view(CLUSTER, network), addresses, True, ("h1",), next_hop_mac)
+    plan = RouterPlan(OWNER, (), leg, (), Capabilities())
+    return [row for row in router_rows(plan) if row.ref.table == "Static_MAC_Binding"]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "next_hops"),
+    [
+        (("10.78.0.9/24", "fd00:78::9/64"), ["10.78.0.1", "fd00:78::fe"]),
+        (("10.78.0.9/24",), ["10.78.0.1"]),
+    ],
+)
+def test_each_next_hop_is_pinned_on_the_routers_own_port(
+    addresses: tuple[str, ...], next_hops: list[str]
+) -> None:
+    rows = pinned(MAC, *addresses)
+    assert [row.columns["ip"] for row in rows] == next_hops
+    for row in rows:
+        assert (row.columns["mac"], row.columns["override_dynamic_mac"]) == (MAC, True)
+        assert "external_ids" not in row.columns
+
+
+def test_a_next_hop_whose_mac_nobody_knows_is_not_pinned() -> None:
+    assert pinned(None, "10.78.0.9/24") == []
+
+
+def test_such_a_row_is_known_by_its_uuid_alone() -> None:
+    (row,) = pinned(MAC, "10.78.0.9/24")
+    assert is_row_of(CLUSTER, OWNER.uid, row.ref, row.columns)
+    other: dict[str, Any] = {**row.columns, "ip": "10.78.0.2"}
+    assert not is_row_of(CLUSTER, OWNER.uid, row.ref, other)
+    assert not is_row_of(CLUSTER, "44444444-4444-4444-8444-444444444444", row.ref, row.columns)
+    assert not is_row_of(CLUSTER, OWNER.uid, RowRef(row.ref.table, uuid4()), row.columns)

@@ -72,7 +72,7 @@ class RouterController:
         except NorthboundUnreachable:
             return unreachable(live)
         except WaitingError:
-            return fact("Ready", "False", "Programming")
+            return legs.problem or fact("Ready", "False", "Programming")
         return legs.problem or fact("Ready", "True", "Programmed")
 
     def _status(self, legs: Legs, ready: Fact, live: Manifest) -> Manifest:

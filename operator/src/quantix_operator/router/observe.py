@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from quantix_api import Host, Network, Router, identity
 from quantix_api.facts import Fact, fact
 from quantix_operator.network.controller import NetworkContext, underlay_mtus
-from quantix_operator.network.overlap import is_younger, overlap_in_router
+from quantix_operator.network.overlap import is_younger, overlap_in_router, overlap_on_wire
 from quantix_operator.network.view import (
     LOCAL_PHYSICAL_NETWORK,
     NetworkView,
@@ -21,7 +21,7 @@ from quantix_operator.network.view import (
     make_view,
 )
 from quantix_operator.objects import age_order
-from quantix_operator.router.claims import assign_outside, hold_inside, router_owner
+from quantix_operator.router.claims import OUTSIDE, assign_outside, hold_inside, router_owner
 from quantix_operator.router.rows import InsideLeg, OutsideLeg, inside_key, order_gateways, port_mac
 
 GATEWAY_LABEL = "quantix.io/gateway"
@@ -41,12 +41,24 @@ def observe_legs(context: NetworkContext, router: Router) -> Legs:
     """The legs of a Router."""
     inside, problems = _inside(context, router)
     outside, problem = _outside(context, router)
+    _release_others(context, router, inside)
     if problem is not None:
         problems.append(problem)
     if outside is not None:
         inside, outside, overlaps = _apart(inside, outside)
         problems = [*overlaps, *problems]
     return Legs(tuple(inside), outside, next(iter(problems), None))
+
+
+def _release_others(context: NetworkContext, router: Router, inside: Iterable[InsideLeg]) -> None:
+    """Give back what spec no longer asks for, so that others can have it."""
+    # A leg with the gateway's own MAC has the gateway's address, which nobody else is given anyway
+    kept = {inside_key(leg.view.uid) for leg in inside if leg.mac != leg.view.gateway_mac}
+    if router.spec.external is not None:
+        kept.add(OUTSIDE)
+    for key in context.ledger.keys(router.metadata.uid):
+        if key not in kept:
+            context.ledger.release(router.metadata.uid, key)
 
 
 def _apart(
@@ -162,7 +174,7 @@ def _outside(context: NetworkContext, router: Router) -> tuple[OutsideLeg | None
         physical = network.spec.physical
         name = physical.name if physical is not None else view.key
         return leg, fact("Ready", "False", "NoGatewayHost", physical=name)
-    return leg, None
+    return leg, overlap_on_wire(view, context.ledger.others(view))
 
 
 def gateway_hosts(network: Network, hosts: Iterable[Host]) -> list[Host]:

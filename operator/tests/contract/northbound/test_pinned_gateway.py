@@ -43,6 +43,12 @@ def rows(central: OvnCentral, database: str = "nb") -> list[list[str]]:
     return [line.split(",") for line in text.splitlines()]
 
 
+def foreign_row(central: OvnCentral, port: str, ip: str) -> None:
+    """A row that somebody else made, by hand or by another program."""
+    columns = (f"logical_port={port}", f'ip="{ip}"', f'mac="{STOLEN}"')
+    central.nbctl("create", "Static_MAC_Binding", *columns)
+
+
 async def test_the_next_hop_of_the_way_out_is_pinned(here: World, database: OvnCentral) -> None:
     assert rows(database) == [[NEXT_HOP, PINNED, "true"]]
 
@@ -60,7 +66,7 @@ async def test_a_wire_of_the_site_is_believed(here: World, database: OvnCentral)
 async def test_what_somebody_changed_or_removed_is_put_right_and_foreign_rows_stay(
     here: World, database: OvnCentral
 ) -> None:
-    database.nbctl("static-mac-binding-add", "theirs", NEXT_HOP, STOLEN)
+    foreign_row(database, "theirs", NEXT_HOP)
     touched = asyncio.Event()
     told: list[tuple[str, str]] = []
     here.northbound.subscribe(lambda kind, name: (told.append((kind, name)), touched.set()))
@@ -85,7 +91,7 @@ async def test_what_somebody_changed_or_removed_is_put_right_and_foreign_rows_st
 async def test_a_row_that_another_cluster_made_is_not_ours(here: World, database: OvnCentral) -> None:
     port = database.nbctl("--bare", "--columns=logical_port", "list", "Static_MAC_Binding").strip()
     before = await here.northbound.count()
-    database.nbctl("static-mac-binding-add", port, "10.78.0.99", STOLEN)
+    foreign_row(database, port, "10.78.0.99")
     await here.settle()
     assert [NEXT_HOP, PINNED, "true"] in rows(database)
     assert ["10.78.0.99", STOLEN, "false"] in rows(database)

@@ -296,7 +296,6 @@ async def test_a_router_that_asks_for_a_taken_address_waits_for_it(here: World) 
     assert "spec.external.address" in text
     assert "address" not in here.live(ROUTERS, second)["status"]
     here.change(ROUTERS, f"{SHARED}/default", spec={"networks": [{"name": "default"}]})
-    here.ask_deletion(ROUTERS, f"{SHARED}/default")
     await here.settle()
     assert here.ready(ROUTERS, second)[0] == "Programmed"
     assert here.live(ROUTERS, second)["status"]["address"] == asked
@@ -343,6 +342,9 @@ async def test_of_subnets_that_overlap_on_a_wire_the_younger_waits_and_its_guest
     key = guest(here, "web-1", network="wide", securityGroups=[])
     refused = await here.ensure(key)
     assert (refused.ready, refused.reason) == (False, "SubnetOverlap")
+    here.add(ROUTERS, "r", {"networks": [], "external": {"network": "wide"}}, namespace="default")
+    await here.settle()
+    assert here.ready(ROUTERS, "default/r")[0] == "SubnetOverlap"
     here.change(NETWORKS, "default/wide", spec={**wide, "subnets": [{"cidr": "10.79.0.0/24"}]})
     await here.settle()
     assert here.ready(NETWORKS, "default/wide")[0] == "Programmed"

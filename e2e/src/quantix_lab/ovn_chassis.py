@@ -61,12 +61,11 @@ def running_chassis(switch: OpenVSwitch, central: OvnCentral, system_id: str) ->
     switch.vsctl("set", "Open_vSwitch", ".", *pairs)
     run = switch.directory
     command = ["ip", "netns", "exec", switch.namespace, "ovn-controller", switch.database]
-    files = [f"--unixctl={run}/ovn-controller.ctl", f"--pidfile={run}/ovn-controller.pid"]
-    quiet = ["-vconsole:info", "-vfile:off", "-vsyslog:off"]
+    options = [f"--pidfile={run}/ovn-controller.pid", "-vconsole:info", "-vfile:off", "-vsyslog:off"]
     environment = {**os.environ, "OVN_RUNDIR": str(run), "OVS_RUNDIR": str(run)}
     with (run / "ovn-controller.log").open("ab") as log:
         process = subprocess.Popen(
-            [*command, *files, *quiet], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [*command, *options], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
         yield Chassis(switch)

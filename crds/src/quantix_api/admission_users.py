@@ -193,8 +193,6 @@ MARKS = Policy(
     ),
 )
 
-USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED, PHYSICAL, MARKS)
-
 WITH_FINALIZER = (
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -206,25 +204,45 @@ WITH_FINALIZER = (
     VIRTUAL_MACHINE_MIGRATIONS,
 )
 """Kinds that carry the finalizer from their creation on."""
+_FINALIZED = tuple(resource.plural for resource in WITH_FINALIZER)
+
+CLEANUP = Policy(
+    name="quantix-cleanup",
+    matches=(Match(("UPDATE",), _FINALIZED),),
+    only_if=(
+        ("not-the-operator", f"!({IS_OPERATOR})"),
+        ("on-its-way-out", "has(object.metadata.deletionTimestamp)"),
+    ),
+    checks=(
+        Check(
+            f"!('{FINALIZER}' in oldObject.metadata.?finalizers.orValue([])) "
+            f"|| '{FINALIZER}' in object.metadata.?finalizers.orValue([])",
+            message_cel=message_expression("CleanupPending", kind=_KIND, name=_NAME),
+        ),
+    ),
+)
+
+USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED, PHYSICAL, MARKS, CLEANUP)
 
 
 def finalizer_policy() -> tuple[Manifest, Manifest]:
-    """Adds the finalizer at creation: no write of ours, no field owner, no drift for GitOps.
+    """Adds the finalizer at creation: no write of ours, no field owner, no drift for GitOps. Who replaces an
+    object with a manifest that has none keeps it, too.
 
     Servers before Kubernetes 1.36 have no such policy; there the operator adds the finalizer.
     """
     value = f"'{FINALIZER}'"
     append = f"[JSONPatch{{op: 'add', path: '/metadata/finalizers/-', value: {value}}}]"
     begin = f"[JSONPatch{{op: 'add', path: '/metadata/finalizers', value: [{value}]}}]"
-    resources = tuple(resource.plural for resource in WITH_FINALIZER)
     return mutating(
         "quantix-finalizer",
         {
             "failurePolicy": "Ignore",
             "reinvocationPolicy": "Never",
-            "matchConstraints": {"resourceRules": [Match(("CREATE",), resources).manifest()]},
+            "matchConstraints": {"resourceRules": [Match(("CREATE", "UPDATE"), _FINALIZED).manifest()]},
             "matchConditions": [
-                {"name": "missing", "expression": f"!({value} in object.metadata.?finalizers.orValue([]))"}
+                {"name": "missing", "expression": f"!({value} in object.metadata.?finalizers.orValue([]))"},
+                {"name": "stays", "expression": "!has(object.metadata.deletionTimestamp)"},
             ],
             "mutations": [
                 {

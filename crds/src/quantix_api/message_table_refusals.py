@@ -44,6 +44,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "set spec.deletionProtection to false first",
     ),
     Template(
+        "CleanupPending",
+        "refusal",
+        "{kind} {name} is being deleted; finalizer quantix.io/cleanup keeps it until nothing of it is left.",
+        "wait for it; kubectl describe says what it waits for",
+    ),
+    Template(
         "NameTaken",
         "refusal",
         "A VM {name} exists here since {age}.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quantix_api.resources import FINALIZER
 from quantix_lab.api_as import ApiAs, User
 from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, make_namespace, manifest
 
@@ -103,6 +104,23 @@ def test_the_collector_may_change_what_is_marked(api: ApiAs, namespace: str) -> 
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert api.call("GET", volume).body["metadata"]["labels"] == {LABEL: uid}
+
+
+def test_what_is_being_deleted_is_let_go_by_the_operator_alone(api: ApiAs, namespace: str) -> None:
+    tina = User(f"tina-{namespace}")
+    bind(api, namespace, "quantix-edit", tina, "update")
+    vm = make(api, "VirtualMachine", namespace, "web-1", SIZED)
+    let_go = {"metadata": {"finalizers": None}}
+    assert api.merge(vm, let_go, user=tina).body["metadata"]["finalizers"] == [FINALIZER]
+    assert api.call("DELETE", vm, user=tina).code == 200
+    for user in (tina, None):
+        refused = api.merge(vm, let_go, user=user)
+        assert refused.code == 403
+        assert "VirtualMachine web-1 is being deleted" in refused.message
+    labelled = api.merge(vm, {"metadata": {"labels": {"app": "web"}}}, user=tina)
+    assert labelled.code == 200, labelled.message
+    assert api.merge(vm, let_go, user=OPERATOR).code == 200
+    assert api.call("GET", vm).code == 404
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,20 @@ _ONE_OF_EACH = (
     "&& self.subnets.filter(s, isCIDR(s.cidr) && cidr(s.cidr).ip().family() == 6).size() <= 1)"
 )
 DEFAULT_LEASE_SECONDS = 3600
+# RFC 6890: this host, loopback, link-local, multicast and reserved. hostd reaches guests at their addresses
+_OF_NO_GUEST = {
+    4: ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"),
+    6: ("::/8", "fe80::/10", "ff00::/8"),
+}
+
+
+def _apart_from(family: int) -> str:
+    """CEL: whether self.cidr, of this family, shares no address with those that no guest can have."""
+    overlaps = (
+        f"cidr('{other}').containsCIDR(self.cidr) || cidr(self.cidr).containsCIDR('{other}')"
+        for other in _OF_NO_GUEST[family]
+    )
+    return f"cidr(self.cidr).ip().family() != {family} || !({' || '.join(overlaps)})"
 
 
 class Route(ApiModel):
@@ -60,6 +74,11 @@ class Subnet(ApiModel):
             "!isCIDR(self.cidr) || !has(self.gateway) || !isIP(self.gateway) "
             "|| cidr(self.cidr).containsIP(self.gateway)",
             "gateway must be an address in cidr",
+        ),
+        Rule(
+            f"!isCIDR(self.cidr) || (({_apart_from(4)}) && ({_apart_from(6)}))",
+            "cidr holds loopback, link-local, multicast or reserved addresses, which no guest can have; "
+            "choose another, such as 10.0.0.0/24",
         ),
     )
 

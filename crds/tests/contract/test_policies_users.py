@@ -157,7 +157,7 @@ def test_a_power_operator_starts_and_stops_and_changes_nothing_else(api: ApiAs, 
         {"spec": {"boot": None}},
         {"metadata": {"labels": {"x": "y"}}},
         {"metadata": {"annotations": {"x": "y"}}},
-        {"metadata": {"finalizers": None}},
+        {"metadata": {"finalizers": ["example.com/mine"]}},
     ):
         refused = api.merge(path, patch, user=paula)
         assert refused.code == 403

@@ -135,6 +135,7 @@ class VmWorld:
             layout=self.layout,
             facts=lambda: self.facts,
             clock=self.now_s,
+            leg="lo",
         )
         return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)
 

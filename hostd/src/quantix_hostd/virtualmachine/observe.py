@@ -83,17 +83,17 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
     if seen.live is None:
         return replace(seen, wanted=wanted, waiting=waiting)
     problems = await tools.ports.problems(seen.ports)
-    answers = await _guest_answers(seen.vm)
+    answers = await _guest_answers(seen.vm, tools.leg)
     return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems, guest_answers=answers)
 
 
-async def _guest_answers(vm: VirtualMachine) -> bool:
+async def _guest_answers(vm: VirtualMachine, leg: str) -> bool:
     """Whether the guest answers on the TCP port that spec.readiness names; True where it names none."""
     port = vm.spec.readiness.tcp_port if vm.spec.readiness else None
     if port is None:
         return True
     addresses = [address for nic in vm.status.nics for address in nic.addresses]
-    return bool(addresses) and await answers_on_tcp(addresses[0], port)
+    return bool(addresses) and await answers_on_tcp(addresses[0], port, leg)
 
 
 def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixError | None]:

@@ -16,6 +16,7 @@ from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.ovs_ports import GuestPorts
 from quantix_hostd.clients.process import Processes
+from quantix_hostd.host.network.model import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
@@ -51,7 +52,9 @@ class Events(Protocol):
 
 @dataclass(frozen=True)
 class VmTools:
-    """`facts` is asked at every look, since a probe may change them; `clock` gives seconds since 1970."""
+    """`facts` is asked at every look, since a probe may change them; `clock` gives seconds since 1970.
+    `leg` is the device by which this host reaches guests.
+    """
 
     api: ApiClient
     objects: Objects
@@ -68,3 +71,4 @@ class VmTools:
     layout: Layout
     facts: Callable[[], HostFacts]
     clock: Callable[[], float] = time.time
+    leg: str = HOST_LEG

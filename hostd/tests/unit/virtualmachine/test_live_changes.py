@@ -7,6 +7,8 @@ from pathlib import Path
 
 from quantix_api.resources import VOLUMES
 from quantix_hostd.clients.ovs_ports import PortProblem
+from quantix_hostd.clients.tcp_probe import answers_on_tcp
+from quantix_hostd.host.network.model import HOST_LEG
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import VmHandle
@@ -63,6 +65,8 @@ async def test_ready_waits_for_the_port_that_readiness_names(
     running.change("spec", "readiness", value={"tcpPort": port})
     await running.reconcile()
     assert running.condition("Ready")["reason"] == "Running"
+    # what only the host itself reaches is no guest
+    assert not await answers_on_tcp("127.0.0.1", port, HOST_LEG)
     server.close()
     await server.wait_closed()
     running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)

@@ -100,7 +100,7 @@ def test_a_guest_opens_no_port_of_the_machine_that_it_runs_on(view: MachineView,
     with view.machine.listening(PORT), guest_console(view.machine, "web-1") as console:
         # The words of the answer are not in the line that asks for it, which comes back as an echo
         knocks = f'for a in {" ".join(own)}; do nc -w 3 $a {PORT} </dev/null; echo "knock"ed $a $?; done'
-        said = console.run(f'{knocks}; echo "do"ne', until="done")
+        said = console.run(f'{knocks}; echo "end"ed', until="ended")
         assert re.findall(r"knocked (\S+) (\d+)", said) == [(address, "1") for address in own]
         with view.machine.serving(Path("/usr/share/ovn")):
             said = console.run(f'nc -w 9 {INTERNET} 8000 </dev/null; echo "knock"ed $?', until="knocked")

@@ -384,7 +384,7 @@ async def test_a_network_has_one_gateway_and_the_elder_router_is_it(here: World)
     assert here.ready(ROUTERS, f"{SHARED}/second")[0] == "Programmed"
     taken = await here.ensure(guest(here, "web-1", addresses=["10.77.0.9"], securityGroups=[]))
     assert taken.reason == "AddressInUse"
-    assert "router quantix-shared/second" in taken.message
+    assert "belongs to a router of another namespace" in taken.message
 
 
 async def test_without_a_host_there_is_no_way_out(database: OvnCentral) -> None:

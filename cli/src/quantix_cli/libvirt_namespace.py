@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quantix_api.layout import Layout
-from quantix_cli import libvirt_config
+from quantix_cli import directories, libvirt_config
 
 CLONE_NEWNS = 0x00020000
 MS_NOSUID = 0x2
@@ -69,6 +69,7 @@ def _write_if_changed(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         partial.write_text(text)
+        partial.chmod(0o640)
         partial.rename(path)
 
 
@@ -101,10 +102,9 @@ def _raise_limit(kind: int, wanted: int) -> int:
 
 def prepare(layout: Layout) -> None:
     """Make the directories and write the configuration. Safe to call again; changes only what differs."""
-    for ours in binds(layout).values():
-        ours.mkdir(parents=True, exist_ok=True)
-    # the packages make it and libvirtd does not; virtlogd needs it
-    (layout.log / "libvirt/qemu").mkdir(exist_ok=True)
+    # the packages make the last one and libvirtd does not; virtlogd needs it
+    ours = (*binds(layout).values(), layout.log / "libvirt/qemu")
+    directories.ensure(directories.with_parents(layout, *ours))
     configuration = layout.etc / "libvirt"
     facts = libvirt_config.HostFacts(
         host_uuid=_host_uuid(configuration / "host-uuid"),
@@ -128,7 +128,7 @@ def _give_kvm_to_qemu(scratch: Path) -> None:
     """
     if not KVM_DEVICE.exists():
         return
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(mode=0o750, exist_ok=True)
     # a file system of its own: /run is usually mounted "nodev"
     mount("quantix-dev", scratch, "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755")
     node = scratch / "kvm"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from quantix_api.layout import Layout
+from quantix_cli.directories import with_parents
 from quantix_cli.supervision import orphans
 from quantix_cli.supervision.service import Service
 from quantix_cli.supervision.supervisord import Supervisord
@@ -36,7 +37,7 @@ def supervisor(layout: Layout) -> Supervisord:
 
 def table(layout: Layout) -> list[Service]:
     return [
-        Service("first", "", SLEEPER, directories=(layout.data / "made",)),
+        Service("first", "", SLEEPER, directories=with_parents(layout, layout.data / "made")),
         Service("second", "", SLEEPER, after=("first",)),
     ]
 
@@ -49,6 +50,19 @@ def test_services_run_once_and_a_second_time_changes_nothing(supervisor: Supervi
     assert supervisor.ensure(services) == []
     assert {name: running.pid for name, running in supervisor.observe(services).items()} == pids
     assert (layout.data / "made").is_dir()
+
+
+def test_its_logs_and_configuration_are_closed_to_other_users(
+    supervisor: Supervisord, layout: Layout
+) -> None:
+    supervisor.ensure(table(layout))
+    logs = [layout.log / "supervisord.log", layout.log / "first.log", layout.log / "second.log"]
+    configuration = [path for path in (layout.etc / "supervisor").rglob("*.conf") if path.is_file()]
+    eventually(lambda: all(path.exists() for path in logs), "the logs are there")
+    assert {path: path.stat().st_mode & 0o777 for path in (*logs, *configuration)} == dict.fromkeys(
+        (*logs, *configuration), 0o640
+    )
+    assert layout.log.stat().st_mode & 0o777 == 0o750
 
 
 def test_only_what_changed_is_restarted(supervisor: Supervisord, layout: Layout) -> None:

@@ -86,3 +86,21 @@ def test_systemd_is_used_where_it_runs_and_only_for_the_machine_itself(tmp_path:
     assert isinstance(supervisor_of(Layout(Path("/")), python, tmp_path), Systemd)
     assert isinstance(supervisor_of(Layout(Path("/")), python, absent), Supervisord)
     assert isinstance(supervisor_of(Layout(tmp_path), python, tmp_path), Supervisord)
+
+
+def test_what_services_write_is_closed_to_others_but_for_what_qemu_passes_through() -> None:
+    open_ones = {service.name for service in services(MACHINE) if service.umask & 0o007 != 0o007}
+    assert open_ones == {"libvirtd"}
+    assert "UMask=0027" in render_unit(by_name(MACHINE)["hostd"])
+    assert "umask = 027" in render_program(by_name(MACHINE)["hostd"], MACHINE.layout)
+    assert "umask = 027" in render_main(MACHINE.layout)
+
+
+def test_a_unit_makes_its_directories_with_their_modes_outermost_first() -> None:
+    made = [line for line in render_unit(by_name(MACHINE)["ovs-db"]).splitlines() if "ExecStartPre" in line]
+    assert made == [
+        "ExecStartPre=/usr/bin/install -d -m 0711 /run/quantix",
+        "ExecStartPre=/usr/bin/install -d -m 0750 /run/quantix/openvswitch",
+        "ExecStartPre=/usr/bin/install -d -m 0711 /var/lib/quantix",
+        "ExecStartPre=/usr/bin/install -d -m 0750 /var/lib/quantix/openvswitch",
+    ]

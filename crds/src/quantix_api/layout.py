@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# A directory through which QEMU's user, or a program of any user, reaches one path below; nobody lists it
+PASSAGE = 0o711
+# What other users have no business in
+CLOSED = 0o750
+
 # sockaddr_un holds 108 bytes with the final NUL; the longest socket below the root takes 78 of them
 MAX_ROOT_LENGTH = 28
 
@@ -91,6 +96,16 @@ class Layout:
     def local_pool(self) -> Path:
         """The directory of the pool `local`."""
         return self.data / "pools/local"
+
+    def mode_of(self, directory: Path) -> int:
+        """The mode of a directory of ours, whatever the umask of who makes it."""
+        if directory == self.cache:
+            # qx, kubectl and the control plane's binary: programs for everybody
+            return 0o755
+        libvirt = {above / "libvirt" for above in (self.run, self.data, self.cache)}
+        pools = {self.local_pool.parent, self.local_pool}
+        passages = {self.etc, self.data, self.run, self.run / "vm", *pools, *libvirt}
+        return PASSAGE if directory in passages else CLOSED
 
     def vm_run(self, vm_uid: str) -> Path:
         """Sockets and the cloud-init seed of one VM."""

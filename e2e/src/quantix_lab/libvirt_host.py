@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from quantix_api.layout import Layout
+from quantix_hostd.clients.qemu_account import QemuAccount
 
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0
@@ -39,6 +40,11 @@ class LibvirtHost:
     @property
     def uri(self) -> str:
         return f"qemu+unix:///system?socket={self.layout.libvirt_socket}"
+
+    @property
+    def qemu(self) -> QemuAccount:
+        """Who guests run as here."""
+        return QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")
 
     def start(self) -> LibvirtHost:
         for name in _SOCKETS:

@@ -30,11 +30,12 @@ from quantix_client import ApiClient
 from quantix_hostd.claims import Claim, VolumePlace, new_claim
 from quantix_hostd.clients import command
 from quantix_hostd.clients.claim_store import LocalClaimStore
+from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.process import Processes
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
-from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
+from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
@@ -82,7 +83,7 @@ class VmWorld:
     layout: Layout
     hypervisor: Hypervisor
     processes: Processes
-    owner: QemuUser = field(default_factory=QemuUser)
+    owner: FileOwner = field(default_factory=FileOwner.current)
     skipped_s: float = 0.0
     synced: bool = True
 

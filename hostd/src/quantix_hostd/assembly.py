@@ -27,7 +27,6 @@ from quantix_client.events import EventRecorder
 from quantix_hostd.api.server import bind
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
-from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.hypervisor import DomainEvent
 from quantix_hostd.clients.kvm import Accelerator, KvmClient, KvmVerdict
@@ -38,6 +37,7 @@ from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.cloudinit.seed import SeedMaker
 from quantix_hostd.dispatch import HANG_S, Dispatcher
@@ -51,7 +51,7 @@ from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
-from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
+from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
@@ -83,9 +83,10 @@ class Hostd:
         self.firmware = installed_firmware()
         self.cluster_uid = ""
         self.cpu_model = _EMULATED_CPU
-        self.owner = FileOwner.of_qemu(settings.qemu_user)
+        self.qemu = QemuAccount.look_up(settings.qemu_user, settings.qemu_group)
+        self.directories = VmDirectories(settings.layout, self.qemu.sockets)
         self.ovs = OvsClient(settings.ovs_db)
-        self.qemu_img = QemuImg(settings.qemu_user)
+        self.qemu_img = QemuImg(self.qemu)
         self.claims = LocalClaimStore()
         self.consoles = ConsoleHub()
         self.events = EventRecorder(api, settings.name, clock=clock)
@@ -96,7 +97,7 @@ class Hostd:
         self.watches = Watches(api, settings.name, self.dispatcher.on_change)
         stores = self.watches.stores
         self.pools = HostPools(
-            stores[STORAGE_POOLS], stores[HOSTS], settings.name, settings.layout, self.owner
+            stores[STORAGE_POOLS], stores[HOSTS], settings.name, settings.layout, self.qemu.files
         )
         self.pulse = Pulse(
             self.libvirt.domains,
@@ -134,7 +135,9 @@ class Hostd:
             group.create_task(self.pulse.run(), name="pulse")
             group.create_task(self.events.run(), name="events")
             await self.watches.wait_synced()
-            await self._sweep_drafts()
+            if corrected := await asyncio.to_thread(self.directories.correct):
+                log.info("owners and modes of guests' directories corrected", count=corrected)
+            await self.pools.tidy()
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(), name="queues")
             group.create_task(self._resync_guests(), name="resync")
@@ -205,10 +208,10 @@ class Hostd:
             processes=ProcessTable(),
             claims=self.claims,
             ports=OvsGuestPorts(self.settings.ovs_db),
-            seeds=SeedMaker(self.api, layout, self.owner),
+            seeds=SeedMaker(self.api, layout, self.qemu.files),
             disks=self.disks,
             records=RecordStore(layout),
-            directories=VmDirectories(layout, QemuUser.named(self.settings.qemu_user)),
+            directories=self.directories,
             consoles=self.consoles,
             events=self.events,
             layout=layout,
@@ -259,14 +262,6 @@ class Hostd:
         if not uid:
             raise TransientError("ClusterUnnamed", "The cluster has no UID yet: its operator makes it")
         return uid
-
-    async def _sweep_drafts(self) -> None:
-        """What an earlier process left half-made is nobody's now."""
-        for pool in self.pools.reached():
-            if not await self.pools.problem(pool):
-                swept = await asyncio.to_thread(self.pools.directory(pool).sweep_drafts)
-                if swept:
-                    log.info("half-made things removed", pool=pool.metadata.name, count=swept)
 
     async def _resync_guests(self) -> None:
         """After each connection to libvirt: look at every VM, and report the host."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from quantix_api import Host, StoragePool
 from quantix_api.errors import PermanentError, QuantixError, WaitingError
 from quantix_api.layout import Layout
@@ -19,6 +21,8 @@ from quantix_hostd.clients.pool_dir import PoolDir
 
 _HOST_LABEL = "quantix.io/host"
 _RETRY_S = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,19 @@ class HostPools:
         except QuantixError as error:
             return str(error)
         return ""
+
+    async def tidy(self) -> None:
+        """At hostd's start: what an earlier process left half-made is nobody's now, and what an older version
+        made gets the owner that it should have.
+        """
+        for pool in self.reached():
+            if await self.problem(pool):
+                continue
+            directory = self.directory(pool)
+            if swept := await asyncio.to_thread(directory.sweep_drafts):
+                log.info("half-made things removed", pool=pool.metadata.name, count=swept)
+            if corrected := await asyncio.to_thread(directory.correct_owners):
+                log.info("owners corrected", pool=pool.metadata.name, count=corrected)
 
     def _find(self, name: str | None) -> StoragePool:
         if name is not None:

@@ -31,6 +31,7 @@ class Settings:
     listen_port: int
     libvirt_uri: str
     qemu_user: str
+    qemu_group: str
     json_logs: bool
 
 
@@ -50,6 +51,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--listen", type=_address, default=("127.0.0.1", 9443), help="where to serve its API")
     parser.add_argument("--libvirt", help="libvirt's URI (our own libvirtd below the root)")
     parser.add_argument("--qemu-user", default="libvirt-qemu", help="the user that QEMU runs as")
+    parser.add_argument("--qemu-group", default="libvirt-qemu", help="the group of files that QEMU uses")
     parser.add_argument("--log-format", choices=("json", "console"), help="default: console on a terminal")
     given = parser.parse_args(arguments)
     layout = Layout(given.root.absolute())
@@ -62,6 +64,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         listen_port=given.listen[1],
         libvirt_uri=given.libvirt or f"qemu+unix:///system?socket={layout.libvirt_socket}",
         qemu_user=given.qemu_user,
+        qemu_group=given.qemu_group,
         json_logs=given.log_format == "json" if given.log_format else not sys.stdout.isatty(),
     )
 

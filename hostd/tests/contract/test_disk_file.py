@@ -4,7 +4,9 @@ systems.
 
 from __future__ import annotations
 
+import grp
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,8 @@ import pytest
 from quantix_api.errors import InvariantError, TransientError
 from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
-from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.volume.disk_file import (
     Base,
@@ -28,12 +30,13 @@ from quantix_hostd.volume.disk_file import (
 )
 
 _MIB = 1 << 20
+_QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")
 _BASE = Base("1111", "qcow2", 64 * _MIB)
 _MARK = "write -P 7 0 1M"
 
 
 def pool_at(path: Path) -> PoolDir:
-    made = PoolDir("local", path, FileOwner.of_qemu("libvirt-qemu"), "h1")
+    made = PoolDir("local", path, _QEMU.files, "h1")
     made.prepare(create=True)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", made.image("1111"), "64M"], check=True)
     subprocess.run(
@@ -62,6 +65,51 @@ def xfs_pool(tmp_path: Path) -> Iterator[PoolDir]:
 @pytest.fixture
 def maker() -> DiskFileMaker:
     return DiskFileMaker(QemuImg(None), LocalClaimStore(), "cluster-1")
+
+
+async def test_volumes_of_an_older_version_get_qemus_group_and_once(
+    pool: PoolDir, maker: DiskFileMaker
+) -> None:
+    await maker.make(pool, Recipe("v1", 64 * _MIB, _BASE))
+    kvm = grp.getgrnam("kvm").gr_gid
+    older = [pool.volume("v1"), pool.volume_data("v1"), pool.image("1111")]
+    for path in older:
+        os.chown(path, 0, kvm)
+    elsewhere = pool.path.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "data").write_text("")
+    (pool.volumes / "link").symlink_to(elsewhere)
+    claim_mode = (pool.volume("v1") / "claim").stat().st_mode
+
+    assert pool.correct_owners() == 3
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in older} == {(0, _QEMU.gid)}
+    assert pool.volume_data("v1").stat().st_mode & 0o777 == 0o660
+    assert (pool.volume("v1") / "claim").stat().st_mode == claim_mode
+    assert {path.stat().st_gid for path in (elsewhere, elsewhere / "data")} == {0}
+    assert pool.correct_owners() == 0
+
+
+async def test_qemu_reaches_its_disk_and_image_and_others_do_not(
+    tmp_path: Path, maker: DiskFileMaker
+) -> None:
+    former = os.umask(0o077)
+    try:
+        pool = pool_at(tmp_path / "data/pools/local")
+        pool.correct_owners()
+        await maker.make(pool, Recipe("v1", 64 * _MIB, _BASE))
+    finally:
+        os.umask(former)
+    pool.image("1111").chmod(0o440)
+    as_qemu = [f"--reuid={_QEMU.uid}", f"--regid={_QEMU.gid}", "--clear-groups"]
+    as_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+    opened = ["qemu-io", "-f", "qcow2", "-c", "read 0 1M", "volumes/v1/data"]
+    for user, works in ((as_qemu, True), (as_nobody, False)):
+        done = run_in(pool.path, "setpriv", *user, *opened)
+        assert ("read 1048576/1048576" in done.stdout) is works, done
+
+
+def run_in(directory: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
 
 
 def qemu_info(path: Path) -> dict[str, object]:

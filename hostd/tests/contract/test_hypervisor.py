@@ -29,7 +29,7 @@ from quantix_hostd.domainxml.metadata import metadata_of, render_metadata
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec, DomainUuid
 from quantix_hostd.domainxml.view import differences, view
-from quantix_hostd.virtualmachine.directories import QemuUser, VmDirectories
+from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_lab.domain_samples import samples
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.libvirt_host import LibvirtHost
@@ -93,7 +93,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     running = asyncio.create_task(client.run())
     await connected(client)
     spec = fresh(samples(host.layout.root)["diskless"], host.layout.root)
-    VmDirectories(host.layout, QemuUser.named("libvirt-qemu")).prepare(spec.identity.vm_uid)
+    VmDirectories(host.layout, host.qemu.sockets).prepare(spec.identity.vm_uid)
     bench = Bench(client, spec, events, host)
     yield bench
     await connected(client)
@@ -229,7 +229,7 @@ async def test_a_libvirtd_that_is_killed_loses_no_guest_and_is_found_again(libvi
     running = asyncio.create_task(client.run())
     await connected(client)
     spec = fresh(samples(libvirt_host.layout.root)["diskless"], libvirt_host.layout.root)
-    VmDirectories(libvirt_host.layout, QemuUser.named("libvirt-qemu")).prepare(spec.identity.vm_uid)
+    VmDirectories(libvirt_host.layout, libvirt_host.qemu.sockets).prepare(spec.identity.vm_uid)
     await client.define(render_domain(spec))
     await client.create_paused(spec.domain_name)
     pids = libvirt_host.qemu_pids(spec.domain_name)
@@ -250,7 +250,7 @@ async def test_a_libvirtd_that_is_killed_loses_no_guest_and_is_found_again(libvi
 async def test_rendered_inactive_and_live_mean_the_same(name: str, libvirt_host: LibvirtHost) -> None:
     root = libvirt_host.layout.root
     spec = fresh(samples(root)[name], root)
-    VmDirectories(libvirt_host.layout, QemuUser.named("libvirt-qemu")).prepare(spec.identity.vm_uid)
+    VmDirectories(libvirt_host.layout, libvirt_host.qemu.sockets).prepare(spec.identity.vm_uid)
     disks = []
     for disk in spec.disks:
         path = root / f"{spec.identity.vm_uid}-{disk.name}"

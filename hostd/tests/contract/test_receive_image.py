@@ -15,14 +15,14 @@ import pytest
 from aiohttp import web
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
-from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.image.receive import Expectation, Received, receive_image
 
-_QEMU_USER = "libvirt-qemu"
+_QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")
 _MIB = 1 << 20
 
 
@@ -54,7 +54,7 @@ async def site() -> AsyncIterator[Site]:
 
 @pytest.fixture
 def pool(tmp_path: Path) -> PoolDir:
-    made = PoolDir("local", tmp_path / "pool", FileOwner.of_qemu(_QEMU_USER), "h1")
+    made = PoolDir("local", tmp_path / "pool", _QEMU.files, "h1")
     made.prepare(create=True)
     return made
 
@@ -89,7 +89,7 @@ async def fetch(url: str, pool: PoolDir, wanted: Expectation) -> Received:
             pool,
             wanted,
             download.chunks,
-            QemuImg(_QEMU_USER),
+            QemuImg(_QEMU),
             length_bytes=download.length_bytes,
             on_progress=heard.append,
         )

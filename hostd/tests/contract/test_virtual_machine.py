@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.ovs_ports import OWNER_KEY, OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.domainxml.spec import tap_name
-from quantix_hostd.virtualmachine.directories import QemuUser
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
@@ -66,7 +66,7 @@ async def bench(networked_host: LibvirtHost, switch: OpenVSwitch) -> AsyncIterat
     client = LibvirtClient(networked_host.uri, on_event=on_event)
     running = asyncio.create_task(client.run())
     await eventually_async("the connection", lambda: client.connected)
-    world = VmWorld(networked_host.layout, client, ProcessTable(), QemuUser.named("libvirt-qemu"))
+    world = VmWorld(networked_host.layout, client, ProcessTable(), networked_host.qemu.sockets)
     world.ports = OvsGuestPorts(switch.database)  # type: ignore[assignment]
     world.reconciler = world.new_reconciler()
     yield Bench(world, networked_host, client)
@@ -77,6 +77,21 @@ async def bench(networked_host: LibvirtHost, switch: OpenVSwitch) -> AsyncIterat
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+async def test_only_root_may_connect_to_a_guests_sockets(bench: Bench) -> None:
+    vm = simple_vm(bench, "sockets")
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+    directory = bench.host.layout.vm_run(vm.uid)
+    qemu = bench.host.qemu
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o710
+    assert (directory.stat().st_uid, directory.stat().st_gid) == (qemu.uid, qemu.gid)
+    sockets = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir() if path.is_socket()
+    }
+    assert {"serial.sock", "vnc.sock", "guest-agent.sock", "agent.sock"} <= set(sockets)
+    assert set(sockets.values()) == {0o600}
 
 
 def simple_vm(bench: Bench, name: str) -> VmHandle:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import stat
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from quantix_client import ApiClient
 from quantix_client.reviews import Access, Identity
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import LocalGuard, identity_of
-from quantix_hostd.api.server import build_app
+from quantix_hostd.api.server import ApiServer, build_app
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
 from quantix_hostd.image.receive import Received
@@ -107,6 +108,23 @@ async def world() -> AsyncIterator[World]:
 async def client(world: World) -> AsyncIterator[TestClient[web.Request, web.Application]]:
     async with TestClient(TestServer(build_app(world.backend, world.guard))) as opened:
         yield opened
+
+
+async def test_roots_socket_is_roots_alone_and_a_stale_one_is_replaced(world: World) -> None:
+    path = world.layout.hostd_socket
+    path.parent.mkdir(parents=True)
+    path.write_text("left behind")
+    server = ApiServer(world.backend)
+    await server.open_socket(path)
+    try:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session,
+            session.get("http://hostd/healthz") as answer,
+        ):
+            assert (await answer.json())["healthy"] is True
+    finally:
+        await server.close()
 
 
 class Guest:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
+
+from quantix_cli.directories import Directory
+
+# What a service writes is for root and root's group
+UMASK = 0o027
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,7 @@ class Service:
     """One process in the foreground. `after` are names of services that it is started after.
 
     `leaves_children` says that a stop ends only this process: what it started (guests) lives on.
+    `directories` are there, with their modes, before it starts.
     """
 
     name: str
@@ -20,10 +25,11 @@ class Service:
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
-    directories: tuple[Path, ...] = ()
+    directories: tuple[Directory, ...] = ()
     leaves_children: bool = False
     stop_timeout_s: int = 20
     memory_protected: bool = False
+    umask: int = UMASK
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
+from quantix_cli import directories
 from quantix_cli.supervision import orphans
-from quantix_cli.supervision.service import Running, Service, in_start_order
+from quantix_cli.supervision.service import UMASK, Running, Service, in_start_order
 
 START_TIMEOUT_S = 20.0
 # What a service may expect of its environment, and all that it gets besides its own
@@ -47,7 +48,7 @@ logfile = {layout.log}/supervisord.log
 logfile_maxbytes = 5MB
 logfile_backups = 2
 directory = /
-umask = 022
+umask = {UMASK:03o}
 nocleanup = true
 
 [rpcinterface:supervisor]
@@ -79,6 +80,7 @@ autostart = false
 autorestart = true
 startsecs = 1
 startretries = 1000
+umask = {service.umask:03o}
 stopsignal = TERM
 stopwaitsecs = {service.stop_timeout_s}
 stopasgroup = false
@@ -117,8 +119,7 @@ class Supervisord:
     def ensure(self, services: Sequence[Service]) -> list[str]:
         before = self.observe(services)
         for service in services:
-            for directory in service.directories:
-                directory.mkdir(parents=True, exist_ok=True)
+            directories.ensure(service.directories)
             if not self._is_written(service):
                 self._write(self._program(service.name), render_program(service, self._layout))
         if not self._answers():
@@ -166,8 +167,8 @@ class Supervisord:
     def _start(self) -> None:
         # what a supervisord that died left behind would hold the sockets and ports of its successor's
         orphans.end(self._layout.root)
-        for directory in (self._folder / "programs", self._layout.run, self._layout.log):
-            directory.mkdir(parents=True, exist_ok=True)
+        places = (self._folder / "programs", self._layout.run, self._layout.log)
+        directories.ensure(directories.with_parents(self._layout, *places))
         configuration = self._folder / "supervisord.conf"
         self._write(configuration, render_main(self._layout))
         marks = {orphans.SERVICE_VARIABLE: "supervisord", orphans.ROOT_VARIABLE: str(self._layout.root)}
@@ -175,6 +176,8 @@ class Supervisord:
         done = subprocess.run(
             [str(self._python), "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(configuration)],
             env=ENVIRONMENT | marks,
+            # its own log is opened before it sets the umask that it was told
+            umask=UMASK,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -198,9 +201,10 @@ class Supervisord:
         return path.exists() and path.read_text() == render_program(service, self._layout)
 
     def _write(self, path: Path, text: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        directories.ensure(directories.with_parents(self._layout, path.parent))
         partial = path.with_name(f".{path.name}.partial")
         partial.write_text(text)
+        partial.chmod(0o640)
         partial.rename(path)
 
     def _answers(self) -> bool:

@@ -6,6 +6,7 @@ the machine does, before anything that they need.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,9 +37,9 @@ def render_unit(service: Service) -> str:
     if service.after:
         lines.append(f"Wants={' '.join(unit_name(name) for name in service.after)}")
     lines += ["StartLimitIntervalSec=0", "", "[Service]", "Type=exec"]
-    if service.directories:
-        paths = " ".join(_quoted(str(path)) for path in service.directories)
-        lines.append(f"ExecStartPre=/bin/mkdir -p {paths}")
+    for mode, directories in itertools.groupby(service.directories, lambda directory: directory.mode):
+        paths = " ".join(_quoted(str(directory.path)) for directory in directories)
+        lines.append(f"ExecStartPre=/usr/bin/install -d -m {mode:04o} {paths}")
     lines.append(f"ExecStart={' '.join(_quoted(word) for word in service.argv)}")
     lines += [f'Environment="{key}={value}"' for key, value in sorted(service.environment.items())]
     lines += ["Restart=always", "RestartSec=1", f"TimeoutStopSec={service.stop_timeout_s}"]
@@ -46,7 +47,14 @@ def render_unit(service: Service) -> str:
         lines += ["KillMode=process", "Delegate=yes", "TasksMax=infinity"]
     if service.memory_protected:
         lines.append("OOMScoreAdjust=-900")
-    lines += ["LimitNOFILE=65536", "UMask=0022", "", "[Install]", "WantedBy=multi-user.target", ""]
+    lines += [
+        "LimitNOFILE=65536",
+        f"UMask={service.umask:04o}",
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+        "",
+    ]
     return "\n".join(lines)
 
 

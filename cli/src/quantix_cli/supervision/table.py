@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.layout import Layout
+from quantix_cli.directories import Directory, with_parents
 from quantix_cli.supervision.service import Service
 
 QUIET = ("-vconsole:info", "-vfile:off", "-vsyslog:off")
@@ -43,6 +44,10 @@ class Installation:
         """Where the Open vSwitch that guests are plugged into keeps its sockets."""
         return self.machine_openvswitch or self.layout.openvswitch_run
 
+    def directories(self, *paths: Path) -> tuple[Directory, ...]:
+        """`paths`, and the directories of the installation above them."""
+        return with_parents(self.layout, *paths)
+
     @property
     def openvswitch_database(self) -> str:
         return f"unix:{self.openvswitch_run}/db.sock"
@@ -72,7 +77,9 @@ def _control_plane(installation: Installation) -> Service:
         name=CONTROL_PLANE,
         description="Quantix control plane (API server and etcd)",
         argv=tuple(argv),
-        directories=(layout.data / "controlplane", layout.etc, layout.run / "controlplane", layout.log),
+        directories=installation.directories(
+            layout.data / "controlplane", layout.etc, layout.run / "controlplane", layout.log
+        ),
         stop_timeout_s=30,
         memory_protected=True,
     )
@@ -101,7 +108,7 @@ def _ovn_central(installation: Installation) -> tuple[Service, ...]:
             description=f"Quantix network: OVN {title} database",
             argv=(*argv, f"--pidfile={stem}.pid", *QUIET, f"{data}/ovn{name}_db.db"),
             environment=environment,
-            directories=(run, data),
+            directories=installation.directories(run, data),
             memory_protected=True,
         )
 
@@ -118,7 +125,7 @@ def _ovn_central(installation: Installation) -> tuple[Service, ...]:
         ),
         environment=environment,
         after=("ovn-nb", "ovn-sb"),
-        directories=(run,),
+        directories=installation.directories(run),
     )
     return database("nb", "northbound"), database("sb", "southbound"), northd
 
@@ -139,7 +146,7 @@ def _open_vswitch(installation: Installation) -> tuple[Service, ...]:
             f"{data}/conf.db",
         ),
         environment=environment,
-        directories=(run, data),
+        directories=installation.directories(run, data),
         memory_protected=True,
     )
     switch = Service(
@@ -154,7 +161,7 @@ def _open_vswitch(installation: Installation) -> tuple[Service, ...]:
         ),
         environment=environment,
         after=("ovs-db",),
-        directories=(run,),
+        directories=installation.directories(run),
         memory_protected=True,
     )
     return database, switch
@@ -174,7 +181,7 @@ def _ovn_controller(installation: Installation) -> Service:
         ),
         environment=_ovn_environment(installation),
         after=("ovn-sb", "ovs-vswitchd") if own_switch else ("ovn-sb",),
-        directories=(run,),
+        directories=installation.directories(run),
         memory_protected=True,
     )
 
@@ -197,6 +204,8 @@ def _libvirt(installation: Installation) -> tuple[Service, ...]:
         argv=(*argv, "libvirtd"),
         after=("virtlogd",),
         leaves_children=True,
+        # QEMU and swtpm, as users of their own, pass through directories that libvirtd makes
+        umask=0o022,
     )
     return log_keeper, daemon
 
@@ -231,7 +240,7 @@ def _hostd(installation: Installation) -> Service:
         argv=tuple(argv),
         environment={"QUANTIX_CODE": installation.code, "PYTHONUNBUFFERED": "1"},
         after=(LIBVIRTD, "ovn-controller"),
-        directories=(layout.run, layout.data, layout.log),
+        directories=installation.directories(layout.etc, layout.run, layout.data, layout.log),
         leaves_children=True,
         stop_timeout_s=30,
         memory_protected=True,

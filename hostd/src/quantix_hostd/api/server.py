@@ -6,6 +6,7 @@ else is a bug that is logged and answered with 500 by aiohttp.
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -39,8 +40,11 @@ class ApiServer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         runner = await self._runner(LocalGuard())
-        await web.UnixSite(runner, str(path)).start()
-        path.chmod(0o600)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # before it has a name, so that nobody else can connect meanwhile
+        os.fchmod(listener.fileno(), 0o600)
+        listener.bind(str(path))
+        await web.SockSite(runner, listener).start()
 
     async def open_tls(self, listener: socket.socket, context: ssl.SSLContext) -> None:
         """Serve everybody on a bound socket; `context` may get a new certificate at any time."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import errno
 import os
-import pwd
 import secrets
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import TransientError
+from quantix_api.layout import PASSAGE
+
+_SOCKET_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,16 @@ class FileOwner:
         """Ourselves: for tests, and for files that QEMU does not read."""
         return cls(os.getuid(), os.getgid())
 
-    @classmethod
-    def of_qemu(cls, user: str) -> FileOwner:
-        """root, and the main group of the user that QEMU runs as. Raises KeyError when there is none."""
-        return cls(0, pwd.getpwnam(user).pw_gid)
-
     def give(self, path: Path) -> None:
         os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+    def correct(self, path: Path) -> bool:
+        """Give `path` to this owner unless it is its already; True when it was not. Raises OSError."""
+        found = path.lstat()
+        if (found.st_uid, found.st_gid) == (self.uid, self.gid):
+            return False
+        self.give(path)
+        return True
 
 
 def explained(error: OSError, what: str) -> TransientError:
@@ -68,6 +74,34 @@ def write_atomically(
         draft.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def close_socket(path: Path) -> bool:
+    """Let only its owner and root connect to the socket at `path`; True when others could.
+
+    QEMU's user may write in that directory: what is no socket, or a link to one, is left alone. Raises
+    OSError.
+    """
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISSOCK(mode) or stat.S_IMODE(mode) == _SOCKET_MODE:
+            return False
+        # fchmod(2) refuses a descriptor of O_PATH
+        Path(f"/proc/self/fd/{descriptor}").chmod(_SOCKET_MODE)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def make_passages(path: Path) -> None:
+    """Make the directory and what is missing above it: QEMU's user passes, whatever our umask. What is there
+    stays as it is. Raises OSError.
+    """
+    for directory in (*reversed(path.parents), path):
+        if not directory.is_dir():
+            directory.mkdir()
+            directory.chmod(PASSAGE)
 
 
 def sync_directory(path: Path) -> None:

@@ -21,9 +21,8 @@ from pathlib import Path
 
 from quantix_api.errors import InvariantError, TransientError
 from quantix_hostd.claims import VolumePlace
-from quantix_hostd.clients.files import FileOwner, sync_directory
+from quantix_hostd.clients.files import FileOwner, make_passages, sync_directory
 
-_TRAVERSE = 0o711
 _HANDLE = re.compile(r"[a-z0-9][-a-z0-9]{0,99}")
 
 
@@ -79,13 +78,11 @@ class PoolDir:
         """
         try:
             if create:
-                self.path.mkdir(mode=_TRAVERSE, parents=True, exist_ok=True)
+                make_passages(self.path)
             elif not self.path.is_dir():
                 raise FileNotFoundError(f"there is no directory {self.path}")
             for directory in (self.images, self.volumes):
-                if not directory.is_dir():
-                    directory.mkdir(mode=_TRAVERSE)
-                    directory.chmod(_TRAVERSE)
+                make_passages(directory)
         except OSError as error:
             raise TransientError(
                 "PoolUnreachable",
@@ -97,6 +94,18 @@ class PoolDir:
         """Raises OSError."""
         status = os.statvfs(self.path)
         return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+
+    def correct_owners(self) -> int:
+        """Give to QEMU's group what an older version gave to another; returns how many things changed.
+
+        Guests that run are not disturbed: QEMU has its files open. Raises OSError.
+        """
+        images = self.images.iterdir() if self.images.is_dir() else ()
+        volumes = self.volumes.iterdir() if self.volumes.is_dir() else ()
+        ours = [path for path in images if not path.name.startswith(".")]
+        for directory in (entry for entry in volumes if not entry.is_symlink()):
+            ours += [path for path in (directory, directory / "data") if path.exists()]
+        return sum(self.owner.correct(path) for path in ours if not path.is_symlink())
 
     def sweep_drafts(self) -> int:
         """Remove what an earlier run of this host left half-made; returns how many things went."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_hostd.clients.command import CommandFailed, CommandResult, run
+from quantix_hostd.clients.qemu_account import QemuAccount
 
 _MAKE_S = 30.0
 _CONVERT_S = 6 * 3600.0
@@ -22,10 +22,10 @@ _INSPECT_CPU_S = 60
 
 
 class QemuImg:
-    """`sandbox_user` is the unprivileged user for files from outside (None: as ourselves)."""
+    """`account` is the unprivileged one for files from outside (None: as ourselves)."""
 
-    def __init__(self, sandbox_user: str | None) -> None:
-        self._sandbox_user = sandbox_user
+    def __init__(self, account: QemuAccount | None) -> None:
+        self._account = account
 
     async def create_blank(self, path: Path, size_bytes: int) -> None:
         """A new thin qcow2 disk. Raises CommandFailed, or TransientError with reason PoolFull."""
@@ -75,10 +75,9 @@ class QemuImg:
 
     def _sandboxed(self, *argv: str) -> list[str]:
         limits = ["prlimit", f"--as={_INSPECT_MEMORY_BYTES}", f"--cpu={_INSPECT_CPU_S}", "--core=0"]
-        if self._sandbox_user is None or os.getuid() != 0:
+        if self._account is None or os.getuid() != 0:
             return [*limits, *argv]
-        entry = pwd.getpwnam(self._sandbox_user)
-        user = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+        user = ["setpriv", f"--reuid={self._account.uid}", f"--regid={self._account.gid}", "--clear-groups"]
         return [*limits, "unshare", "--net", *user, "--no-new-privs", *argv]
 
 

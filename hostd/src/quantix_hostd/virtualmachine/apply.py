@@ -95,6 +95,7 @@ async def _create_paused(tools: VmTools, subject: Subject, action: do.CreatePaus
     await tools.hypervisor.create_paused(subject.domain)
     # whatever the guest says from its first byte on is read: an unread console would stop it
     tools.consoles.attach(subject.uid, tools.layout.vm_run(subject.uid) / "serial.sock")
+    await asyncio.to_thread(tools.directories.close_sockets, subject.uid)
 
 
 async def _wire_ports(tools: VmTools, subject: Subject, action: do.WirePorts) -> None:

@@ -1,54 +1,57 @@
 """The directories of one VM: sockets that only hostd opens, and the console's log.
 
 Made before each start, removed at the release. The sockets' directory belongs to QEMU's user, since QEMU
-makes its VNC socket itself; nobody else may enter it. Blocking: call it from a thread.
+makes its VNC socket itself; nobody else may enter it, and only root may connect. Blocking: call it from a
+thread.
 """
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
-from quantix_api.layout import Layout
+from quantix_api.layout import PASSAGE, Layout
+from quantix_hostd.clients.files import FileOwner, close_socket
 
-_PASS, _OWN = 0o711, 0o710
+_OWN = 0o710
 # for support bundles: hypervisor.md, section 7
 LOG_KEPT_S = 7 * 24 * 3600.0
 
 
-@dataclass(frozen=True)
-class QemuUser:
-    """Who QEMU runs as; `uid` and `gid` None leave the owner as it is (tests without root)."""
-
-    uid: int | None = None
-    gid: int | None = None
-
-    @classmethod
-    def named(cls, name: str) -> QemuUser:
-        """Raises KeyError when the machine has no such user."""
-        entry = pwd.getpwnam(name)
-        return cls(entry.pw_uid, entry.pw_gid)
-
-
 class VmDirectories:
-    def __init__(self, layout: Layout, owner: QemuUser) -> None:
+    """Those of all VMs below `layout`; `owner` is QEMU's user and its group."""
+
+    def __init__(self, layout: Layout, owner: FileOwner) -> None:
         self._layout = layout
         self._owner = owner
 
     def prepare(self, vm_uid: str) -> None:
         """Make the directories of this VM with their owners; what is there stays."""
         run = self._layout.vm_run(vm_uid)
-        _ensure(run.parent, _PASS)
+        _ensure(run.parent, PASSAGE)
         _ensure(run, _OWN)
-        if self._owner.uid is not None and self._owner.gid is not None:
-            os.chown(run, self._owner.uid, self._owner.gid)
+        self._owner.give(run)
         # virtlogd writes the log as root
         _ensure(self._layout.vm_log(vm_uid).parent, 0o700)
         _ensure(self._layout.vm_log(vm_uid), 0o700)
+
+    def close_sockets(self, vm_uid: str) -> int:
+        """Let only root connect; returns how many were open to others.
+
+        libvirt and QEMU make them by umasks of their own.
+        """
+        return sum(close_socket(path) for path in self._layout.vm_run(vm_uid).iterdir())
+
+    def correct(self) -> int:
+        """Put right what an older version made for guests that run; returns how many things changed."""
+        changed = 0
+        for run in self._run_directories():
+            changed += self._owner.correct(run) + self.close_sockets(run.name)
+            seed = run / "seed.iso"
+            if seed.exists():
+                changed += FileOwner(0, self._owner.gid).correct(seed)
+        return changed
 
     def sweep_logs(self, kept: Collection[str], now_s: float) -> tuple[str, ...]:
         """Remove logs that nobody in `kept` has and nothing was added to for a week; returns their UIDs."""
@@ -61,6 +64,10 @@ class VmDirectories:
 
     def _log_directories(self) -> list[Path]:
         parent = self._layout.vm_log("x").parent
+        return sorted(parent.iterdir()) if parent.is_dir() else []
+
+    def _run_directories(self) -> list[Path]:
+        parent = self._layout.vm_run("x").parent
         return sorted(parent.iterdir()) if parent.is_dir() else []
 
     def remove(self, vm_uid: str) -> None:

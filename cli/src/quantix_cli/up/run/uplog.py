@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
+from quantix_api.layout import CLOSED
+from quantix_cli.directories import Directory, ensure
+
+MODE = 0o640
+
 
 class UpLog:
-    """Appends to one file; a run begins where the last one ended."""
+    """Appends to one file, which is for root and its group; a run begins where the last one ended."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ensure([Directory(path.parent, CLOSED)])
         self.path = path
         self.lines = path.read_bytes().count(b"\n") if path.exists() else 0
         self._file = path.open("a", encoding="utf-8", errors="replace")
+        # an older version made it by the umask
+        os.fchmod(self._file.fileno(), MODE)
 
     def write(self, text: str) -> int:
         """Write `text`, a line or several, each with the time; the number of its last line."""

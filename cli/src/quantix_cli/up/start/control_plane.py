@@ -10,6 +10,7 @@ import quantix_api
 from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.resources import CLUSTER_CONFIG_MAP, NAMESPACE_HOSTS, NAMESPACE_SHARED, NAMESPACE_SYSTEM
+from quantix_cli import directories
 from quantix_cli.supervision.table import CONTROL_PLANE
 from quantix_cli.up.links import ensure_links
 from quantix_cli.up.run.progress import Activity
@@ -87,9 +88,10 @@ async def ensure_defaults(site: Site, activity: Activity) -> bool:
     for namespace in (NAMESPACE_SYSTEM, NAMESPACE_HOSTS, NAMESPACE_SHARED, "default"):
         await ensure_namespace(client, namespace)
     await _ensure_cluster_uid(client)
-    site.settings.layout.local_pool.mkdir(parents=True, exist_ok=True)
+    layout = site.settings.layout
+    directories.ensure(directories.with_parents(layout, layout.local_pool))
     made = False
-    for default in defaults.basics(site.settings.layout.local_pool):
+    for default in defaults.basics(layout.local_pool):
         made |= await _ensure(client, default, activity)
     used = None
     for candidates, render in (

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_cli import directories
 from quantix_cli.supervision.table import Installation
 from quantix_cli.up.installation import answers
 from quantix_cli.up.run.programs import Done, run
@@ -42,7 +43,7 @@ async def ensure_files(installation: Installation, log: UpLog, running: Collecti
     to the schema of the installed packages. Raises PermanentError.
     """
     for service, (database, schema) in databases(installation).items():
-        database.parent.mkdir(parents=True, exist_ok=True)
+        directories.ensure(installation.directories(database.parent))
         if not database.exists():
             await _must(["ovsdb-tool", "create", str(database), str(schema)], log)
         elif service not in running:

@@ -73,8 +73,8 @@ func (s *Settings) check() error {
 	if s.Port < 0 || s.Port > 65535 {
 		return fmt.Errorf("--port %d is none: 0 to 65535 are", s.Port)
 	}
-	if s.CertificateLifetime < 3*time.Second || s.HostCertificateLifetime < time.Minute {
-		return errors.New("--certificate-lifetime must be 3s or longer, --host-certificate-lifetime 1m or longer")
+	if s.CertificateLifetime < 3*time.Second || s.HostCertificateLifetime < 10*time.Second {
+		return errors.New("--certificate-lifetime must be 3s or longer, --host-certificate-lifetime 10s or longer")
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 		"--run-dir=/" + strings.Repeat("x", 96): "108 bytes, 107 are possible",
 		"--port=65536":                          "--port 65536 is none",
 		"--certificate-lifetime=1s":             "3s or longer",
-		"--host-certificate-lifetime=1s":        "1m or longer",
+		"--host-certificate-lifetime=1s":        "10s or longer",
 		"--address=nowhere":                     "nowhere",
 		"word":                                  `serve takes no argument "word"`,
 	} {

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,9 +81,9 @@ class HostCluster:
         self.layout.etc.mkdir(parents=True, exist_ok=True)
         self.layout.bootstrap_kubeconfig.write_text(yaml.safe_dump(kubeconfig))
 
-    def start_operator(self) -> None:
+    def start_operator(self, *flags: str) -> None:
         kubeconfig = str(self.control_plane.operator_kubeconfig)
-        self._start("operator", "--kubeconfig", kubeconfig, "--metrics", "127.0.0.1:0")
+        self._start("operator", "--kubeconfig", kubeconfig, "--metrics", "127.0.0.1:0", *flags)
 
     def start_hostd(self, name: str = "h1", *flags: str) -> None:
         database = f"unix:{self.layout.run}/no-switch.sock"
@@ -124,18 +124,20 @@ class HostCluster:
 
 
 @contextmanager
-def host_cluster() -> Iterator[HostCluster]:
+def host_cluster(
+    plane_flags: Sequence[str] = (), operator_flags: Sequence[str] = ()
+) -> Iterator[HostCluster]:
     """A cluster without hosts yet: definitions, roles and policies are there and the operator runs."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qxhc")))
-        control_plane = stack.enter_context(ControlPlane(root))
+        control_plane = stack.enter_context(ControlPlane(root, flags=plane_flags))
         libvirt = LibvirtHost()
         stack.callback(libvirt.close)
         libvirt.start()
         cluster = HostCluster(control_plane, libvirt.layout, libvirt)
         stack.callback(lambda: [cluster.stop(name) for name in list(cluster.processes)])
         _install(cluster)
-        cluster.start_operator()
+        cluster.start_operator(*operator_flags)
         yield cluster
 
 

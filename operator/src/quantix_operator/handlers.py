@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import kopf
@@ -89,7 +89,7 @@ class KopfThread:
         )
 
     def _login(self, **_: Any) -> kopf.ConnectionInfo:
-        return connection_info(self._access())
+        return connection_info(self._access(), datetime.now(UTC))
 
     def _receiver(self, resource: Resource, loop: asyncio.AbstractEventLoop) -> Callable[..., None]:
         counter = self._metrics.events.labels(resource.plural)
@@ -126,22 +126,29 @@ def operator_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def connection_info(access: Access) -> kopf.ConnectionInfo:
-    """Our credentials for kopf. With the certificate's end as expiration, so that kopf asks again after a
-    renewal.
-    """
-    expiration = None
-    if access.certificate_pem:
-        certificate = x509.load_pem_x509_certificate(access.certificate_pem.encode())
-        expiration = certificate.not_valid_after_utc.astimezone(UTC)
+def connection_info(access: Access, now: datetime) -> kopf.ConnectionInfo:
+    """Our credentials for kopf, which logs in anew at `expiration`, or when they are refused."""
+    certificate = access.certificate_pem
     return kopf.ConnectionInfo(
         server=access.server,
         ca_data=access.ca_pem,
         certificate_data=access.certificate_pem,
         private_key_data=access.key_pem,
         token=access.token,
-        expiration=expiration,
+        expiration=switch_at(x509.load_pem_x509_certificate(certificate.encode()), now)
+        if certificate
+        else None,
     )
+
+
+def switch_at(certificate: x509.Certificate, now: datetime) -> datetime:
+    """When to take the next certificate: between its renewal, after two thirds, and the end of this one.
+
+    At the end itself when there was no renewal by then: kopf would log in at every call.
+    """
+    ends = certificate.not_valid_after_utc
+    early = ends - (ends - certificate.not_valid_before_utc) / 6
+    return early if now < early else ends
 
 
 def quiet_kopf() -> None:

@@ -24,9 +24,11 @@ from quantix_api.resources import (
 from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
 from quantix_client.events import EventRecorder
+from quantix_client.kubeconfig import load
 from quantix_client.lease import LeaderLease
 from quantix_client.logs import configure_logging
 from quantix_operator.cache import Cache
+from quantix_operator.certificates.expiry import ExpiryWatch
 from quantix_operator.clients.http_server import serving
 from quantix_operator.context import Context
 from quantix_operator.controllers import build_controllers
@@ -56,8 +58,9 @@ class Operator:
         self.cache = Cache(WATCHED)
         self.metrics.watch_cache(self.cache)
         self.events = EventRecorder(client, settings.host_name, clock=self.clock)
-        self.watches = KopfThread(lambda: client.access, self.cache, self.metrics)
+        self.watches = KopfThread(lambda: load(settings.kubeconfig), self.cache, self.metrics)
         self.leases = LeaseWatch(client, self.clock)
+        self.expiry = ExpiryWatch(client, self.metrics, self.clock)
         self.resync = Resync(client, self.cache, self.metrics, period_s=settings.resync_s, clock=self.clock)
         self.lease = LeaderLease(client, LEADER_LEASE, NAMESPACE_SYSTEM, settings.identity, clock=self.clock)
 
@@ -82,6 +85,7 @@ class Operator:
                 group.create_task(self.leases.run(), name="host-leases")
                 group.create_task(self.resync.run(), name="resync")
                 group.create_task(self.events.run(), name="events")
+                group.create_task(self.expiry.run(), name="expiry")
                 group.create_task(self.lead(), name="leader")
 
     async def lead(self) -> None:

@@ -49,6 +49,12 @@ class Metrics:
         self.events = Counter(
             "quantix_operator_watch_events", "Events told by watches", ["resource"], registry=self.registry
         )
+        self.certificate_ends = Gauge(
+            "quantix_operator_certificate_ends_timestamp_seconds",
+            "When a certificate ends (Unix time)",
+            ["certificate"],
+            registry=self.registry,
+        )
         self._queues = _QueueCollector()
         self.registry.register(self._queues)
 

@@ -30,6 +30,8 @@ class Settings:
     host_name: str
     """What events give as `reportingInstance`."""
     resync_s: float
+    serving_certificate_s: float
+    """How long a certificate signed for a host's server is good."""
     json_logs: bool
 
 
@@ -45,6 +47,12 @@ def parse(arguments: Sequence[str]) -> Settings:
         "--metrics", type=_address, default=("127.0.0.1", 9442), help="where to serve /metrics, /healthz"
     )
     parser.add_argument("--resync-seconds", type=float, default=60.0, help="time between full lists")
+    parser.add_argument(
+        "--serving-certificate-seconds",
+        type=float,
+        default=90 * 24 * 3600.0,
+        help="life of certificates for the servers of hosts; a host renews after two thirds (90 days)",
+    )
     parser.add_argument("--log-format", choices=("json", "console"), help="default: console on a terminal")
     given = parser.parse_args(arguments)
     layout = Layout(given.root)
@@ -58,6 +66,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         identity=f"{host_name}_{os.getpid()}_{os.urandom(4).hex()}",
         host_name=host_name,
         resync_s=given.resync_seconds,
+        serving_certificate_s=given.serving_certificate_seconds,
         json_logs=given.log_format == "json" if given.log_format else not sys.stdout.isatty(),
     )
 

@@ -28,7 +28,7 @@ from quantix_hostd.join.signing import obtain_certificate
 
 _USER_AGENT = "quantix-hostd"
 _RETRY_S = 60.0
-_LONGEST_SLEEP_S = 6 * 3600.0
+_SHORTEST_SLEEP_S, _LONGEST_SLEEP_S = 1.0, 6 * 3600.0
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,7 @@ class HostIdentity:
             try:
                 await self._obtain(self.kubeconfig)
                 log.info("client certificate renewed", host=self._name)
+                await self._clock.sleep(_SHORTEST_SLEEP_S)
             except QuantixError as error:
                 log.warning("client certificate not renewed", reason=error.reason, error=str(error))
                 await self._clock.sleep(_RETRY_S)

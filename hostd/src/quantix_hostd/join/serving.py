@@ -28,7 +28,7 @@ from quantix_hostd.join.requests import (
 from quantix_hostd.join.signing import obtain_certificate
 
 _RETRY_S = 30.0
-_LONGEST_SLEEP_S = 6 * 3600.0
+_SHORTEST_SLEEP_S, _LONGEST_SLEEP_S = 1.0, 6 * 3600.0
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class ServingCertificate:
             if not ready:
                 ready = True
                 await on_ready()
-            await self._clock.sleep(min(max(due_s, _RETRY_S), _LONGEST_SLEEP_S))
+            await self._clock.sleep(min(max(due_s, _SHORTEST_SLEEP_S), _LONGEST_SLEEP_S))
 
     async def _ensure(self, api: ApiClient, context: ssl.SSLContext) -> float:
         """Load what is on disk, after replacing it where it is not good; seconds until it is due."""

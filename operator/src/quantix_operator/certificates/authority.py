@@ -1,7 +1,7 @@
 """The certificate authority of connections between hosts: Secret `quantix-ca` of quantix-system.
 
-`new_authority` and `sign` are pure but for random numbers; `store` keeps it. The key never leaves that Secret
-and this process; the certificate alone, which hosts and `qx` verify with, is in ConfigMap
+`new_authority`, `renewed` and `sign` are pure but for random numbers; `store` keeps it. The key never leaves
+that Secret and this process; the certificate alone, which hosts and `qx` verify with, is in ConfigMap
 quantix-shared/quantix-ca.
 """
 
@@ -17,11 +17,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from quantix_api.errors import PermanentError
 
-_AUTHORITY_DAYS = 3650
-_LEAF_DAYS = 90
+_LIFE = timedelta(days=3650)
+# Long before the end: whoever was given the old certificate gets the new one with a renewal of its own
+_RENEW_BEFORE = timedelta(days=730)
+_NAME = "quantix-ca "
 # Clocks of hosts differ; a certificate must not be from the future for anybody
 _BACKDATED = timedelta(minutes=5)
-_SHORTEST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,27 @@ class Authority:
 
 def new_authority(cluster_uid: str, now: datetime) -> Authority:
     """A fresh ECDSA P-256 authority for ten years, named after the cluster."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"quantix-ca {cluster_uid}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{_NAME}{cluster_uid}")])
+    return _self_signed(ec.generate_private_key(ec.SECP256R1()), name, now)
+
+
+def is_due(authority: Authority, now: datetime) -> bool:
+    """Whether it should be renewed. One that an administrator put there is not ours to renew."""
+    certificate = authority.certificate
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    ours = certificate.issuer == certificate.subject and any(str(n.value).startswith(_NAME) for n in names)
+    return ours and now >= certificate.not_valid_after_utc - _RENEW_BEFORE
+
+
+def renewed(authority: Authority, now: datetime) -> Authority:
+    """Ten more years for the same key and name.
+
+    What was signed before verifies with the new certificate, what is signed later verifies with the old one.
+    """
+    return _self_signed(authority.key, authority.certificate.subject, now)
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey, name: x509.Name, now: datetime) -> Authority:
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -57,7 +77,7 @@ def new_authority(cluster_uid: str, now: datetime) -> Authority:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + timedelta(days=_AUTHORITY_DAYS))
+        .not_valid_after(now + _LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -78,22 +98,23 @@ def load_authority(certificate_pem: str, key_pem: str) -> Authority:
     return Authority(certificate, key)
 
 
+def granted_lifetime(asked_s: float | None, longest: timedelta) -> timedelta:
+    """As long as asked (`spec.expirationSeconds`, which the API server checks), at most `longest`."""
+    return longest if asked_s is None else min(longest, timedelta(seconds=asked_s))
+
+
 def sign(
     authority: Authority,
     request: x509.CertificateSigningRequest,
     usages: frozenset[str],
     now: datetime,
-    lifetime: timedelta | None = None,
+    lifetime: timedelta,
 ) -> str:
     """The certificate for an approved request, followed by the authority's (PEM).
 
-    It lives 90 days, or as long as asked (10 minutes at least), and never longer than the authority.
+    It lives for `lifetime`, and never longer than the authority.
     """
-    asked = lifetime or timedelta(days=_LEAF_DAYS)
-    until = min(
-        now + max(_SHORTEST, min(asked, timedelta(days=_LEAF_DAYS))),
-        authority.certificate.not_valid_after_utc,
-    )
+    until = min(now + lifetime, authority.certificate.not_valid_after_utc)
     key = request.public_key()
     names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     certificate = (
@@ -102,7 +123,7 @@ def sign(
         .issuer_name(authority.certificate.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
+        .not_valid_before(now - min(_BACKDATED, lifetime))
         .not_valid_after(until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(enciphers=isinstance(key, rsa.RSAPublicKey)), critical=True)

@@ -30,7 +30,7 @@ from quantix_client.errors import NotFound
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache, version_of
 from quantix_operator.certificates import store
-from quantix_operator.certificates.authority import Authority, sign
+from quantix_operator.certificates.authority import Authority, granted_lifetime, is_due, sign
 from quantix_operator.certificates.plan import (
     BOOTSTRAP_USER_PREFIX,
     Approve,
@@ -65,6 +65,7 @@ class CertificateController:
         self._cache = context.cache
         self._events = context.events
         self._authority = authority
+        self._longest = timedelta(seconds=context.settings.serving_certificate_s)
         self.watches: Mapping[Resource, Mapper] = {CSRS: own_key, HOSTS: requests_of_host}
 
     async def reconcile(self, key: str) -> float | None:
@@ -140,17 +141,12 @@ class CertificateController:
         if not isinstance(verdict, Approve):
             log.warning("certificate approved by another is not signed", request=key_of(csr), why=verdict)
             return _LOOK_AGAIN_S if isinstance(verdict, Wait) else None
-        if self._authority is None:
-            self._authority = await store.ensure_authority(self._api, self._cluster_uid)
+        now = datetime.now(UTC)
+        if self._authority is None or is_due(self._authority, now):
+            self._authority = await store.ensure_authority(self._api, self._cluster_uid, now)
         spec = csr["spec"]
-        seconds = spec.get("expirationSeconds")
-        pem = sign(
-            self._authority,
-            decode(spec["request"]),
-            requester_of(csr).usages,
-            datetime.now(UTC),
-            timedelta(seconds=seconds) if seconds else None,
-        )
+        lifetime = granted_lifetime(spec.get("expirationSeconds"), self._longest)
+        pem = sign(self._authority, decode(spec["request"]), requester_of(csr).usages, now, lifetime)
         certificate = base64.b64encode(pem.encode()).decode("ascii")
         signed = {**csr, "status": {**csr["status"], "certificate": certificate}}
         await self._api.replace(CSRS, signed, subresource="status")
@@ -194,7 +190,7 @@ async def build(context: Context) -> CertificateController:
     Raises ApiError.
     """
     try:
-        authority = await store.ensure_authority(context.api, context.cluster_uid)
+        authority = await store.ensure_authority(context.api, context.cluster_uid, datetime.now(UTC))
     except PermanentError as error:
         log.error("serving certificates cannot be signed", reason=error.reason, error=str(error))
         authority = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -24,7 +24,7 @@ from quantix_api.resources import (
 from quantix_api.times import parse_time
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import AlreadyExists, NotFound
-from quantix_operator.certificates.authority import Authority, load_authority, new_authority
+from quantix_operator.certificates.authority import Authority, is_due, load_authority, new_authority, renewed
 
 log = structlog.get_logger(__name__)
 
@@ -80,15 +80,19 @@ async def delete_token(client: ApiClient, token: BootstrapToken) -> None:
     log.info("bootstrap token deleted", host=token.host, expired=token.expired)
 
 
-async def ensure_authority(client: ApiClient, cluster_uid: str) -> Authority:
-    """The authority of this cluster; made by whoever comes first, and its certificate published for all to
-    read.
+async def ensure_authority(client: ApiClient, cluster_uid: str, now: datetime) -> Authority:
+    """The authority of this cluster; made by whoever comes first, renewed when it is due, and its certificate
+    published for all to read. Raises PermanentError (AuthorityInvalid), ApiError.
     """
     try:
         secret = await client.get(SECRETS, _AUTHORITY_SECRET, NAMESPACE_SYSTEM)
     except NotFound:
-        secret = await _create_authority(client, cluster_uid)
+        secret = await _create_authority(client, cluster_uid, now)
     authority = load_authority(_text(secret, "tls.crt"), _text(secret, "tls.key"))
+    if is_due(authority, now):
+        authority = renewed(authority, now)
+        await client.replace(SECRETS, {**secret, "data": _data(authority)})
+        log.info("certificate authority renewed", ends=str(authority.certificate.not_valid_after_utc))
     await client.apply(
         CONFIG_MAPS,
         {
@@ -104,8 +108,8 @@ async def ensure_authority(client: ApiClient, cluster_uid: str) -> Authority:
     return authority
 
 
-async def _create_authority(client: ApiClient, cluster_uid: str) -> Manifest:
-    authority = new_authority(cluster_uid, datetime.now(UTC))
+async def _create_authority(client: ApiClient, cluster_uid: str, now: datetime) -> Manifest:
+    authority = new_authority(cluster_uid, now)
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -115,7 +119,7 @@ async def _create_authority(client: ApiClient, cluster_uid: str) -> Manifest:
             "labels": {LABEL_MANAGED_BY: MANAGED_BY},
         },
         "type": "kubernetes.io/tls",
-        "data": {"tls.crt": _encoded(authority.certificate_pem), "tls.key": _encoded(authority.key_pem)},
+        "data": _data(authority),
     }
     try:
         created = await client.create(SECRETS, body)
@@ -123,6 +127,10 @@ async def _create_authority(client: ApiClient, cluster_uid: str) -> Manifest:
         return await client.get(SECRETS, _AUTHORITY_SECRET, NAMESPACE_SYSTEM)
     log.info("certificate authority made")
     return created
+
+
+def _data(authority: Authority) -> dict[str, str]:
+    return {"tls.crt": _encoded(authority.certificate_pem), "tls.key": _encoded(authority.key_pem)}
 
 
 def _encoded(text: str) -> str:

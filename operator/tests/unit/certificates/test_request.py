@@ -13,10 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from quantix_api.errors import PermanentError
-from quantix_operator.certificates.authority import load_authority, new_authority, sign
+from quantix_operator.certificates.authority import (
+    granted_lifetime,
+    is_due,
+    load_authority,
+    new_authority,
+    renewed,
+    sign,
+)
 from quantix_operator.certificates.request import decode, parse
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+DAYS_90 = timedelta(days=90)
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -106,7 +114,7 @@ def test_a_signed_certificate_holds_the_subject_the_names_and_the_usages_and_cha
     authority = new_authority("uid", NOW)
     names = (x509.DNSName("h1"), x509.IPAddress(ip_address("fd00::1")))
     usages = frozenset({"server auth", "client auth", "digital signature"})
-    pem = sign(authority, decode(encoded(names=names)), usages, NOW)
+    pem = sign(authority, decode(encoded(names=names)), usages, NOW, DAYS_90)
     leaf, issuer = x509.load_pem_x509_certificates(pem.encode())
     leaf.verify_directly_issued_by(issuer)
     assert issuer == authority.certificate
@@ -119,26 +127,65 @@ def test_a_signed_certificate_holds_the_subject_the_names_and_the_usages_and_cha
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"),
+    ("asked_s", "given"),
     [
-        (None, timedelta(days=90)),
-        (timedelta(days=1), timedelta(days=1)),
-        (timedelta(days=3000), timedelta(days=90)),
-        (timedelta(seconds=1), timedelta(minutes=10)),
+        (None, DAYS_90),
+        (24 * 3600, timedelta(days=1)),
+        (3000 * 24 * 3600, DAYS_90),
     ],
 )
-def test_a_certificate_lives_as_long_as_asked_within_bounds(
-    asked: timedelta | None, given: timedelta
+def test_a_certificate_lives_as_long_as_asked_and_no_longer_than_the_longest(
+    asked_s: float | None, given: timedelta
 ) -> None:
     request = decode(encoded(names=(x509.DNSName("h1"),)))
-    pem = sign(new_authority("uid", NOW), request, frozenset({"server auth"}), NOW, asked)
+    lifetime = granted_lifetime(asked_s, DAYS_90)
+    pem = sign(new_authority("uid", NOW), request, frozenset({"server auth"}), NOW, lifetime)
     assert x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc == NOW + given
+
+
+def test_a_short_life_is_not_backdated_so_far_that_it_is_due_at_once() -> None:
+    request = decode(encoded(names=(x509.DNSName("h1"),)))
+    pem = sign(new_authority("uid", NOW), request, frozenset({"server auth"}), NOW, timedelta(seconds=30))
+    assert x509.load_pem_x509_certificate(pem.encode()).not_valid_before_utc == NOW - timedelta(seconds=30)
+
+
+def test_a_renewed_authority_and_the_old_one_trust_the_same_certificates() -> None:
+    old = new_authority("uid", NOW - timedelta(days=3000))
+    request = decode(encoded(names=(x509.DNSName("h1"),)))
+    assert is_due(old, NOW)
+    assert not is_due(old, NOW - timedelta(days=100))
+    young = renewed(old, NOW)
+    assert not is_due(young, NOW)
+    assert young.certificate.not_valid_after_utc == NOW + timedelta(days=3650)
+    for signer, other in ((old, young), (young, old)):
+        pem = sign(signer, request, frozenset({"server auth"}), NOW, DAYS_90)
+        x509.load_pem_x509_certificate(pem.encode()).verify_directly_issued_by(other.certificate)
+
+
+def test_an_authority_of_an_administrators_own_is_not_renewed_by_us() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example Corp hosts")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW - timedelta(days=100))
+        .not_valid_after(NOW + timedelta(days=10))
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    assert not is_due(load_authority(pem, key_pem), NOW)
 
 
 def test_a_certificate_never_outlives_its_authority() -> None:
     authority = new_authority("uid", NOW - timedelta(days=3645))
     request = decode(encoded(names=(x509.DNSName("h1"),)))
-    pem = sign(authority, request, frozenset({"server auth"}), NOW)
+    pem = sign(authority, request, frozenset({"server auth"}), NOW, DAYS_90)
     leaf = x509.load_pem_x509_certificate(pem.encode())
     assert leaf.not_valid_after_utc == authority.certificate.not_valid_after_utc
 

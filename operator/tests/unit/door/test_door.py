@@ -60,10 +60,10 @@ def test_kopf_is_an_entrance_and_no_more() -> None:
     assert max(delays) <= 3
 
 
-def test_kopf_gets_our_certificate_and_asks_again_when_it_ends() -> None:
+def test_kopf_gets_our_certificate_and_asks_again_between_its_renewal_and_its_end() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([])
-    ends = NOW + timedelta(days=1)
+    ends = NOW + timedelta(days=6)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -75,10 +75,13 @@ def test_kopf_gets_our_certificate_and_asks_again_when_it_ends() -> None:
         .sign(key, hashes.SHA256())
     )
     pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    info = connection_info(Access("https://127.0.0.1:1", certificate_pem=pem, key_pem="key", ca_pem="ca"))
+    access = Access("https://127.0.0.1:1", certificate_pem=pem, key_pem="key", ca_pem="ca")
+    info = connection_info(access, NOW)
     assert (info.certificate_data, info.private_key_data, info.ca_data) == (pem, "key", "ca")
-    assert info.expiration == ends
-    assert connection_info(Access("https://127.0.0.1:1", token="t")).token == "t"
+    assert info.expiration == NOW + timedelta(days=5)
+    late = connection_info(access, NOW + timedelta(days=5, hours=1))
+    assert late.expiration == ends, "it would log in at every call while nobody renews"
+    assert connection_info(Access("https://127.0.0.1:1", token="t"), NOW).expiration is None
 
 
 def test_a_process_is_ready_when_it_could_take_over_and_dead_when_its_watches_ended() -> None:

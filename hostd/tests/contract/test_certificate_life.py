@@ -1,0 +1,129 @@
+"""The certificates of a host end while it works: hostd gets the next ones by itself, and nothing stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cryptography import x509
+
+from quantix_client.kubeconfig import load
+from quantix_lab.host_cluster import HostCluster, host_cluster
+
+_LIFETIME_S = 20
+
+
+@pytest.fixture
+def cluster() -> Iterator[HostCluster]:
+    """h1 has joined, and both of its certificates live for seconds."""
+    short = [f"--host-certificate-lifetime={_LIFETIME_S}s"], [f"--serving-certificate-seconds={_LIFETIME_S}"]
+    with host_cluster(*short) as running:
+        running.give_token("h1")
+        running.start_hostd()
+        running.eventually(lambda: "API served" in running.log("hostd"))
+        pool = {"dir": {"path": str(running.layout.local_pool)}, "default": True}
+        body = {"apiVersion": "quantix.io/v1alpha1", "kind": "StoragePool", "metadata": {"name": "local"}}
+        running.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps({**body, "spec": pool}))
+        yield running
+
+
+def client_certificate(cluster: HostCluster) -> x509.Certificate:
+    pem = load(cluster.layout.hostd_kubeconfig).certificate_pem or ""
+    return x509.load_pem_x509_certificate(pem.encode())
+
+
+def shown_certificate(cluster: HostCluster, port: int) -> x509.Certificate:
+    """What hostd's server shows to whoever connects now."""
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port), timeout=5).encode())
+
+
+def port_of(cluster: HostCluster) -> int:
+    return int(str(cluster.get("host", "h1")["status"]["addresses"]["api"]).rpartition(":")[2])
+
+
+def as_administrator(cluster: HostCluster) -> ssl.SSLContext:
+    """Trusts the authority of hosts, and shows the administrator's certificate."""
+    context = load(cluster.control_plane.admin_kubeconfig).ssl_context()
+    assert context is not None
+    published = cluster.get("configmap", "quantix-ca", "quantix-shared")
+    context.load_verify_locations(cadata=published["data"]["ca.crt"])
+    return context
+
+
+def wait_for_image(cluster: HostCluster, name: str) -> None:
+    manifest = {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "Image",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"upload": {}},
+    }
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
+    cluster.eventually(lambda: reason(cluster, name) == "WaitingForUpload")
+
+
+def reason(cluster: HostCluster, image: str) -> str:
+    conditions = cluster.get("image", image).get("status", {}).get("conditions", [])
+    return next((str(entry["reason"]) for entry in conditions if entry["type"] == "Ready"), "")
+
+
+def disk_image(path: Path) -> bytes:
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", path, "8M"], check=True)
+    return b"\x55\xaa" * 4 + path.read_bytes()[8:]
+
+
+async def slowly(content: bytes, until: datetime) -> AsyncIterator[bytes]:
+    """All of it, the last part after `until`."""
+    half = len(content) // 2
+    yield content[:half]
+    left = until - datetime.now(UTC)
+    await asyncio.sleep(max(0.0, left.total_seconds()))
+    yield content[half:]
+
+
+async def upload(cluster: HostCluster, name: str, content: bytes, until: datetime) -> tuple[int, str]:
+    """Over one TLS connection that is made now and ends after `until`."""
+    connector = aiohttp.TCPConnector(ssl=as_administrator(cluster))
+    address = f"https://127.0.0.1:{port_of(cluster)}/v1/images/default/{name}/upload"
+    length = {"Content-Length": str(len(content))}
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.put(address, data=slowly(content, until), headers=length) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+def test_both_certificates_are_renewed_and_running_work_goes_on(cluster: HostCluster, tmp_path: Path) -> None:
+    wait_for_image(cluster, "slow")
+    hostd = cluster.processes["hostd"].pid
+    port = port_of(cluster)
+    first, first_shown = client_certificate(cluster), shown_certificate(cluster, port)
+    later = max(first.not_valid_after_utc, first_shown.not_valid_after_utc) + timedelta(seconds=1)
+    assert later < datetime.now(UTC) + timedelta(seconds=_LIFETIME_S + 2)
+
+    status, text = asyncio.run(upload(cluster, "slow", disk_image(tmp_path / "disk"), later))
+    assert status == 200, text
+    assert datetime.now(UTC) > later
+    for new, old in (
+        (client_certificate(cluster), first),
+        (shown_certificate(cluster, port), first_shown),
+    ):
+        assert new.not_valid_after_utc > datetime.now(UTC)
+        assert new.serial_number != old.serial_number
+        assert new.public_key() != old.public_key(), "a new certificate has a new key"
+    cluster.eventually(lambda: reason(cluster, "slow") == "Verified")
+
+    # every connection of its watches ends, and none can be made with the first certificate
+    cluster.control_plane.stop()
+    cluster.control_plane.start()
+    cluster.kubectl("label", "storagepool", "local", "touched=yes")
+    wait_for_image(cluster, "next")
+    assert cluster.processes["hostd"].pid == hostd
+    assert cluster.processes["hostd"].poll() is None
+    assert not (cluster.layout.pki / "client.key.new").exists()

@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"quantix.io/controlplane/internal/fault"
+	"quantix.io/controlplane/internal/identity"
 	"quantix.io/controlplane/internal/kubectl"
 	"quantix.io/controlplane/internal/serve"
 	"quantix.io/controlplane/internal/settings"
@@ -25,6 +26,9 @@ const usage = `quantix-controlplane: the embedded control plane of Quantix.
 
   quantix-controlplane serve [flags]      run it (serve --help lists the flags)
   quantix-controlplane kubectl ...        kubectl; also when called by that name
+  quantix-controlplane rotate-secrets-key [--data-dir DIR] [--forget-old]
+                                          encrypt secrets at rest with a new key from the next start on;
+                                          docs/certificates.md says what has to follow
   quantix-controlplane version
 
 Exit codes of serve: 0 stopped, 2 wrong usage, 10 port taken, 11 disk full, 12 data directory damaged,
@@ -44,6 +48,8 @@ func main() {
 		os.Exit(runServe(rest))
 	case "kubectl":
 		os.Exit(kubectl.Run(rest))
+	case "rotate-secrets-key":
+		os.Exit(rotateSecretsKey(rest))
 	case "version":
 		fmt.Println(version.Version)
 	case "help", "--help", "-h":
@@ -80,6 +86,27 @@ func runServe(arguments []string) int {
 	if err != nil {
 		end(err)
 	}
+	return 0
+}
+
+func rotateSecretsKey(arguments []string) int {
+	dataDir, forget, err := settings.ParseRotation(arguments)
+	if errors.Is(err, pflag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return fault.CodeUsage
+	}
+	change := identity.AddSecretKey
+	if forget {
+		change = identity.ForgetOldSecretKeys
+	}
+	name, err := change(dataDir)
+	if err != nil {
+		end(err)
+	}
+	fmt.Printf("Secrets are encrypted with %s after a restart of the control plane.\n", name)
 	return 0
 }
 

@@ -3,10 +3,7 @@
 package identity
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -45,10 +42,11 @@ func (k *Keeper) Encryption() string        { return k.path("secrets-encryption.
 func (k *Keeper) Admin() string    { return filepath.Join(k.ConfigDir, "admin.kubeconfig") }
 func (k *Keeper) Operator() string { return filepath.Join(k.ConfigDir, "operator.kubeconfig") }
 
-// State says when Ensure is due again and which files it wrote.
+// State says when Ensure is due again, which files it wrote and when the authority's certificate ends.
 type State struct {
-	Next  time.Time
-	Wrote []string
+	Next          time.Time
+	Wrote         []string
+	AuthorityEnds time.Time
 }
 
 func (s *State) note(path string, wrote bool, renewAt time.Time) {
@@ -80,6 +78,7 @@ func (k *Keeper) Ensure(now time.Time) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	state.AuthorityEnds = authority.Cert.NotAfter
 	if err := k.ensureServing(authority, now, &state); err != nil {
 		return State{}, err
 	}
@@ -184,25 +183,6 @@ func (k *Keeper) servingNames() []string {
 		names = append(names, k.Address.String())
 	}
 	return append(names, k.ExtraNames...)
-}
-
-// newEncryption makes the configuration that encrypts secrets at rest (apiserver.config.k8s.io/v1,
-// EncryptionConfiguration). There is no identity provider: a secret in plain text is refused, not read.
-func newEncryption() ([]byte, error) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(nil, `apiVersion: apiserver.config.k8s.io/v1
-kind: EncryptionConfiguration
-resources:
-- resources: [secrets]
-  providers:
-  - secretbox:
-      keys:
-      - name: key1
-        secret: %s
-`, base64.StdEncoding.EncodeToString(key)), nil
 }
 
 func write(path string, text []byte, mode fs.FileMode) error {

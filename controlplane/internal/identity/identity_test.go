@@ -47,6 +47,9 @@ func TestTheFirstStartMakesAllAndTheSecondNothing(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	if left := first.AuthorityEnds.Sub(now); left != pki.AuthorityLifetime {
+		t.Errorf("the authority ends after %v", left)
+	}
 	k.Initialized = true
 	second := ensure(t, k, now.Add(time.Hour))
 	if len(second.Wrote) != 0 || !second.Next.Equal(first.Next) {

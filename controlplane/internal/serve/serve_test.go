@@ -46,6 +46,15 @@ func TestRenewalSleepsNeitherTooLongNorNotAtAll(t *testing.T) {
 	}
 }
 
+func TestPeopleHearOfAnAuthorityThatEndsSoonAndOfNoOther(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for days, want := range map[int]bool{3650: false, 730: false, 181: false, 179: true, 0: true, -1: true} {
+		if got := endsSoon(now.AddDate(0, 0, days), now); got != want {
+			t.Errorf("%d days before: %v", days, got)
+		}
+	}
+}
+
 func TestAStopWhileStartingIsNoFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	if err := quietWhenDone(ctx, errors.New("boom")); err == nil {

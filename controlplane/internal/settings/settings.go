@@ -29,13 +29,31 @@ type Settings struct {
 // maxSocketPath: sockaddr_un.sun_path holds 108 bytes with the final NUL (unix(7)).
 const maxSocketPath = 107
 
+const defaultDataDir = "/var/lib/quantix/controlplane"
+
+// ParseRotation reads the flags of `rotate-secrets-key`: the data directory, and whether older keys go. Errors as
+// of Parse.
+func ParseRotation(args []string) (dataDir string, forgetOld bool, err error) {
+	flags := pflag.NewFlagSet("rotate-secrets-key", pflag.ContinueOnError)
+	flags.StringVar(&dataDir, "data-dir", defaultDataDir, "that of the control plane")
+	flags.BoolVar(&forgetOld, "forget-old", false,
+		"instead of adding a key, keep only the newest: secrets that were not rewritten are lost")
+	if err := flags.Parse(args); err != nil {
+		return "", false, err
+	}
+	if flags.NArg() > 0 {
+		return "", false, fmt.Errorf("rotate-secrets-key takes no argument %q", flags.Arg(0))
+	}
+	return dataDir, forgetOld, nil
+}
+
 // Parse reads the flags of `serve`. pflag.ErrHelp is returned as it is.
 func Parse(args []string) (Settings, error) {
 	var s Settings
 	var needMiB uint64
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	flags.SortFlags = false
-	flags.StringVar(&s.DataDir, "data-dir", "/var/lib/quantix/controlplane", "what must survive: the store, keys, the authority")
+	flags.StringVar(&s.DataDir, "data-dir", defaultDataDir, "what must survive: the store, keys, the authority")
 	flags.StringVar(&s.ConfigDir, "config-dir", "/etc/quantix", "gets admin.kubeconfig and operator.kubeconfig")
 	flags.StringVar(&s.RunDir, "run-dir", "/run/quantix/controlplane", "sockets of the store")
 	flags.StringVar(&s.LogDir, "log-dir", "/var/log/quantix", "gets audit.log")

@@ -53,3 +53,16 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestARotationAddsAKeyUnlessToldToForget(t *testing.T) {
+	dir, forget, err := ParseRotation([]string{"--data-dir=/d"})
+	if err != nil || dir != "/d" || forget {
+		t.Errorf("got %q, %v, %v", dir, forget, err)
+	}
+	if _, forget, err = ParseRotation([]string{"--forget-old"}); err != nil || !forget {
+		t.Errorf("got %v, %v", forget, err)
+	}
+	if _, _, err = ParseRotation([]string{"now"}); err == nil {
+		t.Error("a word was taken")
+	}
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime
 import json
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from quantix_api.times import render_time
+from quantix_client import ApiClient
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
 
 OPERATOR = "system:serviceaccount:quantix-system:quantix-operator"
@@ -78,6 +80,28 @@ def test_certificates_are_renewed_while_it_runs(tmp_path: Path) -> None:
         )
         assert all(certificate.not_valid_after_utc > now() for certificate in renewed)
         assert running.kubectl("config", "view", "-o", "jsonpath={.contexts[0].context.namespace}") == "mine"
+
+
+@pytest.mark.parametrize("who", ["admin", "operator"])
+async def test_a_client_that_runs_goes_on_when_its_certificate_and_the_servers_end(
+    who: str, tmp_path: Path
+) -> None:
+    plane = ControlPlane(tmp_path, flags=["--certificate-lifetime=9s"])
+    await asyncio.to_thread(plane.start)
+    try:
+        kubeconfig = plane.admin_kubeconfig if who == "admin" else plane.operator_kubeconfig
+        first = [serving_certificate(plane), client_certificate(kubeconfig)]
+        last_end = max(certificate.not_valid_after_utc for certificate in first)
+        async with ApiClient.from_kubeconfig(kubeconfig, user_agent="test") as client:
+            while now() <= last_end + datetime.timedelta(seconds=1):
+                review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+                path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+                answer = await client.request("POST", path, json=review)
+                name = answer["status"]["userInfo"]["username"]
+                assert name == ("quantix:admin" if who == "admin" else OPERATOR)
+                await asyncio.sleep(0.3)
+    finally:
+        await asyncio.to_thread(plane.stop)
 
 
 def test_the_serving_certificate_has_the_names_that_were_asked_for(tmp_path: Path) -> None:

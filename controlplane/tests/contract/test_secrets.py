@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
 
-from quantix_lab.control_plane import ControlPlane
+from quantix_lab.control_plane import ControlPlane, ControlPlaneError
 
 
 def stored(control_plane: ControlPlane) -> bytes:
@@ -27,6 +29,46 @@ def test_secrets_are_encrypted_at_rest(control_plane: ControlPlane) -> None:
     assert hidden.encode() not in content
     assert f"/registry/secrets/default/{name}".encode() in content
     assert b"k8s:enc:secretbox:v1:key1:" in content
+
+
+def read(control_plane: ControlPlane, name: str) -> str:
+    encoded = control_plane.kubectl("get", "secret", name, "-o", "jsonpath={.data.password}")
+    return base64.b64decode(encoded).decode()
+
+
+def rotate(control_plane: ControlPlane, *flags: str) -> str:
+    command = [control_plane.binary, "rotate-secrets-key", "--data-dir", control_plane.data_dir, *flags]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    control_plane.stop()
+    control_plane.start()
+    return done.stdout
+
+
+def test_the_key_of_secrets_is_changed_without_losing_one(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path) as plane:
+        plane.kubectl("create", "secret", "generic", "old", "--from-literal=password=one")
+        assert "key2" in rotate(plane)
+        assert read(plane, "old") == "one"
+        plane.kubectl("create", "secret", "generic", "new", "--from-literal=password=two")
+        content = stored(plane)
+        assert b"k8s:enc:secretbox:v1:key1:" in content
+        assert b"k8s:enc:secretbox:v1:key2:" in content
+
+        everything = plane.kubectl("get", "secrets", "-A", "-o", "json")
+        plane.kubectl("replace", "-f", "-", stdin=everything)
+        rotate(plane, "--forget-old")
+        assert "key1" not in (plane.data_dir / "pki/secrets-encryption.yaml").read_text()
+        assert (read(plane, "old"), read(plane, "new")) == ("one", "two")
+        plane.kubectl("get", "secrets", "-A")
+
+
+def test_a_secret_that_was_not_rewritten_is_lost_with_its_key(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path) as plane:
+        plane.kubectl("create", "secret", "generic", "old", "--from-literal=password=one")
+        rotate(plane)
+        rotate(plane, "--forget-old")
+        with pytest.raises(ControlPlaneError):
+            read(plane, "old")
 
 
 def audit(control_plane: ControlPlane) -> tuple[str, list[dict[str, object]]]:

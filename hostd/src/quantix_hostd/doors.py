@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quantix_api.resources import CONFIG_MAPS, HOSTS, VIRTUAL_MACHINES, Resource
-from quantix_client import ApiClient, Clock, Forbidden, NotFound
+from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
+from quantix_client import ApiClient, Clock
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.server import ApiServer, server_context
 from quantix_hostd.clients.hypervisor import Hypervisor
@@ -18,6 +18,7 @@ from quantix_hostd.host.controller import HostController
 from quantix_hostd.host.metrics import MetricSources, render_metrics
 from quantix_hostd.image.controller import ImageController
 from quantix_hostd.join.serving import ServingCertificate
+from quantix_hostd.join.trust import published_authority
 from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -79,12 +80,7 @@ class Doors:
     async def _client_ca(self) -> str:
         """Whom the API server trusts for client certificates; hostd trusts the same."""
         api = self._parts.api
-        try:
-            found = await api.get(CONFIG_MAPS, "extension-apiserver-authentication", "kube-system")
-            published = str((found.get("data") or {}).get("client-ca-file") or "")
-        except (NotFound, Forbidden):
-            published = ""
-        return published or api.access.ca_pem or ""
+        return await published_authority(api) or api.access.ca_pem or ""
 
     async def _metrics(self) -> bytes:
         libvirt = self._parts.libvirt

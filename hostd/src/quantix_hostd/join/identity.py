@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from quantix_client.kubeconfig import Access, load
 from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.join.requests import CLIENT, common_name, new_key, renewal_due_s, usable
 from quantix_hostd.join.signing import obtain_certificate
+from quantix_hostd.join.trust import published_authority, with_renewed
 
 _USER_AGENT = "quantix-hostd"
 _RETRY_S = 60.0
@@ -99,7 +101,9 @@ class HostIdentity:
         key = await asyncio.to_thread(self._pending_key)
         async with ApiClient.from_kubeconfig(kubeconfig, user_agent=_USER_AGENT) as api:
             certificate = await obtain_certificate(api, CLIENT, self._name, key, self._clock)
-            document = _render_kubeconfig(api.access, certificate, key, self._name)
+            authority = with_renewed(api.access.ca_pem or "", await published_authority(api))
+            access = replace(api.access, ca_pem=authority)
+            document = _render_kubeconfig(access, certificate, key, self._name)
         await asyncio.to_thread(write_atomically, self.kubeconfig, document.encode(), mode=0o600)
         await asyncio.to_thread(self._pending_key_path.unlink, missing_ok=True)
 

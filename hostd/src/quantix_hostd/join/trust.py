@@ -1,0 +1,50 @@
+"""The authority of the API server: what the cluster publishes of it, and when that replaces what a host has.
+
+Used by `join.identity` with each renewal, and by hostd's own server, which trusts the same clients.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from quantix_api.resources import CONFIG_MAPS
+from quantix_client.api import ApiClient
+from quantix_client.errors import Forbidden, NotFound
+
+# Made by every API server (k8s.io/kubernetes v1.37, pkg/controlplane/controller/clusterauthenticationtrust)
+_CONFIG_MAP = "extension-apiserver-authentication"
+
+
+async def published_authority(api: ApiClient) -> str:
+    """Whom the API server trusts for client certificates (PEM); "" when it does not say. Raises ApiError."""
+    try:
+        found = await api.get(CONFIG_MAPS, _CONFIG_MAP, "kube-system")
+    except (NotFound, Forbidden):
+        return ""
+    return str((found.get("data") or {}).get("client-ca-file") or "")
+
+
+def with_renewed(trusted_pem: str, published_pem: str) -> str:
+    """`trusted_pem`, each certificate replaced by a published one of the same name and key that ends later.
+
+    No key is trusted that was not trusted before: those who sign clients need not be those who sign servers.
+    """
+    try:
+        trusted = x509.load_pem_x509_certificates(trusted_pem.encode())
+        published = x509.load_pem_x509_certificates(published_pem.encode())
+    except ValueError:
+        return trusted_pem
+    renewed = [_latest(certificate, published) for certificate in trusted]
+    if renewed == trusted:
+        return trusted_pem
+    return "".join(certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in renewed)
+
+
+def _latest(certificate: x509.Certificate, published: list[x509.Certificate]) -> x509.Certificate:
+    same = [
+        other
+        for other in published
+        if other.subject == certificate.subject and other.public_key() == certificate.public_key()
+    ]
+    return max([certificate, *same], key=lambda candidate: candidate.not_valid_after_utc)

@@ -6,7 +6,9 @@ they are for the authority of a cluster that is not ours, and for a renewal that
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,6 +55,19 @@ def leaf_expiry(name: str, pem: str) -> Expiry:
     return Expiry(name, ends, ends - (ends - certificate.not_valid_before_utc) / 6)
 
 
+def token_expiry(name: str, token: str) -> Expiry:
+    """Of a service account's token (RFC 7519): ours, so it is read and not verified.
+
+    Raises ValueError when it says no times.
+    """
+    payload = token.split(".")[1:2]
+    claims = json.loads(base64.urlsafe_b64decode("".join(payload) + "==") or "{}")
+    if not isinstance(claims, dict) or not {"iat", "exp"} <= claims.keys():
+        raise ValueError("no token with an end")
+    begins, ends = (datetime.fromtimestamp(int(claims[claim]), UTC) for claim in ("iat", "exp"))
+    return Expiry(name, ends, ends - (ends - begins) / 6)
+
+
 class ExpiryWatch:
     """See the module."""
 
@@ -89,6 +104,8 @@ class ExpiryWatch:
         with contextlib.suppress(ValueError):
             if access.certificate_pem:
                 yield leaf_expiry("operator", access.certificate_pem)
+            elif access.token:
+                yield token_expiry("operator", access.token)
 
     async def _of_hosts(self) -> list[Expiry]:
         try:

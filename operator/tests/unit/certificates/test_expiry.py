@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -10,7 +12,7 @@ from structlog.testing import capture_logs
 
 from quantix_client import ApiClient, ManualClock
 from quantix_operator.certificates.authority import new_authority
-from quantix_operator.certificates.expiry import ExpiryWatch, authority_expiry, leaf_expiry
+from quantix_operator.certificates.expiry import ExpiryWatch, authority_expiry, leaf_expiry, token_expiry
 from quantix_operator.metrics import Metrics
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -34,6 +36,25 @@ def test_our_own_certificate_is_near_its_end_when_its_renewal_did_not_work() -> 
     expiry = leaf_expiry("operator", new_authority("uid", NOW).certificate_pem)
     assert not expiry.is_near(NOW + LIFE * 2 / 3)
     assert expiry.is_near(NOW + LIFE * 11 / 12)
+
+
+def token(claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"e30.{payload}.c2lnbmF0dXJl"
+
+
+def test_a_service_accounts_token_has_an_end_too() -> None:
+    began, year = int(NOW.timestamp()), 365 * 24 * 3600
+    expiry = token_expiry("operator", token({"iat": began, "exp": began + year}))
+    assert expiry.ends == NOW + timedelta(days=365)
+    assert not expiry.is_near(NOW + timedelta(days=300))
+    assert expiry.is_near(NOW + timedelta(days=310))
+
+
+@pytest.mark.parametrize("odd", ["opaque", "", "a.b.c", "..", token([]), token({"iat": 1})])
+def test_a_token_that_says_no_end_is_left_out(odd: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        token_expiry("operator", odd)
 
 
 @pytest.mark.parametrize(("age_days", "warnings"), [(100, 0), (3600, 1)])

@@ -65,6 +65,17 @@ def binds(layout: Layout) -> dict[Path, Path]:
     }
 
 
+def kept_closed(layout: Layout) -> list[Path]:
+    """What libvirtd (9.0) would make 0755, and keeps as it finds it: made first, others are kept out."""
+    state = layout.run / "libvirt"
+    return [
+        layout.data / "libvirt/qemu",
+        layout.cache / "libvirt/qemu",
+        *(state / f"qemu/{name}" for name in ("slirp", "passt")),
+        *(state / name for name in ("network", "hostdevmgr", "storage")),
+    ]
+
+
 def _write_if_changed(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -103,7 +114,7 @@ def _raise_limit(kind: int, wanted: int) -> int:
 def prepare(layout: Layout) -> None:
     """Make the directories and write the configuration. Safe to call again; changes only what differs."""
     # the packages make the last one and libvirtd does not; virtlogd needs it
-    ours = (*binds(layout).values(), layout.log / "libvirt/qemu")
+    ours = (*binds(layout).values(), *kept_closed(layout), layout.log / "libvirt/qemu")
     directories.ensure(directories.with_parents(layout, *ours))
     configuration = layout.etc / "libvirt"
     facts = libvirt_config.HostFacts(

@@ -57,3 +57,13 @@ def test_preparing_twice_changes_nothing(tmp_path: Path) -> None:
     libvirt_namespace.prepare(layout)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.conf")}
     assert len(before) == 3
+
+
+def test_what_libvirt_would_leave_open_is_closed_before_it_starts(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    libvirt_namespace.prepare(layout)
+    closed = {path: path.stat().st_mode & 0o777 for path in libvirt_namespace.kept_closed(layout)}
+    assert closed == dict.fromkeys(closed, 0o750)
+    # swtpm's user passes to its sockets
+    assert (layout.run / "libvirt/qemu").stat().st_mode & 0o777 == 0o711
+    assert (layout.etc / "libvirt/libvirtd.conf").stat().st_mode & 0o777 == 0o640

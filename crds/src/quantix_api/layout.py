@@ -102,7 +102,13 @@ class Layout:
         if directory == self.cache:
             # qx, kubectl and the control plane's binary: programs for everybody
             return 0o755
-        libvirt = {above / "libvirt" for above in (self.run, self.data, self.cache)}
+        # swtpm is another user than QEMU: its state lies below the second, its sockets below the last
+        libvirt = {
+            self.cache / "libvirt",
+            self.data / "libvirt",
+            self.run / "libvirt",
+            self.run / "libvirt/qemu",
+        }
         pools = {self.local_pool.parent, self.local_pool}
         passages = {self.etc, self.data, self.run, self.run / "vm", *pools, *libvirt}
         return PASSAGE if directory in passages else CLOSED

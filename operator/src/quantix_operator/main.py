@@ -29,6 +29,7 @@ from quantix_client.lease import LeaderLease
 from quantix_client.logs import configure_logging
 from quantix_operator.cache import Cache
 from quantix_operator.certificates.expiry import ExpiryWatch
+from quantix_operator.certificates.token import TokenRenewal
 from quantix_operator.clients.http_server import serving
 from quantix_operator.context import Context
 from quantix_operator.controllers import build_controllers
@@ -61,6 +62,7 @@ class Operator:
         self.watches = KopfThread(lambda: load(settings.kubeconfig), self.cache, self.metrics)
         self.leases = LeaseWatch(client, self.clock)
         self.expiry = ExpiryWatch(client, self.metrics, self.clock)
+        self.token = TokenRenewal(client, settings.kubeconfig, self.clock)
         self.resync = Resync(client, self.cache, self.metrics, period_s=settings.resync_s, clock=self.clock)
         self.lease = LeaderLease(client, LEADER_LEASE, NAMESPACE_SYSTEM, settings.identity, clock=self.clock)
 
@@ -86,6 +88,7 @@ class Operator:
                 group.create_task(self.resync.run(), name="resync")
                 group.create_task(self.events.run(), name="events")
                 group.create_task(self.expiry.run(), name="expiry")
+                group.create_task(self.token.run(), name="token")
                 group.create_task(self.lead(), name="leader")
 
     async def lead(self) -> None:

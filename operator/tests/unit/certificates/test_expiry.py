@@ -45,7 +45,7 @@ def token(claims: object) -> str:
 
 def test_a_service_accounts_token_has_an_end_too() -> None:
     began, year = int(NOW.timestamp()), 365 * 24 * 3600
-    expiry = token_expiry("operator", token({"iat": began, "exp": began + year}))
+    expiry = token_expiry("operator", token({"sub": "s", "iat": began, "exp": began + year}))
     assert expiry.ends == NOW + timedelta(days=365)
     assert not expiry.is_near(NOW + timedelta(days=300))
     assert expiry.is_near(NOW + timedelta(days=310))

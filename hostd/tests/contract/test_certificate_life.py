@@ -74,8 +74,9 @@ def reason(cluster: HostCluster, image: str) -> str:
 
 
 def disk_image(path: Path) -> bytes:
-    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", path, "8M"], check=True)
-    return b"\x55\xaa" * 4 + path.read_bytes()[8:]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 1M", path], check=True, capture_output=True)
+    return path.read_bytes()
 
 
 async def slowly(content: bytes, until: datetime) -> AsyncIterator[bytes]:

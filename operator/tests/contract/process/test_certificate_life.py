@@ -77,6 +77,7 @@ async def test_the_operator_goes_on_when_its_certificate_has_ended(
         # every connection of its watches ends, and none can be made with the first certificate
         await asyncio.to_thread(short_lived.stop)
         await asyncio.to_thread(short_lived.start)
+        await asyncio.to_thread(wait_until_served, short_lived)
         await decides_and_watches(operator, its_admin, "over-new-connections")
         assert not any("started anew" in line for line in operator.lines())
         assert sum("operator started" in line for line in operator.lines()) == 1

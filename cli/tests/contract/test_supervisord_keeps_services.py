@@ -58,7 +58,7 @@ def test_its_logs_and_configuration_are_closed_to_other_users(
     supervisor.ensure(table(layout))
     logs = [layout.log / "supervisord.log", layout.log / "first.log", layout.log / "second.log"]
     configuration = [path for path in (layout.etc / "supervisor").rglob("*.conf") if path.is_file()]
-    eventually(lambda: all(path.exists() for path in logs), "the logs are there")
+    eventually("the logs are there", lambda: all(path.exists() for path in logs))
     assert {path: path.stat().st_mode & 0o777 for path in (*logs, *configuration)} == dict.fromkeys(
         (*logs, *configuration), 0o640
     )

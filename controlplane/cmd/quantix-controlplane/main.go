@@ -106,7 +106,8 @@ func rotateSecretsKey(arguments []string) int {
 	if err != nil {
 		end(err)
 	}
-	fmt.Printf("Secrets are encrypted with %s after a restart of the control plane.\n", name)
+	fmt.Printf("Secrets are encrypted with %s after a restart of the control plane. The keys as they were: %s\n",
+		name, identity.Before(dataDir))
 	return 0
 }
 

@@ -49,11 +49,14 @@ func AddSecretKey(dataDir string) (string, error) {
 	})
 }
 
-// ForgetOldSecretKeys keeps only the newest key, and gives its name: a secret that an older one encrypted can
-// never be read again. Faults as of AddSecretKey.
+// ForgetOldSecretKeys keeps only the newest key, and gives its name. While a secret is left that an older one
+// encrypted, the API server does not become ready; Before then holds the way back. Faults as of AddSecretKey.
 func ForgetOldSecretKeys(dataDir string) (string, error) {
 	return changeKeys(dataDir, func(keys []config.Key) ([]config.Key, error) { return keys[:1], nil })
 }
+
+// Before is where the configuration is kept as it was before the last change.
+func Before(dataDir string) string { return (&Keeper{DataDir: dataDir}).Encryption() + ".before" }
 
 func changeKeys(dataDir string, change func([]config.Key) ([]config.Key, error)) (string, error) {
 	path := (&Keeper{DataDir: dataDir}).Encryption()
@@ -61,6 +64,7 @@ func changeKeys(dataDir string, change func([]config.Key) ([]config.Key, error))
 	if err != nil {
 		return "", fault.File(path, err)
 	}
+	before := text
 	var found config.EncryptionConfiguration
 	if err := yaml.UnmarshalStrict(text, &found); err != nil {
 		return "", fault.Corrupt(dataDir, filepath.Base(path)+" cannot be read", err)
@@ -73,6 +77,9 @@ func changeKeys(dataDir string, change func([]config.Key) ([]config.Key, error))
 		return "", err
 	}
 	if text, err = yaml.Marshal(found); err != nil {
+		return "", err
+	}
+	if err := write(Before(dataDir), before, 0o600); err != nil {
 		return "", err
 	}
 	return box.Keys[0].Name, write(path, text, 0o600)

@@ -37,8 +37,18 @@ func TestANewKeyComesFirstAndTheOldOnesStayUntilForgotten(t *testing.T) {
 	if info, err := os.Stat(k.Encryption()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
+	was, err := os.ReadFile(k.Encryption())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if name, err := ForgetOldSecretKeys(k.DataDir); err != nil || name != "key3" {
 		t.Fatalf("got %q, %v", name, err)
+	}
+	if kept, err := os.ReadFile(Before(k.DataDir)); err != nil || string(kept) != string(was) {
+		t.Errorf("there is no way back: %v", err)
+	}
+	if info, err := os.Stat(Before(k.DataDir)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
 	}
 	if got := strings.Join(keyNames(t, k), " "); got != "key3" {
 		t.Errorf("the keys are %s", got)

@@ -37,7 +37,7 @@ func ParseRotation(args []string) (dataDir string, forgetOld bool, err error) {
 	flags := pflag.NewFlagSet("rotate-secrets-key", pflag.ContinueOnError)
 	flags.StringVar(&dataDir, "data-dir", defaultDataDir, "that of the control plane")
 	flags.BoolVar(&forgetOld, "forget-old", false,
-		"instead of adding a key, keep only the newest: secrets that were not rewritten are lost")
+		"instead of adding a key, keep only the newest, once all secrets were rewritten")
 	if err := flags.Parse(args); err != nil {
 		return "", false, err
 	}

@@ -86,7 +86,7 @@ def test_certificates_are_renewed_while_it_runs(tmp_path: Path) -> None:
 async def test_a_client_that_runs_goes_on_when_its_certificate_and_the_servers_end(
     who: str, tmp_path: Path
 ) -> None:
-    plane = ControlPlane(tmp_path, flags=["--certificate-lifetime=9s"])
+    plane = ControlPlane(tmp_path, flags=["--certificate-lifetime=15s"])
     await asyncio.to_thread(plane.start)
     try:
         kubeconfig = plane.admin_kubeconfig if who == "admin" else plane.operator_kubeconfig

@@ -19,7 +19,8 @@ from quantix_client.kubeconfig import load
 from quantix_lab.control_plane import ControlPlaneError
 from quantix_lab.host_cluster import HostCluster, host_cluster
 
-_LIFETIME_S = 20
+# the last third has to be enough for a renewal on a busy machine
+_LIFETIME_S = 30
 
 
 @pytest.fixture

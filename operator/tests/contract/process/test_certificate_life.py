@@ -23,7 +23,7 @@ from quantix_operator.certificates.authority import load_authority, new_authorit
 
 from .conftest import wait_until_served
 
-_LIFETIME_S = 18
+_LIFETIME_S = 24
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from quantix_hostd.join.requests import (
     render_request,
     renewal_due_s,
     request_name,
+    retry_s,
     usable,
 )
 
@@ -86,6 +87,14 @@ def test_it_is_renewed_when_a_third_of_its_life_is_left(day: int, is_usable: boo
     now = _START + timedelta(days=day)
     assert usable(certificate, now) is is_usable
     assert (renewal_due_s(certificate, now) == 0) is is_due
+
+
+def test_a_renewal_is_tried_again_in_time_however_short_the_life_is() -> None:
+    certificate = signed(render_request(new_key(), "h1"), days=30)
+    end = _START + timedelta(days=30)
+    assert retry_s(certificate, end - timedelta(days=10)) == 60
+    assert retry_s(certificate, end - timedelta(seconds=80)) == 10
+    assert retry_s(certificate, end + timedelta(days=1)) == 1
 
 
 def test_a_damaged_key_says_what_to_do() -> None:

@@ -24,12 +24,11 @@ from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_client.kubeconfig import Access, load
 from quantix_hostd.clients.files import write_atomically
-from quantix_hostd.join.requests import CLIENT, common_name, new_key, renewal_due_s, usable
+from quantix_hostd.join.requests import CLIENT, common_name, new_key, renewal_due_s, retry_s, usable
 from quantix_hostd.join.signing import obtain_certificate
 from quantix_hostd.join.trust import published_authority, with_renewed
 
 _USER_AGENT = "quantix-hostd"
-_RETRY_S = 60.0
 _SHORTEST_SLEEP_S, _LONGEST_SLEEP_S = 1.0, 6 * 3600.0
 
 log = structlog.get_logger(__name__)
@@ -80,7 +79,7 @@ class HostIdentity:
                 await self._clock.sleep(_SHORTEST_SLEEP_S)
             except QuantixError as error:
                 log.warning("client certificate not renewed", reason=error.reason, error=str(error))
-                await self._clock.sleep(_RETRY_S)
+                await self._clock.sleep(retry_s(certificate, datetime.now(UTC)))
 
     def _has_certificate(self) -> bool:
         if not self.kubeconfig.exists():

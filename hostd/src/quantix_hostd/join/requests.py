@@ -22,6 +22,7 @@ from quantix_api.resources import HOST_GROUP, HOST_USER_PREFIX, SIGNER_CLIENT, S
 
 # Renewed when this part of its life is left
 _RENEW_AT = 1 / 3
+_SHORTEST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,12 @@ def renewal_due_s(certificate_pem: str, now: datetime) -> float:
     life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     due = certificate.not_valid_after_utc - life * _RENEW_AT
     return max(0.0, (due - now).total_seconds())
+
+
+def retry_s(certificate_pem: str, now: datetime) -> float:
+    """Seconds until a renewal that did not work is tried again: several times before a short life ends."""
+    left = _load_certificate(certificate_pem).not_valid_after_utc - now
+    return min(_LONGEST_RETRY_S, max(_SHORTEST_RETRY_S, left.total_seconds() / 8))
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -72,7 +72,7 @@ async def test_volumes_of_an_older_version_get_qemus_group_and_once(
 ) -> None:
     await maker.make(pool, Recipe("v1", 64 * _MIB, _BASE))
     kvm = grp.getgrnam("kvm").gr_gid
-    older = [pool.volume("v1"), pool.volume_data("v1"), pool.image("1111")]
+    older = [pool.volume("v1"), pool.place("v1").data, pool.image("1111")]
     for path in older:
         os.chown(path, 0, kvm)
     elsewhere = pool.path.parent / "elsewhere"
@@ -83,7 +83,7 @@ async def test_volumes_of_an_older_version_get_qemus_group_and_once(
 
     assert pool.correct_owners() == 3
     assert {(path.stat().st_uid, path.stat().st_gid) for path in older} == {(0, _QEMU.gid)}
-    assert pool.volume_data("v1").stat().st_mode & 0o777 == 0o660
+    assert pool.place("v1").data.stat().st_mode & 0o777 == 0o660
     assert (pool.volume("v1") / "claim").stat().st_mode == claim_mode
     assert {path.stat().st_gid for path in (elsewhere, elsewhere / "data")} == {0}
     assert pool.correct_owners() == 0

@@ -46,7 +46,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "CleanupPending",
         "refusal",
-        "{kind} {name} is being deleted; finalizer quantix.io/cleanup keeps it until nothing of it is left.",
+        "{kind} {name} is being deleted; its mark quantix.io/cleanup stays until nothing of it is left.",
         "wait for it; kubectl describe says what it waits for",
     ),
     Template(

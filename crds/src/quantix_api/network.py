@@ -77,8 +77,7 @@ class Subnet(ApiModel):
         ),
         Rule(
             f"!isCIDR(self.cidr) || (({_apart_from(4)}) && ({_apart_from(6)}))",
-            "cidr holds loopback, link-local, multicast or reserved addresses, which no guest can have; "
-            "choose another, such as 10.0.0.0/24",
+            "cidr has loopback, link-local, multicast or reserved addresses; choose one such as 10.0.0.0/24",
         ),
     )
 

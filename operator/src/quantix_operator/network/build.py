@@ -15,7 +15,8 @@ from quantix_operator.clients.resolvers import read_resolvers
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
 from quantix_operator.network.cluster import ClusterController
-from quantix_operator.network.controller import NetworkContext, NetworkController
+from quantix_operator.network.context import NetworkContext
+from quantix_operator.network.controller import NetworkController
 from quantix_operator.network.figures import NetworkFigures
 from quantix_operator.network.sweep import Sweep
 from quantix_operator.nics.feed import LedgerFeed

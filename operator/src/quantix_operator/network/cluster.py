@@ -25,9 +25,9 @@ from quantix_client.reflector import key_of
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
 from quantix_operator.dispatch import Mapper
-from quantix_operator.network.controller import RETRY_S, SLOW_S, NetworkContext, underlay_mtus
+from quantix_operator.network.context import RETRY_S, SLOW_S, NetworkContext
 from quantix_operator.network.sweep import Sweep
-from quantix_operator.network.view import DEFAULT_UNDERLAY_MTU, GENEVE_OVERHEAD_BYTES
+from quantix_operator.network.view import DEFAULT_UNDERLAY_MTU, GENEVE_OVERHEAD_BYTES, underlay_mtus
 from quantix_operator.northbound.groups import cluster_groups
 from quantix_operator.northbound.rows import Owner, SharedKeys
 from quantix_operator.router.claims import router_owner

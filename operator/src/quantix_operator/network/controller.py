@@ -6,7 +6,6 @@ Built by `network.build`. A Network that VMs are in does not go; its ports are `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -14,14 +13,13 @@ from quantix_api import Host, Network, Router, VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
-from quantix_client.api import ApiClient, Manifest
-from quantix_client.clock import Clock
+from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
-from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.network.context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.overlap import overlap_on_wire
 from quantix_operator.network.rows import NetworkPlan, network_rows
@@ -32,36 +30,13 @@ from quantix_operator.network.view import (
     choose_mtu,
     make_view,
     resolve_network_key,
+    underlay_mtus,
 )
-from quantix_operator.nics.ledger import Ledger
 from quantix_operator.nics.occupancy import free_pool
-from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
 
 QUIET_S = 0.5
 """The shortest time between two looks at one network: a thousand guests that start are one change."""
-SLOW_S = 300.0
-RETRY_S = 2.0
-MAX_USERS = 3
-
-
-@dataclass(frozen=True)
-class NetworkContext:
-    """What the controllers of the network share."""
-
-    api: ApiClient
-    cache: Cache
-    objects: Objects
-    northbound: Northbound
-    ledger: Ledger
-    clock: Clock
-    resolvers: tuple[str, ...]
-    """The host's own name servers, for Networks that name none."""
-
-    @property
-    def cluster_uid(self) -> str:
-        """UID of the cluster."""
-        return self.northbound.cluster_uid
 
 
 class NetworkController:
@@ -176,25 +151,6 @@ class NetworkController:
 
     async def _write(self, live: Manifest, status: Manifest) -> None:
         await self._writer.write(NETWORKS, live, status)
-
-
-def unreachable(live: Manifest) -> Fact:
-    """Ready while the database does not answer: what was in force stays so."""
-    generation = live["metadata"].get("generation")
-    for item in (live.get("status") or {}).get("conditions") or []:
-        if (
-            item["type"] == "Ready"
-            and item["status"] == "True"
-            and item.get("observedGeneration") == generation
-        ):
-            return Fact("Ready", "True", item["reason"], item.get("message", ""))
-    return fact("Ready", "Unknown", "NorthboundUnreachable")
-
-
-def underlay_mtus(hosts: Iterable[Host]) -> list[int]:
-    """What fits between hosts, in bytes, as far as they say."""
-    networks = (host.status.network for host in hosts)
-    return [item.underlay_mtu for item in networks if item is not None and item.underlay_mtu is not None]
 
 
 def unknown_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:

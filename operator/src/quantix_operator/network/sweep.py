@@ -24,7 +24,7 @@ from quantix_api.resources import (
 from quantix_api.times import parse_time
 from quantix_client.errors import NotFound
 from quantix_client.reflector import Change
-from quantix_operator.network.controller import NetworkContext
+from quantix_operator.network.context import NetworkContext
 from quantix_operator.network.figures import NetworkFigures
 from quantix_operator.northbound.guard import Verdict, judge_orphans
 from quantix_operator.northbound.words import message

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_address, ip_network
 from typing import NewType
 
-from quantix_api import Network, identity
+from quantix_api import Host, Network, identity
 from quantix_api.network import Route, Subnet
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_operator.northbound.addresses import Pool, choose_local_subnet, make_pool
@@ -183,6 +183,12 @@ def choose_automatic(cluster_uid: str, network: Network, others: Iterable[Networ
     taken = {cidr for other in others for cidr in other.status.subnets}
     chosen: IPv6Network = choose_local_subnet(cluster_uid, network.metadata.uid, taken)
     return str(chosen)
+
+
+def underlay_mtus(hosts: Iterable[Host]) -> list[int]:
+    """What fits between hosts, in bytes, as far as they say."""
+    networks = (host.status.network for host in hosts)
+    return [item.underlay_mtu for item in networks if item is not None and item.underlay_mtu is not None]
 
 
 def choose_mtu(network: Network, underlay_mtus: Iterable[int]) -> tuple[int, bool]:

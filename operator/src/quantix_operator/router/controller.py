@@ -17,7 +17,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
-from quantix_operator.network.controller import RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network.context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.network.view import resolve_network_key
 from quantix_operator.router.claims import RouterFeed, router_owner
 from quantix_operator.router.observe import Legs, observe_legs

@@ -12,13 +12,14 @@ from ipaddress import ip_address
 
 from quantix_api import Host, Network, Router, identity
 from quantix_api.facts import Fact, fact
-from quantix_operator.network.controller import NetworkContext, underlay_mtus
+from quantix_operator.network.context import NetworkContext
 from quantix_operator.network.overlap import is_younger, overlap_in_router, overlap_on_wire
 from quantix_operator.network.view import (
     LOCAL_PHYSICAL_NETWORK,
     NetworkView,
     choose_mtu,
     make_view,
+    underlay_mtus,
 )
 from quantix_operator.objects import age_order
 from quantix_operator.router.claims import OUTSIDE, assign_outside, hold_inside, router_owner

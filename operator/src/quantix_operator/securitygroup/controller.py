@@ -16,7 +16,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
-from quantix_operator.network.controller import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network.context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.securitygroup.rows import plan_group, security_group_owner
 from quantix_operator.status_writer import StatusWriter
 

@@ -33,7 +33,8 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.metrics import Metrics
 from quantix_operator.network.cluster import KEY, ClusterController
-from quantix_operator.network.controller import NetworkContext, NetworkController
+from quantix_operator.network.context import NetworkContext
+from quantix_operator.network.controller import NetworkController
 from quantix_operator.network.figures import NetworkFigures
 from quantix_operator.network.sweep import SWEEP_S, Sweep
 from quantix_operator.nics.feed import LedgerFeed

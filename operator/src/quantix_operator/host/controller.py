@@ -15,7 +15,7 @@ from quantix_client.errors import Conflict, NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
-from quantix_operator.finalizers import has_finalizer, remove_finalizer
+from quantix_operator.finalizers import Finalizers, has_finalizer
 from quantix_operator.host import reading
 from quantix_operator.host.liveness import LeaseWatch
 from quantix_operator.host.status import LOST_AFTER_S, Derived, Load, Observed, derive_status, is_lost
@@ -43,13 +43,12 @@ class HostController:
     watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: _of_vm}
 
     def __init__(self, context: Context, objects: Objects, leases: LeaseWatch) -> None:
-        self._api = context.api
-        self._cache = context.cache
         self._events = context.events
         self._objects = objects
         self._leases = leases
         self._clock = context.clock
         self._writer = StatusWriter(context.api, context.cache)
+        self._finalizers = Finalizers(context.api, context.cache, HOSTS)
         self._said_lost_at_s: dict[str, float] = {}
 
     async def reconcile(self, key: str) -> float | None:
@@ -67,7 +66,7 @@ class HostController:
         )
         try:
             if host.deleting and not observed.load.names and has_finalizer(live):
-                await remove_finalizer(self._api, self._cache, HOSTS, live)
+                await self._finalizers.release(live)
                 return None
             await self._say(observed, derive_status(observed, datetime.now(UTC)))
         except NotFound:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from quantix_api import Image, VirtualMachine, Volume
 from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import (
@@ -26,13 +24,11 @@ from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
-from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.finalizers import Finalizers
 from quantix_operator.image.plan import Observed, Plan, means, plan_image, users_of
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import OPERATOR, SCHEDULER, StatusWriter
 from quantix_operator.volume.observe import place_in, pool_of
-
-log = structlog.get_logger(__name__)
 
 _AGAIN_S = 0.05
 
@@ -75,9 +71,9 @@ class ImageController:
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
-        self._api = context.api
         self._cache = context.cache
         self._objects = objects
+        self._finalizers = Finalizers(context.api, context.cache, IMAGES)
         self._operator = StatusWriter(context.api, context.cache, OPERATOR)
         self._scheduler = StatusWriter(context.api, context.cache, SCHEDULER)
 
@@ -88,13 +84,12 @@ class ImageController:
         if image is None or live is None:
             return None
         try:
-            if not image.deleting and not has_finalizer(live):
-                await add_finalizer(self._api, self._cache, IMAGES, live)
-                return _AGAIN_S
+            held = await self._finalizers.ensure(live)
+            if held is None:
+                return None
             plan = plan_image(self._observe(image))
-            if plan.release and has_finalizer(live):
-                await remove_finalizer(self._api, self._cache, IMAGES, live)
-                log.info("image is gone", image=key, uid=image.metadata.uid)
+            if plan.release:
+                await self._finalizers.release(held)
                 return None
             await self._say(key, plan)
         except Conflict:

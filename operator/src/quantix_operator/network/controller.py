@@ -18,7 +18,7 @@ from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper
-from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.finalizers import Finalizers
 from quantix_operator.network.context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.overlap import overlap_on_wire
@@ -49,6 +49,7 @@ class NetworkController:
     def __init__(self, context: NetworkContext) -> None:
         self._context = context
         self._writer = StatusWriter(context.api, context.cache)
+        self._finalizers = Finalizers(context.api, context.cache, NETWORKS)
         self._looked_s: dict[str, float] = {}
         self.watches: Mapping[Resource, Mapper] = {
             NETWORKS: networks_of_network,
@@ -71,10 +72,10 @@ class NetworkController:
         self._looked_s[key] = now_s
         if network.deleting:
             return await self._delete(network, live)
-        if not has_finalizer(live):
-            await add_finalizer(self._context.api, self._context.cache, NETWORKS, live)
-            live = self._context.cache.get(NETWORKS, key) or live
-        return await self._program(network, live)
+        held = await self._finalizers.ensure(live)
+        if held is None:
+            return None
+        return await self._program(network, held)
 
     async def _program(self, network: Network, live: Manifest) -> float | None:
         context = self._context
@@ -142,7 +143,7 @@ class NetworkController:
         except NorthboundUnreachable:
             await self._say(network, live, unreachable(live))
             return RETRY_S
-        await remove_finalizer(self._context.api, self._context.cache, NETWORKS, live)
+        await self._finalizers.release(live)
         return None
 
     async def _say(self, network: Network, live: Manifest, ready: Fact) -> None:

@@ -16,7 +16,7 @@ from quantix_client.api import Manifest
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, own_key
-from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.finalizers import Finalizers
 from quantix_operator.network.context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.network.view import resolve_network_key
 from quantix_operator.router.claims import RouterFeed, router_owner
@@ -35,6 +35,7 @@ class RouterController:
     def __init__(self, context: NetworkContext) -> None:
         self._context = context
         self._writer = StatusWriter(context.api, context.cache)
+        self._finalizers = Finalizers(context.api, context.cache, ROUTERS)
         self.watches: Mapping[Resource, Mapper] = {
             ROUTERS: own_key,
             NETWORKS: routers_of_network,
@@ -50,12 +51,12 @@ class RouterController:
             return None
         if router.deleting:
             return await self._delete(router, live)
-        if not has_finalizer(live):
-            await add_finalizer(self._context.api, self._context.cache, ROUTERS, live)
-            live = self._context.cache.get(ROUTERS, key) or live
+        held = await self._finalizers.ensure(live)
+        if held is None:
+            return None
         legs = observe_legs(self._context, router)
-        ready = await self._converge(router, legs, live)
-        await self._writer.write(ROUTERS, live, self._status(legs, ready, live))
+        ready = await self._converge(router, legs, held)
+        await self._writer.write(ROUTERS, held, self._status(legs, ready, held))
         return SLOW_S if ready.status == "True" else RETRY_S
 
     async def _converge(self, router: Router, legs: Legs, live: Manifest) -> Fact:
@@ -95,7 +96,7 @@ class RouterController:
             await self._writer.write(ROUTERS, live, self._status(Legs((), None, None), ready, live))
             return RETRY_S
         self._context.ledger.release(router.metadata.uid)
-        await remove_finalizer(self._context.api, self._context.cache, ROUTERS, live)
+        await self._finalizers.release(live)
         return None
 
 

@@ -15,7 +15,7 @@ from quantix_client.api import Manifest
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper
-from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.finalizers import Finalizers
 from quantix_operator.network.context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.securitygroup.rows import plan_group, security_group_owner
 from quantix_operator.status_writer import StatusWriter
@@ -31,6 +31,7 @@ class SecurityGroupController:
     def __init__(self, context: NetworkContext) -> None:
         self._context = context
         self._writer = StatusWriter(context.api, context.cache)
+        self._finalizers = Finalizers(context.api, context.cache, SECURITY_GROUPS)
         self.watches: Mapping[Resource, Mapper] = {
             SECURITY_GROUPS: groups_of_namespace,
             VIRTUAL_MACHINES: deleted_groups,
@@ -44,10 +45,10 @@ class SecurityGroupController:
             return None
         if group.deleting:
             return await self._delete(group, live)
-        if not has_finalizer(live):
-            await add_finalizer(self._context.api, self._context.cache, SECURITY_GROUPS, live)
-            live = self._context.cache.get(SECURITY_GROUPS, key) or live
-        return await self._program(group, live)
+        held = await self._finalizers.ensure(live)
+        if held is None:
+            return None
+        return await self._program(group, held)
 
     async def _program(self, group: SecurityGroup, live: Manifest) -> float | None:
         context = self._context
@@ -85,7 +86,7 @@ class SecurityGroupController:
         except NorthboundUnreachable:
             await self._say(live, unreachable(live))
             return RETRY_S
-        await remove_finalizer(self._context.api, self._context.cache, SECURITY_GROUPS, live)
+        await self._finalizers.release(live)
         return None
 
     async def _say(self, live: Manifest, ready: Fact) -> None:

@@ -19,7 +19,7 @@ from quantix_api.resources import VIRTUAL_MACHINES, Resource
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
-from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.finalizers import Finalizers, has_finalizer
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.virtualmachine.apply import carry_out
@@ -64,6 +64,7 @@ class VirtualMachineController:
         self._objects = objects
         self._ports = ports
         self._writer = StatusWriter(context.api, context.cache)
+        self._finalizers = Finalizers(context.api, context.cache, VIRTUAL_MACHINES)
         self._access = access
         self._promising = asyncio.Lock()
         self._waiting_since_s: dict[str, float] = {}
@@ -82,10 +83,8 @@ class VirtualMachineController:
         try:
             if vm.deleting:
                 return await self._delete(vm)
-            if not has_finalizer(live):
-                await add_finalizer(self._api, self._cache, VIRTUAL_MACHINES, live)
-                return _AGAIN_S
-            return await self._look_after(vm)
+            held = await self._finalizers.ensure(live)
+            return await self._look_after(vm) if held is not None else None
         except Conflict as conflict:
             log.info("somebody was faster", vm=key, error=conflict.message)
             return _AGAIN_S
@@ -173,8 +172,7 @@ class VirtualMachineController:
                 await carry_out(self._api, self._cache, vm.metadata.namespace or "", action)
         if still_attached(vm, volumes):
             return None
-        await remove_finalizer(self._api, self._cache, VIRTUAL_MACHINES, live)
-        log.info("virtual machine is gone", vm=vm.key, uid=vm.metadata.uid)
+        await self._finalizers.release(live)
         return None
 
 

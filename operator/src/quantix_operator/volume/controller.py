@@ -19,7 +19,7 @@ from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
-from quantix_operator.finalizers import add_finalizer, has_finalizer, remove_finalizer
+from quantix_operator.finalizers import Finalizers
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import OPERATOR, SCHEDULER, StatusWriter
 from quantix_operator.storagepool.promises import size_granted
@@ -108,6 +108,7 @@ class VolumeController:
         self._cache = context.cache
         self._events = context.events
         self._objects = objects
+        self._finalizers = Finalizers(context.api, context.cache, VOLUMES)
         self._promising = asyncio.Lock()
         self._operator = StatusWriter(context.api, context.cache, OPERATOR)
         self._scheduler = StatusWriter(context.api, context.cache, SCHEDULER)
@@ -119,16 +120,15 @@ class VolumeController:
         if volume is None or live is None:
             return None
         try:
-            if not volume.deleting and not has_finalizer(live):
-                await add_finalizer(self._api, self._cache, VOLUMES, live)
-                return _AGAIN_S
+            held = await self._finalizers.ensure(live)
+            if held is None:
+                return None
             plan = plan_volume(observe(self._objects, volume))
             if plan.take_back is not None:
                 await self._take_back(key)
                 return _AGAIN_S
-            if plan.release and has_finalizer(live):
-                await remove_finalizer(self._api, self._cache, VOLUMES, live)
-                log.info("volume is gone", volume=key, uid=volume.metadata.uid)
+            if plan.release:
+                await self._finalizers.release(held)
                 return None
             if not _promises(volume, plan):
                 await self._say(key, plan)

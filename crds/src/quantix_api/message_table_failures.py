@@ -11,6 +11,7 @@ _HOST_FAILURES = (
         "{host} has been silent since {at}; what its VMs do is not known.",
         NOTHING_TO_DO,
     ),
+    Template("HostSuspect", "Host", "Its heartbeats stopped; what its VMs do is not known."),
     Template(
         "HostUnreachable",
         "VirtualMachine",

@@ -78,6 +78,7 @@ _NETWORKS = (
     Template(
         "Programming", "Network, Router, SecurityGroup, VirtualMachine", "It is being set up.", NOTHING_TO_DO
     ),
+    Template("Programming", "log", "The network's database does not have {row} yet.", NOTHING_TO_DO),
     Template(
         "NorthboundUnreachable",
         "Network, Router, SecurityGroup, VirtualMachine",
@@ -85,10 +86,22 @@ _NETWORKS = (
         "qx status shows which process is down",
     ),
     Template(
+        "NorthboundUnreachable",
+        "VirtualMachine",
+        "This operator was started without a network database.",
+        "start it with {flag}",
+    ),
+    Template(
         "SubnetOverlap",
         "Network, Router",
         "{cidr} overlaps {other_cidr} of {other}.",
         "choose another subnet",
+    ),
+    Template(
+        "SubnetOverlap",
+        "log",
+        "Each prefix for the hosts' own legs overlaps a network or an address of a host: {prefixes}.",
+        "choose another subnet for one of those networks",
     ),
     Template(
         "SubnetOverlap",

@@ -6,6 +6,7 @@ from quantix_api.message_template import NOTHING_TO_DO, Template
 
 _PLACEMENT = (
     Template("Assigned", "VirtualMachine", "Host {host} runs it."),
+    Template("Scheduled", "VirtualMachine", "Assigned to host {host} (epoch {epoch})."),
     Template(
         "NotEnoughMemory",
         "VirtualMachine",
@@ -60,6 +61,11 @@ _PLACEMENT = (
 
 _LIFE = (
     Template("Running", "VirtualMachine", "It runs on {host}."),
+    Template(
+        "Adopted",
+        "VirtualMachine",
+        "Volume {volume}, which an earlier VM of this name left, is disk {disk} now, data and all.",
+    ),
     Template("Stopped", "VirtualMachine", "It is stopped, as asked."),
     Template("Paused", "VirtualMachine", "It is paused on {host}, as asked."),
     Template("Starting", "VirtualMachine", "{host} is starting it.", NOTHING_TO_DO),

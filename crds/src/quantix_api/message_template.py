@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Template:
     """A sentence and a hint with `{fields}`. A reason may have several, told apart by their fields.
 
-    `where` names who shows it: kinds, or `refusal`, `client`, `host`.
+    `where` names who shows it: kinds, or `refusal`, `client`, `host`, `log`.
     """
 
     reason: str

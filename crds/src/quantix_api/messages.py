@@ -12,6 +12,7 @@ from string import Formatter
 from typing import TypeVar
 
 from quantix_api.errors import InvariantError, QuantixError
+from quantix_api.message_table_certificates import CERTIFICATE_TEMPLATES
 from quantix_api.message_table_failures import FAILURE_TEMPLATES
 from quantix_api.message_table_host import HOST_TEMPLATES
 from quantix_api.message_table_network import NETWORK_TEMPLATES
@@ -31,6 +32,7 @@ TABLE: tuple[Template, ...] = (
     *STORAGE_TEMPLATES,
     *NETWORK_TEMPLATES,
     *HOST_TEMPLATES,
+    *CERTIFICATE_TEMPLATES,
     *REFUSAL_TEMPLATES,
 )
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from quantix_api import VirtualMachine
+from quantix_api.messages import render
 from quantix_operator.certificates import controller as certificates
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
@@ -56,8 +57,8 @@ class NoPorts:
         """Ready exactly for a VM without NICs."""
         if not vm.spec.nics:
             return NicsResult((), True, "AllReady", "")
-        message = "This operator was started without a network database. Try: start it with --ovn-nb."
-        return NicsResult((), False, "NorthboundUnreachable", message)
+        said = render("NorthboundUnreachable", flag="--ovn-nb")
+        return NicsResult((), False, said.reason, said.text)
 
     async def release_ports(self, vm: VirtualMachine) -> bool:
         """Always: there are none."""

@@ -13,7 +13,7 @@ import structlog
 
 from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError
-from quantix_api.facts import Fact, render_conditions, subject_in
+from quantix_api.facts import fact, render_conditions, subject_in
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed, owned_fields
@@ -66,11 +66,8 @@ def with_internal_error(
     )
     if owned is None and present is not None and present.get("reason") != "Pending":
         return None
-    words = (
-        f"Quantix itself failed: {type(error).__name__}. It tries again. "
-        "Try: look into the operator's log and report it."
-    )
-    failed = Fact("Ready", "False", INTERNAL_ERROR, words)
+    # its type alone: what a foreign exception says may hold what is nobody's business here
+    failed = fact("Ready", "False", INTERNAL_ERROR, said=type(error).__name__)
     ready = render_conditions([failed], subject_in(resource, live), now)
     others = [item for item in conditions if item.get("type") != "Ready"]
     return {"status": {**status, "conditions": [*others, *ready]}}

@@ -88,7 +88,7 @@ class CertificateController:
         condition = {
             "type": "Approved" if approved else "Denied",
             "status": "True",
-            "reason": "Host" if isinstance(decision, Approve) else decision.reason,
+            "reason": decision.reason,
             "message": decision.message,
         }
         decided = {**csr, "status": {**(csr.get("status") or {}), "conditions": [condition]}}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from quantix_api.messages import render
 from quantix_api.resources import (
     BOOTSTRAP_GROUP,
     HOST_GROUP,
@@ -60,9 +61,10 @@ class HostFacts:
 
 @dataclass(frozen=True)
 class Approve:
-    """`host` gets what it asks for."""
+    """`host` gets what it asks for; `reason` is CamelCase."""
 
     host: str
+    reason: str
     message: str
 
 
@@ -129,62 +131,64 @@ def decide(
 
 def _not_a_host(requester: Requester) -> Deny:
     if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
-        return Deny(
-            "TokenUnknown",
-            f"The token of {requester.user} names no host, has expired or is used up. "
-            "Try: make a new token for the host.",
-        )
-    return Deny("NotAHost", f"{requester.user} is no host: only hosts get certificates of hosts.")
+        return _deny("TokenUnknown", user=requester.user)
+    return _deny("NotAHost", user=requester.user)
 
 
 def _subject_refusal(host: str, request: CertificateRequest) -> Deny | None:
     expected = f"{HOST_USER_PREFIX}{host}"
     if request.common_name != expected:
-        return Deny(
-            "WrongName",
-            f"The request is for {request.common_name!r}, but whoever sent it is the host {host}. "
-            f"Try: a bootstrap token made for that host.",
-        )
+        return _deny("WrongName", name=repr(request.common_name), host=host)
     if request.organizations != (HOST_GROUP,):
-        return Deny("WrongGroup", f"The subject's organization must be exactly {HOST_GROUP}.")
+        return _deny("WrongGroup", group=HOST_GROUP)
     if request.strange:
-        return Deny("Unexpected", f"The request holds {', '.join(request.strange)}, which no host needs.")
+        return _deny("Unexpected", what=", ".join(request.strange))
     if request.weak_key:
-        return Deny("WeakKey", f"The request holds {request.weak_key}. Try: ECDSA P-256.")
+        return _deny("WeakKey", key=request.weak_key)
     return None
 
 
 def _client(requester: Requester, request: CertificateRequest, host: str, facts: HostFacts) -> Decision:
     if request.names:
-        return Deny("Unexpected", f"A client certificate has no names like {request.names[0]} in it.")
+        return _deny("Unexpected", name=request.names[0])
     if "client auth" not in requester.usages or not requester.usages <= _CLIENT_USAGES:
-        return Deny("WrongUsages", f"A client certificate is for client auth, not {_listed(requester)}.")
+        return _wrong_usages("client", requester)
     if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
-        return Approve(host, f"The bootstrap token was made for the host {host}.")
+        return _approve(host, "Joins")
     if facts.addresses is None:
-        return Deny("HostUnknown", f"There is no Host {host} any more. Try: let it join with a new token.")
-    return Approve(host, f"The host {host} renews its own certificate.")
+        return _deny("HostUnknown", host=host)
+    return _approve(host, "Renews")
 
 
 def _serving(requester: Requester, request: CertificateRequest, host: str, facts: HostFacts) -> Decision:
     if requester.user.startswith(BOOTSTRAP_USER_PREFIX):
-        return Deny("NotAHost", "A bootstrap token gets a client certificate only; ask again with that one.")
+        return _deny("NotAHost")
     if "server auth" not in requester.usages or not requester.usages <= _SERVING_USAGES:
-        return Deny("WrongUsages", f"A serving certificate is for server auth, not {_listed(requester)}.")
+        return _wrong_usages("serving", requester)
     if not request.names:
-        return Deny("NoNames", "A serving certificate needs the host's name or addresses.")
+        return _deny("NoNames")
     if not facts.addresses:
         return Wait(f"The Host {host} has not reported its addresses yet.")
     foreign = sorted(set(request.dns_names) - {host})
     if foreign:
-        return Deny("WrongName", f"{foreign[0]} is not the name of the host {host}.")
+        return _deny("WrongName", foreign=foreign[0], host=host)
     for address in request.ip_addresses:
         if address not in facts.addresses:
-            return Deny("WrongAddress", f"{address} is no address of the Host {host}.")
+            return _deny("WrongAddress", address=address, host=host)
         if address in facts.foreign_addresses and not ip_address(address).is_loopback:
-            return Deny("AddressShared", f"{address} is reported by another Host too.")
-    return Approve(host, f"Names and addresses are those of the Host {host}.")
+            return _deny("AddressShared", address=address)
+    return _approve(host, "Serves")
 
 
-def _listed(requester: Requester) -> str:
-    return ", ".join(sorted(requester.usages)) or "nothing"
+def _approve(host: str, reason: str) -> Approve:
+    return Approve(host, reason, render(reason, host=host).text)
+
+
+def _deny(reason: str, **fields: object) -> Deny:
+    return Deny(reason, render(reason, **fields).text)
+
+
+def _wrong_usages(certificate: str, requester: Requester) -> Deny:
+    usage = "server auth" if certificate == "serving" else "client auth"
+    usages = ", ".join(sorted(requester.usages)) or "nothing"
+    return _deny("WrongUsages", certificate=certificate, usage=usage, usages=usages)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import NameOID
 
 from quantix_api.errors import PermanentError
+from quantix_api.messages import as_error
 
 # A request that is larger holds more than a subject, a key and a few names
 _MAX_BYTES = 16 * 1024
@@ -119,4 +120,4 @@ def _weakness(key: CertificatePublicKeyTypes) -> str:
 
 
 def _malformed(what: str) -> PermanentError:
-    return PermanentError("Malformed", f"The certificate request {what}")
+    return as_error(PermanentError, "Malformed", what=what)

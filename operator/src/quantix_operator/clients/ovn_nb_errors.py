@@ -5,8 +5,9 @@ Raised by `clients.ovn_nb`; caught by the controllers of the network.
 
 from __future__ import annotations
 
+from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import QuantixError, TransientError
-from quantix_api.messages import render
+from quantix_api.messages import as_error, render
 
 _QUOTED = 200
 
@@ -32,6 +33,5 @@ def translated(refusal: str) -> QuantixError:
         return StaleObservation(f"The network database refused a change. Said: {refusal[:_QUOTED]}.")
     if "database lock" in refusal:
         return NorthboundUnreachable("another operator still holds its lock")
-    return TransientError(
-        "InternalError", f"The network database refused a change. Said: {refusal[:_QUOTED]}."
-    )
+    said = f"the network's database refused a change ({refusal[:_QUOTED]})"
+    return as_error(TransientError, INTERNAL_ERROR, said=said)

@@ -12,7 +12,9 @@ from typing import Any
 from ovs.db import data, error
 from ovsdbapp.backend.ovs_idl import command
 
+from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError
+from quantix_api.messages import as_error
 from quantix_operator.clients.ovn_nb_errors import StaleObservation
 from quantix_operator.clients.ovn_nb_idl import NorthboundIdl
 from quantix_operator.northbound.rows import (
@@ -129,7 +131,6 @@ class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
             # The IDL only logs a value of the wrong type and goes on without it
             data.Datum.from_python(row._table.columns[column].type, plain, lambda item: item)
         except error.Error as wrong:
-            raise InvariantError(
-                "InternalError", f"{row._table.name}.{column} cannot hold {value!r}."
-            ) from wrong
+            said = f"{row._table.name}.{column} cannot hold {value!r}"
+            raise as_error(InvariantError, INTERNAL_ERROR, said=said) from wrong
         setattr(row, column, plain)

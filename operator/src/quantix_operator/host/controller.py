@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from quantix_api import Host, VirtualMachine
+from quantix_api.messages import render
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import Manifest
@@ -83,8 +84,8 @@ class HostController:
             self._said_lost_at_s[observed.host.metadata.name] = self._clock.monotonic()
         if written and derived.says_ready and not reading.lost(observed.host):
             log.warning("host is silent", host=observed.host.metadata.name, silent_s=observed.silent_s)
-            text = "Its heartbeats stopped; what its VMs do is not known."
-            self._events.record(observed.live, "HostSuspect", text, type="Warning", action="Watch")
+            said = render("HostSuspect")
+            self._events.record(observed.live, said.reason, said.text, type="Warning", action="Watch")
 
     def _said_s(self, host: str) -> float | None:
         said_at_s = self._said_lost_at_s.get(host)

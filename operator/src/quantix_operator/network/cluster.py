@@ -11,6 +11,7 @@ from ipaddress import ip_interface
 
 from quantix_api import Host, HostLeg, Network, Router, to_manifest
 from quantix_api.errors import WaitingError
+from quantix_api.messages import render
 from quantix_api.resources import (
     HOSTS,
     NAMESPACE_SHARED,
@@ -32,6 +33,7 @@ from quantix_operator.northbound.groups import cluster_groups
 from quantix_operator.northbound.rows import Owner, SharedKeys
 from quantix_operator.router.claims import router_owner
 from quantix_operator.router.hostleg import (
+    PREFIX_CANDIDATES,
     HostLegPlan,
     HostPort,
     choose_prefix,
@@ -132,7 +134,8 @@ class ClusterController:
         try:
             prefix = choose_prefix(recorded.values(), self._taken(hosts))
         except ValueError as full:
-            raise WaitingError("SubnetOverlap", f"{full}.", retry_after_s=SLOW_S) from full
+            said = render("SubnetOverlap", prefixes=", ".join(PREFIX_CANDIDATES))
+            raise WaitingError(said.reason, said.sentence, said.hint, retry_after_s=SLOW_S) from full
         addresses = {uid: str(ip_interface(address).ip) for uid, address in recorded.items()}
         placed = place_hosts(prefix, [(host.metadata.name, host.metadata.uid) for host in hosts], addresses)
         return HostLegPlan(self._owner, owner, prefix, placed)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import TypeVar
 
 from quantix_api.errors import WaitingError
+from quantix_api.messages import render
 from quantix_operator.northbound.rows import (
     Delete,
     DesiredRow,
@@ -71,11 +72,8 @@ def _check_references(desired: Sequence[DesiredRow], known: Set[RowRef]) -> None
     for row in desired:
         for target in referred_rows(row):
             if target not in known:
-                raise WaitingError(
-                    "Programming",
-                    f"The network database has no {target.table} {target.uuid} yet.",
-                    retry_after_s=0.5,
-                )
+                said = render("Programming", row=f"{target.table} {target.uuid}")
+                raise WaitingError(said.reason, said.sentence, said.hint, retry_after_s=0.5)
 
 
 def _difference(row: DesiredRow, there: ObservedRow) -> Update | None:

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from quantix_api.facts import render_conditions, subject_in
+from quantix_api.messages import render
 from quantix_api.resources import (
     HOSTS,
     INSTANCE_TYPES,
@@ -121,8 +122,8 @@ class PlacementController:
             "assignment", vm=change.vm.key, host=change.seat.host, epoch=change.seat.epoch, reason=fact.reason
         )
         if change.seat.host is not None:
-            text = f"Assigned to host {change.seat.host} (epoch {change.seat.epoch})."
-            self._events.record(live, "Scheduled", text, action="Assign", reporter="scheduler")
+            said = render("Scheduled", host=change.seat.host, epoch=change.seat.epoch)
+            self._events.record(live, said.reason, said.text, action="Assign", reporter="scheduler")
         elif not change.urgent:
             self._events.record(
                 live, "Unschedulable", fact.message, type="Warning", action="Assign", reporter="scheduler"

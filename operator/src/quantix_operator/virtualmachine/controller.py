@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import structlog
 
 from quantix_api import VirtualMachine
+from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINES, Resource
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.context import Context
@@ -112,8 +113,8 @@ class VirtualMachineController:
 
     def _tell_adopted(self, observed: Observed, action: PatchVolume) -> None:
         volume, disk = action.name, action.adopts
-        text = f"Volume {volume}, which an earlier VM of this name left, is disk {disk} now, data and all."
-        self._events.record(dict(observed.live), "Adopted", text, action="Adopt")
+        said = render("Adopted", volume=volume, disk=disk)
+        self._events.record(dict(observed.live), said.reason, said.text, action="Adopt")
         log.info("volume adopted", vm=observed.vm.key, volume=volume, disk=disk)
 
     async def _say(self, observed: Observed) -> float | None:

@@ -73,7 +73,7 @@ def test_rows_of_others_are_never_removed() -> None:
 
 
 def test_a_row_whose_parent_is_not_there_waits() -> None:
-    with pytest.raises(WaitingError, match="no Logical_Switch"):
+    with pytest.raises(WaitingError, match="does not have Logical_Switch"):
         plan_rows(OWNER.uid, [PORT], Observed())
     assert plan_rows(OWNER.uid, [PORT], Observed(known=frozenset({SWITCH.ref})))
 

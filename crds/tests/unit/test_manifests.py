@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+import quantix_api
 from quantix_api import resources
 from quantix_api.admission import message_expression
 from quantix_api.errors import InvariantError
-from quantix_api.installation import all_manifests, stage_manifests
+from quantix_api.installation import all_manifests, stage_manifests, version_of
 from quantix_api.resources import QUANTIX_RESOURCES
 
 BANNED = re.compile(
@@ -36,6 +39,24 @@ def test_namespaces_come_first_and_policies_last() -> None:
         index for index, kind in enumerate(kinds) if kind == "CustomResourceDefinition"
     )
     assert kinds[-1].endswith("PolicyBinding")
+
+
+def test_no_file_that_is_shipped_is_left_out() -> None:
+    folder = Path(quantix_api.__file__).parent / "manifests"
+    written = [yaml.load_all(path.read_text(), yaml.CSafeLoader) for path in folder.rglob("*.yaml")]
+    assert len(all_manifests()) == sum(len(list(documents)) for documents in written) > 0
+
+
+def test_a_stage_without_manifests_is_a_broken_checkout() -> None:
+    with pytest.raises(InvariantError, match="holds no manifests"):
+        stage_manifests("policy")
+
+
+def test_the_version_tells_what_the_manifests_say_and_not_how() -> None:
+    one, other = {"kind": "A", "spec": {"a": 1, "b": 2}}, {"spec": {"b": 2, "a": 1}, "kind": "A"}
+    assert version_of([one]) == version_of([other])
+    assert version_of([one]) != version_of([one, other])
+    assert version_of([one]) != version_of([{"kind": "A", "spec": {"a": 1, "b": 3}}])
 
 
 def test_every_kind_is_defined_and_every_object_is_marked_as_ours() -> None:

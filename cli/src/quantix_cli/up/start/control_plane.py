@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from pathlib import Path
 
-import quantix_api
 from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.resources import CLUSTER_CONFIG_MAP, NAMESPACE_HOSTS, NAMESPACE_SHARED, NAMESPACE_SYSTEM
@@ -25,7 +23,6 @@ from quantix_cli.up.start.waiting import until
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 
-MANIFESTS = Path(quantix_api.__file__).parent / "manifests"
 API_TIMEOUT_S = 60.0
 DEFAULTS_TIMEOUT_S = 30.0
 # one that is not there after this time has ended again and again, and will not come up by itself
@@ -40,7 +37,7 @@ async def start_control_plane(site: Site, activity: Activity) -> Outcome:
     activity.say("waiting until the API answers")
     client = await _reach(site)
     site.client = client
-    kinds, sent = await ensure_manifests(client, MANIFESTS, activity.say)
+    kinds, sent = await ensure_manifests(client, activity.say)
     made = await ensure_defaults(site, activity)
     links = ensure_links(site.settings, site.installation.controlplane)
     return Outcome(

@@ -1,21 +1,18 @@
 """Puts the CRDs, policies, roles and namespaces of this version into the cluster.
 
-Reads the manifests that come with quantix_api; applies them with the manager `quantix-setup` when the cluster
-does not hold exactly this version of them, and waits until every kind is served.
+Applies the manifests that come with quantix_api as manager `quantix-setup` when the cluster does not hold
+exactly this version of them, and waits until every kind is served.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from quantix_api import resources
 from quantix_api.errors import InvariantError, QuantixError, TransientError
+from quantix_api.installation import all_manifests, version_of
 from quantix_api.resources import NAMESPACE_SYSTEM, Resource
 from quantix_cli.up.start.waiting import condition, until
 from quantix_client.api import ApiClient
@@ -32,21 +29,6 @@ Manifest = dict[str, Any]
 _BY_KIND = {(resource.group, resource.kind): resource for resource in resources.ALL_RESOURCES}
 
 
-def load_manifests(folder: Path) -> tuple[list[Manifest], str]:
-    """All objects below `folder`, and a hash that names this version of them."""
-    digest = hashlib.sha256()
-    found: list[Manifest] = []
-    for path in sorted(folder.rglob("*.yaml")):
-        if path.name == "kustomization.yaml":
-            continue
-        text = path.read_bytes()
-        digest.update(path.name.encode() + b"\0" + text)
-        found += [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
-    if not found:
-        raise InvariantError("ManifestsMissing", f"{folder} holds no manifests.", "a complete checkout")
-    return found, digest.hexdigest()[:16]
-
-
 def resource_of(manifest: Manifest) -> Resource:
     """Where `manifest` belongs. Raises InvariantError for a kind that quantix_api does not name."""
     group, _, version = manifest["apiVersion"].rpartition("/")
@@ -58,9 +40,10 @@ def resource_of(manifest: Manifest) -> Resource:
     return Resource(group, version, resource.plural, resource.kind, resource.namespaced)
 
 
-async def ensure_manifests(client: ApiClient, folder: Path, say: Callable[[str], None]) -> tuple[int, bool]:
-    """Apply what `folder` holds; how many kinds it defines, and whether anything was sent."""
-    manifests, version = load_manifests(folder)
+async def ensure_manifests(client: ApiClient, say: Callable[[str], None]) -> tuple[int, bool]:
+    """Apply what the cluster does not hold; how many kinds are defined, and whether anything was sent."""
+    manifests = all_manifests()
+    version = version_of(manifests)
     definitions = [item for item in manifests if item["kind"] == "CustomResourceDefinition"]
     if await _is_recorded(client, version, {item["metadata"]["name"] for item in definitions}):
         return len(definitions), False

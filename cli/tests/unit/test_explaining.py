@@ -34,3 +34,16 @@ def test_a_time_that_nobody_wrote_is_left_out_and_the_end_follows_the_way_out() 
     lines = explanation(vm(waiting), NOUNS["vm"], SEEN)
     assert " for " not in lines[0]
     assert lines[-1] == "  It goes on by itself once that is done; nothing to retry."
+
+
+def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
+    message = "No host fits: 2 lack memory, 1 is Failed. Try: qx vm explain web-1 lists every host."
+    refused = {"type": "Ready", "status": "False", "reason": "NoHostFits", "message": message}
+    waiting = vm(refused)
+    waiting["status"]["unfitHosts"] = [
+        {"why": "lack memory", "count": 1200, "hosts": ["h1", "h2"]},
+        {"why": "is Failed", "count": 1, "hosts": ["h3"]},
+    ]
+    lines = explanation(waiting, NOUNS["vm"], SEEN)
+    assert lines[1:3] == ["  1,200 hosts  lack memory: h1, h2 and 1,198 more", "  1 host       is Failed: h3"]
+    assert not any("lists every host" in line for line in lines)

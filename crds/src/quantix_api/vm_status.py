@@ -47,6 +47,14 @@ class Assignment(ApiModel):
     ] = None
 
 
+class UnfitHosts(ApiModel):
+    """The hosts that cannot take the VM for one and the same reason."""
+
+    why: Annotated[str, Text(253, 1), Doc("What keeps the VM off them, such as: lack memory.")]
+    count: Annotated[Count, Doc("How many hosts that are.")]
+    hosts: Annotated[tuple[Name, ...], ordered(64), Doc("Their names; of many, the first.")] = ()
+
+
 class MigrationState(ApiModel):
     """The migration that goes on."""
 
@@ -170,6 +178,11 @@ class VirtualMachineStatus(Status):
 
     phase: Annotated[Phase | None, Doc("In one word, for people: what the VM is doing.")] = None
     assignment: Annotated[Assignment | None, Doc("Which host may run the VM.")] = None
+    unfit_hosts: Annotated[
+        tuple[UnfitHosts, ...],
+        keyed("why", at_most=64),
+        Doc("While no host can take the VM: every host, by what keeps the VM off it."),
+    ] = ()
     migration: Annotated[MigrationState | None, Doc("The migration that goes on; absent: none.")] = None
     resolved: Annotated[Resolved | None, Doc("What was decided where spec leaves it open.")] = None
     nics: Annotated[tuple[NicStatus, ...], keyed("name"), Doc("Ports and addresses of the NICs.")] = ()

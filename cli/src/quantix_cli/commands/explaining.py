@@ -73,7 +73,7 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     """The lines of `explain`. Pure."""
     lines = [verdict(obj, noun, seen)]
     lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in facts(obj, noun)]
-    hints = [hint for hint in (_hint(condition(obj)), *_more_hints(obj, noun)) if hint]
+    hints = [hint for hint in (_ready_hint(obj), *_more_hints(obj, noun)) if hint]
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
     ready = condition(obj)
     if ready.get("status") != "True" and condition(obj, "Stalled").get("status") != "True":
@@ -143,7 +143,8 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
 def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
     host = look(vm, "status.assignment.host")
     addresses = ", ".join(look(vm, "status.addresses", []))
-    found = [("address", addresses)] if addresses else []
+    found = [_unfit(group) for group in look(vm, "status.unfitHosts", [])]
+    found += [("address", addresses)] if addresses else []
     restarts = look(vm, "status.runtime.restarts", 0)
     if restarts:
         found.append(("restarts", f"{restarts} since it was placed on {host}"))
@@ -157,12 +158,25 @@ def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
     return found
 
 
+def _unfit(group: Manifest) -> tuple[str, str]:
+    """`2 hosts`, `lack memory: h1, h2`: the scheduler's own words for each group of hosts."""
+    count, named = int(group.get("count", 0)), group.get("hosts", [])
+    more = f" and {count - len(named):,} more" if count > len(named) else ""
+    return f"{count:,} host{'' if count == 1 else 's'}", f"{group.get('why')}: {', '.join(named)}{more}"
+
+
 def _label(kind: str) -> str:
     return {"Scheduled": "placement", "VolumesReady": "volumes", "NetworkReady": "network"}.get(kind, kind)
 
 
 def _hint(of: Manifest) -> str:
     return hint_of(str(of.get("message", ""))) if of.get("status") != "True" else ""
+
+
+def _ready_hint(obj: Manifest) -> str:
+    hint = _hint(condition(obj))
+    # the way to this very list is none any more
+    return "" if look(obj, "status.unfitHosts") and hint.startswith("qx vm explain ") else hint
 
 
 def _more_hints(obj: Manifest, noun: Noun) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from quantix_api import to_manifest
 from quantix_api.facts import render_conditions, subject_in
 from quantix_api.messages import render
 from quantix_api.resources import (
@@ -106,6 +107,8 @@ class PlacementController:
         status: dict[str, Any] = {
             "conditions": render_conditions([change.scheduled], subject_in(VIRTUAL_MACHINES, live), now)
         }
+        if change.unfit:
+            status["unfitHosts"] = [to_manifest(group) for group in change.unfit]
         if change.seat.epoch > 0:
             status["assignment"] = render_seat(change.seat)
         try:

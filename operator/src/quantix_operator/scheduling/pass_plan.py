@@ -11,11 +11,12 @@ from datetime import datetime
 
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
+from quantix_api.vm_status import UnfitHosts
 from quantix_operator.scheduling.assignments import Course, Hold, Seat, Step, course, next_epoch
 from quantix_operator.scheduling.model import Placed, World
 from quantix_operator.scheduling.observe import Candidate, Observed
 from quantix_operator.scheduling.plan import Decision, place
-from quantix_operator.scheduling.verdict import scheduled_false
+from quantix_operator.scheduling.verdict import scheduled_false, unfit_hosts
 
 _WHAT_HAPPENED = {
     Hold.GUEST_SHUTDOWN: "powered itself off",
@@ -27,7 +28,7 @@ _WHAT_HAPPENED = {
 @dataclass(frozen=True)
 class Change:
     """A VM's new seat and its condition Scheduled. `urgent` False: a refusal, which may wait to be said.
-    `news` False: the same as before, said of a newer spec.
+    `news` False: the same as before, said of a newer spec. `unfit`: with a refusal, why for each host.
     """
 
     vm: VirtualMachine
@@ -35,6 +36,7 @@ class Change:
     scheduled: Fact
     urgent: bool = True
     news: bool = True
+    unfit: tuple[UnfitHosts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def _change(item: Candidate, taken: Course, decision: Decision | None) -> Change
         if decision.host is None:
             refusal = scheduled_false(decision)
             urgent = taken.seat != before
-            return Change(item.vm, taken.seat, refusal, urgent, news=urgent or _is_news(item, refusal))
+            news = urgent or _is_news(item, refusal)
+            return Change(item.vm, taken.seat, refusal, urgent, news, unfit_hosts(decision))
         seat = Seat(decision.host, next_epoch(item.facts))
         return Change(item.vm, seat, _scheduled(item.vm.metadata.name, seat))
     if taken.seat != before:

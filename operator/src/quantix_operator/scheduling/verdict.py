@@ -1,4 +1,4 @@
-"""In a sentence: why no host takes a guest.
+"""In words: why no host takes a guest, in a sentence and for each host.
 
 Pure; called by the placement controller for what `plan.place` refused. The reason is what keeps out every
 host that is ready; where they differ it is NoHostFits, which counts (design/ux.md, section 4).
@@ -6,15 +6,18 @@ host that is ready; where they differ it is NoHostFits, which counts (design/ux.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from quantix_api.facts import Fact, fact
 from quantix_api.quantities import human_size
+from quantix_api.vm_status import UnfitHosts
 from quantix_operator.scheduling.model import GIB, Lack, Refusal
 from quantix_operator.scheduling.plan import Decision, HostVerdict
 
 _NAMED_HOSTS = 3
+_LISTED_HOSTS = 64
+_LISTED_REASONS = 64
 _AWAY = (Lack.READY, Lack.OPEN)
 """What makes a host no candidate at all, whatever the guest asks for."""
 
@@ -55,6 +58,22 @@ def scheduled_false(decision: Decision) -> Fact:
     if not decision.verdicts:
         return fact("Scheduled", "False", "NoHostFits")
     return fact("Scheduled", "False", "NoHostFits", reasons=_counts(decision.verdicts), name=guest.name)
+
+
+def unfit_hosts(decision: Decision) -> tuple[UnfitHosts, ...]:
+    """Every host under what it lacks first: those that lack the same are one group, the largest group first.
+
+    Without figures, which run: it changes only when a host's verdict does.
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
+    for verdict in decision.verdicts:
+        if verdict.refusals:
+            groups[_first_phrase(verdict)].append(verdict.host)
+    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    return tuple(
+        UnfitHosts(why=_in_number(why, len(hosts)), count=len(hosts), hosts=tuple(hosts[:_LISTED_HOSTS]))
+        for why, hosts in ordered[:_LISTED_REASONS]
+    )
 
 
 def _away(verdict: HostVerdict) -> bool:

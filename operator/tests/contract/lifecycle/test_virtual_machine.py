@@ -165,10 +165,14 @@ async def test_what_hostd_said_beside_ready_goes_when_the_operator_says_ready(
     waiting = await world.until_ready(name, namespace, "NotEnoughMemory")
     assert condition_of(waiting, "Stalled") == {}
     assert condition_of(waiting, "Reconciling")["reason"] == "NotEnoughMemory"
+    assert sorted(host for group in waiting["status"]["unfitHosts"] for host in group["hosts"]) == sorted(
+        world.hosts
+    )
 
     await world.admin.patch(VIRTUAL_MACHINES, name, {"spec": {"memory": {"size": "256Mi"}}}, namespace)
     running = await world.until_ready(name, namespace)
     assert condition_of(running, "Scheduled")["reason"] == "Assigned"
+    assert "unfitHosts" not in running["status"]
 
 
 def _conditions_of(live: Manifest, manager: str) -> set[str]:

@@ -9,7 +9,7 @@ import pytest
 from quantix_api.facts import Fact
 from quantix_operator.scheduling.model import GIB, Guest, HostView, Placed, Rule, World
 from quantix_operator.scheduling.plan import place
-from quantix_operator.scheduling.verdict import scheduled_false
+from quantix_operator.scheduling.verdict import scheduled_false, unfit_hosts
 
 
 def refused(guest: Guest, *hosts: HostView, placed: tuple[Placed, ...] = ()) -> Fact:
@@ -91,3 +91,30 @@ def test_hosts_that_lack_different_things_are_counted(host: Any, guest: Any) -> 
 
 def test_no_host_at_all(guest: Any) -> None:
     assert refused(guest("g")).message.startswith("There is no host yet.")
+
+
+def groups(guest: Guest, *hosts: HostView) -> list[tuple[str, int, tuple[str, ...]]]:
+    (decision,) = place(World(hosts), [guest])
+    return [(group.why, group.count, group.hosts) for group in unfit_hosts(decision)]
+
+
+def test_every_host_is_listed_once_under_what_it_lacks_first(host: Any, guest: Any) -> None:
+    big = guest("db-1", memory_bytes=100 * GIB, pools=("ceph",))
+    assert groups(
+        big,
+        host("h4", not_ready="Failed"),
+        host("h2", memory_bytes=30 * GIB, pools=frozenset({"ceph"})),
+        host("h1", memory_bytes=41 * GIB, pools=frozenset({"ceph"})),
+        host("h3", memory_bytes=GIB),
+    ) == [("lack memory", 2, ("h1", "h2")), ("is Failed", 1, ("h4",)), ("lacks pool ceph", 1, ("h3",))]
+
+
+def test_of_a_thousand_hosts_the_number_and_the_first_are_said(host: Any, guest: Any) -> None:
+    hosts = [host(f"h{number:04d}", memory_bytes=GIB) for number in range(1000)]
+    ((why, count, named),) = groups(guest("db-1", memory_bytes=100 * GIB), *hosts)
+    assert (why, count, len(named), named[0]) == ("lack memory", 1000, 64, "h0000")
+
+
+def test_a_host_that_has_less_free_is_no_news_while_it_is_too_little(host: Any, guest: Any) -> None:
+    big = guest("db-1", memory_bytes=100 * GIB)
+    assert groups(big, host("h1", memory_bytes=41 * GIB)) == groups(big, host("h1", memory_bytes=2 * GIB))

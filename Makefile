@@ -7,10 +7,10 @@ BOOTSTRAP := PYTHONPATH=crds/src:cli/src $(PYTHON) -m quantix_cli.up.bootstrap
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prepare test unit contract e2e lint gen fmt
+.PHONY: help up down clean prepare test unit contract e2e lint gen fmt bench-cli
 
 help: ## this list
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
 
 up: ## set everything up, start Quantix on this machine, run examples/first-vm.yaml
 	@$(BOOTSTRAP) up
@@ -49,6 +49,9 @@ contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
 
 e2e: ## whole machines with real guests
 	$(VENV)/pytest -q e2e/tests
+
+bench-cli: ## how long qx takes with 1,000 VMs; on a machine that does nothing else
+	$(VENV)/python -m quantix_lab.bench_cli
 
 gen: ## write what is generated from the models
 	$(VENV)/python -m quantix_api.generate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -48,8 +49,14 @@ def plain_usage(error: click.ClickException) -> str:
     return f"{word}: {error.message.rstrip('.')}."
 
 
+# A list of 1,000 objects is a million values that are all still needed: looking for garbage among them again
+# and again takes longer than reading them. Far apart, so that --watch has its memory back now and then
+_GARBAGE_THRESHOLDS = (200_000, 20, 20)
+
+
 def main() -> None:
     """Run `qx` and exit with a code of `exits.Exit`."""
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
     settings = read_settings(os.environ, no_color="--no-color" in sys.argv)
     terminal = settings.terminal
     try:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from quantix_cli.terminal import Terminal
 
 _GAP = "  "
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Text with a colour for all of it, and whether it stands to the right of its column (numbers)."""
+class Cell(NamedTuple):
+    """Text with a colour for all of it, and whether it stands to the right of its column (numbers).
+
+    A tuple, since a long list makes ten thousand of them.
+    """
 
     text: str
     colour: str = ""
@@ -40,8 +42,16 @@ def table(
 
 
 def _on_a_line(row: Sequence[Cell], terminal: Terminal) -> list[Cell]:
+    return [cell if _is_plain(cell.text) else _tidied(cell, terminal) for cell in row]
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _tidied(cell: Cell, terminal: Terminal) -> Cell:
     # a message of somebody else's may hold what would begin a line of its own
-    return [Cell(" ".join(terminal.plain(c.text).split("\n")), c.colour, c.right) for c in row]
+    return Cell(" ".join(terminal.plain(cell.text).split("\n")), cell.colour, cell.right)
 
 
 def _line(row: Sequence[Cell], widths: Sequence[int], terminal: Terminal) -> str:

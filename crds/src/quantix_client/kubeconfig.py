@@ -70,7 +70,7 @@ def context_names(path: Path) -> tuple[str, ...]:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     except FileNotFoundError as error:
         raise PermanentError(
             "KubeconfigMissing", f"There is no kubeconfig at {path}", "start the control plane first: qx up"

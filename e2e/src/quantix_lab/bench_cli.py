@@ -1,0 +1,179 @@
+"""`make bench-cli`: how long a person waits for `qx`, with 1,000 VMs in a real control plane on loopback.
+
+Prints a table and writes `build/bench/cli.json`, a list of {name, value, unit, goal, met}. Each figure is
+the median of several runs of the whole process, as a shell would time it: run it on a machine that does
+nothing else. The VMs are made through the API and look as the operator and hostd leave a running one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from quantix_api.installation import stage_manifests
+from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_client import ApiClient
+from quantix_client.api import Manifest
+from quantix_lab.control_plane import REPOSITORY, ControlPlane
+
+VMS = 1000
+NAMESPACE = "bench"
+RUNS = 7
+PARALLEL = 16
+RESULT = REPOSITORY / "build/bench/cli.json"
+_MANAGERS = ("quantix-scheduler", "quantix-operator", "quantix-hostd")
+_SINCE = "2026-11-28T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the result; times are in seconds."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float
+    met: bool
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is typed, and the longest that it may take. `lines`: how many lines it has to answer at least."""
+
+    arguments: tuple[str, ...]
+    goal_s: float
+    lines: int
+
+
+QUESTIONS = (
+    Question(("--help",), 0.2, 10),
+    Question(("vm", "list", "--help"), 0.2, 10),
+    Question(("vm", "list", "-n", NAMESPACE), 0.7, VMS + 1),
+)
+
+
+def main() -> None:
+    """Start, fill, ask, report."""
+    with tempfile.TemporaryDirectory(prefix="quantix-bench-") as folder, ControlPlane(Path(folder)) as plane:
+        install(plane)
+        asyncio.run(fill(plane.admin_kubeconfig))
+        figures = [measure(question, plane.admin_kubeconfig) for question in QUESTIONS]
+    report(figures)
+
+
+def install(plane: ControlPlane) -> None:
+    """The kinds, and a namespace for the VMs."""
+    definitions = [*stage_manifests("namespaces"), *stage_manifests("crds")]
+    written = "".join(f"---\n{json.dumps(definition)}\n" for definition in definitions)
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin=written)
+    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    plane.kubectl("create", "namespace", NAMESPACE)
+
+
+async def fill(kubeconfig: Path) -> None:
+    """Make the VMs, and say of each what scheduler, operator and hostd say of one that runs."""
+    gate = asyncio.Semaphore(PARALLEL)
+
+    async def one(api: ApiClient, number: int) -> None:
+        async with gate:
+            made = await api.create(VIRTUAL_MACHINES, virtual_machine(number))
+            metadata = {name: made["metadata"][name] for name in ("name", "namespace", "uid")}
+            for manager, status in zip(_MANAGERS, statuses(number, metadata["uid"]), strict=True):
+                said = {"metadata": metadata, "status": status}
+                await api.apply(VIRTUAL_MACHINES, said, manager=manager, subresource="status")
+
+    async with ApiClient.from_kubeconfig(kubeconfig, user_agent="bench", timeout_s=60.0) as api:
+        await asyncio.gather(*(one(api, number) for number in range(VMS)))
+
+
+def virtual_machine(number: int) -> Manifest:
+    """A VM as a user writes it."""
+    name = f"web-{number:04d}"
+    return {
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": "web"}},
+        "spec": {
+            "instanceType": "small",
+            "disks": [{"name": "root", "image": "debian-13", "size": "20Gi"}],
+            "nics": [{"name": "eth0", "network": "default"}],
+        },
+    }
+
+
+def statuses(number: int, uid: str) -> tuple[dict[str, Any], ...]:
+    """What each of `_MANAGERS` says of the VM."""
+    host, address = f"h{number % 16:02d}", f"10.77.{number // 250}.{number % 250 + 2}"
+    scheduler = {
+        "assignment": {"host": host, "epoch": 1},
+        "conditions": [_true("Scheduled", "Assigned", f"Host {host} runs it.")],
+    }
+    operator = {
+        "resolved": {"cores": 2, "memory": "2Gi", "machineType": "pc-q35-7.2", "uuid": uid},
+        "conditions": [
+            _true("VolumesReady", "AllReady", "All volumes are there."),
+            _true("NetworkReady", "AllReady", "All NICs have their ports."),
+            _true("Protected", "Protected", f"If {host} fails, it starts on another host."),
+            _true("Migratable", "Migratable", "It can move to another host while it runs."),
+        ],
+    }
+    hostd = {
+        "phase": "Running",
+        "addresses": [address],
+        "runtime": {"observedEpoch": 1, "domain": "Present"},
+        "conditions": [_true("Ready", "Running", f"It runs on {host}.")],
+    }
+    return scheduler, operator, hostd
+
+
+def _true(condition_type: str, reason: str, message: str) -> dict[str, Any]:
+    said = {"type": condition_type, "status": "True", "reason": reason, "message": message}
+    return said | {"observedGeneration": 1, "lastTransitionTime": _SINCE}
+
+
+def measure(question: Question, kubeconfig: Path) -> Figure:
+    """The median of some runs, after one that warms the caches up. Raises where the answer is not whole."""
+    ask(question, kubeconfig)
+    took_s = statistics.median(ask(question, kubeconfig) for _ in range(RUNS))
+    name = " ".join(("qx", *question.arguments))
+    return Figure(name, round(took_s, 3), "s", question.goal_s, took_s <= question.goal_s)
+
+
+def ask(question: Question, kubeconfig: Path) -> float:
+    """Seconds from the start of `qx` to its end, its output in a pipe."""
+    command = [str(Path(sys.executable).with_name("qx")), *question.arguments]
+    own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "QUANTIX_KUBECONFIG": str(kubeconfig)}
+    began_s = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=own)
+    took_s = time.perf_counter() - began_s
+    lines = len(done.stdout.splitlines())
+    if lines < question.lines:
+        raise RuntimeError(f"{' '.join(command)} answered {lines} lines, not {question.lines}")
+    return took_s
+
+
+def report(figures: list[Figure]) -> None:
+    """The table, and the file."""
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+    load, _, _ = os.getloadavg()
+    note = f"{VMS:,} VMs, median of {RUNS} runs, load {load:.1f} on {os.cpu_count()} cores; {RESULT}"
+    sys.stdout.write("\n".join((f"{'WHAT':<28}{'FIGURE':>8}{'GOAL':>9}  MET", *map(line, figures), note, "")))
+
+
+def line(figure: Figure) -> str:
+    """One figure in the table."""
+    met = "yes" if figure.met else "no"
+    value, goal = f"{figure.value:.2f} {figure.unit}", f"{figure.goal:.2f} {figure.unit}"
+    return f"{figure.name:<28}{value:>8}{goal:>9}  {met}"
+
+
+if __name__ == "__main__":
+    main()

@@ -123,6 +123,13 @@ _LIFE = (
         "choose another identity.uuid",
     ),
     Template(
+        "IdentityConflict",
+        "VirtualMachine",
+        "A QEMU on {host} that is not this VM's (pid {pid}) has its UUID {uuid}; it is left alone, and this "
+        "VM does not start beside it.",
+        "end that guest, or make the VM anew with another identity.uuid; it then starts by itself",
+    ),
+    Template(
         "ConfigRefused",
         "VirtualMachine",
         "{path} is not built yet, so it cannot be run as it is described.",
@@ -206,8 +213,14 @@ _GUEST = (
     Template(
         "OrphanProcess",
         "VirtualMachine",
-        "A QEMU of it (pid {pid}) still runs on {host}, though nothing there knows why.",
-        "nothing; it is ended first",
+        "A QEMU of it (pid {pid}) still runs on {host}, though libvirt does not know it.",
+        "qx vm stop {name}, which ends it, then qx vm start {name}",
+    ),
+    Template(
+        "OrphanProcess",
+        "VirtualMachine",
+        "Its QEMU (pid {pid}) has not ended on {host} yet.",
+        NOTHING_TO_DO,
     ),
     Template(
         "StorageIOError",

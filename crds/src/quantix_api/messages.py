@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TypeVar
 
-from quantix_api.errors import InvariantError, QuantixError
+from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.message_table_certificates import CERTIFICATE_TEMPLATES
 from quantix_api.message_table_failures import FAILURE_TEMPLATES
 from quantix_api.message_table_host import HOST_TEMPLATES
@@ -97,6 +97,12 @@ def as_error(error_class: type[_Error], reason: str, **fields: object) -> _Error
     """The message of a reason as an error of this class."""
     message = render(reason, **fields)
     return error_class(reason, message.sentence, message.hint)
+
+
+def as_wait(reason: str, retry_after_s: float, /, **fields: object) -> WaitingError:
+    """The message of a reason as a wait that is looked at again after `retry_after_s` seconds."""
+    message = render(reason, **fields)
+    return WaitingError(reason, message.sentence, message.hint, retry_after_s=retry_after_s)
 
 
 def message_of(error: QuantixError) -> str:

@@ -22,9 +22,9 @@ from quantix_hostd.clients.hypervisor import (
     ShutdownMode,
     ShutoffReason,
 )
-from quantix_hostd.clients.process import QemuProcess
 from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import vm_uid_of
+from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
 
 
 @dataclass
@@ -148,17 +148,13 @@ class FakeHypervisor:
 
     # what a ProcessTable tells
 
-    def of_domain(self, uuid: str, name: str) -> tuple[QemuProcess, ...]:
+    def of_domain(self, uuid: str, name: str) -> DomainProcesses:
         known = [
             QemuProcess(domain.pid, domain.uuid, domain.name, "S")
             for domain in self.found.values()
             if domain.live_xml is not None
         ]
-        return tuple(
-            process
-            for process in (*known, *self.orphans)
-            if process.domain_uuid == uuid or process.domain_name == name
-        )
+        return processes_of(uuid, name, (*known, *self.orphans))
 
     def end(self, process: QemuProcess, *, force: bool) -> None:
         self.calls.append("SIGKILL" if force else "SIGTERM")

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from quantix_hostd.clients.process import ProcessTable, QemuProcess
+from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.facts.process import DomainProcesses, QemuProcess
 
 UUID = "6f1e8a52-3c7d-4f0e-9b1a-2d5c8e7f9a01"
 NAME = f"qx-{UUID}"
+NONE = DomainProcesses()
 
 
 @pytest.fixture
@@ -28,13 +30,26 @@ def add(proc: Path, pid: int, *items: str, state: str = "S") -> None:
     (proc / str(pid) / "stat").write_text(f"{pid} (qemu) S (x) {state} 1 2 3\n")
 
 
-def test_a_qemu_is_found_by_uuid_and_by_name(proc: Path) -> None:
+def test_a_qemu_is_its_domains_by_name_whatever_its_uuid(proc: Path) -> None:
     add(proc, 10, "/usr/bin/qemu-system-x86_64", "-name", f"guest={NAME},debug-threads=on", "-uuid", UUID)
-    expected = (QemuProcess(10, UUID, NAME, "S"),)
+    found = DomainProcesses(own=(QemuProcess(10, UUID, NAME, "S"),))
     table = ProcessTable(proc)
-    assert table.of_domain(UUID, "another") == expected
-    assert table.of_domain("another", NAME) == expected
-    assert table.of_domain("another", "another") == ()
+    assert table.of_domain(UUID, NAME) == found
+    assert table.of_domain("another", NAME) == found
+    assert table.of_domain("another", "another") == NONE
+
+
+def test_a_qemu_without_a_name_is_its_domains_by_uuid(proc: Path) -> None:
+    add(proc, 10, "qemu", "-uuid", UUID.upper())
+    assert ProcessTable(proc).of_domain(UUID, NAME).own == (QemuProcess(10, UUID.upper(), "", "S"),)
+
+
+def test_a_guest_of_another_name_with_the_same_uuid_is_somebody_elses(proc: Path) -> None:
+    add(proc, 10, "qemu", "-name", "guest=imported,debug-threads=on", "-uuid", UUID.upper())
+    add(proc, 11, "qemu", "-name", "guest=qx-another", "-uuid", UUID)
+    found = ProcessTable(proc).of_domain(UUID, NAME)
+    assert found.own == ()
+    assert [process.pid for process in found.others] == [10, 11]
 
 
 def test_text_that_only_contains_the_uuid_is_no_qemu(proc: Path) -> None:
@@ -42,26 +57,27 @@ def test_text_that_only_contains_the_uuid_is_no_qemu(proc: Path) -> None:
     add(proc, 11, "tail", "-f", f"/var/log/{NAME}.log")
     add(proc, 12, "sh", "-c", f"qemu -uuid {UUID} -name guest={NAME}")
     add(proc, 13, "qemu", "-uuid")
-    assert ProcessTable(proc).of_domain(UUID, NAME) == ()
+    assert ProcessTable(proc).of_domain(UUID, NAME) == NONE
 
 
 def test_the_longer_name_of_another_is_not_taken_for_ours(proc: Path) -> None:
     add(proc, 10, "qemu", "-name", f"guest={NAME}2,x=y", "-uuid", "other")
-    assert ProcessTable(proc).of_domain(UUID, NAME) == ()
+    assert ProcessTable(proc).of_domain(UUID, NAME) == NONE
 
 
 def test_a_process_that_ends_while_we_look_is_passed_over(proc: Path) -> None:
     (proc / "10").mkdir()
     add(proc, 11, "qemu", "-uuid", UUID, state="D")
-    assert ProcessTable(proc).of_domain(UUID, NAME) == (QemuProcess(11, UUID, "", "D"),)
+    assert ProcessTable(proc).of_domain(UUID, NAME).own == (QemuProcess(11, UUID, "", "D"),)
 
 
 def test_only_the_very_process_is_ended() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "-uuid", UUID])
     try:
         table = ProcessTable()
-        found = next(process for process in table.of_domain(UUID, NAME) if process.pid == child.pid)
+        found = next(process for process in table.of_domain(UUID, NAME).own if process.pid == child.pid)
         table.end(QemuProcess(child.pid, "another", "", "S"), force=True)
+        table.end(QemuProcess(child.pid, UUID, NAME, "S"), force=True)
         assert child.poll() is None
         table.end(found, force=True)
         assert child.wait(10) == -9
@@ -72,4 +88,4 @@ def test_only_the_very_process_is_ended() -> None:
 
 
 def test_our_own_process_is_no_qemu() -> None:
-    assert os.getpid() not in {process.pid for process in ProcessTable().of_domain(UUID, NAME)}
+    assert os.getpid() not in {process.pid for process in ProcessTable().of_domain(UUID, NAME).own}

@@ -8,28 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
+
 _NAME_PREFIX = "guest="
-
-
-@dataclass(frozen=True)
-class QemuProcess:
-    """`domain_uuid` and `domain_name` as QEMU was given them; `state` is the letter of proc(5), e.g. D."""
-
-    pid: int
-    domain_uuid: str
-    domain_name: str
-    state: str
 
 
 class Processes(Protocol):
     """What the VM's reconciler asks of a process table. Blocking: run it in a thread."""
 
-    def of_domain(self, uuid: str, name: str) -> tuple[QemuProcess, ...]:
-        """The processes of one domain: by UUID or by name, so that neither alone can hide one."""
+    def of_domain(self, uuid: str, name: str) -> DomainProcesses:
+        """The processes of one domain, and those that have its UUID without being its own."""
 
     def end(self, process: QemuProcess, *, force: bool) -> None:
         """SIGTERM, or SIGKILL by force, to that very QEMU; one that is gone already is no error."""
@@ -49,13 +40,9 @@ class ProcessTable:
         found = (self._read(entry) for entry in self._proc.iterdir() if entry.name.isdigit())
         return tuple(sorted((process for process in found if process), key=lambda process: process.pid))
 
-    def of_domain(self, uuid: str, name: str) -> tuple[QemuProcess, ...]:
-        """The processes of one domain: by UUID or by name, so that neither alone can hide one."""
-        return tuple(
-            process
-            for process in self.qemu_processes()
-            if process.domain_uuid == uuid or process.domain_name == name
-        )
+    def of_domain(self, uuid: str, name: str) -> DomainProcesses:
+        """As `Processes.of_domain`. Blocking, as `qemu_processes`."""
+        return processes_of(uuid, name, self.qemu_processes())
 
     def end(self, process: QemuProcess, *, force: bool) -> None:
         """As `Processes.end`: the pid is held while its command line is read again."""
@@ -65,7 +52,7 @@ class ProcessTable:
             return
         try:
             current = self._read(self._proc / str(process.pid))
-            if current is not None and current.domain_uuid == process.domain_uuid:
+            if current is not None and _is_same_guest(current, process):
                 number = signal.SIGKILL if force else signal.SIGTERM
                 signal.pidfd_send_signal(descriptor, number)
         except ProcessLookupError:
@@ -87,6 +74,10 @@ class ProcessTable:
         if not uuid and not domain_name:
             return None
         return QemuProcess(int(entry.name), uuid, domain_name, state)
+
+
+def _is_same_guest(one: QemuProcess, other: QemuProcess) -> bool:
+    return (one.domain_uuid, one.domain_name) == (other.domain_uuid, other.domain_name)
 
 
 def _argument(items: list[str], option: str) -> str:

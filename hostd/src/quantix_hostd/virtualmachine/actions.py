@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.hypervisor import ShutdownMode
-from quantix_hostd.clients.process import QemuProcess
+from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.virtualmachine.record import Record
 
 
@@ -116,7 +116,14 @@ class EndProcess:
 
 @dataclass(frozen=True)
 class EnsureNoProcess:
-    """Look again for QEMU of this domain before its claims are freed."""
+    """Before claims are freed: look again for QEMU of this very domain. What another runs hinders nothing."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
+class EnsureUUIDUnused:
+    """Before a start: look again for any QEMU of this UUID, this domain's or another's."""
 
     uuid: str
 
@@ -166,6 +173,7 @@ Action = (
     | Undefine
     | EndProcess
     | EnsureNoProcess
+    | EnsureUUIDUnused
     | FreeClaims
     | RemoveDirectories
     | ResizeDisk

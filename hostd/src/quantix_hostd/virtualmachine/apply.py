@@ -13,16 +13,16 @@ from typing import Any
 import structlog
 
 from quantix_api import VirtualMachine
-from quantix_api.errors import InvariantError, WaitingError
+from quantix_api.errors import InvariantError
 from quantix_hostd.claims import Claim, ClaimDamagedError, ClaimStore, VolumePlace, release, take
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine import actions as do
+from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
 from quantix_hostd.virtualmachine.tools import VmTools
 
 log = structlog.get_logger(__name__)
 
 _QUIET = (do.SaveRecord, do.ForgetRecord, do.PrepareDirectories)
-_LINGER_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,17 @@ async def _end_process(tools: VmTools, subject: Subject, action: do.EndProcess) 
 
 
 async def _ensure_no_process(tools: VmTools, subject: Subject, action: do.EnsureNoProcess) -> None:
-    left = await asyncio.to_thread(tools.processes.of_domain, action.uuid, subject.domain)
-    if left:
-        pids = ", ".join(str(process.pid) for process in left)
-        raise WaitingError("OrphanProcess", f"QEMU (pid {pids}) has not ended yet.", retry_after_s=_LINGER_S)
+    found = await asyncio.to_thread(tools.processes.of_domain, action.uuid, subject.domain)
+    if found.own:
+        raise still_ending(found.own, tools.facts().name)
+
+
+async def _ensure_uuid_unused(tools: VmTools, subject: Subject, action: do.EnsureUUIDUnused) -> None:
+    found = await asyncio.to_thread(tools.processes.of_domain, action.uuid, subject.domain)
+    if found.own:
+        raise still_ending(found.own, tools.facts().name)
+    if found.others:
+        raise uuid_taken(found.others, tools.facts().name)
 
 
 async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) -> None:
@@ -206,6 +213,7 @@ _HANDLERS: dict[type, Handler] = {
     do.Undefine: _undefine,
     do.EndProcess: _end_process,
     do.EnsureNoProcess: _ensure_no_process,
+    do.EnsureUUIDUnused: _ensure_uuid_unused,
     do.FreeClaims: _free_claims,
     do.RemoveDirectories: _remove_directories,
     do.ResizeDisk: _resize_disk,

@@ -9,9 +9,9 @@ from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.hypervisor import DomainSnapshot
 from quantix_hostd.clients.ovs_ports import PortProblem
-from quantix_hostd.clients.process import QemuProcess
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import DomainView
+from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.virtualmachine.desired import HostFacts, VolumeState
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
 
@@ -30,7 +30,8 @@ class Observed:
     """`vm` is None when the store has none: then nothing is ever stopped.
 
     `wanted` is the domain that should run, or None with `waiting` saying what it waits for. `live` and
-    `inactive` are views of the domain found. `claims` begin with the deciding one.
+    `inactive` are views of the domain found. `claims` begin with the deciding one. `processes` are the VM's
+    own QEMUs; those of `others_with_uuid` only keep it from starting, and are never ended.
     """
 
     uid: str
@@ -46,6 +47,7 @@ class Observed:
     live: DomainView | None = None
     agent_connected: bool = False
     processes: tuple[QemuProcess, ...] = ()
+    others_with_uuid: tuple[QemuProcess, ...] = ()
     events: tuple[SeenEvent, ...] = ()
     volumes: tuple[VolumeState, ...] = ()
     claims: tuple[DiskClaim, ...] = ()

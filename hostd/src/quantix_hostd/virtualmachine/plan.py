@@ -32,12 +32,12 @@ from quantix_hostd.virtualmachine.actions import (
 )
 from quantix_hostd.virtualmachine.deaths import Death, classify, note_death, restarts_after
 from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
 from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
 from quantix_hostd.virtualmachine.running_plan import plan_running
 from quantix_hostd.virtualmachine.start_plan import known_record, plan_start
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
-_ORPHAN_LOOK_S = 5.0
 _SOFT_END_S = 10.0
 _LEFT_BEHIND_S = 30.0
 
@@ -171,14 +171,9 @@ def _plan_orphan_process(observed: Observed, record: Record, why: StopReason | N
         ends = tuple(EndProcess(process, force) for process in observed.processes)
         wait = WaitingError("Stopping", "QEMU is being ended.")
         return with_record(observed, stopping, *ends, wait=wait, requeue_after_s=1.0)
-    pids = ", ".join(str(process.pid) for process in observed.processes)
-    wait = WaitingError(
-        "OrphanProcess",
-        f"A QEMU of it (pid {pids}) runs on {observed.facts.name}, though libvirt does not know it.",
-        f"qx vm stop, which ends it, then qx vm start {observed.vm.metadata.name if observed.vm else ''}",
-        retry_after_s=_ORPHAN_LOOK_S,
-    )
-    return replace(with_record(observed, record), wait=wait, requeue_after_s=_ORPHAN_LOOK_S)
+    assert observed.vm is not None
+    wait = orphaned(observed.processes, observed.facts.name, observed.vm.metadata.name)
+    return replace(with_record(observed, record), wait=wait, requeue_after_s=PROCESS_LOOK_S)
 
 
 def _plan_stale(observed: Observed, record: Record) -> Plan:

@@ -1,7 +1,8 @@
 """Plans the start of a guest: the one order of hypervisor.md, section 1. Pure.
 
-Assignment names this host → no open HostRecovery → no QEMU of it (both checked by the caller and again when
-claims are taken) → volumes and ports there → claims → define → create paused → ports wired → resume.
+Assignment names this host → no open HostRecovery → no QEMU of it or of its UUID (checked by the caller and
+again when claims are taken) → volumes and ports there → claims → define → create paused → ports wired →
+resume.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from quantix_hostd.virtualmachine.actions import (
     BuildSeed,
     CreatePaused,
     Define,
-    EnsureNoProcess,
+    EnsureUUIDUnused,
     GrowDisk,
     PrepareDirectories,
     RemovePorts,
@@ -27,6 +28,7 @@ from quantix_hostd.virtualmachine.actions import (
     WirePorts,
 )
 from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, uuid_taken
 from quantix_hostd.virtualmachine.record import LastExit, Record
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
@@ -76,6 +78,8 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     if observed.recovery_open:
         message = f"A recovery of {observed.facts.name} is open; until it is closed no guest starts there."
         return WaitingError("HostFailed", message), _LOOK_AGAIN_S
+    if observed.others_with_uuid:
+        return uuid_taken(observed.others_with_uuid, observed.facts.name), PROCESS_LOOK_S
     if observed.wanted is None:
         waiting = observed.waiting
         return waiting, waiting.retry_after_s if isinstance(waiting, WaitingError) else _LOOK_AGAIN_S
@@ -123,7 +127,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         RemovePorts(observed.ports),
         PrepareDirectories(),
         *seed,
-        EnsureNoProcess(wanted.identity.uuid),
+        EnsureUUIDUnused(wanted.identity.uuid),
         TakeClaims(observed.places, observed.epoch),
         *_growth(observed),
         Define(render_domain(wanted)),

@@ -21,6 +21,7 @@ _FAILED = frozenset(
         "QEMUCrashed",
         "GuestPanicked",
         "OrphanProcess",
+        "IdentityConflict",
         "InternalError",
         "ConfigRefused",
         "DataMissing",

@@ -7,7 +7,7 @@ import pytest
 from quantix_api.errors import TransientError
 from quantix_api.resources import HOST_RECOVERIES
 from quantix_hostd.claims import Claim, Holder
-from quantix_hostd.clients.process import QemuProcess
+from quantix_hostd.facts.process import QemuProcess
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 

@@ -101,7 +101,7 @@ class RecordStore:
         raw = self._read(vm_uid, _RECORD)
         try:
             return _parse_record(raw) if isinstance(raw, dict) else Record()
-        except (TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             log.warning("record is damaged, begun anew", uid=vm_uid, error=str(error))
             return Record()
 
@@ -111,10 +111,11 @@ class RecordStore:
     def events(self, vm_uid: str) -> tuple[SeenEvent, ...]:
         """The events since QEMU started last, oldest first."""
         raw = self._read(vm_uid, _EVENTS)
-        if not isinstance(raw, list):
+        try:
+            return _parse_events(raw) if raw is not None else ()
+        except (TypeError, ValueError) as error:
+            log.warning("file of a VM is damaged", uid=vm_uid, file=_EVENTS, error=str(error))
             return ()
-        known = {kind.value: kind for kind in EventKind}
-        return tuple(SeenEvent(known[item[0]], str(item[1])) for item in raw if item[0] in known)
 
     def add_event(self, vm_uid: str, event: SeenEvent) -> None:
         """Remember an event; a start begins a new list."""
@@ -163,6 +164,20 @@ class RecordStore:
 def read_boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
     """The kernel's name for this boot (random(4)); a record of another boot tells of a reboot."""
     return path.read_text().strip()
+
+
+def _parse_events(raw: Any) -> tuple[SeenEvent, ...]:
+    """Pairs of kind and detail; a kind that this version does not know is passed over."""
+    if not isinstance(raw, list):
+        raise TypeError(f"{raw!r} is no list of events")
+    known = {kind.value: kind for kind in EventKind}
+    seen = []
+    for kind, detail in raw:
+        if not (isinstance(kind, str) and isinstance(detail, str)):
+            raise TypeError(f"{kind!r}, {detail!r} is no event")
+        if kind in known:
+            seen.append(SeenEvent(known[kind], detail))
+    return tuple(seen)
 
 
 def _parse_record(raw: dict[str, Any]) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from quantix_api.layout import Layout
 from quantix_hostd.clients.hypervisor import EventKind
@@ -36,11 +37,46 @@ def test_a_record_comes_back_as_it_was_saved(store: RecordStore) -> None:
     assert store.known_uids() == ("vm-1",)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"unknown": 1}', '{"stop": {"why": "?"}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"unknown": 1}', '{"stop": {"why": "?"}}', '{"stop": {"x": 1}}', '{"stop": 1}'],
+)
 def test_a_damaged_record_counts_as_none(store: RecordStore, tmp_path: Path, content: str) -> None:
     store.save("vm-1", Record(epoch=4))
     (Layout(tmp_path).vm_data("vm-1") / "record.json").write_text(content)
     assert store.load("vm-1") == Record()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "{}",
+        "7",
+        "[1]",
+        "[[]]",
+        '[["Stopped"]]',
+        '[["Stopped", 1]]',
+        '[[["Stopped"], "a"]]',
+        '[{"a": "b"}]',
+    ],
+)
+def test_damaged_events_count_as_none_and_the_next_one_begins_anew(
+    store: RecordStore, tmp_path: Path, content: str
+) -> None:
+    store.add_event("vm-1", SeenEvent(EventKind.STARTED, "0"))
+    (Layout(tmp_path).vm_data("vm-1") / "events.json").write_text(content)
+    with capture_logs() as logs:
+        assert store.events("vm-1") == ()
+    assert [line["log_level"] for line in logs] == ["warning"]
+    store.add_event("vm-1", SeenEvent(EventKind.SHUTDOWN, "GUEST"))
+    assert store.events("vm-1") == (SeenEvent(EventKind.SHUTDOWN, "GUEST"),)
+
+
+def test_an_event_of_a_later_version_is_passed_over(store: RecordStore, tmp_path: Path) -> None:
+    store.add_event("vm-1", SeenEvent(EventKind.STARTED, "0"))
+    (Layout(tmp_path).vm_data("vm-1") / "events.json").write_text('[["New", "x"], ["Crashed", "y"]]')
+    assert store.events("vm-1") == (SeenEvent(EventKind.CRASHED, "y"),)
 
 
 def test_a_new_assignment_keeps_what_belongs_to_the_vm_only() -> None:

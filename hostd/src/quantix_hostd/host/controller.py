@@ -19,7 +19,6 @@ from quantix_api import Host, Network
 from quantix_api.errors import PermanentError
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
-from quantix_client.apply import apply_if_changed
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_hostd.clients.kvm import KvmVerdict
 from quantix_hostd.clients.machine import MachineFacts
@@ -27,8 +26,8 @@ from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, Pool
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.status import derive_status
 from quantix_hostd.pools import HostPools
+from quantix_hostd.report import report
 
-MANAGER = "quantix-hostd"
 _LOOK_AGAIN_S = 30.0
 _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 
@@ -108,13 +107,7 @@ class HostController:
             return 1.0
         host = Host.model_validate(manifest)
         observed = await self._observe(host)
-        status = derive_status(observed, datetime.now(UTC))
-        written = await apply_if_changed(
-            self._tools.api, HOSTS, manifest, {"status": status}, manager=MANAGER
-        )
-        if written is not None:
-            ready = next(item for item in status["conditions"] if item["type"] == "Ready")
-            log.info("host reported", phase=status["phase"], ready=ready["status"], reason=ready["reason"])
+        await report(self._tools.api, HOSTS, manifest, derive_status(observed, datetime.now(UTC)))
         return _LOOK_AGAIN_S
 
     async def _observe(self, host: Host) -> HostObserved:

@@ -21,9 +21,6 @@ from quantix_api.messages import render
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
-from quantix_client.apply import apply_if_changed
-from quantix_client.errors import NotFound
-from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
@@ -46,9 +43,9 @@ from quantix_hostd.image.status import (
 )
 from quantix_hostd.image.transfers import Transfer, Transfers
 from quantix_hostd.pools import HostPools
+from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.volume.disk_file import volumes_based_on
 
-MANAGER = "quantix-hostd"
 _PROGRESS_S = 5.0
 _LOOK_AGAIN_S = 300.0
 _IN_USE_S = 5.0
@@ -89,22 +86,14 @@ class ImageController:
         if image.status.host != self._tools.host:
             return None
         again_s = _LOOK_AGAIN_S
-        failure: QuantixError | None = None
+        error: QuantixError | None = None
         try:
             verdict, again_s = await self._advance(image, key)
-        except WaitingError as error:
-            verdict, again_s = verdict_kept(image, error), error.retry_after_s
-        except PermanentError as error:
+        except (QuantixError, OSError) as trouble:
+            error = in_words(trouble, f"The file of image {image.metadata.name}")
             verdict = verdict_kept(image, error)
-        except QuantixError as error:
-            verdict, failure = verdict_kept(image, error), error
-        except OSError as error:
-            failure = explained(error, f"The file of image {image.metadata.name}")
-            verdict = verdict_kept(image, failure)
-        await self._report(manifest, image, verdict)
-        if failure is not None:
-            raise failure
-        return again_s
+        await report(self._tools.api, IMAGES, manifest, derive_status(image, verdict, datetime.now(UTC)))
+        return next_look_s(error, again_s)
 
     async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received:
         """Take an image that somebody sends, for an Image with `upload: {}` that waits on this host.
@@ -277,17 +266,6 @@ class ImageController:
             await asyncio.to_thread(remove_tree, path)
             log.info("image removed", image=image.key, uid=image.metadata.uid, pool=pool.name)
         return ImageVerdict("Deleting", "Its file is gone.", False), _LOOK_AGAIN_S
-
-    async def _report(self, manifest: Manifest, image: Image, verdict: ImageVerdict) -> None:
-        status = derive_status(image, verdict, datetime.now(UTC))
-        try:
-            written = await apply_if_changed(
-                self._tools.api, IMAGES, manifest, {"status": status}, manager=MANAGER
-            )
-        except NotFound:
-            return
-        if written is not None:
-            log.info("image reported", image=image.key, phase=status["phase"], reason=verdict.reason)
 
 
 def _expectation(image: Image) -> Expectation:

@@ -19,11 +19,12 @@ import structlog
 from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
-from quantix_client import ApiError, Change, NotFound, apply_if_changed
+from quantix_client import ApiError, Change
 from quantix_client.apply import owned_fields
 from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
+from quantix_hostd.report import MANAGER, report
 from quantix_hostd.virtualmachine.apply import Subject, apply
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
@@ -39,7 +40,6 @@ from quantix_hostd.volume.wanted import assigned_to
 
 log = structlog.get_logger(__name__)
 
-MANAGER = "quantix-hostd"
 VM_UID_LABEL = "quantix.io/virtual-machine-uid"
 _MAX_ROUNDS = 8
 _RESYNC_S = 60.0
@@ -181,15 +181,12 @@ class VirtualMachineReconciler:
         if status is None:
             return
         try:
-            written = await apply_if_changed(
-                self._tools.api, VIRTUAL_MACHINES, manifest, {"status": status}, manager=MANAGER
-            )
+            written = await report(self._tools.api, VIRTUAL_MACHINES, manifest, status)
         except ApiError as second:
             log.warning("not reported", uid=uid, reason=second.reason, error=second.message)
             return
         if written is not None:
             self._written[uid] = written
-            _log_change(newest, verdict)
 
     async def _report(self, observed: Observed, plan: Plan, error: QuantixError | None) -> float | None:
         """Write the status if it changed; returns when to look again because it is not worth a write yet."""
@@ -207,19 +204,13 @@ class VirtualMachineReconciler:
         # what was decided is about the spec that was seen; only earlier conditions come from the newest
         newest = VirtualMachine.model_validate(manifest)
         known = replace(observed, vm=vm.model_copy(update={"status": newest.status}))
-        fields = {"status": derive_status(known, plan, verdict)}
-        try:
-            written = await apply_if_changed(
-                self._tools.api, VIRTUAL_MACHINES, manifest, fields, manager=MANAGER
-            )
-        except NotFound:
-            return None
+        status = derive_status(known, plan, verdict)
+        written = await report(self._tools.api, VIRTUAL_MACHINES, manifest, status)
         self._note_released(observed.uid, plan)
         if written is not None:
             self._written[observed.uid] = written
-            _log_change(vm, verdict)
             about = {**manifest, "apiVersion": VIRTUAL_MACHINES.api_version, "kind": VIRTUAL_MACHINES.kind}
-            for told in transitions(known, fields["status"]):
+            for told in transitions(known, status):
                 self._tools.events.record(about, told.reason, told.text, type=told.type, reporter="hostd")
         return None
 
@@ -264,14 +255,3 @@ class VirtualMachineReconciler:
 
 def _version(manifest: Manifest) -> int:
     return int(manifest["metadata"]["resourceVersion"])
-
-
-def _log_change(vm: VirtualMachine, verdict: Verdict) -> None:
-    log.info(
-        "virtual machine reported",
-        namespace=vm.metadata.namespace,
-        name=vm.metadata.name,
-        uid=vm.metadata.uid,
-        phase=verdict.phase,
-        reason=verdict.reason,
-    )

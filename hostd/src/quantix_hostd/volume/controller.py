@@ -20,13 +20,11 @@ from quantix_api.errors import PermanentError, QuantixError, TransientError, Wai
 from quantix_api.messages import as_error, render
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
-from quantix_client.apply import apply_if_changed
-from quantix_client.errors import NotFound
 from quantix_hostd.claims import Claim, ClaimRefusedError, ClaimStore, VolumePlace, release, take
-from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.pools import HostPools
+from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.volume.disk_file import (
     Base,
     DiskFileMaker,
@@ -39,7 +37,6 @@ from quantix_hostd.volume.disk_file import (
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, present, verdict_of_error
 from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, image_key_of, is_mine, wanted_bytes
 
-MANAGER = "quantix-hostd"
 _LOOK_AGAIN_S = 300.0
 _SOON_S = 2.0
 _GROWING_S = 5.0
@@ -90,25 +87,18 @@ class VolumeController:
         if not is_mine(volume, self._tools.host, machines):
             return None
         again_s = _LOOK_AGAIN_S
-        failure: QuantixError | None = None
+        error: QuantixError | None = None
         try:
             verdict = await self._advance(volume)
             if verdict.available and verdict.capacity_bytes < wanted_bytes(volume):
                 # The VM that has it makes it larger: show that soon
                 again_s = _GROWING_S
-        except WaitingError as error:
-            verdict, again_s = verdict_of_error(volume, error), error.retry_after_s
-        except PermanentError as error:
+        except (QuantixError, OSError) as trouble:
+            error = in_words(trouble, f"The data of volume {volume.metadata.name}")
             verdict = verdict_of_error(volume, error)
-        except QuantixError as error:
-            verdict, failure = verdict_of_error(volume, error), error
-        except OSError as error:
-            failure = explained(error, f"The data of volume {volume.metadata.name}")
-            verdict = verdict_of_error(volume, failure)
-        await self._report(manifest, volume, verdict)
-        if failure is not None:
-            raise failure
-        return again_s
+        status = derive_status(volume, verdict, self._tools.host, datetime.now(UTC))
+        await report(self._tools.api, VOLUMES, manifest, status)
+        return next_look_s(error, again_s)
 
     async def _advance(self, volume: Volume) -> VolumeVerdict:
         handle = volume.status.handle or volume.metadata.uid
@@ -213,17 +203,6 @@ class VolumeController:
             await asyncio.to_thread(remove_volume, pool, handle)
             log.info("volume removed", volume=volume.key, uid=volume.metadata.uid, pool=pool.name)
         return VolumeVerdict("Deleting", "Its data is gone.", handle, pool.name)
-
-    async def _report(self, manifest: Manifest, volume: Volume, verdict: VolumeVerdict) -> None:
-        status = derive_status(volume, verdict, self._tools.host, datetime.now(UTC))
-        try:
-            written = await apply_if_changed(
-                self._tools.api, VOLUMES, manifest, {"status": status}, manager=MANAGER
-            )
-        except NotFound:
-            return
-        if written is not None:
-            log.info("volume reported", volume=volume.key, phase=status["phase"], reason=verdict.reason)
 
 
 def _waiting(reason: str, message: str) -> WaitingError:

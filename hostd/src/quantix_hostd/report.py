@@ -1,0 +1,64 @@
+"""How hostd says what it found: one server-side apply of an object's status, and when to look again.
+
+Called by the controllers of every kind, which derive the status. All fields of hostd are those of one manager
+(api.md, section 5).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from quantix_api.errors import PermanentError, QuantixError, WaitingError
+from quantix_api.resources import Resource
+from quantix_client.api import ApiClient, Manifest
+from quantix_client.apply import apply_if_changed
+from quantix_client.errors import NotFound
+from quantix_hostd.clients.files import explained
+
+MANAGER = "quantix-hostd"
+
+log = structlog.get_logger(__name__)
+
+
+async def report(
+    api: ApiClient, resource: Resource, manifest: Manifest, status: dict[str, Any]
+) -> Manifest | None:
+    """Make `status` all that hostd says of the object. What was written; None when it stands there already,
+    or the object is gone. Raises ApiError.
+    """
+    try:
+        written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
+    except NotFound:
+        return None
+    if written is not None:
+        reason = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
+        metadata = manifest["metadata"]
+        log.info(
+            "status reported",
+            kind=resource.kind,
+            namespace=metadata.get("namespace"),
+            name=metadata["name"],
+            uid=metadata["uid"],
+            phase=status["phase"],
+            reason=reason,
+        )
+    return written
+
+
+def in_words(trouble: QuantixError | OSError, what: str) -> QuantixError:
+    """What came up while work was done on `what`, such as "the data of volume x", as one can be told it."""
+    return explained(trouble, what) if isinstance(trouble, OSError) else trouble
+
+
+def next_look_s(error: QuantixError | None, otherwise_s: float) -> float:
+    """Seconds until the next look at an object whose `error`, if there was one, is reported.
+
+    What may go by itself, and what is a bug, is raised for the queue's backoff.
+    """
+    if isinstance(error, WaitingError):
+        return error.retry_after_s
+    if error is not None and not isinstance(error, PermanentError):
+        raise error
+    return otherwise_s

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_hostd.clients.hypervisor import (
+from quantix_hostd.domainxml.metadata import parse_metadata
+from quantix_hostd.domainxml.spec import vm_uid_of
+from quantix_hostd.facts.domain import (
     PAUSED_BY_USER,
     DomainEvent,
     DomainSnapshot,
@@ -22,8 +24,6 @@ from quantix_hostd.clients.hypervisor import (
     ShutdownMode,
     ShutoffReason,
 )
-from quantix_hostd.domainxml.metadata import parse_metadata
-from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from quantix_hostd.clients.ovs_ports import PortProblem
+from quantix_hostd.facts.switch import PortProblem
 
 
 class FakeGuestPorts:

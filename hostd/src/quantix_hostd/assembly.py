@@ -28,8 +28,7 @@ from quantix_hostd.api.server import bind
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.http_source import HttpSource
-from quantix_hostd.clients.hypervisor import DomainEvent
-from quantix_hostd.clients.kvm import Accelerator, KvmClient, KvmVerdict
+from quantix_hostd.clients.kvm import KvmClient
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.machine import Machine, read_versions
 from quantix_hostd.clients.netlink import NetlinkClient
@@ -42,6 +41,8 @@ from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.cloudinit.seed import SeedMaker
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.doors import Doors, Parts
+from quantix_hostd.facts.domain import DomainEvent
+from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.host.controller import HostController, HostTools, Self
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pulse import Pulse

@@ -15,20 +15,20 @@ import pytest
 
 from quantix_api.errors import InvariantError, TransientError
 from quantix_hostd.clients import command
-from quantix_hostd.clients.hypervisor import (
-    DomainEvent,
-    DomainSnapshot,
-    DomainState,
-    EventKind,
-    Hypervisor,
-    ShutdownMode,
-    ShutoffReason,
-)
+from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.domainxml.metadata import metadata_of, render_metadata
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec, DomainUuid
 from quantix_hostd.domainxml.view import differences, view
+from quantix_hostd.facts.domain import (
+    DomainEvent,
+    DomainSnapshot,
+    DomainState,
+    EventKind,
+    ShutdownMode,
+    ShutoffReason,
+)
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_lab.domain_samples import samples
 from quantix_lab.fake_hypervisor import FakeHypervisor

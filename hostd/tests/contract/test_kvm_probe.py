@@ -8,7 +8,8 @@ import pytest
 
 from quantix_hostd.clients import kvmprobe
 from quantix_hostd.clients.command import run
-from quantix_hostd.clients.kvm import Accelerator, KvmClient
+from quantix_hostd.clients.kvm import KvmClient
+from quantix_hostd.facts.machine import Accelerator
 
 _SOURCE = Path(kvmprobe.__file__).parent
 _HALT_AT_ONCE = b"\xf4" * kvmprobe.ROM_BYTES

@@ -16,11 +16,12 @@ import libvirt
 import pytest
 
 from quantix_api.resources import NETWORKS
-from quantix_hostd.clients.hypervisor import DomainEvent
 from quantix_hostd.clients.libvirt import LibvirtClient
-from quantix_hostd.clients.ovs_ports import OWNER_KEY, OvsGuestPorts
+from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.domainxml.spec import tap_name
+from quantix_hostd.facts.domain import DomainEvent
+from quantix_hostd.facts.switch import OWNER_KEY
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from quantix_api import Host, Network
-from quantix_hostd.clients.netlink import DefaultRoute, LinkFacts
-from quantix_hostd.clients.nft import find_forward_blockers, render_tables
+from quantix_hostd.clients.nft import find_forward_blockers
+from quantix_hostd.facts.links import DefaultRoute, LinkFacts
 from quantix_hostd.host.network.desired import desired_network, tunnel_endpoint
 from quantix_hostd.host.network.model import (
     AddAddress,
@@ -17,6 +17,7 @@ from quantix_hostd.host.network.model import (
     WayOut,
 )
 from quantix_hostd.host.network.plan import plan_network
+from quantix_hostd.packet_filter import render_tables
 
 _MAC = "0e:aa:bb:cc:dd:ee"
 _LEG = {

@@ -10,8 +10,7 @@ import pytest
 
 from quantix_api import Condition, Host
 from quantix_api.conditions import checked
-from quantix_hostd.clients.kvm import Accelerator, KvmVerdict
-from quantix_hostd.clients.machine import MachineFacts, NumaFacts
+from quantix_hostd.facts.machine import Accelerator, KvmVerdict, MachineFacts, NumaFacts
 from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.status import derive_status
 

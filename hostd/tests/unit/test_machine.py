@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from quantix_api.errors import PermanentError
-from quantix_hostd.clients.machine import Machine, NumaFacts, newest_machine_type
+from quantix_hostd.clients.machine import Machine, newest_machine_type
+from quantix_hostd.facts.machine import NumaFacts
 
 _FILES = {
     "etc/machine-id": "0123456789abcdef0123456789abcdef\n",

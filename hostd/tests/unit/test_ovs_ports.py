@@ -7,14 +7,9 @@ import json
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_hostd.clients.ovs_ports import (
-    OWNER_KEY,
-    Interface,
-    find_problems,
-    parse_interfaces,
-    stale_interfaces,
-)
+from quantix_hostd.clients.ovs_ports import Interface, find_problems, parse_interfaces, stale_interfaces
 from quantix_hostd.domainxml.spec import tap_name
+from quantix_hostd.facts.switch import OWNER_KEY
 
 PORT = "0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f"
 OTHER = "1c9a6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f"

@@ -8,30 +8,14 @@ from __future__ import annotations
 
 import os
 import pwd
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from quantix_hostd.clients.command import CommandTimedOut, run
 from quantix_hostd.clients.kvmprobe import SUCCESS_CODE, render_rom
+from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 
 # A working KVM needs 0.1 s, emulation 0.2 s
 _PROBE_S = 2.0
-
-
-class Accelerator(StrEnum):
-    """How QEMU runs guests; the value is libvirt's domain type."""
-
-    KVM = "kvm"
-    TCG = "qemu"
-
-
-@dataclass(frozen=True)
-class KvmVerdict:
-    """`why` says in words what stands in the way, "" when KVM works."""
-
-    accelerator: Accelerator
-    why: str = ""
 
 
 class KvmClient:

@@ -17,13 +17,6 @@ import libvirt
 import structlog
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_hostd.clients.hypervisor import (
-    DomainEvent,
-    DomainSnapshot,
-    DomainStats,
-    DomainSummary,
-    ShutdownMode,
-)
 from quantix_hostd.clients.libvirt_calls import (
     close_quietly,
     is_ours,
@@ -37,6 +30,7 @@ from quantix_hostd.clients.libvirt_events import register
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.domainxml.metadata import METADATA_KEY
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE, vm_uid_of
+from quantix_hostd.facts.domain import DomainEvent, DomainSnapshot, DomainStats, DomainSummary, ShutdownMode
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ import libvirt
 import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
-from quantix_hostd.clients.hypervisor import DomainSnapshot, DomainState, DomainSummary
 from quantix_hostd.clients.libvirt_events import deregister
 from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, vm_uid_of
+from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainSummary
 
 T = TypeVar("T")
 

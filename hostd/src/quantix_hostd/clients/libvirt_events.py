@@ -7,7 +7,7 @@ from typing import Any
 
 import libvirt
 
-from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
+from quantix_hostd.facts.domain import DomainEvent, EventKind
 
 EventSink = Callable[[DomainEvent], None]
 

@@ -11,41 +11,17 @@ import platform
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantix_api.errors import PermanentError
 from quantix_hostd.clients.command import CommandFailed, run
+from quantix_hostd.facts.machine import MachineFacts, NumaFacts
 
 # Where our host identities live among all UUIDs
 _NAMESPACE = uuid.UUID("5a4a1c1e-3f0f-5d5e-9d2b-0c8d6d1b7a11")
 # What firmware says when nobody filled the UUID in
 _NO_UUIDS = frozenset({"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
 _MACHINE_TYPE = re.compile(r"^(pc-q35-(\d+)\.(\d+))\s", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class NumaFacts:
-    """A NUMA node; `cpus` as the kernel writes it, such as 0-7,16-23."""
-
-    id: int
-    cpus: str
-    memory_bytes: int
-
-
-@dataclass(frozen=True)
-class MachineFacts:
-    """What does not change while the machine runs. `host_uid` is the same after every boot."""
-
-    host_uid: str
-    boot_id: str
-    cpus: int
-    memory_bytes: int
-    arch: str
-    cpu_model: str
-    cpu_vendor: str
-    numa: tuple[NumaFacts, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Machine:

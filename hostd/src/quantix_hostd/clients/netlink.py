@@ -9,42 +9,15 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from quantix_hostd.clients.command import CommandFailed, run
+from quantix_hostd.facts.links import DefaultRoute, LinkFacts, Route
 
 # rtnetlink(7): numbers above 191 are free; shown by `ip route` as "proto 207"
 _OUR_PROTOCOL = "207"
 # ESRCH and EADDRNOTAVAIL in iproute2's words
 _GONE = ("No such process", "Cannot assign requested address")
-
-
-@dataclass(frozen=True)
-class LinkFacts:
-    """A network device; `addresses` are those with prefix length that somebody gave it (no link-local)."""
-
-    up: bool
-    mtu: int
-    mac: str
-    addresses: frozenset[str]
-
-
-@dataclass(frozen=True, order=True)
-class Route:
-    """`gateway` need not be in a prefix of the device."""
-
-    prefix: str
-    gateway: str
-    device: str
-
-
-@dataclass(frozen=True)
-class DefaultRoute:
-    """Where packets to the outside go: the device and the address that they leave with."""
-
-    device: str
-    address: str
 
 
 class NetlinkClient:

@@ -12,16 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from quantix_hostd.clients.command import run
-
-_TABLE = "quantix"
-_FAMILIES = ("ip", "inet")
-_ICMP = ("destination-unreachable", "echo-request", "time-exceeded", "parameter-problem")
-_ICMPV6 = (
-    *("destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"),
-    *("echo-request", "nd-neighbor-solicit", "nd-neighbor-advert"),
-)
-"""What guests may send to the host itself: pings, errors, and who has an address (RFC 4890, section 4.4).
-Both in the order of their numbers, as `nft list` prints them."""
+from quantix_hostd.packet_filter import FAMILIES, TABLE
 
 
 class NftClient:
@@ -33,15 +24,15 @@ class NftClient:
     async def our_tables(self) -> str:
         """The text of our tables as nft prints it, "" when there are none."""
         texts = []
-        for family in _FAMILIES:
-            result = await run(*self._nft, "list", "table", family, _TABLE, check=False)
+        for family in FAMILIES:
+            result = await run(*self._nft, "list", "table", family, TABLE, check=False)
             texts.append(result.stdout if result.code == 0 else "")
         return "".join(texts)
 
     async def replace_our_tables(self, text: str) -> None:
         """Put `text` (from `render_tables`) in the place of our tables, in one step."""
         # Named first, so that deleting one that was not there is no error
-        emptied = [f"table {family} {_TABLE}\ndelete table {family} {_TABLE}\n" for family in _FAMILIES]
+        emptied = [f"table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in FAMILIES]
         await run(*self._nft, "-f", "-", stdin="".join((*emptied, text)))
 
     async def forward_blockers(self, device: str) -> tuple[str, ...]:
@@ -49,31 +40,6 @@ class NftClient:
         result = await run(*self._nft, "-j", "list", "ruleset")
         document = json.loads(result.stdout) if result.stdout.strip() else {}
         return find_forward_blockers(document.get("nftables", []), device)
-
-
-def render_tables(prefixes: Iterable[str], bridge: str) -> str:
-    """Our tables. Packets from `prefixes` that leave by anything but `bridge` get the host's own address;
-    what comes in by `bridge` for an address of the host itself, whichever, opens no connection.
-
-    Written exactly as `nft list` prints it, so that both can be compared.
-    """
-    masquerade = (f'ip saddr {prefix} oifname != "{bridge}" masquerade' for prefix in sorted(set(prefixes)))
-    guard = (
-        f'iifname != "{bridge}" accept',
-        "ct state established,related accept",
-        f"icmp type {{ {', '.join(_ICMP)} }} accept",
-        f"icmpv6 type {{ {', '.join(_ICMPV6)} }} accept",
-        "drop",
-    )
-    return _table("ip", "postrouting", "nat hook postrouting priority srcnat", masquerade) + _table(
-        "inet", "input", "filter hook input priority filter", guard
-    )
-
-
-def _table(family: str, chain: str, hook: str, rules: Iterable[str]) -> str:
-    lines = [f"type {hook}; policy accept;", *rules]
-    body = "".join(f"\t\t{line}\n" for line in lines)
-    return f"table {family} {_TABLE} {{\n\tchain {chain} {{\n{body}\t}}\n}}\n"
 
 
 def find_forward_blockers(rules: Iterable[dict[str, Any]], device: str) -> tuple[str, ...]:
@@ -92,6 +58,6 @@ def find_forward_blockers(rules: Iterable[dict[str, Any]], device: str) -> tuple
         if chain.get("hook") == "forward"
         and chain.get("policy") == "drop"
         and chain["family"] in ("ip", "inet")
-        and chain["table"] != _TABLE
+        and chain["table"] != TABLE
         and (chain["family"], chain["table"]) not in tables_with_exception
     )

@@ -8,46 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from quantix_api.errors import TransientError
 from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
+from quantix_hostd.facts.switch import OWNER_KEY, BridgeFacts, InterfaceFacts, InternalPort
 
 _TIMEOUT_S = 5
-OWNER_KEY = "quantix.io/owner"
-
-
-@dataclass(frozen=True)
-class BridgeFacts:
-    """A bridge as the database has it; `mac` is what was asked for its own port, "" when nothing was."""
-
-    datapath_type: str
-    fail_mode: str
-    mac: str
-    external_ids: Mapping[str, str]
-    ports: frozenset[str]
-
-
-@dataclass(frozen=True)
-class InterfaceFacts:
-    """An interface as the database has it; `mac` and `mtu_request` are what was asked for."""
-
-    type: str
-    mac: str
-    mtu_request: int | None
-    external_ids: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class InternalPort:
-    """A port of a bridge that is a network device of the host."""
-
-    bridge: str
-    name: str
-    mac: str
-    mtu: int
-    external_ids: Mapping[str, str]
 
 
 class OvsClient:

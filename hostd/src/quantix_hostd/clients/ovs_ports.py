@@ -15,8 +15,8 @@ from typing import Protocol
 from quantix_api.errors import TransientError
 from quantix_hostd.clients import command
 from quantix_hostd.domainxml.spec import tap_name
+from quantix_hostd.facts.switch import OWNER_KEY, PortProblem
 
-OWNER_KEY = "quantix.io/owner"
 _PORT_KEY = "iface-id"
 _INSTALLED_KEY = "ovn-installed"
 _CALL_TIMEOUT_S = 5
@@ -30,18 +30,6 @@ class Interface:
     port: str
     owner: str
     installed: bool
-
-
-@dataclass(frozen=True)
-class PortProblem:
-    """Why a port does not carry packets yet; `reason` is one of the conditions' table.
-
-    `detail`: for DuplicateInterface the interfaces' names, else the cause as the end of a sentence.
-    """
-
-    port: str
-    reason: str
-    detail: str
 
 
 class GuestPorts(Protocol):

@@ -20,8 +20,7 @@ from quantix_api.errors import PermanentError
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
-from quantix_hostd.clients.kvm import KvmVerdict
-from quantix_hostd.clients.machine import MachineFacts
+from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.status import derive_status

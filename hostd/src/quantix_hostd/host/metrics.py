@@ -14,9 +14,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from quantix_hostd.clients.hypervisor import DomainStats
 from quantix_hostd.dispatch import Lane
 from quantix_hostd.domainxml.spec import vm_uid_of
+from quantix_hostd.facts.domain import DomainStats
 
 _LABELS = ("namespace", "name", "uid")
 _NANOSECONDS = 1e9

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from quantix_api import Host
-from quantix_hostd.clients.kvm import KvmVerdict
-from quantix_hostd.clients.machine import MachineFacts
+from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import Any
 from quantix_api.facts import Fact, render_conditions, subject_of
 from quantix_api.messages import render
 from quantix_api.quantities import format_size
-from quantix_hostd.clients.kvm import Accelerator
-from quantix_hostd.clients.machine import NumaFacts
+from quantix_hostd.facts.machine import Accelerator, NumaFacts
 from quantix_hostd.host.model import HostObserved, ImageCopy, PoolFacts
 
 _MIB = 1 << 20

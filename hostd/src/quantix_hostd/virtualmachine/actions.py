@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_hostd.claims import VolumePlace
-from quantix_hostd.clients.hypervisor import ShutdownMode
+from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.virtualmachine.record import Record
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 
-from quantix_hostd.clients.hypervisor import DomainSnapshot, EventKind, ShutoffReason
+from quantix_hostd.facts.domain import DomainSnapshot, EventKind, ShutoffReason
 from quantix_hostd.virtualmachine.record import LastExit, Record, SeenEvent, StopReason
 
 _FIRST_DELAYS_S = (0.0, 5.0)

@@ -16,10 +16,10 @@ from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import message_of, render
 from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
-from quantix_hostd.clients.hypervisor import DomainSnapshot
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, DomainSpec, domain_name
 from quantix_hostd.domainxml.view import DomainView, view
+from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.virtualmachine.desired import (
     Surroundings,
     VolumeState,

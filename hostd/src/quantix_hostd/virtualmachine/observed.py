@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
-from quantix_hostd.clients.hypervisor import DomainSnapshot
-from quantix_hostd.clients.ovs_ports import PortProblem
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import DomainView
+from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import QemuProcess
+from quantix_hostd.facts.switch import PortProblem
 from quantix_hostd.virtualmachine.desired import HostFacts, VolumeState
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
 

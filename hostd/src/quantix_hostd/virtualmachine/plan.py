@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.times import render_epoch_time, render_time
-from quantix_hostd.clients.hypervisor import DomainState
+from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.virtualmachine.actions import (
     Action,
     Destroy,

@@ -21,9 +21,9 @@ from quantix_api.errors import InvariantError, PermanentError, QuantixError, Tra
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_client import ApiError, Change
 from quantix_client.apply import owned_fields
-from quantix_hostd.clients.hypervisor import DomainEvent, EventKind
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
+from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import MANAGER, report
 from quantix_hostd.virtualmachine.apply import Subject, apply
 from quantix_hostd.virtualmachine.objects import Manifest

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from quantix_api.layout import Layout
-from quantix_hostd.clients.hypervisor import EventKind
+from quantix_hostd.facts.domain import EventKind
 
 log = structlog.get_logger(__name__)
 

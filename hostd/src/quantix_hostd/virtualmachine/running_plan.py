@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from quantix_api.errors import WaitingError
 from quantix_api.times import render_time
-from quantix_hostd.clients.hypervisor import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
 from quantix_hostd.domainxml.disks import target_name
 from quantix_hostd.domainxml.metadata import render_metadata
+from quantix_hostd.facts.domain import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
 from quantix_hostd.virtualmachine.actions import (
     Action,
     AskToShutDown,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from quantix_api.conditions import STALLED_REASONS, ready_reason
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, WaitingError
 from quantix_api.messages import message_of, render
-from quantix_hostd.clients.hypervisor import DomainState
-from quantix_hostd.clients.ovs_ports import PortProblem
+from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.facts.switch import PortProblem
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.record import StopReason
 from quantix_hostd.virtualmachine.steps import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantix_hostd.clients.hypervisor import DomainSnapshot, DomainState, EventKind
+from quantix_hostd.facts.domain import DomainSnapshot, DomainState, EventKind
 from quantix_hostd.virtualmachine.deaths import Death, backoff_s, classify, note_death, restarts_after
 from quantix_hostd.virtualmachine.record import Record, SeenEvent, StopReason
 

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from quantix_api.layout import Layout
-from quantix_hostd.clients.hypervisor import EventKind
+from quantix_hostd.facts.domain import EventKind
 from quantix_hostd.virtualmachine.record import (
     LastExit,
     Record,

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 
 from quantix_api import Host, Network
-from quantix_hostd.clients.netlink import DefaultRoute, LinkFacts
+from quantix_hostd.facts.links import DefaultRoute, LinkFacts
 from quantix_hostd.host.network.model import LOCAL_NETWORK, LegSpec, NetworkSpec, WayOut
 
 _FALLBACK_MTU = 1500

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from quantix_hostd.clients.netlink import LinkFacts, Route
-from quantix_hostd.clients.ovs import BridgeFacts, InterfaceFacts, InternalPort
+from quantix_hostd.facts.links import LinkFacts, Route
+from quantix_hostd.facts.switch import BridgeFacts, InterfaceFacts, InternalPort
 
 INTEGRATION_BRIDGE = "qx-int"
 EXTERNAL_BRIDGE = "qx-ex"

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import render
-from quantix_hostd.clients.netlink import Route
-from quantix_hostd.clients.nft import render_tables
-from quantix_hostd.clients.ovs import OWNER_KEY, InternalPort
+from quantix_hostd.facts.links import Route
+from quantix_hostd.facts.switch import OWNER_KEY, InternalPort
 from quantix_hostd.host.network.model import (
     EXTERNAL_BRIDGE,
     HOST_LEG,
@@ -38,6 +37,7 @@ from quantix_hostd.host.network.model import (
     SetExternalIds,
     SetLink,
 )
+from quantix_hostd.packet_filter import render_tables
 
 _REMOTE = "ovn-remote"
 

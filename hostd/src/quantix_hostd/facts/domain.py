@@ -1,0 +1,106 @@
+"""A libvirt domain as it is found: states, snapshots, events and figures, in libvirt's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class DomainState(IntEnum):
+    """virDomainState (libvirt-domain.h)."""
+
+    NOSTATE = 0
+    RUNNING = 1
+    BLOCKED = 2
+    PAUSED = 3
+    SHUTDOWN = 4
+    SHUTOFF = 5
+    CRASHED = 6
+    PMSUSPENDED = 7
+
+
+class ShutoffReason(IntEnum):
+    """virDomainShutoffReason; what of it tells causes of death apart."""
+
+    UNKNOWN = 0
+    SHUTDOWN = 1
+    DESTROYED = 2
+    CRASHED = 3
+    MIGRATED = 4
+    FAILED = 6
+
+
+# virDomainPausedReason
+PAUSED_BY_USER = 1
+PAUSED_IO_ERROR = 5
+
+
+@dataclass(frozen=True)
+class DomainSummary:
+    """One line of the inventory; `vm_uid` is None when the domain is not ours."""
+
+    name: str
+    uuid: str
+    state: DomainState
+    reason: int
+    vm_uid: str | None
+
+    @property
+    def active(self) -> bool:
+        return self.state not in (DomainState.NOSTATE, DomainState.SHUTOFF)
+
+
+@dataclass(frozen=True)
+class DomainSnapshot:
+    """A domain at one moment; `live_xml` is None while it does not run."""
+
+    name: str
+    uuid: str
+    state: DomainState
+    reason: int
+    inactive_xml: str
+    live_xml: str | None
+
+    @property
+    def active(self) -> bool:
+        return self.live_xml is not None
+
+
+class EventKind(StrEnum):
+    DEFINED = "Defined"
+    UNDEFINED = "Undefined"
+    STARTED = "Started"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
+    STOPPED = "Stopped"
+    SHUTDOWN = "Shutdown"
+    PMSUSPENDED = "PMSuspended"
+    CRASHED = "Crashed"
+    REBOOT = "Reboot"
+    IO_ERROR = "IOError"
+    AGENT = "Agent"
+    WATCHDOG = "Watchdog"
+    DEVICE_REMOVED = "DeviceRemoved"
+
+
+@dataclass(frozen=True)
+class DomainEvent:
+    """`detail` is libvirt's own word in capitals (GUEST, HOST, FAILED, …), or what an I/O error said."""
+
+    domain_name: str
+    kind: EventKind
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class DomainStats:
+    """`values` as virConnectGetAllDomainStats names them, e.g. "cpu.time" in nanoseconds."""
+
+    domain_name: str
+    values: Mapping[str, int]
+
+
+class ShutdownMode(StrEnum):
+    ACPI = "ACPI"
+    AGENT = "Agent"

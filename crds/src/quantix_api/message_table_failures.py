@@ -20,6 +20,12 @@ _HOST_FAILURES = (
     ),
     Template("HostFailed", "VirtualMachine, Volume", "{host} has failed.", "bring {host} back"),
     Template(
+        "HostFailed",
+        "VirtualMachine",
+        "A recovery of {host} is open, so {name} does not start there yet.",
+        "nothing; it goes on once the recovery has ended",
+    ),
+    Template(
         "HostIsolated",
         "VirtualMachine",
         "{host} has lost its network but still reaches its storage; the VM goes on running there.",

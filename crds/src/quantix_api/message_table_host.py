@@ -51,7 +51,7 @@ _READY = (
     Template(
         "LibvirtDown",
         "Host",
-        "libvirt does not answer on it; running VMs are not affected. Said: {said}.",
+        "libvirt does not answer; running VMs are not affected. Said: {said}.",
         "nothing; it is started again by itself",
     ),
     Template(

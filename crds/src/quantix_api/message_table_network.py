@@ -60,6 +60,13 @@ _NICS = (
         "qx host explain {host}",
     ),
     Template(
+        "PortNotBound",
+        "VirtualMachine",
+        "Open vSwitch does not tell what is connected. Said: {said}.",
+        NOTHING_TO_DO,
+    ),
+    Template("Programming", "VirtualMachine", "Network {network} is being set up.", NOTHING_TO_DO),
+    Template(
         "DuplicateInterface",
         "VirtualMachine",
         "Two interfaces on {host} claim NIC {nic}: {interfaces}.",

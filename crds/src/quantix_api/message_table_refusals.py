@@ -50,6 +50,18 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "wait for it; kubectl describe says what it waits for",
     ),
     Template(
+        "NotHere",
+        "refusal",
+        "{kind} {name} is not on host {host}.",
+        "qx explain {target} says where it is",
+    ),
+    Template(
+        "NotWaiting",
+        "refusal",
+        "Image {image} takes no file: {why}.",
+        "qx image show {image} says how it is; an image never changes, so make a new one",
+    ),
+    Template(
         "NameTaken",
         "refusal",
         "A VM {name} exists here since {age}.",

@@ -1,101 +1,8 @@
-"""Messages about volumes, images and pools. Data only."""
+"""Messages about volumes and pools. Data only."""
 
 from __future__ import annotations
 
 from quantix_api.message_template import NOTHING_TO_DO, Template
-
-_IMAGES = (
-    Template(
-        "ImageNotFound",
-        "VirtualMachine",
-        "There is no image {image} here; {near} is near.",
-        "remove the disk and add it again with the right image, or add the image; it then starts by itself",
-    ),
-    Template(
-        "ImageNotFound",
-        "VirtualMachine",
-        "There is no image {image} here.",
-        "remove the disk and add it again with the right image, or add the image; it then starts by itself",
-    ),
-    Template(
-        "ImageDownloading", "Image, VirtualMachine, Volume", "{image} is being downloaded.", NOTHING_TO_DO
-    ),
-    Template("Verifying", "Image", "The file is there and is being checked.", NOTHING_TO_DO),
-    Template("Verified", "Image", "The file is there and was checked."),
-    Template(
-        "WaitingForUpload",
-        "Image",
-        "The file was not sent yet.",
-        "qx image upload FILE --name {name}",
-    ),
-    Template(
-        "WaitingForUpload",
-        "Image",
-        "The last upload ended after {done} of {total}; nothing was kept.",
-        "qx image upload FILE --name {name}",
-    ),
-    Template(
-        "ImageUnreachable",
-        "Image",
-        "{server} answered {code} for {file}; asked again in {minutes} min.",
-        "correct spec.url",
-    ),
-    Template(
-        "ImageUnreachable",
-        "Image",
-        "{server} could not be reached for {file}; asked again in {minutes} min. Said: {said}.",
-        "check the network, or correct spec.url",
-    ),
-    Template(
-        "ImageUnreachable",
-        "Image",
-        "{server} ended the download of {file} after {done} of {total}; nothing was kept. "
-        "Asked again in {minutes} min.",
-        NOTHING_TO_DO,
-    ),
-    Template(
-        "AddressRefused",
-        "Image",
-        "{server} is an address of this host or its network, from which no image is fetched.",
-        "put the file on another server, or send it with qx image upload",
-    ),
-    Template(
-        "ChecksumMismatch",
-        "Image",
-        "The file has sha256 {found}, the image says {wanted}; nothing was kept.",
-        "correct the sum, or find out who changed the file",
-    ),
-    Template(
-        "ImageRefused",
-        "Image",
-        "The file names another file as its backing file, which could read the host's disk.",
-        "qemu-img convert -O qcow2 IN OUT, upload OUT",
-    ),
-    Template(
-        "ImageRefused",
-        "Image",
-        "The file describes a disk of {size}; spec.maxVirtualSize allows {limit}.",
-        "raise maxVirtualSize in a new image, or use a smaller file",
-    ),
-    Template(
-        "ImageRefused",
-        "Image",
-        "The file is {found}, but spec.format says {wanted}.",
-        "make a new image with format {found} or Auto",
-    ),
-    Template(
-        "ImageRefused",
-        "Image",
-        "The file is no disk image that Quantix knows. Said: {said}.",
-        "use a qcow2, raw or ISO file",
-    ),
-    Template(
-        "ImageRefused",
-        "VirtualMachine, Volume",
-        "Image {image} was refused.",
-        "qx image show {image} says why",
-    ),
-)
 
 _VOLUMES = (
     Template("Available", "Volume", "It is there."),
@@ -123,6 +30,37 @@ _VOLUMES = (
         "stop that one, or use another volume",
     ),
     Template(
+        "VolumeInUse",
+        "VirtualMachine, Volume",
+        "Host {host} has not let go of one of its volumes.",
+        "nothing; it goes on once {host} has released it",
+    ),
+    Template(
+        "VolumeInUse",
+        "VirtualMachine, Volume",
+        "Volume {handle} was changed by somebody else at the same moment.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "InUse",
+        "Volume",
+        "Host {holder} has not let go of it.",
+        "nothing; it goes on once {holder} has released it",
+    ),
+    Template(
+        "ClaimForeign",
+        "VirtualMachine, Volume",
+        "The volume belongs to cluster {cluster}, not to this one.",
+        "an administrator has to take the pool over",
+    ),
+    Template(
+        "ClaimStale",
+        "VirtualMachine, Volume",
+        "The volume was released under epoch {floor}, and epoch {epoch} cannot have it again.",
+        NOTHING_TO_DO,
+    ),
+    Template("ClaimNotHeld", "VirtualMachine", "Host {host} does not hold the volume.", NOTHING_TO_DO),
+    Template(
         "VolumeConflict",
         "VirtualMachine",
         "A volume {volume} is there already and was made from {source}; it is not touched.",
@@ -144,6 +82,18 @@ _VOLUMES = (
         "DataMissing",
         "Volume",
         "Its data is not where it was, at {place} on {host}.",
+        "bring the file back, or restore it from a backup",
+    ),
+    Template(
+        "SourceNotFound",
+        "Volume",
+        "{path} is not built yet, so no volume is made of it.",
+        "name an image in it",
+    ),
+    Template(
+        "DataMissing",
+        "Volume, VirtualMachine",
+        "The data of a volume is not where it was, at {place}.",
         "bring the file back, or restore it from a backup",
     ),
     Template(
@@ -205,6 +155,36 @@ _POOLS = (
         "{host} does not reach pool {pool}. Said: {said}.",
         "bring the pool back; it goes on by itself",
     ),
+    Template(
+        "PoolFull",
+        "Volume, Image",
+        "Pool {pool} has no room for {what}.",
+        "delete volumes or images, or add disks; it goes on by itself",
+    ),
+    Template(
+        "PoolFull",
+        "Volume, Image",
+        "There is no room for {what}. Said: {said}.",
+        "delete volumes or images, or add disks; it goes on by itself",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} is not one of the hosts of pool {pool}.",
+        "correct hostSelector of the pool, or use another one",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} cannot use pool {pool}. Said: {said}.",
+        "make the directory {path}, or mount what belongs there",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "The host cannot use {what}. Said: {said}.",
+        "bring the pool back; it goes on by itself",
+    ),
     Template("Reachable", "StoragePool", "{hosts} of {all} hosts reach it."),
     Template(
         "Unreachable",
@@ -251,4 +231,4 @@ _POOLS = (
     ),
 )
 
-STORAGE_TEMPLATES: tuple[Template, ...] = (*_IMAGES, *_VOLUMES, *_POOLS)
+STORAGE_TEMPLATES: tuple[Template, ...] = (*_VOLUMES, *_POOLS)

@@ -1,4 +1,4 @@
-"""Messages about VMs: placement, start and stop, guests. Data only."""
+"""Messages about VMs: placement, start and stop. Data only."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ _LIFE = (
     Template("Stopped", "VirtualMachine", "It is stopped, as asked."),
     Template("Paused", "VirtualMachine", "It is paused on {host}, as asked."),
     Template("Starting", "VirtualMachine", "{host} is starting it.", NOTHING_TO_DO),
+    Template("Starting", "VirtualMachine", "quantix-operator has not decided {what} yet.", NOTHING_TO_DO),
     Template(
         "Stopping",
         "VirtualMachine",
@@ -78,6 +79,7 @@ _LIFE = (
     Template("Stopping", "VirtualMachine", "{host} is stopping it.", NOTHING_TO_DO),
     Template("Restarting", "VirtualMachine", "{host} is restarting it.", NOTHING_TO_DO),
     Template("Pending", "every kind", "It was not looked at yet.", NOTHING_TO_DO),
+    Template("Pending", "VirtualMachine", "{host} has let go of it, and no host has it yet.", NOTHING_TO_DO),
     Template("Deleting", "every kind", "It is being deleted: {what}.", NOTHING_TO_DO),
     Template("InUse", "every kind", "It is to be deleted, but {users} still use it.", "delete those first"),
     Template(
@@ -85,6 +87,12 @@ _LIFE = (
         "every kind",
         "Something went wrong that should not be possible. Said: {said}.",
         "report it with the logs of operator and hostd; it is tried again meanwhile",
+    ),
+    Template(
+        "InternalError",
+        "VirtualMachine",
+        "Host {host} cannot keep its files of this VM. Said: {said}: {path}.",
+        "look at the disk of host {host}; it goes on by itself",
     ),
     Template(
         "RestartRequired",
@@ -117,6 +125,18 @@ _LIFE = (
         "create it or correct {path}; it then starts by itself",
     ),
     Template(
+        "SecretNotFound",
+        "VirtualMachine",
+        "Secret {name} is not there, or its host may not read it yet.",
+        "create it or correct {path}; it then starts by itself",
+    ),
+    Template(
+        "SecretNotFound",
+        "VirtualMachine",
+        "What Secret {name} holds under {key} is {what}.",
+        "correct it; the VM then starts by itself",
+    ),
+    Template(
         "IdentityConflict",
         "VirtualMachine",
         "Its UUID {uuid} is that of {other} already.",
@@ -128,6 +148,42 @@ _LIFE = (
         "A QEMU on {host} that is not this VM's (pid {pid}) has its UUID {uuid}; it is left alone, and this "
         "VM does not start beside it.",
         "end that guest, or make the VM anew with another identity.uuid; it then starts by itself",
+    ),
+    Template(
+        "IdentityConflict",
+        "VirtualMachine",
+        "libvirt has a domain that is not this VM's and has its name or its UUID {uuid}.",
+        "rename or undefine that domain; it then starts by itself",
+    ),
+    Template(
+        "IdentityConflict",
+        "VirtualMachine",
+        "Domain {domain} was not made by Quantix, so it is left alone.",
+        "rename or undefine that domain",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "libvirt refuses it as it is described. Said: {said}.",
+        "change the spec that this names",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "A value for {tag} holds the character {code}, which a domain cannot have.",
+        "remove that character",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "Its host has no files for firmware {firmware}.",
+        "install the package ovmf there",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "{disks} disks want the SATA bus, and beside the CD-ROMs it has room for {free}.",
+        "give some disks the bus Virtio or SCSI",
     ),
     Template(
         "ConfigRefused",
@@ -155,89 +211,4 @@ _LIFE = (
     ),
 )
 
-_GUEST = (
-    Template(
-        "GuestNotReady",
-        "VirtualMachine",
-        "It runs, but did not answer on TCP port {port} within {seconds} s.",
-        "qx vm console {name} shows the guest",
-    ),
-    Template(
-        "GuestNotReady",
-        "VirtualMachine",
-        "It runs, but its agent did not answer within {seconds} s.",
-        "qx vm console {name} shows the guest",
-    ),
-    Template(
-        "GuestShutdown",
-        "VirtualMachine",
-        "The guest powered itself off.",
-        "qx vm start {name}",
-    ),
-    Template(
-        "GuestPanicked",
-        "VirtualMachine",
-        "The guest's kernel stopped with a panic.",
-        "qx vm console {name} shows its last words, once it runs again",
-    ),
-    Template(
-        "QEMUCrashed",
-        "VirtualMachine",
-        "QEMU ended {times} times in {minutes} min; next start at {at}. Said: {said}.",
-        "qx vm explain {name}; report it with the log of hostd",
-    ),
-    Template(
-        "QEMUCrashed",
-        "VirtualMachine",
-        "QEMU ended; it is started again. Said: {said}.",
-        NOTHING_TO_DO,
-    ),
-    Template(
-        "QEMUCrashed",
-        "VirtualMachine",
-        "QEMU was killed; it is started again.",
-        NOTHING_TO_DO,
-    ),
-    Template(
-        "QEMUCrashed",
-        "VirtualMachine",
-        "QEMU ended, and ha.restart is Never. Said: {said}.",
-        "qx vm start {name}",
-    ),
-    Template(
-        "StuckInIO",
-        "VirtualMachine",
-        "QEMU (pid {pid}) waits for its storage and cannot be ended.",
-        "bring pool {pool} back",
-    ),
-    Template(
-        "OrphanProcess",
-        "VirtualMachine",
-        "A QEMU of it (pid {pid}) still runs on {host}, though libvirt does not know it.",
-        "qx vm stop {name}, which ends it, then qx vm start {name}",
-    ),
-    Template(
-        "OrphanProcess",
-        "VirtualMachine",
-        "Its QEMU (pid {pid}) has not ended on {host} yet.",
-        NOTHING_TO_DO,
-    ),
-    Template(
-        "StorageIOError",
-        "VirtualMachine",
-        "Disk {disk} cannot be read or written, so the VM is paused and loses nothing. Said: {said}.",
-        "bring pool {pool} back; it resumes by itself",
-    ),
-    Template(
-        "NotInstalled", "VirtualMachine", "No agent has answered in the guest.", "install qemu-guest-agent"
-    ),
-    Template("Connected", "VirtualMachine", "The agent in the guest answers."),
-    Template(
-        "Silent",
-        "VirtualMachine",
-        "The agent in the guest has been silent since {at}.",
-        "qx vm console {name} shows the guest",
-    ),
-)
-
-VM_TEMPLATES: tuple[Template, ...] = (*_PLACEMENT, *_LIFE, *_GUEST)
+VM_TEMPLATES: tuple[Template, ...] = (*_PLACEMENT, *_LIFE)

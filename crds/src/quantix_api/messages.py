@@ -14,7 +14,9 @@ from typing import TypeVar
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.message_table_certificates import CERTIFICATE_TEMPLATES
 from quantix_api.message_table_failures import FAILURE_TEMPLATES
+from quantix_api.message_table_guest import GUEST_TEMPLATES
 from quantix_api.message_table_host import HOST_TEMPLATES
+from quantix_api.message_table_image import IMAGE_TEMPLATES
 from quantix_api.message_table_network import NETWORK_TEMPLATES
 from quantix_api.message_table_refusals import REFUSAL_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
@@ -28,7 +30,9 @@ _Error = TypeVar("_Error", bound=QuantixError)
 
 TABLE: tuple[Template, ...] = (
     *VM_TEMPLATES,
+    *GUEST_TEMPLATES,
     *FAILURE_TEMPLATES,
+    *IMAGE_TEMPLATES,
     *STORAGE_TEMPLATES,
     *NETWORK_TEMPLATES,
     *HOST_TEMPLATES,

@@ -248,13 +248,15 @@ def sources() -> list[Path]:
 
 
 def messages_asked_for(path: Path) -> list[tuple[str, str, frozenset[str]]]:
-    """Calls `render("Reason", field=…)` and `as_error(Class, "Reason", field=…)` with literal reasons."""
+    """Calls with literal reasons: `render("Reason", field=…)`, `as_error(Class, "Reason", field=…)` and
+    `as_wait("Reason", seconds, field=…)`.
+    """
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
             continue
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        position = {"render": 0, "as_error": 1}.get(name)
+        position = {"render": 0, "as_error": 1, "as_wait": 0}.get(name)
         if position is None or len(node.args) <= position:
             continue
         reason = node.args[position]

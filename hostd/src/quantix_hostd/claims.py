@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quantix_api.errors import InvariantError, TransientError
+from quantix_api.messages import as_error
 
 
 @dataclass(frozen=True)
@@ -91,23 +92,13 @@ def new_claim(cluster_uid: str) -> Claim:
 def take(claim: Claim, host: str, epoch: int, vm_uid: str, cluster_uid: str) -> Claim:
     """free(f) → held(e, H) for e > f; held(e, H) by itself stays, so that a crashed guest can restart."""
     if claim.cluster_uid != cluster_uid:
-        raise ClaimRefusedError(
-            "ClaimForeign",
-            f"The volume belongs to cluster {claim.cluster_uid}, not to this one.",
-            "an administrator has to take the pool over",
-        )
+        raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
     if claim.held_by(host, epoch) and claim.vm_uid == vm_uid:
         return claim
     if claim.holder is not None:
-        raise ClaimRefusedError(
-            "VolumeInUse",
-            f"The volume is held by host {claim.holder.host} under epoch {claim.holder.epoch}.",
-            "wait until that host has released it",
-        )
+        raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
     if epoch <= claim.floor:
-        raise ClaimRefusedError(
-            "ClaimStale", f"Epoch {epoch} was released already (floor {claim.floor}); it cannot start again."
-        )
+        raise as_error(ClaimRefusedError, "ClaimStale", epoch=epoch, floor=claim.floor)
     return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid)
 
 
@@ -121,15 +112,12 @@ def release(claim: Claim, host: str, epoch: int) -> Claim:
 def revoke(claim: Claim, epoch: int) -> Claim:
     """free(f) → free(e), by the leader: an assignment e that was never taken can then never be."""
     if claim.holder is not None:
-        raise ClaimRefusedError(
-            "VolumeInUse",
-            f"Host {claim.holder.host} has taken the volume; it cannot be revoked without a fence.",
-        )
+        raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
     return replace(claim, floor=max(claim.floor, epoch))
 
 
 def hand_over(claim: Claim, source: str, target: str) -> Claim:
     """held(e, S) → held(e+1, T), by S once its QEMU is gone and T has the complete, paused guest."""
     if claim.holder is None or claim.holder.host != source:
-        raise ClaimRefusedError("ClaimNotHeld", f"Host {source} does not hold the volume.")
+        raise as_error(ClaimRefusedError, "ClaimNotHeld", host=source)
     return replace(claim, holder=Holder(target, claim.holder.epoch + 1))

@@ -14,8 +14,9 @@ from typing import Any
 import structlog
 
 from quantix_api import Host, StoragePool
-from quantix_api.errors import PermanentError, QuantixError, WaitingError
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
+from quantix_api.messages import as_error, as_wait
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
 
@@ -49,11 +50,8 @@ class HostPools:
         """
         found = self._find(name)
         if found.spec.dir is None or not self._selects(found):
-            raise PermanentError(
-                "PoolUnreachable",
-                f"Host {self.host} does not reach pool {found.metadata.name}.",
-                "correct hostSelector of the pool, or use another one",
-            )
+            pool = found.metadata.name
+            raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool)
         directory = self.directory(found)
         await asyncio.to_thread(directory.prepare, create=self._is_ours(directory.path))
         return directory
@@ -89,22 +87,12 @@ class HostPools:
         if name is not None:
             manifest = self.pools.get(name)
             if manifest is None:
-                raise WaitingError(
-                    "PoolNotFound",
-                    f"There is no pool {name}.",
-                    "create it or correct the name; it then goes on by itself",
-                    retry_after_s=_RETRY_S,
-                )
+                raise as_wait("PoolNotFound", _RETRY_S, pool=name)
             return StoragePool.model_validate(manifest)
         everything = map(StoragePool.model_validate, self.pools.values())
         defaults = sorted((pool for pool in everything if pool.spec.default), key=_age)
         if not defaults:
-            raise WaitingError(
-                "PoolNotFound",
-                "No pool is the default one.",
-                "set spec.default of a pool, or name one; it then goes on by itself",
-                retry_after_s=_RETRY_S,
-            )
+            raise as_wait("PoolNotFound", _RETRY_S)
         return defaults[0]
 
     def _selects(self, pool: StoragePool) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from quantix_api.errors import PermanentError
 from quantix_api.layout import Layout
+from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client import ApiClient
 from quantix_hostd.image.receive import Received
@@ -50,9 +51,7 @@ class Backend:
     def _found(self, resource: Resource, key: str) -> Manifest:
         manifest = self.stores[resource].get(key)
         if manifest is None:
-            raise PermanentError(
-                "NotHere",
-                f"{resource.kind} {key} is not on host {self.host}",
-                f"qx explain {resource.kind.lower()}/{key.rpartition('/')[2]} says where it is",
-            )
+            target = f"{resource.kind.lower()}/{key.rpartition('/')[2]}"
+            about = {"kind": resource.kind, "name": key, "host": self.host, "target": target}
+            raise as_error(PermanentError, "NotHere", **about)
         return manifest

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import ClientPayloadError, web
 
 from quantix_api.errors import QuantixError, TransientError
+from quantix_api.messages import as_error
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import Guard, access_to
 
@@ -81,4 +82,4 @@ async def _body(request: web.Request) -> AsyncIterator[bytes]:
         async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
             yield chunk
     except (ClientPayloadError, OSError) as error:
-        raise TransientError("ImageUnreachable", "The upload broke off.", "send it again") from error
+        raise as_error(TransientError, "ImageUnreachable") from error

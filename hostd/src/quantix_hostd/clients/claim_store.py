@@ -34,7 +34,7 @@ class LocalClaimStore:
     def create(self, place: VolumePlace, claim: Claim) -> None:
         with _locked(place) as directory:
             if _read(directory, place) is not None:
-                raise ClaimChangedError("VolumeInUse", f"Volume {place.handle} has a claim already.")
+                raise as_error(ClaimChangedError, "VolumeInUse", handle=place.handle)
             _write(directory, claim)
 
     def read(self, place: VolumePlace) -> Claim | None:
@@ -49,9 +49,7 @@ class LocalClaimStore:
         with _locked(place) as directory:
             content = _read(directory, place)
             if content is None or _parse(content, place) != expected:
-                raise ClaimChangedError(
-                    "VolumeInUse", f"The claim of volume {place.handle} changed meanwhile."
-                )
+                raise as_error(ClaimChangedError, "VolumeInUse", handle=place.handle)
             if wanted.floor < expected.floor:
                 raise InvariantError("InternalError", "The floor of a claim must never fall.")
             if wanted != expected:
@@ -65,7 +63,7 @@ def _locked(place: VolumePlace) -> Iterator[int]:
             fcntl.flock(directory, fcntl.LOCK_EX)
             yield directory
     except FileNotFoundError as error:
-        raise TransientError("DataMissing", f"Volume {place.handle} is not in {place.pool_path}.") from error
+        raise as_error(TransientError, "DataMissing", place=place.data) from error
 
 
 def _read(directory: int, place: VolumePlace) -> bytes | None:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import libvirt
 
 from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
 
 _TIMEOUT_S = 20.0
 
@@ -33,7 +34,7 @@ async def read_host_model(uri: str, virt_type: str) -> str:
         async with asyncio.timeout(_TIMEOUT_S):
             return parse_host_model(await asyncio.to_thread(ask))
     except (libvirt.libvirtError, TimeoutError) as error:
-        raise TransientError("LibvirtDown", f"libvirt names no CPU model. Said: {error}.") from error
+        raise as_error(TransientError, "LibvirtDown", said=str(error) or "it names no CPU model") from error
 
 
 def parse_host_model(capabilities_xml: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from quantix_api.errors import TransientError
 from quantix_api.layout import PASSAGE
+from quantix_api.messages import as_error
 
 _SOCKET_MODE = 0o600
 
@@ -43,13 +44,13 @@ class FileOwner:
 
 
 def explained(error: OSError, what: str) -> TransientError:
-    """What the operating system refused to do with `what`, such as a path, in words for a user."""
+    """What the operating system refused to do with `what`, such as a path or "the data of volume x", in words
+    for a user.
+    """
     said = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        text = f"There is no room for {what}. Said: {said}."
-        return TransientError("PoolFull", text, "delete volumes or images, or add disks")
-    text = f"{what} cannot be used. Said: {said}."
-    return TransientError("PoolUnreachable", text, "bring the pool back; it goes on by itself")
+        return as_error(TransientError, "PoolFull", what=what, said=said)
+    return as_error(TransientError, "PoolUnreachable", what=what, said=said)
 
 
 def write_atomically(

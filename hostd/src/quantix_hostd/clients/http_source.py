@@ -21,11 +21,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from quantix_api.errors import PermanentError, TransientError
+from quantix_api.messages import as_error
 
 _MAX_REDIRECTS = 5
 _CHUNK_BYTES = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LATER = "check the network; if the address is wrong, make a new image with another spec.url"
 # Instance metadata services outside the link-local ranges (EC2 over IPv6, Alibaba)
 _METADATA = frozenset(ipaddress.ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200"))
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -52,11 +52,7 @@ def refuse_address(host: str, address: IPAddress, allowed: frozenset[IPAddress] 
         return
     special = real.is_link_local or real.is_multicast or real.is_unspecified or real.is_loopback
     if special or real in _METADATA or _is_own(real):
-        raise PermanentError(
-            "AddressRefused",
-            f"{host} leads to {address}, which images may not be fetched from.",
-            "use a server outside the host's own services, or upload the file: qx image upload FILE",
-        )
+        raise as_error(PermanentError, "AddressRefused", server=host, address=address)
 
 
 def _carried(address: IPAddress) -> IPAddress:
@@ -160,10 +156,10 @@ class HttpSource:
             response.close()
             target = response.headers.get("Location")
             if response.status not in _REDIRECTS or not target:
-                raise _unreachable(f"{url.host} answered {response.status} for {url.name or '/'}.")
+                raise _unreachable(server=url.host, code=response.status, file=url.name or "/")
             seen = (*seen, url)
             if len(seen) > _MAX_REDIRECTS:
-                raise _unreachable(f"{seen[0].host} redirects more than {_MAX_REDIRECTS} times.")
+                raise _unreachable(server=seen[0].host, redirects=_MAX_REDIRECTS)
             url = _redirected(url, target)
 
     async def _request(self, url: URL) -> aiohttp.ClientResponse:
@@ -175,14 +171,12 @@ class HttpSource:
         except PermanentError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _unreachable(f"{url.host} could not be reached. Said: {_words(error)}.") from error
+            raise _unreachable(server=url.host, file=url.name or "/", said=_words(error)) from error
 
 
 def _refuse_url(url: URL, allowed: frozenset[IPAddress]) -> None:
     if url.scheme not in ("http", "https") or not url.host:
-        raise PermanentError(
-            "AddressRefused", f"{url.scheme} is no way to fetch an image.", "use http or https"
-        )
+        raise as_error(PermanentError, "AddressRefused", scheme=url.scheme or "Nothing")
     try:
         literal = ipaddress.ip_address(url.host)
     except ValueError:
@@ -194,13 +188,9 @@ def _redirected(url: URL, target: str) -> URL:
     try:
         following = url.join(URL(target))
     except ValueError as error:
-        raise _unreachable(f"{url.host} redirects to something that is no address.") from error
+        raise _unreachable(server=url.host) from error
     if url.scheme == "https" and following.scheme != "https":
-        raise PermanentError(
-            "AddressRefused",
-            f"{url.host} redirects from https to {following.scheme}.",
-            "name the final address in spec.url of a new image",
-        )
+        raise as_error(PermanentError, "AddressRefused", server=url.host, scheme=following.scheme)
     return following
 
 
@@ -209,11 +199,11 @@ async def _body(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             yield chunk
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _unreachable(f"{response.url.host} broke off in the middle. Said: {_words(error)}.") from error
+        raise _unreachable(server=response.url.host, said=_words(error)) from error
 
 
-def _unreachable(message: str) -> TransientError:
-    return TransientError("ImageUnreachable", message, _LATER)
+def _unreachable(**fields: object) -> TransientError:
+    return as_error(TransientError, "ImageUnreachable", **fields)
 
 
 def _words(error: BaseException) -> str:

@@ -17,6 +17,7 @@ import libvirt
 import structlog
 
 from quantix_api.errors import InvariantError, TransientError
+from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import (
     close_quietly,
     is_ours,
@@ -145,11 +146,7 @@ class LibvirtClient:
         def define(connection: Any) -> None:
             for found in (lookup(connection, name), lookup_uuid(connection, uuid)):
                 if found is not None and (found.name() != name or not is_ours(found)):
-                    raise InvariantError(
-                        "IdentityConflict",
-                        f"libvirt has a domain {found.name()} of this name or UUID that is not this VM's.",
-                        "rename or remove that domain",
-                    )
+                    raise as_error(InvariantError, "IdentityConflict", uuid=uuid)
             connection.defineXML(xml)
 
         await self._call(define)
@@ -241,7 +238,7 @@ class LibvirtClient:
                     return
                 raise TransientError("InternalError", f"libvirt has no domain {name}.")
             if not is_ours(domain):
-                raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
+                raise as_error(InvariantError, "IdentityConflict", domain=name)
             act(domain)
 
         await self._call(run)
@@ -249,9 +246,7 @@ class LibvirtClient:
     async def _call(self, act: Callable[[Any], T], *, slow: bool = False) -> T:
         connection = self._connection
         if connection is None:
-            raise TransientError(
-                "LibvirtDown", "libvirtd does not answer.", "`systemctl status quantix-libvirtd`"
-            )
+            raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
         pool = self._slow_calls if slow else self._calls
         return await self._in_thread(pool, lambda: act(connection), connection)
 
@@ -262,9 +257,8 @@ class LibvirtClient:
         except TimeoutError as error:
             if connection is not None:
                 self._drop(connection)
-            raise TransientError(
-                "LibvirtDown", f"libvirt did not answer within {self._deadline_s:.0f} s."
-            ) from error
+            said = f"no answer within {self._deadline_s:.0f} s"
+            raise as_error(TransientError, "LibvirtDown", said=said) from error
 
     async def _close_dropped(self) -> None:
         """Close every connection but the present one, so that no descriptor or callback of it is left."""

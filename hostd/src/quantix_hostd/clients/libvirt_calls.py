@@ -13,6 +13,7 @@ import libvirt
 import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_events import deregister
 from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, vm_uid_of
@@ -44,11 +45,9 @@ def translated(act: Callable[[], T]) -> T:
 def _translate(error: libvirt.libvirtError) -> QuantixError:
     code, said = error.get_error_code(), error.get_error_message() or str(error)
     if code in _REFUSED:
-        return PermanentError(
-            "ConfigRefused", f"libvirt refuses the domain. Said: {said}.", "change what it names"
-        )
+        return as_error(PermanentError, "ConfigRefused", said=said)
     if code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN):
-        return TransientError("LibvirtDown", f"libvirtd does not answer. Said: {said}.")
+        return as_error(TransientError, "LibvirtDown", said=said)
     return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
 from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
 from quantix_hostd.facts.switch import OWNER_KEY, BridgeFacts, InterfaceFacts, InternalPort
 
@@ -119,7 +120,8 @@ class OvsClient:
                 timeout_s=_TIMEOUT_S + 2.0,
             )
         except (CommandFailed, CommandTimedOut) as error:
-            raise TransientError("NetworkDown", error.message[-200:]) from error
+            said = error.message[-200:].rstrip(".")
+            raise as_error(TransientError, "NetworkDown", process="Open vSwitch", said=said) from error
         return result.stdout
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
 from quantix_hostd.clients import command
 from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.facts.switch import OWNER_KEY, PortProblem
@@ -118,7 +119,8 @@ def parse_interfaces(table: str) -> tuple[Interface, ...]:
         rows = json.loads(table)["data"]
         return tuple(_interface(name, dict(external_ids[1])) for name, external_ids in rows)
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise TransientError("PortNotBound", "Open vSwitch gave no list of its interfaces.") from error
+        said = f"{type(error).__name__} in its list of interfaces"
+        raise as_error(TransientError, "PortNotBound", said=said) from error
 
 
 def find_problems(ports: Collection[str], interfaces: Iterable[Interface]) -> tuple[PortProblem, ...]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import InvariantError, TransientError
+from quantix_api.messages import as_error
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.files import FileOwner, make_passages, sync_directory
 
@@ -84,11 +85,8 @@ class PoolDir:
             for directory in (self.images, self.volumes):
                 make_passages(directory)
         except OSError as error:
-            raise TransientError(
-                "PoolUnreachable",
-                f"Pool {self.name} cannot be used on {self.host}. Said: {error}.",
-                f"make the directory {self.path}, or mount what belongs there",
-            ) from error
+            about = {"host": self.host, "pool": self.name, "path": self.path, "said": error}
+            raise as_error(TransientError, "PoolUnreachable", **about) from error
 
     def space(self) -> Space:
         """Raises OSError."""

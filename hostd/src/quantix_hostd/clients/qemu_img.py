@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, TransientError
+from quantix_api.messages import as_error
 from quantix_hostd.clients.command import CommandFailed, CommandResult, run
 from quantix_hostd.clients.qemu_account import QemuAccount
 
@@ -19,6 +20,8 @@ _CONVERT_S = 6 * 3600.0
 _INSPECT_S = 120.0
 _INSPECT_MEMORY_BYTES = 1 << 30
 _INSPECT_CPU_S = 60
+
+_NO_SPACE = "No space left on device"
 
 
 class QemuImg:
@@ -66,11 +69,8 @@ class QemuImg:
         finally:
             os.close(descriptor)
         if result.code != 0:
-            raise PermanentError(
-                "ImageRefused",
-                f"QEMU cannot read the file as {image_format}. Said: {_last_line(result)}",
-                "check the file: qemu-img check FILE",
-            )
+            said = _last_line(result).rstrip(".")
+            raise as_error(PermanentError, "ImageRefused", format=image_format, said=said)
         return int(json.loads(result.stdout)["virtual-size"])
 
     def _sandboxed(self, *argv: str) -> list[str]:
@@ -86,10 +86,8 @@ async def _make(verb: str, *arguments: str) -> None:
     try:
         await run("qemu-img", verb, *arguments, timeout_s=timeout_s)
     except CommandFailed as error:
-        if "No space left on device" in error.result.stderr:
-            raise TransientError(
-                "PoolFull", "The pool has no room for this disk.", "delete volumes or images, or add disks"
-            ) from error
+        if _NO_SPACE in error.result.stderr:
+            raise as_error(TransientError, "PoolFull", what="this disk", said=_NO_SPACE) from error
         raise
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from quantix_api import VirtualMachine
-from quantix_api.errors import WaitingError
 from quantix_api.layout import Layout
+from quantix_api.messages import as_wait
 from quantix_api.resources import SECRETS, Resource
 from quantix_client.errors import Forbidden, NotFound
 from quantix_hostd.clients.files import FileOwner, write_atomically
@@ -22,6 +22,8 @@ from quantix_hostd.cloudinit.iso import render_iso
 from quantix_hostd.cloudinit.render import LABEL, render_seed
 
 _MAX_USER_DATA_BYTES = 1 << 20
+_PATH = "spec.cloudInit.userDataSecretRef"
+_LOOK_S = 5.0
 
 
 class SecretReader(Protocol):
@@ -60,28 +62,19 @@ class SeedMaker:
         try:
             secret = await self._api.get(SECRETS, reference.name, vm.metadata.namespace)
         except (NotFound, Forbidden) as error:
-            raise _missing(reference.name, "is not there, or not readable by this host yet") from error
+            raise as_wait("SecretNotFound", _LOOK_S, name=reference.name, path=_PATH) from error
         encoded = (secret.get("data") or {}).get(key)
         if encoded is None:
-            raise _missing(reference.name, f"has no key {key}")
+            raise as_wait("SecretNotFound", _LOOK_S, name=reference.name, key=key, path=_PATH)
         try:
             content = base64.b64decode(encoded, validate=True)
             if len(content) > _MAX_USER_DATA_BYTES:
-                raise _missing(reference.name, f"holds more than 1 MiB under {key}")
+                raise as_wait("SecretNotFound", _LOOK_S, name=reference.name, key=key, what="over 1 MiB")
             return content.decode("utf-8")
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise _missing(reference.name, f"holds no text under {key}") from error
+            raise as_wait("SecretNotFound", _LOOK_S, name=reference.name, key=key, what="no text") from error
 
     def _ensure_file(self, path: Path, image: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_bytes() != image:
             write_atomically(path, image, mode=0o440, owner=self._owner)
-
-
-def _missing(name: str, what: str) -> WaitingError:
-    return WaitingError(
-        "SecretNotFound",
-        f"Secret {name} {what}.",
-        "create or correct it; the VM then starts by itself",
-        retry_after_s=5.0,
-    )

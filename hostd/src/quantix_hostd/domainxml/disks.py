@@ -5,6 +5,7 @@ from __future__ import annotations
 from string import ascii_lowercase
 
 from quantix_api.errors import PermanentError
+from quantix_api.messages import as_error
 from quantix_hostd.domainxml.element import Element, element
 from quantix_hostd.domainxml.pcie import BuiltinPort, behind, on_root_bus, root_port_of
 from quantix_hostd.domainxml.spec import Bus, Cdrom, Disk, DomainSpec
@@ -131,11 +132,7 @@ def _sata_units(spec: DomainSpec) -> dict[str, int]:
     free = [unit for unit in range(SATA_UNITS) if unit not in taken]
     wanted = [disk.name for disk in spec.disks if disk.bus is Bus.SATA]
     if len(wanted) > len(free):
-        raise PermanentError(
-            "ConfigRefused",
-            f"{len(wanted)} disks want the SATA bus, and beside the CD-ROMs it has room for {len(free)}.",
-            "give some disks the bus Virtio or SCSI",
-        )
+        raise as_error(PermanentError, "ConfigRefused", disks=len(wanted), free=len(free))
     return dict(zip(wanted, free, strict=False))
 
 

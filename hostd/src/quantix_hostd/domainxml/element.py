@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from quantix_api.errors import PermanentError
+from quantix_api.messages import as_error
 
 Element = ElementTree.Element
 
@@ -38,9 +39,5 @@ def _clean(tag: str, value: str) -> str:
     for char in value:
         code = ord(char)
         if code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or code in (0xFFFE, 0xFFFF):
-            raise PermanentError(
-                "ConfigRefused",
-                f"A value for <{tag}> holds the character U+{code:04X}, which a domain cannot have.",
-                "remove that character",
-            )
+            raise as_error(PermanentError, "ConfigRefused", tag=f"<{tag}>", code=f"U+{code:04X}")
     return value

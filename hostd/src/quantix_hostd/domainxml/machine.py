@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quantix_api.errors import PermanentError
+from quantix_api.messages import as_error
 from quantix_hostd.domainxml.element import Element, element
 from quantix_hostd.domainxml.spec import DomainSpec, Firmware
 
@@ -76,11 +77,7 @@ def _clock_offset(spec: DomainSpec) -> dict[str, str | int]:
 def _uefi(spec: DomainSpec) -> list[Element]:
     files = spec.firmware_files
     if files is None:
-        raise PermanentError(
-            "ConfigRefused",
-            f"This host has no files for firmware {spec.firmware}.",
-            "install the package ovmf",
-        )
+        raise as_error(PermanentError, "ConfigRefused", firmware=spec.firmware)
     secure = "yes" if spec.firmware is Firmware.UEFI_SECURE_BOOT else "no"
     return [
         element("loader", {"readonly": "yes", "secure": secure, "type": "pflash"}, text=files.loader),

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from quantix_api.facts import Fact, render_conditions, subject_of
-from quantix_api.messages import render
+from quantix_api.facts import Fact, fact, render_conditions, subject_of
 from quantix_api.quantities import format_size
 from quantix_hostd.facts.machine import Accelerator, NumaFacts
 from quantix_hostd.host.model import HostObserved, ImageCopy, PoolFacts
@@ -66,35 +65,32 @@ def derive_facts(observed: HostObserved) -> list[Fact]:
 
 def _ready(observed: HostObserved) -> Fact:
     if observed.shutting_down:
-        return Fact("Ready", "False", "ShuttingDown", render("ShuttingDown").text)
+        return fact("Ready", "False", "ShuttingDown")
     if not observed.libvirt:
-        text = render("LibvirtDown", said="the connection was refused or closed").text
-        return Fact("Ready", "False", "LibvirtDown", text)
+        return fact("Ready", "False", "LibvirtDown", said="the connection was refused or closed")
     if observed.network.problem is not None:
         reason, message = observed.network.problem
         return Fact("Ready", "False", reason, message)
-    return Fact("Ready", "True", "Healthy", render("Healthy").text)
+    return fact("Ready", "True", "Healthy")
 
 
 def _kvm(observed: HostObserved) -> Fact:
     if observed.kvm.accelerator is Accelerator.KVM:
-        return Fact("KVMAvailable", "True", "Works", "Guests run on the CPU itself.")
-    text = render("KVMUnusable", host=observed.host.metadata.name).text
-    return Fact("KVMAvailable", "False", "KVMUnusable", text)
+        return fact("KVMAvailable", "True", "Works")
+    return fact("KVMAvailable", "False", "KVMUnusable", host=observed.host.metadata.name)
 
 
 def _traffic(observed: HostObserved) -> Fact:
     if observed.network.traffic_problem is None:
-        return Fact("GuestTraffic", "True", "Works", "Nothing known keeps packets from guests.")
+        return fact("GuestTraffic", "True", "Works")
     reason, message = observed.network.traffic_problem
     return Fact("GuestTraffic", "False", reason, message)
 
 
 def _confined(observed: HostObserved) -> Fact:
     if observed.confined:
-        return Fact("Confined", "True", "AppArmor", "Every QEMU runs in an AppArmor profile of its own.")
-    text = render("NoAppArmor", host=observed.host.metadata.name).text
-    return Fact("Confined", "False", "NoAppArmor", text)
+        return fact("Confined", "True", "AppArmor")
+    return fact("Confined", "False", "NoAppArmor", host=observed.host.metadata.name)
 
 
 def _phase(observed: HostObserved, ready: Fact) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 import structlog
 
 from quantix_api import Image
-from quantix_api.errors import PermanentError, QuantixError, WaitingError
-from quantix_api.messages import render
+from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.messages import as_error, as_wait, render
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
@@ -90,7 +90,7 @@ class ImageController:
         try:
             verdict, again_s = await self._advance(image, key)
         except (QuantixError, OSError) as trouble:
-            error = in_words(trouble, f"The file of image {image.metadata.name}")
+            error = in_words(trouble, f"the file of image {image.metadata.name}")
             verdict = verdict_kept(image, error)
         await report(self._tools.api, IMAGES, manifest, derive_status(image, verdict, datetime.now(UTC)))
         return next_look_s(error, again_s)
@@ -103,22 +103,16 @@ class ImageController:
         manifest = self._tools.images.get(key)
         image = Image.model_validate(manifest) if manifest else None
         if image is None or image.deleting or image.status.host != self._tools.host:
-            raise PermanentError(
-                "NotWaiting",
-                f"Image {key} is not on host {self._tools.host}",
-                "qx image show says where it is",
-            )
+            raise _takes_none(key, f"it is not on host {self._tools.host}")
         if image.spec.upload is None:
-            raise PermanentError(
-                "NotWaiting", f"Image {key} is not made by upload", "make a new one with upload: {}"
-            )
+            raise _takes_none(key, "it is not made by upload")
         pool = await self._tools.pools.pool(image.spec.pool)
         uid = image.metadata.uid
         if await asyncio.to_thread(pool.image(uid).exists):
-            raise PermanentError("NotWaiting", f"Image {key} was sent already", "an image never changes")
+            raise _takes_none(key, "it was sent already")
         before = self._transfers.get(uid)
         if before is not None and before.running:
-            raise PermanentError("NotWaiting", f"Image {key} is being sent by another", "wait for that one")
+            raise _takes_none(key, "another sends it at this moment")
 
         async def receive(transfer: Transfer) -> Received:
             return await self._receive(pool, image, chunks, length_bytes, transfer)
@@ -127,7 +121,7 @@ class ImageController:
         assert transfer.task is not None
         await asyncio.wait({transfer.task})
         if transfer.received is None:
-            raise transfer.error or PermanentError("NotWaiting", f"Image {key} was deleted meanwhile")
+            raise transfer.error or _takes_none(key, "it was deleted meanwhile")
         return transfer.received
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
@@ -146,8 +140,7 @@ class ImageController:
             source = await self._file_elsewhere(image)
             if source is not None or image.spec.url is not None:
                 self._transfers.begin(mark, image.key, lambda begun: self._copy(image, pool, source, begun))
-        text = render("ImageDownloading", image=image.metadata.name).text
-        raise WaitingError("ImageDownloading", text, retry_after_s=_COPYING_S)
+        raise as_wait("ImageDownloading", _COPYING_S, image=image.metadata.name)
 
     async def stop(self) -> None:
         """Stop receiving; what is half there is removed."""
@@ -197,11 +190,7 @@ class ImageController:
         url = image.spec.url
         if url is None:
             if image.spec.upload is None:
-                raise PermanentError(
-                    "ImageRefused",
-                    "This version makes no images of volumes.",
-                    "copy the disk, then qx image upload FILE --name NAME with another name",
-                )
+                raise as_error(PermanentError, "ImageRefused", path="spec.volume")
             return waiting_for_upload(image), _LOOK_AGAIN_S
 
         async def download(started: Transfer) -> Received:
@@ -261,11 +250,16 @@ class ImageController:
             if not await asyncio.to_thread(path.exists):
                 continue
             if users := await asyncio.to_thread(volumes_based_on, pool, image.metadata.uid):
-                text = f"{len(users)} volumes of pool {pool.name} are based on its file."
-                return ImageVerdict("InUse", f"{text} Try: delete those first.", True), _IN_USE_S
+                text = render("InUse", users=f"{len(users)} volumes of pool {pool.name}").text
+                return ImageVerdict("InUse", text, True), _IN_USE_S
             await asyncio.to_thread(remove_tree, path)
             log.info("image removed", image=image.key, uid=image.metadata.uid, pool=pool.name)
-        return ImageVerdict("Deleting", "Its file is gone.", False), _LOOK_AGAIN_S
+        text = render("Deleting", what="its file is gone").text
+        return ImageVerdict("Deleting", text, False), _LOOK_AGAIN_S
+
+
+def _takes_none(key: str, why: str) -> PermanentError:
+    return as_error(PermanentError, "NotWaiting", image=key, why=why)
 
 
 def _expectation(image: Image) -> Expectation:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from quantix_api.errors import PermanentError
+from quantix_api.messages import as_error
+from quantix_api.quantities import format_size
 
 # Enough for every magic below; the ISO 9660 one lies at 0x8001
 HEAD_BYTES = 0x8800
@@ -26,29 +28,30 @@ _ISO_MAGIC, _ISO_AT = b"CD001", 0x8001
 _BOOT_SIGNATURE, _BOOT_AT = b"\x55\xaa", 510
 _SECTOR = 512
 
+# Offset, magic, what it is, and the command that unpacks it ("" where converting is enough)
 _FOREIGN: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"\x1f\x8b", "a gzip archive", "unpack it first: gunzip FILE"),
-    (0, b"\xfd7zXZ\0", "an xz archive", "unpack it first: unxz FILE"),
-    (0, b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first: unzstd FILE"),
-    (0, b"BZh", "a bzip2 archive", "unpack it first: bunzip2 FILE"),
-    (0, b"PK\x03\x04", "a zip archive", "unpack it first: unzip FILE"),
+    (0, b"\x1f\x8b", "a gzip archive", "gunzip FILE"),
+    (0, b"\xfd7zXZ\0", "an xz archive", "unxz FILE"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd archive", "unzstd FILE"),
+    (0, b"BZh", "a bzip2 archive", "bunzip2 FILE"),
+    (0, b"PK\x03\x04", "a zip archive", "unzip FILE"),
     (
         257,
         b"ustar",
         "a tar archive (an OVA is one)",
-        "unpack it and convert its disk: qemu-img convert -O qcow2 IN OUT",
+        "tar -xf FILE, then convert its disk: qemu-img convert -O qcow2 IN OUT",
     ),
-    (0, b"KDMV", "a VMDK disk", "convert it: qemu-img convert -O qcow2 IN OUT"),
-    (0, b"# Disk Descriptor", "a VMDK descriptor", "convert it: qemu-img convert -O qcow2 IN OUT"),
-    (0, b"vhdxfile", "a VHDX disk", "convert it: qemu-img convert -O qcow2 IN OUT"),
-    (0, b"conectix", "a VHD disk", "convert it: qemu-img convert -O qcow2 IN OUT"),
-    (0x40, b"\x7f\x10\xda\xbe", "a VDI disk", "convert it: qemu-img convert -O qcow2 IN OUT"),
-    (0, b"QED\0", "a QED disk", "convert it: qemu-img convert -O qcow2 IN OUT"),
+    (0, b"KDMV", "a VMDK disk", ""),
+    (0, b"# Disk Descriptor", "a VMDK descriptor", ""),
+    (0, b"vhdxfile", "a VHDX disk", ""),
+    (0, b"conectix", "a VHD disk", ""),
+    (0x40, b"\x7f\x10\xda\xbe", "a VDI disk", ""),
+    (0, b"QED\0", "a QED disk", ""),
     (
         0,
         b"QFI\xfb\x00\x00\x00\x01",
         "a qcow disk of version 1",
-        "convert it: qemu-img convert -O qcow2 IN OUT",
+        "",
     ),
 )
 
@@ -74,9 +77,9 @@ class ImageFacts:
     virtual_size_bytes: int
 
 
-def refused(message: str, hint: str) -> PermanentError:
-    """The error for a file that is no usable image."""
-    return PermanentError("ImageRefused", message, hint)
+def refused(**fields: object) -> PermanentError:
+    """The error for a file that is no usable image: the message of ImageRefused that has these fields."""
+    return as_error(PermanentError, "ImageRefused", **fields)
 
 
 def inspect_image(head: bytes, file_size_bytes: int, wanted: str, max_virtual_size_bytes: int) -> ImageFacts:
@@ -85,26 +88,19 @@ def inspect_image(head: bytes, file_size_bytes: int, wanted: str, max_virtual_si
     Raises PermanentError with reason ImageRefused.
     """
     if file_size_bytes == 0:
-        raise refused("The file is empty.", "send the image again")
+        raise refused(flaw="it is empty")
     facts = _inspect(head, file_size_bytes, wanted)
     if wanted not in ("Auto", facts.format):
-        raise refused(
-            f"The file is {facts.format}, the image says {wanted}.",
-            f"set spec.format to {facts.format} or Auto",
-        )
+        raise refused(found=facts.format, wanted=wanted)
     if facts.virtual_size_bytes > max_virtual_size_bytes:
-        raise refused(
-            f"The disk in it has {facts.virtual_size_bytes} bytes, more than maxVirtualSize allows "
-            f"({max_virtual_size_bytes}).",
-            "raise spec.maxVirtualSize in a new image, or use a smaller one",
-        )
+        raise refused(size=format_size(facts.virtual_size_bytes), limit=format_size(max_virtual_size_bytes))
     return facts
 
 
 def _inspect(head: bytes, file_size_bytes: int, wanted: str) -> ImageFacts:
-    for offset, magic, what, hint in _FOREIGN:
+    for offset, magic, what, command in _FOREIGN:
         if head[offset : offset + len(magic)] == magic:
-            raise refused(f"The file is {what}; Qcow2, Raw and ISO are supported.", hint)
+            raise refused(kind=what, command=command) if command else refused(kind=what)
     if head.startswith(_QCOW2_MAGIC):
         return ImageFacts(ImageFormat.QCOW2, _check_qcow2(head, file_size_bytes))
     if head[_ISO_AT : _ISO_AT + len(_ISO_MAGIC)] == _ISO_MAGIC and wanted != ImageFormat.RAW:
@@ -112,10 +108,7 @@ def _inspect(head: bytes, file_size_bytes: int, wanted: str) -> ImageFacts:
     bootable = head[_BOOT_AT : _BOOT_AT + 2] == _BOOT_SIGNATURE
     if wanted == ImageFormat.RAW or (wanted == "Auto" and bootable):
         return ImageFacts(ImageFormat.RAW, _round_up(file_size_bytes))
-    raise refused(
-        "The file is no qcow2, no ISO, and no disk with a boot sector.",
-        "check what it is; a raw disk without boot sector needs spec.format Raw",
-    )
+    raise refused(format=ImageFormat.RAW)
 
 
 def _round_up(size_bytes: int) -> int:
@@ -139,7 +132,7 @@ class _Qcow2Header:
     @classmethod
     def parse(cls, head: bytes) -> _Qcow2Header:
         if len(head) < _QCOW2_V2_BYTES:
-            raise refused("The file ends within its qcow2 header.", "fetch or send it again")
+            raise refused(flaw="it ends within its qcow2 header")
         (
             _,
             version,
@@ -156,14 +149,11 @@ class _Qcow2Header:
             _,
         ) = struct.unpack_from(">4sIQIIQIIQQIIQ", head)
         if version not in (2, 3):
-            raise refused(
-                f"The file is qcow2 of version {version}; 2 and 3 are supported.",
-                "convert it: qemu-img convert -O qcow2 IN OUT",
-            )
+            raise refused(feature=f"is qcow2 of version {version}")
         incompatible = 0
         if version == 3:
             if len(head) < _QCOW2_V3_BYTES:
-                raise refused("The file ends within its qcow2 header.", "fetch or send it again")
+                raise refused(flaw="it ends within its qcow2 header")
             (incompatible,) = struct.unpack_from(">Q", head, _QCOW2_V2_BYTES)
         return cls(
             version,
@@ -189,32 +179,23 @@ def _check_qcow2(head: bytes, file_size_bytes: int) -> int:
 
 
 def _refuse_references(header: _Qcow2Header) -> None:
-    flatten = "qemu-img convert -O qcow2 IN OUT, then use OUT"
     if header.backing_offset:
-        raise refused(
-            "The file names another file as its backing file, which could read the host's disk.", flatten
-        )
+        raise refused()
     if header.incompatible & _QCOW2_DATA_FILE:
-        raise refused("The file keeps its data in another file, which could read the host's disk.", flatten)
+        raise refused(feature="keeps its data in another file")
     if header.crypt_method:
-        raise refused(
-            "The file is encrypted.", "convert it without encryption: qemu-img convert -O qcow2 IN OUT"
-        )
+        raise refused(feature="is encrypted")
     if header.snapshots:
-        raise refused(f"The file holds {header.snapshots} internal snapshots.", flatten)
+        raise refused(feature=f"holds {header.snapshots} internal snapshots")
 
 
 def _refuse_damage(header: _Qcow2Header, file_size_bytes: int) -> None:
-    repair = "qemu-img check -r all FILE, or fetch it again"
     if header.incompatible & (_QCOW2_DIRTY | _QCOW2_CORRUPT):
-        raise refused("The file was not closed cleanly, or says itself that it is damaged.", repair)
+        raise refused(flaw="it was not closed cleanly, or says so itself")
     if header.incompatible & ~(_QCOW2_KNOWN | _QCOW2_DIRTY | _QCOW2_CORRUPT | _QCOW2_DATA_FILE):
-        raise refused(
-            f"The file uses qcow2 features that are not known here ({header.incompatible:#x}).",
-            "qemu-img convert -O qcow2 IN OUT, then use OUT",
-        )
+        raise refused(feature=f"uses unknown qcow2 features ({header.incompatible:#x})")
     if not 9 <= header.cluster_bits <= 21:
-        raise refused(f"The file says that its clusters have 2^{header.cluster_bits} bytes.", repair)
+        raise refused(flaw=f"it says that its clusters have 2^{header.cluster_bits} bytes")
     cluster = 1 << header.cluster_bits
     l1_needed = -(-header.virtual_size_bytes // (cluster * (cluster // 8)))
     tables = (
@@ -223,9 +204,7 @@ def _refuse_damage(header: _Qcow2Header, file_size_bytes: int) -> None:
     )
     for offset, size in tables:
         if offset % cluster or (size and offset == 0) or offset + size > file_size_bytes:
-            raise refused(
-                "The file is cut off: a table of its disk lies beyond its end.", "fetch or send it again"
-            )
+            raise refused(flaw="it is cut off, a table of its disk lies beyond its end")
     if header.virtual_size_bytes == 0 or header.l1_entries < l1_needed:
         # Extended L2 entries are twice as long, so more are needed then: QEMU checks that, this is the least
-        raise refused("The file's table of blocks is too small for its disk.", repair)
+        raise refused(flaw="its table of blocks is too small for its disk")

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from quantix_api.errors import PermanentError, TransientError
-from quantix_hostd.clients.files import sync_directory
+from quantix_api.messages import as_error
+from quantix_api.quantities import format_size
+from quantix_hostd.clients.files import explained, sync_directory
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import HEAD_BYTES, ImageFacts, inspect_image, refused
@@ -72,16 +74,10 @@ async def receive_image(
     try:
         checksum, size = await _write(draft, expectation, chunks, on_progress)
         if length_bytes is not None and size != length_bytes:
-            raise TransientError(
-                "ImageUnreachable", f"{size} of {length_bytes} bytes arrived.", "send it again"
-            )
+            raise as_error(TransientError, "ImageUnreachable", found=size, wanted=length_bytes)
         if expectation.checksum and checksum != expectation.checksum:
-            raise PermanentError(
-                "ChecksumMismatch",
-                f"The file has {_short(checksum)}, the image says {_short(expectation.checksum)}; "
-                "nothing was kept.",
-                "correct the sum, or find out who changed the file",
-            )
+            found, wanted = _short(checksum), _short(expectation.checksum)
+            raise as_error(PermanentError, "ChecksumMismatch", found=found, wanted=wanted)
         facts = await check_file(draft, expectation, pool, qemu_img)
         await asyncio.to_thread(_publish, draft, pool.image(expectation.uid))
         return Received(facts, checksum)
@@ -96,10 +92,7 @@ async def check_file(path: Path, expectation: Expectation, pool: PoolDir, qemu_i
     await asyncio.to_thread(_give_to_qemu, path, pool)
     found = await qemu_img.inspect_foreign(path, facts.format.driver)
     if found != facts.virtual_size_bytes:
-        raise refused(
-            f"Its header says {facts.virtual_size_bytes} bytes, QEMU reads {found}.",
-            "convert it with qemu-img",
-        )
+        raise refused(flaw=f"its header tells of {facts.virtual_size_bytes} bytes, QEMU reads {found}")
     return facts
 
 
@@ -130,10 +123,7 @@ async def _write(
         async for chunk in chunks:
             size += len(chunk)
             if size > expectation.max_file_bytes:
-                raise refused(
-                    f"The file has over {expectation.max_file_bytes} bytes, more than maxVirtualSize allows.",
-                    "raise spec.maxVirtualSize in a new image",
-                )
+                raise _too_long(expectation, f"over {expectation.max_file_bytes} bytes")
             await asyncio.to_thread(_append, file, chunk, digest.update)
             on_progress(size)
         await asyncio.to_thread(_finish, file)
@@ -144,19 +134,14 @@ async def _write(
 
 def _check_room(pool: PoolDir, expectation: Expectation, length_bytes: int) -> None:
     if length_bytes > expectation.max_file_bytes:
-        raise refused(
-            f"The file has {length_bytes} bytes, more than maxVirtualSize allows.",
-            "raise spec.maxVirtualSize in a new image",
-        )
+        raise _too_long(expectation, f"{length_bytes} bytes")
     space = pool.space()
     if length_bytes > space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100:
-        raise _pool_full(pool)
+        raise as_error(TransientError, "PoolFull", pool=pool.name, what="this image")
 
 
-def _pool_full(pool: PoolDir) -> TransientError:
-    return TransientError(
-        "PoolFull", f"Pool {pool.name} has no room for this image.", "delete images or volumes, or add disks"
-    )
+def _too_long(expectation: Expectation, length: str) -> PermanentError:
+    return refused(length=length, limit=format_size(expectation.max_virtual_size_bytes))
 
 
 def _open_draft(draft: Path) -> BinaryIO:
@@ -170,9 +155,7 @@ def _append(file: BinaryIO, chunk: bytes, update: Callable[[bytes], None]) -> No
     try:
         file.write(chunk)
     except OSError as error:
-        raise TransientError(
-            "PoolFull", f"The image cannot be written. Said: {error.strerror}.", "make room in the pool"
-        ) from error
+        raise explained(error, "the image") from error
 
 
 def _finish(file: BinaryIO) -> None:
@@ -196,5 +179,4 @@ def _publish(draft: Path, final: Path) -> None:
 
 
 def _short(checksum: str) -> str:
-    kind, _, digest = checksum.partition(":")
-    return f"{kind} {digest[:12]}…"
+    return f"{checksum.removeprefix('sha256:')[:12]}…"

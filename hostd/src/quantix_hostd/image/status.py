@@ -13,7 +13,7 @@ from quantix_api import Image
 from quantix_api.conditions import ready_reason
 from quantix_api.errors import QuantixError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
-from quantix_api.messages import render
+from quantix_api.messages import message_of, render
 from quantix_api.quantities import format_size, size_bytes
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
@@ -45,11 +45,11 @@ class ImageVerdict:
 
 def verdict_of_error(error: QuantixError, again_s: float | None = None) -> ImageVerdict:
     """For an image that could not be received or kept; `again_s`: when it is tried again by itself."""
-    message = str(error)
+    message = message_of(error)
     if error.reason == "ImageUnreachable" and again_s is not None:
         # The waiting time of this try, not what is left of it: a message holds no running figure
-        sentence = error.message.rstrip(".")
-        message = f"{sentence}; asked again in {_span(again_s)}. Try: {error.hint}."
+        said = {"what": error.message.rstrip("."), "hint": error.hint, "again": _span(again_s)}
+        message = render("ImageUnreachable", **said).text
     return ImageVerdict(ready_reason("Image", error.reason), message, present=False)
 
 

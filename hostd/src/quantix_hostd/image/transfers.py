@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_api.errors import PermanentError, QuantixError
+from quantix_hostd.clients.files import explained
 from quantix_hostd.image.receive import Received
 
 _FIRST_RETRY_S = 10.0
@@ -97,9 +98,7 @@ class Transfers:
         except QuantixError as error:
             self._failed(transfer, key, error)
         except OSError as error:
-            self._failed(
-                transfer, key, TransientError("PoolFull", f"The image cannot be kept. Said: {error}.")
-            )
+            self._failed(transfer, key, explained(error, "the image"))
         finally:
             self._on_end(key)
 

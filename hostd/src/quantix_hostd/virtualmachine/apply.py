@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from quantix_api import VirtualMachine
-from quantix_api.errors import InvariantError
+from quantix_api.messages import as_error
 from quantix_hostd.claims import Claim, ClaimDamagedError, ClaimStore, VolumePlace, release, take
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine import actions as do
@@ -187,9 +187,8 @@ async def _set_link(tools: VmTools, subject: Subject, action: do.SetLink) -> Non
 def _read_claim(store: ClaimStore, place: VolumePlace) -> Claim:
     claim = store.read(place)
     if claim is None:
-        raise InvariantError(
-            "InternalError", f"Volume {place.handle} has no claim; it cannot be used safely."
-        )
+        path = place.data.with_name("claim")
+        raise as_error(ClaimDamagedError, "DataDamaged", path=path, said="there is none")
     return claim
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from quantix_api import VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.layout import Layout
+from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
@@ -53,6 +54,7 @@ class VolumeState:
     direct_io: bool = True
     reason: str = ""
     message: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def not_resolved(vm: VirtualMachine, missing: tuple[str, ...]) -> WaitingError:
         said = vm.status.condition(name)
         if said is not None and said.status == "False":
             return WaitingError(said.reason, said.message)
-    return WaitingError("Starting", f"quantix-operator has not decided {', '.join(missing)} yet.")
+    return as_error(WaitingError, "Starting", what=", ".join(missing))
 
 
 def desired_domain(
@@ -181,11 +183,10 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
     disks = []
     for disk in vm.spec.disks:
         volume = volumes.get(disk.name)
-        if volume is None or volume.place is None:
-            reason, message = (volume.reason, volume.message) if volume else ("Creating", "")
-            raise WaitingError(
-                reason or "Creating", message or f"The volume of disk {disk.name} is not there."
-            )
+        if volume is None:
+            raise as_error(WaitingError, "Creating", volume=f"The volume of disk {disk.name}")
+        if volume.place is None:
+            raise WaitingError(volume.reason, volume.message)
         cache = disk.cache.lower()
         disks.append(
             domain.Disk(

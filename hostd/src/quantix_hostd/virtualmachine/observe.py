@@ -13,7 +13,8 @@ from pathlib import Path
 
 from quantix_api import Network, StoragePool, VirtualMachine, Volume
 from quantix_api.errors import QuantixError, WaitingError
-from quantix_api.messages import message_of, render
+from quantix_api.messages import as_error, message_of, render
+from quantix_api.vm_devices import Nic
 from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
@@ -117,7 +118,7 @@ def _volumes(vm: VirtualMachine, objects: Objects, host: str) -> tuple[VolumeSta
     for disk in resolved.disks if resolved else ():
         volume = objects.volume(namespace, disk.volume)
         if volume is None:
-            missing = f"There is no volume {disk.volume} here."
+            missing = render("VolumeNotFound", volume=disk.volume, path=f"disk {disk.name}").text
             state = VolumeState(disk.name, disk.volume, disk.volume_uid, None)
             found.append(replace(state, reason="VolumeNotFound", message=missing))
             continue
@@ -132,7 +133,7 @@ def _volume_state(disk: str, volume: Volume, pool: StoragePool | None, host: str
     if not usable or directory is None or not status.handle:
         ready = status.condition("Ready")
         reason = ready.reason if ready and ready.status != "True" else "Creating"
-        message = (ready.message if ready else "") or f"The data of volume {name} is being made."
+        message = (ready.message if ready else "") or render("Creating", volume=name).text
         return VolumeState(disk, name, volume.metadata.uid, None, reason=reason, message=message)
     place = VolumePlace(Path(directory.path), status.handle)
     try:
@@ -151,6 +152,7 @@ def _volume_state(disk: str, volume: Volume, pool: StoragePool | None, host: str
         size_bytes=file.capacity_bytes,
         wanted_bytes=granted_bytes(volume, file.capacity_bytes),
         direct_io=supports_direct_io(place.pool_path / "volumes"),
+        pool=status.pool or "",
     )
 
 
@@ -177,32 +179,32 @@ def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
 
 def _mtus(vm: VirtualMachine, objects: Objects) -> dict[str, int]:
     namespace = vm.metadata.namespace or ""
-    return {nic.name: _mtu(nic.network, objects.network(namespace, nic.network)) for nic in vm.spec.nics}
+    return {nic.name: _mtu(nic, objects.network(namespace, nic.network)) for nic in vm.spec.nics}
 
 
-def _mtu(name: str, network: Network | None) -> int:
+def _mtu(nic: Nic, network: Network | None) -> int:
     if network is None:
-        raise WaitingError("NetworkNotFound", f"There is no network {name} here.", "create it")
+        raise as_error(WaitingError, "NetworkNotFound", network=nic.network, path=f"NIC {nic.name}")
     if network.status.mtu is None:
-        raise WaitingError("Programming", f"The MTU of network {name} is not settled yet.")
+        raise as_error(WaitingError, "Programming", network=nic.network)
     return network.status.mtu
 
 
 def _media(vm: VirtualMachine, objects: Objects) -> dict[str, str | None]:
     media: dict[str, str | None] = {}
     for cdrom in vm.spec.cdroms:
-        media[cdrom.name] = _medium(vm, cdrom.image, objects) if cdrom.image else None
+        media[cdrom.name] = _medium(vm, cdrom.name, cdrom.image, objects) if cdrom.image else None
     return media
 
 
-def _medium(vm: VirtualMachine, name: str, objects: Objects) -> str:
+def _medium(vm: VirtualMachine, cdrom: str, name: str, objects: Objects) -> str:
     image = objects.image(vm.metadata.namespace or "", name)
     if image is None:
-        raise WaitingError("ImageNotFound", f"There is no image {name} here.", "add it")
+        raise as_error(WaitingError, "ImageNotFound", image=name, path=f"CD-ROM {cdrom}")
     pool = objects.pool(image.spec.pool or "")
     directory = pool.spec.dir if pool else None
     if image.status.data != "Present" or directory is None:
-        raise WaitingError("ImageDownloading", f"Image {name} is not on this host yet.")
+        raise as_error(WaitingError, "ImageDownloading", image=name)
     return str(Path(directory.path) / "images" / image.metadata.uid)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
+from quantix_api.messages import as_error
 from quantix_api.times import render_epoch_time, render_time
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.virtualmachine.actions import (
@@ -30,7 +31,7 @@ from quantix_hostd.virtualmachine.actions import (
     SaveRecord,
     Undefine,
 )
-from quantix_hostd.virtualmachine.deaths import Death, classify, note_death, restarts_after
+from quantix_hostd.virtualmachine.deaths import classify, note_death, restarts_after
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
 from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
@@ -86,8 +87,8 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
     if not record.started:
         record = _adopted(observed, record)
     if observed.domain.state is DomainState.CRASHED:
-        record = note_death(record, Death.PANICKED, observed.now_s, render_epoch_time(observed.now_s))
-        return with_record(observed, record, Destroy(graceful=False), requeue_after_s=0.0)
+        # on_crash=preserve keeps QEMU: what the death means is decided as for one that is gone
+        return with_record(observed, _buried(observed, record), Destroy(graceful=False), requeue_after_s=0.0)
     return plan_running(observed, record, stop_reason(observed, record))
 
 
@@ -169,7 +170,7 @@ def _plan_orphan_process(observed: Observed, record: Record, why: StopReason | N
         waited_s = observed.now_s - (stopping.stop.since_s if stopping.stop else observed.now_s)
         force = waited_s >= _SOFT_END_S
         ends = tuple(EndProcess(process, force) for process in observed.processes)
-        wait = WaitingError("Stopping", "QEMU is being ended.")
+        wait = as_error(WaitingError, "Stopping", host=observed.facts.name)
         return with_record(observed, stopping, *ends, wait=wait, requeue_after_s=1.0)
     assert observed.vm is not None
     wait = orphaned(observed.processes, observed.facts.name, observed.vm.metadata.name)

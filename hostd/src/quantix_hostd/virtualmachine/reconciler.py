@@ -18,6 +18,7 @@ import structlog
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
+from quantix_api.messages import as_error
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_client import ApiError, Change
 from quantix_client.apply import owned_fields
@@ -163,8 +164,7 @@ class VirtualMachineReconciler:
     def _disk_trouble(self, error: OSError) -> TransientError:
         """The record, directories and logs of a VM are files of the host, in no pool."""
         host, said = self._tools.facts().name, error.strerror or str(error)
-        text = f"Host {host} cannot keep its files of this VM. Said: {said}: {error.filename}."
-        return TransientError("InternalError", text, f"look at the disk of host {host}; it goes on by itself")
+        return as_error(TransientError, "InternalError", host=host, said=said, path=error.filename)
 
     async def _report_unseen(self, uid: str, error: QuantixError) -> None:
         vm, manifest = self._tools.objects.virtual_machine(uid), self._newest(uid)

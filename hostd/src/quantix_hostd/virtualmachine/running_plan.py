@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quantix_api.errors import WaitingError
+from quantix_api.messages import as_error
 from quantix_api.times import render_time
 from quantix_hostd.domainxml.disks import target_name
 from quantix_hostd.domainxml.metadata import render_metadata
 from quantix_hostd.facts.domain import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
+from quantix_hostd.facts.process import pids
 from quantix_hostd.virtualmachine.actions import (
     Action,
     AskToShutDown,
@@ -77,12 +79,13 @@ def _plan_stop(observed: Observed, record: Record) -> Plan:
     assert record.stop is not None
     waited_s = observed.now_s - record.stop.since_s
     grace_s = _grace_s(observed, record.stop.why)
-    wait = WaitingError("Stopping", "The guest is asked to shut down.")
+    seconds, name = observed.vm.spec.grace_period_seconds, observed.vm.metadata.name
+    wait = as_error(WaitingError, "Stopping", seconds=seconds, name=name)
     if waited_s >= grace_s or _is_paused_by_io_error(observed):
         # what nobody may wait for is ended at once; what had its time gets a SIGTERM first
         graceful = grace_s > _KILLED and waited_s < grace_s + _GRACEFUL_KILL_S
         if observed.processes and all(process.state == "D" for process in observed.processes):
-            wait = WaitingError("StuckInIO", "QEMU waits for its storage and cannot be ended.")
+            wait = as_error(WaitingError, "StuckInIO", pid=pids(observed.processes), pool=_pools(observed))
         destroy = Destroy(graceful=graceful)
         return with_record(observed, record, destroy, wait=wait, requeue_after_s=1.0)
     next_s = min(grace_s - waited_s, _ASK_AGAIN_S)
@@ -106,23 +109,29 @@ def _grace_s(observed: Observed, why: StopReason) -> float:
 
 
 def _plan_io_error(observed: Observed, record: Record) -> Plan:
-    details = [event.detail for event in observed.events if event.kind is EventKind.IO_ERROR]
-    full = bool(details) and "enospc" in details[-1]
-    if full:
-        wait = WaitingError(
-            "PoolFull",
-            "The pool is full; the guest is paused so that no data is lost.",
-            "delete volumes or add space; it resumes by itself",
-        )
-    else:
-        wait = WaitingError(
-            "StorageIOError", "A disk gave an I/O error; the guest is paused.", "check the pool"
-        )
+    wait = _io_wait(observed)
     if not observed.pool_has_room or observed.now_s - record.resumed_s < _RESUME_AGAIN_S:
         return with_record(observed, record, wait=wait, requeue_after_s=_RESUME_AGAIN_S)
     record = replace(record, resumed_s=observed.now_s)
     # resuming says OK even if the disk fails again at once: the next look tells
     return with_record(observed, record, Resume(), wait=wait, requeue_after_s=2.0)
+
+
+def _io_wait(observed: Observed) -> WaitingError:
+    assert observed.vm is not None
+    details = [event.detail for event in observed.events if event.kind is EventKind.IO_ERROR]
+    if not details:
+        return as_error(WaitingError, "StorageIOError", pool=_pools(observed))
+    alias, _, why = details[-1].partition(" ")
+    disk = alias.removeprefix("ua-")
+    pool = next((seen.pool for seen in observed.volumes if seen.disk == disk and seen.pool), _pools(observed))
+    if "enospc" in why:
+        return as_error(WaitingError, "PoolFull", pool=pool, name=observed.vm.metadata.name)
+    return as_error(WaitingError, "StorageIOError", disk=disk, said=why or "I/O error", pool=pool)
+
+
+def _pools(observed: Observed) -> str:
+    return ", ".join(sorted({volume.pool for volume in observed.volumes if volume.pool}))
 
 
 def _is_paused_by_io_error(observed: Observed) -> bool:

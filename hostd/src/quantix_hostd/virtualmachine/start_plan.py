@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.messages import as_error
 from quantix_api.times import render_epoch_time, render_time
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
@@ -45,7 +46,7 @@ def plan_start(observed: Observed, record: Record) -> Plan:
         observed,
         record,
         *_start_actions(observed, observed.wanted, record),
-        wait=WaitingError("Starting", "The guest is being started."),
+        wait=as_error(WaitingError, "Starting", host=observed.facts.name),
         requeue_after_s=0.0,
     )
 
@@ -75,11 +76,12 @@ def handled_restart(observed: Observed, record: Record) -> str:
 
 
 def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, float | None]:
+    assert observed.vm is not None
+    host, name = observed.facts.name, observed.vm.metadata.name
     if observed.recovery_open:
-        message = f"A recovery of {observed.facts.name} is open; until it is closed no guest starts there."
-        return WaitingError("HostFailed", message), _LOOK_AGAIN_S
+        return as_error(WaitingError, "HostFailed", host=host, name=name), _LOOK_AGAIN_S
     if observed.others_with_uuid:
-        return uuid_taken(observed.others_with_uuid, observed.facts.name), PROCESS_LOOK_S
+        return uuid_taken(observed.others_with_uuid, host), PROCESS_LOOK_S
     if observed.wanted is None:
         waiting = observed.waiting
         return waiting, waiting.retry_after_s if isinstance(waiting, WaitingError) else _LOOK_AGAIN_S
@@ -87,18 +89,14 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     if unread is not None:
         return unread, _LOOK_AGAIN_S
     if observed.now_s < record.next_start_s:
-        return _backing_off(record), record.next_start_s - observed.now_s
+        return _backing_off(record, name), record.next_start_s - observed.now_s
     return None, None
 
 
-def _backing_off(record: Record) -> WaitingError:
-    what = "The guest's kernel panicked" if record.failure == "GuestPanicked" else "QEMU ended"
+def _backing_off(record: Record, name: str) -> WaitingError:
     times = "once" if record.failures == 1 else f"{record.failures} times in a row"
-    return WaitingError(
-        record.failure or "QEMUCrashed",
-        f"{what} {times}; it starts again at {render_epoch_time(record.next_start_s)}.",
-        "look at the serial console, or stop the VM",
-    )
+    at = render_epoch_time(record.next_start_s)
+    return as_error(WaitingError, record.failure or "QEMUCrashed", times=times, at=at, name=name)
 
 
 def _growth(observed: Observed) -> tuple[Action, ...]:

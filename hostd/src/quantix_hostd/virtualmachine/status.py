@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantix_api import VirtualMachine
-from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
+from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_kstatus
+from quantix_api.messages import render
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
 from quantix_hostd.virtualmachine.observed import Observed
@@ -66,6 +67,7 @@ def unseen_status(
 
 
 def _facts(observed: Observed, verdict: Verdict, changes: tuple[PendingChange, ...]) -> Iterator[Fact]:
+    assert observed.vm is not None
     ready = Fact("Ready", "True" if verdict.ready else "False", verdict.reason, verdict.message)
     yield ready
     if verdict.phase in _ON_ITS_WAY and not verdict.stalled:
@@ -73,7 +75,7 @@ def _facts(observed: Observed, verdict: Verdict, changes: tuple[PendingChange, .
     if verdict.stalled:
         yield ready.repeated_as("Stalled", "True")
     if changes:
-        yield Fact("RestartRequired", "True", "RestartRequired", _restart_text(changes))
+        yield Fact("RestartRequired", "True", "RestartRequired", _restart_text(observed.vm, changes))
     if observed.live is not None:
         yield _agent(observed)
 
@@ -119,11 +121,11 @@ def _change(change: PendingChange) -> dict[str, str]:
     return {name: value[:253] for name, value in values.items() if value}
 
 
-def _restart_text(changes: tuple[PendingChange, ...]) -> str:
+def _restart_text(vm: VirtualMachine, changes: tuple[PendingChange, ...]) -> str:
     first = changes[0]
     what = f"{first.path.removeprefix('spec.')} {first.running or 'none'} → {first.wanted or 'none'}"
     more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
-    return f"{what}{more} takes effect at the next start. Try: `qx vm restart`, or set it back."
+    return render("RestartRequired", change=f"{what}{more}", name=vm.metadata.name).text
 
 
 def _open_disks(observed: Observed) -> list[dict[str, str]]:
@@ -138,5 +140,5 @@ def _open_disks(observed: Observed) -> list[dict[str, str]]:
 
 def _agent(observed: Observed) -> Fact:
     if observed.agent_connected:
-        return Fact("AgentConnected", "True", "Connected", "The agent in the guest answers.")
-    return Fact("AgentConnected", "False", "NotInstalled", "No agent in the guest has connected.")
+        return fact("AgentConnected", "True", "Connected")
+    return fact("AgentConnected", "False", "NotInstalled")

@@ -138,9 +138,11 @@ def _released(observed: Observed, plan: Plan) -> Verdict:
     if last == "GuestShutdown":
         return Verdict("Stopped", False, "GuestShutdown", render("GuestShutdown", name=name).text)
     if last in ("Crashed", "Killed"):
+        if plan.record.failure == "GuestPanicked":
+            return Verdict("Failed", False, "GuestPanicked", render("GuestPanicked", name=name).text)
         said = render("QEMUCrashed", said=last.lower(), name=name).text
-        return Verdict("Failed", False, plan.record.failure or "QEMUCrashed", said)
-    return Verdict("Stopped", False, "Pending", "It is off and waits to be placed on a host.")
+        return Verdict("Failed", False, "QEMUCrashed", said)
+    return Verdict("Stopped", False, "Pending", render("Pending", host=host).text)
 
 
 def refused(error: QuantixError) -> Verdict:

@@ -17,7 +17,7 @@ import structlog
 
 from quantix_api import Image, VirtualMachine, Volume
 from quantix_api.errors import PermanentError, QuantixError, TransientError, WaitingError
-from quantix_api.messages import as_error, render
+from quantix_api.messages import as_error, as_wait, render
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_hostd.claims import Claim, ClaimRefusedError, ClaimStore, VolumePlace, release, take
@@ -94,7 +94,7 @@ class VolumeController:
                 # The VM that has it makes it larger: show that soon
                 again_s = _GROWING_S
         except (QuantixError, OSError) as trouble:
-            error = in_words(trouble, f"The data of volume {volume.metadata.name}")
+            error = in_words(trouble, f"the data of volume {volume.metadata.name}")
             verdict = verdict_of_error(volume, error)
         status = derive_status(volume, verdict, self._tools.host, datetime.now(UTC))
         await report(self._tools.api, VOLUMES, manifest, status)
@@ -145,18 +145,16 @@ class VolumeController:
             return None
         key = image_key_of(volume)
         if key is None:
-            raise PermanentError(
-                "SourceNotFound", "This version makes volumes of images only.", "name an image in spec.source"
-            )
+            raise as_error(PermanentError, "SourceNotFound", path="spec.source of this kind")
         manifest = self._tools.images.get(key)
         if manifest is None:
-            raise _waiting("SourceNotFound", render("SourceNotFound", kind="image", source=key).text)
+            raise as_wait("SourceNotFound", _SOON_S, kind="image", source=key)
         image = Image.model_validate(manifest)
         ready = image.status.condition("Ready")
         if ready is None or ready.status != "True" or image.status.format is None:
             refused = ready is not None and ready.reason in ("ImageRefused", "ChecksumMismatch")
             reason = "ImageRefused" if refused else "ImageDownloading"
-            raise _waiting(reason, render(reason, image=image.metadata.name).text)
+            raise as_wait(reason, _SOON_S, image=image.metadata.name)
         await self._tools.copies.ensure_copy(image, pool)
         uid = image.metadata.uid
         driver = ImageFormat(image.status.format).driver
@@ -188,10 +186,12 @@ class VolumeController:
         host, uid = self._tools.host, volume.metadata.uid
         if found.holder is not None and found.vm_uid == uid and found.holder.host == host:
             return found
+        if found.holder is not None and found.cluster_uid == self._tools.cluster_uid:
+            raise as_wait("InUse", _SOON_S, holder=found.holder.host)
         try:
             held = take(found, host, found.floor + 1, uid, self._tools.cluster_uid)
         except ClaimRefusedError as error:
-            raise _waiting("InUse", str(error)) from error
+            raise WaitingError("InUse", error.message, error.hint, retry_after_s=_SOON_S) from error
         await asyncio.to_thread(self._tools.claims.compare_and_set, place, found, held)
         return held
 
@@ -202,8 +202,4 @@ class VolumeController:
                 await self._take(place, volume)
             await asyncio.to_thread(remove_volume, pool, handle)
             log.info("volume removed", volume=volume.key, uid=volume.metadata.uid, pool=pool.name)
-        return VolumeVerdict("Deleting", "Its data is gone.", handle, pool.name)
-
-
-def _waiting(reason: str, message: str) -> WaitingError:
-    return WaitingError(reason, message, retry_after_s=_SOON_S)
+        return VolumeVerdict("Deleting", render("Deleting", what="its data is gone").text, handle, pool.name)

@@ -134,8 +134,7 @@ class DiskFileMaker:
         """Make a disk that nobody has open at least `size_bytes` large; the caller holds its claim."""
         found = await asyncio.to_thread(read_volume, place)
         if found is None:
-            text = f"There is no file {place.data}."
-            raise TransientError("DataMissing", text, "restore it from a backup")
+            raise as_error(TransientError, "DataMissing", place=place.data)
         if found.capacity_bytes < size_bytes:
             await self._qemu_img.grow(place.data, size_bytes)
 
@@ -191,7 +190,7 @@ def _publish(draft: Path, final: Path) -> None:
     try:
         draft.rename(final)
     except OSError as error:
-        raise TransientError("VolumeInUse", f"Volume {final.name} is there already.") from error
+        raise as_error(TransientError, "VolumeInUse", handle=final.name) from error
     sync_directory(final.parent)
 
 

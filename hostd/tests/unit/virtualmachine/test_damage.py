@@ -87,6 +87,18 @@ async def test_a_guest_that_runs_goes_on_and_can_be_stopped_and_deleted(
     assert (volume_of(running) / "claim").read_text() == "[" * 4096
 
 
+async def test_a_volume_without_a_claim_is_not_started_and_the_missing_file_is_named(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    claim = vm.root_place.data.with_name("claim")
+    claim.unlink()
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    ready = vm.condition("Ready")
+    assert ready["reason"] == "DataDamaged"
+    assert "Said: there is none" in ready["message"]
+
+
 async def test_a_claim_that_only_cannot_be_reached_is_not_left_behind(running: VmHandle) -> None:
     moved = replace_by_link(running)
     running.delete()

@@ -128,3 +128,27 @@ async def test_a_reboot_of_the_machine_starts_what_ran(running: VmHandle, hyperv
     await running.reconcile()
     assert running.status["phase"] == "Running"
     assert running.world.records.load(running.uid).failures == 0
+
+
+async def test_a_disk_that_fails_is_named_with_its_pool(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.pause_by_io_error(running.domain, "eio")
+    await running.reconcile()
+    hypervisor.pause_by_io_error(running.domain, "eio")
+    await running.reconcile()
+    ready = running.condition("Ready")
+    assert ready["reason"] == "StorageIOError"
+    assert ready["message"].startswith("Disk root cannot be read or written")
+    assert ready["message"].endswith("Said: eio. Try: bring pool local back; it resumes by itself.")
+
+
+async def test_a_panic_that_is_not_followed_by_a_start_is_called_one(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("spec", "ha", value={"restart": "Never"})
+    hypervisor.panic(running.domain)
+    await running.reconcile()
+    ready = running.condition("Ready")
+    assert ready["reason"] == "GuestPanicked"
+    assert "kernel stopped with a panic" in ready["message"]

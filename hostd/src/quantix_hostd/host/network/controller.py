@@ -18,7 +18,7 @@ import structlog
 from quantix_api import Host, Network, identity
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
-from quantix_api.messages import render
+from quantix_api.messages import message_of, render
 from quantix_hostd.clients.command import run
 from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.clients.netlink import NetlinkClient
@@ -74,8 +74,8 @@ class HostNetwork:
             state = await self._reach(spec)
         except QuantixError as error:
             log.warning("network not as it should be", reason=error.reason, error=str(error))
-            if error.reason == "OVNAlreadyConfigured":
-                return replace(facts, problem=(error.reason, str(error)))
+            if error.reason in ("OVNAlreadyConfigured", "NetworkDown"):
+                return replace(facts, problem=(error.reason, message_of(error)))
             text = render("NetworkDown", process="Open vSwitch", said=error.message).text
             return replace(facts, problem=("NetworkDown", text))
         problem = traffic_problem(spec, state)

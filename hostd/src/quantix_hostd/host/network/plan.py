@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from quantix_api.errors import PermanentError
-from quantix_api.messages import render
+from quantix_api.messages import as_error, render
 from quantix_hostd.facts.links import Route
 from quantix_hostd.facts.switch import OWNER_KEY, InternalPort
 from quantix_hostd.host.network.model import (
@@ -81,8 +81,7 @@ def traffic_problem(spec: NetworkSpec, state: NetworkState) -> tuple[str, str] |
 def _refuse_foreign_ovn(spec: NetworkSpec, state: NetworkState) -> None:
     remote = state.external_ids.get(_REMOTE, "")
     if remote and remote != spec.southbound and MARK not in state.external_ids:
-        message = render("OVNAlreadyConfigured", remote=remote)
-        raise PermanentError("OVNAlreadyConfigured", message.sentence, message.hint)
+        raise as_error(PermanentError, "OVNAlreadyConfigured", remote=remote)
 
 
 def _bridges(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:

@@ -1,0 +1,108 @@
+"""Messages about guests that run: their QEMU, kernel, agent and disks. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.message_template import NOTHING_TO_DO, Template
+
+GUEST_TEMPLATES: tuple[Template, ...] = (
+    Template(
+        "GuestNotReady",
+        "VirtualMachine",
+        "It runs, but did not answer on TCP port {port} within {seconds} s.",
+        "qx vm console {name} shows the guest",
+    ),
+    Template(
+        "GuestNotReady",
+        "VirtualMachine",
+        "It runs, but its agent did not answer within {seconds} s.",
+        "qx vm console {name} shows the guest",
+    ),
+    Template(
+        "GuestShutdown",
+        "VirtualMachine",
+        "The guest powered itself off.",
+        "qx vm start {name}",
+    ),
+    Template(
+        "GuestPanicked",
+        "VirtualMachine",
+        "The guest's kernel stopped with a panic.",
+        "qx vm console {name} shows its last words, once it runs again",
+    ),
+    Template(
+        "GuestPanicked",
+        "VirtualMachine",
+        "The guest's kernel stopped with a panic {times}; it starts again at {at}.",
+        "qx vm console {name} shows its last words; qx vm stop {name} ends this",
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
+        "QEMU ended {times}; it starts again at {at}.",
+        "qx vm explain {name}; qx vm stop {name} ends this",
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
+        "QEMU ended {times} times in {minutes} min; next start at {at}. Said: {said}.",
+        "qx vm explain {name}; report it with the log of hostd",
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
+        "QEMU ended; it is started again. Said: {said}.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
+        "QEMU was killed; it is started again.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
+        "QEMU ended, and ha.restart is Never. Said: {said}.",
+        "qx vm start {name}",
+    ),
+    Template(
+        "StuckInIO",
+        "VirtualMachine",
+        "QEMU (pid {pid}) waits for its storage and cannot be ended.",
+        "bring pool {pool} back",
+    ),
+    Template(
+        "OrphanProcess",
+        "VirtualMachine",
+        "A QEMU of it (pid {pid}) still runs on {host}, though libvirt does not know it.",
+        "qx vm stop {name}, which ends it, then qx vm start {name}",
+    ),
+    Template(
+        "OrphanProcess",
+        "VirtualMachine",
+        "Its QEMU (pid {pid}) has not ended on {host} yet.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "StorageIOError",
+        "VirtualMachine",
+        "Disk {disk} cannot be read or written, so the VM is paused and loses nothing. Said: {said}.",
+        "bring pool {pool} back; it resumes by itself",
+    ),
+    Template(
+        "StorageIOError",
+        "VirtualMachine",
+        "A disk of it cannot be read or written, so the VM is paused and loses nothing.",
+        "bring pool {pool} back; it resumes by itself",
+    ),
+    Template(
+        "NotInstalled", "VirtualMachine", "No agent has answered in the guest.", "install qemu-guest-agent"
+    ),
+    Template("Connected", "VirtualMachine", "The agent in the guest answers."),
+    Template(
+        "Silent",
+        "VirtualMachine",
+        "The agent in the guest has been silent since {at}.",
+        "qx vm console {name} shows the guest",
+    ),
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,11 +57,13 @@ class Session:
 def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:
     """Run `command` with a client of `target`. Raises CommandError with the exit code that fits."""
 
+    # late: aiohttp takes 0.2 s to load, which help texts must not pay
+    from quantix_client.api import ApiClient
+
     refuse_unknown_context(target)
-    client = load_client()
 
     async def with_client() -> T:
-        async with client.from_kubeconfig(
+        async with ApiClient.from_kubeconfig(
             target.kubeconfig, context=target.context, user_agent="qx", timeout_s=timeout_s
         ) as api:
             return await command(api)
@@ -71,25 +72,6 @@ def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Corouti
         return asyncio.run(with_client())
     except QuantixError as error:
         raise translated(error, target) from error
-
-
-def load_client() -> type[ApiClient]:
-    """The class of clients, loaded late: aiohttp takes 0.2 s, which help texts must not pay.
-
-    While it is loaded aiohttp reads every authority that the system trusts (0.05 s), for connections that
-    bring no TLS context. qx has no such, so there are none to read.
-    """
-    nobody = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
-    before = {name: os.environ.get(name) for name in nobody}
-    os.environ.update(nobody)
-    try:
-        from quantix_client.api import ApiClient
-    finally:
-        for name, value in before.items():
-            del os.environ[name]
-            if value is not None:
-                os.environ[name] = value
-    return ApiClient
 
 
 def refuse_unknown_context(target: Target) -> None:

@@ -114,7 +114,8 @@ async def _type(
 
 async def _say_when_silent(session: Session, heard: asyncio.Event) -> None:
     try:
-        await asyncio.wait_for(heard.wait(), _SILENCE_S)
+        async with asyncio.timeout(_SILENCE_S):
+            await heard.wait()
     except TimeoutError:
         session.terminal.note("Connected; the guest prints nothing on its serial port.\r")
 

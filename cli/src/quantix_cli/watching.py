@@ -43,7 +43,8 @@ async def watch(session: Session, noun: Noun, selection: Selection, output: str,
         while True:
             shown.draw(seen, away)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(copy.changed.wait(), _TICK_S)
+                async with asyncio.timeout(_TICK_S):
+                    await copy.changed.wait()
                 await asyncio.sleep(_GATHER_S)
             copy.changed.clear()
             try:

@@ -1,4 +1,4 @@
-"""What a command leaves out while it starts, so that nobody waits for it. `make bench-cli` takes the times."""
+"""What a command leaves out while it starts: nobody waits for it. `make bench-cli` takes the times."""
 
 from __future__ import annotations
 

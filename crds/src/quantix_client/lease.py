@@ -120,7 +120,8 @@ class LeaderLease:
         while self.leading:
             await self._clock.sleep(min(self._times.renew_s, self.remaining_s))
             try:
-                await asyncio.wait_for(self._renew(), timeout=max(0.05, self.remaining_s))
+                async with asyncio.timeout(max(0.05, self.remaining_s)):
+                    await self._renew()
             except Conflict:
                 if await self._taken_by_another():
                     break
@@ -187,9 +188,8 @@ class LeaderLease:
     async def _taken_by_another(self) -> bool:
         """A conflict is either a lost answer to our own renewal, or somebody else's write."""
         try:
-            self._lease = await asyncio.wait_for(
-                self._client.get(LEASES, self._name, self._namespace), timeout=max(0.05, self.remaining_s)
-            )
+            async with asyncio.timeout(max(0.05, self.remaining_s)):
+                self._lease = await self._client.get(LEASES, self._name, self._namespace)
         except (ApiError, TimeoutError):
             return False
         return bool(self._lease["spec"].get("holderIdentity") != self._identity)
@@ -240,7 +240,8 @@ class HostLease:
     async def _beat(self) -> None:
         try:
             # A hanging request must not cost the next beat
-            await asyncio.wait_for(self.renew(), timeout=2 * self._period_s)
+            async with asyncio.timeout(2 * self._period_s):
+                await self.renew()
         except Conflict:
             self._lease = None
         except (ApiError, TimeoutError) as error:

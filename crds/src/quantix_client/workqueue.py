@@ -161,8 +161,12 @@ class WorkQueue:
                 group.create_task(self._work(worker, on_error), name=f"{self.name}-{number}")
                 for number in range(concurrency)
             ]
-            await asyncio.wait(workers)
-            timer.cancel()
+            try:
+                await asyncio.wait(workers)
+            finally:
+                # a worker that a library robbed of its cancellation ends with the work in hand
+                self.stop()
+                timer.cancel()
 
     async def _work(self, worker: Worker, on_error: ErrorHook | None) -> None:
         while (key := await self._next()) is not None:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -229,6 +229,26 @@ async def test_stopping_finishes_the_work_in_hand_and_drops_the_rest(clock: Manu
     release.set()
     await asyncio.wait_for(task, 5)
     assert finished == ["a"]
+
+
+async def test_a_worker_that_lost_its_cancellation_takes_no_further_key(clock: ManualClock) -> None:
+    queue = queue_with(clock)
+    seen: list[str] = []
+
+    async def swallow(key: str) -> None:
+        seen.append(key)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    for key in "abc":
+        queue.add(key)
+    task = asyncio.create_task(queue.run(swallow))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({task})
+    assert seen == ["a"]
 
 
 async def test_cancelling_the_run_cancels_the_work(clock: ManualClock) -> None:

@@ -1,11 +1,14 @@
-"""What a leader makes sure of before it decides anything.
+"""What a leader makes sure of before it decides anything, and that it decides nothing once it leads no more.
 
 Called by `main` right after the election.
 """
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import structlog
 
@@ -17,6 +20,41 @@ from quantix_client.errors import AlreadyExists, NotFound
 log = structlog.get_logger(__name__)
 
 LEADER_LEASE = "quantix-operator"
+# the margin by which a leader stops before another may begin (LeaderTimes)
+LAST_WORK_S = 1.0
+
+
+class Leadership(Protocol):
+    """What is asked of a `LeaderLease` that was acquired."""
+
+    @property
+    def remaining_s(self) -> float: ...
+
+    async def hold(self) -> None: ...
+
+
+async def work_while_leading(
+    lease: Leadership, work: Callable[[], Coroutine[Any, Any, None]], die: Callable[[], None]
+) -> None:
+    """Run `work` until leadership is lost, the work fails (raises it), or this is cancelled.
+
+    Work that does not end in time is ended with the process: `die` must not return. Another leader may begin
+    then, and two must not decide.
+    """
+    working = asyncio.create_task(work(), name="controllers")
+    holding = asyncio.create_task(lease.hold(), name="lease")
+    try:
+        await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        await asyncio.wait({working}, timeout=lease.remaining_s + LAST_WORK_S)
+        if not working.done():
+            log.error("a former leader's work does not end, so the process does")
+            die()
+        holding.cancel()
+        await asyncio.wait({holding})
 
 
 async def ensure_cluster_uid(client: ApiClient) -> str:

@@ -7,9 +7,10 @@ when the API was restored, and whoever supervises it starts it anew.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -38,7 +39,7 @@ from quantix_operator.error_report import ErrorReport
 from quantix_operator.handlers import KopfThread, quiet_kopf
 from quantix_operator.health import Health, liveness, readiness
 from quantix_operator.host.liveness import LeaseWatch
-from quantix_operator.leader import LEADER_LEASE, ensure_cluster_uid
+from quantix_operator.leader import LEADER_LEASE, ensure_cluster_uid, work_while_leading
 from quantix_operator.metrics import Metrics
 from quantix_operator.resync import Resync
 from quantix_operator.settings import Settings, parse
@@ -49,10 +50,13 @@ log = structlog.get_logger(__name__)
 
 
 class Operator:
-    """The parts of one process, and the order in which they live."""
+    """The parts of one process, and the order in which they live. `die` ends the process at once: for a
+    former leader whose work does not end.
+    """
 
-    def __init__(self, settings: Settings, client: ApiClient) -> None:
+    def __init__(self, settings: Settings, client: ApiClient, die: Callable[[], None]) -> None:
         self.settings = settings
+        self.die = die
         self.client = client
         self.clock = SystemClock()
         self.metrics = Metrics()
@@ -94,16 +98,10 @@ class Operator:
     async def lead(self) -> None:
         """Wait for leadership, decide as long as it lasts, then raise (LeadershipLost)."""
         await self.lease.acquire()
-        controllers = asyncio.create_task(self.control(), name="controllers")
-        holding = asyncio.create_task(self.lease.hold(), name="lease")
         try:
-            await asyncio.wait({controllers, holding}, return_when=asyncio.FIRST_COMPLETED)
-            if controllers.done():
-                controllers.result()
+            await work_while_leading(self.lease, self.control, self.die)
         finally:
             self.metrics.leader.set(0)
-            await _cancelled(controllers)
-            await _cancelled(holding)
             await self.lease.release()
         raise TransientError("LeadershipLost", "Another operator leads now, or the API was away for too long")
 
@@ -131,16 +129,11 @@ class Operator:
         return readiness(synced=self.cache.synced.is_set(), watching=self.watches.alive)
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
-
-
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT (0), or until the process should be started anew (1)."""
     loop = asyncio.get_running_loop()
     async with ApiClient.from_kubeconfig(settings.kubeconfig, user_agent="quantix-operator") as client:
-        running = asyncio.create_task(Operator(settings, client).run())
+        running = asyncio.create_task(Operator(settings, client, die=lambda: os._exit(1)).run())
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.cancel)
         try:

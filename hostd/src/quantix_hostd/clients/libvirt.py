@@ -253,7 +253,8 @@ class LibvirtClient:
     async def _in_thread(self, pool: ThreadPoolExecutor, act: Callable[[], T], connection: Any = None) -> T:
         future = asyncio.get_running_loop().run_in_executor(pool, translated, act)
         try:
-            return await asyncio.wait_for(future, self._deadline_s)
+            async with asyncio.timeout(self._deadline_s):
+                return await future
         except TimeoutError as error:
             if connection is not None:
                 self._drop(connection)

@@ -174,11 +174,13 @@ class Northbound:
         if not self.connected.is_set():
             # The first connection takes a moment, which is no news for anybody
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.connected.wait(), FIRST_CONNECTION_S)
+                async with asyncio.timeout(FIRST_CONNECTION_S):
+                    await self.connected.wait()
         deadline = Deadline(self._deadline_s)
         future = asyncio.get_running_loop().run_in_executor(self._worker, work, deadline)
         try:
-            return await asyncio.wait_for(future, self._deadline_s + 0.5)
+            async with asyncio.timeout(self._deadline_s + 0.5):
+                return await future
         except TimeoutError as silent:
             raise NorthboundUnreachable("no answer in time") from silent
 

@@ -193,6 +193,9 @@ async def test_a_disk_grows_under_a_running_guest(bench: Bench) -> None:
     vm = bench.world.add_vm("grown-1", disks={"root": volume}, gracePeriodSeconds=0)
     await vm.reconcile()
     volume["spec"]["size"] = "128Mi"
+    granted = {"type": "SizeGranted", "status": "True", "reason": "Granted", "observedGeneration": 2}
+    volume["metadata"]["generation"] = 2
+    volume["status"]["conditions"] = [granted]
     await vm.reconcile()
     data = vm.root_place.pool_path / "volumes" / vm.root_place.handle / "data"
     assert int.from_bytes(data.read_bytes()[24:32], "big") == 128 * 1024**2

@@ -78,5 +78,6 @@ async def test_kopf_tells_deletions_and_changes_at_once_and_writes_nothing(
         await admin.delete(INSTANCE_TYPES, "medium", uid=live["metadata"]["uid"])
         with pytest.raises(NotFound):
             await admin.get(INSTANCE_TYPES, "medium")
-        gone = 'quantix_operator_objects{resource="instancetypes"} 2.0'
+        left = len((await admin.list(INSTANCE_TYPES)).items)
+        gone = f'quantix_operator_objects{{resource="instancetypes"}} {left}.0'
         await asyncio.to_thread(operator.wait_for_answer, "/metrics", gone, timeout_s=5.0)

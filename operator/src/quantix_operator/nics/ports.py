@@ -16,7 +16,7 @@ from quantix_api.resources import SECURITY_GROUPS
 from quantix_api.vm_devices import Nic
 from quantix_api.vm_status import NicStatus
 from quantix_client.api import ApiClient
-from quantix_client.errors import ApiError
+from quantix_client.errors import AlreadyExists
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable, StaleObservation
 from quantix_operator.network.names import guest_hostname
@@ -197,9 +197,9 @@ class NicPorts:
             return
         try:
             await self._api.create(SECURITY_GROUPS, default_group(namespace))
-        except ApiError as refused:
-            # Made by somebody else in the meantime, most likely: the cache will tell
-            log.info("group default not made", namespace=namespace, cause=str(refused))
+        except AlreadyExists:
+            # made by somebody else in the meantime: the cache will tell
+            log.info("group default was there", namespace=namespace)
 
     async def _read_records(self) -> None:
         """Once: what the northbound database knows and no status does."""

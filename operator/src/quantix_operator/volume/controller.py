@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -174,8 +173,14 @@ class VolumeController:
     async def _refresh_owners(self, key: str) -> None:
         volume = self._objects.get(Volume, key)
         for vm in owners_of(self._objects, volume) if volume is not None else ():
-            with suppress(NotFound):
+            try:
                 found = await self._api.get(VIRTUAL_MACHINES, vm.metadata.name, vm.metadata.namespace)
+            except NotFound:
+                # a VM that is gone disproves nothing
+                gone = self._objects.manifest(vm)
+                if gone is not None:
+                    self._cache.remove(VIRTUAL_MACHINES, gone)
+            else:
                 self._cache.put(VIRTUAL_MACHINES, found)
 
     async def _say(self, key: str, plan: Plan) -> None:

@@ -17,6 +17,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import Manifest
+from quantix_client.errors import NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.objects import Objects
@@ -29,11 +30,11 @@ _KINDS = (HOSTS, IMAGES, NAMESPACES, SCHEDULING_POLICIES, STORAGE_POOLS, VIRTUAL
 class World:
     """A cache, and an API that holds the VM as it really is; `patches` are what reached it."""
 
-    def __init__(self, cached: dict[str, Any], real: dict[str, Any]) -> None:
+    def __init__(self, cached: dict[str, Any], real: dict[str, Any] | None) -> None:
         self.cache = Cache(_KINDS)
         self.patches: list[tuple[Resource, Manifest]] = []
         self.told: list[tuple[str, str]] = []
-        self.real = self._vm(real, "9")
+        self.real = None if real is None else self._vm(real, "9")
         host = {"name": "h9", "uid": "uid-h9", "resourceVersion": "1"}
         self.cache.put(HOSTS, {"metadata": host, "spec": {}, "status": {"phase": "Ready"}})
         self.cache.put(VIRTUAL_MACHINES, self._vm(cached, "2"))
@@ -67,6 +68,8 @@ class World:
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
         assert (resource, name, namespace) == (VIRTUAL_MACHINES, "web-1", "default")
+        if self.real is None:
+            raise NotFound("it is gone")
         return self.real
 
     async def patch(
@@ -108,5 +111,11 @@ async def test_the_host_that_the_vm_was_given_acts_on_it_from_then_on() -> None:
 async def test_a_cache_that_lags_behind_the_assignment_denies_nobody() -> None:
     world = World({}, {"host": "h9", "epoch": 1})
     await world.controller.reconcile(KEY)
+    await world.controller.reconcile(KEY)
+    assert (world.patches, world.told) == ([], [])
+
+
+async def test_a_vm_that_is_gone_disproves_nothing() -> None:
+    world = World({}, None)
     await world.controller.reconcile(KEY)
     assert (world.patches, world.told) == ([], [])

@@ -81,7 +81,7 @@ async def test_removing_rows_leaves_foreign_ones_alone(northbound: Northbound, d
 
 
 async def test_a_missing_parent_waits(northbound: Northbound) -> None:
-    with pytest.raises(WaitingError, match="no Logical_Switch"):
+    with pytest.raises(WaitingError, match="does not have Logical_Switch"):
         await northbound.converge(MACHINE.uid, [port()])
 
 

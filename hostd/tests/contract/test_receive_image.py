@@ -21,6 +21,7 @@ from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.image.receive import Expectation, Received, receive_image
+from quantix_hostd.image.room import Room
 
 _QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")
 _MIB = 1 << 20
@@ -90,6 +91,7 @@ async def fetch(url: str, pool: PoolDir, wanted: Expectation) -> Received:
             wanted,
             download.chunks,
             QemuImg(_QEMU),
+            room=Room(),
             length_bytes=download.length_bytes,
             on_progress=heard.append,
         )

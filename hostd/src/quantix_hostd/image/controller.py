@@ -32,6 +32,7 @@ from quantix_hostd.image.receive import (
     read_chunks,
     receive_image,
 )
+from quantix_hostd.image.room import Room
 from quantix_hostd.image.status import (
     ImageVerdict,
     derive_status,
@@ -74,6 +75,7 @@ class ImageController:
     def __init__(self, tools: ImageTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
         self._transfers = Transfers(enqueue)
+        self._room = Room()
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the image nearer; seconds until the next look. What goes wrong is reported, then raised if it
@@ -235,6 +237,7 @@ class ImageController:
         )
         log.info(
             "image kept",
+            room=self._room,
             image=image.key,
             uid=image.metadata.uid,
             format=str(received.facts.format),

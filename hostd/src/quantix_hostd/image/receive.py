@@ -22,11 +22,11 @@ from quantix_hostd.clients.files import explained, sync_directory
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import HEAD_BYTES, ImageFacts, inspect_image, refused
+from quantix_hostd.image.room import Room, Share
 
 _FILE_MODE = 0o440
 # A qcow2 file may be larger than its disk: tables, and clusters that were freed
 _OVERHEAD_BYTES = 64 << 20
-_KEEP_FREE_PERCENT = 5
 _CHUNK_BYTES = 1 << 20
 
 
@@ -60,19 +60,33 @@ async def receive_image(
     chunks: AsyncIterator[bytes],
     qemu_img: QemuImg,
     *,
+    room: Room,
     length_bytes: int | None,
     on_progress: Callable[[int], None],
 ) -> Received:
-    """Store `chunks` as the image; `on_progress` hears the bytes so far.
+    """Store `chunks` as the image, as far as `room` goes; `on_progress` hears the bytes so far.
 
     Raises PermanentError (ChecksumMismatch, ImageRefused) or TransientError (PoolFull, and what `chunks`
     raises). Nothing is kept then.
     """
-    if length_bytes is not None:
-        await asyncio.to_thread(_check_room, pool, expectation, length_bytes)
+    if length_bytes is not None and length_bytes > expectation.max_file_bytes:
+        raise _too_long(expectation, f"{length_bytes} bytes")
+    with room.share(pool, length_bytes, expectation.max_file_bytes) as share:
+        await share.reach(0)
+        return await _receive(expectation, chunks, qemu_img, share, on_progress)
+
+
+async def _receive(
+    expectation: Expectation,
+    chunks: AsyncIterator[bytes],
+    qemu_img: QemuImg,
+    share: Share,
+    on_progress: Callable[[int], None],
+) -> Received:
+    pool, length_bytes = share.pool, share.length_bytes
     draft = pool.image_draft(expectation.uid)
     try:
-        checksum, size = await _write(draft, expectation, chunks, on_progress)
+        checksum, size = await _write(draft, expectation, chunks, share, on_progress)
         if length_bytes is not None and size != length_bytes:
             raise as_error(TransientError, "ImageUnreachable", found=size, wanted=length_bytes)
         if expectation.checksum and checksum != expectation.checksum:
@@ -114,7 +128,11 @@ async def read_chunks(path: Path) -> AsyncIterator[bytes]:
 
 
 async def _write(
-    draft: Path, expectation: Expectation, chunks: AsyncIterator[bytes], on_progress: Callable[[int], None]
+    draft: Path,
+    expectation: Expectation,
+    chunks: AsyncIterator[bytes],
+    share: Share,
+    on_progress: Callable[[int], None],
 ) -> tuple[str, int]:
     digest = hashlib.sha256()
     size = 0
@@ -124,20 +142,14 @@ async def _write(
             size += len(chunk)
             if size > expectation.max_file_bytes:
                 raise _too_long(expectation, f"over {expectation.max_file_bytes} bytes")
+            await share.reach(size)
             await asyncio.to_thread(_append, file, chunk, digest.update)
+            share.written_bytes = size
             on_progress(size)
         await asyncio.to_thread(_finish, file)
     finally:
         await asyncio.to_thread(file.close)
     return f"sha256:{digest.hexdigest()}", size
-
-
-def _check_room(pool: PoolDir, expectation: Expectation, length_bytes: int) -> None:
-    if length_bytes > expectation.max_file_bytes:
-        raise _too_long(expectation, f"{length_bytes} bytes")
-    space = pool.space()
-    if length_bytes > space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100:
-        raise as_error(TransientError, "PoolFull", pool=pool.name, what="this image")
 
 
 def _too_long(expectation: Expectation, length: str) -> PermanentError:
@@ -152,8 +164,11 @@ def _open_draft(draft: Path) -> BinaryIO:
 
 def _append(file: BinaryIO, chunk: bytes, update: Callable[[bytes], None]) -> None:
     update(chunk)
+    rest = memoryview(chunk)
     try:
-        file.write(chunk)
+        # a file system that is nearly full takes a part
+        while rest:
+            rest = rest[file.write(rest) :]
     except OSError as error:
         raise explained(error, "the image") from error
 

@@ -1,0 +1,83 @@
+"""How much of a pool images that are on their way may fill: never its last 5 %, where guests write.
+
+Used by `image.receive`, one `Room` for a process. What running transfers still have to write is not in the
+free space of the file system yet, so it is kept here. Only this host's transfers are known; those of others
+on a shared pool show in the free space, which is why it is looked at again while bytes arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
+from quantix_hostd.clients.pool_dir import PoolDir
+
+_STEP_BYTES = 64 << 20
+_KEEP_FREE_PERCENT = 5
+
+
+@dataclass(eq=False)
+class Share:
+    """What one transfer may write, and has written. `length_bytes`: None when the sender does not say."""
+
+    room: Room
+    pool: PoolDir
+    length_bytes: int | None
+    limit_bytes: int
+    """More than this is never taken."""
+    promised_bytes: int = 0
+    written_bytes: int = 0
+    _looked_up_to_bytes: int = -1
+
+    @property
+    def outstanding_bytes(self) -> int:
+        return max(0, self.promised_bytes - self.written_bytes)
+
+    async def reach(self, size_bytes: int) -> None:
+        """Called before the file becomes `size_bytes` long; looks at the pool once for each 64 MiB.
+
+        Raises TransientError (PoolFull), and OSError.
+        """
+        if size_bytes <= self._looked_up_to_bytes:
+            return
+        following = size_bytes + _STEP_BYTES
+        wanted = min(following, self.limit_bytes) if self.length_bytes is None else self.length_bytes
+        await self.room.promise(self, wanted)
+        self._looked_up_to_bytes = following
+
+
+class Room:
+    """The shares of all running transfers of this process."""
+
+    def __init__(self) -> None:
+        self._shares: list[Share] = []
+        self._asking = asyncio.Lock()
+
+    @contextmanager
+    def share(self, pool: PoolDir, length_bytes: int | None, limit_bytes: int) -> Iterator[Share]:
+        """A share for as long as the transfer runs and what it wrote is not kept or removed yet."""
+        share = Share(self, pool, length_bytes, limit_bytes)
+        self._shares.append(share)
+        try:
+            yield share
+        finally:
+            self._shares.remove(share)
+
+    async def promise(self, share: Share, size_bytes: int) -> None:
+        """Let the share's file become `size_bytes` long, beside all that is promised to others.
+
+        Raises TransientError (PoolFull): then nothing is promised beyond what was.
+        """
+        async with self._asking:
+            # before the free space is read: what is written meanwhile counts twice, never not at all
+            others = (other for other in self._shares if other is not share)
+            taken = sum(other.outstanding_bytes for other in others if other.pool.path == share.pool.path)
+            space = await asyncio.to_thread(share.pool.space)
+            free = space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
+            if taken + size_bytes - share.written_bytes > free:
+                raise as_error(TransientError, "PoolFull", pool=share.pool.name, what="this image")
+            share.promised_bytes = size_bytes

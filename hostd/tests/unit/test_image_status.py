@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from quantix_api import Condition, Image
 from quantix_api.conditions import checked
-from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
 from quantix_hostd.image.receive import Received
 from quantix_hostd.image.status import (
@@ -80,7 +82,7 @@ async def finished(transfers: Transfers, error: QuantixError | None) -> Transfer
             raise error
         return Received(_FACTS, "sha256:x")
 
-    transfer = transfers.begin("u1", "default/a", work)
+    transfer = transfers.begin("u1", "local", "default/a", work)
     assert transfer.task is not None
     await transfer.task
     return transfer
@@ -106,11 +108,11 @@ async def test_a_forgotten_transfer_is_stopped() -> None:
         finally:
             stopped.append(True)
 
-    transfer = transfers.begin("u1", "default/a", work)
+    transfer = transfers.begin("u1", "local", "default/a", work)
     await asyncio.sleep(0)
     assert transfer.running
     await transfers.forget("u1")
-    assert (stopped, transfers.get("u1")) == ([True], None)
+    assert (stopped, transfers.get("u1", "local")) == ([True], None)
 
 
 def test_an_image_that_cannot_be_looked_at_keeps_what_was_found_of_it() -> None:
@@ -129,3 +131,61 @@ def test_an_error_that_the_table_does_not_know_is_still_said_in_its_words() -> N
         "InternalError",
         "qemu-img ended with 1. Try: look at the log.",
     )
+
+
+async def test_a_stream_that_filled_the_pool_is_not_fetched_again_soon() -> None:
+    full = TransientError("PoolFull", "Pool local has no room for this image.")
+
+    async def work(transfer: Transfer, length_bytes: int | None) -> Received:
+        transfer.total_bytes = length_bytes
+        raise full
+
+    delays = []
+    for uid, length_bytes in (("u1", None), ("u2", 1 << 30)):
+        begun = Transfers(lambda _: None).begin(
+            uid, "local", "default/a", partial(work, length_bytes=length_bytes)
+        )
+        assert begun.task is not None
+        await begun.task
+        delays.append(begun.delay_s)
+    assert delays == [300, 10]
+
+
+async def test_an_error_that_nobody_foresaw_is_said_and_waited_after() -> None:
+    async def work(_: Transfer) -> Received:
+        raise KeyError("holder")
+
+    begun = Transfers(lambda _: None).begin("u1", "local", "default/a", work)
+    assert begun.task is not None
+    await begun.task
+    assert isinstance(begun.error, InvariantError)
+    assert (begun.retry_in_s() or 0) > 0
+    verdict = verdict_of_error(begun.error, begun.delay_s)
+    assert verdict.reason == "InternalError"
+    assert "KeyError: 'holder'" in verdict.message
+
+
+@pytest.mark.parametrize(("number", "reason"), [(errno.ENOSPC, "PoolFull"), (errno.EIO, "PoolUnreachable")])
+async def test_what_the_operating_system_refuses_is_told_apart(number: int, reason: str) -> None:
+    async def work(_: Transfer) -> Received:
+        raise OSError(number, "said the kernel")
+
+    begun = Transfers(lambda _: None).begin("u1", "local", "default/a", work)
+    assert begun.task is not None
+    await begun.task
+    assert begun.error is not None
+    assert begun.error.reason == reason
+
+
+async def test_forgetting_an_image_ends_its_transfers_into_every_pool_and_no_others() -> None:
+    transfers = Transfers(lambda _: None)
+
+    async def work(_: Transfer) -> Any:
+        await asyncio.Event().wait()
+
+    begun = [transfers.begin(uid, pool, "k", work) for uid, pool in (("u1", "a"), ("u1", "b"), ("u2", "a"))]
+    await asyncio.sleep(0)
+    await transfers.forget("u1")
+    assert [one.running for one in begun] == [False, False, True]
+    await transfers.stop()
+    assert not begun[2].running

@@ -112,14 +112,14 @@ class ImageController:
         uid = image.metadata.uid
         if await asyncio.to_thread(pool.image(uid).exists):
             raise _takes_none(key, "it was sent already")
-        before = self._transfers.get(uid)
+        before = self._transfers.get(uid, pool.name)
         if before is not None and before.running:
             raise _takes_none(key, "another sends it at this moment")
 
         async def receive(transfer: Transfer) -> Received:
             return await self._receive(pool, image, chunks, length_bytes, transfer)
 
-        transfer = self._transfers.begin(uid, key, receive)
+        transfer = self._transfers.begin(uid, pool.name, key, receive)
         assert transfer.task is not None
         await asyncio.wait({transfer.task})
         if transfer.received is None:
@@ -130,18 +130,23 @@ class ImageController:
         """Have a checked image's file in another pool of this host: copied from a pool here, else fetched
         anew.
 
-        Returns when it is there. Raises WaitingError (ImageDownloading) while it is under way.
+        Returns when it is there. Raises WaitingError (ImageDownloading) while it is under way, and
+        (SourceNotFound) for an image that is being deleted.
         """
-        if await asyncio.to_thread(pool.image(image.metadata.uid).exists):
+        uid = image.metadata.uid
+        if image.deleting:
+            raise as_wait("SourceNotFound", _COPYING_S, kind="image", source=image.key)
+        if await asyncio.to_thread(pool.image(uid).exists):
             return
-        mark = f"{image.metadata.uid} {pool.name}"
-        transfer = self._transfers.get(mark)
+        transfer = self._transfers.get(uid, pool.name)
         if transfer is not None and transfer.error is not None and transfer.retry_in_s() != 0:
             raise transfer.error
         if transfer is None or not transfer.running:
             source = await self._file_elsewhere(image)
             if source is not None or image.spec.url is not None:
-                self._transfers.begin(mark, image.key, lambda begun: self._copy(image, pool, source, begun))
+                self._transfers.begin(
+                    uid, pool.name, image.key, lambda begun: self._copy(image, pool, source, begun)
+                )
         raise as_wait("ImageDownloading", _COPYING_S, image=image.metadata.name)
 
     async def stop(self) -> None:
@@ -153,10 +158,10 @@ class ImageController:
         if image.deleting:
             await self._transfers.forget(uid)
             return await self._remove(image)
-        transfer = self._transfers.get(uid)
+        pool = await self._tools.pools.pool(image.spec.pool)
+        transfer = self._transfers.get(uid, pool.name)
         if transfer is not None and transfer.running:
             return under_way(image, *transfer.shown), _PROGRESS_S
-        pool = await self._tools.pools.pool(image.spec.pool)
         if await asyncio.to_thread(pool.image(uid).exists):
             return await self._present(image, key, pool, transfer)
         return self._absent(image, key, pool, transfer)
@@ -179,7 +184,7 @@ class ImageController:
             facts = await check_file(path, _expectation(image), pool, self._tools.qemu_img)
             return Received(facts, checksum)
 
-        self._transfers.begin(image.metadata.uid, key, verify)
+        self._transfers.begin(image.metadata.uid, pool.name, key, verify)
         return ImageVerdict("Verifying", render("Verifying").text, True), _PROGRESS_S
 
     def _absent(
@@ -201,7 +206,7 @@ class ImageController:
                 return await self._receive(pool, image, found.chunks, found.length_bytes, started)
 
         log.info("image is being downloaded", image=key, uid=image.metadata.uid)
-        begun = self._transfers.begin(image.metadata.uid, key, download)
+        begun = self._transfers.begin(image.metadata.uid, pool.name, key, download)
         return under_way(image, *begun.shown), _PROGRESS_S
 
     async def _file_elsewhere(self, image: Image) -> Path | None:
@@ -232,12 +237,12 @@ class ImageController:
             _expectation(image),
             chunks,
             self._tools.qemu_img,
+            room=self._room,
             length_bytes=length_bytes,
             on_progress=transfer.on_progress,
         )
         log.info(
             "image kept",
-            room=self._room,
             image=image.key,
             uid=image.metadata.uid,
             format=str(received.facts.format),

@@ -1,4 +1,4 @@
-"""What is being received right now: one background task for each image, with its progress and its end.
+"""What is being received right now: one background task for each image and pool, with its progress and end.
 
 Owned by the image controller. A transfer outlives the look that began it; its end puts the image's key back
 into the queue.
@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.errors import InvariantError, PermanentError, QuantixError
+from quantix_api.messages import as_error
 from quantix_hostd.clients.files import explained
 from quantix_hostd.image.receive import Received
 
@@ -63,34 +64,37 @@ Work = Callable[[Transfer], Coroutine[Any, Any, Received]]
 
 
 class Transfers:
-    """All transfers of this process, by image UID. `on_end` hears the key of each that ended."""
+    """All transfers of this process, by image UID and pool. `on_end` hears the key of each that ended."""
 
     def __init__(self, on_end: Callable[[str], None]) -> None:
         self._on_end = on_end
-        self._by_uid: dict[str, Transfer] = {}
+        self._by_place: dict[tuple[str, str], Transfer] = {}
 
-    def get(self, uid: str) -> Transfer | None:
-        return self._by_uid.get(uid)
+    def get(self, uid: str, pool: str) -> Transfer | None:
+        return self._by_place.get((uid, pool))
 
-    def begin(self, uid: str, key: str, work: Work) -> Transfer:
+    def begin(self, uid: str, pool: str, key: str, work: Work) -> Transfer:
         """Start `work` in the background; failures of earlier tries are remembered for the waiting time."""
-        before = self._by_uid.get(uid)
+        before = self.get(uid, pool)
         transfer = Transfer(failures=before.failures if before else 0)
-        self._by_uid[uid] = transfer
-        transfer.task = asyncio.create_task(self._run(transfer, key, work), name=f"image-{uid}")
+        self._by_place[uid, pool] = transfer
+        transfer.task = asyncio.create_task(self._run(transfer, key, work), name=f"image-{uid}-{pool}")
         return transfer
 
     async def forget(self, uid: str) -> None:
-        """Stop it if it runs, and forget how it ended."""
-        transfer = self._by_uid.pop(uid, None)
-        if transfer is not None and transfer.task is not None:
-            transfer.task.cancel()
-            await asyncio.wait({transfer.task})
+        """Stop those of this image, into whichever pool, and forget how they ended."""
+        await self._end([place for place in self._by_place if place[0] == uid])
 
     async def stop(self) -> None:
         """Stop all: what is half-received is removed."""
-        for uid in list(self._by_uid):
-            await self.forget(uid)
+        await self._end(list(self._by_place))
+
+    async def _end(self, places: list[tuple[str, str]]) -> None:
+        tasks = {task for place in places if (task := self._by_place.pop(place).task) is not None}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _run(self, transfer: Transfer, key: str, work: Work) -> None:
         try:
@@ -99,6 +103,10 @@ class Transfers:
             self._failed(transfer, key, error)
         except OSError as error:
             self._failed(transfer, key, explained(error, "the image"))
+        except Exception as error:
+            log.exception("image not received because of a bug", image=key)
+            said = f"{type(error).__name__}: {error}"
+            self._failed(transfer, key, as_error(InvariantError, "InternalError", said=said))
         finally:
             self._on_end(key)
 
@@ -106,5 +114,8 @@ class Transfers:
         transfer.failures += 1
         transfer.error = error
         transfer.delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(transfer.failures - 1, 10))
+        if error.reason == "PoolFull" and transfer.total_bytes is None:
+            # each try of a stream without a known length takes all the room before it ends so again
+            transfer.delay_s = _LAST_RETRY_S
         transfer.retry_at_s = time.monotonic() + transfer.delay_s
         log.warning("image not received", image=key, reason=error.reason, error=str(error))

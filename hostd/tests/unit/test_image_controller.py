@@ -1,0 +1,114 @@
+"""What becomes of an image while it is received, copied and deleted. Only the web server is a fake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from quantix_api import Image
+from quantix_api.errors import WaitingError
+from quantix_api.layout import Layout
+from quantix_client import ApiClient
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.http_source import Download, HttpSource
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.image.controller import ImageController, ImageTools
+from quantix_hostd.pools import HostPools
+from quantix_lab.fake_status_api import FakeStatusApi
+from quantix_lab.waiting import eventually_async
+
+
+class Silent:
+    """A server that answers and then sends nothing."""
+
+    def __init__(self) -> None:
+        self.open_now = 0
+
+    @asynccontextmanager
+    async def open(self, url: str) -> AsyncIterator[Download]:
+        self.open_now += 1
+        try:
+            yield Download(1 << 10, self._nothing())
+        finally:
+            self.open_now -= 1
+
+    async def _nothing(self) -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+
+class OneHost:
+    """Host h1 with the pools a (the default) and b."""
+
+    def __init__(self, root: Path) -> None:
+        self.api = FakeStatusApi()
+        self.images: dict[str, dict[str, Any]] = {}
+        self.server = Silent()
+        pools: dict[str, dict[str, Any]] = {}
+        for name in ("a", "b"):
+            (root / name).mkdir()
+            spec = {"dir": {"path": str(root / name)}, "default": name == "a"}
+            pools[name] = {"metadata": {"name": name}, "spec": spec}
+        self.pools = HostPools(pools, {}, "h1", Layout(root), FileOwner.current())
+        self.controller = ImageController(
+            ImageTools(
+                api=cast(ApiClient, self.api),
+                images=self.images,
+                pools=self.pools,
+                qemu_img=QemuImg(None),
+                source=cast(HttpSource, self.server),
+                host="h1",
+            ),
+            lambda _: None,
+        )
+
+    def put(self, name: str, namespace: str = "default", **metadata: Any) -> Image:
+        manifest = {
+            "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1},
+            "spec": {"url": f"http://images.example/{name}"},
+            "status": {"host": "h1"},
+        }
+        manifest["metadata"].update(metadata)
+        self.images[f"{namespace}/{name}"] = self.api.put(manifest)
+        return Image.model_validate(manifest)
+
+    def ready(self, name: str) -> dict[str, Any]:
+        conditions = self.api.objects[f"uid-{name}"]["status"]["conditions"]
+        return next(item for item in conditions if item["type"] == "Ready")
+
+    async def pool(self, name: str) -> PoolDir:
+        return await self.pools.pool(name)
+
+    async def connections(self, wanted: int) -> None:
+        """Returns once so many downloads are open."""
+        await eventually_async(f"{wanted} downloads", lambda: self.server.open_now == wanted)
+
+
+@pytest.fixture
+async def host(tmp_path: Path) -> AsyncIterator[OneHost]:
+    made = OneHost(tmp_path)
+    yield made
+    await made.controller.stop()
+
+
+async def test_deleting_an_image_ends_its_download_and_its_copies_into_other_pools(host: OneHost) -> None:
+    image = host.put("debian")
+    await host.controller.reconcile("default/debian")
+    with pytest.raises(WaitingError):
+        await host.controller.ensure_copy(image, await host.pool("b"))
+    await host.connections(2)
+    deleted = host.put("debian", deletionTimestamp="2026-01-02T00:00:00Z")
+    await host.controller.reconcile("default/debian")
+    assert host.server.open_now == 0
+    assert [list((await host.pool(name)).images.iterdir()) for name in ("a", "b")] == [[], []]
+    with pytest.raises(WaitingError) as caught:
+        await host.controller.ensure_copy(deleted, await host.pool("b"))
+    assert caught.value.reason == "SourceNotFound"
+    await asyncio.sleep(0)
+    assert host.server.open_now == 0

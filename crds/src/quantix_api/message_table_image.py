@@ -26,6 +26,13 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "ImageDownloading", "Image, VirtualMachine, Volume", "{image} is being downloaded.", NOTHING_TO_DO
     ),
+    Template(
+        "ImageDownloading",
+        "Image, VirtualMachine, Volume",
+        "{image} waits for its turn: host {host} downloads as many images of namespace {namespace}, or of "
+        "all, as it does at once.",
+        NOTHING_TO_DO,
+    ),
     Template("Verifying", "Image", "The file is there and is being checked.", NOTHING_TO_DO),
     Template("Verified", "Image", "The file is there and was checked."),
     Template(
@@ -64,6 +71,12 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "Image",
         "{server} broke off in the middle. Said: {said}.",
         "check the network, or use another server",
+    ),
+    Template(
+        "ImageUnreachable",
+        "Image",
+        "{server} is too slow: it sent less than {least} in {window}.",
+        "use another server, or send the file with qx image upload",
     ),
     Template(
         "ImageUnreachable",

@@ -112,3 +112,37 @@ async def test_deleting_an_image_ends_its_download_and_its_copies_into_other_poo
     assert caught.value.reason == "SourceNotFound"
     await asyncio.sleep(0)
     assert host.server.open_now == 0
+
+
+async def test_a_namespace_that_holds_all_its_downloads_keeps_no_other_one_waiting(host: OneHost) -> None:
+    names = [f"slow-{number}" for number in range(6)]
+    for name in names:
+        host.put(name, "greedy")
+        await host.controller.reconcile(f"greedy/{name}")
+    await host.connections(4)
+    host.put("debian")
+    await host.controller.reconcile("default/debian")
+    await host.connections(5)
+    assert "waits" not in host.ready("debian")["message"]
+    assert "waits" not in host.ready("slow-3")["message"]
+    queued = host.ready("slow-4")
+    assert (queued["reason"], queued["message"].partition(":")[0]) == (
+        "ImageDownloading",
+        "slow-4 waits for its turn",
+    )
+    host.put("slow-0", "greedy", deletionTimestamp="2026-01-02T00:00:00Z")
+    await host.controller.reconcile("greedy/slow-0")
+    await host.connections(5)
+    await host.controller.reconcile("greedy/slow-4")
+    assert host.ready("slow-4")["message"].startswith("slow-4 is being downloaded.")
+
+
+async def test_a_copy_that_waits_for_its_turn_says_so_too(host: OneHost) -> None:
+    images = [host.put(f"slow-{number}", "greedy") for number in range(5)]
+    messages = []
+    for image in images:
+        with pytest.raises(WaitingError) as caught:
+            await host.controller.ensure_copy(image, await host.pool("b"))
+        messages.append("waits for its turn" in caught.value.message)
+        await asyncio.sleep(0)
+    assert messages == [False] * 4 + [True]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,17 @@ _METADATA = frozenset(ipaddress.ip_address(text) for text in ("fd00:ec2::254", "
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The least that a server has to do: begin its answer within `answer_s`, and send `least_bytes` in every
+    `window_s` that is spent waiting for it.
+    """
+
+    answer_s: float = 60.0
+    least_bytes: int = 64 << 10
+    window_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -105,19 +117,25 @@ class _JudgingResolver(AbstractResolver):
         """Nothing is kept."""
 
 
+_PACE = Pace()
+
+
 class HttpSource:
     """`async with HttpSource() as source: async with source.open(url) as download: ...`
 
-    `allowed` are addresses that may be fetched from although they would be refused.
+    `allowed` are addresses that may be fetched from although they would be refused. How many downloads there
+    are at once is the caller's to limit.
     """
 
-    def __init__(self, allowed: frozenset[IPAddress] = frozenset()) -> None:
+    def __init__(self, allowed: frozenset[IPAddress] = frozenset(), pace: Pace = _PACE) -> None:
         self._allowed = allowed
+        self._pace = pace
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        # no limit here: the wait for a connection of ours would count as a timeout of the server
         connector = aiohttp.TCPConnector(
-            resolver=_JudgingResolver(self._allowed), limit=16, use_dns_cache=False
+            resolver=_JudgingResolver(self._allowed), limit=0, use_dns_cache=False
         )
         timeout = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=30, sock_read=60)
         self._session = aiohttp.ClientSession(
@@ -139,11 +157,12 @@ class HttpSource:
         """GET `url`, following redirects.
 
         Raises TransientError (ImageUnreachable) when the server does not deliver, PermanentError
-        (AddressRefused) when the address is not allowed. A body cut short raises from `chunks`.
+        (AddressRefused) when the address is not allowed. A body cut short, or slower than the pace, raises
+        from `chunks`.
         """
         response = await self._get(URL(url))
         try:
-            yield Download(response.content_length, _body(response))
+            yield Download(response.content_length, _body(response, self._pace))
         finally:
             response.close()
 
@@ -167,7 +186,9 @@ class HttpSource:
             raise RuntimeError("HttpSource is used outside its `async with`")
         _refuse_url(url, self._allowed)
         try:
-            return await self._session.get(url, allow_redirects=False)
+            # the session's timeouts start anew with every byte of the answer's head
+            async with asyncio.timeout(self._pace.answer_s):
+                return await self._session.get(url, allow_redirects=False)
         except PermanentError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -194,12 +215,30 @@ def _redirected(url: URL, target: str) -> URL:
     return following
 
 
-async def _body(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            yield chunk
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _unreachable(server=response.url.host, said=_words(error)) from error
+async def _body(response: aiohttp.ClientResponse, pace: Pace) -> AsyncIterator[bytes]:
+    waited_s, window_bytes = 0.0, 0
+    pieces = response.content.iter_chunked(_CHUNK_BYTES)
+    while True:
+        asked_at_s = time.monotonic()
+        try:
+            chunk = await anext(pieces, None)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(server=response.url.host, said=_words(error)) from error
+        if chunk is None:
+            return
+        # only what the server takes counts, not how long the piece before was worked on here
+        waited_s += time.monotonic() - asked_at_s
+        window_bytes += len(chunk)
+        if waited_s >= pace.window_s:
+            if window_bytes < pace.least_bytes:
+                raise _too_slow(response.url, pace)
+            waited_s, window_bytes = 0.0, 0
+        yield chunk
+
+
+def _too_slow(url: URL, pace: Pace) -> TransientError:
+    least = f"{pace.least_bytes >> 10} KiB"
+    return _unreachable(server=url.host, least=least, window=f"{round(pace.window_s)} s")
 
 
 def _unreachable(**fields: object) -> TransientError:

@@ -36,6 +36,7 @@ from quantix_hostd.image.room import Room
 from quantix_hostd.image.status import (
     ImageVerdict,
     derive_status,
+    downloading,
     known_facts,
     under_way,
     verdict_kept,
@@ -43,6 +44,7 @@ from quantix_hostd.image.status import (
     waiting_for_upload,
 )
 from quantix_hostd.image.transfers import Transfer, Transfers
+from quantix_hostd.image.turns import Turns
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.volume.disk_file import volumes_based_on
@@ -76,6 +78,7 @@ class ImageController:
         self._tools = tools
         self._transfers = Transfers(enqueue)
         self._room = Room()
+        self._turns = Turns()
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the image nearer; seconds until the next look. What goes wrong is reported, then raised if it
@@ -143,11 +146,10 @@ class ImageController:
             raise transfer.error
         if transfer is None or not transfer.running:
             source = await self._file_elsewhere(image)
-            if source is not None or image.spec.url is not None:
-                self._transfers.begin(
-                    uid, pool.name, image.key, lambda begun: self._copy(image, pool, source, begun)
-                )
-        raise as_wait("ImageDownloading", _COPYING_S, image=image.metadata.name)
+            if source is None and image.spec.url is None:
+                raise as_wait("ImageDownloading", _COPYING_S, image=image.metadata.name)
+            transfer = self._begin_fetching(pool, image, source)
+        raise as_wait("ImageDownloading", _COPYING_S, **downloading(image, self._queued_on(transfer)))
 
     async def stop(self) -> None:
         """Stop receiving; what is half there is removed."""
@@ -161,7 +163,7 @@ class ImageController:
         pool = await self._tools.pools.pool(image.spec.pool)
         transfer = self._transfers.get(uid, pool.name)
         if transfer is not None and transfer.running:
-            return under_way(image, *transfer.shown), _PROGRESS_S
+            return under_way(image, transfer.shown, self._queued_on(transfer)), _PROGRESS_S
         if await asyncio.to_thread(pool.image(uid).exists):
             return await self._present(image, key, pool, transfer)
         return self._absent(image, key, pool, transfer)
@@ -200,14 +202,34 @@ class ImageController:
                 raise as_error(PermanentError, "ImageRefused", path="spec.volume")
             return waiting_for_upload(image), _LOOK_AGAIN_S
 
-        async def download(started: Transfer) -> Received:
-            async with self._tools.source.open(url) as found:
-                started.total_bytes = found.length_bytes
-                return await self._receive(pool, image, found.chunks, found.length_bytes, started)
-
         log.info("image is being downloaded", image=key, uid=image.metadata.uid)
-        begun = self._transfers.begin(image.metadata.uid, pool.name, key, download)
-        return under_way(image, *begun.shown), _PROGRESS_S
+        begun = self._begin_fetching(pool, image, None)
+        return under_way(image, begun.shown, self._queued_on(begun)), _PROGRESS_S
+
+    def _begin_fetching(self, pool: PoolDir, image: Image, source: Path | None) -> Transfer:
+        """From a file of this host, else from the image's server once it is the namespace's turn."""
+
+        async def fetch(transfer: Transfer) -> Received:
+            if source is not None:
+                size = (await asyncio.to_thread(source.stat)).st_size
+                return await self._receive(pool, image, read_chunks(source), size, transfer)
+            return await self._download(pool, image, transfer)
+
+        begun = self._transfers.begin(image.metadata.uid, pool.name, image.key, fetch)
+        # `fetch` says so anew, but what is reported now comes before its first step
+        begun.queued = source is None and self._turns.all_taken(_namespace(image))
+        return begun
+
+    async def _download(self, pool: PoolDir, image: Image, transfer: Transfer) -> Received:
+        namespace = _namespace(image)
+        transfer.queued = self._turns.all_taken(namespace)
+        async with self._turns.turn(namespace):
+            transfer.queued = False
+            async with self._tools.source.open(image.spec.url or "") as found:
+                return await self._receive(pool, image, found.chunks, found.length_bytes, transfer)
+
+    def _queued_on(self, transfer: Transfer) -> str:
+        return self._tools.host if transfer.queued else ""
 
     async def _file_elsewhere(self, image: Image) -> Path | None:
         for found in self._tools.pools.reached():
@@ -215,13 +237,6 @@ class ImageController:
             if await asyncio.to_thread(path.is_file):
                 return path
         return None
-
-    async def _copy(self, image: Image, pool: PoolDir, source: Path | None, transfer: Transfer) -> Received:
-        if source is not None:
-            size = (await asyncio.to_thread(source.stat)).st_size
-            return await self._receive(pool, image, read_chunks(source), size, transfer)
-        async with self._tools.source.open(image.spec.url or "") as found:
-            return await self._receive(pool, image, found.chunks, found.length_bytes, transfer)
 
     async def _receive(
         self,
@@ -268,6 +283,10 @@ class ImageController:
 
 def _takes_none(key: str, why: str) -> PermanentError:
     return as_error(PermanentError, "NotWaiting", image=key, why=why)
+
+
+def _namespace(image: Image) -> str:
+    return image.metadata.namespace or ""
 
 
 def _expectation(image: Image) -> Expectation:

@@ -53,10 +53,18 @@ def verdict_of_error(error: QuantixError, again_s: float | None = None) -> Image
     return ImageVerdict(ready_reason("Image", error.reason), message, present=False)
 
 
-def under_way(image: Image, done_bytes: int, total_bytes: int | None) -> ImageVerdict:
-    """For an image that is being received."""
-    text = render("ImageDownloading", image=image.metadata.name).text
-    return ImageVerdict("ImageDownloading", text, True, done_bytes=done_bytes, total_bytes=total_bytes)
+def under_way(image: Image, progress: tuple[int, int | None], queued_on: str) -> ImageVerdict:
+    """For an image that is being received, or waits for its turn; `progress` in bytes: done, in all."""
+    text = render("ImageDownloading", **downloading(image, queued_on)).text
+    return ImageVerdict("ImageDownloading", text, True, done_bytes=progress[0], total_bytes=progress[1])
+
+
+def downloading(image: Image, queued_on: str) -> dict[str, str]:
+    """The fields of ImageDownloading; `queued_on` is the host on which it waits for its turn, "" when it does
+    not.
+    """
+    waits = {"host": queued_on, "namespace": image.metadata.namespace or ""} if queued_on else {}
+    return {"image": image.metadata.name, **waits}
 
 
 def verdict_kept(image: Image, error: QuantixError) -> ImageVerdict:

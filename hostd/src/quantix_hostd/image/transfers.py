@@ -28,8 +28,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Transfer:
-    """One image on its way. `shown` is what was last reported: it changes at most every 5 s."""
+    """One image on its way. `shown` is what was last reported: it changes at most every 5 s.
 
+    `queued`: it waits for its turn, and nothing is asked of a server yet.
+    """
+
+    queued: bool = False
     total_bytes: int | None = None
     done_bytes: int = 0
     task: asyncio.Task[None] | None = None

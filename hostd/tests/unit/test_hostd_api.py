@@ -127,6 +127,36 @@ async def test_roots_socket_is_roots_alone_and_a_stale_one_is_replaced(world: Wo
         await server.close()
 
 
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/9\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: h\r\nA: " + b"a" * 20000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n",
+    ],
+)
+async def test_what_is_no_http_is_worth_one_line_of_the_log(
+    world: World, caplog: pytest.LogCaptureFixture, request_bytes: bytes
+) -> None:
+    server = ApiServer(world.backend)
+    await server.open_socket(world.layout.hostd_socket)
+    try:
+        reader, writer = await asyncio.open_unix_connection(world.layout.hostd_socket)
+        writer.write(request_bytes)
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await server.close()
+    (record,) = [one for one in caplog.records if one.name.startswith(("aiohttp", "quantix_hostd"))]
+    assert record.exc_info is None
+    assert "Said: " in record.getMessage()
+    assert len(record.getMessage().splitlines()) == 1
+    assert len(record.getMessage()) < 200
+
+
 class Guest:
     """Listens where QEMU's serial port would, and says back what it hears in capitals."""
 

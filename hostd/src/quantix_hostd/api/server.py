@@ -19,6 +19,7 @@ from quantix_api.errors import PermanentError, QuantixError
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import Guard, LocalGuard, ReviewingGuard, access_to
 from quantix_hostd.api.images import ImageDoors, status_of
+from quantix_hostd.api.request_log import request_logger
 from quantix_hostd.api.virtual_machines import VirtualMachineDoors
 
 # What a handler may read at once; uploads are streamed and bounded by what they may be
@@ -57,7 +58,12 @@ class ApiServer:
             await runner.cleanup()
 
     async def _runner(self, guard: Guard) -> web.AppRunner:
-        runner = web.AppRunner(build_app(self._backend, guard), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        runner = web.AppRunner(
+            build_app(self._backend, guard),
+            access_log=None,
+            logger=request_logger(),
+            shutdown_timeout=_SHUTDOWN_S,
+        )
         await runner.setup()
         self._runners.append(runner)
         return runner

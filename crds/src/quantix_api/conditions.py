@@ -54,8 +54,9 @@ _SCHEDULED = (
     "RebuildingAssignments"
 )
 _VOLUMES_READY = (
-    "Creating Moving VolumeNotFound VolumeInUse VolumeConflict ImageNotFound ImageDownloading ImageRefused "
-    "SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing DataDamaged"
+    "Creating Moving VolumeNotFound VolumeInUse VolumeConflict ImageNotFound ImageDownloading Verifying "
+    "WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch ImageRefused SnapshotNotFound "
+    f"SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing DataDamaged {INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
@@ -104,8 +105,8 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "Available",
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
-        "ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull PoolUnreachable "
-        "HostFailed DataMissing DataDamaged",
+        "Verifying ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull "
+        "PoolUnreachable HostFailed DataMissing DataDamaged",
     ),
     *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
     *_row(

@@ -188,10 +188,4 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "{path} is not built yet, so no image comes of it.",
         "copy the disk, then qx image upload FILE --name NAME with another name",
     ),
-    Template(
-        "ImageRefused",
-        "VirtualMachine, Volume",
-        "Image {image} was refused.",
-        "qx image show {image} says why",
-    ),
 )

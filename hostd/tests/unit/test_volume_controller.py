@@ -39,6 +39,7 @@ class OneVolume:
     def __init__(self, root: Path) -> None:
         self.api = FakeStatusApi()
         self.volumes: dict[str, dict[str, Any]] = {}
+        self.images: dict[str, dict[str, Any]] = {}
         self.machines: dict[str, dict[str, Any]] = {}
         self.path = root / "pool"
         pool = {"metadata": {"name": "local"}, "spec": {"dir": {"path": str(self.path)}, "default": True}}
@@ -48,7 +49,7 @@ class OneVolume:
             VolumeTools(
                 api=cast(ApiClient, self.api),
                 volumes=self.volumes,
-                images={},
+                images=self.images,
                 machines=self.machines,
                 pools=HostPools({"local": pool}, {}, "h1", Layout(root), FileOwner.current()),
                 copies=NoCopies(),
@@ -182,3 +183,46 @@ async def test_a_host_makes_only_what_belongs_to_a_vm_of_its_own(tmp_path: Path,
     }
     await volume.reconcile()
     assert volume.directory.exists() is (owner == "uid-1")
+
+
+@pytest.mark.parametrize(
+    ("reason", "phase"),
+    [
+        ("ImageUnreachable", "Pending"),
+        ("ChecksumMismatch", "Failed"),
+        ("AddressRefused", "Failed"),
+        ("ImageRefused", "Failed"),
+        ("WaitingForUpload", "Pending"),
+        ("Verifying", "Creating"),
+        ("PoolFull", "Pending"),
+        ("InternalError", "Pending"),
+    ],
+)
+async def test_a_volume_waits_for_its_image_in_the_images_words(
+    tmp_path: Path, reason: str, phase: str
+) -> None:
+    volume = OneVolume(tmp_path)
+    said = {"type": "Ready", "status": "False", "reason": reason, "message": "Its own words. Try: this."}
+    volume.images["default/debian"] = {
+        "metadata": {"name": "debian", "namespace": "default", "uid": "uid-debian"},
+        "spec": {"upload": {}},
+        "status": {"conditions": [said]},
+    }
+    manifest = volume.volumes[KEY]
+    manifest["spec"]["source"] = {"image": "debian"}
+    volume.put(manifest)
+    await volume.reconcile()
+    assert (volume.ready()["reason"], volume.ready()["message"]) == (reason, "Its own words. Try: this.")
+    assert volume.status["phase"] == phase
+    assert reason in reasons_otherwise("VirtualMachine", "VolumesReady")
+
+
+async def test_a_volume_whose_image_nobody_took_up_yet_waits_for_it(tmp_path: Path) -> None:
+    volume = OneVolume(tmp_path)
+    metadata = {"name": "debian", "namespace": "default", "uid": "uid-debian"}
+    volume.images["default/debian"] = {"metadata": metadata, "spec": {"upload": {}}, "status": {}}
+    manifest = volume.volumes[KEY]
+    manifest["spec"]["source"] = {"image": "debian"}
+    volume.put(manifest)
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "ImageDownloading"

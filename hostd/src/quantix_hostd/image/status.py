@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import Image
-from quantix_api.conditions import ready_reason
-from quantix_api.errors import QuantixError
+from quantix_api.conditions import ready_reason, reasons_otherwise
+from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
-from quantix_api.messages import message_of, render
+from quantix_api.messages import as_wait, message_of, render
 from quantix_api.quantities import format_size, size_bytes
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
@@ -28,6 +28,10 @@ _PHASES = {
     "Deleting": "Pending",
     "InUse": "Pending",
 }
+
+
+_REPEATED = reasons_otherwise("VirtualMachine", "VolumesReady") & reasons_otherwise("Volume", "Ready")
+"""Reasons of an Image that who waits for it may give too."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,14 @@ def downloading(image: Image, queued_on: str) -> dict[str, str]:
     """
     waits = {"host": queued_on, "namespace": image.metadata.namespace or ""} if queued_on else {}
     return {"image": image.metadata.name, **waits}
+
+
+def wait_for_image(image: Image, retry_after_s: float) -> WaitingError:
+    """The wait of a volume or VM that needs the image, in the words in which the image says what keeps it."""
+    ready = image.status.condition("Ready")
+    if ready is not None and ready.status != "True" and ready.reason in _REPEATED and ready.message:
+        return WaitingError(ready.reason, ready.message, retry_after_s=retry_after_s)
+    return as_wait("ImageDownloading", retry_after_s, image=image.metadata.name)
 
 
 def verdict_kept(image: Image, error: QuantixError) -> ImageVerdict:

@@ -21,6 +21,7 @@ from quantix_hostd.clients.tcp_probe import answers_on_tcp
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, DomainSpec, domain_name
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import DomainSnapshot
+from quantix_hostd.image.status import known_facts, wait_for_image
 from quantix_hostd.virtualmachine.desired import (
     Surroundings,
     VolumeState,
@@ -36,6 +37,7 @@ from quantix_hostd.volume.disk_file import read_volume
 from quantix_hostd.volume.wanted import granted_bytes
 
 _ROOM_BYTES = 64 * 1024**2
+_IMAGE_SOON_S = 2.0
 
 
 async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
@@ -203,8 +205,9 @@ def _medium(vm: VirtualMachine, cdrom: str, name: str, objects: Objects) -> str:
         raise as_error(WaitingError, "ImageNotFound", image=name, path=f"CD-ROM {cdrom}")
     pool = objects.pool(image.spec.pool or "")
     directory = pool.spec.dir if pool else None
-    if image.status.data != "Present" or directory is None:
-        raise as_error(WaitingError, "ImageDownloading", image=name)
+    # data is there from the first byte on, the facts after every check
+    if image.status.data != "Present" or known_facts(image) is None or directory is None:
+        raise wait_for_image(image, _IMAGE_SOON_S)
     return str(Path(directory.path) / "images" / image.metadata.uid)
 
 

@@ -23,6 +23,7 @@ from quantix_client.api import ApiClient
 from quantix_hostd.claims import Claim, ClaimRefusedError, ClaimStore, VolumePlace, release, take
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.image.formats import ImageFormat
+from quantix_hostd.image.status import wait_for_image
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.volume.disk_file import (
@@ -152,9 +153,7 @@ class VolumeController:
         image = Image.model_validate(manifest)
         ready = image.status.condition("Ready")
         if ready is None or ready.status != "True" or image.status.format is None:
-            refused = ready is not None and ready.reason in ("ImageRefused", "ChecksumMismatch")
-            reason = "ImageRefused" if refused else "ImageDownloading"
-            raise as_wait(reason, _SOON_S, image=image.metadata.name)
+            raise wait_for_image(image, _SOON_S)
         await self._tools.copies.ensure_copy(image, pool)
         uid = image.metadata.uid
         driver = ImageFormat(image.status.format).driver

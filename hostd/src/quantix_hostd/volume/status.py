@@ -17,7 +17,8 @@ from quantix_api.messages import message_of, render
 from quantix_api.quantities import format_size, size_bytes
 from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, size_answer, wanted_bytes
 
-_FAILED = frozenset({"DataMissing", "DataDamaged", "ImageRefused"})
+_FAILED = frozenset({"DataMissing", "DataDamaged", "ImageRefused", "ChecksumMismatch", "AddressRefused"})
+_COMING = frozenset({"Creating", "Copying", "ImageDownloading", "Verifying"})
 _TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut"})
 # the data is there and serves, only not as large as spec wants it
 _GROWS = frozenset({"Resizing", "PoolFull"})
@@ -83,7 +84,7 @@ def _phase(volume: Volume, verdict: VolumeVerdict) -> str:
         return "InUse" if belongs_to_vm(volume) else "Available"
     if verdict.reason in _FAILED:
         return "Failed"
-    return "Creating" if verdict.reason in ("Creating", "Copying", "ImageDownloading") else "Pending"
+    return "Creating" if verdict.reason in _COMING else "Pending"
 
 
 def _ready(verdict: VolumeVerdict) -> Fact:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.resources import HOST_RECOVERIES
+from quantix_api.resources import HOST_RECOVERIES, IMAGES
 from quantix_hostd.claims import Claim, Holder
 from quantix_hostd.facts.process import QemuProcess
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -125,3 +125,21 @@ async def test_what_another_wrote_into_our_fields_is_put_right(running: VmHandle
     await running.reconcile()
     assert running.condition("Ready")["status"] == "True"
     assert len(running.world.api.writes) == 1
+
+
+async def test_a_vm_waits_for_the_image_of_its_cdrom_in_the_images_words(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    message = "a.example answered 404 for x.iso; asked again in 5 min. Try: check spec.url."
+    said = {"type": "Ready", "status": "False", "reason": "ImageUnreachable", "message": message}
+    image_status = {"data": "Present", "conditions": [said]}
+    vm.world.put(IMAGES, "x", "default", spec={"url": "http://a.example/x.iso"}, status=image_status)
+    vm.change("spec", "cdroms", value=[{"name": "cd0", "image": "x"}])
+    vm.change(
+        "status", "resolved", "devices", value=[*vm.status["resolved"]["devices"], {"name": "cd0", "port": 9}]
+    )
+    vm.world.reconciler = vm.world.new_reconciler(quiet_s=0)
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    ready = vm.condition("Ready")
+    assert (ready["reason"], ready["message"]) == ("ImageUnreachable", message)

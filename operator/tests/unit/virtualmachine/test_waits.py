@@ -19,6 +19,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "another begins": (status("ImageNotFound"), status("NetworkNotFound"), True),
     "a full pool": (status("Pending", "Unknown"), status("PoolFull"), True),
     "what passes by itself": ({}, status("Creating"), False),
+    "an image that cannot be had": (status("ImageDownloading"), status("ImageUnreachable"), True),
+    "an image that is checked": (status("ImageDownloading"), status("Verifying"), False),
     "what the scheduler tells": ({}, status("NotEnoughMemory"), False),
     "no wait": (status("ImageNotFound"), status("Running", "True"), False),
     "nothing said of Ready": ({}, {}, False),

@@ -61,6 +61,7 @@ MAC = Annotated[
         "self.matches('^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$')",
         "must be a unicast MAC address in small letters, such as 52:54:00:12:34:56",
     ),
+    Rule("self != '00:00:00:00:00:00'", "must not be 00:00:00:00:00:00, which is no card's address"),
 ]
 IP = Annotated[str, Text(45), Rule("isIP(self)", "must be an IP address, such as 10.0.0.5 or fd00::5")]
 CIDR = Annotated[str, Text(49), Rule("isCIDR(self)", "must be a network, such as 10.0.0.0/24 or fd00:1::/64")]

@@ -198,6 +198,10 @@ class Identity(ApiModel):
             "self.matches('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')",
             "must be a UUID in small letters, such as 4c4c4544-0042-3010-8052-b4c04f4d5331",
         ),
+        Rule(
+            "self != '00000000-0000-0000-0000-000000000000'",
+            "must not be the nil UUID, which tells no two machines apart",
+        ),
         Fixed("UUID that the guest sees; no two VMs may have the same. Absent: metadata.uid."),
     ] = None
     machine_type: Annotated[

@@ -14,7 +14,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from quantix_api.errors import InvariantError, TransientError
+import structlog
+
+from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import ClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.files import sync_directory
@@ -27,6 +29,11 @@ _FILE_MODE = 0o660
 # linux/fs.h: FICLONE, _IOW(0x94, 9, int)
 _FICLONE = 0x40049409
 _QCOW2_MAGIC = b"QFI\xfb"
+# QEMU's docs/interop/qcow2.txt: the name lies in the first cluster, and a cluster has 2 MiB at most
+_MAX_BACKING_BYTES = 1023
+_MAX_CLUSTER_BYTES = 2 << 20
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,14 +85,19 @@ def read_disk_file(root: Path, *names: str) -> DiskFile | None:
         with opened_file(root, *names) as file:
             head = file.read(32)
             if len(head) < 32 or not head.startswith(_QCOW2_MAGIC):
-                path = root.joinpath(*names)
-                raise as_error(InvariantError, "DataDamaged", path=path, said="it is no qcow2 disk")
+                raise _no_disk(root.joinpath(*names))
             offset, length, _, size = struct.unpack_from(">QIIQ", head, 8)
+            if offset > _MAX_CLUSTER_BYTES or length > _MAX_BACKING_BYTES:
+                raise _no_disk(root.joinpath(*names))
             file.seek(offset)
             backing = file.read(length).decode("utf-8", errors="replace") if offset else ""
     except FileNotFoundError:
         return None
     return DiskFile(size, backing)
+
+
+def _no_disk(path: Path) -> InvariantError:
+    return as_error(InvariantError, "DataDamaged", path=path, said="it is no qcow2 disk")
 
 
 def file_size_bytes(root: Path, *names: str) -> int:
@@ -95,13 +107,31 @@ def file_size_bytes(root: Path, *names: str) -> int:
 
 
 def volumes_based_on(pool: PoolDir, image_uid: str) -> list[Path]:
-    """The volumes of the pool whose backing file is this image. Blocks. Raises as `read_disk_file`."""
+    """The volumes of the pool whose backing file is this image. Blocks.
+
+    What is no disk is skipped where no volume of ours can be meant. Raises as `read_disk_file` for others.
+    """
     found = []
     for directory in pool.volumes.iterdir():
-        disk = read_volume(VolumePlace(pool.path, directory.name))
+        try:
+            disk = read_volume(VolumePlace(pool.path, directory.name))
+        except QuantixError as error:
+            if error.reason != "DataDamaged" or not _is_foreign(directory):
+                raise
+            log.warning("foreign entry of a pool skipped", path=str(directory), error=error.message)
+            continue
         if disk is not None and disk.backing.endswith(f"/images/{image_uid}"):
             found.append(directory)
     return found
+
+
+def _is_foreign(entry: Path) -> bool:
+    """Whether it is neither a volume, which has its claim before it has its name, nor a draft of one, nor a
+    link that may stand for either.
+    """
+    if entry.name.startswith(".") or entry.is_symlink():
+        return False
+    return not entry.is_dir() or not os.path.lexists(entry / "claim")
 
 
 class DiskFileMaker:

@@ -69,12 +69,9 @@ class OneHost:
         )
 
     def put(self, name: str, namespace: str = "default", **metadata: Any) -> Image:
-        manifest = {
-            "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1},
-            "spec": {"url": f"http://images.example/{name}"},
-            "status": {"host": "h1"},
-        }
-        manifest["metadata"].update(metadata)
+        about = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1, **metadata}
+        spec, status = {"url": f"http://images.example/{name}"}, {"host": "h1"}
+        manifest: dict[str, Any] = {"metadata": about, "spec": spec, "status": status}
         self.images[f"{namespace}/{name}"] = self.api.put(manifest)
         return Image.model_validate(manifest)
 

@@ -14,6 +14,9 @@ from quantix_api.resources import (
     HOSTS,
     IMAGES,
     LABEL_VIRTUAL_MACHINE_UID,
+    NAMESPACE_HOSTS,
+    NAMESPACE_SHARED,
+    NAMESPACE_SYSTEM,
     NETWORKS,
     ROUTERS,
     SECURITY_GROUPS,
@@ -222,7 +225,31 @@ CLEANUP = Policy(
     ),
 )
 
-USER_POLICIES: tuple[Policy, ...] = (DELETION, POWER, CONFIRMATION, UNFILTERED, PHYSICAL, MARKS, CLEANUP)
+# A namespace that is on its way out never comes back: what is left in it waits for an operator that can no
+# longer write there, and no later start can make it again
+NAMESPACE_DELETION = Policy(
+    name="quantix-namespaces",
+    matches=(Match(("DELETE",), ("namespaces",), ""),),
+    checks=(
+        Check(
+            f"!(request.name in {[NAMESPACE_HOSTS, NAMESPACE_SHARED, NAMESPACE_SYSTEM]})",
+            message_cel=message_expression(
+                "PlatformNamespace", namespace="request.name", policy="'quantix-namespaces'"
+            ),
+        ),
+    ),
+)
+
+USER_POLICIES: tuple[Policy, ...] = (
+    DELETION,
+    NAMESPACE_DELETION,
+    POWER,
+    CONFIRMATION,
+    UNFILTERED,
+    PHYSICAL,
+    MARKS,
+    CLEANUP,
+)
 
 
 def finalizer_policy() -> tuple[Manifest, Manifest]:

@@ -44,6 +44,13 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "set spec.deletionProtection to false first",
     ),
     Template(
+        "PlatformNamespace",
+        "refusal",
+        "Namespace {namespace} holds what Quantix itself needs: without it no VM can be placed or run.",
+        "delete single objects in it; to take Quantix off this cluster, first "
+        "kubectl delete validatingadmissionpolicybinding {policy}",
+    ),
+    Template(
         "CleanupPending",
         "refusal",
         "{kind} {name} is being deleted; its mark quantix.io/cleanup stays until nothing of it is left.",

@@ -202,6 +202,20 @@ def test_everybody_reads_what_is_shared_and_writes_none_of_it(api: ApiAs) -> Non
     assert api.call("GET", RESOURCES["VirtualMachine"].path("default"), user=anyone).code == 403
 
 
+@pytest.mark.parametrize("name", ["quantix-shared", "quantix-system", "quantix-hosts"])
+def test_a_namespace_of_the_platform_cannot_be_deleted(api: ApiAs, name: str) -> None:
+    refused = api.call("DELETE", f"/api/v1/namespaces/{name}?dryRun=All")
+    assert refused.code == 403
+    assert f"Namespace {name} holds what Quantix itself needs" in refused.message
+    assert "Try: delete single objects in it" in refused.message
+    found = api.call("GET", f"/api/v1/namespaces/{name}")
+    assert "deletionTimestamp" not in found.body["metadata"]
+
+
+def test_a_namespace_of_a_user_can_be_deleted(api: ApiAs, namespace: str) -> None:
+    assert api.call("DELETE", f"/api/v1/namespaces/{namespace}").code == 200
+
+
 def test_view_and_edit_of_kubernetes_hold_ours(api: ApiAs, namespace: str) -> None:
     vera = User(f"vera-{namespace}")
     bind(api, namespace, "view", vera, "list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import stat
 import sys
 import termios
 import threading
@@ -21,9 +22,12 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
 from quantix_cli.nouns import NOUNS, look
 from quantix_cli.session import Session
+from quantix_cli.terminal import Terminal
 
 _CHUNK_BYTES = 4096
 _SILENCE_S = 3.0
+# how long a guest may think about what was piped into it
+_ANSWER_S = 2.0
 _SHOWN_LINES = 40
 
 
@@ -38,7 +42,7 @@ async def attach(session: Session, name: str, escape: bytes, *, take: bool) -> E
                     f"Connected to {name} on {host}. Leave with {_shown(escape)} or Enter ~ ."
                 )
                 with _raw_terminal():
-                    ended = await _relay(session, socket, EscapeScanner(escape))
+                    ended = await relay(session.terminal, socket, EscapeScanner(escape))
         except aiohttp.WSServerHandshakeError as error:
             raise await _refusal(api, path) from error
         except aiohttp.ClientError as error:
@@ -65,22 +69,64 @@ async def _host_of(session: Session, name: str) -> str:
     return str(host)
 
 
-async def _relay(session: Session, socket: aiohttp.ClientWebSocketResponse, keys: EscapeScanner) -> str:
-    """Carry bytes both ways until one side ends; "off" when the guest did."""
+async def relay(terminal: Terminal, socket: aiohttp.ClientWebSocketResponse, keys: EscapeScanner) -> str:
+    """Carry bytes both ways until one side ends; "off" when the guest did.
+
+    The end of stdin ends it once the guest has printed nothing for 2 s. Raises BrokenPipeError as soon as
+    nobody reads stdout any more, also while the guest is silent.
+    """
     heard = asyncio.Event()
-    typing = asyncio.create_task(_type(session, socket, keys, heard))
-    showing = asyncio.create_task(_show(session, socket, heard))
-    done, pending = await asyncio.wait({typing, showing}, return_when=asyncio.FIRST_COMPLETED)
-    if typing in done and not keys.left and typing.exception() is None:
-        # stdin has ended (a pipe): go on showing what the guest prints until it or the reader ends
-        done, pending = await asyncio.wait({showing})
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    return showing.result() if showing in done else ""
+    typing = asyncio.create_task(_type(terminal, socket, keys, heard))
+    showing = asyncio.create_task(_show(terminal, socket, heard))
+    reading = asyncio.create_task(_reader_gone())
+    answering = asyncio.create_task(_answered(typing, keys, heard))
+    tasks = {typing, showing, reading, answering}
+    try:
+        await asyncio.wait({showing, reading, answering}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended = {task for task in tasks if task.done()}
+        for task in tasks - ended:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if reading in ended:
+        reading.result()
+    return showing.result() if showing in ended else ""
 
 
-async def _show(session: Session, socket: aiohttp.ClientWebSocketResponse, heard: asyncio.Event) -> str:
+async def _answered(typing: asyncio.Task[None], keys: EscapeScanner, heard: asyncio.Event) -> None:
+    """Ends when the console was left, or stdin ended and the guest has been silent since for a while."""
+    await asyncio.wait({typing})
+    if keys.left or typing.exception() is not None:
+        return
+    silent = False
+    while not silent:
+        heard.clear()
+        try:
+            await asyncio.wait_for(heard.wait(), _ANSWER_S)
+        except TimeoutError:
+            silent = True
+
+
+async def _reader_gone() -> None:
+    """Raises BrokenPipeError when stdout is a pipe that nobody reads any more; else it never ends.
+
+    The end of a pipe that is written to reports an error then, and never that there is something to read
+    (poll(2), POLLERR).
+    """
+    gone = asyncio.Event()
+    written = sys.stdout.fileno()
+    if not stat.S_ISFIFO(os.fstat(written).st_mode):
+        await gone.wait()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(written, gone.set)
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(written)
+    raise BrokenPipeError
+
+
+async def _show(terminal: Terminal, socket: aiohttp.ClientWebSocketResponse, heard: asyncio.Event) -> str:
     async for message in socket:
         if message.type is aiohttp.WSMsgType.BINARY:
             heard.set()
@@ -91,12 +137,12 @@ async def _show(session: Session, socket: aiohttp.ClientWebSocketResponse, heard
             if told.get("type") == "off":
                 return "off"
             if told.get("type") == "mode" and told.get("readOnly"):
-                session.terminal.note("Somebody else types here: you can only watch. Try: --take\r")
+                terminal.note("Somebody else types here: you can only watch. Try: --take\r")
     return ""
 
 
 async def _type(
-    session: Session, socket: aiohttp.ClientWebSocketResponse, keys: EscapeScanner, heard: asyncio.Event
+    terminal: Terminal, socket: aiohttp.ClientWebSocketResponse, keys: EscapeScanner, heard: asyncio.Event
 ) -> None:
     silence: asyncio.Task[None] | None = None
     async for chunk in _stdin():
@@ -107,17 +153,17 @@ async def _type(
             break
         if b"\r" in data and silence is None:
             heard.clear()
-            silence = asyncio.create_task(_say_when_silent(session, heard))
+            silence = asyncio.create_task(_say_when_silent(terminal, heard))
     if silence is not None:
         silence.cancel()
 
 
-async def _say_when_silent(session: Session, heard: asyncio.Event) -> None:
+async def _say_when_silent(terminal: Terminal, heard: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(_SILENCE_S):
             await heard.wait()
     except TimeoutError:
-        session.terminal.note("Connected; the guest prints nothing on its serial port.\r")
+        terminal.note("Connected; the guest prints nothing on its serial port.\r")
 
 
 async def _stdin() -> AsyncIterator[bytes]:

@@ -22,6 +22,11 @@ def console_command(_: str) -> click.Command:
     @click.option("--take", is_flag=True, help="Take a console over that somebody else is typing in.")
     @common_options
     def command(invocation: Invocation, name: str, escape: str, take: bool) -> int:
+        """The guest's serial port on this terminal, or in a pipe: echo hostname | qx vm console web-1.
+
+        In a pipe it ends when stdin has ended and the guest has printed nothing for 2 s, or when nobody reads
+        the output any more.
+        """
         from quantix_cli.serial import attach  # loads aiohttp
 
         key, word = parse_escape(escape), parse_name(name, "vm").name

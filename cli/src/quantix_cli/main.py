@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from quantix_api.errors import QuantixError
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import Root
 from quantix_cli.settings import read_settings
+from quantix_cli.up.run.words import steps_kept
 
 
 class _Qx(Root):
@@ -49,6 +51,13 @@ def plain_usage(error: click.ClickException) -> str:
     return f"{word}: {error.message.rstrip('.')}."
 
 
+def interrupted_words(command: Sequence[str]) -> str:
+    """What is said when `qx COMMAND` is interrupted: up and down stop, all else only watches. Pure."""
+    if command and command[0] in ("up", "down"):
+        return steps_kept(f"make {command[0]}")
+    return "Stopped watching; work that was begun goes on."
+
+
 # A list of 1,000 objects is a million values that are all still needed: looking for garbage among them again
 # and again takes longer than reading them. Far apart, so that --watch has its memory back now and then
 _GARBAGE_THRESHOLDS = (200_000, 20, 20)
@@ -77,7 +86,7 @@ def main() -> None:
         terminal.error(plain_usage(error), hint)
         code = Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
-        terminal.note("Stopped watching; work that was begun goes on.")
+        terminal.note(interrupted_words(sys.argv[1:2]))
         code = Exit.INTERRUPTED
     except Exception:
         terminal.note(traceback.format_exc())

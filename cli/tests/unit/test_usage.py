@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from quantix_cli.main import interrupted_words
+
 HEAVY = {"aiohttp", "pydantic", "structlog", "yaml"}
 
 
@@ -59,3 +61,8 @@ def test_help_loads_nothing_that_takes_long(words: list[str]) -> None:
     )
     assert done.stdout.startswith("Usage: qx")
     assert set(done.stderr.split()) & HEAVY == set()
+
+
+def test_an_interrupted_qx_up_says_that_finished_steps_are_kept_at_any_moment() -> None:
+    assert interrupted_words(["up"]) == "Stopped. Finished steps are kept; make up goes on from here."
+    assert interrupted_words(["vm", "up"]) == "Stopped watching; work that was begun goes on."

@@ -16,6 +16,7 @@ from quantix_cli.up.prepare.preparation import Preparation
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.runner import now_s, open_log, require_root, run_to_exit_code, show_header
 from quantix_cli.up.run.steps import run_steps
+from quantix_cli.up.run.words import steps_kept
 from quantix_cli.up.settings import UpSettings, judge_settings
 
 
@@ -56,6 +57,10 @@ def main() -> None:
         # before the log, which only root may write
         require_root(_command(for_tests), "installs packages and starts VMs", os.geteuid())
         sys.exit(prepare(settings, terminal, began_s, for_tests=for_tests))
+    except KeyboardInterrupt:
+        # in a moment in which no step runs
+        terminal.note(terminal.plain(steps_kept(_command(for_tests))))
+        sys.exit(130)
     except (QuantixError, OSError) as error:
         terminal.note(terminal.plain(str(error)))
         sys.exit(1)

@@ -44,22 +44,65 @@ async def run(
     Raises PermanentError `ProgramMissing` when it is not there.
     """
     log.write(f"$ {shlex.join(argv)}")
+    creating = asyncio.ensure_future(_create(argv, environment or {}, cwd))
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**20,
-            # Ctrl-C on the terminal is for us; we tell the program ourselves
-            start_new_session=True,
-        )
+        # a creation that is cancelled half-way leaves a program and pipes that nobody ends
+        started = await asyncio.shield(creating)
+    except asyncio.CancelledError:
+        await _end_when_created(creating, log)
+        raise
     except FileNotFoundError as error:
         raise PermanentError(
             "ProgramMissing", f"{argv[0]} is not installed.", f"apt install {Path(argv[0]).name}"
         ) from error
+    return await _follow(started, log, say)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A program and the transport that holds its pipes, which `Process` does not give out."""
+
+    process: asyncio.subprocess.Process
+    transport: asyncio.SubprocessTransport
+
+    async def close(self) -> None:
+        """Close its pipes, which a program that it left behind may hold open: they must not outlive the
+        loop.
+        """
+        self.transport.close()
+        # each pipe is let go of in the loop's next turn
+        await asyncio.sleep(0)
+
+
+async def _create(argv: Sequence[str], environment: Mapping[str, str], cwd: Path | None) -> _Started:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.subprocess_exec(
+        lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=2**20, loop=loop),
+        *argv,
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        # Ctrl-C on the terminal is for us; we tell the program ourselves
+        start_new_session=True,
+    )
+    return _Started(asyncio.subprocess.Process(transport, protocol, loop), transport)
+
+
+async def _end_when_created(creating: asyncio.Future[_Started], log: UpLog) -> None:
+    """End a program whose creation was interrupted; one that could not be created needs nothing."""
+    await asyncio.wait({creating})
+    if not creating.cancelled() and creating.exception() is None:
+        started = creating.result()
+        try:
+            await _end(started.process, log)
+        finally:
+            await started.close()
+
+
+async def _follow(started: _Started, log: UpLog, say: Callable[[str], None]) -> Done:
+    process = started.process
     said: list[str] = []
     output: list[str] = []
 
@@ -82,11 +125,14 @@ async def run(
     except asyncio.CancelledError:
         await _end(process, log)
         raise
+    finally:
+        await started.close()
     log.write(f"  exit {code}")
     return Done(code, tuple(said), tuple(output))
 
 
 async def _end(process: asyncio.subprocess.Process, log: UpLog) -> None:
+    """Interrupt the program and await its end; who interrupts again has it killed."""
     if process.returncode is not None:
         return
     log.write(f"interrupted: waiting for process {process.pid}")
@@ -97,6 +143,9 @@ async def _end(process: asyncio.subprocess.Process, log: UpLog) -> None:
     except TimeoutError:
         _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
+    except asyncio.CancelledError:
+        _signal_group(process.pid, signal.SIGKILL)
+        raise
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

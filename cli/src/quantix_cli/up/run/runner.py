@@ -12,6 +12,7 @@ from quantix_cli.terminal import Terminal
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.steps import StepFailed
 from quantix_cli.up.run.uplog import UpLog
+from quantix_cli.up.run.words import steps_kept
 from quantix_cli.up.settings import UpSettings
 
 VERSION = "0.1.0"
@@ -52,7 +53,7 @@ def run_to_exit_code(
         return 1
     except KeyboardInterrupt:
         log.write("interrupted")
-        terminal.note(terminal.plain(f"Stopped. Finished steps are kept; {again} goes on from here."))
+        terminal.note(terminal.plain(steps_kept(again)))
         return 130
 
 

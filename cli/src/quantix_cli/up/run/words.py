@@ -20,3 +20,8 @@ def gibibytes(size_bytes: int) -> str:
     """`8.1 GiB`, `24 GiB`."""
     amount = size_bytes / 2**30
     return f"{amount:.1f} GiB" if amount < 10 else f"{amount:.0f} GiB"
+
+
+def steps_kept(again: str) -> str:
+    """What an interrupted run of steps says; `again` is the command that goes on."""
+    return f"Stopped. Finished steps are kept; {again} goes on from here."

@@ -24,6 +24,12 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "correct {path}, or add the image; it then starts by itself",
     ),
     Template(
+        "ImageNotFound",
+        "VirtualMachine",
+        "Image {going} is being deleted.",
+        "use another image, or add it again when it is gone; it then starts by itself",
+    ),
+    Template(
         "ImageDownloading", "Image, VirtualMachine, Volume", "{image} is being downloaded.", NOTHING_TO_DO
     ),
     Template(

@@ -18,6 +18,12 @@ _NICS = (
         "create it or correct {path}; it then starts by itself",
     ),
     Template(
+        "NetworkNotFound",
+        "VirtualMachine",
+        "Network {going} is being deleted.",
+        "correct {path}, or create it again when it is gone; it then starts by itself",
+    ),
+    Template(
         "NetworkNotAllowed",
         "VirtualMachine",
         "Network {network} is not for namespace {namespace}.",

@@ -81,7 +81,9 @@ _LIFE = (
     Template("Pending", "every kind", "It was not looked at yet.", NOTHING_TO_DO),
     Template("Pending", "VirtualMachine", "{host} has let go of it, and no host has it yet.", NOTHING_TO_DO),
     Template("Deleting", "every kind", "It is being deleted: {what}.", NOTHING_TO_DO),
-    Template("InUse", "every kind", "It is to be deleted, but {users} still use it.", "delete those first"),
+    Template(
+        "InUse", "every kind", "It is to be deleted, but is still used by {users}.", "delete those first"
+    ),
     Template(
         "InternalError",
         "every kind",

@@ -59,25 +59,36 @@ class Objects:
         None when it is not there, is being deleted, or does not allow this namespace: to whoever may not use
         it, it does not exist.
         """
+        found = self._named(kind, reference, namespace)
+        return None if found is None or found.deleting else found
+
+    def is_going(self, kind: type[Shareable], reference: str, namespace: str) -> bool:
+        """Whether what `referred` does not find is there still, but being deleted."""
+        found = self._named(kind, reference, namespace)
+        return found is not None and found.deleting
+
+    def _named(self, kind: type[Shareable], reference: str, namespace: str) -> Shareable | None:
         home, name = namespace, reference
         if reference.startswith(_SHARED):
             home, name = NAMESPACE_SHARED, reference.removeprefix(_SHARED)
         found = self.get(kind, f"{home}/{name}")
-        if found is None or found.deleting:
-            return None
-        return found if self.allows(found.spec.allowed_namespaces, namespace) else None
+        return found if found and self.allows(found.spec.allowed_namespaces, namespace) else None
 
     def near_name(self, kind: type[Shareable], wanted: str, namespace: str) -> str:
-        """The name that is nearest to one that is not there, of what the namespace can name; "" for none."""
-        names = [item.metadata.name for item in self.list(kind, namespace)]
-        shared = self.list(kind, NAMESPACE_SHARED)
+        """The name that is nearest to one that is not there, of what the namespace can name; "" for none.
+
+        What is being deleted is not there either.
+        """
+        names = [item.metadata.name for item in self.list(kind, namespace) if not item.deleting]
+        shared = [item for item in self.list(kind, NAMESPACE_SHARED) if not item.deleting]
         names += [
             f"{_SHARED}{item.metadata.name}"
             for item in shared
             if self.allows(item.spec.allowed_namespaces, namespace)
         ]
+        names = [name for name in names if name != wanted]
         bare = wanted.removeprefix(_SHARED)
-        same = [name for name in sorted(names) if name != wanted and name.removeprefix(_SHARED) == bare]
+        same = [name for name in sorted(names) if name.removeprefix(_SHARED) == bare]
         near = same or difflib.get_close_matches(wanted, names, n=1)
         return near[0] if near else ""
 

@@ -140,6 +140,8 @@ class NicPorts:
     def _view(self, vm: VirtualMachine, nic: Nic, path: str) -> NetworkView | Problem:
         namespace = vm.metadata.namespace or ""
         network = self._objects.referred(Network, nic.network, namespace)
+        if network is None and self._objects.is_going(Network, nic.network, namespace):
+            return Problem.of("NetworkNotFound", going=nic.network, path=path)
         if network is None:
             there = self._objects.get(Network, resolve_network_key(namespace, nic.network))
             if there is None or there.deleting:

@@ -75,7 +75,9 @@ def _pool_fields(disk: Disk) -> dict[str, str]:
 
 
 def _image_fields(objects: Objects, wanted: str, namespace: str) -> dict[str, str]:
-    """The name that was not found, and one that is near to it, if any."""
+    """The name that was not found, and why or one that is near to it, if any."""
+    if objects.is_going(Image, wanted, namespace):
+        return {"going": wanted}
     near = objects.near_name(Image, wanted, namespace)
     return {"image": wanted, "near": near} if near else {"image": wanted}
 

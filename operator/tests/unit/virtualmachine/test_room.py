@@ -41,3 +41,18 @@ def test_a_shared_network_is_near_to_its_bare_name() -> None:
     objects = Objects(cache_of((NETWORKS, shared)))
     assert objects.near_name(Network, "default", "team") == "shared/default"
     assert objects.near_name(Network, "zzz", "team") == ""
+
+
+def test_what_is_being_deleted_is_near_to_nothing_and_said_to_go() -> None:
+    metadata = {"namespace": "quantix-shared", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    objects = Objects(cache_of((NETWORKS, {"metadata": {**metadata, "name": "default"}, "spec": {}})))
+    assert objects.near_name(Network, "shared/default", "team") == ""
+    assert objects.near_name(Network, "shared/defualt", "team") == ""
+    assert objects.is_going(Network, "shared/default", "team")
+    assert not objects.is_going(Network, "default", "team")
+
+
+def test_a_network_that_the_namespace_may_not_use_is_not_near_to_its_own_name() -> None:
+    metadata = {"name": "lan", "namespace": "team"}
+    objects = Objects(cache_of((NETWORKS, {"metadata": metadata, "spec": {}})))
+    assert objects.near_name(Network, "lan", "team") == ""

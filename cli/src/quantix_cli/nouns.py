@@ -81,7 +81,9 @@ def reason(obj: Manifest, noun: Noun, *, alone: bool = False) -> str:
     gravest = ready if ready and ready.get("status") != "True" else {}
     if not gravest and noun.word == "vm":
         restart, protected = condition(obj, "RestartRequired"), condition(obj, "Protected")
-        gravest = restart if restart.get("status") == "True" else {}
+        network = condition(obj, "NetworkReady")
+        gravest = network if network.get("status") == "False" else {}
+        gravest = gravest or (restart if restart.get("status") == "True" else {})
         known = alone and protected.get("reason") == "NoOtherHost"
         if not gravest and not known and protected.get("status") == "False" and _placed(obj):
             gravest = protected

@@ -99,3 +99,50 @@ def test_the_way_out_of_a_refusal_is_told_apart_from_what_was_refused() -> None:
     error = translated(refused, target)
     assert (error.exit_code, error.message) == (Exit.REFUSED, "It is in use.")
     assert error.hint == "delete web-1 first"
+
+
+GOING = {
+    "kind": "Network",
+    "metadata": {"name": "lan", "namespace": "default", "deletionTimestamp": "2026-11-23T00:00:00Z"},
+    "status": {
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "False",
+                "reason": "InUse",
+                "message": "It is to be deleted, but is still used by VM web-1. Try: delete those first.",
+            }
+        ]
+    },
+}
+UNWIRED = {
+    "kind": "VirtualMachine",
+    "metadata": {"name": "web-1", "namespace": "default"},
+    "spec": {"powerState": "Running"},
+    "status": {
+        "runtime": {"state": "Running"},
+        "conditions": [
+            {"type": "Ready", "status": "True", "reason": "Running"},
+            {
+                "type": "NetworkReady",
+                "status": "False",
+                "reason": "NetworkNotFound",
+                "message": "Network lan is being deleted. Try: x.",
+            },
+        ],
+    },
+}
+
+
+def test_a_network_that_is_being_deleted_needs_attention() -> None:
+    told = lines(READY, network=[GOING])
+    assert told[0].startswith("Needs attention: 1")
+    assert "network lan is being deleted: It is to be deleted, but is still used by VM web-1." in told[-1]
+    assert told[-1].endswith("qx network explain lan")
+
+
+def test_a_running_vm_without_its_network_needs_attention_and_says_why_in_the_list() -> None:
+    told = lines(READY, vm=[UNWIRED])
+    assert told[0].startswith("Needs attention: 1")
+    assert "VM web-1 is Running without its network: Network lan is being deleted." in told[-1]
+    assert reason(UNWIRED, NOUNS["vm"]) == "NetworkNotFound: Network lan is being deleted"

@@ -23,6 +23,8 @@ from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
 
 _LABEL_WIDTH = 15
+# kinds that others need: those wait or lose their network while one of these goes
+_NEEDED = ("network", "router", "image")
 _GRAVE = {"red": 0, "yellow": 1}
 
 
@@ -121,6 +123,8 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
     if shown.colour in ("red", "yellow") and ready.get("status") != "True":
         said = first_sentence(str(ready.get("message", ""))) or shown.word
         return [Matter(shown.glyph, shown.colour, f"{name} {shown.word}: {said}.", explain, attention=True)]
+    if lacking := _lacking(obj, noun, shown.word):
+        return [Matter("▲", "yellow", f"{noun.singular} {name} {lacking}.", explain, attention=True)]
     if noun.word == "host" and condition(obj, "KVMAvailable").get("status") == "False":
         said = first_sentence(str(condition(obj, "KVMAvailable").get("message", "")))
         return [Matter("▲", "yellow", f"{said}.", explain, attention=False)]
@@ -128,6 +132,20 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
         said = first_sentence(str(condition(obj, "GuestTraffic").get("message", "")))
         return [Matter("▲", "yellow", f"{said}.", explain, attention=True)]
     return []
+
+
+def _lacking(obj: Manifest, noun: Noun, word: str) -> str:
+    """What others miss though the object's own state is no alarm; "" for nothing."""
+    if noun.word in _NEEDED and look(obj, "metadata.deletionTimestamp"):
+        said = first_sentence(str(condition(obj).get("message", "")))
+        return f"is being deleted: {said}" if said else "is being deleted"
+    wired = condition(obj, "NetworkReady")
+    if noun.word == "vm" and word == "Running" and wired.get("status") == "False":
+        return f"is Running without its network: {first_sentence(str(wired.get('message', '')))}"
+    ready = condition(obj)
+    if noun.word in ("network", "router") and ready.get("status") == "False":
+        return f"is not Ready: {first_sentence(str(ready.get('message', '')))}"
+    return ""
 
 
 def _joining(name: str, ready: Manifest, explain: str) -> Matter:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quantix_api.quantities import format_size
+from quantix_hostd.domainxml.cpu import MAX_SHARES
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import Difference, DomainView, differences, view
@@ -35,6 +37,8 @@ _FIELD_PATHS = {
     "boot_menu": "spec.boot.menuSeconds",
     "boot_menu_timeout": "spec.boot.menuSeconds",
 }
+_BYTES = frozenset({"spec.memory.size"})
+_CORES, _MAX_CORES, _WEIGHT = "spec.cpu.cores", "spec.cpu.maxCores", "spec.cpu.weight"
 _DISK_FIELDS = {
     "bus": "bus",
     "cache": "cache",
@@ -57,7 +61,7 @@ _CONSOLE = {
 
 @dataclass(frozen=True)
 class PendingChange:
-    """A change of spec that waits: `path` as in spec, both values as text ("" stands for absent)."""
+    """A change of spec that waits: `path` and values as in spec, as text ("" stands for absent)."""
 
     path: str
     running: str
@@ -70,8 +74,22 @@ def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange
     for difference in differences(live, view(render_domain(wanted))):
         path = _spec_path(difference, wanted, live)
         if path is not None and path not in found:
-            found[path] = PendingChange(path, difference.left, difference.right)
+            found[path] = PendingChange(path, _text(path, difference.left), _text(path, difference.right))
+    if _CORES in found and wanted.cpu.max_cores == wanted.cpu.cores:
+        # nobody asked for room to grow: the most cores follow the cores
+        found.pop(_MAX_CORES, None)
+    if _shares(wanted.cpu.weight, live.fields.get("max_cores", "")) == live.fields.get("shares"):
+        # the shares are for all cores together: more cores are not another weight
+        found.pop(_WEIGHT, None)
     return tuple(found[path] for path in sorted(found))[:_MAX_CHANGES]
+
+
+def _shares(weight: int, cores: str) -> str:
+    return str(min(MAX_SHARES, weight * int(cores or 0)))
+
+
+def _text(path: str, value: str) -> str:
+    return format_size(int(value)) if path in _BYTES and value else value
 
 
 def _spec_path(difference: Difference, wanted: DomainSpec, live: DomainView) -> str | None:

@@ -1,0 +1,35 @@
+"""How a change that waits for the next start is told: in the words and units of spec."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from quantix_hostd.domainxml.render import render_domain
+from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.domainxml.view import view
+from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
+from quantix_lab.domain_samples import kvm_only
+
+SPEC: DomainSpec = replace(kvm_only(Path("/srv"))["kvm"], memory_bytes=256 << 20)
+
+
+def cores(number: int, most: int) -> DomainSpec:
+    return replace(SPEC, cpu=replace(SPEC.cpu, cores=number, max_cores=most))
+
+
+def test_memory_is_told_in_the_units_of_spec() -> None:
+    live = view(render_domain(SPEC))
+    changes = pending_changes(replace(SPEC, memory_bytes=2 << 30), live)
+    assert changes == (PendingChange("spec.memory.size", "256Mi", "2Gi"),)
+
+
+def test_more_cores_are_one_change_where_spec_sets_no_room_to_grow() -> None:
+    live = view(render_domain(cores(1, 1)))
+    assert [change.path for change in pending_changes(cores(2, 2), live)] == ["spec.cpu.cores"]
+
+
+def test_room_to_grow_that_spec_sets_is_a_change_of_its_own() -> None:
+    live = view(render_domain(cores(1, 1)))
+    changes = pending_changes(cores(2, 4), live)
+    assert [change.path for change in changes] == ["spec.cpu.cores", "spec.cpu.maxCores"]

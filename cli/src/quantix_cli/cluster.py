@@ -6,17 +6,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from quantix_api.layout import Layout
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.settings import Settings
 
 
 @dataclass(frozen=True)
 class Target:
-    """`why` completes "in use because …" for `qx context`."""
+    """`why` completes "in use because …" for `qx context`; `own` is this machine's installation where the
+    kubeconfig is that one's.
+    """
 
     kubeconfig: Path
     context: str | None
     why: str
+    own: Layout | None = None
 
 
 def choose(flag: str | None, context: str | None, settings: Settings) -> Target:
@@ -30,18 +34,24 @@ def choose(flag: str | None, context: str | None, settings: Settings) -> Target:
         (settings.kubeconfig, "KUBECONFIG names it"),
     ):
         if value is not None:
-            return Target(_readable(value.expanduser(), why), context, why)
+            return _target(_readable(value.expanduser(), why), context, why, settings)
     own = settings.layout.admin_kubeconfig
     if os.access(own, os.R_OK):
-        return Target(own, context, "it is this host's own")
+        return _target(own, context, "it is this host's own", settings)
     home = (settings.home or Path("/root")) / ".kube/config"
     if os.access(home, os.R_OK):
-        return Target(home, context, "it is yours (~/.kube/config)")
+        return _target(home, context, "it is yours (~/.kube/config)", settings)
     raise CommandError(
         Exit.UNREACHABLE,
         f"No cluster is known here: {own} is not there or not readable, and neither is {home}.",
         "make up on this machine, sudo, or name a kubeconfig with --kubeconfig",
     )
+
+
+def _target(path: Path, context: str | None, why: str, settings: Settings) -> Target:
+    """The target; ~/.kube/config may be a link to this machine's own."""
+    is_own = path.resolve() == settings.layout.admin_kubeconfig.resolve()
+    return Target(path, context, why, settings.layout if is_own else None)
 
 
 def _readable(path: Path, why: str) -> Path:

@@ -53,8 +53,9 @@ def plain_usage(error: click.ClickException) -> str:
 
 def interrupted_words(command: Sequence[str]) -> str:
     """What is said when `qx COMMAND` is interrupted: up and down stop, all else only watches. Pure."""
-    if command and command[0] in ("up", "down"):
-        return steps_kept(f"make {command[0]}")
+    again = {"up": "make up", "down": "make down"}.get("".join(command))
+    if again:
+        return steps_kept(again)
     return "Stopped watching; work that was begun goes on."
 
 

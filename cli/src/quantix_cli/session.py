@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -91,13 +93,14 @@ def refuse_unknown_context(target: Target) -> None:
 
 def translated(error: QuantixError, target: Target) -> CommandError:
     """The command's way to end for an error of the client."""
+    if isinstance(error, Unreachable) and target.own is not None and _is_stopped(target.own):
+        return CommandError(Exit.UNREACHABLE, "Quantix is stopped on this machine.", "make up")
     if isinstance(error, Unreachable):
         silence = f"The API at {urlsplit(error.server).netloc} does not answer ({error.cause})"
         return CommandError(
             Exit.UNREACHABLE,
             f"{silence if error.cause else error.message}; running VMs are not affected.",
-            "make up on the control plane's machine; its log there tells more "
-            "(controlplane.log in /var/log/quantix, or journalctl -u quantix-controlplane)",
+            f"make up on the control plane's machine; its log there tells more ({_log_of(target.own)})",
         )
     if isinstance(error, Forbidden):
         # An admission policy's refusal is an answer about the object; RBAC's is one about the person
@@ -109,6 +112,27 @@ def translated(error: QuantixError, target: Target) -> CommandError:
     code = next((code for kind, code in _CODES if isinstance(error, kind)), Exit.FAILED)
     said, _, hint = plain_refusal(error.message).partition(" Try: ")
     return CommandError(code, said, error.hint or hint.rstrip("."))
+
+
+def _is_stopped(own: Layout) -> bool:
+    """Whether this machine's control plane was stopped by `make down`: its supervisor does not know it."""
+    from quantix_cli.supervision.choose import supervisor_of  # what runs well has no need of it
+    from quantix_cli.supervision.table import CONTROL_PLANE
+
+    if not (own.data / CONTROL_PLANE).is_dir():
+        # another cluster's: nothing here starts or stops it
+        return False
+    return not supervisor_of(own, Path(sys.executable)).is_defined(CONTROL_PLANE)
+
+
+def _log_of(own: Layout | None) -> str:
+    """Where the control plane's log is; both places where the machine is another one."""
+    from quantix_cli.supervision.choose import SYSTEMD_MARK
+
+    journal, file = "journalctl -u quantix-controlplane", "controlplane.log in /var/log/quantix"
+    if own is None:
+        return f"{file}, or {journal}"
+    return journal if own.root == Path("/") and SYSTEMD_MARK.is_dir() else f"{own.log}/controlplane.log"
 
 
 def plain_refusal(message: str) -> str:

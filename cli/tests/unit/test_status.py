@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from quantix_api.layout import Layout
 from quantix_cli.cluster import Target
 from quantix_cli.commands.status import Seen, all_matters, report
 from quantix_cli.exits import Exit
 from quantix_cli.nouns import NOUNS, World, reason, row
 from quantix_cli.session import translated
 from quantix_cli.terminal import Terminal
-from quantix_client.errors import Forbidden
+from quantix_client.errors import Forbidden, Unreachable
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 WORLD = World(datetime(2026, 11, 24, tzinfo=UTC), {})
@@ -99,6 +100,24 @@ def test_the_way_out_of_a_refusal_is_told_apart_from_what_was_refused() -> None:
     error = translated(refused, target)
     assert (error.exit_code, error.message) == (Exit.REFUSED, "It is in use.")
     assert error.hint == "delete web-1 first"
+
+
+def test_a_machine_on_which_quantix_was_stopped_says_so_and_how_to_start_it(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    down = Unreachable("The API does not answer.")
+    own = Target(layout.admin_kubeconfig, None, "", layout)
+    assert "running VMs are not affected" in translated(down, own).message
+    (layout.data / "controlplane").mkdir(parents=True)
+    stopped = translated(down, own)
+    assert (stopped.message, stopped.hint) == ("Quantix is stopped on this machine.", "make up")
+    programs = layout.etc / "supervisor/programs"
+    programs.mkdir(parents=True)
+    (programs / "controlplane.conf").touch()
+    runs = translated(down, own)
+    assert "running VMs are not affected" in runs.message
+    assert f"{layout.log}/controlplane.log" in runs.hint
+    assert "journalctl" not in runs.hint
+    assert "journalctl" in translated(down, Target(Path("kubeconfig"), None, "")).hint
 
 
 GOING = {

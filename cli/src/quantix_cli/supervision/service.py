@@ -50,6 +50,9 @@ class Supervisor(Protocol):
     def ensure(self, services: Sequence[Service]) -> list[str]:
         """Make `services` run as defined, in their order; the names of those that were (re)started."""
 
+    def is_defined(self, name: str) -> bool:
+        """Whether it keeps a service of that name running: not after `forget`. Only looks at files."""
+
     def stop(self, name: str) -> bool:
         """Stop one service and wait for it; False when it was not running."""
 

@@ -141,6 +141,9 @@ class Supervisord:
             return False
         return self._tolerate(_NOT_RUNNING, lambda server: server.stopProcess(name, True))
 
+    def is_defined(self, name: str) -> bool:
+        return self._program(name).exists()
+
     def forget(self) -> None:
         if self._answers():
             self._ask(lambda server: server.shutdown())

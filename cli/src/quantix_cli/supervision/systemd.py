@@ -117,6 +117,9 @@ class Systemd:
             self._systemctl("stop", unit_name(name))
         return was_running
 
+    def is_defined(self, name: str) -> bool:
+        return (self._units / unit_name(name)).exists()
+
     def forget(self) -> None:
         ours = [path for path in self._units.glob(f"{PREFIX}*.service") if path.read_text().startswith(MARK)]
         if ours:

@@ -84,7 +84,8 @@ def unknown(what: str, word: str, known: Mapping[str, Any], place: str) -> str:
     """`No verb "strat" for vm. Did you mean start?`; `place` is "for vm", or ""."""
     of = f" {place}" if place else ""
     foreign = _FOREIGN.get(word.lower())
-    near = [foreign] if foreign in known else difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    # words that are merely alike, such as stop and show, mean something else
+    near = [foreign] if foreign in known else difflib.get_close_matches(word, known, n=1, cutoff=0.65)
     if near:
         return f'No {what} "{word}"{of}. Did you mean {near[0]}?'
     there_are = f"There are: {', '.join(known)}." if known else "There is none."

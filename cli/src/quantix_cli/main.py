@@ -18,6 +18,15 @@ from quantix_cli.settings import read_settings
 from quantix_cli.up.run.words import steps_kept
 
 
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        command = ctx.command
+        assert isinstance(command, Root)
+        version = command.get_command(ctx, "version")
+        assert version is not None
+        ctx.exit(version.main([], standalone_mode=False, obj=ctx.obj) or Exit.DONE)
+
+
 class _Qx(Root):
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -30,6 +39,15 @@ class _Qx(Root):
 
 
 @click.command(cls=_Qx, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    "ask_version",
+    is_flag=True,
+    help="As qx version.",
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+)
 def qx() -> None:
     """Quantix: virtual machines on your own hosts, by the Kubernetes API.
 

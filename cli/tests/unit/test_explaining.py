@@ -36,6 +36,13 @@ def test_a_time_that_nobody_wrote_is_left_out_and_the_end_follows_the_way_out() 
     assert lines[-1] == "  It goes on by itself once that is done; nothing to retry."
 
 
+def test_what_goes_on_by_itself_is_said_once() -> None:
+    message = "box is starting it. Try: nothing; it goes on by itself."
+    starting = {"type": "Ready", "status": "False", "reason": "Starting", "message": message}
+    lines = explanation(vm(starting), NOUNS["vm"], SEEN)
+    assert sum("by itself" in line for line in lines) == 1
+
+
 def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
     message = "No host fits: 2 lack memory, 1 is Failed. Try: qx vm explain web-1 lists every host."
     refused = {"type": "Ready", "status": "False", "reason": "NoHostFits", "message": message}

@@ -63,6 +63,16 @@ def test_help_loads_nothing_that_takes_long(words: list[str]) -> None:
     assert set(done.stderr.split()) & HEAVY == set()
 
 
+def test_a_word_that_is_merely_alike_is_not_offered() -> None:
+    assert "Did you mean" not in qx("image", "stop").stderr
+    assert "Did you mean" not in qx("get", "vm").stderr
+    assert "Did you mean start?" in qx("vm", "strat").stderr
+
+
+def test_the_version_is_shown_by_the_option_that_other_programs_have() -> None:
+    assert qx("--version").stdout == qx("version").stdout
+
+
 def test_an_interrupted_qx_up_says_that_finished_steps_are_kept_at_any_moment() -> None:
     assert interrupted_words(["up"]) == "Stopped. Finished steps are kept; make up goes on from here."
     assert interrupted_words(["vm", "up"]) == "Stopped watching; work that was begun goes on."

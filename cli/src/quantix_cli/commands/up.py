@@ -32,7 +32,8 @@ def up_command(given: Settings) -> None:
     """Set this machine up, start Quantix on it, and run examples/first-vm.yaml.
 
     Repeat it as you like: what is done is kept, and a second run changes nothing. Environment: QUANTIX_ROOT
-    (all files below another directory), QUANTIX_KUBECONFIG (use that cluster), QUANTIX_API_PORT.
+    (all files below another directory), QUANTIX_KUBECONFIG (use that cluster), QUANTIX_API_PORT,
+    QUANTIX_HOST_NAME, QUANTIX_CACHE (builds and downloads).
     """
     began_s = now_s()
     settings = judge_settings(given)

@@ -59,11 +59,13 @@ class NotBuilt:
     """
 
     what: str = "nothing acts on it"
+    part: str = ""
+    """The part that is not built, where the field itself is."""
 
     @property
     def sentence(self) -> str:
         """What is added to the field's description."""
-        return f"Not built yet: {self.what}."
+        return f"{self.part} is not built yet: {self.what}." if self.part else f"Not built yet: {self.what}."
 
     @property
     def whole(self) -> bool:

@@ -58,7 +58,7 @@ class CPU(ApiModel):
             "vCPUs that the guest sees, in all. Up to maxCores they are added to the running guest; "
             "anything else waits for the next start."
         ),
-        NotBuilt("every change waits for the next start"),
+        NotBuilt("every change waits for the next start", "Change while it runs"),
     ] = None
     max_cores: Annotated[
         int | None,
@@ -93,7 +93,7 @@ class CPU(ApiModel):
         int,
         Range(1, 10000),
         Live("Share of CPU time when the host is busy, compared with other VMs."),
-        NotBuilt("a change waits for the next start"),
+        NotBuilt("a change waits for the next start", "Change while it runs"),
     ] = 100
     limit: Annotated[
         CPUAmount | None,
@@ -128,7 +128,7 @@ class Memory(ApiModel):
             "Memory that the guest has, such as 2Gi. Between minSize and maxSize it changes in the running "
             "guest; anything else waits for the next start."
         ),
-        NotBuilt("every change waits for the next start"),
+        NotBuilt("every change waits for the next start", "Change while it runs"),
     ] = None
     max_size: Annotated[
         Size | None,

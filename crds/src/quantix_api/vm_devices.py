@@ -126,7 +126,7 @@ class Disk(ApiModel):
     qos: Annotated[
         DiskQoS | None,
         Live("Limits of the disk. Absent: none."),
-        NotBuilt("a change waits for the next start"),
+        NotBuilt("a change waits for the next start", "Change while it runs"),
     ] = None
 
 
@@ -137,7 +137,7 @@ class Cdrom(ApiModel):
     image: Annotated[
         SharedName | None,
         Live("Image in the drive: NAME here, or shared/NAME. Absent: the drive is empty."),
-        NotBuilt("a change waits for the next start"),
+        NotBuilt("a change waits for the next start", "Change while it runs"),
     ] = None
 
 

@@ -171,3 +171,8 @@ def test_the_description_says_so_also_of_what_is_below() -> None:
     )
     assert place["snapshot"]["description"].endswith(Refused().sentence)
     assert "Not built" not in place["name"]["description"]
+
+
+def test_a_field_of_which_only_a_part_is_missing_names_that_part() -> None:
+    said = NotBuilt("a disk comes or goes at the next start", "Hot-plug").sentence
+    assert said == "Hot-plug is not built yet: a disk comes or goes at the next start."

@@ -102,7 +102,8 @@ async def _answered(typing: asyncio.Task[None], keys: EscapeScanner, heard: asyn
     while not silent:
         heard.clear()
         try:
-            await asyncio.wait_for(heard.wait(), _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                await heard.wait()
         except TimeoutError:
             silent = True
 

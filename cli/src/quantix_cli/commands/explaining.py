@@ -76,7 +76,7 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     hints = [hint for hint in (_ready_hint(obj), *_more_hints(obj, noun)) if hint]
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
     ready = condition(obj)
-    told = any("by itself" in hint for hint in hints)
+    told = any(hint.startswith("nothing;") for hint in hints)
     if not told and ready.get("status") != "True" and condition(obj, "Stalled").get("status") != "True":
         lines.append(
             "  It goes on by itself once that is done; nothing to retry."

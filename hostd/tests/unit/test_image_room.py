@@ -37,8 +37,10 @@ def pool(tmp_path: Path) -> SmallPool:
 
 
 async def endless() -> AsyncIterator[bytes]:
-    while True:
+    """More than the pool holds; the test ends where nobody stops it."""
+    for _ in range(_CAPACITY // _MIB + 1):
         yield b"\0" * _MIB
+    pytest.fail("the pool was filled to its end")
 
 
 async def refusal(
@@ -94,7 +96,8 @@ async def test_what_another_transfer_still_has_to_write_is_not_free(pool: SmallP
     room = Room()
     with room.share(pool, 120 * _MIB, 1 << 40) as first:
         await first.reach(0)
-        assert (await refusal(pool, room, endless(), 100 * _MIB))[0].reason == "PoolFull"
+        error, taken = await refusal(pool, room, endless(), 100 * _MIB)
+        assert (error.reason, taken) == ("PoolFull", 0)
         first.written_bytes = 120 * _MIB  # and the file system of this pool shows none of it
         with room.share(pool, 100 * _MIB, 1 << 40) as second:
             await second.reach(0)

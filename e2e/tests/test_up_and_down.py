@@ -30,14 +30,6 @@ def first_run(machine: Machine) -> str:
     return machine.up()
 
 
-@pytest.fixture
-def heeded_interrupt() -> Iterator[None]:
-    """Tests that a script runs in its background ignore SIGINT, and all that they start would, too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def address(machine: Machine) -> str:
     path = "{.status.nics[0].addresses[0]}"
     return machine.kubectl("get", "vm", VM, "-o", f"jsonpath={path}").stdout

@@ -292,6 +292,7 @@ def test_a_context_that_is_not_there_is_wrong_usage_and_names_those_that_are(qx:
     )
 
 
+@pytest.mark.usefixtures("heeded_interrupt")
 def test_a_list_that_is_watched_in_a_pipe_gets_a_row_for_each_change(qx: Qx) -> None:
     qx.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(virtual_machine("seen")))
     with qx.following("vm", "list", "--watch", "seen") as watch:

@@ -141,7 +141,7 @@ def test_the_list_of_volumes_names_the_vm_of_each(
 ) -> None:
     path = make(api, "Volume", namespace, "web-1-root", {"size": "1Gi"})
     mark = {"metadata": {"annotations": {"quantix.io/virtual-machine": "web-1"}}}
-    assert api.merge(path, mark).code == 200
+    assert api.merge(path, mark, user=OPERATOR).code == 200
     assert decide(api, path, "Volume", {"phase": "InUse", "pool": "local", "capacity": "1Gi"}).code == 200
     rows = quantix_server.kubectl("get", "vol", "-n", namespace).splitlines()
     assert rows[0].split() == ["NAME", "STATUS", "READY", "SIZE", "POOL", "VM", "AGE"]

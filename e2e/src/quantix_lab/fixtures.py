@@ -6,6 +6,7 @@ namespaces and names of their own.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,3 +19,11 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     """A ready control plane without any CRD. Do not stop or kill this one: it is everybody's."""
     with ControlPlane(tmp_path_factory.mktemp("controlplane")) as running:
         yield running
+
+
+@pytest.fixture
+def heeded_interrupt() -> Iterator[None]:
+    """Tests that a script runs in its background ignore SIGINT, and all that they start would, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

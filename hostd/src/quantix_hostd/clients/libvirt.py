@@ -176,8 +176,13 @@ class LibvirtClient:
         flags = libvirt.VIR_DOMAIN_DESTROY_GRACEFUL if graceful else libvirt.VIR_DOMAIN_DESTROY_DEFAULT
 
         def destroy(domain: Any) -> None:
-            if domain.isActive():
-                domain.destroyFlags(flags)
+            try:
+                if domain.isActive():
+                    domain.destroyFlags(flags)
+            except libvirt.libvirtError:
+                # it may have ended by itself in between
+                if domain.isActive():
+                    raise
 
         await self._on_own(name, destroy, missing_ok=True)
 

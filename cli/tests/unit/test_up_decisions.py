@@ -162,7 +162,7 @@ def test_what_stands_in_the_way_of_kvm_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (["Err:1 http://deb.debian.org", "  Temporary failure resolving 'deb.debian.org'"], "MirrorSilent"),
+        (["Err:1 http://mirror.example", "  Temporary failure resolving 'mirror.example'"], "MirrorSilent"),
         (["E: Packages need to be removed but remove is disabled."], "PackagesFailed"),
     ],
 )

@@ -1,8 +1,9 @@
 """The disk file of a volume in a `dir` pool: made whole or not at all, grown, looked at, removed.
 
-Called by `volume.apply`, and by the VM's start for growing (under the claim that the start has taken). Work
-on a volume that no QEMU has takes its claim first (ha.md, section Ownership). A volume being made is none
-yet: it lies in a directory of another name, gets its claim there, and becomes the volume by one rename.
+Called by the volume controller, and by the VM's start for growing (under the claim that the start has
+taken). Work on a volume that no QEMU has takes its claim first (ha.md, section Ownership). A volume being
+made is none yet: it lies in a directory of another name, gets its claim there, and becomes the volume by one
+rename.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which Volumes a VM's disks need, and what is missing for them.
 
-Pure; called by the VM controller and, for `prepared`, by the scheduler's observe. A Volume that somebody else
-made or uses is never changed: that is `VolumeConflict`.
+Pure; called by the VM controller. A Volume that somebody else made or uses is never changed: that is
+`VolumeConflict`.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def test_a_killed_qemu_is_seen_reported_and_restarted(view: MachineView, web: Ma
 
     def report() -> tuple[bool, object]:
         runtime = view.get("virtualmachine", "web-1")["status"]["runtime"]
-        return runtime["lastExit"]["reason"] == "Crashed" and runtime["restarts"] == restarts + 1, runtime
+        told = (runtime.get("lastExit", {}).get("reason"), runtime.get("restarts"))
+        return told == ("Crashed", restarts + 1), runtime
 
     wait_for("the crash to be reported", report, 20)
     wait_for("an event QEMUCrashed", lambda: ("QEMUCrashed" in (e := view.events("web-1")), e), 20)

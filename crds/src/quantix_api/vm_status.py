@@ -20,6 +20,8 @@ Phase = Literal[
     "Unknown",
 ]
 Epoch = Annotated[int, Range(1)]
+_MAX_ADDRESSES_OF_A_NIC = 8
+_MAX_NICS = 16
 # Far above all that is ever reached by counting, so that no host's word can bring epochs to their end
 MAX_CLAIM_EPOCH = 2**53
 
@@ -111,7 +113,7 @@ class NicStatus(ApiModel):
     network: Annotated[UID | None, Doc("UID of its Network.")] = None
     port: Annotated[UID | None, Doc("Name of its logical switch port, a UUID.")] = None
     mac: Annotated[MAC | None, Doc("Its MAC address.")] = None
-    addresses: Annotated[tuple[IP, ...], distinct(8), Doc("Its addresses.")] = ()
+    addresses: Annotated[tuple[IP, ...], distinct(_MAX_ADDRESSES_OF_A_NIC), Doc("Its addresses.")] = ()
 
 
 class LastExit(ApiModel):
@@ -185,9 +187,13 @@ class VirtualMachineStatus(Status):
     ] = ()
     migration: Annotated[MigrationState | None, Doc("The migration that goes on; absent: none.")] = None
     resolved: Annotated[Resolved | None, Doc("What was decided where spec leaves it open.")] = None
-    nics: Annotated[tuple[NicStatus, ...], keyed("name"), Doc("Ports and addresses of the NICs.")] = ()
+    nics: Annotated[
+        tuple[NicStatus, ...], keyed("name", at_most=_MAX_NICS), Doc("Ports and addresses of the NICs.")
+    ] = ()
     addresses: Annotated[
-        tuple[IP, ...], ordered(), Doc("Addresses of the guest: assigned ones, then those that it reports.")
+        tuple[IP, ...],
+        ordered(_MAX_NICS * _MAX_ADDRESSES_OF_A_NIC),
+        Doc("Addresses of the guest: assigned ones, then those that it reports."),
     ] = ()
     runtime: Annotated[Runtime, Doc("What the host reports.")] = Runtime()
     guest: Annotated[Guest | None, Doc("What the agent in the guest reports.")] = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 
-from quantix_api import KINDS, ApiModel
+from quantix_api import KINDS, ApiModel, VirtualMachine
 from quantix_api.generate import DIRECTORY, differences, render_files, write
 from quantix_api.markers import (
     Doc,
@@ -198,3 +198,11 @@ def every_node(node: dict[str, Any], path: str) -> list[tuple[str, dict[str, Any
         if part in node:
             found += every_node(node[part], f"{path}[]")
     return found
+
+
+def test_the_addresses_of_a_vm_have_room_for_those_of_all_its_nics() -> None:
+    """hostd could else not report a VM with many NICs at all, nor that it is gone."""
+    status = root_schema(VirtualMachine)["properties"]["status"]["properties"]
+    nics = status["nics"]
+    of_a_nic = nics["items"]["properties"]["addresses"]
+    assert status["addresses"]["maxItems"] >= nics["maxItems"] * of_a_nic["maxItems"]

@@ -16,10 +16,10 @@ up: ## set everything up, start Quantix on this machine, run examples/first-vm.y
 	@$(BOOTSTRAP) up
 
 down: ## stop Quantix; guests are shut down cleanly, data is kept
-	@if [ -x $(VENV)/qx ]; then $(VENV)/qx down; else echo "Quantix is not set up here; nothing to stop."; fi
+	@if [ -x $(VENV)/qx ]; then $(VENV)/qx down; else echo "Nothing runs: Quantix is not set up here. make up begins or goes on."; fi
 
 clean: ## remove all that make up made, data included; packages stay
-	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_cli.up.stop.clean && rm -rf .venv; fi
+	@$(BOOTSTRAP) clean && rm -rf .venv
 
 prepare:
 	@$(BOOTSTRAP) prepare

@@ -80,6 +80,21 @@ def test_without_a_terminal_a_running_step_says_something_every_30_s(clock: Cloc
     ]
 
 
+def test_a_step_says_when_it_takes_longer_than_usual_and_tells_no_more_than_a_line_holds(
+    clock: Clock,
+) -> None:
+    shows = progress(PIPE, clock)
+    activity = Activity("install packages", 120, clock.now_s)
+    activity.say("Installing collected packages: " + ", ".join(f"package-{n}" for n in range(60)))
+    shows.running.append(activity)
+    clock.now_s += 181
+    shows.redraw()
+    assert shown(shows) == (
+        " ◐ install packages               3 m 01 s   longer than the usual 2 min   "
+        "Installing collected packages: package-0, package-1, packag…\n"
+    )
+
+
 def test_on_a_terminal_running_steps_are_redrawn_in_place(clock: Clock) -> None:
     shows = progress(SCREEN, clock)
     shows.running.append(Activity("install packages", 120, clock.now_s, doing="x" * 300))

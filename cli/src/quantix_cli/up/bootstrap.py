@@ -1,28 +1,45 @@
-"""Where `make up` and `make test` begin: on any Python 3.11, before anything is installed.
+"""Where `make up`, `make test` and `make clean` begin: on any Python 3.11, before anything is installed.
 
 `python3 -m quantix_cli.up.bootstrap up` prepares the machine and becomes `qx up`; `… prepare` only prepares,
-for the tests. Standard library only.
+for the tests; `… clean` becomes the removal, or removes by itself what a preparation that never ended has
+left. Standard library only.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 from quantix_api.errors import QuantixError
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
 from quantix_cli.up.prepare.preparation import Preparation
+from quantix_cli.up.prepare.python import MARK_NAME
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.runner import now_s, open_log, require_root, run_to_exit_code, show_header
 from quantix_cli.up.run.steps import run_steps
 from quantix_cli.up.run.words import steps_kept
 from quantix_cli.up.settings import UpSettings, judge_settings
 
+COMMANDS = {"up": "make up", "prepare": "make test", "clean": "make clean"}
+DEEDS = {"make clean": "removes what make up made"}
 
-def prepare(settings: UpSettings, terminal: Terminal, began_s: float, *, for_tests: bool) -> int:
-    """Run the first half. Returns an exit code, or does not return: `qx up` takes over."""
+
+def up(settings: UpSettings, terminal: Terminal, began_s: float) -> int:
+    """Prepare the machine. Returns an exit code, or does not return: `qx up` takes over."""
+    code, changed = prepare(settings, terminal, "make up")
+    if code != 0:
+        return code
+    handed_over = {"QUANTIX_UP_SINCE": str(began_s), "QUANTIX_UP_CHANGED": "yes" if changed else "no"}
+    qx = str(settings.venv / "bin/qx")
+    os.execve(qx, [qx, "up"], {**os.environ, **handed_over})
+
+
+def prepare(settings: UpSettings, terminal: Terminal, command: str) -> tuple[int, bool]:
+    """Install and build what `command` needs; the exit code, and whether anything was to do."""
     log = open_log(settings)
+    for_tests = command == COMMANDS["prepare"]
     preparation = Preparation(settings, log, for_tests=for_tests)
     progress = Progress(terminal, now_s)
     if not for_tests:
@@ -35,31 +52,58 @@ def prepare(settings: UpSettings, terminal: Terminal, began_s: float, *, for_tes
         changed = any(outcome.changed for outcome in outcomes.values())
         return 0
 
-    code = run_to_exit_code(work, terminal, log, again=_command(for_tests))
-    if code != 0 or for_tests:
-        return code
-    handed_over = {"QUANTIX_UP_SINCE": str(began_s), "QUANTIX_UP_CHANGED": "yes" if changed else "no"}
-    qx = str(settings.venv / "bin/qx")
-    os.execve(qx, [qx, "up"], {**os.environ, **handed_over})
+    return run_to_exit_code(work, terminal, log, again=command), changed
 
 
-def _command(for_tests: bool) -> str:
-    return "make test" if for_tests else "make up"
+def clean(settings: UpSettings, terminal: Terminal) -> int:
+    """Remove the installation, with the programs that it brought; without them only what is half made."""
+    layout = settings.layout
+    if not (settings.venv / MARK_NAME).exists():
+        if not (layout.etc.exists() or layout.data.exists()):
+            return _remove_half_made(settings, terminal)
+        terminal.note(
+            terminal.plain("The programs of this installation are gone; they are installed again first.")
+        )
+        code, _ = prepare(settings, terminal, "make clean")
+        if code != 0:
+            return code
+    python = str(settings.venv / "bin/python")
+    os.execv(python, [python, "-m", "quantix_cli.up.stop.clean"])
+
+
+def _remove_half_made(settings: UpSettings, terminal: Terminal) -> int:
+    """Remove what is there before anything was started: downloads, builds and the log."""
+    made = [
+        folder for folder in (settings.venv, settings.layout.cache, settings.layout.log) if folder.exists()
+    ]
+    for folder in made:
+        shutil.rmtree(folder)
+    names = ", ".join(map(str, made))
+    terminal.out(f"Removed: {names}. Packages stay." if made else "Nothing to remove.")
+    return 0
+
+
+def run(command: str, terminal: Terminal, settings: UpSettings, began_s: float) -> int:
+    """Do what one of COMMANDS does; its exit code."""
+    # before the log, which only root may write
+    require_root(command, DEEDS.get(command, "installs packages and starts VMs"), os.geteuid())
+    if command == COMMANDS["up"]:
+        return up(settings, terminal, began_s)
+    if command == COMMANDS["clean"]:
+        return clean(settings, terminal)
+    return prepare(settings, terminal, command)[0]
 
 
 def main() -> None:
     began_s = now_s()
-    for_tests = sys.argv[1:] == ["prepare"]
+    command = COMMANDS[sys.argv[1]]
     given = read_settings(os.environ)
     terminal = given.terminal
     try:
-        settings = judge_settings(given)
-        # before the log, which only root may write
-        require_root(_command(for_tests), "installs packages and starts VMs", os.geteuid())
-        sys.exit(prepare(settings, terminal, began_s, for_tests=for_tests))
+        sys.exit(run(command, terminal, judge_settings(given), began_s))
     except KeyboardInterrupt:
         # in a moment in which no step runs
-        terminal.note(terminal.plain(steps_kept(_command(for_tests))))
+        terminal.note(terminal.plain(steps_kept(command)))
         sys.exit(130)
     except (QuantixError, OSError) as error:
         terminal.note(terminal.plain(str(error)))

@@ -53,8 +53,7 @@ class Preparation:
         self.kvm_obstacle = kvm.obstacle()
         known = self._settings.admin_kubeconfig.exists()
         if self.kvm_obstacle:
-            detail = "does not work here: guests are emulated (TCG). Fine for trying, slow for work"
-            self._log.write(f"KVM: {self.kvm_obstacle}")
+            detail = f"{self.kvm_obstacle}; guests are emulated (TCG): fine for trying, slow for work"
             return Outcome(detail, changed=False, warns=not known)
         return Outcome("offered by the CPU; proven when this machine joins", changed=not known)
 

@@ -53,7 +53,15 @@ async def ensure_environment(checkout: Path, log: UpLog, say: Callable[[str], No
     python = venv / "bin/python"
     if not python.exists():
         await _must([sys.executable, "-m", "venv", str(venv)], log, say)
-    pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--progress-bar=off",
+    ]
     lock = checkout / LOCK_NAME
     await _must([*pip, "--require-hashes", "--timeout", "30", "-r", str(lock)], log, say)
     await _must([*pip, "--no-deps", "--no-build-isolation", "-e", str(checkout)], log, say)

@@ -19,6 +19,9 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 PLAIN_SPINNER = "|/-\\"
 NAME_COLUMNS = 29
 TIME_COLUMNS = 10
+DOING_COLUMNS = 60
+# how much longer than usual a step takes before it says so
+LONG = 1.5
 
 
 @dataclass
@@ -32,8 +35,9 @@ class Activity:
     reminded_s: float = 0.0
 
     def say(self, doing: str) -> None:
-        """Tell what is going on, in a few words."""
-        self.doing = " ".join(doing.split())
+        """Tell what is going on, in a few words; of many, the first."""
+        text = " ".join(doing.split())
+        self.doing = text if len(text) <= DOING_COLUMNS else f"{text[: DOING_COLUMNS - 1]}…"
 
 
 @dataclass
@@ -83,8 +87,9 @@ class Progress:
     def _describe(self, activity: Activity) -> str:
         passed = self.clock() - activity.began_s
         text = f"{activity.name.ljust(NAME_COLUMNS)}{duration(passed).rjust(TIME_COLUMNS)}"
-        usual = f"usually {about(activity.usual_s)}" if activity.usual_s >= 1 else ""
-        return self.terminal.plain("   ".join(part for part in (text, usual, activity.doing) if part))
+        return self.terminal.plain(
+            "   ".join(part for part in (text, _usual(activity, passed), activity.doing) if part)
+        )
 
     def _remind(self) -> None:
         for activity in self.running:
@@ -105,3 +110,11 @@ class Progress:
         if text:
             self.stream.write(text)
             self.stream.flush()
+
+
+def _usual(activity: Activity, passed_s: float) -> str:
+    """How the time of a step compares with what it usually takes; "" for the shortest."""
+    if activity.usual_s < 1:
+        return ""
+    usual = about(activity.usual_s)
+    return f"longer than the usual {usual}" if passed_s > LONG * activity.usual_s else f"usually {usual}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -41,9 +42,11 @@ def show_header(settings: UpSettings, progress: Progress) -> None:
 def run_to_exit_code(
     work: Callable[[], Coroutine[Any, Any, int]], terminal: Terminal, log: UpLog, *, again: str
 ) -> int:
-    """Run `work` to its exit code; failures and Ctrl-C become one sentence. `again` names the command."""
+    """Run `work` to its exit code; failures, Ctrl-C and SIGTERM become one sentence. `again` names the
+    command.
+    """
     try:
-        return asyncio.run(work())
+        return asyncio.run(_until_terminated(work))
     except StepFailed as failed:
         terminal.note(terminal.plain(f"{failed.error} Log: {failed.log_place}"))
         return 1
@@ -55,6 +58,17 @@ def run_to_exit_code(
         log.write("interrupted")
         terminal.note(terminal.plain(steps_kept(again)))
         return 130
+    except asyncio.CancelledError:
+        log.write("terminated")
+        terminal.note(terminal.plain(steps_kept(again)))
+        return 143
+
+
+async def _until_terminated(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work()
 
 
 def now_s() -> float:

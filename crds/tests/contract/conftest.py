@@ -11,6 +11,7 @@ import yaml
 from quantix_api.installation import all_manifests
 from quantix_api.resources import QUANTIX_RESOURCES
 from quantix_lab.api_as import ApiAs
+from quantix_lab.api_objects import make_namespace
 from quantix_lab.control_plane import ControlPlane
 
 
@@ -32,6 +33,12 @@ def api(quantix_server: ControlPlane) -> Iterator[ApiAs]:
     """Requests to it, as anybody."""
     with ApiAs(quantix_server.admin_kubeconfig) as caller:
         yield caller
+
+
+@pytest.fixture
+def namespace(api: ApiAs) -> str:
+    """A new one."""
+    return make_namespace(api)
 
 
 def wait_for_policies(admin: ApiAs) -> None:

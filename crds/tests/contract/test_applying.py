@@ -8,15 +8,10 @@ import pytest
 
 from quantix_api import VirtualMachine, to_manifest
 from quantix_lab.api_as import ApiAs
-from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, decide, make, make_namespace, report
+from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, decide, make, report
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
 
 VM = {**SIZED, "disks": [{"name": "root", "size": "1Gi"}], "nics": [{"name": "eth0", "network": "lan"}]}
-
-
-@pytest.fixture
-def namespace(api: ApiAs) -> str:
-    return make_namespace(api)
 
 
 MANIFEST = """

@@ -15,20 +15,11 @@ from quantix_lab.api_objects import (
     decide,
     host_user,
     make,
-    make_namespace,
     manifest,
-    may,
     report,
 )
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
-ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles"
-EVENTS = "/apis/events.k8s.io/v1/namespaces/{}/events"
-
-
-@pytest.fixture
-def namespace(api: ApiAs) -> str:
-    return make_namespace(api)
 
 
 @pytest.fixture
@@ -255,125 +246,3 @@ def test_the_status_of_a_recovery_is_the_operators(api: ApiAs, namespace: str) -
     by_admin = api.merge(f"{path}/status", {"status": {"phase": "Proven"}})
     assert by_admin.code == 403
     assert decide(api, path, "HostRecovery", {"phase": "Intent"}).code == 200
-
-
-def event_about(namespace: str, **regarding: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"generateName": "e-"},
-        "eventTime": "2026-11-23T10:00:00.000000Z",
-        "reportingController": "quantix.io/hostd",
-        "reportingInstance": "h1",
-        "action": "Start",
-        "reason": "Started",
-        "type": "Normal",
-        "note": "It runs.",
-        "regarding": {
-            "apiVersion": "quantix.io/v1alpha1",
-            "kind": "VirtualMachine",
-            "name": "a",
-            "namespace": namespace,
-            **regarding,
-        },
-    }
-
-
-def test_an_event_of_a_host_names_that_host(api: ApiAs, namespace: str) -> None:
-    event = event_about(namespace)
-    assert api.create(EVENTS.format(namespace), event, user=host_user("h1")).code == 201
-    forged = api.create(EVENTS.format(namespace), event, user=host_user("h2"))
-    assert forged.code == 403
-    assert "names that host" in forged.message
-    assert api.create(EVENTS.format(namespace), event, user=OPERATOR).code == 201
-
-
-def test_a_host_takes_over_no_event_of_another(api: ApiAs, namespace: str) -> None:
-    event = {**event_about(namespace), "reportingController": "quantix.io/operator"}
-    made = api.create(EVENTS.format(namespace), event, user=OPERATOR)
-    path = f"{EVENTS.format(namespace)}/{made.body['metadata']['name']}"
-    mine = {"reportingController": "quantix.io/hostd", "reportingInstance": "h1"}
-    taken = api.merge(path, mine, user=host_user("h1"))
-    assert (taken.code, "immutable" in taken.message) == (422, True)
-    counted = {"series": {"count": 2, "lastObservedTime": "2026-11-23T10:05:00.000000Z"}}
-    assert api.merge(path, counted, user=host_user("h1")).code == 403
-
-
-@pytest.mark.parametrize(
-    ("regarding", "refusal"),
-    [
-        ({"kind": "Host", "name": "h1"}, ""),
-        ({"kind": "Host", "name": "h2"}, "tells events of itself"),
-        ({"kind": "HostRecovery", "name": "h1"}, "is about one of"),
-        ({"apiVersion": "v1", "kind": "Secret", "name": "a"}, "is about one of"),
-        ({"apiVersion": "example.com/v1", "kind": "Image", "name": "a"}, "is about one of"),
-    ],
-    ids=str,
-)
-def test_an_event_of_a_host_is_about_what_hosts_report_on(
-    api: ApiAs, regarding: dict[str, str], refusal: str
-) -> None:
-    event = event_about("default", **regarding)
-    answer = api.create(EVENTS.format("default"), event, user=host_user("h1"))
-    assert answer.code == (403 if refusal else 201), answer.message
-    assert refusal in answer.message
-
-
-def test_the_operator_hands_out_one_secret_and_no_more(api: ApiAs, namespace: str) -> None:
-    def role(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": {"name": name},
-            "rules": list(rules),
-        }
-
-    one = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["web"]}
-    path = ROLES.format(namespace)
-    assert api.create(path, role("quantix-host-h1", one), user=OPERATOR).code == 201
-    elsewhere = api.create(path, role("backdoor", one), user=OPERATOR)
-    assert elsewhere.code == 403
-    assert "quantix-host-NAME" in elsewhere.message
-    more = api.create(path, role("quantix-host-h2", {**one, "verbs": ["*"]}), user=OPERATOR)
-    assert more.code == 403
-
-
-@pytest.mark.parametrize(
-    ("user", "verb", "resource", "where", "allowed"),
-    [
-        (OPERATOR, "list", "secrets", "quantix-system", True),
-        (OPERATOR, "list", "secrets", "default", False),
-        (OPERATOR, "get", "secrets", "default", True),
-        (OPERATOR, "delete", "secrets", "kube-system", True),
-        (OPERATOR, "create", "configmaps", "default", False),
-        (OPERATOR, "escalate", "roles.rbac.authorization.k8s.io", "default", False),
-        (OPERATOR, "bind", "roles.rbac.authorization.k8s.io", "default", False),
-        (host_user("h1"), "get", "secrets", "default", False),
-        (host_user("h1"), "list", "virtualmachines.quantix.io", "", True),
-        (host_user("h1"), "delete", "virtualmachines.quantix.io", "default", False),
-        (host_user("h1"), "get", "configmaps/extension-apiserver-authentication", "kube-system", True),
-        (host_user("h1"), "create", "subjectaccessreviews.authorization.k8s.io", "", True),
-        (host_user("h1"), "create", "certificatesigningrequests.certificates.k8s.io", "", True),
-        (
-            User("system:bootstrap:abc", ("system:bootstrappers:quantix",)),
-            "create",
-            "certificatesigningrequests.certificates.k8s.io",
-            "",
-            True,
-        ),
-        (
-            User("system:bootstrap:abc", ("system:bootstrappers:quantix",)),
-            "list",
-            "hosts.quantix.io",
-            "",
-            False,
-        ),
-    ],
-)
-def test_rights_are_no_wider_than_the_work(
-    api: ApiAs, user: User, verb: str, resource: str, where: str, allowed: bool
-) -> None:
-    kind, _, name = resource.partition("/")
-    plural, _, group = kind.partition(".")
-    asked = {"verb": verb, "group": group, "resource": plural, "name": name, "namespace": where}
-    assert may(api, user, asked) is allowed

@@ -9,12 +9,7 @@ import pytest
 
 from quantix_api.resources import FINALIZER
 from quantix_lab.api_as import ApiAs, User
-from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, make_namespace, manifest
-
-
-@pytest.fixture
-def namespace(api: ApiAs) -> str:
-    return make_namespace(api)
+from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, manifest
 
 
 def test_deletion_is_refused_with_the_users_and_a_way_out(api: ApiAs, namespace: str) -> None:

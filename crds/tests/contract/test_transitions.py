@@ -9,12 +9,7 @@ import pytest
 
 from quantix_api.resources import FINALIZER
 from quantix_lab.api_as import Answer, ApiAs, User
-from quantix_lab.api_objects import RESOURCES, SIZED, decide, make, make_namespace
-
-
-@pytest.fixture
-def namespace(api: ApiAs) -> str:
-    return make_namespace(api)
+from quantix_lab.api_objects import RESOURCES, SIZED, decide, make
 
 
 def change(api: ApiAs, path: str, spec: dict[str, Any]) -> Answer:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import yaml
 from aiohttp import web
 
 import quantix_client
@@ -27,14 +24,10 @@ from quantix_client import (
     Unprocessable,
     Unreachable,
     errors,
-    kubeconfig,
 )
 from quantix_client.watching import parse_event
 from quantix_lab.fake_api import FakeApi, answering, breaking
 
-_INSECURE = {
-    "clusters": [{"name": "it", "cluster": {"server": "https://x", "insecure-skip-tls-verify": True}}]
-}
 VM = {"metadata": {"name": "web-1", "namespace": "default"}}
 
 
@@ -253,72 +246,6 @@ def test_an_error_event_is_raised_and_a_line_cut_off_is_no_event() -> None:
         parse_event(b'{"type":"ERROR","object":{"code":410,"reason":"Expired","message":"too old"}}')
     assert parse_event(b'{"type":"ADD') is None
     assert parse_event(b"  ") is None
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"clusters": [{"name": "it", "cluster": {"server": "http://192.0.2.1"}}]}, "without TLS"),
-        ({"clusters": [{"name": "it", "cluster": {"server": "ftp://x"}}]}, "no https address"),
-        (
-            _INSECURE,
-            "turns off TLS verification",
-        ),
-        ({"users": [{"name": "me", "user": {"exec": {"command": "x"}}}]}, "uses exec"),
-        ({"users": [{"name": "me", "user": {"client-certificate-data": "eA=="}}]}, "not both"),
-        ({"users": [{"name": "me", "user": {"client-key-data": "%%%"}}]}, "not base64"),
-        ({"users": [{"name": "me", "user": {"tokenFile": "nowhere"}}]}, "cannot be read"),
-        ({"current-context": "other"}, "no context named 'other'"),
-    ],
-)
-def test_an_unusable_kubeconfig_says_what_is_wrong(
-    tmp_path: Path, change: dict[str, object], words: str
-) -> None:
-    document: dict[str, object] = {
-        "current-context": "it",
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}],
-        "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:6443"}}],
-        "users": [{"name": "me", "user": {}}],
-    }
-    path = tmp_path / "config"
-    path.write_text(yaml.safe_dump(document | change))
-    with pytest.raises(PermanentError, match=words):
-        kubeconfig.load(path)
-
-
-@pytest.mark.parametrize("content", ["", "[1, 2]", "{", "\x00"])
-def test_a_file_that_is_no_kubeconfig_is_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "config"
-    path.write_text(content)
-    with pytest.raises(PermanentError) as caught:
-        kubeconfig.load(path)
-    assert caught.value.reason == "KubeconfigInvalid"
-
-
-def test_a_missing_kubeconfig_names_its_path_and_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(PermanentError, match="There is no kubeconfig") as caught:
-        kubeconfig.load(tmp_path / "config")
-    assert caught.value.hint
-
-
-def test_credentials_never_show_in_a_representation(tmp_path: Path) -> None:
-    path = tmp_path / "config"
-    path.write_text(
-        "{current-context: it, contexts: [{name: it, context: {cluster: it, user: me}}],"
-        " clusters: [{name: it, cluster: {server: 'https://127.0.0.1:1'}}],"
-        " users: [{name: me, user: {token: abcdef-the-token}}]}"
-    )
-    access = kubeconfig.load(path)
-    assert access.headers == {"Authorization": "Bearer abcdef-the-token"}
-    assert "abcdef" not in repr(access)
-
-
-def test_a_rewritten_file_changes_the_fingerprint(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    before = kubeconfig.fingerprint((path,))
-    path.write_bytes(base64.b64encode(os.urandom(9)))
-    after = kubeconfig.fingerprint((path,))
-    assert before != after
 
 
 def test_every_name_that_the_client_exports_is_there() -> None:

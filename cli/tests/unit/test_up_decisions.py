@@ -14,7 +14,6 @@ import yaml
 import quantix_api
 from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError
-from quantix_api.layout import Layout
 from quantix_cli.settings import read_settings
 from quantix_cli.up import links
 from quantix_cli.up.prepare import kvm, machine, packages
@@ -23,7 +22,6 @@ from quantix_cli.up.settings import CHECKOUT, judge_settings
 from quantix_cli.up.start import credentials, defaults, manifests, subnets
 from quantix_cli.up.start.network_databases import parse_map
 from quantix_cli.up.start.site import complaint
-from quantix_cli.up.stop import clean
 
 GIB = 2**30
 SETTINGS = judge_settings(read_settings({}))
@@ -190,58 +188,6 @@ def test_a_lock_that_another_process_holds_is_named(tmp_path: Path) -> None:
             holder.kill()
 
 
-def test_a_mount_below_an_installation_is_seen_before_anything_is_removed() -> None:
-    info = "30 20 8:1 / /var/lib/quantix/pools/big rw - xfs x rw\n31 20 8:1 / /var/lib/other rw - xfs x rw"
-    found = clean.mounts_below(clean.directories(Layout(Path("/"))), info)
-    assert found == [Path("/var/lib/quantix/pools/big")]
-
-
-def test_guests_of_an_installation_below_another_directory_are_not_ours(tmp_path: Path) -> None:
-    for pid, root in (("7", ""), ("8", "/tmp/x")):
-        (tmp_path / pid).mkdir()
-        words = [
-            "/usr/bin/qemu-system-x86_64",
-            "-chardev",
-            f"socket,id=c,path={root}/run/quantix/vm/u/serial",
-        ]
-        (tmp_path / pid / "cmdline").write_text("\0".join(words))
-    assert clean.guest_processes(Layout(Path("/")), tmp_path) == [7]
-    assert clean.guest_processes(Layout(Path("/tmp/x")), tmp_path) == [8]
-
-
-def test_only_devices_of_our_switch_that_nobody_holds_are_left_behind(tmp_path: Path) -> None:
-    answer = '[{"rows":[{"name":"qxh0"},{"name":"br0"},{"name":"qx-int"}]}]'
-    assert clean.device_names(answer) == ["qx-int", "qxh0", "ovs-netdev"]
-    for name, files in (
-        ("held", {"tun_flags": "", "carrier": "1\n"}),
-        ("left", {"tun_flags": ""}),
-        ("nic", {}),
-    ):
-        (tmp_path / name).mkdir()
-        for file, text in files.items():
-            (tmp_path / name / file).write_text(text)
-    found = [clean.is_left_behind(name, tmp_path) for name in ("held", "left", "nic", "absent")]
-    assert found == [False, True, False, False]
-
-
-def test_only_our_own_drop_ins_are_removed(tmp_path: Path) -> None:
-    ours, foreign = (tmp_path / name for name in clean.DROP_INS)
-    for path, text in ((ours, "# Made by Quantix: its own devices\n"), (foreign, "# by the administrator\n")):
-        path.parent.mkdir(parents=True)
-        path.write_text(text)
-    clean.remove_drop_ins(tmp_path)
-    assert [path.exists() for path in (ours, foreign)] == [False, True]
-
-
-def test_links_of_others_are_never_ours(tmp_path: Path) -> None:
-    settings = judge_settings(read_settings({"QUANTIX_CACHE": str(tmp_path / "cache")}))
-    foreign, ours, file = tmp_path / "foreign", tmp_path / "ours", tmp_path / "file"
-    foreign.symlink_to("/usr/bin/kubectl")
-    ours.symlink_to(tmp_path / "cache/controlplane/abc/quantix-controlplane")
-    file.touch()
-    assert [links.is_ours(path, settings) for path in (foreign, ours, file)] == [False, True, False]
-
-
 def test_a_map_of_open_vswitch_is_read() -> None:
     text = '{hostname=vm, ovn-remote="unix:/tmp/x", "quantix.io/host"="a-b", rundir="/var, {x}"}'
     assert parse_map(text) == {
@@ -277,20 +223,6 @@ def test_the_bootstrap_needs_nothing_but_the_standard_library() -> None:
         [sys.executable, "-I", "-S", "-c", code, *sources], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "namespace", "runs"),
-    [("ovs-vswitchd", "net:[1]", True), ("ovs-vswitchd", "net:[2]", False), ("sh", "net:[1]", False)],
-)
-def test_a_switch_in_this_network_namespace_keeps_its_devices(
-    tmp_path: Path, name: str, namespace: str, runs: bool
-) -> None:
-    for pid, comm, net in (("self", "python", "net:[1]"), ("17", name, namespace)):
-        (tmp_path / pid / "ns").mkdir(parents=True)
-        (tmp_path / pid / "comm").write_text(comm + "\n")
-        (tmp_path / pid / "ns/net").symlink_to(net)
-    assert clean.is_switch_running(tmp_path) is runs
 
 
 def test_the_links_of_the_machines_own_installation_go_where_its_user_looks(tmp_path: Path) -> None:

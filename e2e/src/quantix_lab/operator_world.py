@@ -13,22 +13,18 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from quantix_api.installation import all_manifests
-from quantix_api.resources import HOST_GROUP, HOST_USER_PREFIX, NAMESPACES, VIRTUAL_MACHINES, Resource
+from quantix_api.resources import EVENTS, NAMESPACES, VIRTUAL_MACHINES, Resource
 from quantix_client import ApiClient, ApiError, Conflict, NotFound
 from quantix_client.api import Manifest
 from quantix_client.errors import Throttled
 from quantix_lab.control_plane import ControlPlane
+from quantix_lab.host_credentials import host_kubeconfig
 from quantix_lab.scripted_hostd import ScriptedHostd
 
 DEADLINE_S = 20.0
@@ -121,6 +117,15 @@ class OperatorWorld:
         """A VM whose Ready gives this reason for its newest generation."""
         return await self.until(VIRTUAL_MACHINES, vm, says("Ready", reason), namespace)
 
+    async def until_event(self, namespace: str, reason: str) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            events = await self.admin.list(EVENTS, namespace)
+            if any(event["reason"] == reason for event in events.items):
+                return
+            await asyncio.sleep(_LOOK_S)
+        raise AssertionError(f"no event {reason} in {namespace}")
+
 
 def says(condition_type: str, reason: str) -> Callable[[Manifest], bool]:
     """Whether a condition gives this reason, about the object's newest generation."""
@@ -195,64 +200,3 @@ async def running(work: Awaitable[None]) -> AsyncIterator[asyncio.Task[None]]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def host_kubeconfig(plane: ControlPlane, root: Path, name: str) -> Path:
-    """A kubeconfig of user quantix:host:NAME, signed by the control plane's authority."""
-    pki = plane.data_dir / "pki"
-    authority = x509.load_pem_x509_certificate((pki / "ca.crt").read_bytes())
-    signer = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, HOST_USER_PREFIX + name),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, HOST_GROUP),
-        ]
-    )
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(authority.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        .sign(signer, hashes.SHA256())  # type: ignore[arg-type]  # an EC key, as the control plane makes it
-    )
-    folder = root / f"host-{name}"
-    folder.mkdir()
-    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    (folder / "ca.crt").write_text(plane.ca_pem)
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "host",
-        "contexts": [{"name": "host", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [
-            {
-                "name": "c",
-                "cluster": {"server": plane.server, "certificate-authority": str(folder / "ca.crt")},
-            }
-        ],
-        "users": [
-            {
-                "name": "u",
-                "user": {
-                    "client-certificate": str(folder / "tls.crt"),
-                    "client-key": str(folder / "tls.key"),
-                },
-            }
-        ],
-    }
-    path = folder / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return path

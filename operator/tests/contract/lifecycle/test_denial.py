@@ -13,7 +13,8 @@ from quantix_api.resources import EVENTS, VIRTUAL_MACHINES, VOLUMES
 from quantix_client import ApiClient, ApiError
 from quantix_client.api import Manifest
 from quantix_client.errors import Forbidden
-from quantix_lab.operator_world import OperatorWorld, host_kubeconfig
+from quantix_lab.host_credentials import host_kubeconfig
+from quantix_lab.operator_world import OperatorWorld
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,9 @@ import pytest
 from quantix_lab.ovn_central import OvnCentral, running_central, running_northbound
 from quantix_operator.clients.ovn_nb import Northbound
 
-CLUSTER = "11111111-1111-4111-8111-111111111111"
+from .connection import connected
+from .scenario import installation
+from .world import World, world
 
 
 @pytest.fixture
@@ -35,20 +35,6 @@ def central(short_directory: Path) -> Iterator[OvnCentral]:
         yield central
 
 
-@asynccontextmanager
-async def connected(remote: str) -> AsyncIterator[Northbound]:
-    """A client that is connected, until the end of the block."""
-    client = Northbound(remote, CLUSTER)
-    task = asyncio.create_task(client.run())
-    try:
-        await asyncio.wait_for(client.connected.wait(), 10)
-        yield client
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 @pytest.fixture
 async def northbound(database: OvnCentral) -> AsyncIterator[Northbound]:
     async with connected(database.northbound) as client:
@@ -61,3 +47,12 @@ def short_directory_pair() -> Iterator[tuple[OvnCentral, OvnCentral]]:
     with tempfile.TemporaryDirectory(prefix="nb") as one, tempfile.TemporaryDirectory(prefix="nb") as two:
         with running_northbound(Path(one)) as old, running_northbound(Path(two)) as new:
             yield old, new
+
+
+@pytest.fixture
+async def here(database: OvnCentral) -> AsyncIterator[World]:
+    """The first installation, programmed."""
+    async with world(database.northbound) as made:
+        installation(made)
+        await made.settle()
+        yield made

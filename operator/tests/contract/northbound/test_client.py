@@ -14,7 +14,7 @@ from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef, SharedKeys
 
-from .conftest import CLUSTER
+from .connection import CLUSTER
 
 NETWORK = Owner(CLUSTER, "33333333-3333-4333-8333-333333333333", "Network", "default/net")
 MACHINE = Owner(CLUSTER, "44444444-4444-4444-8444-444444444444", "VirtualMachine", "default/vm")

@@ -18,7 +18,7 @@ from quantix_lab.ovn_central import running_northbound
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef
 
-from .conftest import CLUSTER, connected
+from .connection import CLUSTER, connected
 
 OWNER = Owner(CLUSTER, "33333333-3333-4333-8333-333333333333", "Network", "default/net")
 SWITCHES = ("a", "b")

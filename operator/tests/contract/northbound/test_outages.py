@@ -20,7 +20,7 @@ from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.network.cluster import KEY
 from quantix_operator.northbound.rows import Owner
 
-from .conftest import CLUSTER, connected
+from .connection import CLUSTER, connected
 from .scenario import guest, installation
 from .world import SHARED, World
 

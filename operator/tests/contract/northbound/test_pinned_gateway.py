@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from quantix_api import identity
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS
@@ -16,7 +13,7 @@ from quantix_lab.open_vswitch import open_vswitch
 from quantix_lab.ovn_central import OvnCentral
 from quantix_lab.ovn_chassis import running_chassis
 
-from .conftest import CLUSTER
+from .connection import CLUSTER
 from .scenario import installation
 from .world import SHARED, World, world
 
@@ -25,14 +22,6 @@ MAC_BINDINGS = 66
 NEXT_HOP = "10.78.0.1"
 STOLEN = "52:54:00:00:00:66"
 PINNED = identity.way_out_mac(CLUSTER)
-
-
-@pytest.fixture
-async def here(database: OvnCentral) -> AsyncIterator[World]:
-    async with world(database.northbound) as made:
-        installation(made)
-        await made.settle()
-        yield made
 
 
 def rows(central: OvnCentral, database: str = "nb") -> list[list[str]]:

@@ -45,7 +45,7 @@ from quantix_operator.router.controller import RouterController
 from quantix_operator.securitygroup.controller import SecurityGroupController
 from quantix_operator.virtualmachine.ports import NicsResult
 
-from .conftest import connected
+from .connection import connected
 
 SHARED = "quantix-shared"
 _FIRST = datetime(2026, 11, 24, tzinfo=UTC)

@@ -1,0 +1,107 @@
+"""What comes of routers on a real northbound database: whose an address is, and what they refuse to join."""
+
+from __future__ import annotations
+
+from quantix_api.resources import (
+    HOSTS,
+    NETWORKS,
+    ROUTERS,
+)
+from quantix_lab.ovn_central import OvnCentral
+
+from .scenario import guest, installation
+from .world import SHARED, World, world
+
+
+async def test_subnets_that_overlap_are_not_joined_by_one_router(here: World) -> None:
+    here.add(NETWORKS, "twin", {"subnets": [{"cidr": "10.77.0.128/25"}]})
+    here.change(
+        ROUTERS,
+        f"{SHARED}/default",
+        spec={"networks": [{"name": "default"}, {"name": "twin"}, {"name": "nobody"}]},
+    )
+    await here.settle()
+    reason, text = here.ready(ROUTERS, f"{SHARED}/default")
+    assert reason == "SubnetOverlap"
+    assert "10.77.0.128/25 overlaps 10.77.0.0/24" in text
+
+
+async def test_two_routers_get_different_addresses_outside_and_keep_them(here: World) -> None:
+    first = here.live(ROUTERS, f"{SHARED}/default")["status"]["address"]
+    here.add(ROUTERS, "second", {"networks": [], "external": {"network": "outside"}})
+    await here.settle()
+    second = here.live(ROUTERS, f"{SHARED}/second")["status"]["address"]
+    assert second != first
+    here.restart()
+    await here.settle()
+    assert here.live(ROUTERS, f"{SHARED}/default")["status"]["address"] == first
+    assert here.live(ROUTERS, f"{SHARED}/second")["status"]["address"] == second
+
+
+async def test_a_router_that_asks_for_a_taken_address_waits_for_it(here: World) -> None:
+    asked = here.live(ROUTERS, f"{SHARED}/default")["status"]["address"]
+    second = f"{SHARED}/second"
+    here.add(ROUTERS, "second", {"networks": [], "external": {"network": "outside", "address": asked}})
+    await here.settle()
+    reason, text = here.ready(ROUTERS, second)
+    assert reason == "AddressInUse"
+    assert f"{asked} in network {SHARED}/outside belongs to router {SHARED}/default" in text
+    assert "spec.external.address" in text
+    assert "address" not in here.live(ROUTERS, second)["status"]
+    here.change(ROUTERS, f"{SHARED}/default", spec={"networks": [{"name": "default"}]})
+    await here.settle()
+    assert here.ready(ROUTERS, second)[0] == "Programmed"
+    assert here.live(ROUTERS, second)["status"]["address"] == asked
+
+
+async def test_a_router_goes_on_with_what_it_has_while_it_asks_for_the_impossible(
+    here: World, database: OvnCentral
+) -> None:
+    key = f"{SHARED}/default"
+    before = here.live(ROUTERS, key)["status"]["address"]
+    spec = {"networks": [{"name": "default"}], "external": {"network": "outside", "address": "10.99.0.9"}}
+    here.change(ROUTERS, key, spec=spec)
+    await here.settle()
+    assert here.ready(ROUTERS, key)[0] == "AddressOutsideSubnet"
+    assert here.live(ROUTERS, key)["status"]["address"] == before
+    assert before in database.nbctl("lr-nat-list", here.live(ROUTERS, key)["metadata"]["uid"])
+
+
+async def test_a_network_that_overlaps_the_way_out_is_left_out_by_the_router(
+    here: World, database: OvnCentral
+) -> None:
+    here.add(NETWORKS, "inner", {"subnets": [{"cidr": "10.78.0.128/25"}]})
+    spec = {"networks": [{"name": "default"}, {"name": "inner"}], "external": {"network": "outside"}}
+    here.change(ROUTERS, f"{SHARED}/default", spec=spec)
+    await here.settle()
+    reason, text = here.ready(ROUTERS, f"{SHARED}/default")
+    assert reason == "SubnetOverlap"
+    assert f"10.78.0.128/25 overlaps 10.78.0.0/24 of {SHARED}/outside" in text
+    ports = database.nbctl("--bare", "--columns=networks", "list", "Logical_Router_Port")
+    assert "10.77.0.1/24" in ports
+    assert here.live(ROUTERS, f"{SHARED}/default")["status"]["address"] in ports
+    assert "10.78.0.129/25" not in ports
+
+
+async def test_a_network_has_one_gateway_and_the_elder_router_is_it(here: World) -> None:
+    here.add(ROUTERS, "second", {"networks": [{"name": "default"}]})
+    await here.settle()
+    assert here.ready(ROUTERS, f"{SHARED}/default")[0] == "Programmed"
+    reason, text = here.ready(ROUTERS, f"{SHARED}/second")
+    assert reason == "SubnetOverlap"
+    assert "router default" in text
+    here.change(ROUTERS, f"{SHARED}/second", spec={"networks": [{"name": "default", "address": "10.77.0.9"}]})
+    await here.settle()
+    assert here.ready(ROUTERS, f"{SHARED}/second")[0] == "Programmed"
+    taken = await here.ensure(guest(here, "web-1", addresses=["10.77.0.9"], securityGroups=[]))
+    assert taken.reason == "AddressInUse"
+    assert "belongs to a router of another namespace" in taken.message
+
+
+async def test_without_a_host_there_is_no_way_out(database: OvnCentral) -> None:
+    async with world(database.northbound) as made:
+        installation(made)
+        made.cache.remove(HOSTS, made.live(HOSTS, "h1"))
+        await made.settle()
+        assert made.ready(ROUTERS, f"{SHARED}/default")[0] == "NoGatewayHost"
+        assert "mtu" not in made.live(NETWORKS, f"{SHARED}/default")["status"]

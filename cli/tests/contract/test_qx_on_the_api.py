@@ -3,113 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import quantix_api
-from quantix_lab.control_plane import ControlPlane
-
-MANIFESTS = Path(quantix_api.__file__).parent / "manifests"
-NAMESPACE = "qx-contract"
-
-
-class Qx:
-    """Runs `qx` the way a script does: no terminal, output in pipes."""
-
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self.control_plane = control_plane
-
-    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "quantix_cli.main", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=self._environment(environment),
-        )
-
-    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        kubeconfig = str(self.control_plane.admin_kubeconfig)
-        own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "QUANTIX_KUBECONFIG": kubeconfig}
-        return {**own, **more}
-
-    @contextmanager
-    def following(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """`qx` that does not end by itself, its output in a pipe; ended when the block is left."""
-        command = [sys.executable, "-m", "quantix_cli.main", *arguments, "-n", NAMESPACE]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self._environment({})
-        ) as process:
-            # a test that waits in vain for a line must end, too
-            watchdog = threading.Timer(60, process.kill)
-            watchdog.start()
-            try:
-                yield process
-            finally:
-                watchdog.cancel()
-                process.kill()
-
-    def in_namespace(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self(*arguments, "-n", NAMESPACE)
-
-
-@pytest.fixture(scope="module")
-def qx(control_plane: ControlPlane) -> Iterator[Qx]:
-    """`qx` and one VM that waits for memory, one that runs nowhere yet."""
-    for part in ("namespaces", "crds"):
-        control_plane.kubectl("apply", "--server-side", "-f", str(MANIFESTS / part))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    control_plane.kubectl("create", "namespace", NAMESPACE)
-    for name in ("web-1", "web-2", "db-1"):
-        control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(virtual_machine(name)))
-    say_ready(
-        control_plane,
-        "db-1",
-        "False",
-        "NotEnoughMemory",
-        "No host has 64 GiB free: h1 41. Try: lower memory, or add a host.",
-    )
-    yield Qx(control_plane)
-    control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-
-
-def virtual_machine(name: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "quantix.io/v1alpha1",
-        "kind": "VirtualMachine",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"cpu": {"cores": 2}, "memory": {"size": "2Gi"}},
-    }
-
-
-def say_ready(control_plane: ControlPlane, name: str, status: str, reason: str, message: str) -> None:
-    """Play the operator: one Ready condition."""
-    vm = json.loads(control_plane.kubectl("get", "vm", name, "-n", NAMESPACE, "-o", "json"))
-    condition = {
-        "type": "Ready",
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "observedGeneration": vm["metadata"]["generation"],
-        "lastTransitionTime": vm["metadata"]["creationTimestamp"],
-    }
-    patch = json.dumps({"status": {"conditions": [condition]}})
-    control_plane.kubectl(
-        "patch", "vm", name, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", patch
-    )
+from quantix_lab.qx_process import NAMESPACE, Qx, virtual_machine
 
 
 def test_a_list_in_a_pipe_has_every_column_and_no_control_characters(qx: Qx) -> None:
@@ -290,41 +189,3 @@ def test_a_context_that_is_not_there_is_wrong_usage_and_names_those_that_are(qx:
     assert listed.stderr.startswith(
         f'✗ No context "prod" in {qx.control_plane.admin_kubeconfig}. There are: '
     )
-
-
-@pytest.mark.usefixtures("heeded_interrupt")
-def test_a_list_that_is_watched_in_a_pipe_gets_a_row_for_each_change(qx: Qx) -> None:
-    qx.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(virtual_machine("seen")))
-    with qx.following("vm", "list", "--watch", "seen") as watch:
-        assert watch.stdout is not None
-        assert watch.stdout.readline().split()[:2] == ["NAME", "STATE"]
-        assert watch.stdout.readline().split()[0] == "seen"
-        say_ready(qx.control_plane, "web-1", "False", "NoHostFits", "Somebody else changes.")
-        say_ready(qx.control_plane, "seen", "False", "NoHostFits", "There is no host yet.")
-        assert watch.stdout.readline().split()[-6:] == ["NoHostFits:", "There", "is", "no", "host", "yet"]
-        qx.control_plane.kubectl("delete", "vm", "seen", "-n", NAMESPACE)
-        assert "Deleted" in watch.stdout.readline()
-        watch.send_signal(signal.SIGINT)
-        assert watch.wait(timeout=20) == 130
-
-
-def test_a_list_that_is_watched_as_json_is_an_object_a_line(qx: Qx) -> None:
-    with qx.following("vm", "list", "-w", "web-2", "-o", "json") as watch:
-        assert watch.stdout is not None
-        assert json.loads(watch.stdout.readline())["metadata"]["name"] == "web-2"
-        say_ready(qx.control_plane, "web-2", "False", "NoHostFits", "There is no host yet.")
-        assert json.loads(watch.stdout.readline())["status"]["conditions"][0]["reason"] == "NoHostFits"
-
-
-def test_a_reader_that_has_seen_enough_is_no_failure(qx: Qx) -> None:
-    with qx.following("vm", "list", "-w", "-o", "name") as watch:
-        assert watch.stdout is not None
-        assert watch.stderr is not None
-        watch.stdout.readline()
-        watch.stdout.close()
-        say_ready(qx.control_plane, "web-2", "False", "NoHostFits", "There is still no host.")
-        assert (watch.wait(timeout=20), watch.stderr.read()) == (0, "")
-
-
-def test_a_watch_of_what_is_not_there_ends_at_once(qx: Qx) -> None:
-    assert qx.in_namespace("vm", "list", "--watch", "nosuch").returncode == 5

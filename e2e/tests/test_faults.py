@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -109,6 +110,37 @@ def test_hostd_killed_in_the_middle_of_a_start_and_of_a_deletion(view: MachineVi
     assert vm["status"]["nics"][0]["port"] not in view.taps()
     assert view.northbound_rows(uid) == []
     assert [path for path in view.pool_files() if handle in path] == []
+
+
+def test_a_guest_whose_vm_was_removed_by_force_runs_on_is_told_and_ends_by_order(view: MachineView) -> None:
+    view.apply(small_vm("abandoned"))
+    vm = view.wait_ready("abandoned", reason="Running", timeout_s=90)
+    uid, pid = vm["metadata"]["uid"], view.qemu(vm)
+    view.remove_vm_by_force("abandoned")
+
+    def told() -> tuple[bool, object]:
+        known = condition(view.get("host", "box"), "GuestsKnown")
+        return known.get("reason") == "OrphanGuest" and uid in known["message"], known
+
+    wait_for("the host to tell of it", told, 60)
+    assert view.qemus(uid) == [pid], "nobody ordered its end"
+    attention = view.machine.qx("status").stdout
+    assert "whose VM default/abandoned is no longer in the API" in attention, attention
+    listed = view.machine.qx("host", "end-orphan").stdout
+    assert listed.startswith(f"{uid}  domain qx-{uid} (it was default/abandoned), runs, "), listed
+    refused = view.machine.qx("host", "end-orphan", uid, "--confirm", "abandoned", check=False)
+    assert (refused.returncode, view.qemus(uid)) == (1, [pid])
+    view.machine.qx("host", "end-orphan", uid, "--confirm", uid)
+    assert view.qemus(uid) == []
+    assert f"qx-{uid}" not in view.domains()
+    assert vm["status"]["nics"][0]["port"] not in view.taps()
+    holders = [json.loads(path.read_text()) for path in view.layout.local_pool.glob("volumes/*/claim")]
+    assert [claim["holder"] for claim in holders if claim["vmUID"] == uid] in ([], [None])
+    wait_for(
+        "the host to have no orphan",
+        lambda: ((known := condition(view.get("host", "box"), "GuestsKnown")).get("status") == "True", known),
+        60,
+    )
 
 
 def kill_hostd_when(view: MachineView, what: str, is_there: Callable[[], bool]) -> None:

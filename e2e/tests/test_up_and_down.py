@@ -142,12 +142,28 @@ def test_a_restored_api_starts_the_vm_above_the_epochs_that_it_forgot(
     assert len(view.qemus(after["metadata"]["uid"])) == 1
 
 
+def abandoned_guest(machine: Machine) -> str:
+    """The UID of a VM that was removed from the API by force while its guest runs."""
+    view = MachineView(machine)
+    machine.up()
+    uid: str = view.wait_ready(VM, reason="Running")["metadata"]["uid"]
+    view.remove_vm_by_force(VM)
+    assert len(view.qemus(uid)) == 1
+    return uid
+
+
 @pytest.mark.usefixtures("first_run")
 def test_clean_leaves_nothing(machine: Machine) -> None:
     foreign = machine.root / "var/lib/somebody/data"
     foreign.parent.mkdir()
     foreign.write_text("not ours\n")
-    machine.clean()
+    uid = abandoned_guest(machine)
+    began_s = time.monotonic()
+    said = machine.clean()
+    assert f"Domain qx-{uid} (it was default/{VM}) has no VM in the API any more; it is shut down" in said, (
+        said
+    )
+    assert time.monotonic() - began_s < 60, "the guest whose VM is gone was waited for"
     left = [path for path in machine.root.rglob("*") if not path.is_dir()]
     assert left == [foreign]
     assert machine.processes() == []

@@ -21,6 +21,7 @@ _READ = {
 _CONSOLE = {"console": "quantix_cli.commands.console:console_command"}
 _UPLOAD = {"upload": "quantix_cli.commands.images:upload_command"}
 _DELETE = {"delete": "quantix_cli.commands.deleting:delete_command"}
+_END_ORPHAN = {"end-orphan": "quantix_cli.commands.orphans:end_orphan_command"}
 _POWER = {
     verb: f"quantix_cli.commands.power:{verb}_command"
     for verb in ("start", "stop", "restart", "pause", "resume")
@@ -32,7 +33,7 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "network": (("net", "networks"), _READ | _DELETE),
     "router": (("rtr", "routers"), _READ | _DELETE),
     "securitygroup": (("sg", "securitygroups"), _READ | _DELETE),
-    "host": (("hosts",), _READ),
+    "host": (("hosts",), _READ | _END_ORPHAN),
     "pool": (("pools", "storagepool", "storagepools"), _READ),
     "instancetype": (("it", "instancetypes"), _READ),
 }  # fmt: skip

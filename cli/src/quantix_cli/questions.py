@@ -11,6 +11,22 @@ from quantix_cli.terminal import Terminal
 _LISTED = 10
 
 
+def confirm_name(
+    question: str, effects: Sequence[str], name: str, *, given: str | None, terminal: Terminal
+) -> None:
+    """As `confirm`, for what is graver: the name is typed, or `given` by --confirm; --yes is no answer."""
+    for effect in effects:
+        terminal.note(f"  {terminal.plain(effect)}")
+    if given is None and not sys.stdin.isatty():
+        said = f"{question} Nobody can be asked here; nothing was changed."
+        raise CommandError(Exit.USAGE, said, f"--confirm {name}")
+    if given is None:
+        print(f"{question} Type {name}: ", end="", file=sys.stderr, flush=True)
+        given = sys.stdin.readline().strip()
+    if given != name:
+        raise CommandError(Exit.FAILED, "That is another name. Nothing was changed.")
+
+
 def confirm(question: str, effects: Sequence[str], *, assume_yes: bool, terminal: Terminal) -> None:
     """Show what would happen and ask. Raises CommandError: 2 without a terminal, 1 when the answer is no."""
     if assume_yes:

@@ -165,3 +165,16 @@ def test_a_running_vm_without_its_network_needs_attention_and_says_why_in_the_li
     assert told[0].startswith("Needs attention: 1")
     assert "VM web-1 is Running without its network: Network lan is being deleted." in told[-1]
     assert reason(UNWIRED, NOUNS["vm"]) == "NetworkNotFound: Network lan is being deleted"
+
+
+def test_a_guest_without_a_vm_needs_attention_though_its_host_is_ready() -> None:
+    found = host("h1", "Ready", "Healthy", "It runs VMs.")
+    message = "Since 2026 it has domain qx-1, whose VM a/b is no longer in the API. Try: qx host end-orphan 1"
+    orphan = {"type": "GuestsKnown", "status": "False", "reason": "OrphanGuest", "message": message}
+    found["status"]["conditions"].append(orphan)
+    told = lines(found)
+    assert told[0].startswith("Needs attention: 1")
+    assert told[-1] == (
+        "1 ▲ host h1: Since 2026 it has domain qx-1, whose VM a/b is no longer in the API.   "
+        "qx host explain h1"
+    )

@@ -149,6 +149,7 @@ TABLE: tuple[ConditionRow, ...] = (
     ),
     *_row("Host", "GuestTraffic", "Works", "HostFirewallDropsGuests UnderlayTooSmall"),
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
+    *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),
     *_row(
         "VirtualMachineMigration",
         "Ready",

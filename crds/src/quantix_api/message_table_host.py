@@ -121,6 +121,19 @@ _ABILITIES = (
         "AppArmor is off on {host}, so a guest that breaks out of QEMU is held back less.",
         "turn AppArmor on, then reboot",
     ),
+    Template("Known", "Host", "Every guest on it belongs to a VM in the API."),
+    Template(
+        "OrphanGuest",
+        "Host",
+        "Since {since} it has domain {domain}, whose VM {vm} is no longer in the API.",
+        "qx host end-orphan {uid} on it, as root",
+    ),
+    Template(
+        "OrphanGuest",
+        "Host",
+        "Since {since} it has domain {domain}, whose VM {vm} is no longer in the API, and {more} more such.",
+        "qx host end-orphan {uid} on it, as root; without a UID it lists them",
+    ),
     Template("Alive", "Host", "Its beat in the storage is seen."),
     Template("Lost", "Host", "Its beat in pool {pool} stopped at {at}.", "bring the storage network back"),
     Template(

@@ -63,6 +63,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx explain {target} says where it is",
     ),
     Template(
+        "NoOrphan",
+        "refusal",
+        "No guest of UID {uid} is on host {host} without a VM in the API.",
+        "qx host end-orphan lists those that are; qx vm delete ends the guest of a VM",
+    ),
+    Template(
         "NotWaiting",
         "refusal",
         "Image {image} takes no file: {why}.",

@@ -1,4 +1,4 @@
-"""An API that only takes status by server-side apply: enough for a reconciler's unit and contract tests.
+"""An API that takes status by server-side apply, and can be read: enough for a reconciler's tests.
 
 It keeps objects by UID, merges what each manager applies, and writes managedFields as the API server does,
 so that `apply_if_changed` works on it unchanged.
@@ -11,6 +11,8 @@ import json
 from typing import Any
 
 from quantix_api.resources import Resource
+from quantix_client.api import ListResult
+from quantix_client.errors import NotFound
 
 Manifest = dict[str, Any]
 _ITEM_KEYS = ("type", "name", "path")
@@ -32,6 +34,15 @@ class FakeStatusApi:
         stored["metadata"]["resourceVersion"] = str(self._version)
         self.objects[stored["metadata"]["uid"]] = stored
         return stored
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        for found in self.objects.values():
+            if (found["metadata"]["name"], found["metadata"].get("namespace")) == (name, namespace):
+                return copy.deepcopy(found)
+        raise NotFound(f"There is no {resource.kind} {namespace}/{name}.")
+
+    async def list(self, resource: Resource, namespace: str | None = None) -> ListResult:
+        return ListResult([copy.deepcopy(found) for found in self.objects.values()], str(self._version))
 
     async def apply(
         self, resource: Resource, obj: Manifest, *, manager: str, subresource: str = "", **_: Any

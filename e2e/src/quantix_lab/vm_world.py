@@ -197,6 +197,11 @@ class VmWorld:
         self.stores[VIRTUAL_MACHINES][f"default/{name}"] = self.api.put(manifest)
         return VmHandle(self, f"default/{name}", uid)
 
+    def remove_by_force(self, vm: VmHandle) -> None:
+        """The VM is deleted and its finalizers are stripped: the API does not have it any more."""
+        del self.api.objects[vm.uid]
+        del self.stores[VIRTUAL_MACHINES][vm.key]
+
     def pull(self) -> None:
         """Let the store see what was written, as the watch would."""
         for key, manifest in self.stores[VIRTUAL_MACHINES].items():

@@ -44,6 +44,7 @@ from quantix_hostd.doors import Doors, Parts
 from quantix_hostd.facts.domain import DomainEvent
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.host.controller import HostController, HostTools, Self
+from quantix_hostd.host.model import OrphanGuest
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
@@ -234,7 +235,12 @@ class Hostd:
             network=network,
             libvirt_works=lambda: self.libvirt.connected,
             cpu_model=lambda: self.cpu_model,
+            orphans=self._orphans,
         )
+
+    async def _orphans(self) -> list[OrphanGuest]:
+        found = await self.machines.orphans()
+        return [OrphanGuest(orphan.uid, orphan.domain, orphan.vm) for orphan in found]
 
     async def _myself(self) -> Self:
         host, port = self.listener.getsockname()[:2]

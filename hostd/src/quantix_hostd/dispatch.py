@@ -86,6 +86,9 @@ class Dispatcher:
         if resource in (HOSTS, NETWORKS, STORAGE_POOLS):
             self.add(HOSTS, self._host)
         if resource == VIRTUAL_MACHINES:
+            if change.type == "DELETED":
+                # it may have left a guest behind
+                self.add(HOSTS, self._host)
             self._add_all(VOLUMES, volume_keys(VirtualMachine.model_validate(change.object)))
         if resource == IMAGES:
             self._add_all(VOLUMES, self._volumes_of(change.key))

@@ -57,6 +57,7 @@ class Doors:
                 stores=parts.stores,
                 consoles=parts.consoles,
                 uploads=parts.images,
+                orphans=parts.machines,
                 pools=parts.pools,
                 metrics=self._metrics,
                 shut_down=self._shut_guests_down,

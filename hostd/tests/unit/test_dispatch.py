@@ -151,6 +151,11 @@ async def test_a_libvirt_that_is_away_is_no_hang_but_one_that_never_answers_is()
     await asyncio.wait({running})
 
 
+async def test_a_vm_that_left_wakes_the_host_which_may_have_a_guest_of_it() -> None:
+    gone = vm("web-1")
+    assert ("hosts", "h1") in await Seen({}).after(VIRTUAL_MACHINES, Change("DELETED", "k", gone, gone))
+
+
 class OneObject:
     """The API with one Volume that may be there or not."""
 

@@ -11,7 +11,7 @@ import pytest
 from quantix_api import Condition, Host
 from quantix_api.conditions import checked
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict, MachineFacts, NumaFacts
-from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
+from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, OrphanGuest, PoolFacts
 from quantix_hostd.host.status import derive_status
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -79,6 +79,23 @@ def test_every_trouble_has_its_condition(
     status = derive_status(replace(_HEALTHY, **change), _NOW)
     assert condition(status, kind) == expected
     checked("Host", [Condition.model_validate(entry) for entry in status["conditions"]])
+
+
+def test_a_guest_without_a_vm_is_named_since_when_and_with_its_way_out() -> None:
+    one = OrphanGuest("0a1b", "qx-0a1b", "default/web-1")
+    first = derive_status(replace(_HEALTHY, orphans=(one,)), _NOW)
+    assert condition(first, "GuestsKnown") == ("False", "OrphanGuest")
+    assert condition(first, "Ready") == ("True", "Healthy")
+    manifest = {"metadata": {"name": "h1", "generation": 3}, "spec": {}, "status": first}
+    other = OrphanGuest("2c3d", "qx-2c3d", "")
+    seen = replace(_HEALTHY, host=Host.model_validate(manifest), orphans=(one, other))
+    later = derive_status(seen, _NOW + timedelta(hours=1))
+    message = next(item["message"] for item in later["conditions"] if item["type"] == "GuestsKnown")
+    assert message.startswith(
+        "Since 2026-11-23T10:00:00Z it has domain qx-0a1b, whose VM default/web-1 is no longer in the API, "
+        "and 1 more such. Try: qx host end-orphan 0a1b on it, as root"
+    )
+    assert condition(derive_status(_HEALTHY, _NOW), "GuestsKnown") == ("True", "Known")
 
 
 def test_a_condition_keeps_its_time_until_its_status_changes() -> None:

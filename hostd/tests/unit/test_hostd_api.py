@@ -20,6 +20,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.layout import Layout
+from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES
 from quantix_client import ApiClient
 from quantix_client.reviews import Access, Identity
@@ -31,6 +32,7 @@ from quantix_hostd.image.formats import ImageFacts, ImageFormat
 from quantix_hostd.image.receive import Received
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.orphans import Orphan
 
 _UID = "daaee2dc-3de5-4c5e-afa3-06beae8d3c1b"
 _VM = "/v1/virtualmachines/default/web-1"
@@ -49,6 +51,22 @@ class Receiver:
         if self.refusal is not None:
             raise self.refusal
         return Received(ImageFacts(ImageFormat.RAW, length_bytes), "sha256:abc")
+
+
+class OneOrphan:
+    """A host on which one guest has no VM."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def orphans(self) -> tuple[Orphan, ...]:
+        return (Orphan(_UID, f"qx-{_UID}", "default/gone", True, (42,), "", ("v1",), ("p1",), ending=False),)
+
+    async def end_orphan(self, uid: str) -> Orphan:
+        if uid != _UID:
+            raise as_error(PermanentError, "NoOrphan", uid=uid, host="h1")
+        self.ended.append(uid)
+        return (await self.orphans())[0]
 
 
 class Recording:
@@ -71,6 +89,7 @@ class World:
         self.layout = Layout(root)
         self.consoles = ConsoleHub()
         self.receiver = Receiver()
+        self.orphans = OneOrphan()
         self.guard = Recording()
         stores: dict[Any, dict[str, Any]] = {
             VIRTUAL_MACHINES: {"default/web-1": {"metadata": {"uid": _UID}}},
@@ -84,6 +103,7 @@ class World:
             stores=stores,
             consoles=self.consoles,
             uploads=self.receiver,
+            orphans=self.orphans,
             pools=HostPools(stores[STORAGE_POOLS], {}, "h1", self.layout, FileOwner.current()),
             metrics=self.metrics,
             shut_down=self.shut_down,
@@ -288,6 +308,24 @@ async def test_only_root_on_the_machine_shuts_its_guests_down(world: World) -> N
     async with TestClient(TestServer(build_app(world.backend, LocalGuard()))) as local:
         async with local.post("/v1/host/shutdown") as answer:
             assert await answer.json() == {"virtualMachines": ["default/web-1"]}
+
+
+async def test_only_root_on_the_machine_sees_and_ends_a_guest_without_a_vm(world: World) -> None:
+    async with TestClient(TestServer(build_app(world.backend, world.guard))) as remote:
+        async with remote.get("/v1/host/orphans") as answer:
+            assert answer.status == 403
+        async with remote.post(f"/v1/host/orphans/{_UID}/end") as answer:
+            assert answer.status == 403
+    assert world.orphans.ended == []
+    async with TestClient(TestServer(build_app(world.backend, LocalGuard()))) as local:
+        async with local.get("/v1/host/orphans") as answer:
+            assert [item["vm"] for item in (await answer.json())["orphans"]] == ["default/gone"]
+        async with local.post("/v1/host/orphans/0a1b/end") as answer:
+            assert answer.status == 404
+            assert "No guest of UID 0a1b" in await answer.text()
+        async with local.post(f"/v1/host/orphans/{_UID}/end") as answer:
+            assert answer.status == 202
+    assert world.orphans.ended == [_UID]
 
 
 def test_a_certificate_names_a_user_and_groups() -> None:

@@ -125,13 +125,18 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
         return [Matter(shown.glyph, shown.colour, f"{name} {shown.word}: {said}.", explain, attention=True)]
     if lacking := _lacking(obj, noun, shown.word):
         return [Matter("▲", "yellow", f"{noun.singular} {name} {lacking}.", explain, attention=True)]
-    if noun.word == "host" and condition(obj, "KVMAvailable").get("status") == "False":
-        said = first_sentence(str(condition(obj, "KVMAvailable").get("message", "")))
-        return [Matter("▲", "yellow", f"{said}.", explain, attention=False)]
-    if noun.word == "host" and condition(obj, "GuestTraffic").get("status") == "False":
-        said = first_sentence(str(condition(obj, "GuestTraffic").get("message", "")))
-        return [Matter("▲", "yellow", f"{said}.", explain, attention=True)]
-    return []
+    return _host_matters(obj, explain) if noun.word == "host" else []
+
+
+def _host_matters(host: Manifest, explain: str) -> list[Matter]:
+    """What is to be known of a host that is Ready."""
+    matters = []
+    for type, attention in (("KVMAvailable", False), ("GuestTraffic", True), ("GuestsKnown", True)):
+        if condition(host, type).get("status") == "False":
+            said = first_sentence(str(condition(host, type).get("message", "")))
+            text = f"host {host['metadata']['name']}: {said}." if type == "GuestsKnown" else f"{said}."
+            matters.append(Matter("▲", "yellow", text, explain, attention=attention))
+    return matters
 
 
 def _lacking(obj: Manifest, noun: Noun, word: str) -> str:

@@ -1,17 +1,48 @@
-"""Talks to the hostd of this machine over its unix socket, as root. Used by `qx up` and `qx down`."""
+"""Talks to the hostd of this machine over its unix socket, as root. Used by `qx up`, `qx down` and
+`qx host end-orphan`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
 from quantix_api.errors import PermanentError, TransientError
 
 UPLOAD_TIMEOUT_S = 600.0
+ORPHANS_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A guest whose VM the API no longer has, as hostd tells it; `vm` is NAMESPACE/NAME, or ""."""
+
+    uid: str
+    domain: str
+    vm: str
+    running: bool
+    pids: tuple[int, ...]
+    started_at: str
+    volumes: tuple[str, ...]
+    ports: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, said: dict[str, Any]) -> Orphan:
+        """From hostd's answer."""
+        known = {field.name: said[field.name] for field in fields(cls)}
+        lists = {name: tuple(known[name]) for name in ("pids", "volumes", "ports")}
+        return cls(**{**known, **lists})
+
+    @property
+    def shown(self) -> str:
+        """`domain qx-… (it was default/web-1)`."""
+        return f"domain {self.domain}" + (f" (it was {self.vm})" if self.vm else "")
 
 
 class HostdDoor:
@@ -38,6 +69,19 @@ class HostdDoor:
                 return (await answer.text(errors="replace")).splitlines()
         except (TransientError, PermanentError):
             return []
+
+    async def orphans(self) -> list[Orphan]:
+        """The guests of this host whose VM the API no longer has. Raises TransientError when hostd is away or
+        cannot ask the API or libvirt.
+        """
+        async with self._ask("GET", "/v1/host/orphans", ORPHANS_TIMEOUT_S) as answer:
+            said: dict[str, Any] = await answer.json()
+        return [Orphan.parse(item) for item in said.get("orphans") or []]
+
+    async def end_orphan(self, uid: str) -> None:
+        """Begin to end one of them. Raises TransientError as `orphans`, and when there is no such one."""
+        async with self._ask("POST", f"/v1/host/orphans/{quote(uid, safe='')}/end", ORPHANS_TIMEOUT_S):
+            return
 
     async def shut_guests_down(self, timeout_s: float) -> list[str]:
         """Have every guest of this host shut down and released; NAMESPACE/NAME of those that were running.

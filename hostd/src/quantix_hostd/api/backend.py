@@ -14,6 +14,7 @@ from quantix_client import ApiClient
 from quantix_hostd.image.receive import Received
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.orphans import Orphan
 
 Manifest = Mapping[str, Any]
 
@@ -22,6 +23,14 @@ class Uploads(Protocol):
     """Takes an image that somebody sends (`image.controller`)."""
 
     async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received: ...
+
+
+class Orphans(Protocol):
+    """Guests whose VM the API does not have (`virtualmachine.reconciler`)."""
+
+    async def orphans(self) -> tuple[Orphan, ...]: ...
+
+    async def end_orphan(self, uid: str) -> Orphan: ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class Backend:
     stores: Mapping[Resource, Mapping[str, Manifest]]
     consoles: ConsoleHub
     uploads: Uploads
+    orphans: Orphans
     pools: HostPools
     metrics: Callable[[], Awaitable[bytes]]
     shut_down: Callable[[], Awaitable[list[str]]]

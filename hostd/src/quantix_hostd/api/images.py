@@ -15,7 +15,14 @@ from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import Guard, access_to
 
 _CHUNK_BYTES = 1 << 20
-_STATUS = {"NotHere": 404, "NotWaiting": 409, "PoolFull": 507, "PoolNotFound": 409, "PoolUnreachable": 503}
+_STATUS = {
+    "NotHere": 404,
+    "NoOrphan": 404,
+    "NotWaiting": 409,
+    "PoolFull": 507,
+    "PoolNotFound": 409,
+    "PoolUnreachable": 503,
+}
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,8 @@ from aiohttp import web
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_hostd.api.backend import Backend
-from quantix_hostd.api.guard import Guard, LocalGuard, ReviewingGuard, access_to
+from quantix_hostd.api.guard import Guard, LocalGuard, ReviewingGuard
+from quantix_hostd.api.host import HostDoors
 from quantix_hostd.api.images import ImageDoors, status_of
 from quantix_hostd.api.request_log import request_logger
 from quantix_hostd.api.virtual_machines import VirtualMachineDoors
@@ -74,7 +75,7 @@ def build_app(backend: Backend, guard: Guard) -> web.Application:
     app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_say_why])
     app.add_routes(VirtualMachineDoors(backend, guard).routes())
     app.add_routes(ImageDoors(backend, guard).routes())
-    app.add_routes(_host_routes(backend, guard))
+    app.add_routes(HostDoors(backend, guard).routes())
     return app
 
 
@@ -102,29 +103,6 @@ def server_context(client_ca_pem: str) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=client_ca_pem)
     return context
-
-
-def _host_routes(backend: Backend, guard: Guard) -> list[web.RouteDef]:
-    async def health(_: web.Request) -> web.Response:
-        return web.json_response({"host": backend.host, "healthy": True})
-
-    async def metrics(request: web.Request) -> web.Response:
-        await guard.admit(request, access_to("get", "hosts", "metrics", name=backend.host))
-        return web.Response(
-            body=await backend.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"}
-        )
-
-    async def shut_down(_: web.Request) -> web.Response:
-        if not guard.local:
-            raise web.HTTPForbidden(text="Only root on the host itself shuts it down.")
-        log.info("guests are being shut down", audit=True, user="root")
-        return web.json_response({"virtualMachines": await backend.shut_down()})
-
-    return [
-        web.get("/healthz", health),
-        web.get("/metrics", metrics),
-        web.post("/v1/host/shutdown", shut_down),
-    ]
 
 
 @web.middleware

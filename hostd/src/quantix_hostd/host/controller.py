@@ -7,7 +7,7 @@ name).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +16,12 @@ from typing import Any
 import structlog
 
 from quantix_api import Host, Network
-from quantix_api.errors import PermanentError
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
-from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
+from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, OrphanGuest, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.status import derive_status
 from quantix_hostd.pools import HostPools
@@ -57,6 +57,7 @@ class HostTools:
     network: HostNetwork | None
     libvirt_works: Callable[[], bool]
     cpu_model: Callable[[], str]
+    orphans: Callable[[], Awaitable[Iterable[OrphanGuest]]]
 
 
 class HostController:
@@ -67,6 +68,7 @@ class HostController:
         self._self = myself
         self.facts = NetworkFacts()
         self.shutting_down = False
+        self._orphans: tuple[OrphanGuest, ...] = ()
 
     async def register(self) -> Host:
         """Make the Host, or claim the one that an administrator applied; returns it with our hostUID.
@@ -126,8 +128,17 @@ class HostController:
             versions=self._self.versions,
             pools=pools,
             images=images,
+            orphans=await self._look_for_orphans(),
             shutting_down=self.shutting_down,
         )
+
+    async def _look_for_orphans(self) -> tuple[OrphanGuest, ...]:
+        """What was known before stays true while libvirt cannot be asked."""
+        try:
+            self._orphans = tuple(await self._tools.orphans())
+        except QuantixError as error:
+            log.warning("orphans not looked for", reason=error.reason, error=str(error))
+        return self._orphans
 
     async def _look_at_pools(self) -> tuple[tuple[PoolFacts, ...], tuple[ImageCopy, ...]]:
         facts: list[PoolFacts] = []

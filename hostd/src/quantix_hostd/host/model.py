@@ -41,6 +41,15 @@ class NetworkFacts:
 
 
 @dataclass(frozen=True)
+class OrphanGuest:
+    """A guest whose VM the API does not have; `vm` is NAMESPACE/NAME, "" when nothing tells it."""
+
+    uid: str
+    domain: str
+    vm: str
+
+
+@dataclass(frozen=True)
 class HostObserved:
     """`libvirt` is False while libvirtd does not answer; `confined` whether QEMU runs under AppArmor;
     `cpu_model` is QEMU's name of the newest model that guests can have here."""
@@ -56,4 +65,5 @@ class HostObserved:
     versions: Mapping[str, str] = field(default_factory=dict)
     pools: tuple[PoolFacts, ...] = ()
     images: tuple[ImageCopy, ...] = ()
+    orphans: tuple[OrphanGuest, ...] = ()
     shutting_down: bool = False

@@ -12,6 +12,7 @@ from typing import Any
 
 from quantix_api.facts import Fact, fact, render_conditions, subject_of
 from quantix_api.quantities import format_size
+from quantix_api.times import render_time
 from quantix_hostd.facts.machine import Accelerator, NumaFacts
 from quantix_hostd.host.model import HostObserved, ImageCopy, PoolFacts
 
@@ -30,7 +31,7 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
     addresses = {"api": observed.api_address}
     if observed.network.tunnel_address:
         addresses["tunnel"] = observed.network.tunnel_address
-    facts = derive_facts(observed)
+    facts = derive_facts(observed, now)
     status = {
         "observedGeneration": observed.host.metadata.generation,
         "phase": _phase(observed, facts[0]),
@@ -53,13 +54,14 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
     return {name: value for name, value in status.items() if value != []}
 
 
-def derive_facts(observed: HostObserved) -> list[Fact]:
+def derive_facts(observed: HostObserved, now: datetime) -> list[Fact]:
     """Ready first, then the others."""
     return [
         _ready(observed),
         _kvm(observed),
         _traffic(observed),
         _confined(observed),
+        _guests_known(observed, now),
     ]
 
 
@@ -91,6 +93,15 @@ def _confined(observed: HostObserved) -> Fact:
     if observed.confined:
         return fact("Confined", "True", "AppArmor")
     return fact("Confined", "False", "NoAppArmor", host=observed.host.metadata.name)
+
+
+def _guests_known(observed: HostObserved, now: datetime) -> Fact:
+    if not observed.orphans:
+        return fact("GuestsKnown", "True", "Known")
+    first, more = observed.orphans[0], len(observed.orphans) - 1
+    since = subject_of(observed.host).since.get(("GuestsKnown", "False")) or render_time(now)
+    fields = {"since": since, "domain": first.domain, "vm": first.vm or first.uid, "uid": first.uid}
+    return fact("GuestsKnown", "False", "OrphanGuest", **fields, **({"more": more} if more else {}))
 
 
 def _phase(observed: HostObserved, ready: Fact) -> str:

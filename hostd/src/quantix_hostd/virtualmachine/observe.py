@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quantix_api import Network, StoragePool, VirtualMachine, Volume
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_error, message_of, render
 from quantix_api.vm_devices import Nic
+from quantix_api.vm_status import ResolvedDisk
 from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
@@ -47,6 +48,8 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     VM (a guest that runs, a user who stops or deletes it) is still acted on.
     """
     vm, facts, objects = tools.objects.virtual_machine(uid), tools.facts(), tools.objects
+    # before any thread: only the loop that changes the stores may walk through them
+    named = _named_volumes(vm, objects) if vm else ()
     domain = await tools.hypervisor.domain(domain_name(uid))
     live = view(domain.live_xml) if domain and domain.live_xml else None
     inactive = view(domain.inactive_xml) if domain else None
@@ -54,7 +57,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     processes = await asyncio.to_thread(tools.processes.of_domain, uuid, domain_name(uid))
     record = await asyncio.to_thread(tools.records.load, uid)
     events = await asyncio.to_thread(tools.records.events, uid)
-    volumes = await asyncio.to_thread(_volumes, vm, objects, facts.name) if vm else ()
+    volumes = await asyncio.to_thread(_volumes, named, facts.name)
     places = _places(volumes, live or inactive)
     claims = await asyncio.to_thread(_claims, tools.claims, places)
     seen = Observed(
@@ -113,18 +116,34 @@ def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixE
         return None, error
 
 
-def _volumes(vm: VirtualMachine, objects: Objects, host: str) -> tuple[VolumeState, ...]:
-    resolved = vm.status.resolved
+@dataclass(frozen=True)
+class _NamedVolume:
+    """A disk of the VM with the objects that it stands for, None for one that is not there."""
+
+    disk: ResolvedDisk
+    volume: Volume | None
+    pool: StoragePool | None
+
+
+def _named_volumes(vm: VirtualMachine, objects: Objects) -> tuple[_NamedVolume, ...]:
     namespace = vm.metadata.namespace or ""
     found = []
-    for disk in resolved.disks if resolved else ():
+    for disk in vm.status.resolved.disks if vm.status.resolved else ():
         volume = objects.volume(namespace, disk.volume)
+        pool = objects.pool(volume.status.pool or "") if volume is not None else None
+        found.append(_NamedVolume(disk, volume, pool))
+    return tuple(found)
+
+
+def _volumes(named: tuple[_NamedVolume, ...], host: str) -> tuple[VolumeState, ...]:
+    found = []
+    for disk, volume, pool in ((item.disk, item.volume, item.pool) for item in named):
         if volume is None:
             missing = render("VolumeNotFound", volume=disk.volume, path=f"disk {disk.name}").text
             state = VolumeState(disk.name, disk.volume, disk.volume_uid, None)
             found.append(replace(state, reason="VolumeNotFound", message=missing))
             continue
-        found.append(_volume_state(disk.name, volume, objects.pool(volume.status.pool or ""), host))
+        found.append(_volume_state(disk.name, volume, pool, host))
     return tuple(found)
 
 

@@ -80,6 +80,13 @@ class Observed:
         return tuple(nic.port for nic in self.vm.status.nics if nic.port) if self.vm else ()
 
     @property
+    def claim_lost(self) -> bool:
+        """Whether the deciding claim was read and does not name this host under the domain's epoch."""
+        if not self.claims or self.claims[0].claim is None:
+            return False
+        return not self.claims[0].claim.held_by(self.facts.name, self.domain_epoch)
+
+    @property
     def known_claims(self) -> tuple[Claim, ...]:
         """The claims of this cluster that there are."""
         claims = [found.claim for found in self.claims if found.claim is not None]

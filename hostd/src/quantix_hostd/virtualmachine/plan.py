@@ -8,21 +8,19 @@
     └──── Released ◄── Releasing (undefine, scan, free claims, ports) ◄┘ stopped, deleted, held
 ```
 A VM is destroyed only on positive evidence: a spec that says so, its deletion, or a claim that no longer
-names this host. A VM that is missing in the API, or an API that is away, stops nothing.
+names this host. A VM that is missing in the API (`orphan_plan`), or an API that is away, stops nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from quantix_api.errors import InvariantError, QuantixError, WaitingError
-from quantix_api.messages import as_error
+from quantix_api.errors import InvariantError, QuantixError
 from quantix_api.times import render_epoch_time, render_time
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.virtualmachine.actions import (
     Action,
     Destroy,
-    EndProcess,
     EnsureNoProcess,
     ForgetRecord,
     FreeClaims,
@@ -33,13 +31,13 @@ from quantix_hostd.virtualmachine.actions import (
 )
 from quantix_hostd.virtualmachine.deaths import classify, note_death, restarts_after
 from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
 from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
-from quantix_hostd.virtualmachine.running_plan import plan_running
+from quantix_hostd.virtualmachine.running_plan import plan_process_end, plan_running
 from quantix_hostd.virtualmachine.start_plan import known_record, plan_start
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
-_SOFT_END_S = 10.0
 _LEFT_BEHIND_S = 30.0
 
 
@@ -48,7 +46,7 @@ def plan_virtual_machine(observed: Observed) -> Plan:
     if not observed.synced:
         return Plan(observed.record)
     if observed.vm is None:
-        return _plan_missing(observed)
+        return plan_missing(observed)
     if not observed.is_mine:
         return _plan_elsewhere(observed)
     record = known_record(observed)
@@ -73,13 +71,6 @@ def stop_reason(observed: Observed, record: Record) -> StopReason | None:
         return None
     due = restart.at.timestamp() <= observed.now_s and render_time(restart.at) > record.handled_restart_at
     return StopReason.RESTART if due else None
-
-
-def _plan_missing(observed: Observed) -> Plan:
-    """It left this host's selection, or was deleted: a guest runs on, and what was released is forgotten."""
-    nothing_left = observed.domain is None and not observed.processes
-    forget = nothing_left and observed.record.released
-    return Plan(observed.record, (ForgetRecord(),) if forget else ())
 
 
 def _plan_active(observed: Observed, record: Record) -> Plan:
@@ -166,12 +157,7 @@ def _plan_orphan_process(observed: Observed, record: Record, why: StopReason | N
     It is ended only when the VM shall end (ha.md: positive evidence): softly, then by force.
     """
     if why not in (None, StopReason.RESTART) or record.ended:
-        stopping = record.with_stop(why or StopReason.REQUESTED, observed.now_s)
-        waited_s = observed.now_s - (stopping.stop.since_s if stopping.stop else observed.now_s)
-        force = waited_s >= _SOFT_END_S
-        ends = tuple(EndProcess(process, force) for process in observed.processes)
-        wait = as_error(WaitingError, "Stopping", host=observed.facts.name)
-        return with_record(observed, stopping, *ends, wait=wait, requeue_after_s=1.0)
+        return plan_process_end(observed, record, why or StopReason.REQUESTED)
     assert observed.vm is not None
     wait = orphaned(observed.processes, observed.facts.name, observed.vm.metadata.name)
     return replace(with_record(observed, record), wait=wait, requeue_after_s=PROCESS_LOOK_S)
@@ -179,7 +165,7 @@ def _plan_orphan_process(observed: Observed, record: Record, why: StopReason | N
 
 def _plan_stale(observed: Observed, record: Record) -> Plan:
     """A guest of another epoch: it may go on only while the storage still says that it is ours."""
-    if _claim_lost(observed):
+    if observed.claim_lost:
         return Plan(record, (Destroy(graceful=False), Undefine()), requeue_after_s=0.0)
     wait: QuantixError = InvariantError(
         "InternalError",
@@ -194,7 +180,7 @@ def _plan_elsewhere(observed: Observed) -> Plan:
     if observed.domain is None and not observed.processes:
         forget: tuple[Action, ...] = (ForgetRecord(),) if observed.record != Record() else ()
         return Plan(observed.record, forget)
-    if observed.domain is not None and (not observed.domain.active or _claim_lost(observed)):
+    if observed.domain is not None and (not observed.domain.active or observed.claim_lost):
         end: tuple[Action, ...] = (Destroy(graceful=False),) if observed.domain.active else ()
         return Plan(observed.record, (*end, Undefine(), RemoveDirectories()), requeue_after_s=_LEFT_BEHIND_S)
     return Plan(observed.record, requeue_after_s=_LEFT_BEHIND_S)
@@ -203,13 +189,6 @@ def _plan_elsewhere(observed: Observed) -> Plan:
 def _is_spent(observed: Observed) -> bool:
     """Whether a claim says that this epoch was released, or is below its floor: it admits no start."""
     return any(claim.holder is None and claim.floor >= observed.epoch for claim in observed.known_claims)
-
-
-def _claim_lost(observed: Observed) -> bool:
-    """Whether the deciding claim was read and does not name this host under the domain's epoch."""
-    if not observed.claims or observed.claims[0].claim is None:
-        return False
-    return not observed.claims[0].claim.held_by(observed.facts.name, observed.domain_epoch)
 
 
 def _uuid(observed: Observed) -> str:

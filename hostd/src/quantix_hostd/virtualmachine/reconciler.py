@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -27,13 +26,15 @@ from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import MANAGER, report
 from quantix_hostd.virtualmachine.apply import Subject, apply
+from quantix_hostd.virtualmachine.memory import Kept, Memory
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.orphans import Orphan, find_orphans, order_end
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
 from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.status import derive_status, unseen_status
-from quantix_hostd.virtualmachine.steps import Plan
+from quantix_hostd.virtualmachine.steps import Plan, unsettled
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.transitions import transitions
 from quantix_hostd.virtualmachine.verdict import Verdict, judge, refused
@@ -58,11 +59,8 @@ class VirtualMachineReconciler:
         self._tools = tools
         self._enqueue = enqueue
         self._quiet_s = quiet_s
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._passing_since: dict[str, float] = {}
+        self._memory = Memory()
         self._shutting_down = False
-        self._reported_released: set[str] = set()
-        self._written: dict[str, Manifest] = {}
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the VM with this UID nearer; returns seconds until the next look.
@@ -70,15 +68,35 @@ class VirtualMachineReconciler:
         Raises TransientError (retried with backoff) and WaitingError (retried when it says). What keeps this
         host from looking at the VM is said in its Ready before it is raised.
         """
-        async with self._locks[key]:
-            try:
-                observed, plan, error = await self._advance(key)
-            except QuantixError as blind:
-                await self._report_unseen(key, blind)
-                raise
-            self._watch_console(observed)
-            later_s = await self._report(observed, plan, error)
+        try:
+            async with self._memory.hold(key) as kept:
+                try:
+                    observed, plan, error = await self._advance(key)
+                except QuantixError as blind:
+                    await self._report_unseen(key, kept, blind)
+                    raise
+                self._watch_console(observed)
+                kept.leaving = observed.vm is None and bool(plan.actions or plan.wait or error)
+                later_s = await self._report(observed, kept, plan, error)
+        finally:
+            self._forget_if_gone(key)
         return self._next_look_s(plan, error, later_s)
+
+    def _forget_if_gone(self, uid: str) -> None:
+        if self._tools.objects.virtual_machine_manifest(uid) is None and not self._memory.of(uid).leaving:
+            self._memory.forget(uid)
+
+    async def end_orphan(self, uid: str) -> Orphan:
+        """End the guest of a VM that the API does not have; returns what it is, as its end begins.
+
+        Raises as `orphans.order_end`.
+        """
+        async with self._memory.hold(uid) as kept:
+            orphan = await order_end(self._tools, uid)
+            kept.leaving = True
+        log.warning("end of an orphan ordered", uid=uid, vm=orphan.vm, volumes=list(orphan.volumes))
+        self._enqueue(uid)
+        return orphan
 
     def keys_of(self, resource: Resource, change: Change) -> Iterable[str]:
         """The VMs that a change in the API concerns: wire this to every reflector's `on_change`."""
@@ -127,6 +145,14 @@ class VirtualMachineReconciler:
         for uid in await asyncio.to_thread(self._tools.directories.sweep_logs, kept, now_s):
             log.info("old console log removed", uid=uid)
 
+    def remembered(self) -> frozenset[str]:
+        """UIDs of the VMs that anything is kept of in memory."""
+        return self._memory.uids()
+
+    async def orphans(self) -> tuple[Orphan, ...]:
+        """As `find_orphans`."""
+        return await find_orphans(self._tools)
+
     async def shut_down_guests(self) -> None:
         """The host goes down (`qx down`, shutdown of the machine): shut every guest down and release it.
 
@@ -139,7 +165,7 @@ class VirtualMachineReconciler:
         """UIDs of VMs that still have something here, or whose release has not been reported yet."""
         defined = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
         assigned = set(self._tools.objects.virtual_machine_uids())
-        return tuple(sorted(defined | (assigned - self._reported_released)))
+        return tuple(sorted(defined | (assigned - self._memory.released()) | self._memory.leaving()))
 
     async def _advance(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
         for _ in range(_MAX_ROUNDS):
@@ -153,7 +179,10 @@ class VirtualMachineReconciler:
                 return observed, plan, error
             except OSError as error:
                 return observed, plan, self._disk_trouble(error)
-        return observed, plan, None
+        bug = unsettled(plan)
+        if bug is not None:
+            log.error("virtual machine does not settle", uid=uid, rounds=_MAX_ROUNDS, error=bug.message)
+        return observed, plan, bug
 
     async def _observe(self, uid: str) -> Observed:
         try:
@@ -166,14 +195,14 @@ class VirtualMachineReconciler:
         host, said = self._tools.facts().name, error.strerror or str(error)
         return as_error(TransientError, "InternalError", host=host, said=said, path=error.filename)
 
-    async def _report_unseen(self, uid: str, error: QuantixError) -> None:
-        vm, manifest = self._tools.objects.virtual_machine(uid), self._newest(uid)
+    async def _report_unseen(self, uid: str, kept: Kept, error: QuantixError) -> None:
+        vm, manifest = self._tools.objects.virtual_machine(uid), self._newest(uid, kept)
         if vm is None or manifest is None or not self._tools.objects.synced:
             return
         if not assigned_to(vm, self._tools.facts().name):
             return
         verdict = replace(refused(error), passing=True)
-        if self._not_worth_a_write_s(uid, verdict) > 0:
+        if self._not_worth_a_write_s(kept, verdict) > 0:
             return
         newest = VirtualMachine.model_validate(manifest)
         said = owned_fields(manifest, MANAGER, "status").get("status") or {}
@@ -186,19 +215,21 @@ class VirtualMachineReconciler:
             log.warning("not reported", uid=uid, reason=second.reason, error=second.message)
             return
         if written is not None:
-            self._written[uid] = written
+            kept.written = written
 
-    async def _report(self, observed: Observed, plan: Plan, error: QuantixError | None) -> float | None:
+    async def _report(
+        self, observed: Observed, kept: Kept, plan: Plan, error: QuantixError | None
+    ) -> float | None:
         """Write the status if it changed; returns when to look again because it is not worth a write yet."""
         vm = observed.vm
         if vm is None or not observed.is_mine or not observed.synced:
-            self._passing_since.pop(observed.uid, None)
+            kept.passing_since = None
             return None
         verdict = judge(observed, plan, error)
-        wait_s = self._not_worth_a_write_s(observed.uid, verdict)
+        wait_s = self._not_worth_a_write_s(kept, verdict)
         if wait_s > 0:
             return wait_s
-        manifest = self._newest(observed.uid)
+        manifest = self._newest(observed.uid, kept)
         if manifest is None:
             return None
         # what was decided is about the spec that was seen; only earlier conditions come from the newest
@@ -206,34 +237,28 @@ class VirtualMachineReconciler:
         known = replace(observed, vm=vm.model_copy(update={"status": newest.status}))
         status = derive_status(known, plan, verdict)
         written = await report(self._tools.api, VIRTUAL_MACHINES, manifest, status)
-        self._note_released(observed.uid, plan)
+        kept.released = plan.record.released
         if written is not None:
-            self._written[observed.uid] = written
+            kept.written = written
             about = {**manifest, "apiVersion": VIRTUAL_MACHINES.api_version, "kind": VIRTUAL_MACHINES.kind}
             for told in transitions(known, status):
                 self._tools.events.record(about, told.reason, told.text, type=told.type, reporter="hostd")
         return None
 
-    def _newest(self, uid: str) -> Manifest | None:
+    def _newest(self, uid: str, kept: Kept) -> Manifest | None:
         """The object as the watch or our own last write tells it: the watch may lag behind the write."""
-        seen, written = self._tools.objects.virtual_machine_manifest(uid), self._written.get(uid)
-        if seen is None or written is None or _version(seen) >= _version(written):
-            self._written.pop(uid, None)
+        seen = self._tools.objects.virtual_machine_manifest(uid)
+        if seen is None or kept.written is None or _version(seen) >= _version(kept.written):
+            kept.written = None
             return seen
-        return written
+        return kept.written
 
-    def _note_released(self, uid: str, plan: Plan) -> None:
-        if plan.record.released:
-            self._reported_released.add(uid)
-        else:
-            self._reported_released.discard(uid)
-
-    def _not_worth_a_write_s(self, uid: str, verdict: Verdict) -> float:
+    def _not_worth_a_write_s(self, kept: Kept, verdict: Verdict) -> float:
         if not verdict.passing:
-            self._passing_since.pop(uid, None)
+            kept.passing_since = None
             return 0.0
-        since = self._passing_since.setdefault(uid, time.monotonic())
-        return max(0.0, self._quiet_s - (time.monotonic() - since))
+        kept.passing_since = kept.passing_since or time.monotonic()
+        return max(0.0, self._quiet_s - (time.monotonic() - kept.passing_since))
 
     def _watch_console(self, observed: Observed) -> None:
         """hostd may have started after the guest: its console has to be read all the same."""

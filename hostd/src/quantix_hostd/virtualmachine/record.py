@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from quantix_api.layout import Layout
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.facts.domain import EventKind
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class StopReason(StrEnum):
     RESTART = "Restart"
     DELETING = "Deleting"
     HOST_SHUTDOWN = "HostShutdown"
+    ORPHANED = "Orphaned"
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,26 @@ class LastExit:
 
 
 @dataclass(frozen=True)
+class Remains:
+    """What the guest of a VM that the API no longer has is to give back.
+
+    Kept from the moment its end is ordered, since its domain, which alone tells it, goes before its claims.
+    """
+
+    uuid: str
+    epoch: int
+    places: tuple[VolumePlace, ...]
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Record:
     """What happened under `epoch`.
 
     `started`: QEMU was created and its end has not been dealt with yet. `ended`: it shall not start again
     under this epoch. `released`: all was given back, so it cannot. `failures` in a row; `next_start_s` is the
-    earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970).
+    earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970). `remains`: the VM
+    is missing in the API, and its guest is being ended by order.
     """
 
     epoch: int = 0
@@ -74,6 +90,7 @@ class Record:
     resumed_s: float = 0.0
     handled_restart_at: str = ""
     last_exit: LastExit | None = None
+    remains: Remains | None = None
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes."""
@@ -157,7 +174,7 @@ class RecordStore:
         path = directory / name
         temporary = path.with_name(f".{name}.new")
         # not synced: after a power cut no guest runs, and the claim is what counts
-        temporary.write_text(json.dumps(content))
+        temporary.write_text(json.dumps(content, default=str))
         temporary.replace(path)
 
 
@@ -181,7 +198,17 @@ def _parse_events(raw: Any) -> tuple[SeenEvent, ...]:
 
 
 def _parse_record(raw: dict[str, Any]) -> Record:
-    stop, last_exit = raw.pop("stop", None), raw.pop("last_exit", None)
+    stop, last_exit, remains = (raw.pop(name, None) for name in ("stop", "last_exit", "remains"))
     if stop:
         stop = StopRequest(StopReason(stop["why"]), float(stop["since_s"]), stop.get("asked_s"))
-    return Record(**raw, stop=stop or None, last_exit=LastExit(**last_exit) if last_exit else None)
+    return Record(
+        **raw,
+        stop=stop or None,
+        last_exit=LastExit(**last_exit) if last_exit else None,
+        remains=_parse_remains(remains) if remains else None,
+    )
+
+
+def _parse_remains(raw: dict[str, Any]) -> Remains:
+    places = tuple(VolumePlace(Path(place["pool_path"]), place["handle"]) for place in raw["places"])
+    return Remains(raw["uuid"], int(raw["epoch"]), places, tuple(raw["ports"]))

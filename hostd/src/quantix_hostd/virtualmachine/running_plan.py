@@ -19,6 +19,7 @@ from quantix_hostd.virtualmachine.actions import (
     Action,
     AskToShutDown,
     Destroy,
+    EndProcess,
     Reset,
     ResizeDisk,
     Resume,
@@ -35,6 +36,7 @@ from quantix_hostd.virtualmachine.steps import Plan, with_record
 _ASK_AGAIN_S = 10.0
 # after the grace period: a SIGTERM that lets QEMU finish its writes, and only then a SIGKILL
 _GRACEFUL_KILL_S = 15.0
+_SOFT_END_S = 10.0
 _RESUME_AGAIN_S = 10.0
 _PORT_LOOK_S = 2.0
 _GUEST_LOOK_S = 2.0
@@ -43,8 +45,12 @@ _KILLED = 0.0
 
 def plan_running(observed: Observed, record: Record, why: StopReason | None) -> Plan:
     """The next step for an active domain of the current epoch; `why` is None when it shall go on."""
+    assert observed.vm is not None
     if why is not None or record.stop is not None:
-        return _plan_stop(observed, record.with_stop(why or StopReason.REQUESTED, observed.now_s))
+        stopping = record.with_stop(why or StopReason.REQUESTED, observed.now_s)
+        seconds, name = observed.vm.spec.grace_period_seconds, observed.vm.metadata.name
+        wait = as_error(WaitingError, "Stopping", seconds=seconds, name=name)
+        return plan_stop(observed, stopping, _grace_s(observed, stopping), wait)
     if _is_paused_by_io_error(observed):
         return _plan_io_error(observed, record)
     return _plan_power(observed, record)
@@ -73,14 +79,11 @@ def _next_look_s(observed: Observed) -> float | None:
     return _PORT_LOOK_S if observed.port_problems else _next_restart_s(observed)
 
 
-def _plan_stop(observed: Observed, record: Record) -> Plan:
-    assert observed.vm is not None
+def plan_stop(observed: Observed, record: Record, grace_s: float, wait: WaitingError) -> Plan:
+    """The next step of a stop under way: ask the guest, end it after `grace_s` seconds; `wait` says so."""
     assert observed.domain is not None
     assert record.stop is not None
     waited_s = observed.now_s - record.stop.since_s
-    grace_s = _grace_s(observed, record.stop.why)
-    seconds, name = observed.vm.spec.grace_period_seconds, observed.vm.metadata.name
-    wait = as_error(WaitingError, "Stopping", seconds=seconds, name=name)
     if waited_s >= grace_s or _is_paused_by_io_error(observed):
         # what nobody may wait for is ended at once; what had its time gets a SIGTERM first
         graceful = grace_s > _KILLED and waited_s < grace_s + _GRACEFUL_KILL_S
@@ -100,10 +103,20 @@ def _plan_stop(observed: Observed, record: Record) -> Plan:
     return with_record(observed, record, *wake, AskToShutDown(mode), wait=wait, requeue_after_s=next_s)
 
 
-def _grace_s(observed: Observed, why: StopReason) -> float:
+def plan_process_end(observed: Observed, record: Record, why: StopReason) -> Plan:
+    """The next step to end QEMUs that libvirt denies: softly, then by force."""
+    stopping = record.with_stop(why, observed.now_s)
+    waited_s = observed.now_s - (stopping.stop.since_s if stopping.stop else observed.now_s)
+    ends = tuple(EndProcess(process, waited_s >= _SOFT_END_S) for process in observed.processes)
+    wait = as_error(WaitingError, "Stopping", host=observed.facts.name)
+    return with_record(observed, stopping, *ends, wait=wait, requeue_after_s=1.0)
+
+
+def _grace_s(observed: Observed, record: Record) -> float:
     assert observed.vm is not None
+    assert record.stop is not None
     restart = observed.vm.spec.restart
-    if why is StopReason.RESTART and restart is not None and restart.mode == "Force":
+    if record.stop.why is StopReason.RESTART and restart is not None and restart.mode == "Force":
         return _KILLED
     return float(observed.vm.spec.grace_period_seconds)
 

@@ -52,7 +52,10 @@ def plan_start(observed: Observed, record: Record) -> Plan:
 
 
 def known_record(observed: Observed) -> Record:
-    """The record under the present assignment; a host that remembers nothing goes on from the last report."""
+    """The record under the present assignment; a host that remembers nothing goes on from the last report.
+
+    A VM that is in the API again is no orphan whose end could be ordered any more.
+    """
     record = observed.record
     if record.epoch == 0 and observed.vm is not None:
         runtime = observed.vm.status.runtime
@@ -64,7 +67,7 @@ def known_record(observed: Observed) -> Record:
         )
         if runtime.observed_epoch == observed.epoch and runtime.domain == "Absent":
             return replace(record, epoch=observed.epoch, ended=True, released=True)
-    return record.for_epoch(observed.epoch)
+    return replace(record.for_epoch(observed.epoch), remains=None)
 
 
 def handled_restart(observed: Observed, record: Record) -> str:

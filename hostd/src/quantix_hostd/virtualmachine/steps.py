@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quantix_api.errors import QuantixError
+from quantix_api.conditions import INTERNAL_ERROR
+from quantix_api.errors import InvariantError, QuantixError
+from quantix_api.messages import as_error
 from quantix_hostd.virtualmachine.actions import Action, SaveRecord
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record
@@ -33,3 +35,14 @@ def with_record(
     """A plan that saves `record` first, if it differs from the one on disk."""
     save: tuple[Action, ...] = () if record == observed.record else (SaveRecord(record),)
     return Plan(record, (*save, *actions), wait, requeue_after_s)
+
+
+def unsettled(plan: Plan) -> InvariantError | None:
+    """For the plan of the last round that a look may take: what it finds to do is done again and again.
+
+    Law: after a successful apply the plan is empty, unless it waits for something.
+    """
+    if not plan.actions or (plan.wait is not None and plan.wait.reason != "Starting"):
+        return None
+    named = ", ".join(dict.fromkeys(type(action).__name__ for action in plan.actions))
+    return as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")

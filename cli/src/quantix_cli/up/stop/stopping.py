@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
+from quantix_api.errors import TransientError
 from quantix_cli.supervision.service import Supervisor, in_start_order
 from quantix_cli.supervision.table import HOSTD, OPERATOR, services
-from quantix_cli.up.hostd_door import HostdDoor
+from quantix_cli.up.hostd_door import HostdDoor, Orphan
 from quantix_cli.up.installation import describe
 from quantix_cli.up.run.progress import Activity, Progress
 from quantix_cli.up.run.runner import now_s
@@ -22,6 +24,7 @@ GUESTS_TIMEOUT_S = 150.0
 @dataclass
 class _Stopped:
     guests: list[str] = field(default_factory=list)
+    orphans: list[Orphan] = field(default_factory=list)
     was_running: bool = False
 
 
@@ -42,8 +45,15 @@ async def stop_everything(
             stopped.was_running = True
             activity.say("guests have 60 s to shut down")
             door = HostdDoor(settings.layout.hostd_socket)
-            stopped.guests = await door.shut_guests_down(GUESTS_TIMEOUT_S)
-        return Outcome(_names(stopped.guests), changed=bool(stopped.guests))
+            # known or not, they are ended with the others; without the API nobody can tell which they are
+            with contextlib.suppress(TransientError):
+                stopped.orphans = await door.orphans()
+            for orphan in stopped.orphans:
+                progress.say(orphan_told(orphan))
+            ended = await door.shut_guests_down(GUESTS_TIMEOUT_S)
+            unknown = {orphan.uid for orphan in stopped.orphans}
+            stopped.guests = [name for name in ended if name not in unknown]
+        return Outcome(_names(stopped.guests), changed=bool(stopped.guests or stopped.orphans))
 
     async def rest(activity: Activity) -> Outcome:
         for name in names:
@@ -56,7 +66,12 @@ async def stop_everything(
     if not only_guests:
         steps.append(Step("stop Quantix", rest, ("shut the guests down",), usual_s=4))
     await run_steps(steps, progress, log)
-    return summary(stopped.guests, was_running=stopped.was_running, took_s=now_s() - began_s)
+    return summary(
+        stopped.guests,
+        orphans=len(stopped.orphans),
+        was_running=stopped.was_running,
+        took_s=now_s() - began_s,
+    )
 
 
 def stop_order(settings: UpSettings) -> list[str]:
@@ -76,15 +91,25 @@ def _names(guests: list[str]) -> str:
     return ", ".join(shown) + (f" and {len(guests) - 5} more" if len(guests) > 5 else "")
 
 
-def summary(guests: list[str], *, was_running: bool, took_s: float) -> str:
+def orphan_told(orphan: Orphan) -> str:
+    """Said before the wait for the guests, of one that nobody would expect."""
+    what = orphan.shown[0].upper() + orphan.shown[1:]
+    return f"{what} has no VM in the API any more; it is shut down with the others, and its volumes stay."
+
+
+def summary(guests: list[str], *, orphans: int = 0, was_running: bool, took_s: float) -> str:
     """`Stopped in 4.0 s. 1 VM was shut down (web-1); make up starts it again. Data kept.`"""
     if not was_running:
         return "Quantix does not run here; nothing to stop. Data kept."
+    ended = ""
+    if orphans:
+        ended = f" {orphans} guest{'s' if orphans != 1 else ''} without a VM in the API "
+        ended += f"{'were' if orphans != 1 else 'was'} ended."
     if not guests:
-        return f"Stopped in {duration(took_s)}. No VM was running. Data kept."
+        return f"Stopped in {duration(took_s)}.{ended or ' No VM was running.'} Data kept."
     many = len(guests) != 1
     verb, it = ("VMs were", "them") if many else ("VM was", "it")
     return (
         f"Stopped in {duration(took_s)}. {len(guests)} {verb} shut down ({_names(guests)}); "
-        f"make up starts {it} again. Data kept."
+        f"make up starts {it} again.{ended} Data kept."
     )

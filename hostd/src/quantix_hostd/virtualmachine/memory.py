@@ -1,0 +1,70 @@
+"""What the reconciler keeps of each VM between two looks, as long as this host has to do with the VM.
+
+Nothing of it decides whether a guest may run: that is on disk and in the claims. A VM that is gone is
+forgotten, or a host on which VMs come and go would remember all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from quantix_hostd.virtualmachine.objects import Manifest
+
+
+@dataclass(eq=False)
+class Kept:
+    """`passing_since`: since when (monotonic seconds) it is in a state that is not worth a write yet.
+
+    `written`: the object as our last write left it, until the watch has seen that. `released`: reported as
+    released. `leaving`: the API does not have it, and what is left of it is being ended.
+    """
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+    passing_since: float | None = None
+    written: Manifest | None = None
+    released: bool = False
+    leaving: bool = False
+
+
+class Memory:
+    """All VMs of this host that were looked at, by UID."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, Kept] = {}
+
+    def uids(self) -> frozenset[str]:
+        """Those that anything is kept of."""
+        return frozenset(self._by_uid)
+
+    def of(self, uid: str) -> Kept:
+        """What is kept of this VM: to be changed by who holds it (`hold`)."""
+        return self._by_uid.setdefault(uid, Kept())
+
+    @asynccontextmanager
+    async def hold(self, uid: str) -> AsyncIterator[Kept]:
+        """Work on this VM, one at a time."""
+        kept = self.of(uid)
+        kept.users += 1
+        try:
+            async with kept.lock:
+                yield kept
+        finally:
+            kept.users -= 1
+
+    def forget(self, uid: str) -> None:
+        """Keep nothing of it, unless somebody waits to work on it: a second lock would let two at it."""
+        kept = self._by_uid.get(uid)
+        if kept is not None and kept.users == 0:
+            del self._by_uid[uid]
+
+    def released(self) -> set[str]:
+        """Those whose release was reported."""
+        return {uid for uid, kept in self._by_uid.items() if kept.released}
+
+    def leaving(self) -> set[str]:
+        """Those that the API does not have, and that are being ended."""
+        return {uid for uid, kept in self._by_uid.items() if kept.leaving}

@@ -1,0 +1,91 @@
+"""Decides about a guest whose VM the API does not have, or no longer assigns to this host. Pure.
+
+It runs on until root orders its end on this host (`orphans`), or the host itself is shut down: both are the
+positive evidence that ha.md asks for. What is then done is what a deletion does, and in its order; only what
+is to be given back comes from the domain, since no spec tells it.
+
+```
+  Kept ──order, or the host's shutdown──► Ending (remains noted) ──QEMU gone──► Releasing ──► forgotten
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from quantix_api.errors import WaitingError
+from quantix_api.messages import as_error
+from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.virtualmachine.actions import (
+    Action,
+    Destroy,
+    EnsureNoProcess,
+    ForgetRecord,
+    FreeClaims,
+    RemoveDirectories,
+    RemovePorts,
+    SaveRecord,
+    Undefine,
+)
+from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.record import Record, Remains, StopReason
+from quantix_hostd.virtualmachine.running_plan import plan_process_end, plan_stop
+from quantix_hostd.virtualmachine.steps import Plan, with_record
+
+GRACE_S = 60.0
+"""How long the guest may take to shut down: spec.gracePeriodSeconds, where it says nothing, is the same."""
+
+
+def plan_missing(observed: Observed) -> Plan:
+    """Keep it, go on with its end, or forget what was released."""
+    record = observed.record
+    if record.remains is None and observed.shutting_down and is_ours(observed):
+        record = ordered(observed)
+    if record.remains is not None:
+        return _plan_end(observed, record, record.remains)
+    nothing_left = observed.domain is None and not observed.processes
+    return Plan(record, (ForgetRecord(),) if nothing_left and record.released else ())
+
+
+def is_ours(observed: Observed) -> bool:
+    """Whether something is left here that this host made for a VM of this UID: by our mark in the domain, or,
+    where libvirt denies its QEMU, by the record of its start.
+    """
+    if observed.domain is not None:
+        seen = observed.live or observed.inactive
+        return seen is not None and seen.metadata is not None and seen.metadata.vm_uid == observed.uid
+    return bool(observed.processes) and observed.record != Record()
+
+
+def ordered(observed: Observed) -> Record:
+    """The record once the end of this guest is ordered."""
+    devices = (observed.live or observed.inactive).devices.values() if observed.inactive else ()
+    ports = tuple(device["switch_port"] for device in devices if "switch_port" in device)
+    uuid = observed.domain.uuid if observed.domain else observed.uid
+    epoch = observed.domain_epoch or observed.record.epoch
+    record = observed.record.with_stop(StopReason.ORPHANED, observed.now_s)
+    return replace(record, remains=Remains(uuid, epoch, observed.places, ports))
+
+
+def _plan_end(observed: Observed, record: Record, remains: Remains) -> Plan:
+    wait = as_error(WaitingError, "Stopping", host=observed.facts.name)
+    if observed.domain is not None and observed.domain.active:
+        if observed.claim_lost or observed.domain.state is DomainState.CRASHED:
+            # another may write its disks, or nothing in it can answer: it is not asked, and never resumed
+            return with_record(observed, record, Destroy(graceful=False), wait=wait, requeue_after_s=1.0)
+        return plan_stop(observed, record.with_stop(StopReason.ORPHANED, observed.now_s), GRACE_S, wait)
+    if observed.processes:
+        return plan_process_end(observed, record, StopReason.ORPHANED)
+    undefine: tuple[Action, ...] = (Undefine(),) if observed.domain is not None else ()
+    released = replace(record, started=False, stop=None, ended=True, released=True, remains=None)
+    return with_record(
+        observed,
+        record,
+        *undefine,
+        EnsureNoProcess(remains.uuid),
+        FreeClaims(remains.places, remains.epoch),
+        RemovePorts(remains.ports),
+        RemoveDirectories(),
+        SaveRecord(released),
+        requeue_after_s=0.0,
+    )

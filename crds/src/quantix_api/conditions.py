@@ -147,7 +147,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "NoSharedPool AddressShared AddressUnknown BMCUnreachable CredentialsRefused",
     ),
-    *_row("Host", "GuestTraffic", "Works", "HostFirewallDropsGuests UnderlayTooSmall"),
+    *_row("Host", "GuestTraffic", "Works", f"HostFirewallDropsGuests UnderlayTooSmall {INTERNAL_ERROR}"),
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
     *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),
     *_row(

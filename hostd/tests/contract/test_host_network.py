@@ -186,6 +186,30 @@ async def test_a_firewall_that_drops_forwarded_packets_is_found(
     assert (await network.ensure(host, [outside])).traffic_problem is None
 
 
+class DeafNetlink(NetlinkClient):
+    """Takes addresses and has none of them, as when somebody else removes them each time."""
+
+    async def add_address(self, device: str, address: str) -> None:
+        return
+
+
+async def test_what_does_not_stay_as_it_was_put_is_named_and_the_host_goes_on(
+    clients: NetworkClients, switch: OpenVSwitch, tmp_path: Path
+) -> None:
+    leg = {"port": _LEG.port, "mac": _LEG.mac, "addresses": ["100.64.0.2/16"], "mtu": 1342}
+    host = Host.model_validate(
+        {"metadata": {"name": "h1", "uid": _SPEC.system_id}, "spec": {}, "status": {"hostLeg": leg}}
+    )
+    deaf = replace(clients, netlink=DeafNetlink(switch.namespace))
+    facts = await HostNetwork(deaf, Layout(tmp_path), _SB, _CLUSTER).ensure(host, [])
+    assert facts.problem is None
+    assert facts.traffic_problem is not None
+    assert facts.traffic_problem[0] == "InternalError"
+    assert "it is done again and again: AddAddress" in facts.traffic_problem[1]
+    facts = await HostNetwork(clients, Layout(tmp_path), _SB, _CLUSTER).ensure(host, [])
+    assert (facts.problem, facts.traffic_problem) == (None, None)
+
+
 async def test_a_switch_that_does_not_answer_is_a_problem_of_the_network(tmp_path: Path) -> None:
     clients = NetworkClients(OvsClient(f"unix:{tmp_path}/none.sock"), NetlinkClient(), NftClient())
     host = Host.model_validate({"metadata": {"name": "h1", "uid": _SPEC.system_id}, "spec": {}})

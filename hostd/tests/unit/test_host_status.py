@@ -71,6 +71,11 @@ def test_a_healthy_host_is_ready_and_tells_what_it_has() -> None:
             "GuestTraffic",
             ("False", "HostFirewallDropsGuests"),
         ),
+        (
+            {"network": NetworkFacts(traffic_problem=("InternalError", "x"))},
+            "GuestTraffic",
+            ("False", "InternalError"),
+        ),
     ],
 )
 def test_every_trouble_has_its_condition(

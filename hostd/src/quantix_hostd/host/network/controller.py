@@ -16,9 +16,10 @@ from typing import Any, assert_never
 import structlog
 
 from quantix_api import Host, Network, identity
-from quantix_api.errors import QuantixError
+from quantix_api.conditions import INTERNAL_ERROR
+from quantix_api.errors import InvariantError, QuantixError
 from quantix_api.layout import Layout
-from quantix_api.messages import message_of, render
+from quantix_api.messages import as_error, message_of, render
 from quantix_hostd.clients.command import run
 from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.clients.netlink import NetlinkClient
@@ -31,6 +32,7 @@ from quantix_hostd.host.network.model import EXTERNAL_BRIDGE, HOST_LEG, NetworkS
 from quantix_hostd.host.network.plan import plan_network, traffic_problem
 
 _SYSTEM_OVS_RUN = "unix:/run/openvswitch/"
+_MAX_ROUNDS = 6
 _DEBIAN_SYSTEM_ID = Path("/etc/openvswitch/system-id.conf")
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,10 @@ class HostNetwork:
         try:
             await asyncio.to_thread(self._write_system_id, spec.system_id)
             state = await self._reach(spec)
+        except InvariantError as bug:
+            # all that could be done was: the host goes on, and says what does not stay
+            log.error("network does not settle", rounds=_MAX_ROUNDS, error=bug.message)
+            return replace(facts, traffic_problem=(bug.reason, message_of(bug)))
         except QuantixError as error:
             log.warning("network not as it should be", reason=error.reason, error=str(error))
             if error.reason in ("OVNAlreadyConfigured", "NetworkDown"):
@@ -82,17 +88,20 @@ class HostNetwork:
         return replace(facts, traffic_problem=problem)
 
     async def _reach(self, spec: NetworkSpec) -> NetworkState:
-        """Act until nothing is left to do; devices of a new bridge appear a moment after it."""
-        state = await observe_network(self._clients)
-        for _ in range(3):
+        """Act until nothing is left to do; devices of a new bridge appear a moment after it.
+
+        Raises InvariantError (InternalError) when there always is something left.
+        """
+        for _ in range(_MAX_ROUNDS):
+            state = await observe_network(self._clients)
             actions = plan_network(spec, state)
             if not actions:
-                break
+                return state
             for action in actions:
                 await apply_action(self._clients, action)
                 log.info("network changed", action=type(action).__name__, **_said(action))
-            state = await observe_network(self._clients)
-        return state
+        named = ", ".join(dict.fromkeys(type(action).__name__ for action in actions))
+        raise as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
 
     async def _known_datapath(self) -> str:
         """`system` where the kernel has Open vSwitch, else `netdev`; decided once a process."""

@@ -1,11 +1,11 @@
 """Decides about a guest whose VM the API does not have, or no longer assigns to this host. Pure.
 
-It runs on until root orders its end on this host (`orphans`), or the host itself is shut down: both are the
-positive evidence that ha.md asks for. What is then done is what a deletion does, and in its order; only what
-is to be given back comes from the domain, since no spec tells it.
+It runs on until there is the positive evidence that ha.md asks for: this host saw the VM's deletion before
+it was gone, root orders its end here (`orphans`), or the host itself is shut down. What is then done is what
+a deletion does, and in its order; what is to be given back comes from the domain, since no spec tells it.
 
 ```
-  Kept ──order, or the host's shutdown──► Ending (remains noted) ──QEMU gone──► Releasing ──► forgotten
+  Kept ──deletion seen, order, shutdown──► Ending (remains noted) ──QEMU gone──► Releasing ──► forgotten
 ```
 """
 
@@ -39,7 +39,8 @@ GRACE_S = 60.0
 def plan_missing(observed: Observed) -> Plan:
     """Keep it, go on with its end, or forget what was released."""
     record = observed.record
-    if record.remains is None and observed.shutting_down and is_ours(observed):
+    deleted = record.stop is not None and record.stop.why is StopReason.DELETING
+    if record.remains is None and (deleted or observed.shutting_down) and is_ours(observed):
         record = ordered(observed)
     if record.remains is not None:
         return _plan_end(observed, record, record.remains)

@@ -164,6 +164,20 @@ async def test_the_end_of_the_host_ends_it_as_it_ends_the_others(
     assert await orphan.world.reconciler.guests_left() == ()
 
 
+async def test_a_deletion_that_this_host_saw_is_carried_through_though_the_vm_is_gone(
+    running: VmHandle, hypervisor: FakeHypervisor, place: VolumePlace
+) -> None:
+    hypervisor.guest_obeys = False
+    running.delete()
+    await running.reconcile()
+    running.world.remove_by_force(running)
+    await look(running, after_s=61)
+    assert hypervisor.calls[-2:] == ["destroy", "undefine"]
+    assert (after := running.world.claims.read(place)) is not None
+    assert after.holder is None
+    assert not running.world.layout.vm_data(running.uid).exists()
+
+
 async def test_a_vm_that_is_back_in_the_api_before_its_end_is_none_any_more(
     orphan: VmHandle, hypervisor: FakeHypervisor
 ) -> None:

@@ -78,6 +78,12 @@ _LIFE = (
     ),
     Template("Stopping", "VirtualMachine", "{host} is stopping it.", NOTHING_TO_DO),
     Template("Restarting", "VirtualMachine", "{host} is restarting it.", NOTHING_TO_DO),
+    Template(
+        "StartRefused",
+        "VirtualMachine",
+        "{host} could not start it; it is tried again. Said: {said}.",
+        "qx vm explain {name}",
+    ),
     Template("Pending", "every kind", "It was not looked at yet.", NOTHING_TO_DO),
     Template("Pending", "VirtualMachine", "{host} has let go of it, and no host has it yet.", NOTHING_TO_DO),
     Template("Deleting", "every kind", "It is being deleted: {what}.", NOTHING_TO_DO),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-from quantix_api.errors import InvariantError, TransientError
+from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import (
@@ -40,13 +40,16 @@ class FakeDomain:
 
 @dataclass
 class FakeHypervisor:
-    """`calls` lists what was done; `orphans` are processes that libvirt would deny."""
+    """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
+    start ends with.
+    """
 
     on_event: Callable[[DomainEvent], None] = lambda event: None
     guest_obeys: bool = True
     connected: bool = True
     found: dict[str, FakeDomain] = field(default_factory=dict)
     orphans: list[QemuProcess] = field(default_factory=list)
+    refusal: QuantixError | None = None
     calls: list[str] = field(default_factory=list)
     _next_pid: int = 1000
 
@@ -80,6 +83,9 @@ class FakeHypervisor:
         domain = self._own(name)
         if domain.live_xml is not None:
             raise TransientError("InternalError", "domain is already running")
+        if self.refusal is not None:
+            domain.state, domain.reason = DomainState.SHUTOFF, ShutoffReason.FAILED
+            raise self.refusal
         self._next_pid += 1
         domain.pid, domain.live_xml = self._next_pid, domain.xml
         domain.state, domain.reason = DomainState.PAUSED, PAUSED_BY_USER

@@ -64,16 +64,18 @@ class QemuImgDisks:
 
 
 class ToldEvents:
-    """Keeps the reasons of the events that were told."""
+    """Keeps the reasons and texts of the events that were told."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
+        self.texts: list[str] = []
 
     def record(self, regarding: Manifest, reason: str, text: str, **how: str) -> None:
         assert regarding["kind"] == "VirtualMachine"
         assert how["reporter"] == "hostd"
         assert text.endswith((".", "?"))
         self.reasons.append(reason)
+        self.texts.append(text)
 
 
 @dataclass

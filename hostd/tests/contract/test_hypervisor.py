@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import uuid
 from collections.abc import AsyncIterator
@@ -67,6 +68,13 @@ class Bench:
             f"{kind} {detail}", lambda: DomainEvent(self.name, kind, detail) in self.events
         )
 
+    def refuse_starts(self) -> None:
+        """QEMU finds no directory for its sockets, so that it ends before it is a guest."""
+        if isinstance(self.hypervisor, FakeHypervisor):
+            self.hypervisor.refusal = TransientError("InternalError", "no directory for the sockets")
+        else:
+            shutil.rmtree(self.spec.run_dir)
+
     async def signal_qemu(self, number: signal.Signals) -> None:
         assert self.host is not None
         (pid,) = self.host.qemu_pids(self.name)
@@ -125,6 +133,20 @@ async def test_a_second_start_is_refused(bench: Bench) -> None:
     await bench.start()
     with pytest.raises(TransientError):
         await bench.hypervisor.create_paused(bench.name)
+
+
+async def test_a_start_that_is_refused_leaves_it_off_and_tells_of_no_start(bench: Bench) -> None:
+    await bench.define()
+    bench.refuse_starts()
+    with pytest.raises(TransientError):
+        await bench.hypervisor.create_paused(bench.name)
+    found = await bench.look()
+    assert (found.active, found.state, found.reason) == (False, DomainState.SHUTOFF, ShutoffReason.FAILED)
+    await bench.hypervisor.undefine(bench.name)
+    await eventually_async(
+        "the last event", lambda: EventKind.UNDEFINED in {event.kind for event in bench.events}
+    )
+    assert not {EventKind.STARTED, EventKind.STOPPED} & {event.kind for event in bench.events}
 
 
 async def test_a_destroyed_domain_stays_defined_and_tells_why(bench: Bench) -> None:

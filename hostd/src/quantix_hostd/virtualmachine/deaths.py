@@ -1,6 +1,7 @@
 """Why a guest's QEMU is gone, and what follows: the table of hypervisor.md, section 5. Pure.
 
 ```
+      libvirt refuses to start ► NOT_STARTED ── tried again: no guest ended, and none is told
             guest powers off ─► GUEST_SHUTDOWN ─ Always: start │ else: release, held
   running ─ we stop it ──────► REQUESTED ────── start again when restarting, else release
             SIGTERM, destroy ─► HOST_SIGNAL, DESTROYED ─┐
@@ -39,7 +40,6 @@ class Death(StrEnum):
 _CLEAN = frozenset({Death.GUEST_SHUTDOWN, Death.UNKNOWN_CLEAN})
 _FREE = frozenset({Death.NOT_STARTED, Death.REQUESTED})
 _EXIT_REASONS = {
-    Death.NOT_STARTED: "Crashed",
     Death.REQUESTED: "Requested",
     Death.GUEST_SHUTDOWN: "GuestShutdown",
     Death.UNKNOWN_CLEAN: "GuestShutdown",
@@ -83,7 +83,13 @@ def restarts_after(death: Death, ha_restart: str) -> bool:
 
 
 def note_death(record: Record, death: Death, now_s: float, at: str) -> Record:
-    """The record after this death: what the last exit was, and when the next start may be."""
+    """The record after this death: what the last exit was, and when the next start may be.
+
+    A start that libvirt refused is no exit, and neither forgives earlier failures nor counts as a restart.
+    """
+    if death is Death.NOT_STARTED:
+        restarts = record.restarts - (1 if record.failures and record.restarts else 0)
+        return replace(record, started=False, started_at="", started_s=0.0, restarts=restarts)
     exit_reason = _EXIT_REASONS[death]
     if death is Death.REQUESTED and record.stop and record.stop.why is StopReason.HOST_SHUTDOWN:
         exit_reason = StopReason.HOST_SHUTDOWN.value

@@ -34,7 +34,7 @@ from quantix_hostd.virtualmachine.orphans import Orphan, find_orphans, order_end
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
 from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.status import derive_status, unseen_status
-from quantix_hostd.virtualmachine.steps import Plan, unsettled
+from quantix_hostd.virtualmachine.steps import Plan, start_refusal, unsettled
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.transitions import transitions
 from quantix_hostd.virtualmachine.verdict import Verdict, judge, refused
@@ -241,7 +241,7 @@ class VirtualMachineReconciler:
         if written is not None:
             kept.written = written
             about = {**manifest, "apiVersion": VIRTUAL_MACHINES.api_version, "kind": VIRTUAL_MACHINES.kind}
-            for told in transitions(known, status):
+            for told in transitions(known, status, start_refusal(plan, error)):
                 self._tools.events.record(about, told.reason, told.text, type=told.type, reporter="hostd")
         return None
 

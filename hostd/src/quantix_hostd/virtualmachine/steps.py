@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api.conditions import INTERNAL_ERROR
-from quantix_api.errors import InvariantError, QuantixError
+from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.messages import as_error
-from quantix_hostd.virtualmachine.actions import Action, SaveRecord
+from quantix_hostd.virtualmachine.actions import Action, CreatePaused, SaveRecord
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record
 
@@ -46,3 +46,12 @@ def unsettled(plan: Plan) -> InvariantError | None:
         return None
     named = ", ".join(dict.fromkeys(type(action).__name__ for action in plan.actions))
     return as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
+
+
+def start_refusal(plan: Plan, error: QuantixError | None) -> QuantixError | None:
+    """What kept a start from being carried through; None for what is merely waited for."""
+    if isinstance(error, WaitingError) or not any(
+        isinstance(action, CreatePaused) for action in plan.actions
+    ):
+        return None
+    return error

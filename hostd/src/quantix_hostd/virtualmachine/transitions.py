@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from quantix_api import VirtualMachine
+from quantix_api.errors import QuantixError
 from quantix_api.messages import render
 from quantix_api.times import render_time
 from quantix_hostd.virtualmachine.observed import Observed
@@ -26,8 +27,13 @@ class Told:
     type: Literal["Normal", "Warning"] = "Normal"
 
 
-def transitions(before: Observed, status: dict[str, Any]) -> tuple[Told, ...]:
-    """The events between the status that `before.vm` still has and the one just written, oldest first."""
+def transitions(
+    before: Observed, status: dict[str, Any], refusal: QuantixError | None = None
+) -> tuple[Told, ...]:
+    """The events between the status that `before.vm` still has and the one just written, oldest first.
+
+    `refusal` is what a start ran into; it is told when Ready comes to say it, not at each further try.
+    """
     assert before.vm is not None
     known, runtime = before.vm.status.runtime, status["runtime"]
     last_exit, started = runtime.get("lastExit"), runtime.get("startedAt")
@@ -37,6 +43,10 @@ def transitions(before: Observed, status: dict[str, Any]) -> tuple[Told, ...]:
     told: list[Told] = []
     if ended:
         told.append(_ended(before.vm, last_exit["reason"]))
+    if refusal is not None and _is_new_in_ready(before.vm, status):
+        said = refusal.message.rstrip(".")
+        text = render("StartRefused", host=before.facts.name, said=said, name=before.vm.metadata.name).text
+        told.append(Told("StartRefused", text, "Warning"))
     if again:
         text = render("Running", host=before.facts.name).text
         told.append(Told("Restarted" if ended else "Started", text))
@@ -52,6 +62,12 @@ def _ended(vm: VirtualMachine, reason: str) -> Told:
     if reason == "GuestShutdown":
         return Told("Stopped", render("GuestShutdown", name=name).text)
     return Told("Stopped", render("Stopped").text)
+
+
+def _is_new_in_ready(vm: VirtualMachine, status: dict[str, Any]) -> bool:
+    known = vm.status.condition("Ready")
+    reason = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
+    return known is None or known.reason != reason
 
 
 def _is_same(moment: datetime | None, text: str) -> bool:

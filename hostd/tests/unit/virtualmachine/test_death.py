@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from quantix_api.errors import TransientError
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import HOST, VmHandle, with_facts
 
@@ -30,6 +33,40 @@ async def test_starts_and_ends_are_told_as_events_and_only_once(
     await running.look_after(5)
     await running.reconcile()
     assert told[3:] == ["Stopped"]
+
+
+async def test_a_start_that_libvirt_refuses_is_told_as_that_and_not_as_a_crash(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.refusal = TransientError("InternalError", "qemu-system-x86_64: no room for the socket.")
+    told = vm.world.events
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            await vm.reconcile()
+    assert told.reasons == ["StartRefused"], "once, and no end of a guest that never was"
+    assert "h1 could not start it; it is tried again. Said: qemu-system-x86_64: no room" in told.texts[0]
+    assert "lastExit" not in vm.status["runtime"]
+    assert "startedAt" not in vm.status["runtime"]
+    hypervisor.refusal = None
+    await vm.reconcile()
+    assert told.reasons[1:] == ["Started"]
+    assert vm.status["runtime"]["restarts"] == 0
+
+
+async def test_a_refused_start_after_a_crash_leaves_what_is_known_of_the_crash(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.kill(running.domain)
+    hypervisor.refusal = TransientError("InternalError", "no room")
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await running.reconcile()
+    runtime = running.status["runtime"]
+    assert (runtime["lastExit"]["reason"], runtime["restarts"]) == ("Crashed", 0)
+    assert running.world.events.reasons == ["Started", "QEMUCrashed", "StartRefused"]
+    hypervisor.refusal = None
+    await running.reconcile()
+    assert running.status["runtime"]["restarts"] == 1
 
 
 async def test_later_failures_wait_and_say_when_it_goes_on(

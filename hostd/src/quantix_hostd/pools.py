@@ -17,6 +17,7 @@ from quantix_api import Host, StoragePool
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error, as_wait
+from quantix_api.seniority import age_order, default_pool
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
 
@@ -40,7 +41,7 @@ class HostPools:
         """The `dir` pools whose selector takes this host, oldest first."""
         known = [StoragePool.model_validate(manifest) for manifest in self.pools.values()]
         mine = [pool for pool in known if pool.spec.dir and not pool.deleting and self._selects(pool)]
-        return tuple(sorted(mine, key=_age))
+        return tuple(sorted(mine, key=age_order))
 
     async def pool(self, name: str | None) -> PoolDir:
         """The pool of this name (None: the default one), its directories made.
@@ -89,11 +90,10 @@ class HostPools:
             if manifest is None:
                 raise as_wait("PoolNotFound", _RETRY_S, pool=name)
             return StoragePool.model_validate(manifest)
-        everything = map(StoragePool.model_validate, self.pools.values())
-        defaults = sorted((pool for pool in everything if pool.spec.default), key=_age)
-        if not defaults:
+        default = default_pool(map(StoragePool.model_validate, self.pools.values()))
+        if default is None:
             raise as_wait("PoolNotFound", _RETRY_S)
-        return defaults[0]
+        return default
 
     def _selects(self, pool: StoragePool) -> bool:
         manifest = self.hosts.get(self.host)
@@ -104,7 +104,3 @@ class HostPools:
     def _is_ours(self, path: Path) -> bool:
         """Only below our own data directory is a missing directory made: elsewhere a disk may be missing."""
         return path.is_relative_to(self.layout.data)
-
-
-def _age(pool: StoragePool) -> tuple[str, str]:
-    return str(pool.metadata.creation_timestamp or ""), pool.metadata.name

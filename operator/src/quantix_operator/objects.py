@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from quantix_api import ApiObject, Image, Network, StoragePool
 from quantix_api.resources import NAMESPACE_SHARED, NAMESPACES
-from quantix_api.times import render_time
+from quantix_api.seniority import default_pool
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
 
@@ -101,9 +101,8 @@ class Objects:
         return all(labels.get(key) == value for key, value in selector.items())
 
     def default_pool(self) -> StoragePool | None:
-        """Of several pools that call themselves default the oldest counts."""
-        pools = [pool for pool in self.list(StoragePool) if pool.spec.default and not pool.deleting]
-        return min(pools, key=age_order, default=None)
+        """The pool that is meant where none is named."""
+        return default_pool(self.list(StoragePool))
 
     def _model(self, kind: type[Kind], manifest: dict[str, Any]) -> Kind | None:
         metadata = manifest["metadata"]
@@ -120,9 +119,3 @@ class Objects:
             model = None
         self._read[uid] = (version, model)
         return model
-
-
-def age_order(model: ApiObject) -> tuple[str, str]:
-    """Sorts the elder first; of the same second, the smaller UID."""
-    created = model.metadata.creation_timestamp
-    return (render_time(created) if created else "", model.metadata.uid)

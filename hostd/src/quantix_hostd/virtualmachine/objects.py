@@ -19,6 +19,7 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
+from quantix_api.seniority import default_pool
 
 Manifest = dict[str, Any]
 SHARED_NAMESPACE = "quantix-shared"
@@ -41,7 +42,7 @@ class Objects(Protocol):
     def volume(self, namespace: str, name: str) -> Volume | None: ...
 
     def pool(self, name: str) -> StoragePool | None:
-        """The pool of this name; "" is the default one, of several the oldest."""
+        """The pool of this name; "" is the default one."""
 
     def network(self, namespace: str, name: str) -> Network | None:
         """`name` may be shared/NAME, as in spec."""
@@ -86,9 +87,7 @@ class StoredObjects:
         if name:
             found = self._stores[STORAGE_POOLS].get(name)
             return None if found is None else StoragePool.model_validate(found)
-        pools = [StoragePool.model_validate(found) for found in self._stores[STORAGE_POOLS].values()]
-        defaults = [pool for pool in pools if pool.spec.default and pool.metadata.creation_timestamp]
-        return min(defaults, key=_age, default=None)
+        return default_pool(map(StoragePool.model_validate, self._stores[STORAGE_POOLS].values()))
 
     def network(self, namespace: str, name: str) -> Network | None:
         found = self._stores[NETWORKS].get(shared_key(namespace, name))
@@ -104,11 +103,6 @@ class StoredObjects:
             recovery.spec.host == self._host and recovery.status.phase not in _CLOSED_RECOVERY
             for recovery in recoveries
         )
-
-
-def _age(pool: StoragePool) -> tuple[float, str]:
-    created = pool.metadata.creation_timestamp
-    return (created.timestamp() if created else 0.0, pool.metadata.name)
 
 
 def shared_key(namespace: str, name: str) -> str:

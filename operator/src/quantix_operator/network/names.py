@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from quantix_api import VirtualMachine
-from quantix_operator.objects import age_order
+from quantix_api.seniority import age_order
 
 HOSTNAME_LENGTH = 63
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from quantix_api.facts import Fact, fact
+from quantix_api.seniority import age_order
 from quantix_operator.network.view import NetworkView, SubnetView
-from quantix_operator.objects import age_order
 from quantix_operator.tenancy import as_told
 
 

@@ -11,12 +11,13 @@ from ipaddress import ip_address
 
 from quantix_api import Network, VirtualMachine
 from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES
+from quantix_api.seniority import age_order
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
 from quantix_operator.network.view import make_view, resolve_network_key
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 from quantix_operator.northbound.rows import NAME_KEY, ROW_KEY, ObservedRow
-from quantix_operator.objects import Objects, age_order
+from quantix_operator.objects import Objects
 
 
 def claimant(vm: VirtualMachine, nic: str) -> Claimant:

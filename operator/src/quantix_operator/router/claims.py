@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from quantix_api import Network, Router
 from quantix_api.resources import ROUTERS
+from quantix_api.seniority import age_order
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
 from quantix_operator.network.view import NetworkView, make_view, resolve_network_key
@@ -19,7 +20,7 @@ from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 from quantix_operator.nics.occupancy import free_pool, taken
 from quantix_operator.northbound.addresses import allocate
 from quantix_operator.northbound.rows import Owner
-from quantix_operator.objects import Objects, age_order
+from quantix_operator.objects import Objects
 from quantix_operator.router.rows import inside_key, outside_key, port_mac
 
 OUTSIDE = "outside"

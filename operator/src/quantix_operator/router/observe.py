@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from quantix_api import Host, Network, Router, identity
 from quantix_api.facts import Fact, fact
+from quantix_api.seniority import age_order
 from quantix_operator.network.context import NetworkContext
 from quantix_operator.network.overlap import is_younger, overlap_in_router, overlap_on_wire
 from quantix_operator.network.view import (
@@ -21,7 +22,6 @@ from quantix_operator.network.view import (
     make_view,
     underlay_mtus,
 )
-from quantix_operator.objects import age_order
 from quantix_operator.router.claims import OUTSIDE, assign_outside, hold_inside, router_owner
 from quantix_operator.router.rows import InsideLeg, OutsideLeg, inside_key, order_gateways, port_mac
 

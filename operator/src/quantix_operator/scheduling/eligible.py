@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from quantix_api import InstanceType, VirtualMachine
 from quantix_api.not_built import refused_parts
-from quantix_operator.objects import age_order
+from quantix_api.seniority import age_order
 from quantix_operator.tenancy import as_told
 
 

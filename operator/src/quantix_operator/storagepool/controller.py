@@ -9,6 +9,7 @@ from typing import Any
 from quantix_api import Host, StoragePool
 from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VOLUMES, Resource
+from quantix_api.seniority import age_order
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_client.reflector import key_of
@@ -16,7 +17,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
 from quantix_operator.host import reading
-from quantix_operator.objects import Objects, age_order
+from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.storagepool.promises import promised_bytes, volumes_in
 from quantix_operator.storagepool.status import Observed, Report, pool_facts, pool_figures

@@ -5,8 +5,9 @@ from __future__ import annotations
 from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachine, Volume
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.seniority import age_order
 from quantix_operator.host import reading
-from quantix_operator.objects import Objects, age_order
+from quantix_operator.objects import Objects
 from quantix_operator.scheduling.observe import view_of
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.promises import (

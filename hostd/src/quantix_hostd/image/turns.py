@@ -1,34 +1,66 @@
-"""Whose download is next: a namespace has four at a time, a host sixteen, so that no tenant holds them all.
+"""Whose download is next, so that nobody who waits for a few images waits for somebody's many.
 
 Owned by the image controller. Who waits for a turn has no connection yet, so the wait is never the server's.
+A host downloads sixteen at once. A namespace gets a further turn only while more are free than it has, and
+four at most: four namespaces that take all they get leave turns to two more (dynamic thresholds, as switches
+share their buffers: Choudhury and Hahne 1998, α = 1). A turn that comes free goes to who has the fewest.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 _AT_ONCE = 16
 _AT_ONCE_PER_NAMESPACE = 4
 
 
+@dataclass(eq=False)
+class _Waiting:
+    namespace: str
+    turn: asyncio.Future[None] = field(default_factory=asyncio.Future)
+
+
 class Turns:
-    """First come, first served: within a namespace, and among those that are first in theirs."""
+    """Fewest first among the namespaces, first come, first served within one."""
 
     def __init__(self) -> None:
-        self._host = asyncio.Semaphore(_AT_ONCE)
-        self._namespaces: dict[str, asyncio.Semaphore] = {}
+        self._has: Counter[str] = Counter()
+        self._waiting: list[_Waiting] = []
 
     def all_taken(self, namespace: str) -> bool:
         """Whether a download of this namespace would have to wait now."""
-        return self._host.locked() or self._of(namespace).locked()
+        return not self._admits(namespace)
 
     @asynccontextmanager
     async def turn(self, namespace: str) -> AsyncIterator[None]:
         """Waits for a turn, and has it until the end of the block."""
-        async with self._of(namespace), self._host:
+        waiting = _Waiting(namespace)
+        self._waiting.append(waiting)
+        self._give()
+        try:
+            await waiting.turn
             yield
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            else:
+                self._has[namespace] -= 1
+            self._has += Counter()  # drops those that have none
+            self._give()
 
-    def _of(self, namespace: str) -> asyncio.Semaphore:
-        return self._namespaces.setdefault(namespace, asyncio.Semaphore(_AT_ONCE_PER_NAMESPACE))
+    def _admits(self, namespace: str) -> bool:
+        has = self._has[namespace]
+        return has < _AT_ONCE_PER_NAMESPACE and _AT_ONCE - self._has.total() > has
+
+    def _give(self) -> None:
+        while able := [waiting for waiting in self._waiting if self._admits(waiting.namespace)]:
+            # of equals the first, who has waited longest
+            following = min(able, key=lambda waiting: self._has[waiting.namespace])
+            self._waiting.remove(following)
+            self._has[following.namespace] += 1
+            if not following.turn.done():
+                following.turn.set_result(None)

@@ -104,6 +104,12 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     ),
     Template("ImageUnreachable", "Image", "The upload broke off; nothing was kept.", "send it again"),
     Template(
+        "ImageUnreachable",
+        "Image",
+        "The upload is too slow: less than {least} came in {window}; nothing was kept.",
+        "send it again over a faster network",
+    ),
+    Template(
         "AddressRefused",
         "Image",
         "{server} leads to {address}, an address of this host or its network; images are not fetched there.",

@@ -10,6 +10,7 @@ import json
 import stat
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from quantix_hostd.api.server import ApiServer, build_app
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
 from quantix_hostd.image.receive import Received
+from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.orphans import Orphan
@@ -299,6 +301,22 @@ async def test_an_upload_without_length_is_refused(
     async with client.put("/v1/images/default/tiny/upload", data=pieces()) as answer:
         assert answer.status == 411
     assert world.receiver.got == b""
+
+
+@pytest.mark.parametrize("trickle_s", [0.02, 60.0])
+async def test_an_upload_that_trickles_or_stands_still_is_ended(world: World, trickle_s: float) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            yield b"d"
+            await asyncio.sleep(trickle_s)
+
+    backend = replace(world.backend, upload_pace=Pace(window_s=0.2))
+    async with TestClient(TestServer(build_app(backend, world.guard))) as client:
+        headers = {"Content-Length": "1000"}
+        async with client.put("/v1/images/default/tiny/upload", data=pieces(), headers=headers) as answer:
+            assert answer.status == 503
+            assert "The upload is too slow: less than 64 KiB came in 0 s" in await answer.text()
+    assert len(world.receiver.got) < 100
 
 
 async def test_only_root_on_the_machine_shuts_its_guests_down(world: World) -> None:

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import pytest
 
 from quantix_api.errors import PermanentError, TransientError
-from quantix_hostd.clients.http_source import HttpSource, Pace, refuse_address
+from quantix_hostd.clients.http_source import HttpSource, refuse_address
+from quantix_hostd.pace import Pace
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client import ApiClient
 from quantix_hostd.image.receive import Received
+from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.orphans import Orphan
@@ -49,6 +50,7 @@ class Backend:
     pools: HostPools
     metrics: Callable[[], Awaitable[bytes]]
     shut_down: Callable[[], Awaitable[list[str]]]
+    upload_pace: Pace = Pace()  # noqa: RUF009 - it is frozen
 
     def vm_uid(self, key: str) -> str:
         """Raises PermanentError (NotHere)."""

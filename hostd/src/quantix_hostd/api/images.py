@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import Guard, access_to
+from quantix_hostd.pace import Pace, PaceKeeper
 
 _CHUNK_BYTES = 1 << 20
 _STATUS = {
@@ -45,7 +47,8 @@ class ImageDoors:
         if length is None:
             raise web.HTTPLengthRequired(text="Content-Length is required.")
         self._backend.image(key)
-        received = await self._backend.uploads.receive_upload(key, _body(request), length)
+        chunks = _body(request, self._backend.upload_pace)
+        received = await self._backend.uploads.receive_upload(key, chunks, length)
         facts = received.facts
         return web.json_response(
             {
@@ -84,9 +87,19 @@ def status_of(error: QuantixError) -> int:
     return _STATUS.get(error.reason, 503 if isinstance(error, TransientError) else 422)
 
 
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
-            yield chunk
-    except (ClientPayloadError, OSError) as error:
-        raise as_error(TransientError, "ImageUnreachable") from error
+async def _body(request: web.Request, pace: Pace) -> AsyncIterator[bytes]:
+    keeper, pieces = PaceKeeper(pace), request.content.iter_chunked(_CHUNK_BYTES)
+    while True:
+        asked_at_s = time.monotonic()
+        try:
+            async with asyncio.timeout(pace.window_s):
+                chunk = await anext(pieces, None)
+        except TimeoutError as silence:
+            raise as_error(TransientError, "ImageUnreachable", **pace.words) from silence
+        except (ClientPayloadError, OSError) as error:
+            raise as_error(TransientError, "ImageUnreachable") from error
+        if chunk is None:
+            return
+        if not keeper.keeps(time.monotonic() - asked_at_s, len(chunk)):
+            raise as_error(TransientError, "ImageUnreachable", **pace.words)
+        yield chunk

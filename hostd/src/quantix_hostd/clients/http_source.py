@@ -23,6 +23,7 @@ from yarl import URL
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
+from quantix_hostd.pace import Pace, PaceKeeper
 
 _MAX_REDIRECTS = 5
 _CHUNK_BYTES = 1 << 20
@@ -32,17 +33,6 @@ _METADATA = frozenset(ipaddress.ip_address(text) for text in ("fd00:ec2::254", "
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@dataclass(frozen=True)
-class Pace:
-    """The least that a server has to do: begin its answer within `answer_s`, and send `least_bytes` in every
-    `window_s` that is spent waiting for it.
-    """
-
-    answer_s: float = 60.0
-    least_bytes: int = 64 << 10
-    window_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -216,7 +206,7 @@ def _redirected(url: URL, target: str) -> URL:
 
 
 async def _body(response: aiohttp.ClientResponse, pace: Pace) -> AsyncIterator[bytes]:
-    waited_s, window_bytes = 0.0, 0
+    keeper = PaceKeeper(pace)
     pieces = response.content.iter_chunked(_CHUNK_BYTES)
     while True:
         asked_at_s = time.monotonic()
@@ -226,19 +216,9 @@ async def _body(response: aiohttp.ClientResponse, pace: Pace) -> AsyncIterator[b
             raise _unreachable(server=response.url.host, said=_words(error)) from error
         if chunk is None:
             return
-        # only what the server takes counts, not how long the piece before was worked on here
-        waited_s += time.monotonic() - asked_at_s
-        window_bytes += len(chunk)
-        if waited_s >= pace.window_s:
-            if window_bytes < pace.least_bytes:
-                raise _too_slow(response.url, pace)
-            waited_s, window_bytes = 0.0, 0
+        if not keeper.keeps(time.monotonic() - asked_at_s, len(chunk)):
+            raise _unreachable(server=response.url.host, **pace.words)
         yield chunk
-
-
-def _too_slow(url: URL, pace: Pace) -> TransientError:
-    least = f"{pace.least_bytes >> 10} KiB"
-    return _unreachable(server=url.host, least=least, window=f"{round(pace.window_s)} s")
 
 
 def _unreachable(**fields: object) -> TransientError:

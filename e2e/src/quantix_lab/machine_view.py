@@ -237,7 +237,9 @@ class MachineView:
         """Take a VM out of the API behind everybody's back: delete it and strip its finalizers.
 
         Operator and hostd sleep meanwhile, and hostd is another afterwards: it has never seen the deletion.
+        Returns once the host tells of the guest.
         """
+        uid = self.get("vm", name)["metadata"]["uid"]
         operator = self.service("operator")
         for pid in (operator, self.service("hostd")):
             os.kill(pid, signal.SIGSTOP)
@@ -250,6 +252,12 @@ class MachineView:
             self.kill9("hostd")
         finally:
             os.kill(operator, signal.SIGCONT)
+
+        def told() -> tuple[bool, object]:
+            known = condition(self.get("host", self.machine.name), "GuestsKnown")
+            return known.get("reason") == "OrphanGuest" and uid in known["message"], known
+
+        wait_for(f"the host to tell of the guest of {name}", told, 60)
 
     def kill9(self, name: str) -> None:
         """kill -9 a service, and wait until the supervisor has started another."""

@@ -49,6 +49,12 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "WaitingForUpload",
+        "Image, VirtualMachine, Volume",
+        "No pool of {host} has its file any more, so it waits for the same file again.",
+        "qx image upload FILE --name {name}",
+    ),
+    Template(
+        "WaitingForUpload",
         "Image",
         "The last upload ended after {done} of {total}; nothing was kept.",
         "qx image upload FILE --name {name}",

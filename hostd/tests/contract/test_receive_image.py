@@ -19,8 +19,8 @@ from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.formats import ImageFormat
-from quantix_hostd.image.receive import Expectation, Received, receive_image
+from quantix_hostd.image.formats import ImageFormat, Received
+from quantix_hostd.image.receive import Expectation, receive_image
 from quantix_hostd.image.room import Room
 
 _QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")

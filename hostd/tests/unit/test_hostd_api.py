@@ -29,8 +29,7 @@ from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import LocalGuard, identity_of
 from quantix_hostd.api.server import ApiServer, build_app
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.image.formats import ImageFacts, ImageFormat
-from quantix_hostd.image.receive import Received
+from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub

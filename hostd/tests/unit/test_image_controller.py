@@ -50,6 +50,7 @@ class OneHost:
         self.api = FakeStatusApi()
         self.images: dict[str, dict[str, Any]] = {}
         self.server = Silent()
+        self.woken: list[str] = []
         pools: dict[str, dict[str, Any]] = {}
         for name in ("a", "b"):
             (root / name).mkdir()
@@ -65,13 +66,19 @@ class OneHost:
                 source=cast(HttpSource, self.server),
                 host="h1",
             ),
-            lambda _: None,
+            self.woken.append,
         )
 
-    def put(self, name: str, namespace: str = "default", **metadata: Any) -> Image:
+    def put(
+        self, name: str, namespace: str = "default", status: dict[str, Any] | None = None, **metadata: Any
+    ) -> Image:
         about = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1, **metadata}
-        spec, status = {"url": f"http://images.example/{name}"}, {"host": "h1"}
-        manifest: dict[str, Any] = {"metadata": about, "spec": spec, "status": status}
+        spec = {"url": f"http://images.example/{name}"} if status is None else {"upload": {}}
+        manifest: dict[str, Any] = {
+            "metadata": about,
+            "spec": spec,
+            "status": {"host": "h1", **(status or {})},
+        }
         self.images[f"{namespace}/{name}"] = self.api.put(manifest)
         return Image.model_validate(manifest)
 
@@ -143,3 +150,28 @@ async def test_a_copy_that_waits_for_its_turn_says_so_too(host: OneHost) -> None
         messages.append("waits for its turn" in caught.value.message)
         await asyncio.sleep(0)
     assert messages == [False] * 4 + [True]
+
+
+async def test_two_volumes_that_want_one_copy_begin_it_once(host: OneHost) -> None:
+    image, pool = host.put("debian"), await host.pool("b")
+    waits = await asyncio.gather(
+        *(host.controller.ensure_copy(image, pool) for _ in range(3)), return_exceptions=True
+    )
+    assert {type(wait) for wait in waits} == {WaitingError}
+    await host.connections(1)
+    await asyncio.sleep(0.05)
+    assert host.server.open_now == 1
+
+
+async def test_an_upload_whose_file_vanished_is_asked_for_again_and_not_called_a_download(
+    host: OneHost,
+) -> None:
+    checked = {"checksum": f"sha256:{'a' * 64}", "format": "Raw", "virtualSize": "1Gi", "data": "Present"}
+    image = host.put("sent", status=checked)
+    with pytest.raises(WaitingError) as caught:
+        await host.controller.ensure_copy(image, await host.pool("b"))
+    assert caught.value.reason == "WaitingForUpload"
+    assert host.woken == ["default/sent"], "the image itself says it soon"
+    await host.controller.reconcile("default/sent")
+    assert host.ready("sent")["reason"] == "WaitingForUpload"
+    assert host.api.objects["uid-sent"]["status"]["checksum"] == checked["checksum"]

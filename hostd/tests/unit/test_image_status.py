@@ -13,8 +13,7 @@ import pytest
 from quantix_api import Condition, Image
 from quantix_api.conditions import checked
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError
-from quantix_hostd.image.formats import ImageFacts, ImageFormat
-from quantix_hostd.image.receive import Received
+from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
 from quantix_hostd.image.status import (
     ImageVerdict,
     derive_status,

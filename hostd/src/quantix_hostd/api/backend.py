@@ -11,7 +11,7 @@ from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client import ApiClient
-from quantix_hostd.image.receive import Received
+from quantix_hostd.image.formats import Received
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub

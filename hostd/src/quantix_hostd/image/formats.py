@@ -77,6 +77,14 @@ class ImageFacts:
     virtual_size_bytes: int
 
 
+@dataclass(frozen=True)
+class Received:
+    """An image that is now in the pool. `checksum` is "sha256:<hex>"."""
+
+    facts: ImageFacts
+    checksum: str
+
+
 def refused(**fields: object) -> PermanentError:
     """The error for a file that is no usable image: the message of ImageRefused that has these fields."""
     return as_error(PermanentError, "ImageRefused", **fields)

@@ -21,7 +21,7 @@ from quantix_api.quantities import format_size
 from quantix_hostd.clients.files import explained, sync_directory
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.formats import HEAD_BYTES, ImageFacts, inspect_image, refused
+from quantix_hostd.image.formats import HEAD_BYTES, ImageFacts, Received, inspect_image, refused
 from quantix_hostd.image.room import Room, Share
 
 _FILE_MODE = 0o440
@@ -44,14 +44,6 @@ class Expectation:
     @property
     def max_file_bytes(self) -> int:
         return self.max_virtual_size_bytes + self.max_virtual_size_bytes // 50 + _OVERHEAD_BYTES
-
-
-@dataclass(frozen=True)
-class Received:
-    """An image that is now in the pool. `checksum` is "sha256:<hex>"."""
-
-    facts: ImageFacts
-    checksum: str
 
 
 async def receive_image(

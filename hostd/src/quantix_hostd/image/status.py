@@ -102,9 +102,24 @@ def _span(seconds: float) -> str:
 
 def waiting_for_upload(image: Image) -> ImageVerdict:
     """For an image that somebody has to send."""
+    text = render("WaitingForUpload", name=typed_name(image)).text
+    return ImageVerdict("WaitingForUpload", text, present=False)
+
+
+def lost_upload(image: Image, host: str) -> ImageVerdict:
+    """For an image that was sent and checked, and whose file is gone. What was found of it stays known: only
+    the same file may take its place.
+    """
+    text = render("WaitingForUpload", name=typed_name(image), host=host).text
+    verdict = ImageVerdict("WaitingForUpload", text, present=False)
+    facts, checksum = known_facts(image) or (None, "")
+    return replace(verdict, facts=facts, checksum=checksum)
+
+
+def typed_name(image: Image) -> str:
+    """The image as commands name it from anywhere."""
     shared = image.metadata.namespace == NAMESPACE_SHARED
-    name = f"shared/{image.metadata.name}" if shared else image.metadata.name
-    return ImageVerdict("WaitingForUpload", render("WaitingForUpload", name=name).text, present=False)
+    return f"shared/{image.metadata.name}" if shared else image.metadata.name
 
 
 def derive_status(image: Image, verdict: ImageVerdict, now: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import structlog
 from quantix_api.errors import InvariantError, PermanentError, QuantixError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.files import explained
-from quantix_hostd.image.receive import Received
+from quantix_hostd.image.formats import Received
 
 _FIRST_RETRY_S = 10.0
 _LAST_RETRY_S = 300.0
@@ -76,6 +76,10 @@ class Transfers:
 
     def get(self, uid: str, pool: str) -> Transfer | None:
         return self._by_place.get((uid, pool))
+
+    def knows(self, uid: str) -> bool:
+        """Whether there is or was a transfer of this image, into any pool."""
+        return any(place[0] == uid for place in self._by_place)
 
     def begin(self, uid: str, pool: str, key: str, work: Work) -> Transfer:
         """Start `work` in the background; failures of earlier tries are remembered for the waiting time."""

@@ -1,0 +1,155 @@
+"""Brings images into the pools of this host, in the background, and checks what lies there.
+
+They come from a server, from another pool, or from somebody who sends them. Owned by the image controller,
+which decides what is begun. What is begun again while it runs goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import structlog
+
+from quantix_api import Image
+from quantix_api.quantities import size_bytes
+from quantix_hostd.clients.http_source import HttpSource
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.image.formats import Received
+from quantix_hostd.image.observed import TransferSeen
+from quantix_hostd.image.receive import (
+    Expectation,
+    check_file,
+    hash_file,
+    read_chunks,
+    receive_image,
+)
+from quantix_hostd.image.room import Room
+from quantix_hostd.image.transfers import Transfer, Transfers, Work
+from quantix_hostd.image.turns import Turns
+
+log = structlog.get_logger(__name__)
+
+
+class Intake:
+    """One for a process. `on_end` hears the key of an image whose transfer ended."""
+
+    def __init__(self, source: HttpSource, qemu_img: QemuImg, on_end: Callable[[str], None]) -> None:
+        self._source = source
+        self._qemu_img = qemu_img
+        self._transfers = Transfers(on_end)
+        self._room = Room()
+        self._turns = Turns()
+
+    def seen(self, uid: str, pool: str) -> TransferSeen | None:
+        """The transfer of this image into this pool as it is now, None when there was none."""
+        transfer = self._transfers.get(uid, pool)
+        if transfer is None:
+            return None
+        return TransferSeen(
+            running=transfer.running,
+            queued=transfer.queued,
+            shown=transfer.shown,
+            received=transfer.received,
+            error=transfer.error,
+            delay_s=transfer.delay_s,
+            retry_in_s=transfer.retry_in_s(),
+        )
+
+    def arriving(self, uid: str) -> bool:
+        """Whether this image is on its way into any pool, or it is remembered how that went."""
+        return self._transfers.knows(uid)
+
+    def download(self, pool: PoolDir, image: Image) -> Transfer:
+        """From the image's server, once it is the namespace's turn."""
+
+        async def fetch(transfer: Transfer) -> Received:
+            namespace = image.metadata.namespace or ""
+            transfer.queued = self._turns.all_taken(namespace)
+            async with self._turns.turn(namespace):
+                transfer.queued = False
+                async with self._source.open(image.spec.url or "") as found:
+                    return await self._receive(pool, image, found.chunks, found.length_bytes, transfer)
+
+        # `fetch` says so anew, but what is reported now comes before its first step
+        queued = self._turns.all_taken(image.metadata.namespace or "")
+        return self._begin(pool, image, fetch, queued=queued)
+
+    def copy(self, pool: PoolDir, image: Image, source: Path) -> Transfer:
+        """From a file of this host."""
+
+        async def fetch(transfer: Transfer) -> Received:
+            size = (await asyncio.to_thread(source.stat)).st_size
+            return await self._receive(pool, image, read_chunks(source), size, transfer)
+
+        return self._begin(pool, image, fetch)
+
+    def take(self, pool: PoolDir, image: Image, chunks: AsyncIterator[bytes], length_bytes: int) -> Transfer:
+        """From somebody who sends it."""
+
+        async def fetch(transfer: Transfer) -> Received:
+            return await self._receive(pool, image, chunks, length_bytes, transfer)
+
+        return self._begin(pool, image, fetch)
+
+    def verify(self, pool: PoolDir, image: Image) -> Transfer:
+        """Check the file that lies in the pool."""
+        path = pool.image(image.metadata.uid)
+
+        async def check(_: Transfer) -> Received:
+            checksum = await hash_file(path)
+            return Received(await check_file(path, _expectation(image), pool, self._qemu_img), checksum)
+
+        return self._begin(pool, image, check)
+
+    async def forget(self, uid: str) -> None:
+        """End what brings this image, into whichever pool."""
+        await self._transfers.forget(uid)
+
+    async def stop(self) -> None:
+        """End all; what is half there is removed."""
+        await self._transfers.stop()
+
+    def _begin(self, pool: PoolDir, image: Image, work: Work, *, queued: bool = False) -> Transfer:
+        uid = image.metadata.uid
+        running = self._transfers.get(uid, pool.name)
+        if running is not None and running.running:
+            return running
+        log.info("image is being received", image=image.key, uid=uid, pool=pool.name)
+        begun = self._transfers.begin(uid, pool.name, image.key, work)
+        begun.queued = queued
+        return begun
+
+    async def _receive(
+        self,
+        pool: PoolDir,
+        image: Image,
+        chunks: AsyncIterator[bytes],
+        length_bytes: int | None,
+        transfer: Transfer,
+    ) -> Received:
+        transfer.total_bytes = length_bytes
+        received = await receive_image(
+            pool,
+            _expectation(image),
+            chunks,
+            self._qemu_img,
+            room=self._room,
+            length_bytes=length_bytes,
+            on_progress=transfer.on_progress,
+        )
+        kept = {"format": str(received.facts.format), "checksum": received.checksum}
+        log.info("image kept", image=image.key, uid=image.metadata.uid, **kept)
+        return received
+
+
+def _expectation(image: Image) -> Expectation:
+    return Expectation(
+        uid=image.metadata.uid,
+        image_format=image.spec.format,
+        # Once it was checked, every further copy must be the same file
+        checksum=image.spec.checksum or image.status.checksum or "",
+        max_virtual_size_bytes=size_bytes(image.spec.max_virtual_size),
+    )

@@ -1,0 +1,82 @@
+"""What is done next about an image, and what is said meanwhile: by tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api import Image
+from quantix_api.errors import PermanentError, TransientError
+from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
+from quantix_hostd.image.observed import Copy, ImageObserved, TransferSeen
+from quantix_hostd.image.plan import Action, Download, RemoveFile, StopTransfers, Verify, plan_image
+
+_CHECKED = {"checksum": f"sha256:{'a' * 64}", "format": "Raw", "virtualSize": "1Gi"}
+_URL, _UPLOAD = {"url": "http://a.example/x"}, {"upload": {}}
+_RECEIVED = TransferSeen(received=Received(ImageFacts(ImageFormat.RAW, 1 << 30), "sha256:b"))
+_BROKEN = TransientError("ImageUnreachable", "a.example answered 503 for x.", "check spec.url")
+_REFUSED = PermanentError("ImageRefused", "It is a zip archive.", "unzip FILE")
+
+
+def seen(spec: dict[str, Any], status: dict[str, Any] | None = None, **found: Any) -> ImageObserved:
+    manifest = {"metadata": {"name": "x", "namespace": "default", "uid": "u"}, "spec": spec}
+    image = Image.model_validate({**manifest, "status": status or {}})
+    return ImageObserved(image, "h1", "local", **found)
+
+
+def deleted(**found: Any) -> ImageObserved:
+    about = {"name": "x", "namespace": "default", "uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    return ImageObserved(Image.model_validate({"metadata": about, "spec": _URL}), "h1", **found)
+
+
+def failed(error: Exception, retry_in_s: float | None) -> TransferSeen:
+    assert isinstance(error, TransientError | PermanentError)
+    return TransferSeen(error=error, delay_s=20.0, retry_in_s=retry_in_s)
+
+
+@pytest.mark.parametrize(
+    ("observed", "actions", "reason", "present"),
+    [
+        (seen(_URL), (Download(),), "ImageDownloading", True),
+        (seen(_URL, transfer=TransferSeen(running=True)), (), "ImageDownloading", True),
+        (seen(_URL, transfer=failed(_BROKEN, 12.0)), (), "ImageUnreachable", False),
+        (seen(_URL, transfer=failed(_BROKEN, 0.0)), (Download(),), "ImageDownloading", True),
+        (seen(_URL, transfer=failed(_REFUSED, None)), (), "ImageRefused", False),
+        (seen(_URL, there=True, transfer=_RECEIVED), (), "Verified", True),
+        (seen(_URL, _CHECKED, there=True), (), "Verified", True),
+        # nobody knows any more what the file is
+        (seen(_URL, there=True), (Verify(),), "Verifying", True),
+        (seen(_URL, there=True, transfer=TransferSeen(running=True)), (), "Verifying", True),
+        (seen(_URL, there=True, transfer=failed(_BROKEN, 12.0)), (), "ImageUnreachable", True),
+        (seen(_URL, there=True, transfer=failed(_BROKEN, 0.0)), (Verify(),), "Verifying", True),
+        (seen(_URL, there=True, transfer=failed(_REFUSED, None)), (), "ImageRefused", True),
+        (seen(_UPLOAD), (), "WaitingForUpload", False),
+        (seen(_UPLOAD, _CHECKED), (), "WaitingForUpload", False),
+        (seen({"volume": "v"}), (), "ImageRefused", False),
+        (deleted(), (), "Deleting", False),
+        (deleted(arriving=True, copies=(Copy("a"),)), (StopTransfers(),), "Deleting", False),
+        (deleted(copies=(Copy("a"), Copy("b"))), (RemoveFile("a"), RemoveFile("b")), "Deleting", False),
+        (deleted(copies=(Copy("a", 2), Copy("b"))), (RemoveFile("b"),), "InUse", True),
+        (deleted(copies=(Copy("a", 2),)), (), "InUse", True),
+    ],
+)
+def test_the_next_step_and_what_is_said_of_it(
+    observed: ImageObserved, actions: tuple[Action, ...], reason: str, present: bool
+) -> None:
+    plan = plan_image(observed)
+    assert (plan.actions, plan.verdict.reason, plan.verdict.present) == (actions, reason, present)
+    assert plan.again_s > 0
+
+
+def test_a_failed_try_is_looked_at_again_when_the_next_is_due() -> None:
+    assert plan_image(seen(_URL, transfer=failed(_BROKEN, 12.0))).again_s == 12.0
+    assert plan_image(seen(_URL, there=True, transfer=failed(_BROKEN, 12.0))).again_s == 12.0
+
+
+def test_only_the_same_file_may_take_the_place_of_an_upload_that_vanished() -> None:
+    verdict = plan_image(seen(_UPLOAD, _CHECKED)).verdict
+    assert verdict.checksum == _CHECKED["checksum"]
+    assert verdict.facts == ImageFacts(ImageFormat.RAW, 1 << 30)
+    assert verdict.message.startswith("No pool of h1 has its file any more, so it waits for the same file")
+    assert plan_image(seen(_UPLOAD)).verdict.message.startswith("The file was not sent yet.")

@@ -20,14 +20,13 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.volume.disk_file import (
-    Base,
     DiskFileMaker,
-    Recipe,
     read_disk_file,
     read_volume,
     remove_volume,
     volumes_based_on,
 )
+from quantix_hostd.volume.recipe import Base, Recipe
 
 _MIB = 1 << 20
 _QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")

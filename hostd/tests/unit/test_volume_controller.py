@@ -12,6 +12,7 @@ from quantix_api.conditions import reasons_otherwise
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_client import ApiClient
+from quantix_hostd.claims import VolumePlace, take
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
@@ -144,6 +145,17 @@ async def test_a_volume_replaced_by_a_link_is_reported_and_tried_again(volume: O
     assert str(volume.directory) in volume.ready()["message"]
     assert (volume.status["data"], volume.status["capacity"]) == ("Present", "1Mi")
     assert "DataDamaged" in reasons_otherwise("Volume", "Ready")
+
+
+async def test_a_claim_that_a_hostd_held_when_it_died_at_its_work_is_freed(volume: OneVolume) -> None:
+    store, place = LocalClaimStore(), VolumePlace(volume.path, UID)
+    found = store.read(place)
+    assert found is not None
+    store.compare_and_set(place, found, take(found, "h1", 1, UID, "cluster-1"))
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "Available"
+    assert (freed := store.read(place)) is not None
+    assert (freed.holder, freed.floor) == (None, 1)
 
 
 async def test_a_damaged_claim_keeps_a_deleted_volumes_data_and_says_why(volume: OneVolume) -> None:

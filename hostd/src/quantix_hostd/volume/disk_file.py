@@ -24,6 +24,7 @@ from quantix_hostd.clients.files import sync_directory
 from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.volume.recipe import Recipe
 
 _DIRECTORY_MODE = 0o710
 _FILE_MODE = 0o660
@@ -35,32 +36,6 @@ _MAX_BACKING_BYTES = 1023
 _MAX_CLUSTER_BYTES = 2 << 20
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Base:
-    """The image that a volume is made from; `driver` is qcow2 or raw."""
-
-    image_uid: str
-    driver: str
-    virtual_size_bytes: int
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to make a volume: blank of `size_bytes`, or from `base` (0: as large as that one is).
-
-    `full_copy`: stands alone, instead of keeping only what differs from the image.
-    """
-
-    handle: str
-    size_bytes: int
-    base: Base | None = None
-    full_copy: bool = False
-
-    @property
-    def final_size_bytes(self) -> int:
-        return max(self.size_bytes, self.base.virtual_size_bytes if self.base else 0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,138 @@
+"""What is done next about a volume: by tables. The claim is taken for all work on data that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quantix_api import Image, Volume
+from quantix_api.errors import InvariantError
+from quantix_hostd.claims import Claim, Holder, VolumePlace
+from quantix_hostd.volume.observed import VolumeObserved
+from quantix_hostd.volume.plan import BringImage, FreeClaim, Grow, Make, Remove, plan_volume
+from quantix_hostd.volume.recipe import Base, Recipe
+
+_MIB = 1 << 20
+_FREE = Claim(3, None, "", "c1")
+_WORK = Claim(3, Holder("h1", 4), "u", "c1")
+"""The claim, held by this host for work of its own."""
+_FREED = Claim(4, None, "u", "c1")
+_OF_VM = Claim(3, Holder("h1", 4), "uid-of-a-vm", "c1")
+_READY = {"type": "Ready", "status": "True", "reason": "Verified", "message": ""}
+_IMAGE = Image.model_validate(
+    {
+        "metadata": {"name": "debian", "namespace": "default", "uid": "i"},
+        "spec": {"url": "http://a.example/x"},
+        "status": {"format": "Raw", "conditions": [_READY]},
+    }
+)
+_UNREADY = _IMAGE.model_copy(update={"status": Image.model_validate({"spec": {"upload": {}}}).status})
+_BASE = Base("i", "raw", 2 * _MIB)
+
+
+def granted(size: str, status: str = "True") -> list[dict[str, Any]]:
+    reason = "Granted" if status == "True" else "PoolFull"
+    said = {"type": "SizeGranted", "status": status, "reason": reason, "message": "Pool local is full."}
+    return [{**said, "observedGeneration": 1}]
+
+
+def seen(
+    spec: dict[str, Any] | None = None,
+    status: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
+    **found: Any,
+) -> VolumeObserved:
+    about = {"name": "data", "namespace": "default", "uid": "u", "generation": 1, **(metadata or {})}
+    manifest = {"metadata": about, "spec": {"size": "1Mi", **(spec or {})}, "status": status or {}}
+    place = VolumePlace(Path("/pool"), "u")
+    return VolumeObserved(Volume.model_validate(manifest), "h1", "c1", "local", place, **found)
+
+
+def there(capacity_bytes: int = _MIB, claim: Claim | None = _FREE, **found: Any) -> dict[str, Any]:
+    return {"there": True, "capacity_bytes": capacity_bytes, "claim": claim, **found}
+
+
+_FROM = {"source": {"image": "debian"}}
+_GOING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+_LARGER = {"size": "2Mi"}
+
+
+@pytest.mark.parametrize(
+    ("observed", "actions"),
+    [
+        (seen(), (Make(Recipe("u", _MIB)),)),
+        (seen(_FROM, image=_IMAGE), (BringImage(_IMAGE),)),
+        (seen(_FROM, image=_IMAGE, base=_BASE), (Make(Recipe("u", _MIB, _BASE)),)),
+        (
+            seen({**_FROM, "copyMode": "Full"}, image=_IMAGE, base=_BASE),
+            (Make(Recipe("u", _MIB, _BASE, full_copy=True)),),
+        ),
+        (
+            seen(_LARGER, {"conditions": granted("2Mi")}, **there()),
+            (Grow(_FREE, _WORK, _FREED, 2 * _MIB),),
+        ),
+        # an earlier process held it when it died
+        (
+            seen(_LARGER, {"conditions": granted("2Mi")}, **there(claim=_WORK)),
+            (Grow(_WORK, _WORK, _FREED, 2 * _MIB),),
+        ),
+        (seen(**there(claim=_WORK)), (FreeClaim(_WORK, _FREED),)),
+        (seen(metadata=_GOING, **there()), (Remove(_FREE, _WORK),)),
+        (seen(metadata=_GOING, **there(claim=_WORK)), (Remove(_WORK, _WORK),)),
+        (seen(metadata=_GOING, **there(claim=None)), (Remove(None, None),)),
+    ],
+)
+def test_the_next_step(observed: VolumeObserved, actions: tuple[object, ...]) -> None:
+    plan = plan_volume(observed)
+    assert (plan.actions, plan.verdict, plan.error) == (actions, None, None)
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        (seen(status={"data": "Present"}), "DataMissing"),
+        (seen(_FROM), "SourceNotFound"),
+        (seen({"source": {"volume": "v"}}), "SourceNotFound"),
+        (seen(_FROM, image=_UNREADY), "ImageDownloading"),
+        (seen(_LARGER, {"conditions": granted("2Mi")}, **there(claim=_OF_VM)), "InUse"),
+        (seen(_LARGER, {"conditions": granted("2Mi")}, **there(claim=None)), "DataDamaged"),
+        (seen(metadata=_GOING, **there(claim=_OF_VM)), "InUse"),
+        (seen(metadata=_GOING, **there(claim=Claim(0, None, "", "another"))), "InUse"),
+        (
+            seen(metadata=_GOING, **there(claim=None, claim_problem=InvariantError("DataDamaged", "It is."))),
+            "DataDamaged",
+        ),
+    ],
+)
+def test_what_it_waits_for(observed: VolumeObserved, reason: str) -> None:
+    plan = plan_volume(observed)
+    assert (plan.actions, plan.verdict) == ((), None)
+    assert plan.error is not None
+    assert plan.error.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        (seen(**there()), "Available"),
+        (seen(**there(claim=_OF_VM)), "Available"),
+        (seen(**there(claim=None, claim_problem=InvariantError("DataDamaged", "It is."))), "Available"),
+        (seen(_LARGER, **there()), "Resizing"),
+        (seen(_LARGER, {"conditions": granted("2Mi", "False")}, **there()), "PoolFull"),
+        (seen(metadata=_GOING), "Deleting"),
+    ],
+)
+def test_what_is_said_when_nothing_is_to_be_done(observed: VolumeObserved, reason: str) -> None:
+    plan = plan_volume(observed)
+    assert (plan.actions, plan.error) == ((), None)
+    assert plan.verdict is not None
+    assert plan.verdict.reason == reason
+
+
+def test_a_disk_that_its_vm_makes_larger_is_looked_at_again_soon() -> None:
+    of_vm = {"labels": {"quantix.io/virtual-machine-uid": "uid-of-a-vm"}}
+    plan = plan_volume(seen(_LARGER, metadata=of_vm, **there(claim=_OF_VM)))
+    assert plan.actions == ()
+    assert plan.again_s < 10 < plan_volume(seen(**there())).again_s

@@ -8,12 +8,13 @@ from quantix_hostd.facts.switch import PortProblem
 
 
 class FakeGuestPorts:
-    """`found` is what `problems` answers; `owners` and `removed` record what was asked."""
+    """`found` is what `problems` answers; `owners`, `removed` and `routers` record what was asked."""
 
     def __init__(self) -> None:
         self.found: tuple[PortProblem, ...] = ()
         self.owners: dict[str, str] = {}
         self.removed: list[str] = []
+        self.routers: Collection[str] | None = None
 
     async def problems(self, ports: Collection[str]) -> tuple[PortProblem, ...]:
         return tuple(problem for problem in self.found if problem.port in ports)
@@ -33,3 +34,7 @@ class FakeGuestPorts:
         stale = tuple(port for port in self.owners if port not in live)
         await self.remove(stale)
         return stale
+
+    async def guard(self, routers: Collection[str]) -> int:
+        self.routers = routers
+        return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
+_GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
 _RETRY_S = 2.0
 # What guests have without KVM, and where libvirt names no model
 _EMULATED_CPU = "qemu64"
@@ -143,7 +144,10 @@ class Hostd:
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(), name="queues")
             group.create_task(self._resync_guests(), name="resync")
-            group.create_task(self._sweep_ports(), name="ports")
+            sweeps = (self.machines.sweep_ports, self.machines.sweep_logs)
+            group.create_task(self._repeat(_SWEEP_S, *sweeps), name="sweep")
+            if self.settings.ovn_sb is not None:
+                group.create_task(self._repeat(_GUARD_S, self.machines.guard_ports), name="guard")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 
@@ -285,14 +289,14 @@ class Hostd:
                 await asyncio.sleep(_RETRY_S)
                 self._resync.set()
 
-    async def _sweep_ports(self) -> None:
+    async def _repeat(self, every_s: float, *steps: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.machines.sweep_ports()
-                await self.machines.sweep_logs()
+                for step in steps:
+                    await step()
             except QuantixError as error:
-                log.warning("ports not swept", reason=error.reason, error=str(error))
-            await asyncio.sleep(_SWEEP_S)
+                log.warning("guests not looked after", reason=error.reason, error=str(error))
+            await asyncio.sleep(every_s)
 
     def _on_libvirt_event(self, event: DomainEvent) -> None:
         self.machines.on_libvirt_event(event)

@@ -21,9 +21,13 @@ def tap(port: str = PORT, *, name: str = "", owner: str = "vm-1", installed: boo
 
 def test_the_table_of_interfaces_is_read() -> None:
     ids = ["map", [["iface-id", PORT], ["ovn-installed", "true"], [OWNER_KEY, "vm-1"]]]
-    table = {"headings": ["name", "external_ids"], "data": [["qx1", ids], ["qx-int", ["map", []]]]}
-    found = parse_interfaces(json.dumps(table))
-    assert found == (Interface("qx1", PORT, "vm-1", True), Interface("qx-int", "", "", False))
+    rows = [["qx1", ids, 7], ["new", ["map", []], ["set", []]], ["broken", ["map", []], -1]]
+    found = parse_interfaces(json.dumps({"headings": ["name", "external_ids", "ofport"], "data": rows}))
+    assert found == (
+        Interface("qx1", PORT, "vm-1", True, 7),
+        Interface("new", "", "", False, None),
+        Interface("broken", "", "", False, None),
+    )
 
 
 @pytest.mark.parametrize("table", ["", "{}", '{"data": [["x"]]}', '{"data": [["x", 1]]}'])

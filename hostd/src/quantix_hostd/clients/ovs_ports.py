@@ -1,8 +1,9 @@
-"""The taps of guests on the integration bridge: are they wired, whose are they, which are left over.
+"""The taps of guests on the integration bridge: are they wired, whose are they, which are left over, what may
+come in by them.
 
-Used by the VM's reconciler (before, during and after a start) and by a sweep every 30 s. It reads and marks
-interfaces of `qx-int` only and removes only those that carry our owner key, or the id of a port that is about
-to be started (network.md, section 5). Bridges and OVN's settings belong to `clients/ovs.py`.
+Used by the VM's reconciler (before, during and after a start) and by sweeps. It reads and marks interfaces of
+`qx-int` only and removes only those that carry our owner key, or the id of a port that is about to be started
+(network.md, section 5); of flows it knows only its own. Bridges and OVN's settings are `clients/ovs.py`'s.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients import command
+from quantix_hostd.clients.guest_guard import COOKIES, COOKIES_MASK, TABLE, Guarded, parse_guarded, plan_guard
 from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.facts.switch import OWNER_KEY, PortProblem
 
@@ -25,12 +28,15 @@ _CALL_TIMEOUT_S = 5
 
 @dataclass(frozen=True)
 class Interface:
-    """One interface of the bridge. `port` is the logical switch port (iface-id), "" when it has none."""
+    """One interface of the bridge. `port` is the logical switch port (iface-id), "" when it has none;
+    `number` the bridge's own number for it, None while it has none.
+    """
 
     name: str
     port: str
     owner: str
     installed: bool
+    number: int | None = None
 
 
 class GuestPorts(Protocol):
@@ -50,6 +56,11 @@ class GuestPorts(Protocol):
 
     async def purge_stale(self, live: Collection[str]) -> tuple[str, ...]:
         """Remove interfaces of ours whose port is not in `live`; returns their names."""
+
+    async def guard(self, routers: Collection[str]) -> int:
+        """Let nobody pose as a router by any interface of ours (`clients.guest_guard`), but by those of the
+        ports `routers`; returns how many flows that took.
+        """
 
 
 class OvsGuestPorts:
@@ -93,11 +104,19 @@ class OvsGuestPorts:
         await self._delete(names)
         return names
 
+    async def guard(self, routers: Collection[str]) -> int:
+        numbers = guarded_numbers(set(routers), await self.interfaces())
+        changes = plan_guard(numbers, await self._guarded())
+        if changes:
+            await self._ofctl("add-flows", "-", stdin="\n".join(changes))
+        return len(changes)
+
     async def interfaces(self) -> tuple[Interface, ...]:
         """The interfaces of our bridge; none while there is no bridge."""
         listed = await self._vsctl("list-ports", self._bridge, check=False)
         names = set(listed.split())
-        table = await self._vsctl("--format=json", "--columns=name,external_ids", "list", "Interface")
+        columns = "--columns=name,external_ids,ofport"
+        table = await self._vsctl("--format=json", columns, "list", "Interface")
         return tuple(found for found in parse_interfaces(table) if found.name in names)
 
     async def _delete(self, names: Iterable[str]) -> None:
@@ -107,6 +126,27 @@ class OvsGuestPorts:
         if deletions:
             await self._vsctl(*deletions[1:])
 
+    async def _guarded(self) -> Guarded:
+        """Our flows; none while there is no bridge."""
+        flows = f"cookie={COOKIES:#x}/{COOKIES_MASK:#x},table={TABLE}"
+        return parse_guarded(await self._ofctl("--no-stats", "--no-names", "dump-flows", flows, check=False))
+
+    async def _ofctl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """ovs-ofctl [option …] command BRIDGE argument."""
+        bridge = str(Path(self._database.removeprefix("unix:")).with_name(f"{self._bridge}.mgmt"))
+        *start, last = arguments
+        program = ("ovs-ofctl", "-O", "OpenFlow15", f"--timeout={_CALL_TIMEOUT_S}")
+        result = await command.run(
+            *program,
+            *start,
+            f"unix:{bridge}",
+            last,
+            stdin=stdin,
+            timeout_s=_CALL_TIMEOUT_S + 2.0,
+            check=check,
+        )
+        return result.stdout
+
     async def _vsctl(self, *arguments: str, timeout_s: int = _CALL_TIMEOUT_S, check: bool = True) -> str:
         program = ("ovs-vsctl", f"--db={self._database}", f"--timeout={timeout_s}")
         result = await command.run(*program, *arguments, timeout_s=timeout_s + 2.0, check=check)
@@ -114,10 +154,10 @@ class OvsGuestPorts:
 
 
 def parse_interfaces(table: str) -> tuple[Interface, ...]:
-    """Parse `ovs-vsctl --format=json --columns=name,external_ids list Interface` (ovs-vsctl(8))."""
+    """Parse `ovs-vsctl --format=json --columns=name,external_ids,ofport list Interface` (ovs-vsctl(8))."""
     try:
         rows = json.loads(table)["data"]
-        return tuple(_interface(name, dict(external_ids[1])) for name, external_ids in rows)
+        return tuple(_interface(name, dict(external_ids[1]), ofport) for name, external_ids, ofport in rows)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         said = f"{type(error).__name__} in its list of interfaces"
         raise as_error(TransientError, "PortNotBound", said=said) from error
@@ -145,6 +185,15 @@ def stale_interfaces(live: set[str], interfaces: Iterable[Interface]) -> tuple[s
     return tuple(names)
 
 
+def guarded_numbers(routers: set[str], interfaces: Iterable[Interface]) -> frozenset[int]:
+    """The bridge's numbers of the interfaces of ours whose guest is no router."""
+    return frozenset(
+        interface.number
+        for interface in interfaces
+        if interface.owner and interface.number is not None and interface.port not in routers
+    )
+
+
 def _problem(port: str, interfaces: list[Interface]) -> PortProblem | None:
     if not interfaces:
         return PortProblem(port, "PortNotBound", "its interface is missing")
@@ -156,10 +205,12 @@ def _problem(port: str, interfaces: list[Interface]) -> PortProblem | None:
     return None
 
 
-def _interface(name: str, external_ids: Mapping[str, str]) -> Interface:
+def _interface(name: str, external_ids: Mapping[str, str], ofport: Any) -> Interface:
     return Interface(
         name=name,
         port=external_ids.get(_PORT_KEY, ""),
         owner=external_ids.get(OWNER_KEY, ""),
         installed=external_ids.get(_INSTALLED_KEY) == "true",
+        # An empty set before it has a number, -1 when it gets none (ovs-vswitchd.conf.db(5), Interface)
+        number=ofport if isinstance(ofport, int) and ofport > 0 else None,
     )

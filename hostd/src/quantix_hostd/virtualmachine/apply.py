@@ -102,6 +102,7 @@ async def _wire_ports(tools: VmTools, subject: Subject, action: do.WirePorts) ->
     if not action.ports:
         return
     await tools.ports.set_owner(action.ports, subject.uid)
+    await tools.ports.guard(tools.objects.router_ports())
     problems = await tools.ports.wait_installed(action.ports, action.timeout_s)
     for problem in problems:
         log.warning("port is not wired, guest starts anyway", uid=subject.uid, reason=problem.reason)

@@ -6,7 +6,7 @@ the API server here: an object that is not in the store is absent or not seen ye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from quantix_api import HostRecovery, Image, Network, StoragePool, VirtualMachine, Volume
@@ -38,6 +38,9 @@ class Objects(Protocol):
     def virtual_machine(self, uid: str) -> VirtualMachine | None: ...
 
     def virtual_machine_manifest(self, uid: str) -> Manifest | None: ...
+
+    def router_ports(self) -> frozenset[str]:
+        """The switch ports of this host's guests that may be routers: those with `portSecurity: Disabled`."""
 
     def volume(self, namespace: str, name: str) -> Volume | None: ...
 
@@ -79,6 +82,11 @@ class StoredObjects:
         found = self.virtual_machine_manifest(uid)
         return None if found is None else VirtualMachine.model_validate(found)
 
+    def router_ports(self) -> frozenset[str]:
+        # Of the manifests as they are: it is asked every few seconds
+        machines = self._stores[VIRTUAL_MACHINES].values()
+        return frozenset(port for machine in machines for port in _router_ports(machine))
+
     def volume(self, namespace: str, name: str) -> Volume | None:
         found = self._stores[VOLUMES].get(f"{namespace}/{name}")
         return None if found is None else Volume.model_validate(found)
@@ -103,6 +111,14 @@ class StoredObjects:
             recovery.spec.host == self._host and recovery.status.phase not in _CLOSED_RECOVERY
             for recovery in recoveries
         )
+
+
+def _router_ports(machine: Manifest) -> Iterator[str]:
+    nics = (machine.get("spec") or {}).get("nics") or ()
+    names = {nic["name"] for nic in nics if nic.get("portSecurity") == "Disabled"}
+    for nic in (machine.get("status") or {}).get("nics") or ():
+        if nic["name"] in names and nic.get("port"):
+            yield nic["port"]
 
 
 def shared_key(namespace: str, name: str) -> str:

@@ -138,6 +138,12 @@ class VirtualMachineReconciler:
         for name in await self._tools.ports.purge_stale(live):
             log.warning("stale interface removed", interface=name)
 
+    async def guard_ports(self) -> None:
+        """Let no guest pose as a router, whatever restarted meanwhile; every few seconds."""
+        count = await self._tools.ports.guard(self._tools.objects.router_ports())
+        if count:
+            log.warning("guests were not kept from posing as routers", flows=count)
+
     async def sweep_logs(self) -> None:
         """Remove console logs of guests that have been off for a week; now and then."""
         kept = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}

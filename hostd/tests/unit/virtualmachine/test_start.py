@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.resources import HOST_RECOVERIES, IMAGES
+from quantix_api.resources import HOST_RECOVERIES, IMAGES, NETWORKS
 from quantix_hostd.claims import Claim, Holder
 from quantix_hostd.facts.process import QemuProcess
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
+from quantix_lab.fake_ports import FakeGuestPorts
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
 
 
 async def test_a_start_takes_the_claim_and_reports_running_in_one_write(
@@ -143,3 +146,39 @@ async def test_a_vm_waits_for_the_image_of_its_cdrom_in_the_images_words(
     assert hypervisor.calls == []
     ready = vm.condition("Ready")
     assert (ready["reason"], ready["message"]) == ("ImageUnreachable", message)
+
+
+class _WatchedPorts(FakeGuestPorts):
+    """Tells what the hypervisor had done whenever ports were guarded."""
+
+    def __init__(self, hypervisor: FakeHypervisor) -> None:
+        super().__init__()
+        self.seen: list[list[str]] = []
+        self._hypervisor = hypervisor
+
+    async def guard(self, routers: Collection[str]) -> int:
+        self.seen.append(list(self._hypervisor.calls))
+        return await super().guard(routers)
+
+
+async def test_a_guest_is_kept_from_posing_as_a_router_before_it_runs(
+    world: VmWorld, hypervisor: FakeHypervisor
+) -> None:
+    world.ports = ports = _WatchedPorts(hypervisor)
+    world.reconciler = world.new_reconciler()
+    world.put(NETWORKS, "default", "quantix-shared", spec={}, status={"mtu": 1442})
+    names = ("0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f", "1c9a6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f")
+    nics = [{"name": f"eth{n}", "network": "shared/default"} for n in range(2)]
+    nics[1]["portSecurity"] = "Disabled"
+    vm = world.add_vm("net-1", nics=nics)
+    found = [{"name": f"eth{n}", "port": port, "mac": f"02:00:00:00:00:0{n}"} for n, port in enumerate(names)]
+    vm.change("status", "nics", value=found)
+    vm.change("status", "resolved", "devices", value=[{"name": f"eth{n}", "port": n + 1} for n in range(2)])
+    await vm.reconcile()
+    assert hypervisor.calls == ["define", "create", "resume"]
+    assert ports.seen == [["define", "create"]]
+    assert ports.routers == {names[1]}
+    ports.routers = None
+    await world.reconciler.guard_ports()
+    assert ports.routers == {names[1]}
+    await world.consoles.close()

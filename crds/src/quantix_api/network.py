@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, ClassVar, Literal
 
 from quantix_api.markers import (
@@ -101,6 +102,16 @@ class Subnet(ApiModel):
     address_mode: Annotated[
         Literal["DHCP", "SLAAC"], Live("How guests get their IPv6 address. Absent: DHCP.")
     ] = "DHCP"
+
+    @property
+    def effective_gateway(self) -> str:
+        """The gateway that counts: the first address of `cidr` where nothing is said, which of a prefix of
+        one or two addresses is the prefix's own.
+        """
+        if self.gateway is not None:
+            return self.gateway
+        prefix = ip_network(self.cidr, strict=False)
+        return str(prefix.network_address + (1 if prefix.num_addresses > 2 else 0))
 
 
 class DNS(ApiModel):

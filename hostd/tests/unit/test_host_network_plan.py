@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from quantix_api import Host, Network
 from quantix_hostd.clients.nft import find_forward_blockers
 from quantix_hostd.facts.links import DefaultRoute, LinkFacts
@@ -67,6 +69,17 @@ def test_the_leg_is_what_the_operator_wrote_and_nothing_before() -> None:
         ("100.64.0.1",),
         ("10.77.0.0/24",),
     )
+
+
+@pytest.mark.parametrize(
+    ("cidr", "own"),
+    [("172.30.0.0/24", "172.30.0.1/24"), ("172.30.0.0/31", "172.30.0.0/31"), ("fd00::/64", "fd00::1/64")],
+)
+def test_the_host_has_the_gateway_that_the_operator_names_where_nothing_is_said(cidr: str, own: str) -> None:
+    outside = network("outside", physical={"name": "qx-local"}, subnets=[{"cidr": cidr}])
+    spec = desired_network(host(), [outside], "unix:sb", "10.0.0.1", "netdev", way_out_mac=_MAC)
+    assert [way.gateway for way in spec.ways_out] == [own]
+    assert outside.spec.subnets[0].effective_gateway == own.split("/")[0]
 
 
 def test_the_tunnel_is_on_the_named_interface_else_on_the_way_out() -> None:

@@ -222,7 +222,7 @@ def _subnet(subnet: Subnet, overlay: bool) -> SubnetView:
     excluded = ((item.first, item.last) for item in subnet.exclude_ranges)
     dhcp = subnet.dhcp if subnet.dhcp is not None else ("Enabled" if overlay else "Disabled")
     return SubnetView(
-        pool=make_pool(subnet.cidr, subnet.gateway, excluded),
+        pool=make_pool(subnet.cidr, subnet.effective_gateway, excluded),
         dhcp=dhcp == "Enabled",
         lease_seconds=subnet.lease_seconds,
         routes=subnet.routes,

@@ -44,7 +44,7 @@ class Pool:
     """The addresses of a subnet that may be given out; `gateway` is never one of them."""
 
     prefix: Prefix
-    gateway: Address | None
+    gateway: Address
     excluded: tuple[Range, ...] = ()
 
     @property
@@ -60,15 +60,14 @@ class Pool:
         """Whether an address is inside the subnet but not for guests."""
         return (
             number not in self.bounds
-            or (self.gateway is not None and number == int(self.gateway))
+            or number == int(self.gateway)
             or any(number in item for item in self.excluded)
         )
 
     @property
     def kept_back(self) -> tuple[Range, ...]:
         """The addresses that are excluded, and the gateway's."""
-        gateway = () if self.gateway is None else (Range(int(self.gateway), int(self.gateway)),)
-        return (*self.excluded, *gateway)
+        return (*self.excluded, Range(int(self.gateway), int(self.gateway)))
 
     def without(self, ranges: Iterable[Range]) -> Pool:
         """The same, but for what others keep back."""
@@ -82,18 +81,16 @@ class Pool:
             Range(max(item.first, bounds.first), min(item.last, bounds.last)) for item in self.excluded
         )
         count = bounds.last - bounds.first + 1 - sum(item.last - item.first + 1 for item in blocked)
-        if self.gateway is not None and int(self.gateway) in bounds:
+        if int(self.gateway) in bounds:
             count -= not any(int(self.gateway) in item for item in blocked)
         return max(0, count)
 
 
-def make_pool(cidr: str, gateway: str | None = None, excluded: Iterable[tuple[str, str]] = ()) -> Pool:
-    """The pool of a subnet as the API describes it; an absent gateway is the first address."""
-    prefix = ip_network(cidr, strict=False)
-    first = prefix.network_address + (1 if prefix.num_addresses > 2 else 0)
+def make_pool(cidr: str, gateway: str, excluded: Iterable[tuple[str, str]] = ()) -> Pool:
+    """The pool of a subnet as the API describes it."""
     return Pool(
-        prefix,
-        ip_address(gateway) if gateway else first,
+        ip_network(cidr, strict=False),
+        ip_address(gateway),
         tuple(Range(int(ip_address(low)), int(ip_address(high))) for low, high in excluded),
     )
 

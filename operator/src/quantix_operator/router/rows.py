@@ -173,7 +173,7 @@ def _outside(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
     )
     yield from port_pair(router_ports(owner), port, leg.view.ports, key, owner, **{"nat-addresses": "router"})
     for subnet in leg.view.subnets:
-        if subnet.pool.gateway is not None and _has_family(leg.addresses, subnet.family):
+        if _has_family(leg.addresses, subnet.family):
             yield _route(owner, DEFAULT_ROUTES[subnet.family], str(subnet.pool.gateway), name)
             if leg.next_hop_mac is not None:
                 yield _pinned(owner, name, str(subnet.pool.gateway), leg.next_hop_mac)

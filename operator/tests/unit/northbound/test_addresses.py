@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv6Network, ip_address
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quantix_api.network import Subnet
 from quantix_operator.northbound.addresses import (
+    Pool,
     allocate,
     automatic_v6,
     choose_local_subnet,
@@ -20,6 +23,11 @@ from quantix_operator.northbound.addresses import (
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
+
+
+def pool_of(cidr: str, gateway: str | None = None, excluded: Iterable[tuple[str, str]] = ()) -> Pool:
+    """The pool of a subnet as a manifest has it."""
+    return make_pool(cidr, Subnet(cidr=cidr, gateway=gateway).effective_gateway, excluded)
 
 
 @pytest.mark.parametrize(
@@ -39,17 +47,17 @@ OTHER = "22222222-2222-4222-8222-222222222222"
 def test_a_pool_knows_its_size(
     cidr: str, gateway: str | None, excluded: list[tuple[str, str]], size: int
 ) -> None:
-    assert make_pool(cidr, gateway, excluded).size == size
+    assert pool_of(cidr, gateway, excluded).size == size
 
 
 def test_the_same_port_gets_the_same_address_and_another_one_another() -> None:
-    pool = make_pool("10.0.0.0/16")
+    pool = pool_of("10.0.0.0/16")
     assert allocate(pool, (), "vm", "eth0") == allocate(pool, (), "vm", "eth0")
     assert allocate(pool, (), "vm", "eth0") != allocate(pool, (), "vm", "eth1")
 
 
 def test_a_taken_address_is_passed_over() -> None:
-    pool = make_pool("10.0.0.0/24")
+    pool = pool_of("10.0.0.0/24")
     first = allocate(pool, (), "vm", "eth0")
     second = allocate(pool, {str(first)}, "vm", "eth0")
     assert second not in (None, first)
@@ -62,7 +70,7 @@ def test_a_taken_address_is_passed_over() -> None:
 )
 def test_a_pool_gives_out_exactly_what_it_has(prefix: int, excluded: list[tuple[int, int]]) -> None:
     ranges = [(f"10.0.0.{min(pair)}", f"10.0.0.{max(pair)}") for pair in excluded]
-    pool = make_pool(f"10.0.0.0/{prefix}", None, ranges)
+    pool = pool_of(f"10.0.0.0/{prefix}", None, ranges)
     given_out: set[str] = set()
     while (address := allocate(pool, given_out, "vm", str(len(given_out)))) is not None:
         assert not pool.reserved(int(address))
@@ -77,7 +85,7 @@ def test_eui64_is_as_in_the_rfc() -> None:
 
 
 def test_a_taken_eui64_address_gives_another_one() -> None:
-    pool = make_pool("fd00::/64")
+    pool = pool_of("fd00::/64")
     mac = "02:00:00:00:00:01"
     first = automatic_v6(pool, mac, (), "vm", "eth0")
     assert first == ip_address("fd00::ff:fe00:1")
@@ -85,7 +93,7 @@ def test_a_taken_eui64_address_gives_another_one() -> None:
 
 
 def test_a_subnet_that_is_no_64_has_no_eui64() -> None:
-    pool = make_pool("fd00::/112")
+    pool = pool_of("fd00::/112")
     address = automatic_v6(pool, "02:00:00:00:00:01", (), "vm", "eth0")
     assert address is not None
     assert address in pool.prefix

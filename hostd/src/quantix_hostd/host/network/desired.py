@@ -66,8 +66,7 @@ def _is_outside(network: Network) -> bool:
 def _ways_out(network: Network) -> Iterable[WayOut]:
     for subnet in network.spec.subnets:
         prefix = ipaddress.ip_network(subnet.cidr, strict=False)
-        gateway = subnet.gateway or str(prefix.network_address + 1)
-        yield WayOut(f"{gateway}/{prefix.prefixlen}", str(prefix))
+        yield WayOut(f"{subnet.effective_gateway}/{prefix.prefixlen}", str(prefix))
 
 
 def _leg(host: Host) -> LegSpec | None:

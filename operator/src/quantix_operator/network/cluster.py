@@ -31,7 +31,6 @@ from quantix_operator.network.sweep import Sweep
 from quantix_operator.network.view import DEFAULT_UNDERLAY_MTU, GENEVE_OVERHEAD_BYTES, underlay_mtus
 from quantix_operator.northbound.groups import cluster_groups
 from quantix_operator.northbound.rows import Owner, SharedKeys
-from quantix_operator.router.claims import router_owner
 from quantix_operator.router.hostleg import (
     PREFIX_CANDIDATES,
     HostLegPlan,
@@ -41,7 +40,9 @@ from quantix_operator.router.hostleg import (
     host_leg_status,
     place_hosts,
 )
-from quantix_operator.router.observe import observe_legs
+from quantix_operator.router.observe import observe_router
+from quantix_operator.router.plan import plan_legs
+from quantix_operator.router.rows import router_owner
 from quantix_operator.status_writer import StatusWriter
 
 KEY = "cluster"
@@ -157,7 +158,7 @@ class ClusterController:
         if plan is None or router is None:
             return
         hosts = self._hosts()
-        legs = observe_legs(self._context, router)
+        legs = plan_legs(observe_router(self._context, router), self._context.ledger)
         prefixes = [subnet.cidr for leg in legs.inside for subnet in leg.view.subnets]
         mtu = min(underlay_mtus(hosts), default=DEFAULT_UNDERLAY_MTU) - GENEVE_OVERHEAD_BYTES
         for port in plan.hosts:

@@ -19,9 +19,10 @@ from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.network.context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.network.view import resolve_network_key
-from quantix_operator.router.claims import RouterFeed, router_owner
-from quantix_operator.router.observe import Legs, observe_legs
-from quantix_operator.router.rows import RouterPlan, router_rows
+from quantix_operator.router.claims import RouterFeed, record
+from quantix_operator.router.observe import observe_router
+from quantix_operator.router.plan import Legs, plan_legs
+from quantix_operator.router.rows import RouterPlan, router_owner, router_rows
 from quantix_operator.status_writer import StatusWriter
 
 
@@ -54,7 +55,9 @@ class RouterController:
         held = await self._finalizers.ensure(live)
         if held is None:
             return None
-        legs = observe_legs(self._context, router)
+        legs = plan_legs(observe_router(self._context, router), self._context.ledger)
+        # With no await since the ledger was asked
+        record(router, legs.held, self._context.ledger)
         ready = await self._converge(router, legs, held)
         await self._writer.write(ROUTERS, held, self._status(legs, ready, held))
         return SLOW_S if ready.status == "True" else RETRY_S
@@ -93,7 +96,7 @@ class RouterController:
             await self._context.northbound.converge(router.metadata.uid, [])
         except NorthboundUnreachable:
             ready = unreachable(live)
-            await self._writer.write(ROUTERS, live, self._status(Legs((), None, None), ready, live))
+            await self._writer.write(ROUTERS, live, self._status(Legs((), None, None, {}), ready, live))
             return RETRY_S
         self._context.ledger.release(router.metadata.uid)
         await self._finalizers.release(live)

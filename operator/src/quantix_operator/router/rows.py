@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
-from quantix_api import identity
+from quantix_api import Router, identity
 from quantix_api.network import Route
 from quantix_operator.network.view import NetworkView
 from quantix_operator.northbound.capabilities import Capabilities
@@ -84,8 +84,13 @@ def order_gateways(router_uid: str, host_uids: Sequence[str]) -> tuple[str, ...]
     return tuple(sorted(set(host_uids), key=rank)[:MAX_GATEWAYS])
 
 
+def router_owner(cluster_uid: str, router: Router) -> Owner:
+    """The owner of the rows of a Router."""
+    return Owner(cluster_uid, router.metadata.uid, "Router", router.key)
+
+
 def inside_key(network_uid: str) -> str:
-    """What the leg in a network is called in rows and in the ledger."""
+    """What the leg in a network is called in rows."""
     return f"inside/{network_uid}"
 
 
@@ -134,7 +139,7 @@ def _inside(owner: Owner, leg: InsideLeg) -> Iterator[DesiredRow]:
 
 
 def _router_advertisement(leg: InsideLeg) -> dict[str, str]:
-    if leg.view.v6 is None:
+    if leg.view.v6 is None or not _has_family(leg.addresses, 6):
         return {}
     config = {
         "address_mode": "slaac" if leg.view.v6.slaac else "dhcpv6_stateful",

@@ -98,6 +98,30 @@ async def test_a_network_has_one_gateway_and_the_elder_router_is_it(here: World)
     assert "belongs to a router of another namespace" in taken.message
 
 
+async def test_a_router_takes_no_address_of_a_guest_and_keeps_its_own_over_a_restart(
+    here: World, database: OvnCentral
+) -> None:
+    key = guest(here, "web-1", addresses=["10.77.0.9"], securityGroups=[])
+    assert (await here.ensure(key)).ready
+    joined = {"networks": [{"name": "default", "address": "10.77.0.9"}]}
+    here.add(ROUTERS, "second", joined)
+    for _ in range(2):
+        await here.settle()
+        reason, text = here.ready(ROUTERS, f"{SHARED}/second")
+        assert reason == "AddressInUse"
+        assert "10.77.0.9 in network quantix-shared/default belongs to a VM of another namespace" in text
+        assert "10.77.0.9" not in database.nbctl(
+            "--bare", "--columns=networks", "list", "Logical_Router_Port"
+        )
+        here.restart()
+    here.change(ROUTERS, f"{SHARED}/second", spec={"networks": [{"name": "default", "address": "10.77.0.8"}]})
+    await here.settle()
+    assert here.ready(ROUTERS, f"{SHARED}/second")[0] == "Programmed"
+    here.restart()
+    taken = await here.ensure(guest(here, "web-2", addresses=["10.77.0.8"], securityGroups=[]))
+    assert taken.reason == "AddressInUse"
+
+
 async def test_without_a_host_there_is_no_way_out(database: OvnCentral) -> None:
     async with world(database.northbound) as made:
         installation(made)

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from quantix_api import Network, Router
+from quantix_api import Host, Network, Router
 from quantix_operator.network.view import NetworkView, make_view
 from quantix_operator.nics.assign import Problem
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
-from quantix_operator.router.claims import OUTSIDE_PATH, assign_outside
+from quantix_operator.router.addresses import OUTSIDE_PATH, assign_outside
+from quantix_operator.router.claims import record
+from quantix_operator.router.observed import Observed
+from quantix_operator.router.plan import plan_legs
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
+HOST = Host.parse({"metadata": {"name": "h1", "uid": "uid-h1"}, "spec": {}, "status": {"hostUID": "m"}})
 GUEST = Claimant("2026-01-01", "uid-vm", "eth0", "VM default/web-1")
 
 
@@ -34,8 +38,12 @@ def router(name: str = "r", address: str | None = None) -> Router:
 def assigned(ledger: Ledger, subject: Router, network: NetworkView) -> tuple[tuple[str, ...], str]:
     """The addresses, and the reason of the problem."""
     ledger.join(network)
-    addresses, problem = assign_outside(subject, network, ledger)
-    return addresses, problem.reason if problem is not None else ""
+    observed = Observed(CLUSTER, subject, (), network.network, (), (HOST,), ())
+    legs = plan_legs(observed, ledger)
+    record(subject, legs.held, ledger)
+    assert legs.outside is not None
+    bare = tuple(address.split("/")[0] for address in legs.outside.addresses)
+    return bare, legs.problem.reason if legs.problem is not None else ""
 
 
 def test_without_a_word_an_address_is_chosen_and_kept() -> None:
@@ -76,6 +84,25 @@ def test_what_is_in_force_goes_on_until_a_new_wish_can_be_met() -> None:
     before, _ = assigned(ledger, router(), outside())
     ledger.hold(GUEST, Assignment("uid-out", "02:00:00:00:00:01", ("10.78.0.9",)))
     assert assigned(ledger, router(address="10.78.0.9"), outside()) == (before, "AddressInUse")
+
+
+def test_an_address_that_the_network_has_since_excluded_is_given_up_for_another() -> None:
+    ledger = Ledger()
+    (before,), _ = assigned(ledger, router(), outside())
+    kept_back = outside(excludeRanges=[{"first": before, "last": before}])
+    (after,), reason = assigned(ledger, router(), kept_back)
+    assert (after != before, reason) == (True, "")
+    assert assigned(ledger, router(), outside())[0] == (after,)
+
+
+def test_one_that_spec_names_is_kept_when_excluded_and_so_is_the_last_one_and_both_say_why() -> None:
+    ledger = Ledger()
+    assigned(ledger, router(address="10.78.0.9"), outside())
+    kept_back = outside(excludeRanges=[{"first": "10.78.0.9", "last": "10.78.0.9"}])
+    named = assigned(ledger, router(address="10.78.0.9"), kept_back)
+    assert named == (("10.78.0.9",), "AddressOutsideSubnet")
+    full = outside(excludeRanges=[{"first": "10.78.0.1", "last": "10.78.0.255"}])
+    assert assigned(ledger, router(), full) == (("10.78.0.9",), "AddressesExhausted")
 
 
 def test_the_gateway_of_another_network_on_the_wire_is_in_use() -> None:

@@ -1,0 +1,218 @@
+"""Which legs a Router has, and what it holds for them: pure.
+
+Called by the router's controller, which records `held` in the ledger, and by the cluster's, which only wants
+to know where guests are. A part that cannot be is left out and named as a problem, the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from quantix_api import Host, Network, identity
+from quantix_api.facts import Fact, fact
+from quantix_api.seniority import age_order
+from quantix_operator.network.overlap import is_younger, overlap_in_router, overlap_on_wire
+from quantix_operator.network.view import (
+    LOCAL_PHYSICAL_NETWORK,
+    NetworkView,
+    choose_mtu,
+    make_view,
+    underlay_mtus,
+)
+from quantix_operator.nics.assign import Problem
+from quantix_operator.nics.ledger import Assignment, Ledger
+from quantix_operator.router.addresses import (
+    OUTSIDE,
+    InsideWish,
+    assign_inside,
+    assign_outside,
+    inside_claim,
+    router_claimant,
+)
+from quantix_operator.router.observed import Joined, Observed
+from quantix_operator.router.rows import (
+    InsideLeg,
+    OutsideLeg,
+    inside_key,
+    order_gateways,
+    outside_key,
+    port_mac,
+    router_owner,
+)
+
+GATEWAY_LABEL = "quantix.io/gateway"
+"""Hosts with this label (any value) carry the ways out; without any, all do that have the wire."""
+
+Held = Mapping[str, Assignment]
+"""What a Router has, by what it is called in the ledger."""
+
+
+@dataclass(frozen=True)
+class Legs:
+    """What can be programmed, the first thing that cannot, and what the Router holds."""
+
+    inside: tuple[InsideLeg, ...]
+    outside: OutsideLeg | None
+    problem: Fact | None
+    held: Held
+
+
+def plan_legs(observed: Observed, ledger: Ledger) -> Legs:
+    """The legs of a Router; the ledger is only asked."""
+    inside: list[InsideLeg] = []
+    problems: list[Fact] = []
+    for joined in observed.joined:
+        leg, found = _inside(observed, joined, inside, ledger)
+        if leg is not None:
+            inside.append(leg)
+        problems += [found] if found is not None else []
+    outside, refused = _outside(observed, ledger)
+    held = _held(observed, inside, outside, ledger)
+    problems += [refused] if refused is not None else []
+    if outside is not None:
+        inside, outside, overlaps = _apart(inside, outside)
+        problems = [*overlaps, *problems]
+    return Legs(tuple(inside), outside, next(iter(problems), None), held)
+
+
+def _held(
+    observed: Observed, inside: Iterable[InsideLeg], outside: OutsideLeg | None, ledger: Ledger
+) -> dict[str, Assignment]:
+    held = {inside_claim(leg.view.network.metadata.name): _assignment(leg) for leg in inside}
+    if outside is not None:
+        mac = port_mac(router_owner(observed.cluster_uid, observed.router), outside_key(outside.view.uid))
+        held[OUTSIDE] = Assignment(outside.view.uid, mac, _bare(outside.addresses), guest=False)
+    elif observed.router.spec.external is not None:
+        # Its network is away for now: the address stays the Router's
+        before = ledger.assignment(observed.router.metadata.uid, OUTSIDE)
+        held |= {OUTSIDE: before} if before is not None else {}
+    return held
+
+
+def _assignment(leg: InsideLeg) -> Assignment:
+    return Assignment(leg.view.uid, leg.mac, _bare(leg.addresses), guest=False)
+
+
+def _bare(addresses: Iterable[str]) -> tuple[str, ...]:
+    return tuple(address.split("/")[0] for address in addresses)
+
+
+def _apart(
+    inside: list[InsideLeg], outside: OutsideLeg
+) -> tuple[list[InsideLeg], OutsideLeg | None, list[Fact]]:
+    """The legs without those whose network overlaps that of the way out, or without the way out: a router
+    has one place to send a packet to, and the younger network is left out.
+    """
+    kept: list[InsideLeg] = []
+    problems: list[Fact] = []
+    way_out: OutsideLeg | None = outside
+    for leg in inside:
+        views = (leg.view, outside.view)
+        younger, elder = views if is_younger(*views) else views[::-1]
+        problem = overlap_in_router(younger, elder)
+        if problem is not None:
+            problems.append(problem)
+        if problem is None or younger is not leg.view:
+            kept.append(leg)
+        if problem is not None and younger is not leg.view:
+            way_out = None
+    return kept, way_out, problems
+
+
+def _inside(
+    observed: Observed, joined: Joined, before: Iterable[InsideLeg], ledger: Ledger
+) -> tuple[InsideLeg | None, Fact | None]:
+    network = joined.network
+    if network is None:
+        return None, fact("Ready", "False", "NetworkNotFound", network=joined.name)
+    view = make_view(observed.cluster_uid, network)
+    overlap = next(filter(None, (overlap_in_router(view, leg.view) for leg in before)), None)
+    elder = _elder_gateway(observed, joined)
+    if overlap is not None or (elder is not None and joined.address is None):
+        return None, overlap or _second_gateway(view, elder or "")
+    router = observed.router
+    asked = ip_address(joined.address) if joined.address is not None else None
+    is_gateway = asked is None or any(asked == subnet.pool.gateway for subnet in view.subnets)
+    wish = InsideWish(joined.address, elder is None, joined.path)
+    claimant = router_claimant(router, inside_claim(joined.name))
+    addresses, refused = assign_inside(wish, claimant, view, ledger)
+    problem = _told(refused) if refused is not None else None
+    if not addresses and view.subnets:
+        return None, problem
+    owner = router_owner(observed.cluster_uid, router)
+    mac = view.gateway_mac if is_gateway else port_mac(owner, inside_key(view.uid))
+    mtu, _ = choose_mtu(network, underlay_mtus(observed.hosts))
+    resolvers = tuple(network.spec.dns.servers) or observed.resolvers
+    return InsideLeg(view, mac, _with_length(addresses, view), mtu, resolvers), problem
+
+
+def _elder_gateway(observed: Observed, joined: Joined) -> str | None:
+    """The name of the Router that is the network's gateway before this one: of several the eldest, and any
+    that asks for nothing else before one with an address of its own.
+    """
+    asking = [
+        other
+        for other in observed.others
+        if any(item.name == joined.name and item.address is None for item in other.spec.networks)
+        and (joined.address is not None or age_order(other) < age_order(observed.router))
+    ]
+    return min(asking, key=age_order).metadata.name if asking else None
+
+
+def _second_gateway(view: NetworkView, elder: str) -> Fact:
+    gateway = str(view.subnets[0].pool.gateway) if view.subnets else view.key
+    return fact("Ready", "False", "SubnetOverlap", cidr=gateway, other_cidr=gateway, other=f"router {elder}")
+
+
+def _outside(observed: Observed, ledger: Ledger) -> tuple[OutsideLeg | None, Fact | None]:
+    external, network = observed.router.spec.external, observed.outside
+    if external is None:
+        return None, None
+    if network is None:
+        return None, fact("Ready", "False", "NetworkNotFound", network=external.network)
+    view = make_view(observed.cluster_uid, network)
+    addresses, refused = assign_outside(observed.router, view, ledger)
+    able = gateway_hosts(network, observed.hosts)
+    leg = OutsideLeg(
+        view=view,
+        addresses=_with_length(addresses, view),
+        snat=external.snat == "Enabled",
+        gateways=order_gateways(observed.router.metadata.uid, [host.metadata.uid for host in able]),
+        next_hop_mac=identity.way_out_mac(observed.cluster_uid) if view.is_way_out else None,
+    )
+    if refused is not None:
+        return leg, _told(refused)
+    if not leg.gateways:
+        physical = network.spec.physical
+        name = physical.name if physical is not None else view.key
+        return leg, fact("Ready", "False", "NoGatewayHost", physical=name)
+    return leg, overlap_on_wire(view, ledger.others(view))
+
+
+def _with_length(addresses: Iterable[str], view: NetworkView) -> tuple[str, ...]:
+    lengths = {subnet.family: subnet.pool.prefix.prefixlen for subnet in view.subnets}
+    return tuple(f"{item}/{lengths[4 if ip_address(item).version == 4 else 6]}" for item in addresses)
+
+
+def _told(refused: Problem) -> Fact:
+    return fact("Ready", "False", refused.reason, **dict(refused.fields))
+
+
+def gateway_hosts(network: Network, hosts: Iterable[Host]) -> list[Host]:
+    """The hosts that can carry a way out through this Network, in order of their names."""
+    physical = network.spec.physical
+    able = [
+        host
+        for host in hosts
+        if not host.deleting
+        and host.status.host_uid is not None
+        and (
+            physical is None
+            or physical.name == LOCAL_PHYSICAL_NETWORK
+            or any(item.name == physical.name for item in host.spec.physical_networks)
+        )
+    ]
+    labelled = [host for host in able if GATEWAY_LABEL in host.metadata.labels]
+    return sorted(labelled or able, key=lambda host: host.metadata.name)

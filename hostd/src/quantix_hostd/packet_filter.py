@@ -18,27 +18,37 @@ _ICMPV6 = (
 """What guests may send to the host itself: pings, errors, and who has an address (RFC 4890, section 4.4).
 Both in the order of their numbers, as `nft list` prints them."""
 
+_FOR_OTHERS = "fib daddr type != local accept"
+
 
 def render_tables(prefixes: Iterable[str], bridge: str) -> str:
     """Our tables. Packets from `prefixes` that leave by anything but `bridge` get the host's own address;
-    what comes in by `bridge` for an address of the host itself, whichever, opens no connection.
+    what comes in by `bridge` for an address of the host itself, whichever, opens no connection, neither to
+    the host nor to a container whose port is published there; nor does what the host takes as meant for all.
 
     Written exactly as `nft list` prints it, so that both can be compared.
     """
     masquerade = (f'ip saddr {prefix} oifname != "{bridge}" masquerade' for prefix in sorted(set(prefixes)))
-    guard = (
-        f'iifname != "{bridge}" accept',
+    closed = (
         "ct state established,related accept",
         f"icmp type {{ {', '.join(_ICMP)} }} accept",
         f"icmpv6 type {{ {', '.join(_ICMPV6)} }} accept",
         "drop",
     )
-    return _table("ip", "postrouting", "nat hook postrouting priority srcnat", masquerade) + _table(
-        "inet", "input", "filter hook input priority filter", guard
-    )
+    from_guests = f'iifname != "{bridge}" accept'
+    nat = ("postrouting", "nat hook postrouting priority srcnat", masquerade)
+    # Before anybody's rules give the packet another destination: it would be forwarded, and never come in
+    addressed = ("prerouting", "filter hook prerouting priority mangle", (from_guests, _FOR_OTHERS, *closed))
+    received = ("input", "filter hook input priority filter", (from_guests, *closed))
+    return _table("ip", nat) + _table("inet", addressed, received)
 
 
-def _table(family: str, chain: str, hook: str, rules: Iterable[str]) -> str:
-    lines = [f"type {hook}; policy accept;", *rules]
-    body = "".join(f"\t\t{line}\n" for line in lines)
-    return f"table {family} {TABLE} {{\n\tchain {chain} {{\n{body}\t}}\n}}\n"
+def _table(family: str, *chains: tuple[str, str, Iterable[str]]) -> str:
+    """Chains are (name, hook, rules)."""
+    body = "\n".join(_chain(*chain) for chain in chains)
+    return f"table {family} {TABLE} {{\n{body}}}\n"
+
+
+def _chain(name: str, hook: str, rules: Iterable[str]) -> str:
+    body = "".join(f"\t\t{line}\n" for line in (f"type {hook}; policy accept;", *rules))
+    return f"\tchain {name} {{\n{body}\t}}\n"

@@ -43,6 +43,7 @@ _SPEC = NetworkSpec(
 )
 _GATEWAYS = ("172.31.0.1", "fd00:31::1")
 _OWN_ADDRESSES = (*_GATEWAYS, "100.64.0.2", "192.0.2.7")
+_CONTAINER = ("172.17.0.2", "fd00:17::2")
 _GUEST = ("172.31.0.7", "fd00:31::7")
 _SERVE = (
     "import socket\n"
@@ -70,8 +71,36 @@ def guest(switch: OpenVSwitch) -> Iterator[str]:
         # A userspace bridge takes what comes by AF_PACKET as it is: the sums have to be there
         _inside(name, "ethtool", "-K", "eth0", "tx", "off")
         _inside(name, "ip", "link", "set", "eth0", "up")
-        _inside(name, "ip", "route", "add", "default", "via", _GATEWAYS[0])
+        for gateway in _GATEWAYS:
+            _inside(name, "ip", "route", "add", "default", "via", gateway)
         yield name
+
+
+@pytest.fixture
+def container(switch: OpenVSwitch) -> Iterator[str]:
+    """A namespace behind the host's own bridge-less `ctr0`."""
+    with network_namespace() as name:
+        pair = ("type", "veth", "peer", "name", "eth0", "netns", name)
+        _run("ip", "link", "add", "ctr0", "netns", switch.namespace, *pair)
+        for address, gateway in zip(_CONTAINER, ("172.17.0.1", "fd00:17::1"), strict=True):
+            length = 64 if ":" in address else 24
+            switch.inside("ip", "addr", "add", f"{gateway}/{length}", "dev", "ctr0", *_without_dad(gateway))
+            _inside(name, "ip", "addr", "add", f"{address}/{length}", "dev", "eth0", *_without_dad(address))
+        switch.inside("ip", "link", "set", "ctr0", "up")
+        _inside(name, "ip", "link", "set", "eth0", "up")
+        for gateway in ("172.17.0.1", "fd00:17::1"):
+            _inside(name, "ip", "route", "add", "default", "via", gateway)
+        yield name
+
+
+def publish(switch: OpenVSwitch) -> None:
+    """What a container runtime does: the port, on whichever address of the host, is the container's."""
+    rules = (
+        "add table inet ctr; add chain inet ctr pre { type nat hook prerouting priority dstnat; };"
+        f"add rule inet ctr pre fib daddr type local tcp dport {_PORT} dnat ip to {_CONTAINER[0]};"
+        f"add rule inet ctr pre fib daddr type local tcp dport {_PORT} dnat ip6 to {_CONTAINER[1]};"
+    )
+    switch.inside("nft", rules)
 
 
 async def reach(switch: OpenVSwitch, spec: NetworkSpec) -> NetworkClients:
@@ -106,6 +135,21 @@ async def test_pings_and_what_the_host_opens_itself_pass(switch: OpenVSwitch, gu
         _inside(guest, "ping", "-c", "1", "-W", "3", gateway)
     with listening(guest):
         assert all(knocks(switch.namespace, address) for address in _GUEST)
+
+
+async def test_a_port_that_a_container_publishes_is_closed_to_guests_too(
+    switch: OpenVSwitch, guest: str, container: str
+) -> None:
+    await reach(switch, _SPEC)
+    _wait_for_ping(guest)
+    publish(switch)
+    with listening(container):
+        assert knocks(switch.namespace, _CONTAINER[0])
+        assert [address for address in _OWN_ADDRESSES if knocks(guest, address)] == []
+        # Nothing but the table keeps them out, and the container itself is one of the addresses outside
+        assert all(knocks(guest, address) for address in _CONTAINER)
+        switch.inside("nft", "delete", "table", "inet", "quantix")
+        assert [address for address in _OWN_ADDRESSES if not knocks(guest, address)] == []
 
 
 async def test_without_a_way_out_the_door_is_closed_too(switch: OpenVSwitch, guest: str) -> None:

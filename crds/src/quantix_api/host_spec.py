@@ -128,6 +128,14 @@ class HostOvercommit(ApiModel):
 class HostSpec(ApiModel):
     """What is wanted."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.physicalNetworks) || self.physicalNetworks.all(n, "
+            "self.physicalNetworks.exists_one(o, o.interface == n.interface))",
+            "an interface is one wire: name it once in physicalNetworks, and join Networks by that name",
+        ),
+    )
+
     unschedulable: Annotated[bool, Live("true: it gets no new VMs.")] = False
     maintenance: Annotated[
         bool,

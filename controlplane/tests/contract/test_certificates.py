@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from quantix_api.times import render_time
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
 
 OPERATOR = "system:serviceaccount:quantix-system:quantix-operator"

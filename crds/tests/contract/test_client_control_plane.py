@@ -12,20 +12,11 @@ import yaml
 
 from quantix_api.errors import PermanentError
 from quantix_api.resources import CONFIG_MAPS, LEASES, NAMESPACES
-from quantix_client import (
-    AlreadyExists,
-    ApiClient,
-    Change,
-    Conflict,
-    HostLease,
-    LeaderLease,
-    NotFound,
-    Reflector,
-    Unprocessable,
-    Unreachable,
-    apply_if_changed,
-    owned_fields,
-)
+from quantix_client.api import ApiClient
+from quantix_client.apply import apply_if_changed, owned_fields
+from quantix_client.errors import AlreadyExists, Conflict, NotFound, Unprocessable, Unreachable
+from quantix_client.lease import HostLease, LeaderLease
+from quantix_client.reflector import Change, Reflector
 from quantix_client.reviews import Access, Identity, may, may_i, whose_token
 from quantix_lab.control_plane import ControlPlane
 

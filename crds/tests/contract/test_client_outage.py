@@ -11,16 +11,11 @@ from pathlib import Path
 import pytest
 
 from quantix_api.resources import CONFIG_MAPS
-from quantix_client import (
-    ApiClient,
-    Backoff,
-    Change,
-    HostLease,
-    LeaderLease,
-    Reflector,
-    Unreachable,
-    WorkQueue,
-)
+from quantix_client.api import ApiClient
+from quantix_client.errors import Unreachable
+from quantix_client.lease import HostLease, LeaderLease
+from quantix_client.reflector import Change, Reflector
+from quantix_client.workqueue import Backoff, WorkQueue
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.waiting import eventually_async
 

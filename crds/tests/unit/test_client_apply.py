@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from quantix_api.resources import HOSTS
-from quantix_client import ApiClient, owned_fields
-from quantix_client.apply import apply_if_changed
+from quantix_client.api import ApiClient
+from quantix_client.apply import apply_if_changed, owned_fields
 from quantix_client.logs import configure_logging, redact
 
 LIVE: dict[str, Any] = {

@@ -10,9 +10,7 @@ import pytest
 import yaml
 
 from quantix_api.errors import PermanentError
-from quantix_client import (
-    kubeconfig,
-)
+from quantix_client import kubeconfig
 
 _INSECURE = {
     "clusters": [{"name": "it", "cluster": {"server": "https://x", "insecure-skip-tls-verify": True}}]

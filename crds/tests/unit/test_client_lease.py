@@ -8,16 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from quantix_client import (
-    AlreadyExists,
-    ApiClient,
-    Conflict,
-    LeaderLease,
-    LeaseObserver,
-    ManualClock,
-    NotFound,
-    Unreachable,
-)
+from quantix_client.api import ApiClient
+from quantix_client.clock import ManualClock
+from quantix_client.errors import AlreadyExists, Conflict, NotFound, Unreachable
+from quantix_client.lease import LeaderLease, LeaseObserver
 
 
 class LeaseStore:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_client import ApiClient, Change, Reflector
-from quantix_client.reflector import key_of, split_key
+from quantix_client.api import ApiClient
+from quantix_client.reflector import Change, Reflector, key_of, split_key
 from quantix_lab.fake_api import FakeApi, answering
 
 

@@ -21,8 +21,7 @@ from typing import Any
 
 from quantix_api.installation import stage_manifests
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_client import ApiClient
-from quantix_client.api import Manifest
+from quantix_client.api import ApiClient, Manifest
 from quantix_lab.control_plane import REPOSITORY, ControlPlane
 
 VMS = 1000

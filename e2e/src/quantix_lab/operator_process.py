@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from quantix_api.resources import INSTANCE_TYPES
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 
 
 class OperatorProcess:

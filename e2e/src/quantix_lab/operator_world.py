@@ -20,9 +20,8 @@ import yaml
 
 from quantix_api.installation import all_manifests
 from quantix_api.resources import EVENTS, NAMESPACES, VIRTUAL_MACHINES, Resource
-from quantix_client import ApiClient, ApiError, Conflict, NotFound
-from quantix_client.api import Manifest
-from quantix_client.errors import Throttled
+from quantix_client.api import ApiClient, Manifest
+from quantix_client.errors import ApiError, Conflict, NotFound, Throttled
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.host_credentials import host_kubeconfig
 from quantix_lab.scripted_hostd import ScriptedHostd

@@ -25,9 +25,10 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client import ApiClient, ApiError, Conflict, HostLease, NotFound, apply_if_changed
-from quantix_client.api import Manifest
-from quantix_client.errors import Throttled
+from quantix_client.api import ApiClient, Manifest
+from quantix_client.apply import apply_if_changed
+from quantix_client.errors import ApiError, Conflict, NotFound, Throttled
+from quantix_client.lease import HostLease
 
 _LOOK_S = 0.05
 _MANAGER = "quantix-hostd"

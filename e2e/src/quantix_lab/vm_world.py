@@ -26,7 +26,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_api.times import render_epoch_time
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_hostd.claims import Claim, VolumePlace, new_claim
 from quantix_hostd.clients import command
 from quantix_hostd.clients.claim_store import LocalClaimStore

@@ -22,7 +22,8 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client import ApiClient, Clock
+from quantix_client.api import ApiClient
+from quantix_client.clock import Clock
 from quantix_client.events import EventRecorder
 from quantix_hostd.api.server import bind
 from quantix_hostd.clients.claim_store import LocalClaimStore

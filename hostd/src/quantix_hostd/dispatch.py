@@ -21,8 +21,8 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client import Change, WorkQueue
-from quantix_client.workqueue import Worker
+from quantix_client.reflector import Change
+from quantix_client.workqueue import Worker, WorkQueue
 from quantix_hostd.volume.wanted import image_key_of, volume_keys
 
 # A worker that took longer is taken for hanging (ha.md, section Detection)

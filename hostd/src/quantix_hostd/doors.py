@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
-from quantix_client import ApiClient, Clock
+from quantix_client.api import ApiClient
+from quantix_client.clock import Clock
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.server import ApiServer, server_context
 from quantix_hostd.clients.hypervisor import Hypervisor

@@ -18,7 +18,9 @@ from typing import IO
 import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
-from quantix_client import ApiClient, HostLease, SystemClock
+from quantix_client.api import ApiClient
+from quantix_client.clock import SystemClock
+from quantix_client.lease import HostLease
 from quantix_client.logs import configure_logging
 from quantix_hostd.assembly import Hostd
 from quantix_hostd.clients.http_source import HttpSource

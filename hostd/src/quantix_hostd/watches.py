@@ -25,7 +25,9 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client import ApiClient, ApiError, Change, NotFound, Reflector, split_key
+from quantix_client.api import ApiClient
+from quantix_client.errors import ApiError, NotFound
+from quantix_client.reflector import Change, Reflector, split_key
 from quantix_hostd.volume.wanted import image_key, image_key_of, volume_keys
 
 _LOOK_S = 1.0

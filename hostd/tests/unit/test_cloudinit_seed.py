@@ -15,7 +15,7 @@ from quantix_api import VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.layout import Layout
 from quantix_api.resources import SECRETS, Resource
-from quantix_client import Forbidden, NotFound
+from quantix_client.errors import Forbidden, NotFound
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.cloudinit.render import hostname, render_seed
 from quantix_hostd.cloudinit.seed import SeedMaker

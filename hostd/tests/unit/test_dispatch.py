@@ -18,7 +18,8 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client import Change, NotFound
+from quantix_client.errors import NotFound
+from quantix_client.reflector import Change
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.watches import NamedObjects

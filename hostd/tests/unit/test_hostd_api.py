@@ -23,7 +23,7 @@ from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_client.reviews import Access, Identity
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import LocalGuard, identity_of

@@ -13,7 +13,7 @@ import pytest
 from quantix_api import Image
 from quantix_api.errors import WaitingError
 from quantix_api.layout import Layout
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import Download, HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir

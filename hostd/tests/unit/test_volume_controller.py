@@ -11,7 +11,7 @@ from quantix_api import Image
 from quantix_api.conditions import reasons_otherwise
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.layout import Layout
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_hostd.claims import VolumePlace, take
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner

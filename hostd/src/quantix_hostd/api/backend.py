@@ -10,7 +10,7 @@ from quantix_api.errors import PermanentError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_hostd.image.formats import Received
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools

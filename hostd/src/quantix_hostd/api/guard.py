@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from quantix_api.resources import GROUP
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_client.reviews import Access, Identity, may, whose_token
 
 ROOT = Identity("root")

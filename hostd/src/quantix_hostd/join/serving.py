@@ -15,7 +15,8 @@ import structlog
 
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
-from quantix_client import ApiClient, Clock
+from quantix_client.api import ApiClient
+from quantix_client.clock import Clock
 from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.join.requests import (
     SERVING,

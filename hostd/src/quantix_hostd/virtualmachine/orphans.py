@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_client import NotFound
+from quantix_client.errors import NotFound
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed

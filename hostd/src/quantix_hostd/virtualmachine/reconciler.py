@@ -19,8 +19,9 @@ from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.messages import as_error
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
-from quantix_client import ApiError, Change
 from quantix_client.apply import owned_fields
+from quantix_client.errors import ApiError
+from quantix_client.reflector import Change
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import DomainEvent, EventKind

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from quantix_api import VirtualMachine
 from quantix_api.layout import Layout
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_client.events import EventType, Reporter
 from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.hypervisor import Hypervisor

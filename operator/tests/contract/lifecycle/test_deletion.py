@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, VOLUMES
-from quantix_client import ApiError
+from quantix_client.errors import ApiError
 from quantix_lab.operator_world import OperatorWorld, condition_of
 
 from .small_vm import BLANK, SMALL

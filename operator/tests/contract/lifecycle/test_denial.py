@@ -10,9 +10,8 @@ import pytest
 import pytest_asyncio
 
 from quantix_api.resources import EVENTS, VIRTUAL_MACHINES, VOLUMES
-from quantix_client import ApiClient, ApiError
-from quantix_client.api import Manifest
-from quantix_client.errors import Forbidden
+from quantix_client.api import ApiClient, Manifest
+from quantix_client.errors import ApiError, Forbidden
 from quantix_lab.host_credentials import host_kubeconfig
 from quantix_lab.operator_world import OperatorWorld
 

@@ -16,8 +16,8 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     VOLUMES,
 )
-from quantix_client import Forbidden
 from quantix_client.api import Manifest
+from quantix_client.errors import Forbidden
 from quantix_lab.operator_world import OperatorWorld, condition_of, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from quantix_api.installation import all_manifests
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
 
 

@@ -15,7 +15,8 @@ from cryptography import x509
 
 from quantix_api.installation import all_manifests
 from quantix_api.resources import CA_CONFIG_MAP, CONFIG_MAPS, INSTANCE_TYPES, NAMESPACE_SHARED, SECRETS
-from quantix_client import ApiClient, NotFound
+from quantix_client.api import ApiClient
+from quantix_client.errors import NotFound
 from quantix_client.kubeconfig import load
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess, becomes_ready

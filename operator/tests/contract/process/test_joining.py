@@ -30,7 +30,9 @@ from quantix_api.resources import (
     SIGNER_SERVING,
 )
 from quantix_api.times import render_time
-from quantix_client import ApiClient, HostLease, NotFound, Unauthorized
+from quantix_client.api import ApiClient
+from quantix_client.errors import NotFound, Unauthorized
+from quantix_client.lease import HostLease
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess
 

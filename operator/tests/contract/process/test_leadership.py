@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, INSTANCE_TYPES, NAMESPACE_SYSTEM
-from quantix_client import ApiClient, NotFound
+from quantix_client.api import ApiClient
+from quantix_client.errors import NotFound
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess, becomes_ready
 

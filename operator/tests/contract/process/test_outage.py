@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from quantix_client import ApiClient
+from quantix_client.api import ApiClient
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess, becomes_ready
 

@@ -13,7 +13,8 @@ from typing import Any, cast
 import pytest
 
 from quantix_api.resources import OPERATOR_USER
-from quantix_client import ApiClient, ManualClock
+from quantix_client.api import ApiClient
+from quantix_client.clock import ManualClock
 from quantix_client.kubeconfig import Access, load
 from quantix_operator.certificates.token import TokenRenewal, own_token, parse_token
 

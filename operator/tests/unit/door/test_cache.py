@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES
-from quantix_client import Change, ListResult
+from quantix_client.api import ListResult
+from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
 
 

@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from quantix_client import ApiClient, ManualClock, NotFound, Unreachable
+from quantix_client.api import ApiClient
+from quantix_client.clock import ManualClock
+from quantix_client.errors import NotFound, Unreachable
 from quantix_client.events import EventRecorder, Note, render_event
 
 VM = {

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quantix_api.references import SHARED, shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import NOUNS as WORDS
 from quantix_cli.nouns import NOUNS
 
-SHARED = "shared"
 SHARED_NOUNS = ("image", "network")
 
 
@@ -30,7 +30,7 @@ class Name:
         return any(character in self.name for character in "*?[")
 
     def __str__(self) -> str:
-        return f"{SHARED}/{self.name}" if self.namespace == NAMESPACE_SHARED else self.name
+        return shared_reference(self.name) if self.namespace == NAMESPACE_SHARED else self.name
 
 
 def parse_name(written: str, noun: str) -> Name:
@@ -69,5 +69,5 @@ def reference(obj: Mapping[str, Any], noun: str, home: str | None) -> str:
     if namespace in (None, home):
         return name
     if namespace == NAMESPACE_SHARED and noun in SHARED_NOUNS:
-        return f"{SHARED}/{name}"
+        return shared_reference(name)
     return f"{name} -n {namespace}"

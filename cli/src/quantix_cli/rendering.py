@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.naming import SHARED, SHARED_NOUNS
+from quantix_cli.naming import SHARED_NOUNS
 from quantix_cli.nouns import Manifest, Noun, World, header, row
 from quantix_cli.tables import Cell, table
 from quantix_cli.terminal import Terminal
@@ -72,7 +73,7 @@ def cells(obj: Manifest, noun: Noun, seen: World, view: View) -> tuple[Cell, ...
     made = list(row(obj, noun, seen))
     namespace = metadata.get("namespace")
     if view.home is not None and namespace == NAMESPACE_SHARED != view.home:
-        made[0] = Cell(f"{SHARED}/{metadata['name']}")
+        made[0] = Cell(shared_reference(metadata["name"]))
     if view.wide:
         made[-2] = Cell(str(metadata.get("creationTimestamp", "-")))
     return (Cell(str(namespace or "-")), *made) if noun.resource.namespaced else tuple(made)
@@ -81,7 +82,7 @@ def cells(obj: Manifest, noun: Noun, seen: World, view: View) -> tuple[Cell, ...
 def nothing(noun: Noun, view: View) -> str:
     """What stands in the place of an empty table."""
     elsewhere = noun.word in SHARED_NOUNS and view.home not in (None, NAMESPACE_SHARED)
-    more = f"; shared ones, if any: qx {noun.word} list '{SHARED}/*'" if elsewhere else ""
+    more = f"; shared ones, if any: qx {noun.word} list '{shared_reference('*')}'" if elsewhere else ""
     return f"0 {noun.plural}{more}"
 
 

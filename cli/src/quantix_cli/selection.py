@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from quantix_api.references import shared_reference
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.naming import SHARED, Name, reference
+from quantix_cli.naming import Name, reference
 from quantix_cli.nouns import NOUNS
 
 _MAX_STDIN_BYTES = 1 << 20
@@ -73,7 +74,7 @@ def pick(
 
 def not_found(name: Name, known: Sequence[str], noun: str) -> CommandError:
     """The error for a name that is not there, with the nearest one that is."""
-    shared = f"{SHARED}/{name.name}"
+    shared = shared_reference(name.name)
     near = [shared] if shared in known else difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     meant = f" Did you mean {near[0]}?" if near else ""
     missing = f"There is no {NOUNS[noun].singular} {name} here."

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import structlog
 
 from quantix_api import VirtualMachine, Volume
+from quantix_api.references import resolve_key
 from quantix_api.resources import (
     HOST_RECOVERIES,
     HOSTS,
@@ -28,7 +29,7 @@ from quantix_api.resources import (
 from quantix_client.api import ApiClient
 from quantix_client.errors import ApiError, NotFound
 from quantix_client.reflector import Change, Reflector, split_key
-from quantix_hostd.volume.wanted import image_key, image_key_of, volume_keys
+from quantix_hostd.volume.wanted import image_key_of, volume_keys
 
 _LOOK_S = 1.0
 
@@ -161,7 +162,7 @@ class Watches:
                 if found := volumes.get(key):
                     image_keys |= {image_key_of(Volume.model_validate(found)) or ""}
             image_keys |= {
-                image_key(vm.metadata.namespace, cdrom.image) for cdrom in vm.spec.cdroms if cdrom.image
+                resolve_key(vm.metadata.namespace, cdrom.image) for cdrom in vm.spec.cdroms if cdrom.image
             }
         for manifest in selected_volumes.values():
             image_keys |= {image_key_of(Volume.model_validate(manifest)) or ""}

@@ -13,6 +13,7 @@ import structlog
 from pydantic import ValidationError
 
 from quantix_api import ApiObject, Image, Network, StoragePool
+from quantix_api.references import bare_name, resolve_key, shared_reference
 from quantix_api.resources import NAMESPACE_SHARED, NAMESPACES
 from quantix_api.seniority import default_pool
 from quantix_client.reflector import Change
@@ -22,8 +23,6 @@ log = structlog.get_logger(__name__)
 
 Kind = TypeVar("Kind", bound=ApiObject)
 Shareable = TypeVar("Shareable", Image, Network)
-
-_SHARED = "shared/"
 
 
 class Objects:
@@ -68,10 +67,7 @@ class Objects:
         return found is not None and found.deleting
 
     def _named(self, kind: type[Shareable], reference: str, namespace: str) -> Shareable | None:
-        home, name = namespace, reference
-        if reference.startswith(_SHARED):
-            home, name = NAMESPACE_SHARED, reference.removeprefix(_SHARED)
-        found = self.get(kind, f"{home}/{name}")
+        found = self.get(kind, resolve_key(namespace, reference))
         return found if found and self.allows(found.spec.allowed_namespaces, namespace) else None
 
     def near_name(self, kind: type[Shareable], wanted: str, namespace: str) -> str:
@@ -82,13 +78,13 @@ class Objects:
         names = [item.metadata.name for item in self.list(kind, namespace) if not item.deleting]
         shared = [item for item in self.list(kind, NAMESPACE_SHARED) if not item.deleting]
         names += [
-            f"{_SHARED}{item.metadata.name}"
+            shared_reference(item.metadata.name)
             for item in shared
             if self.allows(item.spec.allowed_namespaces, namespace)
         ]
         names = [name for name in names if name != wanted]
-        bare = wanted.removeprefix(_SHARED)
-        same = [name for name in sorted(names) if name.removeprefix(_SHARED) == bare]
+        bare = bare_name(wanted)
+        same = [name for name in sorted(names) if bare_name(name) == bare]
         near = same or difflib.get_close_matches(wanted, names, n=1)
         return near[0] if near else ""
 

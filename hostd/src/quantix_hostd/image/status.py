@@ -15,6 +15,7 @@ from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import as_wait, message_of, render
 from quantix_api.quantities import format_size, size_bytes
+from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
 
@@ -119,7 +120,7 @@ def lost_upload(image: Image, host: str) -> ImageVerdict:
 def typed_name(image: Image) -> str:
     """The image as commands name it from anywhere."""
     shared = image.metadata.namespace == NAMESPACE_SHARED
-    return f"shared/{image.metadata.name}" if shared else image.metadata.name
+    return shared_reference(image.metadata.name) if shared else image.metadata.name
 
 
 def derive_status(image: Image, verdict: ImageVerdict, now: datetime) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from quantix_api import HostRecovery, Image, Network, StoragePool, VirtualMachine, Volume
+from quantix_api.references import resolve_key
 from quantix_api.resources import (
     HOST_RECOVERIES,
     IMAGES,
@@ -22,8 +23,6 @@ from quantix_api.resources import (
 from quantix_api.seniority import default_pool
 
 Manifest = dict[str, Any]
-SHARED_NAMESPACE = "quantix-shared"
-_SHARED_PREFIX = "shared/"
 _CLOSED_RECOVERY = frozenset({"Done", "Cancelled"})
 
 
@@ -98,11 +97,11 @@ class StoredObjects:
         return default_pool(map(StoragePool.model_validate, self._stores[STORAGE_POOLS].values()))
 
     def network(self, namespace: str, name: str) -> Network | None:
-        found = self._stores[NETWORKS].get(shared_key(namespace, name))
+        found = self._stores[NETWORKS].get(resolve_key(namespace, name))
         return None if found is None else Network.model_validate(found)
 
     def image(self, namespace: str, name: str) -> Image | None:
-        found = self._stores[IMAGES].get(shared_key(namespace, name))
+        found = self._stores[IMAGES].get(resolve_key(namespace, name))
         return None if found is None else Image.model_validate(found)
 
     def recovery_open(self) -> bool:
@@ -119,10 +118,3 @@ def _router_ports(machine: Manifest) -> Iterator[str]:
     for nic in (machine.get("status") or {}).get("nics") or ():
         if nic["name"] in names and nic.get("port"):
             yield nic["port"]
-
-
-def shared_key(namespace: str, name: str) -> str:
-    """The key of an object that `name` means from `namespace` (api.md, section 2)."""
-    if name.startswith(_SHARED_PREFIX):
-        return f"{SHARED_NAMESPACE}/{name.removeprefix(_SHARED_PREFIX)}"
-    return f"{namespace}/{name}"

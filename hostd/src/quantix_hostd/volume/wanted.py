@@ -10,10 +10,8 @@ from typing import Any
 
 from quantix_api import Condition, VirtualMachine, Volume, volume_name
 from quantix_api.quantities import size_bytes
+from quantix_api.references import resolve_key
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
-
-_SHARED = "shared/"
-_SHARED_NAMESPACE = "quantix-shared"
 
 Manifest = Mapping[str, Any]
 
@@ -51,19 +49,12 @@ def volume_keys(vm: VirtualMachine) -> Iterator[str]:
         yield f"{vm.metadata.namespace}/{name}"
 
 
-def image_key(namespace: str | None, reference: str) -> str:
-    """The key of the Image that `reference` means from `namespace` (api.md, section 2)."""
-    if reference.startswith(_SHARED):
-        return f"{_SHARED_NAMESPACE}/{reference.removeprefix(_SHARED)}"
-    return f"{namespace}/{reference}"
-
-
 def image_key_of(volume: Volume) -> str | None:
     """The key of the Image that a Volume is made from."""
     source = volume.spec.source
     if source is None or source.image is None:
         return None
-    return image_key(volume.metadata.namespace, source.image)
+    return resolve_key(volume.metadata.namespace, source.image)
 
 
 def belongs_to_vm(volume: Volume) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 
 from quantix_api import Image, VirtualMachine, Volume
 from quantix_api.facts import render_conditions, subject_in
+from quantix_api.references import resolve_key
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     HOSTS,
     IMAGES,
-    NAMESPACE_SHARED,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -46,10 +46,8 @@ def _of_volume(volume: Manifest, _cache: Cache) -> Iterable[str]:
 
 
 def _key(reference: str | None, obj: Manifest) -> Iterator[str]:
-    if reference and reference.startswith("shared/"):
-        yield f"{NAMESPACE_SHARED}/{reference.removeprefix('shared/')}"
-    elif reference:
-        yield f"{obj['metadata']['namespace']}/{reference}"
+    if reference:
+        yield resolve_key(obj["metadata"]["namespace"], reference)
 
 
 def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from quantix_api import Image
 from quantix_api.facts import Fact, fact
-from quantix_api.resources import NAMESPACE_SHARED
+from quantix_api.references import resolve_key
 
 _NAMED_USERS = 16
 
@@ -56,9 +56,7 @@ def _waiting(observed: Observed) -> Fact:
 def means(reference: str | None, namespace: str, image: Image) -> bool:
     """Whether `NAME` or `shared/NAME`, said in `namespace`, is this image."""
     name, home = image.metadata.name, image.metadata.namespace
-    if reference == f"shared/{name}":
-        return home == NAMESPACE_SHARED
-    return reference == name and home == namespace
+    return reference is not None and resolve_key(namespace, reference) == f"{home}/{name}"
 
 
 def users_of(by_vm: Iterable[str], by_volume: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from quantix_api import Host, Network, Router, VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
+from quantix_api.references import resolve_key
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
@@ -29,7 +30,6 @@ from quantix_operator.network.view import (
     choose_automatic,
     choose_mtu,
     make_view,
-    resolve_network_key,
     underlay_mtus,
 )
 from quantix_operator.nics.occupancy import free_pool
@@ -188,7 +188,7 @@ def networks_of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
     """The Networks that a VM's NICs are in, or shall be."""
     namespace = vm["metadata"].get("namespace") or ""
     nics = (vm.get("spec") or {}).get("nics") or []
-    wanted = {resolve_network_key(namespace, nic["network"]) for nic in nics if nic.get("network")}
+    wanted = {resolve_key(namespace, nic["network"]) for nic in nics if nic.get("network")}
     there = {nic.get("network") for nic in (vm.get("status") or {}).get("nics") or []}
     for network in cache.list(NETWORKS):
         metadata = network["metadata"]

@@ -13,7 +13,6 @@ from typing import NewType
 
 from quantix_api import Host, Network, identity
 from quantix_api.network import Route, Subnet
-from quantix_api.resources import NAMESPACE_SHARED
 from quantix_operator.northbound.addresses import Pool, choose_local_subnet, make_pool
 from quantix_operator.northbound.match import Family
 from quantix_operator.northbound.rows import Owner, RowRef, SetRef
@@ -23,7 +22,6 @@ LOCAL_PHYSICAL_NETWORK = "qx-local"
 GENEVE_OVERHEAD_BYTES = 58
 """Geneve over IPv4 in an Ethernet frame (ovn-architecture(7))."""
 DEFAULT_UNDERLAY_MTU = 1500
-SHARED_PREFIX = "shared/"
 
 Wire = NewType("Wire", str)
 """What frames share, by name: each MAC and each address is there once, whatever Networks are joined to it."""
@@ -209,13 +207,6 @@ def choose_mtu(network: Network, underlay_mtus: Iterable[int]) -> tuple[int, boo
 def subnet_family(cidr: str) -> Family:
     """4 or 6."""
     return 4 if ip_network(cidr, strict=False).version == 4 else 6
-
-
-def resolve_network_key(namespace: str, reference: str) -> str:
-    """The key of the Network that a reference in this namespace means."""
-    if reference.startswith(SHARED_PREFIX):
-        return f"{NAMESPACE_SHARED}/{reference.removeprefix(SHARED_PREFIX)}"
-    return f"{namespace}/{reference}"
 
 
 def _subnet(subnet: Subnet, overlay: bool) -> SubnetView:

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from quantix_api import Network, VirtualMachine
+from quantix_api.references import resolve_key
 from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES
 from quantix_api.seniority import age_order
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
-from quantix_operator.network.view import make_view, resolve_network_key
+from quantix_operator.network.view import make_view
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 from quantix_operator.northbound.rows import NAME_KEY, ROW_KEY, ObservedRow
 from quantix_operator.objects import Objects
@@ -63,7 +64,7 @@ class LedgerFeed:
             vm.metadata.uid,
             (
                 (
-                    resolve_network_key(namespace, nic.network),
+                    resolve_key(namespace, nic.network),
                     str(ip_address(address)),
                     claimant(vm, nic.name),
                 )

@@ -12,6 +12,7 @@ import structlog
 
 from quantix_api import Host, Network, SecurityGroup, VirtualMachine, identity
 from quantix_api.errors import WaitingError
+from quantix_api.references import resolve_key
 from quantix_api.resources import SECURITY_GROUPS
 from quantix_api.vm_devices import Nic
 from quantix_api.vm_status import NicStatus
@@ -24,7 +25,6 @@ from quantix_operator.network.view import (
     NetworkView,
     make_view,
     network_owner,
-    resolve_network_key,
     wants_automatic,
 )
 from quantix_operator.nics.assign import Problem, assign_nic
@@ -143,7 +143,7 @@ class NicPorts:
         if network is None and self._objects.is_going(Network, nic.network, namespace):
             return Problem.of("NetworkNotFound", going=nic.network, path=path)
         if network is None:
-            there = self._objects.get(Network, resolve_network_key(namespace, nic.network))
+            there = self._objects.get(Network, resolve_key(namespace, nic.network))
             if there is None or there.deleting:
                 near = self._objects.near_name(Network, nic.network, namespace)
                 known = {"near": near} if near else {}

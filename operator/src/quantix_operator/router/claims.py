@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from quantix_api import Network, Router
+from quantix_api.references import resolve_key
 from quantix_api.resources import ROUTERS
 from quantix_api.seniority import age_order
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
-from quantix_operator.network.view import make_view, resolve_network_key
+from quantix_operator.network.view import make_view
 from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
 from quantix_operator.objects import Objects
 from quantix_operator.router.addresses import OUTSIDE, inside_claim, router_claimant
@@ -59,7 +60,7 @@ class RouterFeed:
         external, address = router.spec.external, router.status.address
         if external is None or address is None:
             return
-        network = self._objects.get(Network, resolve_network_key(namespace, external.network))
+        network = self._objects.get(Network, resolve_key(namespace, external.network))
         if network is not None:
             self._hold(router, OUTSIDE, network, port_mac(owner, outside_key(network.metadata.uid)), address)
 
@@ -89,5 +90,5 @@ def _wants(router: Router) -> Iterator[tuple[str, str, Claimant]]:
             yield f"{namespace}/{item.name}", str(ip_address(item.address)), claimant
     external = router.spec.external
     if external is not None and external.address is not None:
-        key = resolve_network_key(namespace, external.network)
+        key = resolve_key(namespace, external.network)
         yield key, str(ip_address(external.address)), router_claimant(router, OUTSIDE)

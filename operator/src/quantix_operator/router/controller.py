@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from quantix_api import Host, Router
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
+from quantix_api.references import resolve_key
 from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, Resource
 from quantix_client.api import Manifest
 from quantix_operator.cache import Cache
@@ -18,7 +19,6 @@ from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.network.context import RETRY_S, SLOW_S, NetworkContext, unreachable
-from quantix_operator.network.view import resolve_network_key
 from quantix_operator.router.claims import RouterFeed, record
 from quantix_operator.router.observe import observe_router
 from quantix_operator.router.plan import Legs, plan_legs
@@ -113,7 +113,7 @@ def routers_of_network(network: Manifest, cache: Cache) -> Iterable[str]:
         named = {f"{namespace}/{item['name']}" for item in spec.get("networks") or []}
         external = (spec.get("external") or {}).get("network")
         if external:
-            named.add(resolve_network_key(namespace, external))
+            named.add(resolve_key(namespace, external))
         if changed in named:
             yield f"{namespace}/{router['metadata']['name']}"
 

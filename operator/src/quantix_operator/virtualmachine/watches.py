@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from quantix_api.references import shared_reference
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     HOSTS,
@@ -108,7 +109,7 @@ def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
 def _naming(named: Manifest, cache: Cache, names: Callable[[Manifest], Iterable[str]]) -> Iterator[str]:
     metadata = named["metadata"]
     home = metadata.get("namespace")
-    references = {f"shared/{metadata['name']}"} if home == NAMESPACE_SHARED else set()
+    references = {shared_reference(metadata["name"])} if home == NAMESPACE_SHARED else set()
     for vm in cache.list(VIRTUAL_MACHINES):
         wanted = references | ({metadata["name"]} if vm["metadata"].get("namespace") == home else set())
         if wanted & set(names(vm)):

@@ -9,7 +9,7 @@ import pytest
 from quantix_api import Network, VirtualMachine
 from quantix_operator.clients.resolvers import parse_resolvers
 from quantix_operator.network.names import dns_records, guest_hostname, named_ports
-from quantix_operator.network.view import choose_automatic, choose_mtu, make_view, resolve_network_key
+from quantix_operator.network.view import choose_automatic, choose_mtu, make_view
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 
@@ -105,11 +105,6 @@ def test_names_go_both_ways_and_the_elder_has_a_name_twice_asked_for() -> None:
 
 def test_a_hostname_is_a_label() -> None:
     assert guest_hostname(machine("a" * 62 + "-" + "b" * 20, "10.0.0.5")) == "a" * 62
-
-
-def test_references_name_networks_here_or_shared() -> None:
-    assert resolve_network_key("default", "lan") == "default/lan"
-    assert resolve_network_key("default", "shared/lan") == "quantix-shared/lan"
 
 
 def test_only_name_servers_that_a_guest_can_reach_count() -> None:

@@ -38,6 +38,6 @@ CERTIFICATE_TEMPLATES: tuple[Template, ...] = (
     Template("HostUnknown", _CSR, "There is no host {host} any more.", "let it join with a new token"),
     Template("NoNames", _CSR, "A serving certificate needs the host's name or addresses."),
     Template("WrongAddress", _CSR, "{address} is no address of host {host}."),
-    Template("AddressShared", _CSR, "{address} is reported by another host too."),
+    Template("AddressShared", _CSR, "{address} was reported by another host first."),
     Template("Malformed", _CSR, "The certificate request {what}."),
 )

@@ -30,6 +30,7 @@ from quantix_client.errors import NotFound
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache, version_of
 from quantix_operator.certificates import store
+from quantix_operator.certificates.addresses import AddressBook, addresses_of
 from quantix_operator.certificates.authority import Authority, granted_lifetime, is_due, sign
 from quantix_operator.certificates.plan import (
     BOOTSTRAP_USER_PREFIX,
@@ -64,6 +65,7 @@ class CertificateController:
         self._api = context.api
         self._cache = context.cache
         self._events = context.events
+        self._addresses = AddressBook(context.cache)
         self._authority = authority
         self._longest = timedelta(seconds=context.settings.serving_certificate_s)
         self.watches: Mapping[Resource, Mapper] = {CSRS: own_key, HOSTS: requests_of_host}
@@ -116,9 +118,8 @@ class CertificateController:
     def _facts(self, request: CertificateRequest) -> HostFacts:
         name = request.common_name.removeprefix(HOST_USER_PREFIX)
         host = self._cache.get(HOSTS, name)
-        others = [item for item in self._cache.list(HOSTS) if item["metadata"]["name"] != name]
-        foreign = frozenset(address for item in others for address in addresses_of(item))
-        return HostFacts(frozenset(addresses_of(host)) if host is not None else None, foreign)
+        reported = frozenset(addresses_of(host)) if host is not None else None
+        return HostFacts(reported, self._addresses.held_by_others(name))
 
     async def _finish(self, csr: Manifest) -> float | None:
         """After the decision: sign, end the token that was used, remove what is old."""
@@ -216,15 +217,6 @@ def requests_of_host(host: Manifest, cache: Cache) -> Iterable[str]:
         for item in cache.list(CSRS)
         if item["spec"].get("username") == user and not _conditions(item)
     ]
-
-
-def addresses_of(host: Manifest) -> Iterable[str]:
-    """The addresses that a Host reports: IPs, and that of its API, which stands with its port."""
-    reported = (host.get("status") or {}).get("addresses") or {}
-    for value in map(str, reported.values()):
-        address, separator, port = value.rpartition(":")
-        with_port = separator and port.isdigit() and (":" not in address or address.startswith("["))
-        yield address.strip("[]") if with_port else value
 
 
 def _conditions(csr: Manifest) -> frozenset[str]:

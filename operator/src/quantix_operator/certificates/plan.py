@@ -56,7 +56,7 @@ class HostFacts:
 
     addresses: frozenset[str] | None = None
     foreign_addresses: frozenset[str] = frozenset()
-    """Addresses that other Hosts report as theirs."""
+    """Addresses that another Host reported as its own before this one did."""
 
 
 @dataclass(frozen=True)

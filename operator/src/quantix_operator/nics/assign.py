@@ -6,6 +6,7 @@ ask for addresses too, share what refuses one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -90,21 +91,23 @@ def _mac(nic: Nic, path: str, claimant: Claimant, view: NetworkView, ledger: Led
     if nic.mac is not None:
         user = mac_user(nic.mac, claimant, view, ledger)
         return nic.mac if user is None else _mac_in_use(nic.mac, user, path, view)
-    candidates = [
-        identity.mac_address(identity.MAC_VM_NIC, view.owner.cluster, claimant.uid, claimant.key, attempt)
-        for attempt in range(MAC_ATTEMPTS)
-    ]
     # A MAC that spec asked for does not stay when spec is silent again; one of ours does
     recorded = ledger.assignment(claimant.uid, claimant.key)
-    if recorded is not None and recorded.network_uid == view.uid and recorded.mac in candidates:
+    if recorded is not None and recorded.network_uid == view.uid and recorded.mac in _macs(claimant, view):
         return recorded.mac
-    users: list[str] = []
-    for mac in candidates:
-        user = mac_user(mac, claimant, view, ledger)
-        if user is None:
+    for mac in _macs(claimant, view):
+        if mac_user(mac, claimant, view, ledger) is None:
             return mac
-        users.append(user)
-    return _mac_in_use(candidates[0], users[0], path, view)
+    first = next(_macs(claimant, view))
+    return _mac_in_use(first, mac_user(first, claimant, view, ledger) or "", path, view)
+
+
+def _macs(claimant: Claimant, view: NetworkView) -> Iterator[str]:
+    """What the NIC may have, best first. One at a time: the first nearly always does, and each is a hash."""
+    for attempt in range(MAC_ATTEMPTS):
+        yield identity.mac_address(
+            identity.MAC_VM_NIC, view.owner.cluster, claimant.uid, claimant.key, attempt
+        )
 
 
 def _mac_in_use(mac: str, user: str, path: str, view: NetworkView) -> Problem:

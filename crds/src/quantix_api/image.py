@@ -107,7 +107,7 @@ class ImageStatus(Status):
     used_by: Annotated[
         tuple[Annotated[str, Text(520)], ...],
         ordered(),
-        Doc("The first of them, as NAMESPACE/KIND/NAME."),
+        Doc("The first of those in its own namespace, as NAMESPACE/KIND/NAME."),
     ] = ()
     data: Annotated[
         DataState | None, Doc("Whether anything of it is stored; Absent: nothing is, so the object may go.")

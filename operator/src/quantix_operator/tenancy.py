@@ -5,6 +5,8 @@ Used where the holder of an address, a MAC or a UUID becomes part of a message. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def as_told(other: str, reader: str) -> str:
     """`other` as an object of `reader`'s namespace may say it; both are kind and key: `VM default/web-1`.
@@ -16,6 +18,18 @@ def as_told(other: str, reader: str) -> str:
     if namespace and namespace == _namespace(reader.rpartition(" ")[2]):
         return other
     return f"a {kind} of another namespace" if namespace else f"a {kind}"
+
+
+def users_as_told(users: Sequence[str], home: str, at_most: int) -> str:
+    """VMs, by their keys, as an object of the namespace `home` may say them: its own by name (`at_most` of
+    them), those of others by number; "" for none.
+    """
+    own = [key for key in users if _namespace(key) == home]
+    others = len(users) - len(own)
+    told = own[:at_most]
+    if others:
+        told.append(f"{others} VM{'' if others == 1 else 's'} of other namespaces")
+    return ", ".join(told)
 
 
 def _namespace(key: str) -> str:

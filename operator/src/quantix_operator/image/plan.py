@@ -15,7 +15,7 @@ _NAMED_USERS = 16
 @dataclass(frozen=True)
 class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
-    `used_by`: "namespace/Kind/name" of all users.
+    `used_by`: "namespace/Kind/name" of all users, of whatever namespace.
     """
 
     image: Image
@@ -37,13 +37,16 @@ class Plan:
 
 def plan_image(observed: Observed) -> Plan:
     image, users = observed.image, observed.used_by
+    home = f"{image.metadata.namespace}/"
+    # Who may read the image may not read the objects of other namespaces: those are only counted
+    named = tuple(user for user in users if user.startswith(home))[:_NAMED_USERS]
     host = image.status.host
     if image.deleting:
         # Only a namespace that is deleted whole takes an image from its users (policy `deletion`)
         gone = image.status.data == "Absent" or (host is None and image.status.data is None)
-        return Plan(host, len(users), users[:_NAMED_USERS], release=gone)
+        return Plan(host, len(users), named, release=gone)
     host = host or observed.place or None
-    return Plan(host, len(users), users[:_NAMED_USERS], None if host else _waiting(observed))
+    return Plan(host, len(users), named, None if host else _waiting(observed))
 
 
 def _waiting(observed: Observed) -> Fact:

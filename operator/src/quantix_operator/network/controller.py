@@ -34,6 +34,7 @@ from quantix_operator.network.view import (
 )
 from quantix_operator.nics.occupancy import free_pool
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.tenancy import users_as_told
 
 QUIET_S = 0.5
 """The shortest time between two looks at one network: a thousand guests that start are one change."""
@@ -135,7 +136,10 @@ class NetworkController:
             if any(nic.network == network.metadata.uid for nic in vm.status.nics)
         )
         if users or self._context.ledger.ports(network.metadata.uid):
-            named = ", ".join(users[:MAX_USERS]) or "VMs that are being deleted"
+            named = (
+                users_as_told(users, network.metadata.namespace or "", MAX_USERS)
+                or "VMs that are being deleted"
+            )
             await self._say(network, live, fact("Ready", "False", "InUse", users=named))
             return RETRY_S
         try:

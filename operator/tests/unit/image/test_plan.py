@@ -38,6 +38,14 @@ def test_users_are_counted_and_the_first_are_named() -> None:
     assert (plan.users, plan.used_by) == (20, users[:16])
 
 
+def test_users_of_other_namespaces_are_counted_and_not_named() -> None:
+    users = ("quantix-shared/Volume/own", "tenant-a/VirtualMachine/secret", "tenant-b/Volume/plans")
+    plan = plan_image(Observed(image("quantix-shared"), place="h1", used_by=users))
+    assert (plan.users, plan.used_by) == (3, ("quantix-shared/Volume/own",))
+    going = plan_image(Observed(image("quantix-shared", deleting=True), used_by=users))
+    assert (going.users, going.used_by) == (3, ("quantix-shared/Volume/own",))
+
+
 MEANING = {
     ("tiny", "default", "default"): True,
     ("tiny", "other", "default"): False,

@@ -42,6 +42,7 @@ def _where(plural: str, cel: str) -> str:
 _VM_LABEL = f"oldObject.metadata.?labels[?'{LABEL_VIRTUAL_MACHINE_UID}']"
 _VM_NAME = f"oldObject.metadata.?annotations[?'{ANNOTATION_VIRTUAL_MACHINE}'].orValue('a VM')"
 _ATTACHED = "oldObject.?status.?attachedTo.orValue([])"
+_USED_BY = "oldObject.?status.?usedBy.orValue([])"
 _RECOVERING = "oldObject.?status.?phase.orValue('') in ['Fencing', 'Fenced', 'Clean']"
 
 DELETION = Policy(
@@ -61,7 +62,7 @@ DELETION = Policy(
                 kind=_KIND,
                 name=_NAME,
                 count=_counted("oldObject.?status.?users.orValue(0)", "user"),
-                users="oldObject.?status.?usedBy.orValue([]).join(', ')",
+                users=f"({_USED_BY}.size() == 0 ? 'objects of other namespaces' : {_USED_BY}.join(', '))",
             ),
         ),
         Check(
@@ -192,6 +193,12 @@ MARKS = Policy(
             f"Label {LABEL_VIRTUAL_MACHINE_UID} and annotation {ANNOTATION_VIRTUAL_MACHINE} say which VM a "
             "volume was made for: only Quantix's operator writes them. Try: leave them as they are; in a new "
             "volume, leave them out.",
+        ),
+        # Its host grows it unasked: the operator asked the pool before it wrote the size
+        Check(
+            f"request.operation != 'UPDATE' || !{_VM_LABEL}.hasValue() "
+            "|| object.spec.?size == oldObject.spec.?size",
+            message_cel=message_expression("SizeFollowsDisk", volume=_NAME, vm=_VM_NAME),
         ),
     ),
 )

@@ -38,6 +38,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "delete or move those first",
     ),
     Template(
+        "SizeFollowsDisk",
+        "refusal",
+        "Volume {volume} is a disk of {vm}, whose spec says its size.",
+        "change spec.disks[].size of the VM",
+    ),
+    Template(
         "Protected",
         "refusal",
         "{kind} {name} is protected against deletion.",

@@ -22,6 +22,9 @@ def test_deletion_is_refused_with_the_users_and_a_way_out(api: ApiAs, namespace:
         f"Image debian has 2 users: {namespace}/Volume/a, {namespace}/VirtualMachine/b. "
         "Try: delete those first." in refused.message
     )
+    elsewhere = {"users": 2, "usedBy": []}
+    assert decide(api, image, "Image", elsewhere).code == 200
+    assert "Image debian has 2 users: objects of other namespaces." in api.call("DELETE", image).message
     unused = {"users": 0}
     assert decide(api, image, "Image", unused).code == 200
     assert api.call("DELETE", image).code == 200
@@ -81,8 +84,26 @@ def test_which_vm_a_volume_was_made_for_is_said_by_the_operator_alone(api: ApiAs
     assert api.merge(own, {"metadata": marks}, user=OPERATOR).code == 200
     for change in ({"labels": {LABEL: "v"}}, {"labels": {LABEL: None}}, {"annotations": {ANNOTATION: None}}):
         assert api.merge(own, {"metadata": change}, user=tina).code == 403
-    kept = api.merge(own, {"metadata": {"labels": {"app": "web"}}, "spec": {"size": "2Gi"}}, user=tina)
+    kept = api.merge(
+        own, {"metadata": {"labels": {"app": "web"}}, "spec": {"deletionProtection": True}}, user=tina
+    )
     assert kept.code == 200, kept.message
+
+
+def test_the_size_of_a_vms_volume_is_changed_in_the_vm(api: ApiAs, namespace: str) -> None:
+    tina = User(f"tina-{namespace}")
+    bind(api, namespace, "quantix-edit", tina, "update")
+    own = make(api, "Volume", namespace, "web-1-root", {"size": "1Gi"})
+    assert api.merge(own, {"spec": {"size": "2Gi"}}, user=tina).code == 200
+    marks = {"labels": {LABEL: "u"}, "annotations": {ANNOTATION: "web-1"}}
+    assert api.merge(own, {"metadata": marks}, user=OPERATOR).code == 200
+    for size in ("3Gi", None):
+        refused = api.merge(own, {"spec": {"size": size}}, user=tina)
+        assert refused.code != 200
+    assert (
+        "Volume web-1-root is a disk of web-1" in api.merge(own, {"spec": {"size": "3Gi"}}, user=tina).message
+    )
+    assert api.merge(own, {"spec": {"size": "3Gi"}}, user=OPERATOR).code == 200
 
 
 def test_the_collector_may_change_what_is_marked(api: ApiAs, namespace: str) -> None:

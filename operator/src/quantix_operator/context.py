@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
@@ -25,3 +26,5 @@ class Context:
     clock: Clock
     leases: LeaseWatch
     cluster_uid: str
+    promising: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from the look at what pools have promised until the next promise is in the cache."""

@@ -6,7 +6,6 @@ Run by the dispatcher, one VM never twice at once. What it decides is in `volume
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -67,7 +66,7 @@ class VirtualMachineController:
         self._writer = StatusWriter(context.api, context.cache)
         self._finalizers = Finalizers(context.api, context.cache, VIRTUAL_MACHINES)
         self._access = access
-        self._promising = asyncio.Lock()
+        self._promising = context.promising
         self._waiting_since_s: dict[str, float] = {}
         self._handed_since_s: dict[str, float] = {}
 
@@ -93,7 +92,7 @@ class VirtualMachineController:
     async def _look_after(self, vm: VirtualMachine) -> float | None:
         observed = await observe(self._api, self._objects, vm)
         if _plan(observed).actions and not observed.barred:
-            # One at a time, each from a fresh look: what two VMs want at once is not promised to both
+            # One at a time, each from a fresh look: what two VMs or Volumes want at once goes to one
             async with self._promising:
                 await self._make_volumes(await observe(self._api, self._objects, vm))
             observed = await observe(self._api, self._objects, vm)

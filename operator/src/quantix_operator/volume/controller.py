@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -108,7 +107,7 @@ class VolumeController:
         self._events = context.events
         self._objects = objects
         self._finalizers = Finalizers(context.api, context.cache, VOLUMES)
-        self._promising = asyncio.Lock()
+        self._promising = context.promising
         self._operator = StatusWriter(context.api, context.cache, OPERATOR)
         self._scheduler = StatusWriter(context.api, context.cache, SCHEDULER)
 
@@ -137,7 +136,7 @@ class VolumeController:
             return _AGAIN_S
 
     async def _promise(self, key: str) -> float | None:
-        """One at a time, each from a fresh look: what two Volumes want at once is not promised to both."""
+        """One at a time, each from a fresh look: what two Volumes or VMs want at once goes to one."""
         async with self._promising:
             volume = self._objects.get(Volume, key)
             plan = plan_volume(observe(self._objects, volume)) if volume is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from types import SimpleNamespace
 from typing import Any, cast
@@ -48,7 +49,7 @@ class World:
         self.cache.put(
             VOLUMES, {"metadata": metadata | marks | finalizer, "spec": {"size": "1Gi"}, "status": said}
         )
-        context = SimpleNamespace(api=self, cache=self.cache, events=self)
+        context = SimpleNamespace(api=self, cache=self.cache, events=self, promising=asyncio.Lock())
         self.controller = VolumeController(cast(Context, context), Objects(self.cache))
 
     @staticmethod

@@ -9,13 +9,10 @@ from typing import Any
 
 import structlog
 
-from quantix_api.errors import QuantixError, TransientError
+from quantix_api.errors import QuantixError
 from quantix_api.resources import (
-    CLUSTER_CONFIG_MAP,
-    CONFIG_MAPS,
     HOSTS,
     IMAGES,
-    NAMESPACE_SYSTEM,
     NETWORKS,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
@@ -40,6 +37,7 @@ from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.cloudinit.seed import SeedMaker
+from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.doors import Doors, Parts
 from quantix_hostd.facts.domain import DomainEvent
@@ -53,6 +51,7 @@ from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
 from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.firmware import installed_firmware
@@ -124,7 +123,7 @@ class Hostd:
             log.info("machine looked at", accelerator=str(self.kvm.accelerator), why=self.kvm.why)
         if self.settings.ovn_sb is not None and self.settings.layout.root == Path("/"):
             await keep_managers_away()
-        self.cluster_uid = await self._read_cluster_uid()
+        self.cluster_uid = await read_cluster_uid(self.api)
         self.host = HostController(self._host_tools(), await self._myself())
         await self.host.register()
         self._build_controllers()
@@ -183,6 +182,7 @@ class Hostd:
             ImageTools(self.api, stores[IMAGES], self.pools, self.qemu_img, self.source, name),
             lambda key: self.dispatcher.add(IMAGES, key),
         )
+        guests = self._vm_tools(stores)
         self.volumes = VolumeController(
             VolumeTools(
                 api=self.api,
@@ -193,12 +193,13 @@ class Hostd:
                 copies=self.images,
                 maker=self.disks,
                 claims=self.claims,
+                guests=DepartedGuests(guests.records, guests.hypervisor, guests.processes),
                 cluster_uid=self.cluster_uid,
                 host=name,
             )
         )
         self.machines = VirtualMachineReconciler(
-            self._vm_tools(stores), lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid)
+            guests, lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid)
         )
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
@@ -267,13 +268,6 @@ class Hostd:
             host=self.host,
             dispatcher=self.dispatcher,
         )
-
-    async def _read_cluster_uid(self) -> str:
-        found = await self.api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
-        uid = str((found.get("data") or {}).get("uid") or "")
-        if not uid:
-            raise TransientError("ClusterUnnamed", "The cluster has no UID yet: its operator makes it")
-        return uid
 
     async def _resync_guests(self) -> None:
         """After each connection to libvirt: look at every VM, and report the host."""

@@ -109,6 +109,16 @@ def release(claim: Claim, host: str, epoch: int) -> Claim:
     return replace(claim, floor=max(claim.floor, epoch), holder=None)
 
 
+def regain(claim: Claim, host: str, epoch: int, vm_uid: str) -> Claim:
+    """held(e', H) of this VM → free(e') for e' < e, by H: its end under e' could not be written down, since
+    the pool was away. Any other claim stays as it is. Only once no QEMU of the VM is left on H.
+    """
+    holder = claim.holder
+    if holder is None or holder.host != host or holder.epoch >= epoch or claim.vm_uid != vm_uid:
+        return claim
+    return release(claim, host, holder.epoch)
+
+
 def revoke(claim: Claim, epoch: int) -> Claim:
     """free(f) → free(e), by the leader: an assignment e that was never taken can then never be."""
     if claim.holder is not None:

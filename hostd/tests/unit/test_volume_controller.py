@@ -34,6 +34,16 @@ class NoCopies:
         raise AssertionError(image)
 
 
+class Departed:
+    """Knows which VMs are gone from the host."""
+
+    def __init__(self) -> None:
+        self.uids: set[str] = set()
+
+    async def is_gone(self, vm_uid: str, epoch: int) -> bool:
+        return vm_uid in self.uids
+
+
 class OneVolume:
     """A host `h1` with one Volume that the scheduler gave to it."""
 
@@ -46,6 +56,7 @@ class OneVolume:
         pool = {"metadata": {"name": "local"}, "spec": {"dir": {"path": str(self.path)}, "default": True}}
         self.path.mkdir()
         claims = LocalClaimStore()
+        self.departed = Departed()
         self.controller = VolumeController(
             VolumeTools(
                 api=cast(ApiClient, self.api),
@@ -56,6 +67,7 @@ class OneVolume:
                 copies=NoCopies(),
                 maker=DiskFileMaker(QemuImg(None), claims, "cluster-1"),
                 claims=claims,
+                guests=self.departed,
                 cluster_uid="cluster-1",
                 host="h1",
             )
@@ -156,6 +168,27 @@ async def test_a_claim_that_a_hostd_held_when_it_died_at_its_work_is_freed(volum
     assert volume.ready()["reason"] == "Available"
     assert (freed := store.read(place)) is not None
     assert (freed.holder, freed.floor) == (None, 1)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_what_a_vm_left_held_that_is_gone_is_freed_and_of_another_is_waited_for(
+    volume: OneVolume, deleted: bool
+) -> None:
+    store, place = LocalClaimStore(), VolumePlace(volume.path, UID)
+    found = store.read(place)
+    assert found is not None
+    held = take(found, "h1", 3, "a-vm", "cluster-1")
+    store.compare_and_set(place, found, held)
+    if deleted:
+        manifest = volume.volumes[KEY]
+        manifest["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+        volume.put(manifest)
+    await volume.reconcile()
+    assert store.read(place) == held
+    volume.departed.uids.add("a-vm")
+    await volume.reconcile()
+    freed = store.read(place)
+    assert freed is None if deleted else freed is not None and (freed.holder, freed.floor) == (None, 3)
 
 
 async def test_a_damaged_claim_keeps_a_deleted_volumes_data_and_says_why(volume: OneVolume) -> None:

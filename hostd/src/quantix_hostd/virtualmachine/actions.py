@@ -130,10 +130,13 @@ class EnsureUUIDUnused:
 
 @dataclass(frozen=True)
 class FreeClaims:
-    """Freed in reverse, so that the deciding claim goes last."""
+    """Freed in reverse, so that the deciding claim goes last. Where data is missing nothing can be freed;
+    that is waited for, unless `give_up_missing`; such a claim is regained should the data come back.
+    """
 
     places: tuple[VolumePlace, ...]
     epoch: int
+    give_up_missing: bool = False
 
 
 @dataclass(frozen=True)

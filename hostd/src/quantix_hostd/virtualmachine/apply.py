@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 
 from quantix_api import VirtualMachine
+from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.claims import Claim, ClaimDamagedError, ClaimStore, VolumePlace, release, take
+from quantix_hostd.claims import Claim, ClaimDamagedError, ClaimStore, VolumePlace, regain, release, take
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
@@ -76,7 +77,8 @@ async def _take_claims(tools: VmTools, subject: Subject, action: do.TakeClaims) 
     def take_all() -> None:
         for place in action.places:
             claim = _read_claim(tools.claims, place)
-            wanted = take(claim, facts.name, action.epoch, subject.uid, facts.cluster_uid)
+            free = regain(claim, facts.name, action.epoch, subject.uid)
+            wanted = take(free, facts.name, action.epoch, subject.uid, facts.cluster_uid)
             tools.claims.compare_and_set(place, claim, wanted)
 
     await asyncio.to_thread(take_all)
@@ -159,6 +161,7 @@ async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) 
     host = tools.facts().name
 
     def free_all() -> None:
+        missing: VolumePlace | None = None
         for place in reversed(action.places):
             try:
                 claim = tools.claims.read(place)
@@ -168,6 +171,12 @@ async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) 
                 continue
             if claim is not None and claim.vm_uid == subject.uid:
                 tools.claims.compare_and_set(place, claim, release(claim, host, action.epoch))
+            elif claim is None and not place.data.parent.exists():
+                missing = place
+        if missing is not None:
+            if not action.give_up_missing:
+                raise as_error(TransientError, "DataMissing", place=missing.data)
+            log.warning("data is missing, its claim stays", uid=subject.uid, path=str(missing.data))
 
     await asyncio.to_thread(free_all)
 

@@ -65,7 +65,8 @@ def ordered(observed: Observed) -> Record:
     uuid = observed.domain.uuid if observed.domain else observed.uid
     epoch = observed.domain_epoch or observed.record.epoch
     record = observed.record.with_stop(StopReason.ORPHANED, observed.now_s)
-    return replace(record, remains=Remains(uuid, epoch, observed.places, ports))
+    places = tuple(dict.fromkeys((*observed.record.places, *observed.places)))
+    return replace(record, remains=Remains(uuid, epoch, places, ports))
 
 
 def _plan_end(observed: Observed, record: Record, remains: Remains) -> Plan:
@@ -78,13 +79,13 @@ def _plan_end(observed: Observed, record: Record, remains: Remains) -> Plan:
     if observed.processes:
         return plan_process_end(observed, record, StopReason.ORPHANED)
     undefine: tuple[Action, ...] = (Undefine(),) if observed.domain is not None else ()
-    released = replace(record, started=False, stop=None, ended=True, released=True, remains=None)
+    released = replace(record, started=False, stop=None, ended=True, released=True, remains=None, places=())
     return with_record(
         observed,
         record,
         *undefine,
         EnsureNoProcess(remains.uuid),
-        FreeClaims(remains.places, remains.epoch),
+        FreeClaims(remains.places, remains.epoch, give_up_missing=True),
         RemovePorts(remains.ports),
         RemoveDirectories(),
         SaveRecord(released),

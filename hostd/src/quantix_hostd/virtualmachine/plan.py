@@ -140,13 +140,15 @@ def _plan_release(observed: Observed, record: Record) -> Plan:
     """Give everything back; the claims go only after domain and process are gone for certain."""
     assert observed.vm is not None
     uuid = observed.domain.uuid if observed.domain else _uuid(observed)
+    held = tuple(dict.fromkeys((*record.places, *observed.places)))
+    deleting = observed.vm.metadata.deletion_timestamp is not None
     steps: list[Action] = [Undefine()] if observed.domain is not None else []
     steps += [
         EnsureNoProcess(uuid),
-        FreeClaims(observed.places, observed.epoch),
+        FreeClaims(held, observed.epoch, give_up_missing=deleting),
         RemovePorts(observed.ports),
         RemoveDirectories(),
-        SaveRecord(replace(record, released=True)),
+        SaveRecord(replace(record, released=True, places=())),
     ]
     return with_record(observed, record, *steps, requeue_after_s=0.0)
 

@@ -72,7 +72,8 @@ class Record:
     `started`: QEMU was created and its end has not been dealt with yet. `ended`: it shall not start again
     under this epoch. `released`: all was given back, so it cannot. `failures` in a row; `next_start_s` is the
     earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970). `remains`: the VM
-    is missing in the API, and its guest is being ended by order.
+    is missing in the API, and its guest is being ended by order. `places` are the volumes whose claims it
+    took, or was about to take: the domain and its pools may be gone when they are to be freed.
     """
 
     epoch: int = 0
@@ -91,6 +92,7 @@ class Record:
     handled_restart_at: str = ""
     last_exit: LastExit | None = None
     remains: Remains | None = None
+    places: tuple[VolumePlace, ...] = ()
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes."""
@@ -199,6 +201,7 @@ def _parse_events(raw: Any) -> tuple[SeenEvent, ...]:
 
 def _parse_record(raw: dict[str, Any]) -> Record:
     stop, last_exit, remains = (raw.pop(name, None) for name in ("stop", "last_exit", "remains"))
+    places = _parse_places(raw.pop("places", ()))
     if stop:
         stop = StopRequest(StopReason(stop["why"]), float(stop["since_s"]), stop.get("asked_s"))
     return Record(
@@ -206,9 +209,13 @@ def _parse_record(raw: dict[str, Any]) -> Record:
         stop=stop or None,
         last_exit=LastExit(**last_exit) if last_exit else None,
         remains=_parse_remains(remains) if remains else None,
+        places=places,
     )
 
 
 def _parse_remains(raw: dict[str, Any]) -> Remains:
-    places = tuple(VolumePlace(Path(place["pool_path"]), place["handle"]) for place in raw["places"])
-    return Remains(raw["uuid"], int(raw["epoch"]), places, tuple(raw["ports"]))
+    return Remains(raw["uuid"], int(raw["epoch"]), _parse_places(raw["places"]), tuple(raw["ports"]))
+
+
+def _parse_places(raw: Any) -> tuple[VolumePlace, ...]:
+    return tuple(VolumePlace(Path(place["pool_path"]), place["handle"]) for place in raw)

@@ -112,8 +112,9 @@ def _growth(observed: Observed) -> tuple[Action, ...]:
 
 def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
     assert observed.vm is not None
+    taking = replace(record, places=observed.places)
     started = replace(
-        record,
+        taking,
         started=True,
         boot_id=observed.facts.boot_id,
         started_s=observed.now_s,
@@ -129,6 +130,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         PrepareDirectories(),
         *seed,
         EnsureUUIDUnused(wanted.identity.uuid),
+        SaveRecord(taking),
         TakeClaims(observed.places, observed.epoch),
         *_growth(observed),
         Define(render_domain(wanted)),

@@ -53,6 +53,12 @@ class ImageCopies(Protocol):
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None: ...
 
 
+class Guests(Protocol):
+    """Tells of VMs that held a claim for this host (`virtualmachine.departed`)."""
+
+    async def is_gone(self, vm_uid: str, epoch: int) -> bool: ...
+
+
 @dataclass(frozen=True)
 class VolumeTools:
     """Everything the volume controller acts with; the mappings are caches."""
@@ -65,6 +71,7 @@ class VolumeTools:
     copies: ImageCopies
     maker: DiskFileMaker
     claims: ClaimStore
+    guests: Guests
     cluster_uid: str
     host: str
 
@@ -133,9 +140,17 @@ class VolumeController:
             capacity_bytes=disk.capacity_bytes if disk else None,
             claim=claim,
             claim_problem=problem,
+            holder_gone=claim is not None and await self._is_holder_gone(claim),
             image=image,
             base=await asyncio.to_thread(_base, pool, image) if image else None,
         )
+
+    async def _is_holder_gone(self, claim: Claim) -> bool:
+        """Whether the claim is held by this host for a VM that it surely runs no more."""
+        holder, ours = claim.holder, claim.cluster_uid == self._tools.cluster_uid
+        if holder is None or not ours or holder.host != self._tools.host:
+            return False
+        return await self._tools.guests.is_gone(claim.vm_uid, holder.epoch)
 
     def _image(self, volume: Volume) -> Image | None:
         manifest = self._tools.images.get(image_key_of(volume) or "")

@@ -16,7 +16,7 @@ class VolumeObserved:
 
     `claim` is None where there is none, or where `claim_problem` kept it from being read. `image` is what
     spec makes the volume from, `base` its file in this pool; both are looked at only while the volume is no
-    more than a wish.
+    more than a wish. `holder_gone`: the claim names this host for a VM that is surely no more on it.
     """
 
     volume: Volume
@@ -28,6 +28,7 @@ class VolumeObserved:
     capacity_bytes: int | None = None
     claim: Claim | None = None
     claim_problem: QuantixError | None = None
+    holder_gone: bool = False
     image: Image | None = None
     base: Base | None = None
 

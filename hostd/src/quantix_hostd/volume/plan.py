@@ -52,7 +52,7 @@ class Grow:
 
 @dataclass(frozen=True)
 class FreeClaim:
-    """What an earlier process of ours held for its own work, and did not come to free."""
+    """What this host did not come to free: its own work ended before, or the pool was away as a VM ended."""
 
     found: Claim
     freed: Claim
@@ -94,7 +94,7 @@ def _plan_data(seen: VolumeObserved) -> VolumePlan:
     if seen.capacity_bytes < granted and not belongs_to_vm(seen.volume):
         found, held = _claim_for_work(seen)
         return VolumePlan((Grow(found, held, _freed(seen, held), granted),))
-    if seen.claim is not None and _is_ours_for_work(seen, seen.claim):
+    if seen.claim is not None and (seen.holder_gone or _is_ours_for_work(seen, seen.claim)):
         return VolumePlan((FreeClaim(seen.claim, _freed(seen, seen.claim)),))
     text = render("Available").text
     found_so = VolumeVerdict("Available", text, seen.handle, seen.pool, seen.capacity_bytes)
@@ -151,11 +151,12 @@ def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:
         raise as_error(TransientError, "DataDamaged", path=path, said="there is none")
     if _is_ours_for_work(seen, seen.claim):
         return seen.claim, seen.claim
-    if seen.claim.holder is not None and seen.claim.cluster_uid == seen.cluster_uid:
-        raise as_wait("InUse", _SOON_S, holder=seen.claim.holder.host)
-    uid, epoch = seen.volume.metadata.uid, seen.claim.floor + 1
+    free = _freed(seen, seen.claim) if seen.holder_gone else seen.claim
+    if free.holder is not None and free.cluster_uid == seen.cluster_uid:
+        raise as_wait("InUse", _SOON_S, holder=free.holder.host)
+    uid, epoch = seen.volume.metadata.uid, free.floor + 1
     try:
-        return seen.claim, take(seen.claim, seen.host, epoch, uid, seen.cluster_uid)
+        return seen.claim, take(free, seen.host, epoch, uid, seen.cluster_uid)
     except ClaimRefusedError as refused:
         raise WaitingError("InUse", refused.message, refused.hint, retry_after_s=_SOON_S) from refused
 

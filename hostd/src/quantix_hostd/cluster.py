@@ -1,0 +1,16 @@
+"""Which cluster this host belongs to: claims and switch ports are named by it."""
+
+from __future__ import annotations
+
+from quantix_api.errors import TransientError
+from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, NAMESPACE_SYSTEM
+from quantix_client.api import ApiClient
+
+
+async def read_cluster_uid(api: ApiClient) -> str:
+    """The UID of the cluster. Raises ApiError, and TransientError until the operator has made it."""
+    found = await api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
+    uid = str((found.get("data") or {}).get("uid") or "")
+    if not uid:
+        raise TransientError("ClusterUnnamed", "The cluster has no UID yet: its operator makes it")
+    return uid

@@ -182,6 +182,12 @@ _POOLS = (
     Template(
         "PoolUnreachable",
         "VirtualMachine, Volume, Image",
+        "{host} does not use pool {pool}: its directory {path} is a symbolic link.",
+        "mount --bind the directory that it leads to there, or name that one in a pool",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
         "The host cannot use {what}. Said: {said}.",
         "bring the pool back; it goes on by itself",
     ),

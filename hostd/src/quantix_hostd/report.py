@@ -6,18 +6,22 @@ Called by the controllers of every kind, which derive the status. All fields of 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
+from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import PermanentError, QuantixError, WaitingError
+from quantix_api.facts import fact, render_conditions, subject_in, with_kstatus
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed
-from quantix_client.errors import NotFound
+from quantix_client.errors import NotFound, Unprocessable
 from quantix_hostd.clients.files import explained
 
 MANAGER = "quantix-hostd"
+_SAID_LENGTH = 200
 
 log = structlog.get_logger(__name__)
 
@@ -27,11 +31,18 @@ async def report(
 ) -> Manifest | None:
     """Make `status` all that hostd says of the object. What was written; None when it stands there already,
     or the object is gone. Raises ApiError.
+
+    A status that the API server refuses is a bug, of which the object says InternalError; what its life
+    goes on by (epochs, `domain`, `data`) is told all the same, so that it can still be deleted.
     """
     try:
         written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
     except NotFound:
         return None
+    except Unprocessable as refused:
+        log.error("status refused", kind=resource.kind, name=manifest["metadata"]["name"], error=str(refused))
+        status = status_without_lists(resource, manifest, status, str(refused))
+        written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
     if written is not None:
         reason = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
         metadata = manifest["metadata"]
@@ -45,6 +56,20 @@ async def report(
             reason=reason,
         )
     return written
+
+
+def status_without_lists(
+    resource: Resource, manifest: Manifest, status: dict[str, Any], said: str
+) -> dict[str, Any]:
+    """`status` without what may be too long or of a wrong form, Ready saying what the API server `said`."""
+    ready = fact("Ready", "False", INTERNAL_ERROR, said=f"its status was refused: {said[:_SAID_LENGTH]}")
+    conditions = render_conditions(with_kstatus(ready), subject_in(resource, manifest), datetime.now(UTC))
+    return {**_without_lists(status), "conditions": conditions}
+
+
+def _without_lists(status: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in status.items() if not isinstance(value, list)}
+    return {name: _without_lists(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 def in_words(trouble: QuantixError | OSError, what: str) -> QuantixError:

@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from quantix_api.errors import InvariantError, PermanentError, TransientError, WaitingError
-from quantix_hostd.report import in_words, next_look_s
+from quantix_api.resources import VIRTUAL_MACHINES, Resource
+from quantix_client.api import ApiClient
+from quantix_client.errors import Unprocessable
+from quantix_hostd.report import in_words, next_look_s, report
+from quantix_lab.fake_status_api import FakeStatusApi, Manifest
+
+
+class StrictApi(FakeStatusApi):
+    """Refuses more than 128 addresses, as the schema does."""
+
+    async def apply(self, resource: Resource, obj: Manifest, **how: Any) -> Manifest:
+        if len(obj["status"].get("addresses", ())) > 128:
+            raise Unprocessable("status.addresses: Too many: 129: must have at most 128 items")
+        return await super().apply(resource, obj, **how)
+
+
+async def test_a_status_that_is_refused_is_told_as_a_bug_and_the_vm_can_still_end() -> None:
+    api = StrictApi()
+    metadata = {"name": "web-1", "namespace": "default", "uid": "u-1", "generation": 4}
+    vm = api.put({"kind": "VirtualMachine", "metadata": metadata})
+    ready = {"type": "Ready", "status": "True", "reason": "Running"}
+    status = {
+        "phase": "Running",
+        "addresses": ["10.0.0.5"] * 129,
+        "runtime": {"observedEpoch": 3, "domain": "Absent", "pendingChanges": []},
+        "conditions": [ready],
+    }
+    assert await report(cast(ApiClient, api), VIRTUAL_MACHINES, vm, status) is not None
+    said = api.objects["u-1"]["status"]
+    assert said["runtime"] == {"observedEpoch": 3, "domain": "Absent"}
+    told = {item["type"]: (item["status"], item["reason"]) for item in said["conditions"]}
+    assert told["Ready"] == ("False", "InternalError")
+    assert "Too many: 129" in said["conditions"][0]["message"]
 
 
 def test_without_an_error_the_caller_decides() -> None:

@@ -77,6 +77,9 @@ class PoolDir:
 
         Raises TransientError with reason PoolUnreachable.
         """
+        if self.path.is_symlink():
+            # claims and disks are opened without following links, from the pool's directory on
+            raise as_error(TransientError, "PoolUnreachable", host=self.host, pool=self.name, path=self.path)
         try:
             if create:
                 make_passages(self.path)

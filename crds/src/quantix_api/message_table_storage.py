@@ -15,6 +15,12 @@ _VOLUMES = (
     ),
     Template("Creating", "Volume, VirtualMachine", "{volume} is being made.", NOTHING_TO_DO),
     Template("Copying", "Volume", "{source} is being copied.", NOTHING_TO_DO),
+    Template(
+        "Copying",
+        "Volume",
+        "{source} is copied once {host} has ended copies that came before.",
+        NOTHING_TO_DO,
+    ),
     Template("Moving", "Volume, VirtualMachine", "{volume} is on its way to pool {pool}.", NOTHING_TO_DO),
     Template("Resizing", "Volume", "It grows to {size}.", NOTHING_TO_DO),
     Template(

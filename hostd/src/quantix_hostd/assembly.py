@@ -161,6 +161,7 @@ class Hostd:
             await self.doors.close()
         self.listener.close()
         await self.images.stop()
+        await self.volumes.stop()
         await self.consoles.close()
 
     def facts(self) -> HostFacts:
@@ -176,11 +177,11 @@ class Hostd:
         )
 
     def _build_controllers(self) -> None:
-        stores, name = self.watches.stores, self.settings.name
+        stores, name, add = self.watches.stores, self.settings.name, self.dispatcher.add
         self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
         self.images = ImageController(
             ImageTools(self.api, stores[IMAGES], self.pools, self.qemu_img, self.source, name),
-            lambda key: self.dispatcher.add(IMAGES, key),
+            lambda key: add(IMAGES, key),
         )
         guests = self._vm_tools(stores)
         self.volumes = VolumeController(
@@ -196,11 +197,10 @@ class Hostd:
                 guests=DepartedGuests(guests.records, guests.hypervisor, guests.processes),
                 cluster_uid=self.cluster_uid,
                 host=name,
-            )
+            ),
+            lambda key: add(VOLUMES, key),
         )
-        self.machines = VirtualMachineReconciler(
-            guests, lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid)
-        )
+        self.machines = VirtualMachineReconciler(guests, lambda uid: add(VIRTUAL_MACHINES, uid))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
         self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)

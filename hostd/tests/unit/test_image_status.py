@@ -89,7 +89,7 @@ async def finished(transfers: Transfers, error: QuantixError | None) -> Transfer
 
 async def test_failures_are_tried_again_later_and_later_refusals_never() -> None:
     ended: list[str] = []
-    transfers = Transfers(ended.append)
+    transfers = Transfers("image", ended.append)
     delays = [(await finished(transfers, _UNREACHABLE)).delay_s for _ in range(7)]
     assert delays == [10, 20, 40, 80, 160, 300, 300]
     assert (await finished(transfers, _WRONG_SUM)).retry_in_s() is None
@@ -98,7 +98,7 @@ async def test_failures_are_tried_again_later_and_later_refusals_never() -> None
 
 
 async def test_a_forgotten_transfer_is_stopped() -> None:
-    transfers = Transfers(lambda _: None)
+    transfers = Transfers("image", lambda _: None)
     stopped: list[bool] = []
 
     async def work(_: Transfer) -> Any:
@@ -141,7 +141,7 @@ async def test_a_stream_that_filled_the_pool_is_not_fetched_again_soon() -> None
 
     delays = []
     for uid, length_bytes in (("u1", None), ("u2", 1 << 30)):
-        begun = Transfers(lambda _: None).begin(
+        begun = Transfers("image", lambda _: None).begin(
             uid, "local", "default/a", partial(work, length_bytes=length_bytes)
         )
         assert begun.task is not None
@@ -154,7 +154,7 @@ async def test_an_error_that_nobody_foresaw_is_said_and_waited_after() -> None:
     async def work(_: Transfer) -> Received:
         raise KeyError("holder")
 
-    begun = Transfers(lambda _: None).begin("u1", "local", "default/a", work)
+    begun = Transfers("image", lambda _: None).begin("u1", "local", "default/a", work)
     assert begun.task is not None
     await begun.task
     assert isinstance(begun.error, InvariantError)
@@ -169,7 +169,7 @@ async def test_what_the_operating_system_refuses_is_told_apart(number: int, reas
     async def work(_: Transfer) -> Received:
         raise OSError(number, "said the kernel")
 
-    begun = Transfers(lambda _: None).begin("u1", "local", "default/a", work)
+    begun = Transfers("image", lambda _: None).begin("u1", "local", "default/a", work)
     assert begun.task is not None
     await begun.task
     assert begun.error is not None
@@ -177,7 +177,7 @@ async def test_what_the_operating_system_refuses_is_told_apart(number: int, reas
 
 
 async def test_forgetting_an_image_ends_its_transfers_into_every_pool_and_no_others() -> None:
-    transfers = Transfers(lambda _: None)
+    transfers = Transfers("image", lambda _: None)
 
     async def work(_: Transfer) -> Any:
         await asyncio.Event().wait()

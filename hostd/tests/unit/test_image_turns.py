@@ -14,7 +14,7 @@ class Crowd:
     """Downloads that last until a test ends them."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = Turns(16, 4)
         self.having: list[str] = []
         self._tasks: list[tuple[str, asyncio.Task[None]]] = []
 

@@ -57,6 +57,7 @@ class OneVolume:
         self.path.mkdir()
         claims = LocalClaimStore()
         self.departed = Departed()
+        self.woken: list[str] = []
         self.controller = VolumeController(
             VolumeTools(
                 api=cast(ApiClient, self.api),
@@ -70,7 +71,8 @@ class OneVolume:
                 guests=self.departed,
                 cluster_uid="cluster-1",
                 host="h1",
-            )
+            ),
+            self.woken.append,
         )
         metadata = {"name": "data", "namespace": "default", "uid": UID, "generation": 1}
         self.put({"metadata": metadata, "spec": {"size": "1Mi"}, "status": {"host": "h1"}})

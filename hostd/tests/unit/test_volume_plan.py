@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from quantix_api import Image, Volume
-from quantix_api.errors import InvariantError
+from quantix_api.errors import InvariantError, TransientError
 from quantix_hostd.claims import Claim, Holder, VolumePlace
+from quantix_hostd.image.observed import TransferSeen
 from quantix_hostd.volume.observed import VolumeObserved
-from quantix_hostd.volume.plan import BringImage, FreeClaim, Grow, Make, Remove, plan_volume
+from quantix_hostd.volume.plan import BringImage, Copy, FreeClaim, Grow, Make, Remove, StopCopy, plan_volume
 from quantix_hostd.volume.recipe import Base, Recipe
 
 _MIB = 1 << 20
@@ -55,8 +56,16 @@ def there(capacity_bytes: int = _MIB, claim: Claim | None = _FREE, **found: Any)
 
 
 _FROM = {"source": {"image": "debian"}}
+_FULL = Recipe("u", _MIB, _BASE, full_copy=True)
+_FULL_POOL = TransientError("PoolFull", "Pool local is full.")
 _GOING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 _LARGER = {"size": "2Mi"}
+
+
+def copying(copy: TransferSeen | None, **status: str) -> VolumeObserved:
+    """A full copy that this host has said it makes."""
+    said = {"host": "h1", **status}
+    return seen({**_FROM, "copyMode": "Full"}, said, image=_IMAGE, base=_BASE, copy=copy)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +74,11 @@ _LARGER = {"size": "2Mi"}
         (seen(), (Make(Recipe("u", _MIB)),)),
         (seen(_FROM, image=_IMAGE), (BringImage(_IMAGE),)),
         (seen(_FROM, image=_IMAGE, base=_BASE), (Make(Recipe("u", _MIB, _BASE)),)),
+        (copying(None), (Copy(_FULL),)),
+        (copying(TransferSeen(error=_FULL_POOL, delay_s=10.0, retry_in_s=0)), (Copy(_FULL),)),
         (
-            seen({**_FROM, "copyMode": "Full"}, image=_IMAGE, base=_BASE),
-            (Make(Recipe("u", _MIB, _BASE, full_copy=True)),),
+            seen({**_FROM, "copyMode": "Full"}, metadata=_GOING, copy=TransferSeen(running=True)),
+            (StopCopy(),),
         ),
         (
             seen(_LARGER, {"conditions": granted("2Mi")}, **there()),
@@ -96,6 +107,10 @@ def test_the_next_step(observed: VolumeObserved, actions: tuple[object, ...]) ->
         (seen(_FROM), "SourceNotFound"),
         (seen({"source": {"volume": "v"}}), "SourceNotFound"),
         (seen(_FROM, image=_UNREADY), "ImageDownloading"),
+        (copying(None, data="Absent"), "Creating"),
+        (copying(TransferSeen(running=True, queued=True)), "Copying"),
+        (copying(TransferSeen(running=True)), "Copying"),
+        (copying(TransferSeen(error=_FULL_POOL, delay_s=10.0, retry_in_s=4.0)), "PoolFull"),
         (seen(_LARGER, {"conditions": granted("2Mi")}, **there(claim=_OF_VM)), "InUse"),
         (seen(_LARGER, {"conditions": granted("2Mi")}, **there(claim=None)), "DataDamaged"),
         (seen(metadata=_GOING, **there(claim=_OF_VM)), "InUse"),

@@ -21,6 +21,9 @@ _INSPECT_S = 120.0
 _INSPECT_MEMORY_BYTES = 1 << 30
 _INSPECT_CPU_S = 60
 
+# what takes long gives way to everything else, and does not outlive this process
+IN_THE_BACKGROUND = ("setpriv", "--pdeathsig=KILL", "ionice", "-c3", "nice", "-n19")
+
 _NO_SPACE = "No space left on device"
 
 
@@ -40,7 +43,9 @@ class QemuImg:
         await _make("create", "-q", "-f", "qcow2", *on_top, str(path), str(size_bytes))
 
     async def copy(self, source: Path, source_format: str, path: Path) -> None:
-        """A full copy as qcow2, holes kept. Takes as long as the disk is large."""
+        """A full copy as qcow2, holes kept. Takes as long as the disk is large, gives way to everything else,
+        and ends with this process: the next one would begin it beside.
+        """
         await _make("convert", "-q", "-f", source_format, "-O", "qcow2", str(source), str(path))
 
     async def grow(self, path: Path, size_bytes: int) -> None:
@@ -82,9 +87,9 @@ class QemuImg:
 
 
 async def _make(verb: str, *arguments: str) -> None:
-    timeout_s = _CONVERT_S if verb == "convert" else _MAKE_S
+    timeout_s, before = (_CONVERT_S, IN_THE_BACKGROUND) if verb == "convert" else (_MAKE_S, ())
     try:
-        await run("qemu-img", verb, *arguments, timeout_s=timeout_s)
+        await run(*before, "qemu-img", verb, *arguments, timeout_s=timeout_s)
     except CommandFailed as error:
         if _NO_SPACE in error.result.stderr:
             raise as_error(TransientError, "PoolFull", what="this disk", said=_NO_SPACE) from error

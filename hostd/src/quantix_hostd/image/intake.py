@@ -30,6 +30,9 @@ from quantix_hostd.image.room import Room
 from quantix_hostd.image.transfers import Transfer, Transfers, Work
 from quantix_hostd.image.turns import Turns
 
+_AT_ONCE = 16
+_AT_ONCE_PER_NAMESPACE = 4
+
 log = structlog.get_logger(__name__)
 
 
@@ -39,24 +42,14 @@ class Intake:
     def __init__(self, source: HttpSource, qemu_img: QemuImg, on_end: Callable[[str], None]) -> None:
         self._source = source
         self._qemu_img = qemu_img
-        self._transfers = Transfers(on_end)
+        self._transfers = Transfers("image", on_end)
         self._room = Room()
-        self._turns = Turns()
+        self._turns = Turns(_AT_ONCE, _AT_ONCE_PER_NAMESPACE)
 
     def seen(self, uid: str, pool: str) -> TransferSeen | None:
         """The transfer of this image into this pool as it is now, None when there was none."""
         transfer = self._transfers.get(uid, pool)
-        if transfer is None:
-            return None
-        return TransferSeen(
-            running=transfer.running,
-            queued=transfer.queued,
-            shown=transfer.shown,
-            received=transfer.received,
-            error=transfer.error,
-            delay_s=transfer.delay_s,
-            retry_in_s=transfer.retry_in_s(),
-        )
+        return None if transfer is None else transfer.seen()
 
     def arriving(self, uid: str) -> bool:
         """Whether this image is on its way into any pool, or it is remembered how that went."""

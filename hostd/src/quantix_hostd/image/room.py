@@ -1,8 +1,9 @@
-"""How much of a pool images that are on their way may fill: never its last 5 %, where guests write.
+"""How much of a pool may be filled by what is on its way: never its last 5 %, where guests write.
 
-Used by `image.receive`, one `Room` for a process. What running transfers still have to write is not in the
-free space of the file system yet, so it is kept here. Only this host's transfers are known; those of others
-on a shared pool show in the free space, which is why it is looked at again while bytes arrive.
+Used for images that are received and for volumes that are copied, with one `Room` each. What running
+transfers still have to write is not in the free space of the file system yet, so it is kept here. Only this
+host's transfers are known; those of others on a shared pool show in the free space, which is why it is looked
+at again while bytes arrive.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Share:
     length_bytes: int | None
     limit_bytes: int
     """More than this is never taken."""
+    what: str
     promised_bytes: int = 0
     written_bytes: int = 0
     _looked_up_to_bytes: int = -1
@@ -58,9 +60,11 @@ class Room:
         self._asking = asyncio.Lock()
 
     @contextmanager
-    def share(self, pool: PoolDir, length_bytes: int | None, limit_bytes: int) -> Iterator[Share]:
+    def share(
+        self, pool: PoolDir, length_bytes: int | None, limit_bytes: int, what: str = "this image"
+    ) -> Iterator[Share]:
         """A share for as long as the transfer runs and what it wrote is not kept or removed yet."""
-        share = Share(self, pool, length_bytes, limit_bytes)
+        share = Share(self, pool, length_bytes, limit_bytes, what)
         self._shares.append(share)
         try:
             yield share
@@ -79,5 +83,5 @@ class Room:
             space = await asyncio.to_thread(share.pool.space)
             free = space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
             if taken + size_bytes - share.written_bytes > free:
-                raise as_error(TransientError, "PoolFull", pool=share.pool.name, what="this image")
+                raise as_error(TransientError, "PoolFull", pool=share.pool.name, what=share.what)
             share.promised_bytes = size_bytes

@@ -1,7 +1,8 @@
-"""What is being received right now: one background task for each image and pool, with its progress and end.
+"""What is being received or copied right now: one background task for each object and pool, with its
+progress and end.
 
-Owned by the image controller. A transfer outlives the look that began it; its end puts the image's key back
-into the queue.
+Owned by the controllers of images and of volumes. A transfer outlives the look that began it; its end puts
+the object's key back into the queue.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from quantix_api.errors import InvariantError, PermanentError, QuantixError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.files import explained
 from quantix_hostd.image.formats import Received
+from quantix_hostd.image.observed import TransferSeen
 
 _FIRST_RETRY_S = 10.0
 _LAST_RETRY_S = 300.0
@@ -28,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Transfer:
-    """One image on its way. `shown` is what was last reported: it changes at most every 5 s.
+    """One object's data on its way. `shown` is what was last reported: it changes at most every 5 s.
 
     `queued`: it waits for its turn, and nothing is asked of a server yet.
     """
@@ -63,14 +65,30 @@ class Transfer:
             return None
         return max(0.0, self.retry_at_s - time.monotonic())
 
+    def seen(self) -> TransferSeen:
+        """It as it is now."""
+        return TransferSeen(
+            running=self.running,
+            queued=self.queued,
+            shown=self.shown,
+            received=self.received,
+            error=self.error,
+            delay_s=self.delay_s,
+            retry_in_s=self.retry_in_s(),
+        )
 
-Work = Callable[[Transfer], Coroutine[Any, Any, Received]]
+
+Work = Callable[[Transfer], Coroutine[Any, Any, Received | None]]
+"""What was received of an image; None for a volume, of which nothing is to be known."""
 
 
 class Transfers:
-    """All transfers of this process, by image UID and pool. `on_end` hears the key of each that ended."""
+    """All transfers of one kind (`what`) in this process, by the object's UID and pool. `on_end` hears the
+    key of each that ended.
+    """
 
-    def __init__(self, on_end: Callable[[str], None]) -> None:
+    def __init__(self, what: str, on_end: Callable[[str], None]) -> None:
+        self._what = what
         self._on_end = on_end
         self._by_place: dict[tuple[str, str], Transfer] = {}
 
@@ -78,7 +96,7 @@ class Transfers:
         return self._by_place.get((uid, pool))
 
     def knows(self, uid: str) -> bool:
-        """Whether there is or was a transfer of this image, into any pool."""
+        """Whether there is or was a transfer of this object, into any pool."""
         return any(place[0] == uid for place in self._by_place)
 
     def begin(self, uid: str, pool: str, key: str, work: Work) -> Transfer:
@@ -86,11 +104,11 @@ class Transfers:
         before = self.get(uid, pool)
         transfer = Transfer(failures=before.failures if before else 0)
         self._by_place[uid, pool] = transfer
-        transfer.task = asyncio.create_task(self._run(transfer, key, work), name=f"image-{uid}-{pool}")
+        transfer.task = asyncio.create_task(self._run(transfer, key, work), name=f"{self._what}-{uid}-{pool}")
         return transfer
 
     async def forget(self, uid: str) -> None:
-        """Stop those of this image, into whichever pool, and forget how they ended."""
+        """Stop those of this object, into whichever pool, and forget how they ended."""
         await self._end([place for place in self._by_place if place[0] == uid])
 
     async def stop(self) -> None:
@@ -110,9 +128,9 @@ class Transfers:
         except QuantixError as error:
             self._failed(transfer, key, error)
         except OSError as error:
-            self._failed(transfer, key, explained(error, "the image"))
+            self._failed(transfer, key, explained(error, f"the {self._what}"))
         except Exception as error:
-            log.exception("image not received because of a bug", image=key)
+            log.exception("transfer failed because of a bug", what=self._what, key=key)
             said = f"{type(error).__name__}: {error}"
             self._failed(transfer, key, as_error(InvariantError, "InternalError", said=said))
         finally:
@@ -126,4 +144,4 @@ class Transfers:
             # each try of a stream without a known length takes all the room before it ends so again
             transfer.delay_s = _LAST_RETRY_S
         transfer.retry_at_s = time.monotonic() + transfer.delay_s
-        log.warning("image not received", image=key, reason=error.reason, error=str(error))
+        log.warning("transfer failed", what=self._what, key=key, reason=error.reason, error=str(error))

@@ -1,9 +1,10 @@
-"""Whose download is next, so that nobody who waits for a few images waits for somebody's many.
+"""Whose long work is next, so that nobody who waits for a little waits for somebody's much.
 
-Owned by the image controller. Who waits for a turn has no connection yet, so the wait is never the server's.
-A host downloads sixteen at once. A namespace gets a further turn only while more are free than it has, and
-four at most: four namespaces that take all they get leave turns to two more (dynamic thresholds, as switches
-share their buffers: Choudhury and Hahne 1998, α = 1). A turn that comes free goes to who has the fewest.
+Used for downloads of images and for full copies of volumes. Who waits for a turn has no connection yet, so
+the wait is never the server's. A namespace gets a further turn only while more are free than it has, and so
+many at most: of sixteen turns and four each, four namespaces that take all they get leave turns to two more
+(dynamic thresholds, as switches share their buffers: Choudhury and Hahne 1998, α = 1). A turn that comes free
+goes to who has the fewest.
 """
 
 from __future__ import annotations
@@ -13,9 +14,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-
-_AT_ONCE = 16
-_AT_ONCE_PER_NAMESPACE = 4
 
 
 @dataclass(eq=False)
@@ -27,12 +25,14 @@ class _Waiting:
 class Turns:
     """Fewest first among the namespaces, first come, first served within one."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int, at_once_per_namespace: int) -> None:
+        self._at_once = at_once
+        self._at_once_per_namespace = at_once_per_namespace
         self._has: Counter[str] = Counter()
         self._waiting: list[_Waiting] = []
 
     def all_taken(self, namespace: str) -> bool:
-        """Whether a download of this namespace would have to wait now."""
+        """Whether work of this namespace would have to wait now."""
         return not self._admits(namespace)
 
     @asynccontextmanager
@@ -54,7 +54,7 @@ class Turns:
 
     def _admits(self, namespace: str) -> bool:
         has = self._has[namespace]
-        return has < _AT_ONCE_PER_NAMESPACE and _AT_ONCE - self._has.total() > has
+        return has < self._at_once_per_namespace and self._at_once - self._has.total() > has
 
     def _give(self) -> None:
         while able := [waiting for waiting in self._waiting if self._admits(waiting.namespace)]:

@@ -8,7 +8,7 @@ is left to do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, assert_never
@@ -27,6 +27,7 @@ from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.volume import plan
+from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_file import (
     DiskFileMaker,
     file_size_bytes,
@@ -79,8 +80,13 @@ class VolumeTools:
 class VolumeController:
     """One for a process."""
 
-    def __init__(self, tools: VolumeTools) -> None:
+    def __init__(self, tools: VolumeTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
+        self._copying = Copying(tools.maker, enqueue)
+
+    async def stop(self) -> None:
+        """Stop copying; what is half there is removed."""
+        await self._copying.stop()
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the volume nearer; seconds until the next look.
@@ -100,7 +106,7 @@ class VolumeController:
             verdict, again_s = await self._settle(volume)
         except (QuantixError, OSError) as trouble:
             error = in_words(trouble, f"the data of volume {volume.metadata.name}")
-            verdict = verdict_of_error(volume, error)
+            verdict = verdict_of_error(volume, error, self._copying.done_bytes(volume))
         status = derive_status(volume, verdict, self._tools.host, datetime.now(UTC))
         await report(self._tools.api, VOLUMES, manifest, status)
         return next_look_s(error, again_s)
@@ -141,6 +147,7 @@ class VolumeController:
             claim=claim,
             claim_problem=problem,
             holder_gone=claim is not None and await self._is_holder_gone(claim),
+            copy=self._copying.seen(volume),
             image=image,
             base=await asyncio.to_thread(_base, pool, image) if image else None,
         )
@@ -151,6 +158,12 @@ class VolumeController:
         if holder is None or not ours or holder.host != self._tools.host:
             return False
         return await self._tools.guests.is_gone(claim.vm_uid, holder.epoch)
+
+    def _is_wanted(self, volume: Volume) -> bool:
+        """Whether the API still has it, as far as this host has heard."""
+        manifest = self._tools.volumes.get(volume.key)
+        metadata = manifest["metadata"] if manifest else {}
+        return metadata.get("uid") == volume.metadata.uid and "deletionTimestamp" not in metadata
 
     def _image(self, volume: Volume) -> Image | None:
         manifest = self._tools.images.get(image_key_of(volume) or "")
@@ -168,8 +181,13 @@ class VolumeController:
             case plan.BringImage():
                 await self._tools.copies.ensure_copy(action.image, pool)
             case plan.Make():
-                await self._tools.maker.make(pool, action.recipe)
+                await self._tools.maker.make(pool, action.recipe, lambda: self._is_wanted(seen.volume))
                 log.info("volume made", size_bytes=action.recipe.final_size_bytes, **about)
+            case plan.Copy():
+                self._copying.begin(pool, seen.volume, action.recipe, lambda: self._is_wanted(seen.volume))
+                log.info("volume is being copied", size_bytes=action.recipe.final_size_bytes, **about)
+            case plan.StopCopy():
+                await self._copying.forget(seen.volume)
             case plan.Grow():
                 await self._grow(seen.place, action)
                 log.info("volume grown", size_bytes=action.to_bytes, **about)

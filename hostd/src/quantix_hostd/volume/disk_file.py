@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,8 +119,9 @@ class DiskFileMaker:
         self._claims = claims
         self._cluster_uid = cluster_uid
 
-    async def make(self, pool: PoolDir, recipe: Recipe) -> None:
-        """Make the volume. What is already there stays as it is.
+    async def make(self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Make the volume. What is already there stays as it is, and what is not wanted any more in the end
+        becomes none.
 
         Raises TransientError (PoolFull; or, when another host made it meanwhile, VolumeInUse).
         """
@@ -132,7 +134,8 @@ class DiskFileMaker:
             await self._fill(place, pool, recipe)
             await asyncio.to_thread(_hand_to_qemu, place.data, pool)
             await asyncio.to_thread(self._claims.create, place, new_claim(self._cluster_uid))
-            await asyncio.to_thread(_publish, draft, pool.volume(recipe.handle))
+            if is_wanted():
+                await asyncio.to_thread(_publish, draft, pool.volume(recipe.handle))
         finally:
             await asyncio.to_thread(remove_tree, draft)
 
@@ -156,6 +159,14 @@ class DiskFileMaker:
         if base.driver != "qcow2" or not await asyncio.to_thread(_reflinked, pool, base.image_uid, data):
             await self._qemu_img.copy(pool.image(base.image_uid), base.driver, data)
         await self.grow(place, recipe.final_size_bytes)
+
+
+def draft_size_bytes(pool: PoolDir, handle: str) -> int:
+    """How much of the pool the volume takes that this host is making; 0 while there is nothing. Blocks."""
+    try:
+        return (pool.volumes / pool.volume_draft_name(handle) / "data").stat().st_blocks * 512
+    except FileNotFoundError:
+        return 0
 
 
 def remove_volume(pool: PoolDir, handle: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from quantix_api import Image, Volume
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.image.observed import TransferSeen
 from quantix_hostd.volume.recipe import Base
 
 
@@ -17,6 +18,7 @@ class VolumeObserved:
     `claim` is None where there is none, or where `claim_problem` kept it from being read. `image` is what
     spec makes the volume from, `base` its file in this pool; both are looked at only while the volume is no
     more than a wish. `holder_gone`: the claim names this host for a VM that is surely no more on it.
+    `copy`: the full copy that is being made of it, or how the last try ended.
     """
 
     volume: Volume
@@ -29,6 +31,7 @@ class VolumeObserved:
     claim: Claim | None = None
     claim_problem: QuantixError | None = None
     holder_gone: bool = False
+    copy: TransferSeen | None = None
     image: Image | None = None
     base: Base | None = None
 

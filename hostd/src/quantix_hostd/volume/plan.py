@@ -25,6 +25,8 @@ from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, image_key_
 
 LOOK_AGAIN_S = 300.0
 _SOON_S = 2.0
+_BEGUN_S = 0.1
+_COPYING_S = 5.0
 _GROWING_S = 5.0
 
 
@@ -38,6 +40,18 @@ class BringImage:
 @dataclass(frozen=True)
 class Make:
     recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Begin to make a full copy: in the background, since it takes as long as the disk is large."""
+
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class StopCopy:
+    """End the copy that is being made."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ class Remove:
     held: Claim | None
 
 
-Action = BringImage | Make | Grow | FreeClaim | Remove
+Action = BringImage | Make | Copy | StopCopy | Grow | FreeClaim | Remove
 
 
 @dataclass(frozen=True)
@@ -112,8 +126,28 @@ def _making(seen: VolumeObserved) -> tuple[Action, ...]:
     image = _ready_image(seen)
     if image is not None and seen.base is None:
         return (BringImage(image),)
-    full_copy = volume.spec.copy_mode == "Full"
-    return (Make(Recipe(seen.handle, wanted_bytes(volume), seen.base, full_copy)),)
+    recipe = Recipe(seen.handle, wanted_bytes(volume), seen.base, volume.spec.copy_mode == "Full")
+    return _copying(seen, recipe) if recipe.is_copy else (Make(recipe),)
+
+
+def _copying(seen: VolumeObserved, recipe: Recipe) -> tuple[Action, ...]:
+    copy = seen.copy
+    if copy is None or (not copy.running and copy.error is None):
+        if seen.volume.status.data == "Absent" or seen.volume.status.host is None:
+            # said before anything is stored: until this host takes it back, the object does not go
+            raise as_wait("Creating", _BEGUN_S, volume=seen.volume.metadata.name)
+        return (Copy(recipe),)
+    source = image_key_of(seen.volume)
+    if copy.running and copy.queued:
+        raise as_wait("Copying", _COPYING_S, source=source, host=seen.host)
+    if copy.running:
+        raise as_wait("Copying", _COPYING_S, source=source)
+    if copy.retry_in_s == 0:
+        return (Copy(recipe),)
+    assert copy.error is not None
+    if copy.retry_in_s is None:
+        raise copy.error
+    raise WaitingError(copy.error.reason, copy.error.message, copy.error.hint, retry_after_s=copy.retry_in_s)
 
 
 def _ready_image(seen: VolumeObserved) -> Image | None:
@@ -132,6 +166,8 @@ def _ready_image(seen: VolumeObserved) -> Image | None:
 
 
 def _plan_removal(seen: VolumeObserved) -> VolumePlan:
+    if seen.copy is not None:
+        return VolumePlan((StopCopy(),))
     if not seen.there:
         text = render("Deleting", what="its data is gone").text
         return VolumePlan(verdict=VolumeVerdict("Deleting", text, seen.handle, seen.pool))

@@ -27,5 +27,10 @@ class Recipe:
     full_copy: bool = False
 
     @property
+    def is_copy(self) -> bool:
+        """Whether making it takes as long as the base is large."""
+        return self.full_copy and self.base is not None
+
+    @property
     def final_size_bytes(self) -> int:
         return max(self.size_bytes, self.base.virtual_size_bytes if self.base else 0)

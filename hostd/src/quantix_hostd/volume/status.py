@@ -20,26 +20,31 @@ from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, size_answe
 _FAILED = frozenset({"DataMissing", "DataDamaged", "ImageRefused", "ChecksumMismatch", "AddressRefused"})
 _COMING = frozenset({"Creating", "Copying", "ImageDownloading", "Verifying"})
 _TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut"})
+# something may be stored already, or soon: the object must not go without this host's word
+_BEGUN = frozenset({"Creating", "Copying"})
 # the data is there and serves, only not as large as spec wants it
 _GROWS = frozenset({"Resizing", "PoolFull"})
 
 
 @dataclass(frozen=True)
 class VolumeVerdict:
-    """How a volume is on this host. `capacity_bytes` is 0 while nothing is there."""
+    """How a volume is on this host. `capacity_bytes` is 0 while nothing is there, `done_bytes` how far
+    its copying has come.
+    """
 
     reason: str
     message: str
     handle: str = ""
     pool: str = ""
     capacity_bytes: int = 0
+    done_bytes: int | None = None
 
     @property
     def available(self) -> bool:
         return self.reason == "Available"
 
 
-def verdict_of_error(volume: Volume, error: QuantixError) -> VolumeVerdict:
+def verdict_of_error(volume: Volume, error: QuantixError, done_bytes: int | None = None) -> VolumeVerdict:
     """For a volume that could not be made or kept. What was reported of the data before stays true: an error
     tells nothing about it.
     """
@@ -47,7 +52,9 @@ def verdict_of_error(volume: Volume, error: QuantixError) -> VolumeVerdict:
     capacity = size_bytes(before.capacity) if before.capacity and before.data == "Present" else 0
     # A tool that failed says nothing about the volume: making it is tried again
     reason = "Creating" if error.reason in _TOOL_FAILED else ready_reason("Volume", error.reason)
-    return VolumeVerdict(reason, message_of(error), before.handle or "", before.pool or "", capacity)
+    return VolumeVerdict(
+        reason, message_of(error), before.handle or "", before.pool or "", capacity, done_bytes
+    )
 
 
 def present(volume: Volume, verdict: VolumeVerdict) -> VolumeVerdict:
@@ -67,8 +74,13 @@ def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: dateti
         "observedGeneration": volume.metadata.generation,
         "host": host,
         "phase": _phase(volume, verdict),
-        "data": "Present" if verdict.capacity_bytes else "Absent",
     }
+    if verdict.capacity_bytes:
+        status["data"] = "Present"
+    elif verdict.reason not in _BEGUN:
+        status["data"] = "Absent"
+    if verdict.done_bytes is not None:
+        status["progress"] = {"doneBytes": verdict.done_bytes}
     if verdict.handle:
         status["handle"] = verdict.handle
     if verdict.pool:

@@ -1,0 +1,93 @@
+"""Makes full copies of images for volumes: in the background, two at once, one for a namespace.
+
+Owned by the volume controller, which decides what is begun. A copy takes as long as its disk is large, and
+must keep nobody else's volumes waiting, nor fill the pool's last room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from quantix_api import Volume
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.image.observed import TransferSeen
+from quantix_hostd.image.room import Room, Share
+from quantix_hostd.image.transfers import Transfer, Transfers
+from quantix_hostd.image.turns import Turns
+from quantix_hostd.volume.disk_file import DiskFileMaker, draft_size_bytes
+from quantix_hostd.volume.recipe import Recipe
+
+_AT_ONCE = 2
+_AT_ONCE_PER_NAMESPACE = 1
+_MEASURE_S = 1.0
+# qcow2 that holds every cluster is larger than the disk by its tables
+_TABLES_FACTOR = 1.1
+
+
+class Copying:
+    """One for a process. `on_end` hears the key of a volume whose copy ended."""
+
+    def __init__(self, maker: DiskFileMaker, on_end: Callable[[str], None]) -> None:
+        self._maker = maker
+        self._transfers = Transfers("volume", on_end)
+        self._turns = Turns(_AT_ONCE, _AT_ONCE_PER_NAMESPACE)
+        self._room = Room()
+        self._pools: dict[str, str] = {}
+
+    def seen(self, volume: Volume) -> TransferSeen | None:
+        """The copy of this volume as it is now, None when there was none."""
+        transfer = self._transfer(volume)
+        return None if transfer is None else transfer.seen()
+
+    def done_bytes(self, volume: Volume) -> int | None:
+        """How far the copy has come, as it is shown; None while none is being made."""
+        transfer = self._transfer(volume)
+        return transfer.shown[0] if transfer is not None and transfer.running else None
+
+    def begin(self, pool: PoolDir, volume: Volume, recipe: Recipe, is_wanted: Callable[[], bool]) -> None:
+        """Begin to make the volume."""
+        namespace = volume.metadata.namespace or ""
+
+        async def copy(transfer: Transfer) -> None:
+            transfer.queued = self._turns.all_taken(namespace)
+            async with self._turns.turn(namespace):
+                transfer.queued = False
+                limit = int(recipe.final_size_bytes * _TABLES_FACTOR)
+                with self._room.share(pool, None, limit, "this disk") as share:
+                    await self._make(pool, recipe, is_wanted, share, transfer)
+
+        uid = volume.metadata.uid
+        self._pools[uid] = pool.name
+        begun = self._transfers.begin(uid, pool.name, volume.key, copy)
+        # `copy` says so anew, but what is reported now comes before its first step
+        begun.queued = self._turns.all_taken(namespace)
+
+    async def forget(self, volume: Volume) -> None:
+        """End the copy of this volume; what is half there is removed."""
+        self._pools.pop(volume.metadata.uid, None)
+        await self._transfers.forget(volume.metadata.uid)
+
+    async def stop(self) -> None:
+        """End all; what is half there is removed."""
+        await self._transfers.stop()
+
+    def _transfer(self, volume: Volume) -> Transfer | None:
+        return self._transfers.get(volume.metadata.uid, self._pools.get(volume.metadata.uid, ""))
+
+    async def _make(
+        self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool], share: Share, transfer: Transfer
+    ) -> None:
+        """Make it, and end it when the pool has no room for more. Raises TransientError (PoolFull)."""
+        making = asyncio.create_task(self._maker.make(pool, recipe, is_wanted))
+        try:
+            while not making.done():
+                written = await asyncio.to_thread(draft_size_bytes, pool, recipe.handle)
+                share.written_bytes = written
+                transfer.on_progress(written)
+                await share.reach(written)
+                await asyncio.wait({making}, timeout=_MEASURE_S)
+        finally:
+            making.cancel()
+            await asyncio.wait({making})
+        making.result()

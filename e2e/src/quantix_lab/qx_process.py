@@ -35,8 +35,9 @@ class Qx:
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         kubeconfig = str(self.control_plane.admin_kubeconfig)
-        own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "QUANTIX_KUBECONFIG": kubeconfig}
-        return {**own, **more}
+        # PYTHONPATH: the sources that these tests are run on
+        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        return {**inherited, "LANG": "C.UTF-8", "QUANTIX_KUBECONFIG": kubeconfig, **more}
 
     @contextmanager
     def following(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:

@@ -52,6 +52,13 @@ async def selected(session: Session, noun: Noun, selection: Selection) -> tuple[
     return Picked(kept, picked.typed_out), seen
 
 
+async def count_shared(session: Session, noun: Noun, selection: Selection, seen: World) -> int:
+    """How many objects of `quantix-shared` pass the filters beside those of the session's namespace."""
+    if selection.names or not _has_shared_beside(session, noun):
+        return 0
+    return sum(fits(obj, selection, seen) for obj in await _shared(session, noun, selection.labels))
+
+
 async def one(session: Session, noun: Noun, name: Name) -> Manifest:
     """The object of that name. Raises CommandError: 5 with the nearest name, 2 where -A leaves it open."""
     namespace = name.namespace or _namespace(session, noun)
@@ -72,13 +79,21 @@ async def _candidates(session: Session, noun: Noun, labels: str, *, with_shared:
     items = listed.items
     if home and not items:
         await _refuse_unknown_namespace(session, home)
-    if with_shared and home not in (None, NAMESPACE_SHARED) and noun.word in SHARED_NOUNS:
-        with contextlib.suppress(Forbidden):
-            # who may not look there has none to mean
-            items = (
-                items + (await session.api.list(noun.resource, NAMESPACE_SHARED, label_selector=labels)).items
-            )
+    if with_shared and _has_shared_beside(session, noun):
+        items = items + await _shared(session, noun, labels)
     return in_order(items)
+
+
+def _has_shared_beside(session: Session, noun: Noun) -> bool:
+    """Whether there may be shared objects that a list of the session's namespace does not have."""
+    return noun.word in SHARED_NOUNS and session.namespace not in (None, NAMESPACE_SHARED)
+
+
+async def _shared(session: Session, noun: Noun, labels: str) -> list[Manifest]:
+    with contextlib.suppress(Forbidden):
+        return (await session.api.list(noun.resource, NAMESPACE_SHARED, label_selector=labels)).items
+    # who may not look there has none to mean
+    return []
 
 
 def _namespace(session: Session, noun: Noun) -> str | None:

@@ -1,6 +1,6 @@
 """How objects are named on the command line: NAME, NOUN/NAME, kubectl's kind.group/NAME, and shared/NAME.
 
-`shared/NAME` is the object of `quantix-shared`, as in specs, for the kinds that specs may share. Pure.
+`shared/NAME` is the object of `quantix-shared`, as in specs, for the kinds that lie there for all. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import NOUNS as WORDS
 from quantix_cli.nouns import NOUNS
 
-SHARED_NOUNS = ("image", "network")
+SHARED_NOUNS = ("image", "network", "router")
+"""What all use from `quantix-shared`: images and networks by name, routers through their networks."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def parse_name(written: str, noun: str) -> Name:
             raise CommandError(
                 Exit.USAGE,
                 f"{written} is no name of {NOUNS[noun].one}: it cannot be shared.",
-                f"{name}; only images and networks are known as {SHARED}/NAME",
+                f"{name}; only images, networks and routers are known as {SHARED}/NAME",
             )
         return Name(name, NAMESPACE_SHARED)
     meant = noun_of(prefix)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import resources
+from quantix_api.errors import PermanentError
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import Resource
 from quantix_api.state import StateWord, state_word
@@ -18,6 +19,9 @@ from quantix_cli.measures import age_s, short_age, size
 from quantix_cli.tables import Cell
 
 Manifest = dict[str, Any]
+
+CHANGES_TO = " → "
+"""Between what is and what the next start makes of it, in a cell."""
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,28 @@ def _amount(value: Any) -> Cell:
     return Cell(size(size_bytes(value)) if value else "-", right=True)
 
 
+def _running(vm: Manifest, path: str, wanted: Cell, show: Callable[[Any], Cell]) -> Cell:
+    """What the guest has of `path`: `wanted`, or while a change of spec waits for a start, both."""
+    for change in look(vm, "status.runtime.pendingChanges", []):
+        if change.get("path") == path and change.get("running"):
+            try:
+                now = show(change["running"])
+            except PermanentError:
+                # no size: a host wrote it
+                now = Cell(str(change["running"]), right=True)
+            return now._replace(text=f"{now.text}{CHANGES_TO}{wanted.text}")
+    return wanted
+
+
 def _vm(vm: Manifest, _: World) -> tuple[Cell, ...]:
+    cores = _number(look(vm, "status.resolved.cores", look(vm, "spec.cpu.cores")))
+    memory = _amount(look(vm, "status.resolved.memory", look(vm, "spec.memory.size")))
     protected = condition(vm, "Protected").get("status")
     return (
         _text(look(vm, "status.assignment.host")),
         _text(next(iter(look(vm, "status.addresses", [])), None)),
-        _number(look(vm, "status.resolved.cores", look(vm, "spec.cpu.cores"))),
-        _amount(look(vm, "status.resolved.memory", look(vm, "spec.memory.size"))),
+        _running(vm, "spec.cpu.cores", cores, _number),
+        _running(vm, "spec.memory.size", memory, _amount),
         _text({"True": "yes", "False": "no"}.get(protected or "")),
     )
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.naming import SHARED_NOUNS
-from quantix_cli.nouns import Manifest, Noun, World, header, row
+from quantix_cli.nouns import CHANGES_TO, Manifest, Noun, World, header, row
 from quantix_cli.tables import Cell, table
 from quantix_cli.terminal import Terminal
 
@@ -79,11 +78,14 @@ def cells(obj: Manifest, noun: Noun, seen: World, view: View) -> tuple[Cell, ...
     return (Cell(str(namespace or "-")), *made) if noun.resource.namespaced else tuple(made)
 
 
-def nothing(noun: Noun, view: View) -> str:
+def nothing(noun: Noun) -> str:
     """What stands in the place of an empty table."""
-    elsewhere = noun.word in SHARED_NOUNS and view.home not in (None, NAMESPACE_SHARED)
-    more = f"; shared ones, if any: qx {noun.word} list '{shared_reference('*')}'" if elsewhere else ""
-    return f"0 {noun.plural}{more}"
+    return f"0 {noun.plural}"
+
+
+def more_shared(noun: Noun, count: int) -> str:
+    """That a namespace's list is without the `count` objects that all may use, and how these are listed."""
+    return f"{count} more in {NAMESPACE_SHARED}: qx {noun.word} list '{shared_reference('*')}'"
 
 
 def object_text(objects: Sequence[Manifest], noun: Noun, output: str) -> str:
@@ -125,10 +127,10 @@ def _usual(titles: Sequence[str], rows: Sequence[Sequence[Cell]], view: View) ->
 
 
 def _order(place: int) -> Callable[[Sequence[Cell]], tuple[bool, float, str]]:
-    """Numbers and sizes by their amount, before words; words by the alphabet."""
+    """Numbers and sizes by their amount, before words; words by the alphabet. What changes counts as it is."""
 
     def key(line: Sequence[Cell]) -> tuple[bool, float, str]:
-        amount = _amount(line[place].text)
+        amount = _amount(line[place].text.partition(CHANGES_TO)[0])
         return (amount is None, amount or 0.0, line[place].text)
 
     return key

@@ -118,7 +118,7 @@ class _Screen:
         room = shutil.get_terminal_size().lines - 3
         if len(lines) > room:
             lines = [*lines[:room], f"and {len(lines) - room} more"]
-        lines = lines or [nothing(self._copy.noun, self._view)]
+        lines = lines or [nothing(self._copy.noun)]
         if away:
             lines.append(self._view.terminal.paint(f"{away} This is what was known then.", "yellow"))
         # cursor up, clear to the end of the screen (ECMA-48), in one piece so that nothing flickers
@@ -159,7 +159,7 @@ class _Lines:
         if not self._begun:
             self._begun = True
             if not every:
-                self._view.terminal.note(nothing(noun, self._view))
+                self._view.terminal.note(nothing(noun))
         new = [obj for obj in every if self._is_news(obj, seen)]
         gone = [c.object for c in taken if c.type == "DELETED" and self._rows.pop(c.key, None) is not None]
         for objects, left in ((new, False), (gone, True)):

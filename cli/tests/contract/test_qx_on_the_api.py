@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,25 +148,30 @@ def test_status_says_what_needs_attention_and_ends_with_3(qx: Qx) -> None:
     assert f"db-1 Waiting: No host has 64 GiB free: h1 41.   qx vm explain db-1 -n {NAMESPACE}" in told.stdout
 
 
+SHARED_SPECS: dict[str, dict[str, Any]] = {
+    "Image": {"upload": {}},
+    "Network": {"subnets": [{"cidr": "10.9.0.0/24"}]},
+    "Router": {"networks": [{"name": "tiny"}]},
+}
+
+
 @pytest.fixture(scope="module")
-def shared_image(qx: Qx) -> str:
-    image = {
-        "apiVersion": "quantix.io/v1alpha1",
-        "kind": "Image",
-        "metadata": {"name": "tiny", "namespace": "quantix-shared"},
-        "spec": {"upload": {}},
-    }
-    qx.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(image))
+def shared(qx: Qx) -> str:
+    """The name of an object of each kind that lies in quantix-shared for all."""
+    for kind, spec in SHARED_SPECS.items():
+        metadata = {"name": "tiny", "namespace": "quantix-shared"}
+        manifest = {"apiVersion": "quantix.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+        qx.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
     return "tiny"
 
 
 @pytest.mark.parametrize("typed", ["shared/tiny", "shared/t*", "image/shared/tiny"])
-def test_shared_names_the_object_of_quantix_shared(qx: Qx, shared_image: str, typed: str) -> None:
+def test_shared_names_the_object_of_quantix_shared(qx: Qx, shared: str, typed: str) -> None:
     shown = json.loads(qx.in_namespace("image", "show", typed, "-o", "json").stdout)
-    assert (shown["metadata"]["name"], shown["metadata"]["namespace"]) == (shared_image, "quantix-shared")
+    assert (shown["metadata"]["name"], shown["metadata"]["namespace"]) == (shared, "quantix-shared")
 
 
-@pytest.mark.usefixtures("shared_image")
+@pytest.mark.usefixtures("shared")
 def test_a_shared_object_is_listed_explained_and_deleted_by_its_shared_name_only(qx: Qx) -> None:
     assert qx.in_namespace("image", "list", "shared/*").stdout.splitlines()[1].startswith("shared/tiny ")
     assert qx.in_namespace("explain", "image/shared/tiny").stdout.startswith("tiny is ")
@@ -173,6 +179,23 @@ def test_a_shared_object_is_listed_explained_and_deleted_by_its_shared_name_only
     assert (missed.returncode, "Did you mean shared/tiny?" in missed.stderr) == (5, True)
     assert qx.in_namespace("image", "delete", "--all", "--yes").returncode == 0
     assert qx.in_namespace("image", "show", "shared/tiny").returncode == 0
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("noun", [kind.lower() for kind in SHARED_SPECS])
+def test_a_list_of_a_namespace_counts_what_is_shared_and_every_shared_kind_is_explained(
+    qx: Qx, noun: str
+) -> None:
+    listed = qx.in_namespace(noun, "list")
+    more = f"1 more in quantix-shared: qx {noun} list 'shared/*'"
+    assert (listed.returncode, listed.stderr.splitlines()) == (0, [f"0 {noun}s", more])
+    assert qx.in_namespace(noun, "list", "--state", "Failed").stderr.splitlines() == [f"0 {noun}s"]
+    everywhere = qx(noun, "list", "-A")
+    assert ("tiny" in everywhere.stdout, everywhere.stderr) == (True, "")
+    for command in ((noun, "explain", "shared/tiny"), ("explain", f"{noun}/shared/tiny")):
+        explained = qx.in_namespace(*command)
+        assert (explained.returncode, explained.stdout.startswith("tiny is ")) == (0, True), explained.stderr
+    assert qx.in_namespace(noun, "list", "-o", "name").stderr == ""
 
 
 def test_what_cannot_be_shared_is_wrong_usage(qx: Qx) -> None:

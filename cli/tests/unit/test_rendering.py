@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from quantix_cli.exits import CommandError
 from quantix_cli.nouns import NOUNS, World
 from quantix_cli.rendering import (
     View,
+    more_shared,
     nothing,
     object_stream,
     object_text,
@@ -66,10 +68,45 @@ def test_a_column_that_is_not_there_is_refused_and_the_others_are_named() -> Non
         refuse_unknown_columns(NOUNS["host"], ["NAMESPACE"])
 
 
-def test_an_empty_list_says_where_more_may_be() -> None:
-    assert nothing(NOUNS["image"], View(PIPE, "default")).endswith("qx image list 'shared/*'")
-    assert nothing(NOUNS["vm"], View(PIPE, "default")) == "0 VMs"
-    assert nothing(NOUNS["image"], View(PIPE, None)) == "0 images"
+def vm(name: str, cores: int, memory: str, *pending: dict[str, str]) -> dict[str, Any]:
+    return {
+        "kind": "VirtualMachine",
+        "metadata": {"name": name, "namespace": "default"},
+        "status": {
+            "resolved": {"cores": cores, "memory": memory},
+            "runtime": {"pendingChanges": list(pending)},
+        },
+    }
+
+
+def vm_cells(*vms: dict[str, Any], sort: str = "") -> list[list[str]]:
+    view = View(PIPE, "default", ("NAME", "CPU", "MEMORY"), sort)
+    shown = table_lines(vms, NOUNS["vm"], SEEN, view)
+    return [re.split(r" {2,}", line) for line in shown[1:]]
+
+
+def test_a_vm_is_listed_with_what_it_runs_on_and_what_the_next_start_makes_of_it() -> None:
+    cores = {"path": "spec.cpu.cores", "running": "2", "wanted": "4"}
+    memory = {"path": "spec.memory.size", "running": "2Gi", "wanted": "8Gi"}
+    other = {"path": "spec.cpu.weight", "running": "100", "wanted": "200"}
+    assert vm_cells(vm("a", 4, "8Gi", cores, memory, other)) == [["a", "2 → 4", "2 GiB → 8 GiB"]]
+    assert vm_cells(vm("a", 4, "8Gi", other)) == [["a", "4", "8 GiB"]]
+
+
+def test_vms_are_sorted_by_what_they_run_on() -> None:
+    grows = vm("grows", 16, "2Gi", {"path": "spec.cpu.cores", "running": "2", "wanted": "16"})
+    shown = vm_cells(vm("ten", 10, "2Gi"), grows, vm("three", 3, "2Gi"), sort="CPU")
+    assert [line[0] for line in shown] == ["grows", "three", "ten"]
+
+
+def test_what_a_host_calls_a_size_and_is_none_is_shown_as_it_is() -> None:
+    odd = {"path": "spec.memory.size", "running": "much", "wanted": "8Gi"}
+    assert vm_cells(vm("a", 4, "8Gi", odd)) == [["a", "4", "much → 8 GiB"]]
+
+
+def test_an_empty_list_says_so_and_a_list_of_a_namespace_says_where_more_are() -> None:
+    assert nothing(NOUNS["vm"]) == "0 VMs"
+    assert more_shared(NOUNS["image"], 2) == "2 more in quantix-shared: qx image list 'shared/*'"
 
 
 def test_objects_are_a_list_or_one_after_the_other() -> None:

@@ -59,6 +59,7 @@ IMAGES: list[dict[str, Any]] = [
         ("shared/tiny", "image", Name("tiny", "quantix-shared")),
         ("image/shared/tiny", "image", Name("tiny", "quantix-shared")),
         ("shared/*", "network", Name("*", "quantix-shared")),
+        ("shared/default", "router", Name("default", "quantix-shared")),
     ],
 )
 def test_a_name_may_say_its_kind_and_that_it_is_shared(typed: str, noun: str, meant: Name) -> None:
@@ -102,6 +103,7 @@ def test_one_name_in_several_namespaces_counts_as_not_typed_out() -> None:
         (IMAGES[1], "image", "default", "mine"),
         (IMAGES[1], "image", "shop", "mine -n default"),
         ({"metadata": {"name": "box"}}, "host", "default", "box"),
+        ({"metadata": IMAGES[0]["metadata"]}, "router", "default", "shared/tiny"),
     ],
 )
 def test_a_command_that_is_offered_finds_its_object(

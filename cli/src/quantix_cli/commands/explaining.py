@@ -15,7 +15,18 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
-from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, hint_of, look, state
+from quantix_cli.nouns import (
+    CHANGES_TO,
+    NOUNS,
+    Manifest,
+    Noun,
+    World,
+    condition,
+    first_sentence,
+    hint_of,
+    look,
+    state,
+)
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
@@ -125,9 +136,8 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
             )
     for change in look(obj, "status.runtime.pendingChanges", []):
         path = str(change.get("path", "")).removeprefix("spec.")
-        found.append(
-            ("pending", f"{path} {change.get('running')} → {change.get('wanted')} at the next restart")
-        )
+        running, wanted = (change.get(side, "none") for side in ("running", "wanted"))
+        found.append(("pending", f"{path} {running}{CHANGES_TO}{wanted} at the next restart"))
     if noun.word == "vm":
         found += _vm_facts(obj)
     if noun.word == "host":

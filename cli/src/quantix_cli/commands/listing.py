@@ -8,7 +8,15 @@ from quantix_cli import fetch
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.nouns import NOUNS, Noun
 from quantix_cli.options import Invocation, common_options
-from quantix_cli.rendering import FORMATS, View, nothing, object_text, refuse_unknown_columns, table_lines
+from quantix_cli.rendering import (
+    FORMATS,
+    View,
+    more_shared,
+    nothing,
+    object_text,
+    refuse_unknown_columns,
+    table_lines,
+)
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session
 
@@ -56,8 +64,10 @@ async def _show(session: Session, noun: Noun, selection: Selection, output: str,
     if output not in ("table", "wide"):
         if picked.objects or output != "name":
             session.terminal.out(object_text(picked.objects, noun, output))
-    elif picked.objects:
-        for line in table_lines(picked.objects, noun, seen, view):
-            session.terminal.out(line)
-    else:
-        session.terminal.note(nothing(noun, view))
+        return
+    for line in table_lines(picked.objects, noun, seen, view) if picked.objects else ():
+        session.terminal.out(line)
+    if not picked.objects:
+        session.terminal.note(nothing(noun))
+    if count := await fetch.count_shared(session, noun, selection, seen):
+        session.terminal.note(more_shared(noun, count))

@@ -127,7 +127,7 @@ def _usual(titles: Sequence[str], rows: Sequence[Sequence[Cell]], view: View) ->
 
 
 def _order(place: int) -> Callable[[Sequence[Cell]], tuple[bool, float, str]]:
-    """Numbers and sizes by their amount, before words; words by the alphabet. What changes counts as it is."""
+    """Numbers and sizes by their amount, before words; words by the alphabet. A change counts as what is."""
 
     def key(line: Sequence[Cell]) -> tuple[bool, float, str]:
         amount = _amount(line[place].text.partition(CHANGES_TO)[0])

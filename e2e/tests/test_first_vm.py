@@ -13,7 +13,17 @@ import pytest
 from quantix_api.times import render_time
 from quantix_lab.guest_console import guest_console
 from quantix_lab.machine import INTERNET, UPLINK, Machine
-from quantix_lab.machine_view import EXAMPLE, SHARED, MachineView, Manifest, condition, ipv4, ipv6, small_vm
+from quantix_lab.machine_view import (
+    DATA_EXAMPLE,
+    EXAMPLE,
+    SHARED,
+    MachineView,
+    Manifest,
+    condition,
+    ipv4,
+    ipv6,
+    small_vm,
+)
 from quantix_lab.waiting import wait_for
 
 PORT = 8088
@@ -242,6 +252,22 @@ def test_a_nic_without_groups_gets_the_group_default_of_its_namespace(view: Mach
     assert view.answer(ipv4(vm), 80) == "", "port 80 answers, though the group default opens 22 and 3389"
     view.machine.kubectl("delete", "vm", "plain", "--timeout=60s", timeout_s=90)
     view.wait_gone("volume", "plain-root")
+
+
+def test_the_example_with_data_runs_as_its_comments_say_and_leaves_the_data(view: MachineView) -> None:
+    view.apply(DATA_EXAMPLE.read_text())
+    vm = view.wait_ready("files-1", reason="Running")
+    view.wait_answer(ipv4(vm), "hostname=files-1")
+    assert view.answer(ipv6(vm)) == "", "the group names no IPv6 network"
+    with guest_console(view.machine, "files-1") as console:
+        said = console.run('cd /sys/block/vdb; echo $(cat serial) $(cat size) "sec"tors', until="sectors")
+        assert f"files-data {2**30 // 512} sectors" in said, said
+    assert view.find("volume", "files-1-data") is None
+
+    view.machine.kubectl("delete", "vm", "files-1", "--timeout=60s", timeout_s=90)
+    view.wait_gone("volume", "files-1-root")
+    view.wait_ready("files-data", kind="volume")
+    view.machine.kubectl("delete", "-f", str(DATA_EXAMPLE), "--ignore-not-found", timeout_s=90)
 
 
 @pytest.mark.parametrize(

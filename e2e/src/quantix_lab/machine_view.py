@@ -21,6 +21,7 @@ from quantix_lab.waiting import wait_for
 Manifest = dict[str, Any]
 
 EXAMPLE = CHECKOUT / "examples/first-vm.yaml"
+DATA_EXAMPLE = CHECKOUT / "examples/data-disk.yaml"
 SHARED = "quantix-shared"
 
 

@@ -1,0 +1,50 @@
+"""kustomize's configuration in examples/gitops names every field in which an object names another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from quantix_api import KINDS
+from quantix_api.markers import Rule
+from quantix_api.scalars import Name, SharedName
+from quantix_api.schema import root_schema
+
+CONFIGURATION = Path(__file__).parents[3] / "examples/gitops/quantix-references.yaml"
+NAMES = {
+    fact.message for scalar in (Name, SharedName) for fact in get_args(scalar)[1:] if isinstance(fact, Rule)
+}
+BY_MACHINES = ("Host", "HostRecovery")
+"""Kinds that nobody makes from files, nor are they renamed there."""
+NOT_RENAMED = {
+    ("VirtualMachine", "spec/hostDevices/class"): "no object: a word that hosts report",
+    ("VirtualMachine", "spec/disks/snapshot"): "there are no snapshots yet",
+    ("Volume", "spec/source/snapshot/name"): "there are no snapshots yet",
+    ("VirtualMachineMigration", "spec/targetHost"): "a Host is called as its machine is",
+}
+
+
+def names_below(schema: dict[str, Any], path: str) -> Iterator[str]:
+    """Paths, as kustomize writes them, of the texts in `schema` that are names of objects."""
+    if {rule["message"] for rule in schema.get("x-kubernetes-validations", [])} & NAMES:
+        yield path
+    for name, inner in schema.get("properties", {}).items():
+        yield from names_below(inner, f"{path}/{name}")
+    if "items" in schema:
+        yield from names_below(schema["items"], path)
+
+
+def test_kustomize_knows_every_field_that_names_an_object_and_no_other() -> None:
+    entries = yaml.safe_load(CONFIGURATION.read_text())["nameReference"]
+    configured = [(field["kind"], field["path"]) for entry in entries for field in entry["fieldSpecs"]]
+    named = {
+        (kind.__name__, path)
+        for kind in KINDS
+        if kind.__name__ not in BY_MACHINES
+        for path in names_below(root_schema(kind)["properties"]["spec"], "spec")
+    }
+    assert NOT_RENAMED.keys() < named
+    assert sorted(configured) == sorted(named - NOT_RENAMED.keys())

@@ -257,7 +257,7 @@ def test_a_nic_without_groups_gets_the_group_default_of_its_namespace(view: Mach
 def test_the_example_with_data_runs_as_its_comments_say_and_leaves_the_data(view: MachineView) -> None:
     view.apply(DATA_EXAMPLE.read_text())
     vm = view.wait_ready("files-1", reason="Running")
-    view.wait_answer(ipv4(vm), "hostname=files-1")
+    view.wait_answer(ipv4(vm), f"hostname=files-1 address={ipv4(vm)} address6={ipv6(vm)}")
     assert view.answer(ipv6(vm)) == "", "the group names no IPv6 network"
     with guest_console(view.machine, "files-1") as console:
         said = console.run('cd /sys/block/vdb; echo $(cat serial) $(cat size) "sec"tors', until="sectors")

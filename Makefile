@@ -5,6 +5,8 @@ PACKAGES := crds operator hostd cli e2e
 BOOTSTRAP := PYTHONPATH=crds/src:cli/src $(PYTHON) -m quantix_cli.up.bootstrap
 # two cores are the smallest machine; more tests at once only wait for each other
 WORKERS ?= 2
+# with bytecode, whoever asked for none: without, each worker rewrites every test at each run, which takes 7 s
+PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help up down clean prepare test unit contract e2e lint gen fmt bench-cli
@@ -41,14 +43,14 @@ lint: ## style, types, layers, generated files
 	controlplane/check.sh lint
 
 unit: ## unit tests
-	$(VENV)/pytest -q -n $(WORKERS) $(wildcard $(PACKAGES:%=%/tests/unit))
+	$(PYTEST) -q -n $(WORKERS) --dist loadgroup $(wildcard $(PACKAGES:%=%/tests/unit))
 	controlplane/check.sh unit
 
 contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
-	$(VENV)/pytest -q -n $(WORKERS) --dist loadfile $(wildcard $(PACKAGES:%=%/tests/contract) controlplane/tests/contract)
+	$(PYTEST) -q -n $(WORKERS) --dist loadfile $(wildcard $(PACKAGES:%=%/tests/contract) controlplane/tests/contract)
 
 e2e: ## whole machines with real guests
-	$(VENV)/pytest -q e2e/tests
+	$(PYTEST) -q e2e/tests
 
 bench-cli: ## how long qx takes with 1,000 VMs; on a machine that does nothing else
 	$(VENV)/python -m quantix_lab.bench_cli

@@ -15,9 +15,9 @@ import pytest
 
 from quantix_api.messages import TABLE
 from quantix_cli.grammar import COMMANDS, NOUNS, Root
+from quantix_lab.source_trees import modules, nodes, sources
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-SOURCES = [*CHECKOUT.glob("*/src"), CHECKOUT / "controlplane"]
 MAKE_TARGETS = set(re.findall(r"^([a-z0-9]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
 COMMAND = re.compile(r"(?<![\w/.-])(qx|make) ([A-Za-z<{-][\w{}<>-]*)(?:[ ]([\w{}<>-]+))?([^,;.()·`]*)")
 # words that follow "qx" and "make" where they are part of a sentence
@@ -31,9 +31,8 @@ ANY = "<any>"
 
 def texts(source: Path) -> Iterator[str]:
     """Every string of a module that is not a docstring, f-strings in one piece."""
-    tree = ast.parse(source.read_text())
     skipped: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             skipped.add(id(node.value))
         if isinstance(node, ast.JoinedStr):
@@ -97,9 +96,10 @@ def test_every_message_names_commands_that_exist(template: object) -> None:
     assert what_is_wrong(f"{template.sentence}; {template.hint}") == []
 
 
+@pytest.mark.xdist_group("sources")
 @pytest.mark.parametrize(
     "source",
-    [path for folder in SOURCES for path in sorted(folder.rglob("*.py"))],
+    [*sources(), *modules(CHECKOUT / "controlplane")],
     ids=lambda path: str(path.relative_to(CHECKOUT)),
 )
 def test_every_text_in_the_sources_names_commands_that_exist(source: Path) -> None:

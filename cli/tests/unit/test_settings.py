@@ -3,7 +3,10 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import quantix_cli
+from quantix_lab.source_trees import modules, nodes
 
 SOURCES = Path(quantix_cli.__file__).parent
 MAINS = {"main.py", "up/bootstrap.py", "up/stop/clean.py", "guestimage/__main__.py"}
@@ -12,16 +15,14 @@ CALLERS = {"up/run/programs.py", "guestimage/disk.py"}
 
 
 def reads_the_environment(source: Path) -> bool:
-    tree = ast.parse(source.read_text())
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names = {node.attr for node in nodes(source) if isinstance(node, ast.Attribute)}
     imported = {
-        alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+        alias.name for node in nodes(source) if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     return bool((names | imported) & {"environ", "environb", "getenv"})
 
 
+@pytest.mark.xdist_group("sources")
 def test_only_mains_read_the_environment() -> None:
-    readers = {
-        str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.py") if reads_the_environment(path)
-    }
+    readers = {str(path.relative_to(SOURCES)) for path in modules(SOURCES) if reads_the_environment(path)}
     assert readers == MAINS | CALLERS

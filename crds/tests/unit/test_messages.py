@@ -14,8 +14,8 @@ from quantix_api.conditions import TABLE as CONDITIONS
 from quantix_api.errors import InvariantError, PermanentError
 from quantix_api.message_template import Template
 from quantix_api.messages import MAX_LENGTH, TABLE, as_error, fields_of, message_of, render, templates_of
+from quantix_lab.source_trees import nodes, sources
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 BANNED = (
     "please",
     "invalid",
@@ -235,6 +235,7 @@ def test_an_error_carries_the_same_words() -> None:
     assert len(message_of(PermanentError("X", "y" * 500))) == MAX_LENGTH
 
 
+@pytest.mark.xdist_group("sources")
 def test_every_message_that_the_components_ask_for_by_name_is_in_the_table() -> None:
     known = {(template.reason, fields_of(template)) for template in TABLE}
     asked = [call for path in sources() for call in messages_asked_for(path)]
@@ -243,16 +244,12 @@ def test_every_message_that_the_components_ask_for_by_name_is_in_the_table() -> 
     assert all(templates_of(reason) for _, reason, _ in asked)
 
 
-def sources() -> list[Path]:
-    return sorted(REPOSITORY.glob("*/src/*/**/*.py"))
-
-
 def messages_asked_for(path: Path) -> list[tuple[str, str, frozenset[str]]]:
     """Calls with literal reasons: `render("Reason", field=…)`, `as_error(Class, "Reason", field=…)` and
     `as_wait("Reason", seconds, field=…)`.
     """
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
             continue
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import pytest
+
 from quantix_api import KINDS, ApiModel
 from quantix_api.markers import Live, NotBuilt, Refused, Text, keyed
 from quantix_api.not_built import refused_parts
 from quantix_api.schema_property import SPEC, structure_schema
 from quantix_api.schema_type import field_type
+from quantix_lab.source_trees import REPOSITORY, modules, nodes, sources
 
-CHECKOUT = Path(__file__).parents[3]
 COMPONENTS = ("operator", "hostd", "cli")
 
 HALF_WAY = {
@@ -79,22 +82,22 @@ def fields_below(model: type[ApiModel], holder: str, *, covered: bool) -> Iterat
 def read_names() -> frozenset[str]:
     """Every attribute and every text that could be a field's name, in the components and in the policies."""
     names: set[str] = set()
-    for node in nodes(*(CHECKOUT / component / "src" for component in COMPONENTS)):
+    for node in nodes_of(*sources(*COMPONENTS)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             names.add(node.value)
-    models = CHECKOUT / "crds/src/quantix_api"
-    for node in nodes(*models.glob("admission*.py")):
+    models = REPOSITORY / "crds/src/quantix_api"
+    for node in nodes_of(*models.glob("admission*.py")):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             names |= set(re.findall(r"\w+", node.value))
-    sources = (models, *(CHECKOUT / component / "src" for component in COMPONENTS))
-    return frozenset(names | {node.attr for node in nodes(*sources) if isinstance(node, ast.Attribute)})
+    everything = (*modules(models), *sources(*COMPONENTS))
+    return frozenset(names | {n.attr for n in nodes_of(*everything) if isinstance(n, ast.Attribute)})
 
 
 @cache
 def reads() -> frozenset[tuple[str, str]]:
     """Holder and attribute of every `cpu.cores` and `vm.spec.cpu.cores` in the components."""
     found = set()
-    for node in nodes(*(CHECKOUT / component / "src" for component in COMPONENTS)):
+    for node in nodes_of(*sources(*COMPONENTS)):
         if not isinstance(node, ast.Attribute):
             continue
         if isinstance(node.value, ast.Attribute):
@@ -104,17 +107,11 @@ def reads() -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def nodes(*places: Path) -> Iterator[ast.AST]:
-    for place in places:
-        for path in [place] if place.is_file() else place.rglob("*.py"):
-            yield from nodes_of(path)
+def nodes_of(*paths: Path) -> Iterator[ast.AST]:
+    return itertools.chain.from_iterable(map(nodes, paths))
 
 
-@cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(ast.parse(path.read_text())))
-
-
+@pytest.mark.xdist_group("sources")
 def test_a_field_that_nobody_reads_is_marked() -> None:
     silent = {
         field.place
@@ -124,6 +121,7 @@ def test_a_field_that_nobody_reads_is_marked() -> None:
     assert silent == set(), "mark them NotBuilt or Refused, or honour them"
 
 
+@pytest.mark.xdist_group("sources")
 def test_a_field_that_is_honoured_is_not_marked() -> None:
     honoured = {
         field.place

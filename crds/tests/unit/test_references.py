@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 import pytest
 
 from quantix_api.references import bare_name, resolve_key, shared_reference
-
-CHECKOUT = Path(__file__).parents[3]
-SOURCES = ("crds", "operator", "hostd", "cli")
+from quantix_lab.source_trees import nodes, sources
 
 
 @pytest.mark.parametrize(
@@ -31,12 +28,12 @@ def test_a_shared_object_is_found_from_everywhere_by_its_reference() -> None:
     assert resolve_key("shop", shared_reference("tiny")) == "quantix-shared/tiny"
 
 
+@pytest.mark.xdist_group("sources")
 def test_only_one_module_takes_shared_references_apart() -> None:
     others = {
         path.name
-        for component in SOURCES
-        for path in (CHECKOUT / component / "src").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path in sources("crds", "operator", "hostd", "cli")
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and node.value in ("shared/", "shared")
     }
     assert others == {"references.py"}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from quantix_api import conditions
 from quantix_api.messages import TABLE
+from quantix_lab.source_trees import modules, tree
 
 _REASONS = {template.reason for template in TABLE} | {
     reason for row in conditions.TABLE for reason in (*row.true, *row.otherwise)
@@ -27,16 +28,15 @@ def literal_sentences(package: Path) -> list[str]:
     """`file.py:LINE REASON` of each literal sentence below `package`, a folder of sources."""
     return [
         f"{path.relative_to(package)}:{line} {reason}"
-        for path in sorted(package.rglob("*.py"))
-        for line, reason in literal_sentences_in(path.read_text(encoding="utf-8"))
+        for path in modules(package)
+        for line, reason in literal_sentences_in(tree(path))
     ]
 
 
-def literal_sentences_in(source: str) -> list[tuple[int, str]]:
+def literal_sentences_in(module: ast.Module) -> list[tuple[int, str]]:
     """Line and reason of each literal sentence of one module."""
-    tree = ast.parse(source)
-    functions = [node for node in ast.walk(tree) if isinstance(node, _Function)]
-    found = set(_of_calls(tree, {}))
+    functions = [node for node in ast.walk(module) if isinstance(node, _Function)]
+    found = set(_of_calls(module, {}))
     for function in functions:
         found |= set(_of_calls(function, _sentences_by_name(function)))
     return sorted(found)

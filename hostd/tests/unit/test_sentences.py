@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 import quantix_hostd
 from quantix_api.conditions import INTERNAL_ERROR, READY_OF_EVERY_KIND, TABLE
+from quantix_lab.source_trees import modules, nodes
 
-SOURCES = sorted(Path(quantix_hostd.__file__).parent.rglob("*.py"))
+SOURCES = modules(Path(quantix_hostd.__file__).parent)
 REASONS = {reason for row in TABLE for reason in (*row.true, *row.otherwise)} | set(READY_OF_EVERY_KIND)
 # The class and the position of its reason and its words
 ERRORS = (
@@ -27,13 +29,13 @@ PLACES = {
 }
 
 
-def own_sentences(source: str) -> list[int]:
+def own_sentences(nodes: Iterable[ast.AST]) -> list[int]:
     """The lines on which a reason of the conditions is given words of the caller's own.
 
     Words of another error (`.message`), and what bugs are told with, are none.
     """
     lines = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if not isinstance(node, ast.Call):
             continue
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
@@ -71,7 +73,7 @@ def _literal(words: ast.AST) -> bool:
     ],
 )
 def test_a_sentence_of_its_own_is_found(source: str) -> None:
-    assert own_sentences(source)
+    assert own_sentences(ast.walk(ast.parse(source)))
 
 
 @pytest.mark.parametrize(
@@ -85,9 +87,10 @@ def test_a_sentence_of_its_own_is_found(source: str) -> None:
     ],
 )
 def test_words_of_the_table_of_another_error_or_of_a_bug_are_none(source: str) -> None:
-    assert not own_sentences(source)
+    assert not own_sentences(ast.walk(ast.parse(source)))
 
 
+@pytest.mark.xdist_group("sources")
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_every_sentence_that_a_user_reads_is_in_the_table(path: Path) -> None:
-    assert not [f"{path}:{line}" for line in own_sentences(path.read_text(encoding="utf-8"))]
+    assert not [f"{path}:{line}" for line in own_sentences(nodes(path))]

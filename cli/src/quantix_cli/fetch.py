@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from datetime import datetime
 
@@ -42,6 +41,8 @@ async def world(session: Session) -> World:
 
 async def selected(session: Session, noun: Noun, selection: Selection) -> tuple[Picked, World]:
     """The objects that `selection` means. Raises CommandError (5) for a name that is not there."""
+    import asyncio  # late: 0.04 s, which help texts must not pay
+
     refuse_unknown_states(selection.states)
     names = tuple(parse_name(written, noun.word) for written in selection.names)
     items, seen = await asyncio.gather(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,6 +107,8 @@ def main() -> None:
         terminal.note(interrupted_words(sys.argv[1:2]))
         code = Exit.INTERRUPTED
     except Exception:
+        import traceback  # 0.02 s that nothing but a bug has to pay
+
         terminal.note(traceback.format_exc())
         terminal.error("This is a bug in qx.", "report it with the lines above")
         code = Exit.FAILED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -59,7 +58,9 @@ class Session:
 def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:
     """Run `command` with a client of `target`. Raises CommandError with the exit code that fits."""
 
-    # late: aiohttp takes 0.2 s to load, which help texts must not pay
+    # late: these take 0.25 s to load, which help texts must not pay
+    import asyncio
+
     from quantix_client.api import ApiClient
 
     refuse_unknown_context(target)
@@ -147,6 +148,8 @@ async def each(
     session: Session,
 ) -> Exit:
     """Do `act` for every object, some at a time, one line per failure; the gravest exit code."""
+    import asyncio  # late, as above
+
     gate = asyncio.Semaphore(_AT_A_TIME)
 
     async def one(obj: dict[str, Any]) -> Exit:

@@ -148,7 +148,9 @@ def measure(question: Question, kubeconfig: Path) -> Figure:
 def ask(question: Question, kubeconfig: Path) -> float:
     """Seconds from the start of `qx` to its end, its output in a pipe."""
     command = [str(Path(sys.executable).with_name("qx")), *question.arguments]
-    own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "QUANTIX_KUBECONFIG": str(kubeconfig)}
+    # PYTHONPATH: the sources that this is run on
+    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    own = {**inherited, "LANG": "C.UTF-8", "QUANTIX_KUBECONFIG": str(kubeconfig)}
     began_s = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=own)
     took_s = time.perf_counter() - began_s

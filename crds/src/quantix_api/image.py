@@ -9,6 +9,7 @@ from quantix_api.markers import (
     Entries,
     Fixed,
     Live,
+    NotBuilt,
     Refused,
     Rule,
     Text,
@@ -79,7 +80,10 @@ class ImageSpec(ApiModel):
     ] = "2Ti"
     pool: Annotated[Name | None, Fixed("StoragePool that keeps the file. Absent: the default pool.")] = None
     login_user: Annotated[
-        str | None, Text(32, 1), Live("User to log in as, which forms and qx offer. Absent: not known.")
+        str | None,
+        Text(32, 1),
+        Live("User to log in as, which forms and qx offer. Absent: not known."),
+        NotBuilt(),
     ] = None
     allowed_namespaces: Annotated[
         dict[str, LabelValue] | None,

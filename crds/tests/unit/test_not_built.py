@@ -135,10 +135,14 @@ def reads_of_others() -> frozenset[tuple[str, str]]:
     return reads_in(*models) | paths
 
 
+def is_read_as_it_is_held(field: SpecField) -> bool:
+    written = ((field.holder, field.attribute), (field.holder, field.name))
+    return any(pair in found for pair in written for found in (reads(), reads_of_others()))
+
+
 def is_read(field: SpecField) -> bool:
     """Whether something reads it as a part of what holds it, not only a namesake of it elsewhere."""
-    known = reads() | reads_of_others()
-    if (field.holder, field.attribute) in known or (field.holder, field.name) in known:
+    if is_read_as_it_is_held(field):
         return True
     path, word = CALLED.get(field.place, CALLED.get(field.place.partition(".")[0], ("", "")))
     return bool(path) and (word, field.attribute) in reads_in(REPOSITORY / path)
@@ -159,8 +163,7 @@ def test_a_field_that_nobody_reads_is_marked() -> None:
 
 @pytest.mark.xdist_group("sources")
 def test_another_word_is_told_only_for_what_is_not_found_without() -> None:
-    found = reads() | reads_of_others()
-    plain = {f.place for f in spec_fields() if {(f.holder, f.attribute), (f.holder, f.name)} & found}
+    plain = {f.place for f in spec_fields() if is_read_as_it_is_held(f)}
     held = {place.partition(".")[0] for place in {f.place for f in spec_fields() if is_read(f)} - plain}
     assert {place.partition(".")[0] for place in CALLED} == held
 

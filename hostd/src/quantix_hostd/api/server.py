@@ -17,6 +17,7 @@ from aiohttp import web
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_hostd.api.backend import Backend
+from quantix_hostd.api.gate import Gate
 from quantix_hostd.api.guard import Guard, LocalGuard, ReviewingGuard
 from quantix_hostd.api.host import HostDoors
 from quantix_hostd.api.images import ImageDoors, status_of
@@ -26,6 +27,7 @@ from quantix_hostd.api.virtual_machines import VirtualMachineDoors
 # What a handler may read at once; uploads are streamed and bounded by what they may be
 _MAX_BODY_BYTES = 64 * 1024
 _SHUTDOWN_S = 1.0
+_IDLE_S = 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ class ApiServer:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._runners: list[web.AppRunner] = []
+        self._gate: Gate | None = None
 
     async def open_socket(self, path: Path) -> None:
         """Serve root on a unix socket; one left behind by an earlier process is replaced."""
@@ -51,10 +54,14 @@ class ApiServer:
     async def open_tls(self, listener: socket.socket, context: ssl.SSLContext) -> None:
         """Serve everybody on a bound socket; `context` may get a new certificate at any time."""
         runner = await self._runner(ReviewingGuard(self._backend.api))
-        await web.SockSite(runner, listener, ssl_context=context).start()
+        assert runner.server is not None
+        self._gate = Gate(runner.server)
+        self._gate.open(listener, context)
         log.info("API served", address=str(listener.getsockname()))
 
     async def close(self) -> None:
+        if self._gate is not None:
+            await self._gate.close()
         for runner in self._runners:
             await runner.cleanup()
 
@@ -64,6 +71,7 @@ class ApiServer:
             access_log=None,
             logger=request_logger(),
             shutdown_timeout=_SHUTDOWN_S,
+            keepalive_timeout=_IDLE_S,
         )
         await runner.setup()
         self._runners.append(runner)
@@ -112,4 +120,8 @@ async def _say_why(
     try:
         return await handler(request)
     except QuantixError as error:
-        return web.Response(status=status_of(error), text=str(error))
+        refusal = web.Response(status=status_of(error), text=str(error))
+        if refusal.status == web.HTTPUnauthorized.status_code:
+            # a stranger keeps no connection
+            refusal.force_close()
+        return refusal

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 _RING_BYTES = 64 * 1024
 _VIEWER_BYTES = 1024 * 1024
 _READ_BYTES = 65536
+# what was typed and the guest has not read; more of it is lost
+_TYPED_BYTES = 64 * 1024
 _RECONNECT_S = 0.2
 _WRITE_TIMEOUT_S = 5.0
 
@@ -149,7 +151,7 @@ class _Line:
         viewer.push(ConsoleMode(read_only=False))
 
     async def write(self, data: bytes) -> bool:
-        if self._writer is None:
+        if self._writer is None or self._writer.transport.get_write_buffer_size() > _TYPED_BYTES:
             return False
         try:
             self._writer.write(data)

@@ -162,3 +162,30 @@ async def test_a_guest_that_is_off_ends_its_viewers(hub: ConsoleHub) -> None:
     assert await next_other(viewer) == ConsoleMode(read_only=False)
     assert await next_other(viewer) == ConsoleOff()
     assert hub.open(UID) is None
+
+
+async def test_what_a_guest_does_not_read_does_not_pile_up(hub: ConsoleHub, tmp_path: Path) -> None:
+    """People who type and leave must not fill the memory of the host."""
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await left.wait()
+        writer.close()
+
+    left, path = asyncio.Event(), tmp_path / "deaf.sock"
+    server = await asyncio.start_unix_server(deaf, str(path))
+    hub.attach("deaf", path)
+    accepted = 0
+    for _ in range(200):
+        viewer = hub.open("deaf", take=True)
+        assert viewer is not None
+        typing = asyncio.create_task(viewer.write(b"x" * 65536))
+        await asyncio.sleep(0.002)
+        accepted += not typing.done()
+        typing.cancel()
+        viewer.close()
+    left.set()
+    await hub.detach("deaf")
+    server.close()
+    # what fits into the socket itself, and one write more
+    assert 0 < accepted < 20

@@ -1,0 +1,143 @@
+"""Who may keep a connection to hostd's TLS door open: so many, and only with something to say.
+
+Used by `server` in front of aiohttp, which has no bound of its own. A connection that is refused or dropped
+costs its peer a try, and hostd nothing: its memory and descriptors are for its guests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+_AT_ONCE = 512
+_AT_ONCE_PER_PEER = 128
+_HANDSHAKE_S = 10.0
+_HEAD_S = 10.0
+_HEAD_BYTES = 32 * 1024
+_BACKLOG = 128
+_RETRY_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+ProtocolFactory = Callable[[], asyncio.Protocol]
+
+
+class Gate:
+    """Accepts connections for `served`, the protocols of an HTTP server."""
+
+    def __init__(self, served: ProtocolFactory, *, head_s: float = _HEAD_S) -> None:
+        self._served = served
+        self._head_s = head_s
+        self._peers: Counter[str] = Counter()
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = None
+
+    def open(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        """Accept on a bound socket until `close`. Who comes when all room is taken waits in its backlog."""
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept(listener, context), name="tls")
+
+    async def close(self) -> None:
+        """Accept no more, and end what is still being greeted; the connections behind it belong to the HTTP
+        server.
+        """
+        ending = {task for task in (self._accepting, *self._handshakes) if task is not None}
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending)
+
+    async def _accept(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._room.acquire()
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                self._room.release()
+                log.warning("no connection accepted", error=str(error))
+                await asyncio.sleep(_RETRY_S)
+                continue
+            except asyncio.CancelledError:
+                self._room.release()
+                raise
+            self._begin(connection, str(address[0]), context)
+
+    def _begin(self, connection: socket.socket, peer: str, context: ssl.SSLContext) -> None:
+        if self._peers[peer] >= _AT_ONCE_PER_PEER:
+            connection.close()
+            self._room.release()
+            return
+        self._peers[peer] += 1
+        task = asyncio.create_task(self._greet(connection, peer, context))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+
+    async def _greet(self, connection: socket.socket, peer: str, context: ssl.SSLContext) -> None:
+        protocol = _Guarded(self._served(), self._head_s, lambda: self._left(peer))
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol, connection, ssl=context, ssl_handshake_timeout=_HANDSHAKE_S
+            )
+        except (OSError, asyncio.CancelledError) as error:
+            log.debug("no TLS with a peer", peer=peer, error=str(error))
+            connection.close()
+            protocol.leave()
+
+    def _left(self, peer: str) -> None:
+        self._peers[peer] -= 1
+        self._peers += Counter()  # drops those that have none
+        self._room.release()
+
+
+class _Guarded(asyncio.Protocol):
+    """Hands everything on to `served`, and drops a connection that has said no whole head in `head_s`."""
+
+    def __init__(self, served: asyncio.Protocol, head_s: float, left: Callable[[], None]) -> None:
+        self._served = served
+        self._head_s = head_s
+        self._left: Callable[[], None] | None = left
+        self._head = b""
+        self._late: asyncio.TimerHandle | None = None
+
+    def leave(self) -> None:
+        """Give the place back, once."""
+        if self._left is not None:
+            left, self._left = self._left, None
+            left()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._late = asyncio.get_running_loop().call_later(self._head_s, transport.abort)
+        self._served.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._late is not None:
+            self._head += data[:_HEAD_BYTES]
+            if b"\r\n\r\n" in self._head or len(self._head) > _HEAD_BYTES:
+                # too long a head is refused by the server itself
+                self._late.cancel()
+                self._late, self._head = None, b""
+        self._served.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._served.eof_received()
+
+    def pause_writing(self) -> None:
+        self._served.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._served.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._served.connection_lost(error)
+        self.leave()

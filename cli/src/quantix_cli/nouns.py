@@ -13,7 +13,7 @@ from typing import Any
 from quantix_api import resources
 from quantix_api.errors import PermanentError
 from quantix_api.quantities import size_bytes
-from quantix_api.resources import Resource
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, Resource
 from quantix_api.state import StateWord, state_word
 from quantix_cli.measures import age_s, short_age, size
 from quantix_cli.tables import Cell
@@ -177,7 +177,7 @@ def _host(host: Manifest, _: World) -> tuple[Cell, ...]:
 
 def _volume(volume: Manifest, _: World) -> tuple[Cell, ...]:
     users = [user.get("name") for user in look(volume, "status.attachedTo", [])]
-    annotation = look(volume, "metadata.annotations", {}).get("quantix.io/virtual-machine")
+    annotation = look(volume, "metadata.annotations", {}).get(ANNOTATION_VIRTUAL_MACHINE)
     return (
         _amount(look(volume, "status.capacity", look(volume, "spec.size"))),
         _text(look(volume, "status.pool", look(volume, "spec.pool"))),

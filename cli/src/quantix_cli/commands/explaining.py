@@ -13,6 +13,7 @@ import click
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
+from quantix_cli.image_users import with_users
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
 from quantix_cli.nouns import (
@@ -72,6 +73,8 @@ def explain_any_command(invocation: Invocation, target: str) -> None:
 def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
     async def read(session: Session) -> tuple[tuple[Manifest, ...], World]:
         picked, seen = await fetch.selected(session, noun, Selection(names=expand(names)))
+        if noun.word == "image":
+            return tuple([await with_users(session, image) for image in picked.objects]), seen
         return picked.objects, seen
 
     objects, seen = invocation.run(read)

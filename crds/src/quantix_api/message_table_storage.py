@@ -23,6 +23,7 @@ _VOLUMES = (
     ),
     Template("Moving", "Volume, VirtualMachine", "{volume} is on its way to pool {pool}.", NOTHING_TO_DO),
     Template("Resizing", "Volume", "It grows to {size}.", NOTHING_TO_DO),
+    Template("VolumeResized", "Volume", "It grew from {before} to {size}."),
     Template(
         "VolumeNotFound",
         "VirtualMachine",

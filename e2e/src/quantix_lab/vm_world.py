@@ -43,6 +43,7 @@ from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
 from quantix_lab.mortality import Mortality
+from quantix_lab.told_events import ToldEvents
 
 CLUSTER = "c1a57e2e-0000-4000-8000-000000000001"
 HOST = "h1"
@@ -61,21 +62,6 @@ class QemuImgDisks:
 
     async def grow(self, place: VolumePlace, size_bytes: int) -> None:
         await command.run("qemu-img", "resize", "-q", "-f", "qcow2", str(place.data), str(size_bytes))
-
-
-class ToldEvents:
-    """Keeps the reasons and texts of the events that were told."""
-
-    def __init__(self) -> None:
-        self.reasons: list[str] = []
-        self.texts: list[str] = []
-
-    def record(self, regarding: Manifest, reason: str, text: str, **how: str) -> None:
-        assert regarding["kind"] == "VirtualMachine"
-        assert how["reporter"] == "hostd"
-        assert text.endswith((".", "?"))
-        self.reasons.append(reason)
-        self.texts.append(text)
 
 
 @dataclass

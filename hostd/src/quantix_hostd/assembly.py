@@ -40,7 +40,6 @@ from quantix_hostd.cloudinit.seed import SeedMaker
 from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.doors import Doors, Parts
-from quantix_hostd.facts.domain import DomainEvent
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.host.controller import HostController, HostTools, Self
 from quantix_hostd.host.model import OrphanGuest
@@ -93,8 +92,11 @@ class Hostd:
         self.claims = LocalClaimStore()
         self.consoles = ConsoleHub()
         self.events = EventRecorder(api, settings.name, clock=clock)
+        self._resync = asyncio.Event()
         self.libvirt = LibvirtClient(
-            settings.libvirt_uri, on_event=self._on_libvirt_event, on_reset=self._on_libvirt_reset
+            settings.libvirt_uri,
+            on_event=lambda event: self.machines.on_libvirt_event(event),
+            on_reset=self._resync.set,
         )
         self.dispatcher = Dispatcher(settings.name, lambda: self.watches.stores)
         self.watches = Watches(api, settings.name, self.dispatcher.on_change)
@@ -108,7 +110,6 @@ class Hostd:
             lambda: self.dispatcher.add(HOSTS, settings.name),
             HANG_S,
         )
-        self._resync = asyncio.Event()
         self.listener = bind(settings.listen_host, settings.listen_port)
         self.doors: Doors | None = None
 
@@ -180,10 +181,10 @@ class Hostd:
         stores, name, add = self.watches.stores, self.settings.name, self.dispatcher.add
         self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
         self.images = ImageController(
-            ImageTools(self.api, stores[IMAGES], self.pools, self.qemu_img, self.source, name),
+            ImageTools(self.api, stores[IMAGES], self.pools, self.qemu_img, self.source, self.events, name),
             lambda key: add(IMAGES, key),
         )
-        guests = self._vm_tools(stores)
+        vms = self._vm_tools(stores)
         self.volumes = VolumeController(
             VolumeTools(
                 api=self.api,
@@ -194,13 +195,14 @@ class Hostd:
                 copies=self.images,
                 maker=self.disks,
                 claims=self.claims,
-                guests=DepartedGuests(guests.records, guests.hypervisor, guests.processes),
+                events=self.events,
+                guests=DepartedGuests(vms.records, vms.hypervisor, vms.processes),
                 cluster_uid=self.cluster_uid,
                 host=name,
             ),
             lambda key: add(VOLUMES, key),
         )
-        self.machines = VirtualMachineReconciler(guests, lambda uid: add(VIRTUAL_MACHINES, uid))
+        self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
         self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)
@@ -292,9 +294,3 @@ class Hostd:
             except QuantixError as error:
                 log.warning("guests not looked after", reason=error.reason, error=str(error))
             await asyncio.sleep(every_s)
-
-    def _on_libvirt_event(self, event: DomainEvent) -> None:
-        self.machines.on_libvirt_event(event)
-
-    def _on_libvirt_reset(self) -> None:
-        self._resync.set()

@@ -21,6 +21,7 @@ from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
 from quantix_lab.fake_status_api import FakeStatusApi
+from quantix_lab.told_events import ToldEvents
 from quantix_lab.waiting import eventually_async
 
 
@@ -51,6 +52,7 @@ class OneHost:
         self.images: dict[str, dict[str, Any]] = {}
         self.server = Silent()
         self.woken: list[str] = []
+        self.events = ToldEvents()
         pools: dict[str, dict[str, Any]] = {}
         for name in ("a", "b"):
             (root / name).mkdir()
@@ -64,6 +66,7 @@ class OneHost:
                 pools=self.pools,
                 qemu_img=QemuImg(None),
                 source=cast(HttpSource, self.server),
+                events=self.events,
                 host="h1",
             ),
             self.woken.append,

@@ -21,6 +21,7 @@ from quantix_hostd.pools import HostPools
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_lab.fake_status_api import FakeStatusApi
+from quantix_lab.told_events import ToldEvents
 
 UID = "6c1e0000-0000-4000-8000-000000000001"
 KEY = "default/data"
@@ -58,6 +59,7 @@ class OneVolume:
         claims = LocalClaimStore()
         self.departed = Departed()
         self.woken: list[str] = []
+        self.events = ToldEvents()
         self.controller = VolumeController(
             VolumeTools(
                 api=cast(ApiClient, self.api),
@@ -69,6 +71,7 @@ class OneVolume:
                 maker=DiskFileMaker(QemuImg(None), claims, "cluster-1"),
                 claims=claims,
                 guests=self.departed,
+                events=self.events,
                 cluster_uid="cluster-1",
                 host="h1",
             ),
@@ -127,8 +130,11 @@ async def test_a_volume_grows_once_its_pool_has_promised_the_room(volume: OneVol
     await volume.reconcile()
     assert (volume.ready()["reason"], volume.status["capacity"]) == ("Resizing", "1Mi")
     volume.answer("True", "Granted")
+    assert volume.events.texts == []
     await volume.reconcile()
     assert (volume.ready()["reason"], volume.status["capacity"]) == ("Available", "2Mi")
+    await volume.reconcile()
+    assert volume.events.texts == ["It grew from 1Mi to 2Mi."]
 
 
 async def test_a_volume_whose_pool_is_full_says_so_and_keeps_its_data(volume: OneVolume) -> None:

@@ -24,6 +24,7 @@ from quantix_client.api import ApiClient
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.events import Events, image_event, tell
 from quantix_hostd.image import plan
 from quantix_hostd.image.formats import Received
 from quantix_hostd.image.intake import Intake
@@ -51,6 +52,7 @@ class ImageTools:
     pools: HostPools
     qemu_img: QemuImg
     source: HttpSource
+    events: Events
     host: str
 
 
@@ -80,7 +82,11 @@ class ImageController:
         except (QuantixError, OSError) as trouble:
             error = in_words(trouble, f"the file of image {image.metadata.name}")
             verdict = verdict_kept(image, error)
-        await report(self._tools.api, IMAGES, manifest, derive_status(image, verdict, datetime.now(UTC)))
+        status = derive_status(image, verdict, datetime.now(UTC))
+        told = image_event(manifest, status)
+        written = await report(self._tools.api, IMAGES, manifest, status)
+        if written is not None and told is not None:
+            tell(self._tools.events, IMAGES, manifest, told)
         return next_look_s(error, again_s)
 
     async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received:

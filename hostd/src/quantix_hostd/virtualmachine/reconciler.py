@@ -24,6 +24,7 @@ from quantix_client.errors import ApiError
 from quantix_client.reflector import Change
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.domainxml.view import view
+from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import MANAGER, report
 from quantix_hostd.virtualmachine.apply import Subject, apply
@@ -247,9 +248,8 @@ class VirtualMachineReconciler:
         kept.released = plan.record.released
         if written is not None:
             kept.written = written
-            about = {**manifest, "apiVersion": VIRTUAL_MACHINES.api_version, "kind": VIRTUAL_MACHINES.kind}
             for told in transitions(known, status, start_refusal(plan, error)):
-                self._tools.events.record(about, told.reason, told.text, type=told.type, reporter="hostd")
+                tell(self._tools.events, VIRTUAL_MACHINES, manifest, told)
         return None
 
     def _newest(self, uid: str, kept: Kept) -> Manifest | None:

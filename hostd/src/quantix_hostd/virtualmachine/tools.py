@@ -11,16 +11,16 @@ from typing import Protocol
 from quantix_api import VirtualMachine
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient
-from quantix_client.events import EventType, Reporter
 from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.ovs_ports import GuestPorts
 from quantix_hostd.clients.process import Processes
+from quantix_hostd.events import Events
 from quantix_hostd.host.network.model import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
-from quantix_hostd.virtualmachine.objects import Manifest, Objects
+from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.record import RecordStore
 
 
@@ -34,20 +34,6 @@ class Disks(Protocol):
     """Grows a disk that nobody has open (`volume.disk_file.DiskFileMaker`)."""
 
     async def grow(self, place: VolumePlace, size_bytes: int) -> None: ...
-
-
-class Events(Protocol):
-    """Posts events about a VM in the background (`quantix_client.events.EventRecorder`)."""
-
-    def record(
-        self,
-        regarding: Manifest,
-        reason: str,
-        text: str,
-        *,
-        type: EventType = "Normal",
-        reporter: Reporter = "operator",
-    ) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,17 @@ Called by the reconciler after a status was written, with what the API said befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
 from quantix_api.messages import render
 from quantix_api.times import render_time
+from quantix_hostd.events import Told
 from quantix_hostd.virtualmachine.observed import Observed
 
 _LOST = frozenset({"Crashed", "Killed"})
-
-
-@dataclass(frozen=True)
-class Told:
-    """One event about the VM, without who and when."""
-
-    reason: str
-    text: str
-    type: Literal["Normal", "Warning"] = "Normal"
 
 
 def transitions(

@@ -23,6 +23,7 @@ from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.events import Events, tell, volume_event
 from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
@@ -73,6 +74,7 @@ class VolumeTools:
     maker: DiskFileMaker
     claims: ClaimStore
     guests: Guests
+    events: Events
     cluster_uid: str
     host: str
 
@@ -108,7 +110,10 @@ class VolumeController:
             error = in_words(trouble, f"the data of volume {volume.metadata.name}")
             verdict = verdict_of_error(volume, error, self._copying.done_bytes(volume))
         status = derive_status(volume, verdict, self._tools.host, datetime.now(UTC))
-        await report(self._tools.api, VOLUMES, manifest, status)
+        told = volume_event(manifest, status)
+        written = await report(self._tools.api, VOLUMES, manifest, status)
+        if written is not None and told is not None:
+            tell(self._tools.events, VOLUMES, manifest, told)
         return next_look_s(error, again_s)
 
     async def _settle(self, volume: Volume) -> tuple[VolumeVerdict, float]:

@@ -24,7 +24,7 @@ from quantix_client.api import ApiClient
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.events import Events, image_event, tell
+from quantix_hostd.events import Events, tell
 from quantix_hostd.image import plan
 from quantix_hostd.image.formats import Received
 from quantix_hostd.image.intake import Intake
@@ -33,6 +33,7 @@ from quantix_hostd.image.plan import ImagePlan, plan_image
 from quantix_hostd.image.status import derive_status, downloading, typed_name, verdict_kept
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
+from quantix_hostd.told import image_event
 from quantix_hostd.volume.disk_file import volumes_based_on
 
 _MAX_ROUNDS = 4

@@ -12,7 +12,7 @@ from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
 from quantix_api.messages import render
 from quantix_api.times import render_time
-from quantix_hostd.events import Told
+from quantix_hostd.told import Told
 from quantix_hostd.virtualmachine.observed import Observed
 
 _LOST = frozenset({"Crashed", "Killed"})

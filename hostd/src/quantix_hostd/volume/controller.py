@@ -23,10 +23,11 @@ from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.events import Events, tell, volume_event
+from quantix_hostd.events import Events, tell
 from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
+from quantix_hostd.told import volume_event
 from quantix_hostd.volume import plan
 from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_file import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_hostd.events import image_event
+from quantix_hostd.told import image_event
 
 
 def status(reason: str) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""What of a new status is worth an event: transitions only, told once (api.md, section 5). Pure.
+
+Called by the controllers of images and volumes, with what the API said before; `virtualmachine.transitions`
+does the same for VMs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from quantix_api.messages import render
+
+Manifest = dict[str, Any]
+
+_REFUSED = frozenset({"ImageRefused", "ChecksumMismatch", "AddressRefused"})
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event about an object, without who and when."""
+
+    reason: str
+    text: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+def image_event(before: Manifest, status: Manifest) -> Told | None:
+    """That an image came to be ready, or to be refused, between what the API said and `status`."""
+    reason, message = _ready(status)
+    if reason == _ready(before.get("status") or {})[0]:
+        return None
+    if reason == "Verified":
+        return Told("ImageReady", message)
+    return Told("ImageRefused", message, "Warning") if reason in _REFUSED else None
+
+
+def volume_event(before: Manifest, status: Manifest) -> Told | None:
+    """That a volume came to have another size."""
+    was, now = (before.get("status") or {}).get("capacity"), status.get("capacity")
+    if not was or not now or was == now:
+        return None
+    return Told("VolumeResized", render("VolumeResized", before=was, size=now).text)
+
+
+def _ready(status: Manifest) -> tuple[str, str]:
+    """Reason and message of Ready; empty where nobody said it."""
+    found = (item for item in status.get("conditions") or () if item["type"] == "Ready")
+    ready: Manifest = next(found, {})
+    return ready.get("reason", ""), ready.get("message", "")

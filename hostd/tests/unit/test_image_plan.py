@@ -69,6 +69,18 @@ def test_the_next_step_and_what_is_said_of_it(
     assert plan.again_s > 0
 
 
+@pytest.mark.parametrize("transfer", [None, TransferSeen(running=True), failed(_REFUSED, None)])
+def test_only_the_same_file_may_take_the_place_of_one_that_vanished(transfer: TransferSeen | None) -> None:
+    verdict = plan_image(seen(_URL, _CHECKED, transfer=transfer)).verdict
+    assert verdict.checksum == _CHECKED["checksum"]
+
+
+def test_nobody_asks_again_for_an_upload_that_broke_off() -> None:
+    broke_off = TransientError("ImageUnreachable", "The upload broke off; nothing was kept.", "send it again")
+    assert "asked again" not in plan_image(seen(_UPLOAD, transfer=failed(broke_off, 9.0))).verdict.message
+    assert "asked again" in plan_image(seen(_URL, transfer=failed(_BROKEN, 9.0))).verdict.message
+
+
 def test_a_failed_try_is_looked_at_again_when_the_next_is_due() -> None:
     assert plan_image(seen(_URL, transfer=failed(_BROKEN, 12.0))).again_s == 12.0
     assert plan_image(seen(_URL, there=True, transfer=failed(_BROKEN, 12.0))).again_s == 12.0

@@ -18,6 +18,7 @@ from quantix_api.messages import as_error, render
 from quantix_hostd.image.observed import ImageObserved, TransferSeen
 from quantix_hostd.image.status import (
     ImageVerdict,
+    as_known,
     known_facts,
     lost_upload,
     under_way,
@@ -67,8 +68,10 @@ def plan_image(seen: ImageObserved) -> ImagePlan:
     if seen.image.deleting:
         return _plan_removal(seen)
     if seen.transfer is not None and seen.transfer.running:
-        return _on_its_way(seen, seen.transfer)
-    return _plan_present(seen) if seen.there else _plan_absent(seen)
+        found = _on_its_way(seen, seen.transfer)
+    else:
+        found = _plan_present(seen) if seen.there else _plan_absent(seen)
+    return replace(found, verdict=as_known(seen.image, found.verdict))
 
 
 def _plan_present(seen: ImageObserved) -> ImagePlan:
@@ -104,7 +107,8 @@ def _failure(seen: ImageObserved) -> ImagePlan | None:
     transfer = seen.transfer
     if transfer is None or transfer.error is None or transfer.retry_in_s == 0:
         return None
-    verdict = verdict_of_error(transfer.error, transfer.delay_s if not seen.there else None)
+    fetched_again = not seen.there and seen.image.spec.url is not None
+    verdict = verdict_of_error(transfer.error, transfer.delay_s if fetched_again else None)
     return ImagePlan(replace(verdict, present=seen.there), transfer.retry_in_s or LOOK_AGAIN_S)
 
 

@@ -82,11 +82,18 @@ def wait_for_image(image: Image, retry_after_s: float) -> WaitingError:
 
 def verdict_kept(image: Image, error: QuantixError) -> ImageVerdict:
     """For an image that cannot be looked at: what was reported of its file before stays true."""
-    verdict = verdict_of_error(error)
-    if image.status.data != "Present":
+    verdict = as_known(image, verdict_of_error(error))
+    return replace(verdict, present=image.status.data == "Present")
+
+
+def as_known(image: Image, verdict: ImageVerdict) -> ImageVerdict:
+    """What an earlier check found stays known, also while there is no file: only the same may take its
+    place.
+    """
+    if verdict.facts is not None:
         return verdict
     facts, checksum = known_facts(image) or (None, "")
-    return replace(verdict, present=True, facts=facts, checksum=checksum)
+    return replace(verdict, facts=facts, checksum=checksum)
 
 
 def known_facts(image: Image) -> tuple[ImageFacts, str] | None:
@@ -108,13 +115,9 @@ def waiting_for_upload(image: Image) -> ImageVerdict:
 
 
 def lost_upload(image: Image, host: str) -> ImageVerdict:
-    """For an image that was sent and checked, and whose file is gone. What was found of it stays known: only
-    the same file may take its place.
-    """
+    """For an image that was sent and checked, and whose file is gone."""
     text = render("WaitingForUpload", name=typed_name(image), host=host).text
-    verdict = ImageVerdict("WaitingForUpload", text, present=False)
-    facts, checksum = known_facts(image) or (None, "")
-    return replace(verdict, facts=facts, checksum=checksum)
+    return ImageVerdict("WaitingForUpload", text, present=False)
 
 
 def typed_name(image: Image) -> str:

@@ -1,4 +1,5 @@
-"""What of a VM's new status is worth an event: that it started, ended, or its QEMU was lost. Pure.
+"""What of a VM's new status is worth an event: that it started or ended, stands still or goes on, lost its
+QEMU, or has changes that wait for a restart. Pure.
 
 Called by the reconciler after a status was written, with what the API said before.
 """
@@ -16,6 +17,7 @@ from quantix_hostd.told import Told
 from quantix_hostd.virtualmachine.observed import Observed
 
 _LOST = frozenset({"Crashed", "Killed"})
+_OF_STORAGE = frozenset({"StorageIOError", "PoolFull"})
 
 
 def transitions(
@@ -41,7 +43,26 @@ def transitions(
     if again:
         text = render("Running", host=before.facts.name).text
         told.append(Told("Restarted" if ended else "Started", text))
+    else:
+        told += _stands_still_or_goes_on(before, status)
+    pending, message = _shown(status, "RestartRequired")
+    if pending and before.vm.status.condition("RestartRequired") is None:
+        told.append(Told("RestartRequired", message))
     return tuple(told)
+
+
+def _stands_still_or_goes_on(before: Observed, status: dict[str, Any]) -> list[Told]:
+    """For a QEMU that is the same as before."""
+    assert before.vm is not None
+    phases = (before.vm.status.phase, status["phase"])
+    if phases == ("Paused", "Running"):
+        return [Told("Resumed", render("Running", host=before.facts.name).text)]
+    if phases != ("Running", "Paused"):
+        return []
+    reason, message = _shown(status, "Ready")
+    if reason in _OF_STORAGE:
+        return [Told("StorageIOError", message, "Warning")]
+    return [Told("Paused", message)]
 
 
 def _ended(vm: VirtualMachine, reason: str) -> Told:
@@ -57,8 +78,14 @@ def _ended(vm: VirtualMachine, reason: str) -> Told:
 
 def _is_new_in_ready(vm: VirtualMachine, status: dict[str, Any]) -> bool:
     known = vm.status.condition("Ready")
-    reason = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
-    return known is None or known.reason != reason
+    return known is None or known.reason != _shown(status, "Ready")[0]
+
+
+def _shown(status: dict[str, Any], condition_type: str) -> tuple[str, str]:
+    """Reason and message of a condition; empty where it is not there."""
+    found = (item for item in status["conditions"] if item["type"] == condition_type)
+    condition: dict[str, str] = next(found, {})
+    return condition.get("reason", ""), condition.get("message", "")
 
 
 def _is_same(moment: datetime | None, text: str) -> bool:

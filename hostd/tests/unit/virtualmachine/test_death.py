@@ -156,6 +156,8 @@ async def test_a_full_pool_pauses_and_resumes_when_there_is_room(
     await running.reconcile()
     assert running.condition("Ready")["reason"] == "PoolFull"
     assert hypervisor.calls == []
+    await running.reconcile()
+    assert running.world.events.reasons == ["Started", "StorageIOError"]
 
 
 async def test_a_reboot_of_the_machine_starts_what_ran(running: VmHandle, hypervisor: FakeHypervisor) -> None:

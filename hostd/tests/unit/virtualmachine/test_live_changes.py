@@ -38,6 +38,7 @@ async def test_a_changed_size_is_pending_until_the_restart(
     running.ask_restart()
     await running.reconcile()
     assert running.condition("RestartRequired") == {}
+    assert running.world.events.reasons.count("RestartRequired") == 1
 
 
 async def test_a_grown_volume_grows_the_running_disk(running: VmHandle, hypervisor: FakeHypervisor) -> None:

@@ -79,6 +79,8 @@ async def test_pause_and_resume(running: VmHandle, hypervisor: FakeHypervisor) -
     running.change("spec", "powerState", value="Running")
     await running.reconcile()
     assert hypervisor.calls == ["suspend", "resume"]
+    await running.reconcile()
+    assert running.world.events.reasons == ["Started", "Paused", "Resumed"]
 
 
 async def test_a_paused_guest_is_woken_to_hear_that_it_should_stop(

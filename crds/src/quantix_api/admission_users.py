@@ -42,6 +42,8 @@ def _where(plural: str, cel: str) -> str:
 _VM_LABEL = f"oldObject.metadata.?labels[?'{LABEL_VIRTUAL_MACHINE_UID}']"
 _VM_NAME = f"oldObject.metadata.?annotations[?'{ANNOTATION_VIRTUAL_MACHINE}'].orValue('a VM')"
 _ATTACHED = "oldObject.?status.?attachedTo.orValue([])"
+# everybody may read a shared image, so its status counts the users of other namespaces only
+_OF_OTHERS = f"'objects of other namespaces (qx image explain shared/' + {_NAME} + ' names them)'"
 _USED_BY = "oldObject.?status.?usedBy.orValue([])"
 _RECOVERING = "oldObject.?status.?phase.orValue('') in ['Fencing', 'Fenced', 'Clean']"
 
@@ -62,7 +64,7 @@ DELETION = Policy(
                 kind=_KIND,
                 name=_NAME,
                 count=_counted("oldObject.?status.?users.orValue(0)", "user"),
-                users=f"({_USED_BY}.size() == 0 ? 'objects of other namespaces' : {_USED_BY}.join(', '))",
+                users=f"({_USED_BY}.size() == 0 ? {_OF_OTHERS} : {_USED_BY}.join(', '))",
             ),
         ),
         Check(

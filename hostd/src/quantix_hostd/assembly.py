@@ -196,7 +196,7 @@ class Hostd:
                 maker=self.disks,
                 claims=self.claims,
                 events=self.events,
-                guests=DepartedGuests(vms.records, vms.hypervisor, vms.processes),
+                guests=DepartedGuests(vms.objects, vms.records, vms.hypervisor, vms.processes),
                 cluster_uid=self.cluster_uid,
                 host=name,
             ),

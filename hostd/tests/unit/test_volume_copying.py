@@ -29,12 +29,13 @@ class SlowMaker:
     ended: list[str] = field(default_factory=list)
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def make(self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool]) -> None:
+    async def make(self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool]) -> bool:
         self.begun.append(recipe.handle)
         try:
             await self.may_end.wait()
         finally:
             self.ended.append(recipe.handle)
+        return True
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ async def test_a_copy_that_is_not_wanted_any_more_ends(
 ) -> None:
     wanted = begin(copying, pool(tmp_path), "v", "alice")
     await eventually_async("it", lambda: maker.begun == ["v"])
-    await copying.forget(wanted)
+    await copying.forget(wanted.key)
     assert maker.ended == ["v"]
     assert copying.seen(wanted) is None
 

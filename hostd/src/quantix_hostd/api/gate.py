@@ -86,10 +86,12 @@ class Gate:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol, connection, ssl=context, ssl_handshake_timeout=_HANDSHAKE_S
             )
-        except (OSError, asyncio.CancelledError) as error:
+        except OSError as error:
             log.debug("no TLS with a peer", peer=peer, error=str(error))
-            connection.close()
-            protocol.leave()
+            _turn_away(connection, protocol)
+        except BaseException:
+            _turn_away(connection, protocol)
+            raise
 
     def _left(self, peer: str) -> None:
         self._peers[peer] -= 1
@@ -141,3 +143,8 @@ class _Guarded(asyncio.Protocol):
             self._late.cancel()
         self._served.connection_lost(error)
         self.leave()
+
+
+def _turn_away(connection: socket.socket, protocol: _Guarded) -> None:
+    connection.close()
+    protocol.leave()

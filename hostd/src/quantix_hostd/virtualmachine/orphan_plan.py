@@ -40,11 +40,14 @@ def plan_missing(observed: Observed) -> Plan:
     """Keep it, go on with its end, or forget what was released."""
     record = observed.record
     deleted = record.stop is not None and record.stop.why is StopReason.DELETING
-    if record.remains is None and (deleted or observed.shutting_down) and is_ours(observed):
+    nothing_left = observed.domain is None and not observed.processes
+    # it ended here, and what it held was not given back yet
+    holds = nothing_left and bool(record.places) and not record.released
+    ends = (deleted or observed.shutting_down) and is_ours(observed)
+    if record.remains is None and (holds or ends):
         record = ordered(observed)
     if record.remains is not None:
         return _plan_end(observed, record, record.remains)
-    nothing_left = observed.domain is None and not observed.processes
     return Plan(record, (ForgetRecord(),) if nothing_left and record.released else ())
 
 

@@ -18,7 +18,7 @@ import structlog
 from quantix_api import Image, VirtualMachine, Volume
 from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError
-from quantix_api.messages import as_error
+from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
@@ -44,6 +44,7 @@ from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of
 from quantix_hostd.volume.wanted import image_key_of, is_mine
 
 _MAX_ROUNDS = 6
+_NOT_WANTED_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -97,16 +98,15 @@ class VolumeController:
         What goes wrong is reported first; then a TransientError or InvariantError is raised, for the backoff.
         """
         manifest = self._tools.volumes.get(key)
-        if manifest is None:
-            return None
-        volume = Volume.model_validate(manifest)
-        machines = map(VirtualMachine.model_validate, self._tools.machines.values())
-        if not is_mine(volume, self._tools.host, machines):
+        volume = Volume.model_validate(manifest) if manifest is not None else None
+        if manifest is None or volume is None or not self._is_mine(volume):
+            await self._copying.forget(key)
             return None
         again_s = plan.LOOK_AGAIN_S
         error: QuantixError | None = None
         try:
             verdict, again_s = await self._settle(volume)
+            await self._copying.forget(key)
         except (QuantixError, OSError) as trouble:
             error = in_words(trouble, f"the data of volume {volume.metadata.name}")
             verdict = verdict_of_error(volume, error, self._copying.done_bytes(volume))
@@ -166,10 +166,16 @@ class VolumeController:
         return await self._tools.guests.is_gone(claim.vm_uid, holder.epoch)
 
     def _is_wanted(self, volume: Volume) -> bool:
-        """Whether the API still has it, as far as this host has heard."""
+        """Whether the API still has it, for this host, as far as this host has heard."""
         manifest = self._tools.volumes.get(volume.key)
-        metadata = manifest["metadata"] if manifest else {}
-        return metadata.get("uid") == volume.metadata.uid and "deletionTimestamp" not in metadata
+        if manifest is None or manifest["metadata"]["uid"] != volume.metadata.uid:
+            return False
+        newest = Volume.model_validate(manifest)
+        return not newest.deleting and self._is_mine(newest)
+
+    def _is_mine(self, volume: Volume) -> bool:
+        machines = map(VirtualMachine.model_validate, self._tools.machines.values())
+        return is_mine(volume, self._tools.host, machines)
 
     def _image(self, volume: Volume) -> Image | None:
         manifest = self._tools.images.get(image_key_of(volume) or "")
@@ -187,13 +193,16 @@ class VolumeController:
             case plan.BringImage():
                 await self._tools.copies.ensure_copy(action.image, pool)
             case plan.Make():
-                await self._tools.maker.make(pool, action.recipe, lambda: self._is_wanted(seen.volume))
+                if not await self._tools.maker.make(
+                    pool, action.recipe, lambda: self._is_wanted(seen.volume)
+                ):
+                    raise as_wait("Creating", _NOT_WANTED_S, volume=seen.volume.metadata.name)
                 log.info("volume made", size_bytes=action.recipe.final_size_bytes, **about)
             case plan.Copy():
                 self._copying.begin(pool, seen.volume, action.recipe, lambda: self._is_wanted(seen.volume))
                 log.info("volume is being copied", size_bytes=action.recipe.final_size_bytes, **about)
             case plan.StopCopy():
-                await self._copying.forget(seen.volume)
+                await self._copying.forget(seen.volume.key)
             case plan.Grow():
                 await self._grow(seen.place, action)
                 log.info("volume grown", size_bytes=action.to_bytes, **about)

@@ -33,7 +33,8 @@ class Copying:
         self._transfers = Transfers("volume", on_end)
         self._turns = Turns(_AT_ONCE, _AT_ONCE_PER_NAMESPACE)
         self._room = Room()
-        self._pools: dict[str, str] = {}
+        # UID and pool of the copies that were begun, by the volume's key
+        self._begun: dict[str, tuple[str, str]] = {}
 
     def seen(self, volume: Volume) -> TransferSeen | None:
         """The copy of this volume as it is now, None when there was none."""
@@ -58,22 +59,23 @@ class Copying:
                     await self._make(pool, recipe, is_wanted, share, transfer)
 
         uid = volume.metadata.uid
-        self._pools[uid] = pool.name
+        self._begun[volume.key] = uid, pool.name
         begun = self._transfers.begin(uid, pool.name, volume.key, copy)
         # `copy` says so anew, but what is reported now comes before its first step
         begun.queued = self._turns.all_taken(namespace)
 
-    async def forget(self, volume: Volume) -> None:
-        """End the copy of this volume; what is half there is removed."""
-        self._pools.pop(volume.metadata.uid, None)
-        await self._transfers.forget(volume.metadata.uid)
+    async def forget(self, key: str) -> None:
+        """End the copy of this volume, if there is one, and forget it; what is half there is removed."""
+        if (begun := self._begun.pop(key, None)) is not None:
+            await self._transfers.forget(begun[0])
 
     async def stop(self) -> None:
         """End all; what is half there is removed."""
         await self._transfers.stop()
 
     def _transfer(self, volume: Volume) -> Transfer | None:
-        return self._transfers.get(volume.metadata.uid, self._pools.get(volume.metadata.uid, ""))
+        uid, pool = self._begun.get(volume.key, ("", ""))
+        return self._transfers.get(uid, pool) if uid == volume.metadata.uid else None
 
     async def _make(
         self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool], share: Share, transfer: Transfer

@@ -119,14 +119,14 @@ class DiskFileMaker:
         self._claims = claims
         self._cluster_uid = cluster_uid
 
-    async def make(self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool] = lambda: True) -> None:
-        """Make the volume. What is already there stays as it is, and what is not wanted any more in the end
-        becomes none.
+    async def make(self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Make the volume; False when it was not wanted any more in the end, and became none. What is already
+        there stays as it is.
 
         Raises TransientError (PoolFull; or, when another host made it meanwhile, VolumeInUse).
         """
         if pool.volume(recipe.handle).exists():
-            return
+            return True
         draft = pool.volumes / pool.volume_draft_name(recipe.handle)
         try:
             await asyncio.to_thread(_begin, draft, pool)
@@ -134,8 +134,10 @@ class DiskFileMaker:
             await self._fill(place, pool, recipe)
             await asyncio.to_thread(_hand_to_qemu, place.data, pool)
             await asyncio.to_thread(self._claims.create, place, new_claim(self._cluster_uid))
-            if is_wanted():
+            wanted = is_wanted()
+            if wanted:
                 await asyncio.to_thread(_publish, draft, pool.volume(recipe.handle))
+            return wanted
         finally:
             await asyncio.to_thread(remove_tree, draft)
 

@@ -11,6 +11,7 @@ import pytest
 from quantix_api.errors import TransientError
 from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.virtualmachine.departed import DepartedGuests
+from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.record import Record
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import HOST, VmHandle
@@ -26,7 +27,8 @@ def away(vm: VmHandle) -> Iterator[None]:
 
 
 def departed(vm: VmHandle, hypervisor: FakeHypervisor) -> DepartedGuests:
-    return DepartedGuests(vm.world.records, hypervisor, hypervisor)
+    objects = StoredObjects(HOST, vm.world.stores, lambda: vm.world.synced)
+    return DepartedGuests(objects, vm.world.records, hypervisor, hypervisor)
 
 
 async def test_a_stop_waits_until_the_claim_can_be_freed(running: VmHandle) -> None:
@@ -68,7 +70,9 @@ async def test_a_start_regains_what_an_older_epoch_of_the_vm_left_held_here(runn
     assert running.root_claim.floor == 1
 
 
-@pytest.mark.parametrize("what", ["runs", "is denied by libvirt", "is about to start"])
+@pytest.mark.parametrize(
+    "what", ["runs", "is denied by libvirt", "is about to start", "lost its record", "is not known yet"]
+)
 async def test_a_guest_that_may_be_there_is_never_taken_for_gone(
     running: VmHandle, hypervisor: FakeHypervisor, what: str
 ) -> None:
@@ -80,7 +84,26 @@ async def test_a_guest_that_may_be_there_is_never_taken_for_gone(
         running.change("spec", "powerState", value="Stopped")
         await running.reconcile()
         running.world.records.save(running.uid, Record(epoch=3, places=(running.root_place,)))
+    if what in ("lost its record", "is not known yet"):
+        # its QEMU crashed, and under the same epoch it starts again
+        hypervisor.found.clear()
+        running.world.records.forget(running.uid)
+        running.world.synced = what == "lost its record"
     assert not await departed(running, hypervisor).is_gone(running.uid, 1)
+
+
+async def test_what_a_vm_held_that_vanished_while_it_was_released_is_given_back(running: VmHandle) -> None:
+    with away(running):
+        running.change("spec", "powerState", value="Stopped")
+        with pytest.raises(TransientError):
+            await running.reconcile()
+    claim, place = running.root_claim, running.root_place
+    assert claim.held_by(HOST, 1)
+    running.world.remove_by_force(running)
+    await running.reconcile()
+    freed = running.world.claims.read(place)
+    assert freed is not None
+    assert freed.holder is None
 
 
 def test_a_record_keeps_the_places_of_what_it_holds(running: VmHandle) -> None:

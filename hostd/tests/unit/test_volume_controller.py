@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +24,7 @@ from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.told_events import ToldEvents
+from quantix_lab.waiting import eventually_async
 
 UID = "6c1e0000-0000-4000-8000-000000000001"
 KEY = "default/data"
@@ -33,6 +36,21 @@ class NoCopies:
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
         raise AssertionError(image)
+
+
+class SlowQemuImg(QemuImg):
+    """Begins copies that never end."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.copying: list[Path] = []
+
+    async def copy(self, source: Path, source_format: str, path: Path) -> None:
+        self.copying.append(path)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.copying.remove(path)
 
 
 class Departed:
@@ -57,6 +75,7 @@ class OneVolume:
         pool = {"metadata": {"name": "local"}, "spec": {"dir": {"path": str(self.path)}, "default": True}}
         self.path.mkdir()
         claims = LocalClaimStore()
+        self.qemu_img = SlowQemuImg()
         self.departed = Departed()
         self.woken: list[str] = []
         self.events = ToldEvents()
@@ -68,7 +87,7 @@ class OneVolume:
                 machines=self.machines,
                 pools=HostPools({"local": pool}, {}, "h1", Layout(root), FileOwner.current()),
                 copies=NoCopies(),
-                maker=DiskFileMaker(QemuImg(None), claims, "cluster-1"),
+                maker=DiskFileMaker(self.qemu_img, claims, "cluster-1"),
                 claims=claims,
                 guests=self.departed,
                 events=self.events,
@@ -279,3 +298,50 @@ async def test_a_volume_whose_image_nobody_took_up_yet_waits_for_it(tmp_path: Pa
     volume.put(manifest)
     await volume.reconcile()
     assert volume.ready()["reason"] == "ImageDownloading"
+
+
+@pytest.fixture
+async def copied(tmp_path: Path) -> AsyncIterator[OneVolume]:
+    """A volume of which a full copy is being made."""
+    volume = OneVolume(tmp_path)
+    (volume.path / "images").mkdir()
+    (volume.path / "images" / "uid-debian").write_bytes(bytes(MIB))
+    verified = {"type": "Ready", "status": "True", "reason": "Verified", "message": ""}
+    volume.images["default/debian"] = {
+        "metadata": {"name": "debian", "namespace": "default", "uid": "uid-debian"},
+        "spec": {"upload": {}},
+        "status": {"format": "Raw", "conditions": [verified]},
+    }
+    manifest = volume.volumes[KEY]
+    manifest["spec"].update(source={"image": "debian"}, copyMode="Full")
+    volume.put(manifest)
+    await volume.reconcile()
+    await eventually_async("the copy", lambda: len(volume.qemu_img.copying) == 1)
+    assert volume.ready()["reason"] == "Copying"
+    yield volume
+    await volume.controller.stop()
+
+
+async def test_a_copy_ends_whose_volume_is_gone_without_its_deletion_having_been_seen(
+    copied: OneVolume,
+) -> None:
+    del copied.volumes[KEY]
+    await copied.controller.reconcile(KEY)
+    assert copied.qemu_img.copying == list((copied.path / "volumes").iterdir()) == []
+
+
+async def test_a_copy_ends_whose_volume_was_given_to_another_host(copied: OneVolume) -> None:
+    manifest = copied.volumes[KEY]
+    manifest["status"]["host"] = "h2"
+    copied.put(manifest)
+    await copied.reconcile()
+    assert copied.qemu_img.copying == list((copied.path / "volumes").iterdir()) == []
+
+
+async def test_a_copy_of_a_volume_that_was_made_anew_begins_anew(copied: OneVolume) -> None:
+    manifest = copied.volumes[KEY]
+    manifest["metadata"] = {**manifest["metadata"], "uid": UID.replace("1", "2")}
+    copied.volumes[KEY] = copied.api.put(manifest)
+    await copied.controller.reconcile(KEY)
+    await eventually_async("the copy", lambda: len(copied.qemu_img.copying) == 1)
+    assert UID.replace("1", "2") in str(copied.qemu_img.copying[0])

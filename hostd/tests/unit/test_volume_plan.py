@@ -108,6 +108,7 @@ def test_the_next_step(observed: VolumeObserved, actions: tuple[object, ...]) ->
         (seen({"source": {"volume": "v"}}), "SourceNotFound"),
         (seen(_FROM, image=_UNREADY), "ImageDownloading"),
         (copying(None, data="Absent"), "Creating"),
+        (copying(TransferSeen(error=_FULL_POOL, delay_s=10.0, retry_in_s=0), data="Absent"), "Creating"),
         (copying(TransferSeen(running=True, queued=True)), "Copying"),
         (copying(TransferSeen(running=True)), "Copying"),
         (copying(TransferSeen(error=_FULL_POOL, delay_s=10.0, retry_in_s=4.0)), "PoolFull"),

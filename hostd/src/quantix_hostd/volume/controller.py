@@ -102,6 +102,7 @@ class VolumeController:
         if manifest is None or volume is None or not self._is_mine(volume):
             await self._copying.forget(key)
             return None
+        await self._copying.forget(key, keep_uid=volume.metadata.uid)
         again_s = plan.LOOK_AGAIN_S
         error: QuantixError | None = None
         try:

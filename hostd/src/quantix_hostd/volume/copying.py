@@ -64,9 +64,14 @@ class Copying:
         # `copy` says so anew, but what is reported now comes before its first step
         begun.queued = self._turns.all_taken(namespace)
 
-    async def forget(self, key: str) -> None:
-        """End the copy of this volume, if there is one, and forget it; what is half there is removed."""
-        if (begun := self._begun.pop(key, None)) is not None:
+    async def forget(self, key: str, keep_uid: str = "") -> None:
+        """End the copy of this volume, if there is one, and forget it; what is half there is removed.
+
+        With `keep_uid` only one for another volume that had this key before.
+        """
+        begun = self._begun.get(key)
+        if begun is not None and begun[0] != keep_uid:
+            del self._begun[key]
             await self._transfers.forget(begun[0])
 
     async def stop(self) -> None:

@@ -131,23 +131,19 @@ def _making(seen: VolumeObserved) -> tuple[Action, ...]:
 
 
 def _copying(seen: VolumeObserved, recipe: Recipe) -> tuple[Action, ...]:
-    copy = seen.copy
-    if copy is None or (not copy.running and copy.error is None):
-        if seen.volume.status.data == "Absent" or seen.volume.status.host is None:
-            # said before anything is stored: until this host takes it back, the object does not go
-            raise as_wait("Creating", _BEGUN_S, volume=seen.volume.metadata.name)
-        return (Copy(recipe),)
-    source = image_key_of(seen.volume)
-    if copy.running and copy.queued:
-        raise as_wait("Copying", _COPYING_S, source=source, host=seen.host)
-    if copy.running:
-        raise as_wait("Copying", _COPYING_S, source=source)
-    if copy.retry_in_s == 0:
-        return (Copy(recipe),)
-    assert copy.error is not None
-    if copy.retry_in_s is None:
-        raise copy.error
-    raise WaitingError(copy.error.reason, copy.error.message, copy.error.hint, retry_after_s=copy.retry_in_s)
+    copy, status, source = seen.copy, seen.volume.status, image_key_of(seen.volume)
+    if copy is not None and copy.running:
+        waits_on = {"host": seen.host} if copy.queued else {}
+        raise as_wait("Copying", _COPYING_S, source=source, **waits_on)
+    if copy is not None and copy.error is not None and copy.retry_in_s != 0:
+        error = copy.error
+        if copy.retry_in_s is None:
+            raise error
+        raise WaitingError(error.reason, error.message, error.hint, retry_after_s=copy.retry_in_s)
+    if status.data == "Absent" or status.host is None:
+        # said before anything is stored, at each try: until this host takes it back, the object does not go
+        raise as_wait("Creating", _BEGUN_S, volume=seen.volume.metadata.name)
+    return (Copy(recipe),)
 
 
 def _ready_image(seen: VolumeObserved) -> Image | None:

@@ -54,9 +54,10 @@ _SCHEDULED = (
     "RebuildingAssignments"
 )
 _VOLUMES_READY = (
-    "Creating Moving VolumeNotFound VolumeInUse VolumeConflict ImageNotFound ImageDownloading Verifying "
-    "WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch ImageRefused SnapshotNotFound "
-    f"SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing DataDamaged {INTERNAL_ERROR}"
+    "Creating Copying Moving VolumeNotFound VolumeInUse VolumeConflict ImageNotFound ImageDownloading "
+    "Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch ImageRefused "
+    "SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing DataDamaged "
+    f"{INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "

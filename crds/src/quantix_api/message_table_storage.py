@@ -14,10 +14,10 @@ _VOLUMES = (
         "use it in a VM",
     ),
     Template("Creating", "Volume, VirtualMachine", "{volume} is being made.", NOTHING_TO_DO),
-    Template("Copying", "Volume", "{source} is being copied.", NOTHING_TO_DO),
+    Template("Copying", "Volume, VirtualMachine", "{source} is being copied.", NOTHING_TO_DO),
     Template(
         "Copying",
-        "Volume",
+        "Volume, VirtualMachine",
         "{source} is copied once {host} has ended copies that came before.",
         NOTHING_TO_DO,
     ),

@@ -8,6 +8,7 @@ import pytest
 
 from quantix_api import KINDS, Condition
 from quantix_api.conditions import (
+    READY_OF_EVERY_KIND,
     STALLED_REASONS,
     TABLE,
     checked,
@@ -39,6 +40,14 @@ def test_ready_of_a_vm_repeats_what_keeps_it_waiting() -> None:
     assert {"NotEnoughMemory", "ImageDownloading", "NetworkNotFound"} <= reasons_otherwise(
         "VirtualMachine", "Ready"
     )
+
+
+def test_a_vm_may_repeat_whatever_keeps_its_volumes_from_being_made() -> None:
+    # a VM's volume is never without a host, one that grows is there, and of a lost host the VM says more
+    elsewhere = {"WaitingForHost", "Resizing", "HostFailed"}
+    volume = reasons_otherwise("Volume", "Ready") - {*READY_OF_EVERY_KIND} - elsewhere
+    assert {"Creating", "Copying", "ImageDownloading", "PoolFull"} <= volume
+    assert volume <= reasons_otherwise("VirtualMachine", "VolumesReady")
 
 
 def test_the_reasons_under_which_nothing_changes_without_a_user_are_reasons_of_ready() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from quantix_api.conditions import reasons_otherwise
 
 # They pass by themselves
-_PASSING = frozenset({"Creating", "Moving", "Programming", "ImageDownloading", "Verifying"})
+_PASSING = frozenset({"Creating", "Copying", "Moving", "Programming", "ImageDownloading", "Verifying"})
 _TOLD = (
     frozenset({"InstanceTypeNotFound", "SecretNotFound", "IdentityConflict", "ConfigRefused"})
     | frozenset(reasons_otherwise("VirtualMachine", "VolumesReady"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ NO_NETWORK = NicsResult((), False, "NetworkNotFound", "There is no network lan h
 ROOT = DiskWish("root", "web-1-root")
 THERE = VolumeView("web-1-root", "uid-volume", "1", {}, vm_uid="uid-web-1", ready=True, reason="Available")
 BEING_MADE = VolumeView("web-1-root", "uid-volume", "1", {}, vm_uid="uid-web-1", reason="Creating")
+COPIED = replace(BEING_MADE, reason="Copying", message="debian is copied once h1 has ended others.")
 NO_IMAGE = Missing("root", "ImageNotFound", {"image": "tiny"})
 ASSIGNED = {"assignment": {"host": "h1", "epoch": 4}}
 HEARD = {**ASSIGNED, "runtime": {"observedEpoch": 4}}
@@ -105,6 +107,11 @@ READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
         observed(ASSIGNED, volumes={"web-1-root": BEING_MADE}),
         "Pending",
         ("False", "Creating"),
+    ),
+    "a volume that waits for its turn to be copied": (
+        observed(ASSIGNED, volumes={"web-1-root": COPIED}),
+        "Pending",
+        ("False", "Copying"),
     ),
     "a network that is missing": (
         observed(ASSIGNED, nics=NO_NETWORK),

@@ -19,6 +19,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "another begins": (status("ImageNotFound"), status("NetworkNotFound"), True),
     "a full pool": (status("Pending", "Unknown"), status("PoolFull"), True),
     "what passes by itself": ({}, status("Creating"), False),
+    "a volume that is copied": (status("Creating"), status("Copying"), False),
     "an image that cannot be had": (status("ImageDownloading"), status("ImageUnreachable"), True),
     "an image that is checked": (status("ImageDownloading"), status("Verifying"), False),
     "what the scheduler tells": ({}, status("NotEnoughMemory"), False),

@@ -7,15 +7,21 @@ costs its peer a try, and hostd nothing: its memory and descriptors are for its 
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 import structlog
 
 _AT_ONCE = 512
 _AT_ONCE_PER_PEER = 128
+# an open screen takes a second descriptor, and half of all are for hostd's own work
+_DESCRIPTORS_PER_CONNECTION = 4
+# RFC 4291, section 2.5.1: whoever has one IPv6 address has its /64
+_PEER_PREFIX = 64
 _HANDSHAKE_S = 10.0
 _HEAD_S = 10.0
 _HEAD_BYTES = 32 * 1024
@@ -34,7 +40,9 @@ class Gate:
         self._served = served
         self._head_s = head_s
         self._peers: Counter[str] = Counter()
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        at_once = connections_at_once(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._room = asyncio.Semaphore(at_once)
+        self._per_peer = min(_AT_ONCE_PER_PEER, max(1, at_once // 4))
         self._handshakes: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
 
@@ -68,10 +76,10 @@ class Gate:
             except asyncio.CancelledError:
                 self._room.release()
                 raise
-            self._begin(connection, str(address[0]), context)
+            self._begin(connection, peer_of(str(address[0])), context)
 
     def _begin(self, connection: socket.socket, peer: str, context: ssl.SSLContext) -> None:
-        if self._peers[peer] >= _AT_ONCE_PER_PEER:
+        if self._peers[peer] >= self._per_peer:
             connection.close()
             self._room.release()
             return
@@ -97,6 +105,21 @@ class Gate:
         self._peers[peer] -= 1
         self._peers += Counter()  # drops those that have none
         self._room.release()
+
+
+def connections_at_once(descriptors: int) -> int:
+    """How many connections are served at once by a process that may open so many files."""
+    return min(_AT_ONCE, max(1, descriptors // _DESCRIPTORS_PER_CONNECTION))
+
+
+def peer_of(address: str) -> str:
+    """Whose share of connections an address counts for: itself, or its network where one may have many."""
+    peer = ip_address(address)
+    if not isinstance(peer, IPv6Address):
+        return address
+    if peer.ipv4_mapped is not None:
+        return str(peer.ipv4_mapped)
+    return str(IPv6Network((int(peer), _PEER_PREFIX), strict=False))
 
 
 class _Guarded(asyncio.Protocol):

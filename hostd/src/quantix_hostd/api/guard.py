@@ -16,6 +16,7 @@ from quantix_client.api import ApiClient
 from quantix_client.reviews import Access, Identity, may, whose_token
 
 ROOT = Identity("root")
+ADMITTED = web.RequestKey("admitted", Identity)
 _BEARER = "Bearer "
 
 
@@ -56,6 +57,7 @@ class ReviewingGuard:
         if not await may(self._api, identity, access):
             what = f"{access.verb} {access.resource}/{access.subresource} {access.namespace}/{access.name}"
             raise web.HTTPForbidden(text=f"{identity.name} may not {what}. Try: ask for a role that has it.")
+        request[ADMITTED] = identity
         return identity
 
     async def _by_token(self, request: web.Request) -> Identity | None:

@@ -18,7 +18,7 @@ from aiohttp import web
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.gate import Gate
-from quantix_hostd.api.guard import Guard, LocalGuard, ReviewingGuard
+from quantix_hostd.api.guard import ADMITTED, Guard, LocalGuard, ReviewingGuard
 from quantix_hostd.api.host import HostDoors
 from quantix_hostd.api.images import ImageDoors, status_of
 from quantix_hostd.api.request_log import request_logger
@@ -80,7 +80,8 @@ class ApiServer:
 
 def build_app(backend: Backend, guard: Guard) -> web.Application:
     """All routes behind one guard."""
-    app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_say_why])
+    middlewares = [_say_why] if guard.local else [_keep_the_admitted, _say_why]
+    app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=middlewares)
     app.add_routes(VirtualMachineDoors(backend, guard).routes())
     app.add_routes(ImageDoors(backend, guard).routes())
     app.add_routes(HostDoors(backend, guard).routes())
@@ -120,8 +121,23 @@ async def _say_why(
     try:
         return await handler(request)
     except QuantixError as error:
-        refusal = web.Response(status=status_of(error), text=str(error))
-        if refusal.status == web.HTTPUnauthorized.status_code:
-            # a stranger keeps no connection
-            refusal.force_close()
-        return refusal
+        return web.Response(status=status_of(error), text=str(error))
+
+
+@web.middleware
+async def _keep_the_admitted(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A connection is kept for whoever was admitted; anybody else connects again for each answer."""
+    try:
+        answer = await handler(request)
+    except web.HTTPException as refusal:
+        _close_to_strangers(request, refusal)
+        raise
+    _close_to_strangers(request, answer)
+    return answer
+
+
+def _close_to_strangers(request: web.Request, answer: web.StreamResponse) -> None:
+    if ADMITTED not in request:
+        answer.force_close()

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from quantix_hostd.api import gate
-from quantix_hostd.api.gate import Gate
+from quantix_hostd.api.gate import Gate, connections_at_once, peer_of
 from quantix_hostd.api.server import bind
 
 _ASKED = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -123,3 +123,22 @@ async def test_who_never_greets_keeps_nobody_out(certificate: ssl.SSLContext) ->
         assert b"200 OK" in await ask(port)
         for one in silent:
             one.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "peer"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:aaaa::7", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:bbbb::8", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_addresses_that_one_machine_may_have_many_of_share_one_share(address: str, peer: str) -> None:
+    assert peer_of(address) == peer
+
+
+@pytest.mark.parametrize(("descriptors", "connections"), [(65536, 512), (1024, 256), (3, 1)])
+def test_most_descriptors_are_left_for_the_work_of_hostd(descriptors: int, connections: int) -> None:
+    assert connections_at_once(descriptors) == connections

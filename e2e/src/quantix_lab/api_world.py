@@ -1,0 +1,104 @@
+"""What hostd's API acts with, in tests of its handlers: a backend below a short root, and who takes what is
+asked of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.layout import Layout
+from quantix_api.messages import as_error
+from quantix_api.resources import IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES
+from quantix_client.api import ApiClient
+from quantix_client.reviews import Access, Identity
+from quantix_hostd.api.backend import Backend
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
+from quantix_hostd.pools import HostPools
+from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.orphans import Orphan
+
+UID = "daaee2dc-3de5-4c5e-afa3-06beae8d3c1b"
+
+
+class Receiver:
+    """Takes uploads, or refuses them."""
+
+    def __init__(self) -> None:
+        self.got = b""
+        self.refusal: QuantixError | None = None
+
+    async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received:
+        async for chunk in chunks:
+            self.got += chunk
+        if self.refusal is not None:
+            raise self.refusal
+        return Received(ImageFacts(ImageFormat.RAW, length_bytes), "sha256:abc")
+
+
+class OneOrphan:
+    """A host on which one guest has no VM."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def orphans(self) -> tuple[Orphan, ...]:
+        return (Orphan(UID, f"qx-{UID}", "default/gone", True, (42,), "", ("v1",), ("p1",), ending=False),)
+
+    async def end_orphan(self, uid: str) -> Orphan:
+        if uid != UID:
+            raise as_error(PermanentError, "NoOrphan", uid=uid, host="h1")
+        self.ended.append(uid)
+        return (await self.orphans())[0]
+
+
+class Recording:
+    """A guard that lets everybody in and remembers what they wanted."""
+
+    local = False
+
+    def __init__(self) -> None:
+        self.asked: list[Access] = []
+
+    async def admit(self, request: web.Request, access: Access) -> Identity:
+        self.asked.append(access)
+        return Identity("alice")
+
+
+class ApiWorld:
+    """A backend below a short root, with one VM and one Image."""
+
+    def __init__(self, root: Path) -> None:
+        self.layout = Layout(root)
+        self.consoles = ConsoleHub()
+        self.receiver = Receiver()
+        self.orphans = OneOrphan()
+        self.guard = Recording()
+        stores: dict[Any, dict[str, Any]] = {
+            VIRTUAL_MACHINES: {"default/web-1": {"metadata": {"uid": UID}}},
+            IMAGES: {"default/tiny": {"metadata": {"uid": "0a1b"}}},
+            STORAGE_POOLS: {},
+        }
+        self.backend = Backend(
+            host="h1",
+            layout=self.layout,
+            api=ApiClient.__new__(ApiClient),
+            stores=stores,
+            consoles=self.consoles,
+            uploads=self.receiver,
+            orphans=self.orphans,
+            pools=HostPools(stores[STORAGE_POOLS], {}, "h1", self.layout, FileOwner.current()),
+            metrics=self.metrics,
+            shut_down=self.shut_down,
+        )
+
+    async def metrics(self) -> bytes:
+        return b"up 1\n"
+
+    async def shut_down(self) -> list[str]:
+        return ["default/web-1"]

@@ -1,0 +1,95 @@
+"""The doors to a guest: its console with a real socket for a guest, its screen, its log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from quantix_lab.api_world import UID, ApiWorld
+
+_VM = "/v1/virtualmachines/default/web-1"
+
+
+class Guest:
+    """Listens where QEMU's serial port would, and says back what it hears in capitals."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer: asyncio.StreamWriter | None = None
+        self.connected = asyncio.Event()
+
+    async def serve(self) -> asyncio.Server:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return await asyncio.start_unix_server(self._talk, self.path)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        writer.write(b"one\r\ntwo\r\nlogin: ")
+        self.connected.set()
+        while data := await reader.read(1024):
+            writer.write(data.upper())
+        writer.close()
+
+
+async def test_a_console_shows_the_last_lines_then_carries_both_ways_until_the_guest_is_off(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    guest = Guest(world.layout.vm_run(UID) / "serial.sock")
+    async with await guest.serve():
+        world.consoles.attach(UID, guest.path)
+        await guest.connected.wait()
+        await asyncio.sleep(0.05)
+        async with client.ws_connect(f"{_VM}/console?lines=2") as socket:
+            assert json.loads((await socket.receive(5)).data) == {"type": "mode", "readOnly": False}
+            assert (await socket.receive(5)).data == b"two\r\nlogin: "
+            await socket.send_bytes(b"root")
+            assert (await socket.receive(5)).data == b"ROOT"
+            async with client.ws_connect(f"{_VM}/console") as second:
+                assert json.loads((await second.receive(5)).data) == {"type": "mode", "readOnly": True}
+            async with client.ws_connect(f"{_VM}/console?take=1") as third:
+                assert json.loads((await third.receive(5)).data) == {"type": "mode", "readOnly": False}
+                assert json.loads((await socket.receive(5)).data) == {"type": "mode", "readOnly": True}
+            assert json.loads((await socket.receive(5)).data) == {"type": "mode", "readOnly": False}
+            await world.consoles.detach(UID)
+            assert json.loads((await socket.receive(5)).data) == {"type": "off"}
+            assert (await socket.receive(5)).type is aiohttp.WSMsgType.CLOSE
+    assert {(access.verb, access.subresource) for access in world.guard.asked} == {("create", "console")}
+
+
+async def test_a_vm_that_is_off_has_no_console_and_no_screen(
+    client: TestClient[web.Request, web.Application],
+) -> None:
+    for door in ("console", "vnc"):
+        async with client.get(f"{_VM}/{door}") as answer:
+            assert answer.status == 409
+
+
+async def test_the_screen_is_carried_byte_by_byte(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    guest = Guest(world.layout.vm_run(UID) / "vnc.sock")
+    async with await guest.serve():
+        async with client.ws_connect(f"{_VM}/vnc") as socket:
+            assert (await socket.receive(5)).data == b"one\r\ntwo\r\nlogin: "
+            await socket.send_bytes(b"rfb")
+            assert (await socket.receive(5)).data == b"RFB"
+    assert world.guard.asked[0].subresource == "vnc"
+
+
+async def test_the_log_is_its_last_lines_without_control_characters(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    path = world.layout.vm_log(UID) / "console.log"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"old\r\nfirst\r\n\x1b[31mred\x07\r\n")
+    async with client.get(f"{_VM}/log?lines=2") as answer:
+        assert await answer.text() == "first\n\\x1b[31mred\\x07\n"
+    async with client.get(f"{_VM}/log?lines=many") as answer:
+        assert answer.status == 400
+    async with client.get("/v1/virtualmachines/default/other/log") as answer:
+        assert answer.status == 404

@@ -98,6 +98,7 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NotInstalled", "VirtualMachine", "No agent has answered in the guest.", "install qemu-guest-agent"
     ),
+    Template("ConsoleOpened", "VirtualMachine", "{user} opened its {door} on {host}."),
     Template("Connected", "VirtualMachine", "The agent in the guest answers."),
     Template(
         "Silent",

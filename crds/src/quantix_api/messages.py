@@ -74,7 +74,8 @@ def templates_of(reason: str) -> tuple[Template, ...]:
 def render(reason: str, **fields: object) -> Message:
     """The message of a reason: the form of it that needs exactly these fields, at most 300 characters.
 
-    Fields that are too long are cut with `…`, the longest first. Raises InvariantError
+    Fields lose what is no printable character; those that are too long are cut with `…`, the longest first.
+    Raises InvariantError
     (`MessageUnknown`) for a reason or a set of fields that the table does not have.
     """
     template = _BY_REASON_AND_FIELDS.get((reason, frozenset(fields)))
@@ -85,7 +86,7 @@ def render(reason: str, **fields: object) -> Message:
             f"There is no message {reason} with fields ({', '.join(sorted(fields))}); "
             f"there is {known or 'none of that name'}.",
         )
-    values = {name: " ".join(str(value).split()) for name, value in fields.items()}
+    values = {name: _printable(str(value)) for name, value in fields.items()}
     message = _filled(template, values)
     while len(message.text) > MAX_LENGTH:
         longest = max(values, key=lambda name: len(values[name]))
@@ -113,6 +114,12 @@ def message_of(error: QuantixError) -> str:
     """An error as a condition's message, at most 300 characters."""
     text = str(error)
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1].rstrip() + _ELLIPSIS
+
+
+def _printable(value: str) -> str:
+    """On one line and without what moves a terminal's cursor: much of it comes from outside."""
+    text = " ".join(value.split())
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def _filled(template: Template, values: dict[str, str]) -> Message:

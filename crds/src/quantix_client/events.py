@@ -37,7 +37,9 @@ _QUEUE = 1000
 
 @dataclass(frozen=True)
 class Note:
-    """One event as a controller says it. `action` is what was done or tried, as a CamelCase verb."""
+    """One event as a controller says it. `action` is what was done or tried, as a CamelCase verb; `actor` who
+    did it, where the text names somebody.
+    """
 
     regarding: Manifest
     reason: str
@@ -45,12 +47,13 @@ class Note:
     type: EventType
     action: str
     reporter: Reporter
+    actor: str = ""
 
     @property
     def series_key(self) -> tuple[str, ...]:
-        """Events that differ only in their text and time are one series."""
-        metadata = self.regarding["metadata"]
-        return (self.reporter, self.type, self.reason, self.action, metadata.get("uid") or metadata["name"])
+        """Events that differ only in their text and time are one series; what another did is another."""
+        about = self.regarding["metadata"].get("uid") or self.regarding["metadata"]["name"]
+        return (self.reporter, self.type, self.reason, self.action, self.actor, about)
 
 
 @dataclass
@@ -82,13 +85,14 @@ class EventRecorder:
         type: EventType = "Normal",
         action: str = "",
         reporter: Reporter = "operator",
+        actor: str = "",
     ) -> None:
         """Tell that something happened to the object `regarding` (with apiVersion and kind)."""
         if self._queue.full():
             self._queue.get_nowait()
             self._queue.task_done()
             self.dropped += 1
-        self._queue.put_nowait(Note(regarding, reason, text, type, action or reason, reporter))
+        self._queue.put_nowait(Note(regarding, reason, text, type, action or reason, reporter, actor))
 
     async def run(self) -> None:
         """Post what was recorded, in order. An event that cannot be posted is dropped, logged and counted."""

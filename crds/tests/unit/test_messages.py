@@ -261,3 +261,8 @@ def messages_asked_for(path: Path) -> list[tuple[str, str, frozenset[str]]]:
             fields = frozenset(keyword.arg or "" for keyword in node.keywords)
             found.append((f"{path}:{node.lineno}", reason.value, fields))
     return found
+
+
+def test_what_moves_the_cursor_of_a_terminal_is_not_said() -> None:
+    said = render("ConsoleOpened", user="al\x1b[2Jice\x07", door="screen", host="h1")
+    assert said.text == "al[2Jice opened its screen on h1."

@@ -22,6 +22,7 @@ from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.orphans import Orphan
+from quantix_lab.told_events import ToldEvents
 
 UID = "daaee2dc-3de5-4c5e-afa3-06beae8d3c1b"
 
@@ -76,6 +77,7 @@ class ApiWorld:
     def __init__(self, root: Path) -> None:
         self.layout = Layout(root)
         self.consoles = ConsoleHub()
+        self.events = ToldEvents()
         self.receiver = Receiver()
         self.orphans = OneOrphan()
         self.guard = Recording()
@@ -90,6 +92,7 @@ class ApiWorld:
             api=ApiClient.__new__(ApiClient),
             stores=stores,
             consoles=self.consoles,
+            events=self.events,
             uploads=self.receiver,
             orphans=self.orphans,
             pools=HostPools(stores[STORAGE_POOLS], {}, "h1", self.layout, FileOwner.current()),

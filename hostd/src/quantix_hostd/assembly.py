@@ -263,6 +263,7 @@ class Hostd:
             clock=self.clock,
             stores=self.watches.stores,
             consoles=self.consoles,
+            events=self.events,
             images=self.images,
             pools=self.pools,
             libvirt=self.libvirt,

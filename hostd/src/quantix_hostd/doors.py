@@ -15,6 +15,7 @@ from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.server import ApiServer, server_context
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.dispatch import Dispatcher
+from quantix_hostd.events import Events
 from quantix_hostd.host.controller import HostController
 from quantix_hostd.host.metrics import MetricSources, render_metrics
 from quantix_hostd.image.controller import ImageController
@@ -37,6 +38,7 @@ class Parts:
     clock: Clock
     stores: Mapping[Resource, Mapping[str, Mapping[str, Any]]]
     consoles: ConsoleHub
+    events: Events
     images: ImageController
     pools: HostPools
     libvirt: Hypervisor
@@ -57,6 +59,7 @@ class Doors:
                 api=parts.api,
                 stores=parts.stores,
                 consoles=parts.consoles,
+                events=parts.events,
                 uploads=parts.images,
                 orphans=parts.machines,
                 pools=parts.pools,

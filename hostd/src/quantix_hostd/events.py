@@ -1,10 +1,11 @@
 """Posts this host's events.
 
-Used by the controllers of VMs, images and volumes, after a status was written.
+Used by the controllers of VMs, images and volumes, after a status was written, and by the doors to a guest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from quantix_api.resources import Resource
@@ -25,10 +26,11 @@ class Events(Protocol):
         *,
         type: EventType = "Normal",
         reporter: Reporter = "operator",
+        actor: str = "",
     ) -> None: ...
 
 
-def tell(events: Events, resource: Resource, manifest: Manifest, told: Told) -> None:
+def tell(events: Events, resource: Resource, manifest: Mapping[str, Any], told: Told) -> None:
     """Post it as this host's."""
     about = {**manifest, "apiVersion": resource.api_version, "kind": resource.kind}
-    events.record(about, told.reason, told.text, type=told.type, reporter="hostd")
+    events.record(about, told.reason, told.text, type=told.type, reporter="hostd", actor=told.actor)

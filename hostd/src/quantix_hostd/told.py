@@ -1,7 +1,7 @@
 """What of a new status is worth an event: transitions only, told once (api.md, section 5). Pure.
 
-Called by the controllers of images and volumes, with what the API said before; `virtualmachine.transitions`
-does the same for VMs.
+Called by the controllers of images and volumes, with what the API said before, and by the doors to a guest;
+`virtualmachine.transitions` does the same for the status of VMs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ _REFUSED = frozenset({"ImageRefused", "ChecksumMismatch", "AddressRefused"})
 
 @dataclass(frozen=True)
 class Told:
-    """One event about an object, without who and when."""
+    """One event about an object, without who tells it and when. `actor`: the user that the text names."""
 
     reason: str
     text: str
     type: Literal["Normal", "Warning"] = "Normal"
+    actor: str = ""
 
 
 def image_event(before: Manifest, status: Manifest) -> Told | None:
@@ -41,6 +42,12 @@ def volume_event(before: Manifest, status: Manifest) -> Told | None:
     if not was or not now or was == now:
         return None
     return Told("VolumeResized", render("VolumeResized", before=was, size=now).text)
+
+
+def console_event(user: str, door: str, host: str) -> Told:
+    """That `user` opened a `door` to a guest, "serial console" or "screen": who sits there has its power."""
+    text = render("ConsoleOpened", user=user, door=door, host=host).text
+    return Told("ConsoleOpened", text, actor=user)
 
 
 def _ready(status: Manifest) -> tuple[str, str]:

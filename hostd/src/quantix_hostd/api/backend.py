@@ -11,6 +11,7 @@ from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
+from quantix_hostd.events import Events
 from quantix_hostd.image.formats import Received
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
@@ -45,6 +46,7 @@ class Backend:
     api: ApiClient
     stores: Mapping[Resource, Mapping[str, Manifest]]
     consoles: ConsoleHub
+    events: Events
     uploads: Uploads
     orphans: Orphans
     pools: HostPools
@@ -52,9 +54,9 @@ class Backend:
     shut_down: Callable[[], Awaitable[list[str]]]
     upload_pace: Pace = Pace()  # noqa: RUF009 - it is frozen
 
-    def vm_uid(self, key: str) -> str:
+    def vm(self, key: str) -> Manifest:
         """Raises PermanentError (NotHere)."""
-        return str(self._found(VIRTUAL_MACHINES, key)["metadata"]["uid"])
+        return self._found(VIRTUAL_MACHINES, key)
 
     def image(self, key: str) -> Manifest:
         """Raises PermanentError (NotHere)."""

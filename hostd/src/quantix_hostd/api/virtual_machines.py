@@ -7,14 +7,19 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from aiohttp import WSMsgType, web
 
+from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import Guard, access_to
+from quantix_hostd.events import tell
+from quantix_hostd.told import console_event
 from quantix_hostd.virtualmachine.console import ConsoleData, ConsoleMode, ConsoleViewer
 
 _MAX_MESSAGE_BYTES = 64 * 1024
@@ -25,6 +30,18 @@ _MAX_LINES = 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """Who may pass a door, and to which VM."""
+
+    vm: Mapping[str, Any]
+    user: str
+
+    @property
+    def uid(self) -> str:
+        return str(self.vm["metadata"]["uid"])
 
 
 class VirtualMachineDoors:
@@ -45,15 +62,16 @@ class VirtualMachineDoors:
     async def console(self, request: web.Request) -> web.StreamResponse:
         """Both ways in binary frames; text frames are JSON: mode (readOnly) and off. `lines` (=40) of what
         was said before come first."""
-        uid = await self._admit(request, "create", "console")
+        opened = await self._admit(request, "create", "console")
         take = request.query.get("take") == "1"
         lines = _lines(request)
-        viewer = self._backend.consoles.open(uid, take=take)
+        viewer = self._backend.consoles.open(opened.uid, take=take)
         if viewer is None:
             raise web.HTTPConflict(text="The VM is off: it has no console. Try: qx vm start.")
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
         try:
             await socket.prepare(request)
+            self._tell(opened, "serial console")
             await _first_of(_show(viewer, socket, lines), _type(viewer, socket))
         finally:
             viewer.close()
@@ -61,8 +79,8 @@ class VirtualMachineDoors:
 
     async def vnc(self, request: web.Request) -> web.StreamResponse:
         """The bytes of RFB in binary frames."""
-        uid = await self._admit(request, "create", "vnc")
-        path = self._backend.layout.vm_run(uid) / "vnc.sock"
+        opened = await self._admit(request, "create", "vnc")
+        path = self._backend.layout.vm_run(opened.uid) / "vnc.sock"
         try:
             reader, writer = await asyncio.open_unix_connection(path)
         except OSError as error:
@@ -70,6 +88,7 @@ class VirtualMachineDoors:
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
         try:
             await socket.prepare(request)
+            self._tell(opened, "screen")
             await _first_of(_from_guest(reader, socket), _to_guest(socket, writer))
         finally:
             writer.close()
@@ -79,26 +98,30 @@ class VirtualMachineDoors:
 
     async def log(self, request: web.Request) -> web.Response:
         """The last `lines` (=40) of the console's log; control characters are made visible."""
-        uid = await self._admit(request, "get", "log")
+        opened = await self._admit(request, "get", "log")
         lines = _lines(request)
-        text = await asyncio.to_thread(_tail, self._backend.layout.vm_log(uid) / "console.log", lines)
+        text = await asyncio.to_thread(_tail, self._backend.layout.vm_log(opened.uid) / "console.log", lines)
         return web.Response(text=text)
 
-    async def _admit(self, request: web.Request, verb: str, subresource: str) -> str:
+    async def _admit(self, request: web.Request, verb: str, subresource: str) -> _Admitted:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         access = access_to(verb, "virtualmachines", subresource, namespace, name)
         identity = await self._guard.admit(request, access)
-        uid = self._backend.vm_uid(f"{namespace}/{name}")
+        admitted = _Admitted(self._backend.vm(f"{namespace}/{name}"), identity.name)
         log.info(
             "door opened",
             audit=True,
             door=subresource,
             namespace=namespace,
             name=name,
-            uid=uid,
-            user=identity.name,
+            uid=admitted.uid,
+            user=admitted.user,
         )
-        return uid
+        return admitted
+
+    def _tell(self, opened: _Admitted, door: str) -> None:
+        told = console_event(opened.user, door, self._backend.host)
+        tell(self._backend.events, VIRTUAL_MACHINES, opened.vm, told)
 
 
 def _lines(request: web.Request) -> int:

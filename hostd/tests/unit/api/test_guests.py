@@ -59,14 +59,17 @@ async def test_a_console_shows_the_last_lines_then_carries_both_ways_until_the_g
             assert json.loads((await socket.receive(5)).data) == {"type": "off"}
             assert (await socket.receive(5)).type is aiohttp.WSMsgType.CLOSE
     assert {(access.verb, access.subresource) for access in world.guard.asked} == {("create", "console")}
+    assert world.events.texts == ["alice opened its serial console on h1."] * 3
 
 
 async def test_a_vm_that_is_off_has_no_console_and_no_screen(
+    world: ApiWorld,
     client: TestClient[web.Request, web.Application],
 ) -> None:
     for door in ("console", "vnc"):
         async with client.get(f"{_VM}/{door}") as answer:
             assert answer.status == 409
+    assert world.events.reasons == []
 
 
 async def test_the_screen_is_carried_byte_by_byte(
@@ -79,6 +82,7 @@ async def test_the_screen_is_carried_byte_by_byte(
             await socket.send_bytes(b"rfb")
             assert (await socket.receive(5)).data == b"RFB"
     assert world.guard.asked[0].subresource == "vnc"
+    assert world.events.texts == ["alice opened its screen on h1."]
 
 
 async def test_the_log_is_its_last_lines_without_control_characters(

@@ -129,6 +129,12 @@ async def test_another_reason_or_reporter_or_a_long_pause_is_a_new_event(recordi
     assert recording.api.created[2]["reportingController"] == "quantix.io/scheduler"
 
 
+async def test_what_two_users_did_is_told_of_both(recording: Recording) -> None:
+    for actor in ("alice", "bob", "alice"):
+        await recording.record("ConsoleOpened", actor=actor)
+    assert len(recording.api.created) == 2
+
+
 async def test_a_series_whose_event_expired_starts_anew(recording: Recording) -> None:
     await recording.record()
     recording.api.gone = True

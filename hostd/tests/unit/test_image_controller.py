@@ -11,8 +11,9 @@ from typing import Any, cast
 import pytest
 
 from quantix_api import Image
-from quantix_api.errors import WaitingError
+from quantix_api.errors import TransientError, WaitingError
 from quantix_api.layout import Layout
+from quantix_api.messages import as_error
 from quantix_client.api import ApiClient
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import Download, HttpSource
@@ -164,6 +165,19 @@ async def test_two_volumes_that_want_one_copy_begin_it_once(host: OneHost) -> No
     await host.connections(1)
     await asyncio.sleep(0.05)
     assert host.server.open_now == 1
+
+
+async def test_an_upload_that_broke_off_is_asked_for_at_once_with_what_came_of_it(host: OneHost) -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield b"x" * 1024
+        raise as_error(TransientError, "ImageUnreachable")
+
+    host.put("sent", status={})
+    with pytest.raises(TransientError):
+        await host.controller.receive_upload("default/sent", half(), 2048)
+    await host.controller.reconcile("default/sent")
+    assert host.ready("sent")["reason"] == "WaitingForUpload"
+    assert host.ready("sent")["message"].startswith("The last upload ended after 1 KiB of 2 KiB;")
 
 
 async def test_an_upload_whose_file_vanished_is_asked_for_again_and_not_called_a_download(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,9 +76,15 @@ def test_only_the_same_file_may_take_the_place_of_one_that_vanished(transfer: Tr
     assert verdict.checksum == _CHECKED["checksum"]
 
 
-def test_nobody_asks_again_for_an_upload_that_broke_off() -> None:
+@pytest.mark.parametrize("retry_in_s", [9.0, 0.0])
+def test_an_upload_that_broke_off_waits_for_the_next_and_says_how_far_it_came(retry_in_s: float) -> None:
     broke_off = TransientError("ImageUnreachable", "The upload broke off; nothing was kept.", "send it again")
-    assert "asked again" not in plan_image(seen(_UPLOAD, transfer=failed(broke_off, 9.0))).verdict.message
+    transfer = replace(failed(broke_off, retry_in_s), shown=(3 << 20, 1 << 30))
+    verdict = plan_image(seen(_UPLOAD, transfer=transfer)).verdict
+    assert (verdict.reason, verdict.message) == (
+        "WaitingForUpload",
+        "The last upload ended after 3 MiB of 1 GiB; nothing was kept. Try: qx image upload FILE --name x.",
+    )
     assert "asked again" in plan_image(seen(_URL, transfer=failed(_BROKEN, 9.0))).verdict.message
 
 

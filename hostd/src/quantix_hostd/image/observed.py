@@ -11,7 +11,8 @@ from quantix_hostd.image.formats import Received
 
 @dataclass(frozen=True)
 class TransferSeen:
-    """The image on its way into its pool, or how that ended. `shown`: bytes done and in all, as reported.
+    """The image on its way into its pool, or how that ended. `shown`: bytes done and in all, as reported
+    or at its failure.
 
     `queued`: it waits for its turn. After a failure `retry_in_s` is what is left of `delay_s` (0: due), None
     when another try is no use.

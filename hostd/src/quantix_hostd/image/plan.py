@@ -19,6 +19,7 @@ from quantix_hostd.image.observed import ImageObserved, TransferSeen
 from quantix_hostd.image.status import (
     ImageVerdict,
     as_known,
+    broken_upload,
     known_facts,
     lost_upload,
     under_way,
@@ -84,6 +85,8 @@ def _plan_present(seen: ImageObserved) -> ImagePlan:
 
 
 def _plan_absent(seen: ImageObserved) -> ImagePlan:
+    if broken := _broken_upload(seen):
+        return broken
     if failure := _failure(seen):
         return failure
     if seen.image.spec.url is not None:
@@ -102,13 +105,23 @@ def _on_its_way(seen: ImageObserved, transfer: TransferSeen) -> ImagePlan:
     return ImagePlan(under_way(seen.image, transfer.shown, queued_on), _PROGRESS_S)
 
 
+def _broken_upload(seen: ImageObserved) -> ImagePlan | None:
+    """What is said of the last upload until the next: nobody asks for one again, and one may come at once."""
+    transfer = seen.transfer
+    if seen.image.spec.upload is None or transfer is None or transfer.error is None:
+        return None
+    done_bytes, total_bytes = transfer.shown
+    if transfer.error.reason != "ImageUnreachable" or total_bytes is None:
+        return None
+    return ImagePlan(broken_upload(seen.image, done_bytes, total_bytes))
+
+
 def _failure(seen: ImageObserved) -> ImagePlan | None:
     """What the last try ran into, until the next is due; then None, as without a try."""
     transfer = seen.transfer
     if transfer is None or transfer.error is None or transfer.retry_in_s == 0:
         return None
-    fetched_again = not seen.there and seen.image.spec.url is not None
-    verdict = verdict_of_error(transfer.error, transfer.delay_s if fetched_again else None)
+    verdict = verdict_of_error(transfer.error, transfer.delay_s if not seen.there else None)
     return ImagePlan(replace(verdict, present=seen.there), transfer.retry_in_s or LOOK_AGAIN_S)
 
 

@@ -14,7 +14,7 @@ from quantix_api.conditions import ready_reason, reasons_otherwise
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import as_wait, message_of, render
-from quantix_api.quantities import format_size, size_bytes
+from quantix_api.quantities import format_size, human_size, size_bytes
 from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_hostd.image.formats import ImageFacts, ImageFormat
@@ -111,6 +111,13 @@ def _span(seconds: float) -> str:
 def waiting_for_upload(image: Image) -> ImageVerdict:
     """For an image that somebody has to send."""
     text = render("WaitingForUpload", name=typed_name(image)).text
+    return ImageVerdict("WaitingForUpload", text, present=False)
+
+
+def broken_upload(image: Image, done_bytes: int, total_bytes: int) -> ImageVerdict:
+    """For an image whose sender went away in the middle."""
+    done, total = human_size(done_bytes), human_size(total_bytes)
+    text = render("WaitingForUpload", name=typed_name(image), done=done, total=total).text
     return ImageVerdict("WaitingForUpload", text, present=False)
 
 

@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Transfer:
-    """One object's data on its way. `shown` is what was last reported: it changes at most every 5 s.
+    """One object's data on its way. `shown` is what was last reported: it changes at most every 5 s,
+    and at a failure.
 
     `queued`: it waits for its turn, and nothing is asked of a server yet.
     """
@@ -139,6 +140,7 @@ class Transfers:
     def _failed(self, transfer: Transfer, key: str, error: QuantixError) -> None:
         transfer.failures += 1
         transfer.error = error
+        transfer.shown = (transfer.done_bytes, transfer.total_bytes)
         transfer.delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(transfer.failures - 1, 10))
         if error.reason == "PoolFull" and transfer.total_bytes is None:
             # each try of a stream without a known length takes all the room before it ends so again

@@ -105,6 +105,12 @@ _VOLUMES = (
     ),
     Template(
         "DataMissing",
+        "VirtualMachine",
+        "{name} has ended, but what it holds at {place} cannot be given back: its data is not there.",
+        "bring the data back; if it is gone for good, delete {name}",
+    ),
+    Template(
+        "DataMissing",
         "Volume, VirtualMachine",
         "The data of volume {volume} is not where it was, at {place} on {host}.",
         "bring the file back, or restore it from a backup",

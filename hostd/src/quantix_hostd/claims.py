@@ -68,10 +68,14 @@ class ClaimDamagedError(InvariantError):
     """What lies beside the volume is no claim: it admits nobody until somebody puts a claim back."""
 
 
+class VolumeMissingError(TransientError):
+    """There is no volume at that place now: of its claim nothing is known, least of all that it is free."""
+
+
 class ClaimStore(Protocol):
     """Where claims live (`clients.claim_store`). Calls block: run them in a thread.
 
-    All raise TransientError when the pool does not answer, and ClaimDamagedError.
+    All raise VolumeMissingError, TransientError when the pool does not answer, and ClaimDamagedError.
     """
 
     def create(self, place: VolumePlace, claim: Claim) -> None:

@@ -15,9 +15,11 @@ from quantix_hostd.claims import (
     ClaimChangedError,
     ClaimRefusedError,
     Holder,
+    VolumeMissingError,
     VolumePlace,
     hand_over,
     new_claim,
+    regain,
     release,
     revoke,
     take,
@@ -68,6 +70,12 @@ def test_a_release_raises_the_floor_and_forgets_nobody_elses() -> None:
     assert release(held("h1", 3), "h1", 2) == held("h1", 3)
 
 
+def test_a_host_regains_only_its_own_claim_of_an_older_epoch_for_the_same_vm() -> None:
+    assert regain(held("h1", 3), "h1", 5, "vm-1") == Claim(3, None, "vm-1", CLUSTER)
+    for claim in (held("h2", 3), held("h1", 5), held("h1", 6), held("h1", 3, vm="vm-2"), FREE):
+        assert regain(claim, "h1", 5, "vm-1") == claim
+
+
 def test_only_a_free_claim_is_revoked() -> None:
     assert revoke(FREE, 4).floor == 4
     with pytest.raises(ClaimRefusedError):
@@ -83,6 +91,7 @@ def test_only_its_holder_hands_a_claim_over() -> None:
 MOVE = st.one_of(
     st.tuples(st.just("take"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
     st.tuples(st.just("release"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
+    st.tuples(st.just("regain"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
     st.tuples(st.just("revoke"), st.just(""), st.integers(1, 6)),
     st.tuples(st.just("hand over"), st.sampled_from(["h1", "h2"]), st.just(0)),
 )
@@ -111,6 +120,8 @@ def _moved(claim: Claim, move: str, host: str, epoch: int) -> Claim:
         return take(claim, host, epoch, "vm-1", CLUSTER)
     if move == "release":
         return release(claim, host, epoch)
+    if move == "regain":
+        return regain(claim, host, epoch, "vm-1")
     if move == "revoke":
         return revoke(claim, epoch)
     return hand_over(claim, host, "h2" if host == "h1" else "h1")
@@ -123,6 +134,12 @@ def test_a_claim_is_made_once(place: VolumePlace) -> None:
     assert store.read(place) == FREE
     with pytest.raises(ClaimChangedError):
         store.create(place, FREE)
+
+
+def test_of_a_volume_that_is_not_there_no_claim_is_known(tmp_path: Path) -> None:
+    with pytest.raises(VolumeMissingError) as unknown:
+        LocalClaimStore().read(VolumePlace(tmp_path, "v1"))
+    assert unknown.value.reason == "DataMissing"
 
 
 def test_a_claim_changes_only_from_what_was_read(place: VolumePlace) -> None:

@@ -14,7 +14,7 @@ from quantix_api.conditions import reasons_otherwise
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient
-from quantix_hostd.claims import VolumePlace, take
+from quantix_hostd.claims import VolumePlace, release, take
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
@@ -214,8 +214,10 @@ async def test_what_a_vm_left_held_that_is_gone_is_freed_and_of_another_is_waite
     assert store.read(place) == held
     volume.departed.uids.add("a-vm")
     await volume.reconcile()
-    freed = store.read(place)
-    assert freed is None if deleted else freed is not None and (freed.holder, freed.floor) == (None, 3)
+    if deleted:
+        assert not place.data.parent.exists()
+    else:
+        assert store.read(place) == release(held, "h1", 3)
 
 
 async def test_a_damaged_claim_keeps_a_deleted_volumes_data_and_says_why(volume: OneVolume) -> None:

@@ -13,9 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from quantix_api.errors import InvariantError, TransientError
+from quantix_api.errors import InvariantError
 from quantix_api.messages import as_error
-from quantix_hostd.claims import Claim, ClaimChangedError, ClaimDamagedError, Holder, VolumePlace
+from quantix_hostd.claims import (
+    Claim,
+    ClaimChangedError,
+    ClaimDamagedError,
+    Holder,
+    VolumeMissingError,
+    VolumePlace,
+)
 from quantix_hostd.clients.no_follow import opened_directory, opened_file_at
 
 _VOLUMES = "volumes"
@@ -38,11 +45,8 @@ class LocalClaimStore:
             _write(directory, claim)
 
     def read(self, place: VolumePlace) -> Claim | None:
-        try:
-            with opened_directory(place.pool_path, _VOLUMES, place.handle) as directory:
-                content = _read(directory, place)
-        except FileNotFoundError:
-            return None
+        with _opened(place) as directory:
+            content = _read(directory, place)
         return None if content is None else _parse(content, place)
 
     def compare_and_set(self, place: VolumePlace, expected: Claim, wanted: Claim) -> None:
@@ -58,12 +62,18 @@ class LocalClaimStore:
 
 @contextmanager
 def _locked(place: VolumePlace) -> Iterator[int]:
+    with _opened(place) as directory:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield directory
+
+
+@contextmanager
+def _opened(place: VolumePlace) -> Iterator[int]:
     try:
         with opened_directory(place.pool_path, _VOLUMES, place.handle) as directory:
-            fcntl.flock(directory, fcntl.LOCK_EX)
             yield directory
     except FileNotFoundError as error:
-        raise as_error(TransientError, "DataMissing", place=place.data) from error
+        raise as_error(VolumeMissingError, "DataMissing", place=place.data) from error
 
 
 def _read(directory: int, place: VolumePlace) -> bytes | None:

@@ -15,7 +15,16 @@ import structlog
 from quantix_api import VirtualMachine
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.claims import Claim, ClaimDamagedError, ClaimStore, VolumePlace, regain, release, take
+from quantix_hostd.claims import (
+    Claim,
+    ClaimDamagedError,
+    ClaimStore,
+    VolumeMissingError,
+    VolumePlace,
+    regain,
+    release,
+    take,
+)
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
@@ -32,6 +41,11 @@ class Subject:
 
     uid: str
     vm: VirtualMachine | None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.vm.metadata.name if self.vm else self.domain
 
     @property
     def domain(self) -> str:
@@ -160,23 +174,25 @@ async def _ensure_uuid_unused(tools: VmTools, subject: Subject, action: do.Ensur
 async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) -> None:
     host = tools.facts().name
 
+    def free(place: VolumePlace) -> None:
+        claim = tools.claims.read(place)
+        if claim is not None and claim.vm_uid == subject.uid:
+            # what an earlier epoch left held goes with it: nothing of the VM is here any more
+            freed = release(regain(claim, host, action.epoch, subject.uid), host, action.epoch)
+            tools.claims.compare_and_set(place, claim, freed)
+
     def free_all() -> None:
-        missing: VolumePlace | None = None
         for place in reversed(action.places):
             try:
-                claim = tools.claims.read(place)
+                free(place)
             except ClaimDamagedError as damage:
                 # it admits nobody as it is; the VM is let go, and its Volume goes on saying so
                 log.warning("claim is damaged and stays", uid=subject.uid, path=damage.message)
-                continue
-            if claim is not None and claim.vm_uid == subject.uid:
-                tools.claims.compare_and_set(place, claim, release(claim, host, action.epoch))
-            elif claim is None and not place.data.parent.exists():
-                missing = place
-        if missing is not None:
-            if not action.give_up_missing:
-                raise as_error(TransientError, "DataMissing", place=missing.data)
-            log.warning("data is missing, its claim stays", uid=subject.uid, path=str(missing.data))
+            except VolumeMissingError as missing:
+                if not action.give_up_missing:
+                    told = {"name": subject.name, "place": place.data}
+                    raise as_error(TransientError, "DataMissing", **told) from missing
+                log.warning("data is missing, its claim stays", uid=subject.uid, path=str(place.data))
 
     await asyncio.to_thread(free_all)
 

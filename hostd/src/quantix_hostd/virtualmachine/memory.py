@@ -19,7 +19,8 @@ class Kept:
     """`passing_since`: since when (monotonic seconds) it is in a state that is not worth a write yet.
 
     `written`: the object as our last write left it, until the watch has seen that. `released`: reported as
-    released. `leaving`: the API does not have it, and what is left of it is being ended.
+    released. `leaving`: the API does not have it, and what is left of it is being ended. `detained`: nothing
+    of it is left but what it holds in a pool that is away.
     """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -28,6 +29,7 @@ class Kept:
     written: Manifest | None = None
     released: bool = False
     leaving: bool = False
+    detained: bool = False
 
 
 class Memory:
@@ -64,6 +66,10 @@ class Memory:
     def released(self) -> set[str]:
         """Those whose release was reported."""
         return {uid for uid, kept in self._by_uid.items() if kept.released}
+
+    def detained(self) -> set[str]:
+        """Those that only a pool which is away keeps from being released."""
+        return {uid for uid, kept in self._by_uid.items() if kept.detained}
 
     def leaving(self) -> set[str]:
         """Those that the API does not have, and that are being ended."""

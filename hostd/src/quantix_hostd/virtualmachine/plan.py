@@ -140,7 +140,9 @@ def _plan_release(observed: Observed, record: Record) -> Plan:
     """Give everything back; the claims go only after domain and process are gone for certain."""
     assert observed.vm is not None
     uuid = observed.domain.uuid if observed.domain else _uuid(observed)
+    # kept before the domain goes, which may be all that names them
     held = tuple(dict.fromkeys((*record.places, *observed.places)))
+    record = replace(record, places=held)
     deleting = observed.vm.metadata.deletion_timestamp is not None
     steps: list[Action] = [Undefine()] if observed.domain is not None else []
     steps += [

@@ -36,7 +36,7 @@ from quantix_hostd.virtualmachine.orphans import Orphan, find_orphans, order_end
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
 from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.status import derive_status, unseen_status
-from quantix_hostd.virtualmachine.steps import Plan, start_refusal, unsettled
+from quantix_hostd.virtualmachine.steps import Plan, is_detained, start_refusal, unsettled
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.transitions import transitions
 from quantix_hostd.virtualmachine.verdict import Verdict, judge, refused
@@ -79,6 +79,7 @@ class VirtualMachineReconciler:
                     raise
                 self._watch_console(observed)
                 kept.leaving = observed.vm is None and bool(plan.actions or plan.wait or error)
+                kept.detained = is_detained(observed, plan, error)
                 later_s = await self._report(observed, kept, plan, error)
         finally:
             self._forget_if_gone(key)
@@ -170,10 +171,14 @@ class VirtualMachineReconciler:
         await self.resync()
 
     async def guests_left(self) -> tuple[str, ...]:
-        """UIDs of VMs that still have something here, or whose release has not been reported yet."""
+        """UIDs of VMs that still have something here, or whose release has not been reported yet.
+
+        A pool that is away keeps no host from going down: what is held there is given back at hostd's return.
+        """
         defined = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
         assigned = set(self._tools.objects.virtual_machine_uids())
-        return tuple(sorted(defined | (assigned - self._memory.released()) | self._memory.leaving()))
+        unreleased = (assigned - self._memory.released()) | self._memory.leaving()
+        return tuple(sorted(defined | (unreleased - self._memory.detained())))
 
     async def _advance(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
         for _ in range(_MAX_ROUNDS):

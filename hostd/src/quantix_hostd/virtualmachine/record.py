@@ -95,10 +95,17 @@ class Record:
     places: tuple[VolumePlace, ...] = ()
 
     def for_epoch(self, epoch: int) -> Record:
-        """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes."""
+        """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and
+        what was not given back is still to be.
+        """
         if epoch == self.epoch:
             return self
-        return Record(epoch, handled_restart_at=self.handled_restart_at, last_exit=self.last_exit)
+        return Record(
+            epoch,
+            handled_restart_at=self.handled_restart_at,
+            last_exit=self.last_exit,
+            places=self.places,
+        )
 
     def with_stop(self, why: StopReason, now_s: float) -> Record:
         return self if self.stop else replace(self, stop=StopRequest(why, now_s))

@@ -112,7 +112,7 @@ def _growth(observed: Observed) -> tuple[Action, ...]:
 
 def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
     assert observed.vm is not None
-    taking = replace(record, places=observed.places)
+    taking = replace(record, places=tuple(dict.fromkeys((*observed.places, *record.places))))
     started = replace(
         taking,
         started=True,

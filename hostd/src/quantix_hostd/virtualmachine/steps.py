@@ -11,6 +11,8 @@ from quantix_hostd.virtualmachine.actions import Action, CreatePaused, SaveRecor
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record
 
+_OF_POOLS = frozenset({"DataMissing", "DataDamaged", "PoolUnreachable"})
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -55,3 +57,10 @@ def start_refusal(plan: Plan, error: QuantixError | None) -> QuantixError | None
     ):
         return None
     return error
+
+
+def is_detained(observed: Observed, plan: Plan, error: QuantixError | None) -> bool:
+    """Whether nothing of the VM is left here but what it holds in a pool that is away."""
+    ended = plan.record.ended or plan.record.remains is not None
+    gone = observed.domain is None and not observed.processes
+    return ended and gone and error is not None and error.reason in _OF_POOLS

@@ -50,7 +50,7 @@ def judge(observed: Observed, plan: Plan, error: QuantixError | None) -> Verdict
     if plan.record.released:
         return _released(observed, plan)
     if error is not None and not isinstance(error, WaitingError):
-        return refused(error)
+        return _unreleased(error) if plan.record.ended else refused(error)
     if observed.domain is not None and observed.domain.active:
         return _active(observed, plan)
     wait = error or plan.wait
@@ -124,6 +124,11 @@ def _stopping(observed: Observed, plan: Plan) -> Verdict:
     return Verdict(
         "Stopping", False, "Stopping", render("Stopping", seconds=grace_s, name=name).text, passing=True
     )
+
+
+def _unreleased(error: QuantixError) -> Verdict:
+    """Its QEMU is gone, and what was to be given back is not."""
+    return Verdict("Stopping", False, _known(error.reason), message_of(error))
 
 
 def _released(observed: Observed, plan: Plan) -> Verdict:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from quantix_api.errors import TransientError
+from quantix_api.resources import VOLUMES
+from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.record import Record
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.vm_world import HOST, VmHandle
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
 
 
 @contextmanager
@@ -24,6 +26,14 @@ def away(vm: VmHandle) -> Iterator[None]:
     aside = directory.rename(directory.with_name("aside"))
     yield
     aside.rename(directory)
+
+
+async def stop_in_vain(vm: VmHandle) -> None:
+    """A look at a stop that cannot be carried through."""
+    vm.change("spec", "powerState", value="Stopped")
+    with pytest.raises(TransientError):
+        await vm.reconcile()
+    vm.world.pull()
 
 
 def departed(vm: VmHandle, hypervisor: FakeHypervisor) -> DepartedGuests:
@@ -38,12 +48,81 @@ async def test_a_stop_waits_until_the_claim_can_be_freed(running: VmHandle) -> N
             with pytest.raises(TransientError):
                 await running.reconcile()
             running.world.pull()
-            assert running.condition("Ready")["reason"] == "DataMissing"
+            assert running.status["phase"] == "Stopping"
+            ready = running.condition("Ready")
+            assert ready["reason"] == "DataMissing"
+            assert "delete web-1" in ready["message"]
             assert running.status["runtime"].get("domain") != "Absent"
     await running.look_after(600)
     assert running.root_claim.holder is None
     assert running.status["phase"] == "Stopped"
     assert running.condition("Ready")["status"] == "True"
+
+
+async def test_what_only_the_domain_names_is_kept_before_the_domain_goes(running: VmHandle) -> None:
+    running.world.records.forget(running.uid)
+    with away(running):
+        await stop_in_vain(running)
+        await stop_in_vain(running)
+    await running.look_after(600)
+    assert running.root_claim.holder is None
+    assert running.status["runtime"]["domain"] == "Absent"
+
+
+async def test_a_new_epoch_forgets_nothing_that_is_still_held(running: VmHandle) -> None:
+    with away(running):
+        await stop_in_vain(running)
+        running.change("status", "assignment", value={"host": HOST, "epoch": 3})
+        await stop_in_vain(running)
+        assert running.status["runtime"].get("domain") != "Absent"
+    await running.look_after(600)
+    assert (running.root_claim.holder, running.root_claim.floor) == (None, 1)
+
+
+async def test_a_release_takes_along_what_an_older_epoch_left_held(running: VmHandle) -> None:
+    claim = running.root_place.data.with_name("claim")
+    held = claim.read_bytes()
+    running.change("spec", "powerState", value="Stopped")
+    await running.reconcile()
+    claim.write_bytes(held)
+    running.change("status", "assignment", value={"host": HOST, "epoch": 3})
+    await running.reconcile()
+    assert running.status["runtime"] == {**running.status["runtime"], "observedEpoch": 3, "domain": "Absent"}
+    assert running.root_claim.holder is None
+
+
+async def test_the_claims_of_other_disks_go_before_the_one_that_decides(world: VmWorld) -> None:
+    vm = world.add_vm("db-1", disks={"root": world.add_volume("db-1-root"), "data": world.add_volume("data")})
+    await vm.reconcile()
+    data = VolumePlace(world.pool, world.stores[VOLUMES]["default/data"]["status"]["handle"])
+    aside = data.data.parent.rename(world.pool / "volumes/aside")
+    await stop_in_vain(vm)
+    assert vm.root_claim.held_by(HOST, 1)
+    aside.rename(data.data.parent)
+    await vm.look_after(600)
+    freed = Claim(1, None, vm.uid, CLUSTER)
+    assert [world.claims.read(place) for place in (vm.root_place, data)] == [freed, freed]
+    await world.consoles.close()
+
+
+async def test_a_host_goes_down_though_a_pool_is_away_and_frees_what_is_left_when_it_is_back(
+    running: VmHandle,
+) -> None:
+    world = running.world
+    with away(running):
+        await world.reconciler.shut_down_guests()
+        assert await world.reconciler.guests_left() == (running.uid,)
+        for _ in range(2):
+            with pytest.raises(TransientError):
+                await running.reconcile()
+            world.pull()
+        assert await world.reconciler.guests_left() == ()
+        assert running.status["runtime"].get("domain") != "Absent"
+    world.reconciler = world.new_reconciler()
+    await running.reconcile()
+    assert running.status["runtime"]["domain"] == "Absent"
+    assert running.status["runtime"]["lastExit"]["reason"] == "HostShutdown"
+    assert running.root_claim.holder is None
 
 
 async def test_a_deletion_goes_on_without_data_and_the_claim_is_regained_should_it_come_back(

@@ -167,6 +167,16 @@ def test_a_running_vm_without_its_network_needs_attention_and_says_why_in_the_li
     assert reason(UNWIRED, NOUNS["vm"]) == "NetworkNotFound: Network lan is being deleted"
 
 
+def test_data_without_a_volume_needs_attention_though_its_host_is_ready() -> None:
+    found = host("h1", "Ready", "Healthy", "It runs VMs.")
+    message = "Pool local has data that belongs to no Volume in the API: /pool/volumes/a. Try: look at it"
+    orphan = {"type": "VolumesKnown", "status": "False", "reason": "OrphanVolume", "message": message}
+    found["status"]["conditions"].append(orphan)
+    told = lines(found)
+    assert told[0].startswith("Needs attention: 1")
+    assert "host h1: Pool local has data that belongs to no Volume in the API: /pool/volumes/a." in told[-1]
+
+
 def test_a_guest_without_a_vm_needs_attention_though_its_host_is_ready() -> None:
     found = host("h1", "Ready", "Healthy", "It runs VMs.")
     message = "Since 2026 it has domain qx-1, whose VM a/b is no longer in the API. Try: qx host end-orphan 1"

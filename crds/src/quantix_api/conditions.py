@@ -151,6 +151,7 @@ TABLE: tuple[ConditionRow, ...] = (
     *_row("Host", "GuestTraffic", "Works", f"HostFirewallDropsGuests UnderlayTooSmall {INTERNAL_ERROR}"),
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
     *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),
+    *_row("Host", "VolumesKnown", "Owned", "OrphanVolume"),
     *_row(
         "VirtualMachineMigration",
         "Ready",

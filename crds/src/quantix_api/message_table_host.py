@@ -134,6 +134,19 @@ _ABILITIES = (
         "Since {since} it has domain {domain}, whose VM {vm} is no longer in the API, and {more} more such.",
         "qx host end-orphan {uid} on it, as root; without a UID it lists them",
     ),
+    Template("Owned", "Host", "Every volume in its pools belongs to a Volume in the API."),
+    Template(
+        "OrphanVolume",
+        "Host",
+        "Pool {pool} has data that belongs to no Volume in the API: {path}.",
+        "look at it on the host, as root; remove that directory once nobody wants it",
+    ),
+    Template(
+        "OrphanVolume",
+        "Host",
+        "Pool {pool} has data that belongs to no Volume in the API: {path}, and {more} more such.",
+        "look at them on the host, as root; remove those directories once nobody wants them",
+    ),
     Template("Alive", "Host", "Its beat in the storage is seen."),
     Template("Lost", "Host", "Its beat in pool {pool} stopped at {at}.", "bring the storage network back"),
     Template(

@@ -60,6 +60,7 @@ from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
@@ -244,6 +245,9 @@ class Hostd:
             libvirt_works=lambda: self.libvirt.connected,
             cpu_model=lambda: self.cpu_model,
             orphans=self._orphans,
+            orphan_volumes=VolumeOrphans(
+                OrphanTools(self.api, stores[VOLUMES], self.pools, self.claims, self.cluster_uid)
+            ).find,
         )
 
     async def _orphans(self) -> list[OrphanGuest]:

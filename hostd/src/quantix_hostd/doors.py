@@ -93,7 +93,8 @@ class Doors:
         known = self._parts.stores[VIRTUAL_MACHINES].values()
         machines = {manifest["metadata"]["uid"]: manifest for manifest in known}
         lanes = {resource.plural: lane for resource, lane in self._parts.dispatcher.lanes.items()}
-        return render_metrics(MetricSources(stats, machines, lanes, libvirt.connected))
+        orphans = tuple(orphan.pool for orphan in self._parts.host.orphan_volumes)
+        return render_metrics(MetricSources(stats, machines, lanes, libvirt.connected, orphans))
 
     async def _shut_guests_down(self) -> list[str]:
         """For `qx down` and the machine's own shutdown: returns when no guest is left on this host."""

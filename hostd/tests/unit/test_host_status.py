@@ -11,7 +11,14 @@ import pytest
 from quantix_api import Condition, Host
 from quantix_api.conditions import checked
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict, MachineFacts, NumaFacts
-from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, OrphanGuest, PoolFacts
+from quantix_hostd.host.model import (
+    HostObserved,
+    ImageCopy,
+    NetworkFacts,
+    OrphanGuest,
+    OrphanVolume,
+    PoolFacts,
+)
 from quantix_hostd.host.status import derive_status
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -141,3 +148,15 @@ def test_a_pool_that_cannot_be_used_says_why() -> None:
 
 def test_no_empty_list_is_sent_since_nobody_would_own_it() -> None:
     assert [] not in derive_status(replace(_HEALTHY, machine=replace(_MACHINE, numa=())), _NOW).values()
+
+
+def test_data_of_no_volume_is_named_with_what_to_do_and_keeps_the_host_ready() -> None:
+    one, other = OrphanVolume("local", "/pool/volumes/a"), OrphanVolume("local", "/pool/volumes/b")
+    status = derive_status(replace(_HEALTHY, orphan_volumes=(one, other)), _NOW)
+    assert condition(status, "Ready") == ("True", "Healthy")
+    assert condition(status, "VolumesKnown") == ("False", "OrphanVolume")
+    message = next(item["message"] for item in status["conditions"] if item["type"] == "VolumesKnown")
+    assert message.startswith(
+        "Pool local has data that belongs to no Volume in the API: /pool/volumes/a, and 1 more such. Try: "
+    )
+    assert condition(derive_status(_HEALTHY, _NOW), "VolumesKnown") == ("True", "Owned")

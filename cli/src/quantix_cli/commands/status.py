@@ -131,10 +131,11 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
 def _host_matters(host: Manifest, explain: str) -> list[Matter]:
     """What is to be known of a host that is Ready."""
     matters = []
-    for type, attention in (("KVMAvailable", False), ("GuestTraffic", True), ("GuestsKnown", True)):
+    known = (("GuestsKnown", True), ("VolumesKnown", True))
+    for type, attention in (("KVMAvailable", False), ("GuestTraffic", True), *known):
         if condition(host, type).get("status") == "False":
             said = first_sentence(str(condition(host, type).get("message", "")))
-            text = f"host {host['metadata']['name']}: {said}." if type == "GuestsKnown" else f"{said}."
+            text = f"host {host['metadata']['name']}: {said}." if (type, attention) in known else f"{said}."
             matters.append(Matter("▲", "yellow", text, explain, attention=attention))
     return matters
 

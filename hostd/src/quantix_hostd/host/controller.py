@@ -21,7 +21,14 @@ from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
-from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, OrphanGuest, PoolFacts
+from quantix_hostd.host.model import (
+    HostObserved,
+    ImageCopy,
+    NetworkFacts,
+    OrphanGuest,
+    OrphanVolume,
+    PoolFacts,
+)
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.status import derive_status
 from quantix_hostd.pools import HostPools
@@ -58,16 +65,20 @@ class HostTools:
     libvirt_works: Callable[[], bool]
     cpu_model: Callable[[], str]
     orphans: Callable[[], Awaitable[Iterable[OrphanGuest]]]
+    orphan_volumes: Callable[[], Awaitable[Iterable[OrphanVolume]]]
 
 
 class HostController:
-    """One for a process. `facts` is how the network was at the last look."""
+    """One for a process. `facts` is how the network was at the last look, `orphan_volumes` the data of no
+    Volume that was found then.
+    """
 
     def __init__(self, tools: HostTools, myself: Self) -> None:
         self._tools = tools
         self._self = myself
         self.facts = NetworkFacts()
         self.shutting_down = False
+        self.orphan_volumes: tuple[OrphanVolume, ...] = ()
         self._orphans: tuple[OrphanGuest, ...] = ()
 
     async def register(self) -> Host:
@@ -129,6 +140,7 @@ class HostController:
             pools=pools,
             images=images,
             orphans=await self._look_for_orphans(),
+            orphan_volumes=await self._look_for_orphan_volumes(),
             shutting_down=self.shutting_down,
         )
 
@@ -139,6 +151,14 @@ class HostController:
         except QuantixError as error:
             log.warning("orphans not looked for", reason=error.reason, error=str(error))
         return self._orphans
+
+    async def _look_for_orphan_volumes(self) -> tuple[OrphanVolume, ...]:
+        """What was known before stays true while the API or a pool cannot be asked."""
+        try:
+            self.orphan_volumes = tuple(await self._tools.orphan_volumes())
+        except (QuantixError, OSError) as error:
+            log.warning("volumes without an object not looked for", error=str(error))
+        return self.orphan_volumes
 
     async def _look_at_pools(self) -> tuple[tuple[PoolFacts, ...], tuple[ImageCopy, ...]]:
         facts: list[PoolFacts] = []

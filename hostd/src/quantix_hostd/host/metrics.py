@@ -7,6 +7,7 @@ the API.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,12 +34,15 @@ _TOTALS = {
 
 @dataclass(frozen=True)
 class MetricSources:
-    """A moment: figures of running guests, the VMs by UID, the queues, and whether libvirt answers."""
+    """A moment: figures of running guests, the VMs by UID, the queues, whether libvirt answers, and in which
+    pool each volume lies of which the API has none.
+    """
 
     stats: tuple[DomainStats, ...]
     machines: Mapping[str, Mapping[str, Any]]
     lanes: Mapping[str, Lane]
     libvirt: bool
+    orphan_volume_pools: tuple[str, ...] = ()
 
 
 def render_metrics(sources: MetricSources) -> bytes:
@@ -57,7 +61,16 @@ class _Snapshot:
             "quantix_hostd_libvirt_up", "Whether libvirt answers.", value=float(self._sources.libvirt)
         )
         yield from self._queues()
+        yield self._orphan_volumes()
         yield from self._guests()
+
+    def _orphan_volumes(self) -> Metric:
+        found = GaugeMetricFamily(
+            "quantix_pool_orphan_volumes", "Volumes here of which the API has none.", labels=["pool"]
+        )
+        for pool, count in sorted(Counter(self._sources.orphan_volume_pools).items()):
+            found.add_metric([pool], float(count))
+        return found
 
     def _queues(self) -> Iterator[Metric]:
         done = CounterMetricFamily("quantix_hostd_looks", "Keys worked on.", labels=["kind"])

@@ -50,6 +50,14 @@ class OrphanGuest:
 
 
 @dataclass(frozen=True)
+class OrphanVolume:
+    """Data in a pool of which the API has no Volume."""
+
+    pool: str
+    path: str
+
+
+@dataclass(frozen=True)
 class HostObserved:
     """`libvirt` is False while libvirtd does not answer; `confined` whether QEMU runs under AppArmor;
     `cpu_model` is QEMU's name of the newest model that guests can have here."""
@@ -66,4 +74,5 @@ class HostObserved:
     pools: tuple[PoolFacts, ...] = ()
     images: tuple[ImageCopy, ...] = ()
     orphans: tuple[OrphanGuest, ...] = ()
+    orphan_volumes: tuple[OrphanVolume, ...] = ()
     shutting_down: bool = False

@@ -62,6 +62,7 @@ def derive_facts(observed: HostObserved, now: datetime) -> list[Fact]:
         _traffic(observed),
         _confined(observed),
         _guests_known(observed, now),
+        _volumes_known(observed),
     ]
 
 
@@ -102,6 +103,14 @@ def _guests_known(observed: HostObserved, now: datetime) -> Fact:
     since = subject_of(observed.host).since.get(("GuestsKnown", "False")) or render_time(now)
     fields = {"since": since, "domain": first.domain, "vm": first.vm or first.uid, "uid": first.uid}
     return fact("GuestsKnown", "False", "OrphanGuest", **fields, **({"more": more} if more else {}))
+
+
+def _volumes_known(observed: HostObserved) -> Fact:
+    if not observed.orphan_volumes:
+        return fact("VolumesKnown", "True", "Owned")
+    first, more = observed.orphan_volumes[0], len(observed.orphan_volumes) - 1
+    fields = {"pool": first.pool, "path": first.path}
+    return fact("VolumesKnown", "False", "OrphanVolume", **fields, **({"more": more} if more else {}))
 
 
 def _phase(observed: HostObserved, ready: Fact) -> str:

@@ -1,0 +1,101 @@
+"""Finds data in this host's pools of which the API has no Volume, to be told: nothing is removed here.
+
+The host controller asks at each of its looks. What the watch does not know is looked for in the API itself,
+since Volumes of other hosts lie in shared pools too. Data whose claim names another cluster is that one's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from quantix_api.resources import VOLUMES
+from quantix_client.api import ApiClient
+from quantix_hostd.claims import ClaimDamagedError, ClaimStore, VolumePlace
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.host.model import OrphanVolume
+from quantix_hostd.pools import HostPools
+
+# all Volumes are read for it, on each host that has a shared pool
+_ASK_EVERY_S = 300.0
+
+log = structlog.get_logger(__name__)
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OrphanTools:
+    """`volumes` is a cache."""
+
+    api: ApiClient
+    volumes: Mapping[str, Manifest]
+    pools: HostPools
+    claims: ClaimStore
+    cluster_uid: str
+
+
+class VolumeOrphans:
+    """One for a process; `now_s` is a clock that never goes back."""
+
+    def __init__(self, tools: OrphanTools, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._tools = tools
+        self._now_s = now_s
+        self._ask_at_s = float("-inf")
+        self._orphans: frozenset[OrphanVolume] = frozenset()
+
+    async def find(self) -> tuple[OrphanVolume, ...]:
+        """All in the pools of this host, by path; new ones are found within five minutes.
+
+        Raises QuantixError when the API or a pool does not answer, and OSError.
+        """
+        known = _handles(self._tools.volumes.values())
+        unknown = await asyncio.to_thread(self._unknown, known)
+        if unknown and self._now_s() >= self._ask_at_s:
+            # after the look at the pools: a volume that was published has its object until its data is gone
+            listed = await self._tools.api.list(VOLUMES)
+            self._ask_at_s = self._now_s() + _ASK_EVERY_S
+            known = _handles(listed.items)
+            found = frozenset(orphan for handle, orphan in unknown if handle not in known)
+            for orphan in found - self._orphans:
+                log.warning("volume without an object", pool=orphan.pool, path=orphan.path)
+            self._orphans = found
+        self._orphans &= {orphan for _, orphan in unknown}
+        return tuple(sorted(self._orphans, key=lambda orphan: orphan.path))
+
+    def _unknown(self, known: frozenset[str]) -> list[tuple[str, OrphanVolume]]:
+        """The handle of each volume of this cluster that has none of the known ones. Blocks."""
+        found = []
+        for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
+            for handle in _handles_in(pool):
+                if handle not in known and self._is_ours(VolumePlace(pool.path, handle)):
+                    found.append((handle, OrphanVolume(pool.name, str(pool.volumes / handle))))
+        return found
+
+    def _is_ours(self, place: VolumePlace) -> bool:
+        try:
+            claim = self._tools.claims.read(place)
+        except ClaimDamagedError:
+            return True
+        return claim is not None and claim.cluster_uid == self._tools.cluster_uid
+
+
+def _handles(volumes: Iterable[Manifest]) -> frozenset[str]:
+    """Under which names the data of these Volumes may lie."""
+    names = ((item["metadata"]["uid"], (item.get("status") or {}).get("handle")) for item in volumes)
+    return frozenset(name for pair in names for name in pair if name)
+
+
+def _handles_in(pool: PoolDir) -> list[str]:
+    """The names of what may be volumes: neither drafts nor links. None while the pool is away."""
+    entries = pool.volumes.iterdir() if pool.volumes.is_dir() else ()
+    return [
+        entry.name
+        for entry in entries
+        if not entry.name.startswith(".") and not entry.is_symlink() and entry.is_dir()
+    ]

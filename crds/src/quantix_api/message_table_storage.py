@@ -121,6 +121,12 @@ _VOLUMES = (
         "{path} is not as Quantix left it, so it is not used. Said: {said}.",
         "put back what belongs there, or restore the volume from a backup",
     ),
+    Template(
+        "DataDamaged",
+        "Volume, VirtualMachine",
+        "{unclaimed} has lost its claim, without which nobody may use or remove it.",
+        "restore the volume from a backup; or, once no process has it, remove that directory",
+    ),
     Template("Granted", "Volume", "Its pool has room for {size}."),
     Template(
         "Denied",
@@ -195,8 +201,14 @@ _POOLS = (
     Template(
         "PoolUnreachable",
         "VirtualMachine, Volume, Image",
-        "{host} does not use pool {pool}: its directory {path} is a symbolic link.",
+        "{host} does not use pool {pool}: its directory {link} is a symbolic link.",
         "mount --bind the directory that it leads to there, or name that one in a pool",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} does not use pool {pool}: it has kept data in {empty}, where there is none now.",
+        "mount what belongs there; or, if it is to begin anew, mkdir {empty}/volumes",
     ),
     Template(
         "PoolUnreachable",

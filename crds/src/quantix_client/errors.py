@@ -92,6 +92,11 @@ _BY_CODE: Mapping[int, type[ApiError]] = {
 }
 
 
+_INTERNAL = 500
+# How the server refuses an apply whose fields are unknown, of a wrong type, or listed twice
+_NOT_OF_THE_SCHEMA = "failed to create typed patch object"
+
+
 def from_status(code: int, status: Mapping[str, Any]) -> ApiError:
     """The error for a `metav1.Status` body (or any body) that came with HTTP status `code`."""
     reason = str(status.get("reason") or "")
@@ -104,5 +109,7 @@ def from_status(code: int, status: Mapping[str, Any]) -> ApiError:
     if any(cause.get("field") == "metadata.uid" for cause in causes):
         # An apply that names the uid of an object that is gone, while a namesake is there (422 on the server)
         return Conflict(message, code=code, reason="UIDMismatch")
+    if code == _INTERNAL and _NOT_OF_THE_SCHEMA in message:
+        return Unprocessable(message, code=code, reason=reason)
     error = _BY_CODE.get(code, ServerFault if code >= 500 else Unprocessable)
     return error(message, code=code, reason=reason)

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -34,7 +35,7 @@ async def namespace(client: ApiClient) -> str:
     return name
 
 
-def config_map(namespace: str, name: str, **data: str) -> dict[str, object]:
+def config_map(namespace: str, name: str, **data: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
@@ -96,6 +97,18 @@ async def test_an_apply_owns_what_it_sends_and_repeating_it_is_no_write(
         await apply_if_changed(
             client, CONFIG_MAPS, live, fields, manager="me", subresource="", on_version=True
         )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"data": {"x": 5}}, {"unknown": 1}, {"metadata": {"ownerReferences": [{"uid": "u"}] * 2}}]
+)
+async def test_an_apply_that_no_schema_takes_is_not_worth_repeating(
+    client: ApiClient, namespace: str, wrong: dict[str, Any]
+) -> None:
+    applied = config_map(namespace, "a")
+    applied = {**applied, **wrong, "metadata": {**applied["metadata"], **wrong.get("metadata", {})}}
+    with pytest.raises(Unprocessable):
+        await client.apply(CONFIG_MAPS, applied, manager="me")
 
 
 async def test_a_namesake_made_since_is_left_alone(client: ApiClient, namespace: str) -> None:

@@ -18,8 +18,9 @@ from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error, as_wait
 from quantix_api.seniority import age_order, default_pool
-from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.files import FileOwner, explained
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.used_pools import UsedPools
 
 _HOST_LABEL = "quantix.io/host"
 _RETRY_S = 5.0
@@ -54,7 +55,7 @@ class HostPools:
             pool = found.metadata.name
             raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool)
         directory = self.directory(found)
-        await asyncio.to_thread(directory.prepare, create=self._is_ours(directory.path))
+        await asyncio.to_thread(self._prepare, directory, found.metadata.uid)
         return directory
 
     def directory(self, pool: StoragePool) -> PoolDir:
@@ -83,6 +84,17 @@ class HostPools:
                 log.info("half-made things removed", pool=pool.metadata.name, count=swept)
             if corrected := await asyncio.to_thread(directory.correct_owners):
                 log.info("owners corrected", pool=pool.metadata.name, count=corrected)
+
+    def _prepare(self, directory: PoolDir, uid: str) -> None:
+        if self._is_ours(directory.path):
+            directory.prepare(create=True)
+            return
+        used = UsedPools(self.layout.data / "used-pools.json")
+        try:
+            directory.prepare(create=False, used_before=used.has(uid, directory.path))
+            used.note(uid, directory.path)
+        except OSError as error:
+            raise explained(error, str(used.file)) from error
 
     def _find(self, name: str | None) -> StoragePool:
         if name is not None:

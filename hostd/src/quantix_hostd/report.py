@@ -22,6 +22,11 @@ from quantix_hostd.clients.files import explained
 
 MANAGER = "quantix-hostd"
 _SAID_LENGTH = 200
+# What the operator and hostd itself read: whether there is anything, where, since when, who has it open
+_VITAL = frozenset(
+    {"observedGeneration", "phase", "host", "hostUID", "bootID", "data", "handle", "pool", "capacity"}
+)
+_VITAL_OF_RUNTIME = frozenset({"observedEpoch", "claimEpoch", "handledRestartAt", "domain", "disks"})
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +38,7 @@ async def report(
     or the object is gone. Raises ApiError.
 
     A status that the API server refuses is a bug, of which the object says InternalError; what its life
-    goes on by (epochs, `domain`, `data`) is told all the same, so that it can still be deleted.
+    goes on by (`_VITAL`) is told all the same, so that it can still be deleted.
     """
     try:
         written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
@@ -41,7 +46,7 @@ async def report(
         return None
     except Unprocessable as refused:
         log.error("status refused", kind=resource.kind, name=manifest["metadata"]["name"], error=str(refused))
-        status = status_without_lists(resource, manifest, status, str(refused))
+        status = _vital_status(resource, manifest, status, str(refused))
         written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
     if written is not None:
         reason = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
@@ -58,18 +63,17 @@ async def report(
     return written
 
 
-def status_without_lists(
+def _vital_status(
     resource: Resource, manifest: Manifest, status: dict[str, Any], said: str
 ) -> dict[str, Any]:
-    """`status` without what may be too long or of a wrong form, Ready saying what the API server `said`."""
+    """The little of `status` that others decide by, Ready saying what the API server `said`."""
     ready = fact("Ready", "False", INTERNAL_ERROR, said=f"its status was refused: {said[:_SAID_LENGTH]}")
     conditions = render_conditions(with_kstatus(ready), subject_in(resource, manifest), datetime.now(UTC))
-    return {**_without_lists(status), "conditions": conditions}
-
-
-def _without_lists(status: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in status.items() if not isinstance(value, list)}
-    return {name: _without_lists(value) if isinstance(value, dict) else value for name, value in kept.items()}
+    vital = {name: value for name, value in status.items() if name in _VITAL}
+    if "runtime" in status:
+        runtime = status["runtime"]
+        vital["runtime"] = {name: value for name, value in runtime.items() if name in _VITAL_OF_RUNTIME}
+    return {**vital, "conditions": conditions}
 
 
 def in_words(trouble: QuantixError | OSError, what: str) -> QuantixError:

@@ -15,31 +15,44 @@ from quantix_lab.fake_status_api import FakeStatusApi, Manifest
 
 
 class StrictApi(FakeStatusApi):
-    """Refuses more than 128 addresses, as the schema does."""
+    """Refuses more than 128 addresses and a count that is none, as the schema does."""
 
     async def apply(self, resource: Resource, obj: Manifest, **how: Any) -> Manifest:
-        if len(obj["status"].get("addresses", ())) > 128:
+        status = obj["status"]
+        if len(status.get("addresses", ())) > 128:
             raise Unprocessable("status.addresses: Too many: 129: must have at most 128 items")
+        if not isinstance(status.get("runtime", {}).get("restarts", 0), int):
+            raise Unprocessable("status.runtime.restarts: Invalid value: must be of type integer")
         return await super().apply(resource, obj, **how)
 
 
-async def test_a_status_that_is_refused_is_told_as_a_bug_and_the_vm_can_still_end() -> None:
+@pytest.mark.parametrize(
+    ("wrong", "runtime", "said"),
+    [
+        ({"addresses": ["10.0.0.5"] * 129}, {}, "Too many: 129"),
+        ({}, {"restarts": "often"}, "must be of type integer"),
+    ],
+    ids=["a list too long", "one value of a wrong type"],
+)
+async def test_a_status_that_is_refused_is_told_as_a_bug_and_the_vm_can_still_end(
+    wrong: dict[str, Any], runtime: dict[str, Any], said: str
+) -> None:
     api = StrictApi()
     metadata = {"name": "web-1", "namespace": "default", "uid": "u-1", "generation": 4}
     vm = api.put({"kind": "VirtualMachine", "metadata": metadata})
-    ready = {"type": "Ready", "status": "True", "reason": "Running"}
+    vital = {"observedEpoch": 3, "domain": "Absent", "disks": [{"name": "root", "volumeUID": "v-1"}]}
     status = {
         "phase": "Running",
-        "addresses": ["10.0.0.5"] * 129,
-        "runtime": {"observedEpoch": 3, "domain": "Absent", "pendingChanges": []},
-        "conditions": [ready],
+        "runtime": {**vital, **runtime},
+        "conditions": [{"type": "Ready", "status": "True", "reason": "Running"}],
+        **wrong,
     }
     assert await report(cast(ApiClient, api), VIRTUAL_MACHINES, vm, status) is not None
-    said = api.objects["u-1"]["status"]
-    assert said["runtime"] == {"observedEpoch": 3, "domain": "Absent"}
-    told = {item["type"]: (item["status"], item["reason"]) for item in said["conditions"]}
+    written = api.objects["u-1"]["status"]
+    assert written["runtime"] == vital
+    told = {item["type"]: (item["status"], item["reason"]) for item in written["conditions"]}
     assert told["Ready"] == ("False", "InternalError")
-    assert "Too many: 129" in said["conditions"][0]["message"]
+    assert said in written["conditions"][0]["message"]
 
 
 def test_without_an_error_the_caller_decides() -> None:

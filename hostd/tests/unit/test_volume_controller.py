@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -229,10 +230,22 @@ async def test_a_damaged_claim_keeps_a_deleted_volumes_data_and_says_why(volume:
         await volume.reconcile()
     assert volume.ready()["reason"] == "DataDamaged"
     assert volume.status["data"] == "Present"
+
+
+async def test_a_volume_without_a_claim_is_removed_by_whoever_knows_that_nobody_has_it(
+    volume: OneVolume,
+) -> None:
     (volume.directory / "claim").unlink()
+    deleted = volume.volumes[KEY]
+    deleted["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+    volume.put(deleted)
+    with pytest.raises(TransientError):
+        await volume.reconcile()
+    assert (volume.ready()["reason"], volume.status["data"]) == ("DataDamaged", "Present")
+    assert f"{volume.directory} has lost its claim" in volume.ready()["message"]
+    shutil.rmtree(volume.directory)
     await volume.reconcile()
     assert volume.status["data"] == "Absent"
-    assert not volume.directory.exists()
 
 
 async def test_a_pool_that_cannot_be_read_is_reported(volume: OneVolume) -> None:

@@ -92,7 +92,6 @@ def copying(copy: TransferSeen | None, **status: str) -> VolumeObserved:
         (seen(**there(claim=_WORK)), (FreeClaim(_WORK, _FREED),)),
         (seen(metadata=_GOING, **there()), (Remove(_FREE, _WORK),)),
         (seen(metadata=_GOING, **there(claim=_WORK)), (Remove(_WORK, _WORK),)),
-        (seen(metadata=_GOING, **there(claim=None)), (Remove(None, None),)),
     ],
 )
 def test_the_next_step(observed: VolumeObserved, actions: tuple[object, ...]) -> None:
@@ -114,6 +113,8 @@ def test_the_next_step(observed: VolumeObserved, actions: tuple[object, ...]) ->
         (copying(TransferSeen(error=_FULL_POOL, delay_s=10.0, retry_in_s=4.0)), "PoolFull"),
         (seen(_LARGER, {"conditions": granted("2Mi")}, **there(claim=_OF_VM)), "InUse"),
         (seen(_LARGER, {"conditions": granted("2Mi")}, **there(claim=None)), "DataDamaged"),
+        # nothing proves that no process has it
+        (seen(metadata=_GOING, **there(claim=None)), "DataDamaged"),
         (seen(metadata=_GOING, **there(claim=_OF_VM)), "InUse"),
         (seen(metadata=_GOING, **there(claim=Claim(0, None, "", "another"))), "InUse"),
         (

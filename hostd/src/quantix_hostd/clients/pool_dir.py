@@ -72,24 +72,28 @@ class PoolDir:
         """The name of the directory in which this host makes a volume."""
         return f".{_checked(handle)}.{self.host}.new"
 
-    def prepare(self, *, create: bool) -> None:
+    def prepare(self, *, create: bool, used_before: bool = False) -> None:
         """Make sure that the pool's directories are there; the pool's own only with `create`.
 
-        Raises TransientError with reason PoolUnreachable.
+        A pool that was `used_before` on this host and has none of them is an empty mount point: nothing is
+        made in it. Raises TransientError with reason PoolUnreachable.
         """
-        if self.path.is_symlink():
-            # claims and disks are opened without following links, from the pool's directory on
-            raise as_error(TransientError, "PoolUnreachable", host=self.host, pool=self.name, path=self.path)
+        about = {"host": self.host, "pool": self.name}
         try:
+            for directory in (self.path, self.images, self.volumes):
+                if directory.is_symlink():
+                    # claims and disks are opened without following links, from the pool's directory on
+                    raise as_error(TransientError, "PoolUnreachable", **about, link=directory)
             if create:
                 make_passages(self.path)
             elif not self.path.is_dir():
                 raise FileNotFoundError(f"there is no directory {self.path}")
+            elif used_before and not self.volumes.is_dir():
+                raise as_error(TransientError, "PoolUnreachable", **about, empty=self.path)
             for directory in (self.images, self.volumes):
                 make_passages(directory)
         except OSError as error:
-            about = {"host": self.host, "pool": self.name, "path": self.path, "said": error}
-            raise as_error(TransientError, "PoolUnreachable", **about) from error
+            raise as_error(TransientError, "PoolUnreachable", **about, path=self.path, said=error) from error
 
     def space(self) -> Space:
         """Raises OSError."""

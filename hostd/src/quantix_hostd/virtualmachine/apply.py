@@ -213,8 +213,7 @@ async def _set_link(tools: VmTools, subject: Subject, action: do.SetLink) -> Non
 def _read_claim(store: ClaimStore, place: VolumePlace) -> Claim:
     claim = store.read(place)
     if claim is None:
-        path = place.data.with_name("claim")
-        raise as_error(ClaimDamagedError, "DataDamaged", path=path, said="there is none")
+        raise as_error(ClaimDamagedError, "DataDamaged", unclaimed=place.data.parent)
     return claim
 
 

@@ -210,8 +210,7 @@ class VolumeController:
             case plan.FreeClaim():
                 await self._move(seen.place, action.found, action.freed)
             case plan.Remove():
-                if action.found is not None and action.held is not None:
-                    await self._move(seen.place, action.found, action.held)
+                await self._move(seen.place, action.found, action.held)
                 await asyncio.to_thread(remove_volume, pool, seen.handle)
                 log.info("volume removed", **about)
             case _:

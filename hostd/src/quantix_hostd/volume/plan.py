@@ -74,10 +74,10 @@ class FreeClaim:
 
 @dataclass(frozen=True)
 class Remove:
-    """Hold the claim, where there is one, and remove all data."""
+    """Hold the claim and remove all data."""
 
-    found: Claim | None
-    held: Claim | None
+    found: Claim
+    held: Claim
 
 
 Action = BringImage | Make | Copy | StopCopy | Grow | FreeClaim | Remove
@@ -167,10 +167,6 @@ def _plan_removal(seen: VolumeObserved) -> VolumePlan:
     if not seen.there:
         text = render("Deleting", what="its data is gone").text
         return VolumePlan(verdict=VolumeVerdict("Deleting", text, seen.handle, seen.pool))
-    if seen.claim_problem is not None:
-        raise seen.claim_problem
-    if seen.claim is None:
-        return VolumePlan((Remove(None, None),))
     return VolumePlan((Remove(*_claim_for_work(seen)),))
 
 
@@ -179,8 +175,7 @@ def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:
     if seen.claim_problem is not None:
         raise seen.claim_problem
     if seen.claim is None:
-        path = seen.place.data.with_name("claim")
-        raise as_error(TransientError, "DataDamaged", path=path, said="there is none")
+        raise as_error(TransientError, "DataDamaged", unclaimed=seen.place.data.parent)
     if _is_ours_for_work(seen, seen.claim):
         return seen.claim, seen.claim
     free = _freed(seen, seen.claim) if seen.holder_gone else seen.claim

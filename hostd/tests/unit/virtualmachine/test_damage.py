@@ -87,7 +87,7 @@ async def test_a_guest_that_runs_goes_on_and_can_be_stopped_and_deleted(
     assert (volume_of(running) / "claim").read_text() == "[" * 4096
 
 
-async def test_a_volume_without_a_claim_is_not_started_and_the_missing_file_is_named(
+async def test_a_volume_without_a_claim_is_not_started_and_the_way_out_is_named(
     vm: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     claim = vm.root_place.data.with_name("claim")
@@ -96,7 +96,7 @@ async def test_a_volume_without_a_claim_is_not_started_and_the_missing_file_is_n
     assert hypervisor.calls == []
     ready = vm.condition("Ready")
     assert ready["reason"] == "DataDamaged"
-    assert "Said: there is none" in ready["message"]
+    assert f"{claim.parent} has lost its claim" in ready["message"]
 
 
 async def test_a_claim_that_only_cannot_be_reached_is_not_left_behind(running: VmHandle) -> None:

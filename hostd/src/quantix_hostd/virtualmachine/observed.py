@@ -75,16 +75,29 @@ class Observed:
         return view.metadata.epoch if view and view.metadata else 0
 
     @property
+    def uuid(self) -> str:
+        """What SMBIOS tells the guest: the domain's, else what was resolved for it."""
+        if self.domain is not None:
+            return self.domain.uuid
+        resolved = self.vm.status.resolved if self.vm else None
+        return (resolved.uuid if resolved else None) or self.uid
+
+    @property
     def ports(self) -> tuple[str, ...]:
         """The logical switch ports of the VM's NICs."""
         return tuple(nic.port for nic in self.vm.status.nics if nic.port) if self.vm else ()
 
     @property
     def claim_lost(self) -> bool:
-        """Whether the deciding claim was read and does not name this host under the domain's epoch."""
-        if not self.claims or self.claims[0].claim is None:
+        """Whether the deciding claim was read and does not name this host under the domain's epoch; where no
+        domain tells one, under any.
+        """
+        claim = self.claims[0].claim if self.claims else None
+        if claim is None:
             return False
-        return not self.claims[0].claim.held_by(self.facts.name, self.domain_epoch)
+        if self.domain_epoch:
+            return not claim.held_by(self.facts.name, self.domain_epoch)
+        return claim.holder is None or claim.holder.host != self.facts.name
 
     @property
     def known_claims(self) -> tuple[Claim, ...]:

@@ -65,11 +65,10 @@ def ordered(observed: Observed) -> Record:
     """The record once the end of this guest is ordered."""
     devices = (observed.live or observed.inactive).devices.values() if observed.inactive else ()
     ports = tuple(device["switch_port"] for device in devices if "switch_port" in device)
-    uuid = observed.domain.uuid if observed.domain else observed.uid
     epoch = observed.domain_epoch or observed.record.epoch
     record = observed.record.with_stop(StopReason.ORPHANED, observed.now_s)
     places = tuple(dict.fromkeys((*observed.record.places, *observed.places)))
-    return replace(record, remains=Remains(uuid, epoch, places, ports))
+    return replace(record, remains=Remains(observed.uuid, epoch, places, ports))
 
 
 def _plan_end(observed: Observed, record: Record, remains: Remains) -> Plan:

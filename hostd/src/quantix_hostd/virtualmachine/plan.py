@@ -8,7 +8,8 @@
     └──── Released ◄── Releasing (undefine, scan, free claims, ports) ◄┘ stopped, deleted, held
 ```
 A VM is destroyed only on positive evidence: a spec that says so, its deletion, or a claim that no longer
-names this host. A VM that is missing in the API (`orphan_plan`), or an API that is away, stops nothing.
+names this host (`left_behind`). A VM that is missing in the API (`orphan_plan`), or an API that is away,
+stops nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from quantix_hostd.virtualmachine.actions import (
     Action,
     Destroy,
     EnsureNoProcess,
-    ForgetRecord,
     FreeClaims,
     RemoveDirectories,
     RemovePorts,
@@ -30,6 +30,7 @@ from quantix_hostd.virtualmachine.actions import (
     Undefine,
 )
 from quantix_hostd.virtualmachine.deaths import classify, note_death, restarts_after
+from quantix_hostd.virtualmachine.left_behind import plan_left_behind
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
@@ -48,7 +49,7 @@ def plan_virtual_machine(observed: Observed) -> Plan:
     if observed.vm is None:
         return plan_missing(observed)
     if not observed.is_mine:
-        return _plan_elsewhere(observed)
+        return plan_left_behind(observed)
     record = known_record(observed)
     if observed.domain is not None and observed.domain.active:
         if observed.domain_epoch != observed.epoch:
@@ -139,14 +140,13 @@ def _ended_as(observed: Observed, record: Record, reason: str) -> Record:
 def _plan_release(observed: Observed, record: Record) -> Plan:
     """Give everything back; the claims go only after domain and process are gone for certain."""
     assert observed.vm is not None
-    uuid = observed.domain.uuid if observed.domain else _uuid(observed)
     # kept before the domain goes, which may be all that names them
     held = tuple(dict.fromkeys((*record.places, *observed.places)))
     record = replace(record, places=held)
     deleting = observed.vm.metadata.deletion_timestamp is not None
     steps: list[Action] = [Undefine()] if observed.domain is not None else []
     steps += [
-        EnsureNoProcess(uuid),
+        EnsureNoProcess(observed.uuid),
         FreeClaims(held, observed.epoch, give_up_missing=deleting),
         RemovePorts(observed.ports),
         RemoveDirectories(),
@@ -179,22 +179,6 @@ def _plan_stale(observed: Observed, record: Record) -> Plan:
     return Plan(observed.record, (), wait, _LEFT_BEHIND_S)
 
 
-def _plan_elsewhere(observed: Observed) -> Plan:
-    """The assignment names another host, or none: what is left here goes, if a claim proves it lost."""
-    if observed.domain is None and not observed.processes:
-        forget: tuple[Action, ...] = (ForgetRecord(),) if observed.record != Record() else ()
-        return Plan(observed.record, forget)
-    if observed.domain is not None and (not observed.domain.active or observed.claim_lost):
-        end: tuple[Action, ...] = (Destroy(graceful=False),) if observed.domain.active else ()
-        return Plan(observed.record, (*end, Undefine(), RemoveDirectories()), requeue_after_s=_LEFT_BEHIND_S)
-    return Plan(observed.record, requeue_after_s=_LEFT_BEHIND_S)
-
-
 def _is_spent(observed: Observed) -> bool:
     """Whether a claim says that this epoch was released, or is below its floor: it admits no start."""
     return any(claim.holder is None and claim.floor >= observed.epoch for claim in observed.known_claims)
-
-
-def _uuid(observed: Observed) -> str:
-    resolved = observed.vm.status.resolved if observed.vm else None
-    return (resolved.uuid if resolved else None) or observed.uid

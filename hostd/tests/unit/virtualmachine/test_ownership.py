@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_hostd.claims import Claim, Holder
 from quantix_hostd.virtualmachine.directories import LOG_KEPT_S
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.vm_world import CLUSTER, VmHandle
+from quantix_lab.vm_world import VmHandle
 
 
 async def test_a_deleted_vm_is_shut_down_and_reported_absent(
@@ -34,27 +33,6 @@ async def test_a_vm_missing_in_the_api_runs_on(running: VmHandle, hypervisor: Fa
     await running.world.reconciler.reconcile(running.uid)
     assert hypervisor.calls == []
     assert len(await running.world.reconciler.guests_left()) == 1
-
-
-async def test_a_vm_assigned_elsewhere_runs_on_while_the_claim_is_ours(
-    running: VmHandle, hypervisor: FakeHypervisor
-) -> None:
-    running.change("status", "assignment", value={"host": "h2", "epoch": 2})
-    await running.reconcile()
-    assert hypervisor.calls == []
-    assert running.world.api.writes == []
-
-
-async def test_a_guest_whose_claim_names_another_is_ended(
-    running: VmHandle, hypervisor: FakeHypervisor
-) -> None:
-    world = running.world
-    claim = running.root_claim
-    world.claims.compare_and_set(running.root_place, claim, Claim(1, Holder("h2", 2), running.uid, CLUSTER))
-    running.change("status", "assignment", value={"host": "h2", "epoch": 2})
-    await running.reconcile()
-    assert hypervisor.calls == ["destroy", "undefine"]
-    assert running.root_claim.held_by("h2", 2)
 
 
 async def test_an_api_that_is_away_stops_nothing(running: VmHandle, hypervisor: FakeHypervisor) -> None:

@@ -45,7 +45,10 @@ class RouterSpec(ApiModel):
 class RouterStatus(Status):
     """What is so."""
 
-    address: Annotated[IP | None, Doc("Its address in the external network.")] = None
+    address: Annotated[IP | None, Doc("Its address in the external network; of two, the IPv4 one.")] = None
+    addresses: Annotated[
+        tuple[IP, ...], ordered(2), Doc("All its addresses in the external network, one of each family.")
+    ] = ()
     gateway_hosts: Annotated[
         tuple[Name, ...], ordered(), Doc("Hosts that carry its way out, the acting one first.")
     ] = ()

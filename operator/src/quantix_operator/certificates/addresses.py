@@ -8,6 +8,7 @@ more. Lives in the event loop, no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from quantix_api.resources import HOSTS
 from quantix_client.api import Manifest
@@ -48,12 +49,24 @@ class AddressBook:
 
 
 def addresses_of(host: Manifest) -> Iterable[str]:
-    """The addresses that a Host reports: IPs, and that of its API, which stands with its port."""
+    """The addresses that a Host reports, each in its one form: IPs, and that of its API, which stands with
+    its port.
+    """
     reported = (host.get("status") or {}).get("addresses") or {}
     for value in map(str, reported.values()):
         address, separator, port = value.rpartition(":")
         with_port = separator and port.isdigit() and (":" not in address or address.startswith("["))
-        yield address.strip("[]") if with_port else value
+        yield _one_form(address.strip("[]") if with_port else value)
+
+
+def _one_form(address: str) -> str:
+    """Two texts of one address become one, an IPv4 one in IPv6's form too; what is none stays as it is."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
+    return str(mapped or parsed)
 
 
 def _age(host: Manifest) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from quantix_operator.nics.assign import Problem, exhausted, refuse_static
 from quantix_operator.nics.ledger import Claimant, Ledger
 from quantix_operator.nics.occupancy import free_pool, taken
 from quantix_operator.northbound.addresses import allocate
+from quantix_operator.northbound.match import Family
 from quantix_operator.tenancy import as_told
 
 OUTSIDE = "outside"
@@ -27,12 +28,12 @@ Chosen = tuple[tuple[str, ...], Problem | None]
 
 @dataclass(frozen=True)
 class InsideWish:
-    """What a Router asks for inside a network: `address` is that of spec; `gateway`, whether it takes the
-    network's gateway where spec names none. `path` is its place in spec.
+    """What a Router asks for inside a network: `address` is that of spec; `gateways` are the families in
+    which it takes the network's gateway where spec names none. `path` is its place in spec.
     """
 
     address: str | None
-    gateway: bool
+    gateways: frozenset[Family]
     path: str
 
 
@@ -62,7 +63,7 @@ def assign_inside(wish: InsideWish, claimant: Claimant, view: NetworkView, ledge
     for subnet in view.subnets:
         gateway = str(subnet.pool.gateway)
         here = named is not None and named.version == subnet.family
-        wanted = str(named) if here else gateway if wish.gateway else None
+        wanted = str(named) if here else gateway if subnet.family in wish.gateways else None
         if wanted is None:
             continue
         if wanted == gateway:

@@ -5,7 +5,7 @@ Used by the router's controller alone: it builds `RouterFeed`, and records what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from quantix_api import Network, Router
@@ -56,21 +56,23 @@ class RouterFeed:
             network = self._objects.get(Network, f"{namespace}/{item.name}")
             if network is not None and item.address is not None:
                 mac = port_mac(owner, inside_key(network.metadata.uid))
-                self._hold(router, inside_claim(item.name), network, mac, item.address)
-        external, address = router.spec.external, router.status.address
-        if external is None or address is None:
+                self._hold(router, inside_claim(item.name), network, mac, (item.address,))
+        external = router.spec.external
+        if external is None:
             return
         network = self._objects.get(Network, resolve_key(namespace, external.network))
         if network is not None:
-            self._hold(router, OUTSIDE, network, port_mac(owner, outside_key(network.metadata.uid)), address)
+            mac = port_mac(owner, outside_key(network.metadata.uid))
+            self._hold(router, OUTSIDE, network, mac, router.status.addresses)
 
-    def _hold(self, router: Router, claim: str, network: Network, mac: str, address: str) -> None:
-        parsed = ip_address(address)
+    def _hold(self, router: Router, claim: str, network: Network, mac: str, addresses: Iterable[str]) -> None:
+        """Note what it has there; who is a network's gateway is decided by spec alone."""
         view = make_view(self._cluster_uid, network)
-        if any(parsed == subnet.pool.gateway for subnet in view.subnets):
-            return
-        held = Assignment(view.uid, mac, (str(parsed),), guest=False)
-        self._ledger.hold(router_claimant(router, claim), held)
+        gateways = {subnet.pool.gateway for subnet in view.subnets}
+        own = tuple(str(parsed) for parsed in map(ip_address, addresses) if parsed not in gateways)
+        if own:
+            held = Assignment(view.uid, mac, own, guest=False)
+            self._ledger.hold(router_claimant(router, claim), held)
 
 
 def record(router: Router, held: Held, ledger: Ledger) -> None:

@@ -19,6 +19,7 @@ from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.network.context import RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.router.addresses import OUTSIDE
 from quantix_operator.router.claims import RouterFeed, record
 from quantix_operator.router.observe import observe_router
 from quantix_operator.router.plan import Legs, plan_legs
@@ -85,9 +86,11 @@ class RouterController:
             "observedGeneration": int(live["metadata"].get("generation") or 0),
             "conditions": render_conditions([ready], subject_in(ROUTERS, live), datetime.now(UTC)),
         }
+        outside = legs.held.get(OUTSIDE)
+        if outside is not None and outside.addresses:
+            status["address"] = outside.addresses[0]
+            status["addresses"] = list(outside.addresses)
         if legs.outside is not None:
-            if legs.outside.addresses:
-                status["address"] = legs.outside.addresses[0].split("/")[0]
             status["gatewayHosts"] = [names[uid] for uid in legs.outside.gateways if uid in names]
         return status
 
@@ -96,7 +99,9 @@ class RouterController:
             await self._context.northbound.converge(router.metadata.uid, [])
         except NorthboundUnreachable:
             ready = unreachable(live)
-            await self._writer.write(ROUTERS, live, self._status(Legs((), None, None, {}), ready, live))
+            outside = self._context.ledger.assignment(router.metadata.uid, OUTSIDE)
+            held = {OUTSIDE: outside} if outside is not None else {}
+            await self._writer.write(ROUTERS, live, self._status(Legs((), None, None, held), ready, live))
             return RETRY_S
         self._context.ledger.release(router.metadata.uid)
         await self._finalizers.release(live)

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from quantix_api import Host, Network, identity
+from quantix_api import Host, Network, Router, identity
 from quantix_api.facts import Fact, fact
-from quantix_api.seniority import age_order
 from quantix_operator.network.overlap import is_younger, overlap_in_router, overlap_on_wire
 from quantix_operator.network.view import (
     LOCAL_PHYSICAL_NETWORK,
@@ -23,6 +22,7 @@ from quantix_operator.network.view import (
 )
 from quantix_operator.nics.assign import Problem
 from quantix_operator.nics.ledger import Assignment, Ledger
+from quantix_operator.northbound.match import Family
 from quantix_operator.router.addresses import (
     OUTSIDE,
     InsideWish,
@@ -31,6 +31,7 @@ from quantix_operator.router.addresses import (
     inside_claim,
     router_claimant,
 )
+from quantix_operator.router.gateways import asked_families, share_gateways
 from quantix_operator.router.observed import Joined, Observed
 from quantix_operator.router.rows import (
     InsideLeg,
@@ -102,23 +103,16 @@ def _bare(addresses: Iterable[str]) -> tuple[str, ...]:
 def _apart(
     inside: list[InsideLeg], outside: OutsideLeg
 ) -> tuple[list[InsideLeg], OutsideLeg | None, list[Fact]]:
-    """The legs without those whose network overlaps that of the way out, or without the way out: a router
-    has one place to send a packet to, and the younger network is left out.
+    """The legs without the way out, where an elder network overlaps that, else without those whose network
+    does: a router has one place to send a packet to, and the younger network is left out.
     """
-    kept: list[InsideLeg] = []
-    problems: list[Fact] = []
-    way_out: OutsideLeg | None = outside
-    for leg in inside:
-        views = (leg.view, outside.view)
-        younger, elder = views if is_younger(*views) else views[::-1]
-        problem = overlap_in_router(younger, elder)
-        if problem is not None:
-            problems.append(problem)
-        if problem is None or younger is not leg.view:
-            kept.append(leg)
-        if problem is not None and younger is not leg.view:
-            way_out = None
-    return kept, way_out, problems
+    overlaps = [(leg, overlap_in_router(leg.view, outside.view)) for leg in inside]
+    elder = [leg for leg, overlap in overlaps if overlap is not None and is_younger(outside.view, leg.view)]
+    if elder:
+        found = (overlap_in_router(outside.view, leg.view) for leg in elder)
+        return inside, None, [problem for problem in found if problem is not None]
+    kept = [leg for leg, overlap in overlaps if overlap is None]
+    return kept, outside, [overlap for _, overlap in overlaps if overlap is not None]
 
 
 def _inside(
@@ -129,41 +123,31 @@ def _inside(
         return None, fact("Ready", "False", "NetworkNotFound", network=joined.name)
     view = make_view(observed.cluster_uid, network)
     overlap = next(filter(None, (overlap_in_router(view, leg.view) for leg in before)), None)
-    elder = _elder_gateway(observed, joined)
-    if overlap is not None or (elder is not None and joined.address is None):
-        return None, overlap or _second_gateway(view, elder or "")
-    router = observed.router
-    asked = ip_address(joined.address) if joined.address is not None else None
-    is_gateway = asked is None or any(asked == subnet.pool.gateway for subnet in view.subnets)
-    wish = InsideWish(joined.address, elder is None, joined.path)
+    if overlap is not None:
+        return None, overlap
+    router, asked = observed.router, asked_families(joined.address, view)
+    gateways = share_gateways(observed, joined, view)
+    second = next((family for family in sorted(asked) if gateways[family] is not router), None)
+    if second is not None:
+        return None, _second_gateway(view, second, gateways[second])
+    own = frozenset(family for family, holder in gateways.items() if holder is router)
+    wish = InsideWish(joined.address, own, joined.path)
     claimant = router_claimant(router, inside_claim(joined.name))
     addresses, refused = assign_inside(wish, claimant, view, ledger)
     problem = _told(refused) if refused is not None else None
     if not addresses and view.subnets:
         return None, problem
     owner = router_owner(observed.cluster_uid, router)
-    mac = view.gateway_mac if is_gateway else port_mac(owner, inside_key(view.uid))
+    mac = view.gateway_mac if asked else port_mac(owner, inside_key(view.uid))
     mtu, _ = choose_mtu(network, underlay_mtus(observed.hosts))
     resolvers = tuple(network.spec.dns.servers) or observed.resolvers
     return InsideLeg(view, mac, _with_length(addresses, view), mtu, resolvers), problem
 
 
-def _elder_gateway(observed: Observed, joined: Joined) -> str | None:
-    """The name of the Router that is the network's gateway before this one: of several the eldest, and any
-    that asks for nothing else before one with an address of its own.
-    """
-    asking = [
-        other
-        for other in observed.others
-        if any(item.name == joined.name and item.address is None for item in other.spec.networks)
-        and (joined.address is not None or age_order(other) < age_order(observed.router))
-    ]
-    return min(asking, key=age_order).metadata.name if asking else None
-
-
-def _second_gateway(view: NetworkView, elder: str) -> Fact:
-    gateway = str(view.subnets[0].pool.gateway) if view.subnets else view.key
-    return fact("Ready", "False", "SubnetOverlap", cidr=gateway, other_cidr=gateway, other=f"router {elder}")
+def _second_gateway(view: NetworkView, family: Family, elder: Router) -> Fact:
+    gateway = next(str(subnet.pool.gateway) for subnet in view.subnets if subnet.family == family)
+    other = f"router {elder.metadata.name}"
+    return fact("Ready", "False", "SubnetOverlap", cidr=gateway, other_cidr=gateway, other=other)
 
 
 def _outside(observed: Observed, ledger: Ledger) -> tuple[OutsideLeg | None, Fact | None]:

@@ -12,6 +12,8 @@ from quantix_lab.ovn_central import OvnCentral
 from .scenario import guest, installation
 from .world import SHARED, World, world
 
+_DUAL = [{"cidr": "10.79.0.0/24"}, {"cidr": "fd79::/64", "gateway": "fd79::1"}]
+
 
 async def test_subnets_that_overlap_are_not_joined_by_one_router(here: World) -> None:
     here.add(NETWORKS, "twin", {"subnets": [{"cidr": "10.77.0.128/25"}]})
@@ -36,6 +38,30 @@ async def test_two_routers_get_different_addresses_outside_and_keep_them(here: W
     await here.settle()
     assert here.live(ROUTERS, f"{SHARED}/default")["status"]["address"] == first
     assert here.live(ROUTERS, f"{SHARED}/second")["status"]["address"] == second
+
+
+async def test_of_two_families_both_addresses_are_told_and_kept_also_while_the_way_out_is_away(
+    here: World,
+) -> None:
+    here.add(NETWORKS, "dual", {"physical": {"name": "qx-local"}, "subnets": _DUAL})
+    first, second = f"{SHARED}/first", f"{SHARED}/second"
+    here.add(ROUTERS, "first", {"networks": [], "external": {"network": "dual"}})
+    await here.settle()
+    status = here.live(ROUTERS, first)["status"]
+    assert ["." in address for address in status["addresses"]] == [True, False]
+    assert status["address"] == status["addresses"][0]
+    here.restart()
+    here.add(
+        ROUTERS,
+        "second",
+        {"networks": [], "external": {"network": "dual", "address": status["addresses"][1]}},
+    )
+    await here.settle()
+    assert here.live(ROUTERS, first)["status"]["addresses"] == status["addresses"]
+    assert here.ready(ROUTERS, second)[0] == "AddressInUse"
+    here.ask_deletion(NETWORKS, f"{SHARED}/dual")
+    await here.settle()
+    assert here.live(ROUTERS, first)["status"]["addresses"] == status["addresses"]
 
 
 async def test_a_router_that_asks_for_a_taken_address_waits_for_it(here: World) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from quantix_api.resources import HOSTS
 from quantix_operator.cache import Cache
 from quantix_operator.certificates.addresses import AddressBook
@@ -60,3 +62,19 @@ def test_a_host_that_is_gone_has_no_address() -> None:
     book = AddressBook(cache)
     cache.remove(HOSTS, host("a", 3, management=MINE))
     assert book.held_by_others("b") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("reported", "another"),
+    [
+        ("2001:db8::1", "2001:DB8:0:0::1"),
+        ("192.0.2.1", "::ffff:192.0.2.1"),
+        ("[2001:db8::1]:8443", "2001:db8::1"),
+    ],
+)
+def test_one_address_in_two_forms_is_one_address(reported: str, another: str) -> None:
+    cache = cache_of(host("victim", 1, api=reported))
+    book = AddressBook(cache)
+    cache.put(HOSTS, host("other", 2, management=another))
+    assert book.held_by_others("victim") == frozenset()
+    assert len(book.held_by_others("other")) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import datetime
 
 from quantix_api import resources
@@ -26,6 +27,16 @@ STATE_WORDS = (
 async def objects_of(session: Session, noun: Noun) -> list[Manifest]:
     """Every object of `noun` in the session's namespace (cluster kinds: all), by name."""
     return in_order((await session.api.list(noun.resource, _namespace(session, noun))).items)
+
+
+async def visible_of(session: Session, noun: Noun) -> list[Manifest] | None:
+    """Every object of `noun` that the account may list: in all namespaces, else in the session's. None: it
+    may list none of a cluster kind.
+    """
+    try:
+        return await objects_of(replace(session, namespace=None), noun)
+    except Forbidden:
+        return await objects_of(session, noun) if noun.resource.namespaced else None
 
 
 async def world(session: Session) -> World:

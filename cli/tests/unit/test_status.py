@@ -72,6 +72,15 @@ def test_no_host_at_all_needs_attention() -> None:
     assert lines()[-1] == "1 ▲ There is no host yet, so no VM can run.   make up"
 
 
+def test_a_team_sees_its_own_and_that_hosts_are_not_shown() -> None:
+    none: dict[str, list[dict[str, Any]]] = {"host": [], "vm": [], "pool": [], "image": []}
+    seen = Seen(WORLD, 4, none, "team-blue", hidden=("host", "pool"))
+    told = report(seen, all_matters(seen), PIPE)
+    assert told[0].startswith("Healthy   namespace team-blue · ")
+    assert "not shown      hosts and pools, which your account may not list" in told
+    assert not any(line.startswith("hosts") for line in told)
+
+
 def test_the_commands_of_matters_find_objects_in_other_namespaces() -> None:
     image = {
         "kind": "Image",

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import click
@@ -48,6 +48,8 @@ class Seen:
     objects: dict[str, list[Manifest]]
     home: str | None = "default"
     """The namespace of the session, in which commands need no -n."""
+    hidden: tuple[str, ...] = ()
+    """The nouns that the account may not list."""
 
 
 @click.command("status", short_help="how the whole is doing, and what needs attention")
@@ -59,10 +61,11 @@ def status_command(invocation: Invocation) -> int:
         begun = time.monotonic()
         seen = await fetch.world(session)
         answer_ms = int((time.monotonic() - begun) * 1000)
-        everywhere = replace(session, namespace=None)
         words = ("host", "vm", "pool", "image", "volume", "network", "router")
-        found = await asyncio.gather(*(fetch.objects_of(everywhere, NOUNS[word]) for word in words))
-        return Seen(seen, answer_ms, dict(zip(words, found, strict=True)), session.namespace)
+        found = await asyncio.gather(*(fetch.visible_of(session, NOUNS[word]) for word in words))
+        listed = dict(zip(words, found, strict=True))
+        hidden = tuple(word for word in words if listed[word] is None)
+        return Seen(seen, answer_ms, {w: o or [] for w, o in listed.items()}, session.namespace, hidden)
 
     seen = invocation.run(look_around)
     matters = all_matters(seen)
@@ -75,16 +78,21 @@ def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[st
     """The lines of `qx status`. Pure."""
     verdict = _verdict(seen, matters)
     hosts = seen.objects["host"]
-    where = f"{len(hosts)} host{'s' if len(hosts) != 1 else ''} · {version('quantix')}"
+    counted = f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}"
+    where = f"{f'namespace {seen.home}' if 'host' in seen.hidden else counted} · {version('quantix')}"
     lines = [
         terminal.paint(verdict, "bold") + "   " + terminal.plain(f"{where} · {local_time(seen.world.now)}")
     ]
     lines += [_fact("control plane", f"✓ answers in {seen.answer_ms} ms", terminal)]
-    lines += [_fact("hosts", _tally(hosts, seen.world), terminal)]
+    if "host" not in seen.hidden:
+        lines += [_fact("hosts", _tally(hosts, seen.world), terminal)]
     lines += [_fact("VMs", _tally(seen.objects["vm"], seen.world), terminal)]
     lines += [
         _fact(label, text, terminal) for label, text in (*_protected(seen), *_memory(hosts), *_pools(seen))
     ]
+    if seen.hidden:
+        kinds = " and ".join(f"{NOUNS[word].singular}s" for word in seen.hidden)
+        lines += [_fact("not shown", f"{kinds}, which your account may not list", terminal)]
     for number, matter in enumerate(matters, 1):
         mark = terminal.paint(terminal.plain(matter.glyph), matter.colour)
         lines.append(f"{number} {mark} {terminal.plain(matter.text)}   {matter.command}")
@@ -106,7 +114,7 @@ def _verdict(seen: Seen, matters: Sequence[Matter]) -> str:
 def all_matters(seen: Seen) -> list[Matter]:
     """What is not as it should be, gravest first."""
     matters: list[Matter] = []
-    if not seen.objects["host"]:
+    if not seen.objects["host"] and "host" not in seen.hidden:
         text = "There is no host yet, so no VM can run."
         matters.append(Matter("▲", "yellow", text, "make up", attention=True))
     for word, objects in seen.objects.items():

@@ -57,7 +57,13 @@ _NICS = (
         "SecurityGroupNotFound",
         "VirtualMachine",
         "There is no security group {group} here.",
-        "create it or correct {path}; it then starts by itself",
+        "create it or correct {path}; it then goes on by itself",
+    ),
+    Template(
+        "SecurityGroupNotFound",
+        "VirtualMachine",
+        "Security group {going} is being deleted, so it takes in nobody new.",
+        "correct {path}, or create the group anew once it is gone",
     ),
     Template(
         "PortNotBound",
@@ -133,6 +139,12 @@ _NETWORKS = (
         "Router",
         "There is no network {network} here.",
         "create it or correct the spec; it then goes on by itself",
+    ),
+    Template(
+        "InUse",
+        "SecurityGroup",
+        "It is to be deleted; its rules stay in force until {group_users} use it no more.",
+        "delete those, or take the group out of them",
     ),
     Template(
         "GroupNotFound",

@@ -167,11 +167,12 @@ class NicPorts:
             sets.add(self._cluster_set(WIRE_GROUP))
         problem: Problem | None = None
         restricted = False
+        has_port = any(item.name == nic.name and item.port for item in vm.status.nics)
         for name in nic.effective_security_groups:
             group = self._objects.get(SecurityGroup, f"{vm.metadata.namespace}/{name}")
-            if group is None or group.deleting:
-                made = name == DEFAULT_GROUP  # the cache will tell of it in a moment
-                problem = _PROGRAMMING if made else Problem.of("SecurityGroupNotFound", group=name, path=path)
+            # one that is being deleted is in force for whoever has it, and for nobody else
+            if group is None or (group.deleting and not has_port):
+                problem = _no_group(name, group, path)
                 # Whoever names a group that is not there yet gets nothing more than the others allow
                 restricted = True
                 continue
@@ -241,6 +242,16 @@ class NicPorts:
             message(first.reason, **dict(first.fields)),
             min(retry_s, _SOON_S) if soon else retry_s,
         )
+
+
+def _no_group(name: str, group: SecurityGroup | None, path: str) -> Problem:
+    """Why a NIC is not in a group that it names."""
+    if group is not None:
+        return Problem.of("SecurityGroupNotFound", going=name, path=path)
+    # the cache will tell of the group default in a moment
+    return (
+        _PROGRAMMING if name == DEFAULT_GROUP else Problem.of("SecurityGroupNotFound", group=name, path=path)
+    )
 
 
 def _withheld(network: Network, vm: VirtualMachine, nic: Nic) -> Problem | None:

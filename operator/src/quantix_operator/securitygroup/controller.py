@@ -1,6 +1,7 @@
 """Security groups: keeps their port groups and rules in the northbound database, and says so in status.
 
-Built by `network.build`. A group goes only when no VM and no rule names it.
+Built by `network.build`. A group goes only when no VM and no rule names it; until then it is in force as if
+nobody had deleted it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class SecurityGroupController:
         live = self._context.cache.get(SECURITY_GROUPS, key)
         if group is None or live is None:
             return None
-        if group.deleting:
+        if group.deleting and not self._users(group):
             return await self._delete(group, live)
         held = await self._finalizers.ensure(live)
         if held is None:
@@ -52,35 +53,32 @@ class SecurityGroupController:
 
     async def _program(self, group: SecurityGroup, live: Manifest) -> float | None:
         context = self._context
-        uids = {
-            item.metadata.name: item.metadata.uid
-            for item in context.objects.list(SecurityGroup, group.metadata.namespace)
-            if not item.deleting
-        }
+        others = context.objects.list(SecurityGroup, group.metadata.namespace)
+        uids = {item.metadata.name: item.metadata.uid for item in others}
         plan = plan_group(security_group_owner(context.cluster_uid, group), group, uids)
         try:
             await context.northbound.converge(group.metadata.uid, plan.rows)
         except NorthboundUnreachable:
             await self._say(live, unreachable(live))
             return RETRY_S
-        if plan.missing:
+        users = self._users(group) if group.deleting else []
+        if users:
+            ready = fact("Ready", "False", "InUse", group_users=", ".join(users[:MAX_USERS]))
+        elif plan.missing:
             missing = plan.missing[0]
-            path = path_of_peer(group, missing)
-            await self._say(live, fact("Ready", "False", "GroupNotFound", group=missing, path=path))
+            ready = fact("Ready", "False", "GroupNotFound", group=missing, path=path_of_peer(group, missing))
         else:
-            await self._say(live, fact("Ready", "True", "Programmed"))
-        return SLOW_S
+            ready = fact("Ready", "True", "Programmed")
+        await self._say(live, ready)
+        return RETRY_S if users else SLOW_S
+
+    def _users(self, group: SecurityGroup) -> list[str]:
+        objects, namespace = self._context.objects, group.metadata.namespace
+        return group_users(
+            group, objects.list(VirtualMachine, namespace), objects.list(SecurityGroup, namespace)
+        )
 
     async def _delete(self, group: SecurityGroup, live: Manifest) -> float | None:
-        users = group_users(
-            group,
-            self._context.objects.list(VirtualMachine, group.metadata.namespace),
-            self._context.objects.list(SecurityGroup, group.metadata.namespace),
-        )
-        if users:
-            named = ", ".join(users[:MAX_USERS])
-            await self._say(live, fact("Ready", "False", "InUse", users=named))
-            return RETRY_S
         try:
             await self._context.northbound.converge(group.metadata.uid, [])
         except NorthboundUnreachable:

@@ -190,6 +190,43 @@ async def test_a_group_that_names_a_missing_one_says_so(here: World) -> None:
     assert here.ready(SECURITY_GROUPS, "default/web")[0] == "InUse"
 
 
+async def test_a_group_that_is_deleted_stays_in_force_for_whoever_has_it(
+    here: World, database: OvnCentral
+) -> None:
+    web_group(here)
+    here.add(SECURITY_GROUPS, "db", {"ingress": [{"from": [{"group": "web"}]}]}, namespace="default")
+    key = guest(here, "web-1", host="h1", securityGroups=["web"])
+    await here.settle()
+    assert (await here.ensure(key)).ready
+
+    def in_force() -> list[str]:
+        columns = (("Port_Group", "name,ports,acls"), ("ACL", "match"))
+        lists = (database.nbctl("--bare", f"--columns={names}", "list", table) for table, names in columns)
+        return sorted(word for listed in lists for word in listed.split())
+
+    await here.settle()
+    before = in_force()
+    here.ask_deletion(SECURITY_GROUPS, "default/web")
+    await here.settle()
+    assert (await here.ensure(key)).ready
+    assert in_force() == before
+    reason, text = here.ready(SECURITY_GROUPS, "default/web")
+    assert reason == "InUse"
+    assert "stay in force until VM web-1, security group db use it no more" in text
+    assert here.ready(SECURITY_GROUPS, "default/db")[0] == "Programmed"
+    late = await here.ensure(guest(here, "web-2", host="h1", securityGroups=["web"]))
+    assert (late.ready, late.reason) == (False, "SecurityGroupNotFound")
+    assert "web is being deleted" in late.message
+    for name in ("web-1", "web-2"):
+        vm = here.live(VIRTUAL_MACHINES, f"default/{name}")
+        nics = [{**vm["spec"]["nics"][0], "securityGroups": []}]
+        here.change(VIRTUAL_MACHINES, f"default/{name}", spec={**vm["spec"], "nics": nics})
+        assert (await here.ensure(f"default/{name}")).ready
+    here.change(SECURITY_GROUPS, "default/db", spec={})
+    await here.settle()
+    assert here.cache.get(SECURITY_GROUPS, "default/web") is None
+
+
 async def test_an_empty_cache_does_not_empty_the_network(here: World) -> None:
     keys = [guest(here, f"vm-{number}", securityGroups=[]) for number in range(60)]
     for key in keys:

@@ -13,6 +13,12 @@ _VOLUMES = (
         "Pool {pool} is in each host by itself, so it is made on the host of the VM that uses it first.",
         "use it in a VM",
     ),
+    Template(
+        "WaitingForHost",
+        "Volume",
+        "It is made on the host of VM {vm}, which has none yet.",
+        "qx vm explain {vm} says why",
+    ),
     Template("Creating", "Volume, VirtualMachine", "{volume} is being made.", NOTHING_TO_DO),
     Template("Copying", "Volume, VirtualMachine", "{source} is being copied.", NOTHING_TO_DO),
     Template(

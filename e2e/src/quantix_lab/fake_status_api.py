@@ -97,6 +97,8 @@ def _drop_owned(status: Manifest, owned: Manifest) -> None:
             status[name] = [item for item in value if not any(key.items() <= item.items() for key in keys)]
         elif isinstance(value, dict) and inner:
             _drop_owned(value, inner)
+            if not value:
+                del status[name]
         else:
             status.pop(name, None)
 

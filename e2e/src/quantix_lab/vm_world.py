@@ -142,7 +142,8 @@ class VmWorld:
 
     def add_volume(self, name: str, size: str = "64Mi") -> Manifest:
         """A volume with data and a free claim, as hostd's volume part leaves it."""
-        handle = str(uuid.uuid4())
+        volume = self.put(VOLUMES, name, "default", spec={"size": size})
+        handle = volume["metadata"]["uid"]
         place = VolumePlace(self.pool, handle)
         directory = self.pool / "volumes" / handle
         directory.mkdir(parents=True)
@@ -152,8 +153,10 @@ class VmWorld:
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(data), size.rstrip("i")], check=True)
         data.chmod(0o666)
         self.claims.create(place, new_claim(CLUSTER))
-        status = {"handle": handle, "pool": "local", "data": "Present", "host": HOST, "capacity": size}
-        return self.put(VOLUMES, name, "default", spec={"size": size}, status=status)
+        volume["status"] = {
+            "handle": handle, "pool": "local", "data": "Present", "host": HOST, "capacity": size,
+        }  # fmt: skip
+        return volume
 
     def add_vm(self, name: str, *, disks: dict[str, Manifest] | None = None, **spec: Any) -> VmHandle:
         """A VM that is assigned to this host at epoch 1 and resolved, as the operator leaves it."""

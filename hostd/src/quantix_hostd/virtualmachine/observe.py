@@ -31,7 +31,7 @@ from quantix_hostd.virtualmachine.desired import (
     not_resolved,
 )
 from quantix_hostd.virtualmachine.objects import Objects
-from quantix_hostd.virtualmachine.observed import DiskClaim, Observed
+from quantix_hostd.virtualmachine.observed import DiskClaim, Observed, disk_places
 from quantix_hostd.virtualmachine.start_plan import handled_restart, known_record
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.disk_file import read_volume
@@ -180,11 +180,7 @@ def _volume_state(disk: str, volume: Volume, pool: StoragePool | None, host: str
 def _places(volumes: tuple[VolumeState, ...], seen: DomainView | None) -> tuple[VolumePlace, ...]:
     """The volumes' places in order of the disks; those that only the domain still names come last."""
     places = [volume.place for volume in volumes if volume.place is not None]
-    for device in seen.devices.values() if seen else ():
-        path = Path(device.get("path", ""))
-        if device.get("device") == "disk" and path.name == "data" and path.parent.parent.name == "volumes":
-            places.append(VolumePlace(path.parents[2], path.parent.name))
-    return tuple(dict.fromkeys(places))
+    return tuple(dict.fromkeys((*places, *disk_places(seen).values())))
 
 
 def _claims(store: ClaimStore, places: tuple[VolumePlace, ...]) -> tuple[DiskClaim, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
@@ -131,3 +132,13 @@ def guest_is_ready(observed: Observed) -> bool:
     if readiness is None:
         return True
     return observed.agent_connected if readiness.agent is not None else observed.guest_answers
+
+
+def disk_places(seen: DomainView | None) -> dict[str, VolumePlace]:
+    """Where the disks of a domain lie, by their names, whatever spec says now."""
+    places = {}
+    for alias, device in seen.devices.items() if seen else ():
+        path = Path(device.get("path", ""))
+        if device.get("device") == "disk" and path.name == "data" and path.parent.parent.name == "volumes":
+            places[alias.removeprefix("ua-")] = VolumePlace(path.parents[2], path.parent.name)
+    return places

@@ -95,10 +95,10 @@ def _plan_inactive(observed: Observed, record: Record) -> Plan:
         record = _ended_as(
             observed, record, "HostShutdown" if why is StopReason.HOST_SHUTDOWN else "Requested"
         )
-    elif _is_spent(observed):
-        # released and forgotten, or worked on since: the scheduler has to place it under a higher epoch.
-        # No guest ended under this one, and an older end must not hold the VM
-        record = record if record.ended else replace(record, ended=True, last_exit=None)
+    if not record.ended and _is_spent(observed):
+        # released and forgotten, or worked on since: the scheduler has to place it under a higher epoch,
+        # and how it ended before must not hold it
+        record = replace(record, ended=True, last_exit=None)
     if record.released and observed.domain is None:
         return with_record(observed, record)
     if record.ended:

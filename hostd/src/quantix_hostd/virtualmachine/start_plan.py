@@ -12,6 +12,7 @@ from dataclasses import replace
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_error
 from quantix_api.times import render_epoch_time, render_time
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.virtualmachine.actions import (
@@ -20,6 +21,7 @@ from quantix_hostd.virtualmachine.actions import (
     CreatePaused,
     Define,
     EnsureUUIDUnused,
+    FreeClaims,
     GrowDisk,
     PrepareDirectories,
     RemovePorts,
@@ -88,9 +90,11 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     if observed.wanted is None:
         waiting = observed.waiting
         return waiting, waiting.retry_after_s if isinstance(waiting, WaitingError) else _LOOK_AGAIN_S
-    unread = next((found.problem for found in observed.claims if found.problem is not None), None)
-    if unread is not None:
-        return unread, _LOOK_AGAIN_S
+    disks = _disks(observed)
+    unread = (found.problem for found in observed.claims if found.place in disks)
+    problem = next(filter(None, unread), None)
+    if problem is not None:
+        return problem, _LOOK_AGAIN_S
     if observed.now_s < record.next_start_s:
         return _backing_off(record, name), record.next_start_s - observed.now_s
     return None, None
@@ -110,11 +114,20 @@ def _growth(observed: Observed) -> tuple[Action, ...]:
     )
 
 
+def _disks(observed: Observed) -> tuple[VolumePlace, ...]:
+    """Where the disks lie that spec names now; a domain may still name others."""
+    return tuple(volume.place for volume in observed.volumes if volume.place is not None)
+
+
 def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
     assert observed.vm is not None
-    taking = replace(record, places=tuple(dict.fromkeys((*observed.places, *record.places))))
+    disks = _disks(observed)
+    # of disks that left spec since their claims were taken
+    left = tuple(dict.fromkeys(place for place in (*record.places, *observed.places) if place not in disks))
+    taking = replace(record, places=(*disks, *left))
     started = replace(
         taking,
+        places=disks,
         started=True,
         boot_id=observed.facts.boot_id,
         started_s=observed.now_s,
@@ -131,7 +144,8 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         *seed,
         EnsureUUIDUnused(wanted.identity.uuid),
         SaveRecord(taking),
-        TakeClaims(observed.places, observed.epoch),
+        *((FreeClaims(left, observed.epoch, give_up_missing=True),) if left else ()),
+        TakeClaims(disks, observed.epoch),
         *_growth(observed),
         Define(render_domain(wanted)),
         SaveRecord(started),

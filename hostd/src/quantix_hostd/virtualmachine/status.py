@@ -14,7 +14,7 @@ from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_ks
 from quantix_api.messages import render
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
-from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
 
@@ -129,13 +129,11 @@ def _restart_text(vm: VirtualMachine, changes: tuple[PendingChange, ...]) -> str
 
 
 def _open_disks(observed: Observed) -> list[dict[str, str]]:
-    if observed.live is None:
-        return []
-    return [
-        {"name": volume.disk, "volumeUID": volume.uid}
-        for volume in observed.volumes
-        if f"ua-{volume.disk}" in observed.live.devices
-    ]
+    """What QEMU has open, disks included that left spec: nobody may remove or take those yet."""
+    uids = {volume.place: volume.uid for volume in observed.volumes}
+    # a volume that spec does not name is called by its UID, which is what its directory is called
+    found = disk_places(observed.live).items()
+    return [{"name": name, "volumeUID": uids.get(place, place.handle)} for name, place in found]
 
 
 def _agent(observed: Observed) -> Fact:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachine, Volume
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
@@ -38,6 +40,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         seat=seat_of(owners),
         owners=tuple(vm.metadata.name for vm in owners),
         growth=_growth(objects, volume, pool),
+        stranded=_stranded(owners),
         claimants=tuple(_claimants(objects, volume)),
         pool=pool_name,
         pool_is_shared=pool is not None and pool.spec.rbd is not None,
@@ -47,6 +50,18 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
         no_room=_no_room(objects, volume, pool),
     )
+
+
+def _stranded(owners: Sequence[VirtualMachine]) -> str:
+    """A VM that has the Volume and that the scheduler found no host for, "" for none."""
+    waiting = (vm for vm in owners if vm.spec.power_state != "Stopped" and _is_unplaced(vm))
+    return next((vm.metadata.name for vm in waiting), "")
+
+
+def _is_unplaced(vm: VirtualMachine) -> bool:
+    scheduled, assignment = vm.status.condition("Scheduled"), vm.status.assignment
+    refused = scheduled is not None and scheduled.status == "False"
+    return refused and (assignment is None or not assignment.host)
 
 
 def _no_room(objects: Objects, volume: Volume, pool: StoragePool | None) -> dict[str, str] | None:

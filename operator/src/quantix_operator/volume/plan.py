@@ -1,6 +1,7 @@
 """What the operator says of a Volume. Pure; called by the volume controller.
 
-A Volume made for a VM is left to that VM's host: it gets no write from here. Others get the VMs that attach
+A Volume made for a VM is left to that VM's host: it gets no write from here unless no host takes the VM.
+Others get the VMs that attach
 them, a host where one is needed, the answer to a wish to grow, and the reason while nobody can make them.
 What a host says of a Volume that it has no right to is taken back (`right`).
 """
@@ -39,7 +40,7 @@ class Observed:
     `missing_source`: kind and name of what it is made from and is not there; `host_lost`: its host is silent;
     `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its host has no right to
     it; `seat`: the host that its VMs are assigned to, "" for none; `owners`: the names of those VMs;
-    `growth`: None when it is as large as spec wants.
+    `growth`: None when it is as large as spec wants; `stranded`: one of those VMs that no host takes for now.
     """
 
     volume: Volume
@@ -55,6 +56,7 @@ class Observed:
     seat: str = ""
     owners: tuple[str, ...] = ()
     growth: Growth | None = None
+    stranded: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def plan_volume(observed: Observed) -> Plan:
         pool = status.pool or observed.pool
         return Plan(status.host, attached, pool, release=release, confirmed=confirmed)
     if observed.made_for_vm:
-        return Plan(status.host, attached, "", _lost(observed), confirmed=confirmed)
+        return Plan(status.host, attached, "", _of_vm(observed), confirmed=confirmed)
     placed = None if status.host else _host(observed, attached=bool(attached))
     host = status.host or placed
     return Plan(
@@ -164,9 +166,8 @@ def _host(observed: Observed, *, attached: bool) -> str | None:
 
 
 def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
-    lost = _lost(observed)
     if host is not None or attached:
-        return lost
+        return _of_vm(observed)
     spec = observed.volume.spec
     if not observed.pool:
         return fact("Ready", "False", "PoolNotFound", **({"pool": spec.pool} if spec.pool else {}))
@@ -179,6 +180,13 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
         return fact("Ready", "False", "WaitingForHost", pool=observed.pool)
     said = "no host that is Ready reaches it"
     return fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=observed.pool, said=said)
+
+
+def _of_vm(observed: Observed) -> Fact | None:
+    """What is said of a Volume that a VM's host makes, while there is no such host."""
+    if observed.stranded and not observed.volume.status.host:
+        return fact("Ready", "False", "WaitingForHost", vm=observed.stranded)
+    return _lost(observed)
 
 
 def _lost(observed: Observed) -> Fact | None:

@@ -1,0 +1,54 @@
+"""Whether a Volume waits because no host takes its VM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api import Volume
+from quantix_api.resources import (
+    ANNOTATION_VIRTUAL_MACHINE,
+    LABEL_VIRTUAL_MACHINE_UID,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+)
+from quantix_operator.cache import Cache
+from quantix_operator.main import WATCHED
+from quantix_operator.objects import Objects
+from quantix_operator.volume.observe import observe
+
+REFUSED = {"type": "Scheduled", "status": "False", "reason": "NoHostFits", "message": "No host fits."}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "stranded"),
+    [
+        ({}, {"conditions": [REFUSED]}, "web-1"),
+        ({}, {"conditions": [REFUSED], "assignment": {"epoch": 2}}, "web-1"),
+        ({}, {"conditions": [REFUSED], "assignment": {"epoch": 1, "host": "h1"}}, ""),
+        ({"powerState": "Stopped"}, {"conditions": [{**REFUSED, "reason": "NotWanted"}]}, ""),
+        ({}, {}, ""),
+    ],
+)
+def test_a_volume_of_a_vm_that_no_host_takes_waits_for_that(
+    spec: dict[str, Any], status: dict[str, Any], stranded: str
+) -> None:
+    cache = Cache(WATCHED)
+    vm = {"metadata": {"name": "web-1", "namespace": "default", "uid": "uid-vm", "resourceVersion": "1"}}
+    cache.put(VIRTUAL_MACHINES, {**vm, "spec": spec, "status": status})
+    made_for = {
+        "labels": {LABEL_VIRTUAL_MACHINE_UID: "uid-vm"},
+        "annotations": {ANNOTATION_VIRTUAL_MACHINE: "web-1"},
+    }
+    metadata = {
+        "name": "web-1-root",
+        "namespace": "default",
+        "uid": "uid-v",
+        "resourceVersion": "2",
+        **made_for,
+    }
+    cache.put(VOLUMES, {"metadata": metadata, "spec": {"size": "1Gi"}})
+    volume = Objects(cache).get(Volume, "default/web-1-root")
+    assert volume is not None
+    assert observe(Objects(cache), volume).stranded == stranded

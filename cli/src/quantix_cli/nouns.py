@@ -178,8 +178,12 @@ def _host(host: Manifest, _: World) -> tuple[Cell, ...]:
 def _volume(volume: Manifest, _: World) -> tuple[Cell, ...]:
     users = [user.get("name") for user in look(volume, "status.attachedTo", [])]
     annotation = look(volume, "metadata.annotations", {}).get(ANNOTATION_VIRTUAL_MACHINE)
+    capacity, wanted = look(volume, "status.capacity"), look(volume, "spec.size")
+    shown = _amount(capacity or wanted)
+    if capacity and wanted and size_bytes(wanted) > size_bytes(capacity):
+        shown = shown._replace(text=f"{shown.text}{CHANGES_TO}{_amount(wanted).text}")
     return (
-        _amount(look(volume, "status.capacity", look(volume, "spec.size"))),
+        shown,
         _text(look(volume, "status.pool", look(volume, "spec.pool"))),
         _text(", ".join(filter(None, users)) or annotation),
     )

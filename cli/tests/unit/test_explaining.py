@@ -37,10 +37,11 @@ def test_a_time_that_nobody_wrote_is_left_out_and_the_end_follows_the_way_out() 
 
 
 def test_what_goes_on_by_itself_is_said_once() -> None:
-    message = "box is starting it. Try: nothing; it goes on by itself."
-    starting = {"type": "Ready", "status": "False", "reason": "Starting", "message": message}
-    lines = explanation(vm(starting), NOUNS["vm"], SEEN)
-    assert sum("by itself" in line for line in lines) == 1
+    for hint in ("nothing; it goes on by itself", "add disks; it goes on by itself"):
+        message = f"box is starting it. Try: {hint}."
+        starting = {"type": "Ready", "status": "False", "reason": "Starting", "message": message}
+        lines = explanation(vm(starting), NOUNS["vm"], SEEN)
+        assert sum("by itself" in line for line in lines) == 1
 
 
 def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
@@ -54,3 +55,4 @@ def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
     lines = explanation(waiting, NOUNS["vm"], SEEN)
     assert lines[1:3] == ["  1,200 hosts  lack memory: h1, h2 and 1,198 more", "  1 host       is Failed: h3"]
     assert not any("lists every host" in line for line in lines)
+    assert lines[-2] == "  Try          add a host, make room on one, or ask for less"

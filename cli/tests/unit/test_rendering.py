@@ -104,6 +104,24 @@ def test_what_a_host_calls_a_size_and_is_none_is_shown_as_it_is() -> None:
     assert vm_cells(vm("a", 4, "8Gi", odd)) == [["a", "4", "much → 8 GiB"]]
 
 
+def test_a_volume_that_is_to_grow_is_listed_with_both_sizes() -> None:
+    def cell(size: str, capacity: str) -> str:
+        volume = {
+            "kind": "Volume",
+            "metadata": {"name": "data", "namespace": "default"},
+            "spec": {"size": size},
+            "status": {"capacity": capacity},
+        }
+        view = View(PIPE, "default", ("SIZE",), "")
+        return table_lines([volume], NOUNS["volume"], SEEN, view)[1].strip()
+
+    assert [cell("2Gi", "1Gi"), cell("1Gi", "1Gi"), cell("1Mi", "40Mi")] == [
+        "1 GiB → 2 GiB",
+        "1 GiB",
+        "40 MiB",
+    ]
+
+
 def test_an_empty_list_says_so_and_a_list_of_a_namespace_says_where_more_are() -> None:
     assert nothing(NOUNS["vm"]) == "0 VMs"
     assert more_shared(NOUNS["image"], 2) == "2 more in quantix-shared: qx image list 'shared/*'"

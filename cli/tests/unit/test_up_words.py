@@ -102,6 +102,7 @@ def test_on_a_terminal_running_steps_are_redrawn_in_place(clock: Clock) -> None:
     shows.redraw()
     first, second = shown(shows).splitlines()
     assert len(first) < 200
+    assert first.endswith("x…")
     assert second.startswith("\x1b[1A\x1b[J")
     shows.finish()
     assert shown(shows).endswith("\x1b[1A\x1b[J")

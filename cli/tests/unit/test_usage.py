@@ -34,6 +34,8 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         (["vm", "strat"], '✗ No verb "strat" for vm. Did you mean start?'),
         (["datastore", "list"], '✗ No noun or command "datastore". Did you mean pool?'),
         (["explain", "datastore/x"], '✗ No noun "datastore". Did you mean pool?'),
+        (["explain", "datastore", "x"], '✗ No noun "datastore". Did you mean pool?'),
+        (["explain"], "✗ Nothing is not NOUN/NAME."),
         (["vm", "stop"], "✗ Which VM?"),
         (["image", "show"], "✗ Which image?"),
     ],

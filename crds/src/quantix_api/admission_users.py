@@ -43,7 +43,7 @@ _VM_LABEL = f"oldObject.metadata.?labels[?'{LABEL_VIRTUAL_MACHINE_UID}']"
 _VM_NAME = f"oldObject.metadata.?annotations[?'{ANNOTATION_VIRTUAL_MACHINE}'].orValue('a VM')"
 _ATTACHED = "oldObject.?status.?attachedTo.orValue([])"
 # everybody may read a shared image, so its status counts the users of other namespaces only
-_OF_OTHERS = f"'objects of other namespaces (qx image explain shared/' + {_NAME} + ' names them)'"
+_OF_OTHERS = f"'all in other namespaces (qx image explain shared/' + {_NAME} + ' names them)'"
 _USED_BY = "oldObject.?status.?usedBy.orValue([])"
 _RECOVERING = "oldObject.?status.?phase.orValue('') in ['Fencing', 'Fenced', 'Clean']"
 

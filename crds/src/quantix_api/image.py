@@ -66,7 +66,7 @@ class ImageSpec(ApiModel):
         Rule("self.matches('^https?://[^/]+')", "must start with http:// or https:// and name a server"),
         Fixed("Where the file is downloaded from, by http or https."),
     ] = None
-    upload: Annotated[Empty | None, Fixed("The file is sent with qx image upload or the dashboard.")] = None
+    upload: Annotated[Empty | None, Fixed("The file is sent with qx image upload.")] = None
     volume: Annotated[Name | None, Fixed("A detached Volume that the image is made from."), Refused()] = None
     checksum: Annotated[
         Checksum | None,

@@ -171,7 +171,7 @@ _POOLS = (
     Template(
         "PoolFull",
         "Volume, Image",
-        "Pool {pool} has {available} free; {wanted} are needed.",
+        "Pool {pool} can promise {available} more; {wanted} are needed.",
         "delete volumes, or add disks; it goes on by itself",
     ),
     Template(

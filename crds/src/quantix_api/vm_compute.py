@@ -111,6 +111,10 @@ class Memory(ApiModel):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
+            "!has(self.size) || quantity(self.size).compareTo(quantity('16Mi')) >= 0",
+            "memory.size must be at least 16Mi",
+        ),
+        Rule(
             "!has(self.maxSize) || !has(self.size) "
             "|| quantity(self.maxSize).compareTo(quantity(self.size)) >= 0",
             "memory.maxSize must not be below memory.size",

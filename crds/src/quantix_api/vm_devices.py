@@ -69,7 +69,10 @@ class Disk(ApiModel):
         ),
     )
 
-    name: Annotated[DeviceName, AtRestart("Name of the disk in this VM; its Volume is named VM-DISK.")]
+    name: Annotated[
+        DeviceName,
+        AtRestart("Name of the disk in this VM; its Volume is named VM-DISK. Another name is another disk."),
+    ]
     image: Annotated[
         SharedName | None, Fixed("Image that the Volume is made from: NAME here, or shared/NAME.")
     ] = None

@@ -39,7 +39,7 @@ class VolumeSource(ApiModel):
     image: Annotated[SharedName | None, Fixed("An Image: NAME here, or shared/NAME.")] = None
     volume: Annotated[Name | None, Fixed("Another Volume, which is copied."), Refused()] = None
     snapshot: Annotated[SnapshotSource | None, Fixed("A disk of a snapshot."), Refused()] = None
-    upload: Annotated[Empty | None, Fixed("A file that is sent with qx or the dashboard."), Refused()] = None
+    upload: Annotated[Empty | None, Fixed("A file that is sent with qx."), Refused()] = None
 
 
 class EncryptionSecret(ApiModel):

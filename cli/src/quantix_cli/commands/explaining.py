@@ -57,14 +57,16 @@ def explain_command(word: str) -> click.Command:
 
 
 @click.command("explain", short_help="why an object is as it is: qx explain vm/web-1")
-@click.argument("target", metavar="NOUN/NAME")
+@click.argument("target", metavar="NOUN/NAME", nargs=-1)
 @common_options
-def explain_any_command(invocation: Invocation, target: str) -> None:
+def explain_any_command(invocation: Invocation, target: tuple[str, ...]) -> None:
     """Explain one object, for example vm/web-1. (`kubectl explain` explains fields.)"""
-    word, slash, name = target.partition("/")
-    noun = noun_of(word)
-    if not slash or not name:
-        raise CommandError(Exit.USAGE, f"{target} is not NOUN/NAME.", "qx explain vm/web-1")
+    word, _, name = "/".join(target).partition("/")
+    noun = noun_of(word.lower())
+    if not name:
+        raise CommandError(
+            Exit.USAGE, f"{' '.join(target) or 'Nothing'} is not NOUN/NAME.", "qx explain vm/web-1"
+        )
     if noun is None:
         raise CommandError(Exit.USAGE, unknown("noun", word, NOUNS, ""))
     _explain(invocation, NOUNS[noun], (name,))
@@ -90,7 +92,7 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     hints = [hint for hint in (_ready_hint(obj), *_more_hints(obj, noun)) if hint]
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
     ready = condition(obj)
-    told = any(hint.startswith("nothing;") for hint in hints)
+    told = any(hint.startswith("nothing;") or "by itself" in hint for hint in hints)
     if not told and ready.get("status") != "True" and condition(obj, "Stalled").get("status") != "True":
         lines.append(
             "  It goes on by itself once that is done; nothing to retry."
@@ -189,8 +191,10 @@ def _hint(of: Manifest) -> str:
 
 def _ready_hint(obj: Manifest) -> str:
     hint = _hint(condition(obj))
-    # the way to this very list is none any more
-    return "" if look(obj, "status.unfitHosts") and hint.startswith("qx vm explain ") else hint
+    if look(obj, "status.unfitHosts") and hint.startswith("qx vm explain "):
+        # this very list is no way out
+        return "add a host, make room on one, or ask for less"
+    return hint
 
 
 def _more_hints(obj: Manifest, noun: Noun) -> list[str]:

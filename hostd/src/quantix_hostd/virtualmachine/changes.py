@@ -37,6 +37,7 @@ _FIELD_PATHS = {
     "boot_menu": "spec.boot.menuSeconds",
     "boot_menu_timeout": "spec.boot.menuSeconds",
 }
+_ATTACHED = "attached"
 _BYTES = frozenset({"spec.memory.size"})
 _CORES, _MAX_CORES, _WEIGHT = "spec.cpu.cores", "spec.cpu.maxCores", "spec.cpu.weight"
 _DISK_FIELDS = {
@@ -74,7 +75,7 @@ def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange
     for difference in differences(live, view(render_domain(wanted))):
         path = _spec_path(difference, wanted, live)
         if path is not None and path not in found:
-            found[path] = PendingChange(path, _text(path, difference.left), _text(path, difference.right))
+            found[path] = _change(path, difference, live)
     if _CORES in found and wanted.cpu.max_cores == wanted.cpu.cores:
         # nobody asked for room to grow: the most cores follow the cores
         found.pop(_MAX_CORES, None)
@@ -86,6 +87,14 @@ def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange
 
 def _shares(weight: int, cores: str) -> str:
     return str(min(MAX_SHARES, weight * int(cores or 0)))
+
+
+def _change(path: str, difference: Difference, live: DomainView) -> PendingChange:
+    if path.endswith("]"):
+        # a device that came or went as a whole
+        alias = difference.path.partition(".")[2].rpartition(".")[0]
+        return PendingChange(path, *((_ATTACHED, "") if alias in live.devices else ("", _ATTACHED)))
+    return PendingChange(path, _text(path, difference.left), _text(path, difference.right))
 
 
 def _text(path: str, value: str) -> str:
@@ -100,14 +109,14 @@ def _spec_path(difference: Difference, wanted: DomainSpec, live: DomainView) -> 
     if alias in _CONSOLE:
         return _CONSOLE[alias]
     name = alias.removeprefix("ua-")
-    if field == "boot":
-        return "spec.boot.order"
     kind, fields = _device_fields(name, alias, wanted, live)
     if kind is None:
         return None
     if alias not in live.devices or name not in _names(wanted):
         # the device came or went as a whole: one line for it
         return f"spec.{kind}[{name}]"
+    if field == "boot":
+        return "spec.boot.order"
     known = fields.get(field)
     return f"spec.{kind}[{name}].{known}" if known else None
 

@@ -33,3 +33,13 @@ def test_room_to_grow_that_spec_sets_is_a_change_of_its_own() -> None:
     live = view(render_domain(cores(1, 1)))
     changes = pending_changes(cores(2, 4), live)
     assert [change.path for change in changes] == ["spec.cpu.cores", "spec.cpu.maxCores"]
+
+
+def test_a_disk_of_another_name_is_two_disks_and_no_change_of_the_boot_order() -> None:
+    live = view(render_domain(SPEC))
+    disk = SPEC.disks[0]
+    renamed = replace(SPEC, disks=(replace(disk, name="other"), *SPEC.disks[1:]))
+    assert pending_changes(renamed, live) == (
+        PendingChange("spec.disks[other]", "", "attached"),
+        PendingChange(f"spec.disks[{disk.name}]", "attached", ""),
+    )

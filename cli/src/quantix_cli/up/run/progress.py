@@ -36,8 +36,7 @@ class Activity:
 
     def say(self, doing: str) -> None:
         """Tell what is going on, in a few words; of many, the first."""
-        text = " ".join(doing.split())
-        self.doing = text if len(text) <= DOING_COLUMNS else f"{text[: DOING_COLUMNS - 1]}…"
+        self.doing = cut(" ".join(doing.split()), DOING_COLUMNS, "…")
 
 
 @dataclass
@@ -75,7 +74,8 @@ class Progress:
         self._frame += 1
         spinner = SPINNER if self.terminal.unicode else PLAIN_SPINNER
         glyph = spinner[self._frame % len(spinner)]
-        lines = [f" {glyph} {self._describe(activity)}"[: columns - 1] + "\n" for activity in self.running]
+        described = (f" {glyph} {self._describe(activity)}" for activity in self.running)
+        lines = [cut(line, columns - 1, self.terminal.plain("…")) + "\n" for line in described]
         # in one piece, so that nothing flickers
         self._write(self._take_back() + "".join(lines))
         self._drawn = len(lines)
@@ -110,6 +110,11 @@ class Progress:
         if text:
             self.stream.write(text)
             self.stream.flush()
+
+
+def cut(text: str, columns: int, ellipsis: str) -> str:
+    """`text` in at most so many columns; what is left out is marked."""
+    return text if len(text) <= columns else text[: max(columns - len(ellipsis), 0)] + ellipsis
 
 
 def _usual(activity: Activity, passed_s: float) -> str:

@@ -17,7 +17,7 @@ from quantix_cli.up.run.words import steps_kept
 from quantix_cli.up.settings import UpSettings
 
 VERSION = "0.1.0"
-FIRST_TIME = "The first time takes about 9 min; Ctrl-C is safe."
+FIRST_TIME = "The first time takes up to 9 min, less where downloads and builds are there; Ctrl-C is safe."
 
 T = TypeVar("T")
 

@@ -180,6 +180,63 @@ PHYSICAL = Policy(
 )
 
 
+def _below(size: str, other: str) -> str:
+    return f"quantity({size}).compareTo(quantity({other})) < 0"
+
+
+_CAPACITY = "oldObject.?status.?capacity.orValue('1k')"
+_LOWERED = (
+    "oldObject.spec.?disks.orValue([]).filter(o, has(o.size) && object.spec.?disks.orValue([]).exists(n, "
+    f"n.name == o.name && (!has(n.size) || {_below('n.size', 'o.size')})))"
+)
+# nothing of such a wish was granted, so it can be taken back
+_NO_ROOM = (
+    "oldObject.?status.?conditions.orValue([]).exists(c, "
+    "c.type == 'VolumesReady' && c.status == 'False' && c.reason == 'PoolFull')"
+)
+
+SIZES = Policy(
+    name="quantix-sizes",
+    matches=(Match(("UPDATE",), ("virtualmachines", "volumes")),),
+    variables=(("lowered", f"request.resource.resource == 'virtualmachines' ? {_LOWERED} : []"),),
+    checks=(
+        Check(
+            _where(
+                "volumes",
+                "!oldObject.spec.?size.hasValue() || (object.spec.?size.hasValue() "
+                f"&& (!({_below('object.spec.size', 'oldObject.spec.size')}) "
+                f"|| !({_below('object.spec.size', _CAPACITY)})))",
+            ),
+            message_cel=message_expression("OnlyGrows", what="'Volume ' + request.name", size=_CAPACITY),
+        ),
+        Check(
+            f"variables.lowered.size() == 0 || {_NO_ROOM}",
+            message_cel=message_expression(
+                "OnlyGrows",
+                what="'Disk ' + variables.lowered[0].name",
+                size="string(variables.lowered[0].size)",
+            ),
+        ),
+    ),
+)
+
+SUBNETS = Policy(
+    name="quantix-subnets",
+    matches=(Match(("UPDATE",), ("networks",)),),
+    checks=(
+        Check(
+            "oldObject.?status.?ports.orValue(0) == 0 || oldObject.spec.?subnets.orValue([]).all(o, "
+            "object.spec.?subnets.orValue([]).exists(n, n.cidr == o.cidr))",
+            message_cel=message_expression(
+                "SubnetInUse",
+                network="request.name",
+                ports=_counted("oldObject.?status.?ports.orValue(0)", "port"),
+            ),
+        ),
+    ),
+)
+
+
 def _same_mark(part: str, name: str) -> str:
     return f"object.metadata.?{part}[?'{name}'] == oldObject.?metadata.?{part}[?'{name}']"
 
@@ -256,6 +313,8 @@ USER_POLICIES: tuple[Policy, ...] = (
     CONFIRMATION,
     UNFILTERED,
     PHYSICAL,
+    SIZES,
+    SUBNETS,
     MARKS,
     CLEANUP,
 )

@@ -38,6 +38,18 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "delete or move those first",
     ),
     Template(
+        "OnlyGrows",
+        "refusal",
+        "{what} can only grow, and has {size}.",
+        "ask for at least that; a smaller disk is a new one",
+    ),
+    Template(
+        "SubnetInUse",
+        "refusal",
+        "Network {network} has {ports}, so no subnet can leave it.",
+        "delete the VMs in it first, or make another network",
+    ),
+    Template(
         "SizeFollowsDisk",
         "refusal",
         "Volume {volume} is a disk of {vm}, whose spec says its size.",

@@ -36,6 +36,7 @@ STOPPING = StateWord("Stopping", "◐", "blue")
 WAITING = StateWord("Waiting", "▲", "yellow")
 RUNNING = StateWord("Running", "●", "green")
 STOPPED = StateWord("Stopped", "○", "grey")
+UNUSED = StateWord("Waiting", "○", "grey")
 READY = StateWord("Ready", "●", "green")
 WORKING = StateWord("Working", "◐", "blue")
 JOINING = StateWord("Joining", "◐", "blue")
@@ -74,7 +75,6 @@ _WORKING = {
     "GuestNotReady",
     "WaitingForDependency",
     "Joining",
-    "WaitingForHost",
     "RebuildingAssignments",
 }
 
@@ -133,6 +133,9 @@ def _other(obj: Mapping[str, Any]) -> StateWord:
         return READY
     if _is_true(status, "Stalled") or reason in _FAILED:
         return FAILED
+    if reason == "WaitingForHost":
+        # made where it is used first: nobody is to be alarmed
+        return UNUSED
     return WORKING if reason in _WORKING else WAITING
 
 

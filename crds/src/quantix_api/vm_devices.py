@@ -62,11 +62,6 @@ class Disk(ApiModel):
         unchanged(
             "image", "snapshot", "snapshotDisk", "cloneOf", "copyMode", "volume", message=_SOURCE_CHANGED
         ),
-        Rule(
-            "!has(oldSelf.size) "
-            "|| (has(self.size) && quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0)",
-            "a disk can only grow: its size must not be lowered or left out",
-        ),
     )
 
     name: Annotated[

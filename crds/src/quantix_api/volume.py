@@ -67,11 +67,6 @@ class VolumeSpec(ApiModel):
             "!has(self.encryption)",
             "encryption is not built yet, and the data would be readable: leave spec.encryption out",
         ),
-        Rule(
-            "!has(oldSelf.size) "
-            "|| (has(self.size) && quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0)",
-            "a volume can only grow: its size must not be lowered or left out",
-        ),
     )
 
     pool: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 # guests take up to a minute to shut down: one after the other would be hours for a hundred
 _AT_A_TIME = 32
+_NO_NAMESPACE = re.compile(r'namespaces "([^"]+)" not found')
+
 _CODES: tuple[tuple[type[QuantixError], Exit], ...] = (
     (NotFound, Exit.NOT_FOUND),
     (AlreadyExists, Exit.REFUSED),
@@ -110,6 +113,10 @@ def translated(error: QuantixError, target: Target) -> CommandError:
         said, _, hint = plain_refusal(error.message).partition(" Try: ")
         may = "" if by_policy else "kubectl auth can-i --list shows what you may do"
         return CommandError(code, said, error.hint or hint.rstrip(".") or may)
+    if isinstance(error, NotFound) and (named := _NO_NAMESPACE.fullmatch(error.message)):
+        return CommandError(
+            Exit.NOT_FOUND, f"There is no namespace {named.group(1)}.", "kubectl get namespaces"
+        )
     code = next((code for kind, code in _CODES if isinstance(error, kind)), Exit.FAILED)
     said, _, hint = plain_refusal(error.message).partition(" Try: ")
     return CommandError(code, said, error.hint or hint.rstrip("."))

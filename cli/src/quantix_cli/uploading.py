@@ -25,13 +25,14 @@ _CHUNK_BYTES = 1 << 20
 _POLL_S = 0.3
 
 
-async def upload(session: Session, file: Path, name: str, *, wait: bool = True) -> str:
-    """Declare the image if it is not there, send the file, wait until it is Ready; returns the sha256 sent.
+async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wait: bool = True) -> str:
+    """Declare the image with this spec if it is not there, send the file, wait until it is Ready; returns the
+    sha256 sent.
 
     Raises CommandError when the file cannot be an image, the image has content already, or the host refuses.
     """
     refuse_backing_file(file)
-    image = await _declared(session, name)
+    image = await _declared(session, name, spec)
     if condition(image).get("status") == "True":
         raise CommandError(
             Exit.REFUSED, f"Image {name} has its content already; an image never changes.", "another --name"
@@ -69,7 +70,7 @@ def refuse_backing_file(file: Path) -> None:
         )
 
 
-async def _declared(session: Session, name: str) -> Manifest:
+async def _declared(session: Session, name: str, spec: Manifest) -> Manifest:
     try:
         return await session.api.get(resources.IMAGES, name, session.namespace)
     except NotFound:
@@ -77,7 +78,7 @@ async def _declared(session: Session, name: str) -> Manifest:
             "apiVersion": resources.IMAGES.api_version,
             "kind": "Image",
             "metadata": {"name": name, "namespace": session.namespace},
-            "spec": {"upload": {}},
+            "spec": spec,
         }
         return await session.api.create(resources.IMAGES, manifest)
 

@@ -13,7 +13,7 @@ from quantix_cli.exits import Exit
 from quantix_cli.nouns import NOUNS, World, reason, row
 from quantix_cli.session import translated
 from quantix_cli.terminal import Terminal
-from quantix_client.errors import Forbidden, Unreachable
+from quantix_client.errors import Forbidden, NotFound, Unreachable
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 WORLD = World(datetime(2026, 11, 24, tzinfo=UTC), {})
@@ -109,6 +109,11 @@ def test_the_way_out_of_a_refusal_is_told_apart_from_what_was_refused() -> None:
     error = translated(refused, target)
     assert (error.exit_code, error.message) == (Exit.REFUSED, "It is in use.")
     assert error.hint == "delete web-1 first"
+
+
+def test_a_namespace_that_is_not_there_is_told_as_such() -> None:
+    error = translated(NotFound('namespaces "nope" not found'), Target(Path("kubeconfig"), None, ""))
+    assert (error.exit_code, error.message) == (Exit.NOT_FOUND, "There is no namespace nope.")
 
 
 def test_a_machine_on_which_quantix_was_stopped_says_so_and_how_to_start_it(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         (["explain", "datastore/x"], '✗ No noun "datastore". Did you mean pool?'),
         (["explain", "datastore", "x"], '✗ No noun "datastore". Did you mean pool?'),
         (["explain"], "✗ Nothing is not NOUN/NAME."),
+        (["image", "upload", __file__, "--name", "My Linux"], "✗ 'My Linux' is no name of an image."),
         (["vm", "stop"], "✗ Which VM?"),
         (["image", "show"], "✗ Which image?"),
     ],

@@ -144,7 +144,7 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "ImageRefused",
         "Image",
         "The file describes a disk of {size}; spec.maxVirtualSize allows {limit}.",
-        "raise maxVirtualSize in a new image, or use a smaller file",
+        "raise maxVirtualSize in a new image (qx image upload --max-size), or use a smaller file",
     ),
     Template(
         "ImageRefused",
@@ -192,13 +192,14 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "ImageRefused",
         "Image",
         "The file is no qcow2, no ISO, and no disk with a boot sector.",
-        "check what it is; a raw disk without boot sector needs spec.format {format}",
+        "check what it is; a raw disk without boot sector needs spec.format {format} "
+        "(qx image upload --format)",
     ),
     Template(
         "ImageRefused",
         "Image",
         "The file is {length} long, more than spec.maxVirtualSize {limit} allows.",
-        "raise maxVirtualSize in a new image, or use a smaller file",
+        "raise maxVirtualSize in a new image (qx image upload --max-size), or use a smaller file",
     ),
     Template(
         "ImageRefused",

@@ -47,7 +47,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "SubnetInUse",
         "refusal",
         "Network {network} has {ports}, so no subnet can leave it.",
-        "delete the VMs in it first, or make another network",
+        "delete the VMs in it first, or use another network",
     ),
     Template(
         "SizeFollowsDisk",

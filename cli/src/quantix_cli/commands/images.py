@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from quantix_cli.naming import Name, parse_name
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
 
+FORMATS = ("Auto", "Qcow2", "Raw", "ISO")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 
 
@@ -21,10 +24,22 @@ def upload_command(_: str) -> click.Command:
     @click.command("upload", short_help="make an image of a file")
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     @click.option("--name", default="", help="NAME or shared/NAME; default: from the file's name.")
+    @click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS, case_sensitive=False),
+        default="Auto",
+        help="What the file is; by its content if left out. A raw disk that does not boot needs Raw.",
+    )
+    @click.option("--max-size", default="", help="Largest disk that it may describe; 2Ti if left out.")
     @click.option("--no-wait", is_flag=True, help="Return once the file was sent.")
     @common_options
-    def command(invocation: Invocation, file: Path, name: str, no_wait: bool) -> None:
+    def command(
+        invocation: Invocation, file: Path, name: str, form: str, max_size: str, no_wait: bool
+    ) -> None:
         image = parse_name(name, "image") if name else Name(_name_from(file))
+        _refuse_odd_name(image.name)
+        spec = {"upload": {}, "format": form} | ({"maxVirtualSize": max_size} if max_size else {})
 
         from quantix_cli.uploading import upload  # loads aiohttp
 
@@ -32,11 +47,22 @@ def upload_command(_: str) -> click.Command:
             namespace = image.namespace or session.namespace
             if namespace is None:
                 raise CommandError(Exit.USAGE, "In which namespace is the image to be?", "-n NAMESPACE")
-            return await upload(replace(session, namespace=namespace), file, image.name, wait=not no_wait)
+            there = replace(session, namespace=namespace)
+            return await upload(there, file, image.name, spec, wait=not no_wait)
 
         invocation.terminal.out(f"{image}  sha256:{invocation.run(act)}")
+        invocation.terminal.note(f"A disk is made from it by   image: {image}   in spec.disks of a VM.")
 
     return command
+
+
+def _refuse_odd_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise CommandError(
+            Exit.USAGE,
+            f"{name!r} is no name of an image.",
+            "small letters, digits, - and ., with a letter or digit at both ends",
+        )
 
 
 def _name_from(file: Path) -> str:

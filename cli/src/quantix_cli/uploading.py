@@ -23,6 +23,8 @@ from quantix_client.errors import NotFound
 
 _CHUNK_BYTES = 1 << 20
 _POLL_S = 0.3
+# what comes about by itself in this time is not worth a line
+_QUIET_S = 2.0
 
 
 async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wait: bool = True) -> str:
@@ -32,11 +34,7 @@ async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wai
     Raises CommandError when the file cannot be an image, the image has content already, or the host refuses.
     """
     refuse_backing_file(file)
-    image = await _declared(session, name, spec)
-    if condition(image).get("status") == "True":
-        raise CommandError(
-            Exit.REFUSED, f"Image {name} has its content already; an image never changes.", "another --name"
-        )
+    refuse_other_content(await _declared(session, name, spec))
     host = await _waiting_host(session, name)
     digest = hashlib.sha256()
     begun = time.monotonic()
@@ -54,6 +52,21 @@ async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wai
     if wait:
         await _until_ready(session, name)
     return digest.hexdigest()
+
+
+def refuse_other_content(image: Manifest) -> None:
+    """Raise CommandError (6) where this Image takes no file, or none any more."""
+    name = image["metadata"]["name"]
+    if condition(image).get("status") == "True":
+        said = f"Image {name} has its content already; an image never changes."
+    elif look(image, "spec.upload") is None:
+        said = f"Image {name} is not made from a file that is sent."
+    elif condition(image, "Stalled").get("status") == "True":
+        said = f"Image {name} was refused: {first_sentence(str(condition(image).get('message', '')))}."
+        raise CommandError(Exit.REFUSED, said, f"qx image delete {name}, or another --name")
+    else:
+        return
+    raise CommandError(Exit.REFUSED, said, "another --name")
 
 
 def refuse_backing_file(file: Path) -> None:
@@ -85,14 +98,18 @@ async def _declared(session: Session, name: str, spec: Manifest) -> Manifest:
 
 async def _waiting_host(session: Session, name: str) -> str:
     """The host that will take the content, once one says that it waits for it."""
-    begun = time.monotonic()
+    begun, told = time.monotonic(), ""
     while True:
         image = await session.api.get(resources.IMAGES, name, session.namespace)
+        refuse_other_content(image)
         ready, host = condition(image), look(image, "status.host")
         if host and ready.get("reason") == "WaitingForUpload":
             return str(host)
+        said = first_sentence(str(ready.get("message", ""))) or "no host has taken it"
+        if said != told and time.monotonic() - begun > _QUIET_S:
+            told = said
+            session.terminal.note(f"{name}: {said}.")
         if time.monotonic() - begun > session.timeout_s:
-            said = first_sentence(str(ready.get("message", ""))) or "no host has taken it"
             raise CommandError(
                 Exit.TIMED_OUT, f"No host takes image {name} yet: {said}.", f"qx image explain {name}"
             )

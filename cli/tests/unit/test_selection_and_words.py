@@ -13,7 +13,7 @@ from quantix_cli.grammar import COMMANDS, NOUNS, unknown
 from quantix_cli.naming import Name, parse_name, reference
 from quantix_cli.selection import pick
 from quantix_cli.settings import read_settings
-from quantix_cli.uploading import refuse_backing_file
+from quantix_cli.uploading import refuse_backing_file, refuse_other_content
 
 VMS: list[dict[str, Any]] = [
     {"metadata": {"name": n, "namespace": "default"}} for n in ("db-1", "web-1", "web-2")
@@ -193,3 +193,34 @@ def test_a_backing_file_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     with pytest.raises(CommandError) as raised:
         refuse_backing_file(hostile)
     assert raised.value.exit_code is Exit.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("spec", "conditions", "said"),
+    [
+        ({"upload": {}}, [("Ready", "True", "It was checked.")], "has its content already"),
+        (
+            {"url": "https://a.example/x"},
+            [("Ready", "False", "It comes.")],
+            "not made from a file that is sent",
+        ),
+        (
+            {"upload": {}},
+            [("Ready", "False", "The file is no disk. Try: x."), ("Stalled", "True", "")],
+            "was refused: The file is no disk.",
+        ),
+        ({"upload": {}}, [("Ready", "Unknown", "Nobody has looked.")], ""),
+        ({"upload": {}}, [], ""),
+    ],
+)
+def test_an_image_that_takes_no_file_is_told_at_once(
+    spec: dict[str, Any], conditions: list[tuple[str, str, str]], said: str
+) -> None:
+    known = [{"type": kind, "status": status, "message": message} for kind, status, message in conditions]
+    image = {"metadata": {"name": "x"}, "spec": spec, "status": {"conditions": known}}
+    if not said:
+        refuse_other_content(image)
+        return
+    with pytest.raises(CommandError, match=said) as refused:
+        refuse_other_content(image)
+    assert refused.value.exit_code is Exit.REFUSED

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from quantix_api.errors import QuantixError
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
@@ -41,14 +40,16 @@ from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.doors import Doors, Parts
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
+from quantix_hostd.facts.orphans import OrphanGuest
 from quantix_hostd.host.controller import HostController, HostTools, Self
-from quantix_hostd.host.model import OrphanGuest
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
+from quantix_hostd.transfer.room import Room
+from quantix_hostd.upkeep import after_each, repeat
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.desired import HostFacts
@@ -59,13 +60,12 @@ from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
-from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.disk_file import DiskFileMaker, volumes_based_on
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
 _GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
-_RETRY_S = 2.0
 # What guests have without KVM, and where libvirt names no model
 _EMULATED_CPU = "qemu64"
 
@@ -145,11 +145,11 @@ class Hostd:
             await self.pools.tidy()
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(), name="queues")
-            group.create_task(self._resync_guests(), name="resync")
+            group.create_task(after_each(self._resync, self._look_at_all), name="resync")
             sweeps = (self.machines.sweep_ports, self.machines.sweep_logs)
-            group.create_task(self._repeat(_SWEEP_S, *sweeps), name="sweep")
+            group.create_task(repeat(_SWEEP_S, *sweeps), name="sweep")
             if self.settings.ovn_sb is not None:
-                group.create_task(self._repeat(_GUARD_S, self.machines.guard_ports), name="guard")
+                group.create_task(repeat(_GUARD_S, self.machines.guard_ports), name="guard")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 
@@ -180,9 +180,20 @@ class Hostd:
 
     def _build_controllers(self) -> None:
         stores, name, add = self.watches.stores, self.settings.name, self.dispatcher.add
+        room = Room()
         self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
         self.images = ImageController(
-            ImageTools(self.api, stores[IMAGES], self.pools, self.qemu_img, self.source, self.events, name),
+            ImageTools(
+                api=self.api,
+                images=stores[IMAGES],
+                pools=self.pools,
+                qemu_img=self.qemu_img,
+                source=self.source,
+                room=room,
+                volumes_based_on=volumes_based_on,
+                events=self.events,
+                host=name,
+            ),
             lambda key: add(IMAGES, key),
         )
         vms = self._vm_tools(stores)
@@ -195,6 +206,7 @@ class Hostd:
                 pools=self.pools,
                 copies=self.images,
                 maker=self.disks,
+                room=room,
                 claims=self.claims,
                 events=self.events,
                 guests=DepartedGuests(vms.objects, vms.records, vms.hypervisor, vms.processes),
@@ -276,26 +288,9 @@ class Hostd:
             dispatcher=self.dispatcher,
         )
 
-    async def _resync_guests(self) -> None:
+    async def _look_at_all(self) -> None:
         """After each connection to libvirt: look at every VM, and report the host."""
-        while True:
-            await self._resync.wait()
-            self._resync.clear()
-            self.dispatcher.add(HOSTS, self.settings.name)
-            try:
-                if self.kvm.accelerator is Accelerator.KVM:
-                    self.cpu_model = await read_host_model(self.settings.libvirt_uri, "kvm") or _EMULATED_CPU
-                await self.machines.resync()
-            except QuantixError as error:
-                log.warning("guests not looked at", reason=error.reason, error=str(error))
-                await asyncio.sleep(_RETRY_S)
-                self._resync.set()
-
-    async def _repeat(self, every_s: float, *steps: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                for step in steps:
-                    await step()
-            except QuantixError as error:
-                log.warning("guests not looked after", reason=error.reason, error=str(error))
-            await asyncio.sleep(every_s)
+        self.dispatcher.add(HOSTS, self.settings.name)
+        if self.kvm.accelerator is Accelerator.KVM:
+            self.cpu_model = await read_host_model(self.settings.libvirt_uri, "kvm") or _EMULATED_CPU
+        await self.machines.resync()

@@ -21,7 +21,7 @@ from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import ImageFormat, Received
 from quantix_hostd.image.receive import Expectation, receive_image
-from quantix_hostd.image.room import Room
+from quantix_hostd.transfer.room import Room
 
 _QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")
 _MIB = 1 << 20

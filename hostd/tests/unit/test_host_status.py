@@ -11,14 +11,8 @@ import pytest
 from quantix_api import Condition, Host
 from quantix_api.conditions import checked
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict, MachineFacts, NumaFacts
-from quantix_hostd.host.model import (
-    HostObserved,
-    ImageCopy,
-    NetworkFacts,
-    OrphanGuest,
-    OrphanVolume,
-    PoolFacts,
-)
+from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
+from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.status import derive_status
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

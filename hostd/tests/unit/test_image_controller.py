@@ -21,6 +21,8 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.room import Room
+from quantix_hostd.volume.disk_file import volumes_based_on
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.told_events import ToldEvents
 from quantix_lab.waiting import eventually_async
@@ -67,6 +69,8 @@ class OneHost:
                 pools=self.pools,
                 qemu_img=QemuImg(None),
                 source=cast(HttpSource, self.server),
+                room=Room(),
+                volumes_based_on=volumes_based_on,
                 events=self.events,
                 host="h1",
             ),

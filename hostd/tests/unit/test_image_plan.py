@@ -10,8 +10,9 @@ import pytest
 from quantix_api import Image
 from quantix_api.errors import PermanentError, TransientError
 from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
-from quantix_hostd.image.observed import Copy, ImageObserved, TransferSeen
+from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import Action, Download, RemoveFile, StopTransfers, Verify, plan_image
+from quantix_hostd.transfer.seen import TransferSeen
 
 _CHECKED = {"checksum": f"sha256:{'a' * 64}", "format": "Raw", "virtualSize": "1Gi"}
 _URL, _UPLOAD = {"url": "http://a.example/x"}, {"upload": {}}

@@ -21,7 +21,7 @@ from quantix_hostd.image.status import (
     verdict_of_error,
     waiting_for_upload,
 )
-from quantix_hostd.image.transfers import Transfer, Transfers
+from quantix_hostd.transfer.transfers import Transfer, Transfers
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 _FACTS = ImageFacts(ImageFormat.QCOW2, 3 << 30)

@@ -21,6 +21,7 @@ from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_lab.fake_status_api import FakeStatusApi
@@ -89,6 +90,7 @@ class OneVolume:
                 pools=HostPools({"local": pool}, {}, "h1", Layout(root), FileOwner.current()),
                 copies=NoCopies(),
                 maker=DiskFileMaker(self.qemu_img, claims, "cluster-1"),
+                room=Room(),
                 claims=claims,
                 guests=self.departed,
                 events=self.events,

@@ -13,6 +13,7 @@ import pytest
 from quantix_api import Volume
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir, Space
+from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.recipe import Base, Recipe
@@ -60,7 +61,7 @@ def woken() -> list[str]:
 
 @pytest.fixture
 def copying(maker: SlowMaker, woken: list[str]) -> Copying:
-    return Copying(cast(DiskFileMaker, maker), woken.append)
+    return Copying(cast(DiskFileMaker, maker), Room(), woken.append)
 
 
 def pool(path: Path, available_bytes: int = 1 << 30) -> PoolDir:

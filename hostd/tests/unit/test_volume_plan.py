@@ -10,7 +10,7 @@ import pytest
 from quantix_api import Image, Volume
 from quantix_api.errors import InvariantError, TransientError
 from quantix_hostd.claims import Claim, Holder, VolumePlace
-from quantix_hostd.image.observed import TransferSeen
+from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.observed import VolumeObserved
 from quantix_hostd.volume.plan import BringImage, Copy, FreeClaim, Grow, Make, Remove, StopCopy, plan_volume
 from quantix_hostd.volume.recipe import Base, Recipe

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HOST_LEG = "qxh0"
+"""The host's own leg into the guests' networks."""
+
 
 @dataclass(frozen=True)
 class LinkFacts:

@@ -21,14 +21,8 @@ from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
-from quantix_hostd.host.model import (
-    HostObserved,
-    ImageCopy,
-    NetworkFacts,
-    OrphanGuest,
-    OrphanVolume,
-    PoolFacts,
-)
+from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
+from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.status import derive_status
 from quantix_hostd.pools import HostPools

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from quantix_api import Host
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
+from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,6 @@ class NetworkFacts:
     tunnel_address: str = ""
     problem: tuple[str, str] | None = None
     traffic_problem: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class OrphanGuest:
-    """A guest whose VM the API does not have; `vm` is NAMESPACE/NAME, "" when nothing tells it."""
-
-    uid: str
-    domain: str
-    vm: str
-
-
-@dataclass(frozen=True)
-class OrphanVolume:
-    """Data in a pool of which the API has no Volume."""
-
-    pool: str
-    path: str
 
 
 @dataclass(frozen=True)

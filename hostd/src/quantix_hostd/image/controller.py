@@ -34,7 +34,7 @@ from quantix_hostd.image.status import derive_status, downloading, typed_name, v
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import image_event
-from quantix_hostd.volume.disk_file import volumes_based_on
+from quantix_hostd.transfer.room import Room
 
 _MAX_ROUNDS = 4
 _COPYING_S = 1.0
@@ -46,13 +46,17 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class ImageTools:
-    """Everything the image controller acts with; `images` is the cache."""
+    """Everything the image controller acts with; `images` is the cache. `volumes_based_on` tells the volumes
+    in a pool that are based on the image with a UID, and blocks.
+    """
 
     api: ApiClient
     images: Mapping[str, Manifest]
     pools: HostPools
     qemu_img: QemuImg
     source: HttpSource
+    room: Room
+    volumes_based_on: Callable[[PoolDir, str], list[Path]]
     events: Events
     host: str
 
@@ -63,7 +67,7 @@ class ImageController:
     def __init__(self, tools: ImageTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
         self._enqueue = enqueue
-        self._intake = Intake(tools.source, tools.qemu_img, enqueue)
+        self._intake = Intake(tools.source, tools.qemu_img, tools.room, enqueue)
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the image nearer; seconds until the next look. What goes wrong is reported, then raised if it
@@ -167,7 +171,7 @@ class ImageController:
         found = []
         for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
             if await asyncio.to_thread(pool.image(uid).exists):
-                users = await asyncio.to_thread(volumes_based_on, pool, uid)
+                users = await asyncio.to_thread(self._tools.volumes_based_on, pool, uid)
                 found.append(Copy(pool.name, len(users)))
         return tuple(found)
 

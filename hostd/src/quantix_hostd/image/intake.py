@@ -7,8 +7,9 @@ which decides what is begun. What is begun again while it runs goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -18,7 +19,6 @@ from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import Received
-from quantix_hostd.image.observed import TransferSeen
 from quantix_hostd.image.receive import (
     Expectation,
     check_file,
@@ -26,27 +26,34 @@ from quantix_hostd.image.receive import (
     read_chunks,
     receive_image,
 )
-from quantix_hostd.image.room import Room
-from quantix_hostd.image.transfers import Transfer, Transfers, Work
-from quantix_hostd.image.turns import Turns
+from quantix_hostd.transfer.room import Room
+from quantix_hostd.transfer.seen import TransferSeen
+from quantix_hostd.transfer.transfers import Transfer, Transfers
+from quantix_hostd.transfer.turns import Turns
 
 _AT_ONCE = 16
 _AT_ONCE_PER_NAMESPACE = 4
+
+_Work = Callable[[Transfer[Received]], Coroutine[Any, Any, Received]]
 
 log = structlog.get_logger(__name__)
 
 
 class Intake:
-    """One for a process. `on_end` hears the key of an image whose transfer ended."""
+    """One for a process. `room` is shared with all else that fills pools; `on_end` hears the key of an image
+    whose transfer ended.
+    """
 
-    def __init__(self, source: HttpSource, qemu_img: QemuImg, on_end: Callable[[str], None]) -> None:
+    def __init__(
+        self, source: HttpSource, qemu_img: QemuImg, room: Room, on_end: Callable[[str], None]
+    ) -> None:
         self._source = source
         self._qemu_img = qemu_img
-        self._transfers = Transfers("image", on_end)
-        self._room = Room()
+        self._transfers: Transfers[Received] = Transfers("image", on_end)
+        self._room = room
         self._turns = Turns(_AT_ONCE, _AT_ONCE_PER_NAMESPACE)
 
-    def seen(self, uid: str, pool: str) -> TransferSeen | None:
+    def seen(self, uid: str, pool: str) -> TransferSeen[Received] | None:
         """The transfer of this image into this pool as it is now, None when there was none."""
         transfer = self._transfers.get(uid, pool)
         return None if transfer is None else transfer.seen()
@@ -55,10 +62,10 @@ class Intake:
         """Whether this image is on its way into any pool, or it is remembered how that went."""
         return self._transfers.knows(uid)
 
-    def download(self, pool: PoolDir, image: Image) -> Transfer:
+    def download(self, pool: PoolDir, image: Image) -> Transfer[Received]:
         """From the image's server, once it is the namespace's turn."""
 
-        async def fetch(transfer: Transfer) -> Received:
+        async def fetch(transfer: Transfer[Received]) -> Received:
             namespace = image.metadata.namespace or ""
             transfer.queued = self._turns.all_taken(namespace)
             async with self._turns.turn(namespace):
@@ -70,28 +77,30 @@ class Intake:
         queued = self._turns.all_taken(image.metadata.namespace or "")
         return self._begin(pool, image, fetch, queued=queued)
 
-    def copy(self, pool: PoolDir, image: Image, source: Path) -> Transfer:
+    def copy(self, pool: PoolDir, image: Image, source: Path) -> Transfer[Received]:
         """From a file of this host."""
 
-        async def fetch(transfer: Transfer) -> Received:
+        async def fetch(transfer: Transfer[Received]) -> Received:
             size = (await asyncio.to_thread(source.stat)).st_size
             return await self._receive(pool, image, read_chunks(source), size, transfer)
 
         return self._begin(pool, image, fetch)
 
-    def take(self, pool: PoolDir, image: Image, chunks: AsyncIterator[bytes], length_bytes: int) -> Transfer:
+    def take(
+        self, pool: PoolDir, image: Image, chunks: AsyncIterator[bytes], length_bytes: int
+    ) -> Transfer[Received]:
         """From somebody who sends it."""
 
-        async def fetch(transfer: Transfer) -> Received:
+        async def fetch(transfer: Transfer[Received]) -> Received:
             return await self._receive(pool, image, chunks, length_bytes, transfer)
 
         return self._begin(pool, image, fetch)
 
-    def verify(self, pool: PoolDir, image: Image) -> Transfer:
+    def verify(self, pool: PoolDir, image: Image) -> Transfer[Received]:
         """Check the file that lies in the pool."""
         path = pool.image(image.metadata.uid)
 
-        async def check(_: Transfer) -> Received:
+        async def check(_: Transfer[Received]) -> Received:
             checksum = await hash_file(path)
             return Received(await check_file(path, _expectation(image), pool, self._qemu_img), checksum)
 
@@ -105,7 +114,7 @@ class Intake:
         """End all; what is half there is removed."""
         await self._transfers.stop()
 
-    def _begin(self, pool: PoolDir, image: Image, work: Work, *, queued: bool = False) -> Transfer:
+    def _begin(self, pool: PoolDir, image: Image, work: _Work, *, queued: bool = False) -> Transfer[Received]:
         uid = image.metadata.uid
         running = self._transfers.get(uid, pool.name)
         if running is not None and running.running:
@@ -121,7 +130,7 @@ class Intake:
         image: Image,
         chunks: AsyncIterator[bytes],
         length_bytes: int | None,
-        transfer: Transfer,
+        transfer: Transfer[Received],
     ) -> Received:
         transfer.total_bytes = length_bytes
         received = await receive_image(

@@ -5,26 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api import Image
-from quantix_api.errors import QuantixError
 from quantix_hostd.image.formats import Received
-
-
-@dataclass(frozen=True)
-class TransferSeen:
-    """The image on its way into its pool, or how that ended. `shown`: bytes done and in all, as reported
-    or at its failure.
-
-    `queued`: it waits for its turn. After a failure `retry_in_s` is what is left of `delay_s` (0: due), None
-    when another try is no use.
-    """
-
-    running: bool = False
-    queued: bool = False
-    shown: tuple[int, int | None] = (0, None)
-    received: Received | None = None
-    error: QuantixError | None = None
-    delay_s: float = 0.0
-    retry_in_s: float | None = 0.0
+from quantix_hostd.transfer.seen import TransferSeen
 
 
 @dataclass(frozen=True)
@@ -47,6 +29,6 @@ class ImageObserved:
     host: str
     pool: str = ""
     there: bool = False
-    transfer: TransferSeen | None = None
+    transfer: TransferSeen[Received] | None = None
     copies: tuple[Copy, ...] = ()
     arriving: bool = False

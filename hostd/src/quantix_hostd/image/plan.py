@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error, render
-from quantix_hostd.image.observed import ImageObserved, TransferSeen
+from quantix_hostd.image.formats import Received
+from quantix_hostd.image.observed import ImageObserved
 from quantix_hostd.image.status import (
     ImageVerdict,
     as_known,
@@ -26,6 +27,7 @@ from quantix_hostd.image.status import (
     verdict_of_error,
     waiting_for_upload,
 )
+from quantix_hostd.transfer.seen import TransferSeen
 
 LOOK_AGAIN_S = 300.0
 _PROGRESS_S = 5.0
@@ -98,7 +100,7 @@ def _plan_absent(seen: ImageObserved) -> ImagePlan:
     return ImagePlan(waiting_for_upload(seen.image))
 
 
-def _on_its_way(seen: ImageObserved, transfer: TransferSeen) -> ImagePlan:
+def _on_its_way(seen: ImageObserved, transfer: TransferSeen[Received]) -> ImagePlan:
     if seen.there:
         return ImagePlan(_verifying(), _PROGRESS_S)
     queued_on = seen.host if transfer.queued else ""

@@ -22,7 +22,7 @@ from quantix_hostd.clients.files import explained, sync_directory
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.formats import HEAD_BYTES, ImageFacts, Received, inspect_image, refused
-from quantix_hostd.image.room import Room, Share
+from quantix_hostd.transfer.room import Room, Share
 
 _FILE_MODE = 0o440
 # A qcow2 file may be larger than its disk: tables, and clusters that were freed

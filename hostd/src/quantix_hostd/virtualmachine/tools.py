@@ -16,7 +16,7 @@ from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.ovs_ports import GuestPorts
 from quantix_hostd.clients.process import Processes
 from quantix_hostd.events import Events
-from quantix_hostd.host.network.model import HOST_LEG
+from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories

@@ -28,6 +28,7 @@ from quantix_hostd.image.formats import ImageFormat
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import volume_event
+from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume import plan
 from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_file import (
@@ -74,6 +75,7 @@ class VolumeTools:
     pools: HostPools
     copies: ImageCopies
     maker: DiskFileMaker
+    room: Room
     claims: ClaimStore
     guests: Guests
     events: Events
@@ -86,7 +88,7 @@ class VolumeController:
 
     def __init__(self, tools: VolumeTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
-        self._copying = Copying(tools.maker, enqueue)
+        self._copying = Copying(tools.maker, tools.room, enqueue)
 
     async def stop(self) -> None:
         """Stop copying; what is half there is removed."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from quantix_api import Volume
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.image.observed import TransferSeen
-from quantix_hostd.image.room import Room, Share
-from quantix_hostd.image.transfers import Transfer, Transfers
-from quantix_hostd.image.turns import Turns
+from quantix_hostd.transfer.room import Room, Share
+from quantix_hostd.transfer.seen import TransferSeen
+from quantix_hostd.transfer.transfers import Transfer, Transfers
+from quantix_hostd.transfer.turns import Turns
 from quantix_hostd.volume.disk_file import DiskFileMaker, draft_size_bytes
 from quantix_hostd.volume.recipe import Recipe
 
@@ -26,17 +26,19 @@ _TABLES_FACTOR = 1.1
 
 
 class Copying:
-    """One for a process. `on_end` hears the key of a volume whose copy ended."""
+    """One for a process. `room` is shared with all else that fills pools; `on_end` hears the key of a volume
+    whose copy ended.
+    """
 
-    def __init__(self, maker: DiskFileMaker, on_end: Callable[[str], None]) -> None:
+    def __init__(self, maker: DiskFileMaker, room: Room, on_end: Callable[[str], None]) -> None:
         self._maker = maker
-        self._transfers = Transfers("volume", on_end)
+        self._transfers: Transfers[None] = Transfers("volume", on_end)
         self._turns = Turns(_AT_ONCE, _AT_ONCE_PER_NAMESPACE)
-        self._room = Room()
+        self._room = room
         # UID and pool of the copies that were begun, by the volume's key
         self._begun: dict[str, tuple[str, str]] = {}
 
-    def seen(self, volume: Volume) -> TransferSeen | None:
+    def seen(self, volume: Volume) -> TransferSeen[None] | None:
         """The copy of this volume as it is now, None when there was none."""
         transfer = self._transfer(volume)
         return None if transfer is None else transfer.seen()
@@ -50,7 +52,7 @@ class Copying:
         """Begin to make the volume."""
         namespace = volume.metadata.namespace or ""
 
-        async def copy(transfer: Transfer) -> None:
+        async def copy(transfer: Transfer[None]) -> None:
             transfer.queued = self._turns.all_taken(namespace)
             async with self._turns.turn(namespace):
                 transfer.queued = False
@@ -78,12 +80,17 @@ class Copying:
         """End all; what is half there is removed."""
         await self._transfers.stop()
 
-    def _transfer(self, volume: Volume) -> Transfer | None:
+    def _transfer(self, volume: Volume) -> Transfer[None] | None:
         uid, pool = self._begun.get(volume.key, ("", ""))
         return self._transfers.get(uid, pool) if uid == volume.metadata.uid else None
 
     async def _make(
-        self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool], share: Share, transfer: Transfer
+        self,
+        pool: PoolDir,
+        recipe: Recipe,
+        is_wanted: Callable[[], bool],
+        share: Share,
+        transfer: Transfer[None],
     ) -> None:
         """Make it, and end it when the pool has no room for more. Raises TransientError (PoolFull)."""
         making = asyncio.create_task(self._maker.make(pool, recipe, is_wanted))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quantix_api import Image, Volume
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
-from quantix_hostd.image.observed import TransferSeen
+from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.recipe import Base
 
 
@@ -31,7 +31,7 @@ class VolumeObserved:
     claim: Claim | None = None
     claim_problem: QuantixError | None = None
     holder_gone: bool = False
-    copy: TransferSeen | None = None
+    copy: TransferSeen[None] | None = None
     image: Image | None = None
     base: Base | None = None
 

@@ -18,7 +18,7 @@ from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_hostd.claims import ClaimDamagedError, ClaimStore, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.host.model import OrphanVolume
+from quantix_hostd.facts.orphans import OrphanVolume
 from quantix_hostd.pools import HostPools
 
 # all Volumes are read for it, on each host that has a shared pool

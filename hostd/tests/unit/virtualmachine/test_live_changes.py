@@ -7,8 +7,8 @@ from pathlib import Path
 
 from quantix_api.resources import VOLUMES
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
+from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.facts.switch import PortProblem
-from quantix_hostd.host.network.model import HOST_LEG
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import VmHandle

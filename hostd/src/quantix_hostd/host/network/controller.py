@@ -25,10 +25,11 @@ from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network import model
 from quantix_hostd.host.network.desired import desired_network, tunnel_endpoint
-from quantix_hostd.host.network.model import EXTERNAL_BRIDGE, HOST_LEG, NetworkSpec, NetworkState
+from quantix_hostd.host.network.model import EXTERNAL_BRIDGE, NetworkSpec, NetworkState
 from quantix_hostd.host.network.plan import plan_network, traffic_problem
 
 _SYSTEM_OVS_RUN = "unix:/run/openvswitch/"

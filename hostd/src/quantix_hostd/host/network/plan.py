@@ -11,11 +11,10 @@ from collections.abc import Iterator
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error, render
-from quantix_hostd.facts.links import Route
+from quantix_hostd.facts.links import HOST_LEG, Route
 from quantix_hostd.facts.switch import OWNER_KEY, InternalPort
 from quantix_hostd.host.network.model import (
     EXTERNAL_BRIDGE,
-    HOST_LEG,
     INTEGRATION_BRIDGE,
     IP_FORWARD,
     IP_FORWARD_V6,

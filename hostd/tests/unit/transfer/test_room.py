@@ -13,7 +13,7 @@ from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir, Space
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.receive import Expectation, receive_image
-from quantix_hostd.image.room import Room
+from quantix_hostd.transfer.room import Room
 
 _MIB = 1 << 20
 _CAPACITY = 200 * _MIB

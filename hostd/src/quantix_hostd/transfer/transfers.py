@@ -11,15 +11,14 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
 
 from quantix_api.errors import InvariantError, PermanentError, QuantixError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.files import explained
-from quantix_hostd.image.formats import Received
-from quantix_hostd.image.observed import TransferSeen
+from quantix_hostd.transfer.seen import TransferSeen
 
 _FIRST_RETRY_S = 10.0
 _LAST_RETRY_S = 300.0
@@ -27,9 +26,11 @@ _REPORT_EVERY_S = 5.0
 
 log = structlog.get_logger(__name__)
 
+R = TypeVar("R")
+
 
 @dataclass
-class Transfer:
+class Transfer(Generic[R]):
     """One object's data on its way. `shown` is what was last reported: it changes at most every 5 s,
     and at a failure.
 
@@ -40,7 +41,7 @@ class Transfer:
     total_bytes: int | None = None
     done_bytes: int = 0
     task: asyncio.Task[None] | None = None
-    received: Received | None = None
+    received: R | None = None
     error: QuantixError | None = None
     failures: int = 0
     delay_s: float = 0.0
@@ -66,7 +67,7 @@ class Transfer:
             return None
         return max(0.0, self.retry_at_s - time.monotonic())
 
-    def seen(self) -> TransferSeen:
+    def seen(self) -> TransferSeen[R]:
         """It as it is now."""
         return TransferSeen(
             running=self.running,
@@ -79,31 +80,29 @@ class Transfer:
         )
 
 
-Work = Callable[[Transfer], Coroutine[Any, Any, Received | None]]
-"""What was received of an image; None for a volume, of which nothing is to be known."""
-
-
-class Transfers:
+class Transfers(Generic[R]):
     """All transfers of one kind (`what`) in this process, by the object's UID and pool. `on_end` hears the
-    key of each that ended.
+    key of each that ended. R is what is known of the data once it is there.
     """
 
     def __init__(self, what: str, on_end: Callable[[str], None]) -> None:
         self._what = what
         self._on_end = on_end
-        self._by_place: dict[tuple[str, str], Transfer] = {}
+        self._by_place: dict[tuple[str, str], Transfer[R]] = {}
 
-    def get(self, uid: str, pool: str) -> Transfer | None:
+    def get(self, uid: str, pool: str) -> Transfer[R] | None:
         return self._by_place.get((uid, pool))
 
     def knows(self, uid: str) -> bool:
         """Whether there is or was a transfer of this object, into any pool."""
         return any(place[0] == uid for place in self._by_place)
 
-    def begin(self, uid: str, pool: str, key: str, work: Work) -> Transfer:
+    def begin(
+        self, uid: str, pool: str, key: str, work: Callable[[Transfer[R]], Coroutine[Any, Any, R]]
+    ) -> Transfer[R]:
         """Start `work` in the background; failures of earlier tries are remembered for the waiting time."""
         before = self.get(uid, pool)
-        transfer = Transfer(failures=before.failures if before else 0)
+        transfer: Transfer[R] = Transfer(failures=before.failures if before else 0)
         self._by_place[uid, pool] = transfer
         transfer.task = asyncio.create_task(self._run(transfer, key, work), name=f"{self._what}-{uid}-{pool}")
         return transfer
@@ -123,7 +122,9 @@ class Transfers:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _run(self, transfer: Transfer, key: str, work: Work) -> None:
+    async def _run(
+        self, transfer: Transfer[R], key: str, work: Callable[[Transfer[R]], Coroutine[Any, Any, R]]
+    ) -> None:
         try:
             transfer.received = await work(transfer)
         except QuantixError as error:
@@ -137,7 +138,7 @@ class Transfers:
         finally:
             self._on_end(key)
 
-    def _failed(self, transfer: Transfer, key: str, error: QuantixError) -> None:
+    def _failed(self, transfer: Transfer[R], key: str, error: QuantixError) -> None:
         transfer.failures += 1
         transfer.error = error
         transfer.shown = (transfer.done_bytes, transfer.total_bytes)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from quantix_hostd.image.turns import Turns
+from quantix_hostd.transfer.turns import Turns
 
 
 class Crowd:

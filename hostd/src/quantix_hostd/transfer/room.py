@@ -1,6 +1,6 @@
 """How much of a pool may be filled by what is on its way: never its last 5 %, where guests write.
 
-Used for images that are received and for volumes that are copied, with one `Room` each. What running
+Used for images that are received and for volumes that are copied, which share one `Room`. What running
 transfers still have to write is not in the free space of the file system yet, so it is kept here. Only this
 host's transfers are known; those of others on a shared pool show in the free space, which is why it is looked
 at again while bytes arrive.

@@ -70,10 +70,11 @@ def plain_usage(error: click.ClickException) -> str:
 
 def interrupted_words(command: Sequence[str]) -> str:
     """What is said when `qx COMMAND` is interrupted: up and down stop, all else only watches. Pure."""
-    again = {"up": "make up", "down": "make down"}.get("".join(command))
+    again = {"up": "make up", "down": "make down"}.get(next(iter(command), ""))
     if again:
         return steps_kept(again)
-    return "Stopped watching; work that was begun goes on."
+    reads = {"list", "show", "explain", "status"} & set(command)
+    return "Stopped watching." if reads else "Stopped watching; work that was begun goes on."
 
 
 # A list of 1,000 objects is a million values that are all still needed: looking for garbage among them again
@@ -104,7 +105,7 @@ def main() -> None:
         terminal.error(plain_usage(error), hint)
         code = Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
-        terminal.note(interrupted_words(sys.argv[1:2]))
+        terminal.note(interrupted_words(sys.argv[1:3]))
         code = Exit.INTERRUPTED
     except Exception:
         import traceback  # 0.02 s that nothing but a bug has to pay

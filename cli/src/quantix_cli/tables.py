@@ -9,6 +9,7 @@ from typing import NamedTuple
 from quantix_cli.terminal import Terminal
 
 _GAP = "  "
+_READABLE = 24
 
 
 class Cell(NamedTuple):
@@ -30,7 +31,8 @@ def table(
     heading: bool = True,
     beside: Sequence[Sequence[Cell]] = (),
 ) -> list[str]:
-    """Lines of aligned columns. Only the last column is cut, and only at a terminal's edge.
+    """Lines of aligned columns. Only the last column is cut, and only at a terminal's edge; where nothing of
+    it could be read there, it goes on in the next line.
 
     `beside` are rows of the same table that are shown elsewhere: they count for the widths.
     """
@@ -60,8 +62,8 @@ def _line(row: Sequence[Cell], widths: Sequence[int], terminal: Terminal) -> str
     for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
         text = cell.text
         if i == len(row) - 1:
-            if room is not None and _width(text) > max(room, 8):
-                text = text[: max(room, 8) - 1] + terminal.plain("…")
+            if room is not None and _READABLE <= room < _width(text):
+                text = text[: room - 1] + terminal.plain("…")
             parts.append(terminal.paint(text, cell.colour))
             break
         fill = " " * (width - _width(text))

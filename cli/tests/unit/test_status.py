@@ -64,6 +64,14 @@ def test_a_host_that_cannot_join_without_a_person_needs_attention() -> None:
     assert lines(READY, STUCK)[0].startswith("Needs attention: 1   ")
 
 
+def test_a_host_that_fell_silent_needs_attention_though_its_last_word_was_good() -> None:
+    silent = World(WORLD.now, {"h1": 95.0})
+    seen = Seen(silent, 4, {"host": [READY], "vm": [], "pool": [], "image": []})
+    told = report(seen, all_matters(seen), PIPE)
+    assert told[0].startswith("Needs attention: 1   ")
+    assert told[-1] == "1 ? h1 is Unreachable: it was last heard 95 s ago.   qx host explain h1"
+
+
 def test_a_host_that_has_said_nothing_is_joining() -> None:
     assert lines(NEW)[-1] == "1 ◐ new is Joining: it has not said anything yet.   qx host explain new"
 

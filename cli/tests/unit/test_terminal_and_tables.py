@@ -22,8 +22,13 @@ def test_columns_are_aligned_and_numbers_stand_to_the_right() -> None:
 
 
 def test_only_the_last_column_is_cut_and_only_at_a_terminals_edge() -> None:
-    narrow = Terminal(is_tty=True, colour=False, unicode=True, width=50)
-    assert table(HEADER, ROWS, narrow)[2] == "a-longer-name  ▲ Waiting   16  NotEnoughMemory: n…"
+    narrow = Terminal(is_tty=True, colour=False, unicode=True, width=57)
+    assert table(HEADER, ROWS, narrow)[2] == "a-longer-name  ▲ Waiting   16  NotEnoughMemory: no host …"
+
+
+def test_where_nothing_of_the_last_column_could_be_read_it_goes_on_in_the_next_line() -> None:
+    narrow = Terminal(is_tty=True, colour=False, unicode=True, width=40)
+    assert table(HEADER, ROWS, narrow)[2] == "a-longer-name  ▲ Waiting   16  NotEnoughMemory: no host fits"
 
 
 def test_a_terminal_without_utf8_gets_ascii_glyphs_of_the_same_width() -> None:

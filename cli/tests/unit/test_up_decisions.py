@@ -229,6 +229,7 @@ def test_the_links_of_the_machines_own_installation_go_where_its_user_looks(tmp_
     given = {"HOME": str(tmp_path), "PATH": str(tmp_path / "bin")}
     wanted = links.wanted(judge_settings(read_settings(given)), Path("/cache/controlplane"))
     assert wanted[links.BIN / "kubectl"] == Path("/cache/controlplane")
+    assert wanted[links.BIN / "quantix-controlplane"] == Path("/cache/controlplane")
     assert wanted[tmp_path / ".kube/config"] == Path("/etc/quantix/admin.kubeconfig")
     kubectl = tmp_path / "bin/kubectl"
     kubectl.parent.mkdir()

@@ -106,8 +106,11 @@ func rotateSecretsKey(arguments []string) int {
 	if err != nil {
 		end(err)
 	}
-	fmt.Printf("Secrets are encrypted with %s after a restart of the control plane. The keys as they were: %s\n",
-		name, identity.Before(dataDir))
+	done := "Secrets are encrypted with %s after a restart of the control plane."
+	if forget {
+		done = "Only %s is left after a restart of the control plane; what is still encrypted with others is lost then."
+	}
+	fmt.Printf(done+" The keys as they were: %s\n", name, identity.Before(dataDir))
 	return 0
 }
 

@@ -78,7 +78,7 @@ def _document(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise _invalid(path, f"cannot be read: {error}") from error
     if not isinstance(document, dict):
-        raise _invalid(path, "is not a YAML mapping")
+        raise _invalid(path, "is no kubeconfig")
     return document
 
 
@@ -162,7 +162,11 @@ def _read(path: Path, file: Path) -> str:
 
 
 def _invalid(path: Path, what: str) -> PermanentError:
-    return PermanentError("KubeconfigInvalid", f"The kubeconfig {path} {what}", "write it anew: qx up")
+    return PermanentError(
+        "KubeconfigInvalid",
+        f"The kubeconfig {path} {what}",
+        "name another with --kubeconfig or KUBECONFIG; make up writes the one of this machine anew",
+    )
 
 
 def load_pair(context: ssl.SSLContext, certificate_pem: str, key_pem: str) -> None:

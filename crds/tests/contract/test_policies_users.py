@@ -25,7 +25,7 @@ def test_deletion_is_refused_with_the_users_and_a_way_out(api: ApiAs, namespace:
     elsewhere = {"users": 2, "usedBy": []}
     assert decide(api, image, "Image", elsewhere).code == 200
     assert (
-        "Image debian has 2 users: objects of other namespaces (qx image explain shared/debian names them)."
+        "Image debian has 2 users: all in other namespaces (qx image explain shared/debian names them)."
         in api.call("DELETE", image).message
     )
     unused = {"users": 0}

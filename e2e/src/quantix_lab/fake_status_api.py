@@ -49,7 +49,7 @@ class FakeStatusApi:
     ) -> Manifest:
         if self.failure is not None:
             raise self.failure
-        stored = self.objects[obj["metadata"]["uid"]]
+        stored = copy.deepcopy(self.objects[obj["metadata"]["uid"]])
         status = copy.deepcopy(obj["status"])
         self.writes.append((manager, status))
         _drop_owned(stored.setdefault("status", {}), _owned(stored, manager))

@@ -39,10 +39,11 @@ def delete_command(word: str) -> click.Command:
 
         async def act(session: Session) -> Exit:
             picked, _ = await fetch.selected(session, noun, selection)
-            kept = await _volumes_kept(session, list(picked.objects)) if word == "vm" else {}
+            disks = await _disks(session, list(picked.objects)) if word == "vm" else {}
+            kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
             confirm(
                 f"Delete {_these(noun, list(picked.objects))}?",
-                _effects(noun, list(picked.objects), kept, volumes=volumes),
+                effects(noun, list(picked.objects), disks, volumes=volumes),
                 assume_yes=session.assume_yes,
                 terminal=session.terminal,
             )
@@ -62,15 +63,20 @@ def delete_command(word: str) -> click.Command:
     return command
 
 
-async def _volumes_kept(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:
-    """For each VM's UID the volumes that were made for it and would outlive it."""
+async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:
+    """For each VM's UID the volumes that were made for it."""
     found = (await session.api.list(resources.VOLUMES, session.namespace)).items
-    kept: dict[str, list[Manifest]] = {vm["metadata"]["uid"]: [] for vm in vms}
+    disks: dict[str, list[Manifest]] = {vm["metadata"]["uid"]: [] for vm in vms}
     for volume in found:
         owner = look(volume, "metadata.labels", {}).get(resources.LABEL_VIRTUAL_MACHINE_UID)
-        if owner in kept and not look(volume, "metadata.ownerReferences"):
-            kept[owner].append(volume)
-    return kept
+        if owner in disks:
+            disks[owner].append(volume)
+    return disks
+
+
+def outlives_vm(volume: Manifest) -> bool:
+    """Whether a VM's volume stays when the VM is deleted."""
+    return not look(volume, "metadata.ownerReferences")
 
 
 def _these(noun: Noun, objects: list[Manifest]) -> str:
@@ -79,14 +85,23 @@ def _these(noun: Noun, objects: list[Manifest]) -> str:
     return f"{len(objects)} {noun.plural}"
 
 
-def _effects(
-    noun: Noun, objects: list[Manifest], kept: dict[str, list[Manifest]], *, volumes: bool
+def effects(
+    noun: Noun, objects: list[Manifest], disks: dict[str, list[Manifest]], *, volumes: bool
 ) -> list[str]:
+    """What goes with each object, and what stays; `volumes`: what would stay goes, too. Pure."""
     lines = []
     for obj in objects:
-        names = ", ".join(v["metadata"]["name"] for v in kept.get(obj["metadata"]["uid"], []))
-        fate = f" ({'deletes' if volumes else 'keeps'} {names})" if names else ""
-        lines.append(f"{noun.singular} {obj['metadata']['name']}{fate}")
+        found = disks.get(obj["metadata"]["uid"], [])
+        fates = {
+            "deletes": [disk for disk in found if volumes or not outlives_vm(disk)],
+            "keeps": [disk for disk in found if not volumes and outlives_vm(disk)],
+        }
+        told = "; ".join(
+            f"{fate} {', '.join(disk['metadata']['name'] for disk in meant)}"
+            for fate, meant in fates.items()
+            if meant
+        )
+        lines.append(f"{noun.singular} {obj['metadata']['name']}{f' ({told})' if told else ''}")
     return lines
 
 

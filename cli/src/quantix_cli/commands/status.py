@@ -15,7 +15,7 @@ from quantix_api.quantities import size_bytes
 from quantix_api.state import JOINING
 from quantix_cli import fetch
 from quantix_cli.exits import Exit
-from quantix_cli.measures import local_time, size
+from quantix_cli.measures import how_long, local_time, size
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, hint_of, look, state
 from quantix_cli.options import Invocation, common_options
@@ -133,6 +133,10 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
         return [Matter(shown.glyph, shown.colour, f"{name} {shown.word}: {said}.", explain, attention=True)]
     if lacking := _lacking(obj, noun, shown.word):
         return [Matter("▲", "yellow", f"{noun.singular} {name} {lacking}.", explain, attention=True)]
+    if noun.word == "host" and shown.colour in ("red", "yellow"):
+        # its own last word is that it is well
+        silent = f"{name} is {shown.word}: it was last heard {how_long(seen.world.lease_ages_s[name])} ago."
+        return [Matter(shown.glyph, shown.colour, silent, explain, attention=True)]
     return _host_matters(obj, explain) if noun.word == "host" else []
 
 

@@ -1,5 +1,5 @@
-"""The links outside our own directories that make `qx` and `kubectl` work when typed; only for the machine's
-own installation, and never in the place of something that is there.
+"""The links outside our own directories that make `qx`, `kubectl` and `quantix-controlplane` work when typed;
+only for the machine's own installation, and never in the place of something that is there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ def wanted(settings: UpSettings, controlplane: Path | None) -> dict[Path, Path]:
         for folder in settings.search_path.split(os.pathsep)
     )
     if controlplane is not None:
+        links[BIN / "quantix-controlplane"] = controlplane
         if not foreign:
             links[BIN / "kubectl"] = controlplane
         if settings.home is not None:
@@ -54,7 +55,7 @@ def ensure_links(settings: UpSettings, controlplane: Path | None) -> list[Path]:
 
 def remove_links(settings: UpSettings) -> None:
     """Remove the links that are ours."""
-    places = [BIN / "qx", BIN / "kubectl"]
+    places = [BIN / "qx", BIN / "kubectl", BIN / "quantix-controlplane"]
     if settings.home is not None:
         places.append(settings.home / ".kube/config")
     for link in places:

@@ -21,6 +21,7 @@ from quantix_client.errors import ApiError
 from quantix_operator.certificates.token import parse_token
 from quantix_operator.metrics import Metrics
 
+_SOON_S = 30.0
 _LOOK_S = 6 * 3600.0
 _AUTHORITY_WARNING = timedelta(days=180)
 
@@ -71,8 +72,10 @@ class ExpiryWatch:
     async def run(self) -> None:
         """Until cancelled. What cannot be read is left out this time."""
         while True:
-            self.report([*self._of_access(), *await self._of_hosts()], datetime.now(UTC))
-            await self._clock.sleep(_LOOK_S)
+            of_hosts = await self._of_hosts()
+            self.report([*self._of_access(), *of_hosts], datetime.now(UTC))
+            # the authority of hosts is made soon after the first start
+            await self._clock.sleep(_LOOK_S if of_hosts else _SOON_S)
 
     def report(self, found: list[Expiry], now: datetime) -> None:
         """Show all of them, warn of those that are near."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
 from quantix_client.api import ApiClient
 from quantix_client.clock import ManualClock
+from quantix_client.errors import NotFound
+from quantix_client.kubeconfig import Access
 from quantix_operator.certificates.authority import new_authority
 from quantix_operator.certificates.expiry import ExpiryWatch, authority_expiry, leaf_expiry, token_expiry
 from quantix_operator.metrics import Metrics
@@ -71,3 +74,35 @@ def test_the_metric_shows_the_end_and_the_log_warns_when_it_is_near(age_days: in
     )
     assert shown == expiry.ends.timestamp()
     assert [entry["event"] for entry in logs] == ["certificate ends soon"] * warnings
+
+
+class YoungCluster:
+    """An API whose authority of hosts is made after the first look."""
+
+    def __init__(self) -> None:
+        self.access = Access("https://a.example")
+        self.published = ""
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        if not self.published:
+            raise NotFound("There is none.")
+        return {"data": {"ca.crt": self.published}}
+
+
+async def test_an_authority_that_is_made_after_the_first_look_is_shown_soon() -> None:
+    api, metrics, clock = YoungCluster(), Metrics(), ManualClock()
+    running = asyncio.create_task(ExpiryWatch(cast(ApiClient, api), metrics, clock).run())
+
+    def shown() -> float | None:
+        return metrics.registry.get_sample_value(
+            "quantix_operator_certificate_ends_timestamp_seconds", {"certificate": "host-authority"}
+        )
+
+    try:
+        await clock.advance(1)
+        assert shown() is None
+        api.published = new_authority("uid", NOW).certificate_pem
+        await clock.advance(60)
+        assert shown() == (NOW + LIFE).timestamp()
+    finally:
+        running.cancel()

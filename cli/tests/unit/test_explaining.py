@@ -44,6 +44,19 @@ def test_what_goes_on_by_itself_is_said_once() -> None:
         assert sum("by itself" in line for line in lines) == 1
 
 
+def test_a_host_says_the_way_out_of_each_thing_to_know() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Healthy"}
+    slow = {"type": "KVMAvailable", "status": "False", "reason": "KVMUnusable", "message": "No KVM. Try: x."}
+    open_door = {"type": "Confined", "status": "False", "reason": "NoAppArmor", "message": "None. Try: y."}
+    host = {
+        "kind": "Host",
+        "metadata": {"name": "box"},
+        "status": {"phase": "Ready", "conditions": [ready, slow, open_door]},
+    }
+    lines = explanation(host, NOUNS["host"], SEEN)
+    assert [line.split()[-1] for line in lines if "Try" in line] == ["x", "y"]
+
+
 def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
     message = "No host fits: 2 lack memory, 1 is Failed. Try: qx vm explain web-1 lists every host."
     refused = {"type": "Ready", "status": "False", "reason": "NoHostFits", "message": message}

@@ -110,6 +110,17 @@ async def test_an_example_that_was_there_and_waits_is_reported_after_a_moment() 
     assert state.trouble == trouble("web-1")
 
 
+async def test_an_example_that_was_there_and_answers_nobody_is_reported_and_no_failure() -> None:
+    runs = vm("Running")
+    runs["status"]["nics"] = [{"addresses": ["127.0.0.1"]}]
+    state = await wait(runs, patience_s=0.0)
+    assert state.trouble is not None
+    (said,) = sentences([state.trouble])
+    assert said.startswith("1 VM is silent: web-1, 127.0.0.1 does not answer on port 80")
+    with pytest.raises(TransientError, match="security group has to open port 80"):
+        await wait(runs, patience_s=None)
+
+
 async def test_a_new_example_that_waits_is_a_failure_that_says_why() -> None:
     with pytest.raises(TransientError, match="web-1 did not answer within 0 s: There is no host yet"):
         await wait(vm("NoHostFits", "There is no host yet."), patience_s=None)

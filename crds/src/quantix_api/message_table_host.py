@@ -103,6 +103,12 @@ _ABILITIES = (
         "turn on VT-x or AMD-V in the firmware, then reboot",
     ),
     Template(
+        "KVMUnusable",
+        "Host",
+        "KVM does not work on {host} ({why}), so guests are emulated (TCG) and slow.",
+        "where {host} is a VM itself, turn on nested virtualization on its own host",
+    ),
+    Template(
         "HostFirewallDropsGuests",
         "Host",
         "The firewall of {host} drops what guests send: its FORWARD chain has policy drop.",

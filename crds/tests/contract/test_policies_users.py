@@ -10,6 +10,7 @@ import pytest
 from quantix_api.resources import FINALIZER
 from quantix_lab.api_as import ApiAs, User
 from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, manifest
+from quantix_lab.waiting import eventually
 
 
 def test_deletion_is_refused_with_the_users_and_a_way_out(api: ApiAs, namespace: str) -> None:
@@ -117,11 +118,10 @@ def test_the_collector_may_change_what_is_marked(api: ApiAs, namespace: str) -> 
     marks = {"labels": {LABEL: uid}, "ownerReferences": [{**owner, "blockOwnerDeletion": True}]}
     assert api.merge(volume, {"metadata": marks}, user=OPERATOR).code == 200
     assert api.call("DELETE", f"{vm}?propagationPolicy=Orphan").code == 200
-    deadline = time.monotonic() + 15
-    # the collector takes the reference away, and leaves the mark to the operator
-    while "ownerReferences" in api.call("GET", volume).body["metadata"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    # the collector, which learns of kinds each 30 s, takes the reference away and leaves the mark
+    eventually(
+        "the reference goes", lambda: "ownerReferences" not in api.call("GET", volume).body["metadata"], 60
+    )
     assert api.call("GET", volume).body["metadata"]["labels"] == {LABEL: uid}
 
 

@@ -65,6 +65,11 @@ def test_a_healthy_host_is_ready_and_tells_what_it_has() -> None:
             ("False", "OVNAlreadyConfigured"),
         ),
         ({"kvm": KvmVerdict(Accelerator.TCG, "no device")}, "KVMAvailable", ("False", "KVMUnusable")),
+        (
+            {"kvm": KvmVerdict(Accelerator.TCG, "there is none", missing=True)},
+            "KVMAvailable",
+            ("False", "KVMUnusable"),
+        ),
         ({"kvm": KvmVerdict(Accelerator.TCG, "no device")}, "Ready", ("True", "Healthy")),
         ({"confined": False}, "Confined", ("False", "NoAppArmor")),
         (

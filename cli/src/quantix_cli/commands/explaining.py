@@ -204,4 +204,6 @@ def _more_hints(obj: Manifest, noun: Noun) -> list[str]:
     hints = [_hint(protected)] if is_news else []
     if look(obj, "status.runtime.pendingChanges"):
         hints.append(f"qx {noun.word} restart {obj['metadata']['name']}")
+    if noun.word == "host":
+        hints += [_hint(fact) for fact in look(obj, "status.conditions", []) if fact.get("status") == "False"]
     return hints

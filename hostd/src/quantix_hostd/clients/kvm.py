@@ -28,7 +28,7 @@ class KvmClient:
     async def probe(self) -> KvmVerdict:
         """Try KVM. Raises PermanentError (ProgramMissing) when QEMU is not installed."""
         if not self._device.exists():
-            return KvmVerdict(Accelerator.TCG, f"there is no {self._device}")
+            return KvmVerdict(Accelerator.TCG, f"there is no {self._device}", missing=True)
         code = await self.boot("kvm", timeout_s=_PROBE_S)
         if code == SUCCESS_CODE:
             return KvmVerdict(Accelerator.KVM)

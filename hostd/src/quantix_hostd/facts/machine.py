@@ -40,7 +40,8 @@ class Accelerator(StrEnum):
 
 @dataclass(frozen=True)
 class KvmVerdict:
-    """`why` says in words what stands in the way, "" when KVM works."""
+    """`why` says in words what stands in the way, "" when KVM works; `missing`: there is no device of it."""
 
     accelerator: Accelerator
     why: str = ""
+    missing: bool = False

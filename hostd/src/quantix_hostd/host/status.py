@@ -80,7 +80,8 @@ def _ready(observed: HostObserved) -> Fact:
 def _kvm(observed: HostObserved) -> Fact:
     if observed.kvm.accelerator is Accelerator.KVM:
         return fact("KVMAvailable", "True", "Works")
-    return fact("KVMAvailable", "False", "KVMUnusable", host=observed.host.metadata.name)
+    name, why = observed.host.metadata.name, {} if observed.kvm.missing else {"why": observed.kvm.why}
+    return fact("KVMAvailable", "False", "KVMUnusable", host=name, **why)
 
 
 def _traffic(observed: HostObserved) -> Fact:

@@ -61,6 +61,8 @@ class BringUp:
         vms = (await site.api.list(resources.VIRTUAL_MACHINES)).items
         self.troubles = [trouble for vm in vms if (trouble := trouble_of(vm)) is not None]
         changed = sent or declared or not before
+        if self.state.trouble is not None and self.state.trouble not in self.troubles:
+            self.troubles.insert(0, self.state.trouble)
         if self.state.trouble is not None:
             detail = f"it is {self.state.trouble.word}: {self.state.trouble.why}"
             return Outcome(detail, changed=False, warns=True)

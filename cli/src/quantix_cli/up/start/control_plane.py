@@ -56,9 +56,11 @@ async def _reach(site: Site) -> ApiClient:
         client = await ApiClient.from_kubeconfig(kubeconfig, user_agent="qx-up").__aenter__()
         try:
             await client.list(resources.NAMESPACES, limit=1)
-        except QuantixError:
+        except BaseException as error:
+            # Ctrl-C, too
             await client.__aexit__(None, None, None)
-            _raise_if_dead(site, began_s)
+            if isinstance(error, QuantixError):
+                _raise_if_dead(site, began_s)
             raise
         return client
 

@@ -15,6 +15,7 @@ from quantix_api import resources
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.up.hostd_door import HostdDoor
+from quantix_cli.up.run.progress import cut
 from quantix_cli.up.start.defaults import IMAGE
 from quantix_cli.up.start.manifests import MANAGER, resource_of
 from quantix_cli.up.start.verdict import NAMESPACE, Trouble, trouble_of
@@ -27,6 +28,8 @@ PORT = 80
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 UPLOAD_TIMEOUT_S = 120.0
 ANSWER_TIMEOUT_S = 120.0
+SILENCE_S = 30.0
+_QUOTED = 160
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ async def wait_for_answer(
     """Wait until the VM is Ready and a TCP connection from this machine to it succeeds.
 
     After `patience_s` seconds of one and the same trouble it is what somebody made of the VM, and reported
-    instead of waited for; None waits for it all the same.
+    instead of waited for, as it is when the VM runs and answers nobody for half a minute; None waits for it
+    all the same.
 
     Raises TransientError that quotes the VM's condition, or the last line of its console.
     """
@@ -116,9 +120,10 @@ async def wait_for_answer(
     latest = vm
     loop = asyncio.get_running_loop()
     trouble, since_s = None, loop.time()
+    ready_s: float | None = None
 
     async def look() -> ExampleState | None:
-        nonlocal latest, trouble, since_s
+        nonlocal latest, trouble, since_s, ready_s
         latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
         if not is_ready(latest):
             say(why_not_ready(latest))
@@ -131,12 +136,20 @@ async def wait_for_answer(
             say(f"waiting for {address} to answer on port {PORT}")
             if await connects(address, PORT):
                 return ExampleState(address, power_state)
+        ready_s = ready_s or loop.time()
+        if patience_s is not None and loop.time() - ready_s >= min(SILENCE_S, timeout_s):
+            return ExampleState("", power_state, Trouble(NAMESPACE, NAME, "silent", _silence(latest)))
         return None
 
     async def give_up() -> QuantixError:
         return await _no_answer(latest, door, timeout_s)
 
     return await until(look, timeout_s, give_up)
+
+
+def _silence(vm: dict[str, Any]) -> str:
+    shown = ", ".join(addresses(vm)) or "it has no address and"
+    return f"{shown} does not answer on port {PORT}, which its security group may have closed"
 
 
 def addresses(vm: dict[str, Any]) -> list[str]:
@@ -161,5 +174,8 @@ async def _no_answer(vm: dict[str, Any], door: HostdDoor, timeout_s: float) -> Q
     if not is_ready(vm):
         return TransientError("ExampleSilent", f"{within}: {why_not_ready(vm)}", f"qx vm explain {NAME}")
     printed = [line.strip() for line in await door.last_console_lines(NAMESPACE, NAME, 20) if line.strip()]
-    said = f'; its console says "{printed[-1][:80]}"' if printed else "; its console says nothing"
-    return TransientError("ExampleSilent", f"{within}{said}.", f"qx vm console {NAME}")
+    said = (
+        f'; its console says "{cut(printed[-1], _QUOTED, "…")}"' if printed else "; its console says nothing"
+    )
+    hint = f"qx vm console {NAME}; the VM's security group has to open port {PORT}"
+    return TransientError("ExampleSilent", f"{within}{said}.", hint)

@@ -1,6 +1,7 @@
 """`make up` begins on a Python that has nothing but its standard library."""
 
 import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from quantix_api.errors import PermanentError
 from quantix_api.layout import Layout
+from quantix_cli.exits import CommandError
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
 from quantix_cli.up.bootstrap import clean
@@ -59,3 +62,30 @@ def test_sigterm_is_answered_like_an_interruption(tmp_path: Path, capsys: pytest
     with closing(UpLog(tmp_path / "up.log")) as log:
         assert run_to_exit_code(work, PIPE, log, again="make up") == 143
     assert "make up goes on from here" in capsys.readouterr().err
+
+
+class Typed(io.StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_clean_asks_whoever_sits_at_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    layout = Layout(tmp_path)
+    layout.data.mkdir(parents=True)
+    monkeypatch.setattr("sys.stdin", Typed(answer))
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        clean(replace(judge_settings(read_settings({})), layout=layout), PIPE)
+    assert f"every VM of it, and all data in {layout.data}" in capsys.readouterr().err
+    assert layout.data.exists()
+
+
+@pytest.mark.parametrize("name", ["Bad Name", "", "-a", "a" * 64])
+def test_a_name_that_no_host_can_have_is_refused_before_anything_is_done(name: str) -> None:
+    given = replace(read_settings({}), host_name=name)
+    with pytest.raises(PermanentError, match="no name of a host"):
+        judge_settings(given)

@@ -85,7 +85,7 @@ class Machine:
         done = subprocess.run(
             self.argv(command),
             env={**self.environment, **(environment or {})},
-            input=stdin,
+            input=stdin or "",
             capture_output=True,
             text=True,
             timeout=timeout_s,

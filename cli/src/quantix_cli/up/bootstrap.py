@@ -12,6 +12,8 @@ import shutil
 import sys
 
 from quantix_api.errors import QuantixError
+from quantix_cli.exits import CommandError
+from quantix_cli.questions import confirm
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
 from quantix_cli.up.prepare.preparation import Preparation
@@ -56,8 +58,18 @@ def prepare(settings: UpSettings, terminal: Terminal, command: str) -> tuple[int
 
 
 def clean(settings: UpSettings, terminal: Terminal) -> int:
-    """Remove the installation, with the programs that it brought; without them only what is half made."""
+    """Remove the installation, with the programs that it brought; without them only what is half made.
+
+    Whoever sits at a terminal is asked first. Raises CommandError when the answer is no.
+    """
     layout = settings.layout
+    if layout.data.exists():
+        confirm(
+            "Remove Quantix from this machine?",
+            [f"every VM of it, and all data in {layout.data}"],
+            assume_yes=not sys.stdin.isatty(),
+            terminal=terminal,
+        )
     if not (settings.venv / MARK_NAME).exists():
         if not (layout.etc.exists() or layout.data.exists()):
             return _remove_half_made(settings, terminal)
@@ -105,6 +117,9 @@ def main() -> None:
         # in a moment in which no step runs
         terminal.note(terminal.plain(steps_kept(command)))
         sys.exit(130)
+    except CommandError as refused:
+        terminal.note(terminal.plain(refused.message))
+        sys.exit(refused.exit_code)
     except (QuantixError, OSError) as error:
         terminal.note(terminal.plain(str(error)))
         sys.exit(1)

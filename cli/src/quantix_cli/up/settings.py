@@ -5,6 +5,7 @@ only.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from quantix_api.layout import MAX_ROOT_LENGTH, Layout
 from quantix_cli.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[4]
+# as hostd takes it
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_NAME_LENGTH = 63
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,12 @@ def judge_settings(given: Settings) -> UpSettings:
             "SettingRefused",
             f"QUANTIX_ROOT is {root}; it must be an absolute path of at most {MAX_ROOT_LENGTH} characters.",
             "a shorter directory, e.g. /srv/quantix",
+        )
+    if len(given.host_name) > _NAME_LENGTH or not _NAME.fullmatch(given.host_name):
+        raise PermanentError(
+            "SettingRefused",
+            f"{given.host_name!r} is no name of a host: small letters, digits, - and . are.",
+            "QUANTIX_HOST_NAME=another name",
         )
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise PermanentError(

@@ -12,7 +12,8 @@ import pytest
 
 from quantix_cli.guestimage.build import ensure_image
 from quantix_lab.machine import CACHE
-from quantix_lab.machine_view import SHARED, MachineView, Manifest, condition, small_vm
+from quantix_lab.machine_view import SHARED, MachineView, Manifest
+from quantix_lab.vm_manifests import condition, small_vm
 
 WRONG_SUM = "sha256:" + "0" * 64
 
@@ -172,7 +173,7 @@ def test_an_image_with_the_right_checksum_is_kept_and_removed(
 def test_an_image_in_use_is_not_deleted_and_its_users_are_named(view: MachineView, web: Manifest) -> None:
     done = view.machine.kubectl("delete", "image", "tiny", "-n", SHARED, "--wait=false", check=False)
     assert done.returncode != 0
-    assert "has 1 user: objects of other namespaces" in done.stderr, done.stderr
+    assert "has 1 user: all in other namespaces" in done.stderr, done.stderr
     assert "default/VirtualMachine/web-1" in view.machine.qx("image", "explain", "shared/tiny").stdout
     assert "deletionTimestamp" not in view.get("image", "tiny", SHARED)["metadata"]
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from quantix_lab.machine_view import MachineView, Manifest, condition, ipv4, small_vm
+from quantix_lab.machine_view import MachineView, Manifest
+from quantix_lab.vm_manifests import condition, ipv4, small_vm
 from quantix_lab.waiting import wait_for
 
 _PLATFORM_CONDITIONS = ("Ready", "NetworkReady", "VolumesReady")

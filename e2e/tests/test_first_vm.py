@@ -13,17 +13,8 @@ import pytest
 from quantix_api.times import render_time
 from quantix_lab.guest_console import guest_console
 from quantix_lab.machine import INTERNET, UPLINK, Machine
-from quantix_lab.machine_view import (
-    DATA_EXAMPLE,
-    EXAMPLE,
-    SHARED,
-    MachineView,
-    Manifest,
-    condition,
-    ipv4,
-    ipv6,
-    small_vm,
-)
+from quantix_lab.machine_view import DATA_EXAMPLE, EXAMPLE, SHARED, MachineView, Manifest
+from quantix_lab.vm_manifests import condition, ipv4, ipv6, small_vm
 from quantix_lab.waiting import wait_for
 
 PORT = 8088

@@ -11,7 +11,8 @@ import pytest
 
 from quantix_lab.guest_console import guest_console
 from quantix_lab.machine import Machine
-from quantix_lab.machine_view import MachineView, ipv4
+from quantix_lab.machine_view import MachineView
+from quantix_lab.vm_manifests import ipv4
 
 VM = "web-1"
 MARK = "written-before-down"

@@ -1,4 +1,4 @@
-"""Policies on what users may do: deletion, power, confirmation of a dead host, unfiltered ports, marks.
+"""Policies on what users may do: power, confirmation of a dead host, unfiltered ports, marks.
 
 Rendered by `quantix_api.generate`. What a user reads when refused comes from the table of messages where it
 has a reason there.
@@ -7,6 +7,7 @@ has a reason there.
 from __future__ import annotations
 
 from quantix_api.admission import Check, Manifest, Match, Policy, message_expression, mutating
+from quantix_api.admission_objects import OLD_KIND, OLD_NAME, VM_LABEL, VM_NAME
 from quantix_api.admission_platform import IS_OPERATOR
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
@@ -14,87 +15,12 @@ from quantix_api.resources import (
     HOSTS,
     IMAGES,
     LABEL_VIRTUAL_MACHINE_UID,
-    NAMESPACE_HOSTS,
-    NAMESPACE_SHARED,
-    NAMESPACE_SYSTEM,
     NETWORKS,
     ROUTERS,
     SECURITY_GROUPS,
     VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     VOLUMES,
-)
-
-_NAME = "oldObject.metadata.name"
-_KIND = "oldObject.kind"
-_NAMESPACE_GOES = "has(namespaceObject.metadata.deletionTimestamp)"
-
-
-def _counted(number: str, word: str) -> str:
-    """A CEL expression of a number with its word, such as `1 port` or `2 ports`."""
-    return f"string({number}) + ({number} == 1 ? ' {word}' : ' {word}s')"
-
-
-def _where(plural: str, cel: str) -> str:
-    return f"request.resource.resource != '{plural}' || {cel}"
-
-
-_VM_LABEL = f"oldObject.metadata.?labels[?'{LABEL_VIRTUAL_MACHINE_UID}']"
-_VM_NAME = f"oldObject.metadata.?annotations[?'{ANNOTATION_VIRTUAL_MACHINE}'].orValue('a VM')"
-_ATTACHED = "oldObject.?status.?attachedTo.orValue([])"
-# everybody may read a shared image, so its status counts the users of other namespaces only
-_OF_OTHERS = f"'all in other namespaces (qx image explain shared/' + {_NAME} + ' names them)'"
-_USED_BY = "oldObject.?status.?usedBy.orValue([])"
-_RECOVERING = "oldObject.?status.?phase.orValue('') in ['Fencing', 'Fenced', 'Clean']"
-
-DELETION = Policy(
-    name="quantix-deletion",
-    matches=(
-        Match(("DELETE",), ("virtualmachines", "volumes", "images", "networks", "hosts", "storagepools")),
-    ),
-    checks=(
-        Check(
-            "!oldObject.?spec.?deletionProtection.orValue(false)",
-            message_cel=message_expression("Protected", kind=_KIND, name=_NAME),
-        ),
-        Check(
-            _where("images", f"oldObject.?status.?users.orValue(0) == 0 || {_NAMESPACE_GOES}"),
-            message_cel=message_expression(
-                "InUse",
-                kind=_KIND,
-                name=_NAME,
-                count=_counted("oldObject.?status.?users.orValue(0)", "user"),
-                users=f"({_USED_BY}.size() == 0 ? {_OF_OTHERS} : {_USED_BY}.join(', '))",
-            ),
-        ),
-        Check(
-            _where("volumes", f"({_ATTACHED}.size() == 0 && !{_VM_LABEL}.hasValue()) || {_NAMESPACE_GOES}"),
-            message_cel=message_expression(
-                "InUse",
-                volume=_NAME,
-                users=f"({_ATTACHED}.size() == 0 ? {_VM_NAME} : {_ATTACHED}.map(a, a.name).join(', '))",
-            ),
-        ),
-        Check(
-            _where("networks", f"oldObject.?status.?ports.orValue(0) == 0 || {_NAMESPACE_GOES}"),
-            message_cel=message_expression(
-                "InUse", network=_NAME, ports=_counted("oldObject.?status.?ports.orValue(0)", "port")
-            ),
-        ),
-        Check(
-            _where("hosts", "oldObject.?status.?virtualMachines.orValue(0) == 0"),
-            message_cel=message_expression(
-                "InUse", host=_NAME, count=_counted("oldObject.?status.?virtualMachines.orValue(0)", "VM")
-            ),
-        ),
-        Check(_where("hosts", f"!({_RECOVERING})"), message_cel=message_expression("InUse", host=_NAME)),
-        Check(
-            _where("storagepools", "oldObject.?status.?allocated.orValue('0') == '0'"),
-            message_cel=message_expression(
-                "InUse", pool=_NAME, allocated="oldObject.?status.?allocated.orValue('0')"
-            ),
-        ),
-    ),
 )
 
 _SAME_METADATA = " && ".join(
@@ -180,63 +106,6 @@ PHYSICAL = Policy(
 )
 
 
-def _below(size: str, other: str) -> str:
-    return f"quantity({size}).compareTo(quantity({other})) < 0"
-
-
-_CAPACITY = "oldObject.?status.?capacity.orValue('1k')"
-_LOWERED = (
-    "oldObject.spec.?disks.orValue([]).filter(o, has(o.size) && object.spec.?disks.orValue([]).exists(n, "
-    f"n.name == o.name && (!has(n.size) || {_below('n.size', 'o.size')})))"
-)
-# nothing of such a wish was granted, so it can be taken back
-_NO_ROOM = (
-    "oldObject.?status.?conditions.orValue([]).exists(c, "
-    "c.type == 'VolumesReady' && c.status == 'False' && c.reason == 'PoolFull')"
-)
-
-SIZES = Policy(
-    name="quantix-sizes",
-    matches=(Match(("UPDATE",), ("virtualmachines", "volumes")),),
-    variables=(("lowered", f"request.resource.resource == 'virtualmachines' ? {_LOWERED} : []"),),
-    checks=(
-        Check(
-            _where(
-                "volumes",
-                "!oldObject.spec.?size.hasValue() || (object.spec.?size.hasValue() "
-                f"&& (!({_below('object.spec.size', 'oldObject.spec.size')}) "
-                f"|| !({_below('object.spec.size', _CAPACITY)})))",
-            ),
-            message_cel=message_expression("OnlyGrows", what="'Volume ' + request.name", size=_CAPACITY),
-        ),
-        Check(
-            f"variables.lowered.size() == 0 || {_NO_ROOM}",
-            message_cel=message_expression(
-                "OnlyGrows",
-                what="'Disk ' + variables.lowered[0].name",
-                size="string(variables.lowered[0].size)",
-            ),
-        ),
-    ),
-)
-
-SUBNETS = Policy(
-    name="quantix-subnets",
-    matches=(Match(("UPDATE",), ("networks",)),),
-    checks=(
-        Check(
-            "oldObject.?status.?ports.orValue(0) == 0 || oldObject.spec.?subnets.orValue([]).all(o, "
-            "object.spec.?subnets.orValue([]).exists(n, n.cidr == o.cidr))",
-            message_cel=message_expression(
-                "SubnetInUse",
-                network="request.name",
-                ports=_counted("oldObject.?status.?ports.orValue(0)", "port"),
-            ),
-        ),
-    ),
-)
-
-
 def _same_mark(part: str, name: str) -> str:
     return f"object.metadata.?{part}[?'{name}'] == oldObject.?metadata.?{part}[?'{name}']"
 
@@ -255,9 +124,9 @@ MARKS = Policy(
         ),
         # Its host grows it unasked: the operator asked the pool before it wrote the size
         Check(
-            f"request.operation != 'UPDATE' || !{_VM_LABEL}.hasValue() "
+            f"request.operation != 'UPDATE' || !{VM_LABEL}.hasValue() "
             "|| object.spec.?size == oldObject.spec.?size",
-            message_cel=message_expression("SizeFollowsDisk", volume=_NAME, vm=_VM_NAME),
+            message_cel=message_expression("SizeFollowsDisk", volume=OLD_NAME, vm=VM_NAME),
         ),
     ),
 )
@@ -286,35 +155,16 @@ CLEANUP = Policy(
         Check(
             f"!('{FINALIZER}' in oldObject.metadata.?finalizers.orValue([])) "
             f"|| '{FINALIZER}' in object.metadata.?finalizers.orValue([])",
-            message_cel=message_expression("CleanupPending", kind=_KIND, name=_NAME),
-        ),
-    ),
-)
-
-# A namespace that is on its way out never comes back: what is left in it waits for an operator that can no
-# longer write there, and no later start can make it again
-NAMESPACE_DELETION = Policy(
-    name="quantix-namespaces",
-    matches=(Match(("DELETE",), ("namespaces",), ""),),
-    checks=(
-        Check(
-            f"!(request.name in {[NAMESPACE_HOSTS, NAMESPACE_SHARED, NAMESPACE_SYSTEM]})",
-            message_cel=message_expression(
-                "PlatformNamespace", namespace="request.name", policy="'quantix-namespaces'"
-            ),
+            message_cel=message_expression("CleanupPending", kind=OLD_KIND, name=OLD_NAME),
         ),
     ),
 )
 
 USER_POLICIES: tuple[Policy, ...] = (
-    DELETION,
-    NAMESPACE_DELETION,
     POWER,
     CONFIRMATION,
     UNFILTERED,
     PHYSICAL,
-    SIZES,
-    SUBNETS,
     MARKS,
     CLEANUP,
 )

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from quantix_api import KINDS
+from quantix_api.admission_objects import OBJECT_POLICIES
 from quantix_api.admission_platform import PLATFORM_POLICIES
 from quantix_api.admission_users import USER_POLICIES, finalizer_policy
 from quantix_api.rbac import host_roles, namespaces, operator_roles, user_roles
@@ -34,7 +35,7 @@ class _Dumper(yaml.CSafeDumper):
 def render_files() -> dict[str, str]:
     """All files below `manifests/`, by their path there."""
     files = {f"crds/{kind.DEFINITION.resource.plural}.yaml": _text([render_crd(kind)]) for kind in KINDS}
-    for policy in (*PLATFORM_POLICIES, *USER_POLICIES):
+    for policy in (*PLATFORM_POLICIES, *OBJECT_POLICIES, *USER_POLICIES):
         files[f"policies/{policy.name.removeprefix('quantix-')}.yaml"] = _text(policy.manifests())
     files["policies/finalizer.yaml"] = _text(finalizer_policy())
     files["namespaces/namespaces.yaml"] = _text(namespaces())

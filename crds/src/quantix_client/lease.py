@@ -278,14 +278,9 @@ class HostLease:
 
     async def _create(self) -> Manifest | None:
         metadata = {"name": self._name, "namespace": self._namespace}
-        body = {
-            "apiVersion": LEASES.api_version,
-            "kind": LEASES.kind,
-            "metadata": metadata,
-            "spec": self._spec(),
-        }
+        about = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata}
         try:
-            return await self._client.create(LEASES, body)
+            return await self._client.create(LEASES, {**about, "spec": self._spec()})
         except AlreadyExists:
             return None
 

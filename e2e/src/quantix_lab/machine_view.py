@@ -16,6 +16,7 @@ from typing import Any
 from quantix_api.resources import OPERATOR_USER
 from quantix_cli.supervision import orphans
 from quantix_lab.machine import CHECKOUT, Machine
+from quantix_lab.vm_manifests import condition
 from quantix_lab.waiting import wait_for
 
 Manifest = dict[str, Any]
@@ -271,43 +272,6 @@ class MachineView:
             return now not in (0, before), f"pid {now}"
 
         wait_for(f"another {name} than pid {before}", look, 30)
-
-
-def condition(obj: Manifest, type: str = "Ready") -> dict[str, Any]:
-    """A condition of an object, {} when it has none of that type."""
-    found = (obj.get("status") or {}).get("conditions") or []
-    return next((dict(entry) for entry in found if entry["type"] == type), {})
-
-
-def ipv4(vm: Manifest) -> str:
-    """The first IPv4 address that the platform gave a VM."""
-    return next(address for address in _addresses(vm) if ":" not in address)
-
-
-def ipv6(vm: Manifest) -> str:
-    """The first IPv6 address that the platform gave a VM."""
-    return next(address for address in _addresses(vm) if ":" in address)
-
-
-def _addresses(vm: Manifest) -> list[str]:
-    return [str(address) for nic in vm["status"]["nics"] for address in nic["addresses"]]
-
-
-def small_vm(name: str, **spec: Any) -> Manifest:
-    """The smallest VM that boots the guest image; `spec` replaces members."""
-    members = {
-        "cpu": {"cores": 1},
-        "memory": {"size": "128Mi"},
-        "disks": [{"name": "root", "image": "shared/tiny", "reclaimPolicy": "Delete"}],
-        "nics": [{"name": "eth0", "network": "shared/default"}],
-        **spec,
-    }
-    return {
-        "apiVersion": "quantix.io/v1alpha1",
-        "kind": "VirtualMachine",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {key: value for key, value in members.items() if value is not None},
-    }
 
 
 def _run(*command: str) -> str:

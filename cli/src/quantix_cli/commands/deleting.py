@@ -20,6 +20,8 @@ from quantix_cli.session import Session, each
 from quantix_client.errors import NotFound
 
 _POLL_S = 0.3
+# what is gone by then needs no line on the way
+_QUIET_S = 2.0
 
 
 def delete_command(word: str) -> click.Command:
@@ -107,15 +109,18 @@ def effects(
 
 async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) -> None:
     name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
-    begun = time.monotonic()
+    begun, told = time.monotonic(), ""
     try:
         await session.api.delete(noun.resource, name, namespace, uid=obj["metadata"]["uid"])
         while wait:
             latest = await session.api.get(noun.resource, name, namespace)
             if latest["metadata"]["uid"] != obj["metadata"]["uid"]:
                 break
+            said = first_sentence(str(condition(latest).get("message", "")))
+            if said and said != told and time.monotonic() - begun > _QUIET_S:
+                told = said
+                session.terminal.note(f"{name}: {said}.")
             if time.monotonic() - begun > session.timeout_s:
-                said = first_sentence(str(condition(latest).get("message", "")))
                 raise CommandError(
                     Exit.TIMED_OUT, f"{name} is still being deleted{': ' + said if said else ''}.",
                     f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}",

@@ -45,6 +45,7 @@ from quantix_hostd.volume.wanted import assigned_to
 log = structlog.get_logger(__name__)
 
 VM_UID_LABEL = "quantix.io/virtual-machine-uid"
+_NEXT_EPOCH_S = 1.0
 _MAX_ROUNDS = 8
 _RESYNC_S = 60.0
 _FINAL_RETRY_S = 60.0
@@ -247,6 +248,9 @@ class VirtualMachineReconciler:
             return None
         # what was decided is about the spec that was seen; only earlier conditions come from the newest
         newest = VirtualMachine.model_validate(manifest)
+        if newest.status.assignment != vm.status.assignment:
+            # and about an epoch that is over: said of the next, which may start it now, it would be a lie
+            return _NEXT_EPOCH_S
         known = replace(observed, vm=vm.model_copy(update={"status": newest.status}))
         status = derive_status(known, plan, verdict)
         written = await report(self._tools.api, VIRTUAL_MACHINES, manifest, status)

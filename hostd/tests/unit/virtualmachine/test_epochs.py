@@ -137,3 +137,28 @@ async def test_a_volume_of_another_cluster_says_nothing_of_our_epochs(
         await vm.reconcile()
     assert hypervisor.calls == []
     assert "claimEpoch" not in vm.status["runtime"]
+
+
+async def test_what_was_found_under_one_epoch_is_never_said_of_the_next(
+    running: VmHandle, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undefine = hypervisor.undefine
+
+    async def overtaken(name: str) -> None:
+        await undefine(name)
+        # the scheduler has heard of the end, and assigns anew before this look is over
+        running.change("status", "assignment", value={"host": HOST, "epoch": 2})
+
+    monkeypatch.setattr(hypervisor, "undefine", overtaken)
+    running.change("spec", "powerState", value="Stopped")
+    running.world.api.writes.clear()
+    await running.reconcile()
+    said = [write["runtime"] for _, write in running.world.api.writes]
+    assert not [
+        runtime for runtime in said if runtime["observedEpoch"] == 2 and runtime["domain"] == "Absent"
+    ]
+    monkeypatch.undo()
+    running.change("spec", "powerState", value="Running")
+    await running.reconcile()
+    assert running.status["phase"] == "Running"
+    assert running.status["runtime"]["observedEpoch"] == 2

@@ -92,6 +92,7 @@ def _below(size: str, other: str) -> str:
 
 
 _CAPACITY = "oldObject.?status.?capacity.orValue('1k')"
+_HAS = "oldObject.?status.?capacity.orValue(oldObject.spec.size)"
 _LOWERED = (
     "oldObject.spec.?disks.orValue([]).filter(o, has(o.size) && object.spec.?disks.orValue([]).exists(n, "
     f"n.name == o.name && (!has(n.size) || {_below('n.size', 'o.size')})))"
@@ -114,7 +115,7 @@ SIZES = Policy(
                 f"&& (!({_below('object.spec.size', 'oldObject.spec.size')}) "
                 f"|| !({_below('object.spec.size', _CAPACITY)})))",
             ),
-            message_cel=message_expression("OnlyGrows", what="'Volume ' + request.name", size=_CAPACITY),
+            message_cel=message_expression("OnlyGrows", what="'Volume ' + request.name", size=_HAS),
         ),
         Check(
             f"variables.lowered.size() == 0 || {_NO_ROOM}",

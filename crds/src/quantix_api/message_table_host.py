@@ -140,7 +140,7 @@ _ABILITIES = (
         "Since {since} it has domain {domain}, whose VM {vm} is no longer in the API, and {more} more such.",
         "qx host end-orphan {uid} on it, as root; without a UID it lists them",
     ),
-    Template("Owned", "Host", "Every volume in its pools belongs to a Volume in the API."),
+    Template("Owned", "Host", "In the pools that it reaches, no data was found that belongs to no Volume."),
     Template(
         "OrphanVolume",
         "Host",

@@ -143,7 +143,7 @@ _NETWORKS = (
     Template(
         "InUse",
         "SecurityGroup",
-        "It is to be deleted; its rules stay in force until {group_users} use it no more.",
+        "It is to be deleted; its rules stay in force as long as it is used by {group_users}.",
         "delete those, or take the group out of them",
     ),
     Template(

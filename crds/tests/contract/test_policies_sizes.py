@@ -28,6 +28,9 @@ def test_a_volume_may_go_back_to_the_size_that_it_has_and_not_below(
 ) -> None:
     path = make(api, "Volume", namespace, "data", {"size": "3Ti"})
     assert api.merge(f"{path}?dryRun=All", {"spec": {"size": "1Gi"}}).code == 200, "nothing is made yet"
+    left_out = api.merge(f"{path}?dryRun=All", {"spec": {"size": None, "source": {"image": "x"}}})
+    assert left_out.code != 200
+    assert "1k" not in left_out.message
     decide(api, path, "Volume", {"host": "h1"})
     said = {"host": "h1", "data": "Present", "capacity": "2Gi"}
     assert report(api, path, "Volume", host_user("h1"), "quantix-hostd", said).code == 200

@@ -193,6 +193,11 @@ class VmWorld:
         del self.api.objects[vm.uid]
         del self.stores[VIRTUAL_MACHINES][vm.key]
 
+    def move_away(self, vm: VmHandle) -> None:
+        """The scheduler assigns the VM to another host: it leaves the watch, which selects this host's."""
+        vm.change("status", "assignment", value={"host": "h2", "epoch": 2})
+        del self.stores[VIRTUAL_MACHINES][vm.key]
+
     def pull(self) -> None:
         """Let the store see what was written, as the watch would."""
         for key, manifest in self.stores[VIRTUAL_MACHINES].items():

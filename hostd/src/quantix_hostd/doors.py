@@ -93,7 +93,7 @@ class Doors:
         known = self._parts.stores[VIRTUAL_MACHINES].values()
         machines = {manifest["metadata"]["uid"]: manifest for manifest in known}
         lanes = {resource.plural: lane for resource, lane in self._parts.dispatcher.lanes.items()}
-        orphans = tuple(orphan.pool for orphan in self._parts.host.orphan_volumes)
+        orphans = tuple(orphan.pool for orphan in self._parts.host.orphan_volumes or ())
         return render_metrics(MetricSources(stats, machines, lanes, libvirt.connected, orphans))
 
     async def _shut_guests_down(self) -> list[str]:

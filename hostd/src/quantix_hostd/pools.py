@@ -86,12 +86,10 @@ class HostPools:
                 log.info("owners corrected", pool=pool.metadata.name, count=corrected)
 
     def _prepare(self, directory: PoolDir, uid: str) -> None:
-        if self._is_ours(directory.path):
-            directory.prepare(create=True)
-            return
         used = UsedPools(self.layout.data / "used-pools.json")
         try:
-            directory.prepare(create=False, used_before=used.has(uid, directory.path))
+            ours, before = self._is_ours(directory.path), used.has(uid, directory.path)
+            directory.prepare(create=ours, used_before=before)
             used.note(uid, directory.path)
         except OSError as error:
             raise explained(error, str(used.file)) from error

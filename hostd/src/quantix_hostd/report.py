@@ -22,11 +22,12 @@ from quantix_hostd.clients.files import explained
 
 MANAGER = "quantix-hostd"
 _SAID_LENGTH = 200
-# What the operator and hostd itself read: whether there is anything, where, since when, who has it open
+# Whether there is anything, and where
 _VITAL = frozenset(
     {"observedGeneration", "phase", "host", "hostUID", "bootID", "data", "handle", "pool", "capacity"}
 )
-_VITAL_OF_RUNTIME = frozenset({"observedEpoch", "claimEpoch", "handledRestartAt", "domain", "disks"})
+_VITAL_OF_RUNTIME = frozenset({"observedEpoch", "claimEpoch", "handledRestartAt", "domain"})
+_OPEN_DISKS = "disks"
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,8 @@ async def report(
     """Make `status` all that hostd says of the object. What was written; None when it stands there already,
     or the object is gone. Raises ApiError.
 
-    A status that the API server refuses is a bug, of which the object says InternalError; what its life
-    goes on by (`_VITAL`) is told all the same, so that it can still be deleted.
+    A status that the API server refuses is a bug, of which the object says InternalError; what can be said is
+    said all the same: all but lists, or else what its life goes on by (`_VITAL`), so that it can be deleted.
     """
     try:
         written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
@@ -46,8 +47,7 @@ async def report(
         return None
     except Unprocessable as refused:
         log.error("status refused", kind=resource.kind, name=manifest["metadata"]["name"], error=str(refused))
-        status = _vital_status(resource, manifest, status, str(refused))
-        written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
+        status, written = await _report_less(api, resource, manifest, status, str(refused))
     if written is not None:
         reason = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
         metadata = manifest["metadata"]
@@ -63,17 +63,34 @@ async def report(
     return written
 
 
-def _vital_status(
-    resource: Resource, manifest: Manifest, status: dict[str, Any], said: str
-) -> dict[str, Any]:
-    """The little of `status` that others decide by, Ready saying what the API server `said`."""
+async def _report_less(
+    api: ApiClient, resource: Resource, manifest: Manifest, status: dict[str, Any], said: str
+) -> tuple[dict[str, Any], Manifest | None]:
+    """Say what is left of a refused status, Ready telling what the API server `said`. Raises ApiError."""
     ready = fact("Ready", "False", INTERNAL_ERROR, said=f"its status was refused: {said[:_SAID_LENGTH]}")
     conditions = render_conditions(with_kstatus(ready), subject_in(resource, manifest), datetime.now(UTC))
+    less = {**_without_lists(status), "conditions": conditions}
+    try:
+        return less, await apply_if_changed(api, resource, manifest, {"status": less}, manager=MANAGER)
+    except Unprocessable:
+        least = {**_vital(status), "conditions": conditions}
+        return least, await apply_if_changed(api, resource, manifest, {"status": least}, manager=MANAGER)
+
+
+def _without_lists(status: dict[str, Any]) -> dict[str, Any]:
+    """Most of what can be refused is a list too long; what QEMU has open is told as long as it can be."""
+    kept = {
+        name: value for name, value in status.items() if not isinstance(value, list) or name == _OPEN_DISKS
+    }
+    return {name: _without_lists(value) if isinstance(value, dict) else value for name, value in kept.items()}
+
+
+def _vital(status: dict[str, Any]) -> dict[str, Any]:
     vital = {name: value for name, value in status.items() if name in _VITAL}
     if "runtime" in status:
         runtime = status["runtime"]
         vital["runtime"] = {name: value for name, value in runtime.items() if name in _VITAL_OF_RUNTIME}
-    return {**vital, "conditions": conditions}
+    return vital
 
 
 def in_words(trouble: QuantixError | OSError, what: str) -> QuantixError:

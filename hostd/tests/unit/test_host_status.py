@@ -159,3 +159,5 @@ def test_data_of_no_volume_is_named_with_what_to_do_and_keeps_the_host_ready() -
         "Pool local has data that belongs to no Volume in the API: /pool/volumes/a, and 1 more such. Try: "
     )
     assert condition(derive_status(_HEALTHY, _NOW), "VolumesKnown") == ("True", "Owned")
+    unasked = derive_status(replace(_HEALTHY, orphan_volumes=None), _NOW)
+    assert "VolumesKnown" not in {item["type"] for item in unasked["conditions"]}

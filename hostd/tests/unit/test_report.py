@@ -40,16 +40,17 @@ async def test_a_status_that_is_refused_is_told_as_a_bug_and_the_vm_can_still_en
     api = StrictApi()
     metadata = {"name": "web-1", "namespace": "default", "uid": "u-1", "generation": 4}
     vm = api.put({"kind": "VirtualMachine", "metadata": metadata})
-    vital = {"observedEpoch": 3, "domain": "Absent", "disks": [{"name": "root", "volumeUID": "v-1"}]}
+    vital: dict[str, Any] = {"observedEpoch": 3, "domain": "Absent"}
+    disks = {"disks": [{"name": "root", "volumeUID": "v-1"}]}
     status = {
         "phase": "Running",
-        "runtime": {**vital, **runtime},
+        "runtime": {**vital, **disks, **runtime},
         "conditions": [{"type": "Ready", "status": "True", "reason": "Running"}],
         **wrong,
     }
     assert await report(cast(ApiClient, api), VIRTUAL_MACHINES, vm, status) is not None
     written = api.objects["u-1"]["status"]
-    assert written["runtime"] == vital
+    assert written["runtime"] == (vital if runtime else vital | disks)
     told = {item["type"]: (item["status"], item["reason"]) for item in written["conditions"]}
     assert told["Ready"] == ("False", "InternalError")
     assert said in written["conditions"][0]["message"]

@@ -99,6 +99,18 @@ async def test_the_api_is_asked_for_all_volumes_once_in_five_minutes(host: OnePo
     assert (await host.found(), host.asked) == (["u1", "u2"], 2)
 
 
+async def test_what_lies_in_a_pool_that_is_away_stays_known(host: OnePool) -> None:
+    host.make("gone")
+    assert await host.found() == ["gone"]
+    aside = host.volumes.rename(host.volumes.with_name("aside"))
+    assert await host.found() == ["gone"]
+    host.now_s = 301.0
+    assert await host.found() == ["gone"]
+    aside.rename(host.volumes)
+    (host.volumes / "gone" / "claim").unlink()
+    assert await host.found() == []
+
+
 def test_a_scrape_counts_them_by_pool() -> None:
     text = render_metrics(MetricSources((), {}, {}, libvirt=True, orphan_volume_pools=("a", "b", "a")))
     assert b'quantix_pool_orphan_volumes{pool="a"} 2.0' in text

@@ -63,7 +63,7 @@ def explain_any_command(invocation: Invocation, target: tuple[str, ...]) -> None
     """Explain one object, for example vm/web-1. (`kubectl explain` explains fields.)"""
     word, _, name = "/".join(target).partition("/")
     noun = noun_of(word.lower())
-    if not name:
+    if not name or len(target) > 2:
         raise CommandError(
             Exit.USAGE, f"{' '.join(target) or 'Nothing'} is not NOUN/NAME.", "qx explain vm/web-1"
         )

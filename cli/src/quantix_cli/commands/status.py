@@ -135,7 +135,9 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
         return [Matter("▲", "yellow", f"{noun.singular} {name} {lacking}.", explain, attention=True)]
     if noun.word == "host" and shown.colour in ("red", "yellow"):
         # its own last word is that it is well
-        silent = f"{name} is {shown.word}: it was last heard {how_long(seen.world.lease_ages_s[name])} ago."
+        age_s = seen.world.lease_ages_s.get(name)
+        heard = "it is not heard" if age_s is None else f"it was last heard {how_long(age_s)} ago"
+        silent = f"{name} is {shown.word}: {heard}."
         return [Matter(shown.glyph, shown.colour, silent, explain, attention=True)]
     return _host_matters(obj, explain) if noun.word == "host" else []
 

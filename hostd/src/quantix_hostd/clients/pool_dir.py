@@ -84,12 +84,11 @@ class PoolDir:
                 if directory.is_symlink():
                     # claims and disks are opened without following links, from the pool's directory on
                     raise as_error(TransientError, "PoolUnreachable", **about, link=directory)
-            if create:
-                make_passages(self.path)
-            elif not self.path.is_dir():
+            if not (create or self.path.is_dir()):
                 raise FileNotFoundError(f"there is no directory {self.path}")
-            elif used_before and not self.volumes.is_dir():
+            if used_before and not self.volumes.is_dir():
                 raise as_error(TransientError, "PoolUnreachable", **about, empty=self.path)
+            make_passages(self.path)
             for directory in (self.images, self.volumes):
                 make_passages(directory)
         except OSError as error:

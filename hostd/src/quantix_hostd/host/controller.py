@@ -72,7 +72,7 @@ class HostController:
         self._self = myself
         self.facts = NetworkFacts()
         self.shutting_down = False
-        self.orphan_volumes: tuple[OrphanVolume, ...] = ()
+        self.orphan_volumes: tuple[OrphanVolume, ...] | None = None
         self._orphans: tuple[OrphanGuest, ...] = ()
 
     async def register(self) -> Host:
@@ -146,8 +146,8 @@ class HostController:
             log.warning("orphans not looked for", reason=error.reason, error=str(error))
         return self._orphans
 
-    async def _look_for_orphan_volumes(self) -> tuple[OrphanVolume, ...]:
-        """What was known before stays true while the API or a pool cannot be asked."""
+    async def _look_for_orphan_volumes(self) -> tuple[OrphanVolume, ...] | None:
+        """What was known before stays true while the API or a pool cannot be asked; None: nothing was."""
         try:
             self.orphan_volumes = tuple(await self._tools.orphan_volumes())
         except (QuantixError, OSError) as error:

@@ -58,5 +58,5 @@ class HostObserved:
     pools: tuple[PoolFacts, ...] = ()
     images: tuple[ImageCopy, ...] = ()
     orphans: tuple[OrphanGuest, ...] = ()
-    orphan_volumes: tuple[OrphanVolume, ...] = ()
+    orphan_volumes: tuple[OrphanVolume, ...] | None = ()
     shutting_down: bool = False

@@ -6,7 +6,7 @@ Called by the host controller. The fields are those that belong to manager `quan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -62,7 +62,7 @@ def derive_facts(observed: HostObserved, now: datetime) -> list[Fact]:
         _traffic(observed),
         _confined(observed),
         _guests_known(observed, now),
-        _volumes_known(observed),
+        *_volumes_known(observed),
     ]
 
 
@@ -106,12 +106,16 @@ def _guests_known(observed: HostObserved, now: datetime) -> Fact:
     return fact("GuestsKnown", "False", "OrphanGuest", **fields, **({"more": more} if more else {}))
 
 
-def _volumes_known(observed: HostObserved) -> Fact:
+def _volumes_known(observed: HostObserved) -> Iterator[Fact]:
+    if observed.orphan_volumes is None:
+        # nobody could be asked yet
+        return
     if not observed.orphan_volumes:
-        return fact("VolumesKnown", "True", "Owned")
+        yield fact("VolumesKnown", "True", "Owned")
+        return
     first, more = observed.orphan_volumes[0], len(observed.orphan_volumes) - 1
     fields = {"pool": first.pool, "path": first.path}
-    return fact("VolumesKnown", "False", "OrphanVolume", **fields, **({"more": more} if more else {}))
+    yield fact("VolumesKnown", "False", "OrphanVolume", **fields, **({"more": more} if more else {}))
 
 
 def _phase(observed: HostObserved, ready: Fact) -> str:

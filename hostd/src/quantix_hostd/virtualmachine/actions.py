@@ -131,12 +131,14 @@ class EnsureUUIDUnused:
 @dataclass(frozen=True)
 class FreeClaims:
     """Freed in reverse, so that the deciding claim goes last. Where data is missing nothing can be freed;
-    that is waited for, unless `give_up_missing`; such a claim is regained should the data come back.
+    that is waited for, unless `give_up_missing`; with `give_up` nothing is waited for. Such a claim is
+    regained once the data is back and the VM has ended.
     """
 
     places: tuple[VolumePlace, ...]
     epoch: int
     give_up_missing: bool = False
+    give_up: bool = False
 
 
 @dataclass(frozen=True)

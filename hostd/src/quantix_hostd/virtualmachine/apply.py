@@ -189,10 +189,14 @@ async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) 
                 # it admits nobody as it is; the VM is let go, and its Volume goes on saying so
                 log.warning("claim is damaged and stays", uid=subject.uid, path=damage.message)
             except VolumeMissingError as missing:
-                if not action.give_up_missing:
+                if not (action.give_up_missing or action.give_up):
                     told = {"name": subject.name, "place": place.data}
                     raise as_error(TransientError, "DataMissing", **told) from missing
                 log.warning("data is missing, its claim stays", uid=subject.uid, path=str(place.data))
+            except TransientError as trouble:
+                if not action.give_up:
+                    raise
+                log.warning("claim is not freed", uid=subject.uid, path=str(place.data), error=str(trouble))
 
     await asyncio.to_thread(free_all)
 

@@ -58,7 +58,9 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     record = await asyncio.to_thread(tools.records.load, uid)
     events = await asyncio.to_thread(tools.records.events, uid)
     volumes = await asyncio.to_thread(_volumes, named, facts.name)
-    places = _places(volumes, live or inactive)
+    # where the API names no disks, and libvirt no domain, only the record does
+    remembered = record.places if vm is None else ()
+    places = tuple(dict.fromkeys((*_places(volumes, live or inactive), *remembered)))
     claims = await asyncio.to_thread(_claims, tools.claims, places)
     seen = Observed(
         uid=uid,

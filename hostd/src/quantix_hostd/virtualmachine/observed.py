@@ -76,6 +76,11 @@ class Observed:
         return view.metadata.epoch if view and view.metadata else 0
 
     @property
+    def runs(self) -> bool:
+        """Whether a QEMU of the VM lives here, known to libvirt or not."""
+        return bool(self.processes) or (self.domain is not None and self.domain.active)
+
+    @property
     def uuid(self) -> str:
         """What SMBIOS tells the guest: the domain's, else what was resolved for it."""
         if self.domain is not None:
@@ -98,7 +103,7 @@ class Observed:
             return False
         if self.domain_epoch:
             return not claim.held_by(self.facts.name, self.domain_epoch)
-        return claim.holder is None or claim.holder.host != self.facts.name
+        return claim.holder is None or claim.holder.host != self.facts.name or claim.vm_uid != self.uid
 
     @property
     def known_claims(self) -> tuple[Claim, ...]:

@@ -8,8 +8,8 @@
     └──── Released ◄── Releasing (undefine, scan, free claims, ports) ◄┘ stopped, deleted, held
 ```
 A VM is destroyed only on positive evidence: a spec that says so, its deletion, or a claim that no longer
-names this host (`left_behind`). A VM that is missing in the API (`orphan_plan`), or an API that is away,
-stops nothing.
+names this host. A VM that this host has not, or no longer (`orphan_plan`), or an API that is away, stops
+nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from quantix_hostd.virtualmachine.actions import (
     Undefine,
 )
 from quantix_hostd.virtualmachine.deaths import classify, note_death, restarts_after
-from quantix_hostd.virtualmachine.left_behind import plan_left_behind
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
@@ -46,10 +45,8 @@ def plan_virtual_machine(observed: Observed) -> Plan:
     """The actions that bring this host nearer to what the API wants, in order."""
     if not observed.synced:
         return Plan(observed.record)
-    if observed.vm is None:
+    if observed.vm is None or not observed.is_mine:
         return plan_missing(observed)
-    if not observed.is_mine:
-        return plan_left_behind(observed)
     record = known_record(observed)
     if observed.domain is not None and observed.domain.active:
         if observed.domain_epoch != observed.epoch:
@@ -170,7 +167,9 @@ def _plan_orphan_process(observed: Observed, record: Record, why: StopReason | N
 def _plan_stale(observed: Observed, record: Record) -> Plan:
     """A guest of another epoch: it may go on only while the storage still says that it is ours."""
     if observed.claim_lost:
-        return Plan(record, (Destroy(graceful=False), Undefine()), requeue_after_s=0.0)
+        held = tuple(dict.fromkeys((*record.places, *observed.places)))
+        ends = (Destroy(graceful=False), Undefine())
+        return with_record(observed, replace(record, places=held), *ends, requeue_after_s=0.0)
     wait: QuantixError = InvariantError(
         "InternalError",
         f"The guest runs under epoch {observed.domain_epoch}, and the assignment says {observed.epoch}.",

@@ -73,6 +73,7 @@ class VirtualMachineReconciler:
         """
         try:
             async with self._memory.hold(key) as kept:
+                kept.detained = False
                 try:
                     observed, plan, error = await self._advance(key)
                 except QuantixError as blind:
@@ -219,6 +220,8 @@ class VirtualMachineReconciler:
         if self._not_worth_a_write_s(kept, verdict) > 0:
             return
         newest = VirtualMachine.model_validate(manifest)
+        if newest.status.assignment != vm.status.assignment:
+            return
         said = owned_fields(manifest, MANAGER, "status").get("status") or {}
         status = unseen_status(newest, said, verdict, self._tools.clock())
         if status is None:
@@ -249,8 +252,7 @@ class VirtualMachineReconciler:
         # what was decided is about the spec that was seen; only earlier conditions come from the newest
         newest = VirtualMachine.model_validate(manifest)
         if newest.status.assignment != vm.status.assignment:
-            # and about an epoch that is over: said of the next, which may start it now, it would be a lie
-            return _NEXT_EPOCH_S
+            return _NEXT_EPOCH_S  # it is about an epoch that is over, and would be a lie about the next
         known = replace(observed, vm=vm.model_copy(update={"status": newest.status}))
         status = derive_status(known, plan, verdict)
         written = await report(self._tools.api, VIRTUAL_MACHINES, manifest, status)

@@ -144,7 +144,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         *seed,
         EnsureUUIDUnused(wanted.identity.uuid),
         SaveRecord(taking),
-        *((FreeClaims(left, observed.epoch, give_up_missing=True),) if left else ()),
+        *((FreeClaims(left, observed.epoch, give_up=True),) if left else ()),
         TakeClaims(disks, observed.epoch),
         *_growth(observed),
         Define(render_domain(wanted)),

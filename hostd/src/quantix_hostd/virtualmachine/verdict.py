@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api.conditions import STALLED_REASONS, ready_reason
-from quantix_api.errors import InvariantError, PermanentError, QuantixError, WaitingError
+from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.messages import message_of, render
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.switch import PortProblem
@@ -50,7 +50,8 @@ def judge(observed: Observed, plan: Plan, error: QuantixError | None) -> Verdict
     if plan.record.released:
         return _released(observed, plan)
     if error is not None and not isinstance(error, WaitingError):
-        return _unreleased(error) if plan.record.ended else refused(error)
+        gone = not observed.runs and isinstance(error, TransientError)
+        return _unreleased(error) if plan.record.ended and gone else refused(error)
     if observed.domain is not None and observed.domain.active:
         return _active(observed, plan)
     wait = error or plan.wait

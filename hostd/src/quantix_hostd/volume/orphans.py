@@ -14,9 +14,10 @@ from typing import Any
 
 import structlog
 
+from quantix_api.errors import QuantixError
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
-from quantix_hostd.claims import ClaimDamagedError, ClaimStore, VolumePlace
+from quantix_hostd.claims import ClaimDamagedError, ClaimStore, VolumeMissingError, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.facts.orphans import OrphanVolume
 from quantix_hostd.pools import HostPools
@@ -50,38 +51,54 @@ class VolumeOrphans:
         self._orphans: frozenset[OrphanVolume] = frozenset()
 
     async def find(self) -> tuple[OrphanVolume, ...]:
-        """All in the pools of this host, by path; new ones are found within five minutes.
-
-        Raises QuantixError when the API or a pool does not answer, and OSError.
+        """All in the pools of this host, by path; new ones are found within five minutes. What lies in a pool
+        that is away stays known. Raises ApiError.
         """
         known = _handles(self._tools.volumes.values())
-        unknown = await asyncio.to_thread(self._unknown, known)
+        unknown, read = await asyncio.to_thread(self._unknown, known)
         if unknown and self._now_s() >= self._ask_at_s:
             # after the look at the pools: a volume that was published has its object until its data is gone
             listed = await self._tools.api.list(VOLUMES)
             self._ask_at_s = self._now_s() + _ASK_EVERY_S
             known = _handles(listed.items)
             found = frozenset(orphan for handle, orphan in unknown if handle not in known)
+            found |= {orphan for orphan in self._orphans if orphan.pool not in read}
             for orphan in found - self._orphans:
                 log.warning("volume without an object", pool=orphan.pool, path=orphan.path)
             self._orphans = found
-        self._orphans &= {orphan for _, orphan in unknown}
+        there = {orphan for _, orphan in unknown}
+        self._orphans = frozenset(
+            orphan for orphan in self._orphans if orphan in there or orphan.pool not in read
+        )
         return tuple(sorted(self._orphans, key=lambda orphan: orphan.path))
 
-    def _unknown(self, known: frozenset[str]) -> list[tuple[str, OrphanVolume]]:
-        """The handle of each volume of this cluster that has none of the known ones. Blocks."""
-        found = []
+    def _unknown(self, known: frozenset[str]) -> tuple[list[tuple[str, OrphanVolume]], set[str]]:
+        """The handle of each volume of this cluster that has none of the known ones, and the pools that could
+        be read. Blocks.
+        """
+        found: list[tuple[str, OrphanVolume]] = []
+        read = set()
         for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
-            for handle in _handles_in(pool):
-                if handle not in known and self._is_ours(VolumePlace(pool.path, handle)):
-                    found.append((handle, OrphanVolume(pool.name, str(pool.volumes / handle))))
-        return found
+            try:
+                found += [
+                    (handle, OrphanVolume(pool.name, str(pool.volumes / handle)))
+                    for handle in _handles_in(pool)
+                    if handle not in known and self._is_ours(VolumePlace(pool.path, handle))
+                ]
+            except (QuantixError, OSError) as error:
+                log.warning("pool not looked at", pool=pool.name, error=str(error))
+            else:
+                read.add(pool.name)
+        return found, read
 
     def _is_ours(self, place: VolumePlace) -> bool:
         try:
             claim = self._tools.claims.read(place)
         except ClaimDamagedError:
             return True
+        except VolumeMissingError:
+            # removed since the directory was listed
+            return False
         return claim is not None and claim.cluster_uid == self._tools.cluster_uid
 
 
@@ -92,10 +109,9 @@ def _handles(volumes: Iterable[Manifest]) -> frozenset[str]:
 
 
 def _handles_in(pool: PoolDir) -> list[str]:
-    """The names of what may be volumes: neither drafts nor links. None while the pool is away."""
-    entries = pool.volumes.iterdir() if pool.volumes.is_dir() else ()
+    """The names of what may be volumes: neither drafts nor links. Raises OSError while the pool is away."""
     return [
         entry.name
-        for entry in entries
+        for entry in pool.volumes.iterdir()
         if not entry.name.startswith(".") and not entry.is_symlink() and entry.is_dir()
     ]

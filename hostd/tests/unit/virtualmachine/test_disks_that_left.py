@@ -69,15 +69,22 @@ async def test_a_restart_without_it_gives_it_back(vm: VmHandle) -> None:
     assert vm.world.records.load(vm.uid).places == (vm.root_place,)
 
 
+@pytest.mark.parametrize("is_link", [False, True], ids=["missing", "not ours any more"])
 async def test_a_start_does_not_wait_for_the_data_of_a_disk_that_left(
-    vm: VmHandle, hypervisor: FakeHypervisor
+    vm: VmHandle, hypervisor: FakeHypervisor, is_link: bool
 ) -> None:
     take_out(vm)
     directory = vm.world.pool / "volumes" / uid_of(vm, "data")
-    directory.rename(directory.with_name("away"))
+    aside = directory.rename(directory.with_name("aside"))
+    if is_link:
+        directory.symlink_to(aside)
     hypervisor.calls.clear()
     await restart(vm)
     assert hypervisor.calls[-1] == "resume"
+    if is_link:
+        directory.unlink()
+    aside.rename(directory)
+    assert data_claim(vm).holder == Holder(HOST, 1), "until the VM has ended, for which its Volume waits"
 
 
 async def test_put_back_it_runs_under_the_next_epoch(vm: VmHandle) -> None:

@@ -71,11 +71,14 @@ class ExpiryWatch:
 
     async def run(self) -> None:
         """Until cancelled. What cannot be read is left out this time."""
+        # the authority of hosts is made soon after the first start
+        soon, began_s = True, self._clock.monotonic()
         while True:
             of_hosts = await self._of_hosts()
             self.report([*self._of_access(), *of_hosts], datetime.now(UTC))
-            # the authority of hosts is made soon after the first start
-            await self._clock.sleep(_LOOK_S if of_hosts else _SOON_S)
+            soon = soon and not of_hosts
+            await self._clock.sleep(_SOON_S if soon else _LOOK_S)
+            soon = soon and self._clock.monotonic() - began_s < _LOOK_S
 
     def report(self, found: list[Expiry], now: datetime) -> None:
         """Show all of them, warn of those that are near."""

@@ -63,7 +63,7 @@ class RouterFeed:
         network = self._objects.get(Network, resolve_key(namespace, external.network))
         if network is not None:
             mac = port_mac(owner, outside_key(network.metadata.uid))
-            self._hold(router, OUTSIDE, network, mac, router.status.addresses)
+            self._hold(router, OUTSIDE, network, mac, _outside_addresses(router))
 
     def _hold(self, router: Router, claim: str, network: Network, mac: str, addresses: Iterable[str]) -> None:
         """Note what it has there; who is a network's gateway is decided by spec alone."""
@@ -73,6 +73,12 @@ class RouterFeed:
         if own:
             held = Assignment(view.uid, mac, own, guest=False)
             self._ledger.hold(router_claimant(router, claim), held)
+
+
+def _outside_addresses(router: Router) -> tuple[str, ...]:
+    """As an operator before this one may have said them: one address alone."""
+    one = router.status.address
+    return router.status.addresses or ((one,) if one is not None else ())
 
 
 def record(router: Router, held: Held, ledger: Ledger) -> None:

@@ -212,7 +212,7 @@ async def test_a_group_that_is_deleted_stays_in_force_for_whoever_has_it(
     assert in_force() == before
     reason, text = here.ready(SECURITY_GROUPS, "default/web")
     assert reason == "InUse"
-    assert "stay in force until VM web-1, security group db use it no more" in text
+    assert "stay in force as long as it is used by VM web-1, security group db" in text
     assert here.ready(SECURITY_GROUPS, "default/db")[0] == "Programmed"
     late = await here.ensure(guest(here, "web-2", host="h1", securityGroups=["web"]))
     assert (late.ready, late.reason) == (False, "SecurityGroupNotFound")

@@ -28,7 +28,7 @@ PORT = 80
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 UPLOAD_TIMEOUT_S = 120.0
 ANSWER_TIMEOUT_S = 120.0
-SILENCE_S = 30.0
+SILENCE_S = 60.0
 _QUOTED = 160
 
 
@@ -108,7 +108,7 @@ async def wait_for_answer(
     """Wait until the VM is Ready and a TCP connection from this machine to it succeeds.
 
     After `patience_s` seconds of one and the same trouble it is what somebody made of the VM, and reported
-    instead of waited for, as it is when the VM runs and answers nobody for half a minute; None waits for it
+    instead of waited for, as it is when the VM runs and answers nobody for a minute; None waits for it
     all the same.
 
     Raises TransientError that quotes the VM's condition, or the last line of its console.
@@ -126,6 +126,7 @@ async def wait_for_answer(
         nonlocal latest, trouble, since_s, ready_s
         latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
         if not is_ready(latest):
+            ready_s = None
             say(why_not_ready(latest))
             before, trouble = trouble, trouble_of(latest)
             if trouble != before:

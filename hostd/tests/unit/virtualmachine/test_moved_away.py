@@ -11,7 +11,9 @@ from quantix_hostd.virtualmachine.record import Record
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import CLUSTER, VmHandle
 
-ELSEWHERE = {"host": "h2", "epoch": 2}
+
+async def look(vm: VmHandle) -> None:
+    await vm.world.reconciler.reconcile(vm.uid)
 
 
 def denied(vm: VmHandle, hypervisor: FakeHypervisor) -> QemuProcess:
@@ -30,16 +32,16 @@ def taken_by_another(vm: VmHandle) -> Claim:
 
 
 async def test_it_runs_on_while_the_claim_is_ours(running: VmHandle, hypervisor: FakeHypervisor) -> None:
-    running.change("status", "assignment", value=ELSEWHERE)
-    await running.reconcile()
+    running.world.move_away(running)
+    await look(running)
     assert hypervisor.calls == []
     assert running.world.api.writes == []
 
 
 async def test_so_does_a_qemu_that_libvirt_denies(running: VmHandle, hypervisor: FakeHypervisor) -> None:
     process = denied(running, hypervisor)
-    running.change("status", "assignment", value=ELSEWHERE)
-    await running.reconcile()
+    running.world.move_away(running)
+    await look(running)
     assert hypervisor.calls == []
     assert hypervisor.orphans == [process]
     assert running.root_claim.holder == Holder("h1", 1)
@@ -49,8 +51,8 @@ async def test_a_guest_whose_claim_names_another_is_ended(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     theirs = taken_by_another(running)
-    running.change("status", "assignment", value=ELSEWHERE)
-    await running.reconcile()
+    running.world.move_away(running)
+    await look(running)
     assert hypervisor.calls == ["destroy", "undefine"]
     assert running.root_claim == theirs
     assert running.world.records.load(running.uid) == Record()
@@ -61,8 +63,8 @@ async def test_so_is_a_qemu_that_libvirt_denies_at_once_and_by_force(
 ) -> None:
     theirs = taken_by_another(running)
     denied(running, hypervisor)
-    running.change("status", "assignment", value=ELSEWHERE)
-    await running.reconcile()
+    running.world.move_away(running)
+    await look(running)
     assert hypervisor.calls == ["SIGKILL"]
     assert running.root_claim == theirs
 
@@ -71,8 +73,8 @@ async def test_what_a_host_that_rebooted_still_holds_is_given_back(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     hypervisor.found.clear()
-    running.change("status", "assignment", value=ELSEWHERE)
-    await running.reconcile()
+    running.world.move_away(running)
+    await look(running)
     assert hypervisor.calls == []
     assert (running.root_claim.holder, running.root_claim.floor) == (None, 1)
     assert running.world.records.load(running.uid) == Record()
@@ -82,14 +84,14 @@ async def test_what_lies_in_a_pool_that_is_away_is_given_back_later(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     await hypervisor.destroy(running.domain, graceful=False)
-    running.change("status", "assignment", value=ELSEWHERE)
+    running.world.move_away(running)
     directory = running.root_place.data.parent
     aside = directory.rename(directory.with_name("aside"))
     with pytest.raises(TransientError):
-        await running.reconcile()
+        await look(running)
     assert hypervisor.found == {}
     assert running.world.records.load(running.uid).places == (running.root_place,)
     aside.rename(directory)
-    await running.reconcile()
+    await look(running)
     assert running.root_claim.holder is None
     assert running.world.records.load(running.uid) == Record()

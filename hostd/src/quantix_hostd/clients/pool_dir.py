@@ -75,7 +75,7 @@ class PoolDir:
     def prepare(self, *, create: bool, used_before: bool = False) -> None:
         """Make sure that the pool's directories are there; the pool's own only with `create`.
 
-        A pool that was `used_before` on this host and has none of them is an empty mount point: nothing is
+        A pool that was `used_before` on this host and has no `volumes` is an empty mount point: nothing is
         made in it. Raises TransientError with reason PoolUnreachable.
         """
         about = {"host": self.host, "pool": self.name}

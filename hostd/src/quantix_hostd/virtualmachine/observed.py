@@ -127,6 +127,11 @@ class Observed:
         return max((claim.floor for claim in known), default=0)
 
     @property
+    def held(self) -> tuple[VolumePlace, ...]:
+        """Where claims may be to give back: those that the record remembers, then those that are seen."""
+        return tuple(dict.fromkeys((*self.record.places, *self.places)))
+
+    @property
     def places(self) -> tuple[VolumePlace, ...]:
         return tuple(claim.place for claim in self.claims)
 

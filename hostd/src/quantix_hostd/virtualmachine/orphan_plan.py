@@ -80,8 +80,7 @@ def _remains(observed: Observed) -> Remains:
     devices = (observed.live or observed.inactive).devices.values() if observed.inactive else ()
     ports = tuple(device["switch_port"] for device in devices if "switch_port" in device)
     epoch = observed.domain_epoch or observed.record.epoch
-    places = tuple(dict.fromkeys((*observed.record.places, *observed.places)))
-    return Remains(observed.uuid, epoch, places, ports)
+    return Remains(observed.uuid, epoch, observed.held, ports)
 
 
 def _end_of_lost(observed: Observed) -> Plan:

@@ -138,13 +138,12 @@ def _plan_release(observed: Observed, record: Record) -> Plan:
     """Give everything back; the claims go only after domain and process are gone for certain."""
     assert observed.vm is not None
     # kept before the domain goes, which may be all that names them
-    held = tuple(dict.fromkeys((*record.places, *observed.places)))
-    record = replace(record, places=held)
+    record = replace(record, places=observed.held)
     deleting = observed.vm.metadata.deletion_timestamp is not None
     steps: list[Action] = [Undefine()] if observed.domain is not None else []
     steps += [
         EnsureNoProcess(observed.uuid),
-        FreeClaims(held, observed.epoch, give_up_missing=deleting),
+        FreeClaims(observed.held, observed.epoch, give_up_missing=deleting),
         RemovePorts(observed.ports),
         RemoveDirectories(),
         SaveRecord(replace(record, released=True, places=())),
@@ -167,9 +166,8 @@ def _plan_orphan_process(observed: Observed, record: Record, why: StopReason | N
 def _plan_stale(observed: Observed, record: Record) -> Plan:
     """A guest of another epoch: it may go on only while the storage still says that it is ours."""
     if observed.claim_lost:
-        held = tuple(dict.fromkeys((*record.places, *observed.places)))
         ends = (Destroy(graceful=False), Undefine())
-        return with_record(observed, replace(record, places=held), *ends, requeue_after_s=0.0)
+        return with_record(observed, replace(record, places=observed.held), *ends, requeue_after_s=0.0)
     wait: QuantixError = InvariantError(
         "InternalError",
         f"The guest runs under epoch {observed.domain_epoch}, and the assignment says {observed.epoch}.",

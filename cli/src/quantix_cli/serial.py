@@ -12,6 +12,7 @@ import threading
 import tty
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from typing import Any
 
 import aiohttp
@@ -174,20 +175,31 @@ async def _stdin() -> AsyncIterator[bytes]:
     """
     loop = asyncio.get_running_loop()
     typed: asyncio.Queue[bytes] = asyncio.Queue()
+    # the thread's own: it may still wait in a read when the console was left
+    descriptor = os.dup(sys.stdin.fileno())
 
     def read() -> None:
         chunk = b"-"
-        while chunk:
-            chunk = os.read(sys.stdin.fileno(), _CHUNK_BYTES)
-            try:
-                loop.call_soon_threadsafe(typed.put_nowait, chunk)
-            except RuntimeError:
-                # the loop has closed: the console was left
-                return
+        with os.fdopen(descriptor, "rb", buffering=0) as stdin:
+            while chunk:
+                chunk = _read(stdin)
+                try:
+                    loop.call_soon_threadsafe(typed.put_nowait, chunk)
+                except RuntimeError:
+                    # the loop has closed: the console was left
+                    return
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while chunk := await typed.get():
         yield chunk
+
+
+def _read(stdin: FileIO) -> bytes:
+    try:
+        return stdin.read(_CHUNK_BYTES) or b""
+    except OSError:
+        # its terminal has hung up, or it was never open for reading
+        return b""
 
 
 @contextmanager

@@ -103,3 +103,9 @@ async def test_the_console_ends_when_nobody_reads_it_though_the_guest_is_silent(
     pipes.reads = -1
     with pytest.raises(BrokenPipeError):
         await attached(silent, pipes)
+
+
+async def test_a_stdin_that_cannot_be_read_ends_the_console(pipes: Pipes) -> None:
+    with os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb") as write_only:
+        pipes.stdin = write_only
+        assert await attached(silent, pipes) == ""

@@ -40,6 +40,7 @@ MODULES = (
     "drivers/virtio/virtio_pci_modern_dev",
     "drivers/virtio/virtio_pci_legacy_dev",
     "drivers/virtio/virtio_pci",
+    "drivers/virtio/virtio_mem",
     "drivers/net/virtio_net",
     "drivers/block/virtio_blk",
     "drivers/char/virtio_console",
@@ -51,10 +52,12 @@ ROOTFS = Path(__file__).parent / "rootfs"
 PLACES = {
     "inittab": ("etc/inittab", 0o644),
     "start": ("etc/start", 0o755),
+    "nic": ("etc/nic", 0o755),
     "lease": ("etc/lease", 0o755),
     "address6": ("etc/address6", 0o755),
     "announce": ("etc/announce", 0o755),
     "answer": ("etc/answer", 0o755),
+    "plug": ("etc/plug", 0o755),
     "profile": ("etc/profile", 0o644),
     "powerbutton": ("etc/acpi/PWRF/00000080", 0o755),
 }

@@ -31,6 +31,20 @@ UPLINK = ("192.0.2.2/24", "192.0.2.1/24")
 INTERNET = "198.51.100.1"
 """An address that only the world has: guests that reach it have a way out."""
 UP_TIMEOUT_S = 600.0
+# ip-netns(8) mounts a new /sys, which has none of the control groups of version 1 or 2
+_INSIDE = """
+mount -t tmpfs -o mode=0755 tmpfs /run
+if grep -q "^cpu[[:space:]]*0[[:space:]]" /proc/cgroups; then
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+else
+    mount -t tmpfs tmpfs /sys/fs/cgroup
+    for controller in $(awk '!/^#/ && $2 > 0 { print $1 }' /proc/cgroups); do
+        mkdir "/sys/fs/cgroup/$controller"
+        mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller"
+    done
+fi
+exec "$@"
+"""
 
 
 class Machine:
@@ -69,9 +83,20 @@ class Machine:
         return {**os.environ, **own, "KUBECONFIG": str(self.layout.admin_kubeconfig)}
 
     def argv(self, command: Sequence[str]) -> list[str]:
-        """`command` as it runs inside: in the network namespace, with an empty /run."""
-        shell = 'mount -t tmpfs -o mode=0755 tmpfs /run && exec "$@"'
-        return ["ip", "netns", "exec", self._inside, "unshare", "--mount", "sh", "-c", shell, "sh", *command]
+        """`command` as it runs inside: in the network namespace, with an empty /run and control groups."""
+        return [
+            "ip",
+            "netns",
+            "exec",
+            self._inside,
+            "unshare",
+            "--mount",
+            "sh",
+            "-ec",
+            _INSIDE,
+            "sh",
+            *command,
+        ]
 
     def run(
         self,

@@ -115,6 +115,20 @@ _LIFE = (
         "unmount it in the guest, or qx vm restart {name}",
     ),
     Template(
+        "WaitingForGuest",
+        "VirtualMachine",
+        "The guest has {has} of memory so far, of {wants}.",
+        "look whether its virtio-mem driver runs, or qx vm restart {name}",
+    ),
+    Template("HotPlugged", "VirtualMachine", "The running guest was given {device}.", NOTHING_TO_DO),
+    Template("HotUnplugged", "VirtualMachine", "The running guest has let go of {device}.", NOTHING_TO_DO),
+    Template(
+        "PlugFailed",
+        "VirtualMachine",
+        "The running guest could not be given a device. Said: {said}.",
+        "qx vm explain {name}",
+    ),
+    Template(
         "WaitingForDependency",
         "VirtualMachine",
         "It starts once {names} are Ready.",
@@ -192,6 +206,12 @@ _LIFE = (
         "VirtualMachine",
         "{disks} disks want the SATA bus, and beside the CD-ROMs it has room for {free}.",
         "give some disks the bus Virtio or SCSI",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "{field} cannot be kept: {host} has no control group for CPU time.",
+        "leave {field} out, or mount the controller cpu there",
     ),
     Template(
         "ConfigRefused",

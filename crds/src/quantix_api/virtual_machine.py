@@ -110,15 +110,13 @@ class VirtualMachineSpec(ApiModel):
     disks: Annotated[
         tuple[Disk, ...],
         keyed("name", at_most=32),
-        Live("Disks; each is backed by a Volume."),
-        NotBuilt("a disk comes or goes at the next start", "Hot-plug"),
+        Live("Disks; each is backed by a Volume. A SATA disk comes or goes at the next start."),
     ] = ()
     cdroms: Annotated[tuple[Cdrom, ...], keyed("name", at_most=4), AtRestart("CD-ROM drives.")] = ()
     nics: Annotated[
         tuple[Nic, ...],
         keyed("name"),
         Live("Network cards."),
-        NotBuilt("a NIC comes or goes at the next start", "Hot-plug"),
     ] = ()
     host_devices: Annotated[
         tuple[HostDevice, ...],

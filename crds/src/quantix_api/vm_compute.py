@@ -49,6 +49,14 @@ class CPU(ApiModel):
             "!has(self.cores) || self.cores % (self.sockets * self.threads) == 0",
             "cpu.cores must be a multiple of sockets × threads",
         ),
+        Rule(
+            "!has(self.maxCores) || self.maxCores % (self.sockets * self.threads) == 0",
+            "cpu.maxCores must be a multiple of sockets × threads",
+        ),
+        Rule(
+            "!has(self.limit) || quantity(self.limit).compareTo(quantity('10m')) >= 0",
+            "cpu.limit must be at least 10m",
+        ),
     )
 
     cores: Annotated[
@@ -58,13 +66,11 @@ class CPU(ApiModel):
             "vCPUs that the guest sees, in all. Up to maxCores they are added to the running guest; "
             "anything else waits for the next start."
         ),
-        NotBuilt("every change waits for the next start", "Change while it runs"),
     ] = None
     max_cores: Annotated[
         int | None,
         Range(1, 710),
         AtRestart("vCPUs that the guest can be given while it runs. Absent: as many as cores."),
-        NotBuilt(),
     ] = None
     sockets: Annotated[int, Range(1, 64), AtRestart("CPU sockets that the guest sees.")] = 1
     threads: Annotated[int, Range(1, 8), AtRestart("Threads of each core that the guest sees.")] = 1
@@ -92,13 +98,11 @@ class CPU(ApiModel):
     weight: Annotated[
         int,
         Range(1, 10000),
-        Live("Share of CPU time when the host is busy, compared with other VMs."),
-        NotBuilt("a change waits for the next start", "Change while it runs"),
+        Live("Share of CPU time for each vCPU when the host is busy, compared with other VMs."),
     ] = 100
     limit: Annotated[
         CPUAmount | None,
         Live("Most CPU time that the VM may use, such as 1500m. Absent: no limit."),
-        Refused(),
     ] = None
     reservation: Annotated[
         CPUAmount | None,
@@ -129,15 +133,13 @@ class Memory(ApiModel):
     size: Annotated[
         Size | None,
         Partly(
-            "Memory that the guest has, such as 2Gi. Between minSize and maxSize it changes in the running "
-            "guest; anything else waits for the next start."
+            "Memory that the guest has, such as 2Gi. While it runs, it grows up to maxSize and shrinks "
+            "again to what it was started with; anything else waits for the next start."
         ),
-        NotBuilt("every change waits for the next start", "Change while it runs"),
     ] = None
     max_size: Annotated[
         Size | None,
         AtRestart("Memory that the guest can be given while it runs. Absent: no more than size."),
-        NotBuilt(),
     ] = None
     min_size: Annotated[
         Size | None,

@@ -124,7 +124,6 @@ class Disk(ApiModel):
     qos: Annotated[
         DiskQoS | None,
         Live("Limits of the disk. Absent: none."),
-        NotBuilt("a change waits for the next start", "Change while it runs"),
     ] = None
 
 
@@ -135,7 +134,6 @@ class Cdrom(ApiModel):
     image: Annotated[
         SharedName | None,
         Live("Image in the drive: NAME here, or shared/NAME. Absent: the drive is empty."),
-        NotBuilt("a change waits for the next start", "Change while it runs"),
     ] = None
 
 

@@ -25,12 +25,10 @@ MODELS = REPOSITORY / "crds/src/quantix_api"
 
 HALF_WAY = {
     "CPU.dedicated": "the scheduler reserves the CPUs; no vCPU is bound to one",
-    "CPU.max_cores": "the guest is shown free slots; none is ever filled",
     "Disk.snapshot": "becomes the source of a Volume, which waits",
     "Disk.snapshot_disk": "becomes the source of a Volume, which waits",
     "Disk.clone_of": "becomes the source of a Volume, which waits",
     "Disk.copy_mode": "becomes the Volume's own",
-    "Memory.max_size": "status.resolved shows it",
     "StoragePoolSpec.rbd": "tells that the pool is shared; no host reaches it",
     "VirtualMachineSpec.host_devices": "the scheduler looks for a Host that has them; none reports any",
     "VirtualMachineSpec.migration": "the condition Migratable tells onMaintenance",

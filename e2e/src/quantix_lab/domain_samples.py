@@ -52,6 +52,8 @@ def samples(root: Path) -> dict[str, DomainSpec]:
             timezone="Europe/Berlin",
             smbios=Smbios(manufacturer="Acme", serial="42", asset_tag="rack 7"),
         ),
+        "growing": replace(minimal, max_memory_bytes=512 * 1024**2),
+        "tuned": replace(minimal, cpu_controller=True, cpu=Cpu("qemu64", weight=50, limit_millis=1500)),
         "uefi": replace(
             minimal,
             firmware=Firmware.UEFI,

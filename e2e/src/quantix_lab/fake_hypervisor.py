@@ -1,12 +1,14 @@
 """A hypervisor in memory that keeps libvirt's contract as far as hostd relies on it.
 
 It fulfils `Hypervisor` and `ProcessTable`'s reading side; the contract suite runs on it and on real QEMU. Its
-guests obey ACPI when `guest_obeys`, and end as a test says.
+guests obey ACPI when `guest_obeys`, let devices go and take memory when `guest_lets_go`, and end as a test
+says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -25,6 +27,7 @@ from quantix_hostd.facts.domain import (
     ShutoffReason,
 )
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
+from quantix_lab import fake_live_xml as live
 
 
 @dataclass
@@ -41,11 +44,12 @@ class FakeDomain:
 @dataclass
 class FakeHypervisor:
     """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
-    start ends with.
+    start and every plug ends with.
     """
 
     on_event: Callable[[DomainEvent], None] = lambda event: None
     guest_obeys: bool = True
+    guest_lets_go: bool = True
     connected: bool = True
     found: dict[str, FakeDomain] = field(default_factory=dict)
     orphans: list[QemuProcess] = field(default_factory=list)
@@ -141,13 +145,47 @@ class FakeHypervisor:
 
     async def set_link(self, name: str, alias: str, *, up: bool) -> None:
         self._did(f"link {alias} {'up' if up else 'down'}")
-        domain = self._running(name)
-        root = ElementTree.fromstring(domain.live_xml or "")
-        for nic in root.iterfind("devices/interface"):
-            found, link = nic.find("alias"), nic.find("link")
-            if found is not None and link is not None and found.get("name") == alias:
-                link.set("state", "up" if up else "down")
-        domain.live_xml = ElementTree.tostring(root, encoding="unicode")
+        with self._live(name) as root:
+            live.set_link(root, alias, up=up)
+
+    async def attach_device(self, name: str, xml: str) -> None:
+        device = ElementTree.fromstring(xml)
+        self._did(f"attach {live.alias_of(device)}")
+        if self.refusal is not None:
+            raise self.refusal
+        with self._live(name) as root:
+            live.attach(root, device)
+
+    async def detach_device(self, name: str, alias: str) -> None:
+        self._did(f"detach {alias}")
+        self._running(name)
+        if self.guest_lets_go:
+            self.let_go(name, alias)
+
+    async def change_medium(self, name: str, alias: str, path: str | None) -> None:
+        self._did(f"medium {alias} {path}")
+        with self._live(name) as root:
+            live.change_medium(root, alias, path)
+
+    async def set_cores(self, name: str, cores: int) -> None:
+        self._did(f"cores {cores}")
+        with self._live(name) as root:
+            live.child(root, "vcpu").set("current", str(cores))
+
+    async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
+        self._did(f"cpu {shares} {quota_us}")
+        with self._live(name) as root:
+            live.set_cpu_tune(root, shares, quota_us)
+
+    async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
+        self._did(f"limits {target} {iops} {bytes_per_second}")
+        with self._live(name) as root:
+            live.set_disk_limits(root, target, iops, bytes_per_second)
+
+    async def set_memory(self, name: str, requested_bytes: int) -> None:
+        self._did(f"memory {requested_bytes}")
+        with self._live(name) as root:
+            live.set_memory(root, requested_bytes, taken=self.guest_lets_go)
 
     async def stats(self) -> tuple[DomainStats, ...]:
         return tuple(DomainStats(domain.name, {"cpu.time": 1}) for domain in self.found.values())
@@ -168,6 +206,12 @@ class FakeHypervisor:
             self.orphans.remove(process)
 
     # what a guest, or fate, does
+
+    def let_go(self, name: str, alias: str) -> None:
+        """The guest lets a device go that it was asked for."""
+        with self._live(name) as root:
+            live.detach(root, alias)
+        self._tell(self.found[name], EventKind.DEVICE_REMOVED, alias)
 
     def power_off(self, name: str) -> None:
         """The guest powers itself off."""
@@ -226,6 +270,14 @@ class FakeHypervisor:
         if domain.live_xml is None:
             raise TransientError("InternalError", "domain is not running (code 55)")
         return domain
+
+    @contextmanager
+    def _live(self, name: str) -> Iterator[ElementTree.Element]:
+        """The live XML, to be changed."""
+        domain = self._running(name)
+        root = ElementTree.fromstring(domain.live_xml or "")
+        yield root
+        domain.live_xml = ElementTree.tostring(root, encoding="unicode")
 
     def _summary(self, domain: FakeDomain) -> DomainSummary:
         uid = vm_uid_of(domain.name) if _ours(domain) else None

@@ -173,6 +173,7 @@ class Hostd:
             cluster_uid=self.cluster_uid,
             boot_id=self.machine.boot_id,
             kvm=self.kvm.accelerator is Accelerator.KVM,
+            cpu_controller=self.machine.cpu_controller,
             userspace_switch=self.host.facts.userspace,
             machine_type=self.versions.get("machineType", ""),
             firmware=self.firmware,

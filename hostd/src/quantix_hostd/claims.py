@@ -6,8 +6,9 @@ ha.md, "Ownership", and everything else is refused here, before anything is writ
 
 ```
   free(f) ──take e > f, by the assigned host──► held(e, H) ──hand_over, by H──► held(e+1, T)
-   │  ▲ ▲                                          │
-   │  │ └──────────────── release, by H ───────────┘      f never falls; a released e is spent: f ≥ e
+   │  ▲ ▲ ▲                                         │ │
+   │  │ │ └── put_down, by H (f as before) ─────────┘ │
+   │  │ └──── release, by H (f ≥ e) ──────────────────┘   f never falls; a released e is spent
    └──┘ revoke e, by the leader
 ```
 """
@@ -111,6 +112,11 @@ def release(claim: Claim, host: str, epoch: int) -> Claim:
     if not claim.held_by(host, epoch):
         return claim
     return replace(claim, floor=max(claim.floor, epoch), holder=None)
+
+
+def put_down(claim: Claim, host: str, epoch: int) -> Claim:
+    """held(e, H) → free(f) with f as before, by H: its QEMU goes on under e without this volume."""
+    return replace(claim, holder=None) if claim.held_by(host, epoch) else claim
 
 
 def regain(claim: Claim, host: str, epoch: int, vm_uid: str) -> Claim:

@@ -19,6 +19,7 @@ from quantix_hostd.claims import (
     VolumePlace,
     hand_over,
     new_claim,
+    put_down,
     regain,
     release,
     revoke,
@@ -76,6 +77,14 @@ def test_a_host_regains_only_its_own_claim_of_an_older_epoch_for_the_same_vm() -
         assert regain(claim, "h1", 5, "vm-1") == claim
 
 
+def test_only_its_holder_puts_a_claim_down_and_may_take_it_again_under_the_same_epoch() -> None:
+    put = put_down(held("h1", 3, floor=2), "h1", 3)
+    assert put == Claim(2, None, "vm-1", CLUSTER)
+    assert take(put, "h1", 3, "vm-1", CLUSTER) == held("h1", 3, floor=2)
+    for claim in (held("h2", 3), held("h1", 4), FREE):
+        assert put_down(claim, "h1", 3) == claim
+
+
 def test_only_a_free_claim_is_revoked() -> None:
     assert revoke(FREE, 4).floor == 4
     with pytest.raises(ClaimRefusedError):
@@ -88,10 +97,11 @@ def test_only_its_holder_hands_a_claim_over() -> None:
         hand_over(held("h1", 3), "h2", "h3")
 
 
+PLACE = (st.sampled_from(["h1", "h2"]), st.integers(1, 6))
 MOVE = st.one_of(
-    st.tuples(st.just("take"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
-    st.tuples(st.just("release"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
-    st.tuples(st.just("regain"), st.sampled_from(["h1", "h2"]), st.integers(1, 6)),
+    st.tuples(st.just("take"), *PLACE),
+    st.tuples(st.just("release"), *PLACE),
+    st.tuples(st.just("regain"), *PLACE),
     st.tuples(st.just("revoke"), st.just(""), st.integers(1, 6)),
     st.tuples(st.just("hand over"), st.sampled_from(["h1", "h2"]), st.just(0)),
 )
@@ -115,6 +125,23 @@ def test_whatever_is_tried_an_epoch_belongs_to_one_host_and_never_comes_back(
             assert owners.setdefault(claim.holder.epoch, claim.holder.host) == claim.holder.host
 
 
+@given(st.lists(st.one_of(MOVE, st.tuples(st.just("put down"), *PLACE)), max_size=30))
+def test_a_claim_that_was_put_down_goes_to_no_spent_epoch(moves: list[tuple[str, str, int]]) -> None:
+    claim, spent = FREE, 0
+    for move, host, epoch in moves:
+        before = claim
+        try:
+            claim = _moved(claim, move, host, epoch)
+        except ClaimRefusedError:
+            continue
+        spent = max(spent, claim.floor)
+        assert claim.floor >= before.floor
+        if before.holder is not None and move == "take":
+            assert claim == before, "nobody takes what is held"
+        if claim.holder is not None:
+            assert claim.holder.epoch > spent
+
+
 def _moved(claim: Claim, move: str, host: str, epoch: int) -> Claim:
     if move == "take":
         return take(claim, host, epoch, "vm-1", CLUSTER)
@@ -122,6 +149,8 @@ def _moved(claim: Claim, move: str, host: str, epoch: int) -> Claim:
         return release(claim, host, epoch)
     if move == "regain":
         return regain(claim, host, epoch, "vm-1")
+    if move == "put down":
+        return put_down(claim, host, epoch)
     if move == "revoke":
         return revoke(claim, epoch)
     return hand_over(claim, host, "h2" if host == "h1" else "h1")

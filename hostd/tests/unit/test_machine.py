@@ -40,6 +40,23 @@ def test_all_of_it_is_read(tmp_path: Path) -> None:
     assert found.boot_id == "66666666-2222-3333-4444-555555555555"
 
 
+@pytest.mark.parametrize(
+    ("groups", "has"),
+    [
+        ({}, False),
+        ({"cgroup.controllers": "cpuset cpu io memory\n"}, True),
+        ({"cgroup.controllers": "cpuset io memory\n"}, False),
+        ({"cpu/cpu.shares": "1024\n"}, True),
+        ({"memory/memory.limit_in_bytes": "1\n"}, False),
+    ],
+)
+def test_cpu_time_can_be_limited_where_its_control_group_is(
+    tmp_path: Path, groups: dict[str, str], has: bool
+) -> None:
+    files = {f"sys/fs/cgroup/{name}": content for name, content in groups.items()}
+    assert machine(tmp_path, **files).read().cpu_controller is has
+
+
 def test_the_identity_is_of_the_board_and_the_installation(tmp_path: Path) -> None:
     first = machine(tmp_path / "a").read().host_uid
     assert machine(tmp_path / "b").read().host_uid == first

@@ -50,5 +50,30 @@ class Hypervisor(Protocol):
 
     async def set_link(self, name: str, alias: str, *, up: bool) -> None: ...
 
+    async def attach_device(self, name: str, xml: str) -> None:
+        """Plug a device into the running domain; PermanentError(ConfigRefused) when that cannot be."""
+
+    async def detach_device(self, name: str, alias: str) -> None:
+        """Ask the guest to let a device go. It may take its time or never hear of it: ask again until the
+        device has left the live XML. One that is not there is no error.
+        """
+
+    async def change_medium(self, name: str, alias: str, path: str | None) -> None:
+        """Put another medium into a CD-ROM drive of the running domain, or none; TransientError while the
+        guest keeps the drive shut.
+        """
+
+    async def set_cores(self, name: str, cores: int) -> None:
+        """Plug in vCPUs, up to those that the domain was started with room for."""
+
+    async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
+        """Weight of the domain's CPU time and, in each 100 ms, its most; -1: no limit."""
+
+    async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
+        """Most requests and bytes in a second; 0: no limit."""
+
+    async def set_memory(self, name: str, requested_bytes: int) -> None:
+        """What the guest shall take of its room to grow, in whole blocks; it takes it step by step."""
+
     async def stats(self) -> tuple[DomainStats, ...]:
         """Figures of the active domains of ours."""

@@ -18,6 +18,7 @@ import structlog
 
 from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
+from quantix_hostd.clients import libvirt_live as live
 from quantix_hostd.clients.libvirt_calls import (
     close_quietly,
     is_ours,
@@ -209,19 +210,28 @@ class LibvirtClient:
         await self._on_own(name, lambda domain: domain.blockResize(target, size_bytes, flags))
 
     async def set_link(self, name: str, alias: str, *, up: bool) -> None:
-        def update(domain: Any) -> None:
-            live = ElementTree.fromstring(domain.XMLDesc(0))
-            for nic in live.iterfind("devices/interface"):
-                found = nic.find("alias")
-                if found is None or found.get("name") != alias:
-                    continue
-                link = nic.find("link")
-                if link is None:
-                    link = ElementTree.SubElement(nic, "link")
-                link.set("state", "up" if up else "down")
-                domain.updateDeviceFlags(ElementTree.tostring(nic, encoding="unicode"), _BOTH)
+        await self._on_own(name, lambda domain: live.set_link(domain, alias, up=up))
 
-        await self._on_own(name, update)
+    async def attach_device(self, name: str, xml: str) -> None:
+        await self._on_own(name, lambda domain: live.attach(domain, xml))
+
+    async def detach_device(self, name: str, alias: str) -> None:
+        await self._on_own(name, lambda domain: live.detach(domain, alias))
+
+    async def change_medium(self, name: str, alias: str, path: str | None) -> None:
+        await self._on_own(name, lambda domain: live.change_medium(domain, alias, path))
+
+    async def set_cores(self, name: str, cores: int) -> None:
+        await self._on_own(name, lambda domain: live.set_cores(domain, cores))
+
+    async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
+        await self._on_own(name, lambda domain: live.set_cpu_tune(domain, shares, quota_us))
+
+    async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
+        await self._on_own(name, lambda domain: live.set_disk_limits(domain, target, iops, bytes_per_second))
+
+    async def set_memory(self, name: str, requested_bytes: int) -> None:
+        await self._on_own(name, lambda domain: live.set_memory(domain, requested_bytes))
 
     async def stats(self) -> tuple[DomainStats, ...]:
         def read(connection: Any) -> tuple[DomainStats, ...]:

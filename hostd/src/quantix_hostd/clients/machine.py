@@ -42,7 +42,16 @@ class Machine:
             cpu_model=cpuinfo.get("model name", ""),
             cpu_vendor=cpuinfo.get("vendor_id", ""),
             numa=self._numa(),
+            cpu_controller=self._has_cpu_controller(),
         )
+
+    def _has_cpu_controller(self) -> bool:
+        """Whether control groups rule over CPU time, of version 2 or 1 (kernel, admin-guide/cgroup-v2)."""
+        groups = self._root / "sys/fs/cgroup"
+        unified = groups / "cgroup.controllers"
+        if unified.is_file():
+            return "cpu" in unified.read_text().split()
+        return (groups / "cpu/cpu.shares").is_file()
 
     def _host_uid(self) -> str:
         """Of the board's UUID, where it has one, and of the installation's."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from quantix_hostd.domainxml.element import Element, element
+from quantix_hostd.domainxml.memory import numa_cell
 from quantix_hostd.domainxml.spec import DomainSpec
 
 HOST_PASSTHROUGH = "HostPassthrough"
-# cpu.weight of cgroup v2 (and libvirt's <shares> there) ends at 10000: kernel, admin-guide/cgroup-v2
-MAX_SHARES = 10_000
+PERIOD_US = 100_000
+NO_QUOTA = -1
 
 
 def configure_vcpus(spec: DomainSpec) -> list[Element]:
@@ -25,7 +26,8 @@ def configure_cpu(spec: DomainSpec) -> list[Element]:
         "topology", {"sockets": cpu.sockets, "dies": 1, "cores": per_socket, "threads": cpu.threads}
     )
     if cpu.model == HOST_PASSTHROUGH:
-        return [element("cpu", {"mode": "host-passthrough", "check": "none", "migratable": "on"}, topology)]
+        passed = {"mode": "host-passthrough", "check": "none", "migratable": "on"}
+        return [element("cpu", passed, topology, numa_cell(spec))]
     features = [element("feature", {"policy": "require", "name": name}) for name in cpu.required]
     features += [element("feature", {"policy": "disable", "name": name}) for name in cpu.disabled]
     return [
@@ -36,13 +38,22 @@ def configure_cpu(spec: DomainSpec) -> list[Element]:
             element("model", {"fallback": "forbid"}, text=cpu.model),
             topology,
             *features,
+            numa_cell(spec),
         )
     ]
 
 
 def configure_cputune(spec: DomainSpec) -> list[Element]:
-    """Shares only when a user asked: `<cputune>` needs the controllers delegated to libvirtd."""
-    if spec.cpu.weight == 100:
+    """Where libvirt has no CPU controller a domain with `<cputune>` does not start."""
+    if not spec.cpu_controller:
         return []
-    shares = min(MAX_SHARES, spec.cpu.weight * spec.cpu.max_cores)
-    return [element("cputune", {}, element("shares", text=str(shares)))]
+    tune = element("cputune", {}, element("shares", text=str(spec.cpu.shares)))
+    if spec.cpu.limit_millis:
+        tune.append(element("global_period", text=str(PERIOD_US)))
+        tune.append(element("global_quota", text=str(quota_us(spec.cpu.limit_millis))))
+    return [tune]
+
+
+def quota_us(limit_millis: int) -> int:
+    """CPU time in each period of PERIOD_US, as libvirt's `global_quota`; NO_QUOTA for no limit."""
+    return limit_millis * PERIOD_US // 1000 if limit_millis else NO_QUOTA

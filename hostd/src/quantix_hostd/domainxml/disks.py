@@ -88,13 +88,8 @@ def _source(path: str) -> Element:
 def _iotune(disk: Disk) -> Element | None:
     if not disk.iops and not disk.bytes_per_second:
         return None
-    # 0 means unlimited; libvirt replaces the whole group, so both are always given
-    return element(
-        "iotune",
-        {},
-        element("total_bytes_sec", text=str(disk.bytes_per_second)),
-        element("total_iops_sec", text=str(disk.iops)),
-    )
+    limits = {"total_bytes_sec": disk.bytes_per_second, "total_iops_sec": disk.iops}
+    return element("iotune", {}, *(element(name, text=str(value)) for name, value in limits.items() if value))
 
 
 def _disk_address(disk: Disk, sata_unit: int) -> Element:

@@ -26,6 +26,7 @@ class BuiltinPort(IntEnum):
     RNG = 3
     XHCI = 4
     SCSI = 5
+    MEMORY = 6
 
 
 def root_port_of(device_port: int) -> int:

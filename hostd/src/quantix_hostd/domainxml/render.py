@@ -38,6 +38,7 @@ _DEVICES: tuple[Configurator, ...] = (
     memory.configure_balloon,
     hardware.configure_rng,
     hardware.configure_panic,
+    memory.configure_memory_device,
 )
 
 
@@ -51,3 +52,17 @@ def render_domain(spec: DomainSpec) -> str:
         devices.extend(configure(spec))
     domain.append(devices)
     return serialize(domain)
+
+
+def render_device(spec: DomainSpec, name: str) -> str:
+    """The disk or NIC of this name alone, for a domain that runs.
+
+    Without its place in the boot order, which a running machine has gone through; raises LookupError.
+    """
+    for device in (*disks.configure_disks(spec), *nics.configure_nics(spec)):
+        alias = device.find("alias")
+        if alias is not None and alias.get("name") == f"ua-{name}":
+            for boot in device.findall("boot"):
+                device.remove(boot)
+            return serialize(device)
+    raise LookupError(name)

@@ -15,6 +15,7 @@ SwitchPortName = NewType("SwitchPortName", str)
 
 DOMAIN_PREFIX = "qx-"
 METADATA_NAMESPACE = "https://quantix.io/domain/1"
+_MAX_SHARES = 10_000
 GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 QUANTIX_AGENT_CHANNEL = "io.quantix.agent.0"
 
@@ -78,7 +79,10 @@ class Nic:
 
 @dataclass(frozen=True)
 class Cpu:
-    """`model` "HostPassthrough" is the host's own CPU; anything else is a name that QEMU knows."""
+    """`model` "HostPassthrough" is the host's own CPU; anything else is a name that QEMU knows.
+
+    `limit_millis` of CPU time in a second for the whole domain; 0: no limit.
+    """
 
     model: str
     cores: int = 1
@@ -88,6 +92,12 @@ class Cpu:
     required: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
     weight: int = 100
+    limit_millis: int = 0
+
+    @property
+    def shares(self) -> int:
+        """`weight` for each vCPU; cpu.weight of cgroup v2 ends at 10000 (kernel, admin-guide/cgroup-v2)."""
+        return min(_MAX_SHARES, self.weight * self.cores)
 
 
 @dataclass(frozen=True)
@@ -136,10 +146,15 @@ class DomainSpec:
     machine_type: str
     cpu: Cpu
     memory_bytes: int
+    """What the guest has: at the start all of it is there from the first moment."""
     run_dir: str
     console_log: str
     emulator: str = "/usr/bin/qemu-system-x86_64"
     kvm: bool = True
+    cpu_controller: bool = False
+    """Whether libvirt can limit and weigh CPU time here."""
+    max_memory_bytes: int = 0
+    """What it can be given while it runs; no more than `memory_bytes`: nothing."""
     os: str = "Linux"
     firmware: Firmware = Firmware.BIOS
     firmware_files: FirmwareFiles | None = None
@@ -151,10 +166,20 @@ class DomainSpec:
     smbios: Smbios = field(default_factory=Smbios)
     timezone: str = "UTC"
     boot_menu_seconds: int = 0
+    boot_order_chosen: bool = False
+    """Whether spec names the boot order: else a device that comes or goes later changes none."""
 
     @property
     def domain_name(self) -> str:
         return domain_name(self.identity.vm_uid)
+
+    @property
+    def boot_orders(self) -> dict[str, int]:
+        """The places of the devices that it can boot from, by alias."""
+        orders = {disk.name: disk.boot_order for disk in self.disks}
+        orders |= {cdrom.name: cdrom.boot_order for cdrom in self.cdroms}
+        orders |= {nic.name: nic.boot_order for nic in self.nics}
+        return {f"ua-{name}": order for name, order in orders.items() if order}
 
     @property
     def serial_socket(self) -> str:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from xml.etree import ElementTree
 
 from quantix_hostd.domainxml.element import Element
+from quantix_hostd.domainxml.memory import BLOCK_BYTES, MEMORY_ALIAS
 from quantix_hostd.domainxml.metadata import DomainMetadata, parse_metadata
 
 Fields = Mapping[str, str]
@@ -41,6 +42,7 @@ _DOMAIN_FIELDS = {
     "threads": "cpu/topology@threads",
     "max_cores": "vcpu#",
     "shares": "cputune/shares#",
+    "quota": "cputune/global_quota#",
     "clock": "clock@offset",
     "timezone": "clock@timezone",
     "on_poweroff": "on_poweroff#",
@@ -85,6 +87,7 @@ _DEVICE_FIELDS = {
     "graphics": {"type": "@type", "socket": "listen@socket"},
     "video": {"model": "model@type", "address": "address*"},
     "input": {"type": "@type", "bus": "@bus"},
+    "memory": {"model": "@model", "address": "address*"},
     "tpm": {"model": "@model", "version": "backend@version"},
     "memballoon": {"model": "@model", "autodeflate": "@autodeflate", "address": "address*"},
     "rng": {"model": "@model", "backend": "backend#", "address": "address*"},
@@ -94,6 +97,18 @@ _DEVICE_FIELDS = {
 # libvirt's own companions of devices that we do render, and the watchdog that newer versions show on q35
 _COMPANIONS = frozenset({"emulator", "console"})
 _OUR_ALIAS = "ua-"
+
+
+@dataclass(frozen=True)
+class MemoryView:
+    """In bytes: `base` is there from the start; of `room` beyond it the guest was told to take `requested`,
+    and has taken `taken`. Without room to grow all but `base` is 0.
+    """
+
+    base: int
+    room: int = 0
+    requested: int = 0
+    taken: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,7 @@ class DomainView:
     devices: Mapping[str, Fields]
     unrendered: tuple[str, ...]
     metadata: DomainMetadata | None
+    memory: MemoryView
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DomainView) and not differences(self, other)
@@ -128,14 +144,20 @@ def view(xml: str) -> DomainView:
     """Parse a domain; raises ElementTree.ParseError when `xml` is no document (libvirt never sends that)."""
     domain = ElementTree.fromstring(xml)
     fields = _extract(domain, _DOMAIN_FIELDS)
-    fields["memory_bytes"] = str(_memory_bytes(domain))
+    memory = _memory(domain)
+    fields["memory_bytes"] = str(memory.base + memory.requested)
+    if memory.room:
+        fields["max_memory_bytes"] = str((memory.base + memory.room) // BLOCK_BYTES * BLOCK_BYTES)
+    if fields.get("quota", "").startswith("-"):
+        # what had a limit once and has none now
+        del fields["quota"]
     fields["cores"] = _value(domain, "vcpu@current") or fields.get("max_cores", "")
     metadata = parse_metadata(domain)
     if metadata is not None and metadata.cpu_features:
         # the live XML expands the CPU's features, so what was asked is kept in the metadata
         fields["cpu_features"] = metadata.cpu_features
     devices, unrendered = _devices(domain)
-    return DomainView(MappingProxyType(fields), MappingProxyType(devices), unrendered, metadata)
+    return DomainView(MappingProxyType(fields), MappingProxyType(devices), unrendered, metadata, memory)
 
 
 def differences(left: DomainView, right: DomainView) -> tuple[Difference, ...]:
@@ -220,8 +242,18 @@ def _address(node: Element) -> str:
     return " ".join([node.get("type", ""), *parts])
 
 
-def _memory_bytes(domain: Element) -> int:
-    node = domain.find("memory")
-    if node is None or not node.text:
-        return 0
-    return int(node.text) * _UNIT_BYTES.get(node.get("unit", "KiB"), _KIB)
+def _memory(domain: Element) -> MemoryView:
+    target = domain.find(f"devices/memory/alias[@name='{MEMORY_ALIAS}']/../target")
+    if target is None:
+        return MemoryView(_bytes(domain.find("memory")))
+    cell = domain.find("cpu/numa/cell")
+    base = int(cell.get("memory", "0")) * _unit_bytes(cell) if cell is not None else 0
+    return MemoryView(base, *(_bytes(target.find(name)) for name in ("size", "requested", "current")))
+
+
+def _bytes(node: Element | None) -> int:
+    return int(node.text) * _unit_bytes(node) if node is not None and node.text else 0
+
+
+def _unit_bytes(node: Element) -> int:
+    return _UNIT_BYTES.get(node.get("unit", "KiB"), _KIB)

@@ -28,6 +28,7 @@ class MachineFacts:
     cpu_model: str
     cpu_vendor: str
     numa: tuple[NumaFacts, ...] = ()
+    cpu_controller: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

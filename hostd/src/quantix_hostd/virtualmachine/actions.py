@@ -158,6 +158,65 @@ class SetLink:
     up: bool
 
 
+@dataclass(frozen=True)
+class PutDownClaims:
+    """Of volumes that the running QEMU has let go: free for others, and for a later plug under this epoch."""
+
+    places: tuple[VolumePlace, ...]
+    epoch: int
+
+
+@dataclass(frozen=True)
+class PlugDevice:
+    name: str
+    xml: str
+
+
+@dataclass(frozen=True)
+class UnplugDevice:
+    """Ask the guest to let it go."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TellUnplugged:
+    """The guest has let the device go."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ChangeMedium:
+    alias: str
+    path: str | None
+
+
+@dataclass(frozen=True)
+class SetCores:
+    cores: int
+
+
+@dataclass(frozen=True)
+class SetCPUTune:
+    shares: int
+    quota_us: int
+
+
+@dataclass(frozen=True)
+class SetDiskLimits:
+    target: str
+    iops: int
+    bytes_per_second: int
+
+
+@dataclass(frozen=True)
+class SetMemory:
+    """`requested_bytes` beyond what the guest was started with."""
+
+    requested_bytes: int
+
+
 Action = (
     SaveRecord
     | ForgetRecord
@@ -183,4 +242,13 @@ Action = (
     | RemoveDirectories
     | ResizeDisk
     | SetLink
+    | PutDownClaims
+    | PlugDevice
+    | UnplugDevice
+    | TellUnplugged
+    | ChangeMedium
+    | SetCores
+    | SetCPUTune
+    | SetDiskLimits
+    | SetMemory
 )

@@ -6,14 +6,10 @@ Every action may be repeated. Called by the reconciler under the VM's lock; deci
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from quantix_api import VirtualMachine
-from quantix_api.errors import TransientError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import (
     Claim,
@@ -21,38 +17,20 @@ from quantix_hostd.claims import (
     ClaimStore,
     VolumeMissingError,
     VolumePlace,
+    put_down,
     regain,
     release,
     take,
 )
-from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.virtualmachine import actions as do
+from quantix_hostd.virtualmachine.apply_live import LIVE_HANDLERS
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
+from quantix_hostd.virtualmachine.subject import Handler, Subject
 from quantix_hostd.virtualmachine.tools import VmTools
 
 log = structlog.get_logger(__name__)
 
 _QUIET = (do.SaveRecord, do.ForgetRecord, do.PrepareDirectories)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The VM that is acted on; `vm` is None for what is left of one that the API does not know."""
-
-    uid: str
-    vm: VirtualMachine | None
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return self.vm.metadata.name if self.vm else self.domain
-
-    @property
-    def domain(self) -> str:
-        return domain_name(self.uid)
-
-
-Handler = Callable[[VmTools, Subject, Any], Awaitable[None]]
 
 
 async def apply(tools: VmTools, subject: Subject, planned: tuple[do.Action, ...]) -> None:
@@ -206,12 +184,22 @@ async def _remove_directories(tools: VmTools, subject: Subject, action: do.Remov
     await asyncio.to_thread(tools.directories.remove, subject.uid)
 
 
-async def _resize_disk(tools: VmTools, subject: Subject, action: do.ResizeDisk) -> None:
-    await tools.hypervisor.resize_disk(subject.domain, action.target, action.size_bytes)
+async def _put_down_claims(tools: VmTools, subject: Subject, action: do.PutDownClaims) -> None:
+    host = tools.facts().name
 
+    def put_all_down() -> None:
+        for place in action.places:
+            try:
+                claim = _read_claim(tools.claims, place)
+                if claim.vm_uid == subject.uid:
+                    tools.claims.compare_and_set(place, claim, put_down(claim, host, action.epoch))
+            except QuantixError as trouble:
+                # the guest goes on without it; the claim is regained once the VM has ended (docs/adr/0017)
+                log.warning(
+                    "claim is not put down", uid=subject.uid, path=str(place.data), error=str(trouble)
+                )
 
-async def _set_link(tools: VmTools, subject: Subject, action: do.SetLink) -> None:
-    await tools.hypervisor.set_link(subject.domain, action.alias, up=action.up)
+    await asyncio.to_thread(put_all_down)
 
 
 def _read_claim(store: ClaimStore, place: VolumePlace) -> Claim:
@@ -244,6 +232,6 @@ _HANDLERS: dict[type, Handler] = {
     do.EnsureUUIDUnused: _ensure_uuid_unused,
     do.FreeClaims: _free_claims,
     do.RemoveDirectories: _remove_directories,
-    do.ResizeDisk: _resize_disk,
-    do.SetLink: _set_link,
+    do.PutDownClaims: _put_down_claims,
+    **LIVE_HANDLERS,
 }

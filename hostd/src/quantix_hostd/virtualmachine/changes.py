@@ -6,14 +6,16 @@ make every VM say RestartRequired (hypervisor.md, section 3).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from quantix_api.quantities import format_size
-from quantix_hostd.domainxml.cpu import MAX_SHARES
+from quantix_hostd.domainxml.memory import BLOCK_BYTES
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import Difference, DomainView, differences, view
 from quantix_hostd.virtualmachine.desired import SEED_NAME
+from quantix_hostd.virtualmachine.live_plan import more_memory, takes_cores
 
 _MAX_CHANGES = 64
 _FIELD_PATHS = {
@@ -21,11 +23,11 @@ _FIELD_PATHS = {
     "max_cores": "spec.cpu.maxCores",
     "sockets": "spec.cpu.sockets",
     "threads": "spec.cpu.threads",
-    "shares": "spec.cpu.weight",
     "cpu_mode": "spec.cpu.model",
     "cpu_model": "spec.cpu.model",
     "cpu_features": "spec.cpu.features",
     "memory_bytes": "spec.memory.size",
+    "max_memory_bytes": "spec.memory.maxSize",
     "machine": "spec.identity.machineType",
     "loader": "spec.firmware.type",
     "secure": "spec.firmware.secureBoot",
@@ -38,15 +40,15 @@ _FIELD_PATHS = {
     "boot_menu_timeout": "spec.boot.menuSeconds",
 }
 _ATTACHED = "attached"
-_BYTES = frozenset({"spec.memory.size"})
-_CORES, _MAX_CORES, _WEIGHT = "spec.cpu.cores", "spec.cpu.maxCores", "spec.cpu.weight"
+_CORES, _MAX_CORES = "spec.cpu.cores", "spec.cpu.maxCores"
+_SIZE, _MAX_SIZE = "spec.memory.size", "spec.memory.maxSize"
+_BYTES = frozenset({_SIZE, _MAX_SIZE})
+_BOOT_ORDER = "spec.boot.order"
 _DISK_FIELDS = {
     "bus": "bus",
     "cache": "cache",
     "read_only": "readOnly",
     "serial": "serial",
-    "iops": "qos",
-    "bytes_per_second": "qos",
 }
 _CDROM_FIELDS = {"path": "image"}
 _NIC_FIELDS = {"mac": "mac", "model": "model", "mtu": "network", "switch_port": "network"}
@@ -76,17 +78,36 @@ def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange
         path = _spec_path(difference, wanted, live)
         if path is not None and path not in found:
             found[path] = _change(path, difference, live)
-    if _CORES in found and wanted.cpu.max_cores == wanted.cpu.cores:
-        # nobody asked for room to grow: the most cores follow the cores
-        found.pop(_MAX_CORES, None)
-    if _shares(wanted.cpu.weight, live.fields.get("max_cores", "")) == live.fields.get("shares"):
-        # the shares are for all cores together: more cores are not another weight
-        found.pop(_WEIGHT, None)
+    for path in _not_pending(frozenset(found), wanted, live):
+        found.pop(path, None)
     return tuple(found[path] for path in sorted(found))[:_MAX_CHANGES]
 
 
-def _shares(weight: int, cores: str) -> str:
-    return str(min(MAX_SHARES, weight * int(cores or 0)))
+def _not_pending(found: frozenset[str], wanted: DomainSpec, live: DomainView) -> Iterator[str]:
+    """What differs and yet waits for no start: it is done meanwhile, or follows from something else."""
+    if _CORES in found and wanted.cpu.max_cores == wanted.cpu.cores:
+        # nobody asked for room to grow: the most cores follow the cores
+        yield _MAX_CORES
+    if takes_cores(wanted, live):
+        yield _CORES
+    if more_memory(wanted, live) is not None:
+        yield _SIZE
+    most = max(wanted.max_memory_bytes, wanted.memory_bytes)
+    follows = _SIZE in found and most == wanted.memory_bytes
+    if follows or abs(live.memory.base + live.memory.room - most) < BLOCK_BYTES:
+        yield _MAX_SIZE
+    if not _boots_otherwise(wanted, live):
+        yield _BOOT_ORDER
+
+
+def _boots_otherwise(wanted: DomainSpec, live: DomainView) -> bool:
+    """Whether the devices that both have come in another order; one that came later has none of its own."""
+    orders = wanted.boot_orders
+    running = {alias: int(device["boot"]) for alias, device in live.devices.items() if "boot" in device}
+    if wanted.boot_order_chosen and set(orders) - set(running):
+        return True
+    both = set(orders) & set(running)
+    return sorted(both, key=lambda alias: orders[alias]) != sorted(both, key=lambda alias: running[alias])
 
 
 def _change(path: str, difference: Difference, live: DomainView) -> PendingChange:
@@ -116,7 +137,7 @@ def _spec_path(difference: Difference, wanted: DomainSpec, live: DomainView) -> 
         # the device came or went as a whole: one line for it
         return f"spec.{kind}[{name}]"
     if field == "boot":
-        return "spec.boot.order"
+        return _BOOT_ORDER
     known = fields.get(field)
     return f"spec.{kind}[{name}].{known}" if known else None
 

@@ -93,7 +93,7 @@ def note_death(record: Record, death: Death, now_s: float, at: str) -> Record:
     exit_reason = _EXIT_REASONS[death]
     if death is Death.REQUESTED and record.stop and record.stop.why is StopReason.HOST_SHUTDOWN:
         exit_reason = StopReason.HOST_SHUTDOWN.value
-    ended = replace(record, started=False, stop=None, last_exit=LastExit(exit_reason, at))
+    ended = replace(record, started=False, stop=None, unplugs=(), last_exit=LastExit(exit_reason, at))
     if death in _FREE or death in _CLEAN or death is Death.HOST_REBOOTED:
         return replace(ended, failures=0, next_start_s=0.0, failure="")
     ran_long = record.started_s > 0 and now_s - record.started_s >= _RESET_AFTER_S

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantix_api import VirtualMachine
-from quantix_api.errors import WaitingError
+from quantix_api.errors import PermanentError, WaitingError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
-from quantix_api.quantities import size_bytes
+from quantix_api.quantities import cpu_millis, size_bytes
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
 
@@ -28,7 +28,9 @@ _AUTO_MODEL = "Auto"
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What the renderer must know of this host. `userspace_switch`: OVS reads taps by AF_PACKET."""
+    """What the renderer must know of this host. `userspace_switch`: OVS reads taps by AF_PACKET;
+    `cpu_controller`: the kernel's control group for CPU time is there.
+    """
 
     name: str
     cluster_uid: str
@@ -36,6 +38,7 @@ class HostFacts:
     kvm: bool
     userspace_switch: bool
     machine_type: str
+    cpu_controller: bool = False
     bridge: str = "qx-int"
     firmware: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Symbolic firmware name → (loader, NVRAM template)."""
@@ -122,6 +125,8 @@ def desired_domain(
         run_dir=str(layout.vm_run(uid)),
         console_log=str(layout.vm_log(uid) / "console.log"),
         kvm=facts.kvm,
+        cpu_controller=facts.cpu_controller,
+        max_memory_bytes=_optional_bytes(resolved.max_memory),
         os=vm.spec.os,
         firmware=firmware,
         firmware_files=_firmware_files(firmware, facts, layout.vm_data(uid)),
@@ -133,6 +138,7 @@ def desired_domain(
         smbios=_smbios(vm),
         timezone=vm.spec.clock.timezone,
         boot_menu_seconds=vm.spec.boot.menu_seconds,
+        boot_order_chosen=bool(vm.spec.boot.order),
     )
 
 
@@ -152,6 +158,8 @@ def _identity(vm: VirtualMachine, uuid: str, handled_restart_at: str) -> domain.
 def _cpu(vm: VirtualMachine, facts: HostFacts) -> domain.Cpu:
     resolved, cpu = vm.status.resolved, vm.spec.cpu
     assert resolved is not None
+    if cpu.limit and not facts.cpu_controller:
+        raise as_error(PermanentError, "ConfigRefused", field="spec.cpu.limit", host=facts.name)
     cores = resolved.cores or cpu.cores or 1
     wanted = cpu.model if cpu.model != _AUTO_MODEL else resolved.cpu_model or _TCG_MODEL
     names = resolved.cpu_features
@@ -165,6 +173,7 @@ def _cpu(vm: VirtualMachine, facts: HostFacts) -> domain.Cpu:
         required=tuple(name for name in names if not name.startswith("-")) if facts.kvm else (),
         disabled=tuple(name[1:] for name in names if name.startswith("-")) if facts.kvm else (),
         weight=cpu.weight,
+        limit_millis=cpu_millis(cpu.limit) if cpu.limit else 0,
     )
 
 

@@ -27,7 +27,7 @@ from quantix_hostd.domainxml.view import view
 from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import MANAGER, report
-from quantix_hostd.virtualmachine.apply import Subject, apply
+from quantix_hostd.virtualmachine.apply import apply
 from quantix_hostd.virtualmachine.memory import Kept, Memory
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
@@ -36,7 +36,8 @@ from quantix_hostd.virtualmachine.orphans import Orphan, find_orphans, order_end
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
 from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.status import derive_status, unseen_status
-from quantix_hostd.virtualmachine.steps import Plan, is_detained, start_refusal, unsettled
+from quantix_hostd.virtualmachine.steps import Plan, is_detained, refusal_of, unsettled
+from quantix_hostd.virtualmachine.subject import Subject
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.transitions import transitions
 from quantix_hostd.virtualmachine.verdict import Verdict, judge, refused
@@ -259,7 +260,7 @@ class VirtualMachineReconciler:
         kept.released = plan.record.released
         if written is not None:
             kept.written = written
-            for told in transitions(known, status, start_refusal(plan, error)):
+            for told in transitions(known, status, refusal_of(plan, error)):
                 tell(self._tools.events, VIRTUAL_MACHINES, manifest, told)
         return None
 

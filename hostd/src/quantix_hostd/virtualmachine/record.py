@@ -66,6 +66,15 @@ class Remains:
 
 
 @dataclass(frozen=True)
+class Unplug:
+    """A device that the guest was asked to let go, and has not yet: `asked_s` the last time, of `times`."""
+
+    name: str
+    asked_s: float
+    times: int
+
+
+@dataclass(frozen=True)
 class Record:
     """What happened under `epoch`.
 
@@ -73,7 +82,8 @@ class Record:
     under this epoch. `released`: all was given back, so it cannot. `failures` in a row; `next_start_s` is the
     earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970). `remains`: the VM
     is missing in the API, and its guest is being ended by order. `places` are the volumes whose claims it
-    took, or was about to take: the domain and its pools may be gone when they are to be freed.
+    took, or was about to take: the domain and its pools may be gone when they are to be freed. `unplugs` are
+    the devices that the running guest is to let go.
     """
 
     epoch: int = 0
@@ -93,6 +103,7 @@ class Record:
     last_exit: LastExit | None = None
     remains: Remains | None = None
     places: tuple[VolumePlace, ...] = ()
+    unplugs: tuple[Unplug, ...] = ()
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and
@@ -209,6 +220,7 @@ def _parse_events(raw: Any) -> tuple[SeenEvent, ...]:
 def _parse_record(raw: dict[str, Any]) -> Record:
     stop, last_exit, remains = (raw.pop(name, None) for name in ("stop", "last_exit", "remains"))
     places = _parse_places(raw.pop("places", ()))
+    unplugs = tuple(Unplug(**item) for item in raw.pop("unplugs", ()))
     if stop:
         stop = StopRequest(StopReason(stop["why"]), float(stop["since_s"]), stop.get("asked_s"))
     return Record(
@@ -217,6 +229,7 @@ def _parse_record(raw: dict[str, Any]) -> Record:
         last_exit=LastExit(**last_exit) if last_exit else None,
         remains=_parse_remains(remains) if remains else None,
         places=places,
+        unplugs=unplugs,
     )
 
 

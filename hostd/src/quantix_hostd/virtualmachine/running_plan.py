@@ -11,7 +11,6 @@ from dataclasses import replace
 from quantix_api.errors import WaitingError
 from quantix_api.messages import as_error
 from quantix_api.times import render_time
-from quantix_hostd.domainxml.disks import target_name
 from quantix_hostd.domainxml.metadata import render_metadata
 from quantix_hostd.facts.domain import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
 from quantix_hostd.facts.process import pids
@@ -21,14 +20,14 @@ from quantix_hostd.virtualmachine.actions import (
     Destroy,
     EndProcess,
     Reset,
-    ResizeDisk,
     Resume,
-    SetLink,
     Suspend,
     WirePorts,
     WriteMetadata,
 )
+from quantix_hostd.virtualmachine.live_plan import plan_live
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
+from quantix_hostd.virtualmachine.plug_plan import PlugPlan
 from quantix_hostd.virtualmachine.record import Record, StopReason
 from quantix_hostd.virtualmachine.start_plan import WIRE_TIMEOUT_S
 from quantix_hostd.virtualmachine.steps import Plan, with_record
@@ -66,17 +65,24 @@ def _plan_power(observed: Observed, record: Record) -> Plan:
     elif paused:
         actions += [WirePorts(observed.ports, WIRE_TIMEOUT_S), Resume()]
     record, reset = _reset(observed, record)
-    actions += reset
-    actions += _live_changes(observed)
-    requeue = 0.0 if actions else _next_look_s(observed)
-    return with_record(observed, record, *actions, requeue_after_s=requeue)
+    live = plan_live(observed, record)
+    actions += [*reset, *live.actions]
+    requeue = 0.0 if actions else _next_look_s(observed, live)
+    return with_record(observed, live.record, *actions, wait=live.wait, requeue_after_s=requeue)
 
 
-def _next_look_s(observed: Observed) -> float | None:
-    """What changes without an event: ports, the guest's answer, the time of a restart."""
+def _next_look_s(observed: Observed, live: PlugPlan) -> float | None:
+    """What changes without an event: ports, the guest's answer, what it takes or lets go, what is waited for,
+    the time of a restart.
+    """
+    looks = [live.ask_again_s, _next_restart_s(observed)]
     if not guest_is_ready(observed):
-        return _GUEST_LOOK_S
-    return _PORT_LOOK_S if observed.port_problems else _next_restart_s(observed)
+        looks.append(_GUEST_LOOK_S)
+    if observed.port_problems:
+        looks.append(_PORT_LOOK_S)
+    if isinstance(observed.waiting, WaitingError):
+        looks.append(observed.waiting.retry_after_s)
+    return min((look for look in looks if look is not None), default=None)
 
 
 def plan_stop(observed: Observed, record: Record, grace_s: float, wait: WaitingError) -> Plan:
@@ -169,21 +175,3 @@ def _next_restart_s(observed: Observed) -> float | None:
     if restart is None or restart.at.timestamp() <= observed.now_s:
         return None
     return restart.at.timestamp() - observed.now_s
-
-
-def _live_changes(observed: Observed) -> list[Action]:
-    """Link state and disk size: what a running guest takes at once."""
-    if observed.wanted is None or observed.live is None:
-        return []
-    changes: list[Action] = []
-    for nic in observed.wanted.nics:
-        device = observed.live.devices.get(f"ua-{nic.name}")
-        if device is not None and device.get("link", "up") != ("up" if nic.link_up else "down"):
-            changes.append(SetLink(f"ua-{nic.name}", nic.link_up))
-    sizes = {volume.disk: volume for volume in observed.volumes}
-    for disk in observed.wanted.disks:
-        volume = sizes.get(disk.name)
-        running = observed.live.devices.get(f"ua-{disk.name}")
-        if volume and running and 0 < volume.size_bytes < volume.wanted_bytes:
-            changes.append(ResizeDisk(running.get("dev", target_name(disk)), volume.wanted_bytes))
-    return changes

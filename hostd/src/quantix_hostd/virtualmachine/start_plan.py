@@ -135,6 +135,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         restarts=record.restarts + (1 if record.failures else 0),
         handled_restart_at=handled_restart(observed, record),
         resumed_s=0.0,
+        unplugs=(),
     )
     seed: tuple[Action, ...] = (BuildSeed(),) if observed.vm.spec.cloud_init is not None else ()
     resume: tuple[Action, ...] = () if observed.vm.spec.power_state == "Paused" else (Resume(),)

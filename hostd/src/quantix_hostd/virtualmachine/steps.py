@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.messages import as_error
-from quantix_hostd.virtualmachine.actions import Action, CreatePaused, SaveRecord
+from quantix_hostd.virtualmachine.actions import Action, CreatePaused, PlugDevice, SaveRecord
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record
 
@@ -50,13 +51,22 @@ def unsettled(plan: Plan) -> InvariantError | None:
     return as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
 
 
-def start_refusal(plan: Plan, error: QuantixError | None) -> QuantixError | None:
-    """What kept a start from being carried through; None for what is merely waited for."""
-    if isinstance(error, WaitingError) or not any(
-        isinstance(action, CreatePaused) for action in plan.actions
-    ):
+@dataclass(frozen=True)
+class Refusal:
+    """`of` is what could not be carried through, as its event is called."""
+
+    of: Literal["StartRefused", "PlugFailed"]
+    error: QuantixError
+
+
+def refusal_of(plan: Plan, error: QuantixError | None) -> Refusal | None:
+    """What kept a start or a plug from being carried through; None for what is merely waited for."""
+    if error is None or isinstance(error, WaitingError):
         return None
-    return error
+    done = {type(action) for action in plan.actions}
+    if CreatePaused in done:
+        return Refusal("StartRefused", error)
+    return Refusal("PlugFailed", error) if PlugDevice in done else None
 
 
 def is_detained(observed: Observed, plan: Plan, error: QuantixError | None) -> bool:

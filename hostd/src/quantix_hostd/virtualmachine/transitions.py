@@ -10,22 +10,20 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import VirtualMachine
-from quantix_api.errors import QuantixError
 from quantix_api.messages import render
 from quantix_api.times import render_time
 from quantix_hostd.told import Told
 from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.steps import Refusal
 
 _LOST = frozenset({"Crashed", "Killed"})
 _OF_STORAGE = frozenset({"StorageIOError", "PoolFull"})
 
 
-def transitions(
-    before: Observed, status: dict[str, Any], refusal: QuantixError | None = None
-) -> tuple[Told, ...]:
+def transitions(before: Observed, status: dict[str, Any], refusal: Refusal | None = None) -> tuple[Told, ...]:
     """The events between the status that `before.vm` still has and the one just written, oldest first.
 
-    `refusal` is what a start ran into; it is told when Ready comes to say it, not at each further try.
+    `refusal` is what a start or a plug ran into; it is told when Ready comes to say it, not at each try.
     """
     assert before.vm is not None
     known, runtime = before.vm.status.runtime, status["runtime"]
@@ -37,9 +35,10 @@ def transitions(
     if ended:
         told.append(_ended(before.vm, last_exit["reason"]))
     if refusal is not None and _is_new_in_ready(before.vm, status):
-        said = refusal.message.rstrip(".")
-        text = render("StartRefused", host=before.facts.name, said=said, name=before.vm.metadata.name).text
-        told.append(Told("StartRefused", text, "Warning"))
+        fields = {"said": refusal.error.message.rstrip("."), "name": before.vm.metadata.name}
+        if refusal.of == "StartRefused":
+            fields["host"] = before.facts.name
+        told.append(Told(refusal.of, render(refusal.of, **fields).text, "Warning"))
     if again:
         text = render("Running", host=before.facts.name).text
         told.append(Told("Restarted" if ended else "Started", text))

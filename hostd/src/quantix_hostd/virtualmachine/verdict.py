@@ -5,7 +5,7 @@ A program never decides by the phase; `runtime` and the conditions say it exactl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantix_api.conditions import STALLED_REASONS, ready_reason
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
@@ -50,6 +50,9 @@ def judge(observed: Observed, plan: Plan, error: QuantixError | None) -> Verdict
     if plan.record.released:
         return _released(observed, plan)
     if error is not None and not isinstance(error, WaitingError):
+        if observed.domain is not None and observed.domain.state is DomainState.RUNNING:
+            # what cannot be done to a guest that runs leaves it running
+            return replace(refused(error), phase=_active(observed, plan).phase)
         gone = not observed.runs and isinstance(error, TransientError)
         return _unreleased(error) if plan.record.ended and gone else refused(error)
     if observed.domain is not None and observed.domain.active:
@@ -82,6 +85,9 @@ def _active(observed: Observed, plan: Plan) -> Verdict:
     if observed.port_problems:
         problem = observed.port_problems[0]
         return Verdict("Running", False, problem.reason, _port_text(observed, problem))
+    wait = plan.wait or observed.waiting
+    if wait is not None:
+        return Verdict("Running", False, _known(wait.reason), message_of(wait), passing=True)
     readiness = observed.vm.spec.readiness
     if readiness is not None and not guest_is_ready(observed):
         return _guest_not_ready(observed, readiness.timeout_seconds)

@@ -63,6 +63,7 @@ CHANGES: dict[str, Callable[[DomainSpec], DomainSpec]] = {
     "fields.cpu_model": lambda spec: replace(spec, cpu=replace(spec.cpu, model="Nehalem")),
     "fields.sockets": lambda spec: replace(spec, cpu=replace(spec.cpu, sockets=2)),
     "fields.shares": lambda spec: replace(spec, cpu=replace(spec.cpu, weight=50)),
+    "fields.quota": lambda spec: replace(spec, cpu=replace(spec.cpu, limit_millis=500)),
     "fields.cpu_features": lambda spec: replace(spec, cpu=replace(spec.cpu, required=("aes",))),
     "devices.ua-root.cache": _disk(cache="writethrough", native_io=False),
     "devices.ua-root.path": _disk(path="/elsewhere"),
@@ -76,9 +77,8 @@ CHANGES: dict[str, Callable[[DomainSpec], DomainSpec]] = {
     "devices.ua-eth0.address": _nic(port=5),
 }
 ACCOMPANIED = {
-    # io=threads goes with a cache, both limits are one group, a higher port means more controllers
+    # io=threads goes with a cache, a higher port means more controllers
     "devices.ua-root.cache": {"devices.ua-root.io"},
-    "devices.ua-root.iops": {"devices.ua-root.bytes_per_second"},
     "devices.ua-eth0.address": {
         f"devices.controller-pci-{index}.{field}" for index in (19, 20, 21) for field in ("address", "model")
     },
@@ -88,7 +88,9 @@ ACCOMPANIED = {
 @pytest.mark.parametrize("path", sorted(CHANGES))
 def test_one_changed_field_is_exactly_one_difference(path: str) -> None:
     before = networked(ROOT)["unplugged-e1000e"]
-    before = replace(before, nics=(replace(before.nics[0], model="virtio", link_up=True),))
+    before = replace(
+        before, cpu_controller=True, nics=(replace(before.nics[0], model="virtio", link_up=True),)
+    )
     found = differences(view(render_domain(before)), view(render_domain(CHANGES[path](before))))
     assert {difference.path for difference in found} == {path} | ACCOMPANIED.get(path, set())
 

@@ -1,4 +1,4 @@
-"""A disk that leaves spec stays open until QEMU goes; then its claim is free for the next."""
+"""A disk that the guest does not let go stays open until QEMU goes; then its claim is free for the next."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from quantix_lab.vm_world import HOST, VmHandle, VmWorld
 
 
 @pytest.fixture
-async def vm(world: VmWorld) -> VmHandle:
-    """A VM that runs with the disks `root` and `data`."""
+async def vm(world: VmWorld, hypervisor: FakeHypervisor) -> VmHandle:
+    """A VM that runs with the disks `root` and `data`, of which its guest lets go of none."""
+    hypervisor.guest_lets_go = False
     disks = {name: world.add_volume(name) for name in ("root", "data")}
     handle = world.add_vm("web-1", disks=disks)
     await handle.reconcile()

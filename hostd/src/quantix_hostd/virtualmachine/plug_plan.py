@@ -1,0 +1,143 @@
+"""Plans which devices come to a running guest and which leave it. Pure; called by `live_plan`.
+
+A disk's place is in the record before its claim is taken, and its claim is put down only once QEMU has let
+the disk go. Level-triggered: a guest that boots never hears what it was asked, so it is asked again.
+
+```
+  not there ──TakeClaims, PlugDevice──► in the live XML ──UnplugDevice, again and again──► not there
+      ▲                                                                                        │
+      └──────────────────────────────── PutDownClaims, TellUnplugged ─────────────────────────┘
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from quantix_api.errors import WaitingError
+from quantix_api.messages import as_error
+from quantix_hostd.claims import VolumePlace
+from quantix_hostd.domainxml.pcie import root_port_of
+from quantix_hostd.domainxml.render import render_device
+from quantix_hostd.domainxml.spec import Bus, Disk, DomainSpec, Nic
+from quantix_hostd.domainxml.view import DomainView
+from quantix_hostd.virtualmachine.actions import (
+    Action,
+    GrowDisk,
+    PlugDevice,
+    PutDownClaims,
+    RemovePorts,
+    SaveRecord,
+    TakeClaims,
+    TellUnplugged,
+    UnplugDevice,
+    WirePorts,
+)
+from quantix_hostd.virtualmachine.observed import Observed, disk_places
+from quantix_hostd.virtualmachine.record import Record, Unplug
+from quantix_hostd.virtualmachine.start_plan import WIRE_TIMEOUT_S
+
+# after the first time, the second, …
+_ASK_AGAIN_S = (5.0, 10.0, 20.0, 40.0, 60.0)
+
+
+@dataclass(frozen=True)
+class PlugPlan:
+    """`record` is to be saved before the actions; `wait` names the first device that is not let go yet."""
+
+    record: Record
+    actions: tuple[Action, ...]
+    wait: WaitingError | None = None
+    ask_again_s: float | None = None
+
+
+def plan_plugs(observed: Observed, wanted: DomainSpec, live: DomainView, record: Record) -> PlugPlan:
+    """What leaves first, then what comes."""
+    leaving = _leaving(wanted, live)
+    unplugs = tuple(_asked(name, record, observed.now_s) for name in leaving)
+    gone = (unplug.name for unplug in record.unplugs if f"ua-{unplug.name}" not in live.devices)
+    actions: list[Action] = [TellUnplugged(name) for name in gone]
+    actions += [UnplugDevice(unplug.name) for unplug in unplugs if unplug not in record.unplugs]
+    record, plugs = _plug(observed, wanted, live, replace(record, unplugs=unplugs))
+    actions += [*_put_down(observed, wanted, record), *plugs]
+    if not unplugs:
+        return PlugPlan(record, tuple(actions))
+    kind = "disk" if live.devices[f"ua-{leaving[0]}"].get("device") == "disk" else "NIC"
+    device = f"{kind} {leaving[0]}"
+    wait = as_error(WaitingError, "WaitingForGuest", device=device, name=wanted.identity.name)
+    again_s = min(_due_s(unplug) for unplug in unplugs) - observed.now_s
+    return PlugPlan(record, tuple(actions), wait, max(again_s, 0.0))
+
+
+def is_pluggable(device: Disk | Nic, live: DomainView) -> bool:
+    """Whether the running machine has a place for it."""
+    if isinstance(device, Disk) and device.bus is not Bus.VIRTIO:
+        return device.bus is Bus.SCSI and "controller-scsi-0" in live.devices
+    return f"controller-pci-{root_port_of(device.port)}" in live.devices
+
+
+def _leaving(wanted: DomainSpec, live: DomainView) -> list[str]:
+    """Names of the running machine's disks and NICs that it is not to have, or not with that volume."""
+    paths = {disk.name: disk.path for disk in wanted.disks}
+    nics = {nic.name for nic in wanted.nics}
+    found = []
+    for alias, device in live.devices.items():
+        name = alias.removeprefix("ua-")
+        is_disk = device.get("device") == "disk" and device.get("bus") != Bus.SATA
+        if (is_disk and paths.get(name) != device.get("path")) or ("mac" in device and name not in nics):
+            found.append(name)
+    return found
+
+
+def _asked(name: str, record: Record, now_s: float) -> Unplug:
+    """The request to let the device go as it stands now, made (again) if it is due."""
+    before = next((unplug for unplug in record.unplugs if unplug.name == name), None)
+    if before is None:
+        return Unplug(name, now_s, 1)
+    return before if now_s < _due_s(before) else Unplug(name, now_s, before.times + 1)
+
+
+def _due_s(unplug: Unplug) -> float:
+    return unplug.asked_s + _ASK_AGAIN_S[min(unplug.times, len(_ASK_AGAIN_S)) - 1]
+
+
+def _plug(
+    observed: Observed, wanted: DomainSpec, live: DomainView, record: Record
+) -> tuple[Record, list[Action]]:
+    actions: list[Action] = []
+    places = list(record.places)
+    for disk in wanted.disks:
+        if f"ua-{disk.name}" in live.devices or not is_pluggable(disk, live):
+            continue
+        volume = next(seen for seen in observed.volumes if seen.disk == disk.name)
+        if volume.place is None or _is_spent(observed, volume.place):
+            continue
+        places.append(volume.place)
+        actions.append(TakeClaims((volume.place,), observed.epoch))
+        if volume.size_bytes < volume.wanted_bytes:
+            actions.append(GrowDisk(volume.place, volume.wanted_bytes))
+        actions.append(PlugDevice(disk.name, render_device(wanted, disk.name)))
+    for nic in wanted.nics:
+        if f"ua-{nic.name}" in live.devices or not is_pluggable(nic, live):
+            continue
+        ports = (nic.switch_port,)
+        plug = PlugDevice(nic.name, render_device(wanted, nic.name))
+        actions += [RemovePorts(ports), plug, WirePorts(ports, WIRE_TIMEOUT_S)]
+    return replace(record, places=tuple(dict.fromkeys(places))), actions
+
+
+def _is_spent(observed: Observed, place: VolumePlace) -> bool:
+    """Whether the volume was released under this epoch's number or a later one: a start gets a higher."""
+    claim = next((found.claim for found in observed.claims if found.place == place), None)
+    return claim is not None and claim.holder is None and claim.floor >= observed.epoch
+
+
+def _put_down(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
+    """Claims of volumes that QEMU has let go and that no disk of spec needs."""
+    needed = {disk.path for disk in wanted.disks}
+    opened = set(disk_places(observed.live).values())
+    left = tuple(place for place in record.places if place not in opened and str(place.data) not in needed)
+    if not left:
+        return ()
+    kept = tuple(place for place in record.places if place not in left)
+    return PutDownClaims(left, observed.epoch), SaveRecord(replace(record, places=kept))

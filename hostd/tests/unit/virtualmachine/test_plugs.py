@@ -1,0 +1,260 @@
+"""Disks and NICs that come to a running guest and leave it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api.errors import PermanentError, TransientError
+from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES, VOLUMES
+from quantix_hostd.claims import Claim, Holder, VolumePlace, take
+from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
+
+PORT = "0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f"
+
+
+@pytest.fixture
+def data(world: VmWorld) -> VolumePlace:
+    """A volume that no VM has."""
+    volume = world.add_volume("data")
+    return VolumePlace(world.pool, volume["metadata"]["uid"])
+
+
+def set_disks(vm: VmHandle, *names: str) -> None:
+    """Spec names these disks, each on the volume of its name (root: web-1-root), and all is resolved."""
+    volumes = {name: "web-1-root" if name == "root" else name for name in names}
+    stores = vm.world.stores[VOLUMES]
+    vm.change("spec", "disks", value=[{"name": n, "volume": v} for n, v in volumes.items()])
+    resolved = [
+        {"name": n, "volume": v, "volumeUID": stores[f"default/{v}"]["metadata"]["uid"]}
+        for n, v in volumes.items()
+    ]
+    vm.change("status", "resolved", "disks", value=resolved)
+    ports = [{"name": name, "port": number} for number, name in enumerate(("root", "data", "eth0"), 1)]
+    vm.change("status", "resolved", "devices", value=ports)
+
+
+def claim(vm: VmHandle, place: VolumePlace) -> Claim:
+    found = vm.world.claims.read(place)
+    assert found is not None
+    return found
+
+
+def opened(vm: VmHandle) -> list[str]:
+    return [disk["name"] for disk in vm.status["runtime"].get("disks", [])]
+
+
+async def test_a_disk_comes_under_its_claim_and_is_told(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    assert hypervisor.calls == ["attach ua-data"]
+    assert claim(running, data).holder == Holder(HOST, 1)
+    assert opened(running) == ["root", "data"]
+    assert running.condition("RestartRequired") == {}
+    assert running.condition("Ready")["reason"] == "Running"
+    assert "HotPlugged" in running.world.events.reasons
+    hypervisor.calls.clear()
+    await running.reconcile()
+    assert hypervisor.calls == []
+
+
+async def test_a_disk_leaves_and_can_come_again_under_the_same_epoch(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    for _ in range(2):
+        set_disks(running, "root", "data")
+        await running.reconcile()
+        assert claim(running, data).holder == Holder(HOST, 1)
+        set_disks(running, "root")
+        await running.reconcile()
+        assert claim(running, data) == Claim(0, None, running.uid, CLUSTER)
+        assert opened(running) == ["root"]
+    assert running.world.records.load(running.uid).places == (running.root_place,)
+    assert running.world.events.reasons.count("HotUnplugged") == 2
+
+
+async def test_a_guest_that_does_not_let_go_is_asked_again_ever_more_rarely(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    hypervisor.guest_lets_go = False
+    hypervisor.calls.clear()
+    running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
+    set_disks(running, "root")
+    again = await running.reconcile()
+    assert hypervisor.calls == ["detach ua-data"]
+    assert again is not None
+    assert again <= 5.0
+    await running.look_after(3)
+    assert hypervisor.calls == ["detach ua-data"]
+    ready = running.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "WaitingForGuest")
+    assert "disk data" in ready["message"]
+    assert running.status["phase"] == "Running"
+    assert claim(running, data).holder == Holder(HOST, 1), "QEMU has it open"
+    for seconds, asked in ((3, 2), (6, 2), (6, 3), (21, 4), (41, 5), (61, 6), (61, 7)):
+        await running.look_after(seconds)
+        assert hypervisor.calls.count("detach ua-data") == asked
+    hypervisor.let_go(running.domain, "ua-data")
+    await running.reconcile()
+    assert running.condition("Ready")["reason"] == "Running"
+    assert claim(running, data).holder is None
+
+
+async def test_a_disk_that_is_wanted_again_while_the_guest_keeps_it_just_stays(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    hypervisor.guest_lets_go = False
+    set_disks(running, "root")
+    await running.reconcile()
+    set_disks(running, "root", "data")
+    hypervisor.calls.clear()
+    await running.reconcile()
+    assert (hypervisor.calls, running.condition("Ready")["reason"]) == ([], "Running")
+    assert running.world.records.load(running.uid).unplugs == ()
+    # the guest heard the first request after all
+    hypervisor.let_go(running.domain, "ua-data")
+    await running.reconcile()
+    assert hypervisor.calls == ["attach ua-data"]
+    assert claim(running, data).holder == Holder(HOST, 1)
+
+
+async def test_another_volume_under_the_same_name_takes_the_place_of_the_first(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    other = running.world.add_volume("other")
+    vm = running.world.api.objects[running.uid]
+    disks, resolved = vm["spec"]["disks"], vm["status"]["resolved"]["disks"]
+    running.change("spec", "disks", value=[disks[0], {"name": "data", "volume": "other"}])
+    named = {"name": "data", "volume": "other", "volumeUID": other["metadata"]["uid"]}
+    running.change("status", "resolved", "disks", value=[resolved[0], named])
+    hypervisor.calls.clear()
+    await running.reconcile()
+    assert hypervisor.calls == ["detach ua-data", "attach ua-data"]
+    assert claim(running, data).holder is None
+    assert claim(running, VolumePlace(running.world.pool, other["metadata"]["uid"])).holder == Holder(HOST, 1)
+
+
+async def test_a_volume_that_another_vm_holds_is_waited_for(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    free = claim(running, data)
+    running.world.claims.compare_and_set(data, free, take(free, "h2", 7, "another", CLUSTER))
+    set_disks(running, "root", "data")
+    running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
+    with pytest.raises(TransientError, match="Host h2 has not let go"):
+        await running.reconcile()
+    running.world.pull()
+    assert "attach ua-data" not in hypervisor.calls
+    assert running.condition("Ready")["reason"] == "VolumeInUse"
+    assert running.status["phase"] == "Running"
+
+
+async def test_a_volume_that_was_released_under_a_later_epoch_waits_for_a_start(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    free = claim(running, data)
+    running.world.claims.compare_and_set(data, free, Claim(9, None, "another", CLUSTER))
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert [change["path"] for change in running.status["runtime"]["pendingChanges"]] == ["spec.disks[data]"]
+    assert running.condition("Ready")["status"] == "True"
+
+
+async def test_a_machine_without_a_free_slot_waits_for_a_start(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    set_disks(running, "root", "data")
+    ports = [{"name": "root", "port": 1}, {"name": "data", "port": 100}]
+    running.change("status", "resolved", "devices", value=ports)
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert running.condition("RestartRequired")["status"] == "True"
+
+
+async def test_what_qemu_refuses_is_said_and_the_guest_runs_on(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.refusal = PermanentError("ConfigRefused", "No more available PCI slots")
+    set_disks(running, "root", "data")
+    for _ in range(2):
+        await running.reconcile()
+    assert running.status["phase"] == "Running"
+    assert running.condition("Ready")["reason"] == "ConfigRefused"
+    assert running.world.events.reasons.count("PlugFailed") == 1
+    hypervisor.refusal = None
+    set_disks(running, "root")
+    await running.reconcile()
+    assert claim(running, data).holder is None
+    assert running.condition("Ready")["reason"] == "Running"
+
+
+async def test_a_new_disk_whose_volume_is_being_made_is_not_called_done(
+    running: VmHandle, data: VolumePlace
+) -> None:
+    volume = running.world.stores[VOLUMES]["default/data"]
+    volume["status"] = {}
+    set_disks(running, "root", "data")
+    running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
+    again = await running.reconcile()
+    ready = running.condition("Ready")
+    assert (ready["status"], ready["reason"], running.status["phase"]) == ("False", "Creating", "Running")
+    assert again is not None
+    assert again < 60
+
+
+async def test_a_nic_comes_with_its_flows_and_leaves(running: VmHandle, hypervisor: FakeHypervisor) -> None:
+    running.world.put(NETWORKS, "default", "quantix-shared", spec={}, status={"mtu": 1442})
+    set_disks(running, "root")
+    running.change("spec", "nics", value=[{"name": "eth0", "network": "shared/default"}])
+    running.change("status", "nics", value=[{"name": "eth0", "port": PORT, "mac": "02:00:00:00:00:01"}])
+    await running.reconcile()
+    assert hypervisor.calls == ["attach ua-eth0"]
+    assert running.world.ports.owners == {PORT: running.uid}
+    assert running.condition("RestartRequired") == {}
+    running.change("spec", "nics", value=[])
+    running.change("status", "nics", value=[])
+    await running.reconcile()
+    assert hypervisor.calls[1:] == ["detach ua-eth0"]
+    assert running.condition("Ready")["reason"] == "Running"
+
+
+async def test_hostd_that_dies_in_the_middle_ends_what_it_began(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    """Its claim was taken, and then the disk left spec again."""
+    set_disks(running, "root", "data")
+    hypervisor.refusal = PermanentError("ConfigRefused", "away")
+    await running.reconcile()
+    assert claim(running, data).holder == Holder(HOST, 1)
+    running.world.reconciler = running.world.new_reconciler()
+    set_disks(running, "root")
+    await running.reconcile()
+    assert claim(running, data).holder is None
+
+
+async def test_after_a_crash_the_disks_of_spec_come_back_and_the_others_are_free(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    hypervisor.guest_lets_go = False
+    set_disks(running, "root")
+    await running.reconcile()
+    hypervisor.kill(running.domain)
+    for _ in range(3):
+        await running.look_after(6)
+    assert opened(running) == ["root"]
+    assert claim(running, data).holder is None
+    manifest: dict[str, Any] = running.world.stores[VIRTUAL_MACHINES][running.key]
+    assert manifest["status"]["phase"] == "Running"

@@ -1,0 +1,172 @@
+"""Sizes, limits and media that a running guest gets at once, and what of them waits for a start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api.resources import IMAGES
+from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.vm_world import VmHandle, VmWorld, with_facts
+
+_MIB = 1024**2
+
+
+@pytest.fixture
+async def roomy(world: VmWorld, hypervisor: FakeHypervisor) -> VmHandle:
+    """A VM of 1 to 4 cores and 128 to 512 MiB that runs with an empty drive."""
+    with_facts(world, cpu_controller=True)
+    vm = world.add_vm(
+        "roomy",
+        disks={"root": world.add_volume("roomy-root")},
+        cpu={"cores": 1, "maxCores": 4},
+        memory={"size": "128Mi", "maxSize": "512Mi"},
+        cdroms=[{"name": "install"}],
+    )
+    resolve(vm, maxCores=4, maxMemory="512Mi")
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+    hypervisor.calls.clear()
+    return vm
+
+
+def resolve(vm: VmHandle, **values: Any) -> None:
+    for name, value in values.items():
+        vm.change("status", "resolved", name, value=value)
+
+
+def set_disk(vm: VmHandle, **fields: Any) -> None:
+    disk = vm.world.api.objects[vm.uid]["spec"]["disks"][0]
+    vm.change("spec", "disks", value=[{**disk, **fields}])
+
+
+def pending(vm: VmHandle) -> list[str]:
+    return [change["path"] for change in vm.status["runtime"].get("pendingChanges", [])]
+
+
+async def settled(vm: VmHandle, hypervisor: FakeHypervisor) -> list[str]:
+    """What one look did, after which nothing is left to do."""
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    done = list(hypervisor.calls)
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    return done
+
+
+async def test_cores_come_up_to_the_most_and_never_go(roomy: VmHandle, hypervisor: FakeHypervisor) -> None:
+    roomy.change("spec", "cpu", value={"cores": 3, "maxCores": 4})
+    resolve(roomy, cores=3)
+    # CPU time is weighed for each core
+    assert await settled(roomy, hypervisor) == ["cores 3", "cpu 300 -1"]
+    assert pending(roomy) == []
+    for cores, most in ((2, 4), (6, 6)):
+        roomy.change("spec", "cpu", value={"cores": cores, "maxCores": most})
+        resolve(roomy, cores=cores, maxCores=most)
+        assert f"cores {cores}" not in await settled(roomy, hypervisor)
+        assert "spec.cpu.cores" in pending(roomy)
+
+
+async def test_memory_grows_to_the_most_and_shrinks_to_what_it_began_with(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    for size, more in ((512, 384), (256, 128), (128, 0)):
+        roomy.change("spec", "memory", value={"size": f"{size}Mi", "maxSize": "512Mi"})
+        resolve(roomy, memory=f"{size}Mi")
+        assert await settled(roomy, hypervisor) == [f"memory {more * _MIB}"]
+        assert (pending(roomy), roomy.condition("Ready")["reason"]) == ([], "Running")
+    for size, most, waits in (
+        (64, 512, ["size"]),
+        (1024, 2048, ["maxSize", "size"]),
+        (1024, 1024, ["size"]),
+        (128, 1024, ["maxSize"]),
+    ):
+        roomy.change("spec", "memory", value={"size": f"{size}Mi", "maxSize": f"{most}Mi"})
+        resolve(roomy, memory=f"{size}Mi", maxMemory=f"{most}Mi")
+        assert await settled(roomy, hypervisor) == []
+        assert pending(roomy) == [f"spec.memory.{name}" for name in waits]
+
+
+async def test_a_guest_that_does_not_take_its_memory_is_waited_for(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.guest_lets_go = False
+    roomy.world.reconciler = roomy.world.new_reconciler(quiet_s=0.0)
+    roomy.change("spec", "memory", value={"size": "256Mi", "maxSize": "512Mi"})
+    resolve(roomy, memory="256Mi")
+    again = await roomy.reconcile()
+    ready = roomy.condition("Ready")
+    assert (ready["status"], ready["reason"], roomy.status["phase"]) == (
+        "False",
+        "WaitingForGuest",
+        "Running",
+    )
+    assert "128Mi of memory so far, of 256Mi" in ready["message"]
+    assert again is not None
+    assert again <= 2.0
+
+
+async def test_weight_and_limit_of_cpu_time_count_at_once(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    for fields, call in (
+        ({"weight": 250, "limit": "1500m"}, "cpu 250 150000"),
+        ({"weight": 250, "limit": "500m"}, "cpu 250 50000"),
+        ({"weight": 10000}, "cpu 10000 -1"),
+        ({}, "cpu 100 -1"),
+    ):
+        roomy.change("spec", "cpu", value={"cores": 1, "maxCores": 4, **fields})
+        assert await settled(roomy, hypervisor) == [call]
+        assert pending(roomy) == []
+
+
+async def test_without_control_groups_nothing_is_weighed(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("spec", "cpu", value={"cores": 1, "weight": 250})
+    assert await settled(running, hypervisor) == []
+
+
+async def test_without_control_groups_a_limit_is_refused_and_the_guest_runs_on(running: VmHandle) -> None:
+    running.change("spec", "cpu", value={"cores": 1, "limit": "500m"})
+    running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
+    await running.reconcile()
+    ready = running.condition("Ready")
+    assert (running.status["phase"], ready["reason"]) == ("Running", "ConfigRefused")
+    assert "spec.cpu.limit" in ready["message"]
+    assert running.condition("Stalled")["status"] == "True"
+
+
+async def test_limits_of_a_disk_count_at_once_and_go_again(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    for qos, call in (
+        ({"iops": 100}, "limits vda 100 0"),
+        ({"iops": 100, "bytesPerSecond": "1Mi"}, f"limits vda 100 {_MIB}"),
+        (None, "limits vda 0 0"),
+    ):
+        set_disk(roomy, qos=qos)
+        assert await settled(roomy, hypervisor) == [call]
+        assert pending(roomy) == []
+
+
+async def test_a_medium_is_put_in_changed_and_taken_out(roomy: VmHandle, hypervisor: FakeHypervisor) -> None:
+    paths = {}
+    for name in ("tools", "other"):
+        image = roomy.world.put(IMAGES, name, "default", spec={"upload": {}, "pool": "local"})
+        facts = {"checksum": f"sha256:{'0' * 64}", "format": "ISO", "virtualSize": "1Mi"}
+        image["status"] = {"data": "Present", **facts}
+        paths[name] = roomy.world.pool / "images" / image["metadata"]["uid"]
+    for name in ("tools", "other", None):
+        roomy.change("spec", "cdroms", value=[{"name": "install", **({"image": name} if name else {})}])
+        assert await settled(roomy, hypervisor) == [f"medium ua-install {paths[name] if name else None}"]
+        assert pending(roomy) == []
+
+
+async def test_what_only_a_start_changes_stays_pending(roomy: VmHandle, hypervisor: FakeHypervisor) -> None:
+    set_disk(roomy, cache="Writeback", serial="OTHER")
+    roomy.change("spec", "boot", value={"order": ["install", "root"]})
+    assert await settled(roomy, hypervisor) == []
+    assert pending(roomy) == ["spec.boot.order", "spec.disks[root].cache", "spec.disks[root].serial"]

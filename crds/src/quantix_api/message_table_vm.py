@@ -211,7 +211,7 @@ _LIFE = (
         "ConfigRefused",
         "VirtualMachine",
         "{field} cannot be kept: {host} has no control group for CPU time.",
-        "leave {field} out, or mount the controller cpu there",
+        "leave {field} out, or enable control of CPU time on {host}",
     ),
     Template(
         "ConfigRefused",

@@ -64,6 +64,7 @@ _OPERATORS_CONDITIONS = {
         "Scheduled",
         "VolumesReady",
         "NetworkReady",
+        "SizeGranted",
         "Protected",
         "Migratable",
         "PlacementOK",

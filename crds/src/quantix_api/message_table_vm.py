@@ -20,6 +20,18 @@ _PLACEMENT = (
         "lower cpu.cores, stop or move a VM, or add a host",
     ),
     Template(
+        "NotEnoughMemory",
+        "VirtualMachine",
+        "It needs {needs} of memory on {host}, which has {free} for it: it keeps what it was given.",
+        "set less, or qx vm stop {name} and start it where there is room; else it grows once there is",
+    ),
+    Template(
+        "NotEnoughCPU",
+        "VirtualMachine",
+        "{host} has no room for {cores} cores of it: it keeps what it was given.",
+        "set fewer, or qx vm stop {name} and start it where there is room; else it grows once there is",
+    ),
+    Template(
         "NoHostFits",
         "VirtualMachine",
         "No host fits: {reasons}.",

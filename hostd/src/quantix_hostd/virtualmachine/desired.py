@@ -6,7 +6,7 @@ Called by `observe`. It invents nothing: what spec leaves open must stand in `st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from quantix_api.errors import PermanentError, WaitingError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_api.quantities import cpu_millis, size_bytes
+from quantix_api.vm_status import Resolved
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
 
@@ -81,14 +82,22 @@ def missing_parts(vm: VirtualMachine) -> tuple[str, ...]:
     missing += [f"NIC {nic.name}" for nic in vm.spec.nics if nic.name not in nics]
     devices = [disk.name for disk in vm.spec.disks] + [nic.name for nic in vm.spec.nics]
     missing += [f"the slot of {name}" for name in devices if name not in ports]
-    if vm.spec.cpu.cores is not None and vm.spec.cpu.cores != resolved.cores:
-        missing.append("cpu.cores")
-    wanted_memory = vm.spec.memory.size
-    if resolved.memory is None or (
-        wanted_memory and size_bytes(wanted_memory) != size_bytes(resolved.memory)
-    ):
-        missing.append("memory.size")
-    return tuple(missing)
+    return (*missing, *_missing_size(vm, resolved))
+
+
+def _missing_size(vm: VirtualMachine, resolved: Resolved) -> Iterator[str]:
+    """A growth that its host has no room for is not waited for: the VM has what it was given."""
+    if resolved.memory is None:
+        yield "memory.size"
+        return
+    granted = vm.status.condition("SizeGranted")
+    if granted is not None and granted.status == "False":
+        return
+    cores, memory = vm.spec.cpu.cores, vm.spec.memory.size
+    if cores is not None and cores != resolved.cores:
+        yield "cpu.cores"
+    if memory and size_bytes(memory) != size_bytes(resolved.memory):
+        yield "memory.size"
 
 
 def not_resolved(vm: VirtualMachine, missing: tuple[str, ...]) -> WaitingError:

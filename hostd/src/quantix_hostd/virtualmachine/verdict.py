@@ -88,6 +88,9 @@ def _active(observed: Observed, plan: Plan) -> Verdict:
     wait = plan.wait or observed.waiting
     if wait is not None:
         return Verdict("Running", False, _known(wait.reason), message_of(wait), passing=True)
+    granted = observed.vm.status.condition("SizeGranted")
+    if granted is not None and granted.status == "False":
+        return Verdict("Running", False, _known(granted.reason), granted.message)
     readiness = observed.vm.spec.readiness
     if readiness is not None and not guest_is_ready(observed):
         return _guest_not_ready(observed, readiness.timeout_seconds)

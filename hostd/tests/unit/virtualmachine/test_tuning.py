@@ -108,6 +108,26 @@ async def test_a_guest_that_does_not_take_its_memory_is_waited_for(
     assert again <= 2.0
 
 
+async def test_a_growth_without_room_is_said_and_keeps_nobody_from_starting_again(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    roomy.change("spec", "memory", value={"size": "64Gi"})
+    no_room = {"type": "SizeGranted", "status": "False", "reason": "NotEnoughMemory", "message": "No room."}
+    roomy.change("status", "conditions", value=[*roomy.status["conditions"], no_room])
+    assert await settled(roomy, hypervisor) == []
+    ready = roomy.condition("Ready")
+    assert (roomy.status["phase"], ready["reason"], ready["message"]) == (
+        "Running",
+        "NotEnoughMemory",
+        "No room.",
+    )
+    hypervisor.kill(roomy.domain)
+    await roomy.reconcile()
+    await roomy.look_after(6)
+    assert hypervisor.calls[-1] == "resume"
+    assert roomy.status["phase"] == "Running"
+
+
 async def test_weight_and_limit_of_cpu_time_count_at_once(
     roomy: VmHandle, hypervisor: FakeHypervisor
 ) -> None:

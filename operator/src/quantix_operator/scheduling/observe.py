@@ -34,7 +34,7 @@ from quantix_operator.scheduling.model import (
     Toleration,
     memory_request_bytes,
 )
-from quantix_operator.scheduling.sizing import Sizing, sizing
+from quantix_operator.scheduling.sizing import Sizing, given, sizing
 from quantix_operator.volume.right import is_denied
 
 
@@ -110,7 +110,7 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
 
 
 def _candidate(objects: Objects, vm: VirtualMachine, identities: Identities) -> Candidate:
-    size = _sizing(objects, vm)
+    size = given(vm, sizing_of(objects, vm))
     volumes = _volumes(objects, vm)
     barred = barrier(vm, identities, _type(objects, vm)) is not None
     prepared = size is not None and volumes is not None and not barred
@@ -122,7 +122,8 @@ def _type(objects: Objects, vm: VirtualMachine) -> InstanceType | None:
     return objects.get(InstanceType, vm.spec.instance_type) if vm.spec.instance_type else None
 
 
-def _sizing(objects: Objects, vm: VirtualMachine) -> Sizing | None:
+def sizing_of(objects: Objects, vm: VirtualMachine) -> Sizing | None:
+    """What its spec asks for; None while its instance type is not there."""
     instance_type = _type(objects, vm)
     if vm.spec.instance_type is None or instance_type is not None:
         return sizing(vm, instance_type)

@@ -45,6 +45,24 @@ def sizing(vm: VirtualMachine, instance_type: InstanceType | None) -> Sizing | N
     )
 
 
+def given(vm: VirtualMachine, wanted: Sizing | None) -> Sizing | None:
+    """What a VM that its host has was given, whatever its spec asks for meanwhile; else `wanted`.
+
+    So a growth that is refused keeps nobody else off the host.
+    """
+    resolved, assignment = vm.status.resolved, vm.status.assignment
+    heard = assignment is not None and vm.status.runtime.observed_epoch == assignment.epoch
+    if not heard or resolved is None or resolved.cores is None or resolved.memory is None:
+        return wanted
+    return Sizing(
+        resolved.cores,
+        resolved.max_cores or resolved.cores,
+        resolved.memory,
+        resolved.max_memory or resolved.memory,
+        wanted.reservation_millis if wanted else None,
+    )
+
+
 def _reserved(cores: int, reservation: str | None, *, dedicated: bool) -> int | None:
     if dedicated:
         return cores * 1000

@@ -25,6 +25,7 @@ from quantix_operator.status_writer import StatusWriter
 from quantix_operator.virtualmachine.apply import carry_out
 from quantix_operator.virtualmachine.deletion import is_absent, plan_release, still_attached
 from quantix_operator.virtualmachine.disks import volume_views
+from quantix_operator.virtualmachine.growth import grows, lacking_room
 from quantix_operator.virtualmachine.observe import observe, secret_references
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.ports import Ports
@@ -46,6 +47,8 @@ _AGAIN_S = 0.05
 _DATABASE_RETRY_S = 2.0
 # Secrets are not watched: hostds may not list them, and neither does the operator
 _SECRET_RETRY_S = 5.0
+# what gives room to a VM that grows is another VM's end, of which this one's watch tells nothing
+_ROOM_RETRY_S = 10.0
 
 
 class VirtualMachineController:
@@ -101,7 +104,12 @@ class VirtualMachineController:
             observed = replace(observed, nics=await self._ports.ensure_ports(vm))
         if observed.host is not None and secret_references(vm):
             await self._access.ensure(vm.metadata.namespace or "", observed.host)
-        return await self._say(observed)
+        if observed.sizing is None or not grows(vm, observed.sizing):
+            return await self._say(observed)
+        async with self._promising:
+            return await self._say(
+                replace(observed, no_room=lacking_room(self._objects, vm, observed.sizing))
+            )
 
     async def _make_volumes(self, observed: Observed) -> None:
         """Carry out the plan of volumes."""
@@ -193,4 +201,6 @@ def _next_look_s(observed: Observed, derived: Derived, moment: Moment) -> float 
         times.append(observed.nics.retry_after_s)
     if observed.obstacle is not None and observed.obstacle.reason == "SecretNotFound":
         times.append(_SECRET_RETRY_S)
+    if observed.no_room is not None:
+        times.append(_ROOM_RETRY_S)
     return min(times, default=None)

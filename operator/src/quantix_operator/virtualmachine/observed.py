@@ -20,7 +20,9 @@ from quantix_operator.virtualmachine.volume_plan import DiskWish, Surroundings, 
 
 @dataclass(frozen=True)
 class Observed:
-    """`host_lost`: since when its host has not been heard ("" it is heard, or it has none)."""
+    """`host_lost`: since when its host has not been heard ("" it is heard, or it has none); `no_room`: what
+    the host lacks for a VM that asks for more than it was given.
+    """
 
     vm: VirtualMachine
     live: Mapping[str, Any]
@@ -33,6 +35,7 @@ class Observed:
     obstacle: Obstacle | None = None
     nics: NicsResult | None = None
     host_lost: str = ""
+    no_room: Obstacle | None = None
 
     @property
     def host(self) -> str | None:

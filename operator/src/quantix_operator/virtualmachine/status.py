@@ -15,6 +15,7 @@ from quantix_api import to_manifest
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_operator.scheduling.sizing import given
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.protection import protection_facts
 from quantix_operator.virtualmachine.resolved import ResolveInput, resolve
@@ -66,7 +67,7 @@ def derive_status(observed: Observed, moment: Moment) -> Derived:
     network = network_fact(observed)
     complete = observed.host is not None and _true(volumes) and _true(network) and observed.obstacle is None
     verdict = judge(observed, volumes, network)
-    facts = [item for item in (volumes, network) if item is not None]
+    facts = [item for item in (volumes, network, _growth_fact(observed)) if item is not None]
     if observed.standing is not None:
         facts += protection_facts(observed.vm, observed.standing)
     says_ready = verdict is not None and (
@@ -188,6 +189,13 @@ def network_fact(observed: Observed) -> Fact | None:
     )
 
 
+def _growth_fact(observed: Observed) -> Fact | None:
+    """SizeGranted, only while it is not."""
+    if observed.no_room is None:
+        return None
+    return fact("SizeGranted", "False", observed.no_room.reason, **observed.no_room.fields)
+
+
 def _owner(observed: Observed) -> Owner:
     metadata = observed.vm.metadata
     return Owner(metadata.namespace or "", metadata.name, metadata.uid)
@@ -202,15 +210,16 @@ def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None
     before = observed.vm.status.resolved
     if not complete or observed.sizing is None or observed.host is None:
         return to_manifest(before) if before else None
-    given = ResolveInput(
+    had = given(observed.vm, None) if observed.no_room is not None else None
+    resolving = ResolveInput(
         vm=observed.vm,
-        sizing=observed.sizing,
+        sizing=had or observed.sizing,
         volume_uids={volume.name: volume.uid for volume in observed.volumes.values()},
         fleet=observed.fleet,
         host=observed.host,
         running=observed.running,
     )
-    return to_manifest(resolve(given))
+    return to_manifest(resolve(resolving))
 
 
 def _nics(observed: Observed) -> list[dict[str, Any]]:

@@ -55,6 +55,25 @@ async def test_what_fits_nowhere_says_how_much_is_free(world: OperatorWorld, nam
     await world.until_event(namespace, "Scheduled")
 
 
+async def test_a_vm_that_grows_beyond_its_host_keeps_what_it_was_given(
+    world: OperatorWorld, namespace: str
+) -> None:
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    before = (await world.until_ready("web-1", namespace))["status"]["resolved"]
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"memory": {"size": "64Gi"}}}, namespace)
+    refused = await world.until(VIRTUAL_MACHINES, "web-1", says("SizeGranted", "NotEnoughMemory"), namespace)
+    assert refused["status"]["resolved"] == before
+    # and it keeps nobody else off the host
+    await world.apply(VIRTUAL_MACHINES, "web-2", small(), namespace)
+    await world.until_ready("web-2", namespace)
+
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"memory": {"size": "300Mi"}}}, namespace)
+    grown = await world.until(
+        VIRTUAL_MACHINES, "web-1", lambda vm: vm["status"]["resolved"]["memory"] == "300Mi", namespace
+    )
+    assert condition_of(grown, "SizeGranted") == {}
+
+
 async def test_of_two_vms_with_one_uuid_the_younger_is_not_placed_until_the_elder_goes(
     world: OperatorWorld, namespace: str
 ) -> None:

@@ -52,7 +52,8 @@ audit_level = 0
 def render_qemu_conf(facts: HostFacts) -> str:
     """`qemu.conf`: guests run as libvirt-qemu, in the seccomp sandbox, and file ownership stays hostd's.
 
-    With dynamic_ownership libvirt would take a shared base image away from the other guests that use it.
+    With dynamic_ownership libvirt would take a shared base image away from the other guests that use it;
+    without, it gives QEMU no right to the socket of a TPM, which only its own user may open (0600).
     """
     driver = '"apparmor"' if facts.apparmor else '"none"'
     return f"""\
@@ -61,6 +62,8 @@ security_default_confined = {int(facts.apparmor)}
 security_require_confined = {int(facts.apparmor)}
 user = "libvirt-qemu"
 group = "libvirt-qemu"
+swtpm_user = "libvirt-qemu"
+swtpm_group = "libvirt-qemu"
 dynamic_ownership = 0
 remember_owner = 0
 seccomp_sandbox = 1

@@ -13,6 +13,7 @@ import ctypes
 import grp
 import os
 import resource
+import shutil
 import stat
 import sys
 import uuid
@@ -31,6 +32,7 @@ MS_SLAVE = 0x80000
 KVM_DEVICE = Path("/dev/kvm")
 APPARMOR_ENABLED = Path("/sys/module/apparmor/parameters/enabled")
 APPARMOR_LOCAL = Path("/etc/apparmor.d/local/abstractions/libvirt-qemu")
+QEMU_USER = "libvirt-qemu"
 OPEN_FILES = 65536
 FILES_OF_A_GUEST = 32768
 PROCESSES_OF_GUESTS = 32768
@@ -62,7 +64,14 @@ def binds(layout: Layout) -> dict[Path, Path]:
         Path("/run/libvirt"): layout.run / "libvirt",
         Path("/var/log/libvirt"): layout.log / "libvirt",
         Path("/var/cache/libvirt"): layout.cache / "libvirt",
+        # swtpm's own authority for the certificates of TPMs, and its logs
+        Path("/var/lib/swtpm-localca"): _tpm_authority(layout),
+        Path("/var/log/swtpm"): layout.log / "libvirt/swtpm",
     }
+
+
+def _tpm_authority(layout: Layout) -> Path:
+    return layout.data / "libvirt/swtpm-localca"
 
 
 def kept_closed(layout: Layout) -> list[Path]:
@@ -116,6 +125,7 @@ def prepare(layout: Layout) -> None:
     # the packages make the last one and libvirtd does not; virtlogd needs it
     ours = (*binds(layout).values(), *kept_closed(layout), layout.log / "libvirt/qemu")
     directories.ensure(directories.with_parents(layout, *ours))
+    shutil.chown(_tpm_authority(layout), QEMU_USER, QEMU_USER)
     configuration = layout.etc / "libvirt"
     facts = libvirt_config.HostFacts(
         host_uuid=_host_uuid(configuration / "host-uuid"),
@@ -144,7 +154,7 @@ def _give_kvm_to_qemu(scratch: Path) -> None:
     mount("quantix-dev", scratch, "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755")
     node = scratch / "kvm"
     os.mknod(node, stat.S_IFCHR | 0o660, KVM_DEVICE.stat().st_rdev)
-    os.chown(node, 0, grp.getgrnam("libvirt-qemu").gr_gid)
+    os.chown(node, 0, grp.getgrnam(QEMU_USER).gr_gid)
     node.chmod(0o660)
     mount(str(node), KVM_DEVICE, "", MS_BIND)
 
@@ -197,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         enter(layout, arguments.openvswitch_run)
         command = arguments.command if arguments.daemon == "run" else daemon_argv(arguments.daemon)
         os.execvp(command[0], command)
-    except (OSError, KeyError) as error:
+    except (OSError, LookupError) as error:
         sys.exit(f"libvirt could not be started in a namespace of its own: {error}")
 
 

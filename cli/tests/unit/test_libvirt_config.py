@@ -29,7 +29,7 @@ def test_a_connection_may_have_more_requests_than_libvirts_five() -> None:
 def test_libvirt_never_takes_files_over() -> None:
     found = settings(libvirt_config.render_qemu_conf(PLAIN))
     assert found["dynamic_ownership"] == found["remember_owner"] == "0"
-    assert found["user"] == '"libvirt-qemu"'
+    assert found["user"] == found["swtpm_user"] == '"libvirt-qemu"'
     assert found["seccomp_sandbox"] == "1"
 
 
@@ -46,6 +46,8 @@ def test_all_of_libvirts_directories_are_ours(tmp_path: Path) -> None:
         "/run/libvirt",
         "/var/log/libvirt",
         "/var/cache/libvirt",
+        "/var/lib/swtpm-localca",
+        "/var/log/swtpm",
     }
     assert all(ours.is_relative_to(tmp_path) for ours in places.values())
 
@@ -64,6 +66,7 @@ def test_what_libvirt_would_leave_open_is_closed_before_it_starts(tmp_path: Path
     libvirt_namespace.prepare(layout)
     closed = {path: path.stat().st_mode & 0o777 for path in libvirt_namespace.kept_closed(layout)}
     assert closed == dict.fromkeys(closed, 0o750)
-    # swtpm's user passes to its sockets
-    assert (layout.run / "libvirt/qemu").stat().st_mode & 0o777 == 0o711
+    # swtpm, which is not root, passes to its sockets and its logs
+    for passage in (layout.run / "libvirt/qemu", layout.log / "libvirt/swtpm"):
+        assert passage.stat().st_mode & 0o777 == 0o711
     assert (layout.etc / "libvirt/libvirtd.conf").stat().st_mode & 0o777 == 0o640

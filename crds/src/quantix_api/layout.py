@@ -102,12 +102,13 @@ class Layout:
         if directory == self.cache:
             # qx, kubectl and the control plane's binary: programs for everybody
             return 0o755
-        # swtpm is another user than QEMU: its state lies below the second, its sockets below the last
+        # swtpm runs as QEMU's user: its state, its sockets and its logs lie below these
         libvirt = {
             self.cache / "libvirt",
             self.data / "libvirt",
             self.run / "libvirt",
             self.run / "libvirt/qemu",
+            self.log / "libvirt/swtpm",
         }
         pools = {self.local_pool.parent, self.local_pool}
         passages = {self.etc, self.data, self.run, self.run / "vm", *pools, *libvirt}

@@ -33,12 +33,14 @@ from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.process import Processes
+from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
+from quantix_hostd.virtualmachine.sweeps import GuestSweeps
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
@@ -118,6 +120,7 @@ class VmWorld:
             seeds=NoSeeds(),
             disks=QemuImgDisks(),
             records=guard(self.records),
+            states=StateStore(self.layout, self.claims, self.owner, HOST),
             directories=guard(VmDirectories(self.layout, self.owner)),
             consoles=self.consoles,
             events=self.events,
@@ -126,6 +129,7 @@ class VmWorld:
             clock=self.now_s,
             leg="lo",
         )
+        self.sweeps = GuestSweeps(tools)
         return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)
 
     def now_s(self) -> float:

@@ -35,6 +35,7 @@ from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.cloudinit.seed import SeedMaker
 from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
@@ -58,6 +59,7 @@ from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore
+from quantix_hostd.virtualmachine.sweeps import GuestSweeps
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker, volumes_based_on
@@ -65,6 +67,7 @@ from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
+_STATE_S = 1.0
 _GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
 # What guests have without KVM, and where libvirt names no model
 _EMULATED_CPU = "qemu64"
@@ -146,10 +149,10 @@ class Hostd:
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
-            sweeps = (self.machines.sweep_ports, self.machines.sweep_logs)
-            group.create_task(repeat(_SWEEP_S, *sweeps), name="sweep")
+            group.create_task(repeat(_SWEEP_S, self.sweeps.ports, self.sweeps.logs), name="sweep")
+            group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
             if self.settings.ovn_sb is not None:
-                group.create_task(repeat(_GUARD_S, self.machines.guard_ports), name="guard")
+                group.create_task(repeat(_GUARD_S, self.sweeps.guards), name="guard")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 
@@ -216,6 +219,7 @@ class Hostd:
             ),
             lambda key: add(VOLUMES, key),
         )
+        self.sweeps = GuestSweeps(vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
@@ -235,6 +239,7 @@ class Hostd:
             seeds=SeedMaker(self.api, layout, self.qemu.files),
             disks=self.disks,
             records=RecordStore(layout),
+            states=StateStore(layout, self.claims, self.qemu.sockets, self.settings.name),
             directories=self.directories,
             consoles=self.consoles,
             events=self.events,

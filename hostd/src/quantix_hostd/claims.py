@@ -33,12 +33,15 @@ class Holder:
 
 @dataclass(frozen=True)
 class Claim:
-    """`floor` is the highest epoch that was ever released here: it never falls."""
+    """`floor` is the highest epoch that was ever released here: it never falls. `has_state`: what firmware
+    and TPM remember lies beside this volume (`clients.state_store`).
+    """
 
     floor: int
     holder: Holder | None
     vm_uid: str
     cluster_uid: str
+    has_state: bool = False
 
     def held_by(self, host: str, epoch: int) -> bool:
         return self.holder == Holder(host, epoch)

@@ -119,7 +119,7 @@ async def test_a_guest_is_plugged_in_reported_unwired_then_wired_and_leaves_noth
     switch.vsctl("set", "Interface", tap, "external_ids:ovn-installed=true")
     await vm.reconcile()
     assert vm.condition("Ready")["reason"] == "Running"
-    await bench.world.reconciler.sweep_ports()
+    await bench.world.sweeps.ports()
     assert tap in switch.vsctl("list-ports", "qx-int").split()
     vm.delete()
     await vm.reconcile()
@@ -132,7 +132,7 @@ async def test_stale_taps_of_ours_go_and_foreign_ones_stay(bench: Bench, switch:
     for name, ids in (("qxstale", f'external_ids:"{OWNER_KEY}"="gone"'), ("foreign", "external_ids:a=b")):
         internal = ("set", "Interface", name, "type=internal", f"external_ids:iface-id={PORT}", ids)
         switch.vsctl("add-port", "qx-int", name, "--", *internal)
-    await bench.world.reconciler.sweep_ports()
+    await bench.world.sweeps.ports()
     left = switch.vsctl("list-ports", "qx-int").split()
     switch.vsctl("del-port", "qx-int", "foreign")
     assert "qxstale" not in left

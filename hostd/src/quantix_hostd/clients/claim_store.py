@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from quantix_hostd.claims import (
     VolumeMissingError,
     VolumePlace,
 )
-from quantix_hostd.clients.no_follow import opened_directory, opened_file_at
+from quantix_hostd.clients.no_follow import opened_directory, opened_file_at, replace_file_at
 
 _VOLUMES = "volumes"
 _CLAIM = "claim"
@@ -90,14 +89,7 @@ def _path(place: VolumePlace) -> Path:
 
 
 def _write(directory: int, claim: Claim) -> None:
-    temporary = f".{_CLAIM}.new"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, _MODE, dir_fd=directory), "wb") as stream:
-        stream.write(_render(claim))
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(temporary, _CLAIM, src_dir_fd=directory, dst_dir_fd=directory)
-    os.fsync(directory)
+    replace_file_at(directory, _CLAIM, _render(claim), _MODE)
 
 
 def _render(claim: Claim) -> bytes:
@@ -108,6 +100,8 @@ def _render(claim: Claim) -> bytes:
         "vmUID": claim.vm_uid,
         "clusterUID": claim.cluster_uid,
     }
+    if claim.has_state:
+        content["hasState"] = True
     return json.dumps(content, sort_keys=True).encode() + b"\n"
 
 
@@ -120,6 +114,7 @@ def _parse(content: bytes, place: VolumePlace) -> Claim:
             Holder(str(holder["host"]), _epoch(holder["epoch"])) if holder else None,
             str(raw["vmUID"]),
             str(raw["clusterUID"]),
+            has_state=raw.get("hasState") is True,
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise as_error(ClaimDamagedError, "DataDamaged", path=_path(place), said="it is no claim") from error

@@ -74,6 +74,21 @@ def opened_file_at(directory: int, name: str, path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def replace_file_at(directory: int, name: str, content: bytes, mode: int) -> None:
+    """Replace the file `name` in the directory with this descriptor, whole or not at all, and sync both.
+
+    The caller holds a lock on the directory, or is the only one that writes this file. Raises OSError.
+    """
+    temporary = f".{_component(name)}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, mode, dir_fd=directory), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
 def _component(name: str) -> str:
     if "/" in name or name in ("", ".", ".."):
         raise InvariantError("InternalError", f"{name!r} is no name of a file or directory of ours.")

@@ -167,6 +167,34 @@ class PutDownClaims:
 
 
 @dataclass(frozen=True)
+class RestoreState:
+    """What firmware and TPM remember, from beside the volume at `place`."""
+
+    place: VolumePlace
+    uuid: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class SaveState:
+    """It goes there, if this host holds the claim under `epoch`. With `give_up` a volume that is missing is
+    not waited for.
+    """
+
+    place: VolumePlace
+    uuid: str
+    epoch: int
+    give_up: bool = False
+
+
+@dataclass(frozen=True)
+class RemoveLocalState:
+    """This host's copy: the VM may start elsewhere next."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
 class PlugDevice:
     name: str
     xml: str
@@ -243,6 +271,9 @@ Action = (
     | ResizeDisk
     | SetLink
     | PutDownClaims
+    | RestoreState
+    | SaveState
+    | RemoveLocalState
     | PlugDevice
     | UnplugDevice
     | TellUnplugged

@@ -24,6 +24,7 @@ from quantix_hostd.claims import (
 )
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.apply_live import LIVE_HANDLERS
+from quantix_hostd.virtualmachine.apply_state import STATE_HANDLERS
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
 from quantix_hostd.virtualmachine.subject import Handler, Subject
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -234,4 +235,5 @@ _HANDLERS: dict[type, Handler] = {
     do.RemoveDirectories: _remove_directories,
     do.PutDownClaims: _put_down_claims,
     **LIVE_HANDLERS,
+    **STATE_HANDLERS,
 }

@@ -1,6 +1,7 @@
-"""Which UEFI builds this host has, by the symbolic names of `status.resolved.firmware`.
+"""Which UEFI builds this host has, by the symbolic names of `status.resolved.firmware`, and who remembers.
 
-Asked once by `main` for `HostFacts`. Debian's package ovmf (2022.11) names them so; the 4M build only.
+The builds are asked for once by `main` for `HostFacts`; Debian's package ovmf (2022.11) names them so. The
+4M build only.
 """
 
 from __future__ import annotations
@@ -8,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from quantix_api import VirtualMachine
+
 _BUILDS = {
     "UEFI": ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
     "UEFISecureBoot": ("OVMF_CODE_4M.ms.fd", "OVMF_VARS_4M.ms.fd"),
 }
+
+
+def keeps_state(vm: VirtualMachine) -> bool:
+    """Whether the guest's machine remembers something beside its disks."""
+    return vm.spec.firmware.type == "UEFI" or vm.spec.firmware.tpm
 
 
 def installed_firmware(directory: Path = Path("/usr/share/OVMF")) -> Mapping[str, tuple[str, str]]:

@@ -25,11 +25,14 @@ from quantix_hostd.virtualmachine.actions import (
     EnsureNoProcess,
     FreeClaims,
     RemoveDirectories,
+    RemoveLocalState,
     RemovePorts,
     SaveRecord,
+    SaveState,
     Undefine,
 )
 from quantix_hostd.virtualmachine.deaths import classify, note_death, restarts_after
+from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
@@ -141,11 +144,19 @@ def _plan_release(observed: Observed, record: Record) -> Plan:
     record = replace(record, places=observed.held)
     deleting = observed.vm.metadata.deletion_timestamp is not None
     steps: list[Action] = [Undefine()] if observed.domain is not None else []
+    keep: list[Action] = []
+    forget: list[Action] = []
+    if keeps_state(observed.vm):
+        # without a disk there is no place for it but this host, as long as the VM is there
+        forget += [RemoveLocalState(observed.uuid)] if observed.held or deleting else []
+        keep += [SaveState(place, observed.uuid, observed.epoch, deleting) for place in observed.held[:1]]
     steps += [
         EnsureNoProcess(observed.uuid),
+        *keep,
         FreeClaims(observed.held, observed.epoch, give_up_missing=deleting),
         RemovePorts(observed.ports),
         RemoveDirectories(),
+        *forget,
         SaveRecord(replace(record, released=True, places=())),
     ]
     return with_record(observed, record, *steps, requeue_after_s=0.0)

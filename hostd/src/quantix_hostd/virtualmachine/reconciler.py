@@ -7,7 +7,6 @@ the first is still there. hostd's end stops no guest, only `shut_down_guests` do
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -23,7 +22,6 @@ from quantix_client.apply import owned_fields
 from quantix_client.errors import ApiError
 from quantix_client.reflector import Change
 from quantix_hostd.domainxml.spec import vm_uid_of
-from quantix_hostd.domainxml.view import view
 from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import MANAGER, report
@@ -35,6 +33,7 @@ from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphans import Orphan, find_orphans, order_end
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
 from quantix_hostd.virtualmachine.record import SeenEvent
+from quantix_hostd.virtualmachine.state_keeper import StateKeeper
 from quantix_hostd.virtualmachine.status import derive_status, unseen_status
 from quantix_hostd.virtualmachine.steps import Plan, is_detained, refusal_of, unsettled
 from quantix_hostd.virtualmachine.subject import Subject
@@ -64,6 +63,7 @@ class VirtualMachineReconciler:
         self._enqueue = enqueue
         self._quiet_s = quiet_s
         self._memory = Memory()
+        self.keep_states = StateKeeper(tools, self._memory).keep
         self._shutting_down = False
 
     async def reconcile(self, key: str) -> float | None:
@@ -130,32 +130,6 @@ class VirtualMachineReconciler:
         uids |= {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
         for uid in sorted(uids):
             self._enqueue(uid)
-
-    async def sweep_ports(self) -> None:
-        """Remove taps of ours that belong to no live guest; every 30 s."""
-        live: set[str] = set()
-        for summary in await self._tools.hypervisor.domains():
-            if summary.vm_uid is None or not summary.active:
-                continue
-            domain = await self._tools.hypervisor.domain(summary.name)
-            if domain is not None and domain.live_xml is not None:
-                devices = view(domain.live_xml).devices.values()
-                live |= {device["switch_port"] for device in devices if "switch_port" in device}
-        for name in await self._tools.ports.purge_stale(live):
-            log.warning("stale interface removed", interface=name)
-
-    async def guard_ports(self) -> None:
-        """Let no guest pose as a router, whatever restarted meanwhile; every few seconds."""
-        count = await self._tools.ports.guard(self._tools.objects.router_ports())
-        if count:
-            log.warning("guests were not kept from posing as routers", flows=count)
-
-    async def sweep_logs(self) -> None:
-        """Remove console logs of guests that have been off for a week; now and then."""
-        kept = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
-        now_s = self._tools.clock()
-        for uid in await asyncio.to_thread(self._tools.directories.sweep_logs, kept, now_s):
-            log.info("old console log removed", uid=uid)
 
     def remembered(self) -> frozenset[str]:
         """UIDs of the VMs that anything is kept of in memory."""

@@ -25,11 +25,13 @@ from quantix_hostd.virtualmachine.actions import (
     GrowDisk,
     PrepareDirectories,
     RemovePorts,
+    RestoreState,
     Resume,
     SaveRecord,
     TakeClaims,
     WirePorts,
 )
+from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, uuid_taken
 from quantix_hostd.virtualmachine.record import LastExit, Record
@@ -114,6 +116,14 @@ def _growth(observed: Observed) -> tuple[Action, ...]:
     )
 
 
+def _state(observed: Observed, wanted: DomainSpec, disks: tuple[VolumePlace, ...]) -> tuple[Action, ...]:
+    """A VM without disks has no place for it but this host."""
+    assert observed.vm is not None
+    if not disks or not keeps_state(observed.vm):
+        return ()
+    return (RestoreState(disks[0], wanted.identity.uuid, observed.epoch),)
+
+
 def _disks(observed: Observed) -> tuple[VolumePlace, ...]:
     """Where the disks lie that spec names now; a domain may still name others."""
     return tuple(volume.place for volume in observed.volumes if volume.place is not None)
@@ -148,6 +158,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         *((FreeClaims(left, observed.epoch, give_up=True),) if left else ()),
         TakeClaims(disks, observed.epoch),
         *_growth(observed),
+        *_state(observed, wanted, disks),
         Define(render_domain(wanted)),
         SaveRecord(started),
         CreatePaused(),

@@ -15,6 +15,7 @@ from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.ovs_ports import GuestPorts
 from quantix_hostd.clients.process import Processes
+from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.events import Events
 from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -51,6 +52,7 @@ class VmTools:
     seeds: Seeds
     disks: Disks
     records: RecordStore
+    states: StateStore
     directories: VmDirectories
     consoles: ConsoleHub
     events: Events

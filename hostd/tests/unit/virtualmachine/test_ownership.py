@@ -76,9 +76,9 @@ async def test_logs_of_guests_that_are_long_off_go(running: VmHandle) -> None:
     old.mkdir(parents=True)
     (old / "console.log").write_text("bye")
     world.skipped_s = LOG_KEPT_S - 60
-    await world.reconciler.sweep_logs()
+    await world.sweeps.logs()
     assert old.exists()
     world.skipped_s = LOG_KEPT_S + 60
-    await world.reconciler.sweep_logs()
+    await world.sweeps.logs()
     assert not old.exists()
     assert world.layout.vm_log(running.uid).exists()

@@ -179,6 +179,6 @@ async def test_a_guest_is_kept_from_posing_as_a_router_before_it_runs(
     assert ports.seen == [["define", "create"]]
     assert ports.routers == {names[1]}
     ports.routers = None
-    await world.reconciler.guard_ports()
+    await world.sweeps.guards()
     assert ports.routers == {names[1]}
     await world.consoles.close()

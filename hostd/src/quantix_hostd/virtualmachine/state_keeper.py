@@ -1,0 +1,55 @@
+"""Keeps the object beside a guest's volume as new as what its firmware and TPM write while it runs.
+
+Called every second by `upkeep`. A failover may lose what was written since the last look but one: files that
+still change are left alone until they rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from quantix_api import VirtualMachine
+from quantix_hostd.virtualmachine.actions import SaveState
+from quantix_hostd.virtualmachine.apply import apply
+from quantix_hostd.virtualmachine.firmware import keeps_state
+from quantix_hostd.virtualmachine.memory import Memory
+from quantix_hostd.virtualmachine.subject import Subject
+from quantix_hostd.virtualmachine.tools import VmTools
+
+Signature = tuple[tuple[int, int], ...]
+
+
+class StateKeeper:
+    """One for a host."""
+
+    def __init__(self, tools: VmTools, memory: Memory) -> None:
+        self._tools = tools
+        self._memory = memory
+        self._seen: dict[str, Signature] = {}
+        self._saved: dict[str, Signature] = {}
+
+    async def keep(self) -> None:
+        """One look at every guest that remembers something. Raises QuantixError for the first that fails."""
+        found = (
+            self._tools.objects.virtual_machine(uid) for uid in self._tools.objects.virtual_machine_uids()
+        )
+        vms = {vm.metadata.uid: vm for vm in found if vm is not None and keeps_state(vm)}
+        for uid in self._seen.keys() - vms.keys():
+            self._seen.pop(uid)
+            self._saved.pop(uid, None)
+        for uid, vm in vms.items():
+            await self._keep(uid, vm)
+
+    async def _keep(self, uid: str, vm: VirtualMachine) -> None:
+        uuid = (vm.status.resolved.uuid if vm.status.resolved else None) or uid
+        found = await asyncio.to_thread(self._tools.states.signature, uid, uuid)
+        rests = found == self._seen.get(uid)
+        self._seen[uid] = found
+        if not found or not rests or found == self._saved.get(uid):
+            return
+        async with self._memory.hold(uid):
+            record = await asyncio.to_thread(self._tools.records.load, uid)
+            if record.started and record.places:
+                save = SaveState(record.places[0], uuid, record.epoch, give_up=True)
+                await apply(self._tools, Subject(uid, vm), (save,))
+                self._saved[uid] = found

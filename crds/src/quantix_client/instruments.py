@@ -5,7 +5,7 @@ Used by hostd and the operator. A registry a process, so that tests can have man
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -20,7 +20,7 @@ from quantix_client.workqueue import Result, WorkQueue
 Family = CounterMetricFamily | GaugeMetricFamily
 
 # The library would give every counter and histogram a second series, with the time when it was made
-prometheus_client.disable_created_metrics()
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 def new_registry() -> CollectorRegistry:
@@ -51,10 +51,10 @@ def family(metric: Metric) -> Family:
     return make(metric.name, metric.help, labels=metric.labels)
 
 
-def filled(metric: Metric, samples: Mapping[Sequence[str], float]) -> Family:
-    """A counter or gauge with a value for each set of labels, which are in the table's order."""
+def filled(metric: Metric, samples: Iterable[tuple[Sequence[str], float]]) -> Family:
+    """A counter or gauge with these values, each with its labels in the table's order."""
     made = family(metric)
-    for labels, value in samples.items():
+    for labels, value in samples:
         made.add_metric(labels, value)
     return made
 
@@ -88,8 +88,8 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         queues = tuple(self.queues.items())
-        yield filled(self._depth, {(name,): len(queue) for name, queue in queues})
-        yield filled(self._retries, {(name,): queue.counters.retries for name, queue in queues})
+        yield filled(self._depth, (((name,), len(queue)) for name, queue in queues))
+        yield filled(self._retries, (((name,), queue.counters.retries) for name, queue in queues))
 
 
 class RequestMetrics:

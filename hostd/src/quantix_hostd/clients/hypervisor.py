@@ -51,4 +51,4 @@ class Hypervisor(Protocol):
     async def set_link(self, name: str, alias: str, *, up: bool) -> None: ...
 
     async def stats(self) -> tuple[DomainStats, ...]:
-        """Figures of the active domains of ours."""
+        """Figures of the active domains of ours, in one call; a busy domain tells less than others."""

@@ -19,7 +19,7 @@ from quantix_api.admission_objects import OBJECT_POLICIES
 from quantix_api.admission_platform import PLATFORM_POLICIES
 from quantix_api.admission_users import USER_POLICIES, finalizer_policy
 from quantix_api.metrics import render_reference
-from quantix_api.rbac import host_roles, namespaces, operator_roles, user_roles
+from quantix_api.rbac import host_roles, monitoring_roles, namespaces, operator_roles, user_roles
 from quantix_api.schema import render_crd
 
 DIRECTORY = Path(__file__).parent / "manifests"
@@ -43,6 +43,7 @@ def render_files() -> dict[str, str]:
     files["policies/finalizer.yaml"] = _text(finalizer_policy())
     files["namespaces/namespaces.yaml"] = _text(namespaces())
     files["rbac/hosts.yaml"] = _text(host_roles())
+    files["rbac/monitoring.yaml"] = _text(monitoring_roles())
     files["rbac/operator.yaml"] = _text(operator_roles())
     files["rbac/users.yaml"] = _text(user_roles())
     return files

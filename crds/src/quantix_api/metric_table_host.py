@@ -9,7 +9,7 @@ _POOL = ("pool",)
 HOST_INFO = gauge(
     "quantix_host_info",
     "The host and how it runs guests; accelerator is kvm, or tcg where guests are emulated.",
-    ("host", "accelerator", "kernel", "qemu"),
+    ("name", "accelerator", "kernel", "qemu"),
 )
 HOST_CPUS = gauge("quantix_host_cpus", "CPUs that the host has online.")
 HOST_CPU_SECONDS = counter(

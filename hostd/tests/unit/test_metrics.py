@@ -162,7 +162,7 @@ def test_without_figures_of_guests_the_rest_is_told() -> None:
 
 
 def test_a_host_tells_how_it_runs_guests_and_how_many() -> None:
-    info = {"host": "h1", "accelerator": "tcg", "kernel": "6.1", "qemu": "7.2"}
+    info = {"name": "h1", "accelerator": "tcg", "kernel": "6.1", "qemu": "7.2"}
     seen = Seen(states=["running", "paused", "running"])
     assert seen.value("quantix_host_info", **info) == 1
     assert seen.value("quantix_host_vms", state="running") == 2

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +18,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from quantix_api.errors import TransientError
 from quantix_api.metric import Source
 from quantix_api.metrics import metrics_of
 from quantix_hostd.clients.libvirt import LibvirtClient
@@ -43,7 +47,7 @@ def cluster() -> Iterator[HostCluster]:
 
 @pytest.fixture
 async def guest(cluster: HostCluster) -> AsyncIterator[DomainSpec]:
-    """A guest with a disk on that host, of which the API knows nothing; hostd lets it run."""
+    """A guest with a disk on that host, of which the API knows nothing."""
     host = cluster.libvirt
     sample = samples(host.layout.root)["minimal"]
     identity = replace(sample.identity, vm_uid=str(uuid4()), uuid=DomainUuid(str(uuid4())))
@@ -60,6 +64,9 @@ async def guest(cluster: HostCluster) -> AsyncIterator[DomainSpec]:
     await client.connect()
     await client.define(render_domain(spec))
     await client.create_paused(spec.domain_name)
+    with contextlib.suppress(TransientError):
+        # hostd, which looks at every guest, may have been quicker
+        await client.resume(spec.domain_name)
     yield spec
     await client.destroy(spec.domain_name, graceful=False)
     await client.undefine(spec.domain_name)
@@ -140,8 +147,32 @@ async def test_a_guests_figures_are_there_under_its_uid(cluster: HostCluster, gu
     assert {f"quantix_vm_{name}" for name in expected} <= samples_of_guest.keys()
 
 
+async def test_a_guest_that_hangs_costs_a_scrape_its_figures_and_libvirt_nothing(
+    cluster: HostCluster, guest: DomainSpec
+) -> None:
+    (pid,) = cluster.libvirt.qemu_pids(guest.domain_name)
+    client = LibvirtClient(cluster.libvirt.uri, on_event=lambda event: None, deadline_s=1.0)
+    await client.connect()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(TransientError, match="no answer"):
+            await client.stats()
+        assert client.connected
+        text = await of_hostd(cluster)
+        assert "quantix_hostd_libvirt_up 1.0" in text
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        await client.close()
+
+    async def seen() -> bool:
+        return "quantix_hostd_vm_stats_up 1.0" in await of_hostd(cluster)
+
+    await eventually_async("figures again", seen, interval_s=0.5)
+
+
 async def test_the_account_reads_metrics_by_its_token_and_nothing_else(cluster: HostCluster) -> None:
-    token = cluster.kubectl("create", "token", "quantix-monitoring", "-n", "quantix-system").strip()
+    year = "--duration=8760h"
+    token = cluster.kubectl("create", "token", "quantix-monitoring", "-n", "quantix-system", year).strip()
     target = targets(cluster)[0]
     authority = cluster.get("configmap", "quantix-ca", "quantix-shared")["data"]["ca.crt"]
     trust = ssl.create_default_context(cadata=authority)

@@ -256,8 +256,10 @@ class LibvirtClient:
         connection = self._connection
         if connection is None:
             raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
-        pool = self._slow_calls if slow else self._calls
-        return await self._in_thread(pool, lambda: act(connection), connection)
+        if slow:
+            # it may wait for one guest that hangs: no reason to take the connection from all others
+            return await self._in_thread(self._slow_calls, lambda: act(connection))
+        return await self._in_thread(self._calls, lambda: act(connection), connection)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, act: Callable[[], T], connection: Any = None) -> T:
         future = asyncio.get_running_loop().run_in_executor(pool, translated, act)

@@ -18,8 +18,8 @@ _SECTIONS = (
     ("Hosts and pools", "By every hostd.", HOST_METRICS),
     (
         "VMs",
-        "By the hostd of the host that has the VM. `device` is the name of a disk or NIC in spec. A VM that is "
-        "busy with another question may lack some of them for one scrape.",
+        "By the hostd of the host that has the VM. `device` is the name of a disk or NIC in spec. A VM that "
+        "is busy with another question may lack some of them for one scrape.",
         VM_METRICS,
     ),
     ("hostd", "By every hostd.", HOSTD_METRICS),

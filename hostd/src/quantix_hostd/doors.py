@@ -117,10 +117,10 @@ class Doors:
         """Unix times; what is not there (yet), or damaged, is left out."""
         serving = self._parts.settings.layout.pki / "serving.crt"
         found = {
-            "client": self._parts.api.access.certificate_pem,
+            "client": self._parts.api.access.certificate_pem or "",
             "serving": serving.read_text() if serving.exists() else "",
         }
-        ends = {}
+        ends: dict[str, float] = {}
         for name, pem in found.items():
             with contextlib.suppress(PermanentError):
                 ends[name] = ends_at(pem)

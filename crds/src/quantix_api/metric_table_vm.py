@@ -46,9 +46,15 @@ VM_MEMORY_ACTUAL = gauge(
 VM_MEMORY_RESIDENT = gauge(
     "quantix_vm_memory_resident_bytes", "Memory of the host that QEMU holds.", VM_LABELS, unit="bytes"
 )
+VM_MEMORY_TOTAL = gauge(
+    "quantix_vm_memory_guest_total_bytes",
+    "Memory that the guest's kernel manages, as its balloon driver says; none without the driver.",
+    VM_LABELS,
+    unit="bytes",
+)
 VM_MEMORY_USABLE = gauge(
     "quantix_vm_memory_guest_available_bytes",
-    "Memory that programs in the guest can still get, as its balloon driver says; none without the driver.",
+    "Memory that programs in the guest can still get, as its balloon driver says.",
     VM_LABELS,
     unit="bytes",
 )
@@ -117,6 +123,7 @@ VM_METRICS = (
     VM_VCPU_DELAY_SECONDS,
     VM_MEMORY_ACTUAL,
     VM_MEMORY_RESIDENT,
+    VM_MEMORY_TOTAL,
     VM_MEMORY_USABLE,
     VM_MEMORY_FREE,
     VM_DISK_READ_BYTES,

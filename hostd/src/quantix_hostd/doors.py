@@ -21,7 +21,7 @@ from quantix_hostd.dispatch import Dispatcher
 from quantix_hostd.events import Events
 from quantix_hostd.host.controller import HostController
 from quantix_hostd.host.guest_stats import GuestStats
-from quantix_hostd.host.metrics import HostdMetrics, Moment, render_metrics
+from quantix_hostd.host.metrics import HostdMetrics, Moment, render_metrics, render_vm_metrics
 from quantix_hostd.host.vm_metrics import state_of
 from quantix_hostd.image.controller import ImageController
 from quantix_hostd.join.requests import ends_at
@@ -98,16 +98,19 @@ class Doors:
         api = self._parts.api
         return await published_authority(api) or api.access.ca_pem or ""
 
-    async def _metrics(self) -> bytes:
+    async def _metrics(self, vm_uid: str | None) -> bytes:
         """A scrape: what is known is put together here, and written down in a thread."""
         parts = self._parts
         stats = await self._guests.read() if parts.libvirt.connected else None
-        states = None if stats is None else [state_of(domain) for domain in stats]
         known = parts.stores[VIRTUAL_MACHINES].values()
+        machines = {manifest["metadata"]["uid"]: manifest for manifest in known}
+        if vm_uid is not None:
+            return await asyncio.to_thread(render_vm_metrics, vm_uid, stats or (), machines)
+        states = None if stats is None else [state_of(domain) for domain in stats]
         moment = Moment(
             host=parts.host.moment(await asyncio.to_thread(read_machine_load), states),
             stats=stats,
-            machines={manifest["metadata"]["uid"]: manifest for manifest in known},
+            machines=machines,
             libvirt=parts.libvirt.connected,
             certificate_ends=await asyncio.to_thread(self._certificate_ends),
         )

@@ -14,7 +14,7 @@ from quantix_hostd.facts.domain import DomainState, DomainStats
 from quantix_hostd.facts.load import MachineLoad
 from quantix_hostd.facts.machine import Accelerator
 from quantix_hostd.host.host_metrics import HostMoment
-from quantix_hostd.host.metrics import HostdMetrics, Moment, render_metrics
+from quantix_hostd.host.metrics import HostdMetrics, Moment, render_metrics, render_vm_metrics
 from quantix_hostd.host.model import PoolFacts
 
 _UID = "daaee2dc-3de5-4c5e-afa3-06beae8d3c1b"
@@ -32,6 +32,7 @@ _GUEST = {
     "balloon.rss": 1024,
     "balloon.usable": 512,
     "balloon.unused": 256,
+    "balloon.available": 1536,
     "block.0.rd.bytes": 10,
     "block.0.wr.reqs": 3,
     "block.0.wr.times": 2_000_000_000,
@@ -107,6 +108,7 @@ def test_devices_are_called_as_in_spec_and_figures_have_base_units() -> None:
     assert seen.value("quantix_vm_vcpu_delay_seconds_total", **_WEB, vcpu="0") == 0.25
     assert seen.value("quantix_vm_memory_actual_bytes", **_WEB) == 2048 * 1024
     assert seen.value("quantix_vm_memory_guest_available_bytes", **_WEB) == 512 * 1024
+    assert seen.value("quantix_vm_memory_guest_total_bytes", **_WEB) == 1536 * 1024
     assert seen.value("quantix_vm_disk_read_bytes_total", **_WEB, device="root") == 10
     assert seen.value("quantix_vm_disk_writes_total", **_WEB, device="root") == 3
     assert seen.value("quantix_vm_disk_write_seconds_total", **_WEB, device="root") == 2
@@ -202,6 +204,17 @@ def test_volumes_of_which_the_api_has_none_are_counted_by_pool() -> None:
     seen = Seen(orphan_volume_pools=["a", "b", "a"])
     assert seen.value("quantix_pool_orphan_volumes", pool="a") == 2
     assert seen.value("quantix_pool_orphan_volumes", pool="b") == 1
+
+
+def test_what_is_told_of_one_vm_tells_nothing_of_another() -> None:
+    other = "11111111-3de5-4c5e-afa3-06beae8d3c1b"
+    machines = {_UID: vm(), other: vm() | {"metadata": {"namespace": "red", "name": "db", "uid": other}}}
+    stats = [DomainStats(f"qx-{uid}", _GUEST, _NAMES) for uid in machines]
+    text = render_vm_metrics(_UID, stats, machines).decode()
+    assert f'quantix_vm_vcpus{{name="web-1",namespace="blue",uid="{_UID}"}} 1.0' in text
+    assert other not in text
+    assert 'namespace="red"' not in text
+    assert "quantix_host" not in text
 
 
 def test_histograms_have_the_buckets_of_the_table() -> None:

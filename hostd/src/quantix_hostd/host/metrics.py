@@ -5,7 +5,7 @@ Made once by `main`; the parts of the process use the instruments. Nothing of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -25,6 +25,7 @@ from quantix_client.instruments import (
     histogram,
     new_registry,
 )
+from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import DomainStats
 from quantix_hostd.host.host_metrics import HostMoment, host_families
 from quantix_hostd.host.vm_metrics import vm_families
@@ -65,13 +66,25 @@ def render_metrics(registry: CollectorRegistry, moment: Moment) -> bytes:
     return generate_latest(registry) + generate_latest(now)
 
 
+def render_vm_metrics(uid: str, stats: Sequence[DomainStats], machines: Mapping[str, Manifest]) -> bytes:
+    """The text about one VM, and nothing of any other."""
+    own = [domain for domain in stats if vm_uid_of(domain.domain_name) == uid]
+    now = CollectorRegistry()
+    now.register(_VmCollector(own, {uid: machines[uid]} if uid in machines else {}))
+    return generate_latest(now)
+
+
+class _VmCollector(Collector):
+    def __init__(self, stats: Sequence[DomainStats], machines: Mapping[str, Manifest]) -> None:
+        self._stats, self._machines = stats, machines
+
+    def collect(self) -> Iterator[Family]:
+        yield from vm_families(self._stats, self._machines)
+
+
 class _MomentCollector(Collector):
     def __init__(self, moment: Moment) -> None:
         self._moment = moment
-
-    def describe(self) -> Iterator[Family]:
-        """Nothing is said before a scrape."""
-        return iter(())
 
     def collect(self) -> Iterator[Family]:
         moment = self._moment

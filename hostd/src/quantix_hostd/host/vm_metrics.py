@@ -31,6 +31,7 @@ _OF_DOMAIN: Mapping[str, tuple[Metric, float]] = {
     "vcpu.current": (table.VM_VCPUS, 1.0),
     "balloon.current": (table.VM_MEMORY_ACTUAL, _KIB),
     "balloon.rss": (table.VM_MEMORY_RESIDENT, _KIB),
+    "balloon.available": (table.VM_MEMORY_TOTAL, _KIB),
     "balloon.usable": (table.VM_MEMORY_USABLE, _KIB),
     "balloon.unused": (table.VM_MEMORY_FREE, _KIB),
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	cliflag "k8s.io/component-base/cli/flag"
 	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/kubernetes/pkg/controlplane/apiserver/options"
 	"k8s.io/kubernetes/pkg/controlplane/apiserver/samples/generic/server"
 )
@@ -29,6 +31,9 @@ type Server struct {
 
 // Start serves on the listener until ctx ends. It returns before the server is ready.
 func Start(ctx context.Context, settings Settings, listener net.Listener) (*Server, error) {
+	if err := serveMetrics(settings.StoreMetrics); err != nil {
+		return nil, err
+	}
 	completed, err := complete(ctx, settings, listener)
 	if err != nil {
 		return nil, err
@@ -57,6 +62,14 @@ func Start(ctx context.Context, settings Settings, listener net.Listener) (*Serv
 
 // Done delivers the server's end, once.
 func (s *Server) Done() <-chan error { return s.done }
+
+// serveMetrics adds the store's metrics to those at /metrics, which the API server gives to whoever may get them.
+func serveMetrics(ofStore prometheus.Collector) error {
+	if err := legacyregistry.Registerer().Register(ofStore); err != nil {
+		return fmt.Errorf("the store's metrics cannot be served: %w", err)
+	}
+	return nil
+}
 
 func complete(ctx context.Context, settings Settings, listener net.Listener) (options.CompletedOptions, error) {
 	var none options.CompletedOptions

@@ -3,6 +3,8 @@ package apiserver
 import (
 	"net"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Files that the API server reads or writes.
@@ -22,6 +24,7 @@ type Settings struct {
 	StoreEndpoint string
 	Address       net.IP
 	EventTTL      time.Duration
+	StoreMetrics  prometheus.Collector // served with the API server's own
 }
 
 // issuer names this server in service account tokens; programs compare it, nobody connects to it.

@@ -85,6 +85,7 @@ func serveAPI(ctx context.Context, p parts) error {
 	defer stopAPI()
 	api, err := apiserver.Start(apiContext, apiserver.Settings{
 		Files: p.files, StoreEndpoint: p.store.Endpoint, Address: p.settings.Address, EventTTL: p.settings.EventTTL,
+		StoreMetrics: store.Metrics(),
 	}, p.listener)
 	if err != nil {
 		return err

@@ -204,6 +204,15 @@ def _operator_in_namespaces() -> tuple[Manifest, ...]:
     )
 
 
+def monitoring_roles() -> tuple[Manifest, ...]:
+    """What a program that collects metrics may do; bound to nobody here.
+
+    The metrics of a host name its VMs, in all namespaces.
+    """
+    urls: Manifest = {"nonResourceURLs": ["/metrics"], "verbs": ["get"]}
+    return (cluster_role("quantix:monitoring", rule(GROUP, ("hosts/metrics",), ("get",)), urls),)
+
+
 def user_roles() -> tuple[Manifest, ...]:
     """Roles for people: aggregated into Kubernetes' own view, edit and admin."""
 

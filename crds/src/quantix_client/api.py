@@ -18,7 +18,7 @@ from quantix_api.resources import Resource
 from quantix_client.clock import Clock
 from quantix_client.errors import Unprocessable
 from quantix_client.kubeconfig import Access
-from quantix_client.transport import Call, Transport
+from quantix_client.transport import Call, OnAnswer, Transport
 from quantix_client.watching import WatchEvent, read_events
 
 Manifest = dict[str, Any]
@@ -52,9 +52,22 @@ class ApiClient:
         user_agent: str,
         timeout_s: float = 30.0,
         clock: Clock | None = None,
+        on_answer: OnAnswer | None = None,
     ) -> ApiClient:
-        """A client of the kubeconfig's current context. Raises PermanentError when the file is unusable."""
-        return cls(Transport(path, context=context, user_agent=user_agent, timeout_s=timeout_s, clock=clock))
+        """A client of the kubeconfig's current context; `on_answer` as in `Transport`.
+
+        Raises PermanentError when the file is unusable.
+        """
+        return cls(
+            Transport(
+                path,
+                context=context,
+                user_agent=user_agent,
+                timeout_s=timeout_s,
+                clock=clock,
+                on_answer=on_answer,
+            )
+        )
 
     @property
     def access(self) -> Access:

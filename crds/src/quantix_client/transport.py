@@ -12,7 +12,7 @@ import os
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,8 +47,14 @@ class Call:
     idempotent: bool = False
 
 
+OnAnswer = Callable[[Call, int, float], None]
+
+
 class Transport:
-    """Keeps connections to the API server of one kubeconfig; reads its files again when they change."""
+    """Keeps connections to the API server of one kubeconfig; reads its files again when they change.
+
+    `on_answer` is told of every attempt: the call, the status code (0: no answer) and the seconds until it.
+    """
 
     def __init__(
         self,
@@ -58,12 +64,14 @@ class Transport:
         user_agent: str,
         timeout_s: float = 30.0,
         clock: Clock | None = None,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         self._path = path
         self._context = context
         self._user_agent = user_agent
         self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
+        self._on_answer = on_answer
         self._load()
         self._session: aiohttp.ClientSession | None = None
 
@@ -123,18 +131,29 @@ class Transport:
         headers = {"Accept": "application/json", **self._access.headers}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
-        async with session.request(
-            call.method,
-            self._access.server + call.path,
-            params=dict(call.params),
-            json=call.body,
-            headers=headers,
-            timeout=timeout,
-            ssl=self._ssl if self._ssl is not None else True,
-            server_hostname=self._access.tls_server_name,
-            allow_redirects=False,
-        ) as response:
+        began_s = self._clock.monotonic()
+        try:
+            response = await session.request(
+                call.method,
+                self._access.server + call.path,
+                params=dict(call.params),
+                json=call.body,
+                headers=headers,
+                timeout=timeout,
+                ssl=self._ssl if self._ssl is not None else True,
+                server_hostname=self._access.tls_server_name,
+                allow_redirects=False,
+            )
+        except _CONNECTION_ERRORS:
+            self._tell(call, 0, began_s)
+            raise
+        async with response:
+            self._tell(call, response.status, began_s)
             yield response
+
+    def _tell(self, call: Call, code: int, began_s: float) -> None:
+        if self._on_answer is not None:
+            self._on_answer(call, code, self._clock.monotonic() - began_s)
 
     def _opened_session(self) -> aiohttp.ClientSession:
         if self._session is None:

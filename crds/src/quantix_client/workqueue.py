@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import structlog
@@ -41,6 +42,17 @@ class Backoff:
         """Seconds to wait after the `failures`-th failure in a row (from 1)."""
         full_s = min(self.cap_s, self.first_s * 2.0 ** min(failures - 1, 40))
         return full_s * (1.0 - self.jitter * rng.random())
+
+
+class Result(StrEnum):
+    """How a worker's look at a key ended."""
+
+    SUCCESS = "success"
+    WAITING = "waiting"
+    ERROR = "error"
+
+
+AttemptHook = Callable[[Result, float], None]
 
 
 @dataclass
@@ -148,17 +160,24 @@ class WorkQueue:
         self._ready_changed.set()
         self._heap_changed.set()
 
-    async def run(self, worker: Worker, concurrency: int = 1, *, on_error: ErrorHook | None = None) -> None:
+    async def run(
+        self,
+        worker: Worker,
+        concurrency: int = 1,
+        *,
+        on_error: ErrorHook | None = None,
+        on_attempt: AttemptHook | None = None,
+    ) -> None:
         """Work until `stop`. A worker returns seconds until the next look, or None.
 
         WaitingError → again after its `retry_after_s`; PermanentError → again after the longest backoff (a
         change of spec adds the key before); other exceptions → backoff. `on_error` is told of each but
-        WaitingError.
+        WaitingError, `on_attempt` of each look: how it ended and the seconds that it took.
         """
         async with asyncio.TaskGroup() as group:
             timer = group.create_task(self._move_due_keys(), name=f"{self.name}-timer")
             workers = [
-                group.create_task(self._work(worker, on_error), name=f"{self.name}-{number}")
+                group.create_task(self._work(worker, on_error, on_attempt), name=f"{self.name}-{number}")
                 for number in range(concurrency)
             ]
             try:
@@ -168,10 +187,13 @@ class WorkQueue:
                 self.stop()
                 timer.cancel()
 
-    async def _work(self, worker: Worker, on_error: ErrorHook | None) -> None:
+    async def _work(self, worker: Worker, on_error: ErrorHook | None, on_attempt: AttemptHook | None) -> None:
         while (key := await self._next()) is not None:
+            began_s = self._clock.monotonic()
             try:
-                await self._attempt(key, worker, on_error)
+                result = await self._attempt(key, worker, on_error)
+                if on_attempt is not None:
+                    on_attempt(result, self._clock.monotonic() - began_s)
             finally:
                 self._active.discard(key)
                 self.counters.done += 1
@@ -179,12 +201,13 @@ class WorkQueue:
                     self._again.discard(key)
                     self.add(key)
 
-    async def _attempt(self, key: str, worker: Worker, on_error: ErrorHook | None) -> None:
+    async def _attempt(self, key: str, worker: Worker, on_error: ErrorHook | None) -> Result:
         try:
             again_s = await worker(key)
         except WaitingError as error:
             self.forget(key)
             self.add_after(key, error.retry_after_s)
+            return Result.WAITING
         except Exception as error:
             if isinstance(error, PermanentError):
                 self.forget(key)
@@ -194,10 +217,11 @@ class WorkQueue:
             self._log(key, error)
             if on_error is not None:
                 await self._tell(key, error, on_error)
-        else:
-            self.forget(key)
-            if again_s is not None:
-                self.add_after(key, again_s)
+            return Result.ERROR
+        self.forget(key)
+        if again_s is not None:
+            self.add_after(key, again_s)
+        return Result.SUCCESS
 
     async def _tell(self, key: str, error: Exception, on_error: ErrorHook) -> None:
         try:

@@ -100,8 +100,8 @@ class ApiWorld:
             shut_down=self.shut_down,
         )
 
-    async def metrics(self) -> bytes:
-        return b"up 1\n"
+    async def metrics(self, vm_uid: str | None) -> bytes:
+        return f'quantix_vm_vcpus{{uid="{vm_uid or UID}"}} 1.0\n'.encode()
 
     async def shut_down(self) -> list[str]:
         return ["default/web-1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,14 @@ from quantix_hostd.domainxml.spec import (
 
 UID = "6f1e8a52-3c7d-4f0e-9b1a-2d5c8e7f9a01"
 PORT = SwitchPortName("0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f")
+
+
+def fresh(spec: DomainSpec, root: Path) -> DomainSpec:
+    """The sample as another VM, with sockets of its own below `root`."""
+    number = str(uuid.uuid4())
+    identity = replace(spec.identity, uuid=DomainUuid(number), vm_uid=number)
+    run, log = root / "run/quantix/vm" / number, root / "var/log/quantix/vm" / number / "console.log"
+    return replace(spec, identity=identity, run_dir=str(run), console_log=str(log))
 
 
 def samples(root: Path) -> dict[str, DomainSpec]:

@@ -43,6 +43,7 @@ from quantix_hostd.doors import Doors, Parts
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.facts.orphans import OrphanGuest
 from quantix_hostd.host.controller import HostController, HostTools, Self
+from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
@@ -78,8 +79,10 @@ log = structlog.get_logger(__name__)
 class Hostd:
     """The parts of one process. `prepare` may be tried again; `run` goes on until cancelled."""
 
-    def __init__(self, settings: Settings, api: ApiClient, source: HttpSource, clock: Clock) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: Settings, api: ApiClient, source: HttpSource, clock: Clock, metrics: HostdMetrics
+    ) -> None:
+        self.settings, self.metrics = settings, metrics
         self.api = api
         self.source = source
         self.clock = clock
@@ -100,7 +103,7 @@ class Hostd:
         self.libvirt = LibvirtClient(
             settings.libvirt_uri,
             on_event=lambda event: self.machines.on_libvirt_event(event),
-            on_reset=self._resync.set,
+            on_reset=self._on_libvirt,
         )
         self.dispatcher = Dispatcher(settings.name, lambda: self.watches.stores)
         self.watches = Watches(api, settings.name, self.dispatcher.on_change)
@@ -147,7 +150,7 @@ class Hostd:
                 log.info("owners and modes of guests' directories corrected", count=corrected)
             await self.pools.tidy()
             self.dispatcher.add(HOSTS, self.settings.name)
-            group.create_task(self.dispatcher.run(), name="queues")
+            group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
             group.create_task(repeat(_SWEEP_S, self.sweeps.ports, self.sweeps.logs), name="sweep")
             group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
@@ -155,10 +158,6 @@ class Hostd:
                 group.create_task(repeat(_GUARD_S, self.sweeps.guards), name="guard")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
-
-    def alive(self) -> bool:
-        """Whether the host's Lease may be renewed."""
-        return self.pulse.alive()
 
     async def close(self) -> None:
         """Let go of what guests do not need."""
@@ -292,7 +291,12 @@ class Hostd:
             machines=self.machines,
             host=self.host,
             dispatcher=self.dispatcher,
+            metrics=self.metrics,
         )
+
+    def _on_libvirt(self) -> None:
+        self.metrics.libvirt_connections.inc()
+        self._resync.set()
 
     async def _look_at_all(self) -> None:
         """After each connection to libvirt: look at every VM, and report the host."""

@@ -22,7 +22,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.reflector import Change
-from quantix_client.workqueue import Worker, WorkQueue
+from quantix_client.workqueue import AttemptHook, Worker, WorkQueue
 from quantix_hostd.volume.wanted import image_key_of, volume_keys
 
 # A worker that took longer is taken for hanging (ha.md, section Detection)
@@ -101,11 +101,12 @@ class Dispatcher:
         """Whether a guarded kind makes no progress any more."""
         return any(lane.guarded and lane.hanging() for lane in self.lanes.values())
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, observer: Callable[[str], AttemptHook]) -> None:
+        """Work until cancelled; `observer` gives who is told of each look, by the kind's plural."""
         async with asyncio.TaskGroup() as group:
             for resource, lane in self.lanes.items():
-                group.create_task(lane.queue.run(lane.work, lane.concurrency), name=resource.plural)
+                looks = lane.queue.run(lane.work, lane.concurrency, on_attempt=observer(resource.plural))
+                group.create_task(looks, name=resource.plural)
 
     def _add_all(self, resource: Resource, keys: Iterable[str]) -> None:
         for key in tuple(keys):

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quantix_api.errors import PermanentError
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.server import ApiServer, server_context
 from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.clients.machine_load import read_machine_load
 from quantix_hostd.dispatch import Dispatcher
 from quantix_hostd.events import Events
 from quantix_hostd.host.controller import HostController
-from quantix_hostd.host.metrics import MetricSources, render_metrics
+from quantix_hostd.host.guest_stats import GuestStats
+from quantix_hostd.host.metrics import HostdMetrics, Moment, render_metrics, render_vm_metrics
+from quantix_hostd.host.vm_metrics import state_of
 from quantix_hostd.image.controller import ImageController
+from quantix_hostd.join.requests import ends_at
 from quantix_hostd.join.serving import ServingCertificate
 from quantix_hostd.join.trust import published_authority
 from quantix_hostd.pools import HostPools
@@ -45,6 +51,7 @@ class Parts:
     machines: VirtualMachineReconciler
     host: HostController
     dispatcher: Dispatcher
+    metrics: HostdMetrics
 
 
 class Doors:
@@ -52,6 +59,9 @@ class Doors:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        lanes = parts.dispatcher.lanes
+        parts.metrics.queues.update({resource.plural: lane.queue for resource, lane in lanes.items()})
+        self._guests = GuestStats(parts.libvirt.stats, parts.metrics.vm_stats_seconds.observe, parts.clock)
         self._server = ApiServer(
             Backend(
                 host=parts.settings.name,
@@ -81,20 +91,43 @@ class Doors:
 
     async def close(self) -> None:
         await self._server.close()
+        await self._guests.close()
 
     async def _client_ca(self) -> str:
         """Whom the API server trusts for client certificates; hostd trusts the same."""
         api = self._parts.api
         return await published_authority(api) or api.access.ca_pem or ""
 
-    async def _metrics(self) -> bytes:
-        libvirt = self._parts.libvirt
-        stats = await libvirt.stats() if libvirt.connected else ()
-        known = self._parts.stores[VIRTUAL_MACHINES].values()
+    async def _metrics(self, vm_uid: str | None) -> bytes:
+        """A scrape: what is known is put together here, and written down in a thread."""
+        parts = self._parts
+        stats = await self._guests.read() if parts.libvirt.connected else None
+        known = parts.stores[VIRTUAL_MACHINES].values()
         machines = {manifest["metadata"]["uid"]: manifest for manifest in known}
-        lanes = {resource.plural: lane for resource, lane in self._parts.dispatcher.lanes.items()}
-        orphans = tuple(orphan.pool for orphan in self._parts.host.orphan_volumes or ())
-        return render_metrics(MetricSources(stats, machines, lanes, libvirt.connected, orphans))
+        if vm_uid is not None:
+            return await asyncio.to_thread(render_vm_metrics, vm_uid, stats or (), machines)
+        states = None if stats is None else [state_of(domain) for domain in stats]
+        moment = Moment(
+            host=parts.host.moment(await asyncio.to_thread(read_machine_load), states),
+            stats=stats,
+            machines=machines,
+            libvirt=parts.libvirt.connected,
+            certificate_ends=await asyncio.to_thread(self._certificate_ends),
+        )
+        return await asyncio.to_thread(render_metrics, parts.metrics.registry, moment)
+
+    def _certificate_ends(self) -> dict[str, float]:
+        """Unix times; what is not there (yet), or damaged, is left out."""
+        serving = self._parts.settings.layout.pki / "serving.crt"
+        found = {
+            "client": self._parts.api.access.certificate_pem or "",
+            "serving": serving.read_text() if serving.exists() else "",
+        }
+        ends: dict[str, float] = {}
+        for name, pem in found.items():
+            with contextlib.suppress(PermanentError):
+                ends[name] = ends_at(pem)
+        return ends
 
     async def _shut_guests_down(self) -> list[str]:
         """For `qx down` and the machine's own shutdown: returns when no guest is left on this host."""

@@ -24,6 +24,7 @@ from quantix_client.lease import HostLease
 from quantix_client.logs import configure_logging
 from quantix_hostd.assembly import Hostd
 from quantix_hostd.clients.http_source import HttpSource
+from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.join.identity import HostIdentity
 from quantix_hostd.settings import Settings, parse
 
@@ -36,22 +37,24 @@ log = structlog.get_logger(__name__)
 
 async def serve(settings: Settings) -> None:
     """Join if need be, then run until cancelled or until a part ends that must not."""
-    clock = SystemClock()
+    clock, metrics = SystemClock(), HostdMetrics()
     identity = HostIdentity(settings.layout, settings.name, clock)
     await patiently("join", identity.ensure)
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(
-            ApiClient.from_kubeconfig(identity.kubeconfig, user_agent="quantix-hostd")
+            ApiClient.from_kubeconfig(
+                identity.kubeconfig, user_agent="quantix-hostd", on_answer=metrics.requests
+            )
         )
         source = await stack.enter_async_context(HttpSource())
-        hostd = Hostd(settings, api, source, clock)
+        hostd = Hostd(settings, api, source, clock, metrics)
         await patiently("start", hostd.prepare)
         stack.push_async_callback(hostd.close)
         lease = HostLease(api, settings.name, hostd.machine.boot_id, clock=clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(identity.keep_renewed(), name="identity")
             group.create_task(hostd.run(), name="hostd")
-            group.create_task(lease.run(hostd.alive), name="lease")
+            group.create_task(lease.run(hostd.pulse.alive), name="lease")
 
 
 async def patiently(what: str, step: Callable[[], Awaitable[None]]) -> None:

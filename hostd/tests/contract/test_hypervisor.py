@@ -20,7 +20,7 @@ from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.domainxml.metadata import metadata_of, render_metadata
 from quantix_hostd.domainxml.render import render_domain
-from quantix_hostd.domainxml.spec import DomainSpec, DomainUuid
+from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import differences, view
 from quantix_hostd.facts.domain import (
     DomainEvent,
@@ -31,7 +31,7 @@ from quantix_hostd.facts.domain import (
     ShutoffReason,
 )
 from quantix_hostd.virtualmachine.directories import VmDirectories
-from quantix_lab.domain_samples import samples
+from quantix_lab.domain_samples import fresh, samples
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.waiting import eventually_async
@@ -79,14 +79,6 @@ class Bench:
         assert self.host is not None
         (pid,) = self.host.qemu_pids(self.name)
         os.kill(pid, number)
-
-
-def fresh(spec: DomainSpec, root: Path) -> DomainSpec:
-    """The sample as another VM, with sockets of its own below `root`."""
-    number = str(uuid.uuid4())
-    identity = replace(spec.identity, uuid=DomainUuid(number), vm_uid=number)
-    run, log = root / "run/quantix/vm" / number, root / "var/log/quantix/vm" / number / "console.log"
-    return replace(spec, identity=identity, run_dir=str(run), console_log=str(log))
 
 
 @pytest.fixture(params=["fake", "qemu"])

@@ -20,6 +20,7 @@ from quantix_api.resources import (
 )
 from quantix_client.errors import NotFound
 from quantix_client.reflector import Change
+from quantix_client.workqueue import AttemptHook
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.watches import NamedObjects
@@ -34,6 +35,10 @@ def vm(name: str, *disks: dict[str, Any]) -> dict[str, Any]:
 
 def volume(name: str, image: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "default"}, "spec": {"source": {"image": image}}}
+
+
+def untold(_kind: str) -> AttemptHook:
+    return lambda _result, _seconds: None
 
 
 class Seen:
@@ -56,7 +61,7 @@ class Seen:
 
     async def after(self, resource: Resource, change: Change) -> set[tuple[str, str]]:
         self.dispatcher.on_change(resource, change)
-        running = asyncio.create_task(self.dispatcher.run())
+        running = asyncio.create_task(self.dispatcher.run(untold))
         await asyncio.sleep(0.05)
         running.cancel()
         await asyncio.wait({running})
@@ -111,7 +116,7 @@ async def test_only_when_every_worker_is_stuck_for_long_a_kind_hangs() -> None:
             await forever.wait()
 
     dispatcher.register(VIRTUAL_MACHINES, work, concurrency=2, guarded=True)
-    running = asyncio.create_task(dispatcher.run())
+    running = asyncio.create_task(dispatcher.run(untold))
     for key in ("quick", "a", "b"):
         dispatcher.add(VIRTUAL_MACHINES, key)
     await asyncio.sleep(0.05)

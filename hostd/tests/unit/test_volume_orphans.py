@@ -12,7 +12,6 @@ from quantix_client.api import ApiClient, ListResult
 from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.host.metrics import MetricSources, render_metrics
 from quantix_hostd.pools import HostPools
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 
@@ -109,9 +108,3 @@ async def test_what_lies_in_a_pool_that_is_away_stays_known(host: OnePool) -> No
     aside.rename(host.volumes)
     (host.volumes / "gone" / "claim").unlink()
     assert await host.found() == []
-
-
-def test_a_scrape_counts_them_by_pool() -> None:
-    text = render_metrics(MetricSources((), {}, {}, libvirt=True, orphan_volume_pools=("a", "b", "a")))
-    assert b'quantix_pool_orphan_volumes{pool="a"} 2.0' in text
-    assert b'quantix_pool_orphan_volumes{pool="b"} 1.0' in text

@@ -95,9 +95,10 @@ class Dispatcher:
                     self._follow(resource, mapper, queue)
                 group.create_task(
                     queue.run(
-                        partial(self._reconcile, controller),
+                        controller.reconcile,
                         controller.concurrency,
                         on_error=partial(self._report, controller),
+                        on_attempt=self._metrics.reconciles.observer(controller.name),
                     ),
                     name=controller.name,
                 )
@@ -123,7 +124,3 @@ class Dispatcher:
             self._metrics.mapper_errors.labels(controller).inc()
             log.exception("change could not be mapped", controller=controller, object=key_of(state))
             return ()
-
-    async def _reconcile(self, controller: Controller, key: str) -> float | None:
-        with self._metrics.reconcile_seconds.labels(controller.name).time():
-            return await controller.reconcile(key)

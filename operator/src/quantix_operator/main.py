@@ -54,17 +54,19 @@ class Operator:
     former leader whose work does not end.
     """
 
-    def __init__(self, settings: Settings, client: ApiClient, die: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, client: ApiClient, metrics: Metrics, die: Callable[[], None]
+    ) -> None:
         self.settings = settings
         self.die = die
         self.client = client
         self.clock = SystemClock()
-        self.metrics = Metrics()
+        self.metrics = metrics
         self.cache = Cache(WATCHED)
-        self.metrics.watch_cache(self.cache)
         self.events = EventRecorder(client, settings.host_name, clock=self.clock)
         self.watches = KopfThread(lambda: load(settings.kubeconfig), self.cache, self.metrics)
         self.leases = LeaseWatch(client, self.clock)
+        self.metrics.watch_cache(self.cache, self.leases.silent_s)
         self.expiry = ExpiryWatch(client, self.metrics, self.clock)
         self.token = TokenRenewal(client, settings.kubeconfig, self.clock)
         self.resync = Resync(client, self.cache, self.metrics, period_s=settings.resync_s, clock=self.clock)
@@ -132,8 +134,12 @@ class Operator:
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT (0), or until the process should be started anew (1)."""
     loop = asyncio.get_running_loop()
-    async with ApiClient.from_kubeconfig(settings.kubeconfig, user_agent="quantix-operator") as client:
-        running = asyncio.create_task(Operator(settings, client, die=lambda: os._exit(1)).run())
+    metrics = Metrics()
+    async with ApiClient.from_kubeconfig(
+        settings.kubeconfig, user_agent="quantix-operator", on_answer=metrics.requests
+    ) as client:
+        operator = Operator(settings, client, metrics, die=lambda: os._exit(1))
+        running = asyncio.create_task(operator.run())
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.cancel)
         try:

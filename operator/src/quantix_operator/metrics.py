@@ -1,95 +1,120 @@
-"""The operator's figures in Prometheus' format.
+"""The operator's metrics: the instruments that its parts use, made from the table in `quantix_api`.
 
-Made once by `main`; controllers may add their own through `registry`. Names are stable: alerts are written on
-them.
+Made once by `main`. Names are stable: alerts are written on them. No name of a tenant's object is a label:
+who reads them need not be allowed to read those.
 """
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.process_collector import ProcessCollector
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+
 from prometheus_client.registry import Collector
 
+from quantix_api import metric_table_operator as table
+from quantix_api.resources import HOSTS, QUANTIX_RESOURCES
+from quantix_api.state import state_word
+from quantix_api.times import parse_time
+from quantix_client.api import Manifest
+from quantix_client.instruments import (
+    Family,
+    QueueCollector,
+    ReconcileMetrics,
+    RequestMetrics,
+    counter,
+    filled,
+    gauge,
+    new_registry,
+)
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
+
+# Of the colours of state words (`quantix_api.state`): all is as asked
+_AT_REST = ("green", "grey")
 
 
 class Metrics:
     """One registry a process, so that tests can have many."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self.leader = Gauge("quantix_operator_leader", "1 while this process leads", registry=self.registry)
-        self.reconcile_seconds = Histogram(
-            "quantix_operator_reconcile_seconds",
-            "Time of one reconcile",
-            ["controller"],
-            registry=self.registry,
+        registry = self.registry = new_registry()
+        gauge(table.OPERATOR_BUILD_INFO, registry).labels(version("quantix")).set(1)
+        self.leader = gauge(table.OPERATOR_LEADER, registry)
+        self.reconciles = ReconcileMetrics(
+            table.OPERATOR_RECONCILES, table.OPERATOR_RECONCILE_SECONDS, registry
         )
-        self.reconcile_errors = Counter(
-            "quantix_operator_reconcile_errors",
-            "Reconciles that failed",
-            ["controller", "reason"],
-            registry=self.registry,
+        self.reconcile_errors = counter(table.OPERATOR_RECONCILE_ERRORS, registry)
+        self.mapper_errors = counter(table.OPERATOR_MAPPER_ERRORS, registry)
+        self.missed_changes = counter(table.OPERATOR_MISSED_CHANGES, registry)
+        self.events = counter(table.OPERATOR_WATCH_EVENTS, registry)
+        self.certificate_ends = gauge(table.OPERATOR_CERTIFICATE_ENDS, registry)
+        self.requests = RequestMetrics(
+            table.OPERATOR_API_REQUESTS, table.OPERATOR_API_REQUEST_SECONDS, registry
         )
-        self.mapper_errors = Counter(
-            "quantix_operator_mapper_errors",
-            "Changes that a controller could not make keys of (a bug)",
-            ["controller"],
-            registry=self.registry,
-        )
-        self.missed_changes = Counter(
-            "quantix_operator_missed_changes",
-            "Changes that a periodic full list found and the watch had not told",
-            ["resource"],
-            registry=self.registry,
-        )
-        self.events = Counter(
-            "quantix_operator_watch_events", "Events told by watches", ["resource"], registry=self.registry
-        )
-        self.certificate_ends = Gauge(
-            "quantix_operator_certificate_ends_timestamp_seconds",
-            "When a certificate ends (Unix time)",
-            ["certificate"],
-            registry=self.registry,
-        )
-        self._queues = _QueueCollector()
-        self.registry.register(self._queues)
+        self._queues = QueueCollector(table.OPERATOR_QUEUE_DEPTH, table.OPERATOR_QUEUE_RETRIES, registry)
 
     def watch_queue(self, name: str, queue: WorkQueue) -> None:
         """Show depth and counters of a controller's queue."""
         self._queues.queues[name] = queue
 
-    def watch_cache(self, cache: Cache) -> None:
-        """Show how many objects are known."""
-        self.registry.register(_CacheCollector(cache))
+    def watch_cache(self, cache: Cache, silent_s: Callable[[str], float | None]) -> None:
+        """Show what is known of the objects; `silent_s` tells how long a host has been silent, if known."""
+        self.registry.register(_ObjectsCollector(cache, silent_s))
 
 
-class _QueueCollector(Collector):
-    def __init__(self) -> None:
-        self.queues: dict[str, WorkQueue] = {}
+class _ObjectsCollector(Collector):
+    """Collects in the thread of a scrape: the cache replaces objects, and never changes one."""
 
-    def collect(self) -> list[GaugeMetricFamily | CounterMetricFamily]:
-        depth = GaugeMetricFamily(
-            "quantix_operator_queue_depth", "Keys waiting for a worker", labels=["controller"]
-        )
-        retries = CounterMetricFamily(
-            "quantix_operator_queue_retries", "Keys put back", labels=["controller"]
-        )
-        for name, queue in self.queues.items():
-            depth.add_metric([name], len(queue))
-            retries.add_metric([name], queue.counters.retries)
-        return [depth, retries]
-
-
-class _CacheCollector(Collector):
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, silent_s: Callable[[str], float | None]) -> None:
         self._cache = cache
+        self._silent_s = silent_s
 
-    def collect(self) -> list[GaugeMetricFamily]:
-        objects = GaugeMetricFamily("quantix_operator_objects", "Objects known", labels=["resource"])
+    def collect(self) -> Iterator[Family]:
+        phases: Counter[tuple[str, str]] = Counter()
+        not_ready: Counter[tuple[str, str]] = Counter()
+        since: dict[tuple[str, str], float] = {}
         for resource in self._cache.resources:
-            objects.add_metric([resource.plural], len(self._cache.list(resource)))
-        return [objects]
+            phases[resource.plural, ""] += 0
+            for obj in self._cache.list(resource):
+                phases[resource.plural, phase_of(obj)] += 1
+                found = not_ready_since(obj) if resource in QUANTIX_RESOURCES else None
+                if found is not None:
+                    key = (resource.plural, found[0])
+                    not_ready[key] += 1
+                    since[key] = min(since.get(key, found[1]), found[1])
+        yield filled(table.OPERATOR_OBJECTS, phases.items())
+        yield filled(table.OPERATOR_NOT_READY, not_ready.items())
+        yield filled(table.OPERATOR_NOT_READY_SINCE, since.items())
+        hosts = [obj["metadata"]["name"] for obj in self._cache.list(HOSTS)]
+        silences = {(host,): self._silent_s(host) for host in hosts}
+        known = {labels: seconds for labels, seconds in silences.items() if seconds is not None}
+        yield filled(table.OPERATOR_HOST_SILENCE, known.items())
+
+
+def phase_of(obj: Manifest) -> str:
+    """The phase of an object, "" where its kind has none or none was set yet."""
+    return str((obj.get("status") or {}).get("phase") or "")
+
+
+def not_ready_since(obj: Manifest) -> tuple[str, float] | None:
+    """Why an object is not as asked and since when (Unix time); None when it is, or when its kind has no
+    Ready.
+    """
+    metadata = obj["metadata"]
+    if metadata.get("deletionTimestamp"):
+        return "Deleting", _seconds(metadata["deletionTimestamp"])
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    ready = next((item for item in conditions if item.get("type") == "Ready"), None)
+    if ready is None or state_word(obj).colour in _AT_REST:
+        return None
+    return str(ready.get("reason") or ""), _seconds(ready.get("lastTransitionTime") or "")
+
+
+def _seconds(time: str) -> float:
+    """Unix time of an RFC 3339 one; endlessly late when it is none, so that no alert counts from it."""
+    try:
+        return parse_time(time).timestamp()
+    except ValueError:
+        return math.inf

@@ -20,6 +20,8 @@ from quantix_hostd.virtualmachine.orphans import Orphan
 
 Manifest = Mapping[str, Any]
 
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
 
 class Uploads(Protocol):
     """Takes an image that somebody sends (`image.controller`)."""
@@ -38,7 +40,7 @@ class Orphans(Protocol):
 @dataclass(frozen=True)
 class Backend:
     """`shut_down` shuts every guest of this host down and returns their keys; `metrics` is Prometheus'
-    text.
+    text, of the VM with a UID or of all that this process knows.
     """
 
     host: str
@@ -50,7 +52,7 @@ class Backend:
     uploads: Uploads
     orphans: Orphans
     pools: HostPools
-    metrics: Callable[[], Awaitable[bytes]]
+    metrics: Callable[[str | None], Awaitable[bytes]]
     shut_down: Callable[[], Awaitable[list[str]]]
     upload_pace: Pace = Pace()  # noqa: RUF009 - it is frozen
 

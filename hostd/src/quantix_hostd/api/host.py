@@ -7,7 +7,7 @@ from dataclasses import asdict
 import structlog
 from aiohttp import web
 
-from quantix_hostd.api.backend import Backend
+from quantix_hostd.api.backend import METRICS_TYPE, Backend
 from quantix_hostd.api.guard import Guard, access_to
 
 log = structlog.get_logger(__name__)
@@ -35,9 +35,8 @@ class HostDoors:
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus' text."""
         await self._guard.admit(request, access_to("get", "hosts", "metrics", name=self._backend.host))
-        return web.Response(
-            body=await self._backend.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"}
-        )
+        text = await self._backend.metrics(None)
+        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def shut_down(self, _: web.Request) -> web.Response:
         """Shut every guest down; answers with their names once none is left."""

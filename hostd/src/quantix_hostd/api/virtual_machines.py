@@ -16,7 +16,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_hostd.api.backend import Backend
+from quantix_hostd.api.backend import METRICS_TYPE, Backend
 from quantix_hostd.api.guard import Guard, access_to
 from quantix_hostd.events import tell
 from quantix_hostd.told import console_event
@@ -57,6 +57,7 @@ class VirtualMachineDoors:
             web.get(f"{base}/console", self.console),
             web.get(f"{base}/vnc", self.vnc),
             web.get(f"{base}/log", self.log),
+            web.get(f"{base}/metrics", self.metrics),
         ]
 
     async def console(self, request: web.Request) -> web.StreamResponse:
@@ -102,6 +103,14 @@ class VirtualMachineDoors:
         lines = _lines(request)
         text = await asyncio.to_thread(_tail, self._backend.layout.vm_log(opened.uid) / "console.log", lines)
         return web.Response(text=text)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' text about this VM alone, for who may see no other; asked too often for an audit."""
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        await self._guard.admit(request, access_to("get", "virtualmachines", "metrics", namespace, name))
+        uid = str(self._backend.vm(f"{namespace}/{name}")["metadata"]["uid"])
+        text = await self._backend.metrics(uid)
+        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def _admit(self, request: web.Request, verb: str, subresource: str) -> _Admitted:
         namespace, name = request.match_info["namespace"], request.match_info["name"]

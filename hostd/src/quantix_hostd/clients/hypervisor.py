@@ -76,4 +76,4 @@ class Hypervisor(Protocol):
         """What the guest shall take of its room to grow, in whole blocks; it takes it step by step."""
 
     async def stats(self) -> tuple[DomainStats, ...]:
-        """Figures of the active domains of ours."""
+        """Figures of the active domains of ours, in one call; a busy domain tells less than others."""

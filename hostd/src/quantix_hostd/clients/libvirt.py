@@ -21,6 +21,7 @@ from quantix_api.messages import as_error
 from quantix_hostd.clients import libvirt_live as live
 from quantix_hostd.clients.libvirt_calls import (
     close_quietly,
+    domain_stats,
     is_ours,
     lookup,
     lookup_uuid,
@@ -53,10 +54,16 @@ _FORGET = (
 )
 _BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
 _STATS = (
-    libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    libvirt.VIR_DOMAIN_STATS_STATE
+    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_VCPU
     | libvirt.VIR_DOMAIN_STATS_BALLOON
     | libvirt.VIR_DOMAIN_STATS_INTERFACE
     | libvirt.VIR_DOMAIN_STATS_BLOCK
+)
+# without waiting for a domain that is busy: that one then tells less
+_STATS_OF = (
+    libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 )
 
 
@@ -235,12 +242,9 @@ class LibvirtClient:
 
     async def stats(self) -> tuple[DomainStats, ...]:
         def read(connection: Any) -> tuple[DomainStats, ...]:
-            flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
-            found = connection.getAllDomainStats(_STATS, flags)
+            found = connection.getAllDomainStats(_STATS, _STATS_OF)
             return tuple(
-                DomainStats(domain.name(), {k: v for k, v in values.items() if isinstance(v, int)})
-                for domain, values in found
-                if vm_uid_of(domain.name())
+                domain_stats(domain.name(), values) for domain, values in found if vm_uid_of(domain.name())
             )
 
         return await self._call(read, slow=True)
@@ -262,8 +266,10 @@ class LibvirtClient:
         connection = self._connection
         if connection is None:
             raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
-        pool = self._slow_calls if slow else self._calls
-        return await self._in_thread(pool, lambda: act(connection), connection)
+        if slow:
+            # it may wait for one guest that hangs: no reason to take the connection from all others
+            return await self._in_thread(self._slow_calls, lambda: act(connection))
+        return await self._in_thread(self._calls, lambda: act(connection), connection)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, act: Callable[[], T], connection: Any = None) -> T:
         future = asyncio.get_running_loop().run_in_executor(pool, translated, act)

@@ -5,7 +5,7 @@ Used by `clients/libvirt.py` only. Codes: libvirt 9.0, virterror.h.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
@@ -17,7 +17,7 @@ from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_events import deregister
 from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, vm_uid_of
-from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainSummary
+from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainStats, DomainSummary
 
 T = TypeVar("T")
 
@@ -86,6 +86,14 @@ def snapshot(domain: Any) -> DomainSnapshot:
     live = domain.XMLDesc(0) if domain.isActive() else None
     state, reason = domain.state()
     return DomainSnapshot(domain.name(), domain.UUIDString(), DomainState(state), reason, inactive, live)
+
+
+def domain_stats(name: str, found: Mapping[str, Any]) -> DomainStats:
+    return DomainStats(
+        name,
+        {key: value for key, value in found.items() if isinstance(value, int)},
+        {key: value for key, value in found.items() if isinstance(value, str)},
+    )
 
 
 def close_quietly(connection: Any, registered: tuple[int, ...]) -> None:

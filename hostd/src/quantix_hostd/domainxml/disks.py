@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import ascii_lowercase
 
 from quantix_api.errors import PermanentError
@@ -33,7 +34,7 @@ def configure_controllers(spec: DomainSpec) -> list[Element]:
 
 
 def configure_disks(spec: DomainSpec) -> list[Element]:
-    units = _sata_units(spec)
+    units = _sata_units(spec.disks, spec.cdroms)
     return [_disk(disk, units) for disk in spec.disks] + [_cdrom(cdrom) for cdrom in spec.cdroms]
 
 
@@ -43,6 +44,13 @@ def target_name(disk: Disk, sata_unit: int = 0) -> str:
         return "vd" + _letters(disk.port)
     # SATA has sda to sdf; SCSI starts behind the one-letter names
     return "sd" + _letters(sata_unit + 1 if disk.bus is Bus.SATA else len(ascii_lowercase) + disk.port)
+
+
+def target_names(disks: Sequence[Disk], cdroms: Sequence[Cdrom]) -> dict[str, str]:
+    """The `dev` of each, by its name. Raises PermanentError (ConfigRefused) as `configure_disks` does."""
+    units = _sata_units(disks, cdroms)
+    found = {disk.name: target_name(disk, units.get(disk.name, 0)) for disk in disks}
+    return {**found, **{cdrom.name: _cdrom_target(cdrom) for cdrom in cdroms}}
 
 
 def _disk(disk: Disk, sata_units: dict[str, int]) -> Element:
@@ -104,12 +112,16 @@ def _cdrom(cdrom: Cdrom) -> Element:
         {"type": "file", "device": "cdrom"},
         element("driver", _cdrom_driver(cdrom)),
         _source(cdrom.path) if cdrom.path else None,
-        element("target", {"dev": "sd" + _letters(cdrom.unit + 1), "bus": "sata"}),
+        element("target", {"dev": _cdrom_target(cdrom), "bus": "sata"}),
         element("readonly"),
         element("boot", {"order": cdrom.boot_order}) if cdrom.boot_order else None,
         element("alias", {"name": f"ua-{cdrom.name}"}),
         _drive_address(cdrom.unit),
     )
+
+
+def _cdrom_target(cdrom: Cdrom) -> str:
+    return "sd" + _letters(cdrom.unit + 1)
 
 
 def _cdrom_driver(cdrom: Cdrom) -> dict[str, str | int]:
@@ -122,10 +134,10 @@ def _drive_address(unit: int) -> Element:
     return element("address", {"type": "drive", "controller": 0, "bus": 0, "target": 0, "unit": unit})
 
 
-def _sata_units(spec: DomainSpec) -> dict[str, int]:
-    taken = {cdrom.unit for cdrom in spec.cdroms}
+def _sata_units(disks: Sequence[Disk], cdroms: Sequence[Cdrom]) -> dict[str, int]:
+    taken = {cdrom.unit for cdrom in cdroms}
     free = [unit for unit in range(SATA_UNITS) if unit not in taken]
-    wanted = [disk.name for disk in spec.disks if disk.bus is Bus.SATA]
+    wanted = [disk.name for disk in disks if disk.bus is Bus.SATA]
     if len(wanted) > len(free):
         raise as_error(PermanentError, "ConfigRefused", disks=len(wanted), free=len(free))
     return dict(zip(wanted, free, strict=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 
@@ -31,7 +31,11 @@ class ShutoffReason(IntEnum):
     FAILED = 6
 
 
-# virDomainPausedReason
+# virDomainPausedReason, in its own words (virsh(1), domstate --reason)
+PAUSED_REASONS = (
+    *("unknown", "user", "migrating", "saving", "dumping", "ioerror", "watchdog", "from_snapshot"),
+    *("shutting_down", "creating_snapshot", "crashed", "starting_up", "postcopy", "postcopy_failed"),
+)
 PAUSED_BY_USER = 1
 PAUSED_IO_ERROR = 5
 
@@ -95,10 +99,13 @@ class DomainEvent:
 
 @dataclass(frozen=True)
 class DomainStats:
-    """`values` as virConnectGetAllDomainStats names them, e.g. "cpu.time" in nanoseconds."""
+    """Numbers and words as virConnectGetAllDomainStats names them, e.g. "cpu.time" in nanoseconds among the
+    `values`, "block.0.name" among the `names`.
+    """
 
     domain_name: str
     values: Mapping[str, int]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class ShutdownMode(StrEnum):

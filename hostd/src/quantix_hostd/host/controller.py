@@ -7,7 +7,7 @@ name).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +20,10 @@ from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
+from quantix_hostd.facts.load import MachineLoad
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
+from quantix_hostd.host.host_metrics import HostMoment
 from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.status import derive_status
@@ -64,7 +66,7 @@ class HostTools:
 
 class HostController:
     """One for a process. `facts` is how the network was at the last look, `orphan_volumes` the data of no
-    Volume that was found then.
+    Volume that was found then, `pools` how the pools were.
     """
 
     def __init__(self, tools: HostTools, myself: Self) -> None:
@@ -73,6 +75,7 @@ class HostController:
         self.facts = NetworkFacts()
         self.shutting_down = False
         self.orphan_volumes: tuple[OrphanVolume, ...] | None = None
+        self.pools: tuple[PoolFacts, ...] = ()
         self._orphans: tuple[OrphanGuest, ...] = ()
 
     async def register(self) -> Host:
@@ -116,11 +119,24 @@ class HostController:
         await report(self._tools.api, HOSTS, manifest, derive_status(observed, datetime.now(UTC)))
         return _LOOK_AGAIN_S
 
+    def moment(self, load: MachineLoad, states: Sequence[str] | None) -> HostMoment:
+        """The host for its metrics: `load` is of now, `states` of its domains, the rest of the last look."""
+        return HostMoment(
+            name=self._self.name,
+            accelerator=self._self.kvm.accelerator,
+            load=load,
+            versions=self._self.versions,
+            pools=self.pools,
+            states=states,
+            orphan_guests=len(self._orphans),
+            orphan_volume_pools=[orphan.pool for orphan in self.orphan_volumes or ()],
+        )
+
     async def _observe(self, host: Host) -> HostObserved:
         if self._tools.network is not None:
             networks = [Network.model_validate(item) for item in self._tools.networks.values()]
             self.facts = await self._tools.network.ensure(host, networks)
-        pools, images = await self._look_at_pools()
+        self.pools, images = await self._look_at_pools()
         return HostObserved(
             host=host,
             machine=self._self.machine,
@@ -131,7 +147,7 @@ class HostController:
             confined=await asyncio.to_thread(_apparmor_enabled),
             cpu_model=self._tools.cpu_model(),
             versions=self._self.versions,
-            pools=pools,
+            pools=self.pools,
             images=images,
             orphans=await self._look_for_orphans(),
             orphan_volumes=await self._look_for_orphan_volumes(),

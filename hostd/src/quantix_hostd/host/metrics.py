@@ -1,109 +1,96 @@
-"""This host's figures in Prometheus' format.
+"""What hostd tells Prometheus: its own instruments, and this host and its guests at the moment of a scrape.
 
-Rendered for each scrape from what is known at that moment; nothing is stored, and nothing of it goes into
-the API.
+Made once by `main`; the parts of the process use the instruments. Nothing of it goes into the API.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from quantix_hostd.dispatch import Lane
+from quantix_api import metric_table_hostd as table
+from quantix_client.instruments import (
+    Family,
+    QueueCollector,
+    ReconcileMetrics,
+    RequestMetrics,
+    counter,
+    filled,
+    gauge,
+    histogram,
+    new_registry,
+)
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import DomainStats
+from quantix_hostd.host.host_metrics import HostMoment, host_families
+from quantix_hostd.host.vm_metrics import vm_families
 
-_LABELS = ("namespace", "name", "uid")
-_NANOSECONDS = 1e9
-_KIB = 1024
-# libvirt-domain.h, virConnectGetAllDomainStats: one group of members for each device
-_DEVICE = re.compile(r"^(block|net)\.\d+\.(.+)$")
-_TOTALS = {
-    ("block", "rd.bytes"): ("quantix_vm_disk_read_bytes", "Bytes read from disks."),
-    ("block", "wr.bytes"): ("quantix_vm_disk_written_bytes", "Bytes written to disks."),
-    ("net", "rx.bytes"): ("quantix_vm_network_received_bytes", "Bytes received by NICs."),
-    ("net", "tx.bytes"): ("quantix_vm_network_sent_bytes", "Bytes sent by NICs."),
-}
+Manifest = Mapping[str, Any]
+
+
+class HostdMetrics:
+    """The instruments of one process."""
+
+    def __init__(self) -> None:
+        registry = self.registry = new_registry()
+        gauge(table.HOSTD_BUILD_INFO, registry).labels(version("quantix")).set(1)
+        self.libvirt_connections = counter(table.HOSTD_LIBVIRT_CONNECTIONS, registry)
+        self.vm_stats_seconds = histogram(table.HOSTD_VM_STATS_SECONDS, registry)
+        self.reconciles = ReconcileMetrics(table.HOSTD_RECONCILES, table.HOSTD_RECONCILE_SECONDS, registry)
+        self.queues = QueueCollector(table.HOSTD_QUEUE_DEPTH, table.HOSTD_QUEUE_RETRIES, registry).queues
+        self.requests = RequestMetrics(table.HOSTD_API_REQUESTS, table.HOSTD_API_REQUEST_SECONDS, registry)
 
 
 @dataclass(frozen=True)
-class MetricSources:
-    """A moment: figures of running guests, the VMs by UID, the queues, whether libvirt answers, and in which
-    pool each volume lies of which the API has none.
+class Moment:
+    """What a scrape shows beside the instruments. `stats` is None when libvirt does not give figures now;
+    `machines` are this host's VMs by UID; `certificate_ends` is in Unix time.
     """
 
-    stats: tuple[DomainStats, ...]
-    machines: Mapping[str, Mapping[str, Any]]
-    lanes: Mapping[str, Lane]
+    host: HostMoment
+    stats: tuple[DomainStats, ...] | None
+    machines: Mapping[str, Manifest]
     libvirt: bool
-    orphan_volume_pools: tuple[str, ...] = ()
+    certificate_ends: Mapping[str, float]
 
 
-def render_metrics(sources: MetricSources) -> bytes:
-    """The text of a scrape."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(sources))
-    return generate_latest(registry)
+def render_metrics(registry: CollectorRegistry, moment: Moment) -> bytes:
+    """The text of a scrape: the instruments, then the moment."""
+    now = CollectorRegistry()
+    now.register(_MomentCollector(moment))
+    return generate_latest(registry) + generate_latest(now)
 
 
-class _Snapshot:
-    def __init__(self, sources: MetricSources) -> None:
-        self._sources = sources
-
-    def collect(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily(
-            "quantix_hostd_libvirt_up", "Whether libvirt answers.", value=float(self._sources.libvirt)
-        )
-        yield from self._queues()
-        yield self._orphan_volumes()
-        yield from self._guests()
-
-    def _orphan_volumes(self) -> Metric:
-        found = GaugeMetricFamily(
-            "quantix_pool_orphan_volumes", "Volumes here of which the API has none.", labels=["pool"]
-        )
-        for pool, count in sorted(Counter(self._sources.orphan_volume_pools).items()):
-            found.add_metric([pool], float(count))
-        return found
-
-    def _queues(self) -> Iterator[Metric]:
-        done = CounterMetricFamily("quantix_hostd_looks", "Keys worked on.", labels=["kind"])
-        retries = CounterMetricFamily("quantix_hostd_retries", "Keys that failed.", labels=["kind"])
-        for kind, lane in self._sources.lanes.items():
-            done.add_metric([kind], lane.queue.counters.done)
-            retries.add_metric([kind], lane.queue.counters.retries)
-        yield from (done, retries)
-
-    def _guests(self) -> Iterator[Metric]:
-        running = GaugeMetricFamily("quantix_vm_running", "Guests that run here.", labels=_LABELS)
-        cpu = CounterMetricFamily("quantix_vm_cpu_seconds", "CPU time used.", labels=_LABELS)
-        resident = GaugeMetricFamily("quantix_vm_memory_resident_bytes", "Memory used.", labels=_LABELS)
-        totals = {key: CounterMetricFamily(*named, labels=_LABELS) for key, named in _TOTALS.items()}
-        for stats in self._sources.stats:
-            labels = self._labels(vm_uid_of(stats.domain_name) or "")
-            running.add_metric(labels, 1.0)
-            cpu.add_metric(labels, stats.values.get("cpu.time", 0) / _NANOSECONDS)
-            resident.add_metric(labels, float(stats.values.get("balloon.rss", 0) * _KIB))
-            for key, total in _device_totals(stats.values).items():
-                totals[key].add_metric(labels, total)
-        yield from (running, cpu, resident, *totals.values())
-
-    def _labels(self, uid: str) -> list[str]:
-        metadata = self._sources.machines.get(uid, {}).get("metadata", {})
-        return [str(metadata.get("namespace", "")), str(metadata.get("name", "")), uid]
+def render_vm_metrics(uid: str, stats: Sequence[DomainStats], machines: Mapping[str, Manifest]) -> bytes:
+    """The text about one VM, and nothing of any other."""
+    own = [domain for domain in stats if vm_uid_of(domain.domain_name) == uid]
+    now = CollectorRegistry()
+    now.register(_VmCollector(own, {uid: machines[uid]} if uid in machines else {}))
+    return generate_latest(now)
 
 
-def _device_totals(values: Mapping[str, int]) -> dict[tuple[str, str], float]:
-    totals = dict.fromkeys(_TOTALS, 0.0)
-    for name, value in values.items():
-        if found := _DEVICE.match(name):
-            key = (found[1], found[2])
-            if key in totals:
-                totals[key] += value
-    return totals
+class _VmCollector(Collector):
+    def __init__(self, stats: Sequence[DomainStats], machines: Mapping[str, Manifest]) -> None:
+        self._stats, self._machines = stats, machines
+
+    def collect(self) -> Iterator[Family]:
+        yield from vm_families(self._stats, self._machines)
+
+
+class _MomentCollector(Collector):
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    def collect(self) -> Iterator[Family]:
+        moment = self._moment
+        yield filled(table.HOSTD_LIBVIRT_UP, [((), float(moment.libvirt))])
+        yield filled(table.HOSTD_VM_STATS_UP, [((), float(moment.stats is not None))])
+        ends = [((name,), seconds) for name, seconds in moment.certificate_ends.items()]
+        yield filled(table.HOSTD_CERTIFICATE_ENDS, ends)
+        yield from host_families(moment.host)
+        yield from vm_families(moment.stats or (), moment.machines)

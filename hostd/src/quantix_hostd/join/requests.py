@@ -100,6 +100,11 @@ def alternative_names(certificate_pem: str) -> frozenset[str]:
     return frozenset([*extension.get_values_for_type(x509.DNSName), *addresses])
 
 
+def ends_at(certificate_pem: str) -> float:
+    """When a certificate ends, in Unix time. Raises PermanentError when it is none."""
+    return _load_certificate(certificate_pem).not_valid_after_utc.timestamp()
+
+
 def usable(certificate_pem: str, now: datetime) -> bool:
     """Whether it is valid at `now`."""
     certificate = _load_certificate(certificate_pem)

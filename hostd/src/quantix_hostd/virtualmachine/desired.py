@@ -20,7 +20,7 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
 
 SEED_NAME = "qx_seed"
-_SEED_UNIT = 5
+SEED_UNIT = 5
 _SERIAL_LENGTH = 20
 _MAX_QUEUES = 8
 _TCG_MODEL = "qemu64"
@@ -230,7 +230,7 @@ def _cdroms(vm: VirtualMachine, around: Surroundings, vm_run: Path) -> tuple[dom
         for unit, cdrom in enumerate(vm.spec.cdroms)
     ]
     if vm.spec.cloud_init is not None:
-        found.append(domain.Cdrom(SEED_NAME, _SEED_UNIT, str(vm_run / "seed.iso")))
+        found.append(domain.Cdrom(SEED_NAME, SEED_UNIT, str(vm_run / "seed.iso")))
     return tuple(found)
 
 

@@ -97,3 +97,16 @@ async def test_the_log_is_its_last_lines_without_control_characters(
         assert answer.status == 400
     async with client.get("/v1/virtualmachines/default/other/log") as answer:
         assert answer.status == 404
+
+
+async def test_metrics_of_a_vm_are_for_who_may_get_them(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    async with client.get(f"{_VM}/metrics") as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert UID in await answer.text()
+    (asked,) = world.guard.asked
+    assert (asked.verb, asked.resource, asked.subresource) == ("get", "virtualmachines", "metrics")
+    assert (asked.namespace, asked.name) == ("default", "web-1")
+    async with client.get("/v1/virtualmachines/default/none/metrics") as answer:
+        assert answer.status == 404

@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -24,7 +25,9 @@ async def serving(
     """Serve while inside; yields the port. Raises PermanentError (PortTaken)."""
 
     async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        # in a thread: it goes through every object that is known
+        text = await asyncio.to_thread(generate_latest, registry)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def answering(probe: Probe) -> Callable[[web.Request], object]:
         async def answer(_request: web.Request) -> web.Response:

@@ -56,7 +56,7 @@ async def ended(certificate: x509.Certificate) -> None:
 
 async def hears_at_once(operator: OperatorProcess, admin: ApiClient, name: str) -> None:
     """kopf tells it of a creation and of a deletion, long before a full list would."""
-    count = 'quantix_operator_objects{{resource="instancetypes"}} {}.0'
+    count = 'quantix_operator_objects{{phase="",resource="instancetypes"}} {}.0'
     live = await admin.get(INSTANCE_TYPES, name)
     await asyncio.to_thread(operator.wait_for_answer, "/metrics", count.format(1))
     await admin.delete(INSTANCE_TYPES, name, uid=live["metadata"]["uid"])

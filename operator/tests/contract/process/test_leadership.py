@@ -80,5 +80,5 @@ async def test_kopf_tells_deletions_and_changes_at_once_and_writes_nothing(
         with pytest.raises(NotFound):
             await admin.get(INSTANCE_TYPES, "medium")
         left = len((await admin.list(INSTANCE_TYPES)).items)
-        gone = f'quantix_operator_objects{{resource="instancetypes"}} {left}.0'
+        gone = f'quantix_operator_objects{{phase="",resource="instancetypes"}} {left}.0'
         await asyncio.to_thread(operator.wait_for_answer, "/metrics", gone, timeout_s=5.0)

@@ -120,3 +120,11 @@ async def test_nothing_is_looked_at_after_the_end() -> None:
     world.cache.put(HOSTS, obj("h1", 1))
     await world.clock.advance(5)
     assert world.controller.seen == []
+
+
+async def test_looks_are_counted_by_how_they_ended() -> None:
+    world = World()
+    world.cache.put(HOSTS, obj("h1", 1))
+    async with world.running():
+        labels = {"controller": "hosts", "result": "success"}
+        assert world.metrics.registry.get_sample_value("quantix_operator_reconciles_total", labels) == 1

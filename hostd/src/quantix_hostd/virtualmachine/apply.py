@@ -26,6 +26,7 @@ from quantix_hostd.claims import (
     take,
 )
 from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -126,6 +127,7 @@ async def _wire_ports(tools: VmTools, subject: Subject, action: do.WirePorts) ->
 
 async def _resume(tools: VmTools, subject: Subject, action: do.Resume) -> None:
     await tools.hypervisor.resume(subject.domain)
+    tools.guests.resumed(subject.uid)
 
 
 async def _suspend(tools: VmTools, subject: Subject, action: do.Suspend) -> None:
@@ -133,7 +135,13 @@ async def _suspend(tools: VmTools, subject: Subject, action: do.Suspend) -> None
 
 
 async def _ask_to_shut_down(tools: VmTools, subject: Subject, action: do.AskToShutDown) -> None:
-    await tools.hypervisor.shutdown(subject.domain, action.mode)
+    try:
+        await tools.hypervisor.shutdown(subject.domain, action.mode)
+    except TransientError as error:
+        if action.mode is not ShutdownMode.AGENT:
+            raise
+        log.info("agent takes no order, asking by ACPI", uid=subject.uid, said=error.message)
+        await tools.hypervisor.shutdown(subject.domain, ShutdownMode.ACPI)
 
 
 async def _reset(tools: VmTools, subject: Subject, action: do.Reset) -> None:

@@ -20,6 +20,7 @@ from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
+from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.record import RecordStore
 
@@ -53,6 +54,7 @@ class VmTools:
     records: RecordStore
     directories: VmDirectories
     consoles: ConsoleHub
+    guests: GuestWatch
     events: Events
     layout: Layout
     facts: Callable[[], HostFacts]

@@ -54,7 +54,7 @@ _KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, HOST_RECOV
 class NoSeeds:
     """A seed maker for VMs without cloudInit."""
 
-    async def ensure_seed(self, vm: VirtualMachine) -> Path | None:
+    async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None:
         return None
 
 

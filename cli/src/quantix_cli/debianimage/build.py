@@ -16,6 +16,7 @@ from pathlib import Path
 from quantix_api.errors import PermanentError
 from quantix_cli.debianimage.disk import make_disk
 from quantix_cli.debianimage.mirror import RELEASE, machine_sources
+from quantix_cli.guestimage.build import RESOLVER
 from quantix_cli.guestimage.disk import run_tool
 
 IMAGE_NAME = "debian.qcow2"
@@ -35,6 +36,7 @@ PACKAGES = (
     *("cloud-init", "cloud-guest-utils", "e2fsprogs", "qemu-guest-agent", "openssh-server", "sudo"),
     *("login", "passwd", "mount", "iproute2", "netbase", "ca-certificates", "tzdata", "less", "nano"),
 )
+_BOOTSTRAP_TIMEOUT_S = 1200.0
 _UNNEEDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -74,7 +76,7 @@ def bootstrap_command(tree: Path, sources: list[str]) -> list[str]:
 
 def _build(folder: Path) -> None:
     tree = folder / "tree"
-    run_tool(bootstrap_command(tree, machine_sources()))
+    run_tool(bootstrap_command(tree, machine_sources()), environment=RESOLVER, timeout_s=_BOOTSTRAP_TIMEOUT_S)
     make_disk(tree, FILES / "boot.cfg", folder / IMAGE_NAME)
 
 

@@ -29,6 +29,7 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
+from quantix_hostd.virtualmachine.seeding import guest_domain
 from quantix_hostd.virtualmachine.tools import VmTools
 
 log = structlog.get_logger(__name__)
@@ -82,8 +83,11 @@ async def _prepare_directories(tools: VmTools, subject: Subject, action: do.Prep
 
 
 async def _build_seed(tools: VmTools, subject: Subject, action: do.BuildSeed) -> None:
-    if subject.vm is not None:
-        await tools.seeds.ensure_seed(subject.vm)
+    vm = subject.vm
+    if vm is not None:
+        first = vm.spec.nics[0].network if vm.spec.nics else None
+        network = tools.objects.network(vm.metadata.namespace or "", first) if first else None
+        await tools.seeds.ensure_seed(vm, guest_domain(vm, network))
 
 
 async def _take_claims(tools: VmTools, subject: Subject, action: do.TakeClaims) -> None:

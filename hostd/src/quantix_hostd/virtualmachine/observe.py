@@ -24,6 +24,7 @@ from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, DomainSpec, domain
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.image.status import known_facts, wait_for_image
+from quantix_hostd.virtualmachine.agent_state import NOT_SEEN
 from quantix_hostd.virtualmachine.desired import (
     Surroundings,
     VolumeState,
@@ -77,7 +78,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         inactive=inactive,
         live=live,
         agent_channel=_agent_channel(domain),
-        agent=tools.guests.state(uid),
+        agent=tools.guests.state(uid) if live else NOT_SEEN,
         processes=processes.own,
         others_with_uuid=processes.others,
         events=events,

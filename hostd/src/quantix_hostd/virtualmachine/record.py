@@ -74,6 +74,7 @@ class Record:
     earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970). `remains`: the VM
     is missing in the API, and its guest is being ended by order. `places` are the volumes whose claims it
     took, or was about to take: the domain and its pools may be gone when they are to be freed.
+    `seed_mark`: which spec.cloudInit the guest was started with.
     """
 
     epoch: int = 0
@@ -93,6 +94,7 @@ class Record:
     last_exit: LastExit | None = None
     remains: Remains | None = None
     places: tuple[VolumePlace, ...] = ()
+    seed_mark: str = ""
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and

@@ -16,6 +16,7 @@ from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
 from quantix_hostd.virtualmachine.guest_status import agent_fact, guest_addresses, guest_words
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
+from quantix_hostd.virtualmachine.seeding import seed_change
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
 
@@ -115,7 +116,9 @@ def _domain(observed: Observed, plan: Plan) -> str | None:
 def _changes(observed: Observed) -> tuple[PendingChange, ...]:
     if observed.live is None or observed.wanted is None:
         return ()
-    return pending_changes(observed.wanted, observed.live)
+    assert observed.vm is not None
+    seed = seed_change(observed.vm, observed.record.seed_mark)
+    return (*pending_changes(observed.wanted, observed.live), *((seed,) if seed else ()))
 
 
 def _change(change: PendingChange) -> dict[str, str]:

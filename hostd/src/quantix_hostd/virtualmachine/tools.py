@@ -28,7 +28,7 @@ from quantix_hostd.virtualmachine.record import RecordStore
 class Seeds(Protocol):
     """Makes the cloud-init seed of a VM at `layout.vm_run(uid)/seed.iso`."""
 
-    async def ensure_seed(self, vm: VirtualMachine) -> Path | None: ...
+    async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None: ...
 
 
 class Disks(Protocol):

@@ -47,7 +47,17 @@ def test_a_text_is_one_short_line_without_control_characters(said: object, kept:
 @pytest.mark.parametrize(
     "address",
     [
-        *("127.0.0.1", "::1", "fe80::1", "fe80::1%eth0", "fd00::1%eth0", "224.0.0.1", "ff02::1", "0.0.0.0", "::"),
+        *(
+            "127.0.0.1",
+            "::1",
+            "fe80::1",
+            "fe80::1%eth0",
+            "fd00::1%eth0",
+            "224.0.0.1",
+            "ff02::1",
+            "0.0.0.0",
+            "::",
+        ),
         *("10.0.0.5/24", "10.0.0", "010.0.0.5", "web-1", "", "1" * 1000, None, 7, ["10.0.0.5"]),
     ],
 )
@@ -78,7 +88,9 @@ def test_thousands_of_addresses_become_a_few() -> None:
 
 
 def test_the_order_in_which_a_guest_lists_them_changes_nothing() -> None:
-    there = guest_report({}, {"a": interface("10.0.0.9", "10.0.0.10"), "b": interface("fd00::1", mac="02::2")})
+    there = guest_report(
+        {}, {"a": interface("10.0.0.9", "10.0.0.10"), "b": interface("fd00::1", mac="02::2")}
+    )
     back = guest_report({}, {"b": interface("fd00::1", mac="02::2"), "a": interface("10.0.0.10", "10.0.0.9")})
     assert there == back
     assert [item.address for item in there.addresses] == ["10.0.0.9", "10.0.0.10", "fd00::1"]

@@ -26,7 +26,11 @@ PACKAGES = (
     *("libvirt-dev", "pkg-config", "gcc", "libc6-dev", "mtools", "dosfstools"),
     *("procps", "iputils-ping", "ca-certificates", "util-linux"),
 )
-TEST_PACKAGES = ("cpio", "curl", "nasm", "xfsprogs")
+TEST_PACKAGES = (
+    *("cpio", "curl", "nasm", "openssh-client", "xfsprogs"),
+    # the Debian image
+    *("mmdebstrap", "grub-common", "grub-pc-bin", "e2fsprogs", "debian-archive-keyring"),
+)
 POLICY = Path("/usr/sbin/policy-rc.d")
 SAVED_POLICY = Path("/usr/sbin/policy-rc.d.before-quantix")
 POLICY_TEXT = "#!/bin/sh\n# qx up: packages are installed without starting their services\nexit 101\n"

@@ -17,8 +17,8 @@ _MAX_HOSTNAME = 63
 
 
 def render_seed(vm: VirtualMachine, user_data: str, domain: str = "") -> Mapping[str, bytes]:
-    """The files of the seed. `user_data` is the text from spec or from its Secret, "" for none: nothing is added
-    to it. `domain` is what the guest's name is in, "" for none.
+    """The files of the seed. `user_data` is the text from spec or from its Secret, "" for none; nothing is
+    added to it. `domain` is what the guest's name is in, "" for none.
     """
     cloud_init = vm.spec.cloud_init
     if cloud_init is None:

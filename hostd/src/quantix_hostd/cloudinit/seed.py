@@ -41,8 +41,8 @@ class SeedMaker:
         self._owner = owner
 
     async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None:
-        """Write the seed of `vm`, whose name is in `domain`, unless it is there as it should be; None for a VM
-        without cloudInit.
+        """Write the seed of `vm`, whose name is in `domain`, unless it is there as it should be; None for a
+        VM without cloudInit.
 
         Raises WaitingError (SecretNotFound) while the Secret named in spec cannot be read.
         """

@@ -1,4 +1,4 @@
-"""What a VM's cloud-init seed depends on beyond the VM itself, and whether the one in use is out of date. Pure.
+"""What a VM's cloud-init seed depends on beyond the VM, and whether the one in use is out of date. Pure.
 
 Called when a start is planned and done, and by `status`.
 """
@@ -24,8 +24,8 @@ def guest_domain(vm: VirtualMachine, network: Network | None) -> str:
 
 
 def seed_mark(vm: VirtualMachine) -> str:
-    """Tells one spec.cloudInit from another, "" for none. A Secret counts by its name: what is in it is read at
-    the start alone.
+    """Tells one spec.cloudInit from another, "" for none. A Secret counts by its name: what is in it is read
+    at the start alone.
     """
     if vm.spec.cloud_init is None:
         return ""
@@ -34,8 +34,8 @@ def seed_mark(vm: VirtualMachine) -> str:
 
 
 def seed_change(vm: VirtualMachine, running: str) -> PendingChange | None:
-    """That spec.cloudInit is another than the `running` guest was started with. One that came or went as a whole
-    is a drive that came or went, which `changes` tells.
+    """That spec.cloudInit is another than the `running` guest was started with. One that came or went as a
+    whole is a drive that came or went, which `changes` tells.
     """
     wanted = seed_mark(vm)
     if not running or not wanted or running == wanted:

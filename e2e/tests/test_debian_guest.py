@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -48,6 +49,38 @@ runcmd:
   - [sh, -c, "{package} > /root/ran"]
   - [systemctl, restart, systemd-logind]
 """
+AGENT = "qemu-guest-agent"
+LIAR = """
+import json
+door = open("/dev/virtio-ports/org.qemu.guest_agent.0", "r+b", buffering=0)
+mac = open(next(__import__("pathlib").Path("/sys/class/net").glob("en*/address"))).read().strip()
+kinds = {"ip-address-type": "ipv4", "prefix": 24}
+lies = {
+    "guest-get-host-name": {"host-name": "l\\x1b[31m" + "i" * 100000},
+    "guest-network-get-interfaces": [
+        {
+            "name": "en%d" % number,
+            "hardware-address": mac,
+            "ip-addresses": [{**kinds, "ip-address": "10.66.%d.%d" % (number, last)} for last in range(20)],
+        }
+        for number in range(60)
+    ],
+}
+while line := door.readline():
+    try:
+        asked = json.loads(line[line.rindex(b"\\xff") + 1:] if b"\\xff" in line else line)
+    except ValueError:
+        continue
+    what, answer = asked["execute"], {}
+    if what.startswith("guest-sync"):
+        answer = {"return": asked["arguments"]["id"]}
+    elif what in lies:
+        answer = {"return": lies[what]}
+    else:
+        answer = {"error": {"class": "CommandNotFound", "desc": "no"}}
+    door.write(json.dumps(answer).encode() + b"\\n")
+"""
+"""An agent of many words, most of them false."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +228,27 @@ def test_the_clock_is_right_after_a_pause(view: MachineView, booted: Booted) -> 
         return -(time.time() - before_s) - 1 < ahead_s < 1, f"{ahead_s:.1f} s ahead"
 
     wait_for("the guest's clock to be right", look, 30)
+
+
+def test_an_agent_that_lies_is_shown_cut_to_size(view: MachineView, booted: Booted) -> None:
+    booted.guest.run(f"sudo systemctl stop {AGENT}; sudo systemd-run -q --unit=liar python3 -c {quote(LIAR)}")
+
+    def look() -> tuple[bool, object]:
+        status = view.get("vm", NAME)["status"]
+        return status["guest"].get("hostname") == "l [31m" + "i" * 247, status
+
+    wait_for("the liar's words in status", look, 60)
+    status = view.get("vm", NAME)["status"]
+    assert len(status["addresses"]) == 17
+    assert status["addresses"][0] == ipv4(booted.vm)
+    assert set(status["guest"]) == {"hostname"}
+    booted.guest.run(f"sudo systemctl stop liar; sudo systemctl start {AGENT}")
+    wait_for("the honest agent", lambda: hostname_told(view), 60)
+
+
+def hostname_told(view: MachineView) -> tuple[bool, object]:
+    status = view.get("vm", NAME)["status"]
+    return status["guest"].get("hostname") == "inside", status
 
 
 def test_a_change_of_cloud_init_waits_for_the_next_start(view: MachineView, booted: Booted) -> None:

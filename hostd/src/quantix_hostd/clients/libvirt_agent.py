@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import ChainMap
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import libvirt
@@ -30,7 +32,8 @@ _ANSWER_S = 5
 # for the three answers of one call, each preceded by a sign of life
 _DEADLINE_S = 40.0
 _ACCEPT_S = 5.0
-_INFO = libvirt.VIR_DOMAIN_GUEST_INFO_OS | libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME
+# asked for one by one: libvirt gives none of them where the agent does not know one
+_INFO = (libvirt.VIR_DOMAIN_GUEST_INFO_OS, libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME)
 # of an agent that answers, and does not do what it is asked
 _REFUSALS = frozenset(
     {
@@ -58,12 +61,12 @@ class LibvirtAgents:
         """
 
         def ask(domain: Any) -> GuestReport:
-            info = _unless_refused(lambda: domain.guestInfo(_INFO))
+            said = [_unless_refused(partial(domain.guestInfo, kind)) for kind in _INFO]
             source = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
-            interfaces = _unless_refused(lambda: domain.interfaceAddresses(source))
-            if info is None and interfaces is None:
+            interfaces = _unless_refused(partial(domain.interfaceAddresses, source))
+            if interfaces is None and not any(said):
                 raise as_error(PermanentError, "Refused")
-            return guest_report(info or {}, interfaces or {})
+            return guest_report(ChainMap(*(info for info in said if info)), interfaces or {})
 
         return await self._in_time(self._begin(name, ask))
 

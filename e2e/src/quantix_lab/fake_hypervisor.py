@@ -106,8 +106,8 @@ class FakeHypervisor:
     async def shutdown(self, name: str, mode: ShutdownMode) -> None:
         self._did("shutdown" if mode is ShutdownMode.ACPI else "shutdown by agent")
         domain = self._running(name)
-        if mode is ShutdownMode.AGENT and isinstance(self.agent_says, QuantixError):
-            raise self.agent_says
+        if mode is ShutdownMode.AGENT:
+            self._agent(name)
         if domain.state is DomainState.PAUSED:
             raise TransientError("InternalError", "domain is paused (code 55)")
         if self.guest_obeys:
@@ -160,14 +160,11 @@ class FakeHypervisor:
 
     async def guest_report(self, name: str) -> GuestReport:
         self._did("ask agent")
-        if isinstance(self.agent_says, QuantixError):
-            raise self.agent_says
-        return self.agent_says
+        return self._agent(name)
 
     async def set_guest_time(self, name: str) -> None:
         self._did("set time")
-        if isinstance(self.agent_says, QuantixError):
-            raise self.agent_says
+        self._agent(name)
 
     # what a ProcessTable tells
 
@@ -246,6 +243,13 @@ class FakeHypervisor:
         if not _ours(domain):
             raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
         return domain
+
+    def _agent(self, name: str) -> GuestReport:
+        if 'state="connected"' not in (self._running(name).live_xml or ""):
+            raise TransientError("InternalError", "QEMU guest agent is not connected (code 86)")
+        if isinstance(self.agent_says, QuantixError):
+            raise self.agent_says
+        return self.agent_says
 
     def _running(self, name: str) -> FakeDomain:
         domain = self._own(name)

@@ -21,7 +21,7 @@ import structlog
 from quantix_api.errors import InvariantError, PermanentError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import is_ours, lookup, translated
-from quantix_hostd.facts.guest import GuestReport, guest_report
+from quantix_hostd.facts.guest import GuestReport, guest_report, shown
 
 T = TypeVar("T")
 
@@ -32,6 +32,7 @@ _ANSWER_S = 5
 # for the three answers of one call, each preceded by a sign of life
 _DEADLINE_S = 40.0
 _ACCEPT_S = 5.0
+_SAID_LENGTH = 200
 # asked for one by one: libvirt gives none of them where the agent does not know one
 _INFO = (libvirt.VIR_DOMAIN_GUEST_INFO_OS, libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME)
 # of an agent that answers, and does not do what it is asked
@@ -108,7 +109,7 @@ class LibvirtAgents:
             domain.agentSetResponseTimeout(_ANSWER_S)
             return act(domain)
 
-        return self._threads.submit(translated, run)
+        return self._threads.submit(_in_few_words, run)
 
     async def _in_time(self, call: Future[T]) -> T:
         try:
@@ -117,6 +118,14 @@ class LibvirtAgents:
         except TimeoutError as error:
             # the connection is everybody's: it stays, and libvirt ends the call in its own time
             raise TransientError("InternalError", f"The agent took over {_DEADLINE_S:.0f} s.") from error
+
+
+def _in_few_words(act: Callable[[], T]) -> T:
+    """As `translated`; what an error says may be the guest's own words."""
+    try:
+        return translated(act)
+    except TransientError as error:
+        raise TransientError(error.reason, shown(error.message, _SAID_LENGTH)) from error
 
 
 def _unless_refused(ask: Callable[[], T]) -> T | None:

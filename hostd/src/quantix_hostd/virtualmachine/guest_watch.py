@@ -119,17 +119,20 @@ class GuestWatch:
     async def ask(self, uid: str, guest: _Guest) -> None:
         """Ask one agent once, when it is its turn; what is learnt counts for the guest that was asked."""
         try:
-            state = await self._answer(uid, guest)
+            state, said = await self._answer(uid, guest)
         finally:
             guest.asked = False
         guest.due_s = self._clock() + next_ask_s(state)
         before, guest.state = guest.state, state
         if self._guests.get(uid) is guest and _told(before) != _told(state):
+            if said:
+                log.info("agent does not answer", uid=uid, said=said)
             self._changed(uid)
 
-    async def _answer(self, uid: str, guest: _Guest) -> AgentState:
+    async def _answer(self, uid: str, guest: _Guest) -> tuple[AgentState, str]:
+        """What is known after a question, and what was in its way."""
         if not guest.open:
-            return missed(guest.state, self._clock())
+            return missed(guest.state, self._clock()), "its channel is closed"
         try:
             async with self._turns:
                 if guest.behind:
@@ -137,12 +140,10 @@ class GuestWatch:
                     guest.behind = False
                 report = await self._agents.guest_report(domain_name(uid))
         except PermanentError as error:
-            log.info("agent refuses", uid=uid, said=error.message)
-            return refused(self._clock())
+            return refused(self._clock()), error.message
         except QuantixError as error:
-            log.info("agent does not answer", uid=uid, reason=error.reason, said=error.message)
-            return missed(guest.state, self._clock())
-        return answered(guest.state, report, self._clock())
+            return missed(guest.state, self._clock()), error.message
+        return answered(guest.state, report, self._clock()), ""
 
 
 def _told(state: AgentState) -> tuple[object, ...]:

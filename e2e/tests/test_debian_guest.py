@@ -132,7 +132,7 @@ def machine(view: MachineView, key: str) -> Manifest:
     ethernet = {
         "match": {"name": "en*"},
         "addresses": [f"{address}/{subnet.prefixlen}", f"{OTHER_ADDRESS}/32"],
-        "routes": [{"to": "default", "via": str(gateway)}],
+        "routes": [{"to": "0.0.0.0/0", "via": str(gateway)}],
     }
     return small_vm(
         NAME,

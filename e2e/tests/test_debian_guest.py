@@ -26,6 +26,7 @@ TOKEN = "s3cr3t-of-the-tests"
 """in the Secret alone, and in the guest"""
 OTHER_ADDRESS = "10.99.0.7"
 """which the guest gives itself besides"""
+MAC = "52:54:00:12:34:56"
 BOOT_S = 300.0
 """Emulated on two busy cores; a minute on quiet ones."""
 PAUSE_S = 6.0
@@ -130,7 +131,7 @@ def machine(view: MachineView, key: str) -> Manifest:
     subnet = next(ip_network(cidr) for cidr in network["status"]["subnets"] if ":" not in cidr)
     address, gateway = subnet[200], subnet[1]
     ethernet = {
-        "match": {"name": "en*"},
+        "match": {"macaddress": MAC},
         "addresses": [f"{address}/{subnet.prefixlen}", f"{OTHER_ADDRESS}/32"],
         "routes": [{"to": "0.0.0.0/0", "via": str(gateway)}],
     }
@@ -139,7 +140,7 @@ def machine(view: MachineView, key: str) -> Manifest:
         cpu={"cores": 2},
         memory={"size": "768Mi"},
         disks=[{"name": "root", "image": "debian", "size": "3Gi", "reclaimPolicy": "Delete"}],
-        nics=[{"name": "eth0", "network": "shared/default", "addresses": [str(address)]}],
+        nics=[{"name": "eth0", "network": "shared/default", "mac": MAC, "addresses": [str(address)]}],
         readiness={"agent": {}},
         cloudInit={
             "hostname": "inside",

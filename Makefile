@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prepare test unit contract e2e lint gen fmt bench-cli
+.PHONY: help up down clean prepare test unit contract e2e lint gen fmt image-debian bench-cli
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -51,6 +51,9 @@ contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
 
 e2e: ## whole machines with real guests
 	$(PYTEST) -q e2e/tests
+
+image-debian: prepare ## build the guest image of Debian with cloud-init, and print where it is
+	$(VENV)/python -m quantix_cli.debianimage
 
 bench-cli: ## how long qx takes with 1,000 VMs; on a machine that does nothing else
 	$(VENV)/python -m quantix_lab.bench_cli

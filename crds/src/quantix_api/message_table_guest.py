@@ -98,6 +98,12 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NotInstalled", "VirtualMachine", "No agent has answered in the guest.", "install qemu-guest-agent"
     ),
+    Template(
+        "Refused",
+        "VirtualMachine",
+        "The agent in the guest refuses to tell its host name, system and addresses.",
+        "allow it in /etc/qemu/qemu-ga.conf of the guest",
+    ),
     Template("ConsoleOpened", "VirtualMachine", "{user} opened its {door} on {host}."),
     Template("Connected", "VirtualMachine", "The agent in the guest answers."),
     Template(

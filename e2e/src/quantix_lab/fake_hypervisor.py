@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_hostd.domainxml.metadata import parse_metadata
-from quantix_hostd.domainxml.spec import vm_uid_of
+from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, vm_uid_of
 from quantix_hostd.facts.domain import (
     PAUSED_BY_USER,
     DomainEvent,
@@ -26,6 +26,7 @@ from quantix_hostd.facts.domain import (
     ShutdownMode,
     ShutoffReason,
 )
+from quantix_hostd.facts.guest import GuestReport
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
 from quantix_lab import fake_live_xml as live
 
@@ -44,7 +45,7 @@ class FakeDomain:
 @dataclass
 class FakeHypervisor:
     """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
-    start and every plug ends with.
+    start and every plug ends with, and `agent_says` what every agent answers, or raises.
     """
 
     on_event: Callable[[DomainEvent], None] = lambda event: None
@@ -54,6 +55,7 @@ class FakeHypervisor:
     found: dict[str, FakeDomain] = field(default_factory=dict)
     orphans: list[QemuProcess] = field(default_factory=list)
     refusal: QuantixError | None = None
+    agent_says: GuestReport | QuantixError = field(default_factory=GuestReport)
     calls: list[str] = field(default_factory=list)
     _next_pid: int = 1000
 
@@ -106,8 +108,10 @@ class FakeHypervisor:
         self._own(name).reason = PAUSED_BY_USER
 
     async def shutdown(self, name: str, mode: ShutdownMode) -> None:
-        self._did("shutdown")
+        self._did("shutdown" if mode is ShutdownMode.ACPI else "shutdown by agent")
         domain = self._running(name)
+        if mode is ShutdownMode.AGENT:
+            self._agent(name)
         if domain.state is DomainState.PAUSED:
             raise TransientError("InternalError", "domain is paused (code 55)")
         if self.guest_obeys:
@@ -190,6 +194,16 @@ class FakeHypervisor:
     async def stats(self) -> tuple[DomainStats, ...]:
         return tuple(DomainStats(domain.name, {"cpu.time": 1}) for domain in self.found.values())
 
+    # what the agents in guests do
+
+    async def guest_report(self, name: str) -> GuestReport:
+        self._did("ask agent")
+        return self._agent(name)
+
+    async def set_guest_time(self, name: str) -> None:
+        self._did("set time")
+        self._agent(name)
+
     # what a ProcessTable tells
 
     def of_domain(self, uuid: str, name: str) -> DomainProcesses:
@@ -218,6 +232,15 @@ class FakeHypervisor:
         domain = self.found[name]
         self._tell(domain, EventKind.SHUTDOWN, "GUEST")
         self._end(domain, ShutoffReason.SHUTDOWN, "SHUTDOWN")
+
+    def open_agent_channel(self, name: str, *, open: bool = True) -> None:
+        """The agent in the guest opens its channel, or lets it go."""
+        domain, word = self.found[name], "connected" if open else "disconnected"
+        root = ElementTree.fromstring(domain.live_xml or "")
+        for target in root.iterfind(f"devices/channel/target[@name='{GUEST_AGENT_CHANNEL}']"):
+            target.set("state", word)
+        domain.live_xml = ElementTree.tostring(root, encoding="unicode")
+        self._tell(domain, EventKind.AGENT, word.upper())
 
     def kill(self, name: str) -> None:
         """kill -9 of its QEMU."""
@@ -264,6 +287,13 @@ class FakeHypervisor:
         if not _ours(domain):
             raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
         return domain
+
+    def _agent(self, name: str) -> GuestReport:
+        if 'state="connected"' not in (self._running(name).live_xml or ""):
+            raise TransientError("InternalError", "QEMU guest agent is not connected (code 86)")
+        if isinstance(self.agent_says, QuantixError):
+            raise self.agent_says
+        return self.agent_says
 
     def _running(self, name: str) -> FakeDomain:
         domain = self._own(name)

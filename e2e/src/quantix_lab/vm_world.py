@@ -37,6 +37,7 @@ from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
+from quantix_hostd.virtualmachine.guest_watch import GuestAgents, GuestWatch
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
@@ -55,7 +56,7 @@ _KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, HOST_RECOV
 class NoSeeds:
     """A seed maker for VMs without cloudInit."""
 
-    async def ensure_seed(self, vm: VirtualMachine) -> Path | None:
+    async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None:
         return None
 
 
@@ -68,7 +69,9 @@ class QemuImgDisks:
 
 @dataclass
 class VmWorld:
-    """`now_s` is the clock that the reconciler sees: real time plus what a test adds."""
+    """`now_s` is the clock that the reconciler sees: real time plus what a test adds. `agents` are the
+    hypervisor's own where none are given; `guests` asks them while a test runs it.
+    """
 
     layout: Layout
     hypervisor: Hypervisor
@@ -76,6 +79,7 @@ class VmWorld:
     owner: FileOwner = field(default_factory=FileOwner.current)
     skipped_s: float = 0.0
     synced: bool = True
+    agents: GuestAgents | None = None
 
     def __post_init__(self) -> None:
         self.api = FakeStatusApi()
@@ -110,6 +114,8 @@ class VmWorld:
         """
         guard = mortal.guard if mortal else lambda client: client
         objects = StoredObjects(HOST, self.stores, lambda: self.synced)
+        agents = self.agents or cast(GuestAgents, self.hypervisor)
+        self.guests = GuestWatch(agents, self.woken.append, self.now_s)
         tools = VmTools(
             api=cast(ApiClient, guard(self.api)),
             objects=objects,
@@ -123,6 +129,7 @@ class VmWorld:
             states=StateStore(self.layout, self.claims, self.owner, HOST),
             directories=guard(VmDirectories(self.layout, self.owner)),
             consoles=self.consoles,
+            guests=self.guests,
             events=self.events,
             layout=self.layout,
             facts=lambda: self.facts,

@@ -57,6 +57,7 @@ from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.firmware import installed_firmware
+from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.record import RecordStore
@@ -117,6 +118,7 @@ class Hostd:
             lambda: self.dispatcher.add(HOSTS, settings.name),
             HANG_S,
         )
+        self.guests = GuestWatch(self.libvirt.agents, lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid))
         self.listener = bind(settings.listen_host, settings.listen_port)
         self.doors: Doors | None = None
 
@@ -145,6 +147,7 @@ class Hostd:
             group.create_task(self.libvirt.run(), name="libvirt")
             group.create_task(self.pulse.run(), name="pulse")
             group.create_task(self.events.run(), name="events")
+            group.create_task(self.guests.run(), name="guests")
             await self.watches.wait_synced()
             if corrected := await asyncio.to_thread(self.directories.correct):
                 log.info("owners and modes of guests' directories corrected", count=corrected)
@@ -241,6 +244,7 @@ class Hostd:
             states=StateStore(layout, self.claims, self.qemu.sockets, self.settings.name),
             directories=self.directories,
             consoles=self.consoles,
+            guests=self.guests,
             events=self.events,
             layout=layout,
             facts=self.facts,

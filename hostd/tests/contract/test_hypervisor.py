@@ -31,6 +31,7 @@ from quantix_hostd.facts.domain import (
     ShutoffReason,
 )
 from quantix_hostd.virtualmachine.directories import VmDirectories
+from quantix_hostd.virtualmachine.guest_watch import GuestAgents
 from quantix_lab.domain_samples import fresh, samples
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.libvirt_host import LibvirtHost
@@ -45,6 +46,7 @@ class Bench:
     spec: DomainSpec
     events: list[DomainEvent]
     host: LibvirtHost | None
+    agents: GuestAgents
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     events: list[DomainEvent] = []
     if request.param == "fake":
         fake = FakeHypervisor(on_event=events.append)
-        yield Bench(fake, fresh(samples(tmp_path)["diskless"], tmp_path), events, None)
+        yield Bench(fake, fresh(samples(tmp_path)["diskless"], tmp_path), events, None, fake)
         return
     host: LibvirtHost = request.getfixturevalue("libvirt_host")
     client = LibvirtClient(host.uri, on_event=events.append)
@@ -94,7 +96,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await connected(client)
     spec = fresh(samples(host.layout.root)["diskless"], host.layout.root)
     VmDirectories(host.layout, host.qemu.sockets).prepare(spec.identity.vm_uid)
-    bench = Bench(client, spec, events, host)
+    bench = Bench(client, spec, events, host, client.agents)
     yield bench
     await connected(client)
     await client.destroy(bench.name, graceful=False)
@@ -119,6 +121,25 @@ async def test_a_domain_is_defined_inactive_then_paused_then_runs(bench: Bench) 
     await bench.event(EventKind.STARTED, "0")
     await bench.hypervisor.suspend(bench.name)
     assert (await bench.look()).state is DomainState.PAUSED
+
+
+async def test_an_agent_that_is_not_there_gives_no_answer_and_takes_no_order(bench: Bench) -> None:
+    await bench.start()
+    await bench.hypervisor.resume(bench.name)
+    for call in (
+        bench.agents.guest_report(bench.name),
+        bench.agents.set_guest_time(bench.name),
+        bench.hypervisor.shutdown(bench.name, ShutdownMode.AGENT),
+    ):
+        with pytest.raises(TransientError):
+            await call
+    assert (await bench.look()).state is DomainState.RUNNING
+
+
+async def test_no_agent_of_a_domain_that_is_not_there_is_asked(bench: Bench) -> None:
+    for call in (bench.agents.guest_report("somebody"), bench.agents.set_guest_time("somebody")):
+        with pytest.raises(TransientError):
+            await call
 
 
 async def test_a_second_start_is_refused(bench: Bench) -> None:

@@ -67,7 +67,13 @@ async def bench(networked_host: LibvirtHost, switch: OpenVSwitch) -> AsyncIterat
     client = LibvirtClient(networked_host.uri, on_event=on_event)
     running = asyncio.create_task(client.run())
     await eventually_async("the connection", lambda: client.connected)
-    world = VmWorld(networked_host.layout, client, ProcessTable(), networked_host.qemu.sockets)
+    world = VmWorld(
+        networked_host.layout,
+        client,
+        ProcessTable(),
+        networked_host.qemu.sockets,
+        agents=client.agents,
+    )
     world.ports = OvsGuestPorts(switch.database)  # type: ignore[assignment]
     world.reconciler = world.new_reconciler()
     yield Bench(world, networked_host, client)

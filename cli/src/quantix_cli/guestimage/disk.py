@@ -34,7 +34,12 @@ class BootFiles:
     syslinux: Path
 
 
-def run_tool(argv: list[str], cwd: Path | None = None, environment: dict[str, str] | None = None) -> str:
+def run_tool(
+    argv: list[str],
+    cwd: Path | None = None,
+    environment: dict[str, str] | None = None,
+    timeout_s: float = 300.0,
+) -> str:
     """Run a build tool and return what it prints.
 
     Raises PermanentError `GuestImageFailed` with the command and its last line when it fails.
@@ -42,7 +47,7 @@ def run_tool(argv: list[str], cwd: Path | None = None, environment: dict[str, st
     variables = {**os.environ, "LC_ALL": "C", "TZ": "UTC", **(environment or {})}
     try:
         done = subprocess.run(
-            argv, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False
+            argv, cwd=cwd, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PermanentError(

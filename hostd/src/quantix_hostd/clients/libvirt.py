@@ -19,6 +19,7 @@ import structlog
 from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients import libvirt_live as live
+from quantix_hostd.clients.libvirt_agent import LibvirtAgents
 from quantix_hostd.clients.libvirt_calls import (
     close_quietly,
     domain_stats,
@@ -87,6 +88,7 @@ class LibvirtClient:
         self._lost = asyncio.Event()
         self._calls = ThreadPoolExecutor(_CALL_LIMIT, thread_name_prefix="libvirt")
         self._slow_calls = ThreadPoolExecutor(_SLOW_CALL_LIMIT, thread_name_prefix="libvirt-slow")
+        self.agents = LibvirtAgents(lambda: self._connection)
 
     @property
     def connected(self) -> bool:
@@ -136,6 +138,7 @@ class LibvirtClient:
         await self._close_dropped()
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._slow_calls.shutdown(wait=False, cancel_futures=True)
+        self.agents.close()
 
     async def domains(self) -> tuple[DomainSummary, ...]:
         return await self._call(lambda connection: tuple(summary(d) for d in connection.listAllDomains()))
@@ -170,11 +173,10 @@ class LibvirtClient:
         await self._on_own(name, lambda domain: domain.suspend())
 
     async def shutdown(self, name: str, mode: ShutdownMode) -> None:
-        flags = (
-            libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT
-            if mode is ShutdownMode.AGENT
-            else libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
-        )
+        if mode is ShutdownMode.AGENT:
+            await self.agents.shut_down(name)
+            return
+        flags = libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
         await self._on_own(name, lambda domain: domain.shutdownFlags(flags))
 
     async def reset(self, name: str) -> None:

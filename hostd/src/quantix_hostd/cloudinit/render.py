@@ -16,14 +16,17 @@ LABEL = "cidata"
 _MAX_HOSTNAME = 63
 
 
-def render_seed(vm: VirtualMachine, user_data: str) -> Mapping[str, bytes]:
-    """The files of the seed; `user_data` is the text from spec or from its Secret, "" for none."""
+def render_seed(vm: VirtualMachine, user_data: str, domain: str = "") -> Mapping[str, bytes]:
+    """The files of the seed. `user_data` is the text from spec or from its Secret, "" for none; nothing is
+    added to it. `domain` is what the guest's name is in, "" for none.
+    """
     cloud_init = vm.spec.cloud_init
     if cloud_init is None:
         raise ValueError("this VM has no cloudInit")
     meta: dict[str, Any] = {
         "instance-id": instance_id(vm),
-        "local-hostname": hostname(vm),
+        # cloud-init takes the first label for the hostname, the whole for the FQDN
+        "local-hostname": f"{hostname(vm)}.{domain}" if domain else hostname(vm),
         "public-keys": list(cloud_init.ssh_authorized_keys or []),
     }
     network = cloud_init.network_data or _json(_dhcp_everywhere(vm))

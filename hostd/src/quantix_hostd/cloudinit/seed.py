@@ -40,15 +40,16 @@ class SeedMaker:
         self._layout = layout
         self._owner = owner
 
-    async def ensure_seed(self, vm: VirtualMachine) -> Path | None:
-        """Write the seed of `vm` unless it is there as it should be; None for a VM without cloudInit.
+    async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None:
+        """Write the seed of `vm`, whose name is in `domain`, unless it is there as it should be; None for a
+        VM without cloudInit.
 
         Raises WaitingError (SecretNotFound) while the Secret named in spec cannot be read.
         """
         if vm.spec.cloud_init is None:
             return None
         user_data = await self._user_data(vm)
-        image = await asyncio.to_thread(render_iso, LABEL, render_seed(vm, user_data))
+        image = await asyncio.to_thread(render_iso, LABEL, render_seed(vm, user_data, domain))
         path = self._layout.vm_run(vm.metadata.uid) / "seed.iso"
         await asyncio.to_thread(self._ensure_file, path, image)
         return path

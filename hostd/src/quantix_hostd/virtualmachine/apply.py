@@ -22,10 +22,12 @@ from quantix_hostd.claims import (
     release,
     take,
 )
+from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.apply_live import LIVE_HANDLERS
 from quantix_hostd.virtualmachine.apply_state import STATE_HANDLERS
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
+from quantix_hostd.virtualmachine.seeding import guest_domain
 from quantix_hostd.virtualmachine.subject import Handler, Subject
 from quantix_hostd.virtualmachine.tools import VmTools
 
@@ -60,8 +62,11 @@ async def _prepare_directories(tools: VmTools, subject: Subject, action: do.Prep
 
 
 async def _build_seed(tools: VmTools, subject: Subject, action: do.BuildSeed) -> None:
-    if subject.vm is not None:
-        await tools.seeds.ensure_seed(subject.vm)
+    vm = subject.vm
+    if vm is not None:
+        first = vm.spec.nics[0].network if vm.spec.nics else None
+        network = tools.objects.network(vm.metadata.namespace or "", first) if first else None
+        await tools.seeds.ensure_seed(vm, guest_domain(vm, network))
 
 
 async def _take_claims(tools: VmTools, subject: Subject, action: do.TakeClaims) -> None:
@@ -105,6 +110,7 @@ async def _wire_ports(tools: VmTools, subject: Subject, action: do.WirePorts) ->
 
 async def _resume(tools: VmTools, subject: Subject, action: do.Resume) -> None:
     await tools.hypervisor.resume(subject.domain)
+    tools.guests.resumed(subject.uid)
 
 
 async def _suspend(tools: VmTools, subject: Subject, action: do.Suspend) -> None:
@@ -112,7 +118,13 @@ async def _suspend(tools: VmTools, subject: Subject, action: do.Suspend) -> None
 
 
 async def _ask_to_shut_down(tools: VmTools, subject: Subject, action: do.AskToShutDown) -> None:
-    await tools.hypervisor.shutdown(subject.domain, action.mode)
+    try:
+        await tools.hypervisor.shutdown(subject.domain, action.mode)
+    except TransientError as error:
+        if action.mode is not ShutdownMode.AGENT:
+            raise
+        log.info("agent takes no order, asking by ACPI", uid=subject.uid, said=error.message)
+        await tools.hypervisor.shutdown(subject.domain, ShutdownMode.ACPI)
 
 
 async def _reset(tools: VmTools, subject: Subject, action: do.Reset) -> None:

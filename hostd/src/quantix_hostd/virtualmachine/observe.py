@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, DomainSpec, domain
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.image.status import known_facts, wait_for_image
+from quantix_hostd.virtualmachine.agent_state import NOT_SEEN
 from quantix_hostd.virtualmachine.desired import (
     Surroundings,
     VolumeState,
@@ -39,6 +41,7 @@ from quantix_hostd.volume.wanted import granted_bytes
 
 _ROOM_BYTES = 64 * 1024**2
 _IMAGE_SOON_S = 2.0
+_OPEN_CHANNEL = re.compile(rf"""name=['"]{re.escape(GUEST_AGENT_CHANNEL)}['"] state=['"]connected['"]""")
 
 
 async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
@@ -74,7 +77,8 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         domain=domain,
         inactive=inactive,
         live=live,
-        agent_connected=_agent_connected(domain),
+        agent_channel=_agent_channel(domain),
+        agent=tools.guests.state(uid) if live else NOT_SEEN,
         processes=processes.own,
         others_with_uuid=processes.others,
         events=events,
@@ -228,12 +232,11 @@ def _medium(vm: VirtualMachine, cdrom: str, name: str, objects: Objects) -> str:
     return str(Path(directory.path) / "images" / image.metadata.uid)
 
 
-def _agent_connected(domain: DomainSnapshot | None) -> bool:
+def _agent_channel(domain: DomainSnapshot | None) -> bool:
     if domain is None or domain.live_xml is None:
         return False
     # the state of a channel is the guest's, so it is no part of the view
-    marker = f"name='{GUEST_AGENT_CHANNEL}' state='connected'"
-    return marker in domain.live_xml
+    return _OPEN_CHANNEL.search(domain.live_xml) is not None
 
 
 def _has_room(places: tuple[VolumePlace, ...]) -> bool:

@@ -13,6 +13,7 @@ from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.facts.switch import PortProblem
+from quantix_hostd.virtualmachine.agent_state import NOT_SEEN, AgentState
 from quantix_hostd.virtualmachine.desired import HostFacts, VolumeState
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
 
@@ -33,6 +34,7 @@ class Observed:
     `wanted` is the domain that should run, or None with `waiting` saying what it waits for. `live` and
     `inactive` are views of the domain found. `claims` begin with the deciding one. `processes` are the VM's
     own QEMUs; those of `others_with_uuid` only keep it from starting, and are never ended.
+    `agent_channel`: the guest holds its agent's channel.
     """
 
     uid: str
@@ -46,7 +48,8 @@ class Observed:
     domain: DomainSnapshot | None = None
     inactive: DomainView | None = None
     live: DomainView | None = None
-    agent_connected: bool = False
+    agent_channel: bool = False
+    agent: AgentState = NOT_SEEN
     processes: tuple[QemuProcess, ...] = ()
     others_with_uuid: tuple[QemuProcess, ...] = ()
     events: tuple[SeenEvent, ...] = ()
@@ -57,6 +60,14 @@ class Observed:
     port_problems: tuple[PortProblem, ...] = ()
     guest_answers: bool = True
     pool_has_room: bool = True
+
+    @property
+    def agent_connected(self) -> bool:
+        """Whether the agent in the guest answers; while nobody knows yet, as the API has it."""
+        if not self.agent_channel or self.agent.known:
+            return self.agent_channel and self.agent.speaks
+        before = self.vm.status.condition("AgentConnected") if self.vm else None
+        return before is not None and before.status == "True"
 
     @property
     def epoch(self) -> int:

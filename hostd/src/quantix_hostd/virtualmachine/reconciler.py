@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 
@@ -26,6 +25,7 @@ from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import MANAGER, report
 from quantix_hostd.virtualmachine.apply import apply
+from quantix_hostd.virtualmachine.following import follow_guest
 from quantix_hostd.virtualmachine.memory import Kept, Memory
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
@@ -80,7 +80,7 @@ class VirtualMachineReconciler:
                 except QuantixError as blind:
                     await self._report_unseen(key, kept, blind)
                     raise
-                self._watch_console(observed)
+                follow_guest(self._tools, observed)
                 kept.leaving = observed.vm is None and bool(plan.actions or plan.wait or error)
                 kept.detained = is_detained(observed, plan, error)
                 later_s = await self._report(observed, kept, plan, error)
@@ -252,12 +252,6 @@ class VirtualMachineReconciler:
             return 0.0
         kept.passing_since = kept.passing_since or time.monotonic()
         return max(0.0, self._quiet_s - (time.monotonic() - kept.passing_since))
-
-    def _watch_console(self, observed: Observed) -> None:
-        """hostd may have started after the guest: its console has to be read all the same."""
-        serial = observed.live.devices.get("ua-qx_serial") if observed.live else None
-        if serial is not None:
-            self._tools.consoles.attach(observed.uid, Path(serial["path"]))
 
     @staticmethod
     def _next_look_s(plan: Plan, error: QuantixError | None, later_s: float | None) -> float:

@@ -83,7 +83,7 @@ class Record:
     earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970). `remains`: the VM
     is missing in the API, and its guest is being ended by order. `places` are the volumes whose claims it
     took, or was about to take: the domain and its pools may be gone when they are to be freed. `unplugs` are
-    the devices that the running guest is to let go.
+    the devices that the running guest is to let go. `seed_mark`: which spec.cloudInit it was started with.
     """
 
     epoch: int = 0
@@ -104,6 +104,7 @@ class Record:
     remains: Remains | None = None
     places: tuple[VolumePlace, ...] = ()
     unplugs: tuple[Unplug, ...] = ()
+    seed_mark: str = ""
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and

@@ -35,6 +35,7 @@ from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, uuid_taken
 from quantix_hostd.virtualmachine.record import LastExit, Record
+from quantix_hostd.virtualmachine.seeding import seed_mark
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
 WIRE_TIMEOUT_S = 5.0
@@ -146,6 +147,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         handled_restart_at=handled_restart(observed, record),
         resumed_s=0.0,
         unplugs=(),
+        seed_mark=seed_mark(observed.vm),
     )
     seed: tuple[Action, ...] = (BuildSeed(),) if observed.vm.spec.cloud_init is not None else ()
     resume: tuple[Action, ...] = () if observed.vm.spec.power_state == "Paused" else (Resume(),)

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantix_api import VirtualMachine
-from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_kstatus
+from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import render
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
+from quantix_hostd.virtualmachine.guest_status import agent_fact, guest_addresses, guest_words
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
+from quantix_hostd.virtualmachine.seeding import seed_change
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
 
@@ -30,7 +32,8 @@ def derive_status(observed: Observed, plan: Plan, verdict: Verdict) -> dict[str,
     status = {
         "observedGeneration": observed.vm.metadata.generation,
         "phase": verdict.phase,
-        "addresses": [address for nic in observed.vm.status.nics for address in nic.addresses],
+        "addresses": guest_addresses(observed),
+        "guest": guest_words(observed),
         "runtime": _runtime(observed, plan, changes),
         "conditions": render_conditions(_facts(observed, verdict, changes), subject_of(observed.vm), now),
     }
@@ -77,7 +80,7 @@ def _facts(observed: Observed, verdict: Verdict, changes: tuple[PendingChange, .
     if changes:
         yield Fact("RestartRequired", "True", "RestartRequired", _restart_text(observed.vm, changes))
     if observed.live is not None:
-        yield _agent(observed)
+        yield agent_fact(observed)
 
 
 def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...]) -> dict[str, Any]:
@@ -113,7 +116,9 @@ def _domain(observed: Observed, plan: Plan) -> str | None:
 def _changes(observed: Observed) -> tuple[PendingChange, ...]:
     if observed.live is None or observed.wanted is None:
         return ()
-    return pending_changes(observed.wanted, observed.live)
+    assert observed.vm is not None
+    seed = seed_change(observed.vm, observed.record.seed_mark)
+    return (*pending_changes(observed.wanted, observed.live), *((seed,) if seed else ()))
 
 
 def _change(change: PendingChange) -> dict[str, str]:
@@ -134,9 +139,3 @@ def _open_disks(observed: Observed) -> list[dict[str, str]]:
     # a volume that spec does not name is called by its UID, which is what its directory is called
     found = disk_places(observed.live).items()
     return [{"name": name, "volumeUID": uids.get(place, place.handle)} for name, place in found]
-
-
-def _agent(observed: Observed) -> Fact:
-    if observed.agent_connected:
-        return fact("AgentConnected", "True", "Connected")
-    return fact("AgentConnected", "False", "NotInstalled")

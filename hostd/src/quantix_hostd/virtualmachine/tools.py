@@ -21,6 +21,7 @@ from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
+from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.record import RecordStore
 
@@ -28,7 +29,7 @@ from quantix_hostd.virtualmachine.record import RecordStore
 class Seeds(Protocol):
     """Makes the cloud-init seed of a VM at `layout.vm_run(uid)/seed.iso`."""
 
-    async def ensure_seed(self, vm: VirtualMachine) -> Path | None: ...
+    async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None: ...
 
 
 class Disks(Protocol):
@@ -55,6 +56,7 @@ class VmTools:
     states: StateStore
     directories: VmDirectories
     consoles: ConsoleHub
+    guests: GuestWatch
     events: Events
     layout: Layout
     facts: Callable[[], HostFacts]

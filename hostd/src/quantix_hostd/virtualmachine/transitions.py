@@ -1,5 +1,5 @@
 """What of a VM's new status is worth an event: that it started or ended, stands still or goes on, lost its
-QEMU, or has changes that wait for a restart. Pure.
+QEMU, has changes that wait for a restart, or that its agent came or fell silent. Pure.
 
 Called by the reconciler after a status was written, with what the API said before.
 """
@@ -47,7 +47,16 @@ def transitions(before: Observed, status: dict[str, Any], refusal: Refusal | Non
     pending, message = _shown(status, "RestartRequired")
     if pending and before.vm.status.condition("RestartRequired") is None:
         told.append(Told("RestartRequired", message))
-    return tuple(told)
+    return (*told, *_agent_came_or_fell_silent(before.vm, status))
+
+
+def _agent_came_or_fell_silent(vm: VirtualMachine, status: dict[str, Any]) -> list[Told]:
+    known = vm.status.condition("AgentConnected")
+    spoke = known is not None and known.status == "True"
+    reason, message = _shown(status, "AgentConnected")
+    if reason == "Connected" and not spoke:
+        return [Told("AgentConnected", message)]
+    return [Told("AgentLost", message, "Warning")] if reason == "Silent" and spoke else []
 
 
 def _stands_still_or_goes_on(before: Observed, status: dict[str, Any]) -> list[Told]:

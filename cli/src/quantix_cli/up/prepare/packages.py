@@ -26,8 +26,13 @@ PACKAGES = (
     *("libvirt-dev", "pkg-config", "gcc", "libc6-dev", "mtools", "dosfstools"),
     *("procps", "iputils-ping", "ca-certificates", "util-linux"),
 )
-# of prometheus only promtool is used
-TEST_PACKAGES = ("cpio", "curl", "nasm", "prometheus", "xfsprogs")
+TEST_PACKAGES = (
+    *("cpio", "curl", "nasm", "openssh-client", "xfsprogs"),
+    # of it only promtool is used
+    "prometheus",
+    # the Debian image
+    *("mmdebstrap", "grub-common", "grub-pc-bin", "e2fsprogs", "debian-archive-keyring"),
+)
 POLICY = Path("/usr/sbin/policy-rc.d")
 SAVED_POLICY = Path("/usr/sbin/policy-rc.d.before-quantix")
 POLICY_TEXT = "#!/bin/sh\n# qx up: packages are installed without starting their services\nexit 101\n"

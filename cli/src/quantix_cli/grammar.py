@@ -24,7 +24,7 @@ _DELETE = {"delete": "quantix_cli.commands.deleting:delete_command"}
 _END_ORPHAN = {"end-orphan": "quantix_cli.commands.orphans:end_orphan_command"}
 _POWER = {
     verb: f"quantix_cli.commands.power:{verb}_command"
-    for verb in ("start", "stop", "restart", "pause", "resume")
+    for verb in ("start", "stop", "restart", "reset", "pause", "resume")
 }
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _POWER | _CONSOLE | _DELETE),
@@ -124,6 +124,11 @@ class Root(click.Group):
             formatter.write_dl([(noun, ", ".join(verbs)) for noun, (_, verbs) in NOUNS.items()])
         with formatter.section("Commands"):
             formatter.write_dl([(name, _SUMMARIES[name]) for name in COMMANDS])
+        from quantix_cli.options import option_records  # a command does not have to pay for it twice
+
+        for title, records in option_records().items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 _SUMMARIES = {

@@ -16,6 +16,7 @@ from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
 from quantix_cli.terminal import Terminal
+from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import (
     AlreadyExists,
     Conflict,
@@ -56,6 +57,12 @@ class Session:
     namespace: str | None
     assume_yes: bool
     timeout_s: float
+    showing: Showing = Showing()  # noqa: RUF009 - it is frozen
+
+    @property
+    def write(self) -> Writer:
+        """The way to change anything."""
+        return Writer(self.api, self.terminal, self.showing)
 
 
 def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
 from quantix_cli.naming import Name, parse_name
-from quantix_cli.options import Invocation, common_options
+from quantix_cli.options import Invocation, write_options
 from quantix_cli.session import Session
 
 FORMATS = ("Auto", "Qcow2", "Raw", "ISO")
@@ -21,7 +22,15 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 def upload_command(_: str) -> click.Command:
     """The command `qx image upload FILE`."""
 
-    @click.command("upload", short_help="make an image of a file")
+    @click.command(
+        "upload",
+        cls=Verb,
+        short_help="make an image of a file",
+        examples=(
+            "qx image upload debian-13.qcow2",
+            "qx image upload disk.raw --name shared/mine --format Raw",
+        ),
+    )
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     @click.option("--name", default="", help="NAME or shared/NAME; default: from the file's name.")
     @click.option(
@@ -33,24 +42,28 @@ def upload_command(_: str) -> click.Command:
     )
     @click.option("--max-size", default="", help="Largest disk that it may describe; 2Ti if left out.")
     @click.option("--no-wait", is_flag=True, help="Return once the file was sent.")
-    @common_options
+    @write_options
     def command(
         invocation: Invocation, file: Path, name: str, form: str, max_size: str, no_wait: bool
     ) -> None:
+        """Make an image of a file: it is declared, the file is sent, and the host checks it."""
         image = parse_name(name, "image") if name else Name(_name_from(file))
         _refuse_odd_name(image.name)
         spec = {"upload": {}, "format": form} | ({"maxVirtualSize": max_size} if max_size else {})
 
         from quantix_cli.uploading import upload  # loads aiohttp
 
-        async def act(session: Session) -> str:
+        async def act(session: Session) -> str | None:
             namespace = image.namespace or session.namespace
             if namespace is None:
                 raise CommandError(Exit.USAGE, "In which namespace is the image to be?", "-n NAMESPACE")
             there = replace(session, namespace=namespace)
             return await upload(there, file, image.name, spec, wait=not no_wait)
 
-        invocation.terminal.out(f"{image}  sha256:{invocation.run(act)}")
+        digest = invocation.run(act)
+        if digest is None:
+            return
+        invocation.terminal.out(f"{image}  sha256:{digest}")
         invocation.terminal.note(f"A disk is made from it by   image: {image}   in spec.disks of a VM.")
 
     return command

@@ -16,15 +16,18 @@ from quantix_api.times import render_time
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
 from quantix_cli.measures import duration
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, condition, first_sentence, hint_of, look
-from quantix_cli.options import Invocation, common_options
+from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
 
 _POLL_S = 0.2
+_OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset"}
+_RESTARTS = ("restart", "reset")
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,18 @@ PAUSE = Change("pause", lambda _: {"powerState": "Paused"}, "Paused", "is paused
 RESUME = Change("resume", lambda _: {"powerState": "Running"}, "Running", "runs", "runs already")
 
 
-def _simple(change: Change, summary: str) -> Callable[[str], click.Command]:
+def _simple(change: Change, summary: str, *examples: str) -> Callable[[str], click.Command]:
     def make(_: str) -> click.Command:
-        @click.command(change.verb, short_help=summary)
+        @click.command(
+            change.verb,
+            cls=Verb,
+            short_help=summary,
+            help=f"{summary[0].upper()}{summary[1:]}.",
+            examples=examples,
+        )
         @selecting
         @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
-        @common_options
+        @write_options
         def command(invocation: Invocation, selection: Selection, no_wait: bool) -> int:
             return _carry_out(invocation, selection, change, Way(wait=not no_wait))
 
@@ -79,23 +88,31 @@ def _simple(change: Change, summary: str) -> Callable[[str], click.Command]:
     return make
 
 
-start_command = _simple(START, "start VMs")
-pause_command = _simple(PAUSE, "pause VMs: they keep their memory and stop computing")
-resume_command = _simple(RESUME, "let paused VMs go on")
+start_command = _simple(START, "start VMs", "qx vm start web-1 web-2", "qx vm start -l app=web")
+pause_command = _simple(
+    PAUSE, "pause VMs: they keep their memory and stop computing", "qx vm pause web-1", "qx vm pause 'web-*'"
+)
+resume_command = _simple(RESUME, "let paused VMs go on", "qx vm resume web-1", "qx vm resume --state Paused")
 
 
 def stop_command(_: str) -> click.Command:
     """The command `qx vm stop`."""
 
-    @click.command("stop", short_help="shut VMs down; by force after the grace period")
+    @click.command(
+        "stop",
+        cls=Verb,
+        short_help="shut VMs down; by force after the grace period",
+        examples=("qx vm stop web-1", "qx vm stop 'web-*' --grace 120", "qx vm stop web-1 --now"),
+    )
     @selecting
     @click.option("--grace", type=click.IntRange(0, 86400), metavar="SECONDS", help="Force after this time.")
     @click.option("--now", is_flag=True, help="Pull the plug: unsaved data in the guest is lost.")
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
-    @common_options
+    @write_options
     def command(
         invocation: Invocation, selection: Selection, grace: int | None, now: bool, no_wait: bool
     ) -> int:
+        """Ask the guests to shut down, and end them by force after the grace period."""
         grace_s = 0 if now else grace
         patch = {"powerState": "Stopped"} | ({"gracePeriodSeconds": grace_s} if grace_s is not None else {})
         change = Change("stop", lambda _: patch, STOP.reason, STOP.done, STOP.already)
@@ -107,16 +124,46 @@ def stop_command(_: str) -> click.Command:
 def restart_command(_: str) -> click.Command:
     """The command `qx vm restart`."""
 
-    @click.command("restart", short_help="shut VMs down and start them anew")
+    @click.command(
+        "restart",
+        cls=Verb,
+        short_help="shut VMs down and start them anew",
+        examples=("qx vm restart web-1", "qx vm restart -l app=web --yes"),
+    )
     @selecting
     @click.option("--now", is_flag=True, help="Pull the plug instead of asking the guest.")
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
-    @common_options
+    @write_options
     def command(invocation: Invocation, selection: Selection, now: bool, no_wait: bool) -> int:
+        """Shut VMs down and start them anew, which brings what waits for a start into effect."""
         mode = "Force" if now else "Graceful"
         patch = {"powerState": "Running", "restart": {"at": _now(), "mode": mode}}
         change = Change("restart", lambda _: patch, "Running", "runs again", "")
         return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=0 if now else None))
+
+    return command
+
+
+def reset_command(_: str) -> click.Command:
+    """The command `qx vm reset`."""
+
+    @click.command(
+        "reset",
+        cls=Verb,
+        short_help="press the reset button of VMs",
+        examples=("qx vm reset web-1", "qx vm reset web-1 --yes"),
+    )
+    @selecting
+    @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
+    @write_options
+    def command(invocation: Invocation, selection: Selection, no_wait: bool) -> int:
+        """Press the reset button: the guest starts anew at once and loses what it has not saved.
+
+        What waits for a restart goes on waiting: QEMU stays the same.
+        """
+        patch = {"restart": {"at": _now(), "mode": "Reset"}}
+        change = Change("reset", lambda _: patch, "Running", "was reset", "")
+        return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=0))
 
     return command
 
@@ -144,16 +191,19 @@ def _carry_out(invocation: Invocation, selection: Selection, change: Change, way
 
 
 async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> None:
-    name, namespace = vm["metadata"]["name"], vm["metadata"]["namespace"]
+    name = vm["metadata"]["name"]
     spec = change.patch(vm)
     if _is_so(vm, spec, change):
         session.terminal.note(f"{name} {change.already}.")
         return
-    if change.verb == "pause" and _is_off(vm):
-        # powerState Paused would start it
-        raise CommandError(Exit.REFUSED, f"{name} is off: it cannot be paused.", f"qx vm start {name}")
+    if change.verb in _OF_A_RUNNING_VM and _is_off(vm):
+        # powerState Paused would start it, and a reset waits for the next start
+        done = _OF_A_RUNNING_VM[change.verb]
+        raise CommandError(Exit.REFUSED, f"{name} is off: it cannot be {done}.", f"qx vm start {name}")
     begun = time.monotonic()
-    patched = await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": spec}, namespace)
+    patched = await session.write.patch(resources.VIRTUAL_MACHINES, vm, {"spec": spec})
+    if patched is None:
+        return
     if not way.wait:
         session.terminal.note(f"{name}: {change.verb} accepted.")
         return
@@ -163,7 +213,7 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
         if "gracePeriodSeconds" in spec:
             # the time was for this stop only: spec says again what it said before
             before = {"gracePeriodSeconds": look(vm, "spec.gracePeriodSeconds")}
-            await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": before}, namespace)
+            await session.write.patch(resources.VIRTUAL_MACHINES, patched, {"spec": before})
     session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
 
 
@@ -181,7 +231,7 @@ def _is_so(vm: Manifest, spec: dict[str, Any], change: Change) -> bool:
 
 def _handled(vm: Manifest, change: Change) -> bool:
     """Whether the restart that spec asks for has been done."""
-    if change.verb != "restart":
+    if change.verb not in _RESTARTS:
         return True
     return bool(look(vm, "status.runtime.handledRestartAt", "") >= look(vm, "spec.restart.at", ""))
 

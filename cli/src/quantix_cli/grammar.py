@@ -26,8 +26,14 @@ _POWER = {
     verb: f"quantix_cli.commands.power:{verb}_command"
     for verb in ("start", "stop", "restart", "reset", "pause", "resume")
 }
+_VM = {
+    "create": "quantix_cli.commands.creating_vm:create_command",
+    **{verb: f"quantix_cli.commands.changing_vm:{verb}_command" for verb in ("set", "attach", "detach")},
+    "ssh": "quantix_cli.commands.ssh:ssh_command",
+    **{verb: f"quantix_cli.commands.screen:{verb}_command" for verb in ("screenshot", "view")},
+}
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
-    "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _POWER | _CONSOLE | _DELETE),
+    "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _VM | _POWER | _CONSOLE | _DELETE),
     "image": (("img", "images"), _READ | _UPLOAD | _DELETE),
     "volume": (("vol", "volumes"), _READ | _DELETE),
     "network": (("net", "networks"), _READ | _DELETE),

@@ -31,10 +31,9 @@ def vm(**metadata: Any) -> dict[str, Any]:
 
 def test_what_the_server_and_the_platform_add_is_not_for_git() -> None:
     annotation = "kubectl.kubernetes.io/last-applied-configuration"
-    live = vm(
-        uid="1", resourceVersion="7", generation=2, creationTimestamp="2026-11-28",
-        managedFields=[{}], finalizers=["quantix.io/cleanup"], annotations={annotation: "{}"}, labels={"app": "web"},
-    )  # fmt: skip
+    of_the_server = {"uid": "1", "resourceVersion": "7", "generation": 2, "managedFields": [{}]}
+    of_the_platform = {"finalizers": ["quantix.io/cleanup"], "annotations": {annotation: "{}"}}
+    live = vm(**of_the_server, **of_the_platform, creationTimestamp="2026-11-28", labels={"app": "web"})
     assert clean({**live, "status": {"phase": "Running"}}) == vm(labels={"app": "web"})
 
 

@@ -87,6 +87,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx host end-orphan lists those that are; qx vm delete ends the guest of a VM",
     ),
     Template(
+        "ScreenTooLarge",
+        "refusal",
+        "The screen of {domain} is larger than {most}, so there is no picture of it.",
+        "qx vm view shows it",
+    ),
+    Template(
         "NotWaiting",
         "refusal",
         "Image {image} takes no file: {why}.",
@@ -96,7 +102,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "NameTaken",
         "refusal",
         "A VM {name} exists here since {age}.",
-        "another name, or kubectl edit vm {name}",
+        "another name, or qx vm set {name}",
     ),
     Template(
         "NotAllowed",

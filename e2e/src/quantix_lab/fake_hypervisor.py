@@ -21,6 +21,7 @@ from quantix_hostd.facts.domain import (
     DomainStats,
     DomainSummary,
     EventKind,
+    Picture,
     ShutdownMode,
     ShutoffReason,
 )
@@ -41,7 +42,7 @@ class FakeDomain:
 @dataclass
 class FakeHypervisor:
     """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
-    start ends with.
+    start ends with; `screen` is what a guest shows.
     """
 
     on_event: Callable[[DomainEvent], None] = lambda event: None
@@ -50,6 +51,7 @@ class FakeHypervisor:
     found: dict[str, FakeDomain] = field(default_factory=dict)
     orphans: list[QemuProcess] = field(default_factory=list)
     refusal: QuantixError | None = None
+    screen: bytes = b"P6\n1 1\n255\n\xff\xff\xff"
     calls: list[str] = field(default_factory=list)
     _next_pid: int = 1000
 
@@ -148,6 +150,11 @@ class FakeHypervisor:
             if found is not None and link is not None and found.get("name") == alias:
                 link.set("state", "up" if up else "down")
         domain.live_xml = ElementTree.tostring(root, encoding="unicode")
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
+        self._ask()
+        domain = self.found.get(name)
+        return None if domain is None or domain.live_xml is None else Picture(self.screen[:most_bytes])
 
     async def stats(self) -> tuple[DomainStats, ...]:
         return tuple(DomainStats(domain.name, {"cpu.time": 1}) for domain in self.found.values())

@@ -9,7 +9,7 @@ import click
 
 from quantix_api import resources
 from quantix_cli import fetch
-from quantix_cli.commands.selecting import selecting
+from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import reference
@@ -43,8 +43,7 @@ def delete_command(word: str) -> click.Command:
     @click.option("--no-wait", is_flag=True, help="Do not wait until they are gone.")
     @write_options
     def command(invocation: Invocation, selection: Selection, volumes: bool, no_wait: bool) -> int:
-        if not selection.names and not selection.by_filter:
-            raise CommandError(Exit.USAGE, f"Which {noun.singular}?", f"qx {noun.word} delete NAME")
+        refuse_no_selection(selection, noun, "delete")
 
         async def act(session: Session) -> Exit:
             picked, _ = await fetch.selected(session, noun, selection)

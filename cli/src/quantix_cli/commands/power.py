@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +13,17 @@ import click
 from quantix_api import resources
 from quantix_api.times import render_time
 from quantix_cli import fetch
-from quantix_cli.commands.selecting import selecting
+from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import duration
-from quantix_cli.naming import reference
-from quantix_cli.nouns import NOUNS, Manifest, condition, first_sentence, hint_of, look
+from quantix_cli.nouns import NOUNS, Manifest, condition, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
+from quantix_cli.waiting import is_ready, until
 
-_POLL_S = 0.2
 _OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset"}
 _RESTARTS = ("restart", "reset")
 
@@ -169,22 +167,16 @@ def reset_command(_: str) -> click.Command:
 
 
 def _carry_out(invocation: Invocation, selection: Selection, change: Change, way: Way) -> int:
-    if not selection.names and not selection.by_filter:
-        raise CommandError(Exit.USAGE, "Which VM?", f"qx vm {change.verb} NAME")
+    refuse_no_selection(selection, NOUNS["vm"], change.verb)
 
     async def act(session: Session) -> Exit:
         picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
         vms = list(picked.objects)
-        if not vms:
-            session.terminal.note("0 VMs")
-            return Exit.DONE
-        if way.grace_s == 0:
+        if way.grace_s == 0 and vms:
             names = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
             confirm("Pull the plug?", names, assume_yes=session.assume_yes, terminal=session.terminal)
-        elif not picked.typed_out and len(vms) > 1:
-            names = [vm["metadata"]["name"] for vm in vms]
-            question = f"{change.verb.capitalize()} these {len(vms)} VMs?"
-            confirm(question, names, assume_yes=session.assume_yes, terminal=session.terminal)
+        else:
+            confirm_selection(change.verb.capitalize(), picked, NOUNS["vm"], session)
         return await each(vms, lambda vm: _change(session, vm, change, way), session)
 
     return invocation.run(act)
@@ -208,7 +200,13 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
         session.terminal.note(f"{name}: {change.verb} accepted.")
         return
     try:
-        await _until(session, patched, change)
+        generation = patched["metadata"]["generation"]
+        await until(
+            session,
+            NOUNS["vm"],
+            patched,
+            lambda vm: _handled(vm, change) and is_ready(vm, generation, change.reason),
+        )
     finally:
         if "gracePeriodSeconds" in spec:
             # the time was for this stop only: spec says again what it said before
@@ -234,41 +232,3 @@ def _handled(vm: Manifest, change: Change) -> bool:
     if change.verb not in _RESTARTS:
         return True
     return bool(look(vm, "status.runtime.handledRestartAt", "") >= look(vm, "spec.restart.at", ""))
-
-
-async def _until(session: Session, vm: Manifest, change: Change) -> None:
-    """Wait for Ready with the change's reason, of the generation that was written."""
-    name, namespace, generation = (
-        vm["metadata"]["name"],
-        vm["metadata"]["namespace"],
-        vm["metadata"]["generation"],
-    )
-    explain = f"qx vm explain {reference(vm, 'vm', session.namespace)}"
-    begun, said = time.monotonic(), ""
-    while True:
-        ready = condition(vm)
-        current = ready.get("observedGeneration", 0) >= generation
-        if (
-            current
-            and _handled(vm, change)
-            and ready.get("status") == "True"
-            and ready.get("reason") == change.reason
-        ):
-            return
-        stalled = condition(vm, "Stalled")
-        # one of an earlier generation is what the last host said, before somebody asked for this
-        message = str(ready.get("message", ""))
-        if stalled.get("status") == "True" and stalled.get("observedGeneration", 0) >= generation:
-            raise CommandError(Exit.FAILED, f"{first_sentence(message)}.", hint_of(message) or explain)
-        if time.monotonic() - begun > session.timeout_s:
-            raise CommandError(
-                Exit.TIMED_OUT,
-                f"{name} is not there yet: {first_sentence(str(ready.get('message', '')))}.",
-                explain,
-            )
-        waiting = first_sentence(str(ready.get("message", "")))
-        if time.monotonic() - begun > 3 and waiting and waiting != said and ready.get("status") != "True":
-            session.terminal.note(f"{name}: {session.terminal.plain(waiting)}.")
-            said = waiting
-        await asyncio.sleep(_POLL_S)
-        vm = await session.api.get(resources.VIRTUAL_MACHINES, name, namespace)

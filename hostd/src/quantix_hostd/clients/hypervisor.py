@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from quantix_hostd.facts.domain import DomainSnapshot, DomainStats, DomainSummary, ShutdownMode
+from quantix_hostd.facts.domain import DomainSnapshot, DomainStats, DomainSummary, Picture, ShutdownMode
 
 
 class Hypervisor(Protocol):
@@ -49,6 +49,9 @@ class Hypervisor(Protocol):
     async def resize_disk(self, name: str, target: str, size_bytes: int) -> None: ...
 
     async def set_link(self, name: str, alias: str, *, up: bool) -> None: ...
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
+        """The screen now; None when the domain does not run. PermanentError(ScreenTooLarge)."""
 
     async def stats(self) -> tuple[DomainStats, ...]:
         """Figures of the active domains of ours."""

@@ -23,6 +23,7 @@ from quantix_hostd.clients.libvirt_calls import (
     is_ours,
     lookup,
     lookup_uuid,
+    screenshot,
     snapshot,
     summary,
     translated,
@@ -31,7 +32,14 @@ from quantix_hostd.clients.libvirt_events import register
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.domainxml.metadata import METADATA_KEY
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE, vm_uid_of
-from quantix_hostd.facts.domain import DomainEvent, DomainSnapshot, DomainStats, DomainSummary, ShutdownMode
+from quantix_hostd.facts.domain import (
+    DomainEvent,
+    DomainSnapshot,
+    DomainStats,
+    DomainSummary,
+    Picture,
+    ShutdownMode,
+)
 
 T = TypeVar("T")
 
@@ -222,6 +230,15 @@ class LibvirtClient:
                 domain.updateDeviceFlags(ElementTree.tostring(nic, encoding="unicode"), _BOTH)
 
         await self._on_own(name, update)
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
+        def take(connection: Any) -> Picture | None:
+            domain = lookup(connection, name)
+            if domain is None or not is_ours(domain) or not domain.isActive():
+                return None
+            return screenshot(connection, domain, most_bytes)
+
+        return await self._call(take, slow=True)
 
     async def stats(self) -> tuple[DomainStats, ...]:
         def read(connection: Any) -> tuple[DomainStats, ...]:

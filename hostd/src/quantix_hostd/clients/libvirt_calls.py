@@ -14,14 +14,17 @@ import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.messages import as_error
+from quantix_api.quantities import human_size
 from quantix_hostd.clients.libvirt_events import deregister
 from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, vm_uid_of
-from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainSummary
+from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainSummary, Picture
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
+
+_CHUNK_BYTES = 256 * 1024
 
 _REFUSED = frozenset(
     {
@@ -86,6 +89,22 @@ def snapshot(domain: Any) -> DomainSnapshot:
     live = domain.XMLDesc(0) if domain.isActive() else None
     state, reason = domain.state()
     return DomainSnapshot(domain.name(), domain.UUIDString(), DomainState(state), reason, inactive, live)
+
+
+def screenshot(connection: Any, domain: Any, most_bytes: int) -> Picture:
+    """The first screen of a running domain, no more of it than `most_bytes` (virDomainScreenshot)."""
+    stream = connection.newStream(0)
+    domain.screenshot(stream, 0, 0)
+    data = bytearray()
+    while chunk := stream.recv(_CHUNK_BYTES):
+        data += chunk
+        if len(data) > most_bytes:
+            stream.abort()
+            raise as_error(
+                PermanentError, "ScreenTooLarge", domain=domain.name(), most=human_size(most_bytes)
+            )
+    stream.finish()
+    return Picture(bytes(data))
 
 
 def close_quietly(connection: Any, registered: tuple[int, ...]) -> None:

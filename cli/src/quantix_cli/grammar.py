@@ -12,34 +12,35 @@ from typing import Any
 
 import click
 
+
+def _verbs(module: str, *verbs: str) -> dict[str, str]:
+    return {verb: f"quantix_cli.commands.{module}:{verb.replace('-', '_')}_command" for verb in verbs}
+
+
+_READ = _verbs("listing", "list") | _verbs("showing", "show") | _verbs("explaining", "explain")
+_DELETE = _verbs("deleting", "delete")
+_VM = (
+    _verbs("creating_vm", "create")
+    | _verbs("changing_vm", "set", "attach", "detach")
+    | _verbs("power", "start", "stop", "restart", "reset", "pause", "resume")
+    | _verbs("console", "console")
+    | _verbs("ssh", "ssh")
+    | _verbs("screen", "screenshot", "view")
+)
+_IMAGE = _verbs("images", "create", "upload", "set")
+_VOLUME = _verbs("volumes", "create", "set", "resize")
+_NETWORK = _verbs("networks", "create", "set")
+_ROUTER = _verbs("routers", "create", "set")
+_GROUP = _verbs("security_groups", "create", "set")
 # noun: (other words for it, {verb: place})
-_READ = {
-    "list": "quantix_cli.commands.listing:list_command",
-    "show": "quantix_cli.commands.showing:show_command",
-    "explain": "quantix_cli.commands.explaining:explain_command",
-}
-_CONSOLE = {"console": "quantix_cli.commands.console:console_command"}
-_UPLOAD = {"upload": "quantix_cli.commands.images:upload_command"}
-_DELETE = {"delete": "quantix_cli.commands.deleting:delete_command"}
-_END_ORPHAN = {"end-orphan": "quantix_cli.commands.orphans:end_orphan_command"}
-_POWER = {
-    verb: f"quantix_cli.commands.power:{verb}_command"
-    for verb in ("start", "stop", "restart", "reset", "pause", "resume")
-}
-_VM = {
-    "create": "quantix_cli.commands.creating_vm:create_command",
-    **{verb: f"quantix_cli.commands.changing_vm:{verb}_command" for verb in ("set", "attach", "detach")},
-    "ssh": "quantix_cli.commands.ssh:ssh_command",
-    **{verb: f"quantix_cli.commands.screen:{verb}_command" for verb in ("screenshot", "view")},
-}
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
-    "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _VM | _POWER | _CONSOLE | _DELETE),
-    "image": (("img", "images"), _READ | _UPLOAD | _DELETE),
-    "volume": (("vol", "volumes"), _READ | _DELETE),
-    "network": (("net", "networks"), _READ | _DELETE),
-    "router": (("rtr", "routers"), _READ | _DELETE),
-    "securitygroup": (("sg", "securitygroups"), _READ | _DELETE),
-    "host": (("hosts",), _READ | _END_ORPHAN),
+    "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _VM | _DELETE),
+    "image": (("img", "images"), _READ | _IMAGE | _DELETE),
+    "volume": (("vol", "volumes"), _READ | _VOLUME | _DELETE),
+    "network": (("net", "networks"), _READ | _NETWORK | _DELETE),
+    "router": (("rtr", "routers"), _READ | _ROUTER | _DELETE),
+    "securitygroup": (("sg", "securitygroups"), _READ | _GROUP | _DELETE),
+    "host": (("hosts",), _READ | _verbs("orphans", "end-orphan")),
     "pool": (("pools", "storagepool", "storagepools"), _READ),
     "instancetype": (("it", "instancetypes"), _READ),
 }  # fmt: skip

@@ -98,6 +98,13 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _with_options(function, (*_OPTIONS, *_WRITE_OPTIONS))
 
 
+def with_options(command: click.Command, options: Sequence[Callable[[Any], Any]]) -> click.Command:
+    """Give a command further options, which its help tells in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def option_records() -> dict[str, list[tuple[str, str]]]:
     """Title and lines of help for what every command has, and what every command has that writes."""
     titles = {"Options of every command": _OPTIONS, "Options of every command that writes": _WRITE_OPTIONS}

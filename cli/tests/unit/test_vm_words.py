@@ -248,7 +248,7 @@ ROOT = {"name": "root", "image": "tiny"}
         ({"cdroms": [{"name": "cd", "image": "a"}]}, Device(iso="b", name="cd"),
          {"cdroms": [{"name": "cd", "image": "b"}]}),
     ],
-    ids=["a new disk", "a volume of its name", "a volume with a dot", "a NIC", "an empty drive", "a new drive",
+    ids=["a disk", "a volume of its name", "a volume with a dot", "a NIC", "an empty drive", "a new drive",
          "another medium"],
 )  # fmt: skip
 def test_a_device_is_added_to_those_that_are_there(

@@ -15,7 +15,7 @@ from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest, look
-from quantix_cli.options import Invocation, write_options
+from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
@@ -118,7 +118,7 @@ def set_command(_: str) -> click.Command:
 
         return invocation.run(act)
 
-    return _with(command, _SET_OPTIONS)
+    return with_options(command, _SET_OPTIONS)
 
 
 def attach_command(_: str) -> click.Command:
@@ -148,7 +148,7 @@ def attach_command(_: str) -> click.Command:
 
         invocation.run(act)
 
-    return _with(command, _ATTACH_OPTIONS)
+    return with_options(command, _ATTACH_OPTIONS)
 
 
 def detach_command(_: str) -> click.Command:
@@ -181,12 +181,6 @@ def detach_command(_: str) -> click.Command:
 
         invocation.run(act)
 
-    return command
-
-
-def _with(command: click.Command, options: tuple[Callable[[Any], Any], ...]) -> click.Command:
-    for option in reversed(options):
-        command = option(command)
     return command
 
 

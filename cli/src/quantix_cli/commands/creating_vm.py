@@ -19,7 +19,7 @@ from quantix_cli.helping import Verb
 from quantix_cli.measures import age_s, duration, how_long, utc_now
 from quantix_cli.naming import parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
-from quantix_cli.options import Invocation, write_options
+from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.session import Session, each
 from quantix_cli.vm.defaults import default_of
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
@@ -141,9 +141,7 @@ def create_command(_: str) -> click.Command:
 
         return invocation.run(act)
 
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 def _wish(

@@ -30,6 +30,7 @@ from quantix_cli.nouns import (
     state,
 )
 from quantix_cli.options import Invocation, common_options
+from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
 
@@ -163,6 +164,9 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
             for c in look(obj, "status.conditions", [])
             if c.get("status") == "False" and c.get("type") not in ("Ready", *_FACTS)
         ]
+    if noun.word == "securitygroup":
+        found += [("in", told_rule(rule, "from")) for rule in look(obj, "spec.ingress", [])]
+        found += [("out", told_rule(rule, "to")) for rule in look(obj, "spec.egress", [])]
     if noun.word == "image" and look(obj, "status.usedBy"):
         found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
     return found

@@ -20,7 +20,7 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_selection(*args: Any, **given: Any) -> Any:
         selection = Selection(
             names=expand(given.pop("names")),
-            labels=given.pop("labels"),
+            labels=given.pop("selector"),
             host=given.pop("host"),
             states=given.pop("states"),
             reasons=given.pop("reasons"),
@@ -37,7 +37,7 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--state", "states", multiple=True, help="Only in this state (repeatable)."),
         click.option("--host", default="", metavar="HOST", help="Only on this host."),
         click.option(
-            "-l", "--selector", "labels", default="", metavar="LABEL", help="Only with these labels."
+            "-l", "--selector", "selector", default="", metavar="LABEL", help="Only with these labels."
         ),
         click.argument("names", nargs=-1, metavar="[NAME...]"),
     ):

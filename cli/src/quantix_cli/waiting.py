@@ -5,7 +5,6 @@ Used by every command whose work takes time. Interrupting it stops nothing.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -31,6 +30,8 @@ async def until(
 
     Raises CommandError: `gives_up` when nothing will change it without a user, 8 after the session's time.
     """
+    import asyncio  # late: 0.04 s, which help texts and completion must not pay
+
     name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
     generation = obj["metadata"]["generation"]
     explain = f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}"

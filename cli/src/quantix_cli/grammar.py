@@ -47,6 +47,8 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
 COMMANDS: Mapping[str, str] = {
     "status": "quantix_cli.commands.status:status_command",
     "explain": "quantix_cli.commands.explaining:explain_any_command",
+    "doctor": "quantix_cli.commands.doctor:doctor_command",
+    "support-bundle": "quantix_cli.commands.support_bundle:support_bundle_command",
     "completion": "quantix_cli.commands.completion:completion_command",
     "up": "quantix_cli.commands.up:up_command",
     "down": "quantix_cli.commands.down:down_command",
@@ -142,6 +144,8 @@ class Root(click.Group):
 _SUMMARIES = {
     "status": "how the whole is doing, and what needs attention",
     "explain": "why an object is as it is: qx explain vm/web-1",
+    "doctor": "whether this machine and the installation on it are well; needs no API",
+    "support-bundle": "logs, objects and versions in one file, without secrets",
     "completion": "what bash, zsh or fish needs so that Tab completes qx",
     "up": "set this machine up, start Quantix and the first VM",
     "down": "shut the guests down cleanly and stop Quantix; data stays",

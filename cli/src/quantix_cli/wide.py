@@ -51,7 +51,7 @@ _COLUMNS: Mapping[str, Mapping[str, _Cell]] = {
         "ARCH": _at("status.arch"),
         "CPU-MODEL": _at("status.cpuModel"),
         "QEMU": _at("status.versions.qemu"),
-        "LIBVIRT": _at("status.versions.libvirt"),
+        "OVN": _at("status.versions.ovn"),
     },
     "volume": {"HOST": _at("status.host"), "SOURCE": _at("spec.source.image"), "UID": _at("metadata.uid")},
     "image": {"HOST": _at("status.host"), "LOGIN": _at("spec.loginUser"), "SOURCE": _at("spec.url")},

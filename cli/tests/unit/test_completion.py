@@ -95,7 +95,8 @@ def bash(tmp_path: Path, answer: str, line: str) -> list[str]:
     words = " ".join(f"'{word}'" for word in line.split(" "))
     program = (
         f'{SCRIPTS["bash"]}\ncompopt() {{ echo "compopt $*"; }}\n'
-        f"COMP_WORDS=({words})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n_qx\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+        f"COMP_WORDS=({words})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n"
+        "_qx\nprintf '%s\\n' \"${COMPREPLY[@]}\""
     )
     done = subprocess.run(
         ["bash", "--norc", "-c", program],

@@ -146,8 +146,8 @@ def test_every_command_says_what_it_does_and_shows_how_it_is_typed() -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("qx doctor on a control-plane host", ["qx doctor on a control-plane host"]),
-        ("report it with qx support-bundle; it goes on", ["qx support-bundle"]),
+        ("qx drill on a control-plane host", ["qx drill on a control-plane host"]),
+        ("look at it with qx plan; it goes on", ["qx plan"]),
         ("qx vm stop web-1 --force stops it", ["qx vm stop web-1 --force stops it"]),
         ("qx vm stop {name} --now pulls the plug, or make up", []),
         ("make install", ["make install"]),

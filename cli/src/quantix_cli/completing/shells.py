@@ -51,6 +51,6 @@ function __qx_words
         printf '%s\\n' $found
     end
 end
-complete -c qx -f -a '(__qx_words)'
+complete --no-files --arguments '(__qx_words)' --command qx
 """
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}

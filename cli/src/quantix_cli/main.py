@@ -111,7 +111,7 @@ def main() -> None:
         import traceback  # 0.02 s that nothing but a bug has to pay
 
         terminal.note(traceback.format_exc())
-        terminal.error("This is a bug in qx.", "report it with the lines above")
+        terminal.error("This is a bug in qx.", "qx support-bundle, and report it with the lines above")
         code = Exit.FAILED
     sys.exit(int(code or 0))
 

@@ -101,8 +101,8 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NameTaken",
         "refusal",
-        "A VM {name} exists here since {age}.",
-        "another name, or qx vm set {name}",
+        "{one} {name} exists here since {age}.",
+        "another name, or qx {noun} set {name}",
     ),
     Template(
         "NotAllowed",
@@ -114,7 +114,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "APIUnreachable",
         "client",
         "The API at {address} {what}; running VMs are not affected.",
-        "read the log of the control plane on its machine",
+        "qx doctor on the machine of its control plane",
     ),
     Template("Accepted", "InstanceType, HAPolicy, SchedulingPolicy", "It counts."),
 )

@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from quantix_api import resources
-from quantix_api.messages import render
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
+from quantix_cli.commands.making import name_taken
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
-from quantix_cli.measures import age_s, duration, how_long, utc_now
+from quantix_cli.measures import duration
 from quantix_cli.naming import parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
@@ -24,7 +24,7 @@ from quantix_cli.session import Session, each
 from quantix_cli.vm.defaults import default_of
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
 from quantix_cli.waiting import is_ready, until
-from quantix_client.errors import AlreadyExists, NotFound
+from quantix_client.errors import AlreadyExists
 
 _MOST_KEY_BYTES = 8192
 _MOST_USER_DATA_BYTES = 65536
@@ -224,7 +224,7 @@ async def _make(session: Session, vm: Manifest, *, wait: bool, login: bool) -> N
     try:
         made = await session.write.create(resources.VIRTUAL_MACHINES, vm)
     except AlreadyExists as error:
-        raise await _name_taken(session, vm) from error
+        raise await name_taken(session, NOUNS["vm"], vm["metadata"]) from error
     if made is None:
         return
     stopped = look(made, "spec.powerState") == "Stopped"
@@ -239,15 +239,3 @@ async def _make(session: Session, vm: Manifest, *, wait: bool, login: bool) -> N
     onwards = f"qx vm ssh {name}" if login else f"qx vm console {name}"
     took = duration(time.monotonic() - begun)
     session.terminal.note(session.terminal.plain(f"{name} runs{place} after {took}.   {onwards}"))
-
-
-async def _name_taken(session: Session, vm: Manifest) -> CommandError:
-    name, age = vm["metadata"]["name"], None
-    try:
-        there = await session.api.get(resources.VIRTUAL_MACHINES, name, vm["metadata"]["namespace"])
-        age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
-    except NotFound:
-        # deleted in this moment
-        pass
-    said = render("NameTaken", name=name, age=how_long(age or 0.0))
-    return CommandError(Exit.REFUSED, f"{said.sentence[:-1]} ({said.reason}).", said.hint)

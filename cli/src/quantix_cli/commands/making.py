@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from quantix_api.messages import render
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_changes, parse_pairs
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.measures import duration
+from quantix_cli.measures import age_s, duration, how_long, utc_now
 from quantix_cli.naming import Name, parse_name
 from quantix_cli.nouns import NOUNS, Manifest, Noun, condition, first_sentence
 from quantix_cli.options import Invocation
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
 from quantix_cli.waiting import is_ready, until
-from quantix_client.errors import AlreadyExists
+from quantix_client.errors import AlreadyExists, NotFound
 
 _AT_REST = ("WaitingForHost", "WaitingForUpload")
 
@@ -48,8 +50,7 @@ def make(
         try:
             made = await session.write.create(noun.resource, manifest)
         except AlreadyExists as error:
-            said = f"{noun.one[0].upper()}{noun.one[1:]} {meant} exists here already (NameTaken)."
-            raise CommandError(Exit.REFUSED, said, f"another name, or qx {word} explain {meant}") from error
+            raise await name_taken(session, noun, metadata) from error
         if made is None:
             return
         if not wait:
@@ -63,6 +64,18 @@ def make(
         session.terminal.note(f"{noun.singular} {meant} is ready after {duration(time.monotonic() - begun)}.")
 
     invocation.run(act)
+
+
+async def name_taken(session: Session, noun: Noun, metadata: Manifest) -> CommandError:
+    """The refusal of a name that another object of the noun has."""
+    age = None
+    with contextlib.suppress(NotFound):
+        # it may be deleted in this moment
+        there = await session.api.get(noun.resource, metadata["name"], metadata["namespace"])
+        age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
+    one = f"{noun.one[0].upper()}{noun.one[1:]}"
+    message = render("NameTaken", one=one, noun=noun.word, name=metadata["name"], age=how_long(age or 0.0))
+    return CommandError(Exit.REFUSED, f"{message.sentence[:-1]} ({message.reason}).", message.hint)
 
 
 def change(

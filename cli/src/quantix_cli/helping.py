@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+_WORTH_NAMING = ("-n", "-y", "--dry-run", "--show-yaml")
+
 
 class CommonOption(click.Option):
     """An option of every command: parsed there, and told by `qx --help` alone."""
@@ -36,4 +38,9 @@ class Verb(click.Command):
             for example in self.examples:
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
         formatter.write_paragraph()
-        formatter.write("Options of every command: qx --help\n")
+        formatter.write(f"Options of every command{self._some_of_them()}: qx --help\n")
+
+    def _some_of_them(self) -> str:
+        common = {param.opts[0] for param in self.params if isinstance(param, CommonOption)}
+        known = [word for word in _WORTH_NAMING if word in common]
+        return f" ({', '.join(known)} …)" if known else ""

@@ -100,7 +100,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def with_options(command: click.Command, options: Sequence[Callable[[Any], Any]]) -> click.Command:
     """Give a command further options, which its help tells in this order."""
-    for option in reversed(options):
+    for option in options:
         command = option(command)
     return command
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import reference
-from quantix_cli.nouns import Manifest, Noun, condition, first_sentence, hint_of
+from quantix_cli.nouns import Manifest, Noun, condition, first_sentence, hint_of, look
 from quantix_cli.session import Session
 
 _POLL_S = 0.2
@@ -45,7 +45,7 @@ async def until(
         # one of an earlier generation is what was said before somebody asked for this
         if stalled.get("status") == "True" and stalled.get("observedGeneration", 0) >= generation:
             raise CommandError(gives_up, f"{first_sentence(message)}.", hint_of(message) or explain)
-        waiting = first_sentence(message)
+        waiting = _waits_for(obj)
         if time.monotonic() - begun > session.timeout_s:
             last = f": {waiting}" if waiting else ""
             raise CommandError(Exit.TIMED_OUT, f"{name} is not there yet{last}.", explain)
@@ -58,6 +58,13 @@ async def until(
             said = waiting
         await asyncio.sleep(_POLL_S)
         obj = await session.api.get(noun.resource, name, namespace)
+
+
+def _waits_for(obj: Manifest) -> str:
+    """What it says of itself, with how far it has come where it tells."""
+    percent = look(obj, "status.progress.percent")
+    said = first_sentence(str(condition(obj).get("message", "")))
+    return f"{said}, {percent} %" if said and percent is not None else said
 
 
 def is_ready(obj: Manifest, generation: int, reason: str = "") -> bool:

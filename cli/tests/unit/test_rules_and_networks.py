@@ -98,11 +98,7 @@ def test_a_rule_that_is_not_there_is_not_found_and_peers_without_a_rule_mean_not
 
 
 def network(**given: Any) -> dict[str, Any]:
-    silent: dict[str, Any] = {
-        "subnets": (), "gateways": (), "exclude": (), "no_dhcp": False, "no_ipv6": False, "physical": "",
-        "vlan": None, "servers": (), "domain": "", "mtu": None, "default": False,
-    }  # fmt: skip
-    return networks.spec_of(**(silent | given))
+    return networks.spec_of(networks.NewNetwork(**given))
 
 
 def test_a_network_says_what_was_said_and_no_more() -> None:

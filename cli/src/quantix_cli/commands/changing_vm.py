@@ -48,6 +48,7 @@ _SET_OPTIONS = (
     click.option(
         "--ha",
         type=click.Choice(("OnFailure", "Always", "Never"), case_sensitive=False),
+        metavar="OnFailure|Always|Never",
         default=None,
         help="When it is started again by itself.",
     ),
@@ -76,6 +77,7 @@ _ATTACH_OPTIONS = (
     click.option(
         "--bus",
         type=click.Choice(("Virtio", "SCSI", "SATA"), case_sensitive=False),
+        metavar="Virtio|SCSI|SATA",
         default=None,
         help="How the guest sees a disk.",
     ),

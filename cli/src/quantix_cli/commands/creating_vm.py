@@ -92,11 +92,15 @@ _OPTIONS = (
     click.option(
         "--os",
         type=click.Choice(("Linux", "Windows", "Other"), case_sensitive=False),
+        metavar="Linux|Windows|Other",
         default="Linux",
         help="Kind of guest. Windows: UEFI, Secure Boot and TPM.",
     ),
     click.option(
-        "--firmware", type=click.Choice(("BIOS", "UEFI"), case_sensitive=False), help="What it starts with."
+        "--firmware",
+        type=click.Choice(("BIOS", "UEFI"), case_sensitive=False),
+        metavar="BIOS|UEFI",
+        help="What it starts with.",
     ),
     click.option("--secure-boot", is_flag=True, help="Only signed boot loaders; with UEFI."),
     click.option("--tpm", is_flag=True, help="A TPM 2.0."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,18 +115,22 @@ def create_command(_: str) -> click.Command:
             raise CommandError(
                 Exit.USAGE, f"{url} is no address of http or https.", "qx image upload sends a file"
             )
-        spec = making.present(
-            url=url,
-            checksum=given["checksum"],
-            format=given["form"] if given["form"] != "Auto" else None,
-            maxVirtualSize=given["max_size"],
-            pool=given["pool"],
-            loginUser=given["login_user"],
-            deletionProtection=given["protect"],
-        )
-        making.make(invocation, "image", name, spec, labels=labels, wait=not no_wait)
+        making.make(invocation, "image", name, _spec(url, given), labels=labels, wait=not no_wait)
 
     return command
+
+
+def _spec(url: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of an image from a server, of the options of `create`."""
+    return making.present(
+        url=url,
+        checksum=given["checksum"],
+        format=given["form"] if given["form"] != "Auto" else None,
+        maxVirtualSize=given["max_size"],
+        pool=given["pool"],
+        loginUser=given["login_user"],
+        deletionProtection=given["protect"],
+    )
 
 
 def set_command(_: str) -> click.Command:

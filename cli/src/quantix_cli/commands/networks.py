@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -59,7 +60,9 @@ def create_command(_: str) -> click.Command:
         invocation: Invocation, name: str, labels: tuple[str, ...], no_wait: bool, **given: Any
     ) -> None:
         """Make a network with addresses and names for guests."""
-        making.make(invocation, "network", name, spec_of(**given), labels=labels, wait=not no_wait)
+        making.make(
+            invocation, "network", name, spec_of(NewNetwork(**given)), labels=labels, wait=not no_wait
+        )
 
     return with_options(command, _NAMES)
 
@@ -93,36 +96,47 @@ def set_command(_: str) -> click.Command:
     return with_options(command, _NAMES)
 
 
-def spec_of(
-    *,
-    subnets: tuple[str, ...],
-    gateways: tuple[str, ...],
-    exclude: tuple[str, ...],
-    no_dhcp: bool,
-    no_ipv6: bool,
-    physical: str,
-    vlan: int | None,
-    **names: Any,
-) -> Manifest:
-    """The spec of a new network. Raises CommandError (2)."""
-    if vlan and not physical:
-        raise CommandError(Exit.USAGE, "--vlan is one of a wire.", "--physical WIRE")
-    if (gateways or exclude or no_dhcp) and not subnets:
-        raise CommandError(Exit.USAGE, "Of which subnet? --subnet is missing.", "--subnet 10.20.1.0/24")
-    made: list[Manifest] = [{"cidr": cidr} | ({"dhcp": "Disabled"} if no_dhcp else {}) for cidr in subnets]
-    for gateway in gateways:
-        _of_its_family(made, gateway)["gateway"] = gateway
-    for written in exclude:
+@dataclass(frozen=True)
+class NewNetwork:
+    """The options of `qx network create`. Raises CommandError (2) for a detail of what is not there."""
+
+    subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    no_dhcp: bool = False
+    no_ipv6: bool = False
+    physical: str = ""
+    vlan: int | None = None
+    servers: tuple[str, ...] = ()
+    domain: str = ""
+    mtu: int | None = None
+    default: bool = False
+
+    def __post_init__(self) -> None:
+        if self.vlan and not self.physical:
+            raise CommandError(Exit.USAGE, "--vlan is one of a wire.", "--physical WIRE")
+        if (self.gateways or self.exclude or self.no_dhcp) and not self.subnets:
+            raise CommandError(Exit.USAGE, "Of which subnet? --subnet is missing.", "--subnet 10.20.1.0/24")
+
+
+def spec_of(new: NewNetwork) -> Manifest:
+    """The spec of a new network. Raises CommandError (2) for an address of no subnet's family."""
+    dhcp = {"dhcp": "Disabled"} if new.no_dhcp else {}
+    subnets: list[Manifest] = [{"cidr": cidr, **dhcp} for cidr in new.subnets]
+    for gateway in new.gateways:
+        _of_its_family(subnets, gateway)["gateway"] = gateway
+    for written in new.exclude:
         first, _, last = written.partition("-")
-        ranges = _of_its_family(made, first).setdefault("excludeRanges", [])
+        ranges = _of_its_family(subnets, first).setdefault("excludeRanges", [])
         ranges.append({"first": first, "last": last or first})
+    wire = {"name": new.physical} | ({"vlan": new.vlan} if new.vlan else {})
     return making.present(
-        subnets=made,
-        physical={"name": physical} | ({"vlan": vlan} if vlan else {}) if physical else None,
-        ipv6="Disabled" if no_ipv6 else None,
-        dns=making.present(domain=names["domain"], servers=list(names["servers"])),
-        mtu=names["mtu"],
-        default=names["default"],
+        subnets=subnets,
+        physical=wire if new.physical else None,
+        ipv6="Disabled" if new.no_ipv6 else None,
+        dns=making.present(domain=new.domain, servers=list(new.servers)),
+        mtu=new.mtu,
+        default=new.default,
     )
 
 

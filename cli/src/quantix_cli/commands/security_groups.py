@@ -53,9 +53,11 @@ class Rules:
                 raise CommandError(Exit.USAGE, said, f"--allow tcp:80 {option} {peers[0]}")
 
     def incoming(self, words: tuple[str, ...]) -> list[Manifest]:
+        """These words as rules for what comes in."""
         return [parse_rule(word, self.sources, "from") for word in words]
 
     def outgoing(self, words: tuple[str, ...]) -> list[Manifest]:
+        """These words as rules for what goes out."""
         return [parse_rule(word, self.targets, "to") for word in words]
 
 

@@ -41,18 +41,22 @@ class Finding:
 
 
 def good(check: str, text: str) -> Finding:
+    """What is as it has to be."""
     return Finding(check, Verdict.GOOD, text)
 
 
 def problem(check: str, text: str, hint: str = "") -> Finding:
+    """What is wrong: the doctor's answer is no."""
     return Finding(check, Verdict.PROBLEM, text, hint)
 
 
 def note(check: str, text: str, hint: str = "") -> Finding:
+    """What is good to know."""
     return Finding(check, Verdict.NOTE, text, hint)
 
 
 def unknown(check: str, text: str, hint: str = "") -> Finding:
+    """What could not be looked at."""
     return Finding(check, Verdict.UNKNOWN, text, hint)
 
 

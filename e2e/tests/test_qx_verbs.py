@@ -19,7 +19,9 @@ def typed(view: MachineView) -> Iterator[MachineView]:
     """The machine with VM `typed-1`, made by `qx vm create` from what it offers."""
     words = ("vm", "create", "typed-1", "--image", "shared/tiny", "--size", "1GiB")
     made = view.machine.qx(*words, timeout_s=120)
-    assert made.stderr.startswith("typed-1: type small, disk root 1GiB of shared/tiny, network shared/default")
+    assert made.stderr.startswith(
+        "typed-1: type small, disk root 1GiB of shared/tiny, network shared/default"
+    )
     assert "typed-1 runs at 10." in made.stderr
     yield view
     view.machine.qx("vm", "delete", "typed-1", "--volumes", "--yes", timeout_s=120)
@@ -33,15 +35,14 @@ def test_a_picture_of_the_screen_is_kept_as_a_png(typed: MachineView) -> None:
 
 
 def test_a_viewer_finds_the_screen_at_the_port(typed: MachineView) -> None:
-    viewing = typed.machine.start_qx("vm", "view", "typed-1", "--port", str(PORT))
-    try:
-        assert viewing.stderr is not None
-        assert f"127.0.0.1:{PORT} (VNC)" in viewing.stderr.readline()
-        said = typed.machine.run("python3", "-c", GREETING.format(port=PORT))
-        assert said.stdout.startswith("RFB 003.")
-    finally:
-        viewing.kill()
-        viewing.wait()
+    with typed.machine.start_qx("vm", "view", "typed-1", "--port", str(PORT)) as viewing:
+        try:
+            assert viewing.stderr is not None
+            assert f"127.0.0.1:{PORT} (VNC)" in viewing.stderr.readline()
+            said = typed.machine.run("python3", "-c", GREETING.format(port=PORT))
+            assert said.stdout.startswith("RFB 003.")
+        finally:
+            viewing.kill()
 
 
 def test_what_the_running_guest_cannot_take_is_told_and_there_after_a_restart(typed: MachineView) -> None:

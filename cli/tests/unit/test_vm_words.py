@@ -8,7 +8,7 @@ import pytest
 
 from quantix_cli.amounts import is_read_as_binary, parse_changes, parse_details, parse_pairs, parse_size
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.vm.changes import Wanted, left_for_restart, patch_of
+from quantix_cli.vm.changes import Wanted, left_for_restart, may_wait, patch_of
 from quantix_cli.vm.defaults import default_of
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
 
@@ -215,6 +215,11 @@ def test_a_change_says_no_more_than_what_is_new(
 def test_nothing_to_set_is_wrong_usage() -> None:
     with pytest.raises(CommandError, match="Set what"):
         Wanted()
+
+
+def test_only_a_change_of_what_the_guest_has_may_have_to_wait_for_a_restart() -> None:
+    assert may_wait(vm(), vm(spec={"memory": {"size": "4Gi"}}))
+    assert not may_wait(vm(), vm(spec={"gracePeriodSeconds": 5}))
 
 
 def test_what_waits_for_a_restart_is_told_as_it_is_and_as_it_will_be() -> None:

@@ -19,9 +19,12 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
-from quantix_cli.vm.changes import Wanted, left_for_restart, patch_of
+from quantix_cli.vm.changes import Wanted, left_for_restart, may_wait, patch_of
 from quantix_cli.vm.devices import Device, attached, detached, losses
 from quantix_cli.waiting import until
+
+_LOOK_S = 0.2
+_SETTLED_S = 3.0
 
 _SET_OPTIONS = (
     click.option("--cpu", type=click.IntRange(1, 710), metavar="N", help="vCPUs."),
@@ -196,15 +199,32 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
     if generation == vm["metadata"]["generation"] and changed["metadata"] == vm["metadata"]:
         session.terminal.note(f"{name} is so already.")
         return
-    if look(changed, "status.runtime.domain") != "Present" or not wait:
-        session.terminal.note(f"{name} changed.")
-        return
-    seen = await until(
-        session, NOUNS["vm"], changed, lambda live: look(live, "status.observedGeneration", 0) >= generation
-    )
-    for left in left_for_restart(seen):
-        session.terminal.note(session.terminal.plain(f"{name}: {left} at the next restart."))
-    if left_for_restart(seen):
-        session.terminal.note(f"Try: qx vm restart {reference(seen, 'vm', session.namespace)}")
+    running = look(changed, "status.runtime.domain") == "Present"
+    left = await _left_for_restart(session, changed) if wait and running and may_wait(vm, changed) else []
+    for what in left:
+        session.terminal.note(session.terminal.plain(f"{name}: {what} at the next restart."))
+    if left:
+        session.terminal.note(f"Try: qx vm restart {reference(vm, 'vm', session.namespace)}")
     else:
-        session.terminal.note(f"{name} changed; its guest has it.")
+        session.terminal.note(f"{name} changed.")
+
+
+async def _left_for_restart(session: Session, changed: Manifest) -> list[str]:
+    """What the running guest does not have.
+
+    It is known once the operator has resolved the change and the host has compared that with its guest: soon,
+    and no mark tells when.
+    """
+    import asyncio
+
+    noun, generation = NOUNS["vm"], changed["metadata"]["generation"]
+    seen = await until(
+        session, noun, changed, lambda live: look(live, "status.observedGeneration", 0) >= generation
+    )
+    name, namespace = seen["metadata"]["name"], seen["metadata"]["namespace"]
+    looks = int(_SETTLED_S / _LOOK_S)
+    while looks and not left_for_restart(seen):
+        looks -= 1
+        await asyncio.sleep(_LOOK_S)
+        seen = await session.api.get(noun.resource, name, namespace)
+    return left_for_restart(seen)

@@ -9,6 +9,8 @@ from quantix_cli.amounts import parse_changes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import CHANGES_TO, Manifest, look
 
+_OF_THE_GUEST = ("cpu", "memory", "instanceType", "disks", "cdroms", "nics", "boot")
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -98,6 +100,11 @@ def _says_nothing_new(patch: object, value: object) -> bool:
         return patch == value
     inner = value if isinstance(value, dict) else {}
     return all(_says_nothing_new(wanted, inner.get(key)) for key, wanted in patch.items())
+
+
+def may_wait(before: Manifest, after: Manifest) -> bool:
+    """Whether a part of spec differs that a running guest may have to be restarted for."""
+    return any(look(before, f"spec.{part}") != look(after, f"spec.{part}") for part in _OF_THE_GUEST)
 
 
 def left_for_restart(vm: Manifest) -> list[str]:

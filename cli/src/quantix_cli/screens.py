@@ -46,15 +46,13 @@ async def picture(session: Session, name: str) -> bytes:
 
 
 class Screen:
-    """A port at which a viewer of this user finds the guest's screen, until it is closed."""
+    """A port at which a viewer of this user finds the guest's screen."""
 
     def __init__(self, api: hostd.HostApi, path: str, first: aiohttp.ClientWebSocketResponse | None) -> None:
         self._api = api
         self._path = path
         self._first = first
         self._uid = os.getuid()
-        self.left = asyncio.Event()
-        """Set when a viewer has come and gone, or the guest is off."""
 
     async def serve(self, port: int) -> asyncio.Server:
         """Raises CommandError (1) where the port is taken."""
@@ -69,7 +67,6 @@ class Screen:
             own, peer = (writer.get_extra_info(end)[1] for end in ("sockname", "peername"))
             if await asyncio.to_thread(owner_of, own, peer) == self._uid:
                 await self._carry(reader, writer)
-                self.left.set()
         finally:
             writer.close()
             with contextlib.suppress(OSError):

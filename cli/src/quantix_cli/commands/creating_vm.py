@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from quantix_cli.session import Session, each
 from quantix_cli.vm.defaults import default_of
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
 from quantix_cli.waiting import is_ready, until
-from quantix_client.errors import AlreadyExists
+from quantix_client.errors import AlreadyExists, Forbidden
 
 _MOST_KEY_BYTES = 8192
 _MOST_USER_DATA_BYTES = 65536
@@ -217,8 +218,11 @@ async def _choice(session: Session, namespace: str, wish: Wish) -> Choice:
         kinds = await fetch.objects_of(session, NOUNS["instancetype"])
         kind = default_of("instancetype", kinds, namespace, "--type")
     if not wish.networks:
-        places = (session, replace(session, namespace=resources.NAMESPACE_SHARED))
-        networks = [obj for place in places for obj in await fetch.objects_of(place, NOUNS["network"])]
+        networks = await fetch.objects_of(session, NOUNS["network"])
+        with contextlib.suppress(Forbidden):
+            # who may not look there is offered none of it
+            shared = replace(session, namespace=resources.NAMESPACE_SHARED)
+            networks += await fetch.objects_of(shared, NOUNS["network"])
         network = default_of("network", networks, namespace, "--network")
     return Choice(kind, network, image)
 

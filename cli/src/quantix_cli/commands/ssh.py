@@ -70,7 +70,11 @@ def ssh_command(_: str) -> click.Command:
 
         guest = invocation.run(find)
         known_hosts = (settings.home or Path("/root")) / ".ssh" / _KNOWN_HOSTS
-        known_hosts.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            said = f"Host keys cannot be kept in {known_hosts.parent}: {error.strerror}."
+            raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
         os.execv(program, ssh_words(guest, known_hosts, rest))
 
     return command

@@ -30,7 +30,7 @@ _RESTARTS = ("restart", "reset")
 
 @dataclass(frozen=True)
 class Change:
-    """`patch` of spec for a VM; `reason` of Ready=True once done; the words of the sentence that says so."""
+    """`patch` of spec for a VM; `reason` of Ready=True once done, "" for any; the words that say so."""
 
     verb: str
     patch: Callable[[Manifest], dict[str, Any]]
@@ -160,7 +160,7 @@ def reset_command(_: str) -> click.Command:
         What waits for a restart goes on waiting: QEMU stays the same.
         """
         patch = {"restart": {"at": _now(), "mode": "Reset"}}
-        change = Change("reset", lambda _: patch, "Running", "was reset", "")
+        change = Change("reset", lambda _: patch, "", "was reset", "")
         return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=0))
 
     return command

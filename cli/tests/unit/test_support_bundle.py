@@ -22,6 +22,7 @@ KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----"
     [
         (f"a\n{KEY}\nb", f"a\n{REMOVED}\nb"),
         (KEY[:40], REMOVED),
+        (f"{KEY[40:]}\nb", f"{REMOVED}\nb"),
         (f"got {JWT}.", f"got {REMOVED}."),
         ("Authorization: Bearer abcdef0123456789", f"Authorization: {REMOVED}"),
         ("https://bob:pw@example.com/x", f"https://{REMOVED}@example.com/x"),

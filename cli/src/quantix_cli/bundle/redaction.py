@@ -15,6 +15,8 @@ from typing import Any
 REMOVED = "[removed]"
 # each begins where no other can within what it takes, or is bounded: hostile text must not take for ever
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [^\n]{0,60}|\Z)", re.DOTALL)
+# of a log only the end is taken: it may begin within a key
+_END_OF_PEM = re.compile(r"\A[A-Za-z0-9+/=\s]*-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*")
 _BEARER = re.compile(r"\b(?:Bearer|Basic)[ \t]{1,8}[\w.~+/=-]{8,}", re.IGNORECASE)
 _USER_OF_URL = re.compile(r"(?<=://)[^/\s@\"']{1,256}(?=@)")
@@ -49,6 +51,7 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text without secrets and without control characters but line ends and tabs."""
         text = text.replace("\r\n", "\n")
+        text = self._without(_END_OF_PEM, text, "private keys")
         text = self._without(_PEM, text, "private keys")
         text = self._without(_JWT, text, "tokens")
         text = self._without(_BEARER, text, "tokens")

@@ -15,12 +15,18 @@ FILES = ":files"
 
 # options whose value is the name of an object
 _NOUN_OF_OPTION = {
-    "--image": "image", "--iso": "image", "--network": "network", "--external": "network",
-    "--volume": "volume",
-    "--group": "securitygroup", "--from": "securitygroup", "--to": "securitygroup", "--host": "host",
-    "--pool": "pool", "--type": "instancetype", "--instance-type": "instancetype", "--add-network": "network",
-    "--remove-network": "network",
-}  # fmt: skip
+    option: noun
+    for noun, options in {
+        "image": ("--image", "--iso"),
+        "network": ("--network", "--external", "--add-network", "--remove-network"),
+        "volume": ("--volume",),
+        "securitygroup": ("--group", "--from", "--to"),
+        "host": ("--host",),
+        "pool": ("--pool",),
+        "instancetype": ("--type", "--instance-type"),
+    }.items()
+    for option in options
+}
 _PLACES = {
     "-n": "namespace",
     "--namespace": "namespace",

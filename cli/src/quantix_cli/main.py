@@ -73,7 +73,7 @@ def interrupted_words(command: Sequence[str]) -> str:
     again = {"up": "make up", "down": "make down"}.get(next(iter(command), ""))
     if again:
         return steps_kept(again)
-    reads = {"list", "show", "explain", "status"} & set(command)
+    reads = {"list", "show", "explain", "status", "view", "screenshot", "doctor"} & set(command)
     return "Stopped watching." if reads else "Stopped watching; work that was begun goes on."
 
 

@@ -51,7 +51,7 @@ def _get(access: Access, path: str) -> bytes:
         raise ValueError(f"{access.server} does not speak TLS")
     with (
         socket.create_connection((host, port), timeout=_ANSWER_S) as plain,
-        context.wrap_socket(plain, server_hostname=host) as secured,
+        context.wrap_socket(plain, server_hostname=access.tls_server_name or host) as secured,
     ):
         secured.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         answer = bytearray()

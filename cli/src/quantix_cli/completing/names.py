@@ -5,6 +5,7 @@ Whatever goes wrong, nothing is offered and nothing is said.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -38,7 +39,9 @@ def names_of(noun: str, place: Place) -> list[str]:
 
         names = ask(noun, place.kubeconfig, place.context, place.namespace)
         if file is not None:
-            _keep(file, names)
+            with contextlib.suppress(OSError):
+                # without a home that can be written to, the next Tab asks again
+                _keep(file, names)
     except _AWAY:
         return []
     return names

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 
 from quantix_cli.amounts import is_read_as_binary, parse_changes, parse_details, parse_pairs, parse_size
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.questions import choose
+from quantix_cli.terminal import Terminal
 from quantix_cli.vm.changes import Wanted, left_for_restart, may_wait, patch_of
-from quantix_cli.vm.defaults import default_of
+from quantix_cli.vm.defaults import offered
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
+
+PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 
 
 def vm(**parts: Any) -> dict[str, Any]:
@@ -161,24 +166,40 @@ def network(name: str, namespace: str = "default", *, default: bool = False) -> 
 
 
 @pytest.mark.parametrize(
-    ("networks", "chosen"),
+    ("networks", "found"),
     [
-        ([network("a"), network("b", default=True)], "b"),
-        ([network("a", default=True), network("b", "quantix-shared", default=True)], "a"),
-        ([network("a"), network("b", "quantix-shared", default=True)], "shared/b"),
-        ([network("only", "quantix-shared")], "shared/only"),
+        ([network("a"), network("b", default=True)], ["b"]),
+        ([network("a", default=True), network("b", "quantix-shared", default=True)], ["a"]),
+        ([network("a"), network("b", "quantix-shared", default=True)], ["shared/b"]),
+        ([network("only", "quantix-shared")], ["shared/only"]),
+        ([network("a"), network("b", "quantix-shared"), network("c", "other")], ["a", "shared/b"]),
+        ([], []),
     ],
-    ids=["the marked one", "its own before a shared one", "a marked shared one", "the only one"],
+    ids=["the marked one", "its own first", "a marked shared one", "the only one", "unclear", "none"],
 )
-def test_the_default_network(networks: list[dict[str, Any]], chosen: str) -> None:
-    assert default_of("network", networks, "default", "--network") == chosen
+def test_the_network_that_a_new_vm_gets(networks: list[dict[str, Any]], found: list[str]) -> None:
+    assert offered("network", networks, "default") == found
 
 
-@pytest.mark.parametrize("networks", [[], [network("a"), network("b")]])
-def test_no_default_is_wrong_usage(networks: list[dict[str, Any]]) -> None:
-    with pytest.raises(CommandError) as refused:
-        default_of("network", networks, "default", "--network")
-    assert refused.value.exit_code is Exit.USAGE
+class Typing(io.StringIO):
+    """A terminal at which somebody types this."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_not_clear_is_asked_at_a_terminal_and_wrong_usage_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", Typing("b\n"))
+    assert choose("Which network?", ["a", "b"], "--network", terminal=PLAIN) == "b"
+    monkeypatch.setattr("sys.stdin", Typing("c\n"))
+    with pytest.raises(CommandError, match="That is none of them"):
+        choose("Which network?", ["a", "b"], "--network", terminal=PLAIN)
+    monkeypatch.setattr("sys.stdin", io.StringIO("b\n"))
+    with pytest.raises(CommandError, match="There are a, b") as refused:
+        choose("Which network?", ["a", "b"], "--network", terminal=PLAIN)
+    assert (refused.value.exit_code, refused.value.hint) == (Exit.USAGE, "--network a")
 
 
 @pytest.mark.parametrize(

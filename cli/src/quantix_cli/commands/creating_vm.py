@@ -21,8 +21,9 @@ from quantix_cli.measures import duration
 from quantix_cli.naming import parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
+from quantix_cli.questions import choose
 from quantix_cli.session import Session, each
-from quantix_cli.vm.defaults import default_of
+from quantix_cli.vm.defaults import offered
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
 from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import AlreadyExists, Forbidden
@@ -216,15 +217,25 @@ async def _choice(session: Session, namespace: str, wish: Wish) -> Choice:
     kind = network = ""
     if not wish.instance_type and not wish.cpu and not wish.memory:
         kinds = await fetch.objects_of(session, NOUNS["instancetype"])
-        kind = default_of("instancetype", kinds, namespace, "--type")
+        kind = _one_of(session, "instancetype", offered("instancetype", kinds, namespace), "--type")
     if not wish.networks:
         networks = await fetch.objects_of(session, NOUNS["network"])
         with contextlib.suppress(Forbidden):
             # who may not look there is offered none of it
             shared = replace(session, namespace=resources.NAMESPACE_SHARED)
             networks += await fetch.objects_of(shared, NOUNS["network"])
-        network = default_of("network", networks, namespace, "--network")
+        network = _one_of(session, "network", offered("network", networks, namespace), "--network")
     return Choice(kind, network, image)
+
+
+def _one_of(session: Session, word: str, names: Sequence[str], option: str) -> str:
+    """The only one, else the one that somebody at the terminal chooses. Raises CommandError (2)."""
+    noun = NOUNS[word]
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise CommandError(Exit.USAGE, f"There is no {noun.singular} here.", f"qx {word} list, or {option}")
+    return choose(f"Which {noun.singular}?", names, option, terminal=session.terminal)
 
 
 async def _make(session: Session, vm: Manifest, *, wait: bool, login: bool) -> None:

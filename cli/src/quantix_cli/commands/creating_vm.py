@@ -255,6 +255,6 @@ async def _make(session: Session, vm: Manifest, *, wait: bool, login: bool) -> N
     )
     address = next(iter(look(made, "status.addresses", [])), "")
     place = f" at {address}" if address else ""
-    onwards = f"qx vm ssh {name}" if login else f"qx vm console {name}"
+    onwards = (f"qx vm ssh {name}   ·   " if login else "") + f"qx vm console {name}"
     took = duration(time.monotonic() - begun)
     session.terminal.note(session.terminal.plain(f"{name} runs{place} after {took}.   {onwards}"))

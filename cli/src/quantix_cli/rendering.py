@@ -16,6 +16,7 @@ from quantix_cli.wide import wide_cells, wide_header
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
 _NAMESPACE = "NAMESPACE"
+_UNSEEN = Cell("-")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ def cells(obj: Manifest, noun: Noun, seen: World, view: View) -> tuple[Cell, ...
     """One row, with the namespace first where the kind has one."""
     metadata = obj["metadata"]
     *usual, age, reason = row(obj, noun, seen)
-    made = [*usual, *wide_cells(obj, noun), age, reason]
+    # of a usual list nobody sees them, and 1,000 rows are to come quickly
+    asked = view.wide or view.columns or view.sort
+    further = wide_cells(obj, noun) if asked else (_UNSEEN,) * len(wide_header(noun))
+    made = [*usual, *further, age, reason]
     namespace = metadata.get("namespace")
     if view.home is not None and namespace == NAMESPACE_SHARED != view.home:
         made[0] = Cell(shared_reference(metadata["name"]))

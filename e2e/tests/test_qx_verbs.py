@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,12 @@ from quantix_lab.waiting import wait_for
 
 PORT = 5999
 GREETING = "import socket; print(socket.create_connection(('127.0.0.1', {port}), 5).recv(12).decode())"
+VIEWER = """
+import socket, sys
+from urllib.parse import urlsplit
+at = urlsplit(sys.argv[1])
+print(socket.create_connection((at.hostname, at.port), 5).recv(12).decode())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +52,18 @@ def test_a_viewer_finds_the_screen_at_the_port(typed: MachineView) -> None:
             assert said.stdout.startswith("RFB 003.")
         finally:
             viewing.kill()
+
+
+def test_a_viewer_that_is_installed_is_started_and_its_end_ends_it(typed: MachineView) -> None:
+    programs = typed.machine.root / "viewers"
+    programs.mkdir(exist_ok=True)
+    viewer = programs / "remote-viewer"
+    viewer.write_text(f"#!{sys.executable}\n{VIEWER}")
+    viewer.chmod(0o755)
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    qx = Path(sys.executable).parent / "qx"
+    seen = typed.machine.run(str(qx), "vm", "view", "typed-1", environment=path)
+    assert seen.stdout.startswith("RFB 003.")
 
 
 def test_what_the_running_guest_cannot_take_is_told_and_there_after_a_restart(typed: MachineView) -> None:

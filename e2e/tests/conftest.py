@@ -9,7 +9,10 @@ import pytest
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
 
-_ORDER = ("test_first_vm", "test_debian_guest", "test_modes", "test_bad_input", "test_faults")
+_ORDER = (
+    *("test_first_vm", "test_qx_verbs", "test_live_changes", "test_debian_guest"),
+    *("test_modes", "test_bad_input", "test_faults"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,34 +12,44 @@ from typing import Any
 
 import click
 
+
+def _verbs(module: str, *verbs: str) -> dict[str, str]:
+    return {verb: f"quantix_cli.commands.{module}:{verb.replace('-', '_')}_command" for verb in verbs}
+
+
+_READ = _verbs("listing", "list") | _verbs("showing", "show") | _verbs("explaining", "explain")
+_DELETE = _verbs("deleting", "delete")
+_VM = (
+    _verbs("creating_vm", "create")
+    | _verbs("changing_vm", "set", "attach", "detach")
+    | _verbs("power", "start", "stop", "restart", "reset", "pause", "resume")
+    | _verbs("console", "console")
+    | _verbs("ssh", "ssh")
+    | _verbs("screen", "screenshot", "view")
+)
+_IMAGE = _verbs("images", "create", "upload", "set")
+_VOLUME = _verbs("volumes", "create", "set", "resize")
+_NETWORK = _verbs("networks", "create", "set")
+_ROUTER = _verbs("routers", "create", "set")
+_GROUP = _verbs("security_groups", "create", "set")
 # noun: (other words for it, {verb: place})
-_READ = {
-    "list": "quantix_cli.commands.listing:list_command",
-    "show": "quantix_cli.commands.showing:show_command",
-    "explain": "quantix_cli.commands.explaining:explain_command",
-}
-_CONSOLE = {"console": "quantix_cli.commands.console:console_command"}
-_UPLOAD = {"upload": "quantix_cli.commands.images:upload_command"}
-_DELETE = {"delete": "quantix_cli.commands.deleting:delete_command"}
-_END_ORPHAN = {"end-orphan": "quantix_cli.commands.orphans:end_orphan_command"}
-_POWER = {
-    verb: f"quantix_cli.commands.power:{verb}_command"
-    for verb in ("start", "stop", "restart", "pause", "resume")
-}
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
-    "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _POWER | _CONSOLE | _DELETE),
-    "image": (("img", "images"), _READ | _UPLOAD | _DELETE),
-    "volume": (("vol", "volumes"), _READ | _DELETE),
-    "network": (("net", "networks"), _READ | _DELETE),
-    "router": (("rtr", "routers"), _READ | _DELETE),
-    "securitygroup": (("sg", "securitygroups"), _READ | _DELETE),
-    "host": (("hosts",), _READ | _END_ORPHAN),
+    "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _VM | _DELETE),
+    "image": (("img", "images"), _READ | _IMAGE | _DELETE),
+    "volume": (("vol", "volumes"), _READ | _VOLUME | _DELETE),
+    "network": (("net", "networks"), _READ | _NETWORK | _DELETE),
+    "router": (("rtr", "routers"), _READ | _ROUTER | _DELETE),
+    "securitygroup": (("sg", "securitygroups"), _READ | _GROUP | _DELETE),
+    "host": (("hosts",), _READ | _verbs("orphans", "end-orphan")),
     "pool": (("pools", "storagepool", "storagepools"), _READ),
     "instancetype": (("it", "instancetypes"), _READ),
 }  # fmt: skip
 COMMANDS: Mapping[str, str] = {
     "status": "quantix_cli.commands.status:status_command",
     "explain": "quantix_cli.commands.explaining:explain_any_command",
+    "doctor": "quantix_cli.commands.doctor:doctor_command",
+    "support-bundle": "quantix_cli.commands.support_bundle:support_bundle_command",
+    "completion": "quantix_cli.commands.completion:completion_command",
     "up": "quantix_cli.commands.up:up_command",
     "down": "quantix_cli.commands.down:down_command",
     "version": "quantix_cli.commands.version:version_command",
@@ -124,11 +134,19 @@ class Root(click.Group):
             formatter.write_dl([(noun, ", ".join(verbs)) for noun, (_, verbs) in NOUNS.items()])
         with formatter.section("Commands"):
             formatter.write_dl([(name, _SUMMARIES[name]) for name in COMMANDS])
+        from quantix_cli.options import option_records  # a command does not have to pay for it twice
+
+        for title, records in option_records().items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 _SUMMARIES = {
     "status": "how the whole is doing, and what needs attention",
     "explain": "why an object is as it is: qx explain vm/web-1",
+    "doctor": "whether this machine and the installation on it are well; needs no API",
+    "support-bundle": "logs, objects and versions in one file, without secrets",
+    "completion": "what bash, zsh or fish needs so that Tab completes qx",
     "up": "set this machine up, start Quantix and the first VM",
     "down": "shut the guests down cleanly and stop Quantix; data stays",
     "version": "versions of qx and of the API server",

@@ -1,6 +1,6 @@
 """The way from `qx` to a host's own API: this host's unix socket for root, else TLS to the Host's address.
 
-Used by console, log and upload. The only module of `qx` that speaks HTTP to anything but the API server.
+Used by console, screen and upload. The only module of `qx` that speaks HTTP to anything but the API server.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import aiohttp
 
 from quantix_api import resources
+from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.nouns import look
+from quantix_cli.naming import Name
+from quantix_cli.nouns import NOUNS, look
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 from quantix_client.kubeconfig import load_pair
@@ -60,6 +62,23 @@ async def explain_refusal(response: aiohttp.ClientResponse, host: str) -> Comman
     grave = Exit.REFUSED if 400 <= response.status < 500 else Exit.FAILED
     said, _, hint = text.partition(" Try: ")
     return CommandError(code.get(response.status, grave), f"{host} says: {said}", hint.rstrip("."))
+
+
+async def refusal(api: HostApi, path: str) -> CommandError:
+    """Why there is no WebSocket: a refused one comes without the words, the same request without it has
+    them.
+    """
+    async with api.http.get(api.url(path)) as response:
+        return await explain_refusal(response, api.host)
+
+
+async def host_of(session: Session, name: str, what: str) -> str:
+    """The host that runs the VM. Raises CommandError (6) when it is off and so has no `what`."""
+    vm = await fetch.one(session, NOUNS["vm"], Name(name))
+    host = look(vm, "status.assignment.host")
+    if not host:
+        raise CommandError(Exit.REFUSED, f"{name} is off: it has no {what}.", f"qx vm start {name}")
+    return str(host)
 
 
 def unreachable(host: str, error: Exception) -> CommandError:

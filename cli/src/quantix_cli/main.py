@@ -73,7 +73,7 @@ def interrupted_words(command: Sequence[str]) -> str:
     again = {"up": "make up", "down": "make down"}.get(next(iter(command), ""))
     if again:
         return steps_kept(again)
-    reads = {"list", "show", "explain", "status"} & set(command)
+    reads = {"list", "show", "explain", "status", "view", "screenshot", "doctor"} & set(command)
     return "Stopped watching." if reads else "Stopped watching; work that was begun goes on."
 
 
@@ -111,7 +111,7 @@ def main() -> None:
         import traceback  # 0.02 s that nothing but a bug has to pay
 
         terminal.note(traceback.format_exc())
-        terminal.error("This is a bug in qx.", "report it with the lines above")
+        terminal.error("This is a bug in qx.", "qx support-bundle, and report it with the lines above")
         code = Exit.FAILED
     sys.exit(int(code or 0))
 

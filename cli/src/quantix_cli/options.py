@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
 from quantix_cli import cluster
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import CommonOption
 from quantix_cli.measures import parse_duration_s
 from quantix_cli.session import Session, run
 from quantix_cli.settings import Settings
 from quantix_cli.terminal import Terminal
+from quantix_cli.writing import Showing
 
 T = TypeVar("T")
 
@@ -25,17 +28,28 @@ def _timeout_s(written: str) -> float:
         raise click.BadParameter(f"{error}, such as 90s, 5m or 1h") from error
 
 
+def _common(*names: str, **how: Any) -> Callable[[Any], Any]:
+    return click.option(*names, cls=CommonOption, **how)
+
+
 _OPTIONS = (
-    click.option("--kubeconfig", metavar="FILE", help="Cluster; default: this host's, else ~/.kube/config."),
-    click.option("--context", metavar="NAME", help="Context of the kubeconfig."),
-    click.option("-n", "--namespace", metavar="NS", help="Namespace; default: the context's, else default."),
-    click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace."),
-    click.option("-y", "--yes", is_flag=True, help="Answer every question with yes."),
+    _common("--kubeconfig", metavar="FILE", help="Cluster; default: this host's, else ~/.kube/config."),
+    _common("--context", metavar="NAME", help="Context of the kubeconfig."),
+    _common("-n", "--namespace", metavar="NS", help="Namespace; default: the context's, else default."),
+    _common("-A", "--all-namespaces", is_flag=True, help="Every namespace."),
+    _common("-y", "--yes", is_flag=True, help="Answer every question with yes."),
     # what went wrong before an option was parsed is coloured, too: `main` looks for it
-    click.option("--no-color", is_flag=True, expose_value=False, help="No colour."),
-    click.option("-v", "--verbose", is_flag=True, help="Show the server's own words with an error."),
-    click.option("--timeout", "timeout_s", type=_timeout_s, default="5m", metavar="TIME", show_default=True,
-                 help="How long to wait for work to end."),
+    _common("--no-color", is_flag=True, expose_value=False, help="No colour."),
+    _common("-v", "--verbose", is_flag=True, help="Show the server's own words with an error."),
+    _common("--timeout", "timeout_s", type=_timeout_s, default="5m", metavar="TIME", show_default=True,
+            help="How long to wait for work to end."),
+)  # fmt: skip
+_WRITE_OPTIONS = (
+    _common("--dry-run", is_flag=True, help="Have it checked, change nothing, show what would change."),
+    _common("--show-yaml", is_flag=True,
+            help="Show the manifest or patch and the kubectl command, then act; with --dry-run only show."),
+    _common("-o", "--output", type=click.Choice(("yaml",)),
+            help="With --dry-run: the whole manifest, ready for Git, instead of what changes."),
 )  # fmt: skip
 _API_TIMEOUT_S = 3.0
 
@@ -52,6 +66,7 @@ class Invocation:
     assume_yes: bool
     verbose: bool
     timeout_s: float
+    showing: Showing = Showing()  # noqa: RUF009 - it is frozen
 
     @property
     def terminal(self) -> Terminal:
@@ -63,17 +78,48 @@ class Invocation:
 
         async def with_session(api: Any) -> T:
             namespace = None if self.all_namespaces else self.namespace or api.access.namespace or "default"
+            # what changes nothing asks nothing
+            assume_yes = self.assume_yes or self.showing.dry_run
             session = Session(
-                api, self.terminal, self.settings.layout, target, namespace, self.assume_yes, self.timeout_s
+                api, self.terminal, self.settings.layout, target, namespace, assume_yes, self.timeout_s
             )
-            return await command(session)
+            return await command(replace(session, showing=self.showing))
 
         return run(target, _API_TIMEOUT_S, with_session)
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the common options; the function gets them as its first argument, an Invocation."""
+    return _with_options(function, _OPTIONS)
 
+
+def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `common_options`, with what every command has that writes."""
+    return _with_options(function, (*_OPTIONS, *_WRITE_OPTIONS))
+
+
+def with_options(command: click.Command, options: Sequence[Callable[[Any], Any]]) -> click.Command:
+    """Give a command further options, which its help tells in this order."""
+    for option in options:
+        command = option(command)
+    return command
+
+
+def option_records() -> dict[str, list[tuple[str, str]]]:
+    """Title and lines of help for what every command has, and what every command has that writes."""
+    titles = {"Options of every command": _OPTIONS, "Options of every command that writes": _WRITE_OPTIONS}
+    return {title: [_record(option) for option in options] for title, options in titles.items()}
+
+
+def _record(option: Callable[[Any], Any]) -> tuple[str, str]:
+    [parameter] = click.command("any")(option(lambda: None)).params
+    assert isinstance(parameter, CommonOption)
+    return parameter.record(click.Context(click.Command("any")))
+
+
+def _with_options(
+    function: Callable[..., Any], options: Sequence[Callable[[Any], Any]]
+) -> Callable[..., Any]:
     @functools.wraps(function)
     def with_invocation(*args: Any, **given: Any) -> Any:
         invocation = Invocation(
@@ -85,9 +131,17 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
             assume_yes=given.pop("yes"),
             verbose=given.pop("verbose"),
             timeout_s=given.pop("timeout_s"),
+            showing=_showing(given) if options is not _OPTIONS else Showing(),
         )
         return function(invocation, *args, **given)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         with_invocation = option(with_invocation)
     return with_invocation
+
+
+def _showing(given: dict[str, Any]) -> Showing:
+    showing = Showing(given.pop("dry_run"), given.pop("show_yaml"), given.pop("output") == "yaml")
+    if showing.manifest and not showing.dry_run:
+        raise CommandError(Exit.USAGE, "-o yaml shows what --dry-run would write.", "--dry-run -o yaml")
+    return showing

@@ -40,3 +40,16 @@ def confirm(question: str, effects: Sequence[str], *, assume_yes: bool, terminal
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CommandError(Exit.FAILED, "Nothing was changed.")
+
+
+def choose(question: str, names: Sequence[str], option: str, *, terminal: Terminal) -> str:
+    """Which of `names` is meant. Raises CommandError: 2 without a terminal, 1 for any other word."""
+    known = ", ".join(names)
+    if not sys.stdin.isatty():
+        said = f"{question} There are {known}, and none is marked default."
+        raise CommandError(Exit.USAGE, said, f"{option} {names[0]}")
+    print(f"{question} [{terminal.plain(known)}] ", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline().strip()
+    if answer not in names:
+        raise CommandError(Exit.FAILED, "That is none of them. Nothing was changed.")
+    return answer

@@ -12,15 +12,17 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import CHANGES_TO, Manifest, Noun, World, header, row
 from quantix_cli.tables import Cell, table
 from quantix_cli.terminal import Terminal
+from quantix_cli.wide import wide_cells, wide_header
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
 _NAMESPACE = "NAMESPACE"
+_UNSEEN = Cell("-")
 
 
 @dataclass(frozen=True)
 class View:
     """How a table is wanted. `home` is the namespace of the command, None for all of them; `wide` shows exact
-    times and cuts nothing.
+    times and further columns.
     """
 
     terminal: Terminal
@@ -33,7 +35,7 @@ class View:
 
 def refuse_unknown_columns(noun: Noun, columns: Sequence[str]) -> None:
     """Raise CommandError (2) with the columns that exist when one does not."""
-    known = (*((_NAMESPACE,) if noun.resource.namespaced else ()), *header(noun))
+    known = _titles(noun)
     for column in columns:
         if column not in known:
             raise CommandError(Exit.USAGE, f"There is no column {column}.", f"one of {', '.join(known)}")
@@ -52,24 +54,35 @@ def table_lines(
 
     Rows are as wide as with those of `beside`. `left` says that the objects are gone.
     """
-    titles = (_NAMESPACE, *header(noun)) if noun.resource.namespaced else header(noun)
+    titles = _titles(noun)
     rows = [cells(obj, noun, seen, view) for obj in objects]
     if left:
         place = titles.index("STATE")
         rows = [(*line[:place], Cell("○ Deleted", "grey"), *line[place + 1 :]) for line in rows]
     if view.sort:
         rows.sort(key=_order(titles.index(view.sort)))
-    places = [titles.index(column) for column in view.columns] or _usual(titles, rows, view)
+    places = [titles.index(column) for column in view.columns] or _usual(titles, rows, view, noun)
     chosen = [[line[place] for place in places] for line in rows]
     others = [[line[place] for place in places] for line in (cells(obj, noun, seen, view) for obj in beside)]
     shown = [titles[place] for place in places]
     return table(shown, chosen, view.terminal, heading=view.heading, beside=others)
 
 
+def _titles(noun: Noun) -> tuple[str, ...]:
+    """Every column that there is, in the order of `cells`."""
+    *usual, age, reason = header(noun)
+    place = (_NAMESPACE,) if noun.resource.namespaced else ()
+    return (*place, *usual, *wide_header(noun), age, reason)
+
+
 def cells(obj: Manifest, noun: Noun, seen: World, view: View) -> tuple[Cell, ...]:
     """One row, with the namespace first where the kind has one."""
     metadata = obj["metadata"]
-    made = list(row(obj, noun, seen))
+    *usual, age, reason = row(obj, noun, seen)
+    # of a usual list nobody sees them, and 1,000 rows are to come quickly
+    asked = view.wide or view.columns or view.sort
+    further = wide_cells(obj, noun) if asked else (_UNSEEN,) * len(wide_header(noun))
+    made = [*usual, *further, age, reason]
     namespace = metadata.get("namespace")
     if view.home is not None and namespace == NAMESPACE_SHARED != view.home:
         made[0] = Cell(shared_reference(metadata["name"]))
@@ -119,11 +132,14 @@ def object_stream(obj: Manifest, noun: Noun, output: str) -> str:
     return "---\n" + one_object(obj, "yaml")
 
 
-def _usual(titles: Sequence[str], rows: Sequence[Sequence[Cell]], view: View) -> list[int]:
-    """The columns where none were asked for: a namespace only where there may be several."""
+def _usual(titles: Sequence[str], rows: Sequence[Sequence[Cell]], view: View, noun: Noun) -> list[int]:
+    """The columns where none were asked for: a namespace only where there may be several, the further ones
+    only where it is wide.
+    """
     first = 1 if titles[0] == _NAMESPACE and view.home is not None else 0
     bare = view.terminal.is_tty and not any(line[-1].text for line in rows)
-    return list(range(first, len(titles) - bare))
+    further = () if view.wide else wide_header(noun)
+    return [place for place in range(first, len(titles) - bare) if titles[place] not in further]
 
 
 def _order(place: int) -> Callable[[Sequence[Cell]], tuple[bool, float, str]]:

@@ -17,11 +17,9 @@ from typing import Any
 
 import aiohttp
 
-from quantix_cli import fetch, hostd
+from quantix_cli import hostd
 from quantix_cli.escapes import EscapeScanner
-from quantix_cli.exits import CommandError, Exit
-from quantix_cli.naming import Name
-from quantix_cli.nouns import NOUNS, look
+from quantix_cli.exits import Exit
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
 
@@ -34,7 +32,7 @@ _SHOWN_LINES = 40
 
 async def attach(session: Session, name: str, escape: bytes, *, take: bool) -> Exit:
     """Carry keys and text between this terminal and the guest until one ends it. Raises CommandError."""
-    host = await _host_of(session, name)
+    host = await hostd.host_of(session, name, "console")
     path = f"/v1/virtualmachines/{session.namespace}/{name}/console?lines={_SHOWN_LINES}&take={int(take)}"
     async with hostd.reach(session, host) as api:
         try:
@@ -45,29 +43,13 @@ async def attach(session: Session, name: str, escape: bytes, *, take: bool) -> E
                 with _raw_terminal():
                     ended = await relay(session.terminal, socket, EscapeScanner(escape))
         except aiohttp.WSServerHandshakeError as error:
-            raise await _refusal(api, path) from error
+            raise await hostd.refusal(api, path) from error
         except aiohttp.ClientError as error:
             raise hostd.unreachable(host, error) from error
     session.terminal.note(
         f"\r\n{name} is off." if ended == "off" else "\r\nLeft the console; the guest goes on."
     )
     return Exit.DONE
-
-
-async def _refusal(api: hostd.HostApi, path: str) -> CommandError:
-    """Why there is no console: a refused WebSocket comes without the words, the same request without one has
-    them.
-    """
-    async with api.http.get(api.url(path)) as response:
-        return await hostd.explain_refusal(response, api.host)
-
-
-async def _host_of(session: Session, name: str) -> str:
-    vm = await fetch.one(session, NOUNS["vm"], Name(name))
-    host = look(vm, "status.assignment.host")
-    if not host:
-        raise CommandError(Exit.REFUSED, f"{name} is off: it has no console.", f"qx vm start {name}")
-    return str(host)
 
 
 async def relay(terminal: Terminal, socket: aiohttp.ClientWebSocketResponse, keys: EscapeScanner) -> str:

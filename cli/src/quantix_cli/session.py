@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
+from quantix_api.messages import render
 from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
+from quantix_cli.refusals import told
 from quantix_cli.terminal import Terminal
+from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import (
     AlreadyExists,
     Conflict,
@@ -56,6 +59,12 @@ class Session:
     namespace: str | None
     assume_yes: bool
     timeout_s: float
+    showing: Showing = Showing()  # noqa: RUF009 - it is frozen
+
+    @property
+    def write(self) -> Writer:
+        """The way to change anything."""
+        return Writer(self.api, self.terminal, self.showing)
 
 
 def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:
@@ -100,26 +109,26 @@ def translated(error: QuantixError, target: Target) -> CommandError:
     if isinstance(error, Unreachable) and target.own is not None and _is_stopped(target.own):
         return CommandError(Exit.UNREACHABLE, "Quantix is stopped on this machine.", "make up")
     if isinstance(error, Unreachable):
-        silence = f"The API at {urlsplit(error.server).netloc} does not answer ({error.cause})"
-        return CommandError(
-            Exit.UNREACHABLE,
-            f"{silence if error.cause else error.message}; running VMs are not affected.",
-            f"make up on the control plane's machine; its log there tells more ({_log_of(target.own)})",
-        )
+        return _unreachable(error, target)
     if isinstance(error, Forbidden):
         # An admission policy's refusal is an answer about the object; RBAC's is one about the person
-        by_policy = "denied request" in error.message
-        code = Exit.REFUSED if by_policy else Exit.NOT_ALLOWED
-        said, _, hint = plain_refusal(error.message).partition(" Try: ")
-        may = "" if by_policy else "kubectl auth can-i --list shows what you may do"
-        return CommandError(code, said, error.hint or hint.rstrip(".") or may)
+        code = Exit.REFUSED if "denied request" in error.message else Exit.NOT_ALLOWED
+        refusal = told(error.message)
+        return CommandError(code, refusal.sentence, error.hint or refusal.hint)
     if isinstance(error, NotFound) and (named := _NO_NAMESPACE.fullmatch(error.message)):
         return CommandError(
             Exit.NOT_FOUND, f"There is no namespace {named.group(1)}.", "kubectl get namespaces"
         )
     code = next((code for kind, code in _CODES if isinstance(error, kind)), Exit.FAILED)
-    said, _, hint = plain_refusal(error.message).partition(" Try: ")
-    return CommandError(code, said, error.hint or hint.rstrip("."))
+    refusal = told(error.message)
+    return CommandError(code, refusal.sentence, error.hint or refusal.hint)
+
+
+def _unreachable(error: Unreachable, target: Target) -> CommandError:
+    what = f"does not answer ({error.cause})" if error.cause else "answers with something else"
+    address = urlsplit(error.server).netloc or "the address of the kubeconfig"
+    message = render("APIUnreachable", address=address, what=what)
+    return CommandError(Exit.UNREACHABLE, message.sentence, f"{message.hint}; its log: {_log_of(target.own)}")
 
 
 def _is_stopped(own: Layout) -> bool:
@@ -141,12 +150,6 @@ def _log_of(own: Layout | None) -> str:
     if own is None:
         return f"{file}, or {journal}"
     return journal if own.root == Path("/") and SYSTEMD_MARK.is_dir() else f"{own.log}/controlplane.log"
-
-
-def plain_refusal(message: str) -> str:
-    """The sentence of a policy or rule, without the server's wrapping around it."""
-    _, mark, sentence = message.partition("denied request: ")
-    return sentence if mark else message
 
 
 async def each(

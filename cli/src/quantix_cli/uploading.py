@@ -27,14 +27,17 @@ _POLL_S = 0.3
 _QUIET_S = 2.0
 
 
-async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wait: bool = True) -> str:
+async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wait: bool = True) -> str | None:
     """Declare the image with this spec if it is not there, send the file, wait until it is Ready; returns the
-    sha256 sent.
+    sha256 sent, None where that was only shown.
 
     Raises CommandError when the file cannot be an image, the image has content already, or the host refuses.
     """
     refuse_backing_file(file)
-    refuse_other_content(await _declared(session, name, spec))
+    declared = await _declared(session, name, spec)
+    if declared is None or session.showing.dry_run:
+        return None
+    refuse_other_content(declared)
     host = await _waiting_host(session, name)
     digest = hashlib.sha256()
     begun = time.monotonic()
@@ -83,7 +86,7 @@ def refuse_backing_file(file: Path) -> None:
         )
 
 
-async def _declared(session: Session, name: str, spec: Manifest) -> Manifest:
+async def _declared(session: Session, name: str, spec: Manifest) -> Manifest | None:
     try:
         return await session.api.get(resources.IMAGES, name, session.namespace)
     except NotFound:
@@ -93,7 +96,7 @@ async def _declared(session: Session, name: str, spec: Manifest) -> Manifest:
             "metadata": {"name": name, "namespace": session.namespace},
             "spec": spec,
         }
-        return await session.api.create(resources.IMAGES, manifest)
+        return await session.write.create(resources.IMAGES, manifest)
 
 
 async def _waiting_host(session: Session, name: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from quantix_api.messages import TABLE
 from quantix_cli.grammar import COMMANDS, NOUNS, Root
+from quantix_cli.helping import Verb
 from quantix_lab.source_trees import modules, nodes, sources
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -50,12 +51,21 @@ def helps() -> Iterator[str]:
         command = root.get_command(context, word)
         assert command is not None
         inner = click.Context(command, info_name=word, parent=context)
-        yield command.get_help(inner)
         if isinstance(command, click.Group):
+            yield command.get_help(inner)
             for verb in command.list_commands(inner):
                 known = command.get_command(inner, verb)
-                assert known is not None
-                yield known.get_help(click.Context(known, info_name=verb, parent=inner))
+                assert isinstance(known, Verb)
+                yield from _parts_of_help(known, click.Context(known, info_name=verb, parent=inner))
+        else:
+            assert isinstance(command, Verb)
+            yield from _parts_of_help(command, inner)
+
+
+def _parts_of_help(command: Verb, context: click.Context) -> Iterator[str]:
+    """What is told, and each example on its own."""
+    yield command.get_help(context).partition("Examples:")[0]
+    yield from command.examples
 
 
 def what_is_wrong(text: str) -> list[str]:
@@ -112,11 +122,32 @@ def test_every_help_text_and_the_readme_name_commands_that_exist() -> None:
     assert [wrong for pair in code for wrong in what_is_wrong("".join(pair))] == []
 
 
+def commands() -> Iterator[Verb]:
+    """Every command that can be typed."""
+    root = Root("qx")
+    context = click.Context(root, info_name="qx")
+    for word in root.list_commands(context):
+        command = root.get_command(context, word)
+        if isinstance(command, click.Group):
+            inner = click.Context(command, info_name=word, parent=context)
+            found = [command.get_command(inner, verb) for verb in command.list_commands(inner)]
+        else:
+            found = [command]
+        for verb in found:
+            assert isinstance(verb, Verb)
+            yield verb
+
+
+def test_every_command_says_what_it_does_and_shows_how_it_is_typed() -> None:
+    silent = [command.name for command in commands() if not (command.help and command.examples)]
+    assert silent == []
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("qx doctor on a control-plane host", ["qx doctor on a control-plane host"]),
-        ("report it with qx support-bundle; it goes on", ["qx support-bundle"]),
+        ("qx drill on a control-plane host", ["qx drill on a control-plane host"]),
+        ("look at it with qx plan; it goes on", ["qx plan"]),
         ("qx vm stop web-1 --force stops it", ["qx vm stop web-1 --force stops it"]),
         ("qx vm stop {name} --now pulls the plug, or make up", []),
         ("make install", ["make install"]),

@@ -62,6 +62,12 @@ def test_wide_shows_exact_times() -> None:
     assert "2026-11-23T23:00:00Z" in lines(image("a"), wide=True)[1]
 
 
+def test_wide_has_further_columns_which_can_be_asked_for_by_name() -> None:
+    assert "LOGIN" not in lines(image("a"))[0]
+    assert lines(image("a"), wide=True)[0][-4:] == ["LOGIN", "SOURCE", "AGE", "REASON"]
+    assert lines(image("a"), columns=("NAME", "LOGIN")) == [["NAME", "LOGIN"], ["a", "-"]]
+
+
 def test_a_column_that_is_not_there_is_refused_and_the_others_are_named() -> None:
     refuse_unknown_columns(NOUNS["image"], ["SIZE", "NAMESPACE"])
     with pytest.raises(CommandError, match="There is no column NAMESPACE"):

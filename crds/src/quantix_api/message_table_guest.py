@@ -45,7 +45,7 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
         "QEMUCrashed",
         "VirtualMachine",
         "QEMU ended {times} times in {minutes} min; next start at {at}. Said: {said}.",
-        "qx vm explain {name}; report it with the log of hostd",
+        "qx vm explain {name}; report it with qx support-bundle",
     ),
     Template(
         "QEMUCrashed",

@@ -87,6 +87,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx host end-orphan lists those that are; qx vm delete ends the guest of a VM",
     ),
     Template(
+        "ScreenTooLarge",
+        "refusal",
+        "The screen of {domain} is larger than {most}, so there is no picture of it.",
+        "qx vm view shows it",
+    ),
+    Template(
         "NotWaiting",
         "refusal",
         "Image {image} takes no file: {why}.",
@@ -95,8 +101,8 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NameTaken",
         "refusal",
-        "A VM {name} exists here since {age}.",
-        "another name, or kubectl edit vm {name}",
+        "{one} {name} exists here since {age}.",
+        "another name, or qx {noun} set {name}",
     ),
     Template(
         "NotAllowed",
@@ -108,7 +114,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "APIUnreachable",
         "client",
         "The API at {address} {what}; running VMs are not affected.",
-        "read the log of the control plane on its machine",
+        "qx doctor on the machine of its control plane",
     ),
     Template("Accepted", "InstanceType, HAPolicy, SchedulingPolicy", "It counts."),
 )

@@ -203,6 +203,7 @@ class ApiClient:
         uid: str | None = None,
         resource_version: str | None = None,
         propagation: str | None = None,
+        dry_run: bool = False,
     ) -> Manifest:
         """Ask for deletion, of exactly that `uid` and `resource_version` if given (else Conflict)."""
         conditions = {"uid": uid, "resourceVersion": resource_version}
@@ -212,6 +213,8 @@ class ApiClient:
             body["preconditions"] = preconditions
         if propagation:
             body["propagationPolicy"] = propagation
+        if dry_run:
+            body["dryRun"] = ["All"]
         return await self._transport.send(Call("DELETE", object_path(resource, name, namespace), body=body))
 
     async def request(

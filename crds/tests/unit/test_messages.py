@@ -110,8 +110,8 @@ BINDING = [
     ),
     (
         "NameTaken",
-        {"name": "web-1", "age": "3 d"},
-        "A VM web-1 exists here since 3 d. Try: another name, or kubectl edit vm web-1.",
+        {"one": "A VM", "noun": "vm", "name": "web-1", "age": "3 d"},
+        "A VM web-1 exists here since 3 d. Try: another name, or qx vm set web-1.",
     ),
     (
         "NotAllowed",
@@ -123,7 +123,7 @@ BINDING = [
         "APIUnreachable",
         {"address": "10.0.0.10:6443", "what": "refused the connection"},
         "The API at 10.0.0.10:6443 refused the connection; running VMs are not affected. "
-        "Try: read the log of the control plane on its machine.",
+        "Try: qx doctor on the machine of its control plane.",
     ),
     (
         "KVMUnusable",
@@ -170,7 +170,7 @@ BINDING = [
         "QEMUCrashed",
         {"times": 3, "minutes": 5, "at": "14:40", "said": '"…"', "name": "web-1"},
         'QEMU ended 3 times in 5 min; next start at 14:40. Said: "…". '
-        "Try: qx vm explain web-1; report it with the log of hostd.",
+        "Try: qx vm explain web-1; report it with qx support-bundle.",
     ),
 ]
 # Kinds and conditions that nothing writes yet; their messages come with them

@@ -18,6 +18,7 @@ from quantix_client.api import ApiClient
 from quantix_client.reviews import Access, Identity
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.facts.domain import Picture
 from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -58,6 +59,18 @@ class OneOrphan:
         return (await self.orphans())[0]
 
 
+class Screen:
+    """Shows `picture`; None: the VM is off."""
+
+    def __init__(self) -> None:
+        self.picture: bytes | None = None
+        self.asked: list[str] = []
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
+        self.asked.append(name)
+        return None if self.picture is None else Picture(self.picture[:most_bytes])
+
+
 class Recording:
     """A guard that lets everybody in and remembers what they wanted."""
 
@@ -80,6 +93,7 @@ class ApiWorld:
         self.events = ToldEvents()
         self.receiver = Receiver()
         self.orphans = OneOrphan()
+        self.screens = Screen()
         self.guard = Recording()
         stores: dict[Any, dict[str, Any]] = {
             VIRTUAL_MACHINES: {"default/web-1": {"metadata": {"uid": UID}}},
@@ -95,6 +109,7 @@ class ApiWorld:
             events=self.events,
             uploads=self.receiver,
             orphans=self.orphans,
+            screens=self.screens,
             pools=HostPools(stores[STORAGE_POOLS], {}, "h1", self.layout, FileOwner.current()),
             metrics=self.metrics,
             shut_down=self.shut_down,

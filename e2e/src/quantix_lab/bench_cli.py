@@ -56,6 +56,8 @@ class Question:
 QUESTIONS = (
     Question(("--help",), 0.2, 10),
     Question(("vm", "list", "--help"), 0.2, 10),
+    Question(("completion", "bash", "--", "vm", "sta"), 0.2, 1),
+    Question(("completion", "bash", "--", "vm", "start", "-n", NAMESPACE, ""), 0.2, 1),
     Question(("vm", "list", "-n", NAMESPACE), 0.7, VMS + 1),
 )
 

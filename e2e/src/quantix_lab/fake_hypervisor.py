@@ -23,6 +23,7 @@ from quantix_hostd.facts.domain import (
     DomainStats,
     DomainSummary,
     EventKind,
+    Picture,
     ShutdownMode,
     ShutoffReason,
 )
@@ -45,7 +46,8 @@ class FakeDomain:
 @dataclass
 class FakeHypervisor:
     """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
-    start and every plug ends with, and `agent_says` what every agent answers, or raises.
+    start and every plug ends with, `agent_says` what every agent answers, or raises; `screen` is what a guest
+    shows.
     """
 
     on_event: Callable[[DomainEvent], None] = lambda event: None
@@ -56,6 +58,7 @@ class FakeHypervisor:
     orphans: list[QemuProcess] = field(default_factory=list)
     refusal: QuantixError | None = None
     agent_says: GuestReport | QuantixError = field(default_factory=GuestReport)
+    screen: bytes = b"P6\n1 1\n255\n\xff\xff\xff"
     calls: list[str] = field(default_factory=list)
     _next_pid: int = 1000
 
@@ -190,6 +193,11 @@ class FakeHypervisor:
         self._did(f"memory {requested_bytes}")
         with self._live(name) as root:
             live.set_memory(root, requested_bytes, taken=self.guest_lets_go)
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
+        self._ask()
+        domain = self.found.get(name)
+        return None if domain is None or domain.live_xml is None else Picture(self.screen[:most_bytes])
 
     async def stats(self) -> tuple[DomainStats, ...]:
         return tuple(DomainStats(domain.name, {"cpu.time": 1}) for domain in self.found.values())

@@ -72,6 +72,7 @@ class Doors:
                 events=parts.events,
                 uploads=parts.images,
                 orphans=parts.machines,
+                screens=parts.libvirt,
                 pools=parts.pools,
                 metrics=self._metrics,
                 shut_down=self._shut_guests_down,

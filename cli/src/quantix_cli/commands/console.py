@@ -6,6 +6,7 @@ import click
 
 from quantix_cli.escapes import parse_escape
 from quantix_cli.exits import Exit
+from quantix_cli.helping import Verb
 from quantix_cli.naming import parse_name
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
@@ -14,7 +15,12 @@ from quantix_cli.session import Session
 def console_command(_: str) -> click.Command:
     """The command `qx vm console NAME`."""
 
-    @click.command("console", short_help="the guest's serial port; Ctrl-] leaves")
+    @click.command(
+        "console",
+        cls=Verb,
+        short_help="the guest's serial port; Ctrl-] leaves",
+        examples=("qx vm console web-1", "echo hostname | qx vm console web-1"),
+    )
     @click.argument("name")
     @click.option(
         "--escape", default="^]", metavar="KEY", show_default=True, help="What leaves, such as ^] or ^A."

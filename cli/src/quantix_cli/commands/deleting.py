@@ -9,11 +9,12 @@ import click
 
 from quantix_api import resources
 from quantix_cli import fetch
-from quantix_cli.commands.selecting import selecting
+from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, condition, first_sentence, look
-from quantix_cli.options import Invocation, common_options
+from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
@@ -28,16 +29,21 @@ def delete_command(word: str) -> click.Command:
     """The command `qx WORD delete NAME...`."""
     noun = NOUNS[word]
 
-    @click.command("delete", short_help=f"delete {noun.plural}")
+    @click.command(
+        "delete",
+        cls=Verb,
+        short_help=f"delete {noun.plural}",
+        help=f"Delete {noun.plural}. Asks first, and waits until they are gone.",
+        examples=(f"qx {word} delete NAME", f"qx {word} delete 'old-*' --dry-run"),
+    )
     @selecting
     @click.option(
         "--volumes", is_flag=True, hidden=word != "vm", help="Delete the volumes that would stay, too."
     )
     @click.option("--no-wait", is_flag=True, help="Do not wait until they are gone.")
-    @common_options
+    @write_options
     def command(invocation: Invocation, selection: Selection, volumes: bool, no_wait: bool) -> int:
-        if not selection.names and not selection.by_filter:
-            raise CommandError(Exit.USAGE, f"Which {noun.singular}?", f"qx {noun.word} delete NAME")
+        refuse_no_selection(selection, noun, "delete")
 
         async def act(session: Session) -> Exit:
             picked, _ = await fetch.selected(session, noun, selection)
@@ -51,7 +57,8 @@ def delete_command(word: str) -> click.Command:
             )
 
             async def remove(obj: Manifest) -> None:
-                await _remove(session, noun, obj, wait=not no_wait)
+                if not await _remove(session, noun, obj, wait=not no_wait) and not volumes:
+                    return
                 for volume in kept.get(obj["metadata"]["uid"], []):
                     if volumes:
                         await _remove(session, NOUNS["volume"], volume, wait=not no_wait)
@@ -107,11 +114,13 @@ def effects(
     return lines
 
 
-async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) -> None:
+async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) -> bool:
+    """Whether it was deleted, and not only shown how."""
     name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
     begun, told = time.monotonic(), ""
     try:
-        await session.api.delete(noun.resource, name, namespace, uid=obj["metadata"]["uid"])
+        if not await session.write.delete(noun.resource, obj):
+            return False
         while wait:
             latest = await session.api.get(noun.resource, name, namespace)
             if latest["metadata"]["uid"] != obj["metadata"]["uid"]:
@@ -129,3 +138,4 @@ async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) ->
     except NotFound:
         pass  # gone: what was asked for
     session.terminal.note(f"{noun.singular} {name} {'deleted' if wait else 'is being deleted'}.")
+    return True

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from quantix_cli.helping import Verb
 from quantix_cli.settings import Settings
 from quantix_cli.supervision.choose import supervisor_of
 from quantix_cli.up.run.progress import Progress
@@ -16,7 +17,12 @@ from quantix_cli.up.settings import judge_settings
 from quantix_cli.up.stop.stopping import stop_everything
 
 
-@click.command("down", short_help="stop Quantix on this machine; guests are shut down, data is kept")
+@click.command(
+    "down",
+    cls=Verb,
+    short_help="stop Quantix on this machine; guests are shut down, data is kept",
+    examples=("make down", "qx down --guests"),
+)
 @click.option("--guests", is_flag=True, help="Only shut the guests of this host down (the machine stops).")
 @click.pass_obj
 def down_command(given: Settings, guests: bool) -> None:

@@ -13,6 +13,7 @@ import click
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
+from quantix_cli.helping import Verb
 from quantix_cli.image_users import with_users
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
@@ -29,6 +30,7 @@ from quantix_cli.nouns import (
     state,
 )
 from quantix_cli.options import Invocation, common_options
+from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
 
@@ -45,7 +47,13 @@ _NO_NEWS = ("NotInstalled", "NotWanted")
 def explain_command(word: str) -> click.Command:
     """The command `qx WORD explain NAME...`."""
 
-    @click.command("explain", short_help=f"why {NOUNS[word].one} is as it is, and what to do")
+    @click.command(
+        "explain",
+        cls=Verb,
+        short_help=f"why {NOUNS[word].one} is as it is, and what to do",
+        help=f"Say why {NOUNS[word].one} is as it is, what to do, and what happens by itself.",
+        examples=(f"qx {word} explain NAME",),
+    )
     @click.argument("names", nargs=-1, metavar="NAME...")
     @common_options
     def command(invocation: Invocation, names: tuple[str, ...]) -> None:
@@ -56,7 +64,12 @@ def explain_command(word: str) -> click.Command:
     return command
 
 
-@click.command("explain", short_help="why an object is as it is: qx explain vm/web-1")
+@click.command(
+    "explain",
+    cls=Verb,
+    short_help="why an object is as it is: qx explain vm/web-1",
+    examples=("qx explain vm/web-1", "qx explain host box"),
+)
 @click.argument("target", metavar="NOUN/NAME", nargs=-1)
 @common_options
 def explain_any_command(invocation: Invocation, target: tuple[str, ...]) -> None:
@@ -151,6 +164,9 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
             for c in look(obj, "status.conditions", [])
             if c.get("status") == "False" and c.get("type") not in ("Ready", *_FACTS)
         ]
+    if noun.word == "securitygroup":
+        found += [("in", told_rule(rule, "from")) for rule in look(obj, "spec.ingress", [])]
+        found += [("out", told_rule(rule, "to")) for rule in look(obj, "spec.egress", [])]
     if noun.word == "image" and look(obj, "status.usedBy"):
         found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
     return found

@@ -1,18 +1,26 @@
-"""`qx image upload FILE`: an image of a file."""
+"""`qx image upload|create|set`: images of files, here or on a server."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
+from quantix_cli.amounts import SIZE
+from quantix_cli.commands import making
+from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
 from quantix_cli.naming import Name, parse_name
-from quantix_cli.options import Invocation, common_options
+from quantix_cli.options import Invocation, write_options
+from quantix_cli.selection import Selection
 from quantix_cli.session import Session
 
+_HTTP = ("http://", "https://")
 FORMATS = ("Auto", "Qcow2", "Raw", "ISO")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -21,7 +29,15 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 def upload_command(_: str) -> click.Command:
     """The command `qx image upload FILE`."""
 
-    @click.command("upload", short_help="make an image of a file")
+    @click.command(
+        "upload",
+        cls=Verb,
+        short_help="make an image of a file",
+        examples=(
+            "qx image upload debian-13.qcow2",
+            "qx image upload disk.raw --name shared/mine --format Raw",
+        ),
+    )
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     @click.option("--name", default="", help="NAME or shared/NAME; default: from the file's name.")
     @click.option(
@@ -33,25 +49,116 @@ def upload_command(_: str) -> click.Command:
     )
     @click.option("--max-size", default="", help="Largest disk that it may describe; 2Ti if left out.")
     @click.option("--no-wait", is_flag=True, help="Return once the file was sent.")
-    @common_options
+    @write_options
     def command(
         invocation: Invocation, file: Path, name: str, form: str, max_size: str, no_wait: bool
     ) -> None:
+        """Make an image of a file: it is declared, the file is sent, and the host checks it."""
         image = parse_name(name, "image") if name else Name(_name_from(file))
         _refuse_odd_name(image.name)
         spec = {"upload": {}, "format": form} | ({"maxVirtualSize": max_size} if max_size else {})
 
         from quantix_cli.uploading import upload  # loads aiohttp
 
-        async def act(session: Session) -> str:
+        async def act(session: Session) -> str | None:
             namespace = image.namespace or session.namespace
             if namespace is None:
                 raise CommandError(Exit.USAGE, "In which namespace is the image to be?", "-n NAMESPACE")
             there = replace(session, namespace=namespace)
             return await upload(there, file, image.name, spec, wait=not no_wait)
 
-        invocation.terminal.out(f"{image}  sha256:{invocation.run(act)}")
+        digest = invocation.run(act)
+        if digest is None:
+            return
+        invocation.terminal.out(f"{image}  sha256:{digest}")
         invocation.terminal.note(f"A disk is made from it by   image: {image}   in spec.disks of a VM.")
+
+    return command
+
+
+def create_command(_: str) -> click.Command:
+    """The command `qx image create NAME`."""
+
+    @click.command(
+        "create",
+        cls=Verb,
+        short_help="make an image of a file on a server",
+        examples=(
+            "qx image create debian-13 --url https://SERVER/debian-13.qcow2 --login-user debian",
+            "qx image create shared/debian-13 --url https://SERVER/debian-13.qcow2 --checksum sha256:SUM",
+        ),
+    )
+    @click.argument("name")
+    @click.option("--url", required=True, metavar="URL", help="Where the file is, by http or https.")
+    @click.option("--checksum", default="", metavar="sha256:SUM", help="What the file must have.")
+    @click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS, case_sensitive=False),
+        default="Auto",
+        help="What the file is; by its content if left out.",
+    )
+    @click.option(
+        "--max-size", type=SIZE, metavar="SIZE", help="Largest disk that it may describe; 2TiB if left out."
+    )
+    @click.option("--pool", default="", metavar="POOL", help="Where it is kept; default: the default pool.")
+    @click.option("--login-user", default="", metavar="USER", help="Who logs in to guests made from it.")
+    @making.PROTECT
+    @making.LABEL
+    @making.NO_WAIT
+    @write_options
+    def command(
+        invocation: Invocation, name: str, url: str, labels: tuple[str, ...], no_wait: bool, **given: Any
+    ) -> None:
+        """Make an image of a file on a server: a host downloads it and checks it."""
+        if not url.startswith(_HTTP):
+            raise CommandError(
+                Exit.USAGE, f"{url} is no address of http or https.", "qx image upload sends a file"
+            )
+        making.make(invocation, "image", name, _spec(url, given), labels=labels, wait=not no_wait)
+
+    return command
+
+
+def _spec(url: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of an image from a server, of the options of `create`."""
+    return making.present(
+        url=url,
+        checksum=given["checksum"],
+        format=given["form"] if given["form"] != "Auto" else None,
+        maxVirtualSize=given["max_size"],
+        pool=given["pool"],
+        loginUser=given["login_user"],
+        deletionProtection=given["protect"],
+    )
+
+
+def set_command(_: str) -> click.Command:
+    """The command `qx image set NAME...`."""
+
+    @click.command(
+        "set",
+        cls=Verb,
+        short_help="change login user, protection and labels of images",
+        examples=("qx image set debian-13 --login-user debian", "qx image set shared/tiny --protect"),
+    )
+    @selecting
+    @click.option("--login-user", default="", metavar="USER", help="Who logs in to guests made from it.")
+    @making.PROTECT_CHANGE
+    @making.LABEL_CHANGE
+    @write_options
+    def command(
+        invocation: Invocation,
+        selection: Selection,
+        login_user: str,
+        protection: bool | None,
+        labels: tuple[str, ...],
+    ) -> int:
+        """Change what is known of images; their content never changes."""
+        making.refuse_nothing(login_user=login_user, protection=protection, labels=labels)
+        spec: dict[str, Any] = {} if protection is None else {"deletionProtection": protection}
+        spec |= {"loginUser": login_user} if login_user else {}
+        return making.change(invocation, "image", selection, lambda live: making.news(live, spec), labels)
 
     return command
 

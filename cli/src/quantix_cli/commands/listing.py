@@ -6,6 +6,7 @@ import click
 
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import selecting
+from quantix_cli.helping import Verb
 from quantix_cli.nouns import NOUNS, Noun
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.rendering import (
@@ -25,7 +26,13 @@ def list_command(word: str) -> click.Command:
     """The command `qx WORD list`."""
     noun = NOUNS[word]
 
-    @click.command("list", short_help=f"{noun.plural} with their state and the reason for it")
+    @click.command(
+        "list",
+        cls=Verb,
+        short_help=f"{noun.plural} with their state and the reason for it",
+        help=f"List {noun.plural} with their state and the reason for it.",
+        examples=(f"qx {word} list --watch", f"qx {word} list --sort AGE --columns NAME,STATE"),
+    )
     @selecting
     @click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True)
     @click.option("--columns", default="", metavar="A,B", help="Only these columns, in this order.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.questions import confirm_name
 from quantix_cli.terminal import Terminal
@@ -27,7 +28,12 @@ _POLL_S = 0.5
 def end_orphan_command(_: str) -> click.Command:
     """The command `qx host end-orphan [UID]`."""
 
-    @click.command("end-orphan", short_help="end a guest of this host whose VM the API no longer has")
+    @click.command(
+        "end-orphan",
+        cls=Verb,
+        short_help="end a guest of this host whose VM the API no longer has",
+        examples=("qx host end-orphan", "qx host end-orphan UID"),
+    )
     @click.argument("uid", default="")
     @click.option("--confirm", metavar="UID", help="The UID once more, instead of typing it.")
     @common_options

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,22 +13,24 @@ import click
 from quantix_api import resources
 from quantix_api.times import render_time
 from quantix_cli import fetch
-from quantix_cli.commands.selecting import selecting
+from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
 from quantix_cli.measures import duration
-from quantix_cli.naming import reference
-from quantix_cli.nouns import NOUNS, Manifest, condition, first_sentence, hint_of, look
-from quantix_cli.options import Invocation, common_options
+from quantix_cli.nouns import NOUNS, Manifest, condition, look
+from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
+from quantix_cli.waiting import is_ready, until
 
-_POLL_S = 0.2
+_OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset"}
+_RESTARTS = ("restart", "reset")
 
 
 @dataclass(frozen=True)
 class Change:
-    """`patch` of spec for a VM; `reason` of Ready=True once done; the words of the sentence that says so."""
+    """`patch` of spec for a VM; `reason` of Ready=True once done, "" for any; the words that say so."""
 
     verb: str
     patch: Callable[[Manifest], dict[str, Any]]
@@ -65,12 +66,18 @@ PAUSE = Change("pause", lambda _: {"powerState": "Paused"}, "Paused", "is paused
 RESUME = Change("resume", lambda _: {"powerState": "Running"}, "Running", "runs", "runs already")
 
 
-def _simple(change: Change, summary: str) -> Callable[[str], click.Command]:
+def _simple(change: Change, summary: str, *examples: str) -> Callable[[str], click.Command]:
     def make(_: str) -> click.Command:
-        @click.command(change.verb, short_help=summary)
+        @click.command(
+            change.verb,
+            cls=Verb,
+            short_help=summary,
+            help=f"{summary[0].upper()}{summary[1:]}.",
+            examples=examples,
+        )
         @selecting
         @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
-        @common_options
+        @write_options
         def command(invocation: Invocation, selection: Selection, no_wait: bool) -> int:
             return _carry_out(invocation, selection, change, Way(wait=not no_wait))
 
@@ -79,23 +86,31 @@ def _simple(change: Change, summary: str) -> Callable[[str], click.Command]:
     return make
 
 
-start_command = _simple(START, "start VMs")
-pause_command = _simple(PAUSE, "pause VMs: they keep their memory and stop computing")
-resume_command = _simple(RESUME, "let paused VMs go on")
+start_command = _simple(START, "start VMs", "qx vm start web-1 web-2", "qx vm start -l app=web")
+pause_command = _simple(
+    PAUSE, "pause VMs: they keep their memory and stop computing", "qx vm pause web-1", "qx vm pause 'web-*'"
+)
+resume_command = _simple(RESUME, "let paused VMs go on", "qx vm resume web-1", "qx vm resume --state Paused")
 
 
 def stop_command(_: str) -> click.Command:
     """The command `qx vm stop`."""
 
-    @click.command("stop", short_help="shut VMs down; by force after the grace period")
+    @click.command(
+        "stop",
+        cls=Verb,
+        short_help="shut VMs down; by force after the grace period",
+        examples=("qx vm stop web-1", "qx vm stop 'web-*' --grace 120", "qx vm stop web-1 --now"),
+    )
     @selecting
     @click.option("--grace", type=click.IntRange(0, 86400), metavar="SECONDS", help="Force after this time.")
     @click.option("--now", is_flag=True, help="Pull the plug: unsaved data in the guest is lost.")
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
-    @common_options
+    @write_options
     def command(
         invocation: Invocation, selection: Selection, grace: int | None, now: bool, no_wait: bool
     ) -> int:
+        """Ask the guests to shut down, and end them by force after the grace period."""
         grace_s = 0 if now else grace
         patch = {"powerState": "Stopped"} | ({"gracePeriodSeconds": grace_s} if grace_s is not None else {})
         change = Change("stop", lambda _: patch, STOP.reason, STOP.done, STOP.already)
@@ -107,12 +122,18 @@ def stop_command(_: str) -> click.Command:
 def restart_command(_: str) -> click.Command:
     """The command `qx vm restart`."""
 
-    @click.command("restart", short_help="shut VMs down and start them anew")
+    @click.command(
+        "restart",
+        cls=Verb,
+        short_help="shut VMs down and start them anew",
+        examples=("qx vm restart web-1", "qx vm restart -l app=web --yes"),
+    )
     @selecting
     @click.option("--now", is_flag=True, help="Pull the plug instead of asking the guest.")
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
-    @common_options
+    @write_options
     def command(invocation: Invocation, selection: Selection, now: bool, no_wait: bool) -> int:
+        """Shut VMs down and start them anew, which brings what waits for a start into effect."""
         mode = "Force" if now else "Graceful"
         patch = {"powerState": "Running", "restart": {"at": _now(), "mode": mode}}
         change = Change("restart", lambda _: patch, "Running", "runs again", "")
@@ -121,49 +142,76 @@ def restart_command(_: str) -> click.Command:
     return command
 
 
+def reset_command(_: str) -> click.Command:
+    """The command `qx vm reset`."""
+
+    @click.command(
+        "reset",
+        cls=Verb,
+        short_help="press the reset button of VMs",
+        examples=("qx vm reset web-1", "qx vm reset web-1 --yes"),
+    )
+    @selecting
+    @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
+    @write_options
+    def command(invocation: Invocation, selection: Selection, no_wait: bool) -> int:
+        """Press the reset button: the guest starts anew at once and loses what it has not saved.
+
+        What waits for a restart goes on waiting: QEMU stays the same.
+        """
+        patch = {"restart": {"at": _now(), "mode": "Reset"}}
+        change = Change("reset", lambda _: patch, "", "was reset", "")
+        return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=0))
+
+    return command
+
+
 def _carry_out(invocation: Invocation, selection: Selection, change: Change, way: Way) -> int:
-    if not selection.names and not selection.by_filter:
-        raise CommandError(Exit.USAGE, "Which VM?", f"qx vm {change.verb} NAME")
+    refuse_no_selection(selection, NOUNS["vm"], change.verb)
 
     async def act(session: Session) -> Exit:
         picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
         vms = list(picked.objects)
-        if not vms:
-            session.terminal.note("0 VMs")
-            return Exit.DONE
-        if way.grace_s == 0:
+        if way.grace_s == 0 and vms:
             names = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
             confirm("Pull the plug?", names, assume_yes=session.assume_yes, terminal=session.terminal)
-        elif not picked.typed_out and len(vms) > 1:
-            names = [vm["metadata"]["name"] for vm in vms]
-            question = f"{change.verb.capitalize()} these {len(vms)} VMs?"
-            confirm(question, names, assume_yes=session.assume_yes, terminal=session.terminal)
+        else:
+            confirm_selection(change.verb.capitalize(), picked, NOUNS["vm"], session)
         return await each(vms, lambda vm: _change(session, vm, change, way), session)
 
     return invocation.run(act)
 
 
 async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> None:
-    name, namespace = vm["metadata"]["name"], vm["metadata"]["namespace"]
+    name = vm["metadata"]["name"]
     spec = change.patch(vm)
     if _is_so(vm, spec, change):
         session.terminal.note(f"{name} {change.already}.")
         return
-    if change.verb == "pause" and _is_off(vm):
-        # powerState Paused would start it
-        raise CommandError(Exit.REFUSED, f"{name} is off: it cannot be paused.", f"qx vm start {name}")
+    if change.verb in _OF_A_RUNNING_VM and _is_off(vm):
+        # powerState Paused would start it, and a reset waits for the next start
+        done = _OF_A_RUNNING_VM[change.verb]
+        raise CommandError(Exit.REFUSED, f"{name} is off: it cannot be {done}.", f"qx vm start {name}")
     begun = time.monotonic()
-    patched = await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": spec}, namespace)
+    patched = await session.write.patch(resources.VIRTUAL_MACHINES, vm, {"spec": spec})
+    if patched is None:
+        return
     if not way.wait:
         session.terminal.note(f"{name}: {change.verb} accepted.")
         return
     try:
-        await _until(session, patched, change)
+        generation = patched["metadata"]["generation"]
+        await until(
+            session,
+            NOUNS["vm"],
+            patched,
+            lambda vm: _handled(vm, change) and is_ready(vm, generation, change.reason),
+        )
     finally:
         if "gracePeriodSeconds" in spec:
             # the time was for this stop only: spec says again what it said before
             before = {"gracePeriodSeconds": look(vm, "spec.gracePeriodSeconds")}
-            await session.api.patch(resources.VIRTUAL_MACHINES, name, {"spec": before}, namespace)
+            await session.write.patch(resources.VIRTUAL_MACHINES, patched, {"spec": before})
     session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
 
 
@@ -181,44 +229,6 @@ def _is_so(vm: Manifest, spec: dict[str, Any], change: Change) -> bool:
 
 def _handled(vm: Manifest, change: Change) -> bool:
     """Whether the restart that spec asks for has been done."""
-    if change.verb != "restart":
+    if change.verb not in _RESTARTS:
         return True
     return bool(look(vm, "status.runtime.handledRestartAt", "") >= look(vm, "spec.restart.at", ""))
-
-
-async def _until(session: Session, vm: Manifest, change: Change) -> None:
-    """Wait for Ready with the change's reason, of the generation that was written."""
-    name, namespace, generation = (
-        vm["metadata"]["name"],
-        vm["metadata"]["namespace"],
-        vm["metadata"]["generation"],
-    )
-    explain = f"qx vm explain {reference(vm, 'vm', session.namespace)}"
-    begun, said = time.monotonic(), ""
-    while True:
-        ready = condition(vm)
-        current = ready.get("observedGeneration", 0) >= generation
-        if (
-            current
-            and _handled(vm, change)
-            and ready.get("status") == "True"
-            and ready.get("reason") == change.reason
-        ):
-            return
-        stalled = condition(vm, "Stalled")
-        # one of an earlier generation is what the last host said, before somebody asked for this
-        message = str(ready.get("message", ""))
-        if stalled.get("status") == "True" and stalled.get("observedGeneration", 0) >= generation:
-            raise CommandError(Exit.FAILED, f"{first_sentence(message)}.", hint_of(message) or explain)
-        if time.monotonic() - begun > session.timeout_s:
-            raise CommandError(
-                Exit.TIMED_OUT,
-                f"{name} is not there yet: {first_sentence(str(ready.get('message', '')))}.",
-                explain,
-            )
-        waiting = first_sentence(str(ready.get("message", "")))
-        if time.monotonic() - begun > 3 and waiting and waiting != said and ready.get("status") != "True":
-            session.terminal.note(f"{name}: {session.terminal.plain(waiting)}.")
-            said = waiting
-        await asyncio.sleep(_POLL_S)
-        vm = await session.api.get(resources.VIRTUAL_MACHINES, name, namespace)

@@ -7,7 +7,11 @@ from typing import Any
 
 import click
 
-from quantix_cli.selection import Selection, expand
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.nouns import Noun
+from quantix_cli.questions import confirm
+from quantix_cli.selection import Picked, Selection, expand
+from quantix_cli.session import Session
 
 
 def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -16,7 +20,7 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_selection(*args: Any, **given: Any) -> Any:
         selection = Selection(
             names=expand(given.pop("names")),
-            labels=given.pop("labels"),
+            labels=given.pop("selector"),
             host=given.pop("host"),
             states=given.pop("states"),
             reasons=given.pop("reasons"),
@@ -33,9 +37,25 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--state", "states", multiple=True, help="Only in this state (repeatable)."),
         click.option("--host", default="", metavar="HOST", help="Only on this host."),
         click.option(
-            "-l", "--selector", "labels", default="", metavar="LABEL", help="Only with these labels."
+            "-l", "--selector", "selector", default="", metavar="LABEL", help="Only with these labels."
         ),
         click.argument("names", nargs=-1, metavar="[NAME...]"),
     ):
         decorated = option(decorated)
     return decorated
+
+
+def refuse_no_selection(selection: Selection, noun: Noun, verb: str) -> None:
+    """Raise CommandError (2) where nobody said which objects are meant: for what changes them."""
+    if not selection.names and not selection.by_filter:
+        raise CommandError(Exit.USAGE, f"Which {noun.singular}?", f"qx {noun.word} {verb} NAME")
+
+
+def confirm_selection(verb: str, picked: Picked, noun: Noun, session: Session) -> None:
+    """Ask where a glob, a label or a filter has picked several; nothing where each name was typed out."""
+    names = [str(obj["metadata"]["name"]) for obj in picked.objects]
+    if not names:
+        session.terminal.note(f"0 {noun.plural}")
+    if not picked.typed_out and len(names) > 1:
+        question = f"{verb} these {len(names)} {noun.plural}?"
+        confirm(question, names, assume_yes=session.assume_yes, terminal=session.terminal)

@@ -6,6 +6,7 @@ import click
 
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
 from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.rendering import object_text, one_object, tidy
@@ -17,7 +18,13 @@ def show_command(word: str) -> click.Command:
     """The command `qx WORD show NAME...`."""
     noun = NOUNS[word]
 
-    @click.command("show", short_help=f"{noun.one} as the API has it")
+    @click.command(
+        "show",
+        cls=Verb,
+        short_help=f"{noun.one} as the API has it",
+        help=f"Show {noun.plural} as the API has them.",
+        examples=(f"qx {word} show NAME", f"qx {word} show NAME -o json"),
+    )
     @click.argument("names", nargs=-1, metavar="NAME...")
     @click.option(
         "-o", "--output", type=click.Choice(("yaml", "json", "name")), default="yaml", show_default=True

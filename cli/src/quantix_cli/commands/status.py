@@ -15,6 +15,7 @@ from quantix_api.quantities import size_bytes
 from quantix_api.state import JOINING
 from quantix_cli import fetch
 from quantix_cli.exits import Exit
+from quantix_cli.helping import Verb
 from quantix_cli.measures import how_long, local_time, size
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, hint_of, look, state
@@ -52,7 +53,9 @@ class Seen:
     """The nouns that the account may not list."""
 
 
-@click.command("status", short_help="how the whole is doing, and what needs attention")
+@click.command(
+    "status", cls=Verb, short_help="how the whole is doing, and what needs attention", examples=("qx status",)
+)
 @common_options
 def status_command(invocation: Invocation) -> int:
     """How the whole is doing. Exit code 3 when something needs attention."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from quantix_cli.helping import Verb
 from quantix_cli.settings import Settings
 from quantix_cli.supervision.choose import supervisor_of
 from quantix_cli.up.installation import describe
@@ -26,7 +27,9 @@ from quantix_cli.up.start.site import Site
 from quantix_cli.up.start.verdict import Trouble, sentences
 
 
-@click.command("up", short_help="set this machine up and start Quantix on it")
+@click.command(
+    "up", cls=Verb, short_help="set this machine up and start Quantix on it", examples=("make up", "qx up")
+)
 @click.pass_obj
 def up_command(given: Settings) -> None:
     """Set this machine up, start Quantix on it, and run examples/first-vm.yaml.

@@ -12,6 +12,7 @@ from quantix_api.messages import as_error
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
 from quantix_hostd.events import Events
+from quantix_hostd.facts.domain import Picture
 from quantix_hostd.image.formats import Received
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
@@ -27,6 +28,12 @@ class Uploads(Protocol):
     """Takes an image that somebody sends (`image.controller`)."""
 
     async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received: ...
+
+
+class Screens(Protocol):
+    """Pictures of what guests show (`clients.hypervisor`)."""
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None: ...
 
 
 class Orphans(Protocol):
@@ -51,6 +58,7 @@ class Backend:
     events: Events
     uploads: Uploads
     orphans: Orphans
+    screens: Screens
     pools: HostPools
     metrics: Callable[[str | None], Awaitable[bytes]]
     shut_down: Callable[[], Awaitable[list[str]]]

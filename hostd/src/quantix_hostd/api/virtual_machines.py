@@ -18,6 +18,8 @@ from aiohttp import WSMsgType, web
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.api.backend import METRICS_TYPE, Backend
 from quantix_hostd.api.guard import Guard, access_to
+from quantix_hostd.api.pictures import MOST_BYTES, as_png
+from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.events import tell
 from quantix_hostd.told import console_event
 from quantix_hostd.virtualmachine.console import ConsoleData, ConsoleMode, ConsoleViewer
@@ -27,6 +29,7 @@ _HEARTBEAT_S = 20.0
 _CHUNK_BYTES = 64 * 1024
 _MAX_LOG_BYTES = 1 << 20
 _MAX_LINES = 10_000
+_NO_SCREEN = "The VM is off, or has no screen. Try: qx vm start."
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 log = structlog.get_logger(__name__)
@@ -50,12 +53,15 @@ class VirtualMachineDoors:
     def __init__(self, backend: Backend, guard: Guard) -> None:
         self._backend = backend
         self._guard = guard
+        # a picture takes memory and time that guests choose
+        self._drawing = asyncio.Semaphore(1)
 
     def routes(self) -> list[web.RouteDef]:
         base = "/v1/virtualmachines/{namespace}/{name}"
         return [
             web.get(f"{base}/console", self.console),
             web.get(f"{base}/vnc", self.vnc),
+            web.get(f"{base}/screenshot", self.screenshot),
             web.get(f"{base}/log", self.log),
             web.get(f"{base}/metrics", self.metrics),
         ]
@@ -85,7 +91,7 @@ class VirtualMachineDoors:
         try:
             reader, writer = await asyncio.open_unix_connection(path)
         except OSError as error:
-            raise web.HTTPConflict(text="The VM is off, or has no screen. Try: qx vm start.") from error
+            raise web.HTTPConflict(text=_NO_SCREEN) from error
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
         try:
             await socket.prepare(request)
@@ -96,6 +102,16 @@ class VirtualMachineDoors:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         return socket
+
+    async def screenshot(self, request: web.Request) -> web.Response:
+        """The screen now, as PNG."""
+        opened = await self._admit(request, "get", "screenshot")
+        async with self._drawing:
+            picture = await self._backend.screens.screenshot(domain_name(opened.uid), MOST_BYTES)
+            png = await asyncio.to_thread(as_png, picture.data) if picture else None
+        if png is None:
+            raise web.HTTPConflict(text=_NO_SCREEN)
+        return web.Response(body=png, content_type="image/png", headers={"Cache-Control": "no-store"})
 
     async def log(self, request: web.Request) -> web.Response:
         """The last `lines` (=40) of the console's log; control characters are made visible."""

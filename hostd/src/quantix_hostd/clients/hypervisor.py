@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from quantix_hostd.facts.domain import DomainSnapshot, DomainStats, DomainSummary, ShutdownMode
+from quantix_hostd.facts.domain import DomainSnapshot, DomainStats, DomainSummary, Picture, ShutdownMode
 
 
 class Hypervisor(Protocol):
@@ -74,6 +74,9 @@ class Hypervisor(Protocol):
 
     async def set_memory(self, name: str, requested_bytes: int) -> None:
         """What the guest shall take of its room to grow, in whole blocks; it takes it step by step."""
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
+        """The screen now; None when the domain does not run. PermanentError(ScreenTooLarge)."""
 
     async def stats(self) -> tuple[DomainStats, ...]:
         """Figures of the active domains of ours, in one call; a busy domain tells less than others."""

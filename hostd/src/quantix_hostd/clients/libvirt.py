@@ -26,6 +26,7 @@ from quantix_hostd.clients.libvirt_calls import (
     is_ours,
     lookup,
     lookup_uuid,
+    screenshot,
     snapshot,
     summary,
     translated,
@@ -34,7 +35,14 @@ from quantix_hostd.clients.libvirt_events import register
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.domainxml.metadata import METADATA_KEY
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE, vm_uid_of
-from quantix_hostd.facts.domain import DomainEvent, DomainSnapshot, DomainStats, DomainSummary, ShutdownMode
+from quantix_hostd.facts.domain import (
+    DomainEvent,
+    DomainSnapshot,
+    DomainStats,
+    DomainSummary,
+    Picture,
+    ShutdownMode,
+)
 
 T = TypeVar("T")
 
@@ -241,6 +249,15 @@ class LibvirtClient:
 
     async def set_memory(self, name: str, requested_bytes: int) -> None:
         await self._on_own(name, lambda domain: live.set_memory(domain, requested_bytes))
+
+    async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
+        def take(connection: Any) -> Picture | None:
+            domain = lookup(connection, name)
+            if domain is None or not is_ours(domain) or not domain.isActive():
+                return None
+            return screenshot(connection, domain, most_bytes)
+
+        return await self._call(take, slow=True)
 
     async def stats(self) -> tuple[DomainStats, ...]:
         def read(connection: Any) -> tuple[DomainStats, ...]:

@@ -14,14 +14,17 @@ import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.messages import as_error
+from quantix_api.quantities import human_size
 from quantix_hostd.clients.libvirt_events import deregister
 from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, vm_uid_of
-from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainStats, DomainSummary
+from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainStats, DomainSummary, Picture
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
+
+_CHUNK_BYTES = 256 * 1024
 
 _REFUSED = frozenset(
     {
@@ -94,6 +97,22 @@ def domain_stats(name: str, found: Mapping[str, Any]) -> DomainStats:
         {key: value for key, value in found.items() if isinstance(value, int)},
         {key: value for key, value in found.items() if isinstance(value, str)},
     )
+
+
+def screenshot(connection: Any, domain: Any, most_bytes: int) -> Picture:
+    """The first screen of a running domain, no more of it than `most_bytes` (virDomainScreenshot)."""
+    stream = connection.newStream(0)
+    domain.screenshot(stream, 0, 0)
+    data = bytearray()
+    while chunk := stream.recv(_CHUNK_BYTES):
+        data += chunk
+        if len(data) > most_bytes:
+            stream.abort()
+            raise as_error(
+                PermanentError, "ScreenTooLarge", domain=domain.name(), most=human_size(most_bytes)
+            )
+    stream.finish()
+    return Picture(bytes(data))
 
 
 def close_quietly(connection: Any, registered: tuple[int, ...]) -> None:

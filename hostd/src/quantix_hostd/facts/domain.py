@@ -108,6 +108,13 @@ class DomainStats:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A guest's screen as the hypervisor tells it: PNG or PPM (P6). The guest chose size and content."""
+
+    data: bytes
+
+
 class ShutdownMode(StrEnum):
     ACPI = "ACPI"
     AGENT = "Agent"

@@ -66,7 +66,7 @@ class WirePorts:
     """Mark the taps as ours and wait, for a bounded time, until OVN has put in their flows."""
 
     ports: tuple[str, ...]
-    timeout_s: float
+    timeout_s: float = 5.0
 
 
 @dataclass(frozen=True)

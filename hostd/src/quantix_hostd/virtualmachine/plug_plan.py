@@ -35,7 +35,6 @@ from quantix_hostd.virtualmachine.actions import (
 )
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, Unplug
-from quantix_hostd.virtualmachine.start_plan import WIRE_TIMEOUT_S
 
 # after the first time, the second, …
 _ASK_AGAIN_S = (5.0, 10.0, 20.0, 40.0, 60.0)
@@ -122,7 +121,7 @@ def _plug(
             continue
         ports = (nic.switch_port,)
         plug = PlugDevice(nic.name, render_device(wanted, nic.name))
-        actions += [RemovePorts(ports), plug, WirePorts(ports, WIRE_TIMEOUT_S)]
+        actions += [RemovePorts(ports), plug, WirePorts(ports)]
     return replace(record, places=tuple(dict.fromkeys(places))), actions
 
 

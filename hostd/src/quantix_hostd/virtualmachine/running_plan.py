@@ -29,7 +29,6 @@ from quantix_hostd.virtualmachine.live_plan import plan_live
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.plug_plan import PlugPlan
 from quantix_hostd.virtualmachine.record import Record, StopReason
-from quantix_hostd.virtualmachine.start_plan import WIRE_TIMEOUT_S
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
 _ASK_AGAIN_S = 10.0
@@ -63,7 +62,7 @@ def _plan_power(observed: Observed, record: Record) -> Plan:
     if observed.vm.spec.power_state == "Paused":
         actions += [] if paused else [Suspend()]
     elif paused:
-        actions += [WirePorts(observed.ports, WIRE_TIMEOUT_S), Resume()]
+        actions += [WirePorts(observed.ports), Resume()]
     record, reset = _reset(observed, record)
     live = plan_live(observed, record)
     actions += [*reset, *live.actions]

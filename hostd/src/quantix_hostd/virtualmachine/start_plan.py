@@ -38,7 +38,6 @@ from quantix_hostd.virtualmachine.record import LastExit, Record
 from quantix_hostd.virtualmachine.seeding import seed_mark
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 
-WIRE_TIMEOUT_S = 5.0
 _LOOK_AGAIN_S = 2.0
 
 
@@ -164,6 +163,6 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         Define(render_domain(wanted)),
         SaveRecord(started),
         CreatePaused(),
-        WirePorts(observed.ports, WIRE_TIMEOUT_S),
+        WirePorts(observed.ports),
         *resume,
     )

@@ -85,6 +85,26 @@ async def test_the_screen_is_carried_byte_by_byte(
     assert world.events.texts == ["alice opened its screen on h1."]
 
 
+async def test_a_picture_of_the_screen_is_a_png_and_asks_for_its_own_right(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    world.screens.picture = b"P6\n2 1\n255\n\xff\x00\x00\x00\xff\x00"
+    async with client.get(f"{_VM}/screenshot") as answer:
+        assert (answer.status, answer.content_type) == (200, "image/png")
+        assert (await answer.read()).startswith(b"\x89PNG\r\n\x1a\n")
+    assert world.screens.asked == [f"qx-{UID}"]
+    assert [(access.verb, access.subresource) for access in world.guard.asked] == [("get", "screenshot")]
+
+
+async def test_no_picture_of_a_vm_that_is_off_or_of_what_is_no_picture(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    for shown in (None, b"P6\n9 9\n255\nshort", b"<svg/>"):
+        world.screens.picture = shown
+        async with client.get(f"{_VM}/screenshot") as answer:
+            assert answer.status == 409
+
+
 async def test_the_log_is_its_last_lines_without_control_characters(
     world: ApiWorld, client: TestClient[web.Request, web.Application]
 ) -> None:

@@ -1,0 +1,153 @@
+"""What `create` and `set` of every noun share: where the object is to be, the write, the wait after it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from quantix_api.messages import render
+from quantix_cli import fetch
+from quantix_cli.amounts import parse_changes, parse_pairs
+from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.measures import age_s, duration, how_long, utc_now
+from quantix_cli.naming import Name, parse_name
+from quantix_cli.nouns import NOUNS, Manifest, Noun, condition, first_sentence
+from quantix_cli.options import Invocation
+from quantix_cli.selection import Selection
+from quantix_cli.session import Session, each
+from quantix_cli.waiting import is_ready, until
+from quantix_client.errors import AlreadyExists, NotFound
+
+_AT_REST = ("WaitingForHost", "WaitingForUpload")
+
+LABEL = click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable).")
+LABEL_CHANGE = click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label; KEY- takes it away."
+)
+NO_WAIT = click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
+PROTECT = click.option("--protect", is_flag=True, help="Refuse to delete it.")
+PROTECT_CHANGE = click.option(
+    "--protect/--no-protect", "protection", default=None, help="Whether it can be deleted."
+)
+
+
+def make(
+    invocation: Invocation, word: str, name: str, spec: Manifest, *, labels: tuple[str, ...], wait: bool
+) -> None:
+    """Create the object, and wait until it is ready."""
+    noun, meant = NOUNS[word], parse_name(name, word)
+    pairs = parse_pairs(labels, "--label")
+
+    async def act(session: Session) -> None:
+        metadata = {"name": meant.name, "namespace": _namespace(session, noun, meant)}
+        manifest = {"metadata": metadata | ({"labels": pairs} if pairs else {}), "spec": spec}
+        begun = time.monotonic()
+        try:
+            made = await session.write.create(noun.resource, manifest)
+        except AlreadyExists as error:
+            raise await name_taken(session, noun, metadata) from error
+        if made is None:
+            return
+        if not wait:
+            session.terminal.note(f"{noun.singular} {meant} accepted.")
+            return
+        made = await _until_ready(session, noun, made)
+        if _rests(made):
+            said = first_sentence(str(condition(made).get("message", "")))
+            session.terminal.note(session.terminal.plain(f"{noun.singular} {meant} is there. {said}."))
+            return
+        session.terminal.note(f"{noun.singular} {meant} is ready after {duration(time.monotonic() - begun)}.")
+
+    invocation.run(act)
+
+
+async def name_taken(session: Session, noun: Noun, metadata: Manifest) -> CommandError:
+    """The refusal of a name that another object of the noun has."""
+    age = None
+    with contextlib.suppress(NotFound):
+        # it may be deleted in this moment
+        there = await session.api.get(noun.resource, metadata["name"], metadata["namespace"])
+        age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
+    one = f"{noun.one[0].upper()}{noun.one[1:]}"
+    message = render("NameTaken", one=one, noun=noun.word, name=metadata["name"], age=how_long(age or 0.0))
+    return CommandError(Exit.REFUSED, f"{message.sentence[:-1]} ({message.reason}).", message.hint)
+
+
+def change(
+    invocation: Invocation,
+    word: str,
+    selection: Selection,
+    patch_of: Callable[[Manifest], Manifest],
+    labels: tuple[str, ...],
+) -> int:
+    """Change the objects by what `patch_of` makes of each, and their labels."""
+    noun = NOUNS[word]
+    refuse_no_selection(selection, noun, "set")
+    changes = parse_changes(labels, "--label")
+
+    def whole_patch(live: Manifest) -> Manifest:
+        patch = patch_of(live)
+        new = {
+            key: value
+            for key, value in changes.items()
+            if live["metadata"].get("labels", {}).get(key) != value
+        }
+        return patch | ({"metadata": {"labels": new}} if new else {})
+
+    async def act(session: Session) -> Exit:
+        picked, _ = await fetch.selected(session, noun, selection)
+        confirm_selection("Change", picked, noun, session)
+        return await each(list(picked.objects), lambda obj: _change(session, noun, obj, whole_patch), session)
+
+    return invocation.run(act)
+
+
+def refuse_nothing(**given: Any) -> None:
+    """Raise CommandError (2) where no option says what to set."""
+    if all(value in (None, "", ()) for value in given.values()):
+        raise CommandError(Exit.USAGE, "Set what?", "the options of --help")
+
+
+async def _change(
+    session: Session, noun: Noun, obj: Manifest, patch_of: Callable[[Manifest], Manifest]
+) -> None:
+    changed = await session.write.change(noun.resource, obj, patch_of)
+    if changed is None:
+        return
+    same = changed["metadata"].get("resourceVersion") == obj["metadata"].get("resourceVersion")
+    session.terminal.note(f"{obj['metadata']['name']} {'is so already' if same else 'changed'}.")
+
+
+async def _until_ready(session: Session, noun: Noun, made: Manifest) -> Manifest:
+    generation = made["metadata"]["generation"]
+    return await until(
+        session, noun, made, lambda obj: is_ready(obj, generation) or _rests(obj), gives_up=Exit.REFUSED
+    )
+
+
+def _rests(obj: Manifest) -> bool:
+    """Whether nothing happens to it until somebody uses it."""
+    return condition(obj).get("reason") in _AT_REST
+
+
+def _namespace(session: Session, noun: Noun, name: Name) -> str:
+    namespace = name.namespace or session.namespace
+    if namespace is None:
+        raise CommandError(Exit.USAGE, f"In which namespace is the {noun.singular} to be?", "-n NAMESPACE")
+    return namespace
+
+
+def present(**fields: Any) -> Manifest:
+    """The fields that say something."""
+    return {key: value for key, value in fields.items() if value not in (None, "", (), [], {}, False)}
+
+
+def news(live: Manifest, spec: Manifest) -> Manifest:
+    """A patch with those fields of `spec` that are not so; empty where all are."""
+    new = {key: value for key, value in spec.items() if live["spec"].get(key) != value}
+    return {"spec": new} if new else {}

@@ -1,0 +1,135 @@
+"""`qx vm ssh`: this machine's ssh, told where the guest is, who logs in and which host key belongs to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from quantix_api.references import bare_name, resolve_key
+from quantix_cli import fetch
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.helping import Verb
+from quantix_cli.naming import Name, parse_name
+from quantix_cli.nouns import NOUNS, Manifest, look
+from quantix_cli.options import Invocation, common_options
+from quantix_cli.session import Session
+from quantix_client.errors import Forbidden
+
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
+_UID = re.compile(r"[0-9a-f-]{36}")
+_KNOWN_HOSTS = "known_hosts.quantix"
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Where to log in. All of it comes from outside and is checked: it becomes arguments of ssh."""
+
+    name: str
+    uid: str
+    address: str
+    user: str
+
+
+def ssh_command(_: str) -> click.Command:
+    """The command `qx vm ssh NAME`."""
+
+    @click.command(
+        "ssh",
+        cls=Verb,
+        short_help="log in to the guest with this machine's ssh",
+        examples=(
+            "qx vm ssh web-1",
+            "qx vm ssh web-1 -- uname -a",
+            "qx vm ssh web-1 -- -L 8080:localhost:80",
+        ),
+    )
+    @click.argument("name")
+    @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND or OPTIONS of ssh]")
+    @click.option("--user", default="", metavar="USER", help="Who logs in; default: the image's loginUser.")
+    @common_options
+    def command(invocation: Invocation, name: str, rest: tuple[str, ...], user: str) -> None:
+        """Log in to the guest with this machine's ssh; what stands after -- is handed on to it.
+
+        The guest's host key is remembered by the UID of the VM, in ~/.ssh/known_hosts.quantix: a new VM of an
+        old name raises no alarm, and another machine at the VM's address does.
+        """
+        settings = invocation.settings
+        program = shutil.which("ssh", path=settings.search_path)
+        if program is None:
+            raise CommandError(Exit.FAILED, "This machine has no ssh.", "install openssh-client")
+
+        async def find(session: Session) -> Guest:
+            return await _guest(session, parse_name(name, "vm"), user)
+
+        guest = invocation.run(find)
+        known_hosts = (settings.home or Path("/root")) / ".ssh" / _KNOWN_HOSTS
+        try:
+            known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            said = f"Host keys cannot be kept in {known_hosts.parent}: {error.strerror}."
+            raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
+        os.execv(program, ssh_words(guest, known_hosts, rest))
+
+    return command
+
+
+async def _guest(session: Session, name: Name, user: str) -> Guest:
+    vm = await fetch.one(session, NOUNS["vm"], name)
+    return guest_of(vm, user or await _login_user(session, vm))
+
+
+async def _login_user(session: Session, vm: Manifest) -> str:
+    """The loginUser of the image that the VM's first disk is made from; "" where it is not known."""
+    image = next((disk["image"] for disk in look(vm, "spec.disks", []) if disk.get("image")), None)
+    if image is None:
+        return ""
+    namespace = resolve_key(vm["metadata"]["namespace"], image).partition("/")[0]
+    try:
+        found = await fetch.one(session, NOUNS["image"], Name(bare_name(image), namespace))
+    except (CommandError, Forbidden):
+        return ""
+    return str(look(found, "spec.loginUser", ""))
+
+
+def guest_of(vm: Manifest, user: str) -> Guest:
+    """Where to log in. Raises CommandError: the VM is off or has no address (6), nobody is named (2)."""
+    name, uid = vm["metadata"]["name"], vm["metadata"]["uid"]
+    if not look(vm, "status.assignment.host"):
+        raise CommandError(Exit.REFUSED, f"{name} is off.", f"qx vm start {name}")
+    addresses = [address for address in look(vm, "status.addresses", []) if _is_address(address)]
+    if not addresses:
+        raise CommandError(Exit.REFUSED, f"{name} has no address yet.", f"qx vm explain {name}")
+    if not user:
+        said = f"Who logs in? The image of {name} names no login user."
+        raise CommandError(Exit.USAGE, said, f"qx vm ssh {name} --user USER")
+    if not _USER.fullmatch(user) or not _UID.fullmatch(uid):
+        raise CommandError(Exit.REFUSED, f"{user!r} is no name of a user.", f"qx vm ssh {name} --user USER")
+    return Guest(name, uid, addresses[0], user)
+
+
+def _is_address(written: object) -> bool:
+    try:
+        ip_address(str(written))
+    except ValueError:
+        return False
+    return True
+
+
+def ssh_words(guest: Guest, known_hosts: Path, rest: Sequence[str]) -> list[str]:
+    """The command line (ssh(1), ssh_config(5) of OpenSSH 9.2). Pure."""
+    file = str(known_hosts).replace("%", "%%")
+    options = {
+        "HostKeyAlias": f"quantix-{guest.uid}",
+        "UserKnownHostsFile": f'"{file}"',
+        "StrictHostKeyChecking": "accept-new",
+        "CheckHostIP": "no",
+    }
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    return ["ssh", *words, "-l", guest.user, guest.address, *rest]

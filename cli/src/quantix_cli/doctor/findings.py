@@ -1,0 +1,95 @@
+"""What was found, in one line each, and how it is told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from quantix_cli.terminal import Terminal
+
+SCHEMA = "cli.quantix.io/v1"
+_LABEL_WIDTH = 15
+
+
+class Verdict(StrEnum):
+    """How a check came out; only a problem makes the answer no."""
+
+    GOOD = "Good"
+    NOTE = "Note"
+    PROBLEM = "Problem"
+    UNKNOWN = "Unknown"
+
+
+_MARKS = {
+    Verdict.GOOD: ("✓", "green"),
+    Verdict.NOTE: ("▲", "yellow"),
+    Verdict.PROBLEM: ("✕", "red"),
+    Verdict.UNKNOWN: ("?", "yellow"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: what it is about, how it came out and why, and what to do ("" for nothing)."""
+
+    check: str
+    verdict: Verdict
+    text: str
+    hint: str = ""
+
+
+def good(check: str, text: str) -> Finding:
+    """What is as it has to be."""
+    return Finding(check, Verdict.GOOD, text)
+
+
+def problem(check: str, text: str, hint: str = "") -> Finding:
+    """What is wrong: the doctor's answer is no."""
+    return Finding(check, Verdict.PROBLEM, text, hint)
+
+
+def note(check: str, text: str, hint: str = "") -> Finding:
+    """What is good to know."""
+    return Finding(check, Verdict.NOTE, text, hint)
+
+
+def unknown(check: str, text: str, hint: str = "") -> Finding:
+    """What could not be looked at."""
+    return Finding(check, Verdict.UNKNOWN, text, hint)
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """`2 problems, 1 thing to know`, or `Healthy`."""
+    counts = {verdict: sum(finding.verdict is verdict for finding in findings) for verdict in Verdict}
+    parts = [
+        _counted(counts[Verdict.PROBLEM], "problem"),
+        _counted(counts[Verdict.NOTE], "thing", " to know"),
+    ]
+    parts.append(f"{counts[Verdict.UNKNOWN]} not looked at" if counts[Verdict.UNKNOWN] else "")
+    told = ", ".join(part for part in parts if part)
+    return told if counts[Verdict.PROBLEM] else f"Healthy{f', {told}' if told else ''}"
+
+
+def _counted(count: int, word: str, rest: str = "") -> str:
+    return f"{count} {word}{'s' if count != 1 else ''}{rest}" if count else ""
+
+
+def lines(findings: Sequence[Finding], terminal: Terminal) -> list[str]:
+    """One line each, and its way out below it."""
+    told = []
+    for finding in findings:
+        glyph, colour = _MARKS[finding.verdict]
+        mark = terminal.paint(terminal.plain(glyph), colour)
+        text = " ".join(terminal.plain(finding.text).split("\n"))
+        told.append(f"{finding.check:<{_LABEL_WIDTH}}{mark} {text}")
+        if finding.hint:
+            told.append(f"{'':<{_LABEL_WIDTH}}  Try: {' '.join(terminal.plain(finding.hint).split())}")
+    return told
+
+
+def document(findings: Sequence[Finding], host: str, version: str) -> dict[str, Any]:
+    """The same for programs; `apiVersion` changes when a program would have to."""
+    checks = [asdict(finding) | {"verdict": str(finding.verdict)} for finding in findings]
+    return {"apiVersion": SCHEMA, "kind": "Doctor", "host": host, "version": version, "checks": checks}

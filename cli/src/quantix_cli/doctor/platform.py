@@ -1,0 +1,68 @@
+"""What the API says of this machine's host and of the clocks, when it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from quantix_api.errors import QuantixError
+from quantix_cli import fetch
+from quantix_cli.doctor.findings import Finding, good, note, problem
+from quantix_cli.exits import CommandError
+from quantix_cli.measures import how_long
+from quantix_cli.nouns import NOUNS, Manifest, first_sentence, hint_of, look
+from quantix_cli.options import Invocation
+from quantix_cli.session import Session
+
+# a Lease is renewed every 2 s and by the clock of its host
+_AHEAD_S = 2.0
+# KVM is looked at here, Ready is the host's phase
+_LOOKED_AT = ("KVMAvailable", "Ready")
+# what ails a host that is Ready
+_GRAVE = ("GuestsKnown", "VolumesKnown", "GuestTraffic", "LibvirtUp")
+
+
+def platform(invocation: Invocation, host: str) -> list[Finding]:
+    """Whether the API answers, and what it says of `host`."""
+
+    async def ask(session: Session) -> list[Finding]:
+        begun = time.monotonic()
+        seen = await fetch.world(session)
+        took_ms = int((time.monotonic() - begun) * 1000)
+        found = [good("control plane", f"answers in {took_ms} ms"), *clocks(seen.lease_ages_s)]
+        hosts = await fetch.visible_of(session, NOUNS["host"]) or []
+        return [*found, *said_of(host, hosts)]
+
+    try:
+        return invocation.run(ask)
+    except CommandError as error:
+        return [problem("control plane", error.message, error.hint)]
+    except QuantixError as error:
+        return [problem("control plane", error.message, error.hint)]
+
+
+def clocks(lease_ages_s: Mapping[str, float]) -> list[Finding]:
+    """Hosts whose clock is ahead of this one, by the time that they wrote into their Lease. Pure."""
+    return [
+        problem(
+            "clock", f"that of {host} is {how_long(-age)} ahead of this one", "set both by one time server"
+        )
+        for host, age in sorted(lease_ages_s.items())
+        if age < -_AHEAD_S
+    ]
+
+
+def said_of(name: str, hosts: Sequence[Manifest]) -> list[Finding]:
+    """What the Host of this machine complains of. Pure."""
+    host = next((host for host in hosts if host["metadata"]["name"] == name), None)
+    if host is None:
+        return []
+    found = []
+    for condition in look(host, "status.conditions", []):
+        if condition.get("status") != "False" or condition.get("type") in _LOOKED_AT:
+            continue
+        message = str(condition.get("message", ""))
+        tell = problem if condition.get("type") in _GRAVE else note
+        said = first_sentence(message) or str(condition.get("reason"))
+        found.append(tell(f"host {name}", f"{said} ({condition.get('reason')})", hint_of(message)))
+    return found or [good(f"host {name}", f"is {look(host, 'status.phase', 'unknown')}")]

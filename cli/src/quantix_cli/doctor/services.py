@@ -1,0 +1,84 @@
+"""The installation on this machine: its processes, and whether what they serve answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from quantix_api.layout import Layout
+from quantix_cli.doctor.findings import Finding, good, problem, unknown
+from quantix_cli.supervision.service import Running, Supervisor
+from quantix_cli.supervision.table import CONTROL_PLANE, Installation, services
+
+_ANSWER_S = 2.0
+_MOST_BYTES = 64 * 1024
+_AS_ROOT = "qx doctor as root"
+# RFC 7047, section 4.1.11
+_ECHO = json.dumps({"method": "echo", "params": ["qx"], "id": "qx"}).encode()
+_HEALTH = b"GET /healthz HTTP/1.0\r\n\r\n"
+
+
+def processes(layout: Layout, supervisor: Supervisor, python: Path) -> list[Finding]:
+    """Which of the installation's processes run."""
+    if not layout.data.is_dir():
+        return [unknown("processes", f"Quantix is not installed here: there is no {layout.data}", "make up")]
+    if os.geteuid() != 0:
+        return [unknown("processes", "only root may ask the supervisor", _AS_ROOT)]
+    table = services(Installation(layout, "", python, "", controlplane=python))
+    known = [service for service in table if supervisor.is_defined(service.name)]
+    return judged(supervisor.observe(known), is_own=(layout.data / CONTROL_PLANE).is_dir())
+
+
+def judged(running: Mapping[str, Running], *, is_own: bool) -> list[Finding]:
+    """What it means which processes run. Pure."""
+    if not running:
+        said = "Quantix is stopped on this machine" if is_own else "none are started on this machine"
+        return [problem("processes", said, "make up")]
+    down = [name for name, found in running.items() if not found.pid]
+    if down:
+        said = f"{len(running) - len(down)} of {len(running)} run; not {', '.join(down)}"
+        return [problem("processes", said, "make up; qx support-bundle collects their logs")]
+    return [good("processes", f"all {len(running)} run")]
+
+
+def sockets(layout: Layout) -> list[Finding]:
+    """Whether libvirt, OVN, Open vSwitch and hostd answer on their sockets."""
+    if not layout.data.is_dir() or os.geteuid() != 0:
+        return []
+    own_switch = layout.openvswitch_run / "db.sock"
+    switch = (
+        own_switch if (layout.data / "openvswitch/conf.db").exists() else Path("/run/openvswitch/db.sock")
+    )
+    found = [
+        answering("libvirt", layout.libvirt_socket, b"", b""),
+        answering("OVN", layout.ovn_nb_socket, _ECHO, b'"qx"'),
+        answering("OVN", layout.ovn_sb_socket, _ECHO, b'"qx"'),
+        answering("Open vSwitch", switch, _ECHO, b'"qx"'),
+        answering("hostd", layout.hostd_socket, _HEALTH, b" 200 "),
+    ]
+    return merged(found)
+
+
+def answering(check: str, path: Path, question: bytes, expected: bytes) -> Finding:
+    """Whether whoever listens on a unix socket answers; without a question, whether anybody listens."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(_ANSWER_S)
+            asked.connect(str(path))
+            asked.sendall(question)
+            answer = asked.recv(_MOST_BYTES) if question else b""
+    except TimeoutError:
+        return problem(check, f"{path} does not answer within {_ANSWER_S:.0f} s", "qx support-bundle")
+    except OSError as error:
+        return problem(check, f"{path}: {error.strerror or error}", "make up")
+    if expected not in answer:
+        return problem(check, f"{path} answers with something else", "qx support-bundle")
+    return good(check, "answers")
+
+
+def merged(findings: Sequence[Finding]) -> list[Finding]:
+    """Each once: several that are good and about the same say it together. Pure."""
+    return list(dict.fromkeys(findings))

@@ -1,0 +1,30 @@
+"""Who else writes an object: tools that make it from Git or a chart, and would undo a change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_ARGO = "argocd.argoproj.io/tracking-id"
+_HELM = "meta.helm.sh/release-name"
+_FLUX = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
+
+
+def warning(obj: Mapping[str, Any]) -> str:
+    """The sentence for whoever changes `obj` by hand; "" where no such tool says that it is its own."""
+    owner = _owner(obj["metadata"])
+    if not owner:
+        return ""
+    name = obj["metadata"]["name"]
+    way_out = "change it there, or leave the field out of the manifest"
+    return f"{name} is managed by {owner}: it may undo this. Try: {way_out}."
+
+
+def _owner(metadata: Mapping[str, Any]) -> str:
+    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
+    if application := annotations.get(_ARGO, "").partition(":")[0]:
+        return f"Argo CD (app {application})"
+    for label in _FLUX:
+        if label in labels:
+            return f"Flux ({labels[label]})"
+    return f"Helm (release {annotations[_HELM]})" if _HELM in annotations else ""

@@ -1,0 +1,69 @@
+"""The API server's refusals in our voice, from the table of messages where it has one. Pure.
+
+Used by `session`, which adds the exit code. The server's own words are shown by -v. Their forms are those of
+Kubernetes 1.37: `apierrors.NewForbidden`, `NewInvalid` and field.Error of apimachinery.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from quantix_api.messages import render
+
+_FORBIDDEN = re.compile(
+    r'User "(?P<user>[^"]+)" cannot (?P<verb>[a-z]+) resource "(?P<what>[a-z/]+)" in API group "[^"]*" '
+    r'(?:in the namespace "(?P<namespace>[^"]+)"|at the cluster scope)'
+)
+_INVALID = re.compile(r'(?P<kind>\w+)\.quantix\.io "(?P<name>[^"]*)" is invalid: (?P<causes>.*)', re.DOTALL)
+_KINDS_OF_ERROR = "Invalid value|Required value|Unsupported value|Forbidden|Duplicate value|Too long|Too many"
+_CAUSE = re.compile(
+    rf"(?<![\w.\[\]-])(?P<path>\w[\w.\[\]-]{{0,300}}): (?P<error>{_KINDS_OF_ERROR})(?:: (?P<said>.*?))?"
+    rf"(?=, [\w.\[\]<>-]+: (?:{_KINDS_OF_ERROR})|\]?$)",
+    re.DOTALL,
+)
+# what was sent stands before the sentence about it
+_VALUE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\{[^{}]*\}|[^":,\s]+): (?=\S)')
+_READS = ("get", "list", "watch")
+_REQUIRED = "is needed"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What is told, and what to do."""
+
+    sentence: str
+    hint: str = ""
+
+
+def told(message: str) -> Refusal:
+    """What a refusal of the server means to whoever typed the command."""
+    _, by_policy, sentence = message.partition("denied request: ")
+    if by_policy:
+        said, _, hint = sentence.partition(" Try: ")
+        return Refusal(said, hint.rstrip("."))
+    if found := _FORBIDDEN.search(message):
+        return _not_allowed(found)
+    if invalid := _INVALID.fullmatch(message):
+        causes = [_cause(cause) for cause in _CAUSE.finditer(invalid["causes"].lstrip("["))]
+        if causes:
+            return Refusal(f"{invalid['kind']} {invalid['name']}: {'; '.join(causes)}.")
+    said, _, hint = message.partition(" Try: ")
+    return Refusal(said, hint.rstrip("."))
+
+
+def _not_allowed(found: re.Match[str]) -> Refusal:
+    where = f"in {found['namespace']}" if found["namespace"] else "in this cluster"
+    role = "quantix-view" if found["verb"] in _READS else "quantix-edit"
+    message = render(
+        "NotAllowed", user=found["user"], verb=found["verb"], what=f"{found['what']} {where}", role=role
+    )
+    return Refusal(f"{message.sentence[:-1]} ({message.reason}).", message.hint)
+
+
+def _cause(found: re.Match[str]) -> str:
+    said = (found["said"] or "").strip()
+    sentence = _VALUE.sub("", said, count=1) if _VALUE.match(said) else said
+    if found["error"] == "Required value":
+        sentence = _REQUIRED
+    return f"{found['path']}: {sentence or found['error'].lower()}"

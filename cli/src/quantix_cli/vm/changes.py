@@ -1,0 +1,116 @@
+"""What `qx vm set` changes: a patch of spec and labels, and what it says about it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from quantix_cli.amounts import parse_changes
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.nouns import CHANGES_TO, Manifest, look
+
+_OF_THE_GUEST = ("cpu", "memory", "instanceType", "disks", "cdroms", "nics", "boot")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options of `qx vm set`; what is empty or None stays as it is."""
+
+    cpu: int | None = None
+    memory: str = ""
+    instance_type: str = ""
+    cpu_model: str = ""
+    grace_s: int | None = None
+    protection: bool | None = None
+    ha: str = ""
+    priority: int | None = None
+    boot: str = ""
+    groups: tuple[str, ...] = ()
+    nic: str = ""
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if all(getattr(self, part.name) == part.default for part in fields(self)):
+            raise CommandError(Exit.USAGE, "Set what?", "qx vm set web-1 --memory 4GiB")
+        if self.instance_type and (self.cpu or self.memory):
+            said = "--type says CPU and memory: give either it, or --cpu and --memory."
+            raise CommandError(Exit.USAGE, said)
+
+
+def patch_of(vm: Manifest, wanted: Wanted) -> Manifest:
+    """The merge patch; empty where all is so already. Raises CommandError (2, 5)."""
+    spec = _sizes(vm, wanted)
+    if wanted.cpu_model:
+        spec.setdefault("cpu", {})["model"] = wanted.cpu_model
+    values = {
+        "gracePeriodSeconds": wanted.grace_s,
+        "deletionProtection": wanted.protection,
+        "ha": _only(restart=wanted.ha or None, priority=wanted.priority),
+        "boot": {"order": wanted.boot.split(",")} if wanted.boot else None,
+        "nics": _nics(vm, wanted),
+    }
+    spec |= {key: value for key, value in values.items() if value not in (None, {})}
+    patch = {"spec": spec} if spec else {}
+    if labels := parse_changes(wanted.labels, "--label"):
+        patch["metadata"] = {"labels": labels}
+    return {} if _says_nothing_new(patch, vm) else patch
+
+
+def _sizes(vm: Manifest, wanted: Wanted) -> dict[str, Any]:
+    """CPU and memory: of a type, or one's own; whoever changes one of a type's takes over the other."""
+    if wanted.instance_type:
+        own = [
+            kind for kind, part in (("cpu", "cores"), ("memory", "size")) if look(vm, f"spec.{kind}.{part}")
+        ]
+        cleared = {"cpu": {"cores": None}, "memory": {"size": None}}
+        return {"instanceType": wanted.instance_type} | {kind: cleared[kind] for kind in own}
+    if not wanted.cpu and not wanted.memory:
+        return {}
+    cores, memory = wanted.cpu, wanted.memory
+    if look(vm, "spec.instanceType"):
+        cores = cores or look(vm, "status.resolved.cores")
+        memory = memory or look(vm, "status.resolved.memory", "")
+        if not cores or not memory:
+            said = f"{vm['metadata']['name']} takes its size from type {look(vm, 'spec.instanceType')}."
+            raise CommandError(Exit.USAGE, said, "give both --cpu and --memory, or --type")
+    spec: dict[str, Any] = {"instanceType": None} if look(vm, "spec.instanceType") else {}
+    spec |= {"cpu": {"cores": cores}} if cores else {}
+    return spec | ({"memory": {"size": memory}} if memory else {})
+
+
+def _nics(vm: Manifest, wanted: Wanted) -> list[Manifest] | None:
+    if not wanted.groups:
+        return None
+    nics = look(vm, "spec.nics", [])
+    meant = [nic["name"] for nic in nics if wanted.nic in ("", nic["name"])]
+    if not meant:
+        name = vm["metadata"]["name"]
+        said = f"{name} has no NIC {wanted.nic}." if wanted.nic else f"{name} has no NIC."
+        raise CommandError(Exit.NOT_FOUND, said, f"qx vm show {name}")
+    groups = {"securityGroups": list(wanted.groups)}
+    return [nic | groups if nic["name"] in meant else nic for nic in nics]
+
+
+def _only(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _says_nothing_new(patch: object, value: object) -> bool:
+    if not isinstance(patch, dict):
+        return patch == value
+    inner = value if isinstance(value, dict) else {}
+    return all(_says_nothing_new(wanted, inner.get(key)) for key, wanted in patch.items())
+
+
+def may_wait(before: Manifest, after: Manifest) -> bool:
+    """Whether a part of spec differs that a running guest may have to be restarted for."""
+    return any(look(before, f"spec.{part}") != look(after, f"spec.{part}") for part in _OF_THE_GUEST)
+
+
+def left_for_restart(vm: Manifest) -> list[str]:
+    """`memory.size 2Gi → 4Gi` for each change that the running guest does not have yet."""
+    return [
+        f"{str(change.get('path', '')).removeprefix('spec.')} "
+        f"{change.get('running', 'none')}{CHANGES_TO}{change.get('wanted', 'none')}"
+        for change in look(vm, "status.runtime.pendingChanges", [])
+    ]

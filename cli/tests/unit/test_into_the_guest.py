@@ -1,0 +1,111 @@
+"""The ways into a guest: ssh with what the API says of it, and its screen at a port of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, WSMsgType, web
+from aiohttp.test_utils import TestServer
+
+from quantix_cli.commands.ssh import Guest, guest_of, ssh_words
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.hostd import HostApi
+from quantix_cli.loopback import find_owner, owner_of
+from quantix_cli.screens import Screen
+
+UID = "6c1e0a52-7d6b-4a0a-9a53-0f5f0a3a1b77"
+ROWS = [
+    "   0: 0100007F:170D 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 1",
+    "   1: 0100007F:C350 0100007F:170D 01 00000000:00000000 00:00000000 00000000  1000        0 2",
+]
+
+
+def vm(**status: Any) -> dict[str, Any]:
+    said = {"assignment": {"host": "h1"}, "addresses": ["10.77.0.61"], **status}
+    return {"metadata": {"name": "web-1", "uid": UID}, "status": said}
+
+
+def test_ssh_knows_the_host_key_by_the_uid_and_gets_the_rest_handed_on() -> None:
+    words = ssh_words(Guest("web-1", UID, "10.77.0.61", "root"), Path("/h/.ssh/known"), ("uname", "-a"))
+    assert words[-5:] == ["-l", "root", "10.77.0.61", "uname", "-a"]
+    assert f"HostKeyAlias=quantix-{UID}" in words
+    assert 'UserKnownHostsFile="/h/.ssh/known"' in words
+    assert "StrictHostKeyChecking=accept-new" in words
+
+
+@pytest.mark.parametrize(
+    ("machine", "user", "code"),
+    [
+        (vm(assignment={"epoch": 2}), "root", Exit.REFUSED),
+        (vm(addresses=[]), "root", Exit.REFUSED),
+        (vm(addresses=["-oProxyCommand=reboot"]), "root", Exit.REFUSED),
+        (vm(), "-oProxyCommand=reboot", Exit.REFUSED),
+        (vm(), "", Exit.USAGE),
+    ],
+    ids=["off", "no address", "an address that is an option", "a user that is an option", "nobody"],
+)
+def test_what_is_no_address_or_user_never_reaches_ssh(machine: dict[str, Any], user: str, code: Exit) -> None:
+    with pytest.raises(CommandError) as refused:
+        guest_of(machine, user)
+    assert refused.value.exit_code is code
+
+
+def test_the_first_good_address_counts() -> None:
+    assert guest_of(vm(addresses=["x", "fd00::5"]), "debian") == Guest("web-1", UID, "fd00::5", "debian")
+
+
+def test_the_owner_of_a_connection_is_that_of_its_other_end() -> None:
+    assert find_owner(ROWS, port=0x170D, peer_port=0xC350) == 1000
+    assert find_owner(ROWS, port=1, peer_port=2) is None
+
+
+def test_a_connection_of_our_own_is_found_in_the_kernels_table() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as peer,
+    ):
+        assert owner_of(server.getsockname()[1], peer.getsockname()[1]) is not None
+
+
+async def in_capitals(request: web.Request) -> web.StreamResponse:
+    """Where hostd's door to a screen would be: says a greeting, then what it hears in capitals."""
+    opened = web.WebSocketResponse()
+    await opened.prepare(request)
+    await opened.send_bytes(b"RFB 003.008\n")
+    async for message in opened:
+        if message.type is WSMsgType.BINARY:
+            await opened.send_bytes(message.data.upper())
+    return opened
+
+
+async def test_a_viewer_finds_the_screen_at_the_port_and_another_one_after_it() -> None:
+    door = web.Application()
+    door.router.add_get("/vnc", in_capitals)
+    async with TestServer(door) as hostd, ClientSession() as http:
+        api = HostApi(http, str(hostd.make_url("")).rstrip("/"), "h1")
+        async with http.ws_connect(api.url("/vnc")) as first:
+            shown = Screen(api, "/vnc", first)
+            async with await shown.serve(0) as server:
+                for _ in range(2):
+                    await talk(server.sockets[0].getsockname()[1])
+
+
+async def talk(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(5):
+        assert await reader.readexactly(12) == b"RFB 003.008\n"
+        writer.write(b"keys")
+        assert await reader.readexactly(4) == b"KEYS"
+    writer.close()
+
+
+async def test_a_port_that_is_taken_is_told() -> None:
+    async with ClientSession() as http:
+        shown = Screen(HostApi(http, "http://x", "h1"), "/vnc", None)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            with pytest.raises(CommandError, match="cannot be used"):
+                await shown.serve(taken.getsockname()[1])

@@ -1,0 +1,84 @@
+"""What the API server refuses, in our words."""
+
+from __future__ import annotations
+
+import pytest
+
+from quantix_cli.refusals import Refusal, told
+
+FORBIDDEN = (
+    'networks.quantix.io is forbidden: User "bob" cannot create resource "networks" '
+    'in API group "quantix.io" in the namespace "shop"'
+)
+CLUSTER = (
+    'hosts.quantix.io "h1" is forbidden: User "bob" cannot list resource "hosts" in API group "quantix.io" '
+    "at the cluster scope"
+)
+ONE = (
+    'VirtualMachine.quantix.io "a" is invalid: spec.memory: Invalid value: memory.size must be at least 16Mi'
+)
+QUOTED = (
+    'Network.quantix.io "n" is invalid: spec.subnets[0].cidr: Invalid value: "10.0.0.0/33": must be a network'
+)
+SEVERAL = (
+    'Network.quantix.io "n" is invalid: [spec.subnets[0].cidr: Invalid value: "1::2": must be a network, '
+    "such as 10.0.0.0/24, spec.mtu: Invalid value: 5: should be greater than 575, "
+    "spec.physical.name: Required value]"
+)
+POLICY = (
+    "virtualmachines.quantix.io \"a\" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' "
+    "denied request: VM a is protected against deletion. Try: set spec.deletionProtection to false first."
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [
+        (
+            FORBIDDEN,
+            Refusal(
+                "bob may not create networks in shop (NotAllowed).",
+                "ask for role quantix-edit; kubectl auth can-i shows what you may",
+            ),
+        ),
+        (
+            CLUSTER,
+            Refusal(
+                "bob may not list hosts in this cluster (NotAllowed).",
+                "ask for role quantix-view; kubectl auth can-i shows what you may",
+            ),
+        ),
+        (ONE, Refusal("VirtualMachine a: spec.memory: memory.size must be at least 16Mi.")),
+        (QUOTED, Refusal("Network n: spec.subnets[0].cidr: must be a network.")),
+        (
+            SEVERAL,
+            Refusal(
+                "Network n: spec.subnets[0].cidr: must be a network, such as 10.0.0.0/24; "
+                "spec.mtu: should be greater than 575; spec.physical.name: is needed."
+            ),
+        ),
+        (
+            POLICY,
+            Refusal("VM a is protected against deletion.", "set spec.deletionProtection to false first"),
+        ),
+        ("the server could not find it", Refusal("the server could not find it")),
+        ("", Refusal("")),
+    ],
+    ids=[
+        "by a role",
+        "of the cluster",
+        "one rule",
+        "a value before it",
+        "several",
+        "by a policy",
+        "other",
+        "none",
+    ],
+)
+def test_a_refusal_is_told_without_the_servers_wrapping(said: str, refusal: Refusal) -> None:
+    assert told(said) == refusal
+
+
+@pytest.mark.parametrize("hostile", ["a" * 50_000, "spec.a: Invalid value: " * 3000, '"x": ' * 10_000])
+def test_a_refusal_of_any_length_is_told(hostile: str) -> None:
+    assert told(f'Network.quantix.io "n" is invalid: {hostile}').sentence

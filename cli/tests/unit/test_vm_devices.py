@@ -1,0 +1,94 @@
+"""From the words of `qx vm attach|detach` to patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.vm.devices import Device, attached, detached, losses
+
+
+def vm(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "web-1", "namespace": "default"}, "spec": spec}
+
+
+ROOT = {"name": "root", "image": "tiny"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "device", "patch"),
+    [
+        ({"disks": [ROOT]}, Device(size="5Gi", pool="fast"),
+         {"disks": [ROOT, {"name": "disk1", "size": "5Gi", "pool": "fast"}]}),
+        ({"disks": [ROOT]}, Device(volume="web-1-data", read_only=True),
+         {"disks": [ROOT, {"name": "data", "volume": "web-1-data", "readOnly": True}]}),
+        ({}, Device(volume="v.1"), {"disks": [{"name": "disk1", "volume": "v.1"}]}),
+        ({"nics": [{"name": "eth0", "network": "a"}]},
+         Device(network="b,mac=02:00:00:AA:00:01", groups=("g",)),
+         {"nics": [{"name": "eth0", "network": "a"},
+                   {"name": "eth1", "network": "b", "mac": "02:00:00:aa:00:01", "securityGroups": ["g"]}]}),
+        ({"cdroms": [{"name": "cd"}]}, Device(iso="i"), {"cdroms": [{"name": "cd", "image": "i"}]}),
+        ({"cdroms": [{"name": "cd", "image": "a"}]}, Device(iso="b"),
+         {"cdroms": [{"name": "cd", "image": "a"}, {"name": "install", "image": "b"}]}),
+        ({"cdroms": [{"name": "cd", "image": "a"}]}, Device(iso="b", name="cd"),
+         {"cdroms": [{"name": "cd", "image": "b"}]}),
+    ],
+    ids=["a disk", "a volume of its name", "a volume with a dot", "a NIC", "an empty drive", "a new drive",
+         "another medium"],
+)  # fmt: skip
+def test_a_device_is_added_to_those_that_are_there(
+    spec: dict[str, Any], device: Device, patch: dict[str, Any]
+) -> None:
+    assert attached(vm(**spec), device) == {"spec": patch}
+
+
+@pytest.mark.parametrize(
+    ("spec", "device"),
+    [
+        ({"disks": [{"name": "data", "volume": "v"}]}, Device(volume="v")),
+        ({"cdroms": [{"name": "cd", "image": "i"}]}, Device(iso="i")),
+    ],
+)
+def test_what_is_there_already_is_not_added_again(spec: dict[str, Any], device: Device) -> None:
+    assert attached(vm(**spec), device) == {}
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(CommandError, match="There is a device root already"):
+        attached(vm(disks=[ROOT]), Device(size="5Gi", name="root"))
+
+
+@pytest.mark.parametrize("given", [{}, {"size": "1Gi", "iso": "x"}, {"iso": "x", "pool": "fast"}])
+def test_one_thing_is_attached_at_a_time(given: dict[str, str]) -> None:
+    with pytest.raises(CommandError) as refused:
+        Device(**given)
+    assert refused.value.exit_code is Exit.USAGE
+
+
+FULL: dict[str, Any] = {
+    "disks": [ROOT, {"name": "data", "size": "1Gi", "reclaimPolicy": "Delete"}],
+    "cdroms": [{"name": "cd", "image": "i"}],
+    "boot": {"order": ["cd", "root", "data"]},
+}
+
+
+def test_a_disk_leaves_the_boot_order_with_it_and_a_drive_stays_without_its_medium() -> None:
+    assert detached(vm(**FULL), ["data", "cd"], drive=False) == {
+        "spec": {"disks": [ROOT], "cdroms": [{"name": "cd"}], "boot": {"order": ["cd", "root"]}}
+    }
+    assert detached(vm(**FULL), ["cd"], drive=True) == {
+        "spec": {"cdroms": [], "boot": {"order": ["root", "data"]}}
+    }
+
+
+def test_data_that_goes_with_a_disk_is_told_before() -> None:
+    assert losses(vm(**FULL), ["root"]) == []
+    assert losses(vm(**FULL), ["data"]) == ["disk data is deleted with its data (reclaimPolicy Delete)"]
+
+
+def test_a_device_that_is_not_there_is_not_found() -> None:
+    with pytest.raises(CommandError, match="It has: cd, data, root") as missed:
+        detached(vm(**FULL), ["eth0"], drive=False)
+    assert missed.value.exit_code is Exit.NOT_FOUND

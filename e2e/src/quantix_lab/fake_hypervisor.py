@@ -29,7 +29,7 @@ from quantix_hostd.facts.domain import (
 )
 from quantix_hostd.facts.guest import GuestReport
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
-from quantix_lab import fake_live_xml as live
+from quantix_lab.fake_live_changes import FakeLiveChanges
 
 
 @dataclass
@@ -44,7 +44,7 @@ class FakeDomain:
 
 
 @dataclass
-class FakeHypervisor:
+class FakeHypervisor(FakeLiveChanges):
     """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
     start and every plug ends with, `agent_says` what every agent answers, or raises; `screen` is what a guest
     shows.
@@ -75,7 +75,7 @@ class FakeHypervisor:
         )
 
     async def define(self, xml: str) -> None:
-        self._did("define")
+        self.did("define")
         root = ElementTree.fromstring(xml)
         name, uuid = root.findtext("name", ""), root.findtext("uuid", "")
         for domain in self.found.values():
@@ -88,7 +88,7 @@ class FakeHypervisor:
             before.xml = xml
 
     async def create_paused(self, name: str) -> None:
-        self._did("create")
+        self.did("create")
         domain = self._own(name)
         if domain.live_xml is not None:
             raise TransientError("InternalError", "domain is already running")
@@ -101,17 +101,17 @@ class FakeHypervisor:
         self._tell(domain, EventKind.STARTED, "0")
 
     async def resume(self, name: str) -> None:
-        self._did("resume")
+        self.did("resume")
         self._running(name).state = DomainState.RUNNING
         self._own(name).reason = 1
 
     async def suspend(self, name: str) -> None:
-        self._did("suspend")
+        self.did("suspend")
         self._running(name).state = DomainState.PAUSED
         self._own(name).reason = PAUSED_BY_USER
 
     async def shutdown(self, name: str, mode: ShutdownMode) -> None:
-        self._did("shutdown" if mode is ShutdownMode.ACPI else "shutdown by agent")
+        self.did("shutdown" if mode is ShutdownMode.ACPI else "shutdown by agent")
         domain = self._running(name)
         if mode is ShutdownMode.AGENT:
             self._agent(name)
@@ -121,11 +121,11 @@ class FakeHypervisor:
             self.power_off(name)
 
     async def reset(self, name: str) -> None:
-        self._did("reset")
+        self.did("reset")
         self._tell(self._running(name), EventKind.REBOOT, "")
 
     async def destroy(self, name: str, *, graceful: bool) -> None:
-        self._did("destroy")
+        self.did("destroy")
         domain = self.found.get(name)
         if domain is not None and domain.live_xml is not None:
             self._own(name)
@@ -133,7 +133,7 @@ class FakeHypervisor:
             self._end(domain, ShutoffReason.DESTROYED, "DESTROYED")
 
     async def undefine(self, name: str) -> None:
-        self._did("undefine")
+        self.did("undefine")
         domain = self.found.get(name)
         if domain is None:
             return
@@ -143,56 +143,12 @@ class FakeHypervisor:
         self._tell(domain, EventKind.UNDEFINED, "0")
 
     async def set_metadata(self, name: str, xml: str) -> None:
-        self._did("set_metadata")
+        self.did("set_metadata")
         self._own(name)
 
     async def resize_disk(self, name: str, target: str, size_bytes: int) -> None:
-        self._did(f"resize {target} {size_bytes}")
+        self.did(f"resize {target} {size_bytes}")
         self._running(name)
-
-    async def set_link(self, name: str, alias: str, *, up: bool) -> None:
-        self._did(f"link {alias} {'up' if up else 'down'}")
-        with self._live(name) as root:
-            live.set_link(root, alias, up=up)
-
-    async def attach_device(self, name: str, xml: str) -> None:
-        device = ElementTree.fromstring(xml)
-        self._did(f"attach {live.alias_of(device)}")
-        if self.refusal is not None:
-            raise self.refusal
-        with self._live(name) as root:
-            live.attach(root, device)
-
-    async def detach_device(self, name: str, alias: str) -> None:
-        self._did(f"detach {alias}")
-        self._running(name)
-        if self.guest_lets_go:
-            self.let_go(name, alias)
-
-    async def change_medium(self, name: str, alias: str, path: str | None) -> None:
-        self._did(f"medium {alias} {path}")
-        with self._live(name) as root:
-            live.change_medium(root, alias, path)
-
-    async def set_cores(self, name: str, cores: int) -> None:
-        self._did(f"cores {cores}")
-        with self._live(name) as root:
-            live.child(root, "vcpu").set("current", str(cores))
-
-    async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
-        self._did(f"cpu {shares} {quota_us}")
-        with self._live(name) as root:
-            live.set_cpu_tune(root, shares, quota_us)
-
-    async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
-        self._did(f"limits {target} {iops} {bytes_per_second}")
-        with self._live(name) as root:
-            live.set_disk_limits(root, target, iops, bytes_per_second)
-
-    async def set_memory(self, name: str, requested_bytes: int) -> None:
-        self._did(f"memory {requested_bytes}")
-        with self._live(name) as root:
-            live.set_memory(root, requested_bytes, taken=self.guest_lets_go)
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
         self._ask()
@@ -205,11 +161,11 @@ class FakeHypervisor:
     # what the agents in guests do
 
     async def guest_report(self, name: str) -> GuestReport:
-        self._did("ask agent")
+        self.did("ask agent")
         return self._agent(name)
 
     async def set_guest_time(self, name: str) -> None:
-        self._did("set time")
+        self.did("set time")
         self._agent(name)
 
     # what a ProcessTable tells
@@ -230,9 +186,7 @@ class FakeHypervisor:
     # what a guest, or fate, does
 
     def let_go(self, name: str, alias: str) -> None:
-        """The guest lets a device go that it was asked for."""
-        with self._live(name) as root:
-            live.detach(root, alias)
+        super().let_go(name, alias)
         self._tell(self.found[name], EventKind.DEVICE_REMOVED, alias)
 
     def power_off(self, name: str) -> None:
@@ -280,7 +234,7 @@ class FakeHypervisor:
     def _tell(self, domain: FakeDomain, kind: EventKind, detail: str) -> None:
         self.on_event(DomainEvent(domain.name, kind, detail))
 
-    def _did(self, call: str) -> None:
+    def did(self, call: str) -> None:
         self._ask()
         self.calls.append(call)
 
@@ -310,7 +264,7 @@ class FakeHypervisor:
         return domain
 
     @contextmanager
-    def _live(self, name: str) -> Iterator[ElementTree.Element]:
+    def live(self, name: str) -> Iterator[ElementTree.Element]:
         """The live XML, to be changed."""
         domain = self._running(name)
         root = ElementTree.fromstring(domain.live_xml or "")

@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
-    NETWORKS,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
-    Resource,
 )
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_client.events import EventRecorder
 from quantix_hostd.api.server import bind
+from quantix_hostd.bundles import host_tools, vm_tools
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.http_source import HttpSource
@@ -29,22 +27,16 @@ from quantix_hostd.clients.kvm import KvmClient
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.machine import Machine, read_versions
 from quantix_hostd.clients.netlink import NetlinkClient
-from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
-from quantix_hostd.clients.ovs_ports import OvsGuestPorts
-from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.clients.state_store import StateStore
-from quantix_hostd.cloudinit.seed import SeedMaker
 from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.doors import Doors, Parts
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.facts.orphans import OrphanGuest
-from quantix_hostd.host.controller import HostController, HostTools, Self
+from quantix_hostd.host.controller import HostController, Self
 from quantix_hostd.host.metrics import HostdMetrics
-from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController, ImageTools
@@ -58,14 +50,10 @@ from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_hostd.virtualmachine.guest_watch import GuestWatch
-from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
-from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
-from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker, volumes_based_on
-from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
@@ -134,7 +122,7 @@ class Hostd:
         if self.settings.ovn_sb is not None and self.settings.layout.root == Path("/"):
             await keep_managers_away()
         self.cluster_uid = await read_cluster_uid(self.api)
-        self.host = HostController(self._host_tools(), await self._myself())
+        self.host = HostController(host_tools(self), await self._myself())
         await self.host.register()
         self._build_controllers()
 
@@ -202,7 +190,7 @@ class Hostd:
             ),
             lambda key: add(IMAGES, key),
         )
-        vms = self._vm_tools(stores)
+        vms = vm_tools(self)
         self.volumes = VolumeController(
             VolumeTools(
                 api=self.api,
@@ -229,49 +217,7 @@ class Hostd:
         self.dispatcher.register(VOLUMES, self.volumes.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINES, self.machines.reconcile, concurrency=8, guarded=True)
 
-    def _vm_tools(self, stores: Mapping[Resource, Mapping[str, dict[str, Any]]]) -> VmTools:
-        layout = self.settings.layout
-        return VmTools(
-            api=self.api,
-            objects=StoredObjects(self.settings.name, stores, lambda: self.watches.synced),
-            hypervisor=self.libvirt,
-            processes=ProcessTable(),
-            claims=self.claims,
-            ports=OvsGuestPorts(self.settings.ovs_db),
-            seeds=SeedMaker(self.api, layout, self.qemu.files),
-            disks=self.disks,
-            records=RecordStore(layout),
-            states=StateStore(layout, self.claims, self.qemu.sockets, self.settings.name),
-            directories=self.directories,
-            consoles=self.consoles,
-            guests=self.guests,
-            events=self.events,
-            layout=layout,
-            facts=self.facts,
-        )
-
-    def _host_tools(self) -> HostTools:
-        stores = self.watches.stores
-        network = None
-        settings = self.settings
-        if settings.ovn_sb is not None:
-            clients = NetworkClients(self.ovs, NetlinkClient(), NftClient())
-            network = HostNetwork(clients, settings.layout, settings.ovn_sb, self.cluster_uid)
-        return HostTools(
-            api=self.api,
-            hosts=stores[HOSTS],
-            networks=stores[NETWORKS],
-            pools=self.pools,
-            network=network,
-            libvirt_works=lambda: self.libvirt.connected,
-            cpu_model=lambda: self.cpu_model,
-            orphans=self._orphans,
-            orphan_volumes=VolumeOrphans(
-                OrphanTools(self.api, stores[VOLUMES], self.pools, self.claims, self.cluster_uid)
-            ).find,
-        )
-
-    async def _orphans(self) -> list[OrphanGuest]:
+    async def orphans(self) -> list[OrphanGuest]:
         found = await self.machines.orphans()
         return [OrphanGuest(orphan.uid, orphan.domain, orphan.vm) for orphan in found]
 

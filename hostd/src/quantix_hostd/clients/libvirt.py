@@ -18,7 +18,6 @@ import structlog
 
 from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.clients import libvirt_live as live
 from quantix_hostd.clients.libvirt_agent import LibvirtAgents
 from quantix_hostd.clients.libvirt_calls import (
     close_quietly,
@@ -32,6 +31,7 @@ from quantix_hostd.clients.libvirt_calls import (
     translated,
 )
 from quantix_hostd.clients.libvirt_events import register
+from quantix_hostd.clients.libvirt_live import LiveChanges
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.domainxml.metadata import METADATA_KEY
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE, vm_uid_of
@@ -76,7 +76,7 @@ _STATS_OF = (
 )
 
 
-class LibvirtClient:
+class LibvirtClient(LiveChanges):
     """Fulfils `Hypervisor`. `run` keeps the connection; `on_reset` is called after each (re)connection."""
 
     def __init__(
@@ -172,23 +172,23 @@ class LibvirtClient:
 
     async def create_paused(self, name: str) -> None:
         flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_FORCE_BOOT
-        await self._on_own(name, lambda domain: domain.createWithFlags(flags))
+        await self.on_own(name, lambda domain: domain.createWithFlags(flags))
 
     async def resume(self, name: str) -> None:
-        await self._on_own(name, lambda domain: domain.resume())
+        await self.on_own(name, lambda domain: domain.resume())
 
     async def suspend(self, name: str) -> None:
-        await self._on_own(name, lambda domain: domain.suspend())
+        await self.on_own(name, lambda domain: domain.suspend())
 
     async def shutdown(self, name: str, mode: ShutdownMode) -> None:
         if mode is ShutdownMode.AGENT:
             await self.agents.shut_down(name)
             return
         flags = libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
-        await self._on_own(name, lambda domain: domain.shutdownFlags(flags))
+        await self.on_own(name, lambda domain: domain.shutdownFlags(flags))
 
     async def reset(self, name: str) -> None:
-        await self._on_own(name, lambda domain: domain.reset(0))
+        await self.on_own(name, lambda domain: domain.reset(0))
 
     async def destroy(self, name: str, *, graceful: bool) -> None:
         flags = libvirt.VIR_DOMAIN_DESTROY_GRACEFUL if graceful else libvirt.VIR_DOMAIN_DESTROY_DEFAULT
@@ -202,7 +202,7 @@ class LibvirtClient:
                 if domain.isActive():
                     raise
 
-        await self._on_own(name, destroy, missing_ok=True)
+        await self.on_own(name, destroy, missing_ok=True)
 
     async def undefine(self, name: str) -> None:
         def undefine(domain: Any) -> None:
@@ -211,7 +211,7 @@ class LibvirtClient:
                 raise InvariantError("InternalError", f"Domain {name} runs and cannot be undefined.")
             domain.undefineFlags(_FORGET)
 
-        await self._on_own(name, undefine, missing_ok=True)
+        await self.on_own(name, undefine, missing_ok=True)
 
     async def set_metadata(self, name: str, xml: str) -> None:
         kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
@@ -220,35 +220,11 @@ class LibvirtClient:
             flags = _BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
             domain.setMetadata(kind, xml, METADATA_KEY, METADATA_NAMESPACE, flags)
 
-        await self._on_own(name, write)
+        await self.on_own(name, write)
 
     async def resize_disk(self, name: str, target: str, size_bytes: int) -> None:
         flags = libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
-        await self._on_own(name, lambda domain: domain.blockResize(target, size_bytes, flags))
-
-    async def set_link(self, name: str, alias: str, *, up: bool) -> None:
-        await self._on_own(name, lambda domain: live.set_link(domain, alias, up=up))
-
-    async def attach_device(self, name: str, xml: str) -> None:
-        await self._on_own(name, lambda domain: live.attach(domain, xml))
-
-    async def detach_device(self, name: str, alias: str) -> None:
-        await self._on_own(name, lambda domain: live.detach(domain, alias))
-
-    async def change_medium(self, name: str, alias: str, path: str | None) -> None:
-        await self._on_own(name, lambda domain: live.change_medium(domain, alias, path))
-
-    async def set_cores(self, name: str, cores: int) -> None:
-        await self._on_own(name, lambda domain: live.set_cores(domain, cores))
-
-    async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
-        await self._on_own(name, lambda domain: live.set_cpu_tune(domain, shares, quota_us))
-
-    async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
-        await self._on_own(name, lambda domain: live.set_disk_limits(domain, target, iops, bytes_per_second))
-
-    async def set_memory(self, name: str, requested_bytes: int) -> None:
-        await self._on_own(name, lambda domain: live.set_memory(domain, requested_bytes))
+        await self.on_own(name, lambda domain: domain.blockResize(target, size_bytes, flags))
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
         def take(connection: Any) -> Picture | None:
@@ -268,7 +244,7 @@ class LibvirtClient:
 
         return await self._call(read, slow=True)
 
-    async def _on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
+    async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
         def run(connection: Any) -> None:
             domain = lookup(connection, name)
             if domain is None:

@@ -1,11 +1,12 @@
-"""What changes a running domain through libvirt, each a function of the domain for one thread.
+"""What changes a running domain through libvirt: a part of `clients/libvirt.py`.
 
-Used by `clients/libvirt.py` only. All touch the running domain and not its definition, which is rendered anew
+All of it touches the running domain and not its definition, which is rendered anew
 before every start (docs/adr/0020). Source: libvirt 9.0, libvirt-domain.h.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,7 +18,39 @@ from quantix_hostd.domainxml.memory import MEMORY_ALIAS
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
-def set_link(domain: Any, alias: str, *, up: bool) -> None:
+class LiveChanges:
+    """The live changes of `Hypervisor`."""
+
+    async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
+        """Act on a domain of ours in a thread: the client's part."""
+        raise NotImplementedError
+
+    async def set_link(self, name: str, alias: str, *, up: bool) -> None:
+        await self.on_own(name, lambda domain: _set_link(domain, alias, up=up))
+
+    async def attach_device(self, name: str, xml: str) -> None:
+        await self.on_own(name, lambda domain: _attach(domain, xml))
+
+    async def detach_device(self, name: str, alias: str) -> None:
+        await self.on_own(name, lambda domain: _detach(domain, alias))
+
+    async def change_medium(self, name: str, alias: str, path: str | None) -> None:
+        await self.on_own(name, lambda domain: _change_medium(domain, alias, path))
+
+    async def set_cores(self, name: str, cores: int) -> None:
+        await self.on_own(name, lambda domain: _set_cores(domain, cores))
+
+    async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
+        await self.on_own(name, lambda domain: _set_cpu_tune(domain, shares, quota_us))
+
+    async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
+        await self.on_own(name, lambda domain: _set_disk_limits(domain, target, iops, bytes_per_second))
+
+    async def set_memory(self, name: str, requested_bytes: int) -> None:
+        await self.on_own(name, lambda domain: _set_memory(domain, requested_bytes))
+
+
+def _set_link(domain: Any, alias: str, *, up: bool) -> None:
     nic = _device(domain, alias)
     if nic is None:
         return
@@ -28,11 +61,11 @@ def set_link(domain: Any, alias: str, *, up: bool) -> None:
     _update(domain, nic)
 
 
-def attach(domain: Any, xml: str) -> None:
+def _attach(domain: Any, xml: str) -> None:
     domain.attachDeviceFlags(xml, _LIVE)
 
 
-def detach(domain: Any, alias: str) -> None:
+def _detach(domain: Any, alias: str) -> None:
     if _device(domain, alias) is None:
         return
     try:
@@ -43,7 +76,7 @@ def detach(domain: Any, alias: str) -> None:
             raise
 
 
-def change_medium(domain: Any, alias: str, path: str | None) -> None:
+def _change_medium(domain: Any, alias: str, path: str | None) -> None:
     drive = _device(domain, alias)
     if drive is None:
         return
@@ -58,20 +91,20 @@ def change_medium(domain: Any, alias: str, path: str | None) -> None:
     _update(domain, drive)
 
 
-def set_cores(domain: Any, cores: int) -> None:
+def _set_cores(domain: Any, cores: int) -> None:
     domain.setVcpusFlags(cores, _LIVE)
 
 
-def set_cpu_tune(domain: Any, shares: int, quota_us: int) -> None:
+def _set_cpu_tune(domain: Any, shares: int, quota_us: int) -> None:
     domain.setSchedulerParametersFlags({"cpu_shares": shares, "global_quota": quota_us}, _LIVE)
 
 
-def set_disk_limits(domain: Any, target: str, iops: int, bytes_per_second: int) -> None:
+def _set_disk_limits(domain: Any, target: str, iops: int, bytes_per_second: int) -> None:
     # the whole group at once: what is left out becomes 0 all the same
     domain.setBlockIoTune(target, {"total_iops_sec": iops, "total_bytes_sec": bytes_per_second}, _LIVE)
 
 
-def set_memory(domain: Any, requested_bytes: int) -> None:
+def _set_memory(domain: Any, requested_bytes: int) -> None:
     memory = _device(domain, MEMORY_ALIAS)
     requested = memory.find("target/requested") if memory is not None else None
     if memory is None or requested is None:

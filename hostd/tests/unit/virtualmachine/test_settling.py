@@ -19,7 +19,7 @@ class DeafHypervisor(FakeHypervisor):
     """Says yes to a suspend and goes on."""
 
     async def suspend(self, name: str) -> None:
-        self._did("suspend")
+        self.did("suspend")
 
 
 @pytest.mark.parametrize(

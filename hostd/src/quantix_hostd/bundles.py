@@ -1,0 +1,69 @@
+"""What the reconcilers of VMs and of the host act with, from the parts that `assembly` has made.
+
+Called by `assembly` only, once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantix_api.resources import HOSTS, NETWORKS, VOLUMES
+from quantix_hostd.clients.netlink import NetlinkClient
+from quantix_hostd.clients.nft import NftClient
+from quantix_hostd.clients.ovs_ports import OvsGuestPorts
+from quantix_hostd.clients.process import ProcessTable
+from quantix_hostd.clients.state_store import StateStore
+from quantix_hostd.cloudinit.seed import SeedMaker
+from quantix_hostd.host.controller import HostTools
+from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
+from quantix_hostd.virtualmachine.objects import StoredObjects
+from quantix_hostd.virtualmachine.record import RecordStore
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
+
+if TYPE_CHECKING:
+    from quantix_hostd.assembly import Hostd
+
+
+def vm_tools(hostd: Hostd) -> VmTools:
+    """For the VMs; `hostd` has made its disks by then."""
+    layout, host, stores = hostd.settings.layout, hostd.settings.name, hostd.watches.stores
+    return VmTools(
+        api=hostd.api,
+        objects=StoredObjects(host, stores, lambda: hostd.watches.synced),
+        hypervisor=hostd.libvirt,
+        processes=ProcessTable(),
+        claims=hostd.claims,
+        ports=OvsGuestPorts(hostd.settings.ovs_db),
+        seeds=SeedMaker(hostd.api, layout, hostd.qemu.files),
+        disks=hostd.disks,
+        records=RecordStore(layout),
+        states=StateStore(layout, hostd.claims, hostd.qemu.sockets, host),
+        directories=hostd.directories,
+        consoles=hostd.consoles,
+        guests=hostd.guests,
+        events=hostd.events,
+        layout=layout,
+        facts=hostd.facts,
+    )
+
+
+def host_tools(hostd: Hostd) -> HostTools:
+    """For the host itself."""
+    stores, settings = hostd.watches.stores, hostd.settings
+    network = None
+    if settings.ovn_sb is not None:
+        clients = NetworkClients(hostd.ovs, NetlinkClient(), NftClient())
+        network = HostNetwork(clients, settings.layout, settings.ovn_sb, hostd.cluster_uid)
+    orphans = OrphanTools(hostd.api, stores[VOLUMES], hostd.pools, hostd.claims, hostd.cluster_uid)
+    return HostTools(
+        api=hostd.api,
+        hosts=stores[HOSTS],
+        networks=stores[NETWORKS],
+        pools=hostd.pools,
+        network=network,
+        libvirt_works=lambda: hostd.libvirt.connected,
+        cpu_model=lambda: hostd.cpu_model,
+        orphans=hostd.orphans,
+        orphan_volumes=VolumeOrphans(orphans).find,
+    )

@@ -79,6 +79,17 @@ _WORKING = {
 }
 
 
+# Of a guest that QEMU runs: it is not in use yet. Any other reason is about a change of what runs
+_BOOTING = {
+    "Pending",
+    "Starting",
+    "PortNotBound",
+    "DuplicateInterface",
+    "SouthboundUnreachable",
+    "GuestNotReady",
+}
+
+
 def state_word(obj: Mapping[str, Any], lease_age_s: float | None = None) -> StateWord:
     """The word for `obj`; `lease_age_s` is the silence of its host, None when not known or it has none."""
     if obj.get("metadata", {}).get("deletionTimestamp"):
@@ -103,7 +114,11 @@ def _virtual_machine(vm: Mapping[str, Any], lease_age_s: float | None) -> StateW
         return MIGRATING
     if reason == "GuestShutdown":
         return STOPPED
-    if reason in _FAILED or _is_true(status, "Stalled"):
+    if reason in _FAILED:
+        return FAILED
+    if status.get("phase") == "Running" and not ready and reason not in _BOOTING:
+        return RUNNING
+    if _is_true(status, "Stalled"):
         return FAILED
     if reason == "Paused":
         return PAUSED

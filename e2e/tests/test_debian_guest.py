@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from shlex import quote
 
 import pytest
 
@@ -53,6 +52,7 @@ runcmd:
 AGENT = "qemu-guest-agent"
 LIAR = """
 import json
+import time
 door = open("/dev/virtio-ports/org.qemu.guest_agent.0", "r+b", buffering=0)
 mac = open(next(__import__("pathlib").Path("/sys/class/net").glob("en*/address"))).read().strip()
 kinds = {"ip-address-type": "ipv4", "prefix": 24}
@@ -67,7 +67,12 @@ lies = {
         for number in range(60)
     ],
 }
-while line := door.readline():
+while True:
+    line = door.readline()
+    if not line:
+        # nobody listens on the host yet
+        time.sleep(0.2)
+        continue
     try:
         asked = json.loads(line[line.rindex(b"\\xff") + 1:] if b"\\xff" in line else line)
     except ValueError:
@@ -104,7 +109,7 @@ def booted(view: MachineView, tmp_path_factory: pytest.TempPathFactory) -> Itera
         began_s = time.monotonic()
         vm = view.wait_ready(NAME, reason="Running", timeout_s=BOOT_S)
         guest = DebianGuest(view.machine, ipv4(vm), private)
-        wait_for("cloud-init to be done", lambda: cloud_init(guest), BOOT_S, 3.0)
+        guest.run("cloud-init status --wait", check=False, timeout_s=BOOT_S)
         yield Booted(guest, view.get("vm", NAME), time.monotonic() - began_s)
     view.machine.kubectl("delete", "vm", NAME, "--timeout=90s", timeout_s=120)
 
@@ -149,13 +154,6 @@ def machine(view: MachineView, key: str) -> Manifest:
             "networkData": json.dumps({"version": 2, "ethernets": {"nic": ethernet}}),
         },
     )
-
-
-def cloud_init(guest: DebianGuest) -> tuple[bool, object]:
-    """Whether it is done in the guest, well or not."""
-    said = guest.run("cloud-init status --format json", check=False)
-    status = json.loads(said) if said.startswith("{") else {"status": said}
-    return status["status"] in ("done", "error"), status
 
 
 def test_cloud_init_did_what_it_was_told_without_an_error(booted: Booted) -> None:
@@ -232,7 +230,10 @@ def test_the_clock_is_right_after_a_pause(view: MachineView, booted: Booted) -> 
 
 
 def test_an_agent_that_lies_is_shown_cut_to_size(view: MachineView, booted: Booted) -> None:
-    booted.guest.run(f"sudo systemctl stop {AGENT}; sudo systemd-run -q --unit=liar python3 -c {quote(LIAR)}")
+    liar = base64.b64encode(LIAR.encode()).decode()
+    # systemd would take apart what it is given as an argument
+    booted.guest.run(f"echo {liar} | base64 -d > liar.py; sudo systemctl stop {AGENT}")
+    booted.guest.run("sudo systemd-run -q --unit=liar python3 /home/debian/liar.py")
 
     def look() -> tuple[bool, object]:
         status = view.get("vm", NAME)["status"]

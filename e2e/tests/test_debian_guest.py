@@ -84,7 +84,9 @@ while True:
         answer = {"return": lies[what]}
     else:
         answer = {"error": {"class": "CommandNotFound", "desc": "no"}}
-    door.write(json.dumps(answer).encode() + b"\\n")
+    rest = json.dumps(answer).encode() + b"\\n"
+    while rest:
+        rest = rest[door.write(rest):]
 """
 """An agent of many words, most of them false."""
 
@@ -241,8 +243,9 @@ def test_an_agent_that_lies_is_shown_cut_to_size(view: MachineView, booted: Boot
 
     wait_for("the liar's words in status", look, 60)
     status = view.get("vm", NAME)["status"]
-    assert len(status["addresses"]) == 17
-    assert status["addresses"][0] == ipv4(booted.vm)
+    assigned = status["nics"][0]["addresses"]
+    assert status["addresses"][: len(assigned)] == assigned
+    assert len(status["addresses"]) == len(assigned) + 16
     assert set(status["guest"]) == {"hostname"}
     booted.guest.run(f"sudo systemctl stop liar; sudo systemctl start {AGENT}")
     wait_for("the honest agent", lambda: hostname_told(view), 60)
@@ -268,5 +271,5 @@ def test_a_stop_goes_through_the_agent_and_is_clean(view: MachineView, booted: B
     view.patch("vm", NAME, {"spec": {"powerState": "Stopped", "gracePeriodSeconds": 200}})
     vm = view.wait_ready(NAME, reason="Stopped", timeout_s=150)
     assert vm["status"]["runtime"]["lastExit"]["reason"] == "Requested"
-    assert "Reached target poweroff.target" in view.printed(vm)
+    assert "poweroff.target" in view.printed(vm)
     assert "guest" not in vm["status"]

@@ -26,7 +26,7 @@ TOKEN = "s3cr3t-of-the-tests"
 OTHER_ADDRESS = "10.99.0.7"
 """which the guest gives itself besides"""
 MAC = "52:54:00:12:34:56"
-BOOT_S = 300.0
+BOOT_S = 600.0
 """Emulated on two busy cores; a minute on quiet ones."""
 PAUSE_S = 6.0
 

@@ -129,7 +129,7 @@ def _in_few_words(act: Callable[[], T]) -> T:
     try:
         return translated(act)
     except TransientError as error:
-        raise TransientError(error.reason, shown(error.message, _SAID_LENGTH)) from error
+        raise TransientError("InternalError", shown(error.message, _SAID_LENGTH)) from error
     except ValueError as error:
         # the binding could not turn the guest's bytes into text
         raise TransientError("InternalError", "The agent's answer is no text.") from error

@@ -169,7 +169,9 @@ def test_the_key_lets_in_and_the_guest_has_its_names(booted: Booted) -> None:
 
 
 def test_user_data_came_from_the_secret_and_its_package_from_an_archive(booted: Booted) -> None:
-    said = booted.guest.run("sudo cat /etc/token /root/ran; sudo stat -c %a /etc/token").splitlines()
+    said = booted.guest.run(
+        "sudo cat /etc/token; echo; sudo cat /root/ran; sudo stat -c %a /etc/token"
+    ).splitlines()
     assert said == [TOKEN, GREETING, "600"]
 
 

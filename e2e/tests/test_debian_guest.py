@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from shlex import quote
 
 import pytest
 
@@ -27,7 +26,7 @@ TOKEN = "s3cr3t-of-the-tests"
 OTHER_ADDRESS = "10.99.0.7"
 """which the guest gives itself besides"""
 MAC = "52:54:00:12:34:56"
-BOOT_S = 300.0
+BOOT_S = 600.0
 """Emulated on two busy cores; a minute on quiet ones."""
 PAUSE_S = 6.0
 
@@ -53,6 +52,7 @@ runcmd:
 AGENT = "qemu-guest-agent"
 LIAR = """
 import json
+import time
 door = open("/dev/virtio-ports/org.qemu.guest_agent.0", "r+b", buffering=0)
 mac = open(next(__import__("pathlib").Path("/sys/class/net").glob("en*/address"))).read().strip()
 kinds = {"ip-address-type": "ipv4", "prefix": 24}
@@ -67,7 +67,12 @@ lies = {
         for number in range(60)
     ],
 }
-while line := door.readline():
+while True:
+    line = door.readline()
+    if not line:
+        # nobody listens on the host yet
+        time.sleep(0.2)
+        continue
     try:
         asked = json.loads(line[line.rindex(b"\\xff") + 1:] if b"\\xff" in line else line)
     except ValueError:
@@ -79,7 +84,9 @@ while line := door.readline():
         answer = {"return": lies[what]}
     else:
         answer = {"error": {"class": "CommandNotFound", "desc": "no"}}
-    door.write(json.dumps(answer).encode() + b"\\n")
+    rest = json.dumps(answer).encode() + b"\\n"
+    while rest:
+        rest = rest[door.write(rest):]
 """
 """An agent of many words, most of them false."""
 
@@ -104,7 +111,7 @@ def booted(view: MachineView, tmp_path_factory: pytest.TempPathFactory) -> Itera
         began_s = time.monotonic()
         vm = view.wait_ready(NAME, reason="Running", timeout_s=BOOT_S)
         guest = DebianGuest(view.machine, ipv4(vm), private)
-        wait_for("cloud-init to be done", lambda: cloud_init(guest), BOOT_S, 3.0)
+        guest.run("cloud-init status --wait", check=False, timeout_s=BOOT_S)
         yield Booted(guest, view.get("vm", NAME), time.monotonic() - began_s)
     view.machine.kubectl("delete", "vm", NAME, "--timeout=90s", timeout_s=120)
 
@@ -151,13 +158,6 @@ def machine(view: MachineView, key: str) -> Manifest:
     )
 
 
-def cloud_init(guest: DebianGuest) -> tuple[bool, object]:
-    """Whether it is done in the guest, well or not."""
-    said = guest.run("cloud-init status --format json", check=False)
-    status = json.loads(said) if said.startswith("{") else {"status": said}
-    return status["status"] in ("done", "error"), status
-
-
 def test_cloud_init_did_what_it_was_told_without_an_error(booted: Booted) -> None:
     status = json.loads(booted.guest.run("cloud-init status --format json", check=False))
     assert (status["status"], status["errors"], status["recoverable_errors"]) == ("done", [], {}), status
@@ -169,7 +169,9 @@ def test_the_key_lets_in_and_the_guest_has_its_names(booted: Booted) -> None:
 
 
 def test_user_data_came_from_the_secret_and_its_package_from_an_archive(booted: Booted) -> None:
-    said = booted.guest.run("sudo cat /etc/token /root/ran; sudo stat -c %a /etc/token").splitlines()
+    said = booted.guest.run(
+        "sudo cat /etc/token; echo; sudo cat /root/ran; sudo stat -c %a /etc/token"
+    ).splitlines()
     assert said == [TOKEN, GREETING, "600"]
 
 
@@ -232,7 +234,10 @@ def test_the_clock_is_right_after_a_pause(view: MachineView, booted: Booted) -> 
 
 
 def test_an_agent_that_lies_is_shown_cut_to_size(view: MachineView, booted: Booted) -> None:
-    booted.guest.run(f"sudo systemctl stop {AGENT}; sudo systemd-run -q --unit=liar python3 -c {quote(LIAR)}")
+    liar = base64.b64encode(LIAR.encode()).decode()
+    # systemd would take apart what it is given as an argument
+    booted.guest.run(f"echo {liar} | base64 -d > liar.py; sudo systemctl stop {AGENT}")
+    booted.guest.run("sudo systemd-run -q --unit=liar python3 /home/debian/liar.py")
 
     def look() -> tuple[bool, object]:
         status = view.get("vm", NAME)["status"]
@@ -240,8 +245,9 @@ def test_an_agent_that_lies_is_shown_cut_to_size(view: MachineView, booted: Boot
 
     wait_for("the liar's words in status", look, 60)
     status = view.get("vm", NAME)["status"]
-    assert len(status["addresses"]) == 17
-    assert status["addresses"][0] == ipv4(booted.vm)
+    assigned = status["nics"][0]["addresses"]
+    assert status["addresses"][: len(assigned)] == assigned
+    assert len(status["addresses"]) == len(assigned) + 16
     assert set(status["guest"]) == {"hostname"}
     booted.guest.run(f"sudo systemctl stop liar; sudo systemctl start {AGENT}")
     wait_for("the honest agent", lambda: hostname_told(view), 60)
@@ -267,5 +273,5 @@ def test_a_stop_goes_through_the_agent_and_is_clean(view: MachineView, booted: B
     view.patch("vm", NAME, {"spec": {"powerState": "Stopped", "gracePeriodSeconds": 200}})
     vm = view.wait_ready(NAME, reason="Stopped", timeout_s=150)
     assert vm["status"]["runtime"]["lastExit"]["reason"] == "Requested"
-    assert "Reached target poweroff.target" in view.printed(vm)
+    assert "poweroff.target" in view.printed(vm)
     assert "guest" not in vm["status"]

@@ -9,10 +9,8 @@ import quantix_cli
 from quantix_lab.source_trees import modules, nodes
 
 SOURCES = Path(quantix_cli.__file__).parent
-MAINS = {
-    *("main.py", "up/bootstrap.py", "up/stop/clean.py"),
-    *("guestimage/__main__.py", "debianimage/__main__.py"),
-}
+BUILDERS = {"guestimage/__main__.py", "debianimage/__main__.py"}
+MAINS = {"main.py", "up/bootstrap.py", "up/stop/clean.py", *BUILDERS}
 # what they start inherits the environment as it is; nothing is decided by it
 CALLERS = {"up/run/programs.py", "guestimage/disk.py"}
 

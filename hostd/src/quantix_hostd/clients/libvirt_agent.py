@@ -27,7 +27,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-_THREADS = 4
+# with those of `clients.libvirt` below the connection's max_client_requests (64)
+_QUESTIONS, _ORDERS = 4, 16
 _ANSWER_S = 5
 # for the three answers of one call, each preceded by a sign of life
 _DEADLINE_S = 40.0
@@ -50,11 +51,14 @@ class LibvirtAgents:
 
     def __init__(self, connection: Callable[[], Any]) -> None:
         self._connection = connection
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt-agent")
+        self._questions = ThreadPoolExecutor(_QUESTIONS, thread_name_prefix="libvirt-agent")
+        # each lasts as long as its guest takes to end, at most 60 s
+        self._orders = ThreadPoolExecutor(_ORDERS, thread_name_prefix="libvirt-agent-order")
 
     def close(self) -> None:
         """Take no more calls."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._questions.shutdown(wait=False, cancel_futures=True)
+        self._orders.shutdown(wait=False, cancel_futures=True)
 
     async def guest_report(self, name: str) -> GuestReport:
         """What the agent says of the guest. Raises TransientError while it does not answer, PermanentError
@@ -69,7 +73,7 @@ class LibvirtAgents:
                 raise as_error(PermanentError, "Refused")
             return guest_report(ChainMap(*(info for info in said if info)), interfaces or {})
 
-        return await self._in_time(self._begin(name, ask))
+        return await self._in_time(self._begin(self._questions, name, ask))
 
     async def set_guest_time(self, name: str) -> None:
         """Set the guest's clock to the host's time. An agent that refuses is left alone."""
@@ -80,14 +84,14 @@ class LibvirtAgents:
             if _unless_refused(lambda: domain.setTime(moment)) is None:
                 log.info("agent does not set the time", domain=name)
 
-        await self._in_time(self._begin(name, act))
+        await self._in_time(self._begin(self._questions, name, act))
 
     async def shut_down(self, name: str) -> None:
         """Ask the agent to shut the guest down. Returns once it is on its way, which libvirt waits for, or
         after 5 s; raises TransientError when the agent does not take the order.
         """
         flags = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT
-        order = self._begin(name, lambda domain: domain.shutdownFlags(flags))
+        order = self._begin(self._orders, name, lambda domain: domain.shutdownFlags(flags))
         running = asyncio.wrap_future(order)
         # what comes later tells nothing that the end of the guest does not tell
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -95,7 +99,7 @@ class LibvirtAgents:
         for finished in done:
             finished.result()
 
-    def _begin(self, name: str, act: Callable[[Any], T]) -> Future[T]:
+    def _begin(self, threads: ThreadPoolExecutor, name: str, act: Callable[[Any], T]) -> Future[T]:
         connection = self._connection()
         if connection is None:
             raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
@@ -109,7 +113,7 @@ class LibvirtAgents:
             domain.agentSetResponseTimeout(_ANSWER_S)
             return act(domain)
 
-        return self._threads.submit(_in_few_words, run)
+        return threads.submit(_in_few_words, run)
 
     async def _in_time(self, call: Future[T]) -> T:
         try:
@@ -125,8 +129,7 @@ def _in_few_words(act: Callable[[], T]) -> T:
     try:
         return translated(act)
     except TransientError as error:
-        error.message = shown(error.message, _SAID_LENGTH)
-        raise
+        raise TransientError("InternalError", shown(error.message, _SAID_LENGTH)) from error
     except ValueError as error:
         # the binding could not turn the guest's bytes into text
         raise TransientError("InternalError", "The agent's answer is no text.") from error

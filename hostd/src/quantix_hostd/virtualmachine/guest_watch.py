@@ -90,6 +90,12 @@ class GuestWatch:
         if guest is not None and guest.open:
             guest.behind, guest.due_s = True, self._clock()
 
+    def channel_changed(self, uid: str) -> None:
+        """An agent came or went, perhaps one for the other: it is asked soon."""
+        guest = self._guests.get(uid)
+        if guest is not None:
+            guest.due_s = self._clock()
+
     def forget(self, uid: str) -> None:
         """The guest has ended."""
         self._guests.pop(uid, None)

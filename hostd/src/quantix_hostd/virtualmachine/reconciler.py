@@ -122,6 +122,8 @@ class VirtualMachineReconciler:
             return
         if event.kind in _RECORDED:
             self._tools.records.add_event(uid, SeenEvent(event.kind, event.detail))
+        if event.kind is EventKind.AGENT:
+            self._tools.guests.channel_changed(uid)
         self._enqueue(uid)
 
     async def resync(self) -> None:

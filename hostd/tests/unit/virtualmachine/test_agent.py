@@ -83,6 +83,18 @@ async def test_the_same_answer_again_is_no_write(guest: Guest) -> None:
     assert len(guest.vm.world.api.writes) == before
 
 
+async def test_an_agent_that_another_takes_the_place_of_is_asked_at_once(guest: Guest) -> None:
+    await guest.agent_comes()
+    asked = guest.asked
+    guest.hypervisor.open_agent_channel(guest.vm.domain, open=False)
+    guest.hypervisor.open_agent_channel(guest.vm.domain)
+    guest.hypervisor.agent_says = GuestReport("other")
+    await guest.vm.reconcile()
+    await eventually_async("the other agent to be asked", lambda: guest.asked > asked)
+    await guest.vm.reconcile()
+    assert guest.vm.status["guest"] == {"hostname": "other"}
+
+
 async def test_an_address_of_a_foreign_interface_is_not_the_guests(guest: Guest) -> None:
     bridge = GuestAddress("02:42:00:00:00:01", "172.17.0.1")
     guest.hypervisor.agent_says = GuestReport(addresses=(*REPORT.addresses, bridge))

@@ -67,8 +67,9 @@ def test_the_place_is_that_of_the_command_line() -> None:
 
 def test_what_is_no_name_is_not_passed_on_to_a_shell() -> None:
     names = ["web-1", "$(reboot)", "a b", "-x", "a;b", "A"]
-    assert safe_names({"items": [{"metadata": {"name": name}} for name in names]}) == ["web-1"]
-    assert safe_names({"items": None}) == []
+    columns = {"columnDefinitions": [{"name": "Age"}, {"name": "Name", "format": "name"}]}
+    assert safe_names({**columns, "rows": [{"cells": ["1d", name]} for name in names]}) == ["web-1"]
+    assert safe_names({**columns, "rows": None}) == []
 
 
 def test_without_an_answer_there_are_no_names_and_no_words(tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ from quantix_cli.naming import SHARED_NOUNS
 from quantix_cli.nouns import NOUNS
 from quantix_client.kubeconfig import Access, load
 
-_ANSWER_S = 0.15
-_MOST = 500
+_ANSWER_S = 0.4
 _MOST_BYTES = 4 << 20
 _HTTPS_PORT = 443
-_METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+# a tenth of what the objects' metadata takes, from the server's memory (Kubernetes 1.37, "API concepts")
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_QUERY = "includeObject=None&resourceVersion=0"
 # of what a shell would act upon nothing is passed on, whatever a server answers
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -44,8 +45,8 @@ def ask(noun: str, kubeconfig: Path, context: str | None, namespace: str | None)
 def _get(access: Access, path: str) -> bytes:
     server = urlsplit(access.server)
     host, port = server.hostname or "", server.port or _HTTPS_PORT
-    heads = {**access.headers, "Host": server.netloc, "Accept": _METADATA, "Connection": "close"}
-    lines = [f"GET {path}?limit={_MOST} HTTP/1.0", *(f"{name}: {value}" for name, value in heads.items())]
+    heads = {**access.headers, "Host": server.netloc, "Accept": _TABLE, "Connection": "close"}
+    lines = [f"GET {path}?{_QUERY} HTTP/1.0", *(f"{name}: {value}" for name, value in heads.items())]
     context = access.ssl_context()
     if context is None:
         raise ValueError(f"{access.server} does not speak TLS")
@@ -61,13 +62,15 @@ def _get(access: Access, path: str) -> bytes:
 
 
 def _names(answer: bytes) -> list[str]:
-    """The names in a list of objects, without any that is no name. Pure."""
+    """The names in an answer of HTTP; none where it is a refusal. Pure."""
     head, _, body = answer.partition(b"\r\n\r\n")
     status = head.split(b" ", 2)[1:2]
     return safe_names(json.loads(body)) if status == [b"200"] else []
 
 
 def safe_names(document: Mapping[str, Any]) -> list[str]:
-    """The names in a list of objects, without any that is no name. Pure."""
-    names = [str(item["metadata"]["name"]) for item in document.get("items") or []]
+    """The names in a Table of objects, without any that is no name. Pure."""
+    formats = [column.get("format") for column in document["columnDefinitions"]]
+    place = formats.index("name")
+    names = [str(row["cells"][place]) for row in document.get("rows") or []]
     return [name for name in names if _NAME.fullmatch(name)]

@@ -29,6 +29,8 @@ prepare:
 # one after the other, also with -j: they share two cores and the cache
 test: ## everything that CI runs
 	@$(MAKE) --no-print-directory prepare
+	@# tests reach no mirror: what they need of one is built before
+	@$(VENV)/python -m quantix_cli.debianimage
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory contract

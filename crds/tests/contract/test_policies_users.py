@@ -118,9 +118,10 @@ def test_the_collector_may_change_what_is_marked(api: ApiAs, namespace: str) -> 
     marks = {"labels": {LABEL: uid}, "ownerReferences": [{**owner, "blockOwnerDeletion": True}]}
     assert api.merge(volume, {"metadata": marks}, user=OPERATOR).code == 200
     assert api.call("DELETE", f"{vm}?propagationPolicy=Orphan").code == 200
-    # the collector, which learns of kinds each 30 s, takes the reference away and leaves the mark
+    # the collector takes the reference away and leaves the mark. It learns of kinds each 30 s, and begins
+    # anew when it has not seen all of their objects by then
     eventually(
-        "the reference goes", lambda: "ownerReferences" not in api.call("GET", volume).body["metadata"], 60
+        "the reference goes", lambda: "ownerReferences" not in api.call("GET", volume).body["metadata"], 150
     )
     assert api.call("GET", volume).body["metadata"]["labels"] == {LABEL: uid}
 

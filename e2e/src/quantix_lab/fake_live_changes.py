@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from xml.etree import ElementTree
 
@@ -10,19 +11,19 @@ from quantix_api.errors import QuantixError, TransientError
 Element = ElementTree.Element
 
 
-class FakeLiveChanges:
+class FakeLiveChanges(ABC):
     """The live changes of `Hypervisor`, and when guests answer to them."""
 
     guest_lets_go: bool
     refusal: QuantixError | None
 
+    @abstractmethod
     def did(self, call: str) -> None:
         """Note a call; raises what every call raises."""
-        raise NotImplementedError
 
+    @abstractmethod
     def live(self, name: str) -> AbstractContextManager[Element]:
         """The live XML of a running domain, to be changed."""
-        raise NotImplementedError
 
     def let_go(self, name: str, alias: str) -> None:
         """The guest lets a device go that it was asked for."""

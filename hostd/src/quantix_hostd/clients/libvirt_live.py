@@ -6,6 +6,7 @@ before every start (docs/adr/0020). Source: libvirt 9.0, libvirt-domain.h.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -18,12 +19,12 @@ from quantix_hostd.domainxml.memory import MEMORY_ALIAS
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
-class LiveChanges:
+class LiveChanges(ABC):
     """The live changes of `Hypervisor`."""
 
+    @abstractmethod
     async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
         """Act on a domain of ours in a thread: the client's part."""
-        raise NotImplementedError
 
     async def set_link(self, name: str, alias: str, *, up: bool) -> None:
         await self.on_own(name, lambda domain: _set_link(domain, alias, up=up))

@@ -36,8 +36,8 @@ def typed(view: MachineView) -> Iterator[MachineView]:
     view.machine.qx("vm", "delete", "typed-1", "--volumes", "--yes", timeout_s=120)
 
 
-def test_a_picture_of_the_screen_is_kept_as_a_png(typed: MachineView) -> None:
-    file = typed.machine.root / "typed-1.png"
+def test_a_picture_of_the_screen_is_kept_as_a_png(typed: MachineView, tmp_path: Path) -> None:
+    file = tmp_path / "typed-1.png"
     shown = typed.machine.qx("vm", "screenshot", "typed-1", str(file))
     assert shown.stdout == f"{file}\n"
     assert file.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -54,9 +54,11 @@ def test_a_viewer_finds_the_screen_at_the_port(typed: MachineView) -> None:
             viewing.kill()
 
 
-def test_a_viewer_that_is_installed_is_started_and_its_end_ends_it(typed: MachineView) -> None:
-    programs = typed.machine.root / "viewers"
-    programs.mkdir(exist_ok=True)
+def test_a_viewer_that_is_installed_is_started_and_its_end_ends_it(
+    typed: MachineView, tmp_path: Path
+) -> None:
+    programs = tmp_path / "viewers"
+    programs.mkdir()
     viewer = programs / "remote-viewer"
     viewer.write_text(f"#!{sys.executable}\n{VIEWER}")
     viewer.chmod(0o755)
@@ -116,8 +118,8 @@ def test_the_doctor_finds_a_machine_that_runs_well_and_one_whose_api_is_away(typ
         assert any(told.startswith(line) for told in well.stdout.splitlines()), line
 
 
-def test_a_support_bundle_has_the_logs_and_no_secret(typed: MachineView) -> None:
-    file = typed.machine.root / "support.tar.gz"
+def test_a_support_bundle_has_the_logs_and_no_secret(typed: MachineView, tmp_path: Path) -> None:
+    file = tmp_path / "support.tar.gz"
     typed.machine.qx("support-bundle", str(file), timeout_s=120)
     with tarfile.open(file) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}

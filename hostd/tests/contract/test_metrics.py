@@ -78,9 +78,13 @@ async def of_hostd(cluster: HostCluster) -> str:
 async def of_operator(cluster: HostCluster) -> str:
     started = next(line for line in cluster.log("operator").splitlines() if "operator started" in line)
     address = f"http://127.0.0.1:{json.loads(started)['metrics_port']}/metrics"
-    async with aiohttp.ClientSession() as session:
-        async with session.get(address) as answer:
-            return await answer.text()
+
+    def fetch() -> str:
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return str(answer.read(), "utf-8")
+
+    # its server closes after each answer, which leaves aiohttp's transport to the end of the loop
+    return await asyncio.to_thread(fetch)
 
 
 def names_in(text: str) -> set[str]:

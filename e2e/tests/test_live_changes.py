@@ -105,7 +105,8 @@ def test_a_disk_comes_is_written_grown_limited_and_leaves(view: MachineView, con
     domain = f"qx-{vm['metadata']['uid']}"
     assert "<total_iops_sec>50</total_iops_sec>" in view.virsh("dumpxml", domain)
     change(view, disks=root_and(view))
-    assert "vdb" not in ask(console, "ls /sys/block").split()
+    left = ask(console, "ls /sys/block").split()
+    assert ("vda" in left, "vdb" in left) == (True, False)
     # what was written is there for the next guest, and for this one under the same epoch
     view.wait_ready(f"{NAME}-scratch", kind="volume")
     change(view, disks=root_and(view, **scratch))
@@ -118,7 +119,8 @@ def test_a_nic_comes_gets_its_lease_and_leaves(view: MachineView, console: Guest
     address = vm["status"]["nics"][1]["addresses"][0]
     until(console, "ip -4 -o addr show eth1 | awk '{ print $4 }'", f"{address}/24")
     change(view, nics=[first])
-    assert "eth1" not in ask(console, "ls /sys/class/net").split()
+    left = ask(console, "ls /sys/class/net").split()
+    assert ("eth0" in left, "eth1" in left) == (True, False)
 
 
 def test_the_cable_is_pulled_and_put_in_again(view: MachineView, console: GuestConsole) -> None:

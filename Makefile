@@ -8,8 +8,10 @@ WORKERS ?= 2
 # with bytecode, whoever asked for none: without, each worker rewrites every test at each run, which takes 7 s
 PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 
+BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle
+
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prepare test unit contract e2e lint gen fmt image-debian bench-cli
+.PHONY: help up down clean prepare test unit contract e2e soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,28 +39,45 @@ test: ## everything that CI runs
 	@$(MAKE) --no-print-directory e2e
 
 lint: ## style, types, layers, generated files
+	@# mypy takes one core and half of the time
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint-types lint-sources
+
+lint-types:
+	$(VENV)/mypy $(PACKAGES:%=%/src) $(wildcard $(PACKAGES:%=%/tests))
+
+lint-sources:
 	$(VENV)/ruff check $(PACKAGES) controlplane
 	$(VENV)/ruff format --check $(PACKAGES) controlplane
-	$(VENV)/mypy $(PACKAGES:%=%/src)
 	$(VENV)/lint-imports --no-logo
 	$(VENV)/python -m quantix_api.generate --check
 	controlplane/check.sh lint
 
+# what shares something costly stays on one worker whatever --dist says: quantix_lab.side_by_side
 unit: ## unit tests
-	$(PYTEST) -q -n $(WORKERS) --dist loadgroup $(wildcard $(PACKAGES:%=%/tests/unit))
+	$(PYTEST) -q -n $(WORKERS) --dist loadfile $(wildcard $(PACKAGES:%=%/tests/unit))
 	controlplane/check.sh unit
 
 contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
-	$(PYTEST) -q -n $(WORKERS) --dist loadfile $(wildcard $(PACKAGES:%=%/tests/contract) controlplane/tests/contract)
+	@# one more: these wait more than they work, for certificates that end and leases that run out
+	$(PYTEST) -q -n $$(($(WORKERS) + 1)) --dist loadfile $(wildcard controlplane/tests/contract $(PACKAGES:%=%/tests/contract))
 
 e2e: ## whole machines with real guests
-	$(PYTEST) -q e2e/tests
+	$(PYTEST) -q -n $(WORKERS) --dist loadfile e2e/tests
+
+soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods
+	$(PYTEST) -q -m soak e2e/tests hostd/tests/contract operator/tests/contract
 
 image-debian: prepare ## build the guest image of Debian with cloud-init, and print where it is
 	$(VENV)/python -m quantix_cli.debianimage
 
+bench: prepare ## what Quantix costs, against the same by hand: the whole of docs/benchmarks.md
+	$(VENV)/python -m quantix_lab.bench
+
 bench-cli: ## how long qx takes with 1,000 VMs; on a machine that does nothing else
-	$(VENV)/python -m quantix_lab.bench_cli
+	$(VENV)/python -m quantix_lab.bench.cli
+
+$(BENCHES): bench-%: prepare
+	$(VENV)/python -m quantix_lab.bench.$*
 
 gen: ## write what is generated from the models
 	$(VENV)/python -m quantix_api.generate

@@ -1,24 +1,52 @@
-"""The machine that the end-to-end tests share: bringing one up costs half a minute."""
+"""The machines that the end-to-end tests share, one for each worker: bringing one up costs half a minute."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import pytest
+from xdist.remote import Producer
 
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
+from quantix_lab.side_by_side import Groups, group_of
 
-_ORDER = (
-    *("test_first_vm", "test_qx_verbs", "test_live_changes", "test_debian_guest"),
-    *("test_modes", "test_bad_input", "test_faults"),
+# What runs on the machine that a worker has, one after the other: as a person would go on, first that it
+# works, then what is wrong, then what breaks. The pages of docs/ are typed where nothing ran before.
+_SHARED = (
+    (
+        *("test_documents", "test_first_vm", "test_guest_network", "test_qx_verbs", "test_examples"),
+        *("test_live_changes", "test_start_order", "test_modes", "test_bad_input", "test_faults"),
+    ),
+    ("test_debian_guest", "test_uefi_guest", "test_clones", "test_images"),
 )
+# modules with machines of their own, for whichever worker is done first: those that take longest come first
+_ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
+_GROUPS = (*_SHARED, *((module,) for module in _ALONE))
+_PLACES = {
+    module: (number, place) for number, group in enumerate(_GROUPS) for place, module in enumerate(group)
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As a person would go on: first that it works, then what is wrong, then what breaks."""
-    places = {name: place for place, name in enumerate(_ORDER)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    """In the order of the groups, before other folders. Raises UsageError for a module of no group."""
+    here = [item for item in items if item.path.parent == Path(__file__).parent]
+    homeless = sorted({item.path.stem for item in here} - _PLACES.keys())
+    if homeless:
+        raise pytest.UsageError(f"{__file__} has no group for {', '.join(homeless)}")
+    others = [item for item in items if item.path.parent != Path(__file__).parent]
+    items[:] = [*sorted(here, key=lambda item: _PLACES[item.path.stem]), *others]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    """Two machines side by side, one for each worker; files of other folders as without these."""
+
+    def group(file: PurePosixPath) -> str:
+        return f"group-{_PLACES[file.stem][0]}" if file.stem in _PLACES else group_of(file)
+
+    return Groups(config, log, group)
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_cli.guestimage.build import ensure_image
 from quantix_lab.machine import CACHE
 from quantix_lab.machine_view import SHARED, MachineView, Manifest
-from quantix_lab.vm_manifests import condition, small_vm
+from quantix_lab.vm_manifests import small_vm
 
 WRONG_SUM = "sha256:" + "0" * 64
 
@@ -120,7 +121,7 @@ def test_a_vm_waits_for_each_thing_that_is_missing_and_goes_on(view: MachineView
     view.apply(cluster("StoragePool", "late", dir={"path": str(pool)}))
 
     view.wait_reason("vm", "late", "VolumeNotFound", type="VolumesReady")
-    assert "late-data" in condition(view.get("vm", "late"))["message"]
+    assert "late-data" in condition_of(view.get("vm", "late"))["message"]
     view.apply(manifest("Volume", "late-data", size="16Mi"))
     vm = view.wait_ready("late", reason="Running", timeout_s=60)
     assert view.qemu(vm)

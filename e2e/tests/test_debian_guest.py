@@ -3,101 +3,43 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_cli.debianimage.build import LOGIN_USER, ensure_debian_image
-from quantix_lab.debian_guest import GREETING, PACKAGE, DebianGuest, make_archive, make_key
-from quantix_lab.machine import CACHE
+from quantix_lab import lying_agent
+from quantix_lab.debian_guest import GREETING, DebianGuest, make_archive, make_key
+from quantix_lab.debian_vm import HOSTNAME, NAME, OTHER_ADDRESS, TOKEN, debian_vm, image, user_data
+from quantix_lab.machine import CACHE, QX
 from quantix_lab.machine_view import SHARED, MachineView, Manifest
-from quantix_lab.vm_manifests import condition, ipv4, small_vm
+from quantix_lab.vm_manifests import ipv4
 from quantix_lab.waiting import wait_for
 
-NAME = "deb-1"
-TOKEN = "s3cr3t-of-the-tests"
-"""in the Secret alone, and in the guest"""
-OTHER_ADDRESS = "10.99.0.7"
-"""which the guest gives itself besides"""
-MAC = "52:54:00:12:34:56"
 BOOT_S = 600.0
 """Emulated on two busy cores; a minute on quiet ones."""
 PAUSE_S = 6.0
+MEDIA = ("first-medium", "second-medium")
 
-USER_DATA = """\
-#cloud-config
-apt:
-  preserve_sources_list: false
-  sources_list: "deb [trusted=yes] {server}/archive ./"
-packages: [{package}]
-write_files:
-  - path: /etc/token
-    permissions: "0600"
-    content: {token}
-  # so that ACPI's power button does nothing, and only the agent can shut the guest down
-  - path: /etc/systemd/logind.conf.d/deaf.conf
-    content: |
-      [Login]
-      HandlePowerKey=ignore
-runcmd:
-  - [sh, -c, "{package} > /root/ran"]
-  - [systemctl, restart, systemd-logind]
-"""
+SCSI_DISKS = "ls /sys/block | grep '^sd' || true"
 AGENT = "qemu-guest-agent"
-LIAR = """
-import json
-import time
-door = open("/dev/virtio-ports/org.qemu.guest_agent.0", "r+b", buffering=0)
-mac = open(next(__import__("pathlib").Path("/sys/class/net").glob("en*/address"))).read().strip()
-kinds = {"ip-address-type": "ipv4", "prefix": 24}
-lies = {
-    "guest-get-host-name": {"host-name": "l\\x1b[31m" + "i" * 100000},
-    "guest-network-get-interfaces": [
-        {
-            "name": "en%d" % number,
-            "hardware-address": mac,
-            "ip-addresses": [{**kinds, "ip-address": "10.66.%d.%d" % (number, last)} for last in range(20)],
-        }
-        for number in range(60)
-    ],
-}
-while True:
-    line = door.readline()
-    if not line:
-        # nobody listens on the host yet
-        time.sleep(0.2)
-        continue
-    try:
-        asked = json.loads(line[line.rindex(b"\\xff") + 1:] if b"\\xff" in line else line)
-    except ValueError:
-        continue
-    what, answer = asked["execute"], {}
-    if what.startswith("guest-sync"):
-        answer = {"return": asked["arguments"]["id"]}
-    elif what in lies:
-        answer = {"return": lies[what]}
-    else:
-        answer = {"error": {"class": "CommandNotFound", "desc": "no"}}
-    rest = json.dumps(answer).encode() + b"\\n"
-    while rest:
-        rest = rest[door.write(rest):]
-"""
-"""An agent of many words, most of them false."""
 
 
 @dataclass(frozen=True)
 class Booted:
-    """The guest once cloud-init is done, and its VM at that time."""
+    """The guest once cloud-init is done, its VM at that time, and the file of the key that lets in."""
 
     guest: DebianGuest
     vm: Manifest
-    took_s: float
+    key: Path
 
 
 @pytest.fixture(scope="module")
@@ -106,56 +48,17 @@ def booted(view: MachineView, tmp_path_factory: pytest.TempPathFactory) -> Itera
     private, public = make_key(folder)
     make_archive(folder / "archive")
     shutil.copyfile(ensure_debian_image(CACHE), folder / "debian.qcow2")
+    for medium in MEDIA:
+        (folder / f"{medium}.raw").write_bytes(medium.encode().ljust(64 * 1024, b"\0"))
     with view.machine.serving(folder, port=8001) as server:
-        view.apply(image(server), secret(server), machine(view, public))
-        began_s = time.monotonic()
+        media = [image(medium, f"{server}/{medium}.raw", format="Raw") for medium in MEDIA]
+        debian = image("debian", f"{server}/debian.qcow2", loginUser=LOGIN_USER)
+        view.apply(debian, *media, user_data(server), debian_vm(view, public))
         vm = view.wait_ready(NAME, reason="Running", timeout_s=BOOT_S)
         guest = DebianGuest(view.machine, ipv4(vm), private)
         wait_for("cloud-init to be done", lambda: finished(guest), BOOT_S, 2.0)
-        yield Booted(guest, view.get("vm", NAME), time.monotonic() - began_s)
+        yield Booted(guest, view.get("vm", NAME), private)
     view.machine.kubectl("delete", "vm", NAME, "--timeout=90s", timeout_s=120)
-
-
-def image(server: str) -> Manifest:
-    spec = {"url": f"{server}/debian.qcow2", "loginUser": LOGIN_USER}
-    return {
-        "apiVersion": "quantix.io/v1alpha1",
-        "kind": "Image",
-        "metadata": {"name": "debian"},
-        "spec": spec,
-    }
-
-
-def secret(server: str) -> Manifest:
-    text = USER_DATA.format(server=server, package=PACKAGE, token=TOKEN)
-    data = {"userData": base64.b64encode(text.encode()).decode()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME}, "data": data}
-
-
-def machine(view: MachineView, key: str) -> Manifest:
-    """A VM with a static address; Ready is when its agent answers."""
-    network = view.get("network", "default", SHARED)
-    subnet = next(ip_network(cidr) for cidr in network["status"]["subnets"] if ":" not in cidr)
-    address, gateway = subnet[200], subnet[1]
-    ethernet = {
-        "match": {"macaddress": MAC},
-        "addresses": [f"{address}/{subnet.prefixlen}", f"{OTHER_ADDRESS}/32"],
-        "routes": [{"to": "0.0.0.0/0", "via": str(gateway)}],
-    }
-    return small_vm(
-        NAME,
-        cpu={"cores": 2},
-        memory={"size": "768Mi"},
-        disks=[{"name": "root", "image": "debian", "size": "3Gi", "reclaimPolicy": "Delete"}],
-        nics=[{"name": "eth0", "network": "shared/default", "mac": MAC, "addresses": [str(address)]}],
-        readiness={"agent": {}},
-        cloudInit={
-            "hostname": "inside",
-            "sshAuthorizedKeys": [key],
-            "userDataSecretRef": {"name": NAME},
-            "networkData": json.dumps({"version": 2, "ethernets": {"nic": ethernet}}),
-        },
-    )
 
 
 def finished(guest: DebianGuest) -> tuple[bool, object]:
@@ -171,7 +74,21 @@ def test_cloud_init_did_what_it_was_told_without_an_error(booted: Booted) -> Non
 
 def test_the_key_lets_in_and_the_guest_has_its_names(booted: Booted) -> None:
     said = booted.guest.run("id -un; hostname; hostname -f; sudo -n id -un").splitlines()
-    assert said == [LOGIN_USER, "inside", "inside.default.quantix.internal", "root"]
+    assert said == [LOGIN_USER, HOSTNAME, f"{HOSTNAME}.default.quantix.internal", "root"]
+
+
+def test_qx_logs_in_and_hands_back_what_the_guest_answers(
+    view: MachineView, booted: Booted, tmp_path: Path
+) -> None:
+    """As a person does whose key is in an agent: nothing of ssh is typed."""
+    typed = f'ssh-add -q {booted.key}; {QX} vm ssh {NAME} -- "hostname; exit 7"'
+    home = {"HOME": str(tmp_path)}
+    done = view.machine.run("ssh-agent", "sh", "-ec", typed, check=False, environment=home)
+    assert (done.stdout, done.returncode) == (f"{HOSTNAME}\n", 7), done.stderr
+    uid = booted.vm["metadata"]["uid"]
+    # Debian's ssh hashes the names in it
+    looks = ["ssh-keygen", "-F", f"quantix-{uid}", "-f", str(tmp_path / ".ssh/known_hosts.quantix")]
+    assert "ssh-ed25519" in subprocess.run(looks, capture_output=True, text=True, check=True).stdout
 
 
 def test_user_data_came_from_the_secret_and_its_package_from_an_archive(booted: Booted) -> None:
@@ -204,9 +121,9 @@ def test_the_root_file_system_fills_the_disk(booted: Booted) -> None:
 
 
 def test_the_agent_is_connected_and_tells_of_the_guest(view: MachineView, booted: Booted) -> None:
-    assert condition(booted.vm, "AgentConnected")["reason"] == "Connected"
+    assert condition_of(booted.vm, "AgentConnected")["reason"] == "Connected"
     told = booted.vm["status"]["guest"]
-    assert told["hostname"] == "inside"
+    assert told["hostname"] == HOSTNAME
     assert told["os"].startswith("Debian GNU/Linux 13")
     assert told["kernel"] == booted.guest.run("uname -r")
 
@@ -239,8 +156,48 @@ def test_the_clock_is_right_after_a_pause(view: MachineView, booted: Booted) -> 
     wait_for("the guest's clock to be right", look, 30)
 
 
+def test_media_are_put_in_changed_and_ejected(view: MachineView, booted: Booted) -> None:
+    for medium in MEDIA:
+        insert(view, {"image": medium})
+        # the drives of the VM come before the one of cloud-init's seed
+        read = f"sudo head -c {len(medium)} /dev/sr0"
+        wait_for(f"{medium} in the drive", functools.partial(is_told, booted, read, medium), 30)
+    insert(view, {})
+    assert "No medium found" in booted.guest.run("sudo head -c 1 /dev/sr0 2>&1 || true")
+
+
+def insert(view: MachineView, medium: dict[str, str]) -> None:
+    """Put a medium into the drive, or take out what is in it."""
+    view.patch("vm", NAME, {"spec": {"cdroms": [{"name": "tools", **medium}]}})
+    assert condition_of(view.wait_ready(NAME, reason="Running"), "RestartRequired") == {}
+
+
+def test_a_scsi_disk_comes_and_leaves(view: MachineView, booted: Booted) -> None:
+    disks = view.get("vm", NAME)["spec"]["disks"]
+    there = booted.guest.run(SCSI_DISKS).split()
+    assert len(there) == 1
+    extra = {"name": "extra", "size": "32Mi", "bus": "SCSI", "reclaimPolicy": "Delete"}
+    view.patch("vm", NAME, {"spec": {"disks": [*disks, extra]}})
+    vm = view.wait_ready(NAME, reason="Running")
+    wait_for("another SCSI disk", lambda: (len(booted.guest.run(SCSI_DISKS).split()) == 2, ""), 30)
+    (came,) = set(booted.guest.run(SCSI_DISKS).split()) - set(there)
+    assert booted.guest.run(f"cat /sys/block/{came}/size") == str(32 * 2**20 // 512)
+    volume = view.get("volume", f"{NAME}-extra")["metadata"]["uid"]
+    assert booted.guest.run(f"lsblk -dno SERIAL /dev/{came}") == volume.replace("-", "")[:20]
+    booted.guest.run(f"echo mark | sudo dd of=/dev/{came} conv=fsync status=none")
+    assert condition_of(vm, "RestartRequired") == {}
+    view.patch("vm", NAME, {"spec": {"disks": disks}})
+    view.wait_ready(NAME, reason="Running")
+    wait_for("it to leave", lambda: is_told(booted, SCSI_DISKS, there[0]), 30)
+
+
+def is_told(booted: Booted, command: str, wanted: str) -> tuple[bool, object]:
+    said = booted.guest.run(command, check=False)
+    return said == wanted, said
+
+
 def test_an_agent_that_lies_is_shown_cut_to_size(view: MachineView, booted: Booted) -> None:
-    liar = base64.b64encode(LIAR.encode()).decode()
+    liar = base64.b64encode(Path(lying_agent.__file__).read_bytes()).decode()
     # systemd would take apart what it is given as an argument
     booted.guest.run(f"echo {liar} | base64 -d > liar.py; sudo systemctl stop {AGENT}")
     booted.guest.run("sudo systemd-run -q --unit=liar python3 /home/debian/liar.py")
@@ -261,7 +218,7 @@ def test_an_agent_that_lies_is_shown_cut_to_size(view: MachineView, booted: Boot
 
 def hostname_told(view: MachineView) -> tuple[bool, object]:
     status = view.get("vm", NAME)["status"]
-    return status["guest"].get("hostname") == "inside", status
+    return status["guest"].get("hostname") == HOSTNAME, status
 
 
 def test_a_change_of_cloud_init_waits_for_the_next_start(view: MachineView, booted: Booted) -> None:
@@ -272,7 +229,7 @@ def test_a_change_of_cloud_init_waits_for_the_next_start(view: MachineView, boot
         return "spec.cloudInit" in [item["path"] for item in runtime.get("pendingChanges", [])], runtime
 
     wait_for("spec.cloudInit to be pending", look, 30)
-    view.patch("vm", NAME, {"spec": {"cloudInit": {"hostname": "inside"}}})
+    view.patch("vm", NAME, {"spec": {"cloudInit": {"hostname": HOSTNAME}}})
 
 
 def test_a_stop_goes_through_the_agent_and_is_clean(view: MachineView, booted: Booted) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
+from quantix_api.conditions import condition_of
+from quantix_lab.guest_console import guest_console, wait_booted
 from quantix_lab.machine_view import MachineView, Manifest
-from quantix_lab.vm_manifests import condition, ipv4, small_vm
+from quantix_lab.vm_manifests import ipv4, small_vm
 from quantix_lab.waiting import wait_for
 
 _PLATFORM_CONDITIONS = ("Ready", "NetworkReady", "VolumesReady")
@@ -33,7 +35,10 @@ def expect_converged(view: MachineView, vm: Manifest) -> Manifest:
         found = view.get("virtualmachine", name)
         generation = found["metadata"]["generation"]
         seen = {
-            type: (condition(found, type).get("status"), condition(found, type).get("observedGeneration"))
+            type: (
+                condition_of(found, type).get("status"),
+                condition_of(found, type).get("observedGeneration"),
+            )
             for type in _PLATFORM_CONDITIONS
         }
         done = all(state == ("True", generation) for state in seen.values())
@@ -94,6 +99,27 @@ def test_a_killed_qemu_is_seen_reported_and_restarted(view: MachineView, web: Ma
     expect_converged(view, after)
 
 
+def test_a_kernel_that_panics_is_told_as_one_starts_again_and_its_last_words_stay(
+    view: MachineView, web: Manifest
+) -> None:
+    before, restarts = view.qemu(web), web["status"]["runtime"].get("restarts", 0)
+    with guest_console(view.machine, "web-1") as console:
+        console.run("echo c > /proc/sysrq-trigger", until="Kernel panic")
+    wait_for("an event GuestPanicked", lambda: ("GuestPanicked" in (e := view.events("web-1")), e), 30)
+
+    def look() -> tuple[bool, object]:
+        vm = view.get("virtualmachine", "web-1")
+        runtime, ready = vm["status"]["runtime"], condition_of(vm, "Ready")
+        again = runtime.get("restarts") == restarts + 1 and ready.get("reason") == "Running"
+        return again, (runtime, ready)
+
+    wait_for("web-1 to start again", look, 60)
+    after = view.get("virtualmachine", "web-1")
+    assert view.qemu(after) != before
+    assert after["status"]["runtime"]["lastExit"]["reason"] == "Crashed"
+    assert "sysrq triggered crash" in view.printed(after)
+
+
 def test_hostd_killed_in_the_middle_of_a_start_and_of_a_deletion(view: MachineView) -> None:
     view.apply(small_vm("halfway", gracePeriodSeconds=5))
     uid = view.get("virtualmachine", "halfway")["metadata"]["uid"]
@@ -115,7 +141,8 @@ def test_hostd_killed_in_the_middle_of_a_start_and_of_a_deletion(view: MachineVi
 
 def test_a_guest_whose_vm_was_removed_by_force_runs_on_is_told_and_ends_by_order(view: MachineView) -> None:
     view.apply(small_vm("abandoned"))
-    vm = view.wait_ready("abandoned", reason="Running", timeout_s=90)
+    # what still boots hears of no shutdown
+    vm = wait_booted(view, "abandoned")
     uid, pid = vm["metadata"]["uid"], view.qemu(vm)
     view.remove_vm_by_force("abandoned")
     assert view.qemus(uid) == [pid], "nobody ordered its end"
@@ -125,7 +152,7 @@ def test_a_guest_whose_vm_was_removed_by_force_runs_on_is_told_and_ends_by_order
     assert listed.startswith(f"{uid}  domain qx-{uid} (it was default/abandoned), runs, "), listed
     refused = view.machine.qx("host", "end-orphan", uid, "--confirm", "abandoned", check=False)
     assert (refused.returncode, view.qemus(uid)) == (1, [pid])
-    view.machine.qx("host", "end-orphan", uid, "--confirm", uid)
+    view.machine.qx("host", "end-orphan", uid, "--confirm", uid, timeout_s=120)
     assert view.qemus(uid) == []
     assert f"qx-{uid}" not in view.domains()
     assert vm["status"]["nics"][0]["port"] not in view.taps()
@@ -133,7 +160,10 @@ def test_a_guest_whose_vm_was_removed_by_force_runs_on_is_told_and_ends_by_order
     assert [claim["holder"] for claim in holders if claim["vmUID"] == uid] in ([], [None])
     wait_for(
         "the host to have no orphan",
-        lambda: ((known := condition(view.get("host", "box"), "GuestsKnown")).get("status") == "True", known),
+        lambda: (
+            (known := condition_of(view.get("host", "box"), "GuestsKnown")).get("status") == "True",
+            known,
+        ),
         60,
     )
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import os
+import signal
 import time
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
-from pathlib import Path
+from typing import Any
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_api.times import render_time
 from quantix_lab.guest_console import guest_console
-from quantix_lab.machine import INTERNET, UPLINK, Machine
 from quantix_lab.machine_view import DATA_EXAMPLE, EXAMPLE, SHARED, MachineView, Manifest
-from quantix_lab.vm_manifests import condition, ipv4, ipv6, small_vm
-from quantix_lab.waiting import wait_for
+from quantix_lab.vm_manifests import ipv4, ipv6
+from quantix_lab.waiting import wait_for, wait_removed
 
-PORT = 8088
-"""of the machine itself, where a test listens"""
 QUICK_START_S = 2.0
 QUIET_WRITES = 3
 """scheduler, operator and hostd: one write each (api.md, section 5)"""
@@ -43,7 +41,7 @@ def test_deleting_the_example_leaves_nothing_behind(view: MachineView) -> None:
     assert view.northbound_rows(uid) == []
     assert [path for path in view.pool_files() if handle in path] == []
     for folder in (view.layout.vm_run(uid), view.layout.vm_data(uid)):
-        wait_for(f"{folder} to be gone", lambda folder=folder: (not folder.exists(), list(folder.glob("*"))))
+        wait_removed(folder)
 
 
 def test_the_example_starts_with_few_writes(view: MachineView) -> None:
@@ -58,65 +56,6 @@ def test_the_example_starts_with_few_writes(view: MachineView) -> None:
     assert len(writes) <= allowed, f"{len(writes)} writes in {took_s:.1f} s: {writes}"
     assert view.domains() == {f"qx-{vm['metadata']['uid']}": "running"}
     assert vm["metadata"]["finalizers"] == ["quantix.io/cleanup"]
-
-
-def test_the_guest_gets_its_address_by_dhcp_and_answers(view: MachineView, web: Manifest) -> None:
-    address = ipv4(web)
-    assert web["status"]["addresses"][0] == address
-    view.wait_answer(address, f"quantix-guest ready: hostname=web-1 address={address}")
-    assert f"quantix-guest ready: hostname=web-1 address={address}" in view.printed(web)
-
-
-def test_the_guest_gets_its_ipv6_address_by_dhcpv6_and_answers(view: MachineView, web: Manifest) -> None:
-    address = ipv6(web)
-    assert web["status"]["addresses"] == [ipv4(web), address]
-    both = f"quantix-guest ready: hostname=web-1 address={ipv4(web)} address6={address}"
-    view.wait_answer(address, both)
-    view.wait_answer(ipv4(web), both)
-    assert both in view.printed(web)
-
-
-def test_packets_of_the_full_size_reach_the_guest_in_both_families(view: MachineView, web: Manifest) -> None:
-    view.wait_answer(ipv6(web))
-    mtu = view.get("network", "default", SHARED)["status"]["mtu"]
-    for address, headers in ((ipv4(web), 20 + 8), (ipv6(web), 40 + 8)):
-        sized = ("-c", "3", "-W", "5", "-M", "do", "-s", str(mtu - headers))
-        said = view.machine.run("ping", *sized, address, check=False)
-        assert " 0% packet loss" in said.stdout, f"{said.stdout}{said.stderr}"
-
-
-def test_the_console_types_into_the_guest_which_reaches_the_outside(view: MachineView, web: Manifest) -> None:
-    with guest_console(view.machine, "web-1") as console:
-        shown = console.run("ip -4 -o addr show eth0", until="scope")
-        assert f"inet {ipv4(web)}/24" in shown
-        said = console.run(f"ping -c 3 -W 5 {INTERNET}", until="packet loss")
-        assert " 0% packet loss" in said, said
-
-
-def test_a_guest_opens_no_port_of_the_machine_that_it_runs_on(view: MachineView, web: Manifest) -> None:
-    leg = view.get("host", "box")["status"]["hostLeg"]["addresses"][0]
-    subnet = view.get("network", "outside", SHARED)["spec"]["subnets"][0]
-    gateway = subnet.get("gateway") or str(next(ip_network(subnet["cidr"]).hosts()))
-    own = [address.partition("/")[0] for address in (UPLINK[0], gateway, leg)]
-    with view.machine.listening(PORT), guest_console(view.machine, "web-1") as console:
-        # The words of the answer are not in the line that asks for it, which comes back as an echo
-        knocks = f'for a in {" ".join(own)}; do nc -w 3 $a {PORT} </dev/null; echo "knock"ed $a $?; done'
-        said = console.run(f'{knocks}; echo "end"ed', until="ended")
-        assert re.findall(r"knocked (\S+) (\d+)", said) == [(address, "1") for address in own]
-        with view.machine.serving(Path("/usr/share/ovn")):
-            said = console.run(f'nc -w 9 {INTERNET} 8000 </dev/null; echo "knock"ed $?', until="knocked")
-            assert "knocked 0" in said
-        said = console.run(f"ping -c 2 -W 5 {own[0]}", until="packet loss")
-        assert " 0% packet loss" in said, said
-        # Whoever is no guest gets in at the same door
-        assert view.machine.knocks(own[0], PORT)
-    view.wait_answer(ipv4(web))
-
-
-def test_what_no_group_opens_stays_closed(view: MachineView, web: Manifest) -> None:
-    for address in (ipv4(web), ipv6(web)):
-        view.wait_answer(address)
-        assert view.answer(address, 22) == "", f"{address} answers on port 22, the group web opens only 80"
 
 
 def test_applying_the_same_manifest_again_changes_nothing(view: MachineView, web: Manifest) -> None:
@@ -180,7 +119,7 @@ def test_kubectl_waits_for_no_object_that_a_change_leaves_ready(
 
 
 def test_kubectl_explains_what_is_not_built(view: MachineView) -> None:
-    explained = view.machine.kubectl("explain", "vm.spec.watchdog").stdout
+    explained = view.machine.kubectl("explain", "vm.spec.migration").stdout
     assert "Not built yet" in explained
     assert "Not built yet" not in view.machine.kubectl("explain", "vm.spec.powerState").stdout
 
@@ -228,27 +167,37 @@ def test_a_guest_that_powers_itself_off_is_seen_and_stays_off_until_asked(
         assert console.wait_for_end() == 0, console.said
     off = view.get("virtualmachine", "web-1")
     assert off["status"]["runtime"]["lastExit"]["reason"] == "GuestShutdown"
-    assert condition(off, "Stalled").get("status") == "True"
+    assert condition_of(off, "Stalled").get("status") == "True"
     view.machine.qx("vm", "start", "web-1", timeout_s=90)
     view.wait_ready("web-1", reason="Running")
     view.wait_answer(ipv4(web))
 
 
-def test_a_nic_without_groups_gets_the_group_default_of_its_namespace(view: MachineView) -> None:
-    assert view.find("securitygroup", "default") is None
-    view.apply(small_vm("plain", gracePeriodSeconds=0))
-    vm = view.wait_ready("plain", reason="Running")
-    view.wait_ready("default", kind="securitygroup", reason="Programmed")
+def test_what_brings_a_guest_back_is_what_ha_restart_says(view: MachineView, web: Manifest) -> None:
+    view.wait_answer(ipv4(web))
+    before = says_restart(view, "Always")
 
     def look() -> tuple[bool, object]:
-        said = view.answer(ipv4(vm), 22)
-        # before its lease is written down the guest answers without
-        return "address=" in said, said or "nothing"
+        pids = view.qemus(before["uid"])
+        return bool(pids) and pids != [before["pid"]], pids
 
-    wait_for("port 22 to answer with the guest's address", look)
-    assert view.answer(ipv4(vm), 80) == "", "port 80 answers, though the group default opens 22 and 3389"
-    view.machine.kubectl("delete", "vm", "plain", "--timeout=60s", timeout_s=90)
-    view.wait_gone("volume", "plain-root")
+    with guest_console(view.machine, "web-1") as console:
+        console.run("poweroff", until="poweroff")
+        wait_for("it to be started again", look)
+    never = says_restart(view, "Never")
+    os.kill(never["pid"], signal.SIGKILL)
+    view.wait_reason("virtualmachine", "web-1", "Held")
+    off = view.get("virtualmachine", "web-1")
+    assert view.qemus(never["uid"]) == []
+    assert (off["status"]["phase"], off["status"]["runtime"]["lastExit"]["reason"]) == ("Failed", "Crashed")
+    assert says_restart(view, "OnFailure")["pid"] != never["pid"]
+
+
+def says_restart(view: MachineView, policy: str) -> dict[str, Any]:
+    """UID and process of web-1, once it runs under this policy."""
+    view.patch("vm", "web-1", {"spec": {"ha": {"restart": policy}}})
+    vm = view.wait_ready("web-1", reason="Running")
+    return {"uid": vm["metadata"]["uid"], "pid": view.qemu(vm)}
 
 
 def test_the_example_with_data_runs_as_its_comments_say_and_leaves_the_data(view: MachineView) -> None:
@@ -257,8 +206,8 @@ def test_the_example_with_data_runs_as_its_comments_say_and_leaves_the_data(view
     view.wait_answer(ipv4(vm), f"hostname=files-1 address={ipv4(vm)} address6={ipv6(vm)}")
     assert view.answer(ipv6(vm)) == "", "the group names no IPv6 network"
     with guest_console(view.machine, "files-1") as console:
-        said = console.run('cd /sys/block/vdb; echo $(cat serial) $(cat size) "sec"tors', until="sectors")
-        assert f"files-data {2**30 // 512} sectors" in said, said
+        said = console.ask("cd /sys/block/vdb; echo $(cat serial) $(cat size)")
+        assert said == f"files-data {2**30 // 512}"
     assert view.find("volume", "files-1-data") is None
 
     view.machine.kubectl("delete", "vm", "files-1", "--timeout=60s", timeout_s=90)
@@ -284,10 +233,3 @@ def test_the_defaults_are_ready(view: MachineView) -> None:
         view.wait_ready(name, kind=kind, namespace=SHARED)
     for kind, name in (("host", "box"), ("storagepool", "local"), ("instancetype", "small")):
         view.wait_ready(name, kind=kind)
-
-
-def test_the_machine_has_no_bridge_but_ours(machine: Machine, view: MachineView) -> None:
-    links = machine.run("ip", "-br", "link").stdout.splitlines()
-    names = {line.split()[0].partition("@")[0] for line in links}
-    tap = {name for name in names if re.fullmatch(r"qx[0-9a-f]{12}", name)}
-    assert names - tap == {"lo", "uplink", "ovs-netdev", "qx-int", "qx-ex", "qxh0"}

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quantix_lab.guest_console import GuestConsole, guest_console
-from quantix_lab.machine_view import MachineView, Manifest
-from quantix_lab.vm_manifests import condition, small_vm
-from quantix_lab.waiting import wait_for
+from quantix_api.conditions import condition_of
+from quantix_lab.guest_console import GuestConsole, guest_console, wait_booted
+from quantix_lab.machine_view import SHARED, MachineView, Manifest
+from quantix_lab.memory_shortage import short_of_memory
+from quantix_lab.vm_manifests import dir_pool, ipv4, small_vm
+from quantix_lab.waiting import wait_for, wait_removed
 
 NAME = "roomy"
 # a kernel that may be given memory above 4 GiB sets 64 MiB aside for devices (swiotlb)
 MEMORY = {"size": "256Mi", "maxSize": "512Mi"}
+API = "quantix.io/v1alpha1"
+PAGES = {"ingress": [{"protocol": "TCP", "ports": [{"port": 80}]}]}
+GROUP = {"apiVersion": API, "kind": "SecurityGroup", "metadata": {"name": "pages"}, "spec": PAGES}
+WIRE = {"subnets": [{"cidr": "10.123.0.0/24"}], "ipv6": "Disabled"}
+LAN = {"apiVersion": API, "kind": "Network", "metadata": {"name": "lan"}, "spec": WIRE}
+FLAPS = 20
+LIMIT = "500k"
+LIMIT_BITS = 5e5
+PAYLOAD = 512 * 1024  # 4 s at the limit: the second's worth that is let through at once counts little
 
 
 @pytest.fixture(scope="module")
 def roomy(view: MachineView) -> Iterator[Manifest]:
     """A guest with room to grow that has booted."""
     view.apply(small_vm(NAME, cpu={"cores": 1, "maxCores": 2}, memory=MEMORY, gracePeriodSeconds=0))
-    vm = view.wait_ready(NAME, reason="Running")
-    wait_for(
-        "the guest to boot", lambda: ("quantix-guest ready" in view.printed(vm), view.printed(vm)[-300:])
-    )
-    yield vm
+    yield wait_booted(view, NAME)
     view.machine.kubectl("delete", "vm", NAME, "--timeout=60s", timeout_s=90)
 
 
@@ -43,29 +53,13 @@ def _same_qemu(view: MachineView, roomy: Manifest) -> Iterator[None]:
     yield
     after = view.get("virtualmachine", NAME)
     assert view.qemu(after) == before
-    assert condition(after, "RestartRequired") == {}
+    assert condition_of(after, "RestartRequired") == {}
 
 
 def change(view: MachineView, **spec: Any) -> Manifest:
     """Patch the VM's spec and wait until it is as spec wants it."""
     view.patch("virtualmachine", NAME, {"spec": spec})
     return view.wait_ready(NAME, reason="Running")
-
-
-def ask(console: GuestConsole, command: str) -> str:
-    """What a command in the guest prints, without the echo of the line that asks for it."""
-    said = console.run(f'{command}; echo "en"ded', until="ended")
-    return said.partition("\n")[2].replace("ended", "").partition("#")[0].strip()
-
-
-def until(console: GuestConsole, command: str, wanted: str) -> None:
-    """Wait until a command in the guest prints this."""
-
-    def look() -> tuple[bool, object]:
-        said = ask(console, command)
-        return wanted in said.split(), said
-
-    wait_for(f"{command} to say {wanted}", look, 40)
 
 
 def root_and(view: MachineView, **disk: Any) -> list[Manifest]:
@@ -75,14 +69,14 @@ def root_and(view: MachineView, **disk: Any) -> list[Manifest]:
 
 
 def test_a_core_is_added(view: MachineView, console: GuestConsole) -> None:
-    assert "1" in ask(console, "nproc").split()
+    assert "1" in console.ask("nproc").split()
     change(view, cpu={"cores": 2})
-    until(console, "nproc", "2")
+    console.until("nproc", "2")
 
 
 def test_memory_is_added_and_taken_back(view: MachineView, console: GuestConsole) -> None:
     def total_mib() -> int:
-        found = re.search(r"MemTotal: +(\d+) kB", ask(console, "grep MemTotal /proc/meminfo"))
+        found = re.search(r"MemTotal: +(\d+) kB", console.ask("grep MemTotal /proc/meminfo"))
         assert found is not None
         return int(found[1]) // 1024
 
@@ -93,33 +87,51 @@ def test_memory_is_added_and_taken_back(view: MachineView, console: GuestConsole
     assert total_mib() == before
 
 
+def test_memory_is_taken_while_the_host_runs_short_and_comes_back(
+    view: MachineView, console: GuestConsole
+) -> None:
+    """32 MiB are all that spec lets the host take."""
+
+    def free_mib() -> int:
+        found = re.search(r"MemFree: +(\d+) kB", console.ask("grep MemFree /proc/meminfo"))
+        assert found is not None
+        return int(found[1]) // 1024
+
+    before = free_mib()
+    change(view, memory={"minSize": "224Mi"})
+    with short_of_memory(view.service("hostd"), view.layout.root):
+        wait_for("the guest to have less", lambda: (free_mib() < before - 24, view.events(NAME)), 40)
+    wait_for("the guest to have all again", lambda: (free_mib() > before - 8, view.events(NAME)), 40)
+    assert {"MemoryTaken", "MemoryGivenBack"} <= set(" ".join(view.events(NAME)).split())
+
+
 def test_a_disk_comes_is_written_grown_limited_and_leaves(view: MachineView, console: GuestConsole) -> None:
-    scratch = {"name": "scratch", "size": "16Mi"}
+    scratch: dict[str, Any] = {"name": "scratch", "size": "16Mi"}
     vm = change(view, disks=root_and(view, **scratch))
-    until(console, "ls /sys/block", "vdb")
+    console.until("ls /sys/block", "vdb")
     assert "HotPlugged" in " ".join(view.events(NAME))
-    ask(console, "echo mark > /dev/vdb; sync")
+    console.ask("echo mark > /dev/vdb; sync")
     scratch |= {"size": "32Mi", "qos": {"iops": 50}}
     change(view, disks=root_and(view, **scratch))
-    until(console, "cat /sys/block/vdb/size", str(32 * 1024**2 // 512))
+    console.until("cat /sys/block/vdb/size", str(32 * 1024**2 // 512))
     domain = f"qx-{vm['metadata']['uid']}"
     assert "<total_iops_sec>50</total_iops_sec>" in view.virsh("dumpxml", domain)
     change(view, disks=root_and(view))
-    left = ask(console, "ls /sys/block").split()
+    left = console.ask("ls /sys/block").split()
     assert ("vda" in left, "vdb" in left) == (True, False)
     # what was written is there for the next guest, and for this one under the same epoch
     view.wait_ready(f"{NAME}-scratch", kind="volume")
     change(view, disks=root_and(view, **scratch))
-    until(console, "head -c 4 /dev/vdb", "mark")
+    console.until("head -c 4 /dev/vdb", "mark")
 
 
 def test_a_nic_comes_gets_its_lease_and_leaves(view: MachineView, console: GuestConsole) -> None:
     first = view.get("virtualmachine", NAME)["spec"]["nics"][0]
     vm = change(view, nics=[first, {"name": "eth1", "network": "shared/default"}])
     address = vm["status"]["nics"][1]["addresses"][0]
-    until(console, "ip -4 -o addr show eth1 | awk '{ print $4 }'", f"{address}/24")
+    console.until("ip -4 -o addr show eth1 | awk '{ print $4 }'", f"{address}/24")
     change(view, nics=[first])
-    left = ask(console, "ls /sys/class/net").split()
+    left = console.ask("ls /sys/class/net").split()
     assert ("eth0" in left, "eth1" in left) == (True, False)
 
 
@@ -127,7 +139,36 @@ def test_the_cable_is_pulled_and_put_in_again(view: MachineView, console: GuestC
     first = view.get("virtualmachine", NAME)["spec"]["nics"][0]
     for state, carrier in (("Down", "0"), ("Up", "1")):
         change(view, nics=[first | {"linkState": state}])
-        until(console, "cat /sys/class/net/eth0/carrier", carrier)
+        console.until("cat /sys/class/net/eth0/carrier", carrier)
+
+
+def test_a_link_that_flaps_ends_as_it_was_asked_last_with_few_writes(
+    view: MachineView, console: GuestConsole, roomy: Manifest
+) -> None:
+    line, first = len(view.audit()), view.get("virtualmachine", NAME)["spec"]["nics"][0]
+    for turn in range(FLAPS):
+        nic = first | {"linkState": "Up" if turn % 2 else "Down"}
+        view.patch("virtualmachine", NAME, {"spec": {"nics": [nic]}})
+    view.wait_ready(NAME, reason="Running")
+    console.until("cat /sys/class/net/eth0/carrier", "1")
+    writers = [who for who in view.writes("virtualmachines", NAME, after=line) if who.startswith("quantix")]
+    # each says of a change that it has seen it, hostd also that the guest was compared with it (adr/0035)
+    counted = Counter(writers) - Counter({"quantix-hostd": FLAPS})
+    assert max(counted.values()) <= FLAPS, writers
+
+
+def test_a_guest_that_flaps_its_own_link_is_on_its_wire_again_and_costs_no_write(
+    view: MachineView, console: GuestConsole, roomy: Manifest
+) -> None:
+    # the lease may still be asked for anew after the test before
+    console.until("ip route | grep -c ^default", "1")
+    # on the wire itself: a link that goes takes the route to other networks with it
+    gateway = console.ask("ip route | awk '/default/ { print $3 }'")
+    line = len(view.audit())
+    console.ask(f"for i in $(seq {FLAPS}); do ip link set eth0 down; ip link set eth0 up; done")
+    console.until(f"ping -c 1 -w 5 {gateway} > /dev/null && echo answers", "answers")
+    console.ask(f"ip route add default via {gateway}")
+    assert view.writes("virtualmachines", NAME, after=line) == []
 
 
 def test_cpu_time_is_limited_while_it_runs(view: MachineView, roomy: Manifest) -> None:
@@ -136,3 +177,121 @@ def test_cpu_time_is_limited_while_it_runs(view: MachineView, roomy: Manifest) -
     assert re.search(r"global_quota\s*: 50000", tuned)
     assert re.search(r"cpu_shares\s*: 400", tuned)
     change(view, cpu={"limit": None, "weight": None})
+
+
+def first_nic(view: MachineView) -> Manifest:
+    nic: Manifest = view.get("virtualmachine", NAME)["spec"]["nics"][0]
+    return nic
+
+
+def bits_per_second(transfer: Callable[[], object]) -> float:
+    """How fast the payload is transferred."""
+    began_s = time.monotonic()
+    assert str(PAYLOAD) in str(transfer())
+    return PAYLOAD * 8 / (time.monotonic() - began_s)
+
+
+def test_what_a_nic_receives_and_sends_is_limited_and_free_again(
+    view: MachineView, console: GuestConsole, tmp_path: Path
+) -> None:
+    (tmp_path / "payload").write_bytes(bytes(PAYLOAD))
+    tmp_path.chmod(0o755)
+    view.apply(GROUP)
+    nic = first_nic(view)
+    vm = change(view, nics=[nic | {"securityGroups": ["pages"]}])
+    console.ask(f"head -c {PAYLOAD} /dev/zero > /srv/payload")
+
+    def fetched() -> int:
+        """How much the machine gets of the guest's payload."""
+        with view.machine.connect(ipv4(vm), 80, 60) as door:
+            door.sendall(b"GET /payload HTTP/1.0\r\n\r\n")
+            answer = b"".join(iter(lambda: door.recv(65536), b""))
+        return len(answer.partition(b"\r\n\r\n")[2])
+
+    def rates(**limits: str) -> tuple[float, float]:
+        """What the guest receives from the world, and what it sends to the machine."""
+        change(view, nics=[nic | {"securityGroups": ["pages"], "qos": limits or None}])
+        wait_for("the limits", lambda: (limits_in_force(view, vm) == len(limits), limits), 20)
+        received = bits_per_second(lambda: console.ask(f"wget -q -O - {url}/payload | wc -c"))
+        return received, bits_per_second(fetched)
+
+    with view.machine.serving(tmp_path, port=8002) as url:
+        free_in, free_out = rates()
+        slow_in, still_out = rates(ingressBitsPerSecond=LIMIT)
+        still_in, slow_out = rates(egressBitsPerSecond=LIMIT)
+        rates()
+    change(view, nics=[nic])
+    seen = f"in {free_in:.3g} {slow_in:.3g} {still_in:.3g}, out {free_out:.3g} {still_out:.3g} {slow_out:.3g}"
+    assert max(slow_in, slow_out) < 2 * LIMIT_BITS, seen
+    assert min(free_in, still_in, free_out, still_out) > 3 * LIMIT_BITS, seen
+
+
+def limits_in_force(view: MachineView, vm: Manifest) -> int:
+    """How many limits of the VM the database has."""
+    return sum(row.startswith("QoS ") for row in view.northbound_rows(vm["metadata"]["uid"]))
+
+
+def test_a_nic_moves_to_another_network_and_back(view: MachineView, console: GuestConsole) -> None:
+    view.apply(LAN)
+    lan, shared = view.wait_ready("lan", kind="network"), view.get("network", "default", SHARED)
+    nic = first_nic(view)
+    view.patch("virtualmachine", NAME, {"spec": {"nics": [nic | {"network": "lan"}]}})
+    wait_for("the NIC in lan", lambda: nic_is_in(view, lan), 20)
+    console.until("cat /sys/class/net/eth0/carrier", "0")
+    view.wait_reason("virtualmachine", NAME, "WaitingForGuest")
+    vm = view.wait_ready(NAME, reason="Running")
+    console.until("ip -4 -o addr show eth0 | awk '{ print $4 }'", f"{ipv4(vm)}/24")
+    assert ipv4(vm).startswith("10.123.0.")
+    # an address of here is none of there: it stays here and says why
+    stay = nic | {"network": "shared/default", "addresses": [ipv4(vm)]}
+    view.patch("virtualmachine", NAME, {"spec": {"nics": [stay]}})
+    said = view.wait_reason("virtualmachine", NAME, "AddressOutsideSubnet", type="NetworkReady")
+    assert ipv4(vm) in said["message"]
+    assert "quantix-shared/default" in said["message"]
+    assert nic_is_in(view, lan)[0]
+    assert view.wait_reason("virtualmachine", NAME, "AddressOutsideSubnet")["message"] == said["message"]
+    view.patch("virtualmachine", NAME, {"spec": {"nics": [nic]}})
+    wait_for("the NIC back again", lambda: nic_is_in(view, shared), 20)
+    view.wait_reason("virtualmachine", NAME, "WaitingForGuest")
+    back = view.wait_ready(NAME, reason="Running")
+    console.until("ip -4 -o addr show eth0 | awk '{ print $4 }'", f"{ipv4(back)}/24")
+    # nothing of it is left in lan, which can go
+    view.machine.kubectl("delete", "network", "lan", "--timeout=20s")
+
+
+def nic_is_in(view: MachineView, network: Manifest) -> tuple[bool, object]:
+    nics = view.get("virtualmachine", NAME)["status"]["nics"]
+    return nics[0]["network"] == network["metadata"]["uid"], nics
+
+
+def test_its_disks_move_to_another_pool_while_it_writes(view: MachineView, console: GuestConsole) -> None:
+    machine = view.machine
+    path = machine.root / "var/lib/quantix/pools/second"
+    view.apply(dir_pool("second", path))
+    view.wait_ready("second", kind="storagepool")
+    scratch = {"name": "scratch", "size": "32Mi"}
+    change(view, disks=root_and(view, **scratch))
+    console.until("ls /sys/block", "vdb")
+    console.ask("dd if=/dev/urandom of=/dev/vdb bs=1M seek=4 count=24 2>/dev/null; sync")
+    of_disks = "dd if=/dev/vdb bs=1M skip=4 2>/dev/null | md5sum; md5sum /bin/busybox"
+    sums = f"echo 3 > /proc/sys/vm/drop_caches; {of_disks}"
+    before = re.findall("[0-9a-f]{32}", console.ask(sums))
+    assert len(before) == 2
+    writes = "while [ ! -e /tmp/enough ]; do i=$((i+1)); echo $i > /dev/vdb; sync; echo $i > /tmp/last; done"
+    console.ask(f"({writes}) & sleep 1")
+    uids = {}
+    for name in (f"{NAME}-scratch", f"{NAME}-root"):
+        uids[name] = view.get("volume", name)["metadata"]["uid"]
+        moved = machine.qx("volume", "move", name, "--pool", "second", timeout_s=120)
+        assert f"{name} is in pool second." in moved.stderr
+    console.ask("touch /tmp/enough; sleep 2")
+    assert re.findall("[0-9a-f]{32}", console.ask(sums)) == before
+    last, found = console.ask("cat /tmp/last").split()[0], console.ask("head -n 1 /dev/vdb").split()[0]
+    assert int(last) > 20
+    assert found == last, "every write of the guest is in the new place"
+    vm = view.wait_ready(NAME, reason="Running")
+    opened = view.virsh("dumpxml", f"qx-{vm['metadata']['uid']}")
+    for uid in uids.values():
+        assert f"{path}/volumes/{uid}/data" in opened
+        wait_removed(machine.root / "var/lib/quantix/pools/local/volumes" / uid, 30)
+    assert "Moved" in " ".join(view.events(f"{NAME}-root"))

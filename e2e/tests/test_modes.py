@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import subprocess
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 
 from quantix_lab.machine_view import MachineView, Manifest
@@ -28,14 +27,16 @@ OPEN = {
     "run/quantix/vm": _PASSED,
     "var/lib/quantix": _PASSED,
     "var/lib/quantix/pools": _PASSED,
-    "var/lib/quantix/pools/local": _PASSED,
-    "var/lib/quantix/pools/local/images": _PASSED,
-    "var/lib/quantix/pools/local/volumes": _PASSED,
+    "var/lib/quantix/pools/*": _PASSED,
+    "var/lib/quantix/pools/*/images": _PASSED,
+    "var/lib/quantix/pools/*/volumes": _PASSED,
+    "var/lib/quantix/vm": _PASSED,
     "run/quantix/libvirt": _PASSED,
     "run/quantix/libvirt/qemu": _PASSED,
     "run/quantix/libvirt/*.pid": _PID,
     "run/quantix/libvirt/qemu/*.pid": _PID,
     "var/lib/quantix/libvirt": _PASSED,
+    "var/lib/quantix/libvirt/swtpm": _PASSED,
     "var/cache/quantix/libvirt": _PASSED,
 }
 
@@ -50,6 +51,11 @@ def reachable(directory: Path) -> Iterator[Path]:
             yield from reachable(entry)
 
 
+def is_named(path: Path, pattern: str) -> bool:
+    """Whether the pattern names the path; an asterisk stands for one name."""
+    return len(path.parts) == pattern.count("/") + 1 and path.match(pattern)
+
+
 def is_open(path: Path) -> bool:
     """Whether others may read, write, list, pass, execute, or (a socket) connect."""
     return bool(path.lstat().st_mode & 0o007)
@@ -57,14 +63,11 @@ def is_open(path: Path) -> bool:
 
 def test_nothing_is_open_to_other_users_that_is_not_on_the_list(view: MachineView, web: Manifest) -> None:
     root = view.machine.root
-    found = {str(path.relative_to(root)): path for path in reachable(root) if is_open(path)}
-    unexpected = {
-        name: path for name, path in found.items() if not any(fnmatch(name, known) for known in OPEN)
-    }
-    assert {name: stat.filemode(path.lstat().st_mode) for name, path in unexpected.items()} == {}
-    passages = [name for name, why in OPEN.items() if why == _PASSED]
-    modes = {name: stat.S_IMODE((root / name).stat().st_mode) for name in passages}
-    assert modes == dict.fromkeys(passages, 0o711)
+    modes = {path.relative_to(root): path.lstat().st_mode for path in reachable(root) if is_open(path)}
+    why = {path: next((OPEN[known] for known in OPEN if is_named(path, known)), None) for path in modes}
+    assert {str(path): stat.filemode(mode) for path, mode in modes.items() if why[path] is None} == {}
+    passed = {str(path): stat.S_IMODE(mode) for path, mode in modes.items() if why[path] == _PASSED}
+    assert passed == dict.fromkeys(passed, 0o711)
 
 
 def test_a_guests_disk_console_and_sockets_have_the_owners_that_they_need(
@@ -84,7 +87,7 @@ def test_a_guests_disk_console_and_sockets_have_the_owners_that_they_need(
             0o660,
         )
     for image in (layout.local_pool / "images").iterdir():
-        assert (image.group(), stat.S_IMODE(image.stat().st_mode)) == ("libvirt-qemu", 0o440)
+        assert (image.group(), stat.S_IMODE(image.stat().st_mode)) == ("quantix-image", 0o440)
     assert stat.S_IMODE((layout.vm_log(uid) / "console.log").stat().st_mode) & 0o137 == 0
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from quantix_lab.guest_console import guest_console
+from quantix_lab.machine import QX
 from quantix_lab.machine_view import MachineView
-from quantix_lab.waiting import wait_for
 
 PORT = 5999
 GREETING = "import socket; print(socket.create_connection(('127.0.0.1', {port}), 5).recv(12).decode())"
@@ -63,8 +64,7 @@ def test_a_viewer_that_is_installed_is_started_and_its_end_ends_it(
     viewer.write_text(f"#!{sys.executable}\n{VIEWER}")
     viewer.chmod(0o755)
     path = {"PATH": f"{programs}:{os.environ['PATH']}"}
-    qx = Path(sys.executable).parent / "qx"
-    seen = typed.machine.run(str(qx), "vm", "view", "typed-1", environment=path)
+    seen = typed.machine.run(str(QX), "vm", "view", "typed-1", environment=path)
     assert seen.stdout.startswith("RFB 003.")
 
 
@@ -79,13 +79,21 @@ def test_what_the_running_guest_cannot_take_is_told_and_there_after_a_restart(ty
 
 
 def test_a_disk_comes_and_goes_and_its_volume_stays(typed: MachineView) -> None:
-    typed.machine.qx("vm", "attach", "typed-1", "--disk", "1GiB", "--name", "data", timeout_s=60)
-    wait_for("its volume", lambda: (bool(typed.get("volume", "typed-1-data")), "it is not there"))
+    plugged = typed.machine.qx("vm", "attach", "typed-1", "--disk", "1GiB", "--name", "data", timeout_s=60)
+    assert plugged.stderr == "typed-1: disk data (volume typed-1-data) is plugged in.\n"
+    opened = typed.get("virtualmachine", "typed-1")["status"]["runtime"]["disks"]
+    assert "data" in {disk["name"] for disk in opened}
+    # what still boots hears of no restart
+    with guest_console(typed.machine, "typed-1") as console:
+        console.ask("true")
     typed.machine.qx("vm", "restart", "typed-1", timeout_s=120)
     grown = typed.machine.qx("volume", "resize", "typed-1-data", "2GiB", timeout_s=60)
     assert grown.stderr == "typed-1-data has 2GiB.\n"
-    typed.machine.qx("vm", "detach", "typed-1", "data", timeout_s=60)
-    typed.machine.qx("vm", "restart", "typed-1", timeout_s=120)
+    # firmware lets nothing go
+    with guest_console(typed.machine, "typed-1") as console:
+        console.ask("true")
+    left = typed.machine.qx("vm", "detach", "typed-1", "data", timeout_s=60)
+    assert left.stderr == "typed-1: disk data (volume typed-1-data) is unplugged.\n"
     assert typed.get("volume", "typed-1-data")["status"]["capacity"] == "2Gi"
     typed.machine.qx("volume", "delete", "typed-1-data", "--yes", timeout_s=60)
 

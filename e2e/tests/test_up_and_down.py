@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_lab.guest_console import guest_console
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import MachineView
-from quantix_lab.vm_manifests import ipv4
+from quantix_lab.vm_manifests import READY, ipv4, small_vm
 
 VM = "web-1"
+FOLLOWER = "web-2"
 MARK = "written-before-down"
 SECTOR = 80000
 """Near the end of the disk of 40 MiB, which the few files of the guest do not reach."""
@@ -57,7 +59,7 @@ def test_the_first_run_ends_with_a_vm_that_answers(machine: Machine, first_run: 
     assert found.group(1) == address(machine)
     page = machine.run("curl", "--silent", "--max-time", "10", f"http://{found.group(1)}/").stdout
     # its IPv6 address comes a moment later
-    ready = f"quantix-guest ready: hostname={VM} address={found.group(1)}"
+    ready = f"{READY}: hostname={VM} address={found.group(1)}"
     assert re.fullmatch(rf"{re.escape(ready)}( address6=\S+)?\n", page), page
 
 
@@ -102,24 +104,31 @@ def test_the_image_of_the_first_vm_is_shown_by_its_shared_name(machine: Machine)
 
 
 @pytest.mark.usefixtures("first_run")
-def test_down_shuts_the_guest_down_and_up_starts_it_again(machine: Machine) -> None:
+def test_down_shuts_the_guests_down_and_up_starts_them_again_in_their_order(machine: Machine) -> None:
     view = MachineView(machine)
+    view.patch("vm", VM, {"spec": {"readiness": {"tcpPort": 80}}})
     before = view.wait_ready(VM, reason="Running")
+    view.apply(small_vm(FOLLOWER, ha={"after": [VM], "afterTimeoutSeconds": 600}, gracePeriodSeconds=0))
+    view.wait_ready(FOLLOWER, reason="Running")
     with guest_console(machine, VM) as console:
-        write = f"echo {MARK} | dd of=/dev/vda seek={SECTOR} bs=512 conv=sync; sync; echo done"
-        console.run(write, until="\ndone")
+        console.ask(f"echo {MARK} | dd of=/dev/vda seek={SECTOR} bs=512 conv=sync; sync")
     said = machine.down().splitlines()[-1]
     assert re.fullmatch(
-        rf"Stopped in \d+\.\d s\. 1 VM was shut down \({VM}\); make up starts it again\. Data kept\.", said
+        r"Stopped in \d+\.\d s\. 2 VMs were shut down \((.+)\); make up starts them again\. Data kept\.", said
     ), said
+    assert all(name in said for name in (VM, FOLLOWER))
     assert machine.guests() == []
     assert machine.down().splitlines()[-1] == "Quantix does not run here; nothing to stop. Data kept."
     assert f"{VM} is Running at {ipv4(before)}" in machine.up()
     after = view.wait_ready(VM, reason="Running")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["status"]["runtime"]["lastExit"]["reason"] == "HostShutdown"
+    follower = view.wait_ready(FOLLOWER, reason="Running")
+    placed, ready = condition_of(follower, "Scheduled"), condition_of(after)
+    assert placed["lastTransitionTime"] >= ready["lastTransitionTime"]
+    machine.qx("vm", "delete", FOLLOWER, "--volumes", "--yes")
     with guest_console(machine, VM) as console:
-        console.run(f"dd if=/dev/vda skip={SECTOR} bs=512 count=1 2>/dev/null; echo", until=MARK)
+        assert MARK in console.ask(f"dd if=/dev/vda skip={SECTOR} bs=512 count=1 2>/dev/null; echo")
 
 
 @pytest.mark.usefixtures("first_run")

@@ -1,16 +1,13 @@
 """`qx up` with a cluster of the user's own: no control plane is started, everything else is as ever."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from quantix_lab.control_plane import build_control_plane
-from quantix_lab.machine import Machine
-
-QX = str(Path(sys.executable).parent / "qx")
+from quantix_lab.machine import QX, Machine
 
 
 @pytest.fixture
@@ -34,11 +31,11 @@ def kubeconfig(machine: Machine) -> Iterator[Path]:
 
 def test_a_vm_runs_in_a_cluster_of_the_users_own(machine: Machine, kubeconfig: Path) -> None:
     own = {"QUANTIX_KUBECONFIG": str(kubeconfig)}
-    first = machine.run(QX, "up", environment=own, timeout_s=400).stdout
+    first = machine.run(str(QX), "up", environment=own, timeout_s=400).stdout
     assert re.search(rf"^Ready in .* web-1 is Running at \S+\. kubeconfig: {kubeconfig}$", first, re.M), first
     assert not machine.layout.admin_kubeconfig.exists()
     assert not (machine.layout.data / "controlplane").exists()
-    second = machine.run(QX, "up", environment=own, timeout_s=400).stdout
+    second = machine.run(str(QX), "up", environment=own, timeout_s=400).stdout
     assert "nothing to change" in second
-    said = machine.run(QX, "down", environment=own, timeout_s=300).stdout
+    said = machine.run(str(QX), "down", environment=own, timeout_s=300).stdout
     assert "1 VM was shut down (web-1)" in said

@@ -1,6 +1,10 @@
-"""The keys that leave a console: one control key, or Enter ~ . for keyboards without it. Pure."""
+"""Escape sequences of a console: the keys that leave it (one control key, or Enter ~ . for keyboards without
+it), and what a guest asks its terminal, which is nobody's business in a pipe. Pure.
+"""
 
 from __future__ import annotations
+
+import re
 
 from quantix_cli.exits import CommandError, Exit
 
@@ -10,6 +14,26 @@ def parse_escape(written: str) -> bytes:
     if len(written) == 2 and written[0] == "^" and "@" < written[1].upper() <= "_":
         return bytes([ord(written[1].upper()) - 64])
     raise CommandError(Exit.USAGE, f"{written} is no control key.", "one such as ^] or ^A")
+
+
+# CSI … n and CSI … c: where the cursor is, what the terminal is (ECMA-48 8.3.35 and 8.3.24); of xterm's
+# ctlseqs OSC … ? up to BEL or ST: its colours, CSI … $ p and CSI > … q: its modes and its version
+_QUERY = re.compile(rb"\x1b(?:\[[0-9;?>=]*(?:[nc]|\$p)|\[>[0-9;]*q|\][0-9;]*\?(?:\x07|\x1b\\))")
+_BEGUN = re.compile(rb"\x1b(?:\[[0-9;?>=$]{0,30}|\][0-9;]{0,30}\??\x1b?)?\Z")
+
+
+class QueryFilter:
+    """Takes out of what a guest prints the questions to a terminal, which only a terminal answers."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, printed: bytes) -> bytes:
+        """What of `printed` is to be shown; the beginning of a sequence waits for the rest of it."""
+        text = _QUERY.sub(b"", self._held + printed)
+        begun = _BEGUN.search(text)
+        self._held = begun[0] if begun else b""
+        return text[: len(text) - len(self._held)]
 
 
 class EscapeScanner:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from quantix_api import resources
+from quantix_api.conditions import condition_of
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import age_s, utc_now
+from quantix_cli.mentions import SECRET, Mention, new_mentions
 from quantix_cli.naming import SHARED_NOUNS, Name, parse_name, reference
-from quantix_cli.nouns import Manifest, Noun, World, condition, look, state
+from quantix_cli.nouns import NOUNS, Manifest, Noun, World, look, state
 from quantix_cli.selection import Picked, Selection, not_found, pick
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
@@ -40,14 +42,23 @@ async def visible_of(session: Session, noun: Noun) -> list[Manifest] | None:
 
 
 async def world(session: Session) -> World:
-    """The time and the hosts' silence. Who may not read Leases sees the last word of each host."""
+    """The time and the hosts' silence. Who may not read Leases sees the last word of each host, and by the
+    pools, which everybody may read, whether there is more than one.
+    """
     now = utc_now()
     try:
         leases = (await session.api.list(resources.LEASES, "quantix-hosts")).items
     except (Forbidden, NotFound):
-        return World(now, {})
+        return World(now, {}, await _pooling_hosts(session))
     ages = {lease["metadata"]["name"]: _silence_s(lease, now) for lease in leases}
     return World(now, {host: age for host, age in ages.items() if age is not None})
+
+
+async def _pooling_hosts(session: Session) -> int:
+    with contextlib.suppress(Forbidden):
+        pools = (await session.api.list(resources.STORAGE_POOLS)).items
+        return max((look(pool, "status.hosts", 0) for pool in pools), default=0)
+    return 0
 
 
 async def selected(session: Session, noun: Noun, selection: Selection) -> tuple[Picked, World]:
@@ -82,6 +93,41 @@ async def one(session: Session, noun: Noun, name: Name) -> Manifest:
         items = await _candidates(session, noun, "", with_shared=True)
         known = [reference(obj, noun.word, session.namespace) for obj in items]
         raise not_found(name, known, noun.word) from error
+
+
+async def refuse_missing(
+    session: Session,
+    namespace: str | None,
+    spec: Manifest,
+    before: Manifest | None = None,
+    own: Mention | None = None,
+) -> None:
+    """Raise CommandError (5), with the nearest name, for what `spec` (or a patch) names that is not there.
+
+    What the spec `before` named already is nobody's mistake of now, nor is what `new_mentions` takes from a
+    new object, its `own`; what the account may not look at is left to the API.
+    """
+    import asyncio  # late, as above
+
+    here = replace(session, namespace=namespace)
+
+    async def look_for(word: str, written: str) -> None:
+        with contextlib.suppress(Forbidden):
+            if word == SECRET:
+                await _refuse_missing_secret(here, written)
+            else:
+                await one(here, NOUNS[word], parse_name(written, word))
+
+    await asyncio.gather(*(look_for(*mention) for mention in new_mentions(spec, before or {}, own)))
+
+
+async def _refuse_missing_secret(session: Session, name: str) -> None:
+    """Without the nearest name: a list of Secrets is a list of what they hold."""
+    try:
+        await session.api.get(resources.SECRETS, name, session.namespace)
+    except NotFound as error:
+        known = f"kubectl get secrets -n {session.namespace}"
+        raise CommandError(Exit.NOT_FOUND, f"There is no Secret {name} here.", known) from error
 
 
 async def _candidates(session: Session, noun: Noun, labels: str, *, with_shared: bool) -> list[Manifest]:
@@ -143,7 +189,7 @@ def fits(obj: Manifest, selection: Selection, seen: World) -> bool:
     return (
         (not selection.host or host == selection.host)
         and (not selection.states or state(obj, seen).word.lower() in {s.lower() for s in selection.states})
-        and (not selection.reasons or condition(obj).get("reason") in selection.reasons)
+        and (not selection.reasons or condition_of(obj).get("reason") in selection.reasons)
     )
 
 

@@ -21,16 +21,19 @@ _READ = _verbs("listing", "list") | _verbs("showing", "show") | _verbs("explaini
 _DELETE = _verbs("deleting", "delete")
 _VM = (
     _verbs("creating_vm", "create")
-    | _verbs("changing_vm", "set", "attach", "detach")
+    | _verbs("cloning_vm", "clone")
+    | _verbs("changing_vm", "set")
+    | _verbs("plugging", "attach", "detach")
     | _verbs("power", "start", "stop", "restart", "reset", "pause", "resume")
     | _verbs("console", "console")
     | _verbs("ssh", "ssh")
     | _verbs("screen", "screenshot", "view")
 )
 _IMAGE = _verbs("images", "create", "upload", "set")
-_VOLUME = _verbs("volumes", "create", "set", "resize")
+_VOLUME = _verbs("volumes", "create", "set", "resize", "move")
 _NETWORK = _verbs("networks", "create", "set")
 _ROUTER = _verbs("routers", "create", "set")
+_POOL = _verbs("pools", "create", "set")
 _GROUP = _verbs("security_groups", "create", "set")
 # noun: (other words for it, {verb: place})
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
@@ -41,7 +44,7 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "router": (("rtr", "routers"), _READ | _ROUTER | _DELETE),
     "securitygroup": (("sg", "securitygroups"), _READ | _GROUP | _DELETE),
     "host": (("hosts",), _READ | _verbs("orphans", "end-orphan")),
-    "pool": (("pools", "storagepool", "storagepools"), _READ),
+    "pool": (("pools", "storagepool", "storagepools"), _READ | _POOL | _DELETE),
     "instancetype": (("it", "instancetypes"), _READ),
 }  # fmt: skip
 COMMANDS: Mapping[str, str] = {

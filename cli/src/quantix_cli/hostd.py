@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from quantix_api import resources
+from quantix_api.message_text import hint_of, sentence_of
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
@@ -21,6 +22,7 @@ from quantix_cli.nouns import NOUNS, look
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 from quantix_client.kubeconfig import load_pair
+from quantix_client.server_names import ServerNames
 
 _CONNECT_S = 5.0
 
@@ -50,7 +52,9 @@ async def reach(session: Session, host: str) -> AsyncIterator[HostApi]:
         return
     base, context = await _remote(session, host)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context), timeout=timeout, headers=session.api.access.headers
+        connector=aiohttp.TCPConnector(ssl=context, resolver=ServerNames()),
+        timeout=timeout,
+        headers=session.api.access.headers,
     ) as http:
         yield HostApi(http, base, host)
 
@@ -60,8 +64,8 @@ async def explain_refusal(response: aiohttp.ClientResponse, host: str) -> Comman
     text = (await response.text())[:500].strip() or response.reason or "no reason given"
     code = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_FOUND, 409: Exit.REFUSED}
     grave = Exit.REFUSED if 400 <= response.status < 500 else Exit.FAILED
-    said, _, hint = text.partition(" Try: ")
-    return CommandError(code.get(response.status, grave), f"{host} says: {said}", hint.rstrip("."))
+    said = f"{host} says: {sentence_of(text)}"
+    return CommandError(code.get(response.status, grave), said, hint_of(text))
 
 
 async def refusal(api: HostApi, path: str) -> CommandError:

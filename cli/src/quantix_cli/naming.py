@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from quantix_cli.nouns import NOUNS
 
 SHARED_NOUNS = ("image", "network", "router")
 """What all use from `quantix-shared`: images and networks by name, routers through their networks."""
+
+
+# RFC 1123, as the API server takes names of objects
+_NEW = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,16 @@ def parse_name(written: str, noun: str) -> Name:
     if meant is None:
         raise CommandError(Exit.USAGE, f"{written} is no name of {NOUNS[noun].one}.", f"qx {noun} list")
     raise CommandError(Exit.USAGE, f"{written} is not {NOUNS[noun].one}.", f"qx explain {written}")
+
+
+def new_name(written: str, noun: str) -> Name:
+    """The name of an object that is to be made. Raises CommandError (2) for what the API takes for none."""
+    name = parse_name(written, noun)
+    if not _NEW.fullmatch(name.name):
+        said = f"{written} is no name for {NOUNS[noun].one}: those have lowercase letters, digits and -."
+        near = re.sub(r"[^a-z0-9.]+", "-", name.name.lower()).strip("-.")
+        raise CommandError(Exit.USAGE, said, near)
+    return name
 
 
 def noun_of(word: str) -> str | None:

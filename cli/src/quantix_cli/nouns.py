@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import resources
+from quantix_api.conditions import condition_of
 from quantix_api.errors import PermanentError
+from quantix_api.message_text import cause_of
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, Resource
 from quantix_api.state import StateWord, state_word
@@ -26,10 +28,18 @@ CHANGES_TO = " → "
 
 @dataclass(frozen=True)
 class World:
-    """What a row is made from besides its object: the time, and the age of each host's Lease in seconds."""
+    """What a row is made from besides its object: the time, and the age of each host's Lease in seconds.
+    `pooling_hosts`: how many hosts reach the pool that most reach, where the Leases may not be read.
+    """
 
     now: datetime
     lease_ages_s: Mapping[str, float]
+    pooling_hosts: int = 0
+
+    @property
+    def is_one_host(self) -> bool:
+        """Whether there is a single host, as far as the account can see."""
+        return (len(self.lease_ages_s) or self.pooling_hosts) == 1
 
 
 @dataclass(frozen=True)
@@ -62,12 +72,6 @@ def look(obj: Manifest, path: str, default: Any = None) -> Any:
     return value
 
 
-def condition(obj: Manifest, kind: str = "Ready") -> Manifest:
-    """The condition of that type, or an empty one."""
-    found: Manifest = next((c for c in look(obj, "status.conditions", []) if c.get("type") == kind), {})
-    return found
-
-
 def state(obj: Manifest, world: World) -> StateWord:
     """The one state word, with the silence of the object's host taken into account."""
     host = look(obj, "status.assignment.host") or look(obj, "status.host")
@@ -81,11 +85,11 @@ def reason(obj: Manifest, noun: Noun, *, alone: bool = False) -> str:
 
     That no other host could run a VM is no news at each of them where the host is `alone`.
     """
-    ready = condition(obj)
+    ready = condition_of(obj)
     gravest = ready if ready and ready.get("status") != "True" else {}
     if not gravest and noun.word == "vm":
-        restart, protected = condition(obj, "RestartRequired"), condition(obj, "Protected")
-        network = condition(obj, "NetworkReady")
+        restart, protected = condition_of(obj, "RestartRequired"), condition_of(obj, "Protected")
+        network = condition_of(obj, "NetworkReady")
         gravest = network if network.get("status") == "False" else {}
         gravest = gravest or (restart if restart.get("status") == "True" else {})
         known = alone and protected.get("reason") == "NoOtherHost"
@@ -93,22 +97,12 @@ def reason(obj: Manifest, noun: Noun, *, alone: bool = False) -> str:
             gravest = protected
     if not gravest:
         return ""
-    said = first_sentence(str(gravest.get("message", "")))
+    said = cause_of(str(gravest.get("message", "")))
     return f"{gravest.get('reason')}: {said}" if said else str(gravest.get("reason"))
-
-
-def first_sentence(message: str) -> str:
-    """What a message says, without its way out and its final full stop."""
-    return message.partition(" Try: ")[0].rstrip(".")
 
 
 def _placed(vm: Manifest) -> bool:
     return bool(look(vm, "status.assignment.host"))
-
-
-def hint_of(message: str) -> str:
-    """The way out that a message names; "" without one."""
-    return message.partition(" Try: ")[2].rstrip(".")
 
 
 def row(obj: Manifest, noun: Noun, world: World) -> tuple[Cell, ...]:
@@ -120,7 +114,7 @@ def row(obj: Manifest, noun: Noun, world: World) -> tuple[Cell, ...]:
         Cell(f"{shown.glyph} {shown.word}", shown.colour),
         *noun.cells(obj, world),
         Cell(short_age(age) if age is not None else "-"),
-        Cell(reason(obj, noun, alone=len(world.lease_ages_s) == 1)),
+        Cell(reason(obj, noun, alone=world.is_one_host)),
     )
 
 
@@ -156,7 +150,7 @@ def _running(vm: Manifest, path: str, wanted: Cell, show: Callable[[Any], Cell])
 def _vm(vm: Manifest, _: World) -> tuple[Cell, ...]:
     cores = _number(look(vm, "status.resolved.cores", look(vm, "spec.cpu.cores")))
     memory = _amount(look(vm, "status.resolved.memory", look(vm, "spec.memory.size")))
-    protected = condition(vm, "Protected").get("status")
+    protected = condition_of(vm, "Protected").get("status")
     return (
         _text(look(vm, "status.assignment.host")),
         _text(next(iter(look(vm, "status.addresses", [])), None)),

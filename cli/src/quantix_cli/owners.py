@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from quantix_api.message_text import text_of
+
 _ARGO = "argocd.argoproj.io/tracking-id"
 _HELM = "meta.helm.sh/release-name"
 _FLUX = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
@@ -17,7 +19,7 @@ def warning(obj: Mapping[str, Any]) -> str:
         return ""
     name = obj["metadata"]["name"]
     way_out = "change it there, or leave the field out of the manifest"
-    return f"{name} is managed by {owner}: it may undo this. Try: {way_out}."
+    return text_of(f"{name} is managed by {owner}: it may undo this.", way_out)
 
 
 def _owner(metadata: Mapping[str, Any]) -> str:

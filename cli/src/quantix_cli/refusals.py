@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from quantix_api.message_text import hint_of, sentence_of
 from quantix_api.messages import render
 
 _FORBIDDEN = re.compile(
@@ -24,6 +25,17 @@ _CAUSE = re.compile(
 )
 # what was sent stands before the sentence about it
 _VALUE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\{[^{}]*\}|[^":,\s]+): (?=\S)')
+# apiextensions' validation of a value's type: "spec.memory in body must be of type object: \"string\""
+_TYPE = re.compile(r'\S+ in body must be of type (?P<wanted>[a-z]+): "(?P<written>[a-z]+)"')
+_TYPES = {
+    "object": "a group of fields",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
 _READS = ("get", "list", "watch")
 _REQUIRED = "is needed"
 
@@ -40,16 +52,14 @@ def told(message: str) -> Refusal:
     """What a refusal of the server means to whoever typed the command."""
     _, by_policy, sentence = message.partition("denied request: ")
     if by_policy:
-        said, _, hint = sentence.partition(" Try: ")
-        return Refusal(said, hint.rstrip("."))
+        return Refusal(sentence_of(sentence), hint_of(sentence))
     if found := _FORBIDDEN.search(message):
         return _not_allowed(found)
     if invalid := _INVALID.fullmatch(message):
         causes = [_cause(cause) for cause in _CAUSE.finditer(invalid["causes"].lstrip("["))]
         if causes:
             return Refusal(f"{invalid['kind']} {invalid['name']}: {'; '.join(causes)}.")
-    said, _, hint = message.partition(" Try: ")
-    return Refusal(said, hint.rstrip("."))
+    return Refusal(sentence_of(message), hint_of(message))
 
 
 def _not_allowed(found: re.Match[str]) -> Refusal:
@@ -66,4 +76,7 @@ def _cause(found: re.Match[str]) -> str:
     sentence = _VALUE.sub("", said, count=1) if _VALUE.match(said) else said
     if found["error"] == "Required value":
         sentence = _REQUIRED
+    if mistyped := _TYPE.search(said):
+        wanted, written = (_TYPES.get(mistyped[side], mistyped[side]) for side in ("wanted", "written"))
+        sentence = f"{wanted} belongs there, not {written}"
     return f"{found['path']}: {sentence or found['error'].lower()}"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from quantix_api.quantities import counted
 from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
@@ -93,7 +94,7 @@ def cells(obj: Manifest, noun: Noun, seen: World, view: View) -> tuple[Cell, ...
 
 def nothing(noun: Noun) -> str:
     """What stands in the place of an empty table."""
-    return f"0 {noun.plural}"
+    return counted(0, noun.singular)
 
 
 def more_shared(noun: Noun, count: int) -> str:

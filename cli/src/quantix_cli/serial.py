@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 
 from quantix_cli import hostd
-from quantix_cli.escapes import EscapeScanner
+from quantix_cli.escapes import EscapeScanner, QueryFilter
 from quantix_cli.exits import Exit
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
@@ -33,7 +33,9 @@ _SHOWN_LINES = 40
 async def attach(session: Session, name: str, escape: bytes, *, take: bool) -> Exit:
     """Carry keys and text between this terminal and the guest until one ends it. Raises CommandError."""
     host = await hostd.host_of(session, name, "console")
-    path = f"/v1/virtualmachines/{session.namespace}/{name}/console?lines={_SHOWN_LINES}&take={int(take)}"
+    # a program that reads wants the answers to what is typed, and has the log for what was before
+    lines = _SHOWN_LINES if session.terminal.is_tty else 0
+    path = f"/v1/virtualmachines/{session.namespace}/{name}/console?lines={lines}&take={int(take)}"
     async with hostd.reach(session, host) as api:
         try:
             async with api.http.ws_connect(api.url(path), max_msg_size=1 << 20) as socket:
@@ -111,10 +113,11 @@ async def _reader_gone() -> None:
 
 
 async def _show(terminal: Terminal, socket: aiohttp.ClientWebSocketResponse, heard: asyncio.Event) -> str:
+    queries = QueryFilter()
     async for message in socket:
         if message.type is aiohttp.WSMsgType.BINARY:
             heard.set()
-            sys.stdout.buffer.write(message.data)
+            sys.stdout.buffer.write(message.data if terminal.is_tty else queries.feed(message.data))
             sys.stdout.buffer.flush()
         elif message.type is aiohttp.WSMsgType.TEXT:
             told: dict[str, Any] = json.loads(message.data)

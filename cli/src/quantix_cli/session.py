@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ from quantix_client.errors import (
 
 if TYPE_CHECKING:
     from quantix_client.api import ApiClient
+    from quantix_client.clock import Clock
 
 T = TypeVar("T")
 
@@ -48,6 +49,12 @@ _CODES: tuple[tuple[type[QuantixError], Exit], ...] = (
 )
 
 
+def _machines_clock() -> Clock:
+    from quantix_client.clock import SystemClock  # late: it loads asyncio, which help texts must not pay for
+
+    return SystemClock()
+
+
 @dataclass(frozen=True)
 class Session:
     """What a command works with. `namespace` is None for "all of them" (-A)."""
@@ -60,6 +67,7 @@ class Session:
     assume_yes: bool
     timeout_s: float
     showing: Showing = Showing()  # noqa: RUF009 - it is frozen
+    clock: Clock = field(default_factory=_machines_clock)
 
     @property
     def write(self) -> Writer:

@@ -1,4 +1,4 @@
-"""Makes an image of a file: checks it first, sends it to the host that waits for it, shows the rate.
+"""Makes an image of a file: checks it first, sends it to the host that waits for it, waits for the verdict.
 
 Used by `qx image upload`.
 """
@@ -6,22 +6,23 @@ Used by `qx image upload`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
-
 from quantix_api import resources
-from quantix_cli import hostd
+from quantix_api.conditions import condition_of
+from quantix_api.disk_image import HEAD_BYTES, inspect_image
+from quantix_api.errors import PermanentError
+from quantix_api.image import MAX_VIRTUAL_SIZE
+from quantix_api.message_text import cause_of, hint_of
+from quantix_api.quantities import size_bytes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import duration, size
-from quantix_cli.nouns import Manifest, condition, first_sentence, look
+from quantix_cli.nouns import Manifest, look
+from quantix_cli.sending import Parcel, send
 from quantix_cli.session import Session
 from quantix_client.errors import NotFound
 
-_CHUNK_BYTES = 1 << 20
 _POLL_S = 0.3
 # what comes about by itself in this time is not worth a line
 _QUIET_S = 2.0
@@ -33,70 +34,66 @@ async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wai
 
     Raises CommandError when the file cannot be an image, the image has content already, or the host refuses.
     """
-    refuse_backing_file(file)
-    declared = await _declared(session, name, spec)
+    declared = await _there(session, name)
+    refuse_unfit(file, declared["spec"] if declared else spec)
+    if declared is None:
+        declared = await _declare(session, name, spec)
     if declared is None or session.showing.dry_run:
         return None
     refuse_other_content(declared)
-    host = await _waiting_host(session, name)
-    digest = hashlib.sha256()
     begun = time.monotonic()
-    async with hostd.reach(session, host) as api:
-        url = api.url(f"/v1/images/{session.namespace}/{name}/upload")
-        headers = {"Content-Length": str(file.stat().st_size)}
-        try:
-            async with api.http.put(url, data=_chunks(session, file, digest), headers=headers) as response:
-                if response.status >= 300:
-                    raise await hostd.explain_refusal(response, host)
-        except aiohttp.ClientError as error:
-            raise hostd.unreachable(host, error) from error
+    path = f"/v1/images/{session.namespace}/{name}/upload"
+    digest = await send(session, Parcel(file, name, path, lambda: _waiting_host(session, name)))
     took = time.monotonic() - begun
     session.terminal.note(f"{name}: {size(file.stat().st_size)} sent in {duration(took)}.")
     if wait:
         await _until_ready(session, name)
-    return digest.hexdigest()
+    return digest
 
 
 def refuse_other_content(image: Manifest) -> None:
     """Raise CommandError (6) where this Image takes no file, or none any more."""
     name = image["metadata"]["name"]
-    if condition(image).get("status") == "True":
+    if condition_of(image).get("status") == "True":
         said = f"Image {name} has its content already; an image never changes."
     elif look(image, "spec.upload") is None:
         said = f"Image {name} is not made from a file that is sent."
-    elif condition(image, "Stalled").get("status") == "True":
-        said = f"Image {name} was refused: {first_sentence(str(condition(image).get('message', '')))}."
+    elif condition_of(image, "Stalled").get("status") == "True":
+        said = f"Image {name} was refused: {cause_of(str(condition_of(image).get('message', '')))}."
         raise CommandError(Exit.REFUSED, said, f"qx image delete {name}, or another --name")
     else:
         return
     raise CommandError(Exit.REFUSED, said, "another --name")
 
 
-def refuse_backing_file(file: Path) -> None:
-    """Raise CommandError (6) for an empty file and a qcow2 with a backing file: the host would, too."""
+def refuse_unfit(file: Path, spec: Manifest) -> None:
+    """Raise CommandError (6) for a file that the host would refuse by its beginning: nothing is sent then."""
+    if not file.is_file():
+        raise CommandError(Exit.REFUSED, f"{file.name} is no file.", "name the image's file itself")
     with file.open("rb") as opened:
-        head = opened.read(104)
-    if not head:
-        raise CommandError(Exit.REFUSED, f"{file} is empty.")
-    if head[:4] == b"QFI\xfb" and int.from_bytes(head[8:16], "big"):
-        raise CommandError(
-            Exit.REFUSED,
-            f"{file.name} names another file as its backing file, which could read the host's disk.",
-            f"qemu-img convert -O qcow2 {file} OUT, upload OUT",
-        )
+        head = opened.read(HEAD_BYTES)
+    most = size_bytes(str(spec.get("maxVirtualSize") or MAX_VIRTUAL_SIZE))
+    try:
+        inspect_image(head, file.stat().st_size, str(spec.get("format") or "Auto"), most)
+    except PermanentError as error:
+        raise CommandError(Exit.REFUSED, f"{file.name}: {error.message}", error.hint) from error
 
 
-async def _declared(session: Session, name: str, spec: Manifest) -> Manifest | None:
+async def _there(session: Session, name: str) -> Manifest | None:
     try:
         return await session.api.get(resources.IMAGES, name, session.namespace)
     except NotFound:
-        manifest = {
-            "apiVersion": resources.IMAGES.api_version,
-            "kind": "Image",
-            "metadata": {"name": name, "namespace": session.namespace},
-            "spec": spec,
-        }
-        return await session.write.create(resources.IMAGES, manifest)
+        return None
+
+
+async def _declare(session: Session, name: str, spec: Manifest) -> Manifest | None:
+    manifest = {
+        "apiVersion": resources.IMAGES.api_version,
+        "kind": "Image",
+        "metadata": {"name": name, "namespace": session.namespace},
+        "spec": spec,
+    }
+    return await session.write.create(resources.IMAGES, manifest)
 
 
 async def _waiting_host(session: Session, name: str) -> str:
@@ -105,13 +102,13 @@ async def _waiting_host(session: Session, name: str) -> str:
     while True:
         image = await session.api.get(resources.IMAGES, name, session.namespace)
         refuse_other_content(image)
-        ready, host = condition(image), look(image, "status.host")
+        ready, host = condition_of(image), look(image, "status.host")
         if host and ready.get("reason") == "WaitingForUpload":
             return str(host)
-        said = first_sentence(str(ready.get("message", ""))) or "no host has taken it"
+        said = cause_of(str(ready.get("message", ""))) or "no host has taken it"
         if said != told and time.monotonic() - begun > _QUIET_S:
             told = said
-            session.terminal.note(f"{name}: {said}.")
+            session.terminal.note(session.terminal.plain(f"{name}: {said}."))
         if time.monotonic() - begun > session.timeout_s:
             raise CommandError(
                 Exit.TIMED_OUT, f"No host takes image {name} yet: {said}.", f"qx image explain {name}"
@@ -119,35 +116,17 @@ async def _waiting_host(session: Session, name: str) -> str:
         await asyncio.sleep(_POLL_S)
 
 
-async def _chunks(session: Session, file: Path, digest: hashlib._Hash) -> AsyncIterator[bytes]:
-    total, sent, begun, told = file.stat().st_size, 0, time.monotonic(), time.monotonic()
-    loop = asyncio.get_running_loop()
-    with file.open("rb") as opened:
-        while chunk := await loop.run_in_executor(None, opened.read, _CHUNK_BYTES):
-            digest.update(chunk)
-            yield chunk
-            sent += len(chunk)
-            if time.monotonic() - told > 2:
-                told = time.monotonic()
-                rate = sent / (told - begun)
-                left = duration((total - sent) / rate)
-                session.terminal.note(
-                    f"{100 * sent // total} % {size(sent)} of {size(total)}  {size(int(rate))}/s, {left} left"
-                )
-
-
 async def _until_ready(session: Session, name: str) -> None:
     begun = time.monotonic()
     while True:
         image = await session.api.get(resources.IMAGES, name, session.namespace)
-        ready = condition(image)
+        ready = condition_of(image)
         if ready.get("status") == "True":
             return
-        if condition(image, "Stalled").get("status") == "True":
+        if condition_of(image, "Stalled").get("status") == "True":
             said = str(ready.get("message", ""))
-            raise CommandError(
-                Exit.REFUSED, first_sentence(said) + f" ({ready.get('reason')}).", said.partition(" Try: ")[2]
-            )
+            refused = f"{cause_of(said)} ({ready.get('reason')})."
+            raise CommandError(Exit.REFUSED, refused, hint_of(said))
         if time.monotonic() - begun > session.timeout_s:
             raise CommandError(Exit.TIMED_OUT, f"{name} is not ready yet.", f"qx image explain {name}")
         await asyncio.sleep(_POLL_S)

@@ -5,17 +5,40 @@ Used by every command whose work takes time. Interrupting it stops nothing.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of, hint_of
+from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import reference
-from quantix_cli.nouns import Manifest, Noun, condition, first_sentence, hint_of, look
+from quantix_cli.nouns import Manifest, Noun, look
+from quantix_cli.progress_bar import ProgressBar
 from quantix_cli.session import Session
+from quantix_client.errors import Forbidden, NotFound
 
 _POLL_S = 0.2
 # what comes about by itself in this time is not worth a line
 _QUIET_S = 3.0
+# a VM that is being stopped, or a host that comes back, makes room in this time
+_NO_PLACE_S = 10.0
+# what keeps a VM off every host; only who asks for less or makes room changes that
+_NO_PLACE = frozenset(
+    {"NotEnoughMemory", "NotEnoughCPU", "DeviceUnavailable", "NoHostFits", "AntiAffinity", "HAReserve"}
+)
+# what a clone is made from is made by another VM, which has no place itself
+_SOURCE_HAS_NO_PLACE = "WaitingForHost"
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """As the parameters of `until`."""
+
+    noun: Noun
+    is_done: Callable[[Manifest], bool]
+    gives_up: Exit
+    vm: Manifest | None
 
 
 async def until(
@@ -25,50 +48,100 @@ async def until(
     is_done: Callable[[Manifest], bool],
     *,
     gives_up: Exit = Exit.FAILED,
+    vm: Manifest | None = None,
 ) -> Manifest:
-    """The object once `is_done`, looked at anew since the generation of `obj`.
+    """The object once `is_done`, looked at anew since the generation of `obj`. `vm` is the one that has it:
+    what that waits for is told while the object itself is Ready.
 
-    Raises CommandError: `gives_up` when nothing will change it without a user, 8 after the session's time.
+    Raises CommandError: `gives_up` when nothing will change it without a user (a VM that no host takes has
+    10 s for that), 8 after the session's time.
     """
-    import asyncio  # late: 0.04 s, which help texts and completion must not pay
+    bar = ProgressBar(obj["metadata"]["name"], session.terminal)
+    try:
+        return await _until(session, _Awaited(noun, is_done, gives_up, vm), obj, bar)
+    finally:
+        bar.erase()
 
+
+async def _until(session: Session, awaited: _Awaited, obj: Manifest, bar: ProgressBar) -> Manifest:
+    noun, clock = awaited.noun, session.clock
     name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
     generation = obj["metadata"]["generation"]
     explain = f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}"
-    begun, said = time.monotonic(), ""
+    begun, said, placeless_s = clock.monotonic(), "", 0.0
     while True:
-        ready = condition(obj)
+        ready = condition_of(obj)
         message = str(ready.get("message", ""))
-        if is_done(obj):
+        if awaited.is_done(obj):
             return obj
-        stalled = condition(obj, "Stalled")
-        # one of an earlier generation is what was said before somebody asked for this
-        if stalled.get("status") == "True" and stalled.get("observedGeneration", 0) >= generation:
-            raise CommandError(gives_up, f"{first_sentence(message)}.", hint_of(message) or explain)
-        waiting = _waits_for(obj)
-        if time.monotonic() - begun > session.timeout_s:
+        if _is_stalled(obj, generation):
+            raise CommandError(awaited.gives_up, f"{cause_of(message)}.", hint_of(message) or explain)
+        placeless_s = placeless_s + _POLL_S if has_no_place(obj, generation) else 0.0
+        if placeless_s > _NO_PLACE_S:
+            vain = f"{name} waits: {cause_of(message)}. It goes on by itself once that is done."
+            raise CommandError(awaited.gives_up, vain, hint_of(message))
+        told_by = await _told_by(session, obj, awaited.vm)
+        waiting, ready = _waits_for(told_by), condition_of(told_by)
+        if clock.monotonic() - begun > session.timeout_s:
             last = f": {waiting}" if waiting else ""
             raise CommandError(Exit.TIMED_OUT, f"{name} is not there yet{last}.", explain)
-        if (
-            time.monotonic() - begun > _QUIET_S
-            and waiting not in ("", said)
-            and ready.get("status") != "True"
-        ):
-            session.terminal.note(f"{name}: {session.terminal.plain(waiting)}.")
+        is_news = waiting not in ("", said) and ready.get("status") != "True"
+        if is_news and clock.monotonic() - begun > _QUIET_S:
+            bar.erase()
+            session.terminal.note(f"{told_by['metadata']['name']}: {session.terminal.plain(waiting)}.")
             said = waiting
-        await asyncio.sleep(_POLL_S)
+        _show_progress(bar, obj)
+        await clock.sleep(_POLL_S)
         obj = await session.api.get(noun.resource, name, namespace)
 
 
+async def _told_by(session: Session, obj: Manifest, vm: Manifest | None) -> Manifest:
+    """Who says what is waited for: the object, or while that is Ready the VM that has it and is not."""
+    if vm is None or condition_of(obj).get("status") == "False":
+        return obj
+    try:
+        seen = await session.api.get(VIRTUAL_MACHINES, vm["metadata"]["name"], vm["metadata"]["namespace"])
+    except (NotFound, Forbidden):
+        return obj
+    return seen if condition_of(seen).get("status") == "False" else obj
+
+
+def _is_stalled(obj: Manifest, generation: int) -> bool:
+    """Whether nothing but a change of spec helps; what an earlier generation said was of an earlier spec."""
+    stalled = condition_of(obj, "Stalled")
+    return stalled.get("status") == "True" and bool(stalled.get("observedGeneration", 0) >= generation)
+
+
+def _show_progress(bar: ProgressBar, obj: Manifest) -> None:
+    done, total = (look(obj, f"status.progress.{key}") for key in ("doneBytes", "totalBytes"))
+    if done and total:
+        bar.show(done, total)
+
+
+def has_no_place(vm: Manifest, generation: int) -> bool:
+    """Whether no host takes the VM that was written at `generation`, or the one whose disks it copies.
+
+    A host that is away may come back: that is worth waiting for.
+    """
+    ready = condition_of(vm)
+    current = ready.get("status") != "True" and ready.get("observedGeneration", 0) >= generation
+    unfit = look(vm, "status.unfitHosts", [])
+    away = any(group.get("away", False) for group in unfit)
+    if current and ready.get("reason") == _SOURCE_HAS_NO_PLACE:
+        return True
+    return current and ready.get("reason") in _NO_PLACE and bool(unfit) and not away
+
+
 def _waits_for(obj: Manifest) -> str:
-    """What it says of itself, with how far it has come where it tells."""
+    """What it says of itself, with how far it has come where no bar can show that."""
     percent = look(obj, "status.progress.percent")
-    said = first_sentence(str(condition(obj).get("message", "")))
-    return f"{said}, {percent} %" if said and percent is not None else said
+    said = cause_of(str(condition_of(obj).get("message", "")))
+    shown = look(obj, "status.progress.totalBytes") is not None
+    return f"{said}, {percent} %" if said and percent is not None and not shown else said
 
 
 def is_ready(obj: Manifest, generation: int, reason: str = "") -> bool:
     """Whether it is Ready, for that `reason` where one is given, as of the generation that was written."""
-    ready = condition(obj)
+    ready = condition_of(obj)
     current = ready.get("observedGeneration", 0) >= generation
     return current and ready.get("status") == "True" and reason in ("", ready.get("reason"))

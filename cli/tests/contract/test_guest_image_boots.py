@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from quantix_cli.guestimage.build import ensure_image
+from quantix_lab.vm_manifests import READY
 
 BOOT_TIMEOUT_S = 90.0
 # QEMU's router announces it; it has no DHCPv6 server that gives addresses
 PREFIX = "fd00:9::"
+GREETING = f"{READY}: hostname=web-9 address=10.0.2.15".encode()
 GUEST_ADDRESS = b"fd00:9::5054:ff:fe12:3456"
 CACHE = Path(os.environ.get("QUANTIX_CACHE", "/var/cache/quantix"))
 
@@ -111,7 +113,7 @@ def guest(tmp_path: Path) -> Iterator[Guest]:
 
 
 def test_it_boots_answers_and_powers_off(guest: Guest) -> None:
-    ready, second = b"quantix-guest ready: hostname=web-9 address=10.0.2.15", b" address6=" + GUEST_ADDRESS
+    ready, second = GREETING, b" address6=" + GUEST_ADDRESS
     assert "could not be loaded" not in guest.read_until(ready)
     guest.read_until(second)
     assert ready + second in guest.fetch(80)
@@ -123,7 +125,7 @@ def test_it_boots_answers_and_powers_off(guest: Guest) -> None:
 
 
 def test_it_reboots_when_told(guest: Guest) -> None:
-    guest.read_until(b"quantix-guest ready:")
+    guest.read_until(READY.encode())
     guest.serial.sendall(b"reboot\n")
-    guest.read_until(b"quantix-guest ready: hostname=web-9 address=10.0.2.15")
+    guest.read_until(GREETING)
     assert guest.process.poll() is None

@@ -10,9 +10,9 @@ from pathlib import Path
 import yaml
 
 from quantix_lab import promtool
-from quantix_lab.control_plane import REPOSITORY
+from quantix_lab.checkout import CHECKOUT
 
-_MONITORING = REPOSITORY / "monitoring"
+_MONITORING = CHECKOUT / "monitoring"
 
 
 def test_the_alert_rules_fire_when_they_should_and_only_then() -> None:

@@ -46,7 +46,7 @@ def test_ssh_is_called_with_the_address_the_user_and_the_key_of_the_vm(qx: Qx, t
     machine["spec"]["disks"] = [{"name": "root", "image": "tiny"}]
     for manifest in ({"apiVersion": "quantix.io/v1alpha1", "kind": "Image", **image}, machine):
         plane.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-    status = {"assignment": {"host": "h1", "epoch": 1}, "addresses": ["10.77.0.61"]}
+    status = {"assignment": {"host": "h1", "epoch": 1}, "addresses": ["fe80::1"]}
     patch = ("patch", "vm", "guest", "-n", GUESTS, "--subresource=status", "--type=merge")
     plane.kubectl(*patch, "-p", json.dumps({"status": status}))
     uid = json.loads(plane.kubectl("get", "vm", "guest", "-n", GUESTS, "-o", "json"))["metadata"]["uid"]
@@ -58,8 +58,14 @@ def test_ssh_is_called_with_the_address_the_user_and_the_key_of_the_vm(qx: Qx, t
     called = qx("vm", "ssh", "guest", "-n", GUESTS, "--", "uname", "-a", **own)
     assert called.returncode == 0, called.stderr
     words = called.stdout.splitlines()
-    assert words[-5:] == ["-l", "debian", "10.77.0.61", "uname", "-a"]
+    assert words[-5:] == ["-l", "debian", "fe80::1", "uname", "-a"]
     assert f"HostKeyAlias=quantix-{uid}" in words
+
+    ssh.write_text("#!/bin/sh\nexit 255\n")
+    away = qx("vm", "ssh", "guest", "-n", GUESTS, **own)
+    assert away.returncode == 255
+    assert "Nothing answers on port 22 of fe80::1 from this machine." in away.stderr
+    assert "qx vm ssh guest -- -J root@h1 goes through its host" in away.stderr
     plane.kubectl("delete", "namespace", GUESTS, "--wait=false")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quantix_lab.kubeconfig import write_kubeconfig
 from quantix_lab.qx_process import NAMESPACE, Qx, virtual_machine
 
 
@@ -104,28 +104,8 @@ def test_what_cannot_be_is_refused_before_it_is_sent(qx: Qx) -> None:
 def test_who_may_not_gets_4(qx: Qx, tmp_path: Path) -> None:
     token = qx.control_plane.kubectl("create", "token", "default", "-n", "default").strip()
     stranger = tmp_path / "stranger.kubeconfig"
-    stranger.write_text(
-        json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [
-                    {
-                        "name": "c",
-                        "cluster": {
-                            "server": qx.control_plane.server,
-                            "certificate-authority-data": b64encode(
-                                qx.control_plane.ca_pem.encode()
-                            ).decode(),
-                        },
-                    }
-                ],
-                "users": [{"name": "u", "user": {"token": token}}],
-                "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-                "current-context": "x",
-            }
-        )
-    )
+    plane = qx.control_plane
+    write_kubeconfig(stranger, plane.server, ca_pem=plane.ca_pem, token=token)
     assert qx("vm", "list", "--kubeconfig", str(stranger)).returncode == 4
 
 

@@ -19,12 +19,13 @@ DEFAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("InstanceType", "", {"default": True, "cpu": {"cores": 1}, "memory": {"size": "1Gi"}}),
     ("Network", "quantix-shared", {"default": True, "subnets": [{"cidr": "10.9.0.0/24"}]}),
     ("Image", "quantix-shared", {"upload": {}, "loginUser": "root"}),
+    ("StoragePool", "", {"dir": {"path": "/var/lib/quantix/pools/offered"}}),
 )
 
 
 @pytest.fixture(scope="module")
 def made(qx: Qx) -> Iterator[Qx]:
-    """`qx` where an instance type, a network and an image are there for all, and a second namespace."""
+    """`qx` with an instance type, a network, an image and a pool for all, and a second namespace."""
     for kind, namespace, spec in DEFAULTS:
         metadata = {"name": "offered"} | ({"namespace": namespace} if namespace else {})
         manifest = {"apiVersion": "quantix.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
@@ -60,6 +61,7 @@ def run_elsewhere(qx: Qx, script: str, tmp_path: Path) -> None:
 WRITES = [
     ("virtualmachines", "made", "vm create made --image shared/offered --disk 1GiB --label a=b --no-wait"),
     ("virtualmachines", "made", "vm set made --cpu 2 --memory 2GiB --label c=d --no-wait"),
+    ("virtualmachines", "made", "vm set made --max-cpu 4 --max-memory 4GiB --no-wait"),
     ("virtualmachines", "made", "vm attach made --network shared/offered,address=10.9.0.7 --no-wait"),
     ("virtualmachines", "made", "vm attach made --iso shared/offered --no-wait"),
     ("virtualmachines", "made", "vm detach made disk1 --no-wait"),
@@ -68,6 +70,7 @@ WRITES = [
     ("volumes", "data", "volume create data --size 1GiB --no-wait"),
     ("volumes", "data", "volume set data --protect"),
     ("volumes", "data", "volume resize data 2GiB --no-wait"),
+    ("volumes", "data", "volume move data --pool offered --no-wait"),
     ("images", "debian", "image create debian --url https://example.com/x.qcow2 --no-wait"),
     ("images", "debian", "image set debian --login-user debian"),
     ("networks", "db", "network create db --subnet 10.20.1.0/24 --exclude 10.20.1.2-10.20.1.9 --no-wait"),
@@ -76,6 +79,7 @@ WRITES = [
     ("securitygroups", "web", "securitygroup set web --allow udp:53 --from web --allow icmp"),
     ("securitygroups", "web", "securitygroup set web --remove tcp:80,443 --from 10.0.0.0/8"),
     ("routers", "r1", "router create r1 --network db --external shared/offered --no-wait"),
+    ("networks", "web", "network create web --subnet 10.20.2.0/24 --no-wait"),
     ("routers", "r1", "router set r1 --add-network web --remove-network db"),
 ]
 
@@ -93,6 +97,8 @@ def test_what_is_shown_makes_the_same_when_it_is_run_elsewhere(made: Qx, tmp_pat
 @pytest.mark.parametrize(
     "typed",
     [
+        "pool create tried --path /srv/tried --default --overcommit 150",
+        "pool set offered --default --label tier=gold",
         "vm create tried --image shared/offered",
         "vm set web-1 --memory 8GiB",
         "vm attach web-1 --disk 5GiB",
@@ -102,13 +108,31 @@ def test_what_is_shown_makes_the_same_when_it_is_run_elsewhere(made: Qx, tmp_pat
     ],
 )
 def test_a_dry_run_is_checked_shows_what_would_change_and_changes_nothing(made: Qx, typed: str) -> None:
-    before = made.control_plane.kubectl("get", "vm,volume", "-n", NAMESPACE, "-o", "yaml")
+    before = made.control_plane.kubectl("get", "vm,volume,pool", "-n", NAMESPACE, "-o", "yaml")
     tried = made.in_namespace(*typed.split(), "--dry-run")
     assert tried.returncode == 0, tried.stderr
     assert tried.stdout.startswith("--- ")
     only_shown = made.in_namespace(*typed.split(), "--dry-run", "--show-yaml")
     assert (only_shown.returncode, only_shown.stdout.split()[0]) == (0, "kubectl")
-    assert made.control_plane.kubectl("get", "vm,volume", "-n", NAMESPACE, "-o", "yaml") == before
+    assert made.control_plane.kubectl("get", "vm,volume,pool", "-n", NAMESPACE, "-o", "yaml") == before
+
+
+def test_a_pool_is_made_and_changed_as_it_is_shown(made: Qx) -> None:
+    create = ("pool", "create", "fast", "--path", "/srv/fast", "--overcommit", "150")
+    shown = made.in_namespace(*create, "--dry-run", "--show-yaml").stdout
+    assert "namespace" not in shown
+    made.control_plane.kubectl("create", "-f", "-", stdin=shown.partition("\n")[2].rpartition("EOF")[0])
+    by_hand = stored(made.control_plane, "pool", "fast")["spec"]
+    taken = made.in_namespace(*create, "--no-wait")
+    assert (taken.returncode, "(NameTaken)" in taken.stderr) == (6, True)
+    assert made.in_namespace("pool", "delete", "fast", "--yes").returncode == 0
+    assert made.in_namespace(*create, "--no-wait").returncode == 0
+    assert stored(made.control_plane, "pool", "fast")["spec"] == by_hand
+    assert made.in_namespace("pool", "set", "fast", "--default", "--label", "tier=gold").returncode == 0
+    changed = stored(made.control_plane, "pool", "fast")
+    assert (changed["spec"]["default"], changed["metadata"]["labels"]) == (True, {"tier": "gold"})
+    assert "is so already" in made.in_namespace("pool", "set", "fast", "--default").stderr
+    made.control_plane.kubectl("delete", "pool", "fast")
 
 
 def test_a_dry_run_is_refused_like_the_write_itself(made: Qx) -> None:
@@ -130,6 +154,27 @@ def test_the_manifest_of_a_change_is_the_whole_object_without_what_the_server_ad
     shown = made.in_namespace("vm", "set", "web-1", "--memory", "8GiB", "--dry-run", "-o", "yaml").stdout
     assert "    size: 8Gi" in shown
     assert not {"uid:", "status:", "managedFields:", "resourceVersion:", "finalizers:"} & set(shown.split())
+
+
+def test_a_copy_that_would_be_readable_is_not_sent(made: Qx) -> None:
+    source = ("volume", "create", "safe", "--size", "1GiB", "--secret", "k", "--no-wait")
+    early = made.in_namespace(*source)
+    assert (early.returncode, "There is no Secret k here." in early.stderr) == (5, True)
+    made.control_plane.kubectl("create", "secret", "generic", "k", "-n", NAMESPACE)
+    assert made.in_namespace(*source).returncode == 0
+    copy = ("volume", "create", "bare", "--from", "safe", "--no-wait")
+    refused = made.in_namespace(*copy)
+    assert refused.returncode == 6
+    assert "Volume safe is encrypted" in refused.stderr
+    assert "Try: the same with --secret k" in refused.stderr
+    assert made.in_namespace("volume", "show", "bare").returncode == 5
+    assert made.in_namespace(*copy, "--secret", "k").returncode == 0
+
+
+def test_a_copy_of_a_volume_that_is_not_there_is_not_sent(made: Qx) -> None:
+    refused = made.in_namespace("volume", "create", "later", "--from", "nowhere", "--no-wait")
+    assert (refused.returncode, "There is no volume nowhere here." in refused.stderr) == (5, True)
+    assert made.in_namespace("volume", "show", "later").returncode == 5
 
 
 def test_a_name_that_is_taken_and_an_image_that_is_not_there(made: Qx) -> None:

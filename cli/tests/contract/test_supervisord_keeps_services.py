@@ -13,7 +13,7 @@ import pytest
 
 from quantix_api.layout import Layout
 from quantix_cli.directories import with_parents
-from quantix_cli.supervision import orphans
+from quantix_cli.supervision import leftovers
 from quantix_cli.supervision.service import Service
 from quantix_cli.supervision.supervisord import Supervisord
 from quantix_lab.waiting import eventually
@@ -100,14 +100,14 @@ def test_a_killed_supervisor_leaves_no_second_copy_of_a_service(
 ) -> None:
     services = table(layout)
     supervisor.ensure(services)
-    old = set(orphans.find(layout.root))
+    old = set(leftovers.find(layout.root))
     os.kill(int((layout.run / "supervisord.pid").read_text()), signal.SIGKILL)
     assert supervisor.ensure(services) == ["first", "second"]
-    eventually("the end of the old ones", lambda: not old & set(orphans.find(layout.root)))
+    eventually("the end of the old ones", lambda: not old & set(leftovers.find(layout.root)))
     # between fork and exec a service still looks like its supervisor
     eventually(
         "one of each",
-        lambda: sorted(orphans.find(layout.root).values()) == ["first", "second", "supervisord"],
+        lambda: sorted(leftovers.find(layout.root).values()) == ["first", "second", "supervisord"],
     )
 
 
@@ -120,4 +120,4 @@ def test_the_last_words_of_a_service_are_its_log(supervisor: Supervisord, layout
 def test_forgetting_ends_all(supervisor: Supervisord, layout: Layout) -> None:
     supervisor.ensure(table(layout))
     supervisor.forget()
-    assert orphans.find(layout.root) == {}
+    assert leftovers.find(layout.root) == {}

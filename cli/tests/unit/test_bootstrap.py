@@ -21,9 +21,9 @@ from quantix_cli.up.bootstrap import clean
 from quantix_cli.up.run.runner import run_to_exit_code
 from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import judge_settings
+from quantix_lab.checkout import CHECKOUT
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
-CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def test_the_bootstrap_needs_no_package() -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO, TextIO
 import pytest
 from aiohttp import ClientSession, web
 
-from quantix_cli.escapes import EscapeScanner
+from quantix_cli.escapes import EscapeScanner, QueryFilter
 from quantix_cli.serial import relay
 from quantix_cli.terminal import Terminal
 
@@ -96,6 +96,24 @@ async def test_what_the_guest_answers_to_a_pipe_is_shown(pipes: Pipes) -> None:
     pipes.types = -1
     assert await attached(answering, pipes) == ""
     assert os.read(pipes.reads, 100) == b"hostname\nweb-1\n"
+
+
+async def prompting(socket: web.WebSocketResponse) -> None:
+    """As busybox' shell does it, in the middle of a sequence."""
+    for piece in (b"\x1b[6", b"n/ # \x1b]11;?\x1b", b"\\\x1b[>0q\x1b[?2026$p\x1b[1mred\x1b[0m\x1b[c"):
+        await socket.send_bytes(piece)
+
+
+async def test_a_pipe_is_not_asked_what_terminals_are_asked(pipes: Pipes) -> None:
+    assert await attached(prompting, pipes) == ""
+    assert os.read(pipes.reads, 100) == b"/ # \x1b[1mred\x1b[0m"
+
+
+def test_what_only_begins_like_a_question_is_shown() -> None:
+    shown = QueryFilter()
+    assert shown.feed(b"a\x1b") == b"a"
+    assert shown.feed(b"[6") == b""
+    assert shown.feed(b"Cb") == b"\x1b[6Cb"
 
 
 async def test_the_console_ends_when_nobody_reads_it_though_the_guest_is_silent(pipes: Pipes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 import pytest
 
@@ -46,13 +47,13 @@ def test_the_codename_is_read_with_and_without_quotes() -> None:
     assert mirror.machine_codename("ID=debian\n") == ""
 
 
-def test_the_boot_record_names_one_active_partition_after_the_boot_loader() -> None:
-    record = disk.render_boot_record(b"\x90" * 512, 4096)
+def test_the_boot_record_names_a_partition_for_uefi_and_an_active_one_that_can_grow() -> None:
+    record = disk.render_boot_record(b"\x90" * 512)
     assert len(record) == 512
     assert (record[:440], record[510:]) == (b"\x90" * 440, b"\x55\xaa")
-    assert (record[446], record[450]) == (0x80, 0x83)
-    start, length = (int.from_bytes(record[offset : offset + 4], "little") for offset in (454, 458))
-    assert (start * 512, length) == (disk.PARTITION_START_BYTES, 4096)
+    entries = [struct.unpack("<B3xB3xII", record[offset : offset + 16]) for offset in (446, 462, 478, 494)]
+    mib = 1024**2 // 512
+    assert entries == [(0, 0xEF, mib, 16 * mib), (0x80, 0x83, 17 * mib, 2048 * mib), (0,) * 4, (0,) * 4]
 
 
 def test_every_file_of_ours_counts_for_the_key() -> None:

@@ -23,6 +23,19 @@ def test_a_healthy_vm_on_a_single_host_gets_no_hint() -> None:
     assert [line for line in explanation(vm(ready, other), NOUNS["vm"], SEEN) if "Try" in line]
 
 
+def test_a_host_is_called_one() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Running"}
+    assert explanation(vm(ready), NOUNS["vm"], SEEN)[0] == "web-1 is Running on host box."
+    silent = World(SEEN.now, {"box": 9.0})
+    assert "host box was last heard 9 s ago" in explanation(vm(ready), NOUNS["vm"], silent)[0]
+
+
+def test_who_has_not_looked_yet_is_named() -> None:
+    new = {"kind": "VirtualMachine", "metadata": {"name": "web-1"}}
+    said = explanation(new, NOUNS["vm"], SEEN)[0]
+    assert said == "web-1 is Starting: quantix-operator has not looked at it yet (Pending)."
+
+
 def test_a_time_that_nobody_wrote_is_left_out_and_the_end_follows_the_way_out() -> None:
     waiting = {
         "type": "Ready",
@@ -57,6 +70,22 @@ def test_a_host_says_the_way_out_of_each_thing_to_know() -> None:
     assert [line.split()[-1] for line in lines if "Try" in line] == ["x", "y"]
 
 
+def test_a_host_tells_how_much_of_its_memory_is_in_huge_pages() -> None:
+    pages = [{"size": "2Mi", "total": 300}, {"size": "1Gi", "total": 2}]
+    ready = {"type": "Ready", "status": "True", "reason": "Healthy"}
+    few = {"type": "HugePagesSetAside", "status": "False", "reason": "TooFewPages", "message": "Few. Try: x."}
+    host = {
+        "kind": "Host",
+        "metadata": {"name": "box"},
+        "status": {"phase": "Ready", "hugepages": pages, "conditions": [ready, few]},
+    }
+    lines = explanation(host, NOUNS["host"], SEEN)
+    assert "  huge pages   300 of 2 MiB, 2 of 1 GiB: 2.6 GiB of its memory" in lines
+    assert lines[-1] == "  Try          x"
+    del host["status"]["hugepages"]  # type: ignore[attr-defined]
+    assert not any("huge pages  " in line for line in explanation(host, NOUNS["host"], SEEN))
+
+
 def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
     message = "No host fits: 2 lack memory, 1 is Failed. Try: qx vm explain web-1 lists every host."
     refused = {"type": "Ready", "status": "False", "reason": "NoHostFits", "message": message}
@@ -69,3 +98,13 @@ def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
     assert lines[1:3] == ["  1,200 hosts  lack memory: h1, h2 and 1,198 more", "  1 host       is Failed: h3"]
     assert not any("lists every host" in line for line in lines)
     assert lines[-2] == "  Try          add a host, make room on one, or ask for less"
+
+
+def test_a_volume_on_its_way_is_told_with_how_far_it_has_come() -> None:
+    message = "web-1-root is on its way to pool fast. Try: nothing; it goes on by itself."
+    moving = {"type": "Ready", "status": "False", "reason": "Moving", "message": message}
+    status = {"phase": "Moving", "movingTo": "fast", "progress": {"percent": 41}, "conditions": [moving]}
+    volume = {"kind": "Volume", "metadata": {"name": "web-1-root"}, "status": status}
+    told = "  moving       web-1-root to pool fast, 41 %"
+    assert told in explanation(volume, NOUNS["volume"], SEEN)
+    assert told in explanation(vm(moving) | {"movingVolumes": [volume]}, NOUNS["vm"], SEEN)

@@ -13,21 +13,13 @@ from pathlib import Path
 import click
 import pytest
 
+from quantix_api.message_template import Template
 from quantix_api.messages import TABLE
 from quantix_cli.grammar import COMMANDS, NOUNS, Root
 from quantix_cli.helping import Verb
+from quantix_lab.checkout import CHECKOUT
+from quantix_lab.commands_named import ANY, what_is_wrong
 from quantix_lab.source_trees import modules, nodes, sources
-
-CHECKOUT = Path(__file__).resolve().parents[3]
-MAKE_TARGETS = set(re.findall(r"^([a-z0-9]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
-COMMAND = re.compile(r"(?<![\w/.-])(qx|make) ([A-Za-z<{-][\w{}<>-]*)(?:[ ]([\w{}<>-]+))?([^,;.()·`]*)")
-# words that follow "qx" and "make" where they are part of a sentence
-PROSE = {
-    "qx": {"offer", "or", "and", "NOUN", "up:", "may"},
-    "make": {"a", "an", "any", "clean:", "it", "keys", "room", "sense", "the"},
-}
-ANY = "<any>"
-"""Stands for a value that is filled in at run time."""
 
 
 def texts(source: Path) -> Iterator[str]:
@@ -68,45 +60,11 @@ def _parts_of_help(command: Verb, context: click.Context) -> Iterator[str]:
     yield from command.examples
 
 
-def what_is_wrong(text: str) -> list[str]:
-    """The commands in `text` that do not exist."""
-    found = []
-    for match in COMMAND.finditer(" ".join(text.split())):
-        program, first, second, rest = match.groups()
-        if first in PROSE[program]:
-            continue
-        if program == "make":
-            wrong = first not in MAKE_TARGETS
-        else:
-            wrong = not is_a_command(first, second or "", rest)
-        if wrong:
-            found.append(match[0].strip())
-    return found
-
-
-def is_a_command(first: str, second: str, rest: str) -> bool:
-    """Whether `qx FIRST SECOND` exists and has the flags in `rest`."""
-    if first.startswith(("-", "<", "{")):
-        return first in ("--help", "-h") or not first.startswith("-")
-    root = Root("qx")
-    context = click.Context(root, info_name="qx")
-    command = root.get_command(context, first)
-    if isinstance(command, click.Group):
-        if second.startswith(("<", "{")) or second in ("", "VERB"):
-            return True
-        command = command.get_command(click.Context(command, parent=context), second)
-    if command is None:
-        return False
-    flags = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
-    return {word for word in f"{second} {rest}".split() if re.fullmatch("--[a-z-]+", word)} <= flags
-
-
 @pytest.mark.parametrize("template", TABLE, ids=lambda t: f"{t.reason}-{t.where}")
-def test_every_message_names_commands_that_exist(template: object) -> None:
+def test_every_message_names_commands_that_exist(template: Template) -> None:
     assert what_is_wrong(f"{template.sentence}; {template.hint}") == []
 
 
-@pytest.mark.xdist_group("sources")
 @pytest.mark.parametrize(
     "source",
     [*sources(), *modules(CHECKOUT / "controlplane")],

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession, WSMsgType, web
 from aiohttp.test_utils import TestServer
 
+from quantix_cli.commands import ssh
 from quantix_cli.commands.ssh import Guest, guest_of, ssh_words
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.hostd import HostApi
@@ -30,7 +31,7 @@ def vm(**status: Any) -> dict[str, Any]:
 
 
 def test_ssh_knows_the_host_key_by_the_uid_and_gets_the_rest_handed_on() -> None:
-    words = ssh_words(Guest("web-1", UID, "10.77.0.61", "root"), Path("/h/.ssh/known"), ("uname", "-a"))
+    words = ssh_words(Guest("web-1", UID, "10.77.0.61", "root", "h1"), Path("/h/.ssh/known"), ("uname", "-a"))
     assert words[-5:] == ["-l", "root", "10.77.0.61", "uname", "-a"]
     assert f"HostKeyAlias=quantix-{UID}" in words
     assert 'UserKnownHostsFile="/h/.ssh/known"' in words
@@ -55,7 +56,27 @@ def test_what_is_no_address_or_user_never_reaches_ssh(machine: dict[str, Any], u
 
 
 def test_the_first_good_address_counts() -> None:
-    assert guest_of(vm(addresses=["x", "fd00::5"]), "debian") == Guest("web-1", UID, "fd00::5", "debian")
+    wanted = Guest("web-1", UID, "fd00::5", "debian", "h1")
+    assert guest_of(vm(addresses=["x", "fd00::5"]), "debian") == wanted
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 3", 3), ("kill -TERM $$", 143), ("kill -INT $PPID; exit 4", 4)]
+)
+def test_what_ends_in_the_guest_ends_here_with_the_same_code(script: str, code: int) -> None:
+    assert ssh.run_here("/bin/sh", ("sh", "-c", script)) == code
+
+
+def test_a_guest_that_says_no_has_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ssh.answers("127.0.0.1", port)
+    assert ssh.answers("127.0.0.1", port)
+
+
+def test_an_address_without_a_route_does_not_answer() -> None:
+    # link-local, and no link is named
+    assert not ssh.answers("fe80::1", 22)
 
 
 def test_the_owner_of_a_connection_is_that_of_its_other_end() -> None:

@@ -25,6 +25,11 @@ SEVERAL = (
     "such as 10.0.0.0/24, spec.mtu: Invalid value: 5: should be greater than 575, "
     "spec.physical.name: Required value]"
 )
+MISTYPED = (
+    'VirtualMachine.quantix.io "a" is invalid: [spec.memory: Invalid value: "string": spec.memory in body '
+    'must be of type object: "string", <nil>: Invalid value: null: some validation rules were not checked '
+    "because the object was invalid; correct the existing errors to complete validation]"
+)
 POLICY = (
     "virtualmachines.quantix.io \"a\" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' "
     "denied request: VM a is protected against deletion. Try: set spec.deletionProtection to false first."
@@ -48,6 +53,10 @@ POLICY = (
                 "ask for role quantix-view; kubectl auth can-i shows what you may",
             ),
         ),
+        (
+            MISTYPED,
+            Refusal("VirtualMachine a: spec.memory: a group of fields belongs there, not a text."),
+        ),
         (ONE, Refusal("VirtualMachine a: spec.memory: memory.size must be at least 16Mi.")),
         (QUOTED, Refusal("Network n: spec.subnets[0].cidr: must be a network.")),
         (
@@ -67,6 +76,7 @@ POLICY = (
     ids=[
         "by a role",
         "of the cluster",
+        "another type",
         "one rule",
         "a value before it",
         "several",

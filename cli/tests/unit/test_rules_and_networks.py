@@ -167,6 +167,6 @@ def test_networks_join_and_leave_a_router(
 
 def test_a_disk_of_a_vm_gets_its_size_where_it_counts() -> None:
     vm = {"spec": {"disks": [{"name": "root", "image": "x"}, {"name": "data", "size": "1Gi"}]}}
-    assert volumes.with_disk_size(vm, "data", "2Gi") == {
+    assert volumes.with_disk(vm, "data", size="2Gi") == {
         "spec": {"disks": [{"name": "root", "image": "x"}, {"name": "data", "size": "2Gi"}]}
     }

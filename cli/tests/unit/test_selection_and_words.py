@@ -13,7 +13,7 @@ from quantix_cli.grammar import COMMANDS, NOUNS, unknown
 from quantix_cli.naming import Name, parse_name, reference
 from quantix_cli.selection import pick
 from quantix_cli.settings import read_settings
-from quantix_cli.uploading import refuse_backing_file, refuse_other_content
+from quantix_cli.uploading import refuse_other_content
 
 VMS: list[dict[str, Any]] = [
     {"metadata": {"name": n, "namespace": "default"}} for n in ("db-1", "web-1", "web-2")
@@ -185,14 +185,6 @@ def test_an_escape_that_is_no_control_key_is_refused() -> None:
 )
 def test_an_image_is_named_after_its_file(file: str, name: str) -> None:
     assert _name_from(Path(file)) == name
-
-
-def test_a_backing_file_is_refused_before_it_is_sent(tmp_path: Path) -> None:
-    hostile = tmp_path / "x.qcow2"
-    hostile.write_bytes(b"QFI\xfb\x00\x00\x00\x03" + (512).to_bytes(8, "big") + bytes(88))
-    with pytest.raises(CommandError) as raised:
-        refuse_backing_file(hostile)
-    assert raised.value.exit_code is Exit.REFUSED
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The table of services, and what supervisors are told about it."""
 
 import configparser
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +75,26 @@ def test_services_start_after_those_they_need() -> None:
     names = [service.name for service in in_start_order(services(MACHINE))]
     for service in services(MACHINE):
         assert all(names.index(needed) < names.index(service.name) for needed in service.after)
+
+
+def test_what_guests_depend_on_is_the_last_that_the_kernel_ends() -> None:
+    protected = {service.name for service in services(MACHINE) if service.memory_protected}
+    data_plane = {"ovs-db", "ovs-vswitchd", "ovn-controller", "virtlogd", "libvirtd", "hostd"}
+    assert protected == {*data_plane, "controlplane", "ovn-nb", "ovn-sb"}
+    assert "OOMScoreAdjust=-900" in render_unit(by_name(MACHINE)["libvirtd"])
+    # MemoryHigh on the group in which guests run would slow all of them down
+    assert {s.name for s in services(MACHINE) if s.memory_high_bytes} == {"hostd", "operator"}
+
+
+def test_supervisords_services_start_whether_they_may_be_protected_or_not() -> None:
+    shown = ("/bin/sh", "-c", 'cat /proc/self/oom_score_adj; echo "$0 $1"', "it's", "50 %")
+    program = render_program(Service("odd", "", shown, memory_protected=True), MACHINE.layout)
+    command = next(line for line in program.splitlines() if line.startswith("command = "))
+    argv = shlex.split(command.removeprefix("command = ").replace("%%", "%"))
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    score, words = done.stdout.splitlines()
+    assert (words, done.stderr) == ("it's 50 %", "")
+    assert score in ("-900", Path("/proc/self/oom_score_adj").read_text().strip())
 
 
 def test_a_circle_is_refused() -> None:

@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 import quantix_cli
 from quantix_lab.source_trees import modules, nodes
 
@@ -23,7 +21,6 @@ def reads_the_environment(source: Path) -> bool:
     return bool((names | imported) & {"environ", "environb", "getenv"})
 
 
-@pytest.mark.xdist_group("sources")
 def test_only_mains_read_the_environment() -> None:
     readers = {str(path.relative_to(SOURCES)) for path in modules(SOURCES) if reads_the_environment(path)}
     assert readers == MAINS | CALLERS

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from quantix_api.layout import Layout
+from quantix_api.resources import STORAGE_POOLS, Resource
+from quantix_cli import fetch
 from quantix_cli.cluster import Target
 from quantix_cli.commands.status import Seen, all_matters, report
 from quantix_cli.exits import Exit
 from quantix_cli.nouns import NOUNS, World, reason, row
-from quantix_cli.session import translated
+from quantix_cli.session import Session, translated
 from quantix_cli.terminal import Terminal
+from quantix_client.api import ApiClient, ListResult
 from quantix_client.errors import Forbidden, NotFound, Unreachable
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
@@ -109,6 +114,34 @@ def test_that_a_single_host_protects_nothing_is_no_reason_at_each_vm() -> None:
     assert reason(vm, NOUNS["vm"], alone=True) == ""
     assert reason(vm, NOUNS["vm"]) == "NoOtherHost: No other host"
     assert row(vm, NOUNS["vm"], World(WORLD.now, {"h1": 1.0}))[-1].text == ""
+    assert row(vm, NOUNS["vm"], World(WORLD.now, {}, pooling_hosts=1))[-1].text == ""
+    assert row(vm, NOUNS["vm"], World(WORLD.now, {}, pooling_hosts=2))[-1].text != ""
+    assert row(vm, NOUNS["vm"], World(WORLD.now, {}))[-1].text != ""
+
+
+@pytest.mark.parametrize(
+    ("pools", "hosts"),
+    [
+        ([{"status": {"hosts": 1}}, {"status": {"hosts": 2}}, {}], 2),
+        ([{"status": {"hosts": 1}}], 1),
+        ([], 0),
+        (None, 0),
+    ],
+)
+async def test_who_may_not_read_leases_learns_from_the_pools_whether_there_are_more_hosts(
+    pools: list[Any] | None, hosts: int
+) -> None:
+    class Api:
+        async def list(self, resource: Resource, *_: Any) -> ListResult:
+            if resource is not STORAGE_POOLS or pools is None:
+                raise Forbidden("may not look")
+            return ListResult(pools, "1")
+
+    target = Target(Path("/x"), None, "a test says so")
+    layout = Layout(Path("/nonexistent"))
+    member = Session(cast(ApiClient, Api()), PIPE, layout, target, "shop", False, 1.0)
+    seen = await fetch.world(member)
+    assert (seen.lease_ages_s, seen.pooling_hosts) == ({}, hosts)
 
 
 def test_the_way_out_of_a_refusal_is_told_apart_from_what_was_refused() -> None:
@@ -209,4 +242,32 @@ def test_a_guest_without_a_vm_needs_attention_though_its_host_is_ready() -> None
     assert told[-1] == (
         "1 ▲ host h1: Since 2026 it has domain qx-1, whose VM a/b is no longer in the API.   "
         "qx host explain h1"
+    )
+
+
+def test_huge_pages_that_a_host_cannot_spare_need_attention() -> None:
+    found = host("h1", "Ready", "Healthy", "It runs VMs.")
+    message = "It was asked for 9 huge pages of 2 MiB and has 3: more. Try: set spec"
+    few = {"type": "HugePagesSetAside", "status": "False", "reason": "TooFewPages", "message": message}
+    found["status"]["conditions"].append(few)
+    assert lines(found)[-1].startswith("1 ▲ host h1: It was asked for 9 huge pages of 2 MiB and has 3: more.")
+
+
+def test_cpus_are_told_with_what_overcommit_makes_of_them() -> None:
+    four = READY["status"] | {"cpus": 4, "allocated": {"cpus": 6}}
+    mine = {**READY, "spec": {"reserved": {"cpus": 1}, "overcommit": {"cpuPercent": 150}}, "status": four}
+    usual = {**READY, "spec": {}, "status": four}
+    seen = Seen(
+        WORLD,
+        4,
+        {"host": [mine, usual], "vm": [], "pool": []},
+        policy={"spec": {"overcommit": {"cpuPercent": 400}}},
+    )
+    # 3 of 4 at 150 %, and 4 at the usual 400 %
+    assert "CPUs           12 of 20 promised, on 8 real ones" in report(seen, [], PIPE)
+
+
+def test_cpus_are_told_without_overcommit_to_who_may_not_read_the_policy() -> None:
+    assert "CPUs           1 promised on 1 real one" in lines(
+        {**READY, "status": READY["status"] | {"cpus": 1, "allocated": {"cpus": 1}}}
     )

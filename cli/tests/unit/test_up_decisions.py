@@ -16,7 +16,7 @@ from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_cli.settings import read_settings
 from quantix_cli.up import links
-from quantix_cli.up.prepare import kvm, machine, packages
+from quantix_cli.up.prepare import kvm, machine, packages, python
 from quantix_cli.up.run.runner import require_root
 from quantix_cli.up.settings import CHECKOUT, judge_settings
 from quantix_cli.up.start import credentials, defaults, manifests, subnets
@@ -65,6 +65,21 @@ def test_an_unfit_machine_is_told_why_and_what_to_do(facts: machine.MachineFacts
     with pytest.raises(PermanentError) as caught:
         machine.judge_machine(facts, SETTINGS)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("Collecting aiohttp==3.12.0", True),
+        ("Installing collected packages: pip", True),
+        ("  Attempting uninstall: pip", False),
+        ("    Found existing installation: pip 23.0.1", False),
+        ("    Uninstalling pip-23.0.1:", False),
+        ("      Successfully uninstalled pip-23.0.1", False),
+    ],
+)
+def test_what_pip_takes_away_to_make_room_alarms_nobody(line: str, told: bool) -> None:
+    assert python.is_worth_telling(line) is told
 
 
 def test_nobody_but_root_gets_anywhere() -> None:
@@ -237,3 +252,11 @@ def test_the_links_of_the_machines_own_installation_go_where_its_user_looks(tmp_
     assert links.BIN / "kubectl" not in links.wanted(
         judge_settings(read_settings(given)), Path("/cache/controlplane")
     )
+
+
+@pytest.mark.parametrize(
+    ("looked_s", "fresh"),
+    [(1e9 - 60, True), (1e9 - 86400, False), (1e9 + 60, False), (1e9 + 10 * 365 * 86400, False)],
+)
+def test_package_lists_from_the_future_are_fetched_anew(looked_s: float, fresh: bool) -> None:
+    assert packages.is_fresh(looked_s, 1e9) is fresh

@@ -39,6 +39,11 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         (["image", "upload", __file__, "--name", "My Linux"], "✗ 'My Linux' is no name of an image."),
         (["vm", "stop"], "✗ Which VM?"),
         (["image", "show"], "✗ Which image?"),
+        (["volume", "create", "a"], "✗ How large? An empty volume needs --size."),
+        (
+            ["volume", "create", "a", "--image", "i", "--from", "v"],
+            "✗ --image and --from both say what it is made from: give one.",
+        ),
     ],
 )
 def test_wrong_words_are_answered_in_one_voice_with_2(words: list[str], said: str) -> None:

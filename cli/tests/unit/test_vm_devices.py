@@ -61,7 +61,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"size": "1Gi", "iso": "x"}, {"iso": "x", "pool": "fast"}])
-def test_one_thing_is_attached_at_a_time(given: dict[str, str]) -> None:
+def test_one_thing_is_attached_at_a_time(given: dict[str, Any]) -> None:
     with pytest.raises(CommandError) as refused:
         Device(**given)
     assert refused.value.exit_code is Exit.USAGE

@@ -86,6 +86,22 @@ def test_an_image_alone_is_enough_for_a_vm() -> None:
     assert told(made) == "type small, disk root 20GiB of shared/tiny, network shared/default"
 
 
+def test_one_cpu_is_told_as_one() -> None:
+    spec = {"cpu": {"cores": 1}, "memory": {"size": "2Gi"}, "disks": []}
+    assert told({"spec": spec}) == "1 CPU, 2GiB memory, no network"
+
+
+def test_what_a_vm_may_grow_to_stands_beside_a_type_as_well_as_beside_its_own_size() -> None:
+    beside = spec_of(Wish(image="x", max_cpu=4, max_memory="8Gi"), Choice("small"))
+    ceilings = {"cpu": {"maxCores": 4}, "memory": {"maxSize": "8Gi"}}
+    assert {key: beside[key] for key in ceilings} == ceilings
+    assert beside["instanceType"] == "small"
+    assert told({"spec": beside}).startswith("type small, up to 4 CPUs, up to 8GiB memory, disk root")
+    own = spec_of(Wish(image="x", cpu=2, memory="2Gi", max_cpu=4))
+    assert (own["cpu"], own["memory"]) == ({"cores": 2, "maxCores": 4}, {"size": "2Gi"})
+    assert "instanceType" not in own
+
+
 @pytest.mark.parametrize(
     ("virtual_size", "size"), [("30Gi", {"size": "30Gi"}), ("1Gi", {"size": "20Gi"}), (None, {})]
 )
@@ -202,11 +218,24 @@ def test_what_is_not_clear_is_asked_at_a_terminal_and_wrong_usage_without_one(
     assert (refused.value.exit_code, refused.value.hint) == (Exit.USAGE, "--network a")
 
 
+BIGGER = {"cores": None, "maxCores": 8}
+
+
 @pytest.mark.parametrize(
     ("machine", "wanted", "patch"),
     [
         (vm(), Wanted(memory="4Gi"), {"spec": {"memory": {"size": "4Gi"}}}),
         (vm(), Wanted(cpu=2), {}),
+        (
+            vm(),
+            Wanted(cpu=3, max_cpu=8, max_memory="16Gi", cpu_model="Auto"),
+            {"spec": {"cpu": {"cores": 3, "maxCores": 8, "model": "Auto"}, "memory": {"maxSize": "16Gi"}}},
+        ),
+        (
+            vm(),
+            Wanted(instance_type="big", max_cpu=8),
+            {"spec": {"instanceType": "big", "cpu": BIGGER, "memory": {"size": None}}},
+        ),
         (
             vm(),
             Wanted(instance_type="big"),
@@ -225,7 +254,10 @@ def test_what_is_not_clear_is_asked_at_a_terminal_and_wrong_usage_without_one(
         (vm(), Wanted(labels=("a=b", "c-")), {"metadata": {"labels": {"a": "b", "c": None}}}),
         (vm(), Wanted(ha="Never", priority=9), {"spec": {"ha": {"restart": "Never", "priority": 9}}}),
     ],
-    ids=["memory", "as it is", "a type", "from a type to its own", "one NIC's groups", "labels", "others"],
+    ids=[
+        *("memory", "as it is", "room to grow", "a type with room", "a type", "from a type to its own"),
+        *("one NIC's groups", "labels", "others"),
+    ],
 )  # fmt: skip
 def test_a_change_says_no_more_than_what_is_new(
     machine: dict[str, Any], wanted: Wanted, patch: dict[str, Any]

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 
 from quantix_api.layout import Layout
+from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_cli.cluster import Target
+from quantix_cli.commands import making
+from quantix_cli.commands.changing_vm import changes_left
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
-from quantix_cli.waiting import is_ready, until
+from quantix_cli.waiting import has_no_place, is_ready, until
 from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import Conflict
+from quantix_lab.clocks import HastyClock
 
 PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 
@@ -86,7 +90,8 @@ async def test_what_is_only_shown_is_not_sent(capsys: pytest.CaptureFixture[str]
 
 def session(api: Any, timeout_s: float = 30.0) -> Session:
     target = Target(Path("/x"), None, "a test says so")
-    return Session(api, PLAIN, Layout(Path("/nonexistent")), target, "default", False, timeout_s)
+    layout = Layout(Path("/nonexistent"))
+    return Session(api, PLAIN, layout, target, "default", False, timeout_s, clock=HastyClock())
 
 
 def said(
@@ -107,6 +112,37 @@ async def test_what_was_ready_before_the_write_is_not_what_is_waited_for() -> No
     assert api.looks == []
 
 
+async def test_a_second_default_pool_is_there_and_nobody_waits_for_the_first_to_lose_its_mark() -> None:
+    message = "local is the default pool too, and the older one counts. Try: take its mark away."
+    younger = vm(9, [], status={"conditions": [said("False", "DefaultConflict", message)]})
+    assert await making._until_ready(session(Api(younger)), NOUNS["pool"], younger) is younger
+
+
+def compared(generation: int | None, *paths: str) -> dict[str, Any]:
+    """A VM that runs, whose host knows what spec meant at that generation; `paths` wait for a restart."""
+    runtime: dict[str, Any] = {"pendingChanges": [{"path": path, "wanted": "2"} for path in paths]}
+    runtime |= {} if generation is None else {"resolvedGeneration": generation}
+    return vm(9, [], status={"observedGeneration": 2, "runtime": runtime})
+
+
+async def test_what_waits_for_a_restart_is_known_once_the_host_compared_the_change() -> None:
+    pending = compared(2, "spec.cpu.cores")
+    api = Api(compared(2), [compared(1, "spec.old"), compared(1), pending])
+    assert len(await changes_left(session(api), compared(1))) == 1
+    assert api.looks == []
+    asking = session(Api(compared(2)))
+    began_s = asking.clock.monotonic()
+    assert await changes_left(asking, compared(2)) == []
+    assert asking.clock.monotonic() == began_s, "nothing is waited for"
+
+
+async def test_a_host_that_tells_no_comparison_is_waited_for_3_s() -> None:
+    asking = session(Api(compared(None, "spec.cpu.cores")))
+    began_s = asking.clock.monotonic()
+    assert len(await changes_left(asking, compared(None))) == 1
+    assert 2.5 < asking.clock.monotonic() - began_s < 3.5
+
+
 async def test_a_wait_that_nothing_will_end_ends_with_the_reason_and_the_way_out() -> None:
     message = "Image x is refused. Try: another image."
     stalled = said("True", "ImageRefused", message, kind="Stalled")
@@ -118,6 +154,83 @@ async def test_a_wait_that_nothing_will_end_ends_with_the_reason_and_the_way_out
         "Image x is refused.",
         "another image",
     )
+
+
+def nowhere(reason: str = "NotEnoughMemory", *, away: bool = False, generation: int = 2) -> Any:
+    message = "No host has 64 GiB free: box 20. Try: lower memory, stop or move a VM, or add a host."
+    conditions = [said("False", reason, message, generation=generation)]
+    unfit = [{"why": "lacks memory", "away": away, "count": 1, "hosts": ["box"]}]
+    return vm(9, [], status={"conditions": conditions, "unfitHosts": unfit})
+
+
+def source_nowhere() -> dict[str, Any]:
+    told = render("WaitingForHost", volume="m-1-root", vm="m-1")
+    return vm(9, [], status={"conditions": [said("False", told.reason, told.text)]})
+
+
+async def test_a_clone_of_what_nobody_makes_says_whose_host_is_missing() -> None:
+    with pytest.raises(CommandError) as ended:
+        await until(session(Api(source_nowhere())), NOUNS["vm"], source_nowhere(), lambda live: False)
+    assert "it is made on the host of VM m-1, which has none yet" in ended.value.message
+    assert ended.value.hint == "qx vm explain m-1 says why"
+
+
+async def test_a_wait_for_room_that_only_people_make_ends_with_the_reason() -> None:
+    with pytest.raises(CommandError) as ended:
+        await until(session(Api(nowhere())), NOUNS["vm"], nowhere(), lambda live: False)
+    assert (ended.value.exit_code, ended.value.message, ended.value.hint) == (
+        Exit.FAILED,
+        "web-1 waits: No host has 64 GiB free: box 20. It goes on by itself once that is done.",
+        "lower memory, stop or move a VM, or add a host",
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "lost"),
+    [
+        (nowhere(), True),
+        (nowhere("DeviceUnavailable"), True),
+        (source_nowhere(), True),
+        (nowhere("ImageDownloading"), False),
+        (nowhere(away=True), False),
+        (nowhere(generation=1), False),
+        (running(2), False),
+    ],
+    ids=[
+        "no room",
+        "no device",
+        "nobody makes its source",
+        "work goes on",
+        "a host may come back",
+        "said of an older spec",
+        "it runs",
+    ],
+)
+def test_what_has_no_place(found: dict[str, Any], lost: bool) -> None:
+    assert has_no_place(found, 2) is lost
+
+
+class Growing(Api):
+    """Has a Volume that is Ready, and the VM that has it, which is not; the Volume grows after seconds."""
+
+    async def get(self, resource: Any, *_: Any) -> dict[str, Any]:
+        if resource == VIRTUAL_MACHINES:
+            return vm(9, [], status={"conditions": [said("False", "PoolFull", "Pool local has 1 GiB free.")]})
+        return await super().get()
+
+
+async def test_a_volume_that_grows_tells_what_its_vm_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    metadata = {"name": "web-1-root", "namespace": "default", "generation": 2}
+    small, large = (
+        {"metadata": metadata, "status": {"capacity": size, "conditions": [said("True", "Available")]}}
+        for size in ("1Gi", "2Gi")
+    )
+    api = Growing(large, [small] * 20)
+    grown = await until(
+        session(api), NOUNS["volume"], small, lambda live: live["status"]["capacity"] == "2Gi", vm=vm(9, [])
+    )
+    assert grown is large
+    assert capsys.readouterr().err == "web-1: Pool local has 1 GiB free.\n"
 
 
 async def test_a_wait_that_takes_too_long_says_what_it_waits_for_and_how_far_that_is() -> None:

@@ -105,7 +105,6 @@ def writes_past_it(source: Path) -> list[str]:
     return [ast.unparse(call) for call in attributes if ast.unparse(call.value).endswith("api")]
 
 
-@pytest.mark.xdist_group("sources")
 def test_every_write_of_a_command_goes_through_the_one_place() -> None:
     own = [path for path in modules(SOURCES) if not path.is_relative_to(SOURCES / "up")]
     writers = {path.name for path in own if writes_past_it(path)}

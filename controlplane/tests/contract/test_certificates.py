@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from quantix_api.times import render_time
 from quantix_client.api import ApiClient
 from quantix_lab.control_plane import ControlPlane, ControlPlaneError
+from quantix_lab.signing_requests import encoded_request, host_subject
 
 OPERATOR = "system:serviceaccount:quantix-system:quantix-operator"
 
@@ -151,17 +151,10 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:boot
 
 
 def request(name: str, key: ec.EllipticCurvePrivateKey, expiration_s: int | None) -> str:
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "quantix:hosts"),
-            x509.NameAttribute(NameOID.COMMON_NAME, "quantix:host:box"),
-        ]
-    )
-    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     spec: dict[str, object] = {
         "signerName": "kubernetes.io/kube-apiserver-client",
         "usages": ["client auth"],
-        "request": base64.b64encode(csr.public_bytes(serialization.Encoding.PEM)).decode(),
+        "request": encoded_request(key, host_subject("box")),
     }
     if expiration_s is not None:
         spec["expirationSeconds"] = expiration_s

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Any
 
 from quantix_api.errors import InvariantError
+from quantix_api.message_text import text_of
 from quantix_api.messages import fields_of, templates_of
 from quantix_api.resources import GROUP
 
@@ -96,7 +97,7 @@ def message_expression(reason: str, **fields: str) -> str:
     if form is None:
         raise InvariantError("MessageUnknown", f"There is no message {reason} with fields {sorted(fields)}.")
     parts: list[str] = []
-    for literal, name, _, _ in Formatter().parse(f"{form.sentence} Try: {form.hint}."):
+    for literal, name, _, _ in Formatter().parse(text_of(form.sentence, form.hint)):
         if literal:
             parts.append(json.dumps(literal, ensure_ascii=False))
         if name:

@@ -2,7 +2,7 @@
 
 Rendered by `quantix_api.generate`. A stolen host key must not be worth more than that host. A policy sees one
 object: what takes a second one to judge (is the VM of this volume assigned to this host?) is the operator's
-(`volume/right.py` there, docs/adr/0009).
+(`volumedata/right.py` there, docs/adr/0009).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _OPERATORS_CONDITIONS = {
         "PlacementOK",
     ),
     "hosts": ("Schedulable", "Drained", "StorageBeat", "StorageFence"),
-    "volumes": ("SizeGranted",),
+    "volumes": ("SizeGranted", "MoveGranted"),
 }
 _THEIRS = (
     "{"
@@ -196,11 +196,14 @@ _HOST_CHECKS = (
         _for(
             "volumes/status",
             "object.?status.?pool == oldObject.?status.?pool "
+            # a wish that is taken back as its work ends comes too late
+            "|| (oldObject.?status.?movingTo.hasValue() "
+            "&& object.?status.?pool == oldObject.?status.?movingTo) "
             "|| (object.?spec.?pool.hasValue() "
             "? object.?status.?pool.orValue(object.spec.pool) == object.spec.pool "
             ": !oldObject.?status.?pool.hasValue())",
         ),
-        "status.pool of a Volume is the pool of its spec.",
+        "status.pool of a Volume is the pool of its spec, or the one that it was moved to.",
     ),
     Check(
         _for(
@@ -208,6 +211,7 @@ _HOST_CHECKS = (
             "object.?status.?attachedTo == oldObject.?status.?attachedTo "
             "&& object.?status.?users == oldObject.?status.?users "
             "&& object.?status.?usedBy == oldObject.?status.?usedBy "
+            "&& object.?status.?movingTo == oldObject.?status.?movingTo "
             "&& object.?status.?confirmedHost == oldObject.?status.?confirmedHost",
         ),
         "Who uses a volume or an image, and whose word on it counts, is written only by Quantix's operator.",

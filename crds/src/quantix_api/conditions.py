@@ -1,14 +1,14 @@
 """The closed table of conditions: which kind has which condition, and the reasons it may give.
 
-Used by whoever writes or checks a condition, and by the documentation. A reason that is not here is a bug:
-`checked` says so before it reaches a user.
+Used by whoever writes, reads or checks a condition, and by the documentation. A reason that is not here is a
+bug: `checked` says so before it reaches a user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from quantix_api.errors import InvariantError
 
@@ -50,14 +50,14 @@ def _row(kinds: str, condition_type: str, true: str, otherwise: str) -> tuple[Co
 
 
 _SCHEDULED = (
-    "NoHostFits NotEnoughMemory NotEnoughCPU AntiAffinity HAReserve QuotaExceeded NotWanted Held "
-    "RebuildingAssignments"
+    "NoHostFits NotEnoughMemory NotEnoughCPU DeviceUnavailable AntiAffinity HAReserve QuotaExceeded "
+    "NotWanted Held WaitingForDependency RebuildingAssignments"
 )
 _VOLUMES_READY = (
-    "Creating Copying Moving VolumeNotFound VolumeInUse VolumeConflict ImageNotFound ImageDownloading "
-    "Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch ImageRefused "
-    "SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing DataDamaged "
-    f"{INTERNAL_ERROR}"
+    "Creating Copying Moving WaitingForHost VolumeNotFound VolumeInUse VolumeConflict ImageNotFound "
+    "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
+    "ImageRefused SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing "
+    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused {INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
@@ -70,7 +70,7 @@ _PROGRAMMED = (
 _VM_READY = (
     "Starting Stopping Restarting PortNotBound DuplicateInterface SouthboundUnreachable WaitingForGuest "
     "OrphanProcess StateMissing GuestPanicked StuckInIO InstanceTypeNotFound SecretNotFound IdentityConflict "
-    "WaitingForDependency GuestNotReady GuestShutdown QEMUCrashed StorageIOError PoolFull HostSuspect "
+    "GuestNotReady GuestShutdown WatchdogFired QEMUCrashed StorageIOError PoolFull HostSuspect "
     "HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld ConfigRefused "
     "RestoreInProgress"
 )
@@ -85,7 +85,7 @@ TABLE: tuple[ConditionRow, ...] = (
     *_row("VirtualMachine", "Scheduled", "Assigned", _SCHEDULED),
     *_row("VirtualMachine", "VolumesReady", "AllReady", _VOLUMES_READY),
     *_row("VirtualMachine", "NetworkReady", "AllReady", _NETWORK_READY),
-    *_row("VirtualMachine", "SizeGranted", "", "NotEnoughMemory NotEnoughCPU"),
+    *_row("VirtualMachine", "SizeGranted", "", "NotEnoughMemory NotEnoughCPU DeviceUnavailable"),
     *_row(
         "VirtualMachine",
         "Protected",
@@ -108,9 +108,11 @@ TABLE: tuple[ConditionRow, ...] = (
         "Available",
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
         "Verifying ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull "
-        "PoolUnreachable HostFailed DataMissing DataDamaged",
+        "PoolUnreachable HostFailed DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
+        "PassphraseWrong ConfigRefused",
     ),
     *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
+    *_row("Volume", "MoveGranted", "", "PoolNotFound PoolFull PoolUnreachable"),
     *_row(
         "Image",
         "Ready",
@@ -124,6 +126,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Reachable",
         "Unreachable NoHost CredentialsRefused Degraded DefaultConflict",
     ),
+    *_row("StoragePool", "HasRoom", "Enough", "FillsUp PoolFull"),
     *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
     *_row("Network SecurityGroup", "Ready", "Programmed", _PROGRAMMED),
     *_row(
@@ -153,6 +156,7 @@ TABLE: tuple[ConditionRow, ...] = (
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
     *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),
     *_row("Host", "VolumesKnown", "Owned", "OrphanVolume"),
+    *_row("Host", "HugePagesSetAside", "PagesSetAside", "TooFewPages"),
     *_row(
         "VirtualMachineMigration",
         "Ready",
@@ -184,6 +188,21 @@ STALLED_REASONS = frozenset(
     }
 )
 """Reasons of Ready under which nothing changes without a user."""
+
+PASSING_REASONS = frozenset(
+    {
+        "Pending",
+        "Creating",
+        "Copying",
+        "Moving",
+        "Resizing",
+        "SecretNotGranted",
+        "Programming",
+        "ImageDownloading",
+        "Verifying",
+    }
+)
+"""Reasons of Ready that pass by themselves: somebody works on it."""
 
 _BY_PLACE = {(row.kind, row.type): row for row in TABLE}
 
@@ -223,6 +242,18 @@ def checked(kind: str, conditions: Iterable[_Said]) -> tuple[_Said, ...]:
                 f"{kind} has no {condition.type}={condition.status} with reason {condition.reason}.",
             )
     return found
+
+
+def condition_of(obj: Mapping[str, Any], condition_type: str = "Ready") -> dict[str, Any]:
+    """The condition of this type of an object as the API has it, {} when it has none."""
+    return condition_in(obj.get("status") or {}, condition_type)
+
+
+def condition_in(status: Mapping[str, Any], condition_type: str = "Ready") -> dict[str, Any]:
+    """The same of a status alone."""
+    found = (item for item in status.get("conditions") or () if item.get("type") == condition_type)
+    condition: dict[str, Any] = next(found, {})
+    return condition
 
 
 def _row_of(kind: str, condition_type: str) -> ConditionRow:

@@ -6,6 +6,8 @@ loops, which map class and reason to condition, event and requeue. Nothing here 
 
 from __future__ import annotations
 
+from quantix_api.message_text import text_of
+
 
 class QuantixError(Exception):
     """An error that a user can be told about.
@@ -21,7 +23,7 @@ class QuantixError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} Try: {self.hint}." if self.hint else self.message
+        return text_of(self.message, self.hint)
 
 
 class WaitingError(QuantixError):

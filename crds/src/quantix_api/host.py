@@ -63,23 +63,39 @@ class HostAddresses(ApiModel):
     storage: Annotated[IP | None, Doc("Address for storage.")] = None
 
 
+class HugePages(ApiModel):
+    """Huge pages of one size."""
+
+    size: Annotated[Literal["2Mi", "1Gi"], Doc("Size of a page.")]
+    total: Annotated[Count, Doc("How many there are, used or not.")]
+
+
 class NUMANode(ApiModel):
     """A NUMA node."""
 
     id: Annotated[Count, Doc("Its number.")]
     cpus: Annotated[str | None, Text(253), Doc("Its CPUs, such as 0-7,16-23.")] = None
     memory: Annotated[Capacity | None, Doc("Its memory.")] = None
+    hugepages: Annotated[
+        tuple[HugePages, ...], keyed("size", at_most=2), Doc("Those of the host's huge pages that are in it.")
+    ] = ()
 
 
 class HostDeviceStatus(ApiModel):
     """A device that VMs may have."""
 
-    address: Annotated[str, Text(64, 1), Doc("PCI address.")]
+    address: Annotated[
+        str,
+        Text(64, 1),
+        Doc("PCI address, with /TYPE where it makes mediated devices; or what is not there."),
+    ]
     class_: Annotated[Name | None, Doc("Class that spec.devices gives it.")] = None
     id: Annotated[str | None, Text(16), Doc("vendor:product.")] = None
-    name: Annotated[str | None, Text(128), Doc("What it calls itself.")] = None
     numa_node: Annotated[Count | None, Doc("NUMA node that it is near to.")] = None
     virtual_machine_uid: Annotated[UID | None, Doc("VM that has it.")] = None
+    total: Annotated[Count | None, Doc("How many VMs can have it, or a part of it, at once.")] = None
+    free: Annotated[Count | None, Doc("How many still can.")] = None
+    message: Annotated[str | None, Text(512), Doc("Why no VM can have it.")] = None
 
 
 class HostPool(ApiModel):
@@ -154,6 +170,9 @@ class HostStatus(Status):
     cpu_model: Annotated[str | None, Text(128), Doc("Newest CPU model that its guests can have.")] = None
     cpu_vendor: Annotated[Short | None, Doc("Maker of its CPUs.")] = None
     numa: Annotated[tuple[NUMANode, ...], keyed("id", at_most=64), Doc("Its NUMA nodes.")] = ()
+    hugepages: Annotated[
+        tuple[HugePages, ...], keyed("size", at_most=2), Doc("Its huge pages, which VMs may ask for.")
+    ] = ()
     devices: Annotated[
         tuple[HostDeviceStatus, ...], keyed("address", at_most=256), Doc("Devices that VMs may have.")
     ] = ()

@@ -7,7 +7,13 @@ from typing import Annotated, ClassVar, Literal
 from quantix_api.markers import Live, NotBuilt, Range, Rule, Text, exactly_one, keyed
 from quantix_api.model import ApiModel
 from quantix_api.policies import Overcommit
+from quantix_api.quantities import size_bytes
 from quantix_api.scalars import Count, DeviceName, InterfaceName, LabelValue, Name, Short, Size, Time
+
+_LEAST_RESERVE_BYTES = 512 << 20
+_MOST_RESERVE_BYTES = 8 << 30
+# two at once leave a disk of 500 MB a second half of it, and its guests
+_COPY_BYTES_PER_SECOND = 128 << 20
 
 
 class Taint(ApiModel):
@@ -103,8 +109,19 @@ class Reserved(ApiModel):
 
     cpus: Annotated[Count | None, Live("CPUs that no VM counts on. Absent: none.")] = None
     memory: Annotated[Size | None, Live("Memory that no VM gets. Absent: a share that is worked out.")] = None
-    hugepages_2mi: Annotated[Count, Live("Huge pages of 2 MiB to set aside."), NotBuilt()] = 0
-    hugepages_1gi: Annotated[Count, Live("Huge pages of 1 GiB to set aside."), NotBuilt()] = 0
+    hugepages_2mi: Annotated[Count, Live("Huge pages of 2 MiB to set aside. 0: those of its boot.")] = 0
+    hugepages_1gi: Annotated[Count, Live("Huge pages of 1 GiB to set aside. 0: those of its boot.")] = 0
+
+    @property
+    def shared_cpus(self) -> int:
+        """CPUs that no guest has to itself: one at least is left to everything else."""
+        return max(self.cpus or 0, 1)
+
+    def memory_bytes(self, total_bytes: int) -> int:
+        """Of `total_bytes`: a sixteenth (512 MiB to 8 GiB) where nothing is said."""
+        if self.memory:
+            return size_bytes(self.memory)
+        return min(max(total_bytes // 16, _LEAST_RESERVE_BYTES), _MOST_RESERVE_BYTES)
 
 
 class HostOvercommit(ApiModel):
@@ -123,6 +140,24 @@ class HostOvercommit(ApiModel):
             cpu_percent=self.cpu_percent or policy.cpu_percent,
             memory_percent=self.memory_percent or policy.memory_percent,
         )
+
+
+class DiskCopies(ApiModel):
+    """Copies of the disks of running VMs into another pool."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.bytesPerSecond) || (quantity(self.bytesPerSecond).compareTo(quantity('1Mi')) >= 0"
+            " && quantity(self.bytesPerSecond).compareTo(quantity('1Ti')) <= 0)",
+            "bytesPerSecond is from 1Mi to 1Ti: with less a copy counts as one that stands still",
+        ),
+    )
+
+    bytes_per_second: Annotated[Size | None, Live("Of each that begins, 1Mi to 1Ti. Absent: 128Mi.")] = None
+
+    @property
+    def bytes_in_a_second(self) -> int:
+        return size_bytes(self.bytes_per_second) if self.bytes_per_second else _COPY_BYTES_PER_SECOND
 
 
 class HostSpec(ApiModel):
@@ -166,9 +201,9 @@ class HostSpec(ApiModel):
         tuple[DeviceOffer, ...],
         keyed("class", at_most=64),
         Live("Devices that VMs may have to themselves."),
-        NotBuilt(),
     ] = ()
     reserved: Annotated[Reserved, Live("What it keeps for itself.")] = Reserved()
     overcommit: Annotated[HostOvercommit, Live("How much more may be promised than it has.")] = (
         HostOvercommit()
     )
+    disk_copies: Annotated[DiskCopies, Live("How disks of running VMs get into another pool.")] = DiskCopies()

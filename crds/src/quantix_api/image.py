@@ -9,7 +9,6 @@ from quantix_api.markers import (
     Entries,
     Fixed,
     Live,
-    NotBuilt,
     Refused,
     Rule,
     Text,
@@ -41,6 +40,10 @@ Checksum = Annotated[
         "must be sha256: and 64 hexadecimal digits in small letters, as sha256sum prints them",
     ),
 ]
+
+
+MAX_VIRTUAL_SIZE = "2Ti"
+"""What an Image allows that says nothing else."""
 
 
 class ImageSpec(ApiModel):
@@ -77,13 +80,12 @@ class ImageSpec(ApiModel):
     ] = "Auto"
     max_virtual_size: Annotated[
         Size, Fixed("Largest disk that the file may describe; a larger one is refused.")
-    ] = "2Ti"
+    ] = MAX_VIRTUAL_SIZE
     pool: Annotated[Name | None, Fixed("StoragePool that keeps the file. Absent: the default pool.")] = None
     login_user: Annotated[
         str | None,
         Text(32, 1),
         Live("User to log in as, which forms and qx offer. Absent: not known."),
-        NotBuilt(),
     ] = None
     allowed_namespaces: Annotated[
         dict[str, LabelValue] | None,

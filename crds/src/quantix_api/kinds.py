@@ -53,7 +53,6 @@ from quantix_api.model import (
     Progress,
     Status,
     to_manifest,
-    volume_name,
 )
 from quantix_api.network import (
     DNS,
@@ -123,6 +122,7 @@ from quantix_api.volume import (
     VolumeSpec,
     VolumeStatus,
 )
+from quantix_api.volume_names import volume_name
 
 KINDS: tuple[type[ApiObject], ...] = (
     VirtualMachine,

@@ -17,6 +17,9 @@ CLOSED = 0o750
 # sockaddr_un holds 108 bytes with the final NUL; the longest socket below the root takes 78 of them
 MAX_ROOT_LENGTH = 28
 
+FIRST_BOOT_FILE = "seed.iso"
+"""A VM's first-boot settings in `vm_run`; guests that run have it open by this name."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -115,7 +118,7 @@ class Layout:
         return PASSAGE if directory in passages else CLOSED
 
     def vm_run(self, vm_uid: str) -> Path:
-        """Sockets and the cloud-init seed of one VM."""
+        """Sockets and the first-boot settings of one VM."""
         return self.run / "vm" / vm_uid
 
     def vm_data(self, vm_uid: str) -> Path:

@@ -8,6 +8,18 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
     Template(
         "GuestNotReady",
         "VirtualMachine",
+        "It runs and does not answer on TCP port {port} yet; it has {within} s from its start for that.",
+        "qx vm console {name} shows the guest",
+    ),
+    Template(
+        "GuestNotReady",
+        "VirtualMachine",
+        "It runs and its agent does not answer yet; it has {within} s from its start for that.",
+        "qx vm console {name} shows the guest",
+    ),
+    Template(
+        "GuestNotReady",
+        "VirtualMachine",
         "It runs, but did not answer on TCP port {port} within {seconds} s.",
         "qx vm console {name} shows the guest",
     ),
@@ -36,6 +48,35 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
         "qx vm console {name} shows its last words; qx vm stop {name} ends this",
     ),
     Template(
+        "WatchdogFired",
+        "VirtualMachine",
+        "The guest no longer feeds its watchdog, whose action is {action}.",
+    ),
+    Template(
+        "WatchdogFired",
+        "VirtualMachine",
+        "The guest's watchdog fired {times}; the guest is begun anew at {at}.",
+        "qx vm console {name} shows the guest; qx vm stop {name} ends this",
+    ),
+    Template(
+        "WatchdogFired",
+        "VirtualMachine",
+        "The guest no longer feeds its watchdog, so it is paused.",
+        "look at it, then qx vm pause {name} and qx vm resume {name}, or qx vm restart {name}",
+    ),
+    Template(
+        "MemoryTaken",
+        "VirtualMachine",
+        "Host {host} runs short of memory and takes some of the guest's, down to {least} at most.",
+        "stop other VMs of host {host}, or take memory.minSize out; it is given back once there is room",
+    ),
+    Template(
+        "MemoryGivenBack",
+        "VirtualMachine",
+        "Host {host} has room again: the guest has all of its memory.",
+        NOTHING_TO_DO,
+    ),
+    Template(
         "QEMUCrashed",
         "VirtualMachine",
         "QEMU ended {times}; it starts again at {at}.",
@@ -62,8 +103,26 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
     Template(
         "QEMUCrashed",
         "VirtualMachine",
+        "The kernel of {host} ended QEMU, since no memory was left; it is started again.",
+        "qx host explain {host}; give that host fewer VMs, or more memory",
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
+        "QEMU ended {times}, the last time since {host} had no memory left; it starts again at {at}.",
+        "qx host explain {host}; give that host fewer VMs, or more memory",
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
         "QEMU ended, and ha.restart is Never. Said: {said}.",
         "qx vm start {name}",
+    ),
+    Template(
+        "QEMUCrashed",
+        "VirtualMachine",
+        "The kernel of {host} ended QEMU, since no memory was left, and ha.restart is Never.",
+        "give {host} fewer VMs, or more memory; qx vm start {name}",
     ),
     Template(
         "StuckInIO",

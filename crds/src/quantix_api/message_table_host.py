@@ -153,6 +153,14 @@ _ABILITIES = (
         "Pool {pool} has data that belongs to no Volume in the API: {path}, and {more} more such.",
         "look at them on the host, as root; remove those directories once nobody wants them",
     ),
+    Template("PagesSetAside", "Host", "It has the huge pages that it was asked for."),
+    Template(
+        "TooFewPages",
+        "Host",
+        "It was asked for {wanted} huge pages of {page} and has {found}: the rest of its memory is in use, "
+        "or kept for itself and its VMs.",
+        "set spec.reserved.{field} of host {host} to {found}, or stop VMs on it",
+    ),
     Template("Alive", "Host", "Its beat in the storage is seen."),
     Template("Lost", "Host", "Its beat in pool {pool} stopped at {at}.", "bring the storage network back"),
     Template(

@@ -9,25 +9,25 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here; {near} is near.",
-        "remove the disk and add it again with the right image, or add the image; it then starts by itself",
+        "remove the disk and add it again with the right image, or add the image; it then goes on by itself",
     ),
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here.",
-        "remove the disk and add it again with the right image, or add the image; it then starts by itself",
+        "remove the disk and add it again with the right image, or add the image; it then goes on by itself",
     ),
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here.",
-        "correct {path}, or add the image; it then starts by itself",
+        "correct {path}, or add the image; it then goes on by itself",
     ),
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "Image {going} is being deleted.",
-        "use another image, or add it again when it is gone; it then starts by itself",
+        "use another image, or add it again when it is gone; it then goes on by itself",
     ),
     Template(
         "ImageDownloading", "Image, VirtualMachine, Volume", "{image} is being downloaded.", NOTHING_TO_DO
@@ -39,6 +39,7 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "all, as it does at once.",
         NOTHING_TO_DO,
     ),
+    Template("ImageDownloading", "Image", "{sent} is being sent.", NOTHING_TO_DO),
     Template("Verifying", "Image", "The file is there and is being checked.", NOTHING_TO_DO),
     Template("Verified", "Image", "The file is there and was checked."),
     Template(
@@ -56,8 +57,8 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "WaitingForUpload",
         "Image",
-        "The last upload ended after {done} of {total}; nothing was kept.",
-        "qx image upload FILE --name {name}",
+        "{done} of {total} arrived before the last upload broke off.",
+        "qx image upload FILE --name {name}, which goes on from there",
     ),
     Template(
         "ImageUnreachable",
@@ -93,6 +94,13 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "ImageUnreachable",
         "Image",
+        "{server} is too slow: {sent} of the {promised} that it promised came in {minutes} min, and all of "
+        "it has to come within {hours} h.",
+        "use another server, or send the file with qx image upload",
+    ),
+    Template(
+        "ImageUnreachable",
+        "Image",
         "{server} redirects more than {redirects} times.",
         "name the final address in spec.url of a new image",
     ),
@@ -105,21 +113,53 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "ImageUnreachable",
         "Image",
-        "{found} of {wanted} bytes arrived; nothing was kept.",
+        "{found} of {wanted} bytes arrived.",
         "send an upload again; a download is tried again by itself",
     ),
-    Template("ImageUnreachable", "Image", "The upload broke off; nothing was kept.", "send it again"),
+    Template("ImageUnreachable", "Image", "The upload broke off.", "the same command again goes on"),
     Template(
         "ImageUnreachable",
         "Image",
-        "The upload is too slow: less than {least} came in {window}; nothing was kept.",
+        "The first {kept} bytes are not what was kept of the file any more, so it begins anew.",
+        "send an upload again; a download is tried again by itself",
+    ),
+    Template(
+        "ImageUnreachable",
+        "Image",
+        "The upload is too slow: less than {least} came in {window}.",
         "send it again over a faster network",
+    ),
+    Template(
+        "ImageUnreachable",
+        "Image",
+        "The upload is too slow: {sent} of {promised} came in {minutes} min, and all of it has to come "
+        "within {hours} h.",
+        "the same command again goes on; send it over a faster network",
     ),
     Template(
         "AddressRefused",
         "Image",
         "{server} leads to {address}, an address of this host or its network; images are not fetched there.",
+        "qx image upload, or an administrator who adds it to imageAddressesAllowed of ConfigMap "
+        "quantix-cluster; it then goes on by itself",
+    ),
+    Template(
+        "AddressRefused",
+        "Image",
+        "{server} leads to {address}; an administrator lets no image come from {range}.",
         "put the file on another server, or send it with qx image upload",
+    ),
+    Template(
+        "AddressRefused",
+        "Image",
+        "{odd} is neither a name nor an address as servers are usually written.",
+        "an address such as 192.0.2.1 or [2001:db8::1] in spec.url of a new image",
+    ),
+    Template(
+        "AddressRefused",
+        "Image",
+        "{key} of ConfigMap {map} names {text}, which is no range of addresses; no image is fetched.",
+        "kubectl edit configmap quantix-cluster -n quantix-system; ranges look like 10.0.0.0/8",
     ),
     Template("AddressRefused", "Image", "{scheme} is no way to fetch an image.", "use http or https"),
     Template(
@@ -200,6 +240,18 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "Image",
         "The file is {length} long, more than spec.maxVirtualSize {limit} allows.",
         "raise maxVirtualSize in a new image (qx image upload --max-size), or use a smaller file",
+    ),
+    Template(
+        "ImageRefused",
+        "Volume, VirtualMachine",
+        "The image unpacks to more than {most}, out of all proportion to its file; it is not copied.",
+        "copyMode Linked, or upload the output of qemu-img convert -O qcow2 IN OUT",
+    ),
+    Template(
+        "ImageRefused",
+        "Volume, VirtualMachine",
+        "A full copy of the image takes more than {cpu} of CPU time, out of all proportion to its file.",
+        "copyMode Linked, or upload the output of qemu-img convert -O qcow2 IN OUT",
     ),
     Template(
         "ImageRefused",

@@ -9,19 +9,19 @@ _NICS = (
         "NetworkNotFound",
         "VirtualMachine",
         "There is no network {network} here; {near} is near.",
-        "create it or correct {path}; it then starts by itself",
+        "create it or correct {path}; it then goes on by itself",
     ),
     Template(
         "NetworkNotFound",
         "VirtualMachine",
         "There is no network {network} here.",
-        "create it or correct {path}; it then starts by itself",
+        "create it or correct {path}; it then goes on by itself",
     ),
     Template(
         "NetworkNotFound",
         "VirtualMachine",
         "Network {going} is being deleted.",
-        "correct {path}, or create it again when it is gone; it then starts by itself",
+        "correct {path}, or create it again when it is gone; it then goes on by itself",
     ),
     Template(
         "NetworkNotAllowed",
@@ -126,7 +126,7 @@ _NETWORKS = (
         "SubnetOverlap",
         "VirtualMachine",
         "Network {network} takes in no one: its subnet overlaps another on the same wire.",
-        "use another network, or correct the subnet; it then starts by itself",
+        "use another network, or correct the subnet; it then goes on by itself",
     ),
     Template(
         "PhysicalNetworkUnknown",

@@ -20,6 +20,12 @@ _PLACEMENT = (
         "lower cpu.cores, stop or move a VM, or add a host",
     ),
     Template(
+        "NotEnoughCPU",
+        "VirtualMachine",
+        "No host has {wanted} free, where each real one counts as {times}: {hosts}.",
+        "lower cpu.cores, stop or move a VM, add a host, or raise overcommit.cpuPercent in the Host's spec",
+    ),
+    Template(
         "NotEnoughMemory",
         "VirtualMachine",
         "It needs {needs} of memory on {host}, which has {free} for it: it keeps what it was given.",
@@ -28,7 +34,7 @@ _PLACEMENT = (
     Template(
         "NotEnoughCPU",
         "VirtualMachine",
-        "{host} has no room for {cores} cores of it: it keeps what it was given.",
+        "{host} has no room for {cores} of it: it keeps what it was given.",
         "set fewer, or qx vm stop {name} and start it where there is room; else it grows once there is",
     ),
     Template(
@@ -96,7 +102,8 @@ _LIFE = (
         "{host} could not start it; it is tried again. Said: {said}.",
         "qx vm explain {name}",
     ),
-    Template("Pending", "every kind", "It was not looked at yet.", NOTHING_TO_DO),
+    Template("Pending", "every kind", "quantix-operator has not looked at it yet.", NOTHING_TO_DO),
+    Template("Pending", "StoragePool, Image", "No host has looked at pool {pool} yet.", NOTHING_TO_DO),
     Template("Pending", "VirtualMachine", "{host} has let go of it, and no host has it yet.", NOTHING_TO_DO),
     Template("Deleting", "every kind", "It is being deleted: {what}.", NOTHING_TO_DO),
     Template(
@@ -132,6 +139,13 @@ _LIFE = (
         "The guest has {has} of memory so far, of {wants}.",
         "look whether its virtio-mem driver runs, or qx vm restart {name}",
     ),
+    Template(
+        "WaitingForGuest",
+        "VirtualMachine",
+        "NIC {nic} is in network {network} now; its link is down for {seconds} s, so that the guest asks for "
+        "another address.",
+        NOTHING_TO_DO,
+    ),
     Template("HotPlugged", "VirtualMachine", "The running guest was given {device}.", NOTHING_TO_DO),
     Template("HotUnplugged", "VirtualMachine", "The running guest has let go of {device}.", NOTHING_TO_DO),
     Template(
@@ -143,32 +157,50 @@ _LIFE = (
     Template(
         "WaitingForDependency",
         "VirtualMachine",
-        "It starts once {names} are Ready.",
-        "nothing; it starts anyway after {seconds} s",
+        "It waits for {names} to be Ready, and starts without at {at}.",
+        "look at those, or take them out of ha.after",
+    ),
+    Template(
+        "WaitingForDependency",
+        "VirtualMachine",
+        "{circle} wait for each other to be Ready; it starts without at {at}.",
+        "take one of them out of ha.after",
+    ),
+    Template(
+        "StartedWithout",
+        "VirtualMachine",
+        "It starts without {names}: not Ready within the {seconds} s of ha.afterTimeoutSeconds.",
+        NOTHING_TO_DO,
     ),
     Template(
         "InstanceTypeNotFound",
         "VirtualMachine",
         "There is no instance type {name}.",
-        "create it or correct spec.instanceType; it then starts by itself",
+        "create it or correct spec.instanceType; it then goes on by itself",
     ),
     Template(
         "SecretNotFound",
         "VirtualMachine",
         "There is no Secret {name} with key {key} here.",
-        "create it or correct {path}; it then starts by itself",
+        "create it or correct {path}; it then goes on by itself",
     ),
     Template(
         "SecretNotFound",
         "VirtualMachine",
-        "Secret {name} is not there, or its host may not read it yet.",
-        "create it or correct {path}; it then starts by itself",
+        "There is no Secret {name} here.",
+        "create it or correct {path}; it then goes on by itself",
     ),
     Template(
         "SecretNotFound",
         "VirtualMachine",
         "What Secret {name} holds under {key} is {what}.",
-        "correct it; the VM then starts by itself",
+        "correct it or {path}; it then goes on by itself",
+    ),
+    Template(
+        "SecretNotGranted",
+        "VirtualMachine",
+        "Its host is about to be allowed to read Secret {name}, which {path} names.",
+        NOTHING_TO_DO,
     ),
     Template(
         "IdentityConflict",
@@ -181,13 +213,13 @@ _LIFE = (
         "VirtualMachine",
         "A QEMU on {host} that is not this VM's (pid {pid}) has its UUID {uuid}; it is left alone, and this "
         "VM does not start beside it.",
-        "end that guest, or make the VM anew with another identity.uuid; it then starts by itself",
+        "end that guest, or make the VM anew with another identity.uuid; it then goes on by itself",
     ),
     Template(
         "IdentityConflict",
         "VirtualMachine",
         "libvirt has a domain that is not this VM's and has its name or its UUID {uuid}.",
-        "rename or undefine that domain; it then starts by itself",
+        "rename or undefine that domain; it then goes on by itself",
     ),
     Template(
         "IdentityConflict",
@@ -224,6 +256,18 @@ _LIFE = (
         "VirtualMachine",
         "{field} cannot be kept: {host} has no control group for CPU time.",
         "leave {field} out, or enable control of CPU time on {host}",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "Its memory of {size} is no whole number of huge pages of {page}.",
+        "set another memory.size, or leave memory.hugepages out",
+    ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "Its {cores} cores are no multiple of {layout}, half of which its instance type says.",
+        "change cpu.sockets, cpu.threads or cpu.maxCores, or take another instance type",
     ),
     Template(
         "ConfigRefused",

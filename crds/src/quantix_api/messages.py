@@ -13,15 +13,18 @@ from typing import TypeVar
 
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.message_table_certificates import CERTIFICATE_TEMPLATES
+from quantix_api.message_table_copies import COPY_TEMPLATES
 from quantix_api.message_table_failures import FAILURE_TEMPLATES
 from quantix_api.message_table_guest import GUEST_TEMPLATES
 from quantix_api.message_table_host import HOST_TEMPLATES
 from quantix_api.message_table_image import IMAGE_TEMPLATES
 from quantix_api.message_table_network import NETWORK_TEMPLATES
+from quantix_api.message_table_own import OWN_TEMPLATES
 from quantix_api.message_table_refusals import REFUSAL_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
 from quantix_api.message_table_vm import VM_TEMPLATES
 from quantix_api.message_template import Template
+from quantix_api.message_text import text_of
 
 MAX_LENGTH = 300
 _ELLIPSIS = "…"
@@ -31,9 +34,11 @@ _Error = TypeVar("_Error", bound=QuantixError)
 TABLE: tuple[Template, ...] = (
     *VM_TEMPLATES,
     *GUEST_TEMPLATES,
+    *OWN_TEMPLATES,
     *FAILURE_TEMPLATES,
     *IMAGE_TEMPLATES,
     *STORAGE_TEMPLATES,
+    *COPY_TEMPLATES,
     *NETWORK_TEMPLATES,
     *HOST_TEMPLATES,
     *CERTIFICATE_TEMPLATES,
@@ -52,7 +57,7 @@ class Message:
     @property
     def text(self) -> str:
         """The whole, as it stands in a condition: `SENTENCE. Try: HINT.`"""
-        return f"{self.sentence} Try: {self.hint}." if self.hint else self.sentence
+        return text_of(self.sentence, self.hint)
 
 
 def fields_of(template: Template) -> frozenset[str]:

@@ -6,7 +6,6 @@ are frozen; writing goes through `to_manifest`, which sends what was set and not
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -17,8 +16,6 @@ from quantix_api.resources import Resource
 from quantix_api.scalars import Count, Message, Percent, Size, Time
 
 _ACRONYMS = {"uid": "UID", "id": "ID", "mtu": "MTU", "tls": "TLS", "ipv6": "IPv6", "2mi": "2Mi", "1gi": "1Gi"}
-_NAME_LENGTH = 253
-_HASH_DIGITS = 8
 
 
 def api_name(attribute: str) -> str:
@@ -173,12 +170,3 @@ def to_manifest(model: ApiModel) -> dict[str, Any]:
         resource = model.DEFINITION.resource
         return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     return body
-
-
-def volume_name(vm: str, disk: str) -> str:
-    """The name of the Volume made for a VM's disk: `VM-DISK`, cut and hashed where that is too long."""
-    whole = f"{vm}-{disk}"
-    if len(whole) <= _NAME_LENGTH:
-        return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:_HASH_DIGITS]
-    return f"{whole[: _NAME_LENGTH - _HASH_DIGITS - 1].rstrip('-.')}-{digest}"

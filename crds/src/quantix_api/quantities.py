@@ -1,4 +1,4 @@
-"""Sizes and CPU amounts as the API writes them: strings such as `10Gi` and `1500m`.
+"""Sizes and CPU amounts as the API writes them: strings such as `10Gi` and `1500m`; things that are counted.
 
 Used wherever a string of the API becomes a number and back. Never writes into objects: the API keeps what
 users typed.
@@ -72,6 +72,11 @@ def format_size(number_bytes: int) -> str:
         if whole <= _MOST:
             return f"{whole}{unit}"
     raise ValueError(f"no size string for {number_bytes} bytes")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words, for a noun whose plural ends in s: `1 CPU`, `0 VMs`, `1,200 hosts`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def cpu_millis(cpu: str) -> int:

@@ -100,6 +100,8 @@ def host_roles() -> tuple[Manifest, ...]:
             "quantix:hosts",
             rule(GROUP, ALL_KINDS, READ),
             rule(GROUP, ("images/content",), ("get",)),
+            # their labels say who may use a shared image or a pool
+            rule("", ("namespaces",), READ),
             rule(GROUP, ("hosts",), ("create",)),
             rule(GROUP, tuple(f"{plural}/status" for plural in statuses), ("patch",)),
             rule("events.k8s.io", ("events",), ("create", "patch")),

@@ -5,6 +5,9 @@ Used by whoever looks up what a spec names, or says how a user would name it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from quantix_api.resources import NAMESPACE_SHARED
 
 SHARED = "shared"
@@ -26,3 +29,11 @@ def bare_name(reference: str) -> str:
 def shared_reference(name: str) -> str:
     """How every namespace names the shared object of that name."""
     return f"{_PREFIX}{name}"
+
+
+def admits(selector: Mapping[str, str] | None, namespace: Mapping[str, Any] | None) -> bool:
+    """Whether `allowedNamespaces` (absent: all) selects a Namespace, which it never does one not known."""
+    if not selector:
+        return True
+    labels = ((namespace or {}).get("metadata") or {}).get("labels") or {}
+    return all(labels.get(key) == value for key, value in selector.items())

@@ -64,7 +64,7 @@ def _property(facts: FieldType, info: FieldInfo, context: Context) -> Schema:
     whole = marker if marker is not None and marker.whole else context.not_built
     below = replace(context, fixed=context.fixed or isinstance(doc, Fixed), not_built=whole)
     schema = _type_schema(facts, below)
-    default = _default(facts, info) if context.defaults else None
+    default = default_of(facts, info) if context.defaults else None
     if default is not None:
         schema["default"] = default
     description, not_built = _description(doc, default, facts, below), marker or whole
@@ -162,7 +162,7 @@ def _map_schema(facts: FieldType, context: Context) -> Schema:
     }
 
 
-def _default(facts: FieldType, info: FieldInfo) -> Any:
+def default_of(facts: FieldType, info: FieldInfo) -> Any:
     """The default that the schema gives; None for none."""
     spelled_out = facts.one(SchemaDefault)
     value = info.default

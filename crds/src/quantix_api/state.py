@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quantix_api.conditions import condition_in
+
 # A host renews its Lease every 2 s; beyond this its last word about a VM is no longer the present
 STALE_LEASE_S = 8.0
 
@@ -56,7 +58,7 @@ _HOSTS = {
     "Fenced": StateWord("Fenced", "✕", "red"),
 }
 _HOST_SILENT = {"HostSuspect", "HostUnreachable", "HostIsolated"}
-_FAILED = {"QEMUCrashed", "GuestPanicked", "OrphanProcess", "StuckInIO", "InternalError"}
+_FAILED = {"QEMUCrashed", "GuestPanicked", "WatchdogFired", "OrphanProcess", "StuckInIO", "InternalError"}
 # The platform itself is bringing what is missing: nobody has to do anything
 _WORKING = {
     "Pending",
@@ -159,14 +161,9 @@ def _has_host(status: Mapping[str, Any]) -> bool:
 
 
 def _ready(status: Mapping[str, Any]) -> tuple[bool, str]:
-    found = _condition(status, "Ready")
+    found = condition_in(status, "Ready")
     return found.get("status") == "True", str(found.get("reason", "Pending"))
 
 
 def _is_true(status: Mapping[str, Any], kind: str) -> bool:
-    return bool(_condition(status, kind).get("status") == "True")
-
-
-def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next((c for c in status.get("conditions") or [] if c.get("type") == kind), {})
-    return found
+    return bool(condition_in(status, kind).get("status") == "True")

@@ -10,7 +10,6 @@ from quantix_api.markers import (
     Live,
     NotBuilt,
     Range,
-    Refused,
     Rule,
     SchemaDefault,
     at_most_one,
@@ -95,8 +94,14 @@ class VirtualMachineSpec(ApiModel):
     instance_type: Annotated[
         Name | None, AtRestart("InstanceType that says cpu and memory. Absent: cpu.cores and memory.size do.")
     ] = None
-    cpu: Annotated[CPU, AtRestart("Virtual CPUs; cores is needed unless instanceType is set.")] = CPU()
-    memory: Annotated[Memory, AtRestart("Memory; size is needed unless instanceType is set.")] = Memory()
+    cpu: Annotated[
+        CPU,
+        AtRestart("Virtual CPUs; cores is needed unless instanceType is set, whose word yields to this."),
+    ] = CPU()
+    memory: Annotated[
+        Memory,
+        AtRestart("Memory; size is needed unless instanceType is set, whose word yields to this."),
+    ] = Memory()
     firmware: Annotated[
         Firmware,
         SchemaDefault({"type": "BIOS", "secureBoot": False, "tpm": False}),
@@ -122,16 +127,13 @@ class VirtualMachineSpec(ApiModel):
         tuple[HostDevice, ...],
         keyed("name"),
         AtRestart("Devices of the host for this guest alone, such as GPUs."),
-        Refused(),
     ] = ()
     console: Annotated[Console, AtRestart("Screen and serial port.")] = Console()
-    watchdog: Annotated[Watchdog | None, AtRestart("A watchdog timer. Absent: none."), Refused()] = None
+    watchdog: Annotated[Watchdog | None, AtRestart("A watchdog timer. Absent: none.")] = None
     cloud_init: Annotated[
         CloudInit | None, AtRestart("First-boot settings for guests with cloud-init. Absent: none.")
     ] = None
-    sysprep: Annotated[
-        Sysprep | None, AtRestart("First-boot settings for Windows. Absent: none."), Refused()
-    ] = None
+    sysprep: Annotated[Sysprep | None, AtRestart("First-boot settings for Windows. Absent: none.")] = None
     placement: Annotated[Placement, Live("Which hosts may run the VM. Absent: all.")] = Placement()
     migration: Annotated[MigrationSettings, Live("How the VM moves while it runs."), NotBuilt()] = (
         MigrationSettings()

@@ -11,10 +11,8 @@ from quantix_api.markers import (
     AtRestart,
     Fixed,
     Live,
-    NotBuilt,
     Partly,
     Range,
-    Refused,
     Rule,
     Text,
     keyed,
@@ -36,21 +34,29 @@ class CPUFeature(ApiModel):
     ] = "Require"
 
 
+_LAID_OUT = "(has(self.sockets) ? self.sockets : 1) * (has(self.threads) ? self.threads : 1)"
+
+
 class CPU(ApiModel):
-    """Virtual CPUs."""
+    """Virtual CPUs. No member has a default in the schema: a VM wins over its instance type by what it says,
+    and only by that (docs/adr/0025).
+    """
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule("self.numa == 'Auto' || self.dedicated", "cpu.numa Strict needs cpu.dedicated: true"),
+        Rule(
+            "!has(self.numa) || self.numa == 'Auto' || (has(self.dedicated) && self.dedicated)",
+            "cpu.numa Strict needs cpu.dedicated: true",
+        ),
         Rule(
             "!has(self.maxCores) || !has(self.cores) || self.maxCores >= self.cores",
             "cpu.maxCores must not be below cpu.cores",
         ),
         Rule(
-            "!has(self.cores) || self.cores % (self.sockets * self.threads) == 0",
+            f"!has(self.cores) || self.cores % ({_LAID_OUT}) == 0",
             "cpu.cores must be a multiple of sockets × threads",
         ),
         Rule(
-            "!has(self.maxCores) || self.maxCores % (self.sockets * self.threads) == 0",
+            f"!has(self.maxCores) || self.maxCores % ({_LAID_OUT}) == 0",
             "cpu.maxCores must be a multiple of sockets × threads",
         ),
         Rule(
@@ -72,41 +78,49 @@ class CPU(ApiModel):
         Range(1, 710),
         AtRestart("vCPUs that the guest can be given while it runs. Absent: as many as cores."),
     ] = None
-    sockets: Annotated[int, Range(1, 64), AtRestart("CPU sockets that the guest sees.")] = 1
-    threads: Annotated[int, Range(1, 8), AtRestart("Threads of each core that the guest sees.")] = 1
+    sockets: Annotated[int | None, Range(1, 64), AtRestart("CPU sockets that the guest sees. Absent: 1.")] = (
+        None
+    )
+    threads: Annotated[
+        int | None, Range(1, 8), AtRestart("Threads of each core that the guest sees. Absent: 1.")
+    ] = None
     model: Annotated[
-        str,
+        str | None,
         Text(64, 1),
         AtRestart(
             "CPU model of the guest: Auto (the newest that all schedulable hosts have, kept in "
-            "status.resolved), HostPassthrough, or the name of a QEMU model."
+            "status.resolved), HostPassthrough, or the name of a QEMU model. Absent: Auto."
         ),
-    ] = "Auto"
+    ] = None
     features: Annotated[
         tuple[CPUFeature, ...], keyed("name", at_most=64), AtRestart("CPU flags to require or to hide.")
     ] = ()
     dedicated: Annotated[
-        bool, AtRestart("true: each vCPU has a physical CPU to itself. false: CPUs are shared."), Refused()
-    ] = False
+        bool | None,
+        AtRestart("true: each vCPU has a physical CPU to itself. false, or absent: CPUs are shared."),
+    ] = None
     numa: Annotated[
-        Literal["Auto", "Strict"],
+        Literal["Auto", "Strict"] | None,
         AtRestart(
-            "Strict: the guest's NUMA nodes mirror those of the host that it is bound to; needs dedicated."
+            "Strict: the guest's NUMA nodes mirror those of the host that it is bound to; needs dedicated. "
+            "Absent: Auto."
         ),
-        Refused(),
-    ] = "Auto"
+    ] = None
     weight: Annotated[
-        int,
+        int | None,
         Range(1, 10000),
-        Live("Share of CPU time for each vCPU when the host is busy, compared with other VMs."),
-    ] = 100
+        Live("Share of CPU time for each vCPU when the host is busy, compared with other VMs. Absent: 100."),
+    ] = None
     limit: Annotated[
         CPUAmount | None,
         Live("Most CPU time that the VM may use, such as 1500m. Absent: no limit."),
     ] = None
     reservation: Annotated[
         CPUAmount | None,
-        Live("CPU time that a host must keep for the VM. Absent: cores divided by the host's overcommit."),
+        Live(
+            "CPU time that a host must keep for the VM, at most that of all its cores. "
+            "Absent: cores divided by the host's overcommit."
+        ),
     ] = None
 
 
@@ -144,12 +158,10 @@ class Memory(ApiModel):
     min_size: Annotated[
         Size | None,
         Live("Memory that is left to the guest when the host runs short. Absent: all of it, always."),
-        NotBuilt(),
     ] = None
     hugepages: Annotated[
         Literal["2Mi", "1Gi"] | None,
         AtRestart("Size of the huge pages that back the guest's memory. Absent: ordinary pages."),
-        Refused(),
     ] = None
 
 

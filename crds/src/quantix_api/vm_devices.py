@@ -12,7 +12,6 @@ from quantix_api.markers import (
     AtRestart,
     Fixed,
     Live,
-    NotBuilt,
     Partly,
     Range,
     Refused,
@@ -79,11 +78,10 @@ class Disk(ApiModel):
         Fixed("Which disk of the snapshot. Absent: the one of this disk's name."),
         Refused(),
     ] = None
-    clone_of: Annotated[Name | None, Fixed("Another Volume that the new one is a copy of."), Refused()] = None
+    clone_of: Annotated[Name | None, Fixed("Another Volume here that the new one is a copy of.")] = None
     copy_mode: Annotated[
         Literal["Linked", "Full"] | None,
-        Fixed("With cloneOf: Linked shares unchanged data with it, Full copies all. Absent: Linked."),
-        Refused(),
+        Fixed("With cloneOf: Linked shares the image that it stands on, Full copies all. Absent: Linked."),
     ] = None
     volume: Annotated[Name | None, Fixed("An existing Volume to attach; its size and pool are its own.")] = (
         None
@@ -101,7 +99,6 @@ class Disk(ApiModel):
             "StoragePool that holds the data; a change moves it. "
             "Absent: the default pool at first, then where it is."
         ),
-        NotBuilt("a change moves nothing"),
     ] = None
     reclaim_policy: Annotated[
         Literal["Retain", "Delete"],
@@ -141,10 +138,10 @@ class NicQoS(ApiModel):
     """Limits of a NIC."""
 
     ingress_bits_per_second: Annotated[
-        Size | None, Live("Most data to the guest, in bits in a second, such as 100M. Absent: no limit.")
+        Size | None, Live("Most that the guest receives, in bits a second, such as 100M. Absent: no limit.")
     ] = None
     egress_bits_per_second: Annotated[
-        Size | None, Live("Most data from the guest, in bits in a second, such as 100M. Absent: no limit.")
+        Size | None, Live("Most that the guest sends, in bits a second, such as 100M. Absent: no limit.")
     ] = None
 
 
@@ -185,7 +182,7 @@ class Nic(ApiModel):
     model: Annotated[
         Literal["Virtio", "E1000e"], AtRestart("The card that the guest sees. Absent: Virtio.")
     ] = "Virtio"
-    qos: Annotated[NicQoS | None, Live("Limits of the NIC. Absent: none."), NotBuilt()] = None
+    qos: Annotated[NicQoS | None, Live("Limits of the NIC. Absent: none.")] = None
 
     @property
     def effective_security_groups(self) -> tuple[str, ...]:
@@ -217,5 +214,5 @@ class Watchdog(ApiModel):
 
     action: Annotated[
         Literal["Reset", "PowerOff", "Pause", "None"],
-        AtRestart("What happens to the VM when the guest no longer feeds the timer."),
+        Live("What happens to the VM when the guest no longer feeds the timer. Each time it is told."),
     ] = "Reset"

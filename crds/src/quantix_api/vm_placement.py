@@ -86,16 +86,21 @@ class HighAvailability(ApiModel):
         ),
         NotBuilt(),
     ] = "Wait"
-    priority: Annotated[int, Range(0, 1000), Live("Higher ones start first after a failure.")] = 100
+    priority: Annotated[
+        int,
+        Range(0, 1000),
+        Live(
+            "Of VMs that start at once, or wait for room, higher ones are first. Below 100: ended before "
+            "others when memory runs out."
+        ),
+    ] = 100
     after: Annotated[
         tuple[Name, ...],
         distinct(),
         Live("VMs of this namespace that must be Ready before this one starts."),
-        NotBuilt(),
     ] = ()
     after_timeout_seconds: Annotated[
         int,
         Range(0, 3600),
         Live("How long to wait for them, in seconds, before starting anyway."),
-        NotBuilt(),
     ] = 120

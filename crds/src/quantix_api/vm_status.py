@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from quantix_api.markers import Doc, Range, Rule, Text, distinct, keyed, ordered
 from quantix_api.model import ApiModel, Status
 from quantix_api.scalars import IP, MAC, UID, Count, DeviceName, Name, Short, Size, Time
+from quantix_api.vm_compute import CPU, Memory
 
 Phase = Literal[
     "Pending",
@@ -47,12 +48,19 @@ class Assignment(ApiModel):
         Literal["GuestShutdown", "Crashed", "HostKiller"] | None,
         Doc("Why the VM is not started by itself again, until somebody asks for it."),
     ] = None
+    returning: Annotated[
+        bool,
+        Doc("While no host runs it: true when it ran until its host was shut down, so that it goes first."),
+    ] = False
 
 
 class UnfitHosts(ApiModel):
     """The hosts that cannot take the VM for one and the same reason."""
 
     why: Annotated[str, Text(253, 1), Doc("What keeps the VM off them, such as: lack memory.")]
+    away: Annotated[
+        bool, Doc("Whether they take no VM at all now: they are not Ready, or a person closed them.")
+    ] = False
     count: Annotated[Count, Doc("How many hosts that are.")]
     hosts: Annotated[tuple[Name, ...], ordered(64), Doc("Their names; of many, the first.")] = ()
 
@@ -81,6 +89,31 @@ class ResolvedDisk(ApiModel):
     volume_uid: Annotated[UID, Doc("UID of its Volume.")]
 
 
+class OfType(ApiModel):
+    """What an InstanceType says, kept: the VM has it also when the type is gone."""
+
+    cpu: Annotated[CPU, Doc("Its cpu.")] = CPU()
+    memory: Annotated[Memory, Doc("Its memory.")] = Memory()
+
+
+class GrantedDevice(ApiModel):
+    """A device of the host."""
+
+    name: Annotated[DeviceName, Doc("Name of the device in spec.hostDevices.")]
+    class_: Annotated[Name, Doc("Its class.")]
+
+
+class Granted(ApiModel):
+    """What its host has for the VM alone: it starts with that, whatever spec asks for meanwhile."""
+
+    dedicated: Annotated[bool, Doc("Whether each vCPU has a CPU of the host to itself.")] = False
+    numa: Annotated[Literal["Auto", "Strict"], Doc("Strict: its memory is beside its CPUs.")] = "Auto"
+    hugepages: Annotated[Literal["2Mi", "1Gi"] | None, Doc("Size of the huge pages for its memory.")] = None
+    host_devices: Annotated[
+        tuple[GrantedDevice, ...], keyed("name"), Doc("Devices of the host, by class.")
+    ] = ()
+
+
 class Resolved(ApiModel):
     """What was decided for the VM where spec leaves it open; kept from start to start."""
 
@@ -101,6 +134,10 @@ class Resolved(ApiModel):
     max_cores: Annotated[int | None, Range(1), Doc("vCPUs that can be reached while it runs.")] = None
     memory: Annotated[Size | None, Doc("Memory that the guest has.")] = None
     max_memory: Annotated[Size | None, Doc("Memory that can be reached while it runs.")] = None
+    granted: Annotated[Granted | None, Doc("What of its host it may have to itself; absent: nothing.")] = None
+    of_type: Annotated[
+        OfType | None, Doc("What its instance type says; what spec says of the same wins over it.")
+    ] = None
     disks: Annotated[
         tuple[ResolvedDisk, ...], keyed("name", at_most=40), Doc("The Volumes of the disks.")
     ] = ()
@@ -158,6 +195,9 @@ class Runtime(ApiModel):
         Doc("Whether anything of the VM is left on the host; Absent: nothing, so the VM may go elsewhere."),
     ] = None
     last_exit: Annotated[LastExit | None, Doc("How QEMU last ended.")] = None
+    resolved_generation: Annotated[
+        Count | None, Doc("Up to which generation the host knows what spec means, and so pendingChanges.")
+    ] = None
     pending_changes: Annotated[
         tuple[PendingChange, ...], keyed("path", at_most=64), Doc("Changes that wait for the next start.")
     ] = ()

@@ -37,7 +37,7 @@ class VolumeSource(ApiModel):
     RULES: ClassVar[tuple[Rule, ...]] = (exactly_one("image", "volume", "snapshot", "upload"),)
 
     image: Annotated[SharedName | None, Fixed("An Image: NAME here, or shared/NAME.")] = None
-    volume: Annotated[Name | None, Fixed("Another Volume, which is copied."), Refused()] = None
+    volume: Annotated[Name | None, Fixed("Another Volume here, which is copied.")] = None
     snapshot: Annotated[SnapshotSource | None, Fixed("A disk of a snapshot."), Refused()] = None
     upload: Annotated[Empty | None, Fixed("A file that is sent with qx."), Refused()] = None
 
@@ -62,11 +62,7 @@ class VolumeSpec(ApiModel):
         Rule("has(self.size) || has(self.source)", "a volume without a source is empty and needs a size"),
         unchanged("source", message="the source of a volume cannot change: make a new volume"),
         unchanged("copyMode", "accessMode", message="copyMode and accessMode cannot change"),
-        # goes when LUKS is built: until then nobody may believe that the data is encrypted
-        Rule(
-            "!has(self.encryption)",
-            "encryption is not built yet, and the data would be readable: leave spec.encryption out",
-        ),
+        unchanged("encryption", message="encryption cannot change: make a new volume from this one"),
     )
 
     pool: Annotated[
@@ -75,7 +71,6 @@ class VolumeSpec(ApiModel):
             "StoragePool that holds the data; a change moves it. "
             "Absent: the default pool, then kept in status.pool."
         ),
-        NotBuilt("a change moves nothing"),
     ] = None
     size: Annotated[
         Size | None,
@@ -87,7 +82,8 @@ class VolumeSpec(ApiModel):
     copy_mode: Annotated[
         Literal["Linked", "Full"],
         Fixed(
-            "Linked: unchanged data stays with the source where the pool can do that. Full: all is copied."
+            "Linked: data of its image stays there, and blocks of a volume where the file system can. "
+            "Full: all is copied."
         ),
     ] = "Linked"
     access_mode: Annotated[
@@ -95,7 +91,10 @@ class VolumeSpec(ApiModel):
         Fixed("How many VMs may have it. ReadWriteMany is for file systems that know how to share a disk."),
         NotBuilt("one VM has it at a time"),
     ] = "ReadWriteOnce"
-    encryption: Annotated[Encryption | None, Fixed("Encryption of the data. Absent: none."), Refused()] = None
+    encryption: Annotated[
+        Encryption | None,
+        Fixed("Encryption of what is written to it. Absent: none. What comes from an image is in the image."),
+    ] = None
     deletion_protection: Annotated[
         bool, Live("true: the volume cannot be deleted. Deleting a volume deletes its data.")
     ] = False
@@ -122,6 +121,9 @@ class VolumeStatus(Status):
         Doc("The host of which the scheduler has confirmed that the volume is its own: it keeps the data."),
     ] = None
     pool: Annotated[Name | None, Doc("The pool that holds the data.")] = None
+    moving_to: Annotated[
+        Name | None, Doc("The pool that it may be moved to, or is: the pool has room for it.")
+    ] = None
     capacity: Annotated[Size | None, Doc("Its size as the guest sees it.")] = None
     attached_to: Annotated[
         tuple[Attachment, ...], keyed("uid"), Doc("VMs that name the volume in one of their disks.")
@@ -132,7 +134,7 @@ class VolumeStatus(Status):
     data: Annotated[
         DataState | None, Doc("Whether anything of it is stored; Absent: nothing is, so the object may go.")
     ] = None
-    progress: Annotated[Progress | None, Doc("How far copying has come.")] = None
+    progress: Annotated[Progress | None, Doc("How far copying or moving has come.")] = None
 
 
 class Volume(ApiObject):

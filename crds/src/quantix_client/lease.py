@@ -117,8 +117,12 @@ class LeaderLease:
 
     async def hold(self) -> None:
         """Renew until another holds it or time is up; then returns, and nothing may be decided any more."""
+        asked_s = self._clock.monotonic()
         while self.leading:
-            await self._clock.sleep(min(self._times.renew_s, self.remaining_s))
+            # from when it was asked, not answered: so an API may take 2.5 s for each answer
+            due_s = asked_s + self._times.renew_s - self._clock.monotonic()
+            await self._clock.sleep(min(due_s, self.remaining_s))
+            asked_s = self._clock.monotonic()
             try:
                 async with asyncio.timeout(max(0.05, self.remaining_s)):
                     await self._renew()

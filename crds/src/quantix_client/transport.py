@@ -24,6 +24,7 @@ from quantix_api.errors import PermanentError
 from quantix_client import kubeconfig
 from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import ApiError, Silent, Unauthorized, Unreachable, from_status
+from quantix_client.server_names import ServerNames
 
 _ATTEMPTS = 5
 _BACKOFF_S = 0.1
@@ -158,7 +159,9 @@ class Transport:
     def _opened_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             # One connection a watch, so no limit here; the callers bound how much they do at once
-            connector = aiohttp.TCPConnector(limit=0, socket_factory=_keepalive_socket)
+            connector = aiohttp.TCPConnector(
+                limit=0, socket_factory=_keepalive_socket, resolver=ServerNames()
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 headers={"User-Agent": self._user_agent},

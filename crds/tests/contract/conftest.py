@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from quantix_api.installation import all_manifests
-from quantix_api.resources import QUANTIX_RESOURCES
 from quantix_lab.api_as import ApiAs
+from quantix_lab.api_installation import install
 from quantix_lab.api_objects import make_namespace
 from quantix_lab.control_plane import ControlPlane
 
@@ -19,10 +18,7 @@ from quantix_lab.control_plane import ControlPlane
 def quantix_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A ready control plane that knows our kinds, roles and policies; no other test's objects are in it."""
     with ControlPlane(tmp_path_factory.mktemp("quantix-server")) as running:
-        manifests = yaml.safe_dump_all(all_manifests())
-        running.kubectl("apply", "--server-side", "-f", "-", stdin=manifests)
-        names = [f"crd/{resource.plural}.{resource.group}" for resource in QUANTIX_RESOURCES]
-        running.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        install(running, all_manifests())
         with ApiAs(running.admin_kubeconfig) as admin:
             wait_for_policies(admin)
         yield running

@@ -131,10 +131,12 @@ async def test_a_reflector_tells_every_change_and_sees_objects_leave_its_selecti
     )
     task = asyncio.create_task(reflector.run())
     try:
-        await asyncio.wait_for(reflector.synced.wait(), 10)
+        async with asyncio.timeout(10):
+            await reflector.synced.wait()
         await client.patch(CONFIG_MAPS, "a", {"data": {"x": "1"}}, namespace)
         await client.patch(CONFIG_MAPS, "a", {"metadata": {"labels": {"on": "no"}}}, namespace)
-        told = [await asyncio.wait_for(changes.get(), 10) for _ in range(3)]
+        async with asyncio.timeout(10):
+            told = [await changes.get() for _ in range(3)]
         assert [change.type for change in told] == ["ADDED", "MODIFIED", "DELETED"]
         assert {change.key for change in told} == {f"{namespace}/a"}
         assert reflector.store == {}
@@ -156,7 +158,8 @@ async def test_one_of_two_candidates_leads_and_the_other_follows_at_once_when_it
     assert second.holder == "one"
     holding.cancel()
     await first.release()
-    await asyncio.wait_for(waiting, 3)
+    async with asyncio.timeout(3):
+        await waiting
     assert second.leading
     assert not first.leading
     lease = await client.get(LEASES, "boss", namespace)
@@ -167,7 +170,8 @@ async def test_a_leader_whose_lease_is_taken_notices(client: ApiClient, namespac
     leader = LeaderLease(client, "boss", namespace, "one")
     await leader.acquire()
     await client.patch(LEASES, "boss", {"spec": {"holderIdentity": "thief"}}, namespace)
-    await asyncio.wait_for(leader.hold(), 4)
+    async with asyncio.timeout(4):
+        await leader.hold()
     assert not leader.leading
 
 
@@ -188,7 +192,8 @@ async def test_a_host_lease_is_renewed_taken_over_by_its_next_boot_and_refused_t
 
     second = HostLease(client, "h1", "boot-of-another", namespace=namespace, period_s=0.2)
     with pytest.raises(PermanentError) as caught:
-        await asyncio.wait_for(second.run(lambda: True), 5)
+        async with asyncio.timeout(5):
+            await second.run(lambda: True)
     assert caught.value.reason == "SecondMachine"
     assert not task.done()
     task.cancel()

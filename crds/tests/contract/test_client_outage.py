@@ -44,67 +44,76 @@ async def put(client: ApiClient, name: str, value: str) -> None:
     )
 
 
+class Copier:
+    """A controller: makes `copy-of-NAME` of every ConfigMap `vm-*` that it sees."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self.client = client
+        self.queue = WorkQueue("test", backoff=Backoff(first_s=0.1, cap_s=0.5))
+        self.changes: list[Change] = []
+        self.reflector = Reflector(client, CONFIG_MAPS, namespace=NAMESPACE, on_change=self.changed)
+
+    def changed(self, change: Change) -> None:
+        self.changes.append(change)
+        if change.object["metadata"]["name"].startswith("vm-"):
+            self.queue.add(change.object["metadata"]["name"])
+
+    async def work(self, name: str) -> None:
+        """Fails as long as the API is away."""
+        live = self.reflector.store[f"{NAMESPACE}/{name}"]
+        await put(self.client, f"copy-of-{name}", live["data"]["x"])
+
+    def copied(self, name: str) -> str:
+        copy = self.reflector.store.get(f"{NAMESPACE}/copy-of-{name}")
+        return copy["data"]["x"] if copy else ""
+
+
 async def test_reflector_queue_and_leases_go_on_after_the_api_server_was_killed(
     plane: ControlPlane, client: ApiClient
 ) -> None:
-    queue = WorkQueue("test", backoff=Backoff(first_s=0.1, cap_s=0.5))
-    changes: list[Change] = []
-
-    def changed(change: Change) -> None:
-        changes.append(change)
-        if change.object["metadata"]["name"].startswith("vm-"):
-            queue.add(change.object["metadata"]["name"])
-
-    async def work(name: str) -> None:
-        """Copies what it sees: fails as long as the API is away."""
-        live = reflector.store[f"{NAMESPACE}/{name}"]
-        await put(client, f"copy-of-{name}", live["data"]["x"])
-
-    reflector = Reflector(client, CONFIG_MAPS, namespace=NAMESPACE, on_change=changed)
+    copier = Copier(client)
     leader = LeaderLease(client, "boss", NAMESPACE, "one")
     await leader.acquire()
     beat = HostLease(client, "h1", "boot-1", namespace=NAMESPACE, period_s=0.5)
 
-    def copied(name: str) -> str:
-        copy = reflector.store.get(f"{NAMESPACE}/copy-of-{name}")
-        return copy["data"]["x"] if copy else ""
-
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(reflector.run()),
-            group.create_task(queue.run(work, 2)),
+            group.create_task(copier.reflector.run()),
+            group.create_task(copier.queue.run(copier.work, 2)),
             group.create_task(beat.run(lambda: True)),
         ]
         holding = group.create_task(leader.hold())
         await put(client, "vm-1", "before")
-        await eventually_async("the copy of vm-1", lambda: copied("vm-1") == "before")
+        await eventually_async("the copy of vm-1", lambda: copier.copied("vm-1") == "before")
 
         await asyncio.to_thread(plane.kill9)
-        queue.add("vm-1")
+        copier.queue.add("vm-1")
         with pytest.raises(Unreachable):
             await put(client, "vm-1", "lost")
-        await eventually_async("a failure of vm-1", lambda: queue.failures("vm-1") > 0)
+        await eventually_async("a failure of vm-1", lambda: copier.queue.failures("vm-1") > 0)
         # A leader that cannot renew gives up before its lease can be another's
-        await asyncio.wait_for(holding, 6)
+        async with asyncio.timeout(6):
+            await holding
         assert not leader.leading
 
         await asyncio.to_thread(plane.start)
         await put(client, "vm-1", "after")
         await put(client, "vm-2", "new")
+        right = ("after", "new")
         await eventually_async(
-            "the copies to be right", lambda: copied("vm-1") == "after" and copied("vm-2") == "new"
+            "the copies to be right", lambda: (copier.copied("vm-1"), copier.copied("vm-2")) == right
         )
-        await eventually_async("vm-1 to succeed", lambda: queue.failures("vm-1") == 0)
+        await eventually_async("vm-1 to succeed", lambda: copier.queue.failures("vm-1") == 0)
         second = LeaderLease(client, "boss", NAMESPACE, "two")
         began = time.monotonic()
         await second.acquire()
         assert time.monotonic() - began < 8
         for task in tasks:
             task.cancel()
-    versions = [int(change.object["metadata"]["resourceVersion"]) for change in changes]
+    versions = [int(change.object["metadata"]["resourceVersion"]) for change in copier.changes]
     assert len(versions) == len(set(versions))
-    assert reflector.counters.errors > 0
-    assert reflector.counters.resets == 0
+    assert copier.reflector.counters.errors > 0
+    assert copier.reflector.counters.resets == 0
 
 
 async def test_what_was_deleted_while_the_reflector_was_cut_off_is_told(
@@ -124,7 +133,8 @@ async def test_what_was_deleted_while_the_reflector_was_cut_off_is_told(
     await asyncio.to_thread(shutil.copytree, plane.data_dir, saved)
     await asyncio.to_thread(plane.start)
     task = asyncio.create_task(reflector.run())
-    await asyncio.wait_for(reflector.synced.wait(), 10)
+    async with asyncio.timeout(10):
+        await reflector.synced.wait()
     await put(client, "kept", "new")
     for number in range(100):
         await put(client, "made-later", str(number))

@@ -216,6 +216,22 @@ def test_a_host_keeps_a_volume_in_the_pool_that_its_spec_names(api: ApiAs, names
     assert said("default", {}, "other").code == 403
 
 
+def test_a_host_moves_a_volume_only_where_the_operator_lets_it(api: ApiAs, namespace: str, h1: str) -> None:
+    path = make(api, "Volume", namespace, "moves", {"size": "1Gi", "pool": "slow"})
+    let = {"host": h1, "movingTo": "fast"}
+    assert report(api, path, "Volume", OPERATOR, "quantix-scheduler", let).code == 200
+
+    def said(**status: Any) -> int:
+        return report(api, path, "Volume", host_user(h1), "quantix-hostd", {"host": h1, **status}).code
+
+    assert said(pool="slow") == 200
+    assert said(pool="slow", movingTo="other") == 403
+    assert said(pool="other") == 403
+    refused = [condition("MoveGranted", "PoolFull")]
+    assert said(pool="slow", conditions=refused) == 403
+    assert said(pool="fast") == 200, "it was under way as spec took it back"
+
+
 def test_an_image_is_reported_only_by_the_host_that_the_scheduler_chose(
     api: ApiAs, namespace: str, h1: str
 ) -> None:

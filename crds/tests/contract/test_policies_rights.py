@@ -48,6 +48,8 @@ def test_the_operator_hands_out_one_secret_and_no_more(api: ApiAs, namespace: st
         (host_user("h1"), "get", "secrets", "default", False),
         (host_user("h1"), "list", "virtualmachines.quantix.io", "", True),
         (host_user("h1"), "delete", "virtualmachines.quantix.io", "default", False),
+        (host_user("h1"), "watch", "namespaces", "", True),
+        (host_user("h1"), "update", "namespaces", "", False),
         (host_user("h1"), "get", "configmaps/extension-apiserver-authentication", "kube-system", True),
         (host_user("h1"), "create", "subjectaccessreviews.authorization.k8s.io", "", True),
         (host_user("h1"), "create", "certificatesigningrequests.certificates.k8s.io", "", True),

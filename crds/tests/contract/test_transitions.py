@@ -58,7 +58,7 @@ def test_a_vm_keeps_its_sources_and_identity(
             "Volume",
             {"size": "2Gi"},
             {"encryption": {"secretRef": {"name": "k"}}},
-            "encryption is not built yet",
+            "encryption cannot change",
         ),
         ("Volume", {"size": "2Gi"}, {"size": "3Gi", "pool": "other"}, ""),
         ("Image", {"url": "https://a/x"}, {"url": "https://b/x"}, "an image never changes"),

@@ -224,7 +224,8 @@ async def test_a_watch_yields_events_in_pieces_and_ends_with_the_server(
     await api.tell("ADDED", api.put("web-1"))
     await api.tell("BOOKMARK", {"metadata": {"resourceVersion": "150"}})
     await api.end_watches()
-    await asyncio.wait_for(task, 5)
+    async with asyncio.timeout(5):
+        await task
     assert seen == [("ADDED", "101"), ("BOOKMARK", "150")]
     assert api.requests[0][2]["allowWatchBookmarks"] == "true"
 

@@ -91,7 +91,7 @@ class Server:
 def reported(*types: str) -> dict[str, Any]:
     """An object whose status `me` reported, with its conditions in the server's order."""
     conditions = [{"type": name, "status": "True"} for name in types]
-    owned = {f'k:{{"type":"{name}"}}': {"f:type": {}, "f:status": {}} for name in types}
+    owned: dict[str, Any] = {f'k:{{"type":"{name}"}}': {"f:type": {}, "f:status": {}} for name in types}
     entry = {
         "manager": "me",
         "operation": "Apply",

@@ -115,6 +115,25 @@ async def test_a_leader_that_cannot_renew_stops_before_another_may_start(
     assert leader.remaining_s == 0
 
 
+async def test_a_leader_stays_one_while_the_api_takes_two_seconds_for_each_answer(
+    store: LeaseStore, clock: ManualClock
+) -> None:
+    leader = candidate(store, clock, "one")
+    await leader.acquire()
+    holding = asyncio.create_task(leader.hold())
+    answered = store.replace
+
+    async def slowly(_resource: object, obj: dict[str, Any]) -> dict[str, Any]:
+        await clock.sleep(2.4)
+        return await answered(_resource, obj)
+
+    store.replace = slowly  # type: ignore[method-assign]
+    for _ in range(60):
+        await clock.advance(0.5)
+        assert leader.leading
+    holding.cancel()
+
+
 async def test_a_leader_whose_lease_another_holds_stops_at_its_next_renewal(
     store: LeaseStore, clock: ManualClock
 ) -> None:

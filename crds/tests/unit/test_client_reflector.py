@@ -23,7 +23,8 @@ class Followed:
         self.reflector = Reflector(client, VIRTUAL_MACHINES, on_change=self.told.put_nowait)
 
     async def next(self) -> tuple[str, str]:
-        change = await asyncio.wait_for(self.told.get(), 5)
+        async with asyncio.timeout(5):
+            change = await self.told.get()
         return change.type, change.key
 
     async def rewatched(self) -> None:
@@ -49,7 +50,8 @@ async def followed(api: FakeApi, tmp_path: Path) -> AsyncIterator[Followed]:
     async with ApiClient.from_kubeconfig(path, user_agent="test") as client:
         followed = Followed(api, client)
         task = asyncio.create_task(followed.reflector.run())
-        await asyncio.wait_for(followed.reflector.synced.wait(), 5)
+        async with asyncio.timeout(5):
+            await followed.reflector.synced.wait()
         await api.wait_for_watch()
         assert await followed.next() == ("ADDED", "default/a")
         yield followed

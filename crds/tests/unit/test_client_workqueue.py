@@ -28,7 +28,8 @@ async def running(
         yield
     finally:
         queue.stop()
-        await asyncio.wait_for(task, 5)
+        async with asyncio.timeout(5):
+            await task
 
 
 @pytest.fixture
@@ -227,7 +228,8 @@ async def test_stopping_finishes_the_work_in_hand_and_drops_the_rest(clock: Manu
     await clock.settle()
     assert not task.done()
     release.set()
-    await asyncio.wait_for(task, 5)
+    async with asyncio.timeout(5):
+        await task
     assert finished == ["a"]
 
 

@@ -12,6 +12,8 @@ from quantix_api.conditions import (
     STALLED_REASONS,
     TABLE,
     checked,
+    condition_in,
+    condition_of,
     ready_reason,
     reasons_otherwise,
     reasons_true,
@@ -43,8 +45,8 @@ def test_ready_of_a_vm_repeats_what_keeps_it_waiting() -> None:
 
 
 def test_a_vm_may_repeat_whatever_keeps_its_volumes_from_being_made() -> None:
-    # a VM's volume is never without a host, one that grows is there, and of a lost host the VM says more
-    elsewhere = {"WaitingForHost", "Resizing", "HostFailed"}
+    # a volume that grows is there, and of a lost host the VM says more
+    elsewhere = {"Resizing", "HostFailed"}
     volume = reasons_otherwise("Volume", "Ready") - {*READY_OF_EVERY_KIND} - elsewhere
     assert {"Creating", "Copying", "ImageDownloading", "PoolFull"} <= volume
     assert volume <= reasons_otherwise("VirtualMachine", "VolumesReady")
@@ -87,3 +89,11 @@ def test_the_reason_of_an_error_that_ready_of_the_kind_does_not_know_is_an_inter
     assert ready_reason("Volume", "InUse") == "InUse"
     assert ready_reason("Volume", "LibvirtDown") == "InternalError"
     assert ready_reason("Volume", "Available") == "InternalError"
+
+
+def test_a_condition_is_found_by_its_type_and_is_empty_where_nobody_said_it() -> None:
+    ready, healthy = {"type": "Ready", "status": "True"}, {"type": "GuestHealthy", "status": "False"}
+    obj = {"status": {"conditions": [healthy, ready]}}
+    assert (condition_of(obj), condition_of(obj, "GuestHealthy")) == (ready, healthy)
+    assert condition_of(obj, "Migratable") == condition_of({}) == condition_of({"status": None}) == {}
+    assert condition_in({"conditions": None}) == {}

@@ -1,4 +1,4 @@
-"""kustomize's configuration in examples/gitops names every field in which an object names another."""
+"""The examples: nothing in them is refused, and kustomize knows every field that names an object."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import yaml
 
 from quantix_api import KINDS
 from quantix_api.markers import Rule
+from quantix_api.model import ApiModel, ApiObject
+from quantix_api.not_built import refused_parts
 from quantix_api.scalars import Name, SharedName
 from quantix_api.schema import root_schema
 
-CONFIGURATION = Path(__file__).parents[3] / "examples/gitops/quantix-references.yaml"
+EXAMPLES = Path(__file__).parents[3] / "examples"
+CONFIGURATION = EXAMPLES / "gitops/quantix-references.yaml"
+BY_NAME = {kind.__name__: kind for kind in KINDS}
 NAMES = {
     fact.message for scalar in (Name, SharedName) for fact in get_args(scalar)[1:] if isinstance(fact, Rule)
 }
@@ -48,3 +52,26 @@ def test_kustomize_knows_every_field_that_names_an_object_and_no_other() -> None
     }
     assert NOT_RENAMED.keys() < named
     assert sorted(configured) == sorted(named - NOT_RENAMED.keys())
+
+
+def objects() -> Iterator[ApiObject]:
+    """The objects of our kinds in all examples."""
+    for path in sorted(EXAMPLES.rglob("*.yaml")):
+        for manifest in yaml.safe_load_all(path.read_text()):
+            if manifest and manifest.get("kind") in BY_NAME:
+                yield BY_NAME[manifest["kind"]].parse(manifest)
+
+
+def test_no_example_sets_a_field_that_is_refused() -> None:
+    found = list(objects())
+    assert len(found) > 15
+    for obj in found:
+        spec = getattr(obj, "spec", None)
+        assert isinstance(spec, ApiModel)
+        assert list(refused_parts(spec)) == [], obj.metadata.name
+
+
+def test_every_example_says_how_it_is_removed_or_which_page_does() -> None:
+    for path in EXAMPLES.glob("*.yaml"):
+        text = path.read_text()
+        assert "kubectl delete" in text or "docs/" in text.partition("apiVersion")[0], path.name

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from quantix_api.conditions import TABLE as CONDITIONS
 from quantix_api.errors import InvariantError, PermanentError
 from quantix_api.message_template import Template
+from quantix_api.message_text import cause_of, hint_of, sentence_of, text_of
 from quantix_api.messages import MAX_LENGTH, TABLE, as_error, fields_of, message_of, render, templates_of
 from quantix_lab.source_trees import nodes, sources
 
@@ -57,12 +58,12 @@ BINDING = [
         {"image": "debian-31", "near": "debian-13"},
         "There is no image debian-31 here; debian-13 is near. "
         "Try: remove the disk and add it again with the right image, or add the image; "
-        "it then starts by itself.",
+        "it then goes on by itself.",
     ),
     (
         "NetworkNotFound",
         {"network": "prod-lan", "path": "nics[0]"},
-        "There is no network prod-lan here. Try: create it or correct nics[0]; it then starts by itself.",
+        "There is no network prod-lan here. Try: create it or correct nics[0]; it then goes on by itself.",
     ),
     (
         "ImageDownloading",
@@ -235,13 +236,25 @@ def test_an_error_carries_the_same_words() -> None:
     assert len(message_of(PermanentError("X", "y" * 500))) == MAX_LENGTH
 
 
-@pytest.mark.xdist_group("sources")
 def test_every_message_that_the_components_ask_for_by_name_is_in_the_table() -> None:
     known = {(template.reason, fields_of(template)) for template in TABLE}
     asked = [call for path in sources() for call in messages_asked_for(path)]
     assert len(asked) > 20
     assert not [call for call in asked if call[1:] not in known]
     assert all(templates_of(reason) for _, reason, _ in asked)
+
+
+def test_a_text_is_put_together_and_taken_apart_in_one_place() -> None:
+    apart = {
+        path.name for path in sources() for node in nodes(path) if getattr(node, "value", None) == " Try: "
+    }
+    assert apart == {"message_text.py"}
+
+
+@pytest.mark.parametrize(("sentence", "hint"), [("It is so.", ""), ("h1 says: no.", "wait; look")])
+def test_what_was_put_together_is_found_again(sentence: str, hint: str) -> None:
+    text = text_of(sentence, hint)
+    assert (sentence_of(text), cause_of(text), hint_of(text)) == (sentence, sentence[:-1], hint)
 
 
 def messages_asked_for(path: Path) -> list[tuple[str, str, frozenset[str]]]:

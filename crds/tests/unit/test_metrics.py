@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-from quantix_api import generate
 from quantix_api.metric import Metric, MetricType, Source
-from quantix_api.metrics import ALL_METRICS, OWN_METRICS, metrics_of, render_reference, series_names
+from quantix_api.metrics import ALL_METRICS, OWN_METRICS, metrics_of, series_names
 
 _PREFIXES = {
     Source.HOSTD: ("quantix_host_", "quantix_pool_", "quantix_vm_", "quantix_hostd_"),
@@ -39,11 +37,3 @@ def test_a_process_is_asked_for_its_own_and_for_what_all_have() -> None:
     names = {metric.name for metric in metrics_of(Source.OPERATOR)}
     assert {"quantix_operator_leader", "process_open_fds"} <= names
     assert not {name for name in names if name.startswith(("quantix_vm", "etcd_"))}
-
-
-def test_the_reference_is_what_the_table_says(tmp_path: Path) -> None:
-    assert not generate.reference_differs(generate.METRICS_REFERENCE), "python -m quantix_api.generate"
-    changed = tmp_path / "metrics.md"
-    assert generate.reference_differs(changed)
-    changed.write_text(render_reference().replace("_total", ""))
-    assert generate.reference_differs(changed)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.errors import PermanentError
-from quantix_api.quantities import cpu_millis, format_cpu, format_size, human_size, size_bytes
+from quantix_api.quantities import counted, cpu_millis, format_cpu, format_size, human_size, size_bytes
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,8 @@ def test_other_cpu_amounts_are_refused(text: str) -> None:
 )
 def test_sizes_for_people(number: int, text: str) -> None:
     assert human_size(number) == text
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 VMs"), (1, "1 VM"), (2, "2 VMs"), (1200, "1,200 VMs")])
+def test_things_are_counted_in_words(number: int, told: str) -> None:
+    assert counted(number, "VM") == told

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from quantix_api.references import bare_name, resolve_key, shared_reference
+from quantix_api.references import admits, bare_name, resolve_key, shared_reference
 from quantix_lab.source_trees import nodes, sources
 
 
@@ -28,7 +28,16 @@ def test_a_shared_object_is_found_from_everywhere_by_its_reference() -> None:
     assert resolve_key("shop", shared_reference("tiny")) == "quantix-shared/tiny"
 
 
-@pytest.mark.xdist_group("sources")
+def test_who_may_use_something_is_told_by_the_labels_of_a_namespace_that_is_known() -> None:
+    shop = {"metadata": {"name": "shop", "labels": {"tier": "gold", "team": "shop"}}}
+    assert admits(None, None)
+    assert admits({}, shop)
+    assert admits({"tier": "gold"}, shop)
+    assert not admits({"tier": "gold", "team": "bank"}, shop)
+    assert not admits({"tier": "gold"}, {"metadata": {"name": "bank"}})
+    assert not admits({"tier": "gold"}, None)
+
+
 def test_only_one_module_takes_shared_references_apart() -> None:
     others = {
         path.name

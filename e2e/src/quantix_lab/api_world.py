@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
@@ -19,7 +20,8 @@ from quantix_client.reviews import Access, Identity
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.facts.domain import Picture
-from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
+from quantix_hostd.image.draft import Note
+from quantix_hostd.image.received import Received
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.orphans import Orphan
@@ -33,9 +35,17 @@ class Receiver:
 
     def __init__(self) -> None:
         self.got = b""
+        self.offset_bytes = 0
+        self.kept: Note | None = None
         self.refusal: QuantixError | None = None
 
-    async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received:
+    async def kept_of_upload(self, key: str) -> Note | None:
+        return self.kept
+
+    async def receive_upload(
+        self, key: str, chunks: AsyncIterator[bytes], length_bytes: int, offset_bytes: int = 0
+    ) -> Received:
+        self.offset_bytes = offset_bytes
         async for chunk in chunks:
             self.got += chunk
         if self.refusal is not None:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+from quantix_lab.checkout import CHECKOUT
 
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="control-plane-starter")
 """Starts every control plane. By --pdeathsig one ends with a test run that is killed; to the kernel that is
@@ -43,7 +43,7 @@ class ControlPlaneError(Exception):
 
 def build_control_plane() -> Path:
     """The path of the built binary; builds it when the cache has none of these sources (minutes)."""
-    script = REPOSITORY / "controlplane/build.sh"
+    script = CHECKOUT / "controlplane/build.sh"
     done = subprocess.run(
         [str(script)], stdout=subprocess.PIPE, text=True, check=True, timeout=BUILD_TIMEOUT_S
     )

@@ -7,20 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantix_hostd.domainxml.spec import (
+    Backing,
     Bus,
     Cdrom,
     Console,
     Cpu,
+    CpuPlaces,
     Disk,
     DomainSpec,
     DomainUuid,
     Firmware,
     FirmwareFiles,
+    HostDevice,
     Identity,
     Nic,
+    NumaNode,
     Smbios,
     SwitchPortName,
 )
+from quantix_hostd.facts.devices import Seat
 
 UID = "6f1e8a52-3c7d-4f0e-9b1a-2d5c8e7f9a01"
 PORT = SwitchPortName("0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f")
@@ -61,6 +66,14 @@ def samples(root: Path) -> dict[str, DomainSpec]:
             timezone="Europe/Berlin",
             smbios=Smbios(manufacturer="Acme", serial="42", asset_tag="rack 7"),
         ),
+        "dedicated": replace(
+            minimal,
+            cpu=Cpu("qemu64", cores=1),
+            places=CpuPlaces((1,), (0,), whole=False, nodes=(NumaNode(0, (0, 1)),)),
+            mirrors_numa=True,
+        ),
+        "windows-emulated": replace(minimal, os="Windows"),
+        "watched": replace(minimal, watchdog=True),
         "growing": replace(minimal, max_memory_bytes=512 * 1024**2),
         "tuned": replace(minimal, cpu_controller=True, cpu=Cpu("qemu64", weight=50, limit_millis=1500)),
         "uefi": replace(
@@ -86,12 +99,39 @@ def networked(root: Path) -> dict[str, DomainSpec]:
     }
 
 
+def layered(root: Path) -> dict[str, DomainSpec]:
+    """Samples whose disk needs more than its own file: an image beneath it, or a secret that opens it."""
+    minimal = _minimal(root)
+    disk = minimal.disks[0]
+    on_image = replace(disk, backing=Backing(f"{root}/images/1111", "raw"))
+    return {
+        "on-an-image": replace(minimal, disks=(on_image,)),
+        "encrypted": replace(minimal, disks=(replace(on_image, secret_uuid=UID),)),
+    }
+
+
 def kvm_only(root: Path) -> dict[str, DomainSpec]:
     """Samples that this test bed cannot start: rendered only."""
     minimal = _minimal(root)
     cpu = Cpu("Skylake-Server", cores=4, max_cores=8, required=("vmx",), disabled=("hle",), weight=200)
     return {
         "kvm": replace(minimal, kvm=True, cpu=cpu),
+        "host-devices": replace(
+            minimal,
+            host_devices=(
+                HostDevice("gpu0", 2, Seat("0000:3b:00.0", group="14")),
+                HostDevice("vgpu0", 3, Seat(UID, parent="0000:5e:00.0", type="nvidia-710")),
+            ),
+            device_classes=(("gpu0", "nvidia-a16"), ("vgpu0", "nvidia-a16-4q")),
+        ),
+        "two-nodes": replace(
+            minimal,
+            cpu=Cpu("qemu64", cores=2, max_cores=3),
+            places=CpuPlaces((1, 4, 5), (0,), False, (NumaNode(0, (0, 1)), NumaNode(1, (4, 5)))),
+            mirrors_numa=True,
+            page_bytes=2 * 1024**2,
+            memory_bytes=130 * 1024**2,
+        ),
         "kvm-passthrough": replace(minimal, kvm=True, cpu=Cpu("HostPassthrough")),
         "windows": replace(
             minimal,

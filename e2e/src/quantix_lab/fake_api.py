@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+from quantix_lab.kubeconfig import write_kubeconfig
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,17 +37,7 @@ class FakeApi:
     def write_kubeconfig(self, path: Path, **user: str) -> Path:
         """A kubeconfig for this server with the given members of `user`."""
         server = str(self.server.make_url("")).rstrip("/")
-        path.write_text(
-            yaml.safe_dump(
-                {
-                    "current-context": "it",
-                    "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}],
-                    "clusters": [{"name": "it", "cluster": {"server": server}}],
-                    "users": [{"name": "me", "user": user}],
-                }
-            )
-        )
-        return path
+        return write_kubeconfig(path, server, **user)
 
     def put(self, name: str, **fields: Any) -> dict[str, Any]:
         """Store an object with the next version; does not tell watchers."""

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_hostd.domainxml.metadata import parse_metadata
-from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, vm_uid_of
+from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import (
     PAUSED_BY_USER,
     DomainEvent,
@@ -29,7 +29,9 @@ from quantix_hostd.facts.domain import (
 )
 from quantix_hostd.facts.guest import GuestReport
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
-from quantix_lab.fake_live_changes import FakeLiveChanges
+from quantix_lab.fake_agents import FakeAgents
+from quantix_lab.fake_disk_copies import FakeDiskCopies
+from quantix_lab.fake_live_changes import FakeLiveChanges, values_of
 
 
 @dataclass
@@ -44,22 +46,31 @@ class FakeDomain:
 
 
 @dataclass
-class FakeHypervisor(FakeLiveChanges):
+class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeAgents):
     """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
-    start and every plug ends with, `agent_says` what every agent answers, or raises; `screen` is what a guest
-    shows.
+    start and every plug ends with, `process_state` that of every QEMU (in "D" nothing ends it), `secrets`
+    what it knows of passphrases now, `agent_says` what every agent answers, or raises; `screen` is what a
+    guest shows. `disk_says`: the error that a resumed guest runs into at once, as QEMU resumes without a
+    word. Copies of disks are whole at once when `copies_at_once`.
     """
 
     on_event: Callable[[DomainEvent], None] = lambda event: None
     guest_obeys: bool = True
+    process_state: str = "S"
     guest_lets_go: bool = True
+    copies_at_once: bool = True
+    copy_speeds: list[int] = field(default_factory=list)
     connected: bool = True
     found: dict[str, FakeDomain] = field(default_factory=dict)
     orphans: list[QemuProcess] = field(default_factory=list)
     refusal: QuantixError | None = None
+    disk_says: str = ""
     agent_says: GuestReport | QuantixError = field(default_factory=GuestReport)
     screen: bytes = b"P6\n1 1\n255\n\xff\xff\xff"
     calls: list[str] = field(default_factory=list)
+    oom_scores: dict[int, int] = field(default_factory=dict)
+    out_of_memory: set[int] = field(default_factory=set)
+    secrets: dict[str, str] = field(default_factory=dict)
     _next_pid: int = 1000
 
     async def domains(self) -> tuple[DomainSummary, ...]:
@@ -100,10 +111,18 @@ class FakeHypervisor(FakeLiveChanges):
         domain.state, domain.reason = DomainState.PAUSED, PAUSED_BY_USER
         self._tell(domain, EventKind.STARTED, "0")
 
+    async def set_secret(self, uuid: str, passphrase: str) -> None:
+        self.secrets[uuid] = passphrase
+
+    async def forget_secret(self, uuid: str) -> None:
+        self.secrets.pop(uuid, None)
+
     async def resume(self, name: str) -> None:
         self.did("resume")
         self._running(name).state = DomainState.RUNNING
         self._own(name).reason = 1
+        if self.disk_says:
+            self.pause_by_io_error(name, self.disk_says)
 
     async def suspend(self, name: str) -> None:
         self.did("suspend")
@@ -129,6 +148,8 @@ class FakeHypervisor(FakeLiveChanges):
         domain = self.found.get(name)
         if domain is not None and domain.live_xml is not None:
             self._own(name)
+            if self.process_state == "D":
+                raise TransientError("InternalError", f"Failed to terminate process {domain.pid}.")
             self._tell(domain, EventKind.SHUTDOWN, "HOST")
             self._end(domain, ShutoffReason.DESTROYED, "DESTROYED")
 
@@ -156,23 +177,17 @@ class FakeHypervisor(FakeLiveChanges):
         return None if domain is None or domain.live_xml is None else Picture(self.screen[:most_bytes])
 
     async def stats(self) -> tuple[DomainStats, ...]:
-        return tuple(DomainStats(domain.name, {"cpu.time": 1}) for domain in self.found.values())
-
-    # what the agents in guests do
-
-    async def guest_report(self, name: str) -> GuestReport:
-        self.did("ask agent")
-        return self._agent(name)
-
-    async def set_guest_time(self, name: str) -> None:
-        self.did("set time")
-        self._agent(name)
+        self._ask()
+        return tuple(
+            DomainStats(domain.name, values_of(domain.state, domain.live_xml))
+            for domain in self.found.values()
+        )
 
     # what a ProcessTable tells
 
     def of_domain(self, uuid: str, name: str) -> DomainProcesses:
         known = [
-            QemuProcess(domain.pid, domain.uuid, domain.name, "S")
+            QemuProcess(domain.pid, domain.uuid, domain.name, self.process_state)
             for domain in self.found.values()
             if domain.live_xml is not None
         ]
@@ -182,6 +197,14 @@ class FakeHypervisor(FakeLiveChanges):
         self.calls.append("SIGKILL" if force else "SIGTERM")
         if force or self.guest_obeys:
             self.orphans.remove(process)
+
+    def raise_oom_score(self, process: QemuProcess, score: int) -> None:
+        self.oom_scores[process.pid] = max(score, self.oom_scores.get(process.pid, 0))
+
+    # what the kernel's log tells
+
+    def killed_for_memory(self, pid: int, since_s: float) -> bool:
+        return pid in self.out_of_memory
 
     # what a guest, or fate, does
 
@@ -195,18 +218,14 @@ class FakeHypervisor(FakeLiveChanges):
         self._tell(domain, EventKind.SHUTDOWN, "GUEST")
         self._end(domain, ShutoffReason.SHUTDOWN, "SHUTDOWN")
 
-    def open_agent_channel(self, name: str, *, open: bool = True) -> None:
-        """The agent in the guest opens its channel, or lets it go."""
-        domain, word = self.found[name], "connected" if open else "disconnected"
-        root = ElementTree.fromstring(domain.live_xml or "")
-        for target in root.iterfind(f"devices/channel/target[@name='{GUEST_AGENT_CHANNEL}']"):
-            target.set("state", word)
-        domain.live_xml = ElementTree.tostring(root, encoding="unicode")
-        self._tell(domain, EventKind.AGENT, word.upper())
-
     def kill(self, name: str) -> None:
         """kill -9 of its QEMU."""
         self._end(self.found[name], ShutoffReason.CRASHED, "FAILED")
+
+    def kill_for_memory(self, name: str) -> None:
+        """The kernel ends its QEMU for want of memory."""
+        self.out_of_memory.add(self.found[name].pid)
+        self.kill(name)
 
     def terminate(self, name: str) -> None:
         """SIGTERM to its QEMU."""
@@ -220,6 +239,10 @@ class FakeHypervisor(FakeLiveChanges):
         domain.state, domain.reason = DomainState.CRASHED, 1
         self._tell(domain, EventKind.CRASHED, "PANICKED")
 
+    def bite(self, name: str) -> None:
+        """The guest no longer feeds its watchdog."""
+        self._tell(self.found[name], EventKind.WATCHDOG, "")
+
     def pause_by_io_error(self, name: str, why: str) -> None:
         domain = self.found[name]
         domain.state, domain.reason = DomainState.PAUSED, 5
@@ -232,7 +255,10 @@ class FakeHypervisor(FakeLiveChanges):
         self._tell(domain, EventKind.STOPPED, detail)
 
     def _tell(self, domain: FakeDomain, kind: EventKind, detail: str) -> None:
-        self.on_event(DomainEvent(domain.name, kind, detail))
+        self.told(domain.name, kind, detail)
+
+    def told(self, name: str, kind: EventKind, detail: str) -> None:
+        self.on_event(DomainEvent(name, kind, detail))
 
     def did(self, call: str) -> None:
         self._ask()
@@ -249,13 +275,6 @@ class FakeHypervisor(FakeLiveChanges):
         if not _ours(domain):
             raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
         return domain
-
-    def _agent(self, name: str) -> GuestReport:
-        if 'state="connected"' not in (self._running(name).live_xml or ""):
-            raise TransientError("InternalError", "QEMU guest agent is not connected (code 86)")
-        if isinstance(self.agent_says, QuantixError):
-            raise self.agent_says
-        return self.agent_says
 
     def _running(self, name: str) -> FakeDomain:
         domain = self._own(name)

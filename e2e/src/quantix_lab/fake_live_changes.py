@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from xml.etree import ElementTree
 
 from quantix_api.errors import QuantixError, TransientError
+from quantix_hostd.clients.hypervisor import Cpus
+from quantix_hostd.facts.cpu_lists import format_cpus
 
 Element = ElementTree.Element
 
@@ -65,6 +68,11 @@ class FakeLiveChanges(ABC):
         with self.live(name) as root:
             _set_cpu_tune(root, shares, quota_us)
 
+    async def pin_cpus(self, name: str, vcpus: Sequence[Cpus], rest: Cpus) -> None:
+        self.did(f"pin {' '.join(map(format_cpus, vcpus))} rest {format_cpus(rest)}")
+        with self.live(name) as root:
+            _pin_cpus(root, vcpus, rest)
+
     async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
         self.did(f"limits {target} {iops} {bytes_per_second}")
         with self.live(name) as root:
@@ -74,6 +82,22 @@ class FakeLiveChanges(ABC):
         self.did(f"memory {requested_bytes}")
         with self.live(name) as root:
             _set_memory(root, requested_bytes, taken=self.guest_lets_go)
+
+    async def set_balloon(self, name: str, size_bytes: int) -> None:
+        self.did(f"balloon {size_bytes}")
+        with self.live(name) as root:
+            if self.guest_lets_go:
+                taken = root.findtext("devices/memory/target/current") or "0"
+                _child(root, "currentMemory").text = str(size_bytes // 1024 + int(taken))
+
+
+def values_of(state: int, live_xml: str | None) -> dict[str, int]:
+    """What the domain's figures are: half of what a running guest has is free."""
+    values = {"cpu.time": 1, "state.state": int(state)}
+    if live_xml is not None:
+        has = int(ElementTree.fromstring(live_xml).findtext("currentMemory") or "0")
+        values |= {"balloon.current": has, "balloon.usable": has // 2}
+    return values
 
 
 def _set_link(root: Element, alias: str, *, up: bool) -> None:
@@ -103,6 +127,15 @@ def _set_cpu_tune(root: Element, shares: int, quota_us: int) -> None:
     tune = _child(root, "cputune")
     _child(tune, "shares").text = str(shares)
     _child(tune, "global_quota").text = str(quota_us)
+
+
+def _pin_cpus(root: Element, vcpus: Sequence[Cpus], rest: Cpus) -> None:
+    tune = _child(root, "cputune")
+    for pin in tune.findall("vcpupin"):
+        tune.remove(pin)
+    for number, cpus in enumerate(vcpus):
+        ElementTree.SubElement(tune, "vcpupin", {"vcpu": str(number), "cpuset": format_cpus(cpus)})
+    _child(tune, "emulatorpin").set("cpuset", format_cpus(rest))
 
 
 def _set_disk_limits(root: Element, target: str, iops: int, bytes_per_second: int) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from quantix_lab.machine import Machine
+from quantix_lab.machine_view import MachineView, Manifest
+from quantix_lab.vm_manifests import READY
 from quantix_lab.waiting import wait_for
+
+_LOOK_S = 0.05
 
 
 class GuestConsole:
@@ -38,13 +40,32 @@ class GuestConsole:
         self._keys.flush()
         return self.wait(until, after=before, timeout_s=timeout_s)
 
+    def ask(self, command: str, *, timeout_s: float = 40.0) -> str:
+        """What a command prints, without the echo of the line that asks for it and what the guest says of
+        itself meanwhile.
+        """
+        # the shell shows what it is told: quotes keep the marks out of that
+        marked = f'echo "begun"-here; {command}; echo "ended"-here'
+        said = self.run(marked, until="ended-here", timeout_s=timeout_s)
+        printed = said.partition("begun-here")[2].partition("ended-here")[0].replace("\r", "")
+        return "\n".join(line for line in printed.splitlines() if READY not in line).strip()
+
+    def until(self, command: str, wanted: str, *, timeout_s: float = 40.0) -> None:
+        """Wait until a command prints this word."""
+
+        def look() -> tuple[bool, object]:
+            said = self.ask(command)
+            return wanted in said.split(), said
+
+        wait_for(f"{command} to say {wanted}", look, timeout_s)
+
     def wait(self, text: str, *, after: int = 0, timeout_s: float = 40.0) -> str:
         """What was printed from character `after` on, once `text` is part of it."""
 
         def look() -> tuple[bool, object]:
             return text in self.said[after:], self.said[-1500:]
 
-        wait_for(f"{text!r} on the console", look, timeout_s)
+        wait_for(f"{text!r} on the console", look, timeout_s, _LOOK_S)
         return self.said[after:]
 
     def wait_for_end(self, timeout_s: float = 40.0) -> int:
@@ -67,13 +88,25 @@ class GuestConsole:
         return said
 
 
+def wait_booted(view: MachineView, name: str, *, timeout_s: float = 90.0) -> Manifest:
+    """A VM of the guest image once it runs and its guest has said so on its console."""
+    vm = view.wait_ready(name, reason="Running", timeout_s=timeout_s)
+
+    def look() -> tuple[bool, object]:
+        # the log holds earlier boots, too
+        said = view.printed(vm)[-3000:]
+        return READY in said, said[-300:]
+
+    wait_for(f"the guest of {name} to boot", look, timeout_s)
+    return vm
+
+
 @contextmanager
-def guest_console(machine: Machine, name: str) -> Iterator[GuestConsole]:
+def guest_console(machine: Machine, name: str, *, boot_s: float = 40.0) -> Iterator[GuestConsole]:
     """`qx vm console NAME` in a pipe, from its first prompt on; ended afterwards."""
-    qx = Path(sys.executable).parent / "qx"
-    console = GuestConsole(machine.start(str(qx), "vm", "console", name, "--take"))
+    console = GuestConsole(machine.start_qx("vm", "console", name, "--take"))
     try:
-        console.run("", until="# ")
+        console.run("", until="# ", timeout_s=boot_s)
         yield console
     finally:
         console.close()

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from quantix_api.installation import all_manifests
 from quantix_api.layout import Layout
+from quantix_lab.api_installation import install
 from quantix_lab.control_plane import ControlPlane
+from quantix_lab.kubeconfig import write_kubeconfig
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.waiting import wait_for
 
@@ -70,16 +70,9 @@ class HostCluster:
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in fields.items()},
         }
         self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
-        authority = base64.b64encode(self.control_plane.ca_pem.encode()).decode()
-        cluster = {"server": self.control_plane.server, "certificate-authority-data": authority}
-        kubeconfig = {
-            "clusters": [{"name": "q", "cluster": cluster}],
-            "users": [{"name": "q", "user": {"token": f"{identifier}.{secret}"}}],
-            "contexts": [{"name": "q", "context": {"cluster": "q", "user": "q"}}],
-            "current-context": "q",
-        }
         self.layout.etc.mkdir(parents=True, exist_ok=True)
-        self.layout.bootstrap_kubeconfig.write_text(yaml.safe_dump(kubeconfig))
+        plane, token = self.control_plane, f"{identifier}.{secret}"
+        write_kubeconfig(self.layout.bootstrap_kubeconfig, plane.server, ca_pem=plane.ca_pem, token=token)
 
     def start_operator(self, *flags: str) -> None:
         kubeconfig = str(self.control_plane.operator_kubeconfig)
@@ -136,14 +129,6 @@ def host_cluster(
         libvirt.start()
         cluster = HostCluster(control_plane, libvirt.layout, libvirt)
         stack.callback(lambda: [cluster.stop(name) for name in list(cluster.processes)])
-        _install(cluster)
+        install(control_plane, all_manifests())
         cluster.start_operator(*operator_flags)
         yield cluster
-
-
-def _install(cluster: HostCluster) -> None:
-    manifests = all_manifests()
-    definitions = [m for m in manifests if m["kind"] in ("Namespace", "CustomResourceDefinition")]
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(definitions))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(manifests))

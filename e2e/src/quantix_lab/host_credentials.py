@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from quantix_api.resources import HOST_GROUP, HOST_USER_PREFIX
 from quantix_lab.control_plane import ControlPlane
+from quantix_lab.kubeconfig import write_kubeconfig
+from quantix_lab.signing_requests import host_subject
 
 
 def host_kubeconfig(plane: ControlPlane, root: Path, name: str) -> Path:
@@ -25,20 +25,8 @@ def host_kubeconfig(plane: ControlPlane, root: Path, name: str) -> Path:
     certificate, key = _signed(plane, name)
     (folder / "tls.crt").write_bytes(certificate)
     (folder / "tls.key").write_bytes(key)
-    (folder / "ca.crt").write_text(plane.ca_pem)
-    cluster = {"server": plane.server, "certificate-authority": str(folder / "ca.crt")}
-    user = {"client-certificate": str(folder / "tls.crt"), "client-key": str(folder / "tls.key")}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "host",
-        "contexts": [{"name": "host", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": user}],
-    }
-    path = folder / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return path
+    files = {"client-certificate": str(folder / "tls.crt"), "client-key": str(folder / "tls.key")}
+    return write_kubeconfig(folder / "kubeconfig", plane.server, ca_pem=plane.ca_pem, **files)
 
 
 def _signed(plane: ControlPlane, name: str) -> tuple[bytes, bytes]:
@@ -47,12 +35,7 @@ def _signed(plane: ControlPlane, name: str) -> tuple[bytes, bytes]:
     authority = x509.load_pem_x509_certificate((pki / "ca.crt").read_bytes())
     signer = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, HOST_USER_PREFIX + name),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, HOST_GROUP),
-        ]
-    )
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in host_subject(name)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -100,6 +100,10 @@ class LibvirtHost:
         self.stop_daemon("libvirtd", sig)
         self.start_daemon("libvirtd")
 
+    def daemon_pid(self, name: str) -> int:
+        """The process of `virtlogd` or `libvirtd`."""
+        return self._daemons[name].pid
+
     def qemu_pids(self, name: str = "") -> list[int]:
         """The QEMU processes below this root, of one domain or of all."""
         marker = f"{self.layout.root}/"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,9 +26,11 @@ from quantix_api.layout import Layout
 from quantix_cli.guestimage.build import ensure_image
 from quantix_cli.up.stop.clean import guest_processes
 from quantix_lab.control_plane import build_control_plane
+from quantix_lab.inside_api import InsideApi
+from quantix_lab.inside_socket import connect_inside
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("QUANTIX_CACHE", "/var/cache/quantix"))
+QX = Path(sys.executable).parent / "qx"
 UPLINK = ("192.0.2.2/24", "192.0.2.1/24")
 INTERNET = "198.51.100.1"
 """An address that only the world has: guests that reach it have a way out."""
@@ -58,6 +62,7 @@ class Machine:
         self.layout = Layout(self.root)
         suffix = self.root.name[3:]
         self._inside, self._world = f"qxm-{suffix}", f"qxw-{suffix}"
+        self.api = InsideApi(self._inside, self.layout.admin_kubeconfig)
         self._made: list[str] = []
 
     def __enter__(self) -> Self:
@@ -132,11 +137,11 @@ class Machine:
         self, *arguments: str, timeout_s: float = 60.0, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run `qx` inside."""
-        return self.run(str(Path(sys.executable).parent / "qx"), *arguments, timeout_s=timeout_s, check=check)
+        return self.run(str(QX), *arguments, timeout_s=timeout_s, check=check)
 
     def start_qx(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `qx` inside, with pipes; the caller ends it."""
-        return self.start(str(Path(sys.executable).parent / "qx"), *arguments)
+        return self.start(str(QX), *arguments)
 
     def up(self) -> str:
         """`qx up`; what it printed."""
@@ -146,23 +151,31 @@ class Machine:
         """`qx down`; what it printed."""
         return self.qx("down", timeout_s=300).stdout
 
+    def control_plane_binary(self) -> Path:
+        """The control plane's program, which is kubectl when it is called so."""
+        program = self.layout.etc / "supervisor/programs/controlplane.conf"
+        line = next(line for line in program.read_text().splitlines() if line.startswith("command"))
+        words = map(Path, shlex.split(line.partition("=")[2]))
+        return next(word for word in words if word.name == "quantix-controlplane")
+
     def kubectl(
         self, *arguments: str, stdin: str | None = None, check: bool = True, timeout_s: float = 60.0
     ) -> subprocess.CompletedProcess[str]:
         """The kubectl of the control plane."""
-        return self.run(
-            str(self._control_plane_binary()),
-            "kubectl",
-            *arguments,
-            stdin=stdin,
-            check=check,
-            timeout_s=timeout_s,
-        )
+        return self.run(*self.kubectl_argv(*arguments), stdin=stdin, check=check, timeout_s=timeout_s)
+
+    def kubectl_argv(self, *arguments: str) -> list[str]:
+        """The command itself, for what is timed from its own start."""
+        return [str(self.control_plane_binary()), "kubectl", *arguments]
 
     def world(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the world outside the machine."""
-        argv = ["ip", "netns", "exec", self._world, *command]
+        argv = self.argv_in_world(command)
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=check)
+
+    def argv_in_world(self, command: Sequence[str]) -> list[str]:
+        """`command` as it runs in the world."""
+        return ["ip", "netns", "exec", self._world, *command]
 
     def clean(self, *, check: bool = True) -> str:
         """What `make clean` runs; what it printed."""
@@ -211,19 +224,19 @@ class Machine:
         script = f"import socket; socket.create_connection(({address!r}, {port}), timeout=3)"
         return self.world("python3", "-c", script, check=False).returncode == 0
 
+    def connect(self, address: str, port: int, timeout_s: float) -> socket.socket:
+        """A TCP connection of the machine itself. Raises OSError."""
+        return connect_inside(self._inside, address, port, timeout_s)
+
     def close(self) -> None:
         """End everything and remove it."""
+        self.api.close()
         if self.layout.etc.exists():
             self.clean(check=False)
         self._end_leftovers()
         for namespace in reversed(self._made):
             subprocess.run(["ip", "netns", "del", namespace], check=False)
         shutil.rmtree(self.root, ignore_errors=True)
-
-    def _control_plane_binary(self) -> Path:
-        command = self.layout.etc / "supervisor/programs/controlplane.conf"
-        line = next(line for line in command.read_text().splitlines() if line.startswith("command"))
-        return Path(line.partition("=")[2].split()[0])
 
     def _make_network(self) -> None:
         inside, world = self._inside, self._world

@@ -6,6 +6,7 @@ vSwitch, processes), never from what a component believes. Its waits are bounded
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -13,10 +14,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from quantix_api.resources import OPERATOR_USER
-from quantix_cli.supervision import orphans
-from quantix_lab.machine import CHECKOUT, Machine
-from quantix_lab.vm_manifests import condition
+from quantix_api.conditions import condition_of
+from quantix_api.resources import EVENTS, OPERATOR_USER, QUANTIX_RESOURCES, VIRTUAL_MACHINES
+from quantix_cli.supervision import leftovers
+from quantix_lab.checkout import CHECKOUT
+from quantix_lab.machine import Machine
 from quantix_lab.waiting import wait_for
 
 Manifest = dict[str, Any]
@@ -24,6 +26,8 @@ Manifest = dict[str, Any]
 EXAMPLE = CHECKOUT / "examples/first-vm.yaml"
 DATA_EXAMPLE = CHECKOUT / "examples/data-disk.yaml"
 SHARED = "quantix-shared"
+_RESOURCES = {"vm": VIRTUAL_MACHINES} | {resource.kind.lower(): resource for resource in QUANTIX_RESOURCES}
+_LOOK_S = 0.1
 
 
 class MachineView:
@@ -37,13 +41,10 @@ class MachineView:
 
     def find(self, kind: str, name: str, namespace: str = "default") -> Manifest | None:
         """An object, None when it does not exist."""
-        done = self.machine.kubectl(
-            "get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found", check=False
-        )
-        if done.returncode != 0:
-            raise AssertionError(f"kubectl get {kind} {name}: {done.stderr}")
-        found: Manifest | None = json.loads(done.stdout) if done.stdout.strip() else None
-        return found
+        try:
+            return self.machine.api.get(_RESOURCES[kind.lower()].path(namespace, name))
+        except (OSError, http.client.HTTPException) as error:
+            raise AssertionError(f"the API does not answer for {kind} {name}: {error!r}") from error
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Manifest:
         """An object that has to exist."""
@@ -60,6 +61,11 @@ class MachineView:
         """A merge patch, as a user makes it."""
         self.machine.kubectl("patch", kind, name, "-n", namespace, "--type=merge", "-p", json.dumps(patch))
 
+    def patch_whole(self, kind: str, name: str, spec: Manifest) -> None:
+        """Make the spec of an object exactly this one."""
+        patch = json.dumps([{"op": "replace", "path": "/spec", "value": spec}])
+        self.machine.kubectl("patch", kind, name, "--type=json", "-p", patch)
+
     def wait_ready(
         self,
         name: str,
@@ -75,12 +81,12 @@ class MachineView:
             found = self.find(kind, name, namespace)
             if found is None:
                 return None, "no such object"
-            ready = condition(found)
+            ready = condition_of(found)
             current = ready.get("observedGeneration") == found["metadata"]["generation"]
             fits = ready.get("status") == "True" and (not reason or ready.get("reason") == reason)
             return (found if current and fits else None), ready
 
-        return wait_for(f"{kind} {name} to be Ready {reason}", look, timeout_s)
+        return wait_for(f"{kind} {name} to be Ready {reason}", look, timeout_s, _LOOK_S)
 
     def wait_reason(
         self,
@@ -96,27 +102,25 @@ class MachineView:
 
         def look() -> tuple[dict[str, Any] | None, object]:
             found = self.find(kind, name, namespace)
-            seen = condition(found, type) if found else {}
+            seen = condition_of(found, type) if found else {}
             fits = seen.get("reason") == reason and seen.get("status") != "True"
             return (seen if fits else None), (found or {}).get("status", "no such object")
 
-        return wait_for(f"{type} of {kind} {name} to say {reason}", look, timeout_s)
+        return wait_for(f"{type} of {kind} {name} to say {reason}", look, timeout_s, _LOOK_S)
 
     def wait_gone(self, kind: str, name: str, namespace: str = "default", *, timeout_s: float = 60.0) -> None:
         """Until an object no longer exists."""
 
         def look() -> tuple[bool, object]:
             found = self.find(kind, name, namespace)
-            return found is None, condition(found) if found else ""
+            return found is None, condition_of(found) if found else ""
 
-        wait_for(f"{kind} {name} to be gone", look, timeout_s)
+        wait_for(f"{kind} {name} to be gone", look, timeout_s, _LOOK_S)
 
     def events(self, name: str, namespace: str = "default") -> list[str]:
         """Reasons of the events about an object, oldest first."""
-        done = self.machine.kubectl(
-            "get", "events.events.k8s.io", "-n", namespace, "-o", "json", "--sort-by=.eventTime"
-        )
-        items = json.loads(done.stdout)["items"]
+        listed = self.machine.api.get(EVENTS.path(namespace)) or {"items": ()}
+        items = sorted(listed["items"], key=lambda item: item.get("eventTime") or "")
         return [item["reason"] for item in items if item["regarding"]["name"] == name]
 
     def writes(self, kind: str, name: str, *, after: int = 0) -> list[str]:
@@ -173,15 +177,13 @@ class MachineView:
         Only HTTP is asked first: the service on port 22 speaks by itself and closes, and what it has not
         read by then would reset the connection.
         """
-        asked = "b'GET / HTTP/1.0\\r\\n\\r\\n'" if port == 80 else "b''"
-        request = (
-            "import socket\n"
-            f"with socket.create_connection(({address!r}, {port}), timeout=3) as door:\n"
-            f"    door.sendall({asked})\n"
-            "    print(b''.join(iter(lambda: door.recv(4096), b'')).decode())"
-        )
-        done = self.machine.run("python3", "-c", request, check=False, timeout_s=20)
-        return done.stdout if done.returncode == 0 else ""
+        asked = b"GET / HTTP/1.0\r\n\r\n" if port == 80 else b""
+        try:
+            with self.machine.connect(address, port, 3) as door:
+                door.sendall(asked)
+                return b"".join(iter(lambda: door.recv(4096), b"")).decode(errors="replace")
+        except OSError:
+            return ""
 
     def wait_answer(self, address: str, text: str = "HTTP/1.1", *, timeout_s: float = 60.0) -> str:
         """What port 80 of the guest answers, as soon as it holds `text`."""
@@ -213,13 +215,24 @@ class MachineView:
         owned = {name: dict(ids[1]) for name, ids in rows}
         return [ids["iface-id"] for name, ids in owned.items() if "iface-id" in ids and name != "qxh0"]
 
+    def nbctl(self, *arguments: str) -> str:
+        """A command of ovn-nbctl on the machine's northbound database."""
+        return _run("ovn-nbctl", "--timeout=20", f"--db=unix:{self.layout.ovn_nb_socket}", *arguments)
+
     def northbound_rows(self, owner_uid: str) -> list[str]:
         """Rows of the northbound database that belong to an object, as TABLE UUID."""
-        database = f"--db=unix:{self.layout.ovn_nb_socket}"
         found = []
-        for table in ("Logical_Switch_Port", "Logical_Switch", "DHCP_Options", "Port_Group", "DNS", "ACL"):
+        for table in (
+            "Logical_Switch_Port",
+            "Logical_Switch",
+            "DHCP_Options",
+            "Port_Group",
+            "DNS",
+            "ACL",
+            "QoS",
+        ):
             matches = f'external_ids:"quantix.io/owner"="{owner_uid}"'
-            rows = _run("ovn-nbctl", database, "--bare", "--columns=_uuid", "find", table, matches)
+            rows = self.nbctl("--bare", "--columns=_uuid", "find", table, matches)
             found += [f"{table} {row}" for row in rows.split()]
         return found
 
@@ -232,7 +245,7 @@ class MachineView:
 
     def service(self, name: str) -> int:
         """The main process of a service, 0 while it has none."""
-        found = [pid for pid, service in orphans.find(self.layout.root).items() if service == name]
+        found = [pid for pid, service in leftovers.find(self.layout.root).items() if service == name]
         return min(found, default=0)
 
     def remove_vm_by_force(self, name: str) -> None:
@@ -256,7 +269,7 @@ class MachineView:
             os.kill(operator, signal.SIGCONT)
 
         def told() -> tuple[bool, object]:
-            known = condition(self.get("host", self.machine.name), "GuestsKnown")
+            known = condition_of(self.get("host", self.machine.name), "GuestsKnown")
             return known.get("reason") == "OrphanGuest" and uid in known["message"], known
 
         wait_for(f"the host to tell of the guest of {name}", told, 60)

@@ -29,11 +29,17 @@ class Mortality:
             "remove",
             "prepare",
             "apply",
+            "make_copy",
+            "copy_disk",
+            "switch_to_copy",
+            "drop_copy",
         }
     )
 
     def __init__(self, calls: int) -> None:
         self.left = calls
+        self.struck = False
+        """Whether it died: what it did in the background dies unheard."""
 
     def guard(self, client: Any) -> Any:
         return _Mortal(client, self)
@@ -41,6 +47,7 @@ class Mortality:
     def count(self, name: str) -> None:
         if name in self._EFFECTS:
             if self.left == 0:
+                self.struck = True
                 raise HostdKilledError
             self.left -= 1
 

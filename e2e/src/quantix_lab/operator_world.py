@@ -18,10 +18,12 @@ from typing import Any
 
 import yaml
 
+from quantix_api.conditions import condition_of
 from quantix_api.installation import all_manifests
 from quantix_api.resources import EVENTS, NAMESPACES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient, Manifest
-from quantix_client.errors import ApiError, Conflict, NotFound, Throttled
+from quantix_client.errors import Conflict, NotFound, Throttled
+from quantix_lab.api_installation import install
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.host_credentials import host_kubeconfig
 from quantix_lab.scripted_hostd import ScriptedHostd
@@ -137,35 +139,6 @@ def says(condition_type: str, reason: str) -> Callable[[Manifest], bool]:
     return holds
 
 
-def condition_of(live: Manifest, condition_type: str) -> dict[str, Any]:
-    """A condition, or an empty one."""
-    conditions = (live.get("status") or {}).get("conditions") or []
-    return next((dict(item) for item in conditions if item["type"] == condition_type), {})
-
-
-async def install(admin: ApiClient) -> None:
-    """Apply all manifests, as `qx up` does; objects of new kinds are retried until the server knows them."""
-    for manifest in all_manifests():
-        group, _, version = manifest["apiVersion"].rpartition("/")
-        plural = manifest["kind"].lower() + "s"
-        plural = plural[:-2] + "ies" if plural.endswith("ys") else plural
-        resource = Resource(group, version, plural, manifest["kind"], "namespace" in manifest["metadata"])
-        await _persistently(lambda r=resource, m=manifest: admin.apply(r, m, manager="qx"))  # type: ignore[misc]
-
-
-async def _persistently(step: Callable[[], Awaitable[object]]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            await step()
-        except ApiError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(_LOOK_S)
-        else:
-            return
-
-
 @asynccontextmanager
 async def operator_world(root: Path, host_names: tuple[str, ...] = ("h1",)) -> AsyncIterator[OperatorWorld]:
     """A world of its own below `root`, with an operator and these hosts at work."""
@@ -176,7 +149,7 @@ async def operator_world(root: Path, host_names: tuple[str, ...] = ("h1",)) -> A
         admin = await stack.enter_async_context(
             ApiClient.from_kubeconfig(plane.admin_kubeconfig, user_agent="test")
         )
-        await install(admin)
+        await asyncio.to_thread(install, plane, all_manifests())
         world = OperatorWorld(plane, admin)
         await world.start_operator()
         stack.push_async_callback(world.stop_operator)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 from quantix_lab.open_vswitch import OpenVSwitch
 from quantix_lab.ovn_central import OvnCentral
 
@@ -53,7 +54,7 @@ def running_chassis(switch: OpenVSwitch, central: OvnCentral, system_id: str) ->
         "ovn-encap-ip": "127.0.0.1",
         "ovn-bridge": BRIDGE,
         "ovn-bridge-datapath-type": "netdev",
-        "ovn-bridge-mappings": "qx-local:qx-ex",
+        "ovn-bridge-mappings": f"{LOCAL_PHYSICAL_NETWORK}:qx-ex",
     }
     for bridge in (BRIDGE, "qx-ex"):
         switch.vsctl("add-br", bridge, "--", "set", "Bridge", bridge, "datapath_type=netdev")

@@ -20,6 +20,7 @@ from quantix_api.resources import (
     HOSTS,
     IMAGES,
     LABEL_VIRTUAL_MACHINE_UID,
+    MANAGER_HOSTD,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -31,7 +32,6 @@ from quantix_client.errors import ApiError, Conflict, NotFound, Throttled
 from quantix_client.lease import HostLease
 
 _LOOK_S = 0.05
-_MANAGER = "quantix-hostd"
 
 
 @dataclass
@@ -204,7 +204,7 @@ class ScriptedHostd:
     async def _apply(self, resource: Resource, live: Manifest, status: Mapping[str, Any]) -> Manifest | None:
         try:
             return await apply_if_changed(
-                self.api, resource, live, {"status": dict(status)}, manager=_MANAGER, on_version=True
+                self.api, resource, live, {"status": dict(status)}, manager=MANAGER_HOSTD, on_version=True
             )
         except Conflict:
             return None

@@ -1,7 +1,6 @@
 """The sources as syntax trees, each parsed once in a test run: for tests of what no source may say or do.
 
-Tests that use it are one xdist group, so that one worker has the trees and the others need none:
-`pytestmark = pytest.mark.xdist_group("sources")`.
+Tests that use it are one group of `side_by_side`: one worker has the trees, and the others need none.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ import ast
 from functools import cache
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+from quantix_lab.checkout import CHECKOUT
+
 COMPONENTS = ("crds", "operator", "hostd", "cli", "e2e")
 
 
 def sources(*components: str) -> list[Path]:
     """Every module below the `src` of these components, of all of them where none is named."""
     chosen = components or COMPONENTS
-    return [path for component in chosen for path in modules(REPOSITORY / component / "src")]
+    return [path for component in chosen for path in modules(CHECKOUT / component / "src")]
 
 
 def modules(folder: Path) -> list[Path]:
@@ -28,7 +28,12 @@ def modules(folder: Path) -> list[Path]:
 @cache
 def tree(path: Path) -> ast.Module:
     """The module at `path`; nobody may change it."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    try:
+        return ast.parse(text)
+    except SystemError:
+        # Python before 3.11.5 counts the depths of two parsings at once together (gh-106905)
+        return ast.parse(text)
 
 
 @cache

@@ -1,16 +1,14 @@
-"""VMs as end-to-end tests write and read them."""
+"""VMs, and a pool for them, as end-to-end tests write and read them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 Manifest = dict[str, Any]
 
-
-def condition(obj: Manifest, type: str = "Ready") -> dict[str, Any]:
-    """A condition of an object, {} when it has none of that type."""
-    found = (obj.get("status") or {}).get("conditions") or []
-    return next((dict(entry) for entry in found if entry["type"] == type), {})
+READY = "quantix-guest ready"
+"""How the guest image begins the line that it prints, and answers, once it has an address."""
 
 
 def ipv4(vm: Manifest) -> str:
@@ -41,4 +39,28 @@ def small_vm(name: str, **spec: Any) -> Manifest:
         "kind": "VirtualMachine",
         "metadata": {"name": name, "namespace": "default"},
         "spec": {key: value for key, value in members.items() if value is not None},
+    }
+
+
+def dir_pool(name: str, path: Path) -> Manifest:
+    """A pool that lies at `path` of each host."""
+    return {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "StoragePool",
+        "metadata": {"name": name},
+        "spec": {"dir": {"path": str(path)}},
+    }
+
+
+def grown(volume: Manifest, size: str) -> Manifest:
+    """The Volume once spec asks for `size` and its pool has promised that: a newer answer of the API, so
+    another object. `volume` stays as it is.
+    """
+    generation = volume["metadata"].get("generation", 1) + 1
+    granted = {"type": "SizeGranted", "status": "True", "reason": "Granted", "observedGeneration": generation}
+    return {
+        **volume,
+        "metadata": {**volume["metadata"], "generation": generation},
+        "spec": {**volume["spec"], "size": size},
+        "status": {**volume["status"], "conditions": [granted]},
     }

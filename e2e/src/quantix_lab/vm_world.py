@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from quantix_api import VirtualMachine
+from quantix_api.conditions import condition_in
+from quantix_api.host_spec import HostSpec
 from quantix_api.layout import Layout
 from quantix_api.resources import (
     HOST_RECOVERIES,
     IMAGES,
+    NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
@@ -27,15 +30,23 @@ from quantix_api.resources import (
 )
 from quantix_api.times import render_epoch_time
 from quantix_client.api import ApiClient
+from quantix_client.clock import SystemClock
 from quantix_hostd.claims import Claim, VolumePlace, new_claim
-from quantix_hostd.clients import command
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.clients.kernel_log import DevKmsg, KernelLog
 from quantix_hostd.clients.process import Processes
+from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.state_store import StateStore
+from quantix_hostd.domainxml.spec import NumaNode
+from quantix_hostd.pools import HostPools
+from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.cpu_book import CpuBook
 from quantix_hostd.virtualmachine.desired import HostFacts
+from quantix_hostd.virtualmachine.device_book import DeviceBook
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.guest_watch import GuestAgents, GuestWatch
 from quantix_hostd.virtualmachine.objects import StoredObjects
@@ -43,34 +54,26 @@ from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineRecon
 from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
 from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.live_moves import LiveMoves
+from quantix_hostd.volume.passphrases import Passphrases
+from quantix_lab.assigned_vm import assigned_vm, granted_as_asked
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
 from quantix_lab.mortality import Mortality
+from quantix_lab.no_first_boot import NoFirstBoot
+from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
 
 CLUSTER = "c1a57e2e-0000-4000-8000-000000000001"
 HOST = "h1"
-_KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, HOST_RECOVERIES)
-
-
-class NoSeeds:
-    """A seed maker for VMs without cloudInit."""
-
-    async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None:
-        return None
-
-
-class QemuImgDisks:
-    """Grows disks as `DiskFileMaker` does, without its sandbox."""
-
-    async def grow(self, place: VolumePlace, size_bytes: int) -> None:
-        await command.run("qemu-img", "resize", "-q", "-f", "qcow2", str(place.data), str(size_bytes))
+_KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, NAMESPACES, HOST_RECOVERIES)
 
 
 @dataclass
 class VmWorld:
-    """`now_s` is the clock that the reconciler sees: real time plus what a test adds. `agents` are the
-    hypervisor's own where none are given; `guests` asks them while a test runs it.
+    """The clocks that the reconciler sees are real time plus what a test skips; the wall clock jumps besides.
+    `agents` are the hypervisor's own where none are given; `guests` asks them while a test runs it.
     """
 
     layout: Layout
@@ -78,8 +81,11 @@ class VmWorld:
     processes: Processes
     owner: FileOwner = field(default_factory=FileOwner.current)
     skipped_s: float = 0.0
+    jumped_s: float = 0.0
     synced: bool = True
     agents: GuestAgents | None = None
+    kernel_log: KernelLog = field(default_factory=DevKmsg)
+    nodes: tuple[NumaNode, ...] = (NumaNode(0, (0, 1)), NumaNode(1, (2, 3)))
 
     def __post_init__(self) -> None:
         self.api = FakeStatusApi()
@@ -90,6 +96,7 @@ class VmWorld:
         self.consoles = ConsoleHub()
         self.events = ToldEvents()
         self.woken: list[str] = []
+        self.host = HostSpec()
         self.facts = HostFacts(
             name=HOST,
             cluster_uid=CLUSTER,
@@ -98,6 +105,9 @@ class VmWorld:
             userspace_switch=True,
             machine_type="pc-q35-7.2",
         )
+        self.pools = HostPools(self.stores[STORAGE_POOLS], {}, HOST, self.layout, self.owner)
+        self.disks = DiskFileMaker(QemuImg(OpenSandbox()), self.claims, CLUSTER)
+        self.live_moves = LiveMoves(self.pools, self.disks, self.woken.append, lambda: self.host, self)
         self.put(STORAGE_POOLS, "local", spec={"dir": {"path": str(self.pool)}, "default": True})
         self.reconciler = self.new_reconciler()
 
@@ -115,7 +125,7 @@ class VmWorld:
         guard = mortal.guard if mortal else lambda client: client
         objects = StoredObjects(HOST, self.stores, lambda: self.synced)
         agents = self.agents or cast(GuestAgents, self.hypervisor)
-        self.guests = GuestWatch(agents, self.woken.append, self.now_s)
+        self.guests = GuestWatch(agents, self.woken.append, self, self.wall_s)
         tools = VmTools(
             api=cast(ApiClient, guard(self.api)),
             objects=objects,
@@ -123,24 +133,39 @@ class VmWorld:
             processes=self.processes,
             claims=guard(self.claims),
             ports=guard(self.ports),
-            seeds=NoSeeds(),
-            disks=QemuImgDisks(),
+            first_boot=NoFirstBoot(),
+            disks=self.disks,
+            passphrases=Passphrases(SecretValues(self.api)),
+            moves=guard(self.live_moves),
             records=guard(self.records),
             states=StateStore(self.layout, self.claims, self.owner, HOST),
             directories=guard(VmDirectories(self.layout, self.owner)),
             consoles=self.consoles,
             guests=self.guests,
+            cpus=CpuBook(self.nodes, changed=lambda: self.woken.append("all")),
+            devices=DeviceBook(lambda: self.host, HostDevices(self.layout.root), guard(self.hypervisor)),
             events=self.events,
             layout=self.layout,
             facts=lambda: self.facts,
-            clock=self.now_s,
+            clock=self,
+            wall=self.wall_s,
             leg="lo",
+            kernel_log=self.kernel_log,
         )
-        self.sweeps = GuestSweeps(tools)
+        self.tools, self.sweeps = tools, GuestSweeps(tools)
         return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)
 
-    def now_s(self) -> float:
-        return datetime.now(UTC).timestamp() + self.skipped_s
+    def monotonic(self) -> float:
+        """Seconds since the machine booted."""
+        return SystemClock().monotonic() + self.skipped_s
+
+    async def sleep(self, delay_s: float) -> None:
+        """As the machine's clock."""
+        await SystemClock().sleep(delay_s)
+
+    def wall_s(self) -> float:
+        """Seconds since 1970, as somebody set them."""
+        return datetime.now(UTC).timestamp() + self.skipped_s + self.jumped_s
 
     def put(self, kind: Resource, name: str, namespace: str = "", **parts: Any) -> Manifest:
         """Store an object that the reconciler reads."""
@@ -150,6 +175,11 @@ class VmWorld:
             metadata["namespace"], key = namespace, f"{namespace}/{name}"
         self.stores[kind][key] = {"metadata": metadata, **parts}
         return self.stores[kind][key]
+
+    def add_pool(self, name: str) -> Path:
+        """Another pool of this host."""
+        pool = self.put(STORAGE_POOLS, name, spec={"dir": {"path": str(self.layout.data / "pools" / name)}})
+        return Path(pool["spec"]["dir"]["path"])
 
     def add_volume(self, name: str, size: str = "64Mi") -> Manifest:
         """A volume with data and a free claim, as hostd's volume part leaves it."""
@@ -171,31 +201,8 @@ class VmWorld:
 
     def add_vm(self, name: str, *, disks: dict[str, Manifest] | None = None, **spec: Any) -> VmHandle:
         """A VM that is assigned to this host at epoch 1 and resolved, as the operator leaves it."""
-        disks = disks or {}
         uid = str(uuid.uuid4())
-        wanted = {"powerState": "Running", "cpu": {"cores": 1}, "memory": {"size": "128Mi"}, **spec}
-        wanted["disks"] = [
-            {"name": disk, "volume": volume["metadata"]["name"]} for disk, volume in disks.items()
-        ]
-        resolved = {
-            "uuid": uid,
-            "machineType": "pc-q35-7.2",
-            "cpuModel": "qemu64",
-            "firmware": "BIOS",
-            "cores": wanted["cpu"]["cores"],
-            "maxCores": wanted["cpu"]["cores"],
-            "memory": wanted["memory"]["size"],
-            "devices": [{"name": disk, "port": port} for port, disk in enumerate(disks, 1)],
-            "disks": [
-                {"name": disk, "volume": volume["metadata"]["name"], "volumeUID": volume["metadata"]["uid"]}
-                for disk, volume in disks.items()
-            ],
-        }
-        manifest = {
-            "metadata": {"name": name, "namespace": "default", "uid": uid, "generation": 1},
-            "spec": wanted,
-            "status": {"assignment": {"host": HOST, "epoch": 1}, "resolved": resolved, "nics": []},
-        }
+        manifest = assigned_vm(name, uid, disks or {}, HOST, spec)
         self.stores[VIRTUAL_MACHINES][f"default/{name}"] = self.api.put(manifest)
         return VmHandle(self, f"default/{name}", uid)
 
@@ -240,7 +247,7 @@ class VmHandle:
 
     def ask_restart(self, mode: str = "Graceful", in_s: float = 0.0) -> str:
         """Set spec.restart; returns its time as written."""
-        at = render_epoch_time(self.world.now_s() + in_s)
+        at = render_epoch_time(self.world.wall_s() + in_s)
         self.change("spec", "restart", value={"at": at, "mode": mode})
         return at
 
@@ -270,6 +277,11 @@ class VmHandle:
             manifest["metadata"]["generation"] += 1
         self.world.stores[VIRTUAL_MACHINES][self.key] = self.world.api.put(manifest)
 
+    def grant(self) -> None:
+        """The operator gives it to itself what spec asks for."""
+        vm = VirtualMachine.parse(self.world.stores[VIRTUAL_MACHINES][self.key])
+        self.change("status", "resolved", "granted", value=granted_as_asked(vm))
+
     def delete(self) -> None:
         self.change("metadata", "deletionTimestamp", value="2026-01-02T00:00:00Z")
 
@@ -279,7 +291,7 @@ class VmHandle:
         return status
 
     def condition(self, kind: str) -> dict[str, Any]:
-        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+        return condition_in(self.status, kind)
 
 
 def with_facts(world: VmWorld, **facts: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -30,6 +31,11 @@ def wait_for(
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s:.0f} s in vain for {what}; seen last: {seen}")
         time.sleep(interval_s)
+
+
+def wait_removed(path: Path, timeout_s: float = 60.0) -> None:
+    """Until there is nothing at `path`. Raises AssertionError as `wait_for`."""
+    wait_for(f"{path} to be gone", lambda: (not path.exists(), list(path.glob("*"))), timeout_s)
 
 
 def eventually(

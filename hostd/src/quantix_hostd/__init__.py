@@ -1,0 +1,1 @@
+"""The host daemon: the acting side, on each host."""

@@ -1,16 +1,20 @@
-"""Builds the parts of hostd and knows the order in which they live. Called by `main` only."""
+"""Builds the parts of hostd and knows the order in which they live. Called by `service` only."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from quantix_api import Host
+from quantix_api.host_spec import HostSpec
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
+    NAMESPACES,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -18,11 +22,14 @@ from quantix_api.resources import (
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_client.events import EventRecorder
+from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
 from quantix_hostd.bundles import host_tools, vm_tools
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
+from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.http_source import HttpSource
+from quantix_hostd.clients.image_account import ImageAccount
 from quantix_hostd.clients.kvm import KvmClient
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.machine import Machine, read_versions
@@ -30,9 +37,12 @@ from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.ovs import OvsClient
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
+from quantix_hostd.domainxml.spec import NumaNode
 from quantix_hostd.doors import Doors, Parts
+from quantix_hostd.facts.cpu_lists import parse_cpus
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.facts.orphans import OrphanGuest
 from quantix_hostd.host.controller import HostController, Self
@@ -41,23 +51,31 @@ from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
+from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.upkeep import after_each, repeat
+from quantix_hostd.virtualmachine.balloon import Balloons
 from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.cpu_book import CpuBook
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.desired import HostFacts
+from quantix_hostd.virtualmachine.device_book import DeviceBook
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
+from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
-from quantix_hostd.volume.disk_file import DiskFileMaker, volumes_based_on
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.live_moves import LiveMoves
+from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
 _STATE_S = 1.0
+_BALLOON_S = 5.0
 _GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
 # What guests have without KVM, and where libvirt names no model
 _EMULATED_CPU = "qemu64"
@@ -82,9 +100,10 @@ class Hostd:
         self.cluster_uid = ""
         self.cpu_model = _EMULATED_CPU
         self.qemu = QemuAccount.look_up(settings.qemu_user, settings.qemu_group)
+        images = ImageAccount.look_up(settings.image_user, settings.qemu_user)
         self.directories = VmDirectories(settings.layout, self.qemu.sockets)
         self.ovs = OvsClient(settings.ovs_db)
-        self.qemu_img = QemuImg(self.qemu)
+        self.qemu_img = QemuImg(Sandbox(images))
         self.claims = LocalClaimStore()
         self.consoles = ConsoleHub()
         self.events = EventRecorder(api, settings.name, clock=clock)
@@ -98,7 +117,12 @@ class Hostd:
         self.watches = Watches(api, settings.name, self.dispatcher.on_change)
         stores = self.watches.stores
         self.pools = HostPools(
-            stores[STORAGE_POOLS], stores[HOSTS], settings.name, settings.layout, self.qemu.files
+            stores[STORAGE_POOLS],
+            stores[HOSTS],
+            settings.name,
+            settings.layout,
+            self.qemu.files,
+            images.files,
         )
         self.pulse = Pulse(
             self.libvirt.domains,
@@ -107,6 +131,9 @@ class Hostd:
             HANG_S,
         )
         self.guests = GuestWatch(self.libvirt.agents, lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid))
+        nodes = [NumaNode(node.id, parse_cpus(node.cpus), node.memory_bytes) for node in self.machine.numa]
+        self.cpus = CpuBook(nodes, self._shared_cpus, self._resync.set, lambda: self.host.node_pages)
+        self.devices = DeviceBook(self._host_spec, HostDevices(), self.libvirt)
         self.listener = bind(settings.listen_host, settings.listen_port)
         self.doors: Doors | None = None
 
@@ -139,12 +166,14 @@ class Hostd:
             await self.watches.wait_synced()
             if corrected := await asyncio.to_thread(self.directories.correct):
                 log.info("owners and modes of guests' directories corrected", count=corrected)
-            await self.pools.tidy()
+            images = self.watches.stores[IMAGES].values()
+            await self.pools.tidy(frozenset(str(image["metadata"]["uid"]) for image in images))
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
             group.create_task(repeat(_SWEEP_S, self.sweeps.ports, self.sweeps.logs), name="sweep")
             group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
+            group.create_task(repeat(_BALLOON_S, self.balloons.step), name="balloons")
             if self.settings.ovn_sb is not None:
                 group.create_task(repeat(_GUARD_S, self.sweeps.guards), name="guard")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
@@ -173,9 +202,12 @@ class Hostd:
         )
 
     def _build_controllers(self) -> None:
-        stores, name, add = self.watches.stores, self.settings.name, self.dispatcher.add
-        room = Room()
+        stores, name, add, room = self.watches.stores, self.settings.name, self.dispatcher.add, Room()
         self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
+        self.secrets = SecretValues(self.api)
+        self.passphrases = Passphrases(self.secrets)
+        look_again = partial(add, VOLUMES)
+        self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
         self.images = ImageController(
             ImageTools(
                 api=self.api,
@@ -194,22 +226,25 @@ class Hostd:
         self.volumes = VolumeController(
             VolumeTools(
                 api=self.api,
+                passphrases=self.passphrases,
                 volumes=stores[VOLUMES],
                 images=stores[IMAGES],
                 machines=stores[VIRTUAL_MACHINES],
+                namespaces=stores[NAMESPACES],
                 pools=self.pools,
                 copies=self.images,
                 maker=self.disks,
                 room=room,
                 claims=self.claims,
                 events=self.events,
+                live_moves=self.live_moves,
                 guests=DepartedGuests(vms.objects, vms.records, vms.hypervisor, vms.processes),
                 cluster_uid=self.cluster_uid,
                 host=name,
             ),
-            lambda key: add(VOLUMES, key),
+            look_again,
         )
-        self.sweeps = GuestSweeps(vms)
+        self.sweeps, self.balloons = GuestSweeps(vms), Balloons(vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
@@ -243,6 +278,14 @@ class Hostd:
             dispatcher=self.dispatcher,
             metrics=self.metrics,
         )
+
+    def _shared_cpus(self) -> int:
+        return self._host_spec().reserved.shared_cpus
+
+    def _host_spec(self) -> HostSpec:
+        """Of this host's object; without settings while it is not there."""
+        manifest = self.watches.stores[HOSTS].get(self.settings.name)
+        return model_of(Host, manifest).spec if manifest else HostSpec()
 
     def _on_libvirt(self) -> None:
         self.metrics.libvirt_connections.inc()

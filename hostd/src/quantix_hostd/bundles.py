@@ -5,17 +5,21 @@ Called by `assembly` only, once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from quantix_api import VirtualMachine
 from quantix_api.resources import HOSTS, NETWORKS, VOLUMES
+from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.state_store import StateStore
-from quantix_hostd.cloudinit.seed import SeedMaker
+from quantix_hostd.firstboot.drive import FirstBootMaker
 from quantix_hostd.host.controller import HostTools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
+from quantix_hostd.host.pages import HostPages
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -35,13 +39,17 @@ def vm_tools(hostd: Hostd) -> VmTools:
         processes=ProcessTable(),
         claims=hostd.claims,
         ports=OvsGuestPorts(hostd.settings.ovs_db),
-        seeds=SeedMaker(hostd.api, layout, hostd.qemu.files),
+        first_boot=FirstBootMaker(hostd.secrets, layout, hostd.qemu.files),
         disks=hostd.disks,
+        passphrases=hostd.passphrases,
+        moves=hostd.live_moves,
         records=RecordStore(layout),
         states=StateStore(layout, hostd.claims, hostd.qemu.sockets, host),
         directories=hostd.directories,
         consoles=hostd.consoles,
         guests=hostd.guests,
+        cpus=hostd.cpus,
+        devices=hostd.devices,
         events=hostd.events,
         layout=layout,
         facts=hostd.facts,
@@ -55,6 +63,11 @@ def host_tools(hostd: Hostd) -> HostTools:
     if settings.ovn_sb is not None:
         clients = NetworkClients(hostd.ovs, NetlinkClient(), NftClient())
         network = HostNetwork(clients, settings.layout, settings.ovn_sb, hostd.cluster_uid)
+    pages, objects = HugePages(), StoredObjects(settings.name, stores, lambda: hostd.watches.synced)
+
+    def guests() -> Sequence[VirtualMachine] | None:
+        return objects.virtual_machines() if objects.synced else None
+
     orphans = OrphanTools(hostd.api, stores[VOLUMES], hostd.pools, hostd.claims, hostd.cluster_uid)
     return HostTools(
         api=hostd.api,
@@ -64,6 +77,9 @@ def host_tools(hostd: Hostd) -> HostTools:
         network=network,
         libvirt_works=lambda: hostd.libvirt.connected,
         cpu_model=lambda: hostd.cpu_model,
+        huge_pages=pages,
+        pages=HostPages(pages, settings.layout.data / "huge-pages.json", guests),
+        devices=hostd.devices,
         orphans=hostd.orphans,
         orphan_volumes=VolumeOrphans(orphans).find,
     )

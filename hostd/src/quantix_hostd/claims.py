@@ -11,6 +11,8 @@ ha.md, "Ownership", and everything else is refused here, before anything is writ
    │  │ └──── release, by H (f ≥ e) ──────────────────┘   f never falls; a released e is spent
    └──┘ revoke e, by the leader
 ```
+While a copy of a free volume is made, its host holds it still: held(0, H) in the volume's own name, an epoch
+that no VM has, so that nobody begins to write; it ends as free(f).
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class Holder:
 @dataclass(frozen=True)
 class Claim:
     """`floor` is the highest epoch that was ever released here: it never falls. `has_state`: what firmware
-    and TPM remember lies beside this volume (`clients.state_store`).
+    and TPM remember lies beside this volume (`clients.state_store`). The last four are those of a volume on
+    its way to another pool; their moves are in `moves`.
     """
 
     floor: int
@@ -42,6 +45,14 @@ class Claim:
     vm_uid: str
     cluster_uid: str
     has_state: bool = False
+    moving_to: str = ""
+    """The pool that a copy of this volume lies in, or is about to."""
+    moved: bool = False
+    """That copy is the volume now: nobody may have this one any more."""
+    moved_from: str = ""
+    """The pool of the volume that this one is the copy of."""
+    partial: bool = False
+    """It is no whole copy yet: nobody may have it."""
 
     def held_by(self, host: str, epoch: int) -> bool:
         return self.holder == Holder(host, epoch)
@@ -101,6 +112,8 @@ def take(claim: Claim, host: str, epoch: int, vm_uid: str, cluster_uid: str) -> 
     """free(f) → held(e, H) for e > f; held(e, H) by itself stays, so that a crashed guest can restart."""
     if claim.cluster_uid != cluster_uid:
         raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
+    if claim.moved or claim.partial:
+        raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
     if claim.held_by(host, epoch) and claim.vm_uid == vm_uid:
         return claim
     if claim.holder is not None:
@@ -130,6 +143,20 @@ def regain(claim: Claim, host: str, epoch: int, vm_uid: str) -> Claim:
     if holder is None or holder.host != host or holder.epoch >= epoch or claim.vm_uid != vm_uid:
         return claim
     return release(claim, host, holder.epoch)
+
+
+def hold_still(claim: Claim, host: str, volume_uid: str, cluster_uid: str) -> Claim:
+    """free(f) → held(0, H) for the volume itself: what is read meanwhile does not change.
+
+    Not of a volume on its way: one that is held beside its copy in another pool is held for that copy.
+    """
+    if claim.cluster_uid != cluster_uid:
+        raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
+    if claim.holder is not None:
+        raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
+    if claim.moving_to or claim.moved or claim.partial:
+        raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
+    return replace(claim, holder=Holder(host, 0), vm_uid=volume_uid)
 
 
 def revoke(claim: Claim, epoch: int) -> Claim:

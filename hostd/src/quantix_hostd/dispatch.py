@@ -1,13 +1,12 @@
 """From a change in the API to the keys that have to be looked at again, and the queues that hold them.
 
-`main` builds it and registers the workers. It decides nothing: every worker compares the whole anew.
+`assembly` builds it and registers the workers. It decides nothing: every worker compares the whole anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +20,15 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
+from quantix_client.clock import Clock, SystemClock
+from quantix_client.reading import model_of
 from quantix_client.reflector import Change
 from quantix_client.workqueue import AttemptHook, Worker, WorkQueue
 from quantix_hostd.volume.wanted import image_key_of, volume_keys
 
 # A worker that took longer is taken for hanging (ha.md, section Detection)
 HANG_S = 20.0
+_FIGURES = {HOSTS: ("allocated", "virtualMachines"), STORAGE_POOLS: ("allocated", "available")}
 
 
 @dataclass
@@ -37,10 +39,11 @@ class Lane:
     worker: Worker
     concurrency: int
     guarded: bool = False
+    clock: Clock = field(default_factory=SystemClock)
     since: dict[str, float] = field(default_factory=dict)
 
     async def work(self, key: str) -> float | None:
-        self.since[key] = time.monotonic()
+        self.since[key] = self.clock.monotonic()
         try:
             return await self.worker(key)
         finally:
@@ -48,8 +51,8 @@ class Lane:
 
     def hanging(self) -> bool:
         """Whether every worker has been at one key for too long, so that nothing goes on here."""
-        now = time.monotonic()
-        stuck = [key for key, began in self.since.items() if now - began > HANG_S]
+        now_s = self.clock.monotonic()
+        stuck = [key for key, began in self.since.items() if now_s - began > HANG_S]
         return len(stuck) >= self.concurrency
 
 
@@ -83,15 +86,19 @@ class Dispatcher:
         """Wire this to every watch."""
         if resource in (VOLUMES, IMAGES):
             self.add(resource, change.key)
+        if not concerns_us(resource, change):
+            return
         if resource in (HOSTS, NETWORKS, STORAGE_POOLS):
             self.add(HOSTS, self._host)
         if resource == VIRTUAL_MACHINES:
             if change.type == "DELETED":
                 # it may have left a guest behind
                 self.add(HOSTS, self._host)
-            self._add_all(VOLUMES, volume_keys(VirtualMachine.model_validate(change.object)))
+            self._add_all(VOLUMES, volume_keys(model_of(VirtualMachine, change.object)))
         if resource == IMAGES:
             self._add_all(VOLUMES, self._volumes_of(change.key))
+        if resource == VOLUMES:
+            self._add_all(VOLUMES, self._clones_of(change.key))
         if resource == STORAGE_POOLS:
             self._add_all(VOLUMES, self._stores()[VOLUMES])
             self._add_all(IMAGES, self._stores()[IMAGES])
@@ -117,5 +124,31 @@ class Dispatcher:
         return [
             key
             for key, manifest in self._stores()[VOLUMES].items()
-            if image_key_of(Volume.model_validate(manifest)) == image
+            if image_key_of(model_of(Volume, manifest)) == image
         ]
+
+    def _clones_of(self, volume: str) -> list[str]:
+        """The volumes that are made from this one: asked at each change of each, so of plain dicts."""
+        namespace, _, name = volume.partition("/")
+        return [
+            key
+            for key, manifest in self._stores()[VOLUMES].items()
+            if key.startswith(f"{namespace}/")
+            and (manifest["spec"].get("source") or {}).get("volume") == name
+        ]
+
+
+def concerns_us(resource: Resource, change: Change) -> bool:
+    """Whether more changed of a Host or StoragePool than how much the operator promised there, which it says
+    anew with every VM.
+    """
+    if resource not in _FIGURES or change.type != "MODIFIED" or change.previous is None:
+        return True
+    figures = _FIGURES[resource]
+    return _without(change.previous, figures) != _without(change.object, figures)
+
+
+def _without(manifest: Mapping[str, Any], figures: Collection[str]) -> tuple[list[Any], dict[str, Any]]:
+    metadata, status = manifest["metadata"], manifest.get("status") or {}
+    seen = {name: value for name, value in status.items() if name not in figures}
+    return [metadata.get(name) for name in ("generation", "labels", "deletionTimestamp")], seen

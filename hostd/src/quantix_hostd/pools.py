@@ -18,6 +18,7 @@ from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error, as_wait
 from quantix_api.seniority import age_order, default_pool
+from quantix_client.reading import model_of
 from quantix_hostd.clients.files import FileOwner, explained
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.used_pools import UsedPools
@@ -30,17 +31,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class HostPools:
-    """`stores` are the caches of StoragePools and Hosts; `owner` is root with QEMU's group."""
+    """`stores` are the caches of StoragePools and Hosts; `owner` and `image_owner` as in `PoolDir`."""
 
     pools: Mapping[str, Mapping[str, Any]]
     hosts: Mapping[str, Mapping[str, Any]]
     host: str
     layout: Layout
     owner: FileOwner
+    image_owner: FileOwner | None = None
 
     def reached(self) -> tuple[StoragePool, ...]:
         """The `dir` pools whose selector takes this host, oldest first."""
-        known = [StoragePool.model_validate(manifest) for manifest in self.pools.values()]
+        known = [model_of(StoragePool, manifest) for manifest in self.pools.values()]
         mine = [pool for pool in known if pool.spec.dir and not pool.deleting and self._selects(pool)]
         return tuple(sorted(mine, key=age_order))
 
@@ -50,7 +52,7 @@ class HostPools:
         Raises WaitingError (PoolNotFound), PermanentError (PoolUnreachable: not for this host) or
         TransientError (PoolUnreachable).
         """
-        found = self._find(name)
+        found = self.find(name)
         if found.spec.dir is None or not self._selects(found):
             pool = found.metadata.name
             raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool)
@@ -62,7 +64,8 @@ class HostPools:
         """Where a `dir` pool lies on this host."""
         if pool.spec.dir is None:
             raise ValueError(f"{pool.metadata.name} is no dir pool")
-        return PoolDir(pool.metadata.name, Path(pool.spec.dir.path), self.owner, self.host)
+        path = Path(pool.spec.dir.path)
+        return PoolDir(pool.metadata.name, path, self.owner, self.host, self.image_owner)
 
     async def problem(self, pool: StoragePool) -> str:
         """Why this host cannot use a pool that it should reach; "" when it can."""
@@ -72,15 +75,15 @@ class HostPools:
             return str(error)
         return ""
 
-    async def tidy(self) -> None:
-        """At hostd's start: what an earlier process left half-made is nobody's now, and what an older version
-        made gets the owner that it should have.
+    async def tidy(self, images: frozenset[str]) -> None:
+        """At hostd's start: what an earlier process left half-made is nobody's now, but for what came of
+        `images` (UIDs), and what an older version made gets the owner that it should have.
         """
         for pool in self.reached():
             if await self.problem(pool):
                 continue
             directory = self.directory(pool)
-            if swept := await asyncio.to_thread(directory.sweep_drafts):
+            if swept := await asyncio.to_thread(directory.sweep_drafts, images):
                 log.info("half-made things removed", pool=pool.metadata.name, count=swept)
             if corrected := await asyncio.to_thread(directory.correct_owners):
                 log.info("owners corrected", pool=pool.metadata.name, count=corrected)
@@ -94,20 +97,21 @@ class HostPools:
         except OSError as error:
             raise explained(error, str(used.file)) from error
 
-    def _find(self, name: str | None) -> StoragePool:
+    def find(self, name: str | None) -> StoragePool:
+        """The pool of this name (None: the default one). Raises WaitingError (PoolNotFound)."""
         if name is not None:
             manifest = self.pools.get(name)
             if manifest is None:
                 raise as_wait("PoolNotFound", _RETRY_S, pool=name)
-            return StoragePool.model_validate(manifest)
-        default = default_pool(map(StoragePool.model_validate, self.pools.values()))
+            return model_of(StoragePool, manifest)
+        default = default_pool(model_of(StoragePool, manifest) for manifest in self.pools.values())
         if default is None:
             raise as_wait("PoolNotFound", _RETRY_S)
         return default
 
     def _selects(self, pool: StoragePool) -> bool:
         manifest = self.hosts.get(self.host)
-        labels = dict(Host.model_validate(manifest).metadata.labels) if manifest else {}
+        labels = dict(model_of(Host, manifest).metadata.labels) if manifest else {}
         labels.setdefault(_HOST_LABEL, self.host)
         return all(labels.get(key) == value for key, value in pool.spec.host_selector.items())
 

@@ -11,16 +11,15 @@ from typing import Any
 
 import structlog
 
-from quantix_api.conditions import INTERNAL_ERROR
+from quantix_api.conditions import INTERNAL_ERROR, condition_in
 from quantix_api.errors import PermanentError, QuantixError, WaitingError
 from quantix_api.facts import fact, render_conditions, subject_in, with_kstatus
-from quantix_api.resources import Resource
+from quantix_api.resources import MANAGER_HOSTD, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound, Unprocessable
 from quantix_hostd.clients.files import explained
 
-MANAGER = "quantix-hostd"
 _SAID_LENGTH = 200
 # Whether there is anything, and where
 _VITAL = frozenset(
@@ -42,14 +41,14 @@ async def report(
     said all the same: all but lists, or else what its life goes on by (`_VITAL`), so that it can be deleted.
     """
     try:
-        written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER)
+        written = await apply_if_changed(api, resource, manifest, {"status": status}, manager=MANAGER_HOSTD)
     except NotFound:
         return None
     except Unprocessable as refused:
         log.error("status refused", kind=resource.kind, name=manifest["metadata"]["name"], error=str(refused))
         status, written = await _report_less(api, resource, manifest, status, str(refused))
     if written is not None:
-        reason = next(item["reason"] for item in status["conditions"] if item["type"] == "Ready")
+        reason = condition_in(status)["reason"]
         metadata = manifest["metadata"]
         log.info(
             "status reported",
@@ -71,10 +70,12 @@ async def _report_less(
     conditions = render_conditions(with_kstatus(ready), subject_in(resource, manifest), datetime.now(UTC))
     less = {**_without_lists(status), "conditions": conditions}
     try:
-        return less, await apply_if_changed(api, resource, manifest, {"status": less}, manager=MANAGER)
+        return less, await apply_if_changed(api, resource, manifest, {"status": less}, manager=MANAGER_HOSTD)
     except Unprocessable:
         least = {**_vital(status), "conditions": conditions}
-        return least, await apply_if_changed(api, resource, manifest, {"status": least}, manager=MANAGER)
+        return least, await apply_if_changed(
+            api, resource, manifest, {"status": least}, manager=MANAGER_HOSTD
+        )
 
 
 def _without_lists(status: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""hostd's settings: one frozen model, made from the command line by `main` and read by nobody's
+"""hostd's settings: one frozen model, made from the command line by `service` and read by nobody's
 environment.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from quantix_api.accounts import IMAGE_USER, QEMU_USER
 from quantix_api.layout import Layout
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -32,6 +33,7 @@ class Settings:
     libvirt_uri: str
     qemu_user: str
     qemu_group: str
+    image_user: str
     json_logs: bool
 
 
@@ -50,8 +52,9 @@ def parse(arguments: Sequence[str]) -> Settings:
     )
     parser.add_argument("--listen", type=_address, default=("127.0.0.1", 9443), help="where to serve its API")
     parser.add_argument("--libvirt", help="libvirt's URI (our own libvirtd below the root)")
-    parser.add_argument("--qemu-user", default="libvirt-qemu", help="the user that QEMU runs as")
-    parser.add_argument("--qemu-group", default="libvirt-qemu", help="the group of files that QEMU uses")
+    parser.add_argument("--qemu-user", default=QEMU_USER, help="the user that QEMU runs as")
+    parser.add_argument("--qemu-group", default=QEMU_USER, help="the group of files that QEMU uses")
+    parser.add_argument("--image-user", default=IMAGE_USER, help="the user that looks at images")
     parser.add_argument("--log-format", choices=("json", "console"), help="default: console on a terminal")
     given = parser.parse_args(arguments)
     layout = Layout(given.root.absolute())
@@ -65,6 +68,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         libvirt_uri=given.libvirt or f"qemu+unix:///system?socket={layout.libvirt_socket}",
         qemu_user=given.qemu_user,
         qemu_group=given.qemu_group,
+        image_user=given.image_user,
         json_logs=given.log_format == "json" if given.log_format else not sys.stdout.isatty(),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from quantix_api.conditions import condition_in
 from quantix_api.messages import render
 
 Manifest = dict[str, Any]
@@ -37,7 +38,10 @@ def image_event(before: Manifest, status: Manifest) -> Told | None:
 
 
 def volume_event(before: Manifest, status: Manifest) -> Told | None:
-    """That a volume came to have another size."""
+    """That a volume came to lie in another pool, or to have another size."""
+    had, has = (before.get("status") or {}).get("pool"), status.get("pool")
+    if had and has and had != has and (before.get("status") or {}).get("data") == "Present":
+        return Told("Moved", render("Moved", before=had, pool=has).text)
     was, now = (before.get("status") or {}).get("capacity"), status.get("capacity")
     if not was or not now or was == now:
         return None
@@ -52,6 +56,5 @@ def console_event(user: str, door: str, host: str) -> Told:
 
 def _ready(status: Manifest) -> tuple[str, str]:
     """Reason and message of Ready; empty where nobody said it."""
-    found = (item for item in status.get("conditions") or () if item["type"] == "Ready")
-    ready: Manifest = next(found, {})
+    ready = condition_in(status)
     return ready.get("reason", ""), ready.get("message", "")

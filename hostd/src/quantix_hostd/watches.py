@@ -1,25 +1,26 @@
 """What this host sees of the API: field-selected watches, and by name what no selection delivers.
 
-Made by `main`. Everything else reads `stores`; `on_change` hears each change. A Volume that nobody has yet,
-and an Image that another host keeps, are in no selection of ours: they are read by name while a VM of this
-host needs them.
+Made by `assembly`. Everything else reads `stores`; `on_change` hears each change. A Volume that nobody has
+yet, and an Image that another host keeps, are in no selection of ours: they are read by name while a VM of
+this host needs them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
 import structlog
 
 from quantix_api import VirtualMachine, Volume
-from quantix_api.references import resolve_key
 from quantix_api.resources import (
     HOST_RECOVERIES,
     HOSTS,
     IMAGES,
+    NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
@@ -27,9 +28,11 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import ApiClient
+from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import ApiError, NotFound
+from quantix_client.reading import model_of
 from quantix_client.reflector import Change, Reflector, split_key
-from quantix_hostd.volume.wanted import image_key_of, volume_keys
+from quantix_hostd.volume.wanted import needed_objects
 
 _LOOK_S = 1.0
 
@@ -46,22 +49,28 @@ class Reader(Protocol):
 
 
 class NamedObjects:
-    """Objects read by name, again and again, while `wanted` names them."""
+    """Objects read by name, every `look_s` seconds, while `wanted` names them."""
 
     def __init__(
         self,
         api: Reader,
         wanted: Callable[[], Iterator[tuple[Resource, str]]],
         on_change: OnChange,
+        *,
+        look_s: float = _LOOK_S,
+        clock: Clock | None = None,
     ) -> None:
         self._api = api
+        self._clock = clock or SystemClock()
+        self._look_s = look_s
         self._wanted = wanted
         self._on_change = on_change
         self._wake = asyncio.Event()
+        self._read_s: dict[tuple[Resource, str], float] = {}
         self.stores: Mapping[Resource, MutableMapping[str, Manifest]] = {VOLUMES: {}, IMAGES: {}}
 
     def wake(self) -> None:
-        """Look at once: what is wanted may have changed."""
+        """Look at once for what is not known yet: what is wanted may have changed."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -72,13 +81,26 @@ class NamedObjects:
             for resource, store in self.stores.items():
                 for key in [key for key in store if (resource, key) not in wanted]:
                     del store[key]
-            for resource, key in sorted(wanted, key=lambda item: (item[0].plural, item[1])):
+            for resource, key in sorted(self._due(wanted), key=lambda item: (item[0].plural, item[1])):
                 await self._read(resource, key)
             try:
-                async with asyncio.timeout(_LOOK_S if wanted else None):
+                async with asyncio.timeout(self._look_s if wanted else None):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _due(self, wanted: Collection[tuple[Resource, str]]) -> list[tuple[Resource, str]]:
+        """What is not known yet, and what was read a while ago: many changes of VMs are not as many reads."""
+        now_s = self._clock.monotonic()
+        self._read_s = {item: at_s for item, at_s in self._read_s.items() if item in wanted}
+        due = [
+            (resource, key)
+            for resource, key in wanted
+            if key not in self.stores[resource]
+            or now_s - self._read_s.get((resource, key), -math.inf) >= self._look_s
+        ]
+        self._read_s.update(dict.fromkeys(due, now_s))
+        return due
 
     async def _read(self, resource: Resource, key: str) -> None:
         namespace, name = split_key(key)
@@ -112,6 +134,7 @@ class Watches:
             IMAGES: f"status.host={host}",
             STORAGE_POOLS: "",
             NETWORKS: "",
+            NAMESPACES: "",
             HOST_RECOVERIES: "",
             HOSTS: f"metadata.name={host}",
         }
@@ -151,21 +174,13 @@ class Watches:
 
     def _wanted(self) -> Iterator[tuple[Resource, str]]:
         """What VMs of this host need and no selection delivers."""
-        volumes = self.stores[VOLUMES]
-        selected_volumes, selected_images = self._reflectors[VOLUMES].store, self._reflectors[IMAGES].store
-        image_keys: set[str] = set()
-        for manifest in self._reflectors[VIRTUAL_MACHINES].store.values():
-            vm = VirtualMachine.model_validate(manifest)
-            for key in volume_keys(vm):
-                if key not in selected_volumes:
-                    yield VOLUMES, key
-                if found := volumes.get(key):
-                    image_keys |= {image_key_of(Volume.model_validate(found)) or ""}
-            image_keys |= {
-                resolve_key(vm.metadata.namespace, cdrom.image) for cdrom in vm.spec.cdroms if cdrom.image
-            }
-        for manifest in selected_volumes.values():
-            image_keys |= {image_key_of(Volume.model_validate(manifest)) or ""}
-        for key in image_keys - {""}:
-            if key not in selected_images:
-                yield IMAGES, key
+        selected = {resource: reflector.store for resource, reflector in self._reflectors.items()}
+        machines = (model_of(VirtualMachine, item) for item in selected[VIRTUAL_MACHINES].values())
+        known = _volumes(self.stores[VOLUMES])
+        for resource, key in needed_objects(machines, known, _volumes(selected[VOLUMES])):
+            if key not in selected[resource]:
+                yield resource, key
+
+
+def _volumes(manifests: Mapping[str, Manifest]) -> dict[str, Volume]:
+    return {key: model_of(Volume, manifest) for key, manifest in manifests.items()}

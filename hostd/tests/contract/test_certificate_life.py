@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from cryptography import x509
 
+from quantix_api.conditions import condition_of
 from quantix_client.kubeconfig import load
 from quantix_lab.host_cluster import HostCluster, host_cluster
 
@@ -70,8 +71,7 @@ def wait_for_image(cluster: HostCluster, name: str) -> None:
 
 
 def reason(cluster: HostCluster, image: str) -> str:
-    conditions = cluster.get("image", image).get("status", {}).get("conditions", [])
-    return next((str(entry["reason"]) for entry in conditions if entry["type"] == "Ready"), "")
+    return str(condition_of(cluster.get("image", image)).get("reason", ""))
 
 
 def disk_image(path: Path) -> bytes:

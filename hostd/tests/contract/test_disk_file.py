@@ -8,35 +8,37 @@ import grp
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from quantix_api.errors import InvariantError, TransientError
+from quantix_api import Volume
+from quantix_api.errors import InvariantError, PermanentError, TransientError
 from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.volume.disk_file import (
-    DiskFileMaker,
-    read_disk_file,
-    read_volume,
-    remove_volume,
-    volumes_based_on,
-)
+from quantix_hostd.clients.sandbox import Sandbox
+from quantix_hostd.transfer.room import Room
+from quantix_hostd.volume.based_on import volumes_based_on
+from quantix_hostd.volume.copying import Copying
+from quantix_hostd.volume.disk_file import DiskFileMaker, remove_volume
+from quantix_hostd.volume.disk_header import read_disk_file, read_volume
+from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
+from quantix_lab.disk_pools import IMAGES, QEMU, pool_at, xfs
+from quantix_lab.hostile_images import bomb
+from quantix_lab.qcow2_file import CLUSTER
+from quantix_lab.waiting import eventually_async
 
-_MIB = 1 << 20
-_QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")
+_MIB, _GIB = 1 << 20, 1 << 30
 _BASE = Base("1111", "qcow2", 64 * _MIB)
 _MARK = "write -P 7 0 1M"
 
 
-def pool_at(path: Path) -> PoolDir:
-    made = PoolDir("local", path, _QEMU.files, "h1")
-    made.prepare(create=True)
+def with_image(path: Path) -> PoolDir:
+    made = pool_at(path)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", made.image("1111"), "64M"], check=True)
     subprocess.run(
         ["qemu-io", "-f", "qcow2", "-c", _MARK, made.image("1111")], check=True, capture_output=True
@@ -46,24 +48,18 @@ def pool_at(path: Path) -> PoolDir:
 
 @pytest.fixture
 def pool(tmp_path: Path) -> PoolDir:
-    return pool_at(tmp_path / "pool")
+    return with_image(tmp_path / "pool")
 
 
 @pytest.fixture
 def xfs_pool(tmp_path: Path) -> Iterator[PoolDir]:
-    disk, mountpoint = tmp_path / "xfs.img", tmp_path / "mnt"
-    mountpoint.mkdir()
-    with disk.open("wb") as file:
-        file.truncate(320 * _MIB)
-    subprocess.run(["mkfs.xfs", "-q", disk], check=True)
-    subprocess.run(["mount", "-o", "loop", disk, mountpoint], check=True)
-    yield pool_at(mountpoint / "pool")
-    subprocess.run(["umount", mountpoint], check=True)
+    with xfs(tmp_path) as mountpoint:
+        yield with_image(mountpoint / "pool")
 
 
 @pytest.fixture
 def maker() -> DiskFileMaker:
-    return DiskFileMaker(QemuImg(None), LocalClaimStore(), "cluster-1")
+    return DiskFileMaker(QemuImg(Sandbox(IMAGES)), LocalClaimStore(), "cluster-1")
 
 
 async def test_volumes_of_an_older_version_get_qemus_group_and_once(
@@ -81,7 +77,8 @@ async def test_volumes_of_an_older_version_get_qemus_group_and_once(
     claim_mode = (pool.volume("v1") / "claim").stat().st_mode
 
     assert pool.correct_owners() == 3
-    assert {(path.stat().st_uid, path.stat().st_gid) for path in older} == {(0, _QEMU.gid)}
+    groups = [QEMU.gid, QEMU.gid, IMAGES.gid]
+    assert [(path.stat().st_uid, path.stat().st_gid) for path in older] == [(0, gid) for gid in groups]
     assert pool.place("v1").data.stat().st_mode & 0o777 == 0o660
     assert (pool.volume("v1") / "claim").stat().st_mode == claim_mode
     assert {path.stat().st_gid for path in (elsewhere, elsewhere / "data")} == {0}
@@ -93,13 +90,14 @@ async def test_qemu_reaches_its_disk_and_image_and_others_do_not(
 ) -> None:
     former = os.umask(0o077)
     try:
-        pool = pool_at(tmp_path / "data/pools/local")
+        pool = with_image(tmp_path / "data/pools/local")
         pool.correct_owners()
         await maker.make(pool, Recipe("v1", 64 * _MIB, _BASE))
     finally:
         os.umask(former)
     pool.image("1111").chmod(0o440)
-    as_qemu = [f"--reuid={_QEMU.uid}", f"--regid={_QEMU.gid}", "--clear-groups"]
+    # as libvirt does it: with all groups that the user is in
+    as_qemu = [f"--reuid={QEMU.uid}", f"--regid={QEMU.gid}", "--init-groups"]
     as_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
     opened = ["qemu-io", "-f", "qcow2", "-c", "read 0 1M", "volumes/v1/data"]
     for user, works in ((as_qemu, True), (as_nobody, False)):
@@ -202,11 +200,64 @@ async def test_a_removed_volume_is_gone_with_its_claim(pool: PoolDir, maker: Dis
     assert remove_volume(pool, "aaaa") is False
 
 
+async def test_two_namespaces_with_images_out_of_proportion_keep_a_third_waiting_for_seconds_only(
+    pool: PoolDir, maker: DiskFileMaker
+) -> None:
+    bombs = [pool.image(f"{number}{number}") for number in (2, 3)]
+    for path in bombs:
+        path.write_bytes(bomb(_GIB // CLUSTER))
+        IMAGES.files.give(path)
+    pool.image("1111").chmod(0o440)
+    IMAGES.files.give(pool.image("1111"))
+    ended: list[str] = []
+    lending = Lending(LocalClaimStore(), "h1", "cluster-1", ended.append)
+    copying = Copying(maker, Room(), lending, ended.append)
+    bases = {"a": Base("22", "qcow2", _GIB), "b": Base("33", "qcow2", _GIB), "c": _BASE}
+    volumes = {namespace: volume_in(namespace) for namespace in bases}
+    for namespace, base in bases.items():
+        recipe = Recipe(f"v-{namespace}", 0, base, full_copy=True)
+        copying.begin(pool, volumes[namespace], recipe, lambda: True)
+    await eventually_async("the end of all three", lambda: len(ended) == 3, 40)
+    for namespace in ("a", "b"):
+        seen = copying.seen(volumes[namespace])
+        assert seen is not None
+        assert isinstance(seen.error, PermanentError)
+        assert seen.error.reason == "ImageRefused"
+        assert "unpacks to more than 71 MiB, out of all proportion" in seen.error.message
+    assert [entry.name for entry in pool.volumes.iterdir()] == ["v-c"]
+    await copying.stop()
+
+
+def volume_in(namespace: str) -> Volume:
+    about = {"name": "disk", "namespace": namespace, "uid": f"uid-{namespace}", "generation": 1}
+    return Volume.model_validate({"metadata": about, "spec": {"size": "1Gi"}})
+
+
 def test_a_file_that_is_no_disk_any_more_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"\0" * 4096)
     with pytest.raises(InvariantError, match="no qcow2"):
         read_disk_file(tmp_path, "data")
     assert read_disk_file(tmp_path, "absent") is None
+
+
+@pytest.mark.parametrize("full_copy", [False, True])
+async def test_no_link_or_pipe_is_followed_to_an_image(
+    pool: PoolDir, maker: DiskFileMaker, tmp_path: Path, full_copy: bool
+) -> None:
+    image = pool.image("1111")
+    image.rename(tmp_path / "elsewhere")
+    recipe = Recipe("aaaa", 0, _BASE, full_copy=full_copy)
+    poses: list[Callable[[], None]] = [
+        lambda: image.symlink_to(tmp_path / "elsewhere"),
+        lambda: os.mkfifo(image),
+    ]
+    for pose in poses:
+        pose()
+        with pytest.raises(TransientError) as refused:
+            await maker.make(pool, recipe)
+        assert refused.value.reason == "DataDamaged"
+        image.unlink()
+    assert list(pool.volumes.iterdir()) == []
 
 
 async def test_no_link_is_followed_to_a_disk(pool: PoolDir, maker: DiskFileMaker, tmp_path: Path) -> None:

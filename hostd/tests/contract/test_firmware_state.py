@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_hostd.clients.libvirt import LibvirtClient
-from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.firmware_state import parse_state
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld, with_facts
 from quantix_lab.waiting import eventually_async
 
@@ -32,19 +29,9 @@ class Bench:
 
 @pytest.fixture
 async def bench(libvirt_host: LibvirtHost) -> AsyncIterator[Bench]:
-    client = LibvirtClient(libvirt_host.uri, on_event=lambda event: world.reconciler.on_libvirt_event(event))
-    running = asyncio.create_task(client.run())
-    await eventually_async("the connection", lambda: client.connected)
-    world = VmWorld(libvirt_host.layout, client, ProcessTable(), libvirt_host.qemu.sockets)
-    with_facts(world, firmware=installed_firmware())
-    yield Bench(world, libvirt_host)
-    for domain in await client.domains():
-        await client.destroy(domain.name, graceful=False)
-        await client.undefine(domain.name)
-    await world.consoles.close()
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+    async with libvirt_world(libvirt_host) as (world, _):
+        with_facts(world, firmware=installed_firmware())
+        yield Bench(world, libvirt_host)
 
 
 def uefi_vm(bench: Bench, name: str) -> VmHandle:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import os
 import signal
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 import yaml
 
-from quantix_lab.control_plane import ControlPlaneError
+from quantix_api.conditions import condition_of
 from quantix_lab.host_cluster import HostCluster, host_cluster
+from quantix_lab.host_objects import (
+    accepted,
+    apply,
+    disk_image,
+    local,
+    place,
+    ready,
+    ready_image,
+    reason,
+    upload,
+)
 
 _EXIT_CONFIG = 78
 
@@ -37,69 +46,6 @@ def cluster() -> Iterator[HostCluster]:
         yield running
 
 
-def apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
-    body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(body))
-
-
-def accepted(write: Callable[[], None]) -> bool:
-    try:
-        write()
-    except ControlPlaneError:
-        return False
-    return True
-
-
-def place(cluster: HostCluster, kind: str, name: str, namespace: str = "default") -> None:
-    """What the scheduler does: give the object to h1."""
-    patch = json.dumps({"status": {"host": "h1"}})
-    flags = ["--subresource=status", "--type=merge", "-p", patch]
-    cluster.as_operator("patch", kind, name, "-n", namespace, *flags)
-
-
-def condition(manifest: dict[str, Any], kind: str) -> dict[str, Any]:
-    conditions = manifest.get("status", {}).get("conditions", [])
-    return next((dict(entry) for entry in conditions if entry["type"] == kind), {})
-
-
-def ready(manifest: dict[str, Any]) -> str:
-    return str(condition(manifest, "Ready").get("status", ""))
-
-
-def reason(manifest: dict[str, Any]) -> str:
-    return str(condition(manifest, "Ready").get("reason", ""))
-
-
-def disk_image(path: Path) -> bytes:
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
-    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 1M", path], check=True, capture_output=True)
-    return path.read_bytes()
-
-
-def local(cluster: HostCluster) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        base_url="http://hostd", connector=aiohttp.UnixConnector(str(cluster.layout.hostd_socket))
-    )
-
-
-async def upload(cluster: HostCluster, name: str, content: bytes) -> tuple[int, str]:
-    async with local(cluster) as session:
-        async with session.put(f"/v1/images/default/{name}/upload", data=io.BytesIO(content)) as answer:
-            return answer.status, await answer.text()
-
-
-async def ready_image(cluster: HostCluster, name: str, content: bytes) -> dict[str, Any]:
-    apply(
-        cluster, {"kind": "Image", "metadata": {"name": name, "namespace": "default"}, "spec": {"upload": {}}}
-    )
-    place(cluster, "image", name)
-    cluster.eventually(lambda: reason(cluster.get("image", name)) == "WaitingForUpload")
-    status, text = await upload(cluster, name, content)
-    assert status == 200, text
-    cluster.eventually(lambda: ready(cluster.get("image", name)) == "True")
-    return cluster.get("image", name)
-
-
 def test_the_host_reports_what_it_is(cluster: HostCluster) -> None:
     cluster.eventually(lambda: cluster.get("host", "h1")["status"].get("pools"))
     host = cluster.get("host", "h1")
@@ -108,7 +54,7 @@ def test_the_host_reports_what_it_is(cluster: HostCluster) -> None:
     assert status["cpus"] == os.cpu_count()
     assert status["versions"]["machineType"].startswith("pc-q35-")
     assert status["pools"][0]["state"] == "Reachable"
-    assert condition(host, "KVMAvailable")["reason"] in ("Works", "KVMUnusable")
+    assert condition_of(host, "KVMAvailable")["reason"] in ("Works", "KVMUnusable")
     assert cluster.layout.hostd_kubeconfig.stat().st_mode & 0o777 == 0o600
 
 
@@ -184,16 +130,19 @@ async def test_a_volume_waits_for_its_image_and_goes_on_by_itself(
     cluster.eventually(lambda: ready(cluster.get("volume", "v2")) == "True")
 
 
-async def test_an_image_is_copied_into_the_pool_where_a_volume_needs_it(cluster: HostCluster) -> None:
+async def test_an_image_is_copied_into_the_pool_where_a_volume_needs_it(
+    cluster: HostCluster, tmp_path: Path
+) -> None:
+    await ready_image(cluster, "spread", disk_image(tmp_path / "spread.qcow2"))
     path = cluster.layout.data / "pools/fast"
     apply(
         cluster, {"kind": "StoragePool", "metadata": {"name": "fast"}, "spec": {"dir": {"path": str(path)}}}
     )
-    spec = {"source": {"image": "late"}, "pool": "fast", "copyMode": "Full"}
+    spec = {"source": {"image": "spread"}, "pool": "fast", "copyMode": "Full"}
     apply(cluster, {"kind": "Volume", "metadata": {"name": "v4", "namespace": "default"}, "spec": spec})
     place(cluster, "volume", "v4")
     cluster.eventually(lambda: ready(cluster.get("volume", "v4")) == "True")
-    uid = cluster.get("image", "late")["metadata"]["uid"]
+    uid = cluster.get("image", "spread")["metadata"]["uid"]
     original = cluster.layout.local_pool / "images" / uid
     assert (path / "images" / uid).read_bytes() == original.read_bytes()
     assert cluster.get("volume", "v4")["status"]["pool"] == "fast"
@@ -209,17 +158,18 @@ async def test_a_file_that_is_no_image_is_refused_and_a_good_one_taken_afterward
     status, text = await upload(cluster, "wrong", b"<html>no image</html>" * 100)
     assert (status, "no qcow2" in text) == (422, True)
     cluster.eventually(lambda: reason(cluster.get("image", "wrong")) == "ImageRefused")
-    assert condition(cluster.get("image", "wrong"), "Stalled")["status"] == "True"
+    assert condition_of(cluster.get("image", "wrong"), "Stalled")["status"] == "True"
     assert (await upload(cluster, "wrong", disk_image(tmp_path / "right.qcow2")))[0] == 200
     cluster.eventually(lambda: ready(cluster.get("image", "wrong")) == "True")
-    assert condition(cluster.get("image", "wrong"), "Stalled") == {}
+    assert condition_of(cluster.get("image", "wrong"), "Stalled") == {}
 
 
-def test_a_deleted_image_leaves_no_file(cluster: HostCluster) -> None:
-    uid = cluster.get("image", "wrong")["metadata"]["uid"]
+async def test_a_deleted_image_leaves_no_file(cluster: HostCluster, tmp_path: Path) -> None:
+    image = await ready_image(cluster, "unwanted", disk_image(tmp_path / "unwanted.qcow2"))
+    uid = image["metadata"]["uid"]
     path = cluster.layout.local_pool / "images" / uid
     assert path.exists()
-    cluster.kubectl("delete", "image", "wrong", "-n", "default", "--wait=false")
+    cluster.kubectl("delete", "image", "unwanted", "-n", "default", "--wait=false")
     cluster.eventually(lambda: not path.exists())
 
 

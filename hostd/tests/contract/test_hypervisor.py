@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_hostd.clients import command
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.domainxml.metadata import metadata_of, render_metadata
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
-from quantix_hostd.domainxml.view import differences, view
+from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import (
     DomainEvent,
     DomainSnapshot,
@@ -279,35 +278,3 @@ async def test_a_libvirtd_that_is_killed_loses_no_guest_and_is_found_again(libvi
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-
-
-@pytest.mark.parametrize("name", sorted(samples(Path("/q"))))
-async def test_rendered_inactive_and_live_mean_the_same(name: str, libvirt_host: LibvirtHost) -> None:
-    root = libvirt_host.layout.root
-    spec = fresh(samples(root)[name], root)
-    VmDirectories(libvirt_host.layout, libvirt_host.qemu.sockets).prepare(spec.identity.vm_uid)
-    disks = []
-    for disk in spec.disks:
-        path = root / f"{spec.identity.vm_uid}-{disk.name}"
-        await command.run("qemu-img", "create", "-q", "-f", "qcow2", str(path), "16M")
-        path.chmod(0o666)
-        disks.append(replace(disk, path=str(path)))
-    medium = root / f"{spec.identity.vm_uid}.iso"
-    medium.write_bytes(bytes(65536))
-    cdroms = [replace(cdrom, path=cdrom.path and str(medium)) for cdrom in spec.cdroms]
-    spec = replace(spec, disks=tuple(disks), cdroms=tuple(cdroms))
-    client = LibvirtClient(libvirt_host.uri, on_event=lambda event: None)
-    await client.connect()
-    await client.define(render_domain(spec))
-    try:
-        await client.create_paused(spec.domain_name)
-        found = await client.domain(spec.domain_name)
-        assert found is not None
-        rendered = view(render_domain(spec))
-        assert differences(rendered, view(found.inactive_xml)) == ()
-        assert differences(rendered, view(found.live_xml or "")) == ()
-        assert view(found.live_xml or "").unrendered == ()
-    finally:
-        await client.destroy(spec.domain_name, graceful=False)
-        await client.undefine(spec.domain_name)
-        await client.close()

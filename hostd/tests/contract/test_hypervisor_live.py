@@ -11,21 +11,24 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_hostd.clients import command
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.libvirt import LibvirtClient
-from quantix_hostd.domainxml.render import render_device, render_domain
+from quantix_hostd.domainxml.render import render_copy, render_device, render_domain
 from quantix_hostd.domainxml.spec import Bus, Cdrom, Cpu, Disk, DomainSpec, DomainUuid
 from quantix_hostd.domainxml.view import DomainView, differences, view
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_lab.domain_samples import samples
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.waiting import eventually_async
 
 _MIB = 1024**2
+TARGET = "vda"
 UID = "7a1e8a52-3c7d-4f0e-9b1a-2d5c8e7f9a77"
 
 
@@ -178,3 +181,73 @@ async def test_memory_is_asked_for_and_counted_as_wanted(bench: Bench) -> None:
     assert live.fields["memory_bytes"] == str(384 * _MIB)
     await bench.hypervisor.set_memory(bench.spec.domain_name, 0)
     await bench.expect()
+
+
+async def new_copy(bench: Bench) -> Path:
+    """A file as large as the root disk."""
+    return Path((await bench.disk("copy", 9)).path)
+
+
+async def device(bench: Bench) -> dict[str, str]:
+    return dict((await bench.live()).devices["ua-root"])
+
+
+async def begin(bench: Bench) -> Path:
+    path = await new_copy(bench)
+    await bench.hypervisor.copy_disk(bench.spec.domain_name, TARGET, render_copy(str(path)), 64 << 20)
+    assert (await device(bench))["copy"] == str(path)
+    return path
+
+
+async def until_whole(bench: Bench) -> None:
+    async def whole() -> bool:
+        return (await device(bench)).get("copy_ready") == "yes"
+
+    await eventually_async("the copy is whole", whole, timeout_s=10)
+
+
+async def test_a_domain_goes_on_with_the_copy_of_its_disk(bench: Bench) -> None:
+    before = bench.spec.disks[0].path
+    await command.run("qemu-img", "info", "-U", "-f", "qcow2", before)
+    path = await begin(bench)
+    await until_whole(bench)
+    progress = await bench.hypervisor.copy_progress(bench.spec.domain_name, TARGET)
+    assert progress is not None
+    assert progress.done_bytes == progress.total_bytes
+    await bench.hypervisor.switch_to_copy(bench.spec.domain_name, TARGET)
+    found = await device(bench)
+    assert found["path"] == str(path)
+    assert "copy" not in found
+    assert await bench.hypervisor.copy_progress(bench.spec.domain_name, TARGET) is None
+    compared = await command.run("qemu-img", "compare", "-U", "-f", "qcow2", "-F", "qcow2", before, str(path))
+    assert "identical" in compared.stdout
+
+
+@pytest.mark.parametrize("bench", ["qemu"], indirect=True)
+async def test_a_copy_is_made_as_fast_as_was_said(bench: Bench, libvirt_host: LibvirtHost) -> None:
+    await begin(bench)
+    with contextlib.closing(libvirt.open(libvirt_host.uri)) as connection:
+        domain = connection.lookupByName(bench.spec.domain_name)
+        job = domain.blockJobInfo(TARGET, libvirt.VIR_DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES)
+    assert job["bandwidth"] == 64 << 20
+
+
+async def test_a_copy_that_is_dropped_leaves_the_disk_as_it_was(bench: Bench) -> None:
+    await begin(bench)
+    await bench.hypervisor.drop_copy(bench.spec.domain_name, TARGET)
+    found = await device(bench)
+    assert (found["path"], found.get("copy")) == (bench.spec.disks[0].path, None)
+    await bench.hypervisor.drop_copy(bench.spec.domain_name, TARGET)
+
+
+async def test_a_disk_is_copied_once_at_a_time(bench: Bench) -> None:
+    await begin(bench)
+    again = render_copy((await bench.disk("second", 10)).path)
+    with pytest.raises(QuantixError):
+        await bench.hypervisor.copy_disk(bench.spec.domain_name, TARGET, again, 1 << 20)
+
+
+async def test_there_is_nothing_to_switch_to_without_a_copy(bench: Bench) -> None:
+    with pytest.raises(QuantixError):
+        await bench.hypervisor.switch_to_copy(bench.spec.domain_name, TARGET)
+    assert await bench.hypervisor.copy_progress(bench.spec.domain_name, TARGET) is None

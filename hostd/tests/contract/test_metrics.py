@@ -24,12 +24,12 @@ from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_lab import promtool
-from quantix_lab.control_plane import REPOSITORY
+from quantix_lab.checkout import CHECKOUT
 from quantix_lab.domain_samples import fresh, samples
 from quantix_lab.host_cluster import HostCluster, host_cluster
 from quantix_lab.waiting import eventually_async
 
-_MONITORING = REPOSITORY / "monitoring"
+_MONITORING = CHECKOUT / "monitoring"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ async def guest(cluster: HostCluster) -> AsyncIterator[DomainSpec]:
     VmDirectories(host.layout, host.qemu.sockets).prepare(spec.identity.vm_uid)
     disk = Path(spec.disks[0].path)
     disk.parent.mkdir(parents=True, exist_ok=True)
-    make = ["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"]
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"]
     await asyncio.to_thread(subprocess.run, make, check=True)
     disk.chmod(0o666)
     client = LibvirtClient(host.uri, on_event=lambda event: None)

@@ -14,16 +14,19 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from quantix_api.disk_image import ImageFormat
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.formats import ImageFormat, Received
-from quantix_hostd.image.receive import Expectation, receive_image
+from quantix_hostd.clients.sandbox import Sandbox
+from quantix_hostd.image.receive import Expectation, Incoming, receive_image
+from quantix_hostd.image.received import Received
+from quantix_hostd.image_addresses import AddressRules
 from quantix_hostd.transfer.room import Room
+from quantix_lab.disk_pools import IMAGES, QEMU, pool_at
+from quantix_lab.hostile_images import HARMLESS_IMAGES, HOSTILE_IMAGES, MAX_VIRTUAL_SIZE, HostileImage
 
-_QEMU = QemuAccount.look_up("libvirt-qemu", "libvirt-qemu")
 _MIB = 1 << 20
 
 
@@ -55,9 +58,7 @@ async def site() -> AsyncIterator[Site]:
 
 @pytest.fixture
 def pool(tmp_path: Path) -> PoolDir:
-    made = PoolDir("local", tmp_path / "pool", _QEMU.files, "h1")
-    made.prepare(create=True)
-    return made
+    return pool_at(tmp_path / "pool")
 
 
 @pytest.fixture
@@ -79,24 +80,38 @@ def expectation(**changes: object) -> Expectation:
     return replace(Expectation("0a1b2c", "Auto", "", 1 << 30), **changes)  # type: ignore[arg-type]
 
 
-# the test's own web server; a host refuses it (tests/unit/test_http_source.py)
-LOOPBACK = frozenset({ipaddress.ip_address("127.0.0.1")})
+async def loopback() -> AddressRules:
+    """The test's own web server, which a host refuses (tests/unit/test_image_addresses.py)."""
+    return AddressRules(allowed=(ipaddress.ip_network("127.0.0.1"),))
 
 
 async def fetch(url: str, pool: PoolDir, wanted: Expectation) -> Received:
     heard: list[int] = []
-    async with HttpSource(LOOPBACK) as source, source.open(url) as download:
+    async with HttpSource(loopback).open(url) as download:
         received = await receive_image(
             pool,
             wanted,
-            download.chunks,
-            QemuImg(_QEMU),
+            Incoming(download.chunks, download.length_bytes),
+            QemuImg(Sandbox(IMAGES)),
             room=Room(),
-            length_bytes=download.length_bytes,
             on_progress=heard.append,
         )
     assert heard[-1] == pool.image(wanted.uid).stat().st_size
     return received
+
+
+async def take(content: bytes, pool: PoolDir, wanted: Expectation) -> Received:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    return await receive_image(
+        pool,
+        wanted,
+        Incoming(pieces(), len(content)),
+        QemuImg(Sandbox(IMAGES)),
+        room=Room(),
+        on_progress=lambda _: None,
+    )
 
 
 async def refusal(url: str, pool: PoolDir, wanted: Expectation) -> QuantixError:
@@ -117,7 +132,7 @@ async def test_a_sound_image_is_kept_read_only_for_qemu_with_its_checksum(
     assert received.facts.virtual_size_bytes == 64 * _MIB
     assert path.read_bytes() == disk
     assert path.stat().st_mode & 0o777 == 0o440
-    assert path.stat().st_gid == pool.owner.gid
+    assert path.stat().st_gid == IMAGES.gid != QEMU.gid
     assert [entry.name for entry in pool.images.iterdir()] == ["0a1b2c"]
 
 
@@ -139,15 +154,21 @@ async def test_a_page_instead_of_an_image_keeps_nothing(site: Site, pool: PoolDi
     assert (await refusal(f"{site.base}/page", pool, expectation())).reason == "ImageRefused"
 
 
-async def test_an_image_that_only_qemu_finds_broken_keeps_nothing(
-    site: Site, pool: PoolDir, disk: bytes
-) -> None:
-    broken = bytearray(disk)
-    broken[100:104] = (1 << 20).to_bytes(4, "big")  # the length of its header: longer than a cluster
-    site.routes["/disk"] = serve(bytes(broken))
-    error = await refusal(f"{site.base}/disk", pool, expectation())
-    assert error.reason == "ImageRefused"
-    assert "QEMU cannot read" in error.message
+@pytest.mark.parametrize("image", HOSTILE_IMAGES, ids=[image.name for image in HOSTILE_IMAGES])
+async def test_no_hostile_image_gets_in_and_each_is_told_why(image: HostileImage, pool: PoolDir) -> None:
+    wanted = expectation(image_format=image.wanted, max_virtual_size_bytes=MAX_VIRTUAL_SIZE)
+    with pytest.raises(PermanentError) as caught:
+        await take(image.content, pool, wanted)
+    assert caught.value.reason == "ImageRefused"
+    assert image.says in caught.value.message
+    assert caught.value.hint
+    assert list(pool.images.iterdir()) == [], "something half-written was kept"
+
+
+@pytest.mark.parametrize("name", HARMLESS_IMAGES)
+async def test_what_only_looks_odd_is_taken(name: str, pool: PoolDir) -> None:
+    await take(HARMLESS_IMAGES[name], pool, expectation())
+    assert pool.image("0a1b2c").read_bytes() == HARMLESS_IMAGES[name]
 
 
 async def test_a_missing_file_says_what_the_server_answered(site: Site, pool: PoolDir) -> None:
@@ -230,9 +251,7 @@ async def test_redirects_are_followed_and_judged(site: Site, pool: PoolDir, disk
     ],
 )
 async def test_addresses_that_no_image_comes_from_are_refused(url: str, pool: PoolDir) -> None:
-    error = await refusal(url, pool, expectation())
-    assert isinstance(error, PermanentError)
-    assert error.reason == "AddressRefused"
+    assert (await refusal(url, pool, expectation())).reason == "AddressRefused"
 
 
 async def test_a_server_that_is_not_there_is_unreachable(pool: PoolDir) -> None:
@@ -244,6 +263,9 @@ def test_drafts_of_an_earlier_run_are_swept_and_nothing_else(pool: PoolDir) -> N
     (pool.volumes / pool.volume_draft_name("77")).mkdir()
     (pool.volumes / ".77.h2.new").mkdir()
     pool.image("ffff").write_bytes(b"whole")
+    for kept in (pool.image_draft("1b2c3d"), pool.image_note("1b2c3d")):
+        kept.write_bytes(b"half")
+    assert pool.sweep_drafts(frozenset({"1b2c3d"})) == 2
     assert pool.sweep_drafts() == 2
     assert sorted(entry.name for entry in pool.images.iterdir()) == ["ffff"]
     assert [entry.name for entry in pool.volumes.iterdir()] == [".77.h2.new"]

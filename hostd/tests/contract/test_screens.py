@@ -61,8 +61,9 @@ async def test_a_guest_that_runs_has_a_picture_and_one_that_is_off_has_none(
     png = as_png(picture.data)
     assert png is not None
     assert png.startswith(b"\x89PNG")
-    with pytest.raises(PermanentError, match="larger than 100 B"):
+    with pytest.raises(PermanentError, match="larger than 100 B") as refused:
         await client.screenshot(spec.domain_name, 100)
+    assert refused.value.reason == "ScreenTooLarge"
 
 
 async def test_a_viewer_that_asks_without_end_and_never_reads_does_not_hold_the_guest_up(

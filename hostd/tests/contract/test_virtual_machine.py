@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import stat
@@ -15,15 +14,17 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from quantix_api.resources import NETWORKS
+from quantix_api.resources import NETWORKS, VOLUMES
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
-from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.domainxml.spec import tap_name
-from quantix_hostd.facts.domain import DomainEvent
+from quantix_hostd.facts.domain import EventKind
 from quantix_hostd.facts.switch import OWNER_KEY
+from quantix_lab.boot_sectors import write_boot_sector
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
+from quantix_lab.vm_manifests import grown
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
 from quantix_lab.waiting import eventually_async
 
@@ -58,32 +59,10 @@ class Bench:
 
 @pytest.fixture
 async def bench(networked_host: LibvirtHost, switch: OpenVSwitch) -> AsyncIterator[Bench]:
-    world: VmWorld | None = None
-
-    def on_event(event: DomainEvent) -> None:
-        if world is not None:
-            world.reconciler.on_libvirt_event(event)
-
-    client = LibvirtClient(networked_host.uri, on_event=on_event)
-    running = asyncio.create_task(client.run())
-    await eventually_async("the connection", lambda: client.connected)
-    world = VmWorld(
-        networked_host.layout,
-        client,
-        ProcessTable(),
-        networked_host.qemu.sockets,
-        agents=client.agents,
-    )
-    world.ports = OvsGuestPorts(switch.database)  # type: ignore[assignment]
-    world.reconciler = world.new_reconciler()
-    yield Bench(world, networked_host, client)
-    for domain in await client.domains():
-        await client.destroy(domain.name, graceful=False)
-        await client.undefine(domain.name)
-    await world.consoles.close()
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+    async with libvirt_world(networked_host) as (world, client):
+        world.ports = OvsGuestPorts(switch.database)  # type: ignore[assignment]
+        world.reconciler = world.new_reconciler()
+        yield Bench(world, networked_host, client)
 
 
 async def test_only_root_may_connect_to_a_guests_sockets(bench: Bench) -> None:
@@ -198,10 +177,7 @@ async def test_a_disk_grows_under_a_running_guest(bench: Bench) -> None:
     volume = bench.world.add_volume("grown-1-root")
     vm = bench.world.add_vm("grown-1", disks={"root": volume}, gracePeriodSeconds=0)
     await vm.reconcile()
-    volume["spec"]["size"] = "128Mi"
-    granted = {"type": "SizeGranted", "status": "True", "reason": "Granted", "observedGeneration": 2}
-    volume["metadata"]["generation"] = 2
-    volume["status"]["conditions"] = [granted]
+    bench.world.stores[VOLUMES]["default/grown-1-root"] = grown(volume, "128Mi")
     await vm.reconcile()
     data = vm.root_place.pool_path / "volumes" / vm.root_place.handle / "data"
     assert int.from_bytes(data.read_bytes()[24:32], "big") == 128 * 1024**2
@@ -231,3 +207,29 @@ async def test_a_foreign_domain_is_never_touched(bench: Bench) -> None:
         connection.close()
 
     await asyncio.to_thread(undefine)
+
+
+async def test_a_guest_that_stops_feeding_its_watchdog_is_reset_and_told(bench: Bench) -> None:
+    vm = bench.world.add_vm(
+        "watched",
+        disks={"root": bench.world.add_volume("watched-root")},
+        watchdog={"action": "Reset"},
+        gracePeriodSeconds=0,
+    )
+    write_boot_sector(vm.root_place.data, "watchdog")
+    await vm.reconcile()
+    (pid,) = bench.pids(vm)
+
+    async def fired(times: int) -> None:
+        await eventually_async(f"bite {times}", lambda: bites() >= times)
+        await vm.reconcile()
+
+    def bites() -> int:
+        return sum(event.kind is EventKind.WATCHDOG for event in bench.world.records.events(vm.uid))
+
+    await fired(1)
+    # begun anew, it arms its watchdog again
+    await fired(2)
+    assert bench.world.events.reasons.count("WatchdogFired") == 2
+    assert vm.condition("Ready")["reason"] == "WatchdogFired", "the second reset in a row waits"
+    assert bench.pids(vm) == [pid]

@@ -93,8 +93,9 @@ def test_only_a_free_claim_is_revoked() -> None:
 
 def test_only_its_holder_hands_a_claim_over() -> None:
     assert hand_over(held("h1", 3), "h1", "h2") == held("h2", 4)
-    with pytest.raises(ClaimRefusedError):
+    with pytest.raises(ClaimRefusedError) as refused:
         hand_over(held("h1", 3), "h2", "h3")
+    assert refused.value.reason == "ClaimNotHeld"
 
 
 PLACE = (st.sampled_from(["h1", "h2"]), st.integers(1, 6))

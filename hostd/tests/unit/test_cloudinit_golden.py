@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from quantix_api import VirtualMachine
-from quantix_hostd.cloudinit.render import render_seed
+from quantix_hostd.firstboot.render import render_seed
 
 GOLDEN = Path(__file__).parent / "cloudinit_golden"
 DOMAIN = "default.quantix.internal"

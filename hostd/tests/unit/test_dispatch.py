@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from quantix_api import VirtualMachine, Volume
 from quantix_api.errors import TransientError
 from quantix_api.resources import (
     HOSTS,
@@ -18,11 +19,13 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
+from quantix_client.clock import ManualClock
 from quantix_client.errors import NotFound
 from quantix_client.reflector import Change
 from quantix_client.workqueue import AttemptHook
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.host.pulse import Pulse
+from quantix_hostd.volume.wanted import needed_objects
 from quantix_hostd.watches import NamedObjects
 
 
@@ -35,6 +38,10 @@ def vm(name: str, *disks: dict[str, Any]) -> dict[str, Any]:
 
 def volume(name: str, image: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "default"}, "spec": {"source": {"image": image}}}
+
+
+def volumes(manifests: dict[str, Any]) -> dict[str, Volume]:
+    return {key: Volume.model_validate(manifest) for key, manifest in manifests.items()}
 
 
 def untold(_kind: str) -> AttemptHook:
@@ -98,6 +105,15 @@ async def test_an_image_wakes_the_volumes_that_are_made_from_it() -> None:
     assert found == {("images", "quantix-shared/tiny"), ("volumes", "default/a")}
 
 
+async def test_a_volume_wakes_those_that_are_made_from_it_and_no_other_tenants() -> None:
+    def clone(namespace: str, source: str) -> dict[str, Any]:
+        return {"metadata": {"namespace": namespace}, "spec": {"source": {"volume": source}}}
+
+    volumes = {"a/one": clone("a", "base"), "a/two": clone("a", "other"), "b/one": clone("b", "base")}
+    found = await Seen({VOLUMES: volumes, IMAGES: {}}).after(VOLUMES, Change("MODIFIED", "a/base", {}))
+    assert found == {("volumes", "a/base"), ("volumes", "a/one")}
+
+
 async def test_a_pool_wakes_all_that_may_lie_in_it() -> None:
     stores: dict[Resource, dict[str, Any]] = {
         VOLUMES: {"default/a": volume("a", "i")},
@@ -105,6 +121,24 @@ async def test_a_pool_wakes_all_that_may_lie_in_it() -> None:
     }
     found = await Seen(stores).after(STORAGE_POOLS, Change("ADDED", "local", {}))
     assert found == {("hosts", "h1"), ("volumes", "default/a"), ("images", "default/i")}
+
+
+@pytest.mark.parametrize(
+    ("resource", "before", "after", "looked_at"),
+    [
+        (STORAGE_POOLS, {"allocated": "1Gi"}, {"allocated": "2Gi"}, False),
+        (STORAGE_POOLS, {"capacity": "1Gi"}, {"capacity": "2Gi"}, True),
+        (HOSTS, {"allocated": {"cpus": 1}, "virtualMachines": 1}, {"allocated": {"cpus": 2}}, False),
+        (HOSTS, {}, {"hostLeg": {"ipv4": "10.0.0.1"}}, True),
+        (HOSTS, {}, {"conditions": [{"type": "Ready", "reason": "Unreachable"}]}, True),
+    ],
+)
+async def test_how_much_is_promised_in_a_pool_or_on_a_host_is_no_reason_to_look(
+    resource: Resource, before: dict[str, Any], after: dict[str, Any], looked_at: bool
+) -> None:
+    states = [{"metadata": {"name": "k", "generation": 1}, "status": status} for status in (after, before)]
+    found = await Seen({VOLUMES: {}, IMAGES: {}}).after(resource, Change("MODIFIED", "k", *states))
+    assert (("hosts", "h1") in found) is looked_at
 
 
 async def test_only_when_every_worker_is_stuck_for_long_a_kind_hangs() -> None:
@@ -134,7 +168,7 @@ async def test_only_when_every_worker_is_stuck_for_long_a_kind_hangs() -> None:
 
 
 async def test_a_libvirt_that_is_away_is_no_hang_but_one_that_never_answers_is() -> None:
-    now = [0.0]
+    clock = ManualClock(0.0)
     answers = asyncio.Event()
 
     async def ask() -> None:
@@ -142,12 +176,12 @@ async def test_a_libvirt_that_is_away_is_no_hang_but_one_that_never_answers_is()
         raise TransientError("LibvirtDown", "the connection is closed")
 
     turns: list[float] = []
-    pulse = Pulse(ask, lambda: False, lambda: turns.append(now[0]), hang_s=20.0, now=lambda: now[0])
+    pulse = Pulse(ask, lambda: False, lambda: turns.append(clock.monotonic()), hang_s=20.0, clock=clock)
     running = asyncio.create_task(pulse.run())
     await asyncio.sleep(0.01)
-    now[0] = 19.0
+    await clock.advance(19)
     assert pulse.alive()
-    now[0] = 21.0
+    await clock.advance(2)
     assert not pulse.alive()
     answers.set()
     await asyncio.sleep(0.01)
@@ -167,8 +201,10 @@ class OneObject:
 
     def __init__(self) -> None:
         self.found: dict[str, Any] | None = None
+        self.reads = 0
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        self.reads += 1
         if self.found is None:
             raise NotFound(f"{namespace}/{name}")
         return self.found
@@ -185,7 +221,7 @@ async def test_what_no_selection_delivers_is_read_by_name_as_long_as_it_is_neede
     def listen(_: Resource, change: Change) -> None:
         heard.append((change.type, change.key))
 
-    named = NamedObjects(api, needed, listen)
+    named = NamedObjects(api, needed, listen, look_s=0.005)
     running = asyncio.create_task(named.run())
 
     async def look() -> None:
@@ -206,3 +242,35 @@ async def test_what_no_selection_delivers_is_read_by_name_as_long_as_it_is_neede
     assert dict(named.stores[VOLUMES]) == {}
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_many_changes_are_one_read_of_what_is_known_by_name() -> None:
+    api = OneObject()
+    api.found = {"metadata": {"resourceVersion": "1"}}
+    named = NamedObjects(api, lambda: iter([(VOLUMES, "default/v")]), lambda _resource, _change: None)
+    running = asyncio.create_task(named.run())
+    for _ in range(5):
+        named.wake()
+        await asyncio.sleep(0.01)
+    assert api.reads == 1
+    running.cancel()
+    await asyncio.wait({running})
+
+
+def test_a_host_needs_what_its_volumes_are_made_from_until_they_have_data() -> None:
+    clone = {
+        "metadata": {"name": "copy", "namespace": "a", "uid": "u"},
+        "spec": {"source": {"volume": "base"}},
+        "status": {"host": "h1"},
+    }
+    made = {**clone, "status": {"host": "h1", "data": "Present"}}
+    machine = vm("web-1", {"name": "root", "image": "shared/tiny"})
+    read = {"default/web-1-root": volume("web-1-root", "shared/tiny")}
+
+    def needed(own: dict[str, Any]) -> set[tuple[str, str]]:
+        found = needed_objects([VirtualMachine.model_validate(machine)], volumes(read), volumes(own))
+        return {(resource.plural, key) for resource, key in found}
+
+    of_the_vm = {("volumes", "default/web-1-root"), ("images", "quantix-shared/tiny")}
+    assert needed({"a/copy": clone}) == of_the_vm | {("volumes", "a/base")}
+    assert needed({"a/copy": made}) == of_the_vm

@@ -10,6 +10,7 @@ import pytest
 
 from quantix_api import Condition, Host
 from quantix_api.conditions import checked
+from quantix_hostd.facts.devices import DeviceUse, OfferedDevice, Seat
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict, MachineFacts, NumaFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
@@ -51,6 +52,36 @@ def test_a_healthy_host_is_ready_and_tells_what_it_has() -> None:
     assert status["network"] == {"underlayMTU": 9000, "datapath": "Kernel"}
     assert status["addresses"] == {"api": "10.0.0.1:9443", "tunnel": "10.0.0.1"}
     assert status["numa"] == [{"id": 0, "cpus": "0-63", "memory": "512Gi"}]
+
+
+def test_huge_pages_of_a_size_that_there_are_none_of_are_not_told() -> None:
+    status = derive_status(replace(_HEALTHY, huge_pages={"2Mi": 16, "1Gi": 0}), _NOW)
+    assert status["hugepages"] == [{"size": "2Mi", "total": 16}]
+
+
+def asked_for(**reserved: int) -> Host:
+    spec = {"reserved": reserved}
+    return Host.model_validate({"metadata": {"name": "h1", "generation": 3}, "spec": spec})
+
+
+def test_a_host_that_has_fewer_huge_pages_than_were_asked_for_says_how_many_and_what_to_do() -> None:
+    host = asked_for(hugepages2Mi=99999, hugepages1Gi=1)
+    status = derive_status(replace(_HEALTHY, host=host, huge_pages={"2Mi": 1200}), _NOW)
+    assert condition(status, "Ready") == ("True", "Healthy")
+    assert condition(status, "HugePagesSetAside") == ("False", "TooFewPages")
+    message = next(item["message"] for item in status["conditions"] if item["type"] == "HugePagesSetAside")
+    assert message == (
+        "It was asked for 99999 huge pages of 2 MiB and has 1200: the rest of its memory is in use, or kept "
+        "for itself and its VMs. Try: set spec.reserved.hugepages2Mi of host h1 to 1200, or stop VMs on it."
+    )
+
+
+def test_a_host_that_has_the_huge_pages_says_so_and_one_that_was_asked_for_none_says_nothing() -> None:
+    host = asked_for(hugepages2Mi=16)
+    status = derive_status(replace(_HEALTHY, host=host, huge_pages={"2Mi": 16, "1Gi": 0}), _NOW)
+    assert condition(status, "HugePagesSetAside") == ("True", "PagesSetAside")
+    silent = derive_status(replace(_HEALTHY, huge_pages={"2Mi": 16}), _NOW)
+    assert "HugePagesSetAside" not in {item["type"] for item in silent["conditions"]}
 
 
 @pytest.mark.parametrize(
@@ -161,3 +192,30 @@ def test_data_of_no_volume_is_named_with_what_to_do_and_keeps_the_host_ready() -
     assert condition(derive_status(_HEALTHY, _NOW), "VolumesKnown") == ("True", "Owned")
     unasked = derive_status(replace(_HEALTHY, orphan_volumes=None), _NOW)
     assert "VolumesKnown" not in {item["type"] for item in unasked["conditions"]}
+
+
+def test_a_host_tells_which_devices_it_has_who_has_them_and_what_is_wrong() -> None:
+    seats = (Seat("0000:3b:00.0", "14"),)
+    gpu = OfferedDevice("gpu", "0000:3b:00.0", "10de:2236", 0, seats)
+    missing = OfferedDevice("fpga", "1172:e001", message="Nothing here is 1172:e001.")
+    uses = (DeviceUse(gpu, 0, _MACHINE.host_uid), DeviceUse(missing, 0))
+    status = derive_status(replace(_HEALTHY, devices=uses), _NOW)
+    assert status["devices"] == [
+        {
+            "address": "0000:3b:00.0",
+            "class": "gpu",
+            "id": "10de:2236",
+            "numaNode": 0,
+            "virtualMachineUID": _MACHINE.host_uid,
+            "total": 1,
+            "free": 0,
+        },
+        {
+            "address": "1172:e001",
+            "class": "fpga",
+            "message": "Nothing here is 1172:e001.",
+            "total": 0,
+            "free": 0,
+        },
+    ]
+    assert Host.model_validate({"metadata": {"name": "h1"}, "spec": {}, "status": status}).status.devices

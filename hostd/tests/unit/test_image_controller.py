@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,19 +12,20 @@ from typing import Any, cast
 import pytest
 
 from quantix_api import Image
-from quantix_api.errors import TransientError, WaitingError
+from quantix_api.errors import PermanentError, TransientError, WaitingError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_client.api import ApiClient
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.clients.http_source import Download, HttpSource
+from quantix_hostd.clients.http_source import Download, HttpSource, Kept
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.room import Room
-from quantix_hostd.volume.disk_file import volumes_based_on
+from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_lab.fake_status_api import FakeStatusApi
+from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
 from quantix_lab.waiting import eventually_async
 
@@ -35,7 +37,7 @@ class Silent:
         self.open_now = 0
 
     @asynccontextmanager
-    async def open(self, url: str) -> AsyncIterator[Download]:
+    async def open(self, url: str, kept: Kept | None = None) -> AsyncIterator[Download]:
         self.open_now += 1
         try:
             yield Download(1 << 10, self._nothing())
@@ -67,7 +69,7 @@ class OneHost:
                 api=cast(ApiClient, self.api),
                 images=self.images,
                 pools=self.pools,
-                qemu_img=QemuImg(None),
+                qemu_img=QemuImg(OpenSandbox()),
                 source=cast(HttpSource, self.server),
                 room=Room(),
                 volumes_based_on=volumes_based_on,
@@ -81,7 +83,7 @@ class OneHost:
         self, name: str, namespace: str = "default", status: dict[str, Any] | None = None, **metadata: Any
     ) -> Image:
         about = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1, **metadata}
-        spec = {"url": f"http://images.example/{name}"} if status is None else {"upload": {}}
+        spec: dict[str, Any] = {"url": f"http://images.example/{name}"} if status is None else {"upload": {}}
         manifest: dict[str, Any] = {
             "metadata": about,
             "spec": spec,
@@ -171,17 +173,63 @@ async def test_two_volumes_that_want_one_copy_begin_it_once(host: OneHost) -> No
     assert host.server.open_now == 1
 
 
-async def test_an_upload_that_broke_off_is_asked_for_at_once_with_what_came_of_it(host: OneHost) -> None:
-    async def half() -> AsyncIterator[bytes]:
-        yield b"x" * 1024
+_DISK = b"\0" * 510 + b"\x55\xaa" + b"x" * 1536
+
+
+async def send(*pieces: bytes, breaks: bool = False) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+    if breaks:
         raise as_error(TransientError, "ImageUnreachable")
 
+
+async def test_an_upload_that_broke_off_is_asked_for_at_once_and_goes_on_from_there(host: OneHost) -> None:
     host.put("sent", status={})
     with pytest.raises(TransientError):
-        await host.controller.receive_upload("default/sent", half(), 2048)
+        await host.controller.receive_upload("default/sent", send(_DISK[:1024], breaks=True), 2048)
     await host.controller.reconcile("default/sent")
     assert host.ready("sent")["reason"] == "WaitingForUpload"
-    assert host.ready("sent")["message"].startswith("The last upload ended after 1 KiB of 2 KiB;")
+    assert host.ready("sent")["message"].startswith("1 KiB of 2 KiB arrived before the last upload broke off")
+    kept = await host.controller.kept_of_upload("default/sent")
+    assert kept is not None
+    assert (kept.offset_bytes, kept.checksum) == (
+        1024,
+        f"sha256:{hashlib.sha256(_DISK[:1024]).hexdigest()}",
+    )
+    received = await host.controller.receive_upload("default/sent", send(_DISK[1024:]), 2048, 1024)
+    assert received.checksum == f"sha256:{hashlib.sha256(_DISK).hexdigest()}"
+    assert (await host.pool("a")).image("uid-sent").read_bytes() == _DISK
+
+
+@pytest.mark.parametrize(("length", "offset"), [(2048, 1000), (4096, 1024)])
+async def test_a_rest_that_does_not_follow_what_is_kept_changes_nothing(
+    host: OneHost, length: int, offset: int
+) -> None:
+    host.put("sent", status={})
+    with pytest.raises(TransientError):
+        await host.controller.receive_upload("default/sent", send(_DISK[:1024], breaks=True), 2048)
+    with pytest.raises(PermanentError, match="1024 bytes are kept of a file of 2048") as caught:
+        await host.controller.receive_upload("default/sent", send(b""), length, offset)
+    assert caught.value.reason == "NotWaiting"
+    assert await host.controller.kept_of_upload("default/sent") is not None
+
+
+async def test_an_upload_from_the_beginning_takes_the_place_of_what_is_kept(host: OneHost) -> None:
+    host.put("sent", status={})
+    with pytest.raises(TransientError):
+        await host.controller.receive_upload("default/sent", send(b"other" * 100, breaks=True), 2048)
+    await host.controller.receive_upload("default/sent", send(_DISK), 2048)
+    assert (await host.pool("a")).image("uid-sent").read_bytes() == _DISK
+
+
+async def test_of_a_deleted_image_nothing_stays_that_a_broken_upload_left(host: OneHost) -> None:
+    host.put("sent", status={})
+    with pytest.raises(TransientError):
+        await host.controller.receive_upload("default/sent", send(_DISK[:1024], breaks=True), 2048)
+    host.put("sent", status={}, deletionTimestamp="2026-01-02T00:00:00Z")
+    await host.controller.reconcile("default/sent")
+    assert list((await host.pool("a")).images.iterdir()) == []
+    assert host.api.objects["uid-sent"]["status"]["data"] == "Absent"
 
 
 async def test_an_upload_whose_file_vanished_is_asked_for_again_and_not_called_a_download(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from quantix_api import Image
+from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import PermanentError, TransientError
-from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
 from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import Action, Download, RemoveFile, StopTransfers, Verify, plan_image
+from quantix_hostd.image.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 
 _CHECKED = {"checksum": f"sha256:{'a' * 64}", "format": "Raw", "virtualSize": "1Gi"}
-_URL, _UPLOAD = {"url": "http://a.example/x"}, {"upload": {}}
+_URL: dict[str, Any] = {"url": "http://a.example/x"}
+_UPLOAD: dict[str, Any] = {"upload": {}}
 _RECEIVED = TransferSeen(received=Received(ImageFacts(ImageFormat.RAW, 1 << 30), "sha256:b"))
 _BROKEN = TransientError("ImageUnreachable", "a.example answered 503 for x.", "check spec.url")
 _REFUSED = PermanentError("ImageRefused", "It is a zip archive.", "unzip FILE")
@@ -32,7 +33,7 @@ def deleted(**found: Any) -> ImageObserved:
     return ImageObserved(Image.model_validate({"metadata": about, "spec": _URL}), "h1", **found)
 
 
-def failed(error: Exception, retry_in_s: float | None) -> TransferSeen:
+def failed(error: Exception, retry_in_s: float | None) -> TransferSeen[Received]:
     assert isinstance(error, TransientError | PermanentError)
     return TransferSeen(error=error, delay_s=20.0, retry_in_s=retry_in_s)
 
@@ -72,21 +73,48 @@ def test_the_next_step_and_what_is_said_of_it(
 
 
 @pytest.mark.parametrize("transfer", [None, TransferSeen(running=True), failed(_REFUSED, None)])
-def test_only_the_same_file_may_take_the_place_of_one_that_vanished(transfer: TransferSeen | None) -> None:
+def test_only_the_same_file_may_take_the_place_of_one_that_vanished(
+    transfer: TransferSeen[Received] | None,
+) -> None:
     verdict = plan_image(seen(_URL, _CHECKED, transfer=transfer)).verdict
     assert verdict.checksum == _CHECKED["checksum"]
 
 
-@pytest.mark.parametrize("retry_in_s", [9.0, 0.0])
-def test_an_upload_that_broke_off_waits_for_the_next_and_says_how_far_it_came(retry_in_s: float) -> None:
-    broke_off = TransientError("ImageUnreachable", "The upload broke off; nothing was kept.", "send it again")
-    transfer = replace(failed(broke_off, retry_in_s), shown=(3 << 20, 1 << 30))
-    verdict = plan_image(seen(_UPLOAD, transfer=transfer)).verdict
-    assert (verdict.reason, verdict.message) == (
+@pytest.mark.parametrize("retry_in_s", [9.0, 0.0, None])
+def test_an_upload_that_broke_off_waits_for_the_next_and_says_how_far_it_came(
+    retry_in_s: float | None,
+) -> None:
+    broke_off = TransientError("ImageUnreachable", "The upload broke off.", "the same command again goes on")
+    # None: the process that saw it end is gone
+    transfer = None if retry_in_s is None else failed(broke_off, retry_in_s)
+    verdict = plan_image(seen(_UPLOAD, transfer=transfer, kept=(3 << 20, 1 << 30))).verdict
+    assert (verdict.reason, verdict.message, verdict.present) == (
         "WaitingForUpload",
-        "The last upload ended after 3 MiB of 1 GiB; nothing was kept. Try: qx image upload FILE --name x.",
+        "3 MiB of 1 GiB arrived before the last upload broke off. Try: qx image upload FILE --name x, which "
+        "goes on from there.",
+        True,
     )
-    assert "asked again" in plan_image(seen(_URL, transfer=failed(_BROKEN, 9.0))).verdict.message
+
+
+def test_an_upload_of_which_nothing_arrived_waits_as_before() -> None:
+    broke_off = TransientError("ImageUnreachable", "The upload broke off.", "the same command again goes on")
+    verdict = plan_image(seen(_UPLOAD, transfer=failed(broke_off, 9.0))).verdict
+    assert (verdict.reason, verdict.present) == ("WaitingForUpload", False)
+    assert verdict.message.startswith("The file was not sent yet.")
+
+
+def test_a_download_goes_on_from_what_is_kept_and_that_counts_as_stored() -> None:
+    plan = plan_image(seen(_URL, kept=(3, 10)))
+    assert (plan.actions, plan.verdict.done_bytes, plan.verdict.total_bytes) == ((Download(),), 3, 10)
+    waiting = plan_image(seen(_URL, transfer=failed(_BROKEN, 9.0), kept=(3, 10))).verdict
+    assert (waiting.reason, waiting.present) == ("ImageUnreachable", True)
+    assert "asked again" in waiting.message
+
+
+def test_an_image_that_somebody_sends_is_not_called_a_download() -> None:
+    arriving: TransferSeen[Received] = TransferSeen(running=True, shown=(1, 2))
+    assert plan_image(seen(_UPLOAD, transfer=arriving)).verdict.message.startswith("x is being sent.")
+    assert plan_image(seen(_URL, transfer=arriving)).verdict.message.startswith("x is being downloaded.")
 
 
 def test_a_failed_try_is_looked_at_again_when_the_next_is_due() -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from quantix_api import Condition, Image
 from quantix_api.conditions import checked
+from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError
-from quantix_hostd.image.formats import ImageFacts, ImageFormat, Received
+from quantix_hostd.image.received import Received
 from quantix_hostd.image.status import (
     ImageVerdict,
     derive_status,
@@ -75,8 +76,8 @@ def test_the_time_of_the_next_try_stands_in_the_message() -> None:
     assert text == "a.example answered 404 for x; asked again in 5 min. Try: check the network."
 
 
-async def finished(transfers: Transfers, error: QuantixError | None) -> Transfer:
-    async def work(_: Transfer) -> Received:
+async def finished(transfers: Transfers[Received], error: QuantixError | None) -> Transfer[Received]:
+    async def work(_: Transfer[Received]) -> Received:
         if error is not None:
             raise error
         return Received(_FACTS, "sha256:x")
@@ -89,7 +90,7 @@ async def finished(transfers: Transfers, error: QuantixError | None) -> Transfer
 
 async def test_failures_are_tried_again_later_and_later_refusals_never() -> None:
     ended: list[str] = []
-    transfers = Transfers("image", ended.append)
+    transfers: Transfers[Received] = Transfers("image", ended.append)
     delays = [(await finished(transfers, _UNREACHABLE)).delay_s for _ in range(7)]
     assert delays == [10, 20, 40, 80, 160, 300, 300]
     assert (await finished(transfers, _WRONG_SUM)).retry_in_s() is None
@@ -98,10 +99,10 @@ async def test_failures_are_tried_again_later_and_later_refusals_never() -> None
 
 
 async def test_a_forgotten_transfer_is_stopped() -> None:
-    transfers = Transfers("image", lambda _: None)
+    transfers: Transfers[Received] = Transfers("image", lambda _: None)
     stopped: list[bool] = []
 
-    async def work(_: Transfer) -> Any:
+    async def work(_: Transfer[Received]) -> Any:
         try:
             await asyncio.Event().wait()
         finally:
@@ -135,15 +136,14 @@ def test_an_error_that_the_table_does_not_know_is_still_said_in_its_words() -> N
 async def test_a_stream_that_filled_the_pool_is_not_fetched_again_soon() -> None:
     full = TransientError("PoolFull", "Pool local has no room for this image.")
 
-    async def work(transfer: Transfer, length_bytes: int | None) -> Received:
+    async def work(transfer: Transfer[Received], length_bytes: int | None) -> Received:
         transfer.total_bytes = length_bytes
         raise full
 
     delays = []
     for uid, length_bytes in (("u1", None), ("u2", 1 << 30)):
-        begun = Transfers("image", lambda _: None).begin(
-            uid, "local", "default/a", partial(work, length_bytes=length_bytes)
-        )
+        transfers: Transfers[Received] = Transfers("image", lambda _: None)
+        begun = transfers.begin(uid, "local", "default/a", partial(work, length_bytes=length_bytes))
         assert begun.task is not None
         await begun.task
         delays.append(begun.delay_s)
@@ -151,10 +151,11 @@ async def test_a_stream_that_filled_the_pool_is_not_fetched_again_soon() -> None
 
 
 async def test_an_error_that_nobody_foresaw_is_said_and_waited_after() -> None:
-    async def work(_: Transfer) -> Received:
+    async def work(_: Transfer[Received]) -> Received:
         raise KeyError("holder")
 
-    begun = Transfers("image", lambda _: None).begin("u1", "local", "default/a", work)
+    transfers: Transfers[Received] = Transfers("image", lambda _: None)
+    begun = transfers.begin("u1", "local", "default/a", work)
     assert begun.task is not None
     await begun.task
     assert isinstance(begun.error, InvariantError)
@@ -166,10 +167,11 @@ async def test_an_error_that_nobody_foresaw_is_said_and_waited_after() -> None:
 
 @pytest.mark.parametrize(("number", "reason"), [(errno.ENOSPC, "PoolFull"), (errno.EIO, "PoolUnreachable")])
 async def test_what_the_operating_system_refuses_is_told_apart(number: int, reason: str) -> None:
-    async def work(_: Transfer) -> Received:
+    async def work(_: Transfer[Received]) -> Received:
         raise OSError(number, "said the kernel")
 
-    begun = Transfers("image", lambda _: None).begin("u1", "local", "default/a", work)
+    transfers: Transfers[Received] = Transfers("image", lambda _: None)
+    begun = transfers.begin("u1", "local", "default/a", work)
     assert begun.task is not None
     await begun.task
     assert begun.error is not None
@@ -177,9 +179,9 @@ async def test_what_the_operating_system_refuses_is_told_apart(number: int, reas
 
 
 async def test_forgetting_an_image_ends_its_transfers_into_every_pool_and_no_others() -> None:
-    transfers = Transfers("image", lambda _: None)
+    transfers: Transfers[Received] = Transfers("image", lambda _: None)
 
-    async def work(_: Transfer) -> Any:
+    async def work(_: Transfer[Received]) -> Any:
         await asyncio.Event().wait()
 
     begun = [transfers.begin(uid, pool, "k", work) for uid, pool in (("u1", "a"), ("u1", "b"), ("u2", "a"))]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -10,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from quantix_api.errors import PermanentError
+from quantix_api.layout import Layout
+from quantix_hostd.join.identity import HostIdentity
 from quantix_hostd.join.requests import (
     CLIENT,
     SERVING,
@@ -23,6 +28,7 @@ from quantix_hostd.join.requests import (
     retry_s,
     usable,
 )
+from quantix_lab.kubeconfig import write_kubeconfig
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -101,3 +107,32 @@ def test_a_damaged_key_says_what_to_do() -> None:
     with pytest.raises(PermanentError) as caught:
         render_request("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "h1")
     assert caught.value.hint
+
+
+class StoppedClock:
+    """Notes the first sleep and ends the task that asked for it."""
+
+    def __init__(self) -> None:
+        self.asked_s = 0.0
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, delay_s: float) -> None:
+        self.asked_s = delay_s
+        raise asyncio.CancelledError
+
+
+async def test_a_host_looks_at_the_end_of_its_certificate_every_five_minutes(tmp_path: Path) -> None:
+    layout, clock = Layout(tmp_path), StoppedClock()
+    key = new_key()
+    certificate = signed(render_request(key, "h1"), days=36500)
+    user = {
+        "client-certificate-data": base64.b64encode(certificate.encode()).decode(),
+        "client-key-data": base64.b64encode(key.encode()).decode(),
+    }
+    layout.hostd_kubeconfig.parent.mkdir(parents=True)
+    write_kubeconfig(layout.hostd_kubeconfig, "https://127.0.0.1:6443", **user)
+    with pytest.raises(asyncio.CancelledError):
+        await HostIdentity(layout, "h1", clock).keep_renewed()
+    assert clock.asked_s == 300

@@ -7,7 +7,13 @@ import json
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_hostd.clients.ovs_ports import Interface, find_problems, parse_interfaces, stale_interfaces
+from quantix_hostd.clients.ovs_ports import (
+    Interface,
+    find_problems,
+    parse_bridge,
+    parse_interfaces,
+    stale_interfaces,
+)
 from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.facts.switch import OWNER_KEY
 
@@ -28,6 +34,37 @@ def test_the_table_of_interfaces_is_read() -> None:
         Interface("new", "", "", False, None),
         Interface("broken", "", "", False, None),
     )
+
+
+def bridge_of(*uuids: str) -> str:
+    """One row of the table Bridge, with these ports."""
+    references = [["uuid", uuid] for uuid in uuids]
+    column = references[0] if len(uuids) == 1 else ["set", references]
+    return json.dumps({"headings": ["ports"], "data": [[column]]})
+
+
+@pytest.mark.parametrize(
+    ("bridge", "names"),
+    [
+        (bridge_of("u1", "u2"), ["qx1", "qx2"]),
+        (bridge_of("u2"), ["qx2"]),
+        (bridge_of(), []),
+        ('{"headings": ["ports"], "data": []}', []),
+    ],
+)
+def test_only_interfaces_of_our_bridge_are_read(bridge: str, names: list[str]) -> None:
+    ports = json.dumps({"data": [[["uuid", "u1"], "qx1"], [["uuid", "u2"], "qx2"], [["uuid", "u3"], "eth0"]]})
+    interfaces = json.dumps({"data": [[name, ["map", []], 1] for name in ("qx1", "qx2", "eth0")]})
+    found = parse_bridge(f"{bridge}\n{ports}\n{interfaces}\n")
+    assert [interface.name for interface in found] == names
+
+
+@pytest.mark.parametrize(
+    "tables", ["", "{}\n{}\n{}", "a\nb\nc", '{"data": [[7]]}\n{"data": []}\n{"data": []}']
+)
+def test_anything_else_is_no_bridge(tables: str) -> None:
+    with pytest.raises(TransientError):
+        parse_bridge(tables)
 
 
 @pytest.mark.parametrize("table", ["", "{}", '{"data": [["x"]]}', '{"data": [["x", 1]]}'])

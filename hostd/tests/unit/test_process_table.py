@@ -52,6 +52,19 @@ def test_a_guest_of_another_name_with_the_same_uuid_is_somebody_elses(proc: Path
     assert [process.pid for process in found.others] == [10, 11]
 
 
+@pytest.mark.parametrize(("before", "after"), [("-900", "150"), ("0", "150"), ("300", "300")])
+def test_the_kernel_is_told_to_end_a_qemu_earlier_and_never_later(
+    proc: Path, before: str, after: str
+) -> None:
+    add(proc, 10, "qemu", "-uuid", UUID)
+    score = proc / "10/oom_score_adj"
+    score.write_text(f"{before}\n")
+    table = ProcessTable(proc)
+    table.raise_oom_score(QemuProcess(10, UUID, NAME, "S"), 150)
+    assert score.read_text().strip() == after
+    table.raise_oom_score(QemuProcess(11, UUID, NAME, "S"), 150)
+
+
 def test_text_that_only_contains_the_uuid_is_no_qemu(proc: Path) -> None:
     add(proc, 10, "grep", f"-uuid {UUID}")
     add(proc, 11, "tail", "-f", f"/var/log/{NAME}.log")
@@ -72,8 +85,12 @@ def test_a_process_that_ends_while_we_look_is_passed_over(proc: Path) -> None:
 
 
 def test_only_the_very_process_is_ended() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "-uuid", UUID])
+    lives = "import time; print('up', flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", lives, "-uuid", UUID], stdout=subprocess.PIPE)
+    assert child.stdout is not None
     try:
+        # Popen returns a moment before the kernel has the new command line to show
+        assert child.stdout.readline() == b"up\n"
         table = ProcessTable()
         found = next(process for process in table.of_domain(UUID, NAME).own if process.pid == child.pid)
         table.end(QemuProcess(child.pid, "another", "", "S"), force=True)
@@ -85,6 +102,7 @@ def test_only_the_very_process_is_ended() -> None:
     finally:
         child.kill()
         child.wait()
+        child.stdout.close()
 
 
 def test_our_own_process_is_no_qemu() -> None:

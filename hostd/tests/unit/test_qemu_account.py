@@ -1,4 +1,4 @@
-"""Which group the files of guests belong to."""
+"""Which groups the files of guests and images belong to."""
 
 import grp
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from quantix_api.errors import PermanentError
+from quantix_hostd.clients.image_account import ImageAccount
 from quantix_hostd.clients.qemu_account import QemuAccount
 
 
@@ -35,3 +36,23 @@ def test_an_account_that_guests_could_not_run_with_is_refused_in_words(
 
 def test_a_user_whose_main_group_it_is_belongs_to_it() -> None:
     assert QemuAccount.look_up("root", "root").gid == Path("/").stat().st_gid
+
+
+@pytest.mark.parametrize(
+    ("user", "qemu_user", "words"),
+    [
+        ("no-such-user", "root", "no user no-such-user, who looks at images"),
+        ("nobody", "root", "root, which QEMU runs as, is not in the group nogroup"),
+    ],
+)
+def test_an_account_for_images_that_qemu_could_not_read_by_is_refused_in_words(
+    user: str, qemu_user: str, words: str
+) -> None:
+    with pytest.raises(PermanentError, match=words) as caught:
+        ImageAccount.look_up(user, qemu_user)
+    assert caught.value.reason == "ImageAccountMissing"
+    assert caught.value.hint
+
+
+def test_images_belong_to_root_and_to_the_group_of_who_looks_at_them() -> None:
+    assert ImageAccount.look_up("nobody", "nobody").files.uid == 0

@@ -90,7 +90,6 @@ def test_words_of_the_table_of_another_error_or_of_a_bug_are_none(source: str) -
     assert not own_sentences(ast.walk(ast.parse(source)))
 
 
-@pytest.mark.xdist_group("sources")
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_every_sentence_that_a_user_reads_is_in_the_table(path: Path) -> None:
     assert not [f"{path}:{line}" for line in own_sentences(nodes(path))]

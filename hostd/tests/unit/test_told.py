@@ -1,4 +1,4 @@
-"""Events of images: told when they come to be ready or refused, and not again."""
+"""Events of images and volumes: told when something came to be, and not again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_hostd.told import image_event
+from quantix_hostd.told import image_event, volume_event
 
 
 def status(reason: str) -> dict[str, Any]:
@@ -27,3 +27,12 @@ def status(reason: str) -> dict[str, Any]:
 def test_an_image_is_told_of_once(before: dict[str, Any], now: str, told: tuple[str, str] | None) -> None:
     found = image_event({"status": before}, status(now))
     assert (found and (found.reason, found.type)) == told
+
+
+def test_a_volume_that_has_another_size_is_told_of_once() -> None:
+    before, now = {"status": {"capacity": "1Gi"}}, {"capacity": "2Gi"}
+    told = volume_event(before, now)
+    assert told is not None
+    assert (told.reason, "1Gi" in told.text, "2Gi" in told.text) == ("VolumeResized", True, True)
+    assert volume_event({"status": now}, now) is None
+    assert volume_event({}, now) is None

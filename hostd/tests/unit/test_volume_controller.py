@@ -2,141 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
-from quantix_api import Image
 from quantix_api.conditions import reasons_otherwise
 from quantix_api.errors import InvariantError, QuantixError, TransientError
-from quantix_api.layout import Layout
-from quantix_client.api import ApiClient
 from quantix_hostd.claims import VolumePlace, release, take
 from quantix_hostd.clients.claim_store import LocalClaimStore
-from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.pools import HostPools
-from quantix_hostd.transfer.room import Room
-from quantix_hostd.volume.controller import VolumeController, VolumeTools
-from quantix_hostd.volume.disk_file import DiskFileMaker
-from quantix_lab.fake_status_api import FakeStatusApi
-from quantix_lab.told_events import ToldEvents
-from quantix_lab.waiting import eventually_async
-
-UID = "6c1e0000-0000-4000-8000-000000000001"
-KEY = "default/data"
-MIB = 1 << 20
-
-
-class NoCopies:
-    """For volumes that are made from nothing."""
-
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
-        raise AssertionError(image)
-
-
-class SlowQemuImg(QemuImg):
-    """Begins copies that never end."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.copying: list[Path] = []
-
-    async def copy(self, source: Path, source_format: str, path: Path) -> None:
-        self.copying.append(path)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.copying.remove(path)
-
-
-class Departed:
-    """Knows which VMs are gone from the host."""
-
-    def __init__(self) -> None:
-        self.uids: set[str] = set()
-
-    async def is_gone(self, vm_uid: str, epoch: int) -> bool:
-        return vm_uid in self.uids
-
-
-class OneVolume:
-    """A host `h1` with one Volume that the scheduler gave to it."""
-
-    def __init__(self, root: Path) -> None:
-        self.api = FakeStatusApi()
-        self.volumes: dict[str, dict[str, Any]] = {}
-        self.images: dict[str, dict[str, Any]] = {}
-        self.machines: dict[str, dict[str, Any]] = {}
-        self.path = root / "pool"
-        pool = {"metadata": {"name": "local"}, "spec": {"dir": {"path": str(self.path)}, "default": True}}
-        self.path.mkdir()
-        claims = LocalClaimStore()
-        self.qemu_img = SlowQemuImg()
-        self.departed = Departed()
-        self.woken: list[str] = []
-        self.events = ToldEvents()
-        self.controller = VolumeController(
-            VolumeTools(
-                api=cast(ApiClient, self.api),
-                volumes=self.volumes,
-                images=self.images,
-                machines=self.machines,
-                pools=HostPools({"local": pool}, {}, "h1", Layout(root), FileOwner.current()),
-                copies=NoCopies(),
-                maker=DiskFileMaker(self.qemu_img, claims, "cluster-1"),
-                room=Room(),
-                claims=claims,
-                guests=self.departed,
-                events=self.events,
-                cluster_uid="cluster-1",
-                host="h1",
-            ),
-            self.woken.append,
-        )
-        metadata = {"name": "data", "namespace": "default", "uid": UID, "generation": 1}
-        self.put({"metadata": metadata, "spec": {"size": "1Mi"}, "status": {"host": "h1"}})
-
-    @property
-    def directory(self) -> Path:
-        return self.path / "volumes" / UID
-
-    @property
-    def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = self.api.objects[UID]["status"]
-        return status
-
-    def put(self, manifest: dict[str, Any]) -> None:
-        self.volumes[KEY] = self.api.put(manifest)
-
-    def ask_for(self, size: str) -> None:
-        volume = self.volumes[KEY]
-        volume["spec"]["size"] = size
-        volume["metadata"]["generation"] += 1
-        self.put(volume)
-
-    def answer(self, status: str, reason: str, message: str = "") -> None:
-        """The operator says whether the pool has room for the size."""
-        volume = self.volumes[KEY]
-        generation = volume["metadata"]["generation"]
-        said = {"type": "SizeGranted", "status": status, "reason": reason, "message": message}
-        kept = [item for item in volume["status"]["conditions"] if item["type"] != "SizeGranted"]
-        volume["status"]["conditions"] = [*kept, {**said, "observedGeneration": generation}]
-        self.put(volume)
-
-    async def reconcile(self) -> None:
-        try:
-            await self.controller.reconcile(KEY)
-        finally:
-            self.volumes[KEY] = self.api.objects[UID]
-
-    def ready(self) -> dict[str, Any]:
-        return next(item for item in self.status["conditions"] if item["type"] == "Ready")
+from quantix_lab.one_volume import KEY, UID, OneVolume
 
 
 @pytest.fixture
@@ -317,48 +192,32 @@ async def test_a_volume_whose_image_nobody_took_up_yet_waits_for_it(tmp_path: Pa
     assert volume.ready()["reason"] == "ImageDownloading"
 
 
-@pytest.fixture
-async def copied(tmp_path: Path) -> AsyncIterator[OneVolume]:
-    """A volume of which a full copy is being made."""
+async def test_a_volume_is_made_from_an_image_only_where_its_namespace_may_use_that(tmp_path: Path) -> None:
     volume = OneVolume(tmp_path)
-    (volume.path / "images").mkdir()
-    (volume.path / "images" / "uid-debian").write_bytes(bytes(MIB))
-    verified = {"type": "Ready", "status": "True", "reason": "Verified", "message": ""}
-    volume.images["default/debian"] = {
-        "metadata": {"name": "debian", "namespace": "default", "uid": "uid-debian"},
-        "spec": {"upload": {}},
-        "status": {"format": "Raw", "conditions": [verified]},
+    volume.images["quantix-shared/windows"] = {
+        "metadata": {"name": "windows", "namespace": "quantix-shared", "uid": "uid-windows"},
+        "spec": {"upload": {}, "allowedNamespaces": {"licence": "windows"}},
+        "status": {},
     }
     manifest = volume.volumes[KEY]
-    manifest["spec"].update(source={"image": "debian"}, copyMode="Full")
+    manifest["spec"]["source"] = {"image": "shared/windows"}
     volume.put(manifest)
     await volume.reconcile()
-    await eventually_async("the copy", lambda: len(volume.qemu_img.copying) == 1)
-    assert volume.ready()["reason"] == "Copying"
-    yield volume
-    await volume.controller.stop()
+    assert volume.ready()["reason"] == "SourceNotFound"
+    volume.namespaces["default"] = {"metadata": {"name": "default", "labels": {"licence": "windows"}}}
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "ImageDownloading"
 
 
-async def test_a_copy_ends_whose_volume_is_gone_without_its_deletion_having_been_seen(
-    copied: OneVolume,
-) -> None:
-    del copied.volumes[KEY]
-    await copied.controller.reconcile(KEY)
-    assert copied.qemu_img.copying == list((copied.path / "volumes").iterdir()) == []
-
-
-async def test_a_copy_ends_whose_volume_was_given_to_another_host(copied: OneVolume) -> None:
-    manifest = copied.volumes[KEY]
-    manifest["status"]["host"] = "h2"
-    copied.put(manifest)
-    await copied.reconcile()
-    assert copied.qemu_img.copying == list((copied.path / "volumes").iterdir()) == []
-
-
-async def test_a_copy_of_a_volume_that_was_made_anew_begins_anew(copied: OneVolume) -> None:
-    manifest = copied.volumes[KEY]
-    manifest["metadata"] = {**manifest["metadata"], "uid": UID.replace("1", "2")}
-    copied.volumes[KEY] = copied.api.put(manifest)
-    await copied.controller.reconcile(KEY)
-    await eventually_async("the copy", lambda: len(copied.qemu_img.copying) == 1)
-    assert UID.replace("1", "2") in str(copied.qemu_img.copying[0])
+async def test_a_volume_is_made_in_a_pool_only_where_its_namespace_may_use_that(tmp_path: Path) -> None:
+    volume = OneVolume(tmp_path)
+    volume.pool["spec"]["allowedNamespaces"] = {"tier": "gold"}
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "PoolNotFound"
+    assert not volume.directory.exists()
+    volume.namespaces["default"] = {"metadata": {"name": "default", "labels": {"tier": "gold"}}}
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "Available"
+    volume.namespaces.clear()
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "Available", "what is there serves on"

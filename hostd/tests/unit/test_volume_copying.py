@@ -11,11 +11,16 @@ from typing import cast
 import pytest
 
 from quantix_api import Volume
+from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir, Space
+from quantix_hostd.facts.copies import CopyProgress
+from quantix_hostd.transfer import transfers
 from quantix_hostd.transfer.room import Room
+from quantix_hostd.volume import copying as copies
 from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
 from quantix_lab.waiting import eventually_async
 
@@ -29,8 +34,15 @@ class SlowMaker:
     begun: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    total_bytes: int | None = None
+
+    async def made_bytes(self, pool: PoolDir, recipe: Recipe) -> int | None:
+        return self.total_bytes
 
     async def make(self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool]) -> bool:
+        draft = pool.volumes / pool.volume_draft_name(recipe.handle)
+        draft.mkdir(parents=True)
+        (draft / "data").write_bytes(b"x" * _MIB)
         self.begun.append(recipe.handle)
         try:
             await self.may_end.wait()
@@ -61,11 +73,12 @@ def woken() -> list[str]:
 
 @pytest.fixture
 def copying(maker: SlowMaker, woken: list[str]) -> Copying:
-    return Copying(cast(DiskFileMaker, maker), Room(), woken.append)
+    lending = Lending(LocalClaimStore(), "h1", "c1", woken.append)
+    return Copying(cast(DiskFileMaker, maker), Room(), lending, woken.append)
 
 
 def pool(path: Path, available_bytes: int = 1 << 30) -> PoolDir:
-    return SmallPool("local", path, FileOwner.current(), "h1", available_bytes)
+    return SmallPool("local", path, FileOwner.current(), "h1", available_bytes=available_bytes)
 
 
 def volume(name: str, namespace: str) -> Volume:
@@ -98,6 +111,26 @@ async def test_a_namespace_that_copies_much_leaves_a_turn_to_others(
     maker.may_end.set()
     await eventually_async("it", lambda: len(woken) == 5)
     assert maker.begun == maker.ended == ["m0", "a0", "m1", "m2", "m3"]
+    await copying.stop()
+
+
+@pytest.mark.parametrize(("total", "percent"), [(4 * _MIB, 25), (None, None)])
+async def test_a_copy_tells_how_far_it_has_come_of_how_much(
+    copying: Copying,
+    maker: SlowMaker,
+    tmp_path: Path,
+    total: int | None,
+    percent: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transfers, "_REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(copies, "_MEASURE_S", 0.01)
+    maker.total_bytes = total
+    wanted = begin(copying, pool(tmp_path), "v", "alice")
+    await eventually_async("it", lambda: (copying.progress(wanted) or CopyProgress(0)).done_bytes > 0)
+    progress = copying.progress(wanted)
+    assert progress == CopyProgress(_MIB, total)
+    assert progress.percent == percent
     await copying.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import pytest
 
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient, ListResult
+from quantix_client.clock import ManualClock
 from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
@@ -29,11 +31,11 @@ class OnePool:
         self.known: dict[str, dict[str, Any]] = {}
         self.listed: list[dict[str, Any]] = []
         self.asked = 0
-        self.now_s = 0.0
+        self.clock = ManualClock()
         pool = {"metadata": {"name": "local"}, "spec": {"dir": {"path": str(root / "pool")}}}
         pools = HostPools({"local": pool}, {}, "h1", Layout(root), FileOwner.current())
         tools = OrphanTools(cast(ApiClient, self), self.known, pools, LocalClaimStore(), "cluster-1")
-        self.orphans = VolumeOrphans(tools, lambda: self.now_s)
+        self.orphans = VolumeOrphans(tools, self.clock)
 
     async def list(self, _resource: object) -> ListResult:
         self.asked += 1
@@ -45,7 +47,7 @@ class OnePool:
         LocalClaimStore().create(VolumePlace(self.volumes.parent, handle), new_claim(cluster_uid))
         return directory
 
-    async def found(self) -> list[str]:
+    async def found(self) -> Sequence[str]:
         return [Path(orphan.path).name for orphan in await self.orphans.find()]
 
 
@@ -94,7 +96,7 @@ async def test_the_api_is_asked_for_all_volumes_once_in_five_minutes(host: OnePo
     await host.found()
     host.make("u2")
     assert (await host.found(), host.asked) == (["u1"], 1)
-    host.now_s = 301.0
+    await host.clock.advance(301.0)
     assert (await host.found(), host.asked) == (["u1", "u2"], 2)
 
 
@@ -103,7 +105,7 @@ async def test_what_lies_in_a_pool_that_is_away_stays_known(host: OnePool) -> No
     assert await host.found() == ["gone"]
     aside = host.volumes.rename(host.volumes.with_name("aside"))
     assert await host.found() == ["gone"]
-    host.now_s = 301.0
+    await host.clock.advance(301.0)
     assert await host.found() == ["gone"]
     aside.rename(host.volumes)
     (host.volumes / "gone" / "claim").unlink()

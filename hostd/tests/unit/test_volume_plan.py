@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quantix_api import Image, Volume
-from quantix_api.errors import InvariantError, TransientError
+from quantix_api.errors import InvariantError, TransientError, WaitingError
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.transfer.seen import TransferSeen
-from quantix_hostd.volume.observed import VolumeObserved
-from quantix_hostd.volume.plan import BringImage, Copy, FreeClaim, Grow, Make, Remove, StopCopy, plan_volume
+from quantix_hostd.volume.actions import BringImage, Copy, FreeClaim, Grow, Make, Remove, StopCopy
+from quantix_hostd.volume.move_plan import CopyTo, SetClaim
+from quantix_hostd.volume.observed import OtherPlace, VolumeObserved
+from quantix_hostd.volume.plan import plan_volume
 from quantix_hostd.volume.recipe import Base, Recipe
 
 _MIB = 1 << 20
@@ -62,7 +65,7 @@ _GOING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 _LARGER = {"size": "2Mi"}
 
 
-def copying(copy: TransferSeen | None, **status: str) -> VolumeObserved:
+def copying(copy: TransferSeen[None] | None, **status: str) -> VolumeObserved:
     """A full copy that this host has said it makes."""
     said = {"host": "h1", **status}
     return seen({**_FROM, "copyMode": "Full"}, said, image=_IMAGE, base=_BASE, copy=copy)
@@ -153,3 +156,46 @@ def test_a_disk_that_its_vm_makes_larger_is_looked_at_again_soon() -> None:
     plan = plan_volume(seen(_LARGER, metadata=of_vm, **there(claim=_OF_VM)))
     assert plan.actions == ()
     assert plan.again_s < 10 < plan_volume(seen(**there())).again_s
+
+
+def test_a_volume_that_leaves_for_a_pool_that_is_away_does_not_grow_meanwhile() -> None:
+    """What is held beside a copy in another pool is taken to be held for that copy."""
+    claim = replace(_FREE, moving_to="fast")
+    away = OtherPlace("fast", problem=_FULL_POOL)
+    larger = {"conditions": granted("2Mi")}
+    assert plan_volume(seen(_LARGER, larger, **there(claim=claim, other=away))).actions == ()
+    grown = plan_volume(seen(_LARGER, larger, **there(other=away))).actions
+    assert [type(action) for action in grown] == [Grow]
+
+
+def test_only_what_was_held_for_a_move_makes_a_copy_the_volume() -> None:
+    held = Claim(3, Holder("h1", 0), "u", "c1")
+    partial = Claim(3, None, "", "c1", partial=True)
+    copy = OtherPlace("fast", VolumePlace(Path("/fast"), "u"), partial, there=True)
+    wish = {"pool": "fast"}, {"movingTo": "fast"}
+    (freed,) = plan_volume(seen(*wish, **there(claim=held, other=copy))).actions
+    assert isinstance(freed, SetClaim)
+    assert (freed.wanted.holder, freed.wanted.moved) == (None, False)
+    leaving = replace(held, holder=Holder("h1", 4), moving_to="fast")
+    handed, _ = plan_volume(seen(*wish, **there(claim=leaving, other=copy))).actions
+    assert isinstance(handed, SetClaim)
+    assert handed.wanted.moved
+
+
+def test_an_encrypted_volume_moves_once_its_passphrase_is_there_and_takes_no_claim_before() -> None:
+    wish = {"pool": "fast", "encryption": {"secretRef": {"name": "k"}}}, {"movingTo": "fast"}
+    missing = WaitingError("SecretNotFound", "Secret k is not there.")
+    waiting = plan_volume(seen(*wish, **there(passphrase_problem=missing)))
+    assert (waiting.actions, waiting.error) == ((), missing)
+    told = plan_volume(seen(*wish, **there(passphrase="hush")))
+    assert [type(action) for action in told.actions] == [SetClaim, CopyTo]
+    assert "hush" not in repr(told)
+
+
+def test_a_copy_that_another_passphrase_ended_is_told_as_that() -> None:
+    wrong = TransientError("PassphraseWrong", "It is another one.")
+    ended = TransferSeen[None](error=wrong, retry_in_s=7.0)
+    wish = {"pool": "fast"}, {"movingTo": "fast"}
+    error = plan_volume(seen(*wish, **there(copy=ended))).error
+    assert isinstance(error, WaitingError)
+    assert (error.reason, error.retry_after_s) == ("PassphraseWrong", 7.0)

@@ -10,19 +10,22 @@ import pytest
 from quantix_api.errors import QuantixError
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.volume.disk_file import volumes_based_on
+from quantix_hostd.volume.based_on import volumes_based_on
 
 _IMAGE = "1111"
+HEADER = 104
+NO_EXTENSIONS = b"\0" * 8
 
 
 def header(offset: int, length: int) -> bytes:
     """A qcow2 header, version 3, that places the name of its backing file there."""
-    return b"QFI\xfb" + struct.pack(">IQIIQ", 3, offset, length, 16, 1 << 20)
+    fields = b"QFI\xfb" + struct.pack(">IQIIQ", 3, offset, length, 16, 1 << 20)
+    return fields.ljust(HEADER - 4, b"\0") + struct.pack(">I", HEADER) + NO_EXTENSIONS
 
 
 def overlay(image: str) -> bytes:
     name = f"../../images/{image}".encode()
-    return header(32, len(name)) + name
+    return header(HEADER + len(NO_EXTENSIONS), len(name)) + name
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The operator: the deciding side."""

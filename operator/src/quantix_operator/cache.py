@@ -8,16 +8,22 @@ need no order between them. It does no I/O.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+import structlog
 
 from quantix_api.resources import Resource
 from quantix_client.api import ListResult, Manifest
 from quantix_client.reflector import Change, key_of
 
+log = structlog.get_logger(__name__)
+
 Subscriber = Callable[[Change], None]
 Manifests = list[Manifest]
+Indexer = Callable[[Manifest], Iterable[str]]
+"""What objects are found by: the values that one object has. Pure, and content with half-filled objects."""
 
 # Deleted uids are remembered so that a list read before the deletion does not bring the object back
 _TOMBSTONES = 10_000
@@ -43,6 +49,7 @@ class Cache:
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._objects: dict[Resource, dict[str, Manifest]] = {resource: {} for resource in resources}
         self._subscribers: dict[Resource, list[Subscriber]] = {resource: [] for resource in self._objects}
+        self._indexes: dict[tuple[Resource, Indexer], dict[str, dict[str, Manifest]]] = {}
         self._unlisted = set(self._objects)
         self._tombstones: OrderedDict[str, None] = OrderedDict()
         self._newest = dict.fromkeys(self._objects, 0)
@@ -63,6 +70,20 @@ class Cache:
         if namespace is None:
             return [*items]
         return [item for item in items if item["metadata"].get("namespace") == namespace]
+
+    def by(self, resource: Resource, indexer: Indexer, value: str) -> Manifests:
+        """The objects that have `value` by `indexer`, in no particular order, without a look at all others.
+
+        The first question of an indexer builds its index, every change keeps it: pass the same function
+        always, never a lambda.
+        """
+        index = self._indexes.get((resource, indexer))
+        if index is None:
+            index = self._indexes[resource, indexer] = defaultdict(dict)
+            for key, obj in self._objects[resource].items():
+                for found in _values(indexer, obj):
+                    index[found][key] = obj
+        return [*index[value].values()] if value in index else []
 
     def newest_version(self, resource: Resource) -> int:
         """The highest resourceVersion that any news of a resource had; an API behind it was restored."""
@@ -86,6 +107,7 @@ class Cache:
             previous = None
         self._newest[resource] = max(self._newest[resource], version)
         self._objects[resource][key] = obj
+        self._index(resource, key, previous, obj)
         self._tell(resource, Change("ADDED" if previous is None else "MODIFIED", key, obj, previous))
         return True
 
@@ -99,6 +121,7 @@ class Cache:
         if previous is None or previous["metadata"].get("uid", "") != uid:
             return False
         del self._objects[resource][key]
+        self._index(resource, key, previous, None)
         self._newest[resource] = max(self._newest[resource], version_of(obj))
         self._tell(resource, Change("DELETED", key, obj, previous))
         return True
@@ -132,9 +155,34 @@ class Cache:
         if not self._unlisted:
             self.synced.set()
 
+    def _index(self, resource: Resource, key: str, previous: Manifest | None, obj: Manifest | None) -> None:
+        for (indexed, indexer), index in self._indexes.items():
+            if indexed != resource:
+                continue
+            for value in _values(indexer, previous):
+                index[value].pop(key, None)
+                if not index[value]:
+                    del index[value]
+            for value in _values(indexer, obj):
+                if obj is not None:
+                    index[value][key] = obj
+
     def _tell(self, resource: Resource, change: Change) -> None:
         for subscriber in self._subscribers[resource]:
             subscriber(change)
+
+
+def _values(indexer: Indexer, obj: Manifest | None) -> set[str]:
+    """What an object is found by: nothing, and a word in the log, where a part of it is not of the kind that
+    the indexer reads. Its news still counts.
+    """
+    if obj is None:
+        return set()
+    try:
+        return set(indexer(obj))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        log.exception("object is not indexed", object=key_of(obj))
+        return set()
 
 
 def version_of(obj: Manifest) -> int:

@@ -1,4 +1,4 @@
-"""What `main` gives to every controller."""
+"""What `service` gives to every controller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_client.events import EventRecorder
 from quantix_operator.cache import Cache
-from quantix_operator.host.liveness import LeaseWatch
+from quantix_operator.lease_watch import LeaseWatch
 from quantix_operator.metrics import Metrics
 from quantix_operator.settings import Settings
 

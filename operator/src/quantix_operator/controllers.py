@@ -1,6 +1,6 @@
 """Every controller of the operator, in one list.
 
-Called by `main` each time that this process begins to lead. Without a northbound database (`--ovn-nb`)
+Called by `service` each time that this process begins to lead. Without a northbound database (`--ovn-nb`)
 networks are left alone, and so no VM starts that has a NIC.
 """
 
@@ -16,7 +16,7 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
 from quantix_operator.host.controller import HostController
 from quantix_operator.image.controller import ImageController
-from quantix_operator.network.build import Networking, networking
+from quantix_operator.networking import Networking, networking
 from quantix_operator.objects import Objects
 from quantix_operator.policy.controller import KINDS, AcceptedController
 from quantix_operator.scheduling.controller import PlacementController
@@ -58,7 +58,8 @@ class NoPorts:
         if not vm.spec.nics:
             return NicsResult((), True, "AllReady", "")
         said = render("NorthboundUnreachable", flag="--ovn-nb")
-        return NicsResult((), False, said.reason, said.text)
+        waiting = frozenset(nic.name for nic in vm.spec.nics)
+        return NicsResult((), False, said.reason, said.text, waiting=waiting)
 
     async def release_ports(self, vm: VirtualMachine) -> bool:
         """Always: there are none."""

@@ -1,6 +1,6 @@
 """From "something changed" to "look at these keys": one work queue a controller.
 
-Called by `main` once this process leads. Each controller says which resources concern it and which of its
+Called by `service` once this process leads. Each controller says which resources concern it and which of its
 keys a change touches; everything else (de-duplication, backoff, concurrency, what an error means) is the same
 for all.
 """
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
@@ -25,6 +26,26 @@ from quantix_operator.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 Mapper = Callable[[Manifest, Cache], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class OnChangeOf:
+    """A mapper that is asked only when `part` of an object changed, or when the object came or went.
+
+    For mappers that name many keys, of objects that change often in what does not concern those.
+    """
+
+    part: Callable[[Manifest], Any]
+    mapper: Mapper
+
+    def __call__(self, obj: Manifest, cache: Cache) -> Iterable[str]:
+        return self.mapper(obj, cache)
+
+    def concerns(self, change: Change) -> bool:
+        """Whether anything of it changed that the mapper's keys depend on."""
+        if change.type != "MODIFIED" or change.previous is None:
+            return True
+        return bool(self.part(change.previous) != self.part(change.object))
 
 
 class Controller(Protocol):
@@ -105,6 +126,8 @@ class Dispatcher:
 
     def _follow(self, resource: Resource, mapper: Mapper, queue: WorkQueue) -> None:
         def changed(change: Change) -> None:
+            if isinstance(mapper, OnChangeOf) and not mapper.concerns(change):
+                return
             for state in (change.previous, change.object):
                 for key in self._keys(mapper, state, queue.name):
                     queue.add(key)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 import structlog
 
-from quantix_api.conditions import INTERNAL_ERROR
+from quantix_api.conditions import INTERNAL_ERROR, condition_in, condition_of
 from quantix_api.errors import InvariantError, QuantixError
 from quantix_api.facts import fact, render_conditions, subject_in
-from quantix_api.resources import Resource
+from quantix_api.resources import MANAGER_OPERATOR, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed, owned_fields
 from quantix_operator.cache import Cache
@@ -22,8 +22,6 @@ from quantix_operator.dispatch import Controller
 from quantix_operator.metrics import Metrics
 
 log = structlog.get_logger(__name__)
-
-MANAGER = "quantix-operator"
 
 
 class ErrorReport:
@@ -48,7 +46,7 @@ class ErrorReport:
     async def _show(self, resource: Resource, live: Manifest, error: Exception) -> None:
         fields = with_internal_error(resource, live, error, datetime.now(UTC))
         if fields is not None:
-            await apply_if_changed(self._client, resource, live, fields, manager=MANAGER)
+            await apply_if_changed(self._client, resource, live, fields, manager=MANAGER_OPERATOR)
 
 
 def with_internal_error(
@@ -58,13 +56,10 @@ def with_internal_error(
 
     The rest of what is owned goes along: an apply removes what it leaves out.
     """
-    status = owned_fields(live, MANAGER, "status").get("status") or {}
+    status = owned_fields(live, MANAGER_OPERATOR, "status").get("status") or {}
     conditions = list(status.get("conditions") or [])
-    owned = next((item for item in conditions if item.get("type") == "Ready"), None)
-    present = next(
-        (item for item in live.get("status", {}).get("conditions") or [] if item.get("type") == "Ready"), None
-    )
-    if owned is None and present is not None and present.get("reason") != "Pending":
+    present = condition_of(live)
+    if not condition_in(status) and present and present.get("reason") != "Pending":
         return None
     # its type alone: what a foreign exception says may hold what is nobody's business here
     failed = fact("Ready", "False", INTERNAL_ERROR, said=type(error).__name__)

@@ -1,6 +1,6 @@
 """What a leader makes sure of before it decides anything, and that it decides nothing once it leads no more.
 
-Called by `main` right after the election.
+Called by `service` right after the election.
 """
 
 from __future__ import annotations

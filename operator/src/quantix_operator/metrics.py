@@ -1,6 +1,6 @@
 """The operator's metrics: the instruments that its parts use, made from the table in `quantix_api`.
 
-Made once by `main`. Names are stable: alerts are written on them. No name of a tenant's object is a label:
+Made once by `service`. Names are stable: alerts are written on them. No name of a tenant's object is a label:
 who reads them need not be allowed to read those.
 """
 
@@ -14,6 +14,7 @@ from importlib.metadata import version
 from prometheus_client.registry import Collector
 
 from quantix_api import metric_table_operator as table
+from quantix_api.conditions import condition_of
 from quantix_api.resources import HOSTS, QUANTIX_RESOURCES
 from quantix_api.state import state_word
 from quantix_api.times import parse_time
@@ -105,9 +106,8 @@ def not_ready_since(obj: Manifest) -> tuple[str, float] | None:
     metadata = obj["metadata"]
     if metadata.get("deletionTimestamp"):
         return "Deleting", _seconds(metadata["deletionTimestamp"])
-    conditions = (obj.get("status") or {}).get("conditions") or []
-    ready = next((item for item in conditions if item.get("type") == "Ready"), None)
-    if ready is None or state_word(obj).colour in _AT_REST:
+    ready = condition_of(obj)
+    if not ready or state_word(obj).colour in _AT_REST:
         return None
     return str(ready.get("reason") or ""), _seconds(ready.get("lastTransitionTime") or "")
 

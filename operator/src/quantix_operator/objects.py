@@ -7,22 +7,47 @@ left out and logged: one strange object must not stop the work on all others.
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar, cast
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
 
 import structlog
 from pydantic import ValidationError
 
 from quantix_api import ApiObject, Image, Network, StoragePool
-from quantix_api.references import bare_name, resolve_key, shared_reference
+from quantix_api.references import admits, bare_name, resolve_key, shared_reference
 from quantix_api.resources import NAMESPACE_SHARED, NAMESPACES
 from quantix_api.seniority import default_pool
-from quantix_client.reflector import Change
-from quantix_operator.cache import Cache
+from quantix_client.reading import Models
+from quantix_client.reflector import Change, key_of
+from quantix_operator.cache import Cache, Indexer
 
 log = structlog.get_logger(__name__)
 
+_LONGEST_COMPARED, _MOST_COMPARED = 63, 100
+
 Kind = TypeVar("Kind", bound=ApiObject)
 Shareable = TypeVar("Shareable", Image, Network)
+Worked = TypeVar("Worked")
+Amounts = Callable[[Kind], Mapping[str, int]]
+
+
+@dataclass
+class _Totals(Generic[Kind]):
+    """Sums that are kept up with what changed. `counted`: by key, what an object is in the sums with."""
+
+    amounts: Amounts[Kind]
+    changed: set[str] = field(default_factory=set)
+    counted: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    sums: Counter[str] = field(default_factory=Counter)
+
+    def count(self, key: str, model: Kind | None) -> None:
+        """`model` as it is now; None: there is none."""
+        self.sums.subtract(self.counted.pop(key, {}))
+        if model is not None:
+            self.counted[key] = self.amounts(model)
+            self.sums.update(self.counted[key])
 
 
 class Objects:
@@ -30,13 +55,21 @@ class Objects:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._read: dict[str, tuple[str, ApiObject | None]] = {}
+        self._models = Models()
+        self._strange: dict[str, dict[str, Any]] = {}
+        self._worked: dict[tuple[str, Callable[..., Any]], tuple[tuple[ApiObject | None, ...], Any]] = {}
+        self._steps: set[Callable[..., Any]] = set()
+        self._totals: dict[Callable[..., Any], _Totals[Any]] = {}
         for resource in cache.resources:
             cache.subscribe(resource, self._forget)
 
     def _forget(self, change: Change) -> None:
         if change.type == "DELETED":
-            self._read.pop(change.object["metadata"].get("uid", ""), None)
+            uid = change.object["metadata"].get("uid", "")
+            self._models.forget(uid)
+            self._strange.pop(uid, None)
+            for work in self._steps:
+                self._worked.pop((uid, work), None)
 
     def get(self, kind: type[Kind], key: str) -> Kind | None:
         """The object with this key (`namespace/name` or `name`), None when there is none."""
@@ -47,6 +80,39 @@ class Objects:
         """All objects of a kind (in a namespace), in no particular order."""
         manifests = self._cache.list(kind.DEFINITION.resource, namespace)
         return [model for item in manifests if (model := self._model(kind, item)) is not None]
+
+    def by(self, kind: type[Kind], indexer: Indexer, value: str) -> tuple[Kind, ...]:
+        """The objects of a kind that have `value`, as `Cache.by`."""
+        manifests = self._cache.by(kind.DEFINITION.resource, indexer, value)
+        return tuple(model for item in manifests if (model := self._model(kind, item)) is not None)
+
+    def once(self, model: Kind, work: Callable[..., Worked], *beside: ApiObject | None) -> Worked:
+        """`work(model, *beside)`, done once for these versions of the objects.
+
+        It may read nothing else: pass the same pure function always, never a lambda.
+        """
+        place = (model.metadata.uid, work)
+        inputs, known = (model, *beside), self._worked.get(place)
+        if known is None or any(a is not b for a, b in zip(known[0], inputs, strict=True)):
+            self._steps.add(work)
+            known = self._worked[place] = (inputs, work(*inputs))
+        return cast("Worked", known[1])
+
+    def total(self, kind: type[Kind], amounts: Amounts[Kind], of: str) -> int:
+        """What all objects of a kind have together of what `amounts` calls `of`, without a look at those that
+        did not change since it was asked last.
+
+        `amounts` may read nothing but its object: pass the same pure function always, never a lambda.
+        """
+        totals = self._totals.get(amounts)
+        if totals is None:
+            totals = self._totals[amounts] = _Totals(amounts)
+            totals.changed.update(key_of(item) for item in self._cache.list(kind.DEFINITION.resource))
+            self._cache.subscribe(kind.DEFINITION.resource, lambda change: totals.changed.add(change.key))
+        while totals.changed:
+            key = totals.changed.pop()
+            totals.count(key, self.get(kind, key))
+        return totals.sums[of]
 
     def manifest(self, model: ApiObject) -> dict[str, Any] | None:
         """The object as the API gave it, if it is still there."""
@@ -82,19 +148,17 @@ class Objects:
             for item in shared
             if self.allows(item.spec.allowed_namespaces, namespace)
         ]
-        names = [name for name in names if name != wanted]
+        names = sorted(name for name in names if name != wanted)
         bare = bare_name(wanted)
-        same = [name for name in sorted(names) if bare_name(name) == bare]
-        near = same or difflib.get_close_matches(wanted, names, n=1)
+        same = [name for name in names if bare_name(name) == bare]
+        # tenants choose how many and how long they are, and for each disk of a VM they are compared anew
+        short = [name for name in names if len(name) <= _LONGEST_COMPARED][:_MOST_COMPARED]
+        near = same or difflib.get_close_matches(wanted[:_LONGEST_COMPARED], short, n=1)
         return near[0] if near else ""
 
     def allows(self, selector: dict[str, str] | None, namespace: str) -> bool:
         """Whether `allowedNamespaces` (absent: all) selects the namespace."""
-        if not selector:
-            return True
-        found = self._cache.get(NAMESPACES, namespace)
-        labels = (found or {}).get("metadata", {}).get("labels") or {}
-        return all(labels.get(key) == value for key, value in selector.items())
+        return admits(selector, self._cache.get(NAMESPACES, namespace))
 
     def default_pool(self) -> StoragePool | None:
         """The pool that is meant where none is named."""
@@ -102,16 +166,14 @@ class Objects:
 
     def _model(self, kind: type[Kind], manifest: dict[str, Any]) -> Kind | None:
         metadata = manifest["metadata"]
-        uid, version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
-        known = self._read.get(uid)
-        if known is not None and known[0] == version:
-            return cast("Kind | None", known[1])
+        uid = metadata.get("uid", "")
+        if self._strange.get(uid) is manifest:
+            return None
         try:
-            model = kind.parse(manifest)
+            return self._models.of(kind, manifest)
         except ValidationError as error:
             log.error(
                 "object not understood", kind=kind.__name__, name=metadata.get("name"), error=str(error)
             )
-            model = None
-        self._read[uid] = (version, model)
-        return model
+            self._strange[uid] = manifest
+            return None

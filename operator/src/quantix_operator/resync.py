@@ -1,6 +1,6 @@
 """The full lists that keep kopf honest: the first fills the cache, later ones find what a watch did not tell.
 
-Run by `main` in every process, leading or not. A watch can silently end and a deletion during an outage is
+Run by `service` in every process, leading or not. A watch can silently end and a deletion during an outage is
 never delivered (measured on kopf 1.45); level-triggered control needs the truth from time to time.
 """
 

@@ -1,4 +1,4 @@
-"""The operator's settings: one frozen model, made from the command line by `main` and read by nobody's
+"""The operator's settings: one frozen model, made from the command line by `service` and read by nobody's
 environment.
 """
 

@@ -11,14 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from quantix_api.conditions import KSTATUS_TYPES
-from quantix_api.resources import Resource
+from quantix_api.resources import MANAGER_HOSTD, MANAGER_OPERATOR, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import comparable, owned_fields
 from quantix_operator.cache import Cache
-
-OPERATOR = "quantix-operator"
-SCHEDULER = "quantix-scheduler"
-HOSTD = "quantix-hostd"
 
 # What tells how an object is; hostd takes it over from the operator while it has the object
 HANDED_OVER = ("phase", "observedGeneration")
@@ -30,7 +26,7 @@ class StatusWriter:
 
     api: ApiClient
     cache: Cache
-    manager: str = OPERATOR
+    manager: str = MANAGER_OPERATOR
 
     def owned(self, live: Manifest) -> dict[str, Any]:
         """The status fields that this manager owns in `live`."""
@@ -95,7 +91,7 @@ def stale_conditions(live: Manifest, status: dict[str, Any]) -> tuple[str, ...]:
     ours = {item.get("type") for item in status.get("conditions") or []}
     if "Ready" not in ours:
         return ()
-    theirs = owned_fields(live, HOSTD, "status").get("status") or {}
+    theirs = owned_fields(live, MANAGER_HOSTD, "status").get("status") or {}
     said = {item.get("type") for item in theirs.get("conditions") or []}
     return tuple(name for name in KSTATUS_TYPES if name in said and name not in ours)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quantix_api.quantities import counted
+
 
 def as_told(other: str, reader: str) -> str:
     """`other` as an object of `reader`'s namespace may say it; both are kind and key: `VM default/web-1`.
@@ -28,7 +30,7 @@ def users_as_told(users: Sequence[str], home: str, at_most: int) -> str:
     others = len(users) - len(own)
     told = own[:at_most]
     if others:
-        told.append(f"{others} VM{'' if others == 1 else 's'} of other namespaces")
+        told.append(f"{counted(others, 'VM')} of other namespaces")
     return ", ".join(told)
 
 

@@ -30,8 +30,8 @@ def console_command(_: str) -> click.Command:
     def command(invocation: Invocation, name: str, escape: str, take: bool) -> int:
         """The guest's serial port on this terminal, or in a pipe: echo hostname | qx vm console web-1.
 
-        In a pipe it ends when stdin has ended and the guest has printed nothing for 2 s, or when nobody reads
-        the output any more.
+        In a pipe it shows what the guest prints from then on, without what it asks a terminal, and ends when
+        stdin has ended and the guest has printed nothing for 2 s, or when nobody reads the output any more.
         """
         from quantix_cli.serial import attach  # loads aiohttp
 

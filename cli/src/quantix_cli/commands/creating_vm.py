@@ -14,11 +14,12 @@ import click
 from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
+from quantix_cli.commands.changing_vm import CEILINGS
 from quantix_cli.commands.making import name_taken
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import duration
-from quantix_cli.naming import parse_name
+from quantix_cli.naming import new_name, parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import choose
@@ -54,6 +55,7 @@ _OPTIONS = (
         "--cpu", type=click.IntRange(1, 710), metavar="N", help="vCPUs; with --memory, instead of a type."
     ),
     click.option("--memory", type=SIZE, metavar="SIZE", help="Memory, such as 4GiB; with --cpu."),
+    *CEILINGS,
     click.option(
         "--size",
         type=SIZE,
@@ -138,7 +140,7 @@ def create_command(_: str) -> click.Command:
     @write_options
     def command(invocation: Invocation, name: str, count: int | None, no_wait: bool, **given: Any) -> int:
         """Make a VM from an image, start it, and wait until it runs."""
-        word = parse_name(name, "vm").name
+        word = new_name(name, "vm").name
         wish = _wish(invocation, **given)
         names = [word] if count is None else [f"{word}-{number}" for number in range(1, count + 1)]
 
@@ -200,17 +202,19 @@ async def _create(session: Session, names: Sequence[str], wish: Wish, *, wait: b
         raise CommandError(Exit.USAGE, "In which namespace is the VM to be?", "-n NAMESPACE")
     choice = await _choice(session, namespace, wish)
     wanted = [manifest(name, namespace, wish, choice) for name in names]
+    await fetch.refuse_missing(session, namespace, wanted[0]["spec"])
     session.terminal.note(session.terminal.plain(f"{', '.join(names[:3])}: {told(wanted[0])}."))
     login = bool(wish.keys) and bool(look(choice.image, "spec.loginUser"))
-    return await each(wanted, lambda vm: _make(session, vm, wait=wait, login=login), session)
+    return await each(wanted, lambda vm: make_vm(session, vm, wait=wait, login=login), session)
 
 
 async def _choice(session: Session, namespace: str, wish: Wish) -> Choice:
     """What the platform offers, asked for only where the wish is silent."""
     image: Manifest = {}
     for written in filter(None, (wish.image, wish.iso)):
-        found = await fetch.one(session, NOUNS["image"], parse_name(written, "image"))
-        image = found if written == wish.image else image
+        with contextlib.suppress(Forbidden):
+            found = await fetch.one(session, NOUNS["image"], parse_name(written, "image"))
+            image = found if written == wish.image else image
     if look(image, "status.format") == "ISO":
         said = f"{wish.image} is a medium, not a disk."
         raise CommandError(Exit.USAGE, said, f"--iso {wish.image} instead of --image")
@@ -238,7 +242,8 @@ def _one_of(session: Session, word: str, names: Sequence[str], option: str) -> s
     return choose(f"Which {noun.singular}?", names, option, terminal=session.terminal)
 
 
-async def _make(session: Session, vm: Manifest, *, wait: bool, login: bool) -> None:
+async def make_vm(session: Session, vm: Manifest, *, wait: bool, login: bool) -> None:
+    """Create it, wait until it runs, and say where. `login`: whether `qx vm ssh` knows how to log in."""
     name, begun = vm["metadata"]["name"], time.monotonic()
     try:
         made = await session.write.create(resources.VIRTUAL_MACHINES, vm)

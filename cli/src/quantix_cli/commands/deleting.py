@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 import click
 
 from quantix_api import resources
+from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of
+from quantix_api.quantities import counted
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import reference
-from quantix_cli.nouns import NOUNS, Manifest, Noun, condition, first_sentence, look
+from quantix_cli.nouns import NOUNS, Manifest, Noun, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
@@ -57,11 +57,11 @@ def delete_command(word: str) -> click.Command:
             )
 
             async def remove(obj: Manifest) -> None:
-                if not await _remove(session, noun, obj, wait=not no_wait) and not volumes:
+                if not await remove_object(session, noun, obj, wait=not no_wait) and not volumes:
                     return
                 for volume in kept.get(obj["metadata"]["uid"], []):
                     if volumes:
-                        await _remove(session, NOUNS["volume"], volume, wait=not no_wait)
+                        await remove_object(session, NOUNS["volume"], volume, wait=not no_wait)
                     else:
                         session.terminal.note(f"Volume {volume['metadata']['name']} stays.")
 
@@ -91,7 +91,7 @@ def outlives_vm(volume: Manifest) -> bool:
 def _these(noun: Noun, objects: list[Manifest]) -> str:
     if len(objects) == 1:
         return f"{noun.singular} {objects[0]['metadata']['name']}"
-    return f"{len(objects)} {noun.plural}"
+    return counted(len(objects), noun.singular)
 
 
 def effects(
@@ -114,10 +114,11 @@ def effects(
     return lines
 
 
-async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) -> bool:
+async def remove_object(session: Session, noun: Noun, obj: Manifest, *, wait: bool) -> bool:
     """Whether it was deleted, and not only shown how."""
     name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
-    begun, told = time.monotonic(), ""
+    clock, told = session.clock, ""
+    begun = clock.monotonic()
     try:
         if not await session.write.delete(noun.resource, obj):
             return False
@@ -125,16 +126,16 @@ async def _remove(session: Session, noun: Noun, obj: Manifest, *, wait: bool) ->
             latest = await session.api.get(noun.resource, name, namespace)
             if latest["metadata"]["uid"] != obj["metadata"]["uid"]:
                 break
-            said = first_sentence(str(condition(latest).get("message", "")))
-            if said and said != told and time.monotonic() - begun > _QUIET_S:
+            said = cause_of(str(condition_of(latest).get("message", "")))
+            if said and said != told and clock.monotonic() - begun > _QUIET_S:
                 told = said
-                session.terminal.note(f"{name}: {said}.")
-            if time.monotonic() - begun > session.timeout_s:
+                session.terminal.note(session.terminal.plain(f"{name}: {said}."))
+            if clock.monotonic() - begun > session.timeout_s:
                 raise CommandError(
                     Exit.TIMED_OUT, f"{name} is still being deleted{': ' + said if said else ''}.",
                     f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}",
                 )  # fmt: skip
-            await asyncio.sleep(_POLL_S)
+            await clock.sleep(_POLL_S)
     except NotFound:
         pass  # gone: what was asked for
     session.terminal.note(f"{noun.singular} {name} {'deleted' if wait else 'is being deleted'}.")

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 
 import click
 
+from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of, hint_of
+from quantix_api.quantities import counted, human_size, size_bytes
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
 from quantix_cli.helping import Verb
 from quantix_cli.image_users import with_users
+from quantix_cli.kept_volumes import with_taken_over
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
 from quantix_cli.nouns import (
@@ -23,9 +27,6 @@ from quantix_cli.nouns import (
     Manifest,
     Noun,
     World,
-    condition,
-    first_sentence,
-    hint_of,
     look,
     state,
 )
@@ -33,6 +34,7 @@ from quantix_cli.options import Invocation, common_options
 from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
+from quantix_cli.vm.moves import moving_facts, with_moves
 
 _LABEL_WIDTH = 13
 _FACTS = ("Scheduled", "VolumesReady", "NetworkReady", "PlacementOK", "AgentConnected", "GuestHealthy")
@@ -90,6 +92,9 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
         picked, seen = await fetch.selected(session, noun, Selection(names=expand(names)))
         if noun.word == "image":
             return tuple([await with_users(session, image) for image in picked.objects]), seen
+        if noun.word == "vm":
+            told = [await with_taken_over(session, vm) for vm in picked.objects]
+            return tuple([await with_moves(session, vm) for vm in told]), seen
         return picked.objects, seen
 
     objects, seen = invocation.run(read)
@@ -104,9 +109,9 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in facts(obj, noun)]
     hints = [hint for hint in (_ready_hint(obj), *_more_hints(obj, noun)) if hint]
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
-    ready = condition(obj)
+    ready = condition_of(obj)
     told = any(hint.startswith("nothing;") or "by itself" in hint for hint in hints)
-    if not told and ready.get("status") != "True" and condition(obj, "Stalled").get("status") != "True":
+    if not told and ready.get("status") != "True" and condition_of(obj, "Stalled").get("status") != "True":
         lines.append(
             "  It goes on by itself once that is done; nothing to retry."
             if hints
@@ -117,38 +122,38 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
 
 def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
     """`web-1 is Waiting for 20 s: no host has 64 GiB free (NotEnoughMemory).`"""
-    ready, word = condition(obj), state(obj, seen).word
+    ready, word = condition_of(obj), state(obj, seen).word
     since = age_s(ready.get("lastTransitionTime") or look(obj, "metadata.creationTimestamp"), seen.now)
     span = f" for {how_long(since)}" if since is not None and since < _NEVER_S else ""
     name, host = obj["metadata"]["name"], look(obj, "status.assignment.host")
-    place = f" on {host}" if host else ""
+    place = f" on host {host}" if host else ""
     if word == "Unknown" and host in seen.lease_ages_s:
-        return f"{name} is Unknown: {host} was last heard {how_long(seen.lease_ages_s[host])} ago."
+        return f"{name} is Unknown: host {host} was last heard {how_long(seen.lease_ages_s[host])} ago."
     if ready.get("status") == "True":
         return f"{name} is {word}{place}{span}." + _protection(obj, noun)
-    said = first_sentence(str(ready.get("message", ""))) or "nothing has looked at it yet"
+    said = cause_of(str(ready.get("message", ""))) or "quantix-operator has not looked at it yet"
     return f"{name} is {word}{place}{span}: {said[:1].lower() + said[1:]} ({ready.get('reason', 'Pending')})."
 
 
 def _protection(obj: Manifest, noun: Noun) -> str:
-    protected = condition(obj, "Protected")
+    protected = condition_of(obj, "Protected")
     if noun.word != "vm" or not protected:
         return ""
     if protected.get("status") == "True":
         return " Protected."
-    said = first_sentence(str(protected.get("message", "")))
+    said = cause_of(str(protected.get("message", "")))
     return f" Not protected: {said[:1].lower() + said[1:]} ({protected.get('reason')})."
 
 
 def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     """Short labels and what there is to know under them."""
     found: list[tuple[str, str]] = []
-    ready = condition(obj)
+    ready = condition_of(obj)
     for kind in _FACTS:
-        fact = condition(obj, kind)
+        fact = condition_of(obj, kind)
         told = fact.get("reason") in (ready.get("reason"), *_NO_NEWS)
         if fact.get("status") in ("False", "Unknown") and not told:
-            said = first_sentence(str(fact.get("message", "")))
+            said = cause_of(str(fact.get("message", "")))
             found.append(
                 (_label(kind), f"{said} ({fact.get('reason')})" if said else str(fact.get("reason")))
             )
@@ -156,11 +161,14 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
         path = str(change.get("path", "")).removeprefix("spec.")
         running, wanted = (change.get(side, "none") for side in ("running", "wanted"))
         found.append(("pending", f"{path} {running}{CHANGES_TO}{wanted} at the next restart"))
+    if noun.word in ("vm", "volume"):
+        found += moving_facts(obj)
     if noun.word == "vm":
         found += _vm_facts(obj)
     if noun.word == "host":
+        found += _huge_pages(obj)
         found += [
-            (_label(c["type"]), f"{first_sentence(str(c.get('message', '')))} ({c.get('reason')})")
+            (_label(c["type"]), f"{cause_of(str(c.get('message', '')))} ({c.get('reason')})")
             for c in look(obj, "status.conditions", [])
             if c.get("status") == "False" and c.get("type") not in ("Ready", *_FACTS)
         ]
@@ -172,18 +180,29 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     return found
 
 
+def _huge_pages(host: Manifest) -> list[tuple[str, str]]:
+    """What is in huge pages is no ordinary memory: VMs without them cannot have it."""
+    pages = [(size_bytes(item["size"]), int(item["total"])) for item in look(host, "status.hugepages", [])]
+    if not pages:
+        return []
+    told = ", ".join(f"{count} of {human_size(size)}" for size, count in pages)
+    return [("huge pages", f"{told}: {human_size(sum(size * count for size, count in pages))} of its memory")]
+
+
 def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
     host = look(vm, "status.assignment.host")
     addresses = ", ".join(look(vm, "status.addresses", []))
     found = [_unfit(group) for group in look(vm, "status.unfitHosts", [])]
     found += [("address", addresses)] if addresses else []
+    older = ", ".join(look(vm, "status.takenOver", []))
+    found += [("took over", f"{older}, with the data of an earlier VM of this name")] if older else []
     restarts = look(vm, "status.runtime.restarts", 0)
     if restarts:
-        found.append(("restarts", f"{restarts} since it was placed on {host}"))
+        found.append(("restarts", f"{restarts} since it was placed on host {host}"))
     ended = look(vm, "status.runtime.lastExit")
     if ended:
         found.append(("last end", f"{ended.get('reason')} at {ended.get('at')}"))
-    if host and condition(vm, "Protected").get("status") == "False":
+    if host and condition_of(vm, "Protected").get("status") == "False":
         volumes = ", ".join(d.get("volume", "") for d in look(vm, "status.resolved.disks", []))
         disks = f"; its data is in {volumes}" if volumes else ""
         found.append((f"if {host} dies", f"it stays down until {host} is back{disks}"))
@@ -194,7 +213,7 @@ def _unfit(group: Manifest) -> tuple[str, str]:
     """`2 hosts`, `lack memory: h1, h2`: the scheduler's own words for each group of hosts."""
     count, named = int(group.get("count", 0)), group.get("hosts", [])
     more = f" and {count - len(named):,} more" if count > len(named) else ""
-    return f"{count:,} host{'' if count == 1 else 's'}", f"{group.get('why')}: {', '.join(named)}{more}"
+    return counted(count, "host"), f"{group.get('why')}: {', '.join(named)}{more}"
 
 
 def _label(kind: str) -> str:
@@ -206,7 +225,7 @@ def _hint(of: Manifest) -> str:
 
 
 def _ready_hint(obj: Manifest) -> str:
-    hint = _hint(condition(obj))
+    hint = _hint(condition_of(obj))
     if look(obj, "status.unfitHosts") and hint.startswith("qx vm explain "):
         # this very list is no way out
         return "add a host, make room on one, or ask for less"
@@ -215,7 +234,7 @@ def _ready_hint(obj: Manifest) -> str:
 
 def _more_hints(obj: Manifest, noun: Noun) -> list[str]:
     # a single host cannot be helped by a hint at each of its VMs
-    protected = condition(obj, "Protected")
+    protected = condition_of(obj, "Protected")
     is_news = look(obj, "status.assignment.host") and protected.get("reason") != "NoOtherHost"
     hints = [_hint(protected)] if is_news else []
     if look(obj, "status.runtime.pendingChanges"):

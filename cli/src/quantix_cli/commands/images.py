@@ -47,11 +47,13 @@ def upload_command(_: str) -> click.Command:
         default="Auto",
         help="What the file is; by its content if left out. A raw disk that does not boot needs Raw.",
     )
-    @click.option("--max-size", default="", help="Largest disk that it may describe; 2Ti if left out.")
+    @click.option(
+        "--max-size", type=SIZE, metavar="SIZE", help="Largest disk that it may describe; 2TiB if left out."
+    )
     @click.option("--no-wait", is_flag=True, help="Return once the file was sent.")
     @write_options
     def command(
-        invocation: Invocation, file: Path, name: str, form: str, max_size: str, no_wait: bool
+        invocation: Invocation, file: Path, name: str, form: str, max_size: str | None, no_wait: bool
     ) -> None:
         """Make an image of a file: it is declared, the file is sent, and the host checks it."""
         image = parse_name(name, "image") if name else Name(_name_from(file))

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
 
+from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of
 from quantix_api.messages import render
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_changes, parse_pairs
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import age_s, duration, how_long, utc_now
-from quantix_cli.naming import Name, parse_name
-from quantix_cli.nouns import NOUNS, Manifest, Noun, condition, first_sentence
+from quantix_cli.mentions import Mention
+from quantix_cli.naming import Name, new_name
+from quantix_cli.nouns import NOUNS, Manifest, Noun
 from quantix_cli.options import Invocation
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
 from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import AlreadyExists, NotFound
 
-_AT_REST = ("WaitingForHost", "WaitingForUpload")
+Check = Callable[[Session, Manifest], Awaitable[None]]
+"""Raises CommandError for what would be accepted and come to nothing."""
+_AT_REST = ("WaitingForHost", "WaitingForUpload", "DefaultConflict")
 
 LABEL = click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable).")
 LABEL_CHANGE = click.option(
@@ -37,15 +42,26 @@ PROTECT_CHANGE = click.option(
 
 
 def make(
-    invocation: Invocation, word: str, name: str, spec: Manifest, *, labels: tuple[str, ...], wait: bool
+    invocation: Invocation,
+    word: str,
+    name: str,
+    spec: Manifest,
+    *,
+    labels: tuple[str, ...],
+    wait: bool,
+    check: Check | None = None,
 ) -> None:
-    """Create the object, and wait until it is ready."""
-    noun, meant = NOUNS[word], parse_name(name, word)
+    """Create the object, and wait until it is ready; `check` sees it before."""
+    noun, meant = NOUNS[word], new_name(name, word)
     pairs = parse_pairs(labels, "--label")
 
     async def act(session: Session) -> None:
-        metadata = {"name": meant.name, "namespace": _namespace(session, noun, meant)}
+        namespace = _namespace(session, noun, meant) if noun.resource.namespaced else None
+        metadata = {"name": meant.name} | ({"namespace": namespace} if namespace else {})
         manifest = {"metadata": metadata | ({"labels": pairs} if pairs else {}), "spec": spec}
+        await fetch.refuse_missing(session, namespace, spec, own=Mention(word, meant.name))
+        if check is not None:
+            await check(session, manifest)
         begun = time.monotonic()
         try:
             made = await session.write.create(noun.resource, manifest)
@@ -58,7 +74,7 @@ def make(
             return
         made = await _until_ready(session, noun, made)
         if _rests(made):
-            said = first_sentence(str(condition(made).get("message", "")))
+            said = cause_of(str(condition_of(made).get("message", "")))
             session.terminal.note(session.terminal.plain(f"{noun.singular} {meant} is there. {said}."))
             return
         session.terminal.note(f"{noun.singular} {meant} is ready after {duration(time.monotonic() - begun)}.")
@@ -71,7 +87,7 @@ async def name_taken(session: Session, noun: Noun, metadata: Manifest) -> Comman
     age = None
     with contextlib.suppress(NotFound):
         # it may be deleted in this moment
-        there = await session.api.get(noun.resource, metadata["name"], metadata["namespace"])
+        there = await session.api.get(noun.resource, metadata["name"], metadata.get("namespace"))
         age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
     one = f"{noun.one[0].upper()}{noun.one[1:]}"
     message = render("NameTaken", one=one, noun=noun.word, name=metadata["name"], age=how_long(age or 0.0))
@@ -116,6 +132,8 @@ def refuse_nothing(**given: Any) -> None:
 async def _change(
     session: Session, noun: Noun, obj: Manifest, patch_of: Callable[[Manifest], Manifest]
 ) -> None:
+    namespace, new = obj["metadata"].get("namespace"), patch_of(obj).get("spec", {})
+    await fetch.refuse_missing(session, namespace, new, obj["spec"])
     changed = await session.write.change(noun.resource, obj, patch_of)
     if changed is None:
         return
@@ -131,8 +149,8 @@ async def _until_ready(session: Session, noun: Noun, made: Manifest) -> Manifest
 
 
 def _rests(obj: Manifest) -> bool:
-    """Whether nothing happens to it until somebody uses it."""
-    return condition(obj).get("reason") in _AT_REST
+    """Whether nothing happens to it until somebody does something: uses it, or takes a mark away."""
+    return condition_of(obj).get("reason") in _AT_REST
 
 
 def _namespace(session: Session, noun: Noun, name: Name) -> str:

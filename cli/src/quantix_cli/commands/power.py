@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from quantix_api import resources
-from quantix_api.times import render_time
+from quantix_api.conditions import condition_of
+from quantix_api.times import parse_time, render_time
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import duration
-from quantix_cli.nouns import NOUNS, Manifest, condition, look
+from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
@@ -26,6 +27,11 @@ from quantix_cli.waiting import is_ready, until
 
 _OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset"}
 _RESTARTS = ("restart", "reset")
+_BY_FORCE = {
+    "stop": "Pull the plug?",
+    "restart": "Pull the plug and start anew?",
+    "reset": "Press the reset button?",
+}
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,24 @@ class Way:
 
 def _start(vm: Manifest) -> dict[str, Any]:
     # a VM that is held (it powered itself off, or crashed) starts again only for a newer restart.at
-    held = look(vm, "status.assignment.hold") or condition(vm).get("reason") in (
+    held = look(vm, "status.assignment.hold") or condition_of(vm).get("reason") in (
         "GuestShutdown",
         "QEMUCrashed",
+        "GuestPanicked",
     )
-    return {"powerState": "Running"} | ({"restart": {"at": _now(), "mode": "Graceful"}} if held else {})
+    return {"powerState": "Running"} | (_restart(vm, "Graceful") if held else {})
 
 
-def _now() -> str:
-    return render_time(datetime.now(UTC))
+def _restart(vm: Manifest, mode: str) -> dict[str, Any]:
+    return {"restart": {"at": restart_time(vm, datetime.now(UTC)), "mode": mode}}
+
+
+def restart_time(vm: Manifest, now: datetime) -> str:
+    """`now`, as spec.restart.at; just after the last restart where that lies ahead, since somebody set the
+    clock back: an earlier time would ask for nothing.
+    """
+    handled = look(vm, "status.runtime.handledRestartAt")
+    return render_time(max(now, parse_time(handled) + timedelta(seconds=1)) if handled else now)
 
 
 START = Change("start", _start, "Running", "runs", "runs already")
@@ -135,8 +150,9 @@ def restart_command(_: str) -> click.Command:
     def command(invocation: Invocation, selection: Selection, now: bool, no_wait: bool) -> int:
         """Shut VMs down and start them anew, which brings what waits for a start into effect."""
         mode = "Force" if now else "Graceful"
-        patch = {"powerState": "Running", "restart": {"at": _now(), "mode": mode}}
-        change = Change("restart", lambda _: patch, "Running", "runs again", "")
+        change = Change(
+            "restart", lambda vm: {"powerState": "Running"} | _restart(vm, mode), "Running", "runs again", ""
+        )
         return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=0 if now else None))
 
     return command
@@ -159,8 +175,7 @@ def reset_command(_: str) -> click.Command:
 
         What waits for a restart goes on waiting: QEMU stays the same.
         """
-        patch = {"restart": {"at": _now(), "mode": "Reset"}}
-        change = Change("reset", lambda _: patch, "", "was reset", "")
+        change = Change("reset", lambda vm: _restart(vm, "Reset"), "", "was reset", "")
         return _carry_out(invocation, selection, change, Way(wait=not no_wait, grace_s=0))
 
     return command
@@ -174,7 +189,7 @@ def _carry_out(invocation: Invocation, selection: Selection, change: Change, way
         vms = list(picked.objects)
         if way.grace_s == 0 and vms:
             names = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
-            confirm("Pull the plug?", names, assume_yes=session.assume_yes, terminal=session.terminal)
+            confirm(_BY_FORCE[change.verb], names, assume_yes=session.assume_yes, terminal=session.terminal)
         else:
             confirm_selection(change.verb.capitalize(), picked, NOUNS["vm"], session)
         return await each(vms, lambda vm: _change(session, vm, change, way), session)
@@ -216,12 +231,12 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
 
 
 def _is_off(vm: Manifest) -> bool:
-    off = condition(vm).get("reason") in ("Stopped", "GuestShutdown")
+    off = condition_of(vm).get("reason") in ("Stopped", "GuestShutdown")
     return off or look(vm, "spec.powerState") == "Stopped" or not look(vm, "status.assignment.host")
 
 
 def _is_so(vm: Manifest, spec: dict[str, Any], change: Change) -> bool:
-    ready = condition(vm)
+    ready = condition_of(vm)
     as_asked = all(look(vm, f"spec.{key}") == value for key, value in spec.items())
     there = ready.get("status") == "True" and ready.get("reason") == change.reason
     return bool(change.already) and as_asked and there

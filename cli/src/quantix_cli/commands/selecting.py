@@ -10,6 +10,7 @@ import click
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Noun
 from quantix_cli.questions import confirm
+from quantix_cli.rendering import nothing
 from quantix_cli.selection import Picked, Selection, expand
 from quantix_cli.session import Session
 
@@ -55,7 +56,7 @@ def confirm_selection(verb: str, picked: Picked, noun: Noun, session: Session) -
     """Ask where a glob, a label or a filter has picked several; nothing where each name was typed out."""
     names = [str(obj["metadata"]["name"]) for obj in picked.objects]
     if not names:
-        session.terminal.note(f"0 {noun.plural}")
+        session.terminal.note(nothing(noun))
     if not picked.typed_out and len(names) > 1:
         question = f"{verb} these {len(names)} {noun.plural}?"
         confirm(question, names, assume_yes=session.assume_yes, terminal=session.terminal)

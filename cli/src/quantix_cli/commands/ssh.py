@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-from collections.abc import Sequence
+import signal
+import socket
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +28,13 @@ from quantix_client.errors import Forbidden
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 _UID = re.compile(r"[0-9a-f-]{36}")
 _KNOWN_HOSTS = "known_hosts.quantix"
+_PORT = 22
+# an emulated guest on a busy machine takes its time to greet
+_CONNECT_S = 20
+_PROBE_S = 3.0
+# what ssh itself ends with when it cannot log in (ssh(1), EXIT STATUS)
+_SSH_ERROR = 255
+_BY_SIGNAL = 128
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Guest:
     uid: str
     address: str
     user: str
+    host: str
 
 
 def ssh_command(_: str) -> click.Command:
@@ -54,8 +65,10 @@ def ssh_command(_: str) -> click.Command:
     @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND or OPTIONS of ssh]")
     @click.option("--user", default="", metavar="USER", help="Who logs in; default: the image's loginUser.")
     @common_options
-    def command(invocation: Invocation, name: str, rest: tuple[str, ...], user: str) -> None:
+    def command(invocation: Invocation, name: str, rest: tuple[str, ...], user: str) -> int:
         """Log in to the guest with this machine's ssh; what stands after -- is handed on to it.
+
+        It ends with the exit code of what ran in the guest, or with 255 where ssh could not log in.
 
         The guest's host key is remembered by the UID of the VM, in ~/.ssh/known_hosts.quantix: a new VM of an
         old name raises no alarm, and another machine at the VM's address does.
@@ -75,9 +88,51 @@ def ssh_command(_: str) -> click.Command:
         except OSError as error:
             said = f"Host keys cannot be kept in {known_hosts.parent}: {error.strerror}."
             raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
-        os.execv(program, ssh_words(guest, known_hosts, rest))
+        code = run_here(program, ssh_words(guest, known_hosts, rest))
+        if code == _SSH_ERROR and not answers(guest.address, _PORT):
+            silent = f"Nothing answers on port {_PORT} of {guest.address} from this machine."
+            settings.terminal.error(silent, _way_in(guest))
+        return code
 
     return command
+
+
+def run_here(program: str, words: Sequence[str]) -> int:
+    """The exit code of a program that has this terminal meanwhile, as a shell tells it."""
+    with _keys_for_another():
+        code = os.spawnv(os.P_WAIT, program, list(words))
+    return code if code >= 0 else _BY_SIGNAL - code
+
+
+@contextlib.contextmanager
+def _keys_for_another() -> Iterator[None]:
+    """Ctrl-C and Ctrl-\\ are for the program that runs here, which inherits SIG_IGN, but no handler."""
+    keys = (signal.SIGINT, signal.SIGQUIT)
+    before = [signal.signal(key, lambda *_: None) for key in keys]
+    try:
+        yield
+    finally:
+        for key, handler in zip(keys, before, strict=True):
+            signal.signal(key, handler)
+
+
+def answers(address: str, port: int) -> bool:
+    """Whether something at a guest's port says yes or no to this machine."""
+    try:
+        socket.create_connection((address, port), _PROBE_S).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _way_in(guest: Guest) -> str:
+    """What helps where the guest's port is not reached: its groups, and where not on its host, its host."""
+    return (
+        f"let its security groups allow TCP {_PORT}; on a machine without a route to it, "
+        f"qx vm ssh {guest.name} -- -J root@{guest.host} goes through its host"
+    )
 
 
 async def _guest(session: Session, name: Name, user: str) -> Guest:
@@ -100,8 +155,8 @@ async def _login_user(session: Session, vm: Manifest) -> str:
 
 def guest_of(vm: Manifest, user: str) -> Guest:
     """Where to log in. Raises CommandError: the VM is off or has no address (6), nobody is named (2)."""
-    name, uid = vm["metadata"]["name"], vm["metadata"]["uid"]
-    if not look(vm, "status.assignment.host"):
+    name, uid, host = vm["metadata"]["name"], vm["metadata"]["uid"], look(vm, "status.assignment.host")
+    if not host:
         raise CommandError(Exit.REFUSED, f"{name} is off.", f"qx vm start {name}")
     addresses = [address for address in look(vm, "status.addresses", []) if _is_address(address)]
     if not addresses:
@@ -111,7 +166,7 @@ def guest_of(vm: Manifest, user: str) -> Guest:
         raise CommandError(Exit.USAGE, said, f"qx vm ssh {name} --user USER")
     if not _USER.fullmatch(user) or not _UID.fullmatch(uid):
         raise CommandError(Exit.REFUSED, f"{user!r} is no name of a user.", f"qx vm ssh {name} --user USER")
-    return Guest(name, uid, addresses[0], user)
+    return Guest(name, uid, addresses[0], user, host)
 
 
 def _is_address(written: object) -> bool:
@@ -130,6 +185,7 @@ def ssh_words(guest: Guest, known_hosts: Path, rest: Sequence[str]) -> list[str]
         "UserKnownHostsFile": f'"{file}"',
         "StrictHostKeyChecking": "accept-new",
         "CheckHostIP": "no",
+        "ConnectTimeout": str(_CONNECT_S),
     }
     words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     return ["ssh", *words, "-l", guest.user, guest.address, *rest]

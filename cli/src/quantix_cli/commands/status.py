@@ -11,17 +11,21 @@ from importlib.metadata import version
 
 import click
 
-from quantix_api.quantities import size_bytes
+from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of, hint_of
+from quantix_api.quantities import counted
+from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.state import JOINING
-from quantix_cli import fetch
+from quantix_cli import fetch, promised
 from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
-from quantix_cli.measures import how_long, local_time, size
+from quantix_cli.measures import how_long, local_time
 from quantix_cli.naming import reference
-from quantix_cli.nouns import NOUNS, Manifest, Noun, World, condition, first_sentence, hint_of, look, state
+from quantix_cli.nouns import NOUNS, Manifest, Noun, World, look, state
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
+from quantix_client.errors import Forbidden, NotFound
 
 _LABEL_WIDTH = 15
 # kinds that others need: those wait or lose their network while one of these goes
@@ -51,6 +55,8 @@ class Seen:
     """The namespace of the session, in which commands need no -n."""
     hidden: tuple[str, ...] = ()
     """The nouns that the account may not list."""
+    policy: Manifest | None = None
+    """The SchedulingPolicy, where the account may read it."""
 
 
 @click.command(
@@ -68,7 +74,9 @@ def status_command(invocation: Invocation) -> int:
         found = await asyncio.gather(*(fetch.visible_of(session, NOUNS[word]) for word in words))
         listed = dict(zip(words, found, strict=True))
         hidden = tuple(word for word in words if listed[word] is None)
-        return Seen(seen, answer_ms, {w: o or [] for w, o in listed.items()}, session.namespace, hidden)
+        objects = {word: those or [] for word, those in listed.items()}
+        policy = await _scheduling_policy(session)
+        return Seen(seen, answer_ms, objects, session.namespace, hidden, policy)
 
     seen = invocation.run(look_around)
     matters = all_matters(seen)
@@ -77,12 +85,19 @@ def status_command(invocation: Invocation) -> int:
     return Exit.NO if any(matter.attention for matter in matters) else Exit.DONE
 
 
+async def _scheduling_policy(session: Session) -> Manifest | None:
+    try:
+        return await session.api.get(SCHEDULING_POLICIES, "default")
+    except (Forbidden, NotFound):
+        return None
+
+
 def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[str]:
     """The lines of `qx status`. Pure."""
     verdict = _verdict(seen, matters)
     hosts = seen.objects["host"]
-    counted = f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}"
-    where = f"{f'namespace {seen.home}' if 'host' in seen.hidden else counted} · {version('quantix')}"
+    place = f"namespace {seen.home}" if "host" in seen.hidden else counted(len(hosts), "host")
+    where = f"{place} · {version('quantix')}"
     lines = [
         terminal.paint(verdict, "bold") + "   " + terminal.plain(f"{where} · {local_time(seen.world.now)}")
     ]
@@ -90,9 +105,7 @@ def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[st
     if "host" not in seen.hidden:
         lines += [_fact("hosts", _tally(hosts, seen.world), terminal)]
     lines += [_fact("VMs", _tally(seen.objects["vm"], seen.world), terminal)]
-    lines += [
-        _fact(label, text, terminal) for label, text in (*_protected(seen), *_memory(hosts), *_pools(seen))
-    ]
+    lines += [_fact(label, text, terminal) for label, text in _promised(seen)]
     if seen.hidden:
         kinds = " and ".join(f"{NOUNS[word].singular}s" for word in seen.hidden)
         lines += [_fact("not shown", f"{kinds}, which your account may not list", terminal)]
@@ -111,7 +124,7 @@ def _verdict(seen: Seen, matters: Sequence[Matter]) -> str:
     if words == {JOINING.word}:
         # nothing can run yet, so nothing is healthy
         return f"Getting ready: {next(matter.text for matter in matters if matter.glyph == JOINING.glyph)}"
-    return "Healthy" + (f", {rest} thing{'s' if rest != 1 else ''} to know" if rest else "")
+    return "Healthy" + (f", {counted(rest, 'thing')} to know" if rest else "")
 
 
 def all_matters(seen: Seen) -> list[Matter]:
@@ -127,12 +140,12 @@ def all_matters(seen: Seen) -> list[Matter]:
 
 
 def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
-    name, shown, ready = obj["metadata"]["name"], state(obj, seen.world), condition(obj)
+    name, shown, ready = obj["metadata"]["name"], state(obj, seen.world), condition_of(obj)
     explain = f"qx {noun.word} explain {reference(obj, noun.word, seen.home)}"
     if noun.word == "host" and shown == JOINING:
         return [_joining(name, ready, explain)]
     if shown.colour in ("red", "yellow") and ready.get("status") != "True":
-        said = first_sentence(str(ready.get("message", ""))) or shown.word
+        said = cause_of(str(ready.get("message", ""))) or shown.word
         return [Matter(shown.glyph, shown.colour, f"{name} {shown.word}: {said}.", explain, attention=True)]
     if lacking := _lacking(obj, noun, shown.word):
         return [Matter("▲", "yellow", f"{noun.singular} {name} {lacking}.", explain, attention=True)]
@@ -148,10 +161,10 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
 def _host_matters(host: Manifest, explain: str) -> list[Matter]:
     """What is to be known of a host that is Ready."""
     matters = []
-    known = (("GuestsKnown", True), ("VolumesKnown", True))
+    known = (("GuestsKnown", True), ("VolumesKnown", True), ("HugePagesSetAside", True))
     for type, attention in (("KVMAvailable", False), ("GuestTraffic", True), *known):
-        if condition(host, type).get("status") == "False":
-            said = first_sentence(str(condition(host, type).get("message", "")))
+        if condition_of(host, type).get("status") == "False":
+            said = cause_of(str(condition_of(host, type).get("message", "")))
             text = f"host {host['metadata']['name']}: {said}." if (type, attention) in known else f"{said}."
             matters.append(Matter("▲", "yellow", text, explain, attention=attention))
     return matters
@@ -160,14 +173,17 @@ def _host_matters(host: Manifest, explain: str) -> list[Matter]:
 def _lacking(obj: Manifest, noun: Noun, word: str) -> str:
     """What others miss though the object's own state is no alarm; "" for nothing."""
     if noun.word in _NEEDED and look(obj, "metadata.deletionTimestamp"):
-        said = first_sentence(str(condition(obj).get("message", "")))
+        said = cause_of(str(condition_of(obj).get("message", "")))
         return f"is being deleted: {said}" if said else "is being deleted"
-    wired = condition(obj, "NetworkReady")
+    wired = condition_of(obj, "NetworkReady")
     if noun.word == "vm" and word == "Running" and wired.get("status") == "False":
-        return f"is Running without its network: {first_sentence(str(wired.get('message', '')))}"
-    ready = condition(obj)
+        return f"is Running without its network: {cause_of(str(wired.get('message', '')))}"
+    room = condition_of(obj, "HasRoom")
+    if noun.word == "pool" and room.get("status") == "False":
+        return f"fills up: {cause_of(str(room.get('message', '')))}"
+    ready = condition_of(obj)
     if noun.word in ("network", "router") and ready.get("status") == "False":
-        return f"is not Ready: {first_sentence(str(ready.get('message', '')))}"
+        return f"is not Ready: {cause_of(str(ready.get('message', '')))}"
     return ""
 
 
@@ -175,7 +191,7 @@ def _joining(name: str, ready: Manifest, explain: str) -> Matter:
     """A host that is not there yet: what it waits for, and whether somebody has to do something."""
     message = str(ready.get("message", ""))
     hint = hint_of(message)
-    what = first_sentence(message).removeprefix("It is joining: ") or "it has not said anything yet"
+    what = cause_of(message).removeprefix("It is joining: ") or "it has not said anything yet"
     return Matter(
         JOINING.glyph, JOINING.colour, f"{name} is Joining: {what}.", explain,
         attention=bool(hint) and not hint.startswith("nothing"),
@@ -195,31 +211,21 @@ def _protected(seen: Seen) -> list[tuple[str, str]]:
     placed = [vm for vm in seen.objects["vm"] if look(vm, "status.assignment.host")]
     if not placed:
         return []
-    lacking = [
-        condition(vm, "Protected") for vm in placed if condition(vm, "Protected").get("status") != "True"
-    ]
+    told = (condition_of(vm, "Protected") for vm in placed)
+    lacking = [protected for protected in told if protected.get("status") != "True"]
     why = ""
     if lacking and len(seen.objects["host"]) == 1:
         why = ": one host cannot take over from itself"
     elif lacking:
-        why = ": " + first_sentence(str(lacking[0].get("message", "")))
+        why = ": " + cause_of(str(lacking[0].get("message", "")))
     return [("protected", f"{len(placed) - len(lacking)} of {len(placed)}{why}")]
 
 
-def _memory(hosts: Sequence[Manifest]) -> list[tuple[str, str]]:
-    total = sum(size_bytes(look(h, "status.memory")) for h in hosts if look(h, "status.memory"))
-    used = sum(
-        size_bytes(look(h, "status.allocated.memory")) for h in hosts if look(h, "status.allocated.memory")
-    )
-    return [("memory", f"{size(used)} of {size(total)} promised, {100 * used // total} %")] if total else []
-
-
-def _pools(seen: Seen) -> list[tuple[str, str]]:
-    found = []
-    for pool in seen.objects["pool"]:
-        capacity, free = look(pool, "status.capacity"), look(pool, "status.available")
-        if capacity and free:
-            used = size_bytes(capacity) - size_bytes(free)
-            name = pool["metadata"]["name"]
-            found.append((f"pool {name}", f"{size(used)} of {size(size_bytes(capacity))} used"))
-    return found
+def _promised(seen: Seen) -> list[tuple[str, str]]:
+    hosts = seen.objects["host"]
+    return [
+        *_protected(seen),
+        *promised.cpus(hosts, seen.policy),
+        *promised.memory(hosts),
+        *promised.pools(seen.objects["pool"]),
+    ]

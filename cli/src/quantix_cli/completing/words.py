@@ -114,7 +114,8 @@ def _of_argument(typed: Typed, options: Sequence[click.Option], names: Names) ->
         return _that_fit([str(choice) for choice in argument.type.choices], typed.current)
     if typed.noun == "explain":
         return _of_explain(typed, place, names)
-    if typed.noun not in NOUNS or argument.name not in ("name", "names") or typed.command.name == "create":
+    is_name = argument.name in ("name", "names", "source")
+    if typed.noun not in NOUNS or not is_name or typed.command.name == "create":
         return []
     given = set(_positional(typed.rest, options))
     return _that_fit([name for name in names(typed.noun) if name not in given], typed.current)

@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 from quantix_api.errors import PermanentError
-from quantix_cli.debianimage.disk import make_disk
+from quantix_cli.debianimage.disk import ESP, make_disk
 from quantix_cli.debianimage.mirror import RELEASE, machine_sources
-from quantix_cli.guestimage.build import RESOLVER
+from quantix_cli.guestimage import efi
 from quantix_cli.guestimage.disk import run_tool
 
 IMAGE_NAME = "debian.qcow2"
@@ -44,10 +44,9 @@ def source_key() -> str:
     """A hash of everything of ours that goes into the image."""
     digest = hashlib.sha256()
     own = [*Path(__file__).parent.glob("*.py"), *(path for path in FILES.rglob("*") if path.is_file())]
-    for path in sorted(own):
-        digest.update(
-            str(path.relative_to(Path(__file__).parent)).encode() + b"\0" + path.read_bytes() + b"\0"
-        )
+    for path in [*sorted(own), Path(efi.__file__)]:
+        place = path.relative_to(Path(__file__).parents[1])
+        digest.update(str(place).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
@@ -75,9 +74,14 @@ def bootstrap_command(tree: Path, sources: list[str]) -> list[str]:
 
 
 def _build(folder: Path) -> None:
-    tree = folder / "tree"
-    run_tool(bootstrap_command(tree, machine_sources()), environment=RESOLVER, timeout_s=_BOOTSTRAP_TIMEOUT_S)
-    make_disk(tree, FILES / "boot.cfg", folder / IMAGE_NAME)
+    tree, raw, loaders = folder / "tree", folder / "debian.raw", folder / "loaders"
+    command = bootstrap_command(tree, machine_sources())
+    run_tool(command, environment=efi.RESOLVER, timeout_s=_BOOTSTRAP_TIMEOUT_S)
+    make_disk(tree, FILES / "boot.cfg", raw)
+    loaders.mkdir()
+    unpacked = efi.unpack_packages([*efi.PACKAGES], loaders)
+    efi.add_boot_loaders(raw, ESP.start_bytes, unpacked, FILES / "boot.cfg")
+    run_tool(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(folder / IMAGE_NAME)])
 
 
 def ensure_debian_image(cache: Path) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from quantix_api.quantities import counted
 from quantix_cli.terminal import Terminal
 
 SCHEMA = "cli.quantix.io/v1"
@@ -64,16 +65,12 @@ def summary(findings: Sequence[Finding]) -> str:
     """`2 problems, 1 thing to know`, or `Healthy`."""
     counts = {verdict: sum(finding.verdict is verdict for finding in findings) for verdict in Verdict}
     parts = [
-        _counted(counts[Verdict.PROBLEM], "problem"),
-        _counted(counts[Verdict.NOTE], "thing", " to know"),
+        counted(counts[Verdict.PROBLEM], "problem") if counts[Verdict.PROBLEM] else "",
+        f"{counted(counts[Verdict.NOTE], 'thing')} to know" if counts[Verdict.NOTE] else "",
     ]
     parts.append(f"{counts[Verdict.UNKNOWN]} not looked at" if counts[Verdict.UNKNOWN] else "")
     told = ", ".join(part for part in parts if part)
     return told if counts[Verdict.PROBLEM] else f"Healthy{f', {told}' if told else ''}"
-
-
-def _counted(count: int, word: str, rest: str = "") -> str:
-    return f"{count} {word}{'s' if count != 1 else ''}{rest}" if count else ""
 
 
 def lines(findings: Sequence[Finding], terminal: Terminal) -> list[str]:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 
 from quantix_api.errors import QuantixError
+from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
 from quantix_cli.doctor.findings import Finding, good, note, problem
 from quantix_cli.exits import CommandError
 from quantix_cli.measures import how_long
-from quantix_cli.nouns import NOUNS, Manifest, first_sentence, hint_of, look
+from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation
 from quantix_cli.session import Session
 
@@ -63,6 +64,6 @@ def said_of(name: str, hosts: Sequence[Manifest]) -> list[Finding]:
             continue
         message = str(condition.get("message", ""))
         tell = problem if condition.get("type") in _GRAVE else note
-        said = first_sentence(message) or str(condition.get("reason"))
+        said = cause_of(message) or str(condition.get("reason"))
         found.append(tell(f"host {name}", f"{said} ({condition.get('reason')})", hint_of(message)))
     return found or [good(f"host {name}", f"is {look(host, 'status.phase', 'unknown')}")]

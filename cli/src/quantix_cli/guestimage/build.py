@@ -14,14 +14,15 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from quantix_cli.guestimage import archive
-from quantix_cli.guestimage.disk import BootFiles, make_disk, run_tool
+from quantix_cli.guestimage import archive, efi
+from quantix_cli.guestimage.disk import FILE_SYSTEM_START_BYTES, BootFiles, make_disk, run_tool
 
-# A mirror that cannot be found is told after seconds, not minutes (resolv.conf(5))
-RESOLVER = {"RES_OPTIONS": "timeout:3 attempts:1"}
 IMAGE_NAME = "tiny.qcow2"
 KERNEL_META_PACKAGE = "linux-image-cloud-amd64"
-OTHER_PACKAGES = ("busybox-static", "wide-dhcpv6-client", "libfl2", "libc6", "syslinux", "syslinux-common")
+OTHER_PACKAGES = (
+    *("busybox-static", "wide-dhcpv6-client", "libfl2", "libc6", "syslinux", "syslinux-common"),
+    *efi.PACKAGES,
+)
 # Path in the guest → path in a package. Debian 12's busybox (1.35) has no DHCPv6 client, so dhcp6c comes
 # along with the libraries that it is linked with; the loader's path is the one that its ELF header names.
 PROGRAMS = {
@@ -41,18 +42,24 @@ MODULES = (
     "drivers/virtio/virtio_pci_legacy_dev",
     "drivers/virtio/virtio_pci",
     "drivers/virtio/virtio_mem",
+    "drivers/virtio/virtio_balloon",
     "drivers/net/virtio_net",
     "drivers/block/virtio_blk",
     "drivers/char/virtio_console",
     "drivers/acpi/button",
     "drivers/input/evdev",
+    "drivers/misc/pvpanic/pvpanic",
+    "drivers/misc/pvpanic/pvpanic-mmio",
 )
+# Loads where there is UEFI firmware only
+UEFI_MODULE = "fs/efivarfs/efivarfs"
 ROOTFS = Path(__file__).parent / "rootfs"
 # rootfs file → (path in the guest, permissions)
 PLACES = {
     "inittab": ("etc/inittab", 0o644),
     "start": ("etc/start", 0o755),
     "nic": ("etc/nic", 0o755),
+    "cable": ("etc/cable", 0o755),
     "lease": ("etc/lease", 0o755),
     "address6": ("etc/address6", 0o755),
     "announce": ("etc/announce", 0o755),
@@ -88,14 +95,14 @@ def package_key(package_versions: list[str]) -> str:
 
 def render_initramfs(programs: dict[str, bytes], modules: dict[str, bytes]) -> bytes:
     """The initramfs: `programs` by their paths in the guest, busybox among them as /init, our scripts, and
-    `modules` by name in the order in which they load.
+    `modules` by name in the order in which they load; that of UEFI is loaded by itself.
     """
     files = [archive.regular(path, content, 0o755) for path, content in programs.items()]
     for name, (path, permissions) in PLACES.items():
         files.append(archive.regular(path, (ROOTFS / name).read_bytes(), permissions))
     for name, content in modules.items():
         files.append(archive.regular(f"lib/modules/{name}.ko", content))
-    order = "".join(f"{name}\n" for name in modules)
+    order = "".join(f"{name}\n" for name in modules if name != Path(UEFI_MODULE).name)
     files.append(archive.regular("lib/modules/order", order.encode()))
     files += [archive.symlink("init", "bin/busybox"), archive.symlink("bin/sh", "busybox")]
     files.append(archive.character_device("dev/console", 5, 1))
@@ -123,14 +130,10 @@ def read_program(unpacked: Path, path: str) -> bytes:
 
 
 def _build(packages: list[str], folder: Path) -> None:
-    options = ["-o", "APT::Sandbox::User=", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::Retries=0"]
-    run_tool(["apt-get", "-q", *options, "download", *packages], cwd=folder, environment=RESOLVER)
-    unpacked = folder / "unpacked"
-    for package in sorted(folder.glob("*.deb")):
-        run_tool(["dpkg-deb", "-x", str(package), str(unpacked)])
+    unpacked = efi.unpack_packages(packages, folder)
     kernel = next((unpacked / "boot").glob("vmlinuz-*"))
     tree = next((unpacked / "lib/modules").iterdir()) / "kernel"
-    modules = {Path(name).name: read_module(tree / f"{name}.ko") for name in MODULES}
+    modules = {Path(name).name: read_module(tree / f"{name}.ko") for name in (*MODULES, UEFI_MODULE)}
     programs = {path: read_program(unpacked, source) for path, source in PROGRAMS.items()}
     initramfs = folder / "initrd.gz"
     initramfs.write_bytes(render_initramfs(programs, modules))
@@ -141,13 +144,16 @@ def _build(packages: list[str], folder: Path) -> None:
         boot_record=unpacked / "usr/lib/syslinux/mbr/mbr.bin",
         syslinux=unpacked / "usr/bin/syslinux",
     )
-    make_disk(files, folder / IMAGE_NAME)
+    raw = folder / "tiny.raw"
+    make_disk(files, raw)
+    efi.add_boot_loaders(raw, FILE_SYSTEM_START_BYTES, unpacked, ROOTFS / "grub.cfg")
+    run_tool(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(raw), str(folder / IMAGE_NAME)])
 
 
 def ensure_image(cache: Path) -> Path:
     """The path of the image below `cache`; builds it when there is none of these sources yet.
 
-    Takes about 10 s and 32 MB of downloads the first time. One of older packages is kept, so that nothing
+    Takes about 10 s and 34 MB of downloads the first time. One of older packages is kept, so that nothing
     has to be downloaded again. Two callers at once build it once. Raises PermanentError `GuestImageFailed`.
     """
     built = sorted((cache / "guest-image").glob(f"{source_key()}-*/{IMAGE_NAME}"))

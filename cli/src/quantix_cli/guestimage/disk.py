@@ -17,6 +17,7 @@ from quantix_api.errors import PermanentError
 DISK_BYTES = 40 * 1024 * 1024
 SECTOR_BYTES = 512
 PARTITION_START = 2048
+FILE_SYSTEM_START_BYTES = PARTITION_START * SECTOR_BYTES
 PARTITION_TYPE_FAT16_LBA = 0x0E
 VOLUME_ID = "51580001"
 # mtools 4.0.32 takes every time stamp from here
@@ -72,13 +73,12 @@ def render_boot_sector(boot_code: bytes) -> bytes:
     return boot_code[:440].ljust(440, b"\0") + disk_signature + b"\0\0" + entry + b"\0" * 48 + b"\x55\xaa"
 
 
-def make_disk(files: BootFiles, target: Path) -> None:
-    """Write the disk as compressed qcow2 to `target`; it appears whole or not at all."""
-    raw = target.with_suffix(".raw")
+def make_disk(files: BootFiles, raw: Path) -> None:
+    """Write the disk, which boots from BIOS, to `raw`. Raises PermanentError `GuestImageFailed`."""
     with raw.open("wb") as disk:
         disk.truncate(DISK_BYTES)
         disk.write(render_boot_sector(files.boot_record.read_bytes()))
-    offset = PARTITION_START * SECTOR_BYTES
+    offset = FILE_SYSTEM_START_BYTES
     clusters_kib = (DISK_BYTES - offset) // 1024
     place = ["--offset", str(PARTITION_START), "-h", str(PARTITION_START), str(raw), str(clusters_kib)]
     run_tool(["mkfs.fat", "-F", "16", "--invariant", "-i", VOLUME_ID, "-n", "TINY", *place])
@@ -87,7 +87,3 @@ def make_disk(files: BootFiles, target: Path) -> None:
     names = {"::/vmlinuz": files.kernel, "::/initrd.gz": files.initramfs, "::/syslinux.cfg": files.config}
     for name, source in names.items():
         run_tool(["mcopy", "-i", f"{raw}@@{offset}", str(source), name], environment=mtools)
-    partial = target.with_suffix(".partial")
-    run_tool(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(raw), str(partial)])
-    raw.unlink()
-    partial.rename(target)

@@ -10,6 +10,8 @@ from quantix_cli.directories import Directory
 
 # What a service writes is for root and root's group
 UMASK = 0o027
+# oom_score_adj (proc(5)) of what is protected: nearly the last that the kernel ends when memory runs out
+OOM_SCORE = -900
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Service:
     """One process in the foreground. `after` are names of services that it is started after.
 
     `leaves_children` says that a stop ends only this process: what it started (guests) lives on.
-    `directories` are there, with their modes, before it starts.
+    `directories` are there, with their modes, before it starts. From `memory_high_bytes` on the kernel takes
+    memory back from it before others (systemd only); 0: no such limit.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Service:
     leaves_children: bool = False
     stop_timeout_s: int = 20
     memory_protected: bool = False
+    memory_high_bytes: int = 0
     umask: int = UMASK
 
 

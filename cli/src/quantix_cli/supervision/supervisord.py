@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
 from quantix_cli import directories
-from quantix_cli.supervision import orphans
-from quantix_cli.supervision.service import UMASK, Running, Service, in_start_order
+from quantix_cli.supervision import leftovers
+from quantix_cli.supervision.service import OOM_SCORE, UMASK, Running, Service, in_start_order
 
 START_TIMEOUT_S = 20.0
 # What a service may expect of its environment, and all that it gets besides its own
@@ -64,17 +64,26 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
 
+def _command(service: Service) -> str:
+    """What supervisord runs: the service itself, below the kernel's other choices when memory runs out."""
+    if not service.memory_protected:
+        return shlex.join(service.argv)
+    # a container without CAP_SYS_RESOURCE may not: then the service runs all the same
+    protect = f'echo {OOM_SCORE} 2>/dev/null >/proc/self/oom_score_adj; exec "$@"'
+    return shlex.join(("/bin/sh", "-c", protect, service.name, *service.argv))
+
+
 def render_program(service: Service, layout: Layout) -> str:
     """The configuration of one service. A stop signals the process alone: guests are not in its way."""
     environment = {
         **service.environment,
-        orphans.SERVICE_VARIABLE: service.name,
-        orphans.ROOT_VARIABLE: str(layout.root),
+        leftovers.SERVICE_VARIABLE: service.name,
+        leftovers.ROOT_VARIABLE: str(layout.root),
     }
     pairs = ",".join(f'{key}="{_escaped(value)}"' for key, value in sorted(environment.items()))
     return f"""\
 [program:{service.name}]
-command = {_escaped(shlex.join(service.argv))}
+command = {_escaped(_command(service))}
 environment = {pairs}
 autostart = false
 autorestart = true
@@ -148,9 +157,9 @@ class Supervisord:
         if self._answers():
             self._ask(lambda server: server.shutdown())
             deadline = time.monotonic() + START_TIMEOUT_S
-            while orphans.find(self._layout.root) and time.monotonic() < deadline:
+            while leftovers.find(self._layout.root) and time.monotonic() < deadline:
                 time.sleep(0.05)
-        orphans.end(self._layout.root)
+        leftovers.end(self._layout.root)
         for path in self._folder.glob("programs/*.conf"):
             path.unlink()
 
@@ -169,12 +178,12 @@ class Supervisord:
 
     def _start(self) -> None:
         # what a supervisord that died left behind would hold the sockets and ports of its successor's
-        orphans.end(self._layout.root)
+        leftovers.end(self._layout.root)
         places = (self._folder / "programs", self._layout.run, self._layout.log)
         directories.ensure(directories.with_parents(self._layout, *places))
         configuration = self._folder / "supervisord.conf"
         self._write(configuration, render_main(self._layout))
-        marks = {orphans.SERVICE_VARIABLE: "supervisord", orphans.ROOT_VARIABLE: str(self._layout.root)}
+        marks = {leftovers.SERVICE_VARIABLE: "supervisord", leftovers.ROOT_VARIABLE: str(self._layout.root)}
         # -m: the script beside the interpreter is absent until the project itself is installed
         done = subprocess.run(
             [str(self._python), "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(configuration)],

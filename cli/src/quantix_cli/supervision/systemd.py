@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quantix_api.errors import TransientError
-from quantix_cli.supervision.service import Running, Service, in_start_order
+from quantix_cli.supervision.service import OOM_SCORE, Running, Service, in_start_order
 from quantix_cli.supervision.table import GUESTS, HOSTD
 
 UNITS = Path("/etc/systemd/system")
@@ -46,7 +46,9 @@ def render_unit(service: Service) -> str:
     if service.leaves_children:
         lines += ["KillMode=process", "Delegate=yes", "TasksMax=infinity"]
     if service.memory_protected:
-        lines.append("OOMScoreAdjust=-900")
+        lines.append(f"OOMScoreAdjust={OOM_SCORE}")
+    if service.memory_high_bytes:
+        lines.append(f"MemoryHigh={service.memory_high_bytes}")
     lines += [
         "LimitNOFILE=65536",
         f"UMask={service.umask:04o}",

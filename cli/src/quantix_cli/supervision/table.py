@@ -15,6 +15,8 @@ from quantix_cli.supervision.service import Service
 
 QUIET = ("-vconsole:info", "-vfile:off", "-vsyslog:off")
 CONTROL_PLANE = "controlplane"
+# ten times what either takes with few VMs: what leaks is slowed down before it costs guests their memory
+_DAEMON_MEMORY_BYTES = 1024**3
 LIBVIRTD = "libvirtd"
 HOSTD = "hostd"
 OPERATOR = "operator"
@@ -204,6 +206,8 @@ def _libvirt(installation: Installation) -> tuple[Service, ...]:
         argv=(*argv, "libvirtd"),
         after=("virtlogd",),
         leaves_children=True,
+        # QEMU does not stay so: hostd ranks each by its VM
+        memory_protected=True,
         # QEMU and swtpm, as users of their own, pass through directories that libvirtd makes
         umask=0o022,
     )
@@ -226,6 +230,7 @@ def _operator(installation: Installation) -> Service:
         argv=tuple(argv),
         environment={"QUANTIX_CODE": installation.code, "PYTHONUNBUFFERED": "1"},
         after=("ovn-nb",) if installation.controlplane is None else (CONTROL_PLANE, "ovn-nb"),
+        memory_high_bytes=_DAEMON_MEMORY_BYTES,
     )
 
 
@@ -244,4 +249,5 @@ def _hostd(installation: Installation) -> Service:
         leaves_children=True,
         stop_timeout_s=30,
         memory_protected=True,
+        memory_high_bytes=_DAEMON_MEMORY_BYTES,
     )

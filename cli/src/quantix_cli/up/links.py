@@ -15,17 +15,19 @@ BIN = Path("/usr/local/bin")
 def wanted(settings: UpSettings, controlplane: Path | None) -> dict[Path, Path]:
     """Link → target. kubectl is linked only where none is on the search path (but our own)."""
     links = {BIN / "qx": settings.venv / "bin/qx"}
-    foreign = any(
-        os.access(Path(folder, "kubectl"), os.X_OK) and not is_ours(Path(folder, "kubectl"), settings)
-        for folder in settings.search_path.split(os.pathsep)
-    )
     if controlplane is not None:
         links[BIN / "quantix-controlplane"] = controlplane
-        if not foreign:
+        if foreign_kubectl(settings) is None:
             links[BIN / "kubectl"] = controlplane
         if settings.home is not None:
             links[settings.home / ".kube/config"] = settings.admin_kubeconfig
     return links
+
+
+def foreign_kubectl(settings: UpSettings) -> Path | None:
+    """The first kubectl on the search path that is none of ours."""
+    found = (Path(folder, "kubectl") for folder in settings.search_path.split(os.pathsep))
+    return next((path for path in found if os.access(path, os.X_OK) and not is_ours(path, settings)), None)
 
 
 def is_ours(link: Path, settings: UpSettings) -> bool:

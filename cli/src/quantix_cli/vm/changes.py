@@ -18,6 +18,8 @@ class Wanted:
 
     cpu: int | None = None
     memory: str = ""
+    max_cpu: int | None = None
+    max_memory: str = ""
     instance_type: str = ""
     cpu_model: str = ""
     grace_s: int | None = None
@@ -40,8 +42,11 @@ class Wanted:
 def patch_of(vm: Manifest, wanted: Wanted) -> Manifest:
     """The merge patch; empty where all is so already. Raises CommandError (2, 5)."""
     spec = _sizes(vm, wanted)
-    if wanted.cpu_model:
-        spec.setdefault("cpu", {})["model"] = wanted.cpu_model
+    beside = {
+        "cpu": _only(maxCores=wanted.max_cpu, model=wanted.cpu_model or None),
+        "memory": _only(maxSize=wanted.max_memory or None),
+    }
+    spec |= {kind: spec.get(kind, {}) | more for kind, more in beside.items() if more}
     values = {
         "gracePeriodSeconds": wanted.grace_s,
         "deletionProtection": wanted.protection,

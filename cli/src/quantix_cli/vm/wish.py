@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from quantix_api.quantities import format_size, size_bytes
+from quantix_api.quantities import counted, format_size, size_bytes
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_cli.amounts import parse_details, parse_pairs, parse_size
 from quantix_cli.exits import CommandError, Exit
@@ -26,6 +26,8 @@ class Wish:
     instance_type: str = ""
     cpu: int | None = None
     memory: str = ""
+    max_cpu: int | None = None
+    max_memory: str = ""
     size: str = ""
     pool: str = ""
     disks: tuple[str, ...] = ()
@@ -86,13 +88,23 @@ def told(made: Manifest) -> str:
     """One line of what was chosen: `2 CPUs, 2Gi, root 20Gi of shared/debian-13, network shared/default`."""
     spec = made["spec"]
     kind = spec.get("instanceType")
-    size = f"type {kind}" if kind else f"{spec['cpu']['cores']} CPUs, {spec['memory']['size']}B memory"
+    size = f"type {kind}" if kind else _told_size(spec)
     disks = [_told_disk(disk) for disk in spec["disks"]]
     disks += [f"medium {drive['image']}" for drive in spec.get("cdroms", [])]
     nics = [f"network {nic['network']}" for nic in spec.get("nics", [])] or ["no network"]
     keys = len(look(spec, "cloudInit.sshAuthorizedKeys", []))
-    login = [f"{keys} SSH key{'s' if keys != 1 else ''}"] if keys else []
-    return ", ".join([size, *disks, *nics, *login])
+    login = [counted(keys, "SSH key")] if keys else []
+    return ", ".join([size, *_told_ceilings(spec), *disks, *nics, *login])
+
+
+def _told_size(spec: Manifest) -> str:
+    return f"{counted(spec['cpu']['cores'], 'CPU')}, {spec['memory']['size']}B memory"
+
+
+def _told_ceilings(spec: Manifest) -> list[str]:
+    cores, memory = look(spec, "cpu.maxCores"), look(spec, "memory.maxSize")
+    told_cores = [f"up to {counted(cores, 'CPU')}"] if cores else []
+    return [*told_cores, *([f"up to {memory}B memory"] if memory else [])]
 
 
 def _told_disk(disk: Manifest) -> str:
@@ -107,9 +119,12 @@ def _size(wish: Wish, choice: Choice) -> Manifest:
     if bool(wish.cpu) != bool(wish.memory):
         missing = "--memory" if wish.cpu else "--cpu"
         raise CommandError(Exit.USAGE, f"{missing} is missing: without an instance type both are needed.")
-    if wish.cpu:
-        return {"cpu": {"cores": wish.cpu}, "memory": {"size": wish.memory}}
-    return {"instanceType": wish.instance_type or choice.instance_type}
+    cpu = {"cores": wish.cpu} if wish.cpu else {}
+    cpu |= {"maxCores": wish.max_cpu} if wish.max_cpu else {}
+    memory = {"size": wish.memory} if wish.memory else {}
+    memory |= {"maxSize": wish.max_memory} if wish.max_memory else {}
+    kind = {} if wish.cpu else {"instanceType": wish.instance_type or choice.instance_type}
+    return kind | ({"cpu": cpu} if cpu else {}) | ({"memory": memory} if memory else {})
 
 
 def _firmware(wish: Wish) -> Manifest:
@@ -123,6 +138,7 @@ def _firmware(wish: Wish) -> Manifest:
 
 def _disks(wish: Wish, choice: Choice) -> list[Manifest]:
     root: Manifest = {"name": ROOT} | ({"image": wish.image} if wish.image else {})
+    _refuse_less_than_the_image(wish, choice.image)
     size = wish.size or _root_size(wish, choice.image)
     root |= {"size": size} if size else {}
     root |= {"pool": wish.pool} if wish.pool else {}
@@ -142,6 +158,13 @@ def _root_size(wish: Wish, image: Manifest) -> str:
     if wish.image and not known:
         return ""
     return format_size(max(_ROOT_BYTES, size_bytes(known) if known else 0))
+
+
+def _refuse_less_than_the_image(wish: Wish, image: Manifest) -> None:
+    known = look(image, "status.virtualSize")
+    if wish.image and wish.size and known and size_bytes(wish.size) < size_bytes(known):
+        said = f"--size {wish.size}B is too small: {wish.image} has {known}B."
+        raise CommandError(Exit.USAGE, said, f"--size {known}B or more, or leave it out")
 
 
 def _parsed(written: str) -> str:

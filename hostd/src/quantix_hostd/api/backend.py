@@ -13,7 +13,8 @@ from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
 from quantix_hostd.events import Events
 from quantix_hostd.facts.domain import Picture
-from quantix_hostd.image.formats import Received
+from quantix_hostd.image.draft import Note
+from quantix_hostd.image.received import Received
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -27,7 +28,11 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Uploads(Protocol):
     """Takes an image that somebody sends (`image.controller`)."""
 
-    async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received: ...
+    async def kept_of_upload(self, key: str) -> Note | None: ...
+
+    async def receive_upload(
+        self, key: str, chunks: AsyncIterator[bytes], length_bytes: int, offset_bytes: int = 0
+    ) -> Received: ...
 
 
 class Screens(Protocol):

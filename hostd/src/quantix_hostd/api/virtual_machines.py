@@ -67,19 +67,18 @@ class VirtualMachineDoors:
         ]
 
     async def console(self, request: web.Request) -> web.StreamResponse:
-        """Both ways in binary frames; text frames are JSON: mode (readOnly) and off. `lines` (=40) of what
-        was said before come first."""
+        """Both ways in binary frames; text frames are JSON: mode (readOnly) and off. `lines` (=40, or 0) of
+        what was said before come first."""
         opened = await self._admit(request, "create", "console")
         take = request.query.get("take") == "1"
-        lines = _lines(request)
-        viewer = self._backend.consoles.open(opened.uid, take=take)
+        viewer = self._backend.consoles.open(opened.uid, take=take, lines=_lines(request, least=0))
         if viewer is None:
             raise web.HTTPConflict(text="The VM is off: it has no console. Try: qx vm start.")
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
         try:
             await socket.prepare(request)
             self._tell(opened, "serial console")
-            await _first_of(_show(viewer, socket, lines), _type(viewer, socket))
+            await _first_of(_show(viewer, socket), _type(viewer, socket))
         finally:
             viewer.close()
         return socket
@@ -149,22 +148,18 @@ class VirtualMachineDoors:
         tell(self._backend.events, VIRTUAL_MACHINES, opened.vm, told)
 
 
-def _lines(request: web.Request) -> int:
+def _lines(request: web.Request, least: int = 1) -> int:
     try:
-        return min(max(int(request.query.get("lines", "40")), 1), _MAX_LINES)
+        return min(max(int(request.query.get("lines", "40")), least), _MAX_LINES)
     except ValueError as error:
         raise web.HTTPBadRequest(text="lines is a number.") from error
 
 
-async def _show(viewer: ConsoleViewer, socket: web.WebSocketResponse, lines: int) -> None:
-    before = True
+async def _show(viewer: ConsoleViewer, socket: web.WebSocketResponse) -> None:
     while True:
         message = await viewer.next_message()
         if isinstance(message, ConsoleData):
-            # What was said before comes in one piece, and first
-            kept = b"".join(message.data.splitlines(keepends=True)[-lines:]) if before else message.data
-            before = False
-            await socket.send_bytes(kept)
+            await socket.send_bytes(message.data)
         elif isinstance(message, ConsoleMode):
             await socket.send_str(json.dumps({"type": "mode", "readOnly": message.read_only}))
         else:

@@ -94,14 +94,20 @@ def _write(directory: int, claim: Claim) -> None:
 
 def _render(claim: Claim) -> bytes:
     holder = {"host": claim.holder.host, "epoch": claim.holder.epoch} if claim.holder else None
-    content = {
+    content: dict[str, object] = {
         "floor": claim.floor,
         "holder": holder,
         "vmUID": claim.vm_uid,
         "clusterUID": claim.cluster_uid,
     }
-    if claim.has_state:
-        content["hasState"] = True
+    optional = {
+        "hasState": claim.has_state,
+        "movingTo": claim.moving_to,
+        "moved": claim.moved,
+        "movedFrom": claim.moved_from,
+        "partial": claim.partial,
+    }
+    content |= {name: value for name, value in optional.items() if value}
     return json.dumps(content, sort_keys=True).encode() + b"\n"
 
 
@@ -115,6 +121,10 @@ def _parse(content: bytes, place: VolumePlace) -> Claim:
             str(raw["vmUID"]),
             str(raw["clusterUID"]),
             has_state=raw.get("hasState") is True,
+            moving_to=str(raw.get("movingTo", "")),
+            moved=raw.get("moved") is True,
+            moved_from=str(raw.get("movedFrom", "")),
+            partial=raw.get("partial") is True,
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise as_error(ClaimDamagedError, "DataDamaged", path=_path(place), said="it is no claim") from error

@@ -13,10 +13,11 @@ import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from quantix_api.errors import PermanentError, TransientError
 
-_MAX_QUOTE = 300
+_MAX_QUOTE = 150
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class CommandResult:
 
 
 class CommandFailed(TransientError):
-    """The program ended with another code than 0."""
+    """The program ended with another code than 0. The command comes last: conditions cut long sentences."""
 
     def __init__(self, argv: Sequence[str], result: CommandResult) -> None:
-        said = (result.stderr.strip() or result.stdout.strip())[-_MAX_QUOTE:]
+        said = (result.stderr.strip() or result.stdout.strip())[-_MAX_QUOTE:].rstrip(".")
         super().__init__(
-            "CommandFailed", f"`{shlex.join(argv)}` ended with code {result.code}. Said: {said or 'nothing'}"
+            "CommandFailed",
+            f"A program ended with {_end_of(result.code)}. Said: {said or 'nothing'}. "
+            f"It was `{shlex.join(argv)}`",
         )
         self.result = result
 
@@ -43,7 +46,9 @@ class CommandTimedOut(TransientError):
     """The program was killed at its deadline."""
 
     def __init__(self, argv: Sequence[str], timeout_s: float) -> None:
-        super().__init__("CommandTimedOut", f"`{shlex.join(argv)}` did not end within {timeout_s:g} s")
+        super().__init__(
+            "CommandTimedOut", f"A program did not end within {timeout_s:g} s. It was `{shlex.join(argv)}`"
+        )
 
 
 async def run(
@@ -71,6 +76,7 @@ async def run(
         raise PermanentError(
             "ProgramMissing", f"The program {argv[0]} is not installed", "install it, or run qx up again"
         ) from error
+    rank_for_memory(process.pid)
     try:
         async with asyncio.timeout(timeout_s):
             out, err = await process.communicate(stdin.encode() if stdin is not None else None)
@@ -85,10 +91,28 @@ async def run(
     return result
 
 
+def rank_for_memory(pid: int, proc: Path = Path("/proc")) -> None:
+    """Let the kernel end a program as early as any other when memory runs out: that hostd is among the last
+    to go is not meant for what it starts.
+    """
+    score = proc / str(pid) / "oom_score_adj"
+    with contextlib.suppress(OSError):
+        if int(score.read_text()) < 0:
+            score.write_text("0\n")
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
+
+
+def _end_of(code: int) -> str:
+    if code >= 0:
+        return f"code {code}"
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
 
 
 def _text(data: bytes) -> str:

@@ -1,6 +1,6 @@
 """Files that are there whole or not at all, with the owner that QEMU needs.
 
-Used by the seed, image and volume parts and by join. Everything here blocks: call it from a thread.
+Used by the first-boot, image and volume parts and by join. Everything here blocks: call it from a thread.
 """
 
 from __future__ import annotations

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -23,47 +22,39 @@ from yarl import URL
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
+from quantix_client.clock import SystemClock
+from quantix_client.server_names import ServerNames
+from quantix_hostd.image_addresses import AddressRules, IPAddress, refuse_address, refuse_odd_host
 from quantix_hostd.pace import Pace, PaceKeeper
 
 _MAX_REDIRECTS = 5
 _CHUNK_BYTES = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Instance metadata services outside the link-local ranges (EC2 over IPv6, Alibaba)
-_METADATA = frozenset(ipaddress.ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200"))
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_WHOLE, _WHOLE_OR_PART = frozenset({200}), frozenset({200, 206, 416})
+# RFC 9110, 8.8.2.2: a file that was changed twice within a second has one Last-Modified
+_CERTAIN_AGE = timedelta(seconds=60)
+Rules = Callable[[], Awaitable[AddressRules]]
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+@dataclass(frozen=True)
+class Kept:
+    """What an earlier answer left: so many bytes of the file that `validator` names (RFC 9110, 13.1.5)."""
+
+    offset_bytes: int
+    length_bytes: int
+    validator: str
 
 
 @dataclass(frozen=True)
 class Download:
-    """An open answer: its length if the server told, and the body piece by piece."""
+    """An open answer: the file's whole length if the server told, where the body begins in it, and the body
+    piece by piece. `validator` "" : it cannot be gone on with.
+    """
 
     length_bytes: int | None
     chunks: AsyncIterator[bytes]
-
-
-def refuse_address(host: str, address: IPAddress, allowed: frozenset[IPAddress] = frozenset()) -> None:
-    """Raise PermanentError (AddressRefused) for an address that no image may come from.
-
-    That is every address of this host, too: whoever may create an Image must not read what only the host
-    may. `allowed` are exceptions.
-    """
-    real = _carried(address)
-    if real in allowed:
-        return
-    special = real.is_link_local or real.is_multicast or real.is_unspecified or real.is_loopback
-    if special or real in _METADATA or _is_own(real):
-        raise as_error(PermanentError, "AddressRefused", server=host, address=address)
-
-
-def _carried(address: IPAddress) -> IPAddress:
-    """The IPv4 address that an IPv6 one stands for (mapped, 6to4, NAT64), else the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+    offset_bytes: int = 0
+    validator: str = ""
 
 
 def _is_own(address: IPAddress) -> bool:
@@ -80,27 +71,17 @@ def _is_own(address: IPAddress) -> bool:
 class _JudgingResolver(AbstractResolver):
     """Resolves names and refuses them whole when one of their addresses is refused."""
 
-    def __init__(self, allowed: frozenset[IPAddress]) -> None:
-        self._allowed = allowed
+    def __init__(self, rules: AddressRules, names: AbstractResolver) -> None:
+        self._rules = rules
+        self._names = names
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        results: list[ResolveResult] = []
-        for kind, _, protocol, _, place in found:
-            refuse_address(host, ipaddress.ip_address(str(place[0]).split("%")[0]), self._allowed)
-            results.append(
-                ResolveResult(
-                    hostname=host,
-                    host=str(place[0]),
-                    port=port,
-                    family=kind,
-                    proto=protocol,
-                    flags=socket.AI_NUMERICHOST,
-                )
-            )
+        results = await self._names.resolve(host, port, family)
+        for result in results:
+            address = ipaddress.ip_address(result["host"].split("%")[0])
+            refuse_address(host, address, self._rules, _is_own)
         return results
 
     async def close(self) -> None:
@@ -110,57 +91,79 @@ class _JudgingResolver(AbstractResolver):
 _PACE = Pace()
 
 
-class HttpSource:
-    """`async with HttpSource() as source: async with source.open(url) as download: ...`
+async def no_rules() -> AddressRules:
+    """What holds without an administrator's word."""
+    return AddressRules()
 
-    `allowed` are addresses that may be fetched from although they would be refused. How many downloads there
-    are at once is the caller's to limit.
+
+class HttpSource:
+    """`async with source.open(url) as download: ...`
+
+    `rules` are asked for at each download. How many downloads there are at once is the caller's to limit.
     """
 
-    def __init__(self, allowed: frozenset[IPAddress] = frozenset(), pace: Pace = _PACE) -> None:
-        self._allowed = allowed
+    def __init__(self, rules: Rules = no_rules, pace: Pace = _PACE) -> None:
+        self._rules = rules
         self._pace = pace
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        # no limit here: the wait for a connection of ours would count as a timeout of the server
-        connector = aiohttp.TCPConnector(
-            resolver=_JudgingResolver(self._allowed), limit=0, use_dns_cache=False
-        )
-        timeout = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=30, sock_read=60)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            headers={"User-Agent": "quantix-hostd"},
-            auto_decompress=False,
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._names = ServerNames()
 
     @asynccontextmanager
-    async def open(self, url: str) -> AsyncIterator[Download]:
-        """GET `url`, following redirects.
+    async def open(self, url: str, kept: Kept | None = None) -> AsyncIterator[Download]:
+        """GET `url`, following redirects; after what is `kept`, where the server still has that very file.
 
-        Raises TransientError (ImageUnreachable) when the server does not deliver, PermanentError
-        (AddressRefused) when the address is not allowed. A body cut short, or slower than the pace, raises
-        from `chunks`.
+        Raises TransientError: ImageUnreachable when the server does not deliver, AddressRefused when the
+        address is not allowed (PermanentError where it is none at all). A body cut short, or slower than the
+        pace, raises from `chunks`.
         """
-        response = await self._get(URL(url))
-        try:
-            yield Download(response.content_length, _body(response, self._pace))
-        finally:
-            response.close()
+        rules = await self._rules()
+        async with _session(rules, self._names) as session:
+            getting = _Getting(session, rules, self._pace)
+            response = await getting.get(URL(url), kept)
+            offset = 0 if kept is None else _offset_of(response, kept)
+            if offset is None:
+                # the rest of something else: all of it, then
+                response.close()
+                response, offset = await getting.get(URL(url), None), 0
+            try:
+                yield Download(
+                    _length_of(response, kept if offset else None),
+                    _body(response, self._pace),
+                    offset,
+                    _validator_of(response),
+                )
+            finally:
+                response.close()
 
-    async def _get(self, url: URL) -> aiohttp.ClientResponse:
+
+def _session(rules: AddressRules, names: AbstractResolver) -> aiohttp.ClientSession:
+    """One for a download: no connection outlives the rules that it was judged by."""
+    # no limit here: the wait for a connection of ours would count as a timeout of the server
+    resolver = _JudgingResolver(rules, names)
+    connector = aiohttp.TCPConnector(resolver=resolver, limit=0, use_dns_cache=False)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, connect=30, sock_connect=30, sock_read=60),
+        # the file itself: what is packed for the way has other bytes, and other offsets
+        headers={"User-Agent": "quantix-hostd", "Accept-Encoding": "identity"},
+        auto_decompress=False,
+    )
+
+
+@dataclass(frozen=True)
+class _Getting:
+    """One download's way to its answer."""
+
+    session: aiohttp.ClientSession
+    rules: AddressRules
+    pace: Pace
+
+    async def get(self, url: URL, kept: Kept | None) -> aiohttp.ClientResponse:
+        """The answer at the end of all redirects: 200, or with `kept` also 206 and 416."""
         seen: Sequence[URL] = ()
+        taken = _WHOLE if kept is None else _WHOLE_OR_PART
         while True:
-            response = await self._request(url)
-            if response.status == 200:
+            response = await self._request(url, _range_headers(kept))
+            if response.status in taken:
                 return response
             response.close()
             target = response.headers.get("Location")
@@ -171,28 +174,55 @@ class HttpSource:
                 raise _unreachable(server=seen[0].host, redirects=_MAX_REDIRECTS)
             url = _redirected(url, target)
 
-    async def _request(self, url: URL) -> aiohttp.ClientResponse:
-        if self._session is None:
-            raise RuntimeError("HttpSource is used outside its `async with`")
-        _refuse_url(url, self._allowed)
+    async def _request(self, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        _refuse_url(url, self.rules)
         try:
             # the session's timeouts start anew with every byte of the answer's head
-            async with asyncio.timeout(self._pace.answer_s):
-                return await self._session.get(url, allow_redirects=False)
-        except PermanentError:
-            raise
+            async with asyncio.timeout(self.pace.answer_s):
+                return await self.session.get(url, allow_redirects=False, headers=headers)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _unreachable(server=url.host, file=url.name or "/", said=_words(error)) from error
+            raise _unreachable(server=url.host, file=url.name or "/", said=_words(error, url)) from error
 
 
-def _refuse_url(url: URL, allowed: frozenset[IPAddress]) -> None:
+def _range_headers(kept: Kept | None) -> dict[str, str]:
+    return {} if kept is None else {"Range": f"bytes={kept.offset_bytes}-", "If-Range": kept.validator}
+
+
+def _offset_of(response: aiohttp.ClientResponse, kept: Kept) -> int | None:
+    """Where the body begins in the file; None when it is of no use."""
+    if response.status == 200:
+        return 0
+    wanted = f"bytes {kept.offset_bytes}-{kept.length_bytes - 1}/{kept.length_bytes}"
+    told = response.headers.get("Content-Range", "")
+    return kept.offset_bytes if response.status == 206 and told == wanted else None
+
+
+def _length_of(response: aiohttp.ClientResponse, kept: Kept | None) -> int | None:
+    return response.content_length if kept is None else kept.length_bytes
+
+
+def _validator_of(response: aiohttp.ClientResponse) -> str:
+    """What If-Range may ask by: a strong ETag, or a time that nothing can have changed in since."""
+    etag = response.headers.get("ETag", "")
+    if etag.startswith('"'):
+        return etag
+    modified, date = response.headers.get("Last-Modified", ""), response.headers.get("Date", "")
+    try:
+        age = parsedate_to_datetime(date) - parsedate_to_datetime(modified)
+    except (ValueError, TypeError):
+        return ""
+    return modified if not etag and age >= _CERTAIN_AGE else ""
+
+
+def _refuse_url(url: URL, rules: AddressRules) -> None:
     if url.scheme not in ("http", "https") or not url.host:
         raise as_error(PermanentError, "AddressRefused", scheme=url.scheme or "Nothing")
+    refuse_odd_host(url.host)
     try:
         literal = ipaddress.ip_address(url.host)
     except ValueError:
         return
-    refuse_address(url.host, literal, allowed)
+    refuse_address(url.host, literal, rules, _is_own)
 
 
 def _redirected(url: URL, target: str) -> URL:
@@ -206,18 +236,19 @@ def _redirected(url: URL, target: str) -> URL:
 
 
 async def _body(response: aiohttp.ClientResponse, pace: Pace) -> AsyncIterator[bytes]:
-    keeper = PaceKeeper(pace)
+    keeper = PaceKeeper(pace, response.content_length)
     pieces = response.content.iter_chunked(_CHUNK_BYTES)
+    clock = SystemClock()
     while True:
-        asked_at_s = time.monotonic()
+        asked_at_s = clock.monotonic()
         try:
             chunk = await anext(pieces, None)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(server=response.url.host, said=_words(error)) from error
+            raise _unreachable(server=response.url.host, said=_words(error, response.url)) from error
         if chunk is None:
             return
-        if not keeper.keeps(time.monotonic() - asked_at_s, len(chunk)):
-            raise _unreachable(server=response.url.host, **pace.words)
+        if slow := keeper.slowness(clock.monotonic() - asked_at_s, len(chunk)):
+            raise _unreachable(server=response.url.host, **slow)
         yield chunk
 
 
@@ -225,5 +256,9 @@ def _unreachable(**fields: object) -> TransientError:
     return as_error(TransientError, "ImageUnreachable", **fields)
 
 
-def _words(error: BaseException) -> str:
-    return (str(error) or type(error).__name__)[:200]
+def _words(error: BaseException, url: URL) -> str:
+    """What went wrong, without what the URL was opened with."""
+    said = str(error) or type(error).__name__
+    for secret in filter(None, (url.raw_password, url.password, url.raw_user, url.raw_query_string)):
+        said = said.replace(secret, "…")
+    return said[:200]

@@ -6,9 +6,19 @@ InvariantError (hypervisor.md, section 1), and translate foreign errors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from quantix_hostd.facts.domain import DomainSnapshot, DomainStats, DomainSummary, Picture, ShutdownMode
+from quantix_hostd.facts.copies import CopyProgress
+from quantix_hostd.facts.domain import (
+    DomainSnapshot,
+    DomainStats,
+    DomainSummary,
+    Picture,
+    ShutdownMode,
+)
+
+Cpus = tuple[int, ...]
 
 
 class Hypervisor(Protocol):
@@ -27,6 +37,12 @@ class Hypervisor(Protocol):
 
     async def create_paused(self, name: str) -> None:
         """Start QEMU with the guest paused, never from a saved image."""
+
+    async def set_secret(self, uuid: str, passphrase: str) -> None:
+        """Let it open encrypted disks that name this secret; it tells the passphrase to nobody."""
+
+    async def forget_secret(self, uuid: str) -> None:
+        """One that is not there is no error."""
 
     async def resume(self, name: str) -> None: ...
 
@@ -69,11 +85,34 @@ class Hypervisor(Protocol):
     async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
         """Weight of the domain's CPU time and, in each 100 ms, its most; -1: no limit."""
 
+    async def pin_cpus(self, name: str, vcpus: Sequence[Cpus], rest: Cpus) -> None:
+        """The host's CPUs that each vCPU, and every other thread of QEMU, may run on from now on."""
+
     async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
         """Most requests and bytes in a second; 0: no limit."""
 
     async def set_memory(self, name: str, requested_bytes: int) -> None:
         """What the guest shall take of its room to grow, in whole blocks; it takes it step by step."""
+
+    async def set_balloon(self, name: str, size_bytes: int) -> None:
+        """How much the guest shall keep of the memory that it booted with; a guest without the driver never
+        hears of it.
+        """
+
+    async def copy_disk(self, name: str, target: str, xml: str, bytes_per_second: int) -> None:
+        """Begin to copy the disk `target` (its `dev`) of the running domain into the file of `xml`, which is
+        there and as large. It ends with its QEMU, or as told below. What the guest writes meanwhile is not
+        limited.
+        """
+
+    async def copy_progress(self, name: str, target: str) -> CopyProgress | None:
+        """How far it has come; None while nothing is copied."""
+
+    async def switch_to_copy(self, name: str, target: str) -> None:
+        """Let the domain go on with the copy, which must be whole; the first file is as it was then."""
+
+    async def drop_copy(self, name: str, target: str) -> None:
+        """End copying; the disk is untouched, the copy nothing. Without one nothing happens."""
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
         """The screen now; None when the domain does not run. PermanentError(ScreenTooLarge)."""

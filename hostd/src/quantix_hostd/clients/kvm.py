@@ -1,7 +1,8 @@
 """Whether KVM really works on this host, found out by running a guest.
 
 `/dev/kvm` may exist and open and still run no stock guest: some paravirtual hosts hang at the switch to
-protected mode, and `virsh domcapabilities` says that all is well. Only trying tells. Used by `main`, once.
+protected mode, and `virsh domcapabilities` says that all is well. Only trying tells. Used by `assembly`,
+once.
 """
 
 from __future__ import annotations

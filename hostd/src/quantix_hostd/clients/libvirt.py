@@ -1,7 +1,7 @@
 """The only door to libvirtd: calls in threads with a limit and a deadline, events to a sink, reconnects.
 
-Made by `main`, used by the VM's reconciler, the inventory and metrics. It never touches a domain that is not
-ours (no `qx-` name, or no metadata of ours), never uses createXML, autostart or a saved image. Source for
+Made by `assembly`, used by the VM's reconciler, the inventory and metrics. It never touches a domain that is
+not ours (no `qx-` name, or no metadata of ours), never uses createXML, autostart or a saved image. Source for
 calls and codes: libvirt 9.0, libvirt-domain.h and virterror.h.
 """
 
@@ -20,21 +20,23 @@ from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_agent import LibvirtAgents
 from quantix_hostd.clients.libvirt_calls import (
+    FORGET,
     close_quietly,
-    domain_stats,
     is_ours,
     lookup,
     lookup_uuid,
-    screenshot,
     snapshot,
     summary,
     translated,
 )
+from quantix_hostd.clients.libvirt_copies import DiskCopies
 from quantix_hostd.clients.libvirt_events import register
 from quantix_hostd.clients.libvirt_live import LiveChanges
+from quantix_hostd.clients.libvirt_looks import LibvirtLooks
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
+from quantix_hostd.clients.libvirt_secrets import forget_left_secrets, forget_secret, set_secret
 from quantix_hostd.domainxml.metadata import METADATA_KEY
-from quantix_hostd.domainxml.spec import METADATA_NAMESPACE, vm_uid_of
+from quantix_hostd.domainxml.spec import METADATA_NAMESPACE
 from quantix_hostd.facts.domain import (
     DomainEvent,
     DomainSnapshot,
@@ -50,33 +52,13 @@ log = structlog.get_logger(__name__)
 
 # below the connection's max_client_requests of our libvirtd.conf (64): hypervisor.md, section 11
 _CALL_LIMIT = 16
-_SLOW_CALL_LIMIT = 2
 _DEADLINE_S = 60.0
 _RECONNECT_S = 0.5
 _KEEPALIVE_S, _KEEPALIVE_COUNT = 5, 3
-_FORGET = (
-    libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
-    | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-)
 _BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
-_STATS = (
-    libvirt.VIR_DOMAIN_STATS_STATE
-    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
-    | libvirt.VIR_DOMAIN_STATS_VCPU
-    | libvirt.VIR_DOMAIN_STATS_BALLOON
-    | libvirt.VIR_DOMAIN_STATS_INTERFACE
-    | libvirt.VIR_DOMAIN_STATS_BLOCK
-)
-# without waiting for a domain that is busy: that one then tells less
-_STATS_OF = (
-    libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-)
 
 
-class LibvirtClient(LiveChanges):
+class LibvirtClient(LiveChanges, DiskCopies):
     """Fulfils `Hypervisor`. `run` keeps the connection; `on_reset` is called after each (re)connection."""
 
     def __init__(
@@ -95,8 +77,8 @@ class LibvirtClient(LiveChanges):
         self._registered: dict[Any, tuple[int, ...]] = {}
         self._lost = asyncio.Event()
         self._calls = ThreadPoolExecutor(_CALL_LIMIT, thread_name_prefix="libvirt")
-        self._slow_calls = ThreadPoolExecutor(_SLOW_CALL_LIMIT, thread_name_prefix="libvirt-slow")
         self.agents = LibvirtAgents(lambda: self._connection)
+        self.looks = LibvirtLooks(lambda: self._connection, deadline_s)
 
     @property
     def connected(self) -> bool:
@@ -134,18 +116,19 @@ class LibvirtClient(LiveChanges):
             connection = libvirt.open(self._uri)
             self._registered[connection] = register(connection, event)
             if not self._uri.startswith("test:"):
+                forget_left_secrets(connection)
                 connection.registerCloseCallback(closed, None)
                 connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVE_COUNT)
             return connection
 
-        self._connection = await self._in_thread(self._calls, connect)
+        self._connection = await self._in_thread(connect)
         self._on_reset()
 
     async def close(self) -> None:
         self._connection = None
         await self._close_dropped()
         self._calls.shutdown(wait=False, cancel_futures=True)
-        self._slow_calls.shutdown(wait=False, cancel_futures=True)
+        self.looks.close()
         self.agents.close()
 
     async def domains(self) -> tuple[DomainSummary, ...]:
@@ -171,8 +154,18 @@ class LibvirtClient(LiveChanges):
         await self._call(define)
 
     async def create_paused(self, name: str) -> None:
+        if self._uri.startswith("test:"):
+            # libvirt's test driver knows no flags (9.0, testDomainCreateWithFlags)
+            await self.on_own(name, lambda domain: (domain.create(), domain.suspend()))
+            return
         flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_FORCE_BOOT
         await self.on_own(name, lambda domain: domain.createWithFlags(flags))
+
+    async def set_secret(self, uuid: str, passphrase: str) -> None:
+        await self._call(lambda connection: set_secret(connection, uuid, passphrase))
+
+    async def forget_secret(self, uuid: str) -> None:
+        await self._call(lambda connection: forget_secret(connection, uuid))
 
     async def resume(self, name: str) -> None:
         await self.on_own(name, lambda domain: domain.resume())
@@ -209,7 +202,7 @@ class LibvirtClient(LiveChanges):
             if domain.isActive():
                 # it would become transient, and lose its TPM state at the next power-off
                 raise InvariantError("InternalError", f"Domain {name} runs and cannot be undefined.")
-            domain.undefineFlags(_FORGET)
+            domain.undefineFlags(FORGET)
 
         await self.on_own(name, undefine, missing_ok=True)
 
@@ -227,22 +220,10 @@ class LibvirtClient(LiveChanges):
         await self.on_own(name, lambda domain: domain.blockResize(target, size_bytes, flags))
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
-        def take(connection: Any) -> Picture | None:
-            domain = lookup(connection, name)
-            if domain is None or not is_ours(domain) or not domain.isActive():
-                return None
-            return screenshot(connection, domain, most_bytes)
-
-        return await self._call(take, slow=True)
+        return await self.looks.screenshot(name, most_bytes)
 
     async def stats(self) -> tuple[DomainStats, ...]:
-        def read(connection: Any) -> tuple[DomainStats, ...]:
-            found = connection.getAllDomainStats(_STATS, _STATS_OF)
-            return tuple(
-                domain_stats(domain.name(), values) for domain, values in found if vm_uid_of(domain.name())
-            )
-
-        return await self._call(read, slow=True)
+        return await self.looks.stats()
 
     async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
         def run(connection: Any) -> None:
@@ -257,17 +238,14 @@ class LibvirtClient(LiveChanges):
 
         await self._call(run)
 
-    async def _call(self, act: Callable[[Any], T], *, slow: bool = False) -> T:
+    async def _call(self, act: Callable[[Any], T]) -> T:
         connection = self._connection
         if connection is None:
             raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
-        if slow:
-            # it may wait for one guest that hangs: no reason to take the connection from all others
-            return await self._in_thread(self._slow_calls, lambda: act(connection))
-        return await self._in_thread(self._calls, lambda: act(connection), connection)
+        return await self._in_thread(lambda: act(connection), connection)
 
-    async def _in_thread(self, pool: ThreadPoolExecutor, act: Callable[[], T], connection: Any = None) -> T:
-        future = asyncio.get_running_loop().run_in_executor(pool, translated, act)
+    async def _in_thread(self, act: Callable[[], T], connection: Any = None) -> T:
+        future = asyncio.get_running_loop().run_in_executor(self._calls, translated, act)
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await future

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from xml.etree import ElementTree
 
 import libvirt
 import structlog
@@ -16,11 +15,20 @@ from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_api.quantities import human_size
 from quantix_hostd.clients.libvirt_events import deregister
-from quantix_hostd.domainxml.metadata import parse_metadata
-from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, vm_uid_of
+from quantix_hostd.clients.passphrase import WRONG_PASSPHRASE
+from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, METADATA_NAMESPACE, vm_uid_of
 from quantix_hostd.facts.domain import DomainSnapshot, DomainState, DomainStats, DomainSummary, Picture
 
 T = TypeVar("T")
+
+# of a domain that is undefined: what firmware and TPM remember stays
+FORGET = (
+    libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+    | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+)
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +55,13 @@ def translated(act: Callable[[], T]) -> T:
 
 def _translate(error: libvirt.libvirtError) -> QuantixError:
     code, said = error.get_error_code(), error.get_error_message() or str(error)
+    if WRONG_PASSPHRASE in said:
+        return as_error(TransientError, "PassphraseWrong", said=WRONG_PASSPHRASE)
     if code in _REFUSED:
         return as_error(PermanentError, "ConfigRefused", said=said)
-    if code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN):
+    # a call that was under way as libvirt ended fails with the error of the socket (rpc/virnetsocket.c)
+    cut_off = error.get_error_domain() == libvirt.VIR_FROM_RPC
+    if cut_off or code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN):
         return as_error(TransientError, "LibvirtDown", said=said)
     return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
 
@@ -74,8 +86,13 @@ def _found(look: Callable[[], Any]) -> Any:
 def is_ours(domain: Any) -> bool:
     if not domain.name().startswith(DOMAIN_PREFIX):
         return False
-    xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    return parse_metadata(ElementTree.fromstring(xml)) is not None
+    try:
+        domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, METADATA_NAMESPACE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            return False
+        raise
+    return True
 
 
 def summary(domain: Any) -> DomainSummary:

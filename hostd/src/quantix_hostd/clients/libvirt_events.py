@@ -55,6 +55,9 @@ def register(connection: Any, sink: EventSink) -> tuple[int, ...]:
     ) -> None:
         sink(DomainEvent(domain.name(), EventKind.IO_ERROR, f"{alias} {why}".strip()))
 
+    def watchdog(_connection: Any, domain: Any, _action: int, _opaque: Any) -> None:
+        sink(DomainEvent(domain.name(), EventKind.WATCHDOG))
+
     def agent(_connection: Any, domain: Any, state: int, _reason: int, _opaque: Any) -> None:
         connected = state == libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED
         sink(DomainEvent(domain.name(), EventKind.AGENT, "CONNECTED" if connected else "DISCONNECTED"))
@@ -62,12 +65,17 @@ def register(connection: Any, sink: EventSink) -> tuple[int, ...]:
     def removed(_connection: Any, domain: Any, alias: str, _opaque: Any) -> None:
         sink(DomainEvent(domain.name(), EventKind.DEVICE_REMOVED, alias))
 
+    def block_job(_connection: Any, domain: Any, disk: str, _type: int, status: int, _opaque: Any) -> None:
+        sink(DomainEvent(domain.name(), EventKind.BLOCK_JOB, f"{disk} {status}"))
+
     handlers = {
         libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE: lifecycle,
         libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: reboot,
         libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: io_error,
+        libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: watchdog,
         libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: agent,
         libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: removed,
+        libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2: block_job,
     }
     return tuple(
         connection.domainEventRegisterAny(None, event_id, handler, None)

@@ -7,12 +7,14 @@ before every start (docs/adr/0020). Source: libvirt 9.0, libvirt-domain.h.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 import libvirt
 
+from quantix_hostd.clients.hypervisor import Cpus
+from quantix_hostd.domainxml.cpu import IOTHREAD
 from quantix_hostd.domainxml.element import Element
 from quantix_hostd.domainxml.memory import MEMORY_ALIAS
 
@@ -44,11 +46,17 @@ class LiveChanges(ABC):
     async def set_cpu_tune(self, name: str, shares: int, quota_us: int) -> None:
         await self.on_own(name, lambda domain: _set_cpu_tune(domain, shares, quota_us))
 
+    async def pin_cpus(self, name: str, vcpus: Sequence[Cpus], rest: Cpus) -> None:
+        await self.on_own(name, lambda domain: _pin_cpus(domain, vcpus, rest))
+
     async def set_disk_limits(self, name: str, target: str, iops: int, bytes_per_second: int) -> None:
         await self.on_own(name, lambda domain: _set_disk_limits(domain, target, iops, bytes_per_second))
 
     async def set_memory(self, name: str, requested_bytes: int) -> None:
         await self.on_own(name, lambda domain: _set_memory(domain, requested_bytes))
+
+    async def set_balloon(self, name: str, size_bytes: int) -> None:
+        await self.on_own(name, lambda domain: domain.setMemoryFlags(size_bytes // 1024, _LIVE))
 
 
 def _set_link(domain: Any, alias: str, *, up: bool) -> None:
@@ -89,7 +97,13 @@ def _change_medium(domain: Any, alias: str, path: str | None) -> None:
         driver.set("type", "raw")
         source = ElementTree.SubElement(drive, "source", {"file": path})
         ElementTree.SubElement(source, "seclabel", {"model": "dac", "relabel": "no"})
-    _update(domain, drive)
+    try:
+        _update(domain, drive)
+    except libvirt.libvirtError as error:
+        # A guest that has locked the tray was asked to open it, and had 5 s (qemu_hotplug.c, 9.0)
+        if "tray" not in str(error):
+            raise
+        _update(domain, drive, libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
 
 
 def _set_cores(domain: Any, cores: int) -> None:
@@ -98,6 +112,17 @@ def _set_cores(domain: Any, cores: int) -> None:
 
 def _set_cpu_tune(domain: Any, shares: int, quota_us: int) -> None:
     domain.setSchedulerParametersFlags({"cpu_shares": shares, "global_quota": quota_us}, _LIVE)
+
+
+def _pin_cpus(domain: Any, vcpus: Sequence[Cpus], rest: Cpus) -> None:
+    for number, cpus in enumerate(vcpus):
+        domain.pinVcpuFlags(number, _map_of(cpus), _LIVE)
+    domain.pinEmulator(_map_of(rest), _LIVE)
+    domain.pinIOThread(IOTHREAD, _map_of(rest), _LIVE)
+
+
+def _map_of(cpus: Cpus) -> tuple[bool, ...]:
+    return tuple(cpu in cpus for cpu in range(max(cpus) + 1))
 
 
 def _set_disk_limits(domain: Any, target: str, iops: int, bytes_per_second: int) -> None:
@@ -119,5 +144,5 @@ def _device(domain: Any, alias: str) -> Element | None:
     return next((node for node in devices if node.find(f"alias[@name='{alias}']") is not None), None)
 
 
-def _update(domain: Any, device: Element) -> None:
-    domain.updateDeviceFlags(ElementTree.tostring(device, encoding="unicode"), _LIVE)
+def _update(domain: Any, device: Element, flags: int = 0) -> None:
+    domain.updateDeviceFlags(ElementTree.tostring(device, encoding="unicode"), _LIVE | flags)

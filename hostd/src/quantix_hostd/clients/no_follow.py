@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
@@ -49,7 +49,7 @@ def opened_directory(root: Path, *names: str) -> Iterator[int]:
 
 
 @contextmanager
-def opened_file(root: Path, *names: str) -> Iterator[BinaryIO]:
+def opened_file(root: Path, *names: str) -> Iterator[BufferedReader]:
     """The regular file at `names` below `root`, for reading. Raises as `opened_directory`."""
     *directories, name = names
     with (
@@ -60,7 +60,7 @@ def opened_file(root: Path, *names: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def opened_file_at(directory: int, name: str, path: Path) -> Iterator[BinaryIO]:
+def opened_file_at(directory: int, name: str, path: Path) -> Iterator[BufferedReader]:
     """The regular file `name` in the directory with this descriptor; `path` is for messages."""
     try:
         descriptor = os.open(_component(name), _FILE, dir_fd=directory)

@@ -112,12 +112,13 @@ class OvsGuestPorts:
         return len(changes)
 
     async def interfaces(self) -> tuple[Interface, ...]:
-        """The interfaces of our bridge; none while there is no bridge."""
-        listed = await self._vsctl("list-ports", self._bridge, check=False)
-        names = set(listed.split())
-        columns = "--columns=name,external_ids,ofport"
-        table = await self._vsctl("--format=json", columns, "list", "Interface")
-        return tuple(found for found in parse_interfaces(table) if found.name in names)
+        """The interfaces of our bridge but its own; none while there is no bridge."""
+        # in one process, of which a start needs several: each costs as much as all the rest of the question
+        bridge = ["--if-exists", "--columns=ports", "list", "Bridge", self._bridge]
+        ports = ["--columns=_uuid,name", "list", "Port"]
+        interfaces = ["--columns=name,external_ids,ofport", "list", "Interface"]
+        tables = await self._vsctl("--format=json", "--", *bridge, "--", *ports, "--", *interfaces)
+        return tuple(found for found in parse_bridge(tables) if found.name != self._bridge)
 
     async def _delete(self, names: Iterable[str]) -> None:
         deletions: list[str] = []
@@ -151,6 +152,26 @@ class OvsGuestPorts:
         program = ("ovs-vsctl", f"--db={self._database}", f"--timeout={timeout_s}")
         result = await command.run(*program, *arguments, timeout_s=timeout_s + 2.0, check=check)
         return result.stdout
+
+
+def parse_bridge(tables: str) -> tuple[Interface, ...]:
+    """The interfaces whose port the bridge has. `tables`: one JSON table a line, its ports as `ports` of
+    Bridge (without rows: there is no bridge), all ports as `_uuid` and `name` of Port, and all interfaces.
+    """
+    try:
+        bridge, ports, interfaces = tables.splitlines()
+        names = {uuid[1]: name for uuid, name in json.loads(ports)["data"]}
+        own = {names.get(uuid) for (column,) in json.loads(bridge)["data"] for uuid in _references(column)}
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        said = f"{type(error).__name__} in its list of ports"
+        raise as_error(TransientError, "PortNotBound", said=said) from error
+    return tuple(found for found in parse_interfaces(interfaces) if found.name in own)
+
+
+def _references(column: Any) -> tuple[str, ...]:
+    """The UUIDs in a column of references: one, or a set of them (RFC 7047, section 5.1)."""
+    kind, content = column
+    return tuple(uuid for _, uuid in content) if kind == "set" else (content,)
 
 
 def parse_interfaces(table: str) -> tuple[Interface, ...]:

@@ -3,6 +3,7 @@
 ```
 <path>/images/<image uid>            0440  base images, never written again
 <path>/images/.<uid>.<host>.part     0600  being received
+<path>/images/.<uid>.<host>.note     0600  how far, and what of (image.draft)
 <path>/volumes/<handle>/data         0660  qcow2
 <path>/volumes/<handle>/claim        0600  who may write it (claims)
 <path>/volumes/.<handle>.<host>.new/       a volume being made
@@ -24,6 +25,7 @@ from quantix_api.messages import as_error
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.files import FileOwner, make_passages, sync_directory
 
+_DRAFTS = frozenset({".part", ".note", ".new"})
 _HANDLE = re.compile(r"[a-z0-9][-a-z0-9]{0,99}")
 
 
@@ -37,12 +39,19 @@ class Space:
 
 @dataclass(frozen=True)
 class PoolDir:
-    """One pool on this host. `owner` is root with QEMU's group; `host` marks what this host is making."""
+    """One pool on this host. `owner` (of volumes) is root with QEMU's group, `image_owner` root with that of
+    images (None: as volumes); `host` marks what this host is making.
+    """
 
     name: str
     path: Path
     owner: FileOwner
     host: str
+    image_owner: FileOwner | None = None
+
+    @property
+    def owner_of_images(self) -> FileOwner:
+        return self.image_owner or self.owner
 
     @property
     def images(self) -> Path:
@@ -59,6 +68,10 @@ class PoolDir:
     def image_draft(self, uid: str) -> Path:
         """Where this host receives it; nobody reads it there."""
         return self.images / f".{_checked(uid)}.{self.host}.part"
+
+    def image_note(self, uid: str) -> Path:
+        """Beside the draft: by what a broken transfer goes on."""
+        return self.images / f".{_checked(uid)}.{self.host}.note"
 
     def volume(self, handle: str) -> Path:
         """The directory of a volume."""
@@ -100,24 +113,30 @@ class PoolDir:
         return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
 
     def correct_owners(self) -> int:
-        """Give to QEMU's group what an older version gave to another; returns how many things changed.
+        """Give to its group what an older version gave to another; returns how many things changed.
 
         Guests that run are not disturbed: QEMU has its files open. Raises OSError.
         """
         images = self.images.iterdir() if self.images.is_dir() else ()
         volumes = self.volumes.iterdir() if self.volumes.is_dir() else ()
-        ours = [path for path in images if not path.name.startswith(".")]
+        bases = [path for path in images if not path.name.startswith(".") and not path.is_symlink()]
+        ours: list[Path] = []
         for directory in (entry for entry in volumes if not entry.is_symlink()):
             ours += [path for path in (directory, directory / "data") if path.exists()]
-        return sum(self.owner.correct(path) for path in ours if not path.is_symlink())
+        corrected = sum(self.owner_of_images.correct(path) for path in bases)
+        return corrected + sum(self.owner.correct(path) for path in ours if not path.is_symlink())
 
-    def sweep_drafts(self) -> int:
-        """Remove what an earlier run of this host left half-made; returns how many things went."""
+    def sweep_drafts(self, images: frozenset[str] = frozenset()) -> int:
+        """Remove what an earlier run of this host left half-made, but for drafts of `images` (UIDs), which
+        may be gone on with; returns how many things went.
+        """
         mark = f".{self.host}."
+        kept = {self.image_draft(uid) for uid in images} | {self.image_note(uid) for uid in images}
         swept = 0
         for directory in (self.images, self.volumes):
             for entry in directory.iterdir() if directory.is_dir() else ():
-                if entry.name.startswith(".") and mark in entry.name and entry.suffix in (".part", ".new"):
+                ours = entry.name.startswith(".") and mark in entry.name and entry.suffix in _DRAFTS
+                if ours and entry not in kept:
                     remove_tree(entry)
                     swept += 1
         return swept

@@ -14,6 +14,7 @@ from typing import Protocol
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
 
 _NAME_PREFIX = "guest="
+_UUID_OPTION = b"-uuid"
 
 
 class Processes(Protocol):
@@ -24,6 +25,11 @@ class Processes(Protocol):
 
     def end(self, process: QemuProcess, *, force: bool) -> None:
         """SIGTERM, or SIGKILL by force, to that very QEMU; one that is gone already is no error."""
+
+    def raise_oom_score(self, process: QemuProcess, score: int) -> None:
+        """See to it that the kernel ends this QEMU at least as early as `score` (-1000 to 1000, proc(5)) says
+        when memory runs out; it is never lowered. Raises OSError.
+        """
 
 
 class ProcessTable:
@@ -37,7 +43,8 @@ class ProcessTable:
 
         Blocking (a read of /proc): run it in a thread.
         """
-        found = (self._read(entry) for entry in self._proc.iterdir() if entry.name.isdigit())
+        names = os.listdir(self._proc)  # noqa: PTH208
+        found = (self._read(name) for name in names if name.isdigit())
         return tuple(sorted((process for process in found if process), key=lambda process: process.pid))
 
     def of_domain(self, uuid: str, name: str) -> DomainProcesses:
@@ -51,7 +58,7 @@ class ProcessTable:
         except ProcessLookupError:
             return
         try:
-            current = self._read(self._proc / str(process.pid))
+            current = self._read(str(process.pid))
             if current is not None and _is_same_guest(current, process):
                 number = signal.SIGKILL if force else signal.SIGTERM
                 signal.pidfd_send_signal(descriptor, number)
@@ -60,10 +67,25 @@ class ProcessTable:
         finally:
             os.close(descriptor)
 
-    def _read(self, entry: Path) -> QemuProcess | None:
+    def raise_oom_score(self, process: QemuProcess, score: int) -> None:
+        """As `Processes.raise_oom_score`."""
+        path = self._proc / str(process.pid) / "oom_score_adj"
         try:
-            items = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            state = _parse_state((entry / "stat").read_text(errors="replace"))
+            if int(path.read_text()) < score:
+                path.write_text(f"{score}\n")
+        except (FileNotFoundError, ProcessLookupError):
+            return
+
+    def _read(self, pid: str) -> QemuProcess | None:
+        # every start looks at every process of the host several times: a Path for each costs three times more
+        folder = f"{self._proc}/{pid}"
+        try:
+            with open(f"{folder}/cmdline", "rb", buffering=0) as file:  # noqa: PTH123
+                line = file.readall()
+            if _UUID_OPTION not in line and _NAME_PREFIX.encode() not in line:
+                return None  # by far most processes of a host
+            items = line.decode(errors="replace").split("\0")
+            state = _parse_state(Path(folder, "stat").read_text(errors="replace"))
         except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
             return None  # it ended while we looked
         uuid, name = _argument(items, "-uuid"), _argument(items, "-name")
@@ -73,7 +95,7 @@ class ProcessTable:
         # a zombie writes nothing any more and has no command line; anything with a UUID counts
         if not uuid and not domain_name:
             return None
-        return QemuProcess(int(entry.name), uuid, domain_name, state)
+        return QemuProcess(int(pid), uuid, domain_name, state)
 
 
 def _is_same_guest(one: QemuProcess, other: QemuProcess) -> bool:

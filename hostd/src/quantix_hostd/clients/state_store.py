@@ -180,3 +180,14 @@ def _content(root: Path, *names: str) -> bytes | None:
             return file.read(MAX_PART_BYTES)
     except FileNotFoundError:
         return None
+
+
+def copy_state(source: VolumePlace, copy: VolumePlace) -> None:
+    """Put what lies beside a volume that nobody has beside its copy, too; most volumes have nothing."""
+    try:
+        with opened_file(source.pool_path, _VOLUMES, source.handle, _STATE) as file:
+            content = file.read(MAX_BYTES)
+    except FileNotFoundError:
+        return
+    with opened_directory(copy.pool_path, _VOLUMES, copy.handle) as directory:
+        replace_file_at(directory, _STATE, content, _MODE)

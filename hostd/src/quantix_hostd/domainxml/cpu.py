@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from quantix_hostd.domainxml.element import Element, element
-from quantix_hostd.domainxml.memory import numa_cell
+from quantix_hostd.domainxml.memory import numa_cells
 from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.facts.cpu_lists import format_cpus
 
 HOST_PASSTHROUGH = "HostPassthrough"
 PERIOD_US = 100_000
 NO_QUOTA = -1
+IOTHREAD = 1
 
 
 def configure_vcpus(spec: DomainSpec) -> list[Element]:
@@ -27,7 +29,7 @@ def configure_cpu(spec: DomainSpec) -> list[Element]:
     )
     if cpu.model == HOST_PASSTHROUGH:
         passed = {"mode": "host-passthrough", "check": "none", "migratable": "on"}
-        return [element("cpu", passed, topology, numa_cell(spec))]
+        return [element("cpu", passed, topology, numa_cells(spec))]
     features = [element("feature", {"policy": "require", "name": name}) for name in cpu.required]
     features += [element("feature", {"policy": "disable", "name": name}) for name in cpu.disabled]
     return [
@@ -38,20 +40,48 @@ def configure_cpu(spec: DomainSpec) -> list[Element]:
             element("model", {"fallback": "forbid"}, text=cpu.model),
             topology,
             *features,
-            numa_cell(spec),
+            numa_cells(spec),
         )
     ]
 
 
 def configure_cputune(spec: DomainSpec) -> list[Element]:
-    """Where libvirt has no CPU controller a domain with `<cputune>` does not start."""
-    if not spec.cpu_controller:
-        return []
-    tune = element("cputune", {}, element("shares", text=str(spec.cpu.shares)))
-    if spec.cpu.limit_millis:
+    """Where libvirt has no CPU controller a domain with `<shares>` or a quota does not start."""
+    tune = element("cputune")
+    if spec.cpu_controller:
+        tune.append(element("shares", text=str(spec.cpu.shares)))
+    if spec.cpu_controller and spec.cpu.limit_millis:
         tune.append(element("global_period", text=str(PERIOD_US)))
         tune.append(element("global_quota", text=str(quota_us(spec.cpu.limit_millis))))
-    return [tune]
+    tune.extend(_pins(spec))
+    return [tune] if len(tune) else []
+
+
+def _pins(spec: DomainSpec) -> list[Element]:
+    """Affinities of threads, which need no control group."""
+    places = spec.places
+    if places.whole:
+        return []
+    shared = format_cpus(places.shared)
+    vcpus = [
+        element("vcpupin", {"vcpu": number, "cpuset": format_cpus(places.of_vcpu(number))})
+        for number in range(spec.cpu.max_cores)
+    ]
+    rest = element("emulatorpin", {"cpuset": shared})
+    return [*vcpus, rest, element("iothreadpin", {"iothread": IOTHREAD, "cpuset": shared})]
+
+
+def configure_numatune(spec: DomainSpec) -> list[Element]:
+    """Memory from the nodes whose CPUs it has, and from no other: else the start ends."""
+    nodes = spec.places.nodes
+    if not (spec.mirrors_numa and nodes):
+        return []
+    memory = element("memory", {"mode": "strict", "nodeset": format_cpus(node.id for node in nodes)})
+    cells = [
+        element("memnode", {"cellid": number, "mode": "strict", "nodeset": str(node.id)})
+        for number, node in enumerate(nodes)
+    ]
+    return [element("numatune", {}, memory, *cells)]
 
 
 def quota_us(limit_millis: int) -> int:

@@ -9,7 +9,7 @@ from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error
 from quantix_hostd.domainxml.element import Element, element
 from quantix_hostd.domainxml.pcie import BuiltinPort, behind, on_root_bus, root_port_of
-from quantix_hostd.domainxml.spec import Bus, Cdrom, Disk, DomainSpec
+from quantix_hostd.domainxml.spec import Backing, Bus, Cdrom, Disk, DomainSpec
 
 SATA_UNITS = 6
 # the ICH9's own AHCI controller of every q35 machine
@@ -38,6 +38,19 @@ def configure_disks(spec: DomainSpec) -> list[Element]:
     return [_disk(disk, units) for disk in spec.disks] + [_cdrom(cdrom) for cdrom in spec.cdroms]
 
 
+def configure_copy(path: str, secret_uuid: str) -> Element:
+    """The file that a running disk is copied into: it stands alone, and its chain is closed. `secret_uuid` as
+    that of the disk.
+    """
+    return element(
+        "disk",
+        {"type": "file"},
+        element("driver", {"type": "qcow2"}),
+        _source(path, secret_uuid),
+        element("backingStore"),
+    )
+
+
 def target_name(disk: Disk, sata_unit: int = 0) -> str:
     """The `dev` of a disk: made from its port number, so that removing another disk renames nothing."""
     if disk.bus is Bus.VIRTIO:
@@ -59,9 +72,8 @@ def _disk(disk: Disk, sata_units: dict[str, int]) -> Element:
         "disk",
         {"type": "file", "device": "disk"},
         _driver(disk),
-        _source(disk.path),
-        # closes the chain: libvirt then does not probe the file for a backing image of a guest's making
-        element("backingStore") if disk.image_format == "raw" else None,
+        _source(disk.path, disk.secret_uuid),
+        _backing_store(disk.backing),
         element("target", {"dev": target_name(disk, unit), "bus": disk.bus}),
         _iotune(disk),
         element("readonly") if disk.read_only else None,
@@ -89,8 +101,27 @@ def _driver(disk: Disk) -> Element:
     return element("driver", attributes)
 
 
-def _source(path: str) -> Element:
-    return element("source", {"file": path}, element("seclabel", {"model": "dac", "relabel": "no"}))
+def _source(path: str, secret_uuid: str = "") -> Element:
+    secret = element("secret", {"type": "passphrase", "uuid": secret_uuid})
+    return element(
+        "source",
+        {"file": path},
+        element("seclabel", {"model": "dac", "relabel": "no"}),
+        element("encryption", {"format": "luks"}, secret) if secret_uuid else None,
+    )
+
+
+def _backing_store(backing: Backing | None) -> Element:
+    """The whole chain, closed by an empty one: libvirt then probes no file for what lies beneath it."""
+    if backing is None:
+        return element("backingStore")
+    return element(
+        "backingStore",
+        {"type": "file"},
+        element("format", {"type": backing.image_format}),
+        _source(backing.path),
+        element("backingStore"),
+    )
 
 
 def _iotune(disk: Disk) -> Element | None:

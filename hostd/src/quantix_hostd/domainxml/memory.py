@@ -5,6 +5,7 @@ from __future__ import annotations
 from quantix_hostd.domainxml.element import Element, element
 from quantix_hostd.domainxml.pcie import BuiltinPort, behind
 from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.facts.cpu_lists import format_cpus
 
 _KIB = 1024
 # virtio-mem plugs whole blocks: the size of a transparent huge page on x86-64 (QEMU, virtio-mem.c)
@@ -28,13 +29,47 @@ def room_bytes(spec: DomainSpec) -> int:
     return max(spec.max_memory_bytes - spec.memory_bytes, 0) // BLOCK_BYTES * BLOCK_BYTES
 
 
-def numa_cell(spec: DomainSpec) -> Element | None:
-    """Memory that comes later has to belong to a node (libvirt, formatdomain.html, memory devices)."""
-    if not room_bytes(spec):
-        return None
-    cpus = f"0-{spec.cpu.max_cores - 1}" if spec.cpu.max_cores > 1 else "0"
-    cell: dict[str, str | int] = {"id": 0, "cpus": cpus, "memory": _kib(spec.memory_bytes), "unit": "KiB"}
-    return element("numa", {}, element("cell", cell))
+def configure_backing(spec: DomainSpec) -> list[Element]:
+    """Huge pages come from the kernel by memfd, so that nobody has to mount them."""
+    if not spec.page_bytes:
+        return []
+    page = element("page", {"size": _kib(spec.page_bytes), "unit": "KiB"})
+    return [
+        element("memoryBacking", {}, element("hugepages", {}, page), element("source", {"type": "memfd"}))
+    ]
+
+
+def numa_cells(spec: DomainSpec) -> Element | None:
+    """The guest's NUMA nodes: those of its own CPUs where it mirrors them, else one if it needs any.
+
+    Memory that comes later has to belong to a node (libvirt, formatdomain.html, memory devices).
+    """
+    places, most = spec.places, spec.cpu.max_cores
+    if spec.mirrors_numa and places.own:
+        parts = [
+            [number for number in range(most) if places.own[number] in node.cpus] for node in places.nodes
+        ]
+        return element("numa", {}, *_cells(spec, parts))
+    return element("numa", {}, *_cells(spec, [list(range(most))])) if room_bytes(spec) else None
+
+
+def _cells(spec: DomainSpec, parts: list[list[int]]) -> list[Element]:
+    """Each with its vCPUs and as much memory as the others, in whole pages; the first has what is over."""
+    page = spec.page_bytes or BLOCK_BYTES
+    each = spec.memory_bytes // len(parts) // page * page
+    first = spec.memory_bytes - each * (len(parts) - 1)
+    return [
+        element(
+            "cell",
+            {
+                "id": number,
+                "cpus": format_cpus(vcpus),
+                "memory": _kib(each if number else first),
+                "unit": "KiB",
+            },
+        )
+        for number, vcpus in enumerate(parts)
+    ]
 
 
 def configure_memory_device(spec: DomainSpec) -> list[Element]:
@@ -59,10 +94,14 @@ def _kib(size_bytes: int) -> str:
 
 
 def configure_balloon(spec: DomainSpec) -> list[Element]:
+    """Huge pages are neither taken by the balloon nor told as free."""
+    attributes = {"model": "virtio", "autodeflate": "on"}
+    if not spec.page_bytes:
+        attributes["freePageReporting"] = "on"
     return [
         element(
             "memballoon",
-            {"model": "virtio", "autodeflate": "on", "freePageReporting": "on"},
+            attributes,
             element("stats", {"period": 10}),
             element("alias", {"name": "ua-qx_balloon"}),
             behind(BuiltinPort.BALLOON),

@@ -29,6 +29,10 @@ class DomainMetadata:
     renderer: int = RENDERER_VERSION
     handled_restart_at: str = ""
     cpu_features: str = ""
+    cpus: str = ""
+    """The host's CPUs that it has to itself, in the order of its vCPUs."""
+    devices: str = ""
+    """NAME=CLASS of each of the host's devices that it has to itself."""
 
 
 def metadata_of(spec: DomainSpec) -> DomainMetadata:
@@ -42,6 +46,8 @@ def metadata_of(spec: DomainSpec) -> DomainMetadata:
         generation=identity.generation,
         handled_restart_at=identity.handled_restart_at,
         cpu_features=" ".join(features),
+        cpus=",".join(map(str, spec.places.own)),
+        devices=" ".join(f"{name}={class_}" for name, class_ in spec.device_classes),
     )
 
 
@@ -70,6 +76,8 @@ def parse_metadata(domain: Element) -> DomainMetadata | None:
         renderer=int(node.get("renderer", "0")),
         handled_restart_at=node.get("handledRestartAt", ""),
         cpu_features=node.get("cpuFeatures", ""),
+        cpus=node.get("cpus", ""),
+        devices=node.get("devices", ""),
     )
 
 
@@ -85,5 +93,7 @@ def _element(metadata: DomainMetadata) -> Element:
             "renderer": metadata.renderer,
             "handledRestartAt": metadata.handled_restart_at,
             "cpuFeatures": metadata.cpu_features,
+            **({"cpus": metadata.cpus} if metadata.cpus else {}),
+            **({"devices": metadata.devices} if metadata.devices else {}),
         },
     )

@@ -46,6 +46,7 @@ def on_root_bus(slot: int, function: int = 0) -> Element:
 def controllers(spec: DomainSpec) -> list[Element]:
     """pcie-root first (define fails without it), then every root port with its spare ones."""
     ports = [disk.port for disk in spec.disks] + [nic.port for nic in spec.nics]
+    ports += [device.port for device in spec.host_devices]
     used = max(ports, default=0)
     count = RESERVED_PORTS + used + SPARE_PORTS
     root = element("controller", {"type": "pci", "index": 0, "model": "pcie-root"})

@@ -6,10 +6,25 @@ Called before every start (and by the comparison with what runs). Pure: no file,
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
-from quantix_hostd.domainxml import consoles, cpu, disks, hardware, machine, memory, metadata, nics, pcie
+from quantix_hostd.domainxml import (
+    consoles,
+    cpu,
+    disks,
+    hardware,
+    host_devices,
+    machine,
+    memory,
+    metadata,
+    nics,
+    pcie,
+)
 from quantix_hostd.domainxml.element import Element, element, serialize
 from quantix_hostd.domainxml.spec import DomainSpec
+
+# of the VMs that are worked on at once
+_RENDERED = 16
 
 Configurator = Callable[[DomainSpec], list[Element]]
 
@@ -17,8 +32,10 @@ _TOP: tuple[Configurator, ...] = (
     machine.configure_identity,
     metadata.configure_metadata,
     memory.configure_memory,
+    memory.configure_backing,
     cpu.configure_vcpus,
     cpu.configure_cputune,
+    cpu.configure_numatune,
     machine.configure_sysinfo,
     machine.configure_os,
     machine.configure_features,
@@ -31,10 +48,12 @@ _DEVICES: tuple[Configurator, ...] = (
     pcie.controllers,
     disks.configure_controllers,
     nics.configure_nics,
+    host_devices.configure_host_devices,
     consoles.configure_serial,
     consoles.configure_channels,
     consoles.configure_graphics,
     hardware.configure_tpm,
+    hardware.configure_watchdog,
     memory.configure_balloon,
     hardware.configure_rng,
     hardware.configure_panic,
@@ -42,6 +61,7 @@ _DEVICES: tuple[Configurator, ...] = (
 )
 
 
+@lru_cache(maxsize=_RENDERED)
 def render_domain(spec: DomainSpec) -> str:
     """The domain's XML (libvirt 9.0, formatdomain.html); raises PermanentError for what cannot be."""
     domain = element("domain", {"type": "kvm" if spec.kvm else "qemu"})
@@ -66,3 +86,8 @@ def render_device(spec: DomainSpec, name: str) -> str:
                 device.remove(boot)
             return serialize(device)
     raise LookupError(name)
+
+
+def render_copy(path: str, secret_uuid: str = "") -> str:
+    """The file at `path` as what a running disk is copied into; `secret_uuid` as that of the disk."""
+    return serialize(disks.configure_copy(path, secret_uuid))

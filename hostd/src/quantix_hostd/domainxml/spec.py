@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from quantix_hostd.facts.devices import Seat
+
 DomainUuid = NewType("DomainUuid", str)
 SwitchPortName = NewType("SwitchPortName", str)
 
@@ -35,8 +37,18 @@ class Firmware(StrEnum):
 
 
 @dataclass(frozen=True)
+class Backing:
+    """The image that a disk stands on; nothing is beneath it."""
+
+    path: str
+    image_format: str
+
+
+@dataclass(frozen=True)
 class Disk:
-    """A writable disk. `port` is the number the operator gave the device (1, 2, …)."""
+    """A writable disk. `port` is the number the operator gave the device (1, 2, …); `secret_uuid` is that of
+    libvirt's secret with the passphrase, "" for a disk that is not encrypted.
+    """
 
     name: str
     port: int
@@ -50,6 +62,8 @@ class Disk:
     boot_order: int | None = None
     iops: int = 0
     bytes_per_second: int = 0
+    backing: Backing | None = None
+    secret_uuid: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,15 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class HostDevice:
+    """A device of the host for this guest alone."""
+
+    name: str
+    port: int
+    seat: Seat
+
+
+@dataclass(frozen=True)
 class Cpu:
     """`model` "HostPassthrough" is the host's own CPU; anything else is a name that QEMU knows.
 
@@ -98,6 +121,44 @@ class Cpu:
     def shares(self) -> int:
         """`weight` for each vCPU; cpu.weight of cgroup v2 ends at 10000 (kernel, admin-guide/cgroup-v2)."""
         return min(_MAX_SHARES, self.weight * self.cores)
+
+
+@dataclass(frozen=True)
+class NumaNode:
+    """A NUMA node of the host; `memory_bytes` with what of it is in huge pages."""
+
+    id: int
+    cpus: tuple[int, ...]
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class BoundMemory:
+    """Memory that comes from the nodes of a guest's own CPUs, in equal parts, and from no other; in pages of
+    `page_bytes` (0: ordinary ones).
+    """
+
+    size_bytes: int = 0
+    page_bytes: int = 0
+
+
+UNBOUND = BoundMemory()
+
+
+@dataclass(frozen=True)
+class CpuPlaces:
+    """Where the guest runs: each vCPU on one of its `own` CPUs, where it has such, and everything else on the
+    `shared` ones. `whole`: those are all CPUs of the host. `nodes`: those of its own CPUs.
+    """
+
+    own: tuple[int, ...] = ()
+    shared: tuple[int, ...] = ()
+    whole: bool = True
+    nodes: tuple[NumaNode, ...] = ()
+
+    def of_vcpu(self, number: int) -> tuple[int, ...]:
+        """The CPUs that this vCPU may run on."""
+        return (self.own[number],) if number < len(self.own) else self.shared
 
 
 @dataclass(frozen=True)
@@ -151,6 +212,13 @@ class DomainSpec:
     console_log: str
     emulator: str = "/usr/bin/qemu-system-x86_64"
     kvm: bool = True
+    places: CpuPlaces = CpuPlaces()
+    dedicated: bool = False
+    """Whether it is to have CPUs to itself; `places` say what it has."""
+    mirrors_numa: bool = False
+    """Whether the guest sees the NUMA nodes of its own CPUs, and has its memory there."""
+    page_bytes: int = 0
+    """Size of the huge pages that back its memory; 0: ordinary ones."""
     cpu_controller: bool = False
     """Whether libvirt can limit and weigh CPU time here."""
     max_memory_bytes: int = 0
@@ -159,15 +227,22 @@ class DomainSpec:
     firmware: Firmware = Firmware.BIOS
     firmware_files: FirmwareFiles | None = None
     tpm: bool = False
+    watchdog: bool = False
     disks: tuple[Disk, ...] = ()
     cdroms: tuple[Cdrom, ...] = ()
     nics: tuple[Nic, ...] = ()
+    host_devices: tuple[HostDevice, ...] = ()
+    """Those that it is started with; none for a guest that runs, which keeps what it has."""
+    device_classes: tuple[tuple[str, str], ...] = ()
+    """Name and class of each that spec wants."""
     console: Console = field(default_factory=Console)
     smbios: Smbios = field(default_factory=Smbios)
     timezone: str = "UTC"
     boot_menu_seconds: int = 0
     boot_order_chosen: bool = False
     """Whether spec names the boot order: else a device that comes or goes later changes none."""
+    left_out: frozenset[str] = frozenset()
+    """Names of devices of spec that wait: a guest that runs keeps what it has of them."""
 
     @property
     def domain_name(self) -> str:

@@ -8,92 +8,26 @@ Called by the planner (same or not?) and by nothing that writes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from xml.etree import ElementTree
 
 from quantix_hostd.domainxml.element import Element
+from quantix_hostd.domainxml.host_devices import source_of
 from quantix_hostd.domainxml.memory import BLOCK_BYTES, MEMORY_ALIAS
 from quantix_hostd.domainxml.metadata import DomainMetadata, parse_metadata
+from quantix_hostd.domainxml.spec import BoundMemory
+from quantix_hostd.domainxml.view_fields import DEVICE_FIELDS, DOMAIN_FIELDS
+from quantix_hostd.facts.cpu_lists import parse_cpus
 
 Fields = Mapping[str, str]
 
+# of the VMs that are worked on at once: live, inactive, wanted
+_VIEWS = 32
 _KIB = 1024
 _UNIT_BYTES = {"b": 1, "bytes": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
-# "path@name" is an attribute, "path#" the text, "path?" whether the element is there, "path*" an address
-_DOMAIN_FIELDS = {
-    "type": "@type",
-    "name": "name#",
-    "uuid": "uuid#",
-    "machine": "os/type@machine",
-    "loader": "os/loader#",
-    "secure": "os/loader@secure",
-    "nvram": "os/nvram#",
-    "boot_menu": "os/bootmenu@enable",
-    "boot_menu_timeout": "os/bootmenu@timeout",
-    "smbios": "os/smbios@mode",
-    "vmcoreinfo": "features/vmcoreinfo@state",
-    "smm": "features/smm@state",
-    "hyperv": "features/hyperv?",
-    "cpu_mode": "cpu@mode",
-    "cpu_model": "cpu/model#",
-    "sockets": "cpu/topology@sockets",
-    "threads": "cpu/topology@threads",
-    "max_cores": "vcpu#",
-    "shares": "cputune/shares#",
-    "quota": "cputune/global_quota#",
-    "clock": "clock@offset",
-    "timezone": "clock@timezone",
-    "on_poweroff": "on_poweroff#",
-    "on_reboot": "on_reboot#",
-    "on_crash": "on_crash#",
-}
-_DEVICE_FIELDS = {
-    "disk": {
-        "device": "@device",
-        "format": "driver@type",
-        "cache": "driver@cache",
-        "io": "driver@io",
-        "discard": "driver@discard",
-        "detect_zeroes": "driver@detect_zeroes",
-        "error_policy": "driver@error_policy",
-        "path": "source@file",
-        "bus": "target@bus",
-        "dev": "target@dev",
-        "serial": "serial#",
-        "read_only": "readonly?",
-        "boot": "boot@order",
-        "iops": "iotune/total_iops_sec#",
-        "bytes_per_second": "iotune/total_bytes_sec#",
-        "address": "address*",
-    },
-    "interface": {
-        "mac": "mac@address",
-        "bridge": "source@bridge",
-        "switch_port": "virtualport/parameters@interfaceid",
-        "dev": "target@dev",
-        "model": "model@type",
-        "mtu": "mtu@size",
-        "link": "link@state",
-        "queues": "driver@queues",
-        "offload": "driver/host@csum",
-        "boot": "boot@order",
-        "address": "address*",
-    },
-    "serial": {"path": "source@path", "log": "log@file", "model": "target@type"},
-    "channel": {"path": "source@path", "target": "target@name", "address": "address*"},
-    "controller": {"model": "@model", "address": "address*"},
-    "graphics": {"type": "@type", "socket": "listen@socket"},
-    "video": {"model": "model@type", "address": "address*"},
-    "input": {"type": "@type", "bus": "@bus"},
-    "memory": {"model": "@model", "address": "address*"},
-    "tpm": {"model": "@model", "version": "backend@version"},
-    "memballoon": {"model": "@model", "autodeflate": "@autodeflate", "address": "address*"},
-    "rng": {"model": "@model", "backend": "backend#", "address": "address*"},
-    "panic": {"model": "@model"},
-    "audio": {"type": "@type"},
-}
 # libvirt's own companions of devices that we do render, and the watchdog that newer versions show on q35
 _COMPANIONS = frozenset({"emulator", "console"})
 _OUR_ALIAS = "ua-"
@@ -112,6 +46,14 @@ class MemoryView:
 
 
 @dataclass(frozen=True)
+class Pins:
+    """The host's CPUs that each vCPU, and everything else of QEMU, may run on."""
+
+    vcpus: tuple[tuple[int, ...], ...]
+    rest: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class DomainView:
     """`fields` of the domain itself, `devices` by alias (or kind where a device can have none).
 
@@ -123,6 +65,28 @@ class DomainView:
     unrendered: tuple[str, ...]
     metadata: DomainMetadata | None
     memory: MemoryView
+    pins: Pins | None = None
+    host_devices: Fields = field(default_factory=dict)
+    """PCI address or UUID of each of the host's devices that it has, by name."""
+
+    @property
+    def device_classes(self) -> dict[str, str]:
+        """Their classes by name, as they were when it started."""
+        devices = self.metadata.devices if self.metadata else ""
+        pairs = (item.partition("=") for item in devices.split())
+        return {name: class_ for name, _, class_ in pairs}
+
+    @property
+    def own_cpus(self) -> tuple[int, ...]:
+        """The host's CPUs that it has to itself, in the order of its vCPUs."""
+        cpus = self.metadata.cpus if self.metadata else ""
+        return tuple(int(cpu) for cpu in cpus.split(",") if cpu)
+
+    @property
+    def bound(self) -> BoundMemory:
+        """What of its memory has to be on the nodes of its CPUs."""
+        page_bytes = int(self.fields.get("page", "0")) * _KIB
+        return BoundMemory(self.memory.base if "numa" in self.fields else 0, page_bytes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DomainView) and not differences(self, other)
@@ -140,10 +104,11 @@ class Difference:
     right: str
 
 
+@lru_cache(maxsize=_VIEWS)
 def view(xml: str) -> DomainView:
     """Parse a domain; raises ElementTree.ParseError when `xml` is no document (libvirt never sends that)."""
     domain = ElementTree.fromstring(xml)
-    fields = _extract(domain, _DOMAIN_FIELDS)
+    fields = _extract(domain, DOMAIN_FIELDS)
     memory = _memory(domain)
     fields["memory_bytes"] = str(memory.base + memory.requested)
     if memory.room:
@@ -157,7 +122,15 @@ def view(xml: str) -> DomainView:
         # the live XML expands the CPU's features, so what was asked is kept in the metadata
         fields["cpu_features"] = metadata.cpu_features
     devices, unrendered = _devices(domain)
-    return DomainView(MappingProxyType(fields), MappingProxyType(devices), unrendered, metadata, memory)
+    return DomainView(
+        fields=MappingProxyType(fields),
+        devices=MappingProxyType(devices),
+        unrendered=unrendered,
+        metadata=metadata,
+        memory=memory,
+        pins=_pins(domain),
+        host_devices=MappingProxyType(_host_devices(domain)),
+    )
 
 
 def differences(left: DomainView, right: DomainView) -> tuple[Difference, ...]:
@@ -189,12 +162,17 @@ def _devices(domain: Element) -> tuple[dict[str, Fields], tuple[str, ...]]:
             alias = node.find("alias")
             unrendered.append(f"{node.tag} {alias.get('name') if alias is not None else ''}".strip())
             continue
-        device = _extract(node, _DEVICE_FIELDS.get(node.tag, {}))
+        device = _extract(node, DEVICE_FIELDS.get(node.tag, {}))
         if node.tag == "disk" and "path" not in device:
             # an empty drive has no format, but the live XML names one
             device.pop("format", None)
         devices[key] = MappingProxyType(device)
     return devices, tuple(unrendered)
+
+
+def _host_devices(domain: Element) -> dict[str, str]:
+    keys = ((_key(node), source_of(node)) for node in domain.iterfind("devices/hostdev"))
+    return {key.removeprefix(_OUR_ALIAS): source for key, source in keys if key and source}
 
 
 def _is_implicit(node: Element) -> bool:
@@ -246,9 +224,18 @@ def _memory(domain: Element) -> MemoryView:
     target = domain.find(f"devices/memory/alias[@name='{MEMORY_ALIAS}']/../target")
     if target is None:
         return MemoryView(_bytes(domain.find("memory")))
-    cell = domain.find("cpu/numa/cell")
-    base = int(cell.get("memory", "0")) * _unit_bytes(cell) if cell is not None else 0
+    cells = domain.findall("cpu/numa/cell")
+    base = sum(int(cell.get("memory", "0")) * _unit_bytes(cell) for cell in cells)
     return MemoryView(base, *(_bytes(target.find(name)) for name in ("size", "requested", "current")))
+
+
+def _pins(domain: Element) -> Pins | None:
+    """None where nothing is pinned."""
+    rest = domain.find("cputune/emulatorpin")
+    if rest is None:
+        return None
+    vcpus = sorted(domain.findall("cputune/vcpupin"), key=lambda pin: int(pin.get("vcpu", "0")))
+    return Pins(tuple(parse_cpus(pin.get("cpuset", "")) for pin in vcpus), parse_cpus(rest.get("cpuset", "")))
 
 
 def _bytes(node: Element | None) -> int:

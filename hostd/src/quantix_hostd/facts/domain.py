@@ -86,6 +86,7 @@ class EventKind(StrEnum):
     AGENT = "Agent"
     WATCHDOG = "Watchdog"
     DEVICE_REMOVED = "DeviceRemoved"
+    BLOCK_JOB = "BlockJob"
 
 
 @dataclass(frozen=True)

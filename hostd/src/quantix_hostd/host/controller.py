@@ -1,7 +1,7 @@
 """Keeps this machine's Host as it is: makes it when the machine joins, then reports what changes.
 
-`main` calls `register` once, before anything else runs, and feeds `reconcile` from a queue (key: the host's
-name).
+`assembly` calls `register` once, before anything else runs, and feeds `reconcile` from a queue (key: the
+host's name).
 """
 
 from __future__ import annotations
@@ -20,15 +20,20 @@ from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
+from quantix_client.reading import model_of
+from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.facts.load import MachineLoad
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 from quantix_hostd.host.host_metrics import HostMoment
 from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
+from quantix_hostd.host.pages import HostPages
 from quantix_hostd.host.status import derive_status
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import report
+from quantix_hostd.virtualmachine.cpu_entries import NodePages
+from quantix_hostd.virtualmachine.device_book import DeviceBook
 
 _LOOK_AGAIN_S = 30.0
 _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
@@ -60,13 +65,16 @@ class HostTools:
     network: HostNetwork | None
     libvirt_works: Callable[[], bool]
     cpu_model: Callable[[], str]
+    huge_pages: HugePages
+    pages: HostPages
+    devices: DeviceBook
     orphans: Callable[[], Awaitable[Iterable[OrphanGuest]]]
     orphan_volumes: Callable[[], Awaitable[Iterable[OrphanVolume]]]
 
 
 class HostController:
     """One for a process. `facts` is how the network was at the last look, `orphan_volumes` the data of no
-    Volume that was found then, `pools` how the pools were.
+    Volume that was found then, `pools` how the pools were, `node_pages` the huge pages of each NUMA node.
     """
 
     def __init__(self, tools: HostTools, myself: Self) -> None:
@@ -76,6 +84,7 @@ class HostController:
         self.shutting_down = False
         self.orphan_volumes: tuple[OrphanVolume, ...] | None = None
         self.pools: tuple[PoolFacts, ...] = ()
+        self.node_pages: NodePages = {}
         self._orphans: tuple[OrphanGuest, ...] = ()
 
     async def register(self) -> Host:
@@ -93,7 +102,7 @@ class HostController:
                 log.info("host object made", host=name)
             except AlreadyExists:
                 found = await self._tools.api.get(HOSTS, name)
-        host = Host.model_validate(found)
+        host = model_of(Host, found)
         known, own = host.status.host_uid, self._self.machine.host_uid
         if known and known != own:
             raise PermanentError(
@@ -114,7 +123,8 @@ class HostController:
         if manifest is None:
             await self.register()
             return 1.0
-        host = Host.model_validate(manifest)
+        host = model_of(Host, manifest)
+        await self._put_right(host)
         observed = await self._observe(host)
         await report(self._tools.api, HOSTS, manifest, derive_status(observed, datetime.now(UTC)))
         return _LOOK_AGAIN_S
@@ -132,13 +142,21 @@ class HostController:
             orphan_volume_pools=[orphan.pool for orphan in self.orphan_volumes or ()],
         )
 
-    async def _observe(self, host: Host) -> HostObserved:
+    async def _put_right(self, host: Host) -> None:
         if self._tools.network is not None:
-            networks = [Network.model_validate(item) for item in self._tools.networks.values()]
+            networks = [model_of(Network, item) for item in self._tools.networks.values()]
             self.facts = await self._tools.network.ensure(host, networks)
+        await self._tools.pages.ensure(host.spec.reserved, self._self.machine.boot_id)
+
+    async def _observe(self, host: Host) -> HostObserved:
         self.pools, images = await self._look_at_pools()
+        await self._look_at_devices()
+        self.node_pages = await asyncio.to_thread(self._tools.huge_pages.by_node)
         return HostObserved(
             host=host,
+            huge_pages=await asyncio.to_thread(self._tools.huge_pages.there),
+            node_pages=self.node_pages,
+            devices=self._tools.devices.entries().uses(),
             machine=self._self.machine,
             kvm=self._self.kvm,
             network=self.facts,
@@ -153,6 +171,13 @@ class HostController:
             orphan_volumes=await self._look_for_orphan_volumes(),
             shutting_down=self.shutting_down,
         )
+
+    async def _look_at_devices(self) -> None:
+        """What was known before stays true while libvirt or sysfs cannot be asked."""
+        try:
+            await self._tools.devices.look()
+        except (QuantixError, OSError) as error:
+            log.warning("devices not looked at", error=str(error))
 
     async def _look_for_orphans(self) -> tuple[OrphanGuest, ...]:
         """What was known before stays true while libvirt cannot be asked."""

@@ -1,6 +1,6 @@
 """What hostd tells Prometheus: its own instruments, and this host and its guests at the moment of a scrape.
 
-Made once by `main`; the parts of the process use the instruments. Nothing of it goes into the API.
+Made once by `service`; the parts of the process use the instruments. Nothing of it goes into the API.
 """
 
 from __future__ import annotations

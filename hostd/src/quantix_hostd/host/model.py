@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from quantix_api import Host
+from quantix_hostd.facts.devices import DeviceUse
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 
@@ -54,6 +55,9 @@ class HostObserved:
     libvirt: bool
     confined: bool
     cpu_model: str = "qemu64"
+    devices: tuple[DeviceUse, ...] = ()
+    huge_pages: Mapping[str, int] = field(default_factory=dict)
+    node_pages: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     pools: tuple[PoolFacts, ...] = ()
     images: tuple[ImageCopy, ...] = ()

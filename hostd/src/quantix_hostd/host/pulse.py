@@ -8,12 +8,12 @@ guests run on.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from quantix_api.errors import QuantixError
+from quantix_client.clock import Clock, SystemClock
 
 _ASK_EVERY_S = 5.0
 
@@ -31,21 +31,21 @@ class Pulse:
         workers_hang: Callable[[], bool],
         on_libvirt: Callable[[], None],
         hang_s: float,
-        now: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self._ask_libvirt = ask_libvirt
         self._workers_hang = workers_hang
         self._on_libvirt = on_libvirt
         self._answered = True
         self._hang_s = hang_s
-        self._now = now
+        self._clock = clock or SystemClock()
         self._asked_at: float | None = None
         self._silent = False
 
     def alive(self) -> bool:
         """Whether the lease may be renewed now."""
         asked = self._asked_at
-        libvirt_hangs = asked is not None and self._now() - asked > self._hang_s
+        libvirt_hangs = asked is not None and self._clock.monotonic() - asked > self._hang_s
         silent = libvirt_hangs or self._workers_hang()
         if silent != self._silent:
             self._silent = silent
@@ -58,7 +58,7 @@ class Pulse:
     async def run(self) -> None:
         """Ask libvirt again and again, until cancelled."""
         while True:
-            self._asked_at = self._now()
+            self._asked_at = self._clock.monotonic()
             answered = await self._ask()
             self._asked_at = None
             if answered != self._answered:

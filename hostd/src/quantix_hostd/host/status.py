@@ -11,14 +11,17 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api.facts import Fact, fact, render_conditions, subject_of
-from quantix_api.quantities import format_size
+from quantix_api.quantities import format_size, human_size, size_bytes
 from quantix_api.times import render_time
+from quantix_hostd.facts.devices import DeviceUse
 from quantix_hostd.facts.machine import Accelerator, NumaFacts
 from quantix_hostd.host.model import HostObserved, ImageCopy, PoolFacts
+from quantix_hostd.host.pages_plan import wanted_pages
 
 _MIB = 1 << 20
 _MAX_IMAGES = 50
 _MAX_POOLS = 32
+_MAX_DEVICES = 256
 
 
 def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
@@ -43,7 +46,9 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
         "arch": machine.arch,
         "cpuModel": observed.cpu_model[:128],
         "cpuVendor": machine.cpu_vendor[:64],
-        "numa": [_numa(node) for node in machine.numa],
+        "numa": [_numa(node, observed.node_pages.get(node.id, {})) for node in machine.numa],
+        "hugepages": _pages(observed.huge_pages),
+        "devices": [_device(use) for use in observed.devices[:_MAX_DEVICES]],
         "pools": [_pool(pool) for pool in observed.pools[:_MAX_POOLS]],
         "addresses": addresses,
         "versions": {name: text[:64] for name, text in sorted(observed.versions.items())},
@@ -63,6 +68,7 @@ def derive_facts(observed: HostObserved, now: datetime) -> list[Fact]:
         _confined(observed),
         _guests_known(observed, now),
         *_volumes_known(observed),
+        *_pages_set_aside(observed),
     ]
 
 
@@ -118,15 +124,48 @@ def _volumes_known(observed: HostObserved) -> Iterator[Fact]:
     yield fact("VolumesKnown", "False", "OrphanVolume", **fields, **({"more": more} if more else {}))
 
 
+def _pages_set_aside(observed: HostObserved) -> Iterator[Fact]:
+    """Of the first size that the host has too few of; nothing where it is asked for none."""
+    wanted = {size: count for size, count in wanted_pages(observed.host.spec.reserved).items() if count}
+    for size, count in wanted.items():
+        found = observed.huge_pages.get(size, 0)
+        if found < count:
+            fields = {"wanted": count, "page": human_size(size_bytes(size)), "found": found}
+            place = {"field": f"hugepages{size}", "host": observed.host.metadata.name}
+            yield fact("HugePagesSetAside", "False", "TooFewPages", **fields, **place)
+            return
+    if wanted:
+        yield fact("HugePagesSetAside", "True", "PagesSetAside")
+
+
 def _phase(observed: HostObserved, ready: Fact) -> str:
     if observed.host.spec.maintenance:
         return "Maintenance"
     return "Ready" if ready.status == "True" else "Joining"
 
 
-def _numa(node: NumaFacts) -> Mapping[str, Any]:
+def _numa(node: NumaFacts, pages: Mapping[str, int]) -> Mapping[str, Any]:
     memory = format_size(node.memory_bytes // _MIB * _MIB) if node.memory_bytes >= _MIB else "0"
-    return {"id": node.id, "cpus": node.cpus, "memory": memory}
+    huge = {"hugepages": _pages(pages)} if pages else {}
+    return {"id": node.id, "cpus": node.cpus, "memory": memory, **huge}
+
+
+def _pages(pages: Mapping[str, int]) -> list[Mapping[str, Any]]:
+    return [{"size": size, "total": count} for size, count in pages.items() if count]
+
+
+def _device(use: DeviceUse) -> Mapping[str, Any]:
+    device = use.device
+    told = {
+        "address": device.address[:64],
+        "class": device.class_,
+        "id": device.id,
+        "numaNode": device.numa_node,
+        "virtualMachineUID": use.vm_uid,
+        "message": device.message[:512],
+    }
+    counts = {"total": len(device.seats), "free": use.free}
+    return {name: value for name, value in told.items() if value not in ("", None)} | counts
 
 
 def _pool(pool: PoolFacts) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from quantix_api import metric_table_vm as table
 from quantix_api.errors import QuantixError
 from quantix_api.metric import Metric
 from quantix_client.instruments import Family, family
+from quantix_client.reading import model_of
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import PAUSED_REASONS, DomainState, DomainStats
 from quantix_hostd.virtualmachine.device_names import device_names
@@ -107,7 +108,7 @@ def _names_in_spec(manifest: Manifest | None) -> Mapping[str, str]:
     if manifest is None:
         return {}
     try:
-        return device_names(VirtualMachine.model_validate(manifest))
+        return device_names(model_of(VirtualMachine, manifest))
     except (ValueError, QuantixError):
         return {}
 

@@ -1,6 +1,6 @@
 """Brings each Image of this host to what the API wants: receive, check, keep, and remove once it is deleted.
 
-`main` feeds the queue (keys `namespace/name`); the API calls `receive_upload`, the volume controller
+`assembly` feeds the queue (keys `namespace/name`); the API calls `receive_upload`, the volume controller
 `ensure_copy`. Each look observes, plans (`plan`) and applies until nothing is left to do.
 """
 
@@ -21,15 +21,18 @@ from quantix_api.errors import InvariantError, PermanentError, QuantixError
 from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
+from quantix_client.reading import model_of
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.events import Events, tell
 from quantix_hostd.image import plan
-from quantix_hostd.image.formats import Received
+from quantix_hostd.image.draft import Note, discard, read_note
 from quantix_hostd.image.intake import Intake
 from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import ImagePlan, plan_image
+from quantix_hostd.image.receive import Incoming
+from quantix_hostd.image.received import Received
 from quantix_hostd.image.status import derive_status, downloading, typed_name, verdict_kept
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
@@ -76,7 +79,7 @@ class ImageController:
         manifest = self._tools.images.get(key)
         if manifest is None:
             return None
-        image = Image.model_validate(manifest)
+        image = model_of(Image, manifest)
         if image.status.host != self._tools.host:
             return None
         again_s = plan.LOOK_AGAIN_S
@@ -94,13 +97,43 @@ class ImageController:
             tell(self._tools.events, IMAGES, manifest, told)
         return next_look_s(error, again_s)
 
-    async def receive_upload(self, key: str, chunks: AsyncIterator[bytes], length_bytes: int) -> Received:
-        """Take an image that somebody sends, for an Image with `upload: {}` that waits on this host.
+    async def kept_of_upload(self, key: str) -> Note | None:
+        """What an upload that broke off left, for an Image that waits on this host.
+
+        Raises QuantixError: NotWaiting when there is nothing to send.
+        """
+        image, pool = await self._awaiting_upload(key)
+        return await asyncio.to_thread(read_note, pool, image.metadata.uid)
+
+    async def receive_upload(
+        self, key: str, chunks: AsyncIterator[bytes], length_bytes: int, offset_bytes: int = 0
+    ) -> Received:
+        """Take an image that somebody sends, for an Image with `upload: {}` that waits on this host: from its
+        beginning, or after the bytes that are kept of it.
 
         Raises QuantixError: NotWaiting when there is nothing to send, else as `receive_image`.
         """
+        image, pool = await self._awaiting_upload(key)
+        if offset_bytes:
+            note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
+            kept = (note.offset_bytes, note.length_bytes) if note else (0, length_bytes)
+            if kept != (offset_bytes, length_bytes):
+                raise _takes_none(key, f"{kept[0]} bytes are kept of a file of {kept[1]}")
+            self._refuse_second(key, image, pool)
+        incoming = Incoming(chunks, length_bytes, offset_bytes, resumable=True)
+        transfer = self._intake.take(pool, image, incoming)
+        assert transfer.task is not None
+        # nothing else lets it be looked at, and told how far it has come
+        self._enqueue(key)
+        await asyncio.wait({transfer.task})
+        if transfer.received is None:
+            raise transfer.error or _takes_none(key, "it was deleted meanwhile")
+        return transfer.received
+
+    async def _awaiting_upload(self, key: str) -> tuple[Image, PoolDir]:
+        """The Image, and the pool that it goes into. Raises PermanentError (NotWaiting)."""
         manifest = self._tools.images.get(key)
-        image = Image.model_validate(manifest) if manifest else None
+        image = model_of(Image, manifest) if manifest else None
         if image is None or image.deleting or image.status.host != self._tools.host:
             raise _takes_none(key, f"it is not on host {self._tools.host}")
         if image.spec.upload is None:
@@ -108,15 +141,13 @@ class ImageController:
         pool = await self._tools.pools.pool(image.spec.pool)
         if await asyncio.to_thread(pool.image(image.metadata.uid).exists):
             raise _takes_none(key, "it was sent already")
+        self._refuse_second(key, image, pool)
+        return image, pool
+
+    def _refuse_second(self, key: str, image: Image, pool: PoolDir) -> None:
         before = self._intake.seen(image.metadata.uid, pool.name)
         if before is not None and before.running:
             raise _takes_none(key, "another sends it at this moment")
-        transfer = self._intake.take(pool, image, chunks, length_bytes)
-        assert transfer.task is not None
-        await asyncio.wait({transfer.task})
-        if transfer.received is None:
-            raise transfer.error or _takes_none(key, "it was deleted meanwhile")
-        return transfer.received
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
         """Have a checked image's file in another pool of this host: copied from a pool here, else fetched
@@ -144,7 +175,7 @@ class ImageController:
         raise as_wait("ImageDownloading", _COPYING_S, **downloading(image, queued_on))
 
     async def stop(self) -> None:
-        """Stop receiving; what is half there is removed."""
+        """Stop receiving; of what is half there, only what can be gone on with is kept."""
         await self._intake.stop()
 
     async def _settle(self, image: Image) -> ImagePlan:
@@ -161,11 +192,18 @@ class ImageController:
     async def _observe(self, image: Image) -> ImageObserved:
         uid, host = image.metadata.uid, self._tools.host
         if image.deleting:
-            arriving = self._intake.arriving(uid)
+            arriving = self._intake.arriving(uid) or await self._left_of(uid)
             return ImageObserved(image, host, copies=await self._copies(uid), arriving=arriving)
         pool = await self._tools.pools.pool(image.spec.pool)
         there = await asyncio.to_thread(pool.image(uid).exists)
-        return ImageObserved(image, host, pool.name, there, self._intake.seen(uid, pool.name))
+        note = None if there else await asyncio.to_thread(read_note, pool, uid)
+        kept = (note.offset_bytes, note.length_bytes) if note else None
+        return ImageObserved(image, host, pool.name, there, self._intake.seen(uid, pool.name), kept)
+
+    async def _left_of(self, uid: str) -> bool:
+        """Whether a broken transfer left anything, in any pool."""
+        pools = map(self._tools.pools.directory, self._tools.pools.reached())
+        return await asyncio.to_thread(lambda: any(pool.image_draft(uid).exists() for pool in pools))
 
     async def _copies(self, uid: str) -> tuple[Copy, ...]:
         found = []
@@ -184,6 +222,8 @@ class ImageController:
                 self._intake.verify(await self._tools.pools.pool(image.spec.pool), image)
             case plan.StopTransfers():
                 await self._intake.forget(uid)
+                for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
+                    await asyncio.to_thread(discard, pool, uid)
             case plan.RemoveFile():
                 pool = await self._tools.pools.pool(action.pool)
                 await asyncio.to_thread(remove_tree, pool.image(uid))

@@ -14,25 +14,27 @@ from typing import Any
 import structlog
 
 from quantix_api import Image
+from quantix_api.errors import PermanentError
 from quantix_api.quantities import size_bytes
-from quantix_hostd.clients.http_source import HttpSource
+from quantix_hostd.clients.http_source import HttpSource, Kept
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.formats import Received
+from quantix_hostd.image.draft import read_note
 from quantix_hostd.image.receive import (
     Expectation,
+    Incoming,
     check_file,
     hash_file,
     read_chunks,
     receive_image,
 )
+from quantix_hostd.image.received import Received
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer, Transfers
-from quantix_hostd.transfer.turns import Turns
+from quantix_hostd.transfer.turns import Limits, Turns
 
-_AT_ONCE = 16
-_AT_ONCE_PER_NAMESPACE = 4
+_DOWNLOADS = Limits(at_once=16, of_namespace=4)
 
 _Work = Callable[[Transfer[Received]], Coroutine[Any, Any, Received]]
 
@@ -51,7 +53,7 @@ class Intake:
         self._qemu_img = qemu_img
         self._transfers: Transfers[Received] = Transfers("image", on_end)
         self._room = room
-        self._turns = Turns(_AT_ONCE, _AT_ONCE_PER_NAMESPACE)
+        self._turns = Turns(_DOWNLOADS)
 
     def seen(self, uid: str, pool: str) -> TransferSeen[Received] | None:
         """The transfer of this image into this pool as it is now, None when there was none."""
@@ -63,15 +65,20 @@ class Intake:
         return self._transfers.knows(uid)
 
     def download(self, pool: PoolDir, image: Image) -> Transfer[Received]:
-        """From the image's server, once it is the namespace's turn."""
+        """From the image's server, once it is the namespace's turn; after what is kept of a broken one."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
             namespace = image.metadata.namespace or ""
             transfer.queued = self._turns.all_taken(namespace)
             async with self._turns.turn(namespace):
                 transfer.queued = False
-                async with self._source.open(image.spec.url or "") as found:
-                    return await self._receive(pool, image, found.chunks, found.length_bytes, transfer)
+                try:
+                    return await self._fetch(pool, image, transfer)
+                except PermanentError as error:
+                    if error.reason != "ChecksumMismatch" or not transfer.resumed:
+                        raise
+                # put together of two that differ, whatever the server said: all of it, once
+                return await self._fetch(pool, image, transfer)
 
         # `fetch` says so anew, but what is reported now comes before its first step
         queued = self._turns.all_taken(image.metadata.namespace or "")
@@ -82,17 +89,15 @@ class Intake:
 
         async def fetch(transfer: Transfer[Received]) -> Received:
             size = (await asyncio.to_thread(source.stat)).st_size
-            return await self._receive(pool, image, read_chunks(source), size, transfer)
+            return await self._receive(pool, image, Incoming(read_chunks(source), size), transfer)
 
         return self._begin(pool, image, fetch)
 
-    def take(
-        self, pool: PoolDir, image: Image, chunks: AsyncIterator[bytes], length_bytes: int
-    ) -> Transfer[Received]:
+    def take(self, pool: PoolDir, image: Image, incoming: Incoming) -> Transfer[Received]:
         """From somebody who sends it."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
-            return await self._receive(pool, image, chunks, length_bytes, transfer)
+            return await self._receive(pool, image, incoming, transfer)
 
         return self._begin(pool, image, fetch)
 
@@ -111,7 +116,7 @@ class Intake:
         await self._transfers.forget(uid)
 
     async def stop(self) -> None:
-        """End all; what is half there is removed."""
+        """End all; of what is half there, only what a later transfer can go on from is kept."""
         await self._transfers.stop()
 
     def _begin(self, pool: PoolDir, image: Image, work: _Work, *, queued: bool = False) -> Transfer[Received]:
@@ -124,27 +129,42 @@ class Intake:
         begun.queued = queued
         return begun
 
+    async def _fetch(self, pool: PoolDir, image: Image, transfer: Transfer[Received]) -> Received:
+        note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
+        if note is not None and note.offset_bytes == note.length_bytes:
+            whole = Incoming(_nothing(), note.length_bytes, note.offset_bytes, note.validator, resumable=True)
+            return await self._receive(pool, image, whole, transfer)
+        kept = Kept(note.offset_bytes, note.length_bytes, note.validator) if note else None
+        async with self._source.open(image.spec.url or "", kept) as found:
+            resumable = bool(found.validator and found.length_bytes)
+            rest = Incoming(
+                found.chunks, found.length_bytes, found.offset_bytes, found.validator, resumable=resumable
+            )
+            return await self._receive(pool, image, rest, transfer)
+
     async def _receive(
-        self,
-        pool: PoolDir,
-        image: Image,
-        chunks: AsyncIterator[bytes],
-        length_bytes: int | None,
-        transfer: Transfer[Received],
+        self, pool: PoolDir, image: Image, incoming: Incoming, transfer: Transfer[Received]
     ) -> Received:
-        transfer.total_bytes = length_bytes
+        transfer.total_bytes = incoming.length_bytes
+        transfer.resumed = incoming.offset_bytes > 0
         received = await receive_image(
             pool,
             _expectation(image),
-            chunks,
+            incoming,
             self._qemu_img,
             room=self._room,
-            length_bytes=length_bytes,
             on_progress=transfer.on_progress,
         )
         kept = {"format": str(received.facts.format), "checksum": received.checksum}
         log.info("image kept", image=image.key, uid=image.metadata.uid, **kept)
         return received
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """What is left of a file that is there whole, and was not looked at yet."""
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
+        yield chunk
 
 
 def _expectation(image: Image) -> Expectation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api import Image
-from quantix_hostd.image.formats import Received
+from quantix_hostd.image.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 
 
@@ -19,10 +19,11 @@ class Copy:
 
 @dataclass(frozen=True)
 class ImageObserved:
-    """`pool` is the image's own, `there` whether its file lies in it.
+    """`pool` is the image's own, `there` whether its file lies in it, and `kept` what a broken transfer left
+    there: bytes, of so many.
 
-    `copies` and `arriving` (whether it is on its way into any pool) are looked at for an image that is being
-    deleted only.
+    `copies` and `arriving` (whether it is on its way into any pool, or was) are looked at for an image that
+    is being deleted only.
     """
 
     image: Image
@@ -30,5 +31,6 @@ class ImageObserved:
     pool: str = ""
     there: bool = False
     transfer: TransferSeen[Received] | None = None
+    kept: tuple[int, int] | None = None
     copies: tuple[Copy, ...] = ()
     arriving: bool = False

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error, render
-from quantix_hostd.image.formats import Received
+from quantix_api.quantities import counted
 from quantix_hostd.image.observed import ImageObserved
+from quantix_hostd.image.received import Received
 from quantix_hostd.image.status import (
     ImageVerdict,
     as_known,
@@ -46,7 +47,7 @@ class Verify:
 
 @dataclass(frozen=True)
 class StopTransfers:
-    """End whatever brings it here, and forget how that went."""
+    """End whatever brings it here, forget how that went, and keep nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _plan_absent(seen: ImageObserved) -> ImagePlan:
     if failure := _failure(seen):
         return failure
     if seen.image.spec.url is not None:
-        return ImagePlan(under_way(seen.image, (0, None), ""), _PROGRESS_S, (Download(),))
+        return ImagePlan(under_way(seen.image, seen.kept or (0, None), ""), _PROGRESS_S, (Download(),))
     if seen.image.spec.upload is None:
         return ImagePlan(verdict_of_error(as_error(PermanentError, "ImageRefused", path="spec.volume")))
     if known_facts(seen.image) is not None:
@@ -109,13 +110,14 @@ def _on_its_way(seen: ImageObserved, transfer: TransferSeen[Received]) -> ImageP
 
 def _broken_upload(seen: ImageObserved) -> ImagePlan | None:
     """What is said of the last upload until the next: nobody asks for one again, and one may come at once."""
-    transfer = seen.transfer
-    if seen.image.spec.upload is None or transfer is None or transfer.error is None:
+    if seen.image.spec.upload is None:
         return None
-    done_bytes, total_bytes = transfer.shown
-    if transfer.error.reason != "ImageUnreachable" or total_bytes is None:
+    if seen.kept is not None:
+        return ImagePlan(broken_upload(seen.image, *seen.kept))
+    error = seen.transfer.error if seen.transfer else None
+    if error is None or error.reason != "ImageUnreachable":
         return None
-    return ImagePlan(broken_upload(seen.image, done_bytes, total_bytes))
+    return ImagePlan(waiting_for_upload(seen.image))
 
 
 def _failure(seen: ImageObserved) -> ImagePlan | None:
@@ -124,7 +126,8 @@ def _failure(seen: ImageObserved) -> ImagePlan | None:
     if transfer is None or transfer.error is None or transfer.retry_in_s == 0:
         return None
     verdict = verdict_of_error(transfer.error, transfer.delay_s if not seen.there else None)
-    return ImagePlan(replace(verdict, present=seen.there), transfer.retry_in_s or LOOK_AGAIN_S)
+    present = seen.there or seen.kept is not None
+    return ImagePlan(replace(verdict, present=present), transfer.retry_in_s or LOOK_AGAIN_S)
 
 
 def _plan_removal(seen: ImageObserved) -> ImagePlan:
@@ -137,7 +140,7 @@ def _plan_removal(seen: ImageObserved) -> ImagePlan:
     used = next((copy for copy in seen.copies if copy.volumes), None)
     if used is None:
         return replace(gone, actions=unused)
-    text = render("InUse", users=f"{used.volumes} volumes of pool {used.pool}").text
+    text = render("InUse", users=f"{counted(used.volumes, 'volume')} of pool {used.pool}").text
     return ImagePlan(ImageVerdict("InUse", text, True), _IN_USE_S, unused)
 
 

@@ -1,8 +1,8 @@
 """Takes the bytes of an image in, wherever they come from, and keeps the file only when all is right.
 
 Called by the image controller (download) and by the API (upload). The bytes are hashed as they pass, go to a
-file that nobody reads, and become the image by one rename after every check: a crash leaves either the whole,
-checked image or a draft that is swept at the next start.
+draft that nobody reads, and become the image by one rename after every check: a crash leaves either the
+whole, checked image or a draft. What of a draft is worth it, the next transfer goes on from.
 """
 
 from __future__ import annotations
@@ -13,21 +13,29 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+import structlog
+
+from quantix_api.disk_image import HEAD_BYTES, ImageFacts, inspect_image
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
+from quantix_api.qcow2 import refused
 from quantix_api.quantities import format_size
-from quantix_hostd.clients.files import explained, sync_directory
+from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.formats import HEAD_BYTES, ImageFacts, Received, inspect_image, refused
+from quantix_hostd.image.draft import Draft, discard, opened, read_note
+from quantix_hostd.image.received import Received
 from quantix_hostd.transfer.room import Room, Share
 
 _FILE_MODE = 0o440
 # A qcow2 file may be larger than its disk: tables, and clusters that were freed
 _OVERHEAD_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
+# what a crash of the host may cost, which ends no transfer in order
+_KEEP_EVERY_BYTES = 64 << 20
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,56 +54,96 @@ class Expectation:
         return self.max_virtual_size_bytes + self.max_virtual_size_bytes // 50 + _OVERHEAD_BYTES
 
 
+@dataclass(frozen=True)
+class Incoming:
+    """Bytes on their way in: of a file of `length_bytes` (None: the sender does not say), from its beginning
+    or after the first `offset_bytes`, which are kept. `validator`: how the server names the file;
+    `resumable`: what comes in is kept when it breaks off.
+    """
+
+    chunks: AsyncIterator[bytes]
+    length_bytes: int | None
+    offset_bytes: int = 0
+    validator: str = ""
+    resumable: bool = False
+
+
 async def receive_image(
     pool: PoolDir,
     expectation: Expectation,
-    chunks: AsyncIterator[bytes],
+    incoming: Incoming,
     qemu_img: QemuImg,
     *,
     room: Room,
-    length_bytes: int | None,
     on_progress: Callable[[int], None],
 ) -> Received:
-    """Store `chunks` as the image, as far as `room` goes; `on_progress` hears the bytes so far.
+    """Store what comes in as the image, as far as `room` goes; `on_progress` hears the bytes so far.
 
-    Raises PermanentError (ChecksumMismatch, ImageRefused) or TransientError (PoolFull, and what `chunks`
-    raises). Nothing is kept then.
+    Raises PermanentError (ChecksumMismatch, ImageRefused) or TransientError (PoolFull: nothing is kept then;
+    and what the chunks raise: what came is kept if `incoming` is resumable).
     """
-    if length_bytes is not None and length_bytes > expectation.max_file_bytes:
-        raise _too_long(expectation, f"{length_bytes} bytes")
-    with room.share(pool, length_bytes, expectation.max_file_bytes) as share:
-        await share.reach(0)
-        return await _receive(expectation, chunks, qemu_img, share, on_progress)
-
-
-async def _receive(
-    expectation: Expectation,
-    chunks: AsyncIterator[bytes],
-    qemu_img: QemuImg,
-    share: Share,
-    on_progress: Callable[[int], None],
-) -> Received:
-    pool, length_bytes = share.pool, share.length_bytes
-    draft = pool.image_draft(expectation.uid)
+    length = incoming.length_bytes
+    if length is not None and length > expectation.max_file_bytes:
+        raise _too_long(expectation, f"{length} bytes")
+    draft = await _draft(pool, expectation.uid, incoming)
     try:
-        checksum, size = await _write(draft, expectation, chunks, share, on_progress)
-        if length_bytes is not None and size != length_bytes:
-            raise as_error(TransientError, "ImageUnreachable", found=size, wanted=length_bytes)
-        if expectation.checksum and checksum != expectation.checksum:
-            found, wanted = _short(checksum), _short(expectation.checksum)
-            raise as_error(PermanentError, "ChecksumMismatch", found=found, wanted=wanted)
-        facts = await check_file(draft, expectation, pool, qemu_img)
-        await asyncio.to_thread(_publish, draft, pool.image(expectation.uid))
-        return Received(facts, checksum)
+        with room.share(pool, length, expectation.max_file_bytes) as share:
+            share.written_bytes = draft.size_bytes
+            await share.reach(draft.size_bytes)
+            await _write(draft, expectation, incoming, share, on_progress)
+            received = await _judged(draft, expectation, pool, qemu_img)
+            await asyncio.to_thread(draft.publish)
+            return received
+    except BaseException as error:
+        await asyncio.shield(asyncio.to_thread(_leave, draft, pool, expectation.uid, incoming, error))
+        raise
     finally:
-        await asyncio.to_thread(draft.unlink, missing_ok=True)
+        await asyncio.shield(asyncio.to_thread(draft.close))
+
+
+async def _draft(pool: PoolDir, uid: str, incoming: Incoming) -> Draft:
+    """The file that the bytes belong into. Raises TransientError when what they follow is not there."""
+    if not incoming.offset_bytes:
+        return await opened(lambda: Draft.begin(pool, uid))
+    note = await asyncio.to_thread(read_note, pool, uid)
+    draft = await opened(lambda: Draft.resume(pool, uid, note)) if note else None
+    if draft is not None and draft.size_bytes == incoming.offset_bytes:
+        return draft
+    if draft is not None:
+        draft.close()
+    await asyncio.to_thread(discard, pool, uid)
+    raise as_error(TransientError, "ImageUnreachable", kept=incoming.offset_bytes)
+
+
+async def _judged(draft: Draft, expectation: Expectation, pool: PoolDir, qemu_img: QemuImg) -> Received:
+    checksum = draft.checksum
+    if expectation.checksum and checksum != expectation.checksum:
+        found, wanted = _short(checksum), _short(expectation.checksum)
+        raise as_error(PermanentError, "ChecksumMismatch", found=found, wanted=wanted)
+    return Received(await check_file(draft.path, expectation, pool, qemu_img), checksum)
+
+
+def _leave(draft: Draft, pool: PoolDir, uid: str, incoming: Incoming, error: BaseException) -> None:
+    """What a transfer leaves that ended before its time: nothing, or what the next one goes on from."""
+    length = incoming.length_bytes
+    worth = incoming.resumable and length is not None and 0 < draft.size_bytes <= length
+    broke_off = isinstance(error, asyncio.CancelledError) or (
+        isinstance(error, TransientError) and error.reason != "PoolFull"
+    )
+    try:
+        if worth and broke_off and length is not None:
+            draft.keep(length, incoming.validator)
+            return
+    except OSError:
+        log.warning("nothing kept of a broken transfer", uid=uid, exc_info=True)
+    discard(pool, uid)
 
 
 async def check_file(path: Path, expectation: Expectation, pool: PoolDir, qemu_img: QemuImg) -> ImageFacts:
     """Judge a file that is on disk: our own check of its header first, then QEMU's, locked up."""
     head, size = await asyncio.to_thread(_head, path)
     facts = inspect_image(head, size, expectation.image_format, expectation.max_virtual_size_bytes)
-    await asyncio.to_thread(_give_to_qemu, path, pool)
+    await asyncio.to_thread(_give_to_readers, path, pool)
     found = await qemu_img.inspect_foreign(path, facts.format.driver)
     if found != facts.virtual_size_bytes:
         raise refused(flaw=f"its header tells of {facts.virtual_size_bytes} bytes, QEMU reads {found}")
@@ -106,7 +154,7 @@ async def hash_file(path: Path) -> str:
     """The checksum of a file that is there already, as "sha256:<hex>". Raises OSError."""
 
     def digest() -> str:
-        with path.open("rb") as file:
+        with opened_file(path.parent, path.name) as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     return await asyncio.to_thread(digest)
@@ -114,75 +162,49 @@ async def hash_file(path: Path) -> str:
 
 async def read_chunks(path: Path) -> AsyncIterator[bytes]:
     """A file of this host, piece by piece. Raises OSError."""
-    with await asyncio.to_thread(path.open, "rb") as file:
+    with opened_file(path.parent, path.name) as file:
         while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
             yield chunk
 
 
 async def _write(
-    draft: Path,
+    draft: Draft,
     expectation: Expectation,
-    chunks: AsyncIterator[bytes],
+    incoming: Incoming,
     share: Share,
     on_progress: Callable[[int], None],
-) -> tuple[str, int]:
-    digest = hashlib.sha256()
-    size = 0
-    file = await asyncio.to_thread(_open_draft, draft)
-    try:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > expectation.max_file_bytes:
-                raise _too_long(expectation, f"over {expectation.max_file_bytes} bytes")
-            await share.reach(size)
-            await asyncio.to_thread(_append, file, chunk, digest.update)
-            share.written_bytes = size
-            on_progress(size)
-        await asyncio.to_thread(_finish, file)
-    finally:
-        await asyncio.to_thread(file.close)
-    return f"sha256:{digest.hexdigest()}", size
+) -> None:
+    length, kept_bytes = incoming.length_bytes, draft.size_bytes
+    on_progress(draft.size_bytes)
+    async for chunk in incoming.chunks:
+        size = draft.size_bytes + len(chunk)
+        if size > expectation.max_file_bytes:
+            raise _too_long(expectation, f"over {expectation.max_file_bytes} bytes")
+        await share.reach(size)
+        await asyncio.to_thread(draft.append, chunk)
+        share.written_bytes = size
+        on_progress(size)
+        if incoming.resumable and length is not None and size - kept_bytes >= _KEEP_EVERY_BYTES:
+            await asyncio.to_thread(draft.keep, length, incoming.validator)
+            kept_bytes = size
+    if length is not None and draft.size_bytes != length:
+        found = draft.size_bytes
+        raise as_error(TransientError, "ImageUnreachable", found=found, wanted=length)
+    await asyncio.to_thread(draft.sync)
 
 
 def _too_long(expectation: Expectation, length: str) -> PermanentError:
     return refused(length=length, limit=format_size(expectation.max_virtual_size_bytes))
 
 
-def _open_draft(draft: Path) -> BinaryIO:
-    draft.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.fdopen(os.open(draft, flags, 0o600), "wb", buffering=0)
-
-
-def _append(file: BinaryIO, chunk: bytes, update: Callable[[bytes], None]) -> None:
-    update(chunk)
-    rest = memoryview(chunk)
-    try:
-        # a file system that is nearly full takes a part
-        while rest:
-            rest = rest[file.write(rest) :]
-    except OSError as error:
-        raise explained(error, "the image") from error
-
-
-def _finish(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
 def _head(path: Path) -> tuple[bytes, int]:
-    with path.open("rb") as file:
+    with opened_file(path.parent, path.name) as file:
         return file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
 
 
-def _give_to_qemu(path: Path, pool: PoolDir) -> None:
-    pool.owner.give(path)
+def _give_to_readers(path: Path, pool: PoolDir) -> None:
+    pool.owner_of_images.give(path)
     path.chmod(_FILE_MODE)
-
-
-def _publish(draft: Path, final: Path) -> None:
-    draft.rename(final)
-    sync_directory(final.parent)
 
 
 def _short(checksum: str) -> str:

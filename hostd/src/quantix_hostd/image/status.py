@@ -11,13 +11,13 @@ from typing import Any
 
 from quantix_api import Image
 from quantix_api.conditions import ready_reason, reasons_otherwise
+from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import as_wait, message_of, render
 from quantix_api.quantities import format_size, human_size, size_bytes
 from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
-from quantix_hostd.image.formats import ImageFacts, ImageFormat
 
 _PHASES = {
     "Verified": "Ready",
@@ -60,7 +60,9 @@ def verdict_of_error(error: QuantixError, again_s: float | None = None) -> Image
 
 def under_way(image: Image, progress: tuple[int, int | None], queued_on: str) -> ImageVerdict:
     """For an image that is being received, or waits for its turn; `progress` in bytes: done, in all."""
-    text = render("ImageDownloading", **downloading(image, queued_on)).text
+    sent = image.spec.upload is not None
+    about = {"sent": image.metadata.name} if sent else downloading(image, queued_on)
+    text = render("ImageDownloading", **about).text
     return ImageVerdict("ImageDownloading", text, True, done_bytes=progress[0], total_bytes=progress[1])
 
 
@@ -115,10 +117,10 @@ def waiting_for_upload(image: Image) -> ImageVerdict:
 
 
 def broken_upload(image: Image, done_bytes: int, total_bytes: int) -> ImageVerdict:
-    """For an image whose sender went away in the middle."""
+    """For an image whose sender went away in the middle: what came is kept."""
     done, total = human_size(done_bytes), human_size(total_bytes)
     text = render("WaitingForUpload", name=typed_name(image), done=done, total=total).text
-    return ImageVerdict("WaitingForUpload", text, present=False)
+    return ImageVerdict("WaitingForUpload", text, present=True)
 
 
 def lost_upload(image: Image, host: str) -> ImageVerdict:

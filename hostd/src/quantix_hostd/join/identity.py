@@ -1,8 +1,8 @@
 """The host's own identity towards the API: a client certificate in hostd.kubeconfig, got once, renewed for
 ever.
 
-Called by `main`. The first certificate is asked for with the bootstrap token; a third of its life before it
-ends hostd asks for the next with the one it has. A key never leaves the machine, and is on disk before it
+Called by `service`. The first certificate is asked for with the bootstrap token; a third of its life before
+it ends hostd asks for the next with the one it has. A key never leaves the machine, and is on disk before it
 is used.
 """
 
@@ -29,7 +29,8 @@ from quantix_hostd.join.signing import obtain_certificate
 from quantix_hostd.join.trust import published_authority, with_renewed
 
 _USER_AGENT = "quantix-hostd"
-_SHORTEST_SLEEP_S, _LONGEST_SLEEP_S = 1.0, 6 * 3600.0
+# so that a clock that somebody set ahead is noticed before the certificate ends
+_SHORTEST_SLEEP_S, _LONGEST_SLEEP_S = 1.0, 300.0
 
 log = structlog.get_logger(__name__)
 

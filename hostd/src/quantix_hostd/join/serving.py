@@ -29,7 +29,8 @@ from quantix_hostd.join.requests import (
 from quantix_hostd.join.signing import obtain_certificate
 
 _RETRY_S = 30.0
-_SHORTEST_SLEEP_S, _LONGEST_SLEEP_S = 1.0, 6 * 3600.0
+# so that a clock that somebody set ahead is noticed before the certificate ends
+_SHORTEST_SLEEP_S, _LONGEST_SLEEP_S = 1.0, 300.0
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,6 @@ the object's key back into the queue.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -17,6 +16,7 @@ import structlog
 
 from quantix_api.errors import InvariantError, PermanentError, QuantixError
 from quantix_api.messages import as_error
+from quantix_client.clock import Clock, SystemClock
 from quantix_hostd.clients.files import explained
 from quantix_hostd.transfer.seen import TransferSeen
 
@@ -34,10 +34,12 @@ class Transfer(Generic[R]):
     """One object's data on its way. `shown` is what was last reported: it changes at most every 5 s,
     and at a failure.
 
-    `queued`: it waits for its turn, and nothing is asked of a server yet.
+    `queued`: it waits for its turn, and nothing is asked of a server yet. `resumed`: it went on after what an
+    earlier one had left.
     """
 
     queued: bool = False
+    resumed: bool = False
     total_bytes: int | None = None
     done_bytes: int = 0
     task: asyncio.Task[None] | None = None
@@ -47,6 +49,7 @@ class Transfer(Generic[R]):
     delay_s: float = 0.0
     retry_at_s: float = 0.0
     shown: tuple[int, int | None] = (0, None)
+    clock: Clock = field(default_factory=SystemClock)
     _shown_at_s: float = field(default=0.0)
 
     @property
@@ -56,16 +59,16 @@ class Transfer(Generic[R]):
     def on_progress(self, done_bytes: int) -> None:
         """Called for every piece; what is shown follows slowly."""
         self.done_bytes = done_bytes
-        now = time.monotonic()
-        if now - self._shown_at_s >= _REPORT_EVERY_S:
-            self._shown_at_s = now
+        now_s = self.clock.monotonic()
+        if now_s - self._shown_at_s >= _REPORT_EVERY_S:
+            self._shown_at_s = now_s
             self.shown = (done_bytes, self.total_bytes)
 
     def retry_in_s(self) -> float | None:
         """Seconds until it should be tried again; None when that is no use."""
         if isinstance(self.error, PermanentError):
             return None
-        return max(0.0, self.retry_at_s - time.monotonic())
+        return max(0.0, self.retry_at_s - self.clock.monotonic())
 
     def seen(self) -> TransferSeen[R]:
         """It as it is now."""
@@ -112,7 +115,7 @@ class Transfers(Generic[R]):
         await self._end([place for place in self._by_place if place[0] == uid])
 
     async def stop(self) -> None:
-        """Stop all: what is half-received is removed."""
+        """Stop all."""
         await self._end(list(self._by_place))
 
     async def _end(self, places: list[tuple[str, str]]) -> None:
@@ -146,5 +149,5 @@ class Transfers(Generic[R]):
         if error.reason == "PoolFull" and transfer.total_bytes is None:
             # each try of a stream without a known length takes all the room before it ends so again
             transfer.delay_s = _LAST_RETRY_S
-        transfer.retry_at_s = time.monotonic() + transfer.delay_s
+        transfer.retry_at_s = transfer.clock.monotonic() + transfer.delay_s
         log.warning("transfer failed", what=self._what, key=key, reason=error.reason, error=str(error))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quantix_hostd.claims import VolumePlace
+from quantix_hostd.domainxml.spec import UNBOUND, BoundMemory
+from quantix_hostd.facts.devices import Seat
 from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.facts.process import QemuProcess
+from quantix_hostd.virtualmachine.live_actions import LiveAction
+from quantix_hostd.virtualmachine.move_actions import MoveAction
 from quantix_hostd.virtualmachine.record import Record
 
 
@@ -21,6 +26,23 @@ class ForgetRecord:
 
 
 @dataclass(frozen=True)
+class EnterCpus:
+    """Note in the book of CPUs which ones the guest has to itself, and its memory that is bound to their
+    nodes; none: it shares, or does not run.
+    """
+
+    cpus: tuple[int, ...]
+    bound: BoundMemory = UNBOUND
+
+
+@dataclass(frozen=True)
+class EnterDevices:
+    """Note in the book of devices which of the host's the guest has, by name; none: it does not run."""
+
+    held: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class RemovePorts:
     ports: tuple[str, ...]
 
@@ -31,7 +53,7 @@ class PrepareDirectories:
 
 
 @dataclass(frozen=True)
-class BuildSeed:
+class BuildFirstBootDrive:
     pass
 
 
@@ -45,10 +67,11 @@ class TakeClaims:
 
 @dataclass(frozen=True)
 class GrowDisk:
-    """Make a disk that no QEMU has larger; its claim is ours by then."""
+    """Make a disk that no QEMU has larger, under our claim. `encrypted`: the name of such a volume."""
 
     place: VolumePlace
     size_bytes: int
+    encrypted: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,8 +80,24 @@ class Define:
 
 
 @dataclass(frozen=True)
+class MakeDevices:
+    """The mediated devices that a start needs, where they are not there."""
+
+    seats: tuple[Seat, ...]
+
+
+@dataclass(frozen=True)
+class CheckPassphrases:
+    """Wait until those of encrypted volumes can be read, before anything is begun."""
+
+    volumes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CreatePaused:
-    pass
+    """`encrypted`: the volumes whose passphrases QEMU needs."""
+
+    encrypted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,18 +186,6 @@ class RemoveDirectories:
 
 
 @dataclass(frozen=True)
-class ResizeDisk:
-    target: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class SetLink:
-    alias: str
-    up: bool
-
-
-@dataclass(frozen=True)
 class PutDownClaims:
     """Of volumes that the running QEMU has let go: free for others, and for a later plug under this epoch."""
 
@@ -177,9 +204,7 @@ class RestoreState:
 
 @dataclass(frozen=True)
 class SaveState:
-    """It goes there, if this host holds the claim under `epoch`. With `give_up` a volume that is missing is
-    not waited for.
-    """
+    """If this host holds the claim under `epoch`. With `give_up` a missing volume is not waited for."""
 
     place: VolumePlace
     uuid: str
@@ -194,66 +219,19 @@ class RemoveLocalState:
     uuid: str
 
 
-@dataclass(frozen=True)
-class PlugDevice:
-    name: str
-    xml: str
-
-
-@dataclass(frozen=True)
-class UnplugDevice:
-    """Ask the guest to let it go."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class TellUnplugged:
-    """The guest has let the device go."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class ChangeMedium:
-    alias: str
-    path: str | None
-
-
-@dataclass(frozen=True)
-class SetCores:
-    cores: int
-
-
-@dataclass(frozen=True)
-class SetCPUTune:
-    shares: int
-    quota_us: int
-
-
-@dataclass(frozen=True)
-class SetDiskLimits:
-    target: str
-    iops: int
-    bytes_per_second: int
-
-
-@dataclass(frozen=True)
-class SetMemory:
-    """`requested_bytes` beyond what the guest was started with."""
-
-    requested_bytes: int
-
-
 Action = (
     SaveRecord
     | ForgetRecord
+    | EnterCpus
+    | EnterDevices
     | RemovePorts
     | PrepareDirectories
-    | BuildSeed
+    | BuildFirstBootDrive
     | TakeClaims
     | GrowDisk
     | Define
+    | MakeDevices
+    | CheckPassphrases
     | CreatePaused
     | WirePorts
     | Resume
@@ -268,18 +246,10 @@ Action = (
     | EnsureUUIDUnused
     | FreeClaims
     | RemoveDirectories
-    | ResizeDisk
-    | SetLink
     | PutDownClaims
     | RestoreState
     | SaveState
     | RemoveLocalState
-    | PlugDevice
-    | UnplugDevice
-    | TellUnplugged
-    | ChangeMedium
-    | SetCores
-    | SetCPUTune
-    | SetDiskLimits
-    | SetMemory
+    | LiveAction
+    | MoveAction
 )

@@ -21,11 +21,13 @@ _DOUBLINGS = 8
 
 @dataclass(frozen=True)
 class AgentState:
-    """`heard_s`: when the agent was last heard of, in seconds since 1970. `answers` counts those in a row.
+    """`heard_s`: when the agent was last heard of, by a clock that never jumps; `heard_wall_s`: the same in
+    seconds since 1970, for people. `answers` counts those in a row.
     `known`: it has answered, refused, or kept silent long enough.
     """
 
     heard_s: float
+    heard_wall_s: float = 0.0
     report: GuestReport | None = None
     answers: int = 0
     known: bool = False
@@ -42,14 +44,14 @@ NOT_SEEN = AgentState(0.0)
 """Of a guest whose agent was never there."""
 
 
-def answered(state: AgentState, report: GuestReport, now_s: float) -> AgentState:
+def answered(state: AgentState, report: GuestReport, now_s: float, wall_s: float) -> AgentState:
     """The agent answered."""
-    return AgentState(now_s, report, state.answers + 1, known=True)
+    return AgentState(now_s, wall_s, report, state.answers + 1, known=True)
 
 
-def refused(now_s: float) -> AgentState:
+def refused(now_s: float, wall_s: float) -> AgentState:
     """The agent is there, and will not say what it was asked."""
-    return AgentState(now_s, known=True, refuses=True)
+    return AgentState(now_s, wall_s, known=True, refuses=True)
 
 
 def missed(state: AgentState, now_s: float) -> AgentState:

@@ -25,151 +25,168 @@ from quantix_hostd.claims import (
 from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.apply_live import LIVE_HANDLERS
+from quantix_hostd.virtualmachine.apply_moves import MOVE_HANDLERS
+from quantix_hostd.virtualmachine.apply_passphrases import check_passphrases, passphrase_of, unlocked
 from quantix_hostd.virtualmachine.apply_state import STATE_HANDLERS
+from quantix_hostd.virtualmachine.first_boot import guest_domain
 from quantix_hostd.virtualmachine.process_waits import still_ending, uuid_taken
-from quantix_hostd.virtualmachine.seeding import guest_domain
-from quantix_hostd.virtualmachine.subject import Handler, Subject
 from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.vm_ref import Handler, VmRef
 
 log = structlog.get_logger(__name__)
 
 _QUIET = (do.SaveRecord, do.ForgetRecord, do.PrepareDirectories)
 
 
-async def apply(tools: VmTools, subject: Subject, planned: tuple[do.Action, ...]) -> None:
+async def apply(tools: VmTools, ref: VmRef, planned: tuple[do.Action, ...]) -> None:
     """Do all of `planned` in order; raises what the first failing action raised."""
     for action in planned:
         if not isinstance(action, _QUIET):
-            log.info("virtual machine", uid=subject.uid, action=type(action).__name__)
-        await _HANDLERS[type(action)](tools, subject, action)
+            log.info("virtual machine", uid=ref.uid, action=type(action).__name__)
+        await _HANDLERS[type(action)](tools, ref, action)
 
 
-async def _save_record(tools: VmTools, subject: Subject, action: do.SaveRecord) -> None:
-    await asyncio.to_thread(tools.records.save, subject.uid, action.record)
+async def _make_devices(tools: VmTools, ref: VmRef, action: do.MakeDevices) -> None:
+    for seat in action.seats:
+        await tools.devices.make(seat)
 
 
-async def _forget_record(tools: VmTools, subject: Subject, action: do.ForgetRecord) -> None:
-    await asyncio.to_thread(tools.records.forget, subject.uid)
+async def _save_record(tools: VmTools, ref: VmRef, action: do.SaveRecord) -> None:
+    await asyncio.to_thread(tools.records.save, ref.uid, action.record)
 
 
-async def _remove_ports(tools: VmTools, subject: Subject, action: do.RemovePorts) -> None:
+async def _forget_record(tools: VmTools, ref: VmRef, action: do.ForgetRecord) -> None:
+    await asyncio.to_thread(tools.records.forget, ref.uid)
+
+
+async def _enter_cpus(tools: VmTools, ref: VmRef, action: do.EnterCpus) -> None:
+    tools.cpus.enter(ref.uid, action.cpus, action.bound)
+
+
+async def _enter_devices(tools: VmTools, ref: VmRef, action: do.EnterDevices) -> None:
+    tools.devices.enter(ref.uid, action.held)
+
+
+async def _remove_ports(tools: VmTools, ref: VmRef, action: do.RemovePorts) -> None:
     if action.ports:
         await tools.ports.remove(action.ports)
 
 
-async def _prepare_directories(tools: VmTools, subject: Subject, action: do.PrepareDirectories) -> None:
-    await asyncio.to_thread(tools.directories.prepare, subject.uid)
+async def _prepare_directories(tools: VmTools, ref: VmRef, action: do.PrepareDirectories) -> None:
+    await asyncio.to_thread(tools.directories.prepare, ref.uid)
 
 
-async def _build_seed(tools: VmTools, subject: Subject, action: do.BuildSeed) -> None:
-    vm = subject.vm
+async def _build_first_boot_drive(tools: VmTools, ref: VmRef, action: do.BuildFirstBootDrive) -> None:
+    vm = ref.vm
     if vm is not None:
         first = vm.spec.nics[0].network if vm.spec.nics else None
         network = tools.objects.network(vm.metadata.namespace or "", first) if first else None
-        await tools.seeds.ensure_seed(vm, guest_domain(vm, network))
+        await tools.first_boot.ensure_drive(vm, guest_domain(vm, network))
 
 
-async def _take_claims(tools: VmTools, subject: Subject, action: do.TakeClaims) -> None:
+async def _take_claims(tools: VmTools, ref: VmRef, action: do.TakeClaims) -> None:
     facts = tools.facts()
 
     def take_all() -> None:
         for place in action.places:
             claim = _read_claim(tools.claims, place)
-            free = regain(claim, facts.name, action.epoch, subject.uid)
-            wanted = take(free, facts.name, action.epoch, subject.uid, facts.cluster_uid)
+            free = regain(claim, facts.name, action.epoch, ref.uid)
+            wanted = take(free, facts.name, action.epoch, ref.uid, facts.cluster_uid)
             tools.claims.compare_and_set(place, claim, wanted)
 
     await asyncio.to_thread(take_all)
 
 
-async def _grow_disk(tools: VmTools, subject: Subject, action: do.GrowDisk) -> None:
-    await tools.disks.grow(action.place, action.size_bytes)
+async def _grow_disk(tools: VmTools, ref: VmRef, action: do.GrowDisk) -> None:
+    passphrase = await passphrase_of(tools, ref, action.encrypted)
+    await tools.disks.grow(action.place, action.size_bytes, passphrase)
 
 
-async def _define(tools: VmTools, subject: Subject, action: do.Define) -> None:
+async def _define(tools: VmTools, ref: VmRef, action: do.Define) -> None:
     await tools.hypervisor.define(action.xml)
 
 
-async def _create_paused(tools: VmTools, subject: Subject, action: do.CreatePaused) -> None:
-    await asyncio.to_thread(tools.records.clear_events, subject.uid)
-    await tools.hypervisor.create_paused(subject.domain)
+async def _create_paused(tools: VmTools, ref: VmRef, action: do.CreatePaused) -> None:
+    await asyncio.to_thread(tools.records.clear_events, ref.uid)
+    async with unlocked(tools, ref, action.encrypted):
+        await tools.hypervisor.create_paused(ref.domain)
     # whatever the guest says from its first byte on is read: an unread console would stop it
-    tools.consoles.attach(subject.uid, tools.layout.vm_run(subject.uid) / "serial.sock")
-    await asyncio.to_thread(tools.directories.close_sockets, subject.uid)
+    tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
+    await asyncio.to_thread(tools.directories.close_sockets, ref.uid)
 
 
-async def _wire_ports(tools: VmTools, subject: Subject, action: do.WirePorts) -> None:
+async def _wire_ports(tools: VmTools, ref: VmRef, action: do.WirePorts) -> None:
     if not action.ports:
         return
-    await tools.ports.set_owner(action.ports, subject.uid)
+    await tools.ports.set_owner(action.ports, ref.uid)
     await tools.ports.guard(tools.objects.router_ports())
     problems = await tools.ports.wait_installed(action.ports, action.timeout_s)
     for problem in problems:
-        log.warning("port is not wired, guest starts anyway", uid=subject.uid, reason=problem.reason)
+        log.warning("port is not wired, guest starts anyway", uid=ref.uid, reason=problem.reason)
 
 
-async def _resume(tools: VmTools, subject: Subject, action: do.Resume) -> None:
-    await tools.hypervisor.resume(subject.domain)
-    tools.guests.resumed(subject.uid)
+async def _resume(tools: VmTools, ref: VmRef, action: do.Resume) -> None:
+    await tools.hypervisor.resume(ref.domain)
+    tools.guests.resumed(ref.uid)
 
 
-async def _suspend(tools: VmTools, subject: Subject, action: do.Suspend) -> None:
-    await tools.hypervisor.suspend(subject.domain)
+async def _suspend(tools: VmTools, ref: VmRef, action: do.Suspend) -> None:
+    await tools.hypervisor.suspend(ref.domain)
 
 
-async def _ask_to_shut_down(tools: VmTools, subject: Subject, action: do.AskToShutDown) -> None:
+async def _ask_to_shut_down(tools: VmTools, ref: VmRef, action: do.AskToShutDown) -> None:
     try:
-        await tools.hypervisor.shutdown(subject.domain, action.mode)
+        await tools.hypervisor.shutdown(ref.domain, action.mode)
     except TransientError as error:
         if action.mode is not ShutdownMode.AGENT:
             raise
-        log.info("agent takes no order, asking by ACPI", uid=subject.uid, said=error.message)
-        await tools.hypervisor.shutdown(subject.domain, ShutdownMode.ACPI)
+        log.info("agent takes no order, asking by ACPI", uid=ref.uid, said=error.message)
+        await tools.hypervisor.shutdown(ref.domain, ShutdownMode.ACPI)
 
 
-async def _reset(tools: VmTools, subject: Subject, action: do.Reset) -> None:
-    await tools.hypervisor.reset(subject.domain)
+async def _reset(tools: VmTools, ref: VmRef, action: do.Reset) -> None:
+    await tools.hypervisor.reset(ref.domain)
 
 
-async def _write_metadata(tools: VmTools, subject: Subject, action: do.WriteMetadata) -> None:
-    await tools.hypervisor.set_metadata(subject.domain, action.xml)
+async def _write_metadata(tools: VmTools, ref: VmRef, action: do.WriteMetadata) -> None:
+    await tools.hypervisor.set_metadata(ref.domain, action.xml)
 
 
-async def _destroy(tools: VmTools, subject: Subject, action: do.Destroy) -> None:
-    await tools.hypervisor.destroy(subject.domain, graceful=action.graceful)
+async def _destroy(tools: VmTools, ref: VmRef, action: do.Destroy) -> None:
+    await tools.hypervisor.destroy(ref.domain, graceful=action.graceful)
 
 
-async def _undefine(tools: VmTools, subject: Subject, action: do.Undefine) -> None:
-    await tools.hypervisor.undefine(subject.domain)
-    await tools.consoles.detach(subject.uid)
+async def _undefine(tools: VmTools, ref: VmRef, action: do.Undefine) -> None:
+    await tools.hypervisor.undefine(ref.domain)
+    await tools.consoles.detach(ref.uid)
 
 
-async def _end_process(tools: VmTools, subject: Subject, action: do.EndProcess) -> None:
+async def _end_process(tools: VmTools, ref: VmRef, action: do.EndProcess) -> None:
     await asyncio.to_thread(tools.processes.end, action.process, force=action.force)
 
 
-async def _ensure_no_process(tools: VmTools, subject: Subject, action: do.EnsureNoProcess) -> None:
-    found = await asyncio.to_thread(tools.processes.of_domain, action.uuid, subject.domain)
+async def _ensure_no_process(tools: VmTools, ref: VmRef, action: do.EnsureNoProcess) -> None:
+    found = await asyncio.to_thread(tools.processes.of_domain, action.uuid, ref.domain)
     if found.own:
         raise still_ending(found.own, tools.facts().name)
 
 
-async def _ensure_uuid_unused(tools: VmTools, subject: Subject, action: do.EnsureUUIDUnused) -> None:
-    found = await asyncio.to_thread(tools.processes.of_domain, action.uuid, subject.domain)
+async def _ensure_uuid_unused(tools: VmTools, ref: VmRef, action: do.EnsureUUIDUnused) -> None:
+    found = await asyncio.to_thread(tools.processes.of_domain, action.uuid, ref.domain)
     if found.own:
         raise still_ending(found.own, tools.facts().name)
     if found.others:
         raise uuid_taken(found.others, tools.facts().name)
 
 
-async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) -> None:
+async def _free_claims(tools: VmTools, ref: VmRef, action: do.FreeClaims) -> None:
     host = tools.facts().name
 
     def free(place: VolumePlace) -> None:
         claim = tools.claims.read(place)
-        if claim is not None and claim.vm_uid == subject.uid:
+        if claim is not None and claim.vm_uid == ref.uid:
             # what an earlier epoch left held goes with it: nothing of the VM is here any more
-            freed = release(regain(claim, host, action.epoch, subject.uid), host, action.epoch)
+            freed = release(regain(claim, host, action.epoch, ref.uid), host, action.epoch)
             tools.claims.compare_and_set(place, claim, freed)
 
     def free_all() -> None:
@@ -178,39 +195,37 @@ async def _free_claims(tools: VmTools, subject: Subject, action: do.FreeClaims) 
                 free(place)
             except ClaimDamagedError as damage:
                 # it admits nobody as it is; the VM is let go, and its Volume goes on saying so
-                log.warning("claim is damaged and stays", uid=subject.uid, path=damage.message)
+                log.warning("claim is damaged and stays", uid=ref.uid, path=damage.message)
             except VolumeMissingError as missing:
                 if not (action.give_up_missing or action.give_up):
-                    told = {"name": subject.name, "place": place.data}
+                    told = {"name": ref.name, "place": place.data}
                     raise as_error(TransientError, "DataMissing", **told) from missing
-                log.warning("data is missing, its claim stays", uid=subject.uid, path=str(place.data))
+                log.warning("data is missing, its claim stays", uid=ref.uid, path=str(place.data))
             except TransientError as trouble:
                 if not action.give_up:
                     raise
-                log.warning("claim is not freed", uid=subject.uid, path=str(place.data), error=str(trouble))
+                log.warning("claim is not freed", uid=ref.uid, path=str(place.data), error=str(trouble))
 
     await asyncio.to_thread(free_all)
 
 
-async def _remove_directories(tools: VmTools, subject: Subject, action: do.RemoveDirectories) -> None:
-    await tools.consoles.detach(subject.uid)
-    await asyncio.to_thread(tools.directories.remove, subject.uid)
+async def _remove_directories(tools: VmTools, ref: VmRef, action: do.RemoveDirectories) -> None:
+    await tools.consoles.detach(ref.uid)
+    await asyncio.to_thread(tools.directories.remove, ref.uid)
 
 
-async def _put_down_claims(tools: VmTools, subject: Subject, action: do.PutDownClaims) -> None:
+async def _put_down_claims(tools: VmTools, ref: VmRef, action: do.PutDownClaims) -> None:
     host = tools.facts().name
 
     def put_all_down() -> None:
         for place in action.places:
             try:
                 claim = _read_claim(tools.claims, place)
-                if claim.vm_uid == subject.uid:
+                if claim.vm_uid == ref.uid:
                     tools.claims.compare_and_set(place, claim, put_down(claim, host, action.epoch))
             except QuantixError as trouble:
                 # the guest goes on without it; the claim is regained once the VM has ended (docs/adr/0017)
-                log.warning(
-                    "claim is not put down", uid=subject.uid, path=str(place.data), error=str(trouble)
-                )
+                log.warning("claim is not put down", uid=ref.uid, path=str(place.data), error=str(trouble))
 
     await asyncio.to_thread(put_all_down)
 
@@ -225,11 +240,15 @@ def _read_claim(store: ClaimStore, place: VolumePlace) -> Claim:
 _HANDLERS: dict[type, Handler] = {
     do.SaveRecord: _save_record,
     do.ForgetRecord: _forget_record,
+    do.EnterCpus: _enter_cpus,
+    do.EnterDevices: _enter_devices,
     do.RemovePorts: _remove_ports,
     do.PrepareDirectories: _prepare_directories,
-    do.BuildSeed: _build_seed,
+    do.BuildFirstBootDrive: _build_first_boot_drive,
     do.TakeClaims: _take_claims,
+    do.CheckPassphrases: check_passphrases,
     do.GrowDisk: _grow_disk,
+    do.MakeDevices: _make_devices,
     do.Define: _define,
     do.CreatePaused: _create_paused,
     do.WirePorts: _wire_ports,
@@ -248,4 +267,5 @@ _HANDLERS: dict[type, Handler] = {
     do.PutDownClaims: _put_down_claims,
     **LIVE_HANDLERS,
     **STATE_HANDLERS,
+    **MOVE_HANDLERS,
 }

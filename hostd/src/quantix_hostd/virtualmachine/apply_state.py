@@ -14,32 +14,32 @@ from quantix_api.messages import as_error
 from quantix_hostd.claims import ClaimRefusedError, VolumeMissingError
 from quantix_hostd.clients.state_store import Owned
 from quantix_hostd.virtualmachine import actions as do
-from quantix_hostd.virtualmachine.subject import Handler, Subject
 from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.vm_ref import Handler, VmRef
 
 log = structlog.get_logger(__name__)
 
 
-async def _restore_state(tools: VmTools, subject: Subject, action: do.RestoreState) -> None:
-    owned = Owned(subject.uid, action.uuid, action.place, action.epoch)
+async def _restore_state(tools: VmTools, ref: VmRef, action: do.RestoreState) -> None:
+    owned = Owned(ref.uid, action.uuid, action.place, action.epoch)
     await asyncio.to_thread(tools.states.restore, owned)
 
 
-async def _save_state(tools: VmTools, subject: Subject, action: do.SaveState) -> None:
-    owned = Owned(subject.uid, action.uuid, action.place, action.epoch)
+async def _save_state(tools: VmTools, ref: VmRef, action: do.SaveState) -> None:
+    owned = Owned(ref.uid, action.uuid, action.place, action.epoch)
     try:
         await asyncio.to_thread(tools.states.save, owned)
     except ClaimRefusedError as refused:
         # another has it: what lies here is older than what that one writes
-        log.warning("state is not kept", uid=subject.uid, path=str(action.place.data), error=refused.message)
+        log.warning("state is not kept", uid=ref.uid, path=str(action.place.data), error=refused.message)
     except VolumeMissingError as missing:
         if not action.give_up:
-            told = {"name": subject.name, "place": action.place.data}
+            told = {"name": ref.name, "place": action.place.data}
             raise as_error(TransientError, "DataMissing", **told) from missing
 
 
-async def _remove_local_state(tools: VmTools, subject: Subject, action: do.RemoveLocalState) -> None:
-    await asyncio.to_thread(tools.states.remove_local, subject.uid, action.uuid)
+async def _remove_local_state(tools: VmTools, ref: VmRef, action: do.RemoveLocalState) -> None:
+    await asyncio.to_thread(tools.states.remove_local, ref.uid, action.uuid)
 
 
 STATE_HANDLERS: Mapping[type, Handler] = {

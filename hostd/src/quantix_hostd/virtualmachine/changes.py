@@ -14,8 +14,9 @@ from quantix_hostd.domainxml.memory import BLOCK_BYTES
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import Difference, DomainView, differences, view
-from quantix_hostd.virtualmachine.desired import SEED_NAME
+from quantix_hostd.virtualmachine.desired import ANSWERS_NAME, SEED_NAME
 from quantix_hostd.virtualmachine.live_plan import more_memory, takes_cores
+from quantix_hostd.virtualmachine.plug_plan import leaving
 
 _MAX_CHANGES = 64
 _FIELD_PATHS = {
@@ -28,6 +29,8 @@ _FIELD_PATHS = {
     "cpu_features": "spec.cpu.features",
     "memory_bytes": "spec.memory.size",
     "max_memory_bytes": "spec.memory.maxSize",
+    "page": "spec.memory.hugepages",
+    "numa": "spec.cpu.numa",
     "machine": "spec.identity.machineType",
     "loader": "spec.firmware.type",
     "secure": "spec.firmware.secureBoot",
@@ -42,7 +45,9 @@ _FIELD_PATHS = {
 _ATTACHED = "attached"
 _CORES, _MAX_CORES = "spec.cpu.cores", "spec.cpu.maxCores"
 _SIZE, _MAX_SIZE = "spec.memory.size", "spec.memory.maxSize"
-_BYTES = frozenset({_SIZE, _MAX_SIZE})
+# of what the view has in so many bytes
+_UNIT_BYTES = {_SIZE: 1, _MAX_SIZE: 1, "spec.memory.hugepages": 1024}
+_DEDICATED = "spec.cpu.dedicated"
 _BOOT_ORDER = "spec.boot.order"
 _DISK_FIELDS = {
     "bus": "bus",
@@ -58,7 +63,9 @@ _CONSOLE = {
     "ua-qx_video": "spec.console.video",
     "video": "spec.console.video",
     "ua-qx_tpm": "spec.firmware.tpm",
+    "ua-qx_watchdog": "spec.watchdog",
     f"ua-{SEED_NAME}": "spec.cloudInit",
+    f"ua-{ANSWERS_NAME}": "spec.sysprep",
 }
 
 
@@ -78,9 +85,21 @@ def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange
         path = _spec_path(difference, wanted, live)
         if path is not None and path not in found:
             found[path] = _change(path, difference, live)
+    if wanted.dedicated != bool(live.own_cpus):
+        words = [str(told).lower() for told in (bool(live.own_cpus), wanted.dedicated)]
+        found[_DEDICATED] = PendingChange(_DEDICATED, *words)
+    found |= {change.path: change for change in _devices(wanted, live)}
     for path in _not_pending(frozenset(found), wanted, live):
         found.pop(path, None)
     return tuple(found[path] for path in sorted(found))[:_MAX_CHANGES]
+
+
+def _devices(wanted: DomainSpec, live: DomainView) -> Iterator[PendingChange]:
+    """The classes of the host's devices: which of a class it has is nobody's wish."""
+    has, wishes = live.device_classes, dict(wanted.device_classes)
+    for name in {*has, *wishes}:
+        if has.get(name) != wishes.get(name):
+            yield PendingChange(f"spec.hostDevices[{name}]", has.get(name, ""), wishes.get(name, ""))
 
 
 def _not_pending(found: frozenset[str], wanted: DomainSpec, live: DomainView) -> Iterator[str]:
@@ -98,6 +117,9 @@ def _not_pending(found: frozenset[str], wanted: DomainSpec, live: DomainView) ->
         yield _MAX_SIZE
     if not _boots_otherwise(wanted, live):
         yield _BOOT_ORDER
+    for name in leaving(wanted, live):
+        # the guest is asked to let it go now, and again until it does
+        yield f"spec.{'nics' if 'mac' in live.devices[f'ua-{name}'] else 'disks'}[{name}]"
 
 
 def _boots_otherwise(wanted: DomainSpec, live: DomainView) -> bool:
@@ -119,7 +141,7 @@ def _change(path: str, difference: Difference, live: DomainView) -> PendingChang
 
 
 def _text(path: str, value: str) -> str:
-    return format_size(int(value)) if path in _BYTES and value else value
+    return format_size(int(value) * _UNIT_BYTES[path]) if path in _UNIT_BYTES and value else value
 
 
 def _spec_path(difference: Difference, wanted: DomainSpec, live: DomainView) -> str | None:
@@ -130,6 +152,8 @@ def _spec_path(difference: Difference, wanted: DomainSpec, live: DomainView) -> 
     if alias in _CONSOLE:
         return _CONSOLE[alias]
     name = alias.removeprefix("ua-")
+    if name in wanted.left_out:
+        return None
     kind, fields = _device_fields(name, alias, wanted, live)
     if kind is None:
         return None

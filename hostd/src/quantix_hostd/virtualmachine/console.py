@@ -17,13 +17,16 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# 200 guests: 13 MB
+# 200 guests: 13 MB. QEMU writes single bytes: one object for each would be forty times that
 _RING_BYTES = 64 * 1024
 _VIEWER_BYTES = 1024 * 1024
 _READ_BYTES = 65536
+# as much of what a viewer has not read is one message
+_PIECE_BYTES = 16 * 1024
 # what was typed and the guest has not read; more of it is lost
 _TYPED_BYTES = 64 * 1024
 _RECONNECT_S = 0.2
+_LINES = 40
 _WRITE_TIMEOUT_S = 5.0
 
 
@@ -52,7 +55,7 @@ class ConsoleViewer:
 
     def __init__(self, line: _Line) -> None:
         self._line = line
-        self._messages: deque[ConsoleMessage] = deque()
+        self._messages: deque[bytearray | ConsoleMode | ConsoleOff] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
 
@@ -66,9 +69,10 @@ class ConsoleViewer:
             self._arrived.clear()
             await self._arrived.wait()
         message = self._messages.popleft()
-        if isinstance(message, ConsoleData):
-            self._bytes -= len(message.data)
-        return message
+        if not isinstance(message, bytearray):
+            return message
+        self._bytes -= len(message)
+        return ConsoleData(bytes(message))
 
     async def write(self, data: bytes) -> bool:
         """Type into the guest; False when somebody else has the keyboard or the guest is off."""
@@ -83,17 +87,29 @@ class ConsoleViewer:
 
     def push(self, message: ConsoleMessage) -> None:
         """Called by the line; a viewer that does not read loses the oldest data."""
-        self._messages.append(message)
         if isinstance(message, ConsoleData):
-            self._bytes += len(message.data)
+            self._push_data(message.data)
+        else:
+            if isinstance(message, ConsoleMode):
+                # told as it is now: others may take the keyboard from each other for ever
+                self._messages = deque(item for item in self._messages if not isinstance(item, ConsoleMode))
+            self._messages.append(message)
+        self._arrived.set()
+
+    def _push_data(self, data: bytes) -> None:
+        last = self._messages[-1] if self._messages else None
+        if isinstance(last, bytearray) and len(last) + len(data) <= _PIECE_BYTES:
+            last += data
+        else:
+            self._messages.append(bytearray(data))
+        self._bytes += len(data)
         while self._bytes > _VIEWER_BYTES:
             self._drop_oldest()
-        self._arrived.set()
 
     def _drop_oldest(self) -> None:
         for position, message in enumerate(self._messages):
-            if isinstance(message, ConsoleData):
-                self._bytes -= len(message.data)
+            if isinstance(message, bytearray):
+                self._bytes -= len(message)
                 del self._messages[position]
                 return
 
@@ -106,8 +122,7 @@ class _Line:
         self.writer_viewer: ConsoleViewer | None = None
         self._path = socket_path
         self._ring_bytes = ring_bytes
-        self._ring: deque[bytes] = deque()
-        self._ring_size = 0
+        self._ring = bytearray()
         self._viewers: list[ConsoleViewer] = []
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
@@ -124,16 +139,16 @@ class _Line:
         for viewer in self._viewers:
             viewer.push(ConsoleOff())
 
-    def add(self, *, take: bool) -> ConsoleViewer:
+    def add(self, *, take: bool, lines: int) -> ConsoleViewer:
         viewer = ConsoleViewer(self)
         self._viewers.append(viewer)
         if take or self.writer_viewer is None:
             self.give_keyboard(viewer)
         else:
             viewer.push(ConsoleMode(read_only=True))
-        backlog = b"".join(self._ring)
-        if backlog:
-            viewer.push(ConsoleData(backlog))
+        said = last_lines(bytes(self._ring), lines)
+        if said:
+            viewer.push(ConsoleData(said))
         return viewer
 
     def remove(self, viewer: ConsoleViewer) -> None:
@@ -180,12 +195,16 @@ class _Line:
             await asyncio.sleep(_RECONNECT_S)
 
     def _receive(self, data: bytes) -> None:
-        self._ring.append(data)
-        self._ring_size += len(data)
-        while self._ring_size > self._ring_bytes:
-            self._ring_size -= len(self._ring.popleft())
+        self._ring += data
+        # cheap: what is deleted in front is only skipped (bytearray keeps an offset)
+        del self._ring[: -self._ring_bytes]
         for viewer in self._viewers:
             viewer.push(ConsoleData(data))
+
+
+def last_lines(said: bytes, lines: int) -> bytes:
+    """The end of `said`: so many lines, the unfinished one among them. Pure."""
+    return b"".join(said.splitlines(keepends=True)[-lines:]) if lines else b""
 
 
 class ConsoleHub:
@@ -208,10 +227,10 @@ class ConsoleHub:
         if line is not None:
             await line.stop()
 
-    def open(self, vm_uid: str, *, take: bool = False) -> ConsoleViewer | None:
-        """A viewer of a guest's console, with what it said lately; None when the guest is off."""
+    def open(self, vm_uid: str, *, take: bool = False, lines: int = _LINES) -> ConsoleViewer | None:
+        """A viewer of a guest's console, with the last `lines` that it said; None when the guest is off."""
         line = self._lines.get(vm_uid)
-        return None if line is None else line.add(take=take)
+        return None if line is None else line.add(take=take, lines=lines)
 
     async def close(self) -> None:
         """hostd ends: let go of every socket. Guests run on."""

@@ -1,26 +1,28 @@
 """From a VirtualMachine and this host's facts to the domain that should run. Pure.
 
 Called by `observe`. It invents nothing: what spec leaves open must stand in `status.resolved` and
-`status.nics`, which the operator writes; until then the VM waits and `missing_parts` says for what.
+`status.nics`, which the operator writes; `unresolved` says what a VM waits for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantix_api import VirtualMachine
-from quantix_api.errors import PermanentError, WaitingError
-from quantix_api.layout import Layout
+from quantix_api.compute import Compute, granted_compute, granted_devices
+from quantix_api.errors import PermanentError
+from quantix_api.layout import FIRST_BOOT_FILE, Layout
 from quantix_api.messages import as_error
 from quantix_api.quantities import cpu_millis, size_bytes
-from quantix_api.vm_status import Resolved
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
+from quantix_hostd.facts.devices import Seat
 
 SEED_NAME = "qx_seed"
-SEED_UNIT = 5
+ANSWERS_NAME = "qx_answers"
+FIRST_BOOT_UNIT = 5
 _SERIAL_LENGTH = 20
 _MAX_QUEUES = 8
 _TCG_MODEL = "qemu64"
@@ -59,78 +61,47 @@ class VolumeState:
     reason: str = ""
     message: str = ""
     pool: str = ""
+    backing: domain.Backing | None = None
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What else the domain is made from: volumes, MTU by NIC, ISO files by CD-ROM."""
+    """What else the domain is made from: volumes, MTU by NIC, ISO files by CD-ROM, its places on CPUs, the
+    host's devices by name. `left_out`: names of devices of spec that wait, of which nothing else is here.
+    """
 
     volumes: tuple[VolumeState, ...]
     mtus: Mapping[str, int]
     media: Mapping[str, str | None]
-
-
-def missing_parts(vm: VirtualMachine) -> tuple[str, ...]:
-    """What the operator has not resolved yet, in words; empty when `resolved` and `nics` cover spec."""
-    resolved = vm.status.resolved
-    if resolved is None or resolved.uuid is None:
-        return ("how it is run",)
-    ports = {device.name for device in resolved.devices}
-    disks = {disk.name for disk in resolved.disks}
-    nics = {nic.name for nic in vm.status.nics if nic.port and nic.mac}
-    missing = [f"disk {disk.name}" for disk in vm.spec.disks if disk.name not in disks]
-    missing += [f"NIC {nic.name}" for nic in vm.spec.nics if nic.name not in nics]
-    devices = [disk.name for disk in vm.spec.disks] + [nic.name for nic in vm.spec.nics]
-    missing += [f"the slot of {name}" for name in devices if name not in ports]
-    return (*missing, *_missing_size(vm, resolved))
-
-
-def _missing_size(vm: VirtualMachine, resolved: Resolved) -> Iterator[str]:
-    """A growth that its host has no room for is not waited for: the VM has what it was given."""
-    if resolved.memory is None:
-        yield "memory.size"
-        return
-    granted = vm.status.condition("SizeGranted")
-    if granted is not None and granted.status == "False":
-        return
-    cores, memory = vm.spec.cpu.cores, vm.spec.memory.size
-    if cores is not None and cores != resolved.cores:
-        yield "cpu.cores"
-    if memory and size_bytes(memory) != size_bytes(resolved.memory):
-        yield "memory.size"
-
-
-def not_resolved(vm: VirtualMachine, missing: tuple[str, ...]) -> WaitingError:
-    """The wait for the operator, in the words of the first of its conditions that is False."""
-    for name in ("VolumesReady", "NetworkReady"):
-        said = vm.status.condition(name)
-        if said is not None and said.status == "False":
-            return WaitingError(said.reason, said.message)
-    return as_error(WaitingError, "Starting", what=", ".join(missing))
+    places: domain.CpuPlaces = field(default_factory=domain.CpuPlaces)
+    devices: Mapping[str, Seat] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
 
 def desired_domain(
     vm: VirtualMachine, around: Surroundings, facts: HostFacts, layout: Layout, handled_restart_at: str = ""
 ) -> domain.DomainSpec:
-    """The domain of a VM whose parts are all there; raises WaitingError for the first that is not.
+    """The domain of a VM of which all is there but what is left out. Raises PermanentError (ConfigRefused).
 
     `handled_restart_at` is the newest `spec.restart.at` that this start fulfils.
     """
-    missing = missing_parts(vm)
-    if missing:
-        raise not_resolved(vm, missing)
     resolved = vm.status.resolved
     assert resolved is not None
     assert resolved.uuid is not None
     assert resolved.memory is not None
     uid = vm.metadata.uid
     firmware = domain.Firmware(resolved.firmware or "BIOS")
-    console = vm.spec.console
+    console, compute = vm.spec.console, granted_compute(vm)
     return domain.DomainSpec(
         identity=_identity(vm, resolved.uuid, handled_restart_at),
         machine_type=resolved.machine_type or facts.machine_type,
-        cpu=_cpu(vm, facts),
-        memory_bytes=size_bytes(resolved.memory),
+        cpu=_cpu(vm, compute, facts),
+        places=around.places,
+        dedicated=compute.dedicated,
+        mirrors_numa=compute.numa == "Strict",
+        memory_bytes=_memory_bytes(compute.hugepages, resolved.memory),
+        page_bytes=_optional_bytes(compute.hugepages),
         run_dir=str(layout.vm_run(uid)),
         console_log=str(layout.vm_log(uid) / "console.log"),
         kvm=facts.kvm,
@@ -140,15 +111,38 @@ def desired_domain(
         firmware=firmware,
         firmware_files=_firmware_files(firmware, facts, layout.vm_data(uid)),
         tpm=vm.spec.firmware.tpm,
+        watchdog=vm.spec.watchdog is not None,
         disks=_disks(vm, around),
         cdroms=_cdroms(vm, around, layout.vm_run(uid)),
         nics=_nics(vm, around, facts),
+        host_devices=tuple(
+            domain.HostDevice(name, _ports(vm)[name], seat) for name, seat in around.devices.items()
+        ),
+        device_classes=tuple(granted_devices(vm).items()),
         console=domain.Console(console.serial, console.vnc, console.video),
         smbios=_smbios(vm),
         timezone=vm.spec.clock.timezone,
         boot_menu_seconds=vm.spec.boot.menu_seconds,
         boot_order_chosen=bool(vm.spec.boot.order),
+        left_out=around.left_out,
     )
+
+
+def has_first_boot_drive(vm: VirtualMachine) -> bool:
+    """Whether the guest finds first-boot settings in a drive of its own."""
+    return vm.spec.cloud_init is not None or vm.spec.sysprep is not None
+
+
+def first_boot_name(vm: VirtualMachine) -> str:
+    """Of that drive."""
+    return SEED_NAME if vm.spec.cloud_init is not None else ANSWERS_NAME
+
+
+def _memory_bytes(page: str | None, size: str) -> int:
+    found = size_bytes(size)
+    if page and found % size_bytes(page):
+        raise as_error(PermanentError, "ConfigRefused", size=size, page=page)
+    return found
 
 
 def _identity(vm: VirtualMachine, uuid: str, handled_restart_at: str) -> domain.Identity:
@@ -164,8 +158,8 @@ def _identity(vm: VirtualMachine, uuid: str, handled_restart_at: str) -> domain.
     )
 
 
-def _cpu(vm: VirtualMachine, facts: HostFacts) -> domain.Cpu:
-    resolved, cpu = vm.status.resolved, vm.spec.cpu
+def _cpu(vm: VirtualMachine, cpu: Compute, facts: HostFacts) -> domain.Cpu:
+    resolved = vm.status.resolved
     assert resolved is not None
     if cpu.limit and not facts.cpu_controller:
         raise as_error(PermanentError, "ConfigRefused", field="spec.cpu.limit", host=facts.name)
@@ -200,11 +194,10 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
     volumes = {volume.disk: volume for volume in around.volumes}
     disks = []
     for disk in vm.spec.disks:
-        volume = volumes.get(disk.name)
-        if volume is None:
-            raise as_error(WaitingError, "Creating", volume=f"The volume of disk {disk.name}")
-        if volume.place is None:
-            raise WaitingError(volume.reason, volume.message)
+        if disk.name in around.left_out:
+            continue
+        volume = volumes[disk.name]
+        assert volume.place is not None
         cache = disk.cache.lower()
         disks.append(
             domain.Disk(
@@ -218,6 +211,8 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
                 boot_order=boot.get(disk.name),
                 iops=(disk.qos.iops or 0) if disk.qos else 0,
                 bytes_per_second=_optional_bytes(disk.qos.bytes_per_second if disk.qos else None),
+                backing=volume.backing,
+                secret_uuid=volume.uid if volume.encrypted else "",
             )
         )
     return tuple(disks)
@@ -228,9 +223,10 @@ def _cdroms(vm: VirtualMachine, around: Surroundings, vm_run: Path) -> tuple[dom
     found = [
         domain.Cdrom(cdrom.name, unit, around.media.get(cdrom.name), boot.get(cdrom.name))
         for unit, cdrom in enumerate(vm.spec.cdroms)
+        if cdrom.name not in around.left_out
     ]
-    if vm.spec.cloud_init is not None:
-        found.append(domain.Cdrom(SEED_NAME, SEED_UNIT, str(vm_run / "seed.iso")))
+    if has_first_boot_drive(vm):
+        found.append(domain.Cdrom(first_boot_name(vm), FIRST_BOOT_UNIT, str(vm_run / FIRST_BOOT_FILE)))
     return tuple(found)
 
 
@@ -253,6 +249,7 @@ def _nics(vm: VirtualMachine, around: Surroundings, facts: HostFacts) -> tuple[d
             boot_order=boot.get(nic.name),
         )
         for nic in vm.spec.nics
+        if nic.name not in around.left_out
     )
 
 

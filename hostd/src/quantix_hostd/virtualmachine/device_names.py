@@ -5,7 +5,7 @@ from __future__ import annotations
 from quantix_api import VirtualMachine
 from quantix_hostd.domainxml import spec as domain
 from quantix_hostd.domainxml.disks import target_names
-from quantix_hostd.virtualmachine.desired import SEED_NAME, SEED_UNIT
+from quantix_hostd.virtualmachine.desired import FIRST_BOOT_UNIT, first_boot_name, has_first_boot_drive
 
 
 def device_names(vm: VirtualMachine) -> dict[str, str]:
@@ -21,8 +21,8 @@ def device_names(vm: VirtualMachine) -> dict[str, str]:
         if disk.name in ports
     ]
     cdroms = [domain.Cdrom(cdrom.name, unit, None) for unit, cdrom in enumerate(vm.spec.cdroms)]
-    if vm.spec.cloud_init is not None:
-        cdroms.append(domain.Cdrom(SEED_NAME, SEED_UNIT, None))
+    if has_first_boot_drive(vm):
+        cdroms.append(domain.Cdrom(first_boot_name(vm), FIRST_BOOT_UNIT, None))
     names = {target: name for name, target in target_names(disks, cdroms).items()}
     names |= {domain.tap_name(nic.port): nic.name for nic in vm.status.nics if nic.port}
     return names

@@ -11,12 +11,13 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from quantix_api.layout import PASSAGE, Layout
+from quantix_api.layout import FIRST_BOOT_FILE, PASSAGE, Layout
 from quantix_hostd.clients.files import FileOwner, close_socket
 
 _OWN = 0o710
 # for support bundles: hypervisor.md, section 7
 LOG_KEPT_S = 7 * 24 * 3600.0
+_GONE_FOR = "gone-for-seconds"
 
 
 class VmDirectories:
@@ -48,18 +49,27 @@ class VmDirectories:
         changed = 0
         for run in self._run_directories():
             changed += self._owner.correct(run) + self.close_sockets(run.name)
-            seed = run / "seed.iso"
-            if seed.exists():
-                changed += FileOwner(0, self._owner.gid).correct(seed)
+            drive = run / FIRST_BOOT_FILE
+            if drive.exists():
+                changed += FileOwner(0, self._owner.gid).correct(drive)
         return changed
 
-    def sweep_logs(self, kept: Collection[str], now_s: float) -> tuple[str, ...]:
-        """Remove logs that nobody in `kept` has and nothing was added to for a week; returns their UIDs."""
+    def sweep_logs(self, kept: Collection[str], passed_s: float) -> tuple[str, ...]:
+        """Remove logs of guests that were in `kept` for a week no more; returns their UIDs. `passed_s`:
+        since the last sweep. How long a guest has been gone is counted beside its log, by no clock.
+        """
         swept = []
         for directory in self._log_directories():
-            if directory.name not in kept and now_s - _last_change_s(directory) > LOG_KEPT_S:
+            count = directory / _GONE_FOR
+            if directory.name in kept:
+                count.unlink(missing_ok=True)
+                continue
+            gone_s = _counted_s(count) + passed_s
+            if gone_s > LOG_KEPT_S:
                 shutil.rmtree(directory, ignore_errors=True)
                 swept.append(directory.name)
+            else:
+                count.write_text(f"{gone_s:.0f}\n")
         return tuple(swept)
 
     def _log_directories(self) -> list[Path]:
@@ -71,12 +81,16 @@ class VmDirectories:
         return sorted(parent.iterdir()) if parent.is_dir() else []
 
     def remove(self, vm_uid: str) -> None:
-        """Remove the sockets and the seed. The console's log stays for support bundles."""
+        """Remove the sockets and the first-boot settings. The console's log stays for support bundles."""
         shutil.rmtree(self._layout.vm_run(vm_uid), ignore_errors=True)
 
 
-def _last_change_s(directory: Path) -> float:
-    return max((path.stat().st_mtime for path in (directory, *directory.iterdir())), default=0.0)
+def _counted_s(count: Path) -> float:
+    """What a sweep before has written; one that was cut short begins anew."""
+    try:
+        return float(count.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0.0
 
 
 def _ensure(path: Path, mode: int) -> None:

@@ -1,7 +1,7 @@
 """Which UEFI builds this host has, by the symbolic names of `status.resolved.firmware`, and who remembers.
 
-The builds are asked for once by `main` for `HostFacts`; Debian's package ovmf (2022.11) names them so. The
-4M build only.
+The builds are asked for once by `assembly` for `HostFacts`; Debian's package ovmf (2022.11) names them so.
+The 4M build only.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def agent_fact(observed: Observed) -> Fact:
     if agent.refuses:
         return fact(_AGENT, "False", "Refused")
     if agent.silent:
-        at = render_epoch_time(agent.heard_s)
+        at = render_epoch_time(agent.heard_wall_s)
         return fact(_AGENT, "False", "Silent", at=at, name=observed.vm.metadata.name)
     if agent.report is not None:
         return fact(_AGENT, "True", "Connected")

@@ -1,19 +1,21 @@
 """The API objects that a VM's start needs, as this host last saw them.
 
-`main` builds a `StoredObjects` over its reflectors' stores; the reconciler only reads. Nothing is asked of
+`bundles` builds a `StoredObjects` over its reflectors' stores; the reconciler only reads. Nothing is asked of
 the API server here: an object that is not in the store is absent or not seen yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from quantix_api import HostRecovery, Image, Network, StoragePool, VirtualMachine, Volume
-from quantix_api.references import resolve_key
+from quantix_api.references import admits, resolve_key
 from quantix_api.resources import (
     HOST_RECOVERIES,
     IMAGES,
+    NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
@@ -21,6 +23,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_api.seniority import default_pool
+from quantix_client.reading import model_of
 
 Manifest = dict[str, Any]
 _CLOSED_RECOVERY = frozenset({"Done", "Cancelled"})
@@ -46,11 +49,14 @@ class Objects(Protocol):
     def pool(self, name: str) -> StoragePool | None:
         """The pool of this name; "" is the default one."""
 
+    def pool_paths(self) -> Mapping[str, Path]:
+        """Where the pools lie that are directories of hosts."""
+
     def network(self, namespace: str, name: str) -> Network | None:
         """`name` may be shared/NAME, as in spec."""
 
     def image(self, namespace: str, name: str) -> Image | None:
-        """`name` may be shared/NAME, as in spec."""
+        """`name` may be shared/NAME, as in spec; None also for one that the namespace may not use."""
 
     def recovery_open(self) -> bool:
         """Whether a HostRecovery of this host is open: then nothing starts here."""
@@ -73,13 +79,17 @@ class StoredObjects:
     def virtual_machine_uids(self) -> tuple[str, ...]:
         return tuple(found["metadata"]["uid"] for found in self._stores[VIRTUAL_MACHINES].values())
 
+    def virtual_machines(self) -> tuple[VirtualMachine, ...]:
+        """All whose assignment names this host."""
+        return tuple(model_of(VirtualMachine, found) for found in self._stores[VIRTUAL_MACHINES].values())
+
     def virtual_machine_manifest(self, uid: str) -> Manifest | None:
         store = self._stores[VIRTUAL_MACHINES].values()
         return next((found for found in store if found["metadata"]["uid"] == uid), None)
 
     def virtual_machine(self, uid: str) -> VirtualMachine | None:
         found = self.virtual_machine_manifest(uid)
-        return None if found is None else VirtualMachine.model_validate(found)
+        return None if found is None else model_of(VirtualMachine, found)
 
     def router_ports(self) -> frozenset[str]:
         # Of the manifests as they are: it is asked every few seconds
@@ -88,24 +98,30 @@ class StoredObjects:
 
     def volume(self, namespace: str, name: str) -> Volume | None:
         found = self._stores[VOLUMES].get(f"{namespace}/{name}")
-        return None if found is None else Volume.model_validate(found)
+        return None if found is None else model_of(Volume, found)
 
     def pool(self, name: str) -> StoragePool | None:
         if name:
             found = self._stores[STORAGE_POOLS].get(name)
-            return None if found is None else StoragePool.model_validate(found)
-        return default_pool(map(StoragePool.model_validate, self._stores[STORAGE_POOLS].values()))
+            return None if found is None else model_of(StoragePool, found)
+        return default_pool(model_of(StoragePool, item) for item in self._stores[STORAGE_POOLS].values())
+
+    def pool_paths(self) -> Mapping[str, Path]:
+        specs = {name: found.get("spec") or {} for name, found in self._stores[STORAGE_POOLS].items()}
+        return {name: Path(spec["dir"]["path"]) for name, spec in specs.items() if spec.get("dir")}
 
     def network(self, namespace: str, name: str) -> Network | None:
         found = self._stores[NETWORKS].get(resolve_key(namespace, name))
-        return None if found is None else Network.model_validate(found)
+        return None if found is None else model_of(Network, found)
 
     def image(self, namespace: str, name: str) -> Image | None:
         found = self._stores[IMAGES].get(resolve_key(namespace, name))
-        return None if found is None else Image.model_validate(found)
+        image = None if found is None else model_of(Image, found)
+        known = self._stores[NAMESPACES].get(namespace)
+        return image if image and admits(image.spec.allowed_namespaces, known) else None
 
     def recovery_open(self) -> bool:
-        recoveries = map(HostRecovery.model_validate, self._stores[HOST_RECOVERIES].values())
+        recoveries = (model_of(HostRecovery, item) for item in self._stores[HOST_RECOVERIES].values())
         return any(
             recovery.spec.host == self._host and recovery.status.phase not in _CLOSED_RECOVERY
             for recovery in recoveries

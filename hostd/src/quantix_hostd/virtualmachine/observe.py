@@ -9,37 +9,43 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from quantix_api import Network, StoragePool, VirtualMachine, Volume
+from quantix_api import Network, VirtualMachine
 from quantix_api.errors import QuantixError, WaitingError
-from quantix_api.messages import as_error, message_of, render
+from quantix_api.messages import as_error
 from quantix_api.vm_devices import Nic
-from quantix_api.vm_status import ResolvedDisk
 from quantix_hostd.claims import ClaimStore, VolumePlace
-from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
-from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, DomainSpec, domain_name
-from quantix_hostd.domainxml.view import DomainView, view
+from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, UNBOUND, DomainSpec, domain_name
+from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import DomainSnapshot
+from quantix_hostd.facts.process import DomainProcesses
 from quantix_hostd.image.status import known_facts, wait_for_image
 from quantix_hostd.virtualmachine.agent_state import NOT_SEEN
+from quantix_hostd.virtualmachine.boot_time import of_this_boot
+from quantix_hostd.virtualmachine.cpu_entries import CpuEntries
+from quantix_hostd.virtualmachine.cpu_places import places_of
 from quantix_hostd.virtualmachine.desired import (
     Surroundings,
     VolumeState,
     desired_domain,
-    missing_parts,
-    not_resolved,
 )
+from quantix_hostd.virtualmachine.device_entries import DeviceEntries
+from quantix_hostd.virtualmachine.device_places import devices_of, gets_devices
 from quantix_hostd.virtualmachine.objects import Objects
+from quantix_hostd.virtualmachine.observe_moves import observe_moves
+from quantix_hostd.virtualmachine.observe_volumes import NamedVolume, look_at_volumes, named_volumes
 from quantix_hostd.virtualmachine.observed import DiskClaim, Observed, disk_places
+from quantix_hostd.virtualmachine.record import Record, SeenEvent
 from quantix_hostd.virtualmachine.start_plan import handled_restart, known_record
 from quantix_hostd.virtualmachine.tools import VmTools
-from quantix_hostd.volume.disk_file import read_volume
-from quantix_hostd.volume.wanted import granted_bytes
+from quantix_hostd.virtualmachine.unresolved import device_waits, is_decided, unresolved
 
-_ROOM_BYTES = 64 * 1024**2
+# whichever is less
+_ROOM_BYTES, _ROOM_PERCENT = 64 * 1024**2, 5
 _IMAGE_SOON_S = 2.0
 _OPEN_CHANNEL = re.compile(rf"""name=['"]{re.escape(GUEST_AGENT_CHANNEL)}['"] state=['"]connected['"]""")
 
@@ -52,24 +58,24 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     """
     vm, facts, objects = tools.objects.virtual_machine(uid), tools.facts(), tools.objects
     # before any thread: only the loop that changes the stores may walk through them
-    named = _named_volumes(vm, objects) if vm else ()
+    named = named_volumes(vm, objects) if vm else ()
     domain = await tools.hypervisor.domain(domain_name(uid))
     live = view(domain.live_xml) if domain and domain.live_xml else None
     inactive = view(domain.inactive_xml) if domain else None
     uuid = domain.uuid if domain else _resolved_uuid(vm, uid)
-    processes = await asyncio.to_thread(tools.processes.of_domain, uuid, domain_name(uid))
-    record = await asyncio.to_thread(tools.records.load, uid)
-    events = await asyncio.to_thread(tools.records.events, uid)
-    volumes = await asyncio.to_thread(_volumes, named, facts.name)
+    processes, record, events = await asyncio.to_thread(_look_at_host, tools, uid, uuid)
     # where the API names no disks, and libvirt no domain, only the record does
-    remembered = record.places if vm is None else ()
-    places = tuple(dict.fromkeys((*_places(volumes, live or inactive), *remembered)))
-    claims = await asyncio.to_thread(_claims, tools.claims, places)
+    known = (*disk_places(live or inactive).values(), *(record.places if vm is None else ()))
+    storage = await asyncio.to_thread(_look_at_storage, tools, named, objects.pool_paths(), known)
+    now_s = tools.clock.monotonic()
+    record = of_this_boot(record, facts.boot_id, now_s)
+    ended = record.started and record.pid and not processes.own and not (domain and domain.active)
     seen = Observed(
         uid=uid,
         vm=vm,
         facts=facts,
-        now_s=tools.clock(),
+        now_s=now_s,
+        wall_s=tools.wall(),
         record=record,
         synced=objects.synced,
         recovery_open=objects.recovery_open(),
@@ -82,17 +88,59 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         processes=processes.own,
         others_with_uuid=processes.others,
         events=events,
-        volumes=volumes,
-        claims=claims,
-        pool_has_room=await asyncio.to_thread(_has_room, places),
+        volumes=storage.volumes,
+        claims=storage.claims,
+        unwritable=storage.unwritable,
+        out_of_memory=bool(ended) and await asyncio.to_thread(_was_out_of_memory, tools, record),
     )
+    if live is not None and seen.is_mine:
+        of_disks = tuple(zip(seen.volumes, (item.volume for item in named), strict=True))
+        seen = replace(seen, moves=await observe_moves(tools, domain_name(uid), live, of_disks, seen.claims))
     return await _with_wanted(tools, seen)
 
 
+@dataclass(frozen=True)
+class _Storage:
+    """As in `Observed`."""
+
+    volumes: tuple[VolumeState, ...]
+    claims: tuple[DiskClaim, ...]
+    unwritable: tuple[VolumePlace, ...]
+
+
+def _look_at_host(
+    tools: VmTools, uid: str, uuid: str
+) -> tuple[DomainProcesses, Record, tuple[SeenEvent, ...]]:
+    found = tools.processes.of_domain(uuid, domain_name(uid))
+    return found, tools.records.load(uid), tools.records.events(uid)
+
+
+def _look_at_storage(
+    tools: VmTools,
+    named: tuple[NamedVolume, ...],
+    pool_paths: Mapping[str, Path],
+    known: tuple[VolumePlace, ...],
+) -> _Storage:
+    """`known`: places that the domain or the record names; they come after those of the disks in spec."""
+    volumes = look_at_volumes(named, tools.facts().name, tools.claims, pool_paths)
+    of_spec = (volume.place for volume in volumes if volume.place is not None)
+    places = tuple(dict.fromkeys((*of_spec, *known)))
+    return _Storage(volumes, _claims(tools.claims, places), _unwritable(places))
+
+
 async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
+    if gets_devices(seen):
+        await tools.devices.look()
+    cpus, devices = tools.cpus.entries(), tools.devices.entries()
+    seen = replace(
+        seen,
+        entered_cpus=cpus.own.get(seen.uid, ()),
+        entered_memory=cpus.bound.get(seen.uid, UNBOUND),
+        entered_devices=devices.held.get(seen.uid, {}),
+    )
     if seen.vm is None or not seen.is_mine:
         return seen
-    wanted, waiting = _wanted(seen, tools)
+    wanted, waiting = _wanted(seen, tools, cpus, devices)
     if seen.live is None:
         return replace(seen, wanted=wanted, waiting=waiting)
     problems = await tools.ports.problems(seen.ports)
@@ -109,84 +157,24 @@ async def _guest_answers(vm: VirtualMachine, leg: str) -> bool:
     return bool(addresses) and await answers_on_tcp(addresses[0], port, leg)
 
 
-def _wanted(seen: Observed, tools: VmTools) -> tuple[DomainSpec | None, QuantixError | None]:
-    assert seen.vm is not None
+def _wanted(
+    seen: Observed, tools: VmTools, cpus: CpuEntries, devices: DeviceEntries
+) -> tuple[DomainSpec | None, QuantixError | None]:
+    vm = seen.vm
+    assert vm is not None
+    mtus, no_network = _mtus(vm, tools.objects)
+    media, no_medium = _media(vm, tools.objects)
+    waits = device_waits(vm, seen.volumes, no_network | no_medium)
+    wait = unresolved(vm) or next(iter(waits.values()), None)
+    if wait is not None and (seen.live is None or not is_decided(vm)):
+        return None, wait
     handled = handled_restart(seen, known_record(seen))
     try:
-        missing = missing_parts(seen.vm)
-        if missing:
-            raise not_resolved(seen.vm, missing)
-        around = Surroundings(seen.volumes, _mtus(seen.vm, tools.objects), _media(seen.vm, tools.objects))
-        return desired_domain(seen.vm, around, seen.facts, tools.layout, handled), None
+        places, hosts_own = places_of(seen, cpus), devices_of(seen, devices)
+        around = Surroundings(seen.volumes, mtus, media, places, hosts_own, frozenset(waits))
+        return desired_domain(vm, around, seen.facts, tools.layout, handled), wait
     except QuantixError as error:
         return None, error
-
-
-@dataclass(frozen=True)
-class _NamedVolume:
-    """A disk of the VM with the objects that it stands for, None for one that is not there."""
-
-    disk: ResolvedDisk
-    volume: Volume | None
-    pool: StoragePool | None
-
-
-def _named_volumes(vm: VirtualMachine, objects: Objects) -> tuple[_NamedVolume, ...]:
-    namespace = vm.metadata.namespace or ""
-    found = []
-    for disk in vm.status.resolved.disks if vm.status.resolved else ():
-        volume = objects.volume(namespace, disk.volume)
-        pool = objects.pool(volume.status.pool or "") if volume is not None else None
-        found.append(_NamedVolume(disk, volume, pool))
-    return tuple(found)
-
-
-def _volumes(named: tuple[_NamedVolume, ...], host: str) -> tuple[VolumeState, ...]:
-    found = []
-    for disk, volume, pool in ((item.disk, item.volume, item.pool) for item in named):
-        if volume is None:
-            missing = render("VolumeNotFound", volume=disk.volume, path=f"disk {disk.name}").text
-            state = VolumeState(disk.name, disk.volume, disk.volume_uid, None)
-            found.append(replace(state, reason="VolumeNotFound", message=missing))
-            continue
-        found.append(_volume_state(disk.name, volume, pool, host))
-    return tuple(found)
-
-
-def _volume_state(disk: str, volume: Volume, pool: StoragePool | None, host: str) -> VolumeState:
-    name, status = volume.metadata.name, volume.status
-    directory = pool.spec.dir if pool else None
-    usable = status.data == "Present" and status.handle and directory is not None
-    if not usable or directory is None or not status.handle:
-        ready = status.condition("Ready")
-        reason = ready.reason if ready and ready.status != "True" else "Creating"
-        message = (ready.message if ready else "") or render("Creating", volume=name).text
-        return VolumeState(disk, name, volume.metadata.uid, None, reason=reason, message=message)
-    place = VolumePlace(Path(directory.path), status.handle)
-    try:
-        file = read_volume(place)
-    except QuantixError as error:
-        text = message_of(error)
-        return VolumeState(disk, name, volume.metadata.uid, None, reason=error.reason, message=text)
-    if file is None:
-        text = render("DataMissing", volume=name, place=place.data, host=host).text
-        return VolumeState(disk, name, volume.metadata.uid, None, reason="DataMissing", message=text)
-    return VolumeState(
-        disk,
-        name,
-        volume.metadata.uid,
-        place,
-        size_bytes=file.capacity_bytes,
-        wanted_bytes=granted_bytes(volume, file.capacity_bytes),
-        direct_io=supports_direct_io(place.pool_path / "volumes"),
-        pool=status.pool or "",
-    )
-
-
-def _places(volumes: tuple[VolumeState, ...], seen: DomainView | None) -> tuple[VolumePlace, ...]:
-    """The volumes' places in order of the disks; those that only the domain still names come last."""
-    places = [volume.place for volume in volumes if volume.place is not None]
-    return tuple(dict.fromkeys((*places, *disk_places(seen).values())))
 
 
 def _claims(store: ClaimStore, places: tuple[VolumePlace, ...]) -> tuple[DiskClaim, ...]:
@@ -200,9 +188,16 @@ def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
         return DiskClaim(place, None, problem)
 
 
-def _mtus(vm: VirtualMachine, objects: Objects) -> dict[str, int]:
-    namespace = vm.metadata.namespace or ""
-    return {nic.name: _mtu(nic, objects.network(namespace, nic.network)) for nic in vm.spec.nics}
+def _mtus(vm: VirtualMachine, objects: Objects) -> tuple[dict[str, int], dict[str, QuantixError]]:
+    """By NIC: the MTU, or why there is none yet."""
+    mtus: dict[str, int] = {}
+    waits: dict[str, QuantixError] = {}
+    for nic in vm.spec.nics:
+        try:
+            mtus[nic.name] = _mtu(nic, objects.network(vm.metadata.namespace or "", nic.network))
+        except WaitingError as wait:
+            waits[nic.name] = wait
+    return mtus, waits
 
 
 def _mtu(nic: Nic, network: Network | None) -> int:
@@ -213,11 +208,16 @@ def _mtu(nic: Nic, network: Network | None) -> int:
     return network.status.mtu
 
 
-def _media(vm: VirtualMachine, objects: Objects) -> dict[str, str | None]:
+def _media(vm: VirtualMachine, objects: Objects) -> tuple[dict[str, str | None], dict[str, QuantixError]]:
+    """By CD-ROM: the file of its medium, None for no medium; or why the medium is not there yet."""
     media: dict[str, str | None] = {}
+    waits: dict[str, QuantixError] = {}
     for cdrom in vm.spec.cdroms:
-        media[cdrom.name] = _medium(vm, cdrom.name, cdrom.image, objects) if cdrom.image else None
-    return media
+        try:
+            media[cdrom.name] = _medium(vm, cdrom.name, cdrom.image, objects) if cdrom.image else None
+        except WaitingError as wait:
+            waits[cdrom.name] = wait
+    return media, waits
 
 
 def _medium(vm: VirtualMachine, cdrom: str, name: str, objects: Objects) -> str:
@@ -239,15 +239,24 @@ def _agent_channel(domain: DomainSnapshot | None) -> bool:
     return _OPEN_CHANNEL.search(domain.live_xml) is not None
 
 
-def _has_room(places: tuple[VolumePlace, ...]) -> bool:
-    for pool in {place.pool_path for place in places}:
-        try:
-            space = os.statvfs(pool)
-        except OSError:
-            return False
-        if space.f_bavail * space.f_frsize < _ROOM_BYTES:
-            return False
-    return True
+def _was_out_of_memory(tools: VmTools, record: Record) -> bool:
+    return tools.kernel_log.killed_for_memory(record.pid, record.started_s)
+
+
+def _unwritable(places: tuple[VolumePlace, ...]) -> tuple[VolumePlace, ...]:
+    pools = {place.pool_path for place in places}
+    unwritable = {pool for pool in pools if not _takes_writes(pool)}
+    return tuple(place for place in places if place.pool_path in unwritable)
+
+
+def _takes_writes(pool: Path) -> bool:
+    """Whether its file system is there, not read-only, and has room for what a guest writes next."""
+    try:
+        space = os.statvfs(pool)
+    except OSError:
+        return False
+    needed = min(_ROOM_BYTES, space.f_blocks * space.f_frsize * _ROOM_PERCENT // 100)
+    return not space.f_flag & os.ST_RDONLY and space.f_bavail * space.f_frsize >= needed
 
 
 def _resolved_uuid(vm: VirtualMachine | None, uid: str) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
-from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.domainxml.spec import UNBOUND, BoundMemory, DomainSpec
 from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.facts.switch import PortProblem
 from quantix_hostd.virtualmachine.agent_state import NOT_SEEN, AgentState
 from quantix_hostd.virtualmachine.desired import HostFacts, VolumeState
+from quantix_hostd.virtualmachine.disk_move import DiskMove
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
 
 
@@ -31,16 +33,23 @@ class DiskClaim:
 class Observed:
     """`vm` is None when the store has none: then nothing is ever stopped.
 
-    `wanted` is the domain that should run, or None with `waiting` saying what it waits for. `live` and
-    `inactive` are views of the domain found. `claims` begin with the deciding one. `processes` are the VM's
-    own QEMUs; those of `others_with_uuid` only keep it from starting, and are never ended.
-    `agent_channel`: the guest holds its agent's channel.
+    `wanted` is the domain that should run, or None with `waiting` saying what it waits for; for a guest that
+    runs `waiting` may also tell of what `wanted` leaves out. `live` and `inactive` are views of the domain
+    found. `claims` begin with the deciding one. `processes` are the VM's own QEMUs; those of
+    `others_with_uuid` only keep it from starting, and are never ended.
+    `agent_channel`: the guest holds its agent's channel. `now_s`: seconds since the machine booted, by which
+    durations are judged; `wall_s`: seconds since 1970, to be written, or compared with a time of the user's.
+    `unwritable`: places whose file system is full or read-only. `out_of_memory`: the kernel says that it
+    ended the QEMU of `record` for want of memory. `entered_cpus`: those that the book of CPUs gives to it
+    alone, `entered_memory`: what is bound to their nodes. `entered_devices`: the host's devices that the book
+    of devices gives to it, by name.
     """
 
     uid: str
     vm: VirtualMachine | None
     facts: HostFacts
     now_s: float
+    wall_s: float
     record: Record
     synced: bool = True
     recovery_open: bool = False
@@ -59,7 +68,12 @@ class Observed:
     waiting: QuantixError | None = None
     port_problems: tuple[PortProblem, ...] = ()
     guest_answers: bool = True
-    pool_has_room: bool = True
+    unwritable: tuple[VolumePlace, ...] = ()
+    out_of_memory: bool = False
+    moves: tuple[DiskMove, ...] = ()
+    entered_cpus: tuple[int, ...] = ()
+    entered_memory: BoundMemory = UNBOUND
+    entered_devices: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def agent_connected(self) -> bool:
@@ -90,6 +104,14 @@ class Observed:
     def runs(self) -> bool:
         """Whether a QEMU of the VM lives here, known to libvirt or not."""
         return bool(self.processes) or (self.domain is not None and self.domain.active)
+
+    @property
+    def is_to_run(self) -> bool:
+        """Whether the VM is to run here, or does."""
+        if self.vm is None or not self.is_mine:
+            return False
+        stopped = self.vm.spec.power_state == "Stopped" or self.vm.metadata.deletion_timestamp is not None
+        return not (stopped or self.record.ended or self.record.released)
 
     @property
     def uuid(self) -> str:

@@ -31,7 +31,9 @@ from quantix_hostd.virtualmachine.actions import (
     SaveState,
     Undefine,
 )
-from quantix_hostd.virtualmachine.deaths import classify, note_death, restarts_after
+from quantix_hostd.virtualmachine.cpu_places import with_cpus
+from quantix_hostd.virtualmachine.deaths import Death, classify, note_death, restarts_after
+from quantix_hostd.virtualmachine.device_places import with_devices
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
@@ -48,6 +50,10 @@ def plan_virtual_machine(observed: Observed) -> Plan:
     """The actions that bring this host nearer to what the API wants, in order."""
     if not observed.synced:
         return Plan(observed.record)
+    return with_devices(observed, with_cpus(observed, _plan(observed)))
+
+
+def _plan(observed: Observed) -> Plan:
     if observed.vm is None or not observed.is_mine:
         return plan_missing(observed)
     record = known_record(observed)
@@ -70,7 +76,7 @@ def stop_reason(observed: Observed, record: Record) -> StopReason | None:
     restart = observed.vm.spec.restart
     if restart is None or restart.mode == "Reset":
         return None
-    due = restart.at.timestamp() <= observed.now_s and render_time(restart.at) > record.handled_restart_at
+    due = restart.at.timestamp() <= observed.wall_s and render_time(restart.at) > record.handled_restart_at
     return StopReason.RESTART if due else None
 
 
@@ -81,7 +87,8 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
     if observed.domain.state is DomainState.CRASHED:
         # on_crash=preserve keeps QEMU: what the death means is decided as for one that is gone
         return with_record(observed, _buried(observed, record), Destroy(graceful=False), requeue_after_s=0.0)
-    return plan_running(observed, record, stop_reason(observed, record))
+    pid = observed.processes[0].pid if len(observed.processes) == 1 else record.pid
+    return plan_running(observed, replace(record, pid=pid), stop_reason(observed, record))
 
 
 def _plan_inactive(observed: Observed, record: Record) -> Plan:
@@ -117,7 +124,7 @@ def _adopted(observed: Observed, record: Record) -> Record:
         released=False,
         boot_id=observed.facts.boot_id,
         started_s=observed.now_s,
-        started_at=render_epoch_time(observed.now_s),
+        started_at=render_epoch_time(observed.wall_s),
         handled_restart_at=max(handled, record.handled_restart_at),
     )
 
@@ -126,7 +133,9 @@ def _buried(observed: Observed, record: Record) -> Record:
     """The record once the end of its QEMU is understood."""
     assert observed.vm is not None
     death = classify(observed.domain, observed.events, record, observed.facts.boot_id)
-    noted = note_death(record, death, observed.now_s, render_epoch_time(observed.now_s))
+    if death is Death.CRASHED and observed.out_of_memory:
+        death = Death.OUT_OF_MEMORY
+    noted = note_death(record, death, observed.now_s, observed.wall_s)
     return replace(noted, ended=not restarts_after(death, observed.vm.spec.ha.restart))
 
 
@@ -134,7 +143,7 @@ def _ended_as(observed: Observed, record: Record, reason: str) -> Record:
     """The record of a VM that ends without a QEMU of this epoch; one that ended keeps why."""
     if record.ended:
         return record
-    return replace(record, ended=True, last_exit=LastExit(reason, render_epoch_time(observed.now_s)))
+    return replace(record, ended=True, last_exit=LastExit(reason, render_epoch_time(observed.wall_s)))
 
 
 def _plan_release(observed: Observed, record: Record) -> Plan:

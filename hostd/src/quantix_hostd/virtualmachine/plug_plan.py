@@ -1,7 +1,8 @@
 """Plans which devices come to a running guest and which leave it. Pure; called by `live_plan`.
 
 A disk's place is in the record before its claim is taken, and its claim is put down only once QEMU has let
-the disk go. Level-triggered: a guest that boots never hears what it was asked, so it is asked again.
+the disk go. Level-triggered: a guest that boots never hears what it was asked, so it is asked again. What
+`wanted` leaves out neither comes nor leaves.
 
 ```
   not there ──TakeClaims, PlugDevice──► in the live XML ──UnplugDevice, again and again──► not there
@@ -23,16 +24,15 @@ from quantix_hostd.domainxml.spec import Bus, Disk, DomainSpec, Nic
 from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.virtualmachine.actions import (
     Action,
+    CheckPassphrases,
     GrowDisk,
-    PlugDevice,
     PutDownClaims,
     RemovePorts,
     SaveRecord,
     TakeClaims,
-    TellUnplugged,
-    UnplugDevice,
     WirePorts,
 )
+from quantix_hostd.virtualmachine.live_actions import PlugDevice, TellUnplugged, UnplugDevice
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, Unplug
 
@@ -52,8 +52,8 @@ class PlugPlan:
 
 def plan_plugs(observed: Observed, wanted: DomainSpec, live: DomainView, record: Record) -> PlugPlan:
     """What leaves first, then what comes."""
-    leaving = _leaving(wanted, live)
-    unplugs = tuple(_asked(name, record, observed.now_s) for name in leaving)
+    names = leaving(wanted, live)
+    unplugs = tuple(_asked(name, record, observed.now_s) for name in names)
     gone = (unplug.name for unplug in record.unplugs if f"ua-{unplug.name}" not in live.devices)
     actions: list[Action] = [TellUnplugged(name) for name in gone]
     actions += [UnplugDevice(unplug.name) for unplug in unplugs if unplug not in record.unplugs]
@@ -61,11 +61,26 @@ def plan_plugs(observed: Observed, wanted: DomainSpec, live: DomainView, record:
     actions += [*_put_down(observed, wanted, record), *plugs]
     if not unplugs:
         return PlugPlan(record, tuple(actions))
-    kind = "disk" if live.devices[f"ua-{leaving[0]}"].get("device") == "disk" else "NIC"
-    device = f"{kind} {leaving[0]}"
+    kind = "disk" if live.devices[f"ua-{names[0]}"].get("device") == "disk" else "NIC"
+    device = f"{kind} {names[0]}"
     wait = as_error(WaitingError, "WaitingForGuest", device=device, name=wanted.identity.name)
     again_s = min(_due_s(unplug) for unplug in unplugs) - observed.now_s
     return PlugPlan(record, tuple(actions), wait, max(again_s, 0.0))
+
+
+def leaving(wanted: DomainSpec, live: DomainView) -> list[str]:
+    """Names of the running machine's disks and NICs that it is not to have, or not with that volume."""
+    paths = {disk.name: disk.path for disk in wanted.disks}
+    nics = {nic.name for nic in wanted.nics}
+    found = []
+    for alias, device in live.devices.items():
+        name = alias.removeprefix("ua-")
+        if name in wanted.left_out:
+            continue
+        is_disk = device.get("device") == "disk" and device.get("bus") != Bus.SATA
+        if (is_disk and paths.get(name) != device.get("path")) or ("mac" in device and name not in nics):
+            found.append(name)
+    return found
 
 
 def is_pluggable(device: Disk | Nic, live: DomainView) -> bool:
@@ -73,19 +88,6 @@ def is_pluggable(device: Disk | Nic, live: DomainView) -> bool:
     if isinstance(device, Disk) and device.bus is not Bus.VIRTIO:
         return device.bus is Bus.SCSI and "controller-scsi-0" in live.devices
     return f"controller-pci-{root_port_of(device.port)}" in live.devices
-
-
-def _leaving(wanted: DomainSpec, live: DomainView) -> list[str]:
-    """Names of the running machine's disks and NICs that it is not to have, or not with that volume."""
-    paths = {disk.name: disk.path for disk in wanted.disks}
-    nics = {nic.name for nic in wanted.nics}
-    found = []
-    for alias, device in live.devices.items():
-        name = alias.removeprefix("ua-")
-        is_disk = device.get("device") == "disk" and device.get("bus") != Bus.SATA
-        if (is_disk and paths.get(name) != device.get("path")) or ("mac" in device and name not in nics):
-            found.append(name)
-    return found
 
 
 def _asked(name: str, record: Record, now_s: float) -> Unplug:
@@ -112,10 +114,12 @@ def _plug(
         if volume.place is None or _is_spent(observed, volume.place):
             continue
         places.append(volume.place)
+        encrypted = (volume.volume,) if volume.encrypted else ()
+        actions += [CheckPassphrases(encrypted)] if encrypted else []
         actions.append(TakeClaims((volume.place,), observed.epoch))
         if volume.size_bytes < volume.wanted_bytes:
-            actions.append(GrowDisk(volume.place, volume.wanted_bytes))
-        actions.append(PlugDevice(disk.name, render_device(wanted, disk.name)))
+            actions.append(GrowDisk(volume.place, volume.wanted_bytes, "".join(encrypted)))
+        actions.append(PlugDevice(disk.name, render_device(wanted, disk.name), encrypted))
     for nic in wanted.nics:
         if f"ua-{nic.name}" in live.devices or not is_pluggable(nic, live):
             continue

@@ -1,13 +1,12 @@
 """Brings each VM of this host to what the API wants: observe, plan, apply until nothing is left, report.
 
-`main` builds it, feeds its queue with `keys_of` for changes in the API and with libvirt's events, and calls
-`reconcile` from the queue's workers. Keys are VM UIDs: a name may come back as another VM while the domain of
-the first is still there. hostd's end stops no guest, only `shut_down_guests` does.
+`assembly` builds it, feeds its queue with `keys_of` for changes in the API and with libvirt's events, and
+calls `reconcile` from the queue's workers. Keys are VM UIDs: a name may come back as another VM while the
+domain of the first is still there. hostd's end stops no guest, only `shut_down_guests` does.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -16,16 +15,17 @@ import structlog
 from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.messages import as_error
-from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_api.resources import MANAGER_HOSTD, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_client.apply import owned_fields
 from quantix_client.errors import ApiError
+from quantix_client.reading import model_of
 from quantix_client.reflector import Change
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
-from quantix_hostd.report import MANAGER, report
+from quantix_hostd.report import report
 from quantix_hostd.virtualmachine.apply import apply
-from quantix_hostd.virtualmachine.following import follow_guest
+from quantix_hostd.virtualmachine.following import follow_guest, follow_moves
 from quantix_hostd.virtualmachine.memory import Kept, Memory
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
@@ -36,10 +36,10 @@ from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.state_keeper import StateKeeper
 from quantix_hostd.virtualmachine.status import derive_status, unseen_status
 from quantix_hostd.virtualmachine.steps import Plan, is_detained, refusal_of, unsettled
-from quantix_hostd.virtualmachine.subject import Subject
 from quantix_hostd.virtualmachine.tools import VmTools
-from quantix_hostd.virtualmachine.transitions import transitions
+from quantix_hostd.virtualmachine.transitions import Failure, transitions
 from quantix_hostd.virtualmachine.verdict import Verdict, judge, refused
+from quantix_hostd.virtualmachine.vm_ref import VmRef
 from quantix_hostd.volume.wanted import assigned_to
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,8 @@ class VirtualMachineReconciler:
                 except QuantixError as blind:
                     await self._report_unseen(key, kept, blind)
                     raise
-                follow_guest(self._tools, observed)
+                await follow_guest(self._tools, observed)
+                follow_moves(self._tools, observed, plan)
                 kept.leaving = observed.vm is None and bool(plan.actions or plan.wait or error)
                 kept.detained = is_detained(observed, plan, error)
                 later_s = await self._report(observed, kept, plan, error)
@@ -122,6 +123,9 @@ class VirtualMachineReconciler:
             return
         if event.kind in _RECORDED:
             self._tools.records.add_event(uid, SeenEvent(event.kind, event.detail))
+        if event.kind is EventKind.WATCHDOG:
+            # one time it fired must not pass for another
+            self._tools.records.add_event(uid, SeenEvent(event.kind, str(self._tools.wall())))
         if event.kind is EventKind.AGENT:
             self._tools.guests.channel_changed(uid)
         self._enqueue(uid)
@@ -166,7 +170,7 @@ class VirtualMachineReconciler:
             if not plan.actions:
                 return observed, plan, None
             try:
-                await apply(self._tools, Subject(uid, observed.vm), plan.actions)
+                await apply(self._tools, VmRef(uid, observed.vm), plan.actions)
             except QuantixError as error:
                 return observed, plan, error
             except OSError as error:
@@ -177,6 +181,7 @@ class VirtualMachineReconciler:
         return observed, plan, bug
 
     async def _observe(self, uid: str) -> Observed:
+        await self._tools.cpus.load(self._tools.hypervisor)
         try:
             return await observe(self._tools, uid, shutting_down=self._shutting_down)
         except OSError as error:
@@ -196,11 +201,11 @@ class VirtualMachineReconciler:
         verdict = replace(refused(error), passing=True)
         if self._not_worth_a_write_s(kept, verdict) > 0:
             return
-        newest = VirtualMachine.model_validate(manifest)
+        newest = model_of(VirtualMachine, manifest)
         if newest.status.assignment != vm.status.assignment:
             return
-        said = owned_fields(manifest, MANAGER, "status").get("status") or {}
-        status = unseen_status(newest, said, verdict, self._tools.clock())
+        said = owned_fields(manifest, MANAGER_HOSTD, "status").get("status") or {}
+        status = unseen_status(newest, said, verdict, self._tools.wall())
         if status is None:
             return
         try:
@@ -227,7 +232,7 @@ class VirtualMachineReconciler:
         if manifest is None:
             return None
         # what was decided is about the spec that was seen; only earlier conditions come from the newest
-        newest = VirtualMachine.model_validate(manifest)
+        newest = model_of(VirtualMachine, manifest)
         if newest.status.assignment != vm.status.assignment:
             return _NEXT_EPOCH_S  # it is about an epoch that is over, and would be a lie about the next
         known = replace(observed, vm=vm.model_copy(update={"status": newest.status}))
@@ -236,7 +241,8 @@ class VirtualMachineReconciler:
         kept.released = plan.record.released
         if written is not None:
             kept.written = written
-            for told in transitions(known, status, refusal_of(plan, error)):
+            failure = Failure(plan.record.failure or "QEMUCrashed", plan.record.out_of_memory)
+            for told in transitions(known, status, refusal_of(plan, error), failure):
                 tell(self._tools.events, VIRTUAL_MACHINES, manifest, told)
         return None
 
@@ -252,8 +258,9 @@ class VirtualMachineReconciler:
         if not verdict.passing:
             kept.passing_since = None
             return 0.0
-        kept.passing_since = kept.passing_since or time.monotonic()
-        return max(0.0, self._quiet_s - (time.monotonic() - kept.passing_since))
+        now_s = self._tools.clock.monotonic()
+        kept.passing_since = kept.passing_since or now_s
+        return max(0.0, self._quiet_s - (now_s - kept.passing_since))
 
     @staticmethod
     def _next_look_s(plan: Plan, error: QuantixError | None, later_s: float | None) -> float:

@@ -1,8 +1,7 @@
 """What this host remembers of a VM between two looks: a small file each, and the last events beside it.
 
 Read by `observe`, written by `apply` and by the sink of libvirt's events. It is a memory, never a permission:
-that is the claim in the storage. A file that cannot be read counts as none. Calls block for well under a
-millisecond.
+that is the claim in the storage. A file that cannot be read counts as none. Calls block for under 1 ms.
 """
 
 from __future__ import annotations
@@ -33,11 +32,12 @@ class StopReason(StrEnum):
     DELETING = "Deleting"
     HOST_SHUTDOWN = "HostShutdown"
     ORPHANED = "Orphaned"
+    WATCHDOG = "Watchdog"
 
 
 @dataclass(frozen=True)
 class StopRequest:
-    """A stop under way. Times in seconds since 1970; `asked_s` is when the guest was last asked."""
+    """A stop under way. Times in seconds since the machine booted; `asked_s`: when it was last asked."""
 
     why: StopReason
     since_s: float
@@ -75,15 +75,59 @@ class Unplug:
 
 
 @dataclass(frozen=True)
+class Cable:
+    """Which network (its UID) a NIC of the running guest is in. `back_s`: its link is down until then."""
+
+    name: str
+    network: str
+    back_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bites:
+    """How the guest's watchdog fired. `seen`: the mark of the last time that was dealt with. `at_s` is when
+    it did (seconds since the boot), the `times`-th time in a row. `reset_at`: the guest is to be reset for it
+    then; `held`: it is paused for it.
+    """
+
+    seen: str = ""
+    at_s: float = 0.0
+    times: int = 0
+    reset_at: str = ""
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class MoveTry:
+    """A try to copy a volume into another pool: `begun`, or to be begun again from `next_s` on (seconds since
+    the boot) after so many `failures`, the last for `reason`.
+    """
+
+    volume_uid: str
+    pool: str
+    begun: bool = False
+    failures: int = 0
+    next_s: float = 0.0
+    reason: str = ""
+
+    def is_of(self, volume_uid: str, pool: str) -> bool:
+        return (self.volume_uid, self.pool) == (volume_uid, pool)
+
+
+@dataclass(frozen=True)
 class Record:
     """What happened under `epoch`.
 
     `started`: QEMU was created and its end has not been dealt with yet. `ended`: it shall not start again
     under this epoch. `released`: all was given back, so it cannot. `failures` in a row; `next_start_s` is the
-    earliest next start, `resumed_s` the last try after an I/O error (seconds since 1970). `remains`: the VM
+    earliest next start (`next_start_at` as written), `resumed_s` the last try after an I/O error. Numbers are
+    seconds since the boot `boot_id`, so that no clock that is set counts (`boot_time`). `pid` is its QEMU's,
+    once seen; `out_of_memory`: the last failure was the kernel's want of memory. `remains`: the VM
     is missing in the API, and its guest is being ended by order. `places` are the volumes whose claims it
     took, or was about to take: the domain and its pools may be gone when they are to be freed. `unplugs` are
-    the devices that the running guest is to let go. `seed_mark`: which spec.cloudInit it was started with.
+    the devices that the running guest is to let go, `cables` its NICs. `first_boot_mark`: with which
+    first-boot settings it was started. `bites` are those of the guest's watchdog. `move`: the copying of one
+    of its disks.
     """
 
     epoch: int = 0
@@ -96,6 +140,9 @@ class Record:
     stop: StopRequest | None = None
     failures: int = 0
     next_start_s: float = 0.0
+    next_start_at: str = ""
+    pid: int = 0
+    out_of_memory: bool = False
     failure: str = ""
     restarts: int = 0
     resumed_s: float = 0.0
@@ -104,7 +151,10 @@ class Record:
     remains: Remains | None = None
     places: tuple[VolumePlace, ...] = ()
     unplugs: tuple[Unplug, ...] = ()
-    seed_mark: str = ""
+    cables: tuple[Cable, ...] = ()
+    first_boot_mark: str = ""
+    bites: Bites = Bites()
+    move: MoveTry | None = None
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and
@@ -221,7 +271,12 @@ def _parse_events(raw: Any) -> tuple[SeenEvent, ...]:
 def _parse_record(raw: dict[str, Any]) -> Record:
     stop, last_exit, remains = (raw.pop(name, None) for name in ("stop", "last_exit", "remains"))
     places = _parse_places(raw.pop("places", ()))
+    # its name in records of guests that run since before it told of sysprep, too
+    raw.setdefault("first_boot_mark", raw.pop("seed_mark", ""))
     unplugs = tuple(Unplug(**item) for item in raw.pop("unplugs", ()))
+    cables = tuple(Cable(**item) for item in raw.pop("cables", ()))
+    bites = Bites(**raw.pop("bites", {}))
+    move = raw.pop("move", None)
     if stop:
         stop = StopRequest(StopReason(stop["why"]), float(stop["since_s"]), stop.get("asked_s"))
     return Record(
@@ -231,6 +286,9 @@ def _parse_record(raw: dict[str, Any]) -> Record:
         remains=_parse_remains(remains) if remains else None,
         places=places,
         unplugs=unplugs,
+        cables=cables,
+        bites=bites,
+        move=MoveTry(**move) if move else None,
     )
 
 

@@ -12,7 +12,7 @@ from quantix_api.errors import WaitingError
 from quantix_api.messages import as_error
 from quantix_api.times import render_time
 from quantix_hostd.domainxml.metadata import render_metadata
-from quantix_hostd.facts.domain import PAUSED_IO_ERROR, DomainState, EventKind, ShutdownMode
+from quantix_hostd.facts.domain import DomainState, ShutdownMode
 from quantix_hostd.facts.process import pids
 from quantix_hostd.virtualmachine.actions import (
     Action,
@@ -25,17 +25,25 @@ from quantix_hostd.virtualmachine.actions import (
     WirePorts,
     WriteMetadata,
 )
+from quantix_hostd.virtualmachine.io_error_plan import (
+    is_on_trial,
+    is_paused_by_io_error,
+    plan_io_error,
+    plan_trial,
+    pools,
+)
 from quantix_hostd.virtualmachine.live_plan import plan_live
+from quantix_hostd.virtualmachine.move_plan import MovePlan, plan_moves
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.plug_plan import PlugPlan
 from quantix_hostd.virtualmachine.record import Record, StopReason
 from quantix_hostd.virtualmachine.steps import Plan, with_record
+from quantix_hostd.virtualmachine.watchdog_plan import bite_wait, let_go, note_bite, reset_in_s
 
 _ASK_AGAIN_S = 10.0
 # after the grace period: a SIGTERM that lets QEMU finish its writes, and only then a SIGKILL
 _GRACEFUL_KILL_S = 15.0
 _SOFT_END_S = 10.0
-_RESUME_AGAIN_S = 10.0
 _PORT_LOOK_S = 2.0
 _GUEST_LOOK_S = 2.0
 _KILLED = 0.0
@@ -44,37 +52,58 @@ _KILLED = 0.0
 def plan_running(observed: Observed, record: Record, why: StopReason | None) -> Plan:
     """The next step for an active domain of the current epoch; `why` is None when it shall go on."""
     assert observed.vm is not None
+    record, told = note_bite(observed, record)
+    plan = _plan_noted(observed, record, why)
+    # what is told stands in the record already, which is saved first
+    return replace(plan, actions=(*plan.actions[:1], *told, *plan.actions[1:])) if told else plan
+
+
+def _plan_noted(observed: Observed, record: Record, why: StopReason | None) -> Plan:
+    assert observed.vm is not None
     if why is not None or record.stop is not None:
         stopping = record.with_stop(why or StopReason.REQUESTED, observed.now_s)
         seconds, name = observed.vm.spec.grace_period_seconds, observed.vm.metadata.name
         wait = as_error(WaitingError, "Stopping", seconds=seconds, name=name)
         return plan_stop(observed, stopping, _grace_s(observed, stopping), wait)
-    if _is_paused_by_io_error(observed):
-        return _plan_io_error(observed, record)
+    if is_paused_by_io_error(observed):
+        return plan_io_error(observed, record)
+    if is_on_trial(observed):
+        return plan_trial(observed, record)
     return _plan_power(observed, record)
 
 
 def _plan_power(observed: Observed, record: Record) -> Plan:
     assert observed.vm is not None
     assert observed.domain is not None
+    moving = plan_moves(observed, record)
+    if moving.actions:
+        return with_record(observed, moving.record, *moving.actions, wait=moving.wait, requeue_after_s=0.0)
+    record = moving.record
     paused = observed.domain.state is DomainState.PAUSED
-    actions: list[Action] = []
+    if moving.held:
+        still = () if paused else (Suspend(),)
+        return with_record(observed, record, *still, wait=moving.wait, requeue_after_s=moving.again_s)
+    record, actions = _reset(observed, record)
     if observed.vm.spec.power_state == "Paused":
+        record = let_go(record) if record.bites.held else record
+        actions += [] if paused else [Suspend()]
+    elif record.bites.held:
         actions += [] if paused else [Suspend()]
     elif paused:
         actions += [WirePorts(observed.ports), Resume()]
-    record, reset = _reset(observed, record)
     live = plan_live(observed, record)
-    actions += [*reset, *live.actions]
-    requeue = 0.0 if actions else _next_look_s(observed, live)
-    return with_record(observed, live.record, *actions, wait=live.wait, requeue_after_s=requeue)
+    actions += live.actions
+    requeue = 0.0 if actions else _next_look_s(observed, live, moving)
+    wait = bite_wait(observed, record) or live.wait or moving.wait
+    return with_record(observed, live.record, *actions, wait=wait, requeue_after_s=requeue)
 
 
-def _next_look_s(observed: Observed, live: PlugPlan) -> float | None:
+def _next_look_s(observed: Observed, live: PlugPlan, moving: MovePlan) -> float | None:
     """What changes without an event: ports, the guest's answer, what it takes or lets go, what is waited for,
     the time of a restart.
     """
-    looks = [live.ask_again_s, _next_restart_s(observed)]
+    looks = [live.ask_again_s, moving.again_s, _next_restart_s(observed)]
+    looks.append(reset_in_s(observed, live.record))
     if not guest_is_ready(observed):
         looks.append(_GUEST_LOOK_S)
     if observed.port_problems:
@@ -89,11 +118,11 @@ def plan_stop(observed: Observed, record: Record, grace_s: float, wait: WaitingE
     assert observed.domain is not None
     assert record.stop is not None
     waited_s = observed.now_s - record.stop.since_s
-    if waited_s >= grace_s or _is_paused_by_io_error(observed):
+    if waited_s >= grace_s or is_paused_by_io_error(observed):
         # what nobody may wait for is ended at once; what had its time gets a SIGTERM first
         graceful = grace_s > _KILLED and waited_s < grace_s + _GRACEFUL_KILL_S
         if observed.processes and all(process.state == "D" for process in observed.processes):
-            wait = as_error(WaitingError, "StuckInIO", pid=pids(observed.processes), pool=_pools(observed))
+            wait = as_error(WaitingError, "StuckInIO", pid=pids(observed.processes), pool=pools(observed))
         destroy = Destroy(graceful=graceful)
         return with_record(observed, record, destroy, wait=wait, requeue_after_s=1.0)
     next_s = min(grace_s - waited_s, _ASK_AGAIN_S)
@@ -120,46 +149,25 @@ def plan_process_end(observed: Observed, record: Record, why: StopReason) -> Pla
 def _grace_s(observed: Observed, record: Record) -> float:
     assert observed.vm is not None
     assert record.stop is not None
+    if record.stop.why is StopReason.WATCHDOG:
+        return _KILLED
     restart = observed.vm.spec.restart
     if record.stop.why is StopReason.RESTART and restart is not None and restart.mode == "Force":
         return _KILLED
     return float(observed.vm.spec.grace_period_seconds)
 
 
-def _plan_io_error(observed: Observed, record: Record) -> Plan:
-    wait = _io_wait(observed)
-    if not observed.pool_has_room or observed.now_s - record.resumed_s < _RESUME_AGAIN_S:
-        return with_record(observed, record, wait=wait, requeue_after_s=_RESUME_AGAIN_S)
-    record = replace(record, resumed_s=observed.now_s)
-    # resuming says OK even if the disk fails again at once: the next look tells
-    return with_record(observed, record, Resume(), wait=wait, requeue_after_s=2.0)
-
-
-def _io_wait(observed: Observed) -> WaitingError:
-    assert observed.vm is not None
-    details = [event.detail for event in observed.events if event.kind is EventKind.IO_ERROR]
-    if not details:
-        return as_error(WaitingError, "StorageIOError", pool=_pools(observed))
-    alias, _, why = details[-1].partition(" ")
-    disk = alias.removeprefix("ua-")
-    pool = next((seen.pool for seen in observed.volumes if seen.disk == disk and seen.pool), _pools(observed))
-    if "enospc" in why:
-        return as_error(WaitingError, "PoolFull", pool=pool, name=observed.vm.metadata.name)
-    return as_error(WaitingError, "StorageIOError", disk=disk, said=why or "I/O error", pool=pool)
-
-
-def _pools(observed: Observed) -> str:
-    return ", ".join(sorted({volume.pool for volume in observed.volumes if volume.pool}))
-
-
-def _is_paused_by_io_error(observed: Observed) -> bool:
-    domain = observed.domain
-    return domain is not None and domain.state is DomainState.PAUSED and domain.reason == PAUSED_IO_ERROR
-
-
 def _reset(observed: Observed, record: Record) -> tuple[Record, list[Action]]:
+    due_s = reset_in_s(observed, record)
+    record, asked = _asked_reset(observed, record)
+    if asked or (due_s is not None and due_s <= 0):
+        return let_go(record), asked or [Reset()]
+    return record, []
+
+
+def _asked_reset(observed: Observed, record: Record) -> tuple[Record, list[Action]]:
     restart = observed.vm.spec.restart if observed.vm else None
-    if restart is None or restart.mode != "Reset" or restart.at.timestamp() > observed.now_s:
+    if restart is None or restart.mode != "Reset" or restart.at.timestamp() > observed.wall_s:
         return record, []
     at = render_time(restart.at)
     if at <= record.handled_restart_at:
@@ -171,6 +179,6 @@ def _reset(observed: Observed, record: Record) -> tuple[Record, list[Action]]:
 
 def _next_restart_s(observed: Observed) -> float | None:
     restart = observed.vm.spec.restart if observed.vm else None
-    if restart is None or restart.at.timestamp() <= observed.now_s:
+    if restart is None or restart.at.timestamp() <= observed.wall_s:
         return None
-    return restart.at.timestamp() - observed.now_s
+    return restart.at.timestamp() - observed.wall_s

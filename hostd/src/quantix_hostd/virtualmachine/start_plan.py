@@ -17,12 +17,14 @@ from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.virtualmachine.actions import (
     Action,
-    BuildSeed,
+    BuildFirstBootDrive,
+    CheckPassphrases,
     CreatePaused,
     Define,
     EnsureUUIDUnused,
     FreeClaims,
     GrowDisk,
+    MakeDevices,
     PrepareDirectories,
     RemovePorts,
     RestoreState,
@@ -31,12 +33,16 @@ from quantix_hostd.virtualmachine.actions import (
     TakeClaims,
     WirePorts,
 )
+from quantix_hostd.virtualmachine.deaths import in_a_row
+from quantix_hostd.virtualmachine.desired import has_first_boot_drive
 from quantix_hostd.virtualmachine.firmware import keeps_state
+from quantix_hostd.virtualmachine.first_boot import first_boot_mark
+from quantix_hostd.virtualmachine.link_plan import plugged_in
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, uuid_taken
 from quantix_hostd.virtualmachine.record import LastExit, Record
-from quantix_hostd.virtualmachine.seeding import seed_mark
 from quantix_hostd.virtualmachine.steps import Plan, with_record
+from quantix_hostd.virtualmachine.watchdog_plan import let_go
 
 _LOOK_AGAIN_S = 2.0
 
@@ -77,7 +83,7 @@ def known_record(observed: Observed) -> Record:
 def handled_restart(observed: Observed, record: Record) -> str:
     """The newest restart that a start now fulfils: one asked for in the future is still to come."""
     restart = observed.vm.spec.restart if observed.vm else None
-    if restart is None or restart.at.timestamp() > observed.now_s:
+    if restart is None or restart.at.timestamp() > observed.wall_s:
         return record.handled_restart_at
     return max(render_time(restart.at), record.handled_restart_at)
 
@@ -98,19 +104,21 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     if problem is not None:
         return problem, _LOOK_AGAIN_S
     if observed.now_s < record.next_start_s:
-        return _backing_off(record, name), record.next_start_s - observed.now_s
+        return _backing_off(record, name, host), record.next_start_s - observed.now_s
     return None, None
 
 
-def _backing_off(record: Record, name: str) -> WaitingError:
-    times = "once" if record.failures == 1 else f"{record.failures} times in a row"
-    at = render_epoch_time(record.next_start_s)
-    return as_error(WaitingError, record.failure or "QEMUCrashed", times=times, at=at, name=name)
+def _backing_off(record: Record, name: str, host: str) -> WaitingError:
+    times = in_a_row(record.failures)
+    reason, at = record.failure or "QEMUCrashed", record.next_start_at
+    if record.out_of_memory:
+        return as_error(WaitingError, reason, times=times, at=at, host=host)
+    return as_error(WaitingError, reason, times=times, at=at, name=name)
 
 
 def _growth(observed: Observed) -> tuple[Action, ...]:
     return tuple(
-        GrowDisk(volume.place, volume.wanted_bytes)
+        GrowDisk(volume.place, volume.wanted_bytes, volume.volume if volume.encrypted else "")
         for volume in observed.volumes
         if volume.place is not None and volume.size_bytes < volume.wanted_bytes
     )
@@ -141,28 +149,36 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         started=True,
         boot_id=observed.facts.boot_id,
         started_s=observed.now_s,
-        started_at=render_epoch_time(observed.now_s),
+        started_at=render_epoch_time(observed.wall_s),
         restarts=record.restarts + (1 if record.failures else 0),
         handled_restart_at=handled_restart(observed, record),
         resumed_s=0.0,
+        pid=0,
         unplugs=(),
-        seed_mark=seed_mark(observed.vm),
+        cables=plugged_in(observed),
+        bites=let_go(record).bites,
+        move=None,
+        first_boot_mark=first_boot_mark(observed.vm),
     )
-    seed: tuple[Action, ...] = (BuildSeed(),) if observed.vm.spec.cloud_init is not None else ()
+    first_boot: tuple[Action, ...] = (BuildFirstBootDrive(),) if has_first_boot_drive(observed.vm) else ()
+    encrypted = tuple(volume.volume for volume in observed.volumes if volume.encrypted)
     resume: tuple[Action, ...] = () if observed.vm.spec.power_state == "Paused" else (Resume(),)
+    made = tuple(device.seat for device in wanted.host_devices if device.seat.parent)
     return (
         RemovePorts(observed.ports),
         PrepareDirectories(),
-        *seed,
+        *first_boot,
+        *((CheckPassphrases(encrypted),) if encrypted else ()),
         EnsureUUIDUnused(wanted.identity.uuid),
         SaveRecord(taking),
         *((FreeClaims(left, observed.epoch, give_up=True),) if left else ()),
         TakeClaims(disks, observed.epoch),
         *_growth(observed),
         *_state(observed, wanted, disks),
+        *((MakeDevices(made),) if made else ()),
         Define(render_domain(wanted)),
         SaveRecord(started),
-        CreatePaused(),
+        CreatePaused(encrypted),
         WirePorts(observed.ports),
         *resume,
     )

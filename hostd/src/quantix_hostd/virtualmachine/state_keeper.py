@@ -13,8 +13,8 @@ from quantix_hostd.virtualmachine.actions import SaveState
 from quantix_hostd.virtualmachine.apply import apply
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.memory import Memory
-from quantix_hostd.virtualmachine.subject import Subject
 from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.vm_ref import VmRef
 
 Signature = tuple[tuple[int, int], ...]
 
@@ -51,5 +51,5 @@ class StateKeeper:
             record = await asyncio.to_thread(self._tools.records.load, uid)
             if record.started and record.places:
                 save = SaveState(record.places[0], uuid, record.epoch, give_up=True)
-                await apply(self._tools, Subject(uid, vm), (save,))
+                await apply(self._tools, VmRef(uid, vm), (save,))
                 self._saved[uid] = found

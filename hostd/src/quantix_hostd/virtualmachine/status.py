@@ -14,9 +14,9 @@ from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import render
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
+from quantix_hostd.virtualmachine.first_boot import first_boot_change
 from quantix_hostd.virtualmachine.guest_status import agent_fact, guest_addresses, guest_words
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
-from quantix_hostd.virtualmachine.seeding import seed_change
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
 
@@ -28,7 +28,7 @@ def derive_status(observed: Observed, plan: Plan, verdict: Verdict) -> dict[str,
     """`status` as hostd applies it; `observed.vm` must be there."""
     assert observed.vm is not None
     changes = _changes(observed)
-    now = datetime.fromtimestamp(observed.now_s, UTC)
+    now = datetime.fromtimestamp(observed.wall_s, UTC)
     status = {
         "observedGeneration": observed.vm.metadata.generation,
         "phase": verdict.phase,
@@ -41,7 +41,7 @@ def derive_status(observed: Observed, plan: Plan, verdict: Verdict) -> dict[str,
 
 
 def unseen_status(
-    vm: VirtualMachine, said: Mapping[str, Any], verdict: Verdict, now_s: float
+    vm: VirtualMachine, said: Mapping[str, Any], verdict: Verdict, wall_s: float
 ) -> dict[str, Any] | None:
     """`status` of a VM that this host cannot look at now: all that hostd said before (`said`), but Ready.
 
@@ -59,7 +59,7 @@ def unseen_status(
     ready_now = Fact("Ready", "False", verdict.reason, verdict.message)
     about_now = {"Ready", "Reconciling", "Stalled"}
     kept = [item for item in said.get("conditions") or [] if item["type"] not in about_now] if current else []
-    facts, now = with_kstatus(ready_now), datetime.fromtimestamp(now_s, UTC)
+    facts, now = with_kstatus(ready_now), datetime.fromtimestamp(wall_s, UTC)
     return {
         **(said if current else {}),
         "observedGeneration": vm.metadata.generation,
@@ -95,6 +95,7 @@ def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...])
         "lastExit": {"reason": record.last_exit.reason, "at": record.last_exit.at}
         if record.last_exit
         else None,
+        "resolvedGeneration": _resolved_generation(observed),
         "pendingChanges": [_change(change) for change in changes] or None,
         "disks": _open_disks(observed) or None,
     }
@@ -104,6 +105,15 @@ def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...])
 def _claim_epoch(observed: Observed) -> int | None:
     epoch = min(observed.claim_epoch, MAX_CLAIM_EPOCH)
     return epoch if epoch > observed.epoch else None
+
+
+def _resolved_generation(observed: Observed) -> int | None:
+    """That of the operator's last word on spec, which it says in one write with what it resolved; once the
+    guest was compared with it.
+    """
+    said = observed.vm.status.condition("VolumesReady") if observed.vm else None
+    compared = observed.live is not None and observed.wanted is not None
+    return said.observed_generation if said is not None and compared else None
 
 
 def _domain(observed: Observed, plan: Plan) -> str | None:
@@ -117,8 +127,10 @@ def _changes(observed: Observed) -> tuple[PendingChange, ...]:
     if observed.live is None or observed.wanted is None:
         return ()
     assert observed.vm is not None
-    seed = seed_change(observed.vm, observed.record.seed_mark)
-    return (*pending_changes(observed.wanted, observed.live), *((seed,) if seed else ()))
+    first_boot = first_boot_change(observed.vm, observed.record.first_boot_mark)
+    pending = pending_changes(observed.wanted, observed.live)
+    told = {change.path for change in pending}
+    return (*pending, *((first_boot,) if first_boot and first_boot.path not in told else ()))
 
 
 def _change(change: PendingChange) -> dict[str, str]:

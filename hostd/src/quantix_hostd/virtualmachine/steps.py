@@ -8,7 +8,8 @@ from typing import Literal
 from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.messages import as_error
-from quantix_hostd.virtualmachine.actions import Action, CreatePaused, PlugDevice, SaveRecord
+from quantix_hostd.virtualmachine.actions import Action, CreatePaused, SaveRecord
+from quantix_hostd.virtualmachine.live_actions import PlugDevice
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record
 

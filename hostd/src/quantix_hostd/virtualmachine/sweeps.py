@@ -9,8 +9,10 @@ import asyncio
 
 import structlog
 
-from quantix_hostd.domainxml.view import view
+from quantix_hostd.virtualmachine.running_guests import running_guests
 from quantix_hostd.virtualmachine.tools import VmTools
+
+_LOGS_S = 3600.0
 
 log = structlog.get_logger(__name__)
 
@@ -20,18 +22,14 @@ class GuestSweeps:
 
     def __init__(self, tools: VmTools) -> None:
         self._tools = tools
+        self._swept_s = tools.clock.monotonic()
 
     async def ports(self) -> None:
         """Remove taps of ours that belong to no live guest; every 30 s."""
-        live: set[str] = set()
-        for summary in await self._tools.hypervisor.domains():
-            if summary.vm_uid is None or not summary.active:
-                continue
-            domain = await self._tools.hypervisor.domain(summary.name)
-            if domain is not None and domain.live_xml is not None:
-                devices = view(domain.live_xml).devices.values()
-                live |= {device["switch_port"] for device in devices if "switch_port" in device}
-        for name in await self._tools.ports.purge_stale(live):
+        used: set[str] = set()
+        async for _, live in running_guests(self._tools.hypervisor):
+            used |= {device["switch_port"] for device in live.devices.values() if "switch_port" in device}
+        for name in await self._tools.ports.purge_stale(used):
             log.warning("stale interface removed", interface=name)
 
     async def guards(self) -> None:
@@ -41,8 +39,11 @@ class GuestSweeps:
             log.warning("guests were not kept from posing as routers", flows=count)
 
     async def logs(self) -> None:
-        """Remove console logs of guests that have been off for a week; now and then."""
+        """Remove console logs of guests that have been off for a week; looks once an hour."""
+        passed_s = self._tools.clock.monotonic() - self._swept_s
+        if passed_s < _LOGS_S:
+            return
         kept = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
-        now_s = self._tools.clock()
-        for uid in await asyncio.to_thread(self._tools.directories.sweep_logs, kept, now_s):
+        self._swept_s += passed_s
+        for uid in await asyncio.to_thread(self._tools.directories.sweep_logs, kept, passed_s):
             log.info("old console log removed", uid=uid)

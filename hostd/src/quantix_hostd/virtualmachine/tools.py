@@ -1,47 +1,56 @@
-"""Everything the VM's reconciler acts with, in one frozen bundle that `main` builds."""
+"""Everything the VM's reconciler acts with, in one frozen bundle that `bundles` builds."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from quantix_api import VirtualMachine
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient
+from quantix_client.clock import Clock, SystemClock
 from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.clients.kernel_log import DevKmsg, KernelLog
 from quantix_hostd.clients.ovs_ports import GuestPorts
 from quantix_hostd.clients.process import Processes
 from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.events import Events
 from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.cpu_book import CpuBook
 from quantix_hostd.virtualmachine.desired import HostFacts
+from quantix_hostd.virtualmachine.device_book import DeviceBook
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.record import RecordStore
+from quantix_hostd.volume.live_moves import LiveMoves
+from quantix_hostd.volume.passphrases import Passphrases
 
 
-class Seeds(Protocol):
-    """Makes the cloud-init seed of a VM at `layout.vm_run(uid)/seed.iso`."""
+class FirstBootDrives(Protocol):
+    """Makes the drive of a VM's first-boot settings, at `layout.vm_run(uid) / FIRST_BOOT_FILE`."""
 
-    async def ensure_seed(self, vm: VirtualMachine, domain: str = "") -> Path | None: ...
+    async def ensure_drive(self, vm: VirtualMachine, domain: str = "") -> Path | None: ...
 
 
 class Disks(Protocol):
     """Grows a disk that nobody has open (`volume.disk_file.DiskFileMaker`)."""
 
-    async def grow(self, place: VolumePlace, size_bytes: int) -> None: ...
+    async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
 class VmTools:
-    """`facts` is asked at every look, since a probe may change them; `clock` gives seconds since 1970.
-    `leg` is the device by which this host reaches guests.
+    """`facts` is asked at every look, since a probe may change them; `leg` is the device by which this host
+    reaches guests.
+
+    `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
+    gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
     """
 
     api: ApiClient
@@ -50,15 +59,21 @@ class VmTools:
     processes: Processes
     claims: ClaimStore
     ports: GuestPorts
-    seeds: Seeds
+    first_boot: FirstBootDrives
     disks: Disks
+    passphrases: Passphrases
+    moves: LiveMoves
     records: RecordStore
     states: StateStore
     directories: VmDirectories
     consoles: ConsoleHub
     guests: GuestWatch
+    cpus: CpuBook
+    devices: DeviceBook
     events: Events
     layout: Layout
     facts: Callable[[], HostFacts]
-    clock: Callable[[], float] = time.time
+    clock: Clock = field(default_factory=SystemClock)
+    wall: Callable[[], float] = time.time
     leg: str = HOST_LEG
+    kernel_log: KernelLog = field(default_factory=DevKmsg)

@@ -6,23 +6,37 @@ Called by the reconciler after a status was written, with what the API said befo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from quantix_api import VirtualMachine
+from quantix_api.conditions import condition_in
 from quantix_api.messages import render
 from quantix_api.times import render_time
 from quantix_hostd.told import Told
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.steps import Refusal
+from quantix_hostd.virtualmachine.verdict import crashed_for_good
 
 _LOST = frozenset({"Crashed", "Killed"})
 _OF_STORAGE = frozenset({"StorageIOError", "PoolFull"})
 
 
-def transitions(before: Observed, status: dict[str, Any], refusal: Refusal | None = None) -> tuple[Told, ...]:
+@dataclass(frozen=True)
+class Failure:
+    """How a QEMU ended that was to run: `reason` as Ready would say it."""
+
+    reason: str = "QEMUCrashed"
+    out_of_memory: bool = False
+
+
+def transitions(
+    before: Observed, status: dict[str, Any], refusal: Refusal | None = None, failure: Failure | None = None
+) -> tuple[Told, ...]:
     """The events between the status that `before.vm` still has and the one just written, oldest first.
 
+    `failure` is how QEMU ended, where nobody wanted it to.
     `refusal` is what a start or a plug ran into; it is told when Ready comes to say it, not at each try.
     """
     assert before.vm is not None
@@ -33,7 +47,7 @@ def transitions(before: Observed, status: dict[str, Any], refusal: Refusal | Non
     again = started is not None and not _is_same(known.started_at, started)
     told: list[Told] = []
     if ended:
-        told.append(_ended(before.vm, last_exit["reason"]))
+        told.append(_ended(before, last_exit["reason"], failure or Failure()))
     if refusal is not None and _is_new_in_ready(before.vm, status):
         fields = {"said": refusal.error.message.rstrip("."), "name": before.vm.metadata.name}
         if refusal.of == "StartRefused":
@@ -73,15 +87,24 @@ def _stands_still_or_goes_on(before: Observed, status: dict[str, Any]) -> list[T
     return [Told("Paused", message)]
 
 
-def _ended(vm: VirtualMachine, reason: str) -> Told:
-    name = vm.metadata.name
+def _ended(before: Observed, reason: str, failure: Failure) -> Told:
+    assert before.vm is not None
+    name = before.vm.metadata.name
     if reason in _LOST:
-        if vm.spec.ha.restart != "Never":
-            return Told("QEMUCrashed", render("QEMUCrashed").text, "Warning")
-        return Told("QEMUCrashed", render("QEMUCrashed", said=reason.lower(), name=name).text, "Warning")
+        return Told(failure.reason, _lost(before, reason, failure), "Warning")
     if reason == "GuestShutdown":
         return Told("Stopped", render("GuestShutdown", name=name).text)
     return Told("Stopped", render("Stopped").text)
+
+
+def _lost(before: Observed, reason: str, failure: Failure) -> str:
+    assert before.vm is not None
+    host, name = before.facts.name, before.vm.metadata.name
+    if failure.reason == "GuestPanicked":
+        return render("GuestPanicked", name=name).text
+    if before.vm.spec.ha.restart == "Never":
+        return crashed_for_good(before, reason, out_of_memory=failure.out_of_memory)
+    return render("QEMUCrashed", host=host).text if failure.out_of_memory else render("QEMUCrashed").text
 
 
 def _is_new_in_ready(vm: VirtualMachine, status: dict[str, Any]) -> bool:
@@ -91,8 +114,7 @@ def _is_new_in_ready(vm: VirtualMachine, status: dict[str, Any]) -> bool:
 
 def _shown(status: dict[str, Any], condition_type: str) -> tuple[str, str]:
     """Reason and message of a condition; empty where it is not there."""
-    found = (item for item in status["conditions"] if item["type"] == condition_type)
-    condition: dict[str, str] = next(found, {})
+    condition = condition_in(status, condition_type)
     return condition.get("reason", ""), condition.get("message", "")
 
 

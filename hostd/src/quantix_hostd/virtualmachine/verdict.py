@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from quantix_api import VirtualMachine
 from quantix_api.conditions import STALLED_REASONS, ready_reason
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.messages import message_of, render
+from quantix_api.model import Condition
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.switch import PortProblem
+from quantix_hostd.virtualmachine.io_error_plan import is_on_trial
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.record import StopReason
 from quantix_hostd.virtualmachine.steps import Plan
@@ -20,6 +23,7 @@ _FAILED = frozenset(
     {
         "QEMUCrashed",
         "GuestPanicked",
+        "WatchdogFired",
         "OrphanProcess",
         "IdentityConflict",
         "InternalError",
@@ -49,7 +53,8 @@ def judge(observed: Observed, plan: Plan, error: QuantixError | None) -> Verdict
     """What to say of the VM after this look; `error` is what the last action raised."""
     if plan.record.released:
         return _released(observed, plan)
-    if error is not None and not isinstance(error, WaitingError):
+    # that libvirt cannot end a QEMU which hangs in the kernel follows from it, and says less
+    if error is not None and not isinstance(error, WaitingError) and not _is_stuck(plan):
         if observed.domain is not None and observed.domain.state is DomainState.RUNNING:
             # what cannot be done to a guest that runs leaves it running
             return replace(refused(error), phase=_active(observed, plan).phase)
@@ -76,6 +81,8 @@ def _active(observed: Observed, plan: Plan) -> Verdict:
         return _stopping(observed, plan)
     if isinstance(plan.wait, InvariantError):
         return refused(plan.wait)
+    if plan.wait is not None and is_on_trial(observed):
+        return Verdict("Paused", False, _known(plan.wait.reason), message_of(plan.wait), passing=True)
     if observed.domain.state is DomainState.PAUSED:
         if plan.wait is not None:
             return Verdict("Paused", False, _known(plan.wait.reason), message_of(plan.wait))
@@ -87,14 +94,27 @@ def _active(observed: Observed, plan: Plan) -> Verdict:
         return Verdict("Running", False, problem.reason, _port_text(observed, problem))
     wait = plan.wait or observed.waiting
     if wait is not None:
-        return Verdict("Running", False, _known(wait.reason), message_of(wait), passing=True)
-    granted = observed.vm.status.condition("SizeGranted")
-    if granted is not None and granted.status == "False":
-        return Verdict("Running", False, _known(granted.reason), granted.message)
+        passing = wait.reason not in _FAILED
+        return Verdict("Running", False, _known(wait.reason), message_of(wait), passing=passing)
+    denied = _denied(observed.vm)
+    if denied is not None:
+        return Verdict("Running", False, _known(denied.reason), denied.message)
     readiness = observed.vm.spec.readiness
     if readiness is not None and not guest_is_ready(observed):
         return _guest_not_ready(observed, readiness.timeout_seconds)
     return Verdict("Running", True, "Running", render("Running", host=host).text)
+
+
+def _is_stuck(plan: Plan) -> bool:
+    return plan.wait is not None and plan.wait.reason == "StuckInIO"
+
+
+def _denied(vm: VirtualMachine) -> Condition | None:
+    """What the operator does not give a guest that runs, though spec asks for it; short waits are none."""
+    said = (vm.status.condition(name) for name in ("SizeGranted", "NetworkReady"))
+    return next(
+        (item for item in said if item and item.status == "False" and item.reason != "Programming"), None
+    )
 
 
 def _port_text(observed: Observed, problem: PortProblem) -> str:
@@ -113,18 +133,20 @@ def _starting(observed: Observed, wait: QuantixError | None) -> Verdict:
 
 def _guest_not_ready(observed: Observed, timeout_s: int) -> Verdict:
     assert observed.vm is not None
-    name, readiness = observed.vm.metadata.name, observed.vm.spec.readiness
+    readiness = observed.vm.spec.readiness
+    passing = observed.now_s - observed.record.started_s < timeout_s
+    said: dict[str, object] = {
+        "name": observed.vm.metadata.name,
+        "within" if passing else "seconds": timeout_s,
+    }
     if readiness is not None and readiness.tcp_port is not None:
-        text = render("GuestNotReady", port=readiness.tcp_port, seconds=timeout_s, name=name).text
-    else:
-        text = render("GuestNotReady", seconds=timeout_s, name=name).text
-    waited_s = observed.now_s - observed.record.started_s
-    return Verdict("Running", False, "GuestNotReady", text, passing=waited_s < timeout_s)
+        said["port"] = readiness.tcp_port
+    return Verdict("Running", False, "GuestNotReady", render("GuestNotReady", **said).text, passing=passing)
 
 
 def _stopping(observed: Observed, plan: Plan) -> Verdict:
     assert observed.vm is not None
-    if plan.wait is not None and plan.wait.reason == "StuckInIO":
+    if plan.wait is not None and _is_stuck(plan):
         return Verdict("Stopping", False, "StuckInIO", message_of(plan.wait))
     stop = plan.record.stop
     if stop is not None and stop.why is StopReason.RESTART:
@@ -155,9 +177,18 @@ def _released(observed: Observed, plan: Plan) -> Verdict:
     if last in ("Crashed", "Killed"):
         if plan.record.failure == "GuestPanicked":
             return Verdict("Failed", False, "GuestPanicked", render("GuestPanicked", name=name).text)
-        said = render("QEMUCrashed", said=last.lower(), name=name).text
+        said = crashed_for_good(observed, last, out_of_memory=plan.record.out_of_memory)
         return Verdict("Failed", False, "QEMUCrashed", said)
     return Verdict("Stopped", False, "Pending", render("Pending", host=host).text)
+
+
+def crashed_for_good(observed: Observed, exit_reason: str, *, out_of_memory: bool) -> str:
+    """Of a VM whose QEMU ended and is not started again."""
+    assert observed.vm is not None
+    host, name = observed.facts.name, observed.vm.metadata.name
+    if out_of_memory:
+        return render("QEMUCrashed", host=host, name=name).text
+    return render("QEMUCrashed", said=exit_reason.lower(), name=name).text
 
 
 def refused(error: QuantixError) -> Verdict:

@@ -1,17 +1,18 @@
 """Brings each Volume of this host to what the API wants: make its data, grow it, remove it once it is
 deleted.
 
-`main` feeds the queue (keys `namespace/name`). Each look observes, plans (`plan`) and applies until nothing
-is left to do.
+`assembly` feeds the queue (keys `namespace/name`). Each look observes, plans (`plan`) and applies until
+nothing is left to do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 import structlog
 
@@ -21,28 +22,29 @@ from quantix_api.errors import InvariantError, QuantixError
 from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
+from quantix_client.reading import model_of
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.events import Events, tell
-from quantix_hostd.image.formats import ImageFormat
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import volume_event
 from quantix_hostd.transfer.room import Room
-from quantix_hostd.volume import plan
+from quantix_hostd.volume import actions as do
 from quantix_hostd.volume.copying import Copying
-from quantix_hostd.volume.disk_file import (
-    DiskFileMaker,
-    file_size_bytes,
-    read_disk_file,
-    read_volume,
-    remove_volume,
-)
+from quantix_hostd.volume.disk_file import DiskFileMaker, remove_volume
+from quantix_hostd.volume.disk_header import read_volume
+from quantix_hostd.volume.lending import Lending
+from quantix_hostd.volume.live_moves import LiveMoves
+from quantix_hostd.volume.making_plan import has_sources
+from quantix_hostd.volume.moving import VolumeMoves
 from quantix_hostd.volume.observed import VolumeObserved
-from quantix_hostd.volume.plan import plan_volume
-from quantix_hostd.volume.recipe import Base
+from quantix_hostd.volume.passphrases import Passphrases
+from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
+from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
-from quantix_hostd.volume.wanted import image_key_of, is_mine
+from quantix_hostd.volume.wanted import has_guest_here, is_mine, move_target, owner_uids
 
 _MAX_ROUNDS = 6
 _NOT_WANTED_S = 1.0
@@ -69,9 +71,11 @@ class VolumeTools:
     """Everything the volume controller acts with; the mappings are caches."""
 
     api: ApiClient
+    passphrases: Passphrases
     volumes: Mapping[str, Manifest]
     images: Mapping[str, Manifest]
     machines: Mapping[str, Manifest]
+    namespaces: Mapping[str, Manifest]
     pools: HostPools
     copies: ImageCopies
     maker: DiskFileMaker
@@ -79,6 +83,7 @@ class VolumeTools:
     claims: ClaimStore
     guests: Guests
     events: Events
+    live_moves: LiveMoves
     cluster_uid: str
     host: str
 
@@ -88,7 +93,12 @@ class VolumeController:
 
     def __init__(self, tools: VolumeTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
-        self._copying = Copying(tools.maker, tools.room, enqueue)
+        self._lending = Lending(tools.claims, tools.host, tools.cluster_uid, enqueue)
+        self._copying = Copying(tools.maker, tools.room, self._lending, enqueue)
+        self._moves = VolumeMoves(tools.pools, tools.claims, self._copying, self._is_holder_gone)
+        self._sources = Sources(
+            tools.volumes, tools.images, tools.machines, tools.namespaces, tools.pools, tools.claims
+        )
 
     async def stop(self) -> None:
         """Stop copying; what is half there is removed."""
@@ -100,19 +110,19 @@ class VolumeController:
         What goes wrong is reported first; then a TransientError or InvariantError is raised, for the backoff.
         """
         manifest = self._tools.volumes.get(key)
-        volume = Volume.model_validate(manifest) if manifest is not None else None
+        volume = model_of(Volume, manifest) if manifest is not None else None
         if manifest is None or volume is None or not self._is_mine(volume):
             await self._copying.forget(key)
             return None
         await self._copying.forget(key, keep_uid=volume.metadata.uid)
-        again_s = plan.LOOK_AGAIN_S
+        again_s = LOOK_AGAIN_S
         error: QuantixError | None = None
         try:
             verdict, again_s = await self._settle(volume)
             await self._copying.forget(key)
         except (QuantixError, OSError) as trouble:
             error = in_words(trouble, f"the data of volume {volume.metadata.name}")
-            verdict = verdict_of_error(volume, error, self._copying.done_bytes(volume))
+            verdict = verdict_of_error(volume, error, self._progress(volume))
         status = derive_status(volume, verdict, self._tools.host, datetime.now(UTC))
         told = volume_event(manifest, status)
         written = await report(self._tools.api, VOLUMES, manifest, status)
@@ -125,8 +135,10 @@ class VolumeController:
 
         Raises what it waits for, and InvariantError when there always is something left.
         """
-        pool = await self._tools.pools.pool(volume.status.pool or volume.spec.pool)
+        if volume.status.data != "Present" and not volume.deleting:
+            self._sources.check_pool(volume)
         for _ in range(_MAX_ROUNDS):
+            pool = await self._moves.pool_of(volume)
             seen = await self._observe(pool, volume)
             found = plan_volume(seen)
             if found.error is not None:
@@ -138,14 +150,17 @@ class VolumeController:
         named = ", ".join(dict.fromkeys(type(action).__name__ for action in found.actions))
         raise as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
 
+    def _progress(self, volume: Volume) -> CopyProgress | None:
+        copied, live = self._copying.progress(volume), self._tools.live_moves.seen(volume.metadata.uid)
+        return copied or (live.progress if live is not None else None)
+
     async def _observe(self, pool: PoolDir, volume: Volume) -> VolumeObserved:
         handle = volume.status.handle or volume.metadata.uid
         place = pool.place(handle)
         disk = None if volume.deleting else await asyncio.to_thread(read_volume, place)
-        image = self._image(volume) if disk is None and not volume.deleting else None
         there = await asyncio.to_thread(pool.volume(handle).exists)
         claim, problem = await asyncio.to_thread(self._claim, place) if there else (None, None)
-        return VolumeObserved(
+        seen = VolumeObserved(
             volume=volume,
             host=self._tools.host,
             cluster_uid=self._tools.cluster_uid,
@@ -157,9 +172,46 @@ class VolumeController:
             claim_problem=problem,
             holder_gone=claim is not None and await self._is_holder_gone(claim),
             copy=self._copying.seen(volume),
-            image=image,
-            base=await asyncio.to_thread(_base, pool, image) if image else None,
+            lent_to=self._lending.borrower(volume.metadata.uid),
+            other=await self._moves.other(pool, volume, claim),
+            live=self._tools.live_moves.seen(volume.metadata.uid),
+            assigned=has_guest_here(volume, self._tools.host, self._owners(volume)),
+            now_s=time.time(),
         )
+        if volume.deleting:
+            return seen
+        return await (self._with_sources(pool, seen) if disk is None else self._to_be_moved(seen))
+
+    async def _to_be_moved(self, seen: VolumeObserved) -> VolumeObserved:
+        """With the passphrase that a copy in another pool gets, where one is to be made here."""
+        copying = seen.copy is not None and seen.copy.running
+        moves = move_target(seen.volume, seen.pool) and not seen.assigned and not copying
+        return await self._with_passphrases(seen, None) if moves else seen
+
+    async def _with_sources(self, pool: PoolDir, seen: VolumeObserved) -> VolumeObserved:
+        """What only matters while there is no data yet."""
+        image, source = self._sources.image(seen.volume), self._sources.volume(seen.volume)
+        origin, claim = await self._sources.origin(source) if source is not None else (None, None)
+        seen = replace(
+            seen,
+            image=image,
+            base=await self._sources.base(pool, image) if image else None,
+            source=source,
+            origin=origin,
+            origin_claim=claim,
+            origin_user=self._sources.user(claim),
+            origin_lent=origin is not None and bool(self._lending.borrower(origin.uid)),
+        )
+        copied = seen.copy is not None and seen.copy.running
+        return seen if copied or not has_sources(seen) else await self._with_passphrases(seen, source)
+
+    async def _with_passphrases(self, seen: VolumeObserved, source: Volume | None) -> VolumeObserved:
+        try:
+            own = await self._tools.passphrases.of(seen.volume)
+            others = await self._tools.passphrases.of(source) if source is not None else ""
+        except QuantixError as problem:
+            return replace(seen, passphrase_problem=problem)
+        return replace(seen, passphrase=own, origin_passphrase=others)
 
     async def _is_holder_gone(self, claim: Claim) -> bool:
         """Whether the claim is held by this host for a VM that it surely runs no more."""
@@ -173,16 +225,22 @@ class VolumeController:
         manifest = self._tools.volumes.get(volume.key)
         if manifest is None or manifest["metadata"]["uid"] != volume.metadata.uid:
             return False
-        newest = Volume.model_validate(manifest)
+        newest = model_of(Volume, manifest)
         return not newest.deleting and self._is_mine(newest)
 
-    def _is_mine(self, volume: Volume) -> bool:
-        machines = map(VirtualMachine.model_validate, self._tools.machines.values())
-        return is_mine(volume, self._tools.host, machines)
+    def _is_wanted_in(self, volume: Volume, pool: str) -> bool:
+        """Whether the volume is still to leave `pool` for the one that it was to go to."""
+        manifest = self._tools.volumes.get(volume.key)
+        if manifest is None or not self._is_wanted(volume):
+            return False
+        return move_target(model_of(Volume, manifest), pool) == volume.status.moving_to
 
-    def _image(self, volume: Volume) -> Image | None:
-        manifest = self._tools.images.get(image_key_of(volume) or "")
-        return None if manifest is None else Image.model_validate(manifest)
+    def _is_mine(self, volume: Volume) -> bool:
+        return is_mine(volume, self._tools.host, self._owners(volume))
+
+    def _owners(self, volume: Volume) -> list[VirtualMachine]:
+        owners, known = owner_uids(volume), self._tools.machines.values()
+        return [model_of(VirtualMachine, item) for item in known if item["metadata"]["uid"] in owners]
 
     def _claim(self, place: VolumePlace) -> tuple[Claim | None, QuantixError | None]:
         try:
@@ -190,53 +248,44 @@ class VolumeController:
         except QuantixError as problem:
             return None, problem
 
-    async def _apply(self, pool: PoolDir, seen: VolumeObserved, action: plan.Action) -> None:
+    async def _apply(self, pool: PoolDir, seen: VolumeObserved, action: do.Action) -> None:
         about = {"volume": seen.volume.key, "uid": seen.volume.metadata.uid, "pool": pool.name}
         match action:
-            case plan.BringImage():
+            case do.BringImage():
                 await self._tools.copies.ensure_copy(action.image, pool)
-            case plan.Make():
+            case do.Make():
                 if not await self._tools.maker.make(
                     pool, action.recipe, lambda: self._is_wanted(seen.volume)
                 ):
                     raise as_wait("Creating", _NOT_WANTED_S, volume=seen.volume.metadata.name)
                 log.info("volume made", size_bytes=action.recipe.final_size_bytes, **about)
-            case plan.Copy():
+            case do.Copy():
                 self._copying.begin(pool, seen.volume, action.recipe, lambda: self._is_wanted(seen.volume))
                 log.info("volume is being copied", size_bytes=action.recipe.final_size_bytes, **about)
-            case plan.StopCopy():
+            case do.StopCopy():
                 await self._copying.forget(seen.volume.key)
-            case plan.Grow():
-                await self._grow(seen.place, action)
+            case do.Grow():
+                await self._grow(seen, action)
                 log.info("volume grown", size_bytes=action.to_bytes, **about)
-            case plan.FreeClaim():
+            case do.FreeClaim():
                 await self._move(seen.place, action.found, action.freed)
-            case plan.Remove():
+            case do.Remove():
                 await self._move(seen.place, action.found, action.held)
                 await asyncio.to_thread(remove_volume, pool, seen.handle)
                 log.info("volume removed", **about)
             case _:
-                assert_never(action)
+                await self._moves.apply(
+                    pool, seen, action, lambda: self._is_wanted_in(seen.volume, pool.name)
+                )
 
-    async def _grow(self, place: VolumePlace, action: plan.Grow) -> None:
-        await self._move(place, action.found, action.held)
+    async def _grow(self, seen: VolumeObserved, action: do.Grow) -> None:
+        passphrase = await self._tools.passphrases.of(seen.volume)
+        await self._move(seen.place, action.found, action.held)
         try:
-            await self._tools.maker.grow(place, action.to_bytes)
+            await self._tools.maker.grow(seen.place, action.to_bytes, passphrase)
         finally:
-            await self._move(place, action.held, action.freed)
+            await self._move(seen.place, action.held, action.freed)
 
     async def _move(self, place: VolumePlace, found: Claim, wanted: Claim) -> None:
         if found != wanted:
             await asyncio.to_thread(self._tools.claims.compare_and_set, place, found, wanted)
-
-
-def _base(pool: PoolDir, image: Image) -> Base | None:
-    """The image's file in the pool, None while it is not there or not known what it is."""
-    uid, found_format = image.metadata.uid, image.status.format
-    if found_format is None or not pool.image(uid).exists():
-        return None
-    driver = ImageFormat(found_format).driver
-    if driver == "raw":
-        return Base(uid, driver, file_size_bytes(pool.path, "images", uid))
-    disk = read_disk_file(pool.path, "images", uid)
-    return Base(uid, driver, disk.capacity_bytes) if disk else None

@@ -1,4 +1,5 @@
-"""Makes full copies of images for volumes: in the background, two at once, one for a namespace.
+"""Copies images and volumes for volumes, and volumes into other pools: in the background, two at once, one
+for a namespace.
 
 Owned by the volume controller, which decides what is begun. A copy takes as long as its disk is large, and
 must keep nobody else's volumes waiting, nor fill the pool's last room.
@@ -7,34 +8,60 @@ must keep nobody else's volumes waiting, nor fill the pool's last room.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
 
 from quantix_api import Volume
+from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.transfer.room import Room, Share
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer, Transfers
-from quantix_hostd.transfer.turns import Turns
-from quantix_hostd.volume.disk_file import DiskFileMaker, draft_size_bytes
+from quantix_hostd.transfer.turns import DISK_COPIES, Turns
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.disk_size import draft_size_bytes
+from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Recipe
 
-_AT_ONCE = 2
-_AT_ONCE_PER_NAMESPACE = 1
 _MEASURE_S = 1.0
 # qcow2 that holds every cluster is larger than the disk by its tables
 _TABLES_FACTOR = 1.1
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is written where: `size_bytes` as the guest sees it."""
+
+    pool: PoolDir
+    handle: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class MoveWork:
+    """The copy of `source`, the claim that it gets, and the passphrase of both, "" for none."""
+
+    work: Work
+    source: VolumePlace
+    claim: Claim
+    passphrase: str = field(default="", repr=False)
+
+
 class Copying:
     """One for a process. `room` is shared with all else that fills pools; `on_end` hears the key of a volume
-    whose copy ended.
+    whose copy ended. What is copied is `lending`'s to hold still.
     """
 
-    def __init__(self, maker: DiskFileMaker, room: Room, on_end: Callable[[str], None]) -> None:
+    def __init__(
+        self, maker: DiskFileMaker, room: Room, lending: Lending, on_end: Callable[[str], None]
+    ) -> None:
         self._maker = maker
         self._transfers: Transfers[None] = Transfers("volume", on_end)
-        self._turns = Turns(_AT_ONCE, _AT_ONCE_PER_NAMESPACE)
+        self._turns = Turns(DISK_COPIES)
         self._room = room
+        self._lending = lending
         # UID and pool of the copies that were begun, by the volume's key
         self._begun: dict[str, tuple[str, str]] = {}
 
@@ -43,26 +70,50 @@ class Copying:
         transfer = self._transfer(volume)
         return None if transfer is None else transfer.seen()
 
-    def done_bytes(self, volume: Volume) -> int | None:
+    def progress(self, volume: Volume) -> CopyProgress | None:
         """How far the copy has come, as it is shown; None while none is being made."""
         transfer = self._transfer(volume)
-        return transfer.shown[0] if transfer is not None and transfer.running else None
+        return CopyProgress(*transfer.shown) if transfer is not None and transfer.running else None
 
     def begin(self, pool: PoolDir, volume: Volume, recipe: Recipe, is_wanted: Callable[[], bool]) -> None:
         """Begin to make the volume."""
+
+        async def make() -> bool:
+            async with self._lending.lent(recipe.origin, volume.metadata.name):
+                return await self._maker.make(pool, recipe, is_wanted)
+
+        work = Work(pool, recipe.handle, recipe.final_size_bytes)
+        self._begin(volume, work, make, lambda: self._maker.made_bytes(pool, recipe))
+
+    def begin_move(self, volume: Volume, move: MoveWork, is_wanted: Callable[[], bool]) -> None:
+        """Begin to copy the volume into another pool."""
+
+        def copy() -> Coroutine[Any, Any, bool]:
+            return self._maker.copy(move.source, move.work.pool, move.claim, is_wanted, move.passphrase)
+
+        self._begin(volume, move.work, copy, lambda: self._maker.moved_bytes(move.source))
+
+    def _begin(
+        self,
+        volume: Volume,
+        work: Work,
+        make: Callable[[], Coroutine[Any, Any, bool]],
+        measure: Callable[[], Awaitable[int | None]],
+    ) -> None:
         namespace = volume.metadata.namespace or ""
 
         async def copy(transfer: Transfer[None]) -> None:
             transfer.queued = self._turns.all_taken(namespace)
             async with self._turns.turn(namespace):
                 transfer.queued = False
-                limit = int(recipe.final_size_bytes * _TABLES_FACTOR)
-                with self._room.share(pool, None, limit, "this disk") as share:
-                    await self._make(pool, recipe, is_wanted, share, transfer)
+                transfer.total_bytes = await measure()
+                limit = int(work.size_bytes * _TABLES_FACTOR)
+                with self._room.share(work.pool, None, limit, "this disk") as share:
+                    await self._make(work, make, share, transfer)
 
         uid = volume.metadata.uid
-        self._begun[volume.key] = uid, pool.name
-        begun = self._transfers.begin(uid, pool.name, volume.key, copy)
+        self._begun[volume.key] = uid, work.pool.name
+        begun = self._transfers.begin(uid, work.pool.name, volume.key, copy)
         # `copy` says so anew, but what is reported now comes before its first step
         begun.queued = self._turns.all_taken(namespace)
 
@@ -86,17 +137,16 @@ class Copying:
 
     async def _make(
         self,
-        pool: PoolDir,
-        recipe: Recipe,
-        is_wanted: Callable[[], bool],
+        work: Work,
+        make: Callable[[], Coroutine[Any, Any, bool]],
         share: Share,
         transfer: Transfer[None],
     ) -> None:
         """Make it, and end it when the pool has no room for more. Raises TransientError (PoolFull)."""
-        making = asyncio.create_task(self._maker.make(pool, recipe, is_wanted))
+        making = asyncio.create_task(make())
         try:
             while not making.done():
-                written = await asyncio.to_thread(draft_size_bytes, pool, recipe.handle)
+                written = await asyncio.to_thread(draft_size_bytes, work.pool, work.handle)
                 share.written_bytes = written
                 transfer.on_progress(written)
                 await share.reach(written)

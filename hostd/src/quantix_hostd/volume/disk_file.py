@@ -1,4 +1,4 @@
-"""The disk file of a volume in a `dir` pool: made whole or not at all, grown, looked at, removed.
+"""The disk file of a volume in a `dir` pool: made whole or not at all, grown, removed.
 
 Called by the volume controller, and by the VM's start for growing (under the claim that the start has
 taken). Work on a volume that no QEMU has takes its claim first (ha.md, section Ownership). A volume being
@@ -11,104 +11,31 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
 
-from quantix_api.errors import InvariantError, QuantixError, TransientError
+from quantix_api.disk_image import HEAD_BYTES, ImageFormat, inspect_image
+from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.claims import ClaimStore, VolumePlace, new_claim
+from quantix_hostd.claims import Claim, ClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.files import sync_directory
 from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
-from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.clients.qemu_img import Disk, QemuImg
+from quantix_hostd.clients.state_store import copy_state
+from quantix_hostd.copy_bounds import copy_bounds
+from quantix_hostd.volume.disk_header import DiskFile, read_volume
+from quantix_hostd.volume.disk_size import copy_bytes, length_bytes
 from quantix_hostd.volume.recipe import Recipe
 
 _DIRECTORY_MODE = 0o710
 _FILE_MODE = 0o660
 # linux/fs.h: FICLONE, _IOW(0x94, 9, int)
 _FICLONE = 0x40049409
-_QCOW2_MAGIC = b"QFI\xfb"
-# QEMU's docs/interop/qcow2.txt: the name lies in the first cluster, and a cluster has 2 MiB at most
-_MAX_BACKING_BYTES = 1023
-_MAX_CLUSTER_BYTES = 2 << 20
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class DiskFile:
-    """What lies in the pool now."""
-
-    capacity_bytes: int
-    backing: str
-    """The backing file's name as the file says it, "" when it stands alone."""
-
-
-def read_volume(place: VolumePlace) -> DiskFile | None:
-    """The disk of a volume in its pool, as `read_disk_file`."""
-    return read_disk_file(place.pool_path, "volumes", place.handle, "data")
-
-
-def read_disk_file(root: Path, *names: str) -> DiskFile | None:
-    """Read the header of one of our own disks below `root`, in use or not; None when there is no file.
-
-    Raises InvariantError (DataDamaged) when it is no qcow2 (we make nothing else), and as `opened_file`.
-    """
-    try:
-        with opened_file(root, *names) as file:
-            head = file.read(32)
-            if len(head) < 32 or not head.startswith(_QCOW2_MAGIC):
-                raise _no_disk(root.joinpath(*names))
-            offset, length, _, size = struct.unpack_from(">QIIQ", head, 8)
-            if offset > _MAX_CLUSTER_BYTES or length > _MAX_BACKING_BYTES:
-                raise _no_disk(root.joinpath(*names))
-            file.seek(offset)
-            backing = file.read(length).decode("utf-8", errors="replace") if offset else ""
-    except FileNotFoundError:
-        return None
-    return DiskFile(size, backing)
-
-
-def _no_disk(path: Path) -> InvariantError:
-    return as_error(InvariantError, "DataDamaged", path=path, said="it is no qcow2 disk")
-
-
-def file_size_bytes(root: Path, *names: str) -> int:
-    """The size of a raw disk. Raises FileNotFoundError, and as `opened_file`."""
-    with opened_file(root, *names) as file:
-        return os.fstat(file.fileno()).st_size
-
-
-def volumes_based_on(pool: PoolDir, image_uid: str) -> list[Path]:
-    """The volumes of the pool whose backing file is this image. Blocks.
-
-    What is no disk is skipped where no volume of ours can be meant. Raises as `read_disk_file` for others.
-    """
-    found = []
-    for directory in pool.volumes.iterdir():
-        try:
-            disk = read_volume(VolumePlace(pool.path, directory.name))
-        except QuantixError as error:
-            if error.reason != "DataDamaged" or not _is_foreign(directory):
-                raise
-            log.warning("foreign entry of a pool skipped", path=str(directory), error=error.message)
-            continue
-        if disk is not None and disk.backing.endswith(f"/images/{image_uid}"):
-            found.append(directory)
-    return found
-
-
-def _is_foreign(entry: Path) -> bool:
-    """Whether it is neither a volume, which has its claim before it has its name, nor a draft of one, nor a
-    link that may stand for either.
-    """
-    if entry.name.startswith(".") or entry.is_symlink():
-        return False
-    return not entry.is_dir() or not os.path.lexists(entry / "claim")
 
 
 class DiskFileMaker:
@@ -127,48 +54,179 @@ class DiskFileMaker:
         """
         if pool.volume(recipe.handle).exists():
             return True
-        draft = pool.volumes / pool.volume_draft_name(recipe.handle)
+
+        async def fill(place: VolumePlace) -> None:
+            await self._fill(place, pool, recipe)
+
+        return await self.publish(pool, recipe.handle, new_claim(self._cluster_uid), fill, is_wanted)
+
+    async def try_passphrase(self, place: VolumePlace, passphrase: str) -> None:
+        """Open a disk, which a guest may have. Raises TransientError (PassphraseWrong, DataMissing)."""
+        await self._qemu_img.try_passphrase(_disk(place, await _found(place), passphrase))
+
+    async def make_blank_copy(
+        self, pool: PoolDir, handle: str, size_bytes: int, claim: Claim, passphrase: str = ""
+    ) -> None:
+        """Make an empty disk that a running guest's disk is copied into; what lies there must be a copy that
+        nobody has, and goes.
+
+        Raises as `make`.
+        """
+
+        async def fill(place: VolumePlace) -> None:
+            made = Disk(place.pool_path, place.data, passphrase=passphrase)
+            await self._qemu_img.create(made, size_bytes)
+
+        await asyncio.to_thread(remove_volume, pool, handle)
+        await self.publish(pool, handle, claim, fill)
+
+    async def copy(
+        self,
+        source: VolumePlace,
+        pool: PoolDir,
+        claim: Claim,
+        is_wanted: Callable[[], bool],
+        passphrase: str = "",
+    ) -> bool:
+        """Make a copy of a disk that nobody has open, and of what lies beside it; it stands alone, and opens
+        with the same `passphrase`. Else as `make`; raises TransientError (PassphraseWrong), too.
+        """
+
+        async def fill(place: VolumePlace) -> None:
+            found = await _found(source)
+            disk = _disk(source, found, passphrase)
+            made = Disk(place.pool_path, place.data, passphrase=passphrase)
+            stored_bytes = await asyncio.to_thread(length_bytes, disk)
+            await self._write(pool, disk, made, stored_bytes, found.capacity_bytes)
+            await asyncio.to_thread(copy_state, source, place)
+
+        await asyncio.to_thread(remove_volume, pool, source.handle)
+        return await self.publish(pool, source.handle, claim, fill, is_wanted)
+
+    async def made_bytes(self, pool: PoolDir, recipe: Recipe) -> int | None:
+        """What a volume that is made as a copy will take at most, None where that is not known."""
+        source = _source(pool, recipe)
+        if source is None:
+            return None
+        return await copy_bytes(self._qemu_img, source, _made(pool.place(recipe.handle), recipe).backing)
+
+    async def moved_bytes(self, place: VolumePlace) -> int | None:
+        """What the copy of a volume that moves will take at most, None where that is not known."""
+        found = await asyncio.to_thread(read_volume, place)
+        return None if found is None else await copy_bytes(self._qemu_img, _disk(place, found, ""), None)
+
+    async def publish(
+        self,
+        pool: PoolDir,
+        handle: str,
+        claim: Claim,
+        fill: Callable[[VolumePlace], Awaitable[None]],
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Make a volume with this claim, whose data `fill` puts there; False when it was not wanted in the
+        end. Raises TransientError (VolumeInUse) when there is one.
+        """
+        draft = pool.volumes / pool.volume_draft_name(handle)
         try:
             await asyncio.to_thread(_begin, draft, pool)
             place = VolumePlace(pool.path, draft.name)
-            await self._fill(place, pool, recipe)
+            await fill(place)
             await asyncio.to_thread(_hand_to_qemu, place.data, pool)
-            await asyncio.to_thread(self._claims.create, place, new_claim(self._cluster_uid))
+            await asyncio.to_thread(self._claims.create, place, claim)
             wanted = is_wanted()
             if wanted:
-                await asyncio.to_thread(_publish, draft, pool.volume(recipe.handle))
+                await asyncio.to_thread(_publish, draft, pool.volume(handle))
             return wanted
         finally:
             await asyncio.to_thread(remove_tree, draft)
 
-    async def grow(self, place: VolumePlace, size_bytes: int) -> None:
+    async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:
         """Make a disk that nobody has open at least `size_bytes` large; the caller holds its claim."""
-        found = await asyncio.to_thread(read_volume, place)
-        if found is None:
-            raise as_error(TransientError, "DataMissing", place=place.data)
+        found = await _found(place)
         if found.capacity_bytes < size_bytes:
-            await self._qemu_img.grow(place.data, size_bytes)
+            await self._qemu_img.grow(_disk(place, found, passphrase), size_bytes)
 
     async def _fill(self, place: VolumePlace, pool: PoolDir, recipe: Recipe) -> None:
-        base, data = recipe.base, place.data
-        if base is None:
-            await self._qemu_img.create_blank(data, recipe.final_size_bytes)
+        made = _made(place, recipe)
+        source = _source(pool, recipe)
+        from_bytes = await asyncio.to_thread(length_bytes, source) if source is not None else 0
+        if source is None or not recipe.is_copy:
+            await self._qemu_img.create(made, recipe.final_size_bytes)
             return
-        if not recipe.full_copy:
-            backing = f"../../images/{base.image_uid}"
-            await self._qemu_img.create_overlay(data, backing, base.driver, recipe.final_size_bytes)
+        # one that is encrypted gets a key of its own
+        as_it_is = source.driver == "qcow2" and source.backing == made.backing and not recipe.passphrase
+        if as_it_is and await asyncio.to_thread(_reflinked, source, made.path):
+            await asyncio.to_thread(_hand_to_qemu, made.path, pool)
+            await self.grow(place, recipe.final_size_bytes)
             return
-        if base.driver != "qcow2" or not await asyncio.to_thread(_reflinked, pool, base.image_uid, data):
-            await self._qemu_img.copy(pool.image(base.image_uid), base.driver, data)
-        await self.grow(place, recipe.final_size_bytes)
+        await self._write(pool, source, made, from_bytes, recipe.final_size_bytes)
+
+    async def _write(
+        self, pool: PoolDir, source: Disk, made: Disk, stored_bytes: int, size_bytes: int
+    ) -> None:
+        """Make a disk that holds all that `source` shows, which takes `stored_bytes`."""
+        await self._qemu_img.create(made, size_bytes)
+        await asyncio.to_thread(_hand_to_qemu, made.path, pool)
+        await self._qemu_img.copy(source, made, copy_bounds(stored_bytes, size_bytes))
+        await asyncio.to_thread(_refuse_other_disk, made, size_bytes)
 
 
-def draft_size_bytes(pool: PoolDir, handle: str) -> int:
-    """How much of the pool the volume takes that this host is making; 0 while there is nothing. Blocks."""
-    try:
-        return (pool.volumes / pool.volume_draft_name(handle) / "data").stat().st_blocks * 512
-    except FileNotFoundError:
-        return 0
+async def _found(place: VolumePlace) -> DiskFile:
+    """What lies there. Raises TransientError (DataMissing)."""
+    found = await asyncio.to_thread(read_volume, place)
+    if found is None:
+        raise as_error(TransientError, "DataMissing", place=place.data)
+    return found
+
+
+def _made(place: VolumePlace, recipe: Recipe) -> Disk:
+    """The disk that is to be: on the image that its source is, or stands on, where it shares that."""
+    base, origin = recipe.base, recipe.origin
+    shared, driver = "", ""
+    if base is not None and not recipe.full_copy:
+        shared, driver = base.image_uid, base.driver
+    elif origin is not None and not recipe.full_copy and origin.place.pool_path == place.pool_path:
+        shared, driver = origin.image_uid, origin.driver
+    image = place.pool_path / "images" / shared if shared else None
+    return Disk(place.pool_path, place.data, "qcow2", image, driver, recipe.passphrase)
+
+
+def _source(pool: PoolDir, recipe: Recipe) -> Disk | None:
+    """What it is made from, None for nothing."""
+    base, origin = recipe.base, recipe.origin
+    if base is not None:
+        return Disk(pool.path, pool.image(base.image_uid), base.driver)
+    if origin is None:
+        return None
+    root = origin.place.pool_path
+    image = root / "images" / origin.image_uid if origin.image_uid else None
+    return Disk(root, origin.place.data, "qcow2", image, origin.driver, recipe.origin_passphrase)
+
+
+def _disk(place: VolumePlace, found: DiskFile, passphrase: str) -> Disk:
+    image = place.pool_path / "images" / found.image_uid if found.image_uid else None
+    return Disk(place.pool_path, place.data, "qcow2", image, found.backing_driver, passphrase)
+
+
+def _refuse_other_disk(made: Disk, size_bytes: int) -> None:
+    """Believe nothing of a disk that was written by what had read an image from outside."""
+    place = VolumePlace(made.root, made.path.parent.name)
+    disk = read_volume(place)
+    image = made.backing.name if made.backing else ""
+    wanted = (size_bytes, image, bool(made.passphrase))
+    if disk is None or (disk.capacity_bytes, disk.image_uid, disk.encrypted) != wanted:
+        raise _another_disk(place)
+    if image or made.passphrase:
+        return
+    with opened_file(place.pool_path, "volumes", place.handle, "data") as file:
+        head, size = file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
+    facts = inspect_image(head, size, ImageFormat.QCOW2, size_bytes)
+    if facts.virtual_size_bytes != size_bytes:
+        raise _another_disk(place)
+
+
+def _another_disk(place: VolumePlace) -> InvariantError:
+    return as_error(InvariantError, "DataDamaged", path=place.data, said="it is not the disk that was made")
 
 
 def remove_volume(pool: PoolDir, handle: str) -> bool:
@@ -213,9 +271,10 @@ def _publish(draft: Path, final: Path) -> None:
     sync_directory(final.parent)
 
 
-def _reflinked(pool: PoolDir, image_uid: str, target: Path) -> bool:
-    """Share the blocks of the image, where the file system can."""
-    with opened_file(pool.path, "images", image_uid) as original, target.open("xb") as copy:
+def _reflinked(source: Disk, target: Path) -> bool:
+    """Share the blocks of a file, where the file system can."""
+    names = source.path.relative_to(source.root).parts
+    with opened_file(source.root, *names) as original, target.open("xb") as copy:
         try:
             fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
         except OSError:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quantix_api import Image, Volume
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.facts.copies import LiveMove
 from quantix_hostd.transfer.seen import TransferSeen
-from quantix_hostd.volume.recipe import Base
+from quantix_hostd.volume.recipe import Base, Origin
+
+
+@dataclass(frozen=True)
+class OtherPlace:
+    """What lies of the volume in another pool: a copy that is being made, or what it was copied from.
+
+    `problem`: that pool cannot be looked at; then nothing is known of it.
+    """
+
+    pool: str
+    place: VolumePlace | None = None
+    claim: Claim | None = None
+    there: bool = False
+    holder_gone: bool = False
+    problem: QuantixError | None = None
 
 
 @dataclass(frozen=True)
@@ -18,7 +34,15 @@ class VolumeObserved:
     `claim` is None where there is none, or where `claim_problem` kept it from being read. `image` is what
     spec makes the volume from, `base` its file in this pool; both are looked at only while the volume is no
     more than a wish. `holder_gone`: the claim names this host for a VM that is surely no more on it.
-    `copy`: the full copy that is being made of it, or how the last try ended.
+    `copy`: the copy that it is being made or moved as, or how the last try ended. `lent_to`: the volume that
+    is being made from this one now, "" for none.
+
+    `source` is the Volume that spec makes it from, `origin` that one's data with its claim; `origin_user` the
+    VM that holds it, `origin_lent` that this host holds it still for copies. The passphrases are for what is
+    made or moved and for `origin`; what kept one from being read is `passphrase_problem`.
+
+    `other` is None while nothing of it is, or is to be, in another pool; `live`: what its VM tells of moving
+    it. `assigned`: a VM that has it is assigned to this host, running or not.
     """
 
     volume: Volume
@@ -34,7 +58,24 @@ class VolumeObserved:
     copy: TransferSeen[None] | None = None
     image: Image | None = None
     base: Base | None = None
+    lent_to: str = ""
+    source: Volume | None = None
+    origin: Origin | None = None
+    origin_claim: Claim | None = None
+    origin_user: str = ""
+    origin_lent: bool = False
+    passphrase: str = field(default="", repr=False)
+    origin_passphrase: str = field(default="", repr=False)
+    passphrase_problem: QuantixError | None = None
+    other: OtherPlace | None = None
+    live: LiveMove | None = None
+    assigned: bool = False
+    now_s: float = 0.0
 
     @property
     def handle(self) -> str:
         return self.place.handle
+
+    @property
+    def source_pool(self) -> str:
+        return (self.source.status.pool or "") if self.source is not None else ""

@@ -7,8 +7,7 @@ since Volumes of other hosts lie in shared pools too. Data whose claim names ano
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ import structlog
 from quantix_api.errors import QuantixError
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
+from quantix_client.clock import Clock, SystemClock
 from quantix_hostd.claims import ClaimDamagedError, ClaimStore, VolumeMissingError, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.facts.orphans import OrphanVolume
@@ -42,11 +42,11 @@ class OrphanTools:
 
 
 class VolumeOrphans:
-    """One for a process; `now_s` is a clock that never goes back."""
+    """One for a process."""
 
-    def __init__(self, tools: OrphanTools, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, tools: OrphanTools, clock: Clock | None = None) -> None:
         self._tools = tools
-        self._now_s = now_s
+        self._clock = clock or SystemClock()
         self._ask_at_s = float("-inf")
         self._orphans: frozenset[OrphanVolume] = frozenset()
 
@@ -56,10 +56,10 @@ class VolumeOrphans:
         """
         known = _handles(self._tools.volumes.values())
         unknown, read = await asyncio.to_thread(self._unknown, known)
-        if unknown and self._now_s() >= self._ask_at_s:
+        if unknown and self._clock.monotonic() >= self._ask_at_s:
             # after the look at the pools: a volume that was published has its object until its data is gone
             listed = await self._tools.api.list(VOLUMES)
-            self._ask_at_s = self._now_s() + _ASK_EVERY_S
+            self._ask_at_s = self._clock.monotonic() + _ASK_EVERY_S
             known = _handles(listed.items)
             found = frozenset(orphan for handle, orphan in unknown if handle not in known)
             found |= {orphan for orphan in self._orphans if orphan.pool not in read}

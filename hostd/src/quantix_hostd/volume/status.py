@@ -15,21 +15,31 @@ from quantix_api.errors import QuantixError
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import message_of, render
 from quantix_api.quantities import format_size, size_bytes
-from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, size_answer, wanted_bytes
+from quantix_hostd.facts.copies import CopyProgress
+from quantix_hostd.volume.wanted import (
+    belongs_to_vm,
+    granted_bytes,
+    move_refusal,
+    size_answer,
+    wanted_bytes,
+)
 
 _FAILED = frozenset({"DataMissing", "DataDamaged", "ImageRefused", "ChecksumMismatch", "AddressRefused"})
 _COMING = frozenset({"Creating", "Copying", "ImageDownloading", "Verifying"})
 _TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut"})
 # something may be stored already, or soon: the object must not go without this host's word
 _BEGUN = frozenset({"Creating", "Copying"})
-# the data is there and serves, only not as large as spec wants it
-_GROWS = frozenset({"Resizing", "PoolFull"})
+# the data is there and serves, only not as large, or where, spec wants it; an InternalError, as while libvirt
+# is away, says nothing of the data
+_SERVES = frozenset(
+    {"Resizing", "PoolFull", "SecretNotFound", "SecretNotGranted", "PassphraseWrong", "InternalError"}
+)
 
 
 @dataclass(frozen=True)
 class VolumeVerdict:
-    """How a volume is on this host. `capacity_bytes` is 0 while nothing is there, `done_bytes` how far
-    its copying has come.
+    """How a volume is on this host. `capacity_bytes` is 0 while nothing is there, `progress` how far its
+    copying has come. `serves`: its data is there, and only something else that spec wants is not.
     """
 
     reason: str
@@ -37,28 +47,36 @@ class VolumeVerdict:
     handle: str = ""
     pool: str = ""
     capacity_bytes: int = 0
-    done_bytes: int | None = None
+    progress: CopyProgress | None = None
+    serves: bool = False
 
     @property
     def available(self) -> bool:
         return self.reason == "Available"
 
 
-def verdict_of_error(volume: Volume, error: QuantixError, done_bytes: int | None = None) -> VolumeVerdict:
+def verdict_of_error(
+    volume: Volume, error: QuantixError, progress: CopyProgress | None = None
+) -> VolumeVerdict:
     """For a volume that could not be made or kept. What was reported of the data before stays true: an error
     tells nothing about it.
     """
     before = volume.status
     capacity = size_bytes(before.capacity) if before.capacity and before.data == "Present" else 0
-    # A tool that failed says nothing about the volume: making it is tried again
-    reason = "Creating" if error.reason in _TOOL_FAILED else ready_reason("Volume", error.reason)
+    reason = ready_reason("Volume", error.reason)
+    if error.reason in _TOOL_FAILED:
+        # that says nothing about the volume: what is there is tried to be grown again, else to be made
+        reason = "Resizing" if capacity else "Creating"
     return VolumeVerdict(
-        reason, message_of(error), before.handle or "", before.pool or "", capacity, done_bytes
+        reason, message_of(error), before.handle or "", before.pool or "", capacity, progress
     )
 
 
 def present(volume: Volume, verdict: VolumeVerdict) -> VolumeVerdict:
-    """The verdict on data that is there: one that waits for the pool's promise of its growth says so."""
+    """The verdict on data that is there: one that waits for a pool's promise of room says so."""
+    refusal = move_refusal(volume, verdict.pool) if verdict.available else None
+    if refusal is not None:
+        return replace(verdict, reason=refusal.reason, message=refusal.message or "", serves=True)
     granted = granted_bytes(volume, verdict.capacity_bytes)
     if not verdict.available or granted >= wanted_bytes(volume):
         return verdict
@@ -79,8 +97,8 @@ def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: dateti
         status["data"] = "Present"
     elif verdict.reason not in _BEGUN:
         status["data"] = "Absent"
-    if verdict.done_bytes is not None:
-        status["progress"] = {"doneBytes": verdict.done_bytes}
+    if verdict.progress is not None:
+        status["progress"] = _progress(verdict.progress)
     if verdict.handle:
         status["handle"] = verdict.handle
     if verdict.pool:
@@ -91,8 +109,19 @@ def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: dateti
     return status
 
 
+def _progress(progress: CopyProgress) -> dict[str, int]:
+    found = {
+        "doneBytes": progress.done_bytes,
+        "totalBytes": progress.total_bytes,
+        "percent": progress.percent,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _phase(volume: Volume, verdict: VolumeVerdict) -> str:
-    if verdict.available or (verdict.capacity_bytes and verdict.reason in _GROWS):
+    if verdict.reason == "Moving":
+        return "Moving"
+    if verdict.available or verdict.serves or (verdict.capacity_bytes and verdict.reason in _SERVES):
         return "InUse" if belongs_to_vm(volume) else "Available"
     if verdict.reason in _FAILED:
         return "Failed"

@@ -6,14 +6,11 @@ Called by the volume controller and by `dispatch`, which fetches by name what no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from quantix_api import Condition, VirtualMachine, Volume, volume_name
 from quantix_api.quantities import size_bytes
 from quantix_api.references import resolve_key
-from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
-
-Manifest = Mapping[str, Any]
+from quantix_api.resources import IMAGES, LABEL_VIRTUAL_MACHINE_UID, VOLUMES, Resource
 
 
 def is_mine(volume: Volume, host: str, machines: Iterable[VirtualMachine]) -> bool:
@@ -23,13 +20,23 @@ def is_mine(volume: Volume, host: str, machines: Iterable[VirtualMachine]) -> bo
     """
     if volume.status.host:
         return volume.status.host == host
-    owners = {volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID)}
-    owners |= {attachment.uid for attachment in volume.status.attached_to}
+    return has_guest_here(volume, host, machines)
+
+
+def has_guest_here(volume: Volume, host: str, machines: Iterable[VirtualMachine]) -> bool:
+    """Whether a VM that has it is assigned to this host."""
+    owners = owner_uids(volume)
     return any(
         vm.metadata.uid in owners and volume.metadata.name in volume_names(vm)
         for vm in machines
         if vm.metadata.namespace == volume.metadata.namespace and assigned_to(vm, host)
     )
+
+
+def owner_uids(volume: Volume) -> frozenset[str]:
+    """The UIDs of the VMs that have it, or for which it was made."""
+    made_for = volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID)
+    return frozenset(filter(None, (made_for, *(item.uid for item in volume.status.attached_to))))
 
 
 def assigned_to(vm: VirtualMachine, host: str) -> bool:
@@ -49,12 +56,46 @@ def volume_keys(vm: VirtualMachine) -> Iterator[str]:
         yield f"{vm.metadata.namespace}/{name}"
 
 
+def needed_objects(
+    machines: Iterable[VirtualMachine], known: Mapping[str, Volume], own: Mapping[str, Volume]
+) -> Iterator[tuple[Resource, str]]:
+    """The Volumes of this host's VMs, and what those and its `own` Volumes are made from; `known` holds the
+    Volumes that were read already.
+    """
+    needed = list(own.values())
+    images: set[str] = set()
+    for vm in machines:
+        for key in volume_keys(vm):
+            yield VOLUMES, key
+            if key in known and key not in own:
+                needed.append(known[key])
+        images |= {resolve_key(vm.metadata.namespace, cdrom.image) for cdrom in vm.spec.cdroms if cdrom.image}
+    images |= {image_key_of(volume) or "" for volume in needed}
+    # what has data needs its source no more, which may be gone for good
+    unmade = (volume for volume in needed if volume.status.data != "Present")
+    sources = {source_volume_key_of(volume) or "" for volume in unmade}
+    yield from ((VOLUMES, key) for key in sources - {""})
+    yield from ((IMAGES, key) for key in images - {""})
+
+
 def image_key_of(volume: Volume) -> str | None:
     """The key of the Image that a Volume is made from."""
     source = volume.spec.source
     if source is None or source.image is None:
         return None
     return resolve_key(volume.metadata.namespace, source.image)
+
+
+def source_volume_key_of(volume: Volume) -> str | None:
+    """The key of the Volume that a Volume is made from: never one of another namespace."""
+    source = volume.spec.source
+    return f"{volume.metadata.namespace}/{source.volume}" if source and source.volume else None
+
+
+def source_of(volume: Volume) -> str:
+    """What a Volume is made from, by name, as people are told; "" for nothing."""
+    source = volume.spec.source
+    return (source.volume or image_key_of(volume) or "") if source else ""
 
 
 def belongs_to_vm(volume: Volume) -> bool:
@@ -85,3 +126,16 @@ def size_answer(volume: Volume) -> Condition | None:
     answer = volume.status.condition("SizeGranted")
     current = answer is not None and answer.observed_generation == volume.metadata.generation
     return answer if current else None
+
+
+def move_target(volume: Volume, pool: str) -> str:
+    """The pool that data in `pool` is to go to now, "" for none: that of spec, once it has promised room."""
+    wanted = volume.spec.pool or ""
+    return wanted if wanted != pool and wanted == volume.status.moving_to else ""
+
+
+def move_refusal(volume: Volume, pool: str) -> Condition | None:
+    """Why it may not go from `pool` to that of spec."""
+    answer = volume.status.condition("MoveGranted")
+    current = answer is not None and answer.observed_generation == volume.metadata.generation
+    return answer if current and volume.spec.pool not in (None, pool) else None

@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from quantix_api.messages import render
 from quantix_lab.api_world import UID, ApiWorld
 
 _VM = "/v1/virtualmachines/default/web-1"
@@ -51,9 +52,13 @@ async def test_a_console_shows_the_last_lines_then_carries_both_ways_until_the_g
             assert (await socket.receive(5)).data == b"ROOT"
             async with client.ws_connect(f"{_VM}/console") as second:
                 assert json.loads((await second.receive(5)).data) == {"type": "mode", "readOnly": True}
-            async with client.ws_connect(f"{_VM}/console?take=1") as third:
+            async with client.ws_connect(f"{_VM}/console?take=1&lines=0") as third:
                 assert json.loads((await third.receive(5)).data) == {"type": "mode", "readOnly": False}
                 assert json.loads((await socket.receive(5)).data) == {"type": "mode", "readOnly": True}
+                # of what was said before it gets nothing
+                await third.send_bytes(b"who")
+                assert (await third.receive(5)).data == b"WHO"
+                assert (await socket.receive(5)).data == b"WHO"
             assert json.loads((await socket.receive(5)).data) == {"type": "mode", "readOnly": False}
             await world.consoles.detach(UID)
             assert json.loads((await socket.receive(5)).data) == {"type": "off"}
@@ -117,6 +122,8 @@ async def test_the_log_is_its_last_lines_without_control_characters(
         assert answer.status == 400
     async with client.get("/v1/virtualmachines/default/other/log") as answer:
         assert answer.status == 404
+        about = {"kind": "VirtualMachine", "name": "default/other", "target": "virtualmachine/other"}
+        assert await answer.text() == render("NotHere", host="h1", **about).text
 
 
 async def test_metrics_of_a_vm_are_for_who_may_get_them(

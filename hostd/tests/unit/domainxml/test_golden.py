@@ -10,11 +10,11 @@ import pytest
 from quantix_api.errors import PermanentError
 from quantix_hostd.domainxml.element import element
 from quantix_hostd.domainxml.render import render_domain
-from quantix_lab.domain_samples import kvm_only, networked, samples
+from quantix_lab.domain_samples import kvm_only, layered, networked, samples
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path("/q")
-ALL = {**samples(ROOT), **networked(ROOT), **kvm_only(ROOT)}
+ALL = {**samples(ROOT), **networked(ROOT), **kvm_only(ROOT), **layered(ROOT)}
 
 
 @pytest.mark.parametrize("name", sorted(ALL))

@@ -12,8 +12,9 @@ from quantix_api.errors import TransientError
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir, Space
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.receive import Expectation, receive_image
+from quantix_hostd.image.receive import Expectation, Incoming, receive_image
 from quantix_hostd.transfer.room import Room
+from quantix_lab.open_sandbox import OpenSandbox
 
 _MIB = 1 << 20
 _CAPACITY = 200 * _MIB
@@ -52,10 +53,9 @@ async def refusal(
         await receive_image(
             pool,
             Expectation("0a1b", "Auto", "", 1 << 40),
-            chunks,
-            QemuImg(None),
+            Incoming(chunks, length_bytes),
+            QemuImg(OpenSandbox()),
             room=room,
-            length_bytes=length_bytes,
             on_progress=heard.append,
         )
     assert list(pool.images.iterdir()) == [], "something half-written was kept"

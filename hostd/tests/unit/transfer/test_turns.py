@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from quantix_hostd.transfer.turns import Turns
+from quantix_hostd.transfer.turns import Limits, Turns
 
 
 class Crowd:
     """Downloads that last until a test ends them."""
 
     def __init__(self) -> None:
-        self.turns = Turns(16, 4)
+        self.turns = Turns(Limits(16, 4))
         self.having: list[str] = []
         self._tasks: list[tuple[str, asyncio.Task[None]]] = []
 

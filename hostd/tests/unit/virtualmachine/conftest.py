@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from quantix_api.layout import Layout
+from quantix_hostd.claims import VolumePlace
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import VmHandle, VmWorld
 
@@ -19,7 +20,7 @@ def hypervisor() -> FakeHypervisor:
 
 @pytest.fixture
 def world(tmp_path: Path, hypervisor: FakeHypervisor) -> VmWorld:
-    world = VmWorld(Layout(tmp_path), hypervisor, hypervisor)
+    world = VmWorld(Layout(tmp_path), hypervisor, hypervisor, kernel_log=hypervisor)
     hypervisor.on_event = lambda event: world.reconciler.on_libvirt_event(event)
     return world
 
@@ -36,3 +37,10 @@ async def running(vm: VmHandle, hypervisor: FakeHypervisor) -> VmHandle:
     hypervisor.calls.clear()
     vm.world.api.writes.clear()
     return vm
+
+
+@pytest.fixture
+def data(world: VmWorld) -> VolumePlace:
+    """A volume that no VM has."""
+    volume = world.add_volume("data")
+    return VolumePlace(world.pool, volume["metadata"]["uid"])

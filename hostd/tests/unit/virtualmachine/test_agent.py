@@ -95,6 +95,23 @@ async def test_an_agent_that_another_takes_the_place_of_is_asked_at_once(guest: 
     assert guest.vm.status["guest"] == {"hostname": "other"}
 
 
+async def test_an_agent_that_comes_and_goes_all_the_time_by_another_name_is_seldom_asked_and_told(
+    guest: Guest,
+) -> None:
+    await guest.agent_comes()
+    asked, written = guest.asked, len(guest.vm.world.api.writes)
+    for number in range(200):
+        guest.hypervisor.agent_says = GuestReport(f"host-{number}")
+        guest.hypervisor.open_agent_channel(guest.vm.domain, open=False)
+        await guest.vm.look_after(0.05)
+        guest.hypervisor.open_agent_channel(guest.vm.domain)
+        await guest.vm.look_after(0.05)
+        await asyncio.sleep(0)
+    # in 20 s: twice before its time, and as often as any new one
+    assert guest.asked - asked <= 6
+    assert len(guest.vm.world.api.writes) - written <= 6
+
+
 async def test_an_address_of_a_foreign_interface_is_not_the_guests(guest: Guest) -> None:
     bridge = GuestAddress("02:42:00:00:00:01", "172.17.0.1")
     guest.hypervisor.agent_says = GuestReport(addresses=(*REPORT.addresses, bridge))
@@ -144,6 +161,15 @@ async def test_readiness_waits_for_an_answer(guest: Guest) -> None:
     assert guest.vm.condition("Ready")["reason"] == "GuestNotReady"
     await guest.agent_comes()
     assert guest.vm.condition("Ready")["status"] == "True"
+
+
+async def test_time_that_a_guest_still_has_is_not_told_as_over(guest: Guest) -> None:
+    guest.vm.world.reconciler = guest.vm.world.new_reconciler(quiet_s=0.0)
+    guest.vm.change("spec", "readiness", value={"agent": {}, "timeoutSeconds": 60})
+    await guest.vm.look_after(5)
+    assert "does not answer yet; it has 60 s" in guest.vm.condition("Ready")["message"]
+    await guest.vm.look_after(60)
+    assert "did not answer within 60 s" in guest.vm.condition("Ready")["message"]
 
 
 async def test_an_agent_that_answers_shuts_the_guest_down(guest: Guest) -> None:

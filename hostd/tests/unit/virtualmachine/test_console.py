@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,10 +35,12 @@ class Guest:
         self._server = await asyncio.start_unix_server(self._serve, str(self.path))
 
     async def say(self, data: bytes) -> None:
-        await asyncio.wait_for(self.connected.wait(), 5)
+        async with asyncio.timeout(5):
+            await self.connected.wait()
         assert self._writer is not None
         self._writer.write(data)
-        await asyncio.wait_for(self._writer.drain(), 5)
+        async with asyncio.timeout(5):
+            await self._writer.drain()
 
     async def power_off(self) -> None:
         if self._server is not None:
@@ -73,15 +76,17 @@ async def hub(guest: Guest) -> AsyncIterator[ConsoleHub]:
 async def next_data(viewer: ConsoleViewer, length: int) -> bytes:
     data = b""
     while len(data) < length:
-        message = await asyncio.wait_for(viewer.next_message(), 5)
+        async with asyncio.timeout(5):
+            message = await viewer.next_message()
         if isinstance(message, ConsoleData):
             data += message.data
     return data
 
 
 async def next_other(viewer: ConsoleViewer) -> ConsoleMessage:
-    while isinstance(message := await asyncio.wait_for(viewer.next_message(), 5), ConsoleData):
-        pass
+    async with asyncio.timeout(5):
+        while isinstance(message := await viewer.next_message(), ConsoleData):
+            pass
     return message
 
 
@@ -129,6 +134,17 @@ async def test_taking_over_turns_the_other_read_only(hub: ConsoleHub) -> None:
     second = opened(hub, take=True)
     assert await next_other(first) == ConsoleMode(read_only=True)
     assert not second.read_only
+
+
+async def test_a_viewer_that_never_reads_hears_once_who_has_the_keyboard(hub: ConsoleHub) -> None:
+    first, second = opened(hub), opened(hub)
+    for _ in range(1000):
+        first.take()
+        second.take()
+    assert await first.next_message() == ConsoleMode(read_only=True)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await first.next_message()
 
 
 async def test_whoever_stays_gets_the_keyboard(hub: ConsoleHub) -> None:
@@ -189,3 +205,15 @@ async def test_what_a_guest_does_not_read_does_not_pile_up(hub: ConsoleHub, tmp_
     server.close()
     # what fits into the socket itself, and one write more
     assert 0 < accepted < 20
+
+
+async def test_a_guest_that_writes_single_bytes_costs_no_more_memory_than_it_says(hub: ConsoleHub) -> None:
+    viewers = [opened(hub) for _ in range(5)]
+    line = hub._lines[UID]
+    tracemalloc.start()
+    for _ in range(20_000):
+        line._receive(b"x")
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 2 * 5 * 20_000
+    assert await next_data(viewers[0], 20_000) == b"x" * 20_000

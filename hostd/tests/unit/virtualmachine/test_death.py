@@ -136,13 +136,56 @@ async def test_sigterm_to_qemu_is_a_failure_and_no_wish_of_the_guest(
     assert running.status["runtime"]["lastExit"]["reason"] == "Killed"
 
 
-async def test_a_panicked_guest_is_ended_and_started_again(
+async def test_a_panicked_guest_is_ended_started_again_and_told_as_one(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     hypervisor.panic(running.domain)
-    await running.reconcile()
+    await running.look_after(5)
     assert hypervisor.calls == ["destroy", "define", "create", "resume"]
     assert running.status["runtime"]["restarts"] == 1
+    assert running.world.events.reasons == ["Started", "GuestPanicked", "Restarted"]
+    assert "web-1 shows its last words" in running.world.events.texts[1]
+
+
+async def test_a_qemu_that_the_kernel_had_no_memory_for_is_told_as_that_and_starts_again(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.kill_for_memory(running.domain)
+    await running.reconcile()
+    assert running.status["phase"] == "Running"
+    assert running.status["runtime"]["lastExit"]["reason"] == "Killed"
+    assert running.world.events.texts[1].startswith("The kernel of h1 ended QEMU, since no memory was left")
+    hypervisor.kill_for_memory(running.domain)
+    await running.reconcile()
+    said = running.condition("Ready")["message"]
+    assert said.startswith(
+        "QEMU ended 2 times in a row, the last time since h1 had no memory left; it starts"
+    )
+    await running.look_after(6)
+    hypervisor.kill(running.domain)
+    await running.reconcile()
+    assert "memory" not in running.condition("Ready")["message"]
+
+
+async def test_with_restart_never_the_kernels_want_of_memory_stays_the_reason(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.change("spec", "ha", value={"restart": "Never"})
+    hypervisor.kill_for_memory(running.domain)
+    await running.reconcile()
+    said = "The kernel of h1 ended QEMU, since no memory was left, and ha.restart is Never."
+    assert running.condition("Ready")["message"].startswith(said)
+    assert running.world.events.texts[-1].startswith(said)
+
+
+@pytest.mark.parametrize(("priority", "score"), [(0, 300), (50, 150), (100, 0), (1000, 0)])
+async def test_qemus_of_low_priority_are_the_first_that_the_kernel_ends(
+    vm: VmHandle, hypervisor: FakeHypervisor, priority: int, score: int
+) -> None:
+    vm.change("spec", "ha", value={"priority": priority})
+    await vm.reconcile()
+    (process,) = hypervisor.of_domain(vm.uid, vm.domain).own
+    assert hypervisor.oom_scores == {process.pid: score}
 
 
 async def test_a_full_pool_pauses_and_resumes_when_there_is_room(

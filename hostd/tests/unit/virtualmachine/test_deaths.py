@@ -9,6 +9,7 @@ from quantix_hostd.virtualmachine.deaths import Death, backoff_s, classify, note
 from quantix_hostd.virtualmachine.record import Record, SeenEvent, StopReason
 
 BOOT = "boot-1"
+WALL_S = 1767225600.0  # 2026-01-01T00:00:00Z
 RUNNING = Record(epoch=1, started=True, boot_id=BOOT, started_s=1000.0)
 GUEST = (SeenEvent(EventKind.SHUTDOWN, "GUEST"), SeenEvent(EventKind.STOPPED, "SHUTDOWN"))
 HOST = (SeenEvent(EventKind.SHUTDOWN, "HOST"), SeenEvent(EventKind.STOPPED, "SHUTDOWN"))
@@ -58,6 +59,7 @@ def test_after_a_reboot_nothing_else_counts() -> None:
     [
         (Death.GUEST_SHUTDOWN, False, True, False),
         (Death.UNKNOWN_CLEAN, False, True, False),
+        (Death.WATCHDOG, False, True, False),
         (Death.CRASHED, True, True, False),
         (Death.PANICKED, True, True, False),
         (Death.HOST_SIGNAL, True, True, False),
@@ -82,20 +84,20 @@ def test_starts_after_failures_wait_longer_and_longer() -> None:
 def test_failures_in_a_row_are_counted_until_it_ran_for_ten_minutes() -> None:
     record = RUNNING
     for number in (1, 2, 3):
-        record = note_death(record, Death.CRASHED, 1010.0, "t")
+        record = note_death(record, Death.CRASHED, 1010.0, WALL_S)
         assert (record.failures, record.failure) == (number, "QEMUCrashed")
-    assert record.next_start_s == 1020.0
-    assert note_death(record, Death.CRASHED, 1600.0, "t").failures == 1
+    assert (record.next_start_s, record.next_start_at) == (1020.0, "2026-01-01T00:00:10Z")
+    assert note_death(record, Death.CRASHED, 1600.0, WALL_S).failures == 1
 
 
 @pytest.mark.parametrize("death", [Death.GUEST_SHUTDOWN, Death.REQUESTED, Death.HOST_REBOOTED])
 def test_what_is_no_failure_is_not_counted(death: Death) -> None:
-    noted = note_death(note_death(RUNNING, Death.CRASHED, 1010.0, "t"), death, 1020.0, "t")
+    noted = note_death(note_death(RUNNING, Death.CRASHED, 1010.0, WALL_S), death, 1020.0, WALL_S)
     assert (noted.failures, noted.next_start_s) == (0, 0.0)
 
 
 def test_the_shutdown_of_the_host_is_told_apart() -> None:
     stopped = RUNNING.with_stop(StopReason.HOST_SHUTDOWN, 5.0)
-    last = note_death(stopped, Death.REQUESTED, 6.0, "t").last_exit
+    last = note_death(stopped, Death.REQUESTED, 6.0, WALL_S).last_exit
     assert last is not None
     assert last.reason == "HostShutdown"

@@ -11,7 +11,7 @@ import pytest
 
 from quantix_api.layout import Layout
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.virtualmachine.directories import VmDirectories
+from quantix_hostd.virtualmachine.directories import LOG_KEPT_S, VmDirectories
 
 UID = "0d1e2f30-0000-4000-8000-000000000001"
 
@@ -52,6 +52,16 @@ def test_only_qemus_group_passes_and_only_root_reads_the_console(layout: Layout)
     assert mode(layout.vm_run(UID)) == 0o710
     assert mode(layout.vm_run(UID).parent) == 0o711
     assert mode(layout.vm_log(UID)) == 0o700
+
+
+def test_a_guest_that_came_back_has_its_log_for_another_week(
+    directories: VmDirectories, layout: Layout
+) -> None:
+    (layout.vm_log(UID) / "console.log").write_text("hello")
+    for kept in ((), (UID,), ()):
+        assert directories.sweep_logs(kept, LOG_KEPT_S - 1) == ()
+    assert directories.sweep_logs((), 2) == (UID,)
+    assert not layout.vm_log(UID).exists()
 
 
 def test_sockets_are_closed_once(directories: VmDirectories, serial: Path) -> None:

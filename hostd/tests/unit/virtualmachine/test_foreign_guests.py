@@ -100,6 +100,9 @@ class LateProcesses:
     def end(self, process: QemuProcess, *, force: bool) -> None:
         raise AssertionError(f"{process} is ended")
 
+    def raise_oom_score(self, process: QemuProcess, score: int) -> None:
+        raise AssertionError(f"{process} is given up for others")
+
 
 def let_appear(vm: VmHandle, name: str) -> None:
     vm.world.processes = LateProcesses(QemuProcess(4712, vm.uid, name, "S"))

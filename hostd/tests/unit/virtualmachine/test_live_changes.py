@@ -11,6 +11,7 @@ from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.facts.switch import PortProblem
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.vm_manifests import grown
 from quantix_lab.vm_world import VmHandle
 
 
@@ -41,14 +42,29 @@ async def test_a_changed_size_is_pending_until_the_restart(
     assert running.world.events.reasons.count("RestartRequired") == 1
 
 
+async def test_it_is_told_up_to_which_generation_the_guest_was_compared(running: VmHandle) -> None:
+    def resolved_at(generation: int) -> None:
+        said = {"type": "VolumesReady", "status": "True", "reason": "AllReady"}
+        kept = [item for item in running.status["conditions"] if item["type"] != "VolumesReady"]
+        value = [*kept, said | {"observedGeneration": generation}]
+        running.change("status", "conditions", value=value)
+
+    assert "resolvedGeneration" not in running.status["runtime"]
+    resolved_at(1)
+    running.change("spec", "clock", value={"timezone": "Europe/Vienna"})
+    await running.reconcile()
+    assert (running.status["observedGeneration"], running.status["runtime"]["resolvedGeneration"]) == (2, 1)
+    resolved_at(2)
+    await running.reconcile()
+    assert running.status["runtime"]["resolvedGeneration"] == 2
+
+
 async def test_a_grown_volume_grows_the_running_disk(running: VmHandle, hypervisor: FakeHypervisor) -> None:
-    volume = running.world.stores[VOLUMES]["default/web-1-root"]
-    volume["spec"]["size"] = "128Mi"
+    volumes = running.world.stores[VOLUMES]
+    volume = volumes["default/web-1-root"] = {**volumes["default/web-1-root"], "spec": {"size": "128Mi"}}
     await running.reconcile()
     assert hypervisor.calls == [], "its pool has not promised the room yet"
-    granted = {"type": "SizeGranted", "status": "True", "reason": "Granted", "observedGeneration": 2}
-    volume["metadata"]["generation"] = 2
-    volume["status"]["conditions"] = [granted]
+    volumes["default/web-1-root"] = grown(volume, "128Mi")
     await running.reconcile()
     assert hypervisor.calls[0] == f"resize vda {128 * 1024**2}"
 
@@ -83,3 +99,42 @@ def test_a_host_offers_the_firmware_whose_files_it_has(tmp_path: Path) -> None:
     for name in ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd", "OVMF_CODE_4M.ms.fd"):
         (tmp_path / name).touch()
     assert set(installed_firmware(tmp_path)) == {"UEFI"}
+
+
+async def test_cores_memory_sizes_and_media_change_while_other_devices_wait(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    vm.change("spec", "memory", value={"size": "1Gi", "maxSize": "2Gi"})
+    vm.change("spec", "cpu", value={"cores": 1, "maxCores": 2})
+    vm.change("spec", "cdroms", value=[{"name": "tools"}])
+    given = {"memory": "1Gi", "maxMemory": "2Gi", "cores": 1, "maxCores": 2}
+    for name, value in given.items():
+        vm.change("status", "resolved", name, value=value)
+    await vm.reconcile()
+    hypervisor.calls.clear()
+    vm.world.reconciler = vm.world.new_reconciler(quiet_s=0.0)
+    missing = {"name": "gone", "network": "nope"}
+    vm.change("spec", "nics", value=[missing])
+    vm.change("spec", "cdroms", value=[{"name": "tools", "image": "nope"}])
+    vm.change("spec", "cpu", value={"cores": 2, "maxCores": 2})
+    vm.change("spec", "memory", value={"size": "1536Mi", "maxSize": "2Gi"})
+    vm.change("status", "resolved", "cores", value=2)
+    vm.change("status", "resolved", "memory", value="1536Mi")
+    volumes = vm.world.stores[VOLUMES]
+    volumes["default/web-1-root"] = grown(volumes["default/web-1-root"], "128Mi")
+    await vm.reconcile()
+    assert {call.split()[0] for call in hypervisor.calls} == {"cores", "memory", "resize"}
+    ready = vm.condition("Ready")
+    assert (ready["status"], vm.status["phase"]) == ("False", "Running")
+    assert vm.condition("RestartRequired") == {}
+
+
+async def test_a_size_that_is_not_resolved_leaves_the_guest_what_it_has(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
+    running.change("spec", "cpu", value={"cores": 2})
+    await running.reconcile()
+    assert hypervisor.calls == []
+    assert "cpu.cores" in running.condition("Ready")["message"]
+    assert running.condition("RestartRequired") == {}

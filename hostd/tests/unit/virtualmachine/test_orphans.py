@@ -42,8 +42,9 @@ async def test_a_vm_that_only_left_the_watch_of_this_host_is_none(running: VmHan
     world = running.world
     world.stores[VIRTUAL_MACHINES].clear()
     assert await world.reconciler.orphans() == ()
-    with pytest.raises(PermanentError, match="without a VM in the API"):
+    with pytest.raises(PermanentError, match="without a VM in the API") as refused:
         await world.reconciler.end_orphan(running.uid)
+    assert refused.value.reason == "NoOrphan"
 
 
 async def test_a_vm_made_anew_under_the_same_name_does_not_hide_it(orphan: VmHandle) -> None:

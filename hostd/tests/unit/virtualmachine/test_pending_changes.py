@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantix_hostd.domainxml.render import render_domain
-from quantix_hostd.domainxml.spec import DomainSpec
+from quantix_hostd.domainxml.spec import Bus, DomainSpec
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
-from quantix_lab.domain_samples import kvm_only
+from quantix_lab.domain_samples import kvm_only, networked
 
 SPEC: DomainSpec = replace(kvm_only(Path("/srv"))["kvm"], memory_bytes=256 << 20)
 
@@ -36,10 +36,18 @@ def test_room_to_grow_that_spec_sets_is_a_change_of_its_own() -> None:
 
 
 def test_a_disk_of_another_name_is_two_disks_and_no_change_of_the_boot_order() -> None:
-    live = view(render_domain(SPEC))
-    disk = SPEC.disks[0]
-    renamed = replace(SPEC, disks=(replace(disk, name="other"), *SPEC.disks[1:]))
+    before = replace(SPEC, disks=(replace(SPEC.disks[0], bus=Bus.SATA), *SPEC.disks[1:]))
+    live = view(render_domain(before))
+    disk = before.disks[0]
+    renamed = replace(before, disks=(replace(disk, name="other"), *before.disks[1:]))
     assert pending_changes(renamed, live) == (
         PendingChange("spec.disks[other]", "", "attached"),
         PendingChange(f"spec.disks[{disk.name}]", "attached", ""),
     )
+
+
+def test_a_device_that_the_guest_is_asked_to_let_go_of_waits_for_no_start() -> None:
+    spec = networked(Path("/srv"))["kernel-datapath"]
+    live = view(render_domain(spec))
+    assert (spec.disks[0].bus, len(spec.nics)) == (Bus.VIRTIO, 2)
+    assert pending_changes(replace(spec, disks=spec.disks[1:], nics=spec.nics[1:]), live) == ()

@@ -10,40 +10,8 @@ from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES, VOLUMES
 from quantix_hostd.claims import Claim, Holder, VolumePlace, take
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
-
-PORT = "0b8f6c1e-9d2a-5e4b-8f3c-1a2b3c4d5e6f"
-
-
-@pytest.fixture
-def data(world: VmWorld) -> VolumePlace:
-    """A volume that no VM has."""
-    volume = world.add_volume("data")
-    return VolumePlace(world.pool, volume["metadata"]["uid"])
-
-
-def set_disks(vm: VmHandle, *names: str) -> None:
-    """Spec names these disks, each on the volume of its name (root: web-1-root), and all is resolved."""
-    volumes = {name: "web-1-root" if name == "root" else name for name in names}
-    stores = vm.world.stores[VOLUMES]
-    vm.change("spec", "disks", value=[{"name": n, "volume": v} for n, v in volumes.items()])
-    resolved = [
-        {"name": n, "volume": v, "volumeUID": stores[f"default/{v}"]["metadata"]["uid"]}
-        for n, v in volumes.items()
-    ]
-    vm.change("status", "resolved", "disks", value=resolved)
-    ports = [{"name": name, "port": number} for number, name in enumerate(("root", "data", "eth0"), 1)]
-    vm.change("status", "resolved", "devices", value=ports)
-
-
-def claim(vm: VmHandle, place: VolumePlace) -> Claim:
-    found = vm.world.claims.read(place)
-    assert found is not None
-    return found
-
-
-def opened(vm: VmHandle) -> list[str]:
-    return [disk["name"] for disk in vm.status["runtime"].get("disks", [])]
+from quantix_lab.plugged_disks import PORT, claim, opened, set_disks
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 
 
 async def test_a_disk_comes_under_its_claim_and_is_told(
@@ -95,6 +63,7 @@ async def test_a_guest_that_does_not_let_go_is_asked_again_ever_more_rarely(
     ready = running.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("False", "WaitingForGuest")
     assert "disk data" in ready["message"]
+    assert running.condition("RestartRequired") == {}
     assert running.status["phase"] == "Running"
     assert claim(running, data).holder == Holder(HOST, 1), "QEMU has it open"
     for seconds, asked in ((3, 2), (6, 2), (6, 3), (21, 4), (41, 5), (61, 6), (61, 7)):
@@ -142,6 +111,30 @@ async def test_another_volume_under_the_same_name_takes_the_place_of_the_first(
     assert hypervisor.calls == ["detach ua-data", "attach ua-data"]
     assert claim(running, data).holder is None
     assert claim(running, VolumePlace(running.world.pool, other["metadata"]["uid"])).holder == Holder(HOST, 1)
+
+
+async def test_a_start_waits_for_the_volume_that_spec_names_now_and_not_with_the_one_before(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    set_disks(running, "root", "data")
+    running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
+    await running.reconcile()
+    hypervisor.calls.clear()
+    disks = running.world.api.objects[running.uid]["spec"]["disks"]
+    running.change("spec", "disks", value=[disks[0], {"name": "data", "volume": "absent"}])
+    missing = {"type": "VolumesReady", "status": "False", "reason": "VolumeNotFound", "message": "No absent."}
+    running.change("status", "conditions", value=[*running.status["conditions"], missing])
+    await running.reconcile()
+    ready = running.condition("Ready")
+    assert (hypervisor.calls, ready["reason"], ready["message"]) == ([], "VolumeNotFound", "No absent.")
+    assert claim(running, data).holder == Holder(HOST, 1), "the guest keeps what it has"
+    running.ask_restart("Force")
+    for _ in range(3):
+        await running.look_after(1)
+    assert hypervisor.calls == ["destroy"]
+    running.change("spec", "disks", value=disks)
+    await running.look_after(5)
+    assert hypervisor.calls[-1] == "resume"
 
 
 async def test_a_volume_that_another_vm_holds_is_waited_for(

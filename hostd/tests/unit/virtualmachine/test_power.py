@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from quantix_api.errors import TransientError
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import HOST, VmHandle
 
@@ -115,6 +118,34 @@ async def test_a_restart_in_the_future_waits_for_its_time(
     assert hypervisor.calls == []
     await running.look_after(31)
     assert hypervisor.calls == ["shutdown", "define", "create", "resume"]
+
+
+async def test_a_guest_that_takes_its_time_to_end_for_a_restart_is_told(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    running.world.reconciler = running.world.new_reconciler(quiet_s=0)
+    hypervisor.guest_obeys = False
+    running.ask_restart()
+    await running.reconcile()
+    assert running.status["phase"] == "Stopping"
+    assert running.condition("Ready")["reason"] == "Restarting"
+
+
+async def test_a_qemu_that_hangs_in_the_kernel_is_told_and_keeps_its_volumes(
+    running: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.guest_obeys, hypervisor.process_state = False, "D"
+    running.change("spec", "powerState", value="Stopped")
+    await running.reconcile()
+    with pytest.raises(TransientError):
+        await running.look_after(100)
+    assert running.status["phase"] == "Stopping"
+    assert running.condition("Ready")["reason"] == "StuckInIO"
+    assert "pool local" in running.condition("Ready")["message"]
+    assert running.root_claim.holder is not None
+    hypervisor.process_state = "S"
+    await running.look_after(1)
+    assert running.status["phase"] == "Stopped"
 
 
 async def test_a_forced_restart_asks_nobody(running: VmHandle, hypervisor: FakeHypervisor) -> None:

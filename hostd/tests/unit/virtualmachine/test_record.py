@@ -73,6 +73,13 @@ def test_damaged_events_count_as_none_and_the_next_one_begins_anew(
     assert store.events("vm-1") == (SeenEvent(EventKind.SHUTDOWN, "GUEST"),)
 
 
+def test_a_guest_that_runs_since_an_older_version_keeps_its_mark(store: RecordStore, tmp_path: Path) -> None:
+    store.save("vm-1", Record(first_boot_mark="0a1b2c3d"))
+    path = Layout(tmp_path).vm_data("vm-1") / "record.json"
+    path.write_text(path.read_text().replace('"first_boot_mark"', '"seed_mark"'))
+    assert store.load("vm-1").first_boot_mark == "0a1b2c3d"
+
+
 def test_an_event_of_a_later_version_is_passed_over(store: RecordStore, tmp_path: Path) -> None:
     store.add_event("vm-1", SeenEvent(EventKind.STARTED, "0"))
     (Layout(tmp_path).vm_data("vm-1") / "events.json").write_text('[["New", "x"], ["Crashed", "y"]]')

@@ -54,10 +54,10 @@ async def test_nothing_starts_while_a_recovery_of_this_host_is_open(
     vm: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     spec = {"host": HOST, "cause": "LeaseLost"}
-    recovery = vm.world.put(HOST_RECOVERIES, "h1-1", spec=spec, status={"phase": "Fencing"})
+    vm.world.put(HOST_RECOVERIES, "h1-1", spec=spec, status={"phase": "Fencing"})
     await vm.reconcile()
     assert hypervisor.calls == []
-    recovery["status"]["phase"] = "Done"
+    vm.world.put(HOST_RECOVERIES, "h1-1", spec=spec, status={"phase": "Done"})
     await vm.reconcile()
     assert vm.status["phase"] == "Running"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import IMAGES
+from quantix_api.resources import IMAGES, NAMESPACES
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import VmHandle, VmWorld, with_facts
 
@@ -179,10 +179,25 @@ async def test_a_medium_is_put_in_changed_and_taken_out(roomy: VmHandle, hypervi
         facts = {"checksum": f"sha256:{'0' * 64}", "format": "ISO", "virtualSize": "1Mi"}
         image["status"] = {"data": "Present", **facts}
         paths[name] = roomy.world.pool / "images" / image["metadata"]["uid"]
-    for name in ("tools", "other", None):
-        roomy.change("spec", "cdroms", value=[{"name": "install", **({"image": name} if name else {})}])
-        assert await settled(roomy, hypervisor) == [f"medium ua-install {paths[name] if name else None}"]
+    for medium in ("tools", "other", None):
+        roomy.change("spec", "cdroms", value=[{"name": "install", **({"image": medium} if medium else {})}])
+        assert await settled(roomy, hypervisor) == [f"medium ua-install {paths[medium] if medium else None}"]
         assert pending(roomy) == []
+
+
+async def test_a_shared_medium_is_put_in_only_where_the_namespace_may_use_it(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    spec = {"upload": {}, "pool": "local", "allowedNamespaces": {"licence": "windows"}}
+    image = roomy.world.put(IMAGES, "windows", "quantix-shared", spec=spec)
+    facts = {"checksum": f"sha256:{'0' * 64}", "format": "ISO", "virtualSize": "1Mi"}
+    image["status"] = {"data": "Present", **facts}
+    roomy.change("spec", "cdroms", value=[{"name": "install", "image": "shared/windows"}])
+    assert await settled(roomy, hypervisor) == []
+    namespace = {"name": "default", "labels": {"licence": "windows"}}
+    roomy.world.stores[NAMESPACES]["default"] = {"metadata": namespace}
+    path = roomy.world.pool / "images" / image["metadata"]["uid"]
+    assert await settled(roomy, hypervisor) == [f"medium ua-install {path}"]
 
 
 async def test_what_only_a_start_changes_stays_pending(roomy: VmHandle, hypervisor: FakeHypervisor) -> None:

@@ -131,7 +131,7 @@ class CertificateController:
         waiting = approved and await self._token_is_open(csr)
         age = datetime.now(UTC) - parse_time(csr["metadata"]["creationTimestamp"])
         if age < _KEEP:
-            return _LOOK_AGAIN_S if waiting else (_KEEP - age).total_seconds()
+            return _LOOK_AGAIN_S if waiting else kept_s(age)
         if requester.is_host or requester.is_joining:
             await self._remove(csr)
         return None
@@ -196,6 +196,13 @@ async def build(context: Context) -> CertificateController:
         log.error("serving certificates cannot be signed", reason=error.reason, error=str(error))
         authority = None
     return CertificateController(context, authority)
+
+
+def kept_s(age: timedelta) -> float:
+    """Seconds for which a decided request of this age is still kept; one from the future, since somebody set
+    the clock back, is new.
+    """
+    return min(_KEEP, _KEEP - age).total_seconds()
 
 
 def requester_of(csr: Manifest) -> Requester:

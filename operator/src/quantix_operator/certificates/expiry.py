@@ -1,7 +1,7 @@
 """Tells well before a certificate ends that everything hangs on: a metric, and a warning in the log.
 
-Run by `main` in every process, leading or not. Our own certificates are renewed long before these warnings;
-they are for the authority of a cluster that is not ours, and for a renewal that does not work.
+Run by `service` in every process, leading or not. Our own certificates are renewed long before these
+warnings; they are for the authority of a cluster that is not ours, and for a renewal that does not work.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from quantix_api.resources import (
     CONFIG_MAPS,
     LABEL_MANAGED_BY,
     MANAGED_BY,
+    MANAGER_OPERATOR,
     NAMESPACE_SHARED,
     NAMESPACE_SYSTEM,
     SECRETS,
@@ -31,7 +32,6 @@ log = structlog.get_logger(__name__)
 TOKEN_NAMESPACE = "kube-system"
 _TOKEN_PREFIX = "bootstrap-token-"
 _AUTHORITY_SECRET = "quantix-ca"
-_MANAGER = "quantix-operator"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ async def ensure_authority(client: ApiClient, cluster_uid: str, now: datetime) -
             },
             "data": {"ca.crt": authority.certificate_pem},
         },
-        manager=_MANAGER,
+        manager=MANAGER_OPERATOR,
     )
     return authority
 

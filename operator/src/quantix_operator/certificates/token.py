@@ -1,6 +1,6 @@
 """The operator's identity on a cluster of the user's own: a token of its service account, renewed in place.
 
-Run by `main` in every process. On the embedded control plane the operator has a certificate, which the
+Run by `service` in every process. On the embedded control plane the operator has a certificate, which the
 control plane renews, and there is nothing to do here; a token in a file of its own is its writer's to renew.
 """
 
@@ -22,7 +22,8 @@ from quantix_api.resources import OPERATOR_USER
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 
-_LOOK_S = 6 * 3600.0
+# so that a clock that somebody set ahead is noticed before the token ends
+_LOOK_S = 300.0
 _RETRY_S = 60.0
 # Renewed when this part of its life is left
 _RENEW_AT = 1 / 3

@@ -1,4 +1,4 @@
-"""Serves /metrics, /healthz and /readyz. Started by `main`; loopback unless told otherwise; no secrets in
+"""Serves /metrics, /healthz and /readyz. Started by `service`; loopback unless told otherwise; no secrets in
 it.
 """
 

@@ -6,10 +6,10 @@ the event loop. See the Python IDL of Open vSwitch 3.x (ovs/db/idl.py) and ovsdb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ovs.db import data, error
+from ovs.db import data, error, types
 from ovsdbapp.backend.ovs_idl import command
 
 from quantix_api.conditions import INTERNAL_ERROR
@@ -60,9 +60,7 @@ class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
             elif isinstance(operation, Delete):
                 self._delete(operation)
             elif isinstance(operation, SharedKeys):
-                row = self._existing(operation.ref)
-                for key, value in operation.keys.items():
-                    row.setkey(operation.column, key, value)
+                self._set_keys(self._existing(operation.ref), operation.column, operation.keys)
             else:
                 for parent in operation.parents:
                     self._enter(parent, operation.ref)
@@ -83,8 +81,7 @@ class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
             for key in removed:
                 row.delkey(column, key)
         for column, keys in operation.set_keys.items():
-            for key, text in keys.items():
-                row.setkey(column, key, text)
+            self._set_keys(row, column, keys)
         for parent in operation.enter:
             self._enter(parent, operation.ref)
         for parent in operation.leave:
@@ -121,12 +118,18 @@ class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
         if row is not None:
             row.delvalue(parent.column, member.uuid)
 
+    def _set_keys(self, row: Any, column: str, keys: Mapping[str, str]) -> None:
+        for key, value in _typed(row, column, keys).items():
+            row.setkey(column, key, value)
+
     def _set(self, row: Any, column: str, value: Value) -> None:
         plain: Any = value
         if value is None:
             plain = []
         elif isinstance(value, frozenset):
             plain = list(value)
+        elif isinstance(value, dict):
+            plain = _typed(row, column, value)
         try:
             # The IDL only logs a value of the wrong type and goes on without it
             data.Datum.from_python(row._table.columns[column].type, plain, lambda item: item)
@@ -134,3 +137,9 @@ class ApplyOperations(command.BaseCommand):  # type: ignore[misc]
             said = f"{row._table.name}.{column} cannot hold {value!r}"
             raise as_error(InvariantError, INTERNAL_ERROR, said=said) from wrong
         setattr(row, column, plain)
+
+
+def _typed(row: Any, column: str, texts: Mapping[str, str]) -> dict[str, str | int]:
+    """The entries of a map as its column takes them: numbers where it holds numbers."""
+    counts = row._table.columns[column].type.value.type == types.IntegerType
+    return {key: int(text) if counts else text for key, text in texts.items()}

@@ -1,6 +1,6 @@
 """The name servers that this machine itself asks, for guests of Networks that name none.
 
-Read once by `network.build`. A stub of this machine's own (127.0.0.53) is no use to a guest: systemd-resolved
+Read once by `networking`. A stub of this machine's own (127.0.0.53) is no use to a guest: systemd-resolved
 keeps the real ones in a file of its own (systemd-resolved.service(8), /run/systemd/resolve/resolv.conf).
 """
 

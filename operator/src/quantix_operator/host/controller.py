@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from quantix_api import Host, VirtualMachine
+from quantix_api.compute import memory_request_bytes
 from quantix_api.messages import render
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
@@ -17,16 +18,26 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import Finalizers, has_finalizer
-from quantix_operator.host import reading
-from quantix_operator.host.liveness import LeaseWatch
-from quantix_operator.host.status import LOST_AFTER_S, Derived, Load, Observed, derive_status, is_lost
+from quantix_operator.host.status import (
+    LOST_AFTER_S,
+    Derived,
+    Load,
+    Observed,
+    derive_status,
+    is_lost,
+    only_figures_differ,
+)
+from quantix_operator.indexers import assigned_host
+from quantix_operator.lease_watch import LeaseWatch
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.model import memory_request_bytes
+from quantix_operator.scheduling import host_reading
 from quantix_operator.status_writer import StatusWriter
 
 log = structlog.get_logger(__name__)
 
 _AGAIN_S = 0.05
+# many VMs that come at once are few writes of a figure that nobody waits for
+_FIGURES_S = 1.0
 _LOOK_S = 1.0
 
 
@@ -51,12 +62,14 @@ class HostController:
         self._writer = StatusWriter(context.api, context.cache)
         self._finalizers = Finalizers(context.api, context.cache, HOSTS)
         self._said_lost_at_s: dict[str, float] = {}
+        self._next_figures_s: dict[str, float] = {}
 
     async def reconcile(self, key: str) -> float | None:
         """One look; comes back by itself when the host could have become silent."""
         host = self._objects.get(Host, key)
         live = self._objects.manifest(host) if host is not None else None
         if host is None or live is None:
+            self._next_figures_s.pop(key, None)
             return None
         observed = Observed(
             host=host,
@@ -69,7 +82,11 @@ class HostController:
             if host.deleting and not observed.load.names and has_finalizer(live):
                 await self._finalizers.release(live)
                 return None
-            await self._say(observed, derive_status(observed, datetime.now(UTC)))
+            derived = derive_status(observed, datetime.now(UTC))
+            early_s = self._next_figures_s.get(key, 0.0) - self._clock.monotonic()
+            if early_s > 0 and only_figures_differ(self._writer.owned(live), derived.status):
+                return early_s
+            await self._say(observed, derived)
         except NotFound:
             return None
         except Conflict:
@@ -80,9 +97,11 @@ class HostController:
         written = await self._writer.write(
             HOSTS, observed.live, derived.status, on_version=True, leave_ready=not derived.says_ready
         )
+        if written:
+            self._next_figures_s[observed.host.metadata.name] = self._clock.monotonic() + _FIGURES_S
         if derived.says_ready:
             self._said_lost_at_s[observed.host.metadata.name] = self._clock.monotonic()
-        if written and derived.says_ready and not reading.lost(observed.host):
+        if written and derived.says_ready and not host_reading.lost(observed.host):
             log.warning("host is silent", host=observed.host.metadata.name, silent_s=observed.silent_s)
             said = render("HostSuspect")
             self._events.record(observed.live, said.reason, said.text, type="Warning", action="Watch")
@@ -95,9 +114,7 @@ class HostController:
         """The VMs that are assigned to the host, with what each was promised."""
         names, cpus, memory = [], 0, 0
         stays = ""
-        for vm in self._objects.list(VirtualMachine):
-            if vm.status.assignment is None or vm.status.assignment.host != host.metadata.name:
-                continue
+        for vm in self._objects.by(VirtualMachine, assigned_host, host.metadata.name):
             names.append(vm.metadata.name)
             resolved = vm.status.resolved
             if resolved is not None:

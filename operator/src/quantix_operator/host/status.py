@@ -16,7 +16,8 @@ from quantix_api import Host
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.quantities import format_size
 from quantix_api.resources import HOSTS
-from quantix_operator.host import reading
+from quantix_client.apply import comparable
+from quantix_operator.scheduling import host_reading
 
 LOST_AFTER_S = 8.0
 
@@ -71,13 +72,19 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
     return Derived(status, says_ready=lost)
 
 
+def only_figures_differ(told: dict[str, Any], status: dict[str, Any]) -> bool:
+    """Whether nothing is new but what is on the host."""
+    figures = {name: status[name] for name in ("allocated", "virtualMachines")}
+    return bool(comparable({"status": told | figures}) == comparable({"status": status}))
+
+
 def is_lost(observed: Observed) -> bool:
     """Silent for too long; and, once said, until hostd itself says otherwise.
 
     When the lease is back hostd writes its own Ready over ours; taking ours away before would leave none. A
     hostd that does so before its next beat is alive: it is not contradicted at once.
     """
-    if reading.lost(observed.host):
+    if host_reading.lost(observed.host):
         return True
     if observed.silent_s is None or observed.silent_s <= LOST_AFTER_S:
         return False
@@ -93,12 +100,12 @@ def _unreachable(host: Host, now: datetime) -> Fact:
 
 
 def _schedulable(host: Host, *, lost: bool) -> Fact:
-    why = reading.closed(host)
+    why = host_reading.closed(host)
     if why == "Cordoned":
         return fact("Schedulable", "False", "Cordoned", host=host.metadata.name)
     if why == "Maintenance":
         return fact("Schedulable", "False", "Maintenance", host=host.metadata.name)
-    if lost or why or reading.not_ready(host):
+    if lost or why or host_reading.not_ready(host):
         return fact("Schedulable", "False", "NotReady", host=host.metadata.name)
     return fact("Schedulable", "True", "Open")
 

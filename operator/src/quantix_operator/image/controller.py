@@ -13,6 +13,8 @@ from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     HOSTS,
     IMAGES,
+    MANAGER_OPERATOR,
+    MANAGER_SCHEDULER,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -27,7 +29,7 @@ from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.image.plan import Observed, Plan, means, plan_image, users_of
 from quantix_operator.objects import Objects
-from quantix_operator.status_writer import OPERATOR, SCHEDULER, StatusWriter
+from quantix_operator.status_writer import StatusWriter
 from quantix_operator.volume.observe import place_in, pool_of
 
 _AGAIN_S = 0.05
@@ -72,8 +74,8 @@ class ImageController:
         self._cache = context.cache
         self._objects = objects
         self._finalizers = Finalizers(context.api, context.cache, IMAGES)
-        self._operator = StatusWriter(context.api, context.cache, OPERATOR)
-        self._scheduler = StatusWriter(context.api, context.cache, SCHEDULER)
+        self._operator = StatusWriter(context.api, context.cache, MANAGER_OPERATOR)
+        self._scheduler = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
 
     async def reconcile(self, key: str) -> float | None:
         """One look at one Image."""

@@ -53,7 +53,7 @@ def _waiting(observed: Observed) -> Fact:
     wanted = observed.image.spec.pool
     if not observed.pool:
         return fact("Ready", "False", "PoolNotFound", **({"pool": wanted} if wanted else {}))
-    return fact("Ready", "Unknown", "Pending")
+    return fact("Ready", "Unknown", "Pending", pool=observed.pool)
 
 
 def means(reference: str | None, namespace: str, image: Image) -> bool:

@@ -1,6 +1,6 @@
 """Networks: keeps their northbound rows and their status as spec, hosts and guests say.
 
-Built by `network.build`. A Network that VMs are in does not go; its ports are `nics`' business.
+Built by `networking`. A Network that VMs are in does not go; its ports are `nics`' business.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ from quantix_api import Host, Network, Router, VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.references import resolve_key
-from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
+from quantix_api.resources import HOSTS, LOCAL_PHYSICAL_NETWORK, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import Finalizers
-from quantix_operator.network.context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.ipam.occupancy import free_pool
 from quantix_operator.network.names import dns_records, named_ports
-from quantix_operator.network.overlap import overlap_on_wire
 from quantix_operator.network.rows import NetworkPlan, network_rows
-from quantix_operator.network.view import (
-    LOCAL_PHYSICAL_NETWORK,
+from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.status_writer import StatusWriter
+from quantix_operator.tenancy import users_as_told
+from quantix_operator.topology.overlap import overlap_on_wire
+from quantix_operator.topology.view import (
     NetworkView,
     choose_automatic,
     choose_mtu,
     make_view,
     underlay_mtus,
 )
-from quantix_operator.nics.occupancy import free_pool
-from quantix_operator.status_writer import StatusWriter
-from quantix_operator.tenancy import users_as_told
 
 QUIET_S = 0.5
 """The shortest time between two looks at one network: a thousand guests that start are one change."""

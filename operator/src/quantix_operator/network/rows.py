@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from quantix_api.resources import NAMESPACE_SHARED
-from quantix_operator.network.view import NetworkView, SubnetView
 from quantix_operator.northbound.capabilities import Capabilities
 from quantix_operator.northbound.groups import GUARD_PRIORITY, OUTBOUND, acl
 from quantix_operator.northbound.match import FAMILIES, Family
 from quantix_operator.northbound.rows import DesiredRow, SetRef
+from quantix_operator.topology.view import NetworkView, SubnetView
 
 
 @dataclass(frozen=True)

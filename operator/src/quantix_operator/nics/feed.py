@@ -15,10 +15,10 @@ from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES
 from quantix_api.seniority import age_order
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
-from quantix_operator.network.view import make_view
-from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
+from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
 from quantix_operator.northbound.rows import NAME_KEY, ROW_KEY, ObservedRow
 from quantix_operator.objects import Objects
+from quantix_operator.topology.view import make_view
 
 
 def claimant(vm: VirtualMachine, nic: str) -> Claimant:
@@ -74,8 +74,8 @@ class LedgerFeed:
         )
         for nic in vm.status.nics:
             # What was decided here since is newer than what this object says
-            if self._ledger.assignment(vm.metadata.uid, nic.name) is None and nic.network and nic.mac:
-                self._ledger.hold(claimant(vm, nic.name), Assignment(nic.network, nic.mac, nic.addresses))
+            if self._ledger.allocation(vm.metadata.uid, nic.name) is None and nic.network and nic.mac:
+                self._ledger.hold(claimant(vm, nic.name), Allocation(nic.network, nic.mac, nic.addresses))
 
     def read_back(self, rows: Iterable[ObservedRow], network_uids: dict[str, str]) -> None:
         """Take over ports from the northbound database that no status knows yet (a crash before its write).
@@ -97,17 +97,17 @@ class LedgerFeed:
                 ),
                 "",
             )
-            assignment = _assignment(row, network_uids.get(switch, ""))
-            if assignment is not None and self._ledger.assignment(vm.metadata.uid, nic) is None:
-                self._ledger.hold(claimant(vm, nic), assignment)
+            allocation = _allocation(row, network_uids.get(switch, ""))
+            if allocation is not None and self._ledger.allocation(vm.metadata.uid, nic) is None:
+                self._ledger.hold(claimant(vm, nic), allocation)
 
 
-def _assignment(row: ObservedRow, network_uid: str) -> Assignment | None:
+def _allocation(row: ObservedRow, network_uid: str) -> Allocation | None:
     addresses = row.columns.get("addresses")
     if not network_uid or not isinstance(addresses, frozenset):
         return None
     for entry in addresses:
         mac, *rest = str(entry).split()
         if mac != "unknown":
-            return Assignment(network_uid, mac, tuple(rest))
+            return Allocation(network_uid, mac, tuple(rest))
     return None

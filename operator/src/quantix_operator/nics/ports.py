@@ -20,17 +20,11 @@ from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable, StaleObservation
+from quantix_operator.ipam.assign import Problem, assign_nic
+from quantix_operator.ipam.ledger import Allocation, Ledger
 from quantix_operator.network.names import guest_hostname
-from quantix_operator.network.view import (
-    NetworkView,
-    make_view,
-    network_owner,
-    wants_automatic,
-)
-from quantix_operator.nics.assign import Problem, assign_nic
 from quantix_operator.nics.feed import LedgerFeed, claimant
-from quantix_operator.nics.ledger import Assignment, Ledger
-from quantix_operator.nics.rows import PortPlan, vm_rows
+from quantix_operator.nics.rows import PortPlan, limits_of, refs_of_nic, vm_rows
 from quantix_operator.northbound.groups import BASE_GROUP, EGRESS_GROUP, WIRE_GROUP
 from quantix_operator.northbound.rows import Owner, SetRef
 from quantix_operator.northbound.words import message
@@ -41,6 +35,12 @@ from quantix_operator.securitygroup.rows import (
     group_set,
     lists_egress,
     security_group_owner,
+)
+from quantix_operator.topology.view import (
+    NetworkView,
+    make_view,
+    network_owner,
+    wants_automatic,
 )
 from quantix_operator.virtualmachine.ports import NicsResult
 
@@ -121,7 +121,7 @@ class NicPorts:
         owner = Owner(self._northbound.cluster_uid, vm.metadata.uid, "VirtualMachine", vm.key)
         done = {port.nic for port in ports}
         # A NIC that has a port and a problem keeps the port: a guest may be running on it
-        kept = [owner.ref("Logical_Switch_Port", nic.name) for nic in vm.spec.nics if nic.name not in done]
+        kept = [ref for nic in vm.spec.nics if nic.name not in done for ref in refs_of_nic(owner, nic.name)]
         rows = vm_rows(owner, guest_hostname(vm), self._chassis(vm), ports)
         await self._northbound.converge(vm.metadata.uid, rows, keep=kept)
 
@@ -129,13 +129,14 @@ class NicPorts:
         view = self._view(vm, nic, path)
         if isinstance(view, Problem):
             return view
-        assignment = assign_nic(nic, path, claimant(vm, nic.name), view, self._ledger)
-        if isinstance(assignment, Problem):
-            return assignment
-        self._ledger.hold(claimant(vm, nic.name), assignment)
+        allocation = assign_nic(nic, path, claimant(vm, nic.name), view, self._ledger)
+        if isinstance(allocation, Problem):
+            return allocation
+        self._ledger.hold(claimant(vm, nic.name), allocation)
         groups, problem = self._groups(vm, nic, path, view)
         secured = nic.port_security == "Enabled"
-        return _Planned(PortPlan(nic.name, view, assignment, secured, groups), problem)
+        port = PortPlan(nic.name, view, allocation, secured, groups, limits_of(nic.qos))
+        return _Planned(port, problem)
 
     def _view(self, vm: VirtualMachine, nic: Nic, path: str) -> NetworkView | Problem:
         namespace = vm.metadata.namespace or ""
@@ -221,7 +222,7 @@ class NicPorts:
     def _result(
         self, vm: VirtualMachine, planned: list[_Planned], problems: list[Problem], retry_s: float
     ) -> NicsResult:
-        done = {item.port.nic: item.port.assignment for item in planned}
+        done = {item.port.nic: item.port.allocation for item in planned}
         recorded = {nic.name: nic for nic in vm.status.nics}
         nics = []
         for nic in vm.spec.nics:
@@ -235,12 +236,14 @@ class NicPorts:
             return NicsResult(tuple(nics), True, "AllReady", message("AllReady"))
         first = problems[0]
         soon = first.reason == "Programming"
+        whole = {item.port.nic for item in planned if item.problem is None}
         return NicsResult(
             tuple(nics),
             False,
             first.reason,
             message(first.reason, **dict(first.fields)),
             min(retry_s, _SOON_S) if soon else retry_s,
+            frozenset(nic.name for nic in vm.spec.nics if nic.name not in whole),
         )
 
 
@@ -267,14 +270,14 @@ def _withheld(network: Network, vm: VirtualMachine, nic: Nic) -> Problem | None:
     return None
 
 
-def nic_status(cluster_uid: str, vm_uid: str, nic: str, assignment: Assignment) -> NicStatus:
+def nic_status(cluster_uid: str, vm_uid: str, nic: str, allocation: Allocation) -> NicStatus:
     """What a NIC's status says of its port."""
     return NicStatus(
         name=nic,
-        network=assignment.network_uid,
+        network=allocation.network_uid,
         port=identity.nic_port_name(cluster_uid, vm_uid, nic),
-        mac=assignment.mac,
-        addresses=assignment.addresses,
+        mac=allocation.mac,
+        addresses=allocation.addresses,
     )
 
 
@@ -284,6 +287,7 @@ def _unreachable(vm: VirtualMachine) -> NicsResult:
     names = [nic.name for nic in vm.spec.nics]
     if before is not None and before.status == "True" and [nic.name for nic in vm.status.nics] == names:
         return NicsResult(vm.status.nics, True, before.reason, before.message, _RETRY_S)
+    said = message("NorthboundUnreachable")
     return NicsResult(
-        vm.status.nics, False, "NorthboundUnreachable", message("NorthboundUnreachable"), _UNREACHABLE_S
+        vm.status.nics, False, "NorthboundUnreachable", said, _UNREACHABLE_S, waiting=frozenset(names)
     )

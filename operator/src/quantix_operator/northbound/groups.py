@@ -1,6 +1,6 @@
 """The port groups that belong to the cluster, and the form of an access rule.
 
-Used by securitygroup (whose rules stand above the base), nics (membership) and router (the hosts' own legs).
+Used by securitygroup (whose rules stand above the base), nics (membership) and cluster (the hosts' own legs).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """OVN match expressions from typed parts: the only place that writes one.
 
-Used by securitygroup, network and router. The northbound database takes any text as a match, and a wrong one
-makes every ovn-controller install nothing. So: no text from outside gets in but parsed addresses and numbers;
-every alternative is parenthesized; nothing is negated across families (a comparison brings its own `ip4` or
-`ip6` as a condition, so `!(ip4.src == A || ip6.src == B)` never matches), which is why each match is for one
-family (ovn-sb(5), Logical_Flow match).
+Used by securitygroup, network, router and nics. The northbound database takes any text as a match, and a
+wrong one makes every ovn-controller install nothing. So: no text from outside gets in but parsed addresses,
+numbers and UUIDs; every alternative is parenthesized; nothing is negated across families (a comparison brings
+its own `ip4` or `ip6` as a condition, so `!(ip4.src == A || ip6.src == B)` never matches), which is why each
+match is for one family (ovn-sb(5), Logical_Flow match).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
+from uuid import UUID
 
 Family = Literal[4, 6]
 FAMILIES: tuple[Family, ...] = (4, 6)
@@ -78,8 +79,16 @@ def render_rule(
 
 def members(direction: Direction, group: str) -> str:
     """The packets to (`to-lport`) or from (`from-lport`) the ports of a group."""
-    side = "outport" if direction == "to-lport" else "inport"
-    return f"{side} == @{_checked(group)}"
+    return f"{_side(direction)} == @{_checked(group)}"
+
+
+def of_port(direction: Direction, port: UUID) -> str:
+    """The packets to (`to-lport`) or from (`from-lport`) the switch port of this name."""
+    return f'{_side(direction)} == "{port}"'
+
+
+def _side(direction: Direction) -> str:
+    return "outport" if direction == "to-lport" else "inport"
 
 
 def _peer(direction: Direction, family: Family, peer: Prefixes | AddressSetName) -> str:

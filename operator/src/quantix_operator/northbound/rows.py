@@ -4,8 +4,8 @@ Made by the builders of network, router, securitygroup and nics; compared by `no
 written to the database by `clients.ovn_nb`. Only values here: no I/O and no knowledge of single tables but
 of how they hang together (ovn-nb(5), schema 7.0).
 
-Normal form of a value: a scalar; None for an absent optional; a frozenset for a set; a dict for a map.
-References are UUIDs.
+Normal form of a value: a scalar; None for an absent optional; a frozenset for a set; a dict of texts for a
+map, also where it holds numbers. References are UUIDs.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ MEMBERSHIPS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 # Rows of these tables may be in sets of objects that are not their owner's: searched for everywhere
-ROAMING_TABLES = frozenset({"Logical_Switch_Port"})
+ROAMING_TABLES = frozenset({"Logical_Switch_Port", "QoS"})
 
 # Columns that hold a reference to one row of another table
 REFERENCES: Mapping[tuple[str, str], str] = {

@@ -10,13 +10,13 @@ from ipaddress import ip_address
 
 from quantix_api import Router
 from quantix_api.seniority import age_order
-from quantix_operator.network.view import NetworkView, SubnetView
-from quantix_operator.nics.assign import Problem, exhausted, refuse_static
-from quantix_operator.nics.ledger import Claimant, Ledger
-from quantix_operator.nics.occupancy import free_pool, taken
+from quantix_operator.ipam.assign import Problem, exhausted, refuse_static
+from quantix_operator.ipam.ledger import Claimant, Ledger
+from quantix_operator.ipam.occupancy import free_pool, taken
 from quantix_operator.northbound.addresses import allocate
 from quantix_operator.northbound.match import Family
 from quantix_operator.tenancy import as_told
+from quantix_operator.topology.view import NetworkView, SubnetView
 
 OUTSIDE = "outside"
 """What the leg outside is called in the ledger."""
@@ -120,7 +120,7 @@ def _gateway_taken(gateway: str, claimant: Claimant, view: NetworkView, ledger: 
 
 def _recorded(claimant: Claimant, view: NetworkView, subnet: SubnetView, ledger: Ledger) -> str | None:
     """What the Router has already in this subnet, unless the subnet went or another held it before."""
-    recorded = ledger.assignment(claimant.uid, claimant.key)
+    recorded = ledger.allocation(claimant.uid, claimant.key)
     for address in recorded.addresses if recorded is not None and recorded.network_uid == view.uid else ():
         parsed = ip_address(address)
         holder = ledger.addresses(view.wire).get(address)

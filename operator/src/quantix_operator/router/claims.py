@@ -14,12 +14,12 @@ from quantix_api.resources import ROUTERS
 from quantix_api.seniority import age_order
 from quantix_client.reflector import Change
 from quantix_operator.cache import Cache
-from quantix_operator.network.view import make_view
-from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
+from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
 from quantix_operator.objects import Objects
 from quantix_operator.router.addresses import OUTSIDE, inside_claim, router_claimant
 from quantix_operator.router.plan import Held
 from quantix_operator.router.rows import inside_key, outside_key, port_mac, router_owner
+from quantix_operator.topology.view import make_view
 
 
 class RouterFeed:
@@ -71,7 +71,7 @@ class RouterFeed:
         gateways = {subnet.pool.gateway for subnet in view.subnets}
         own = tuple(str(parsed) for parsed in map(ip_address, addresses) if parsed not in gateways)
         if own:
-            held = Assignment(view.uid, mac, own, guest=False)
+            held = Allocation(view.uid, mac, own, guest=False)
             self._ledger.hold(router_claimant(router, claim), held)
 
 
@@ -86,8 +86,8 @@ def record(router: Router, held: Held, ledger: Ledger) -> None:
     for claim in ledger.keys(router.metadata.uid):
         if claim not in held:
             ledger.release(router.metadata.uid, claim)
-    for claim, assignment in held.items():
-        ledger.hold(router_claimant(router, claim), assignment)
+    for claim, allocation in held.items():
+        ledger.hold(router_claimant(router, claim), allocation)
 
 
 def _wants(router: Router) -> Iterator[tuple[str, str, Claimant]]:

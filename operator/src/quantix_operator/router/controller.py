@@ -1,6 +1,6 @@
 """Routers: keeps their northbound rows and their status as spec, networks and hosts say.
 
-Built by `network.build`. Addresses outside are chosen once and kept in status.
+Built by `networking`. Addresses outside are chosen once and kept in status.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import Finalizers
-from quantix_operator.network.context import RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network_context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.router.addresses import OUTSIDE
 from quantix_operator.router.claims import RouterFeed, record
 from quantix_operator.router.observe import observe_router
@@ -99,7 +99,7 @@ class RouterController:
             await self._context.northbound.converge(router.metadata.uid, [])
         except NorthboundUnreachable:
             ready = unreachable(live)
-            outside = self._context.ledger.assignment(router.metadata.uid, OUTSIDE)
+            outside = self._context.ledger.allocation(router.metadata.uid, OUTSIDE)
             held = {OUTSIDE: outside} if outside is not None else {}
             await self._writer.write(ROUTERS, live, self._status(Legs((), None, None, held), ready, live))
             return RETRY_S

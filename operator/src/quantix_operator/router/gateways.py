@@ -11,9 +11,9 @@ from ipaddress import ip_address
 
 from quantix_api import Router
 from quantix_api.seniority import age_order
-from quantix_operator.network.view import NetworkView
 from quantix_operator.northbound.match import Family
 from quantix_operator.router.observed import Joined, Observed
+from quantix_operator.topology.view import NetworkView
 
 Gateways = Mapping[Family, Router]
 """Who has the gateway's address of each family; none has it where nobody wants it."""

@@ -6,7 +6,7 @@ Called by the controllers of routers and of the cluster. It decides and records 
 from __future__ import annotations
 
 from quantix_api import Host, Network, Router
-from quantix_operator.network.context import NetworkContext
+from quantix_operator.network_context import NetworkContext
 from quantix_operator.router.observed import Joined, Observed
 
 

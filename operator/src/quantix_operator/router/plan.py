@@ -12,16 +12,9 @@ from ipaddress import ip_address
 
 from quantix_api import Host, Network, Router, identity
 from quantix_api.facts import Fact, fact
-from quantix_operator.network.overlap import is_younger, overlap_in_router, overlap_on_wire
-from quantix_operator.network.view import (
-    LOCAL_PHYSICAL_NETWORK,
-    NetworkView,
-    choose_mtu,
-    make_view,
-    underlay_mtus,
-)
-from quantix_operator.nics.assign import Problem
-from quantix_operator.nics.ledger import Assignment, Ledger
+from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
+from quantix_operator.ipam.assign import Problem
+from quantix_operator.ipam.ledger import Allocation, Ledger
 from quantix_operator.northbound.match import Family
 from quantix_operator.router.addresses import (
     OUTSIDE,
@@ -42,11 +35,18 @@ from quantix_operator.router.rows import (
     port_mac,
     router_owner,
 )
+from quantix_operator.topology.overlap import is_younger, overlap_in_router, overlap_on_wire
+from quantix_operator.topology.view import (
+    NetworkView,
+    choose_mtu,
+    make_view,
+    underlay_mtus,
+)
 
 GATEWAY_LABEL = "quantix.io/gateway"
 """Hosts with this label (any value) carry the ways out; without any, all do that have the wire."""
 
-Held = Mapping[str, Assignment]
+Held = Mapping[str, Allocation]
 """What a Router has, by what it is called in the ledger."""
 
 
@@ -80,20 +80,20 @@ def plan_legs(observed: Observed, ledger: Ledger) -> Legs:
 
 def _held(
     observed: Observed, inside: Iterable[InsideLeg], outside: OutsideLeg | None, ledger: Ledger
-) -> dict[str, Assignment]:
-    held = {inside_claim(leg.view.network.metadata.name): _assignment(leg) for leg in inside}
+) -> dict[str, Allocation]:
+    held = {inside_claim(leg.view.network.metadata.name): _allocation(leg) for leg in inside}
     if outside is not None:
         mac = port_mac(router_owner(observed.cluster_uid, observed.router), outside_key(outside.view.uid))
-        held[OUTSIDE] = Assignment(outside.view.uid, mac, _bare(outside.addresses), guest=False)
+        held[OUTSIDE] = Allocation(outside.view.uid, mac, _bare(outside.addresses), guest=False)
     elif observed.router.spec.external is not None:
         # Its network is away for now: the address stays the Router's
-        before = ledger.assignment(observed.router.metadata.uid, OUTSIDE)
+        before = ledger.allocation(observed.router.metadata.uid, OUTSIDE)
         held |= {OUTSIDE: before} if before is not None else {}
     return held
 
 
-def _assignment(leg: InsideLeg) -> Assignment:
-    return Assignment(leg.view.uid, leg.mac, _bare(leg.addresses), guest=False)
+def _allocation(leg: InsideLeg) -> Allocation:
+    return Allocation(leg.view.uid, leg.mac, _bare(leg.addresses), guest=False)
 
 
 def _bare(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from ipaddress import ip_address, ip_interface
 
 from quantix_api import Router, identity
 from quantix_api.network import Route
-from quantix_operator.network.view import NetworkView
 from quantix_operator.northbound.capabilities import Capabilities
 from quantix_operator.northbound.match import Family
 from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef
+from quantix_operator.topology.view import NetworkView
 
 MAX_GATEWAYS = 5
 """The most hosts that carry a router's way out (BFD between each pair of them)."""

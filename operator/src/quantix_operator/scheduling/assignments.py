@@ -26,20 +26,23 @@ class Hold(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seat:
-    """`status.assignment`. Epoch 0: never assigned. `last_host`: the host before, while there is none."""
+class Assignment:
+    """`status.assignment`. Epoch 0: never assigned. While there is no host, `last_host` is the one before,
+    and `returning` says that its shutdown ended the VM, which nobody stopped since.
+    """
 
     host: str | None = None
     epoch: int = 0
     hold: str | None = None
     last_host: str | None = None
+    returning: bool = False
 
 
 @dataclass(frozen=True)
 class VmFacts:
     """What of a VM decides about its assignment. Times are UTC; `last_exit` is runtime.lastExit.reason."""
 
-    seat: Seat
+    assignment: Assignment
     power_state: str = "Running"
     ha_restart: str = "OnFailure"
     restart_at: datetime | None = None
@@ -59,36 +62,44 @@ class Step(StrEnum):
     IDLE = "Idle"
     GIVE_UP = "GiveUp"
     HELD = "Held"
+    WAIT = "Wait"
     PLACE = "Place"
 
 
 @dataclass(frozen=True)
-class Course:
-    """What to do with one VM. `seat`: the assignment without a (new) host. PLACE: fill it if a host fits."""
+class Transition:
+    """What to do with one VM. `assignment`: as it is without a (new) host. PLACE: fill it if a host fits."""
 
     step: Step
-    seat: Seat
+    assignment: Assignment
     look_again_at: datetime | None = None
 
 
 def next_epoch(vm: VmFacts) -> int:
     """Higher than every epoch that was ever heard of."""
-    return max(vm.seat.epoch, vm.observed_epoch, vm.claim_epoch) + 1
+    return max(vm.assignment.epoch, vm.observed_epoch, vm.claim_epoch) + 1
 
 
-def course(vm: VmFacts, now: datetime) -> Course:
+def transition(vm: VmFacts, now: datetime) -> Transition:
     """The one transition of the diagram that applies now."""
-    if vm.seat.host is None:
-        return _course_without_host(vm, now)
+    if vm.assignment.host is None:
+        return _transition_without_host(vm, now)
     if vm.deleting or not has_let_go(vm):
-        return Course(Step.KEEP, _corrected(vm))
+        return Transition(Step.KEEP, _corrected(vm))
     hold = _hold_after(vm, now)
-    seat = Seat(None, next_epoch(vm), hold, last_host=vm.seat.host)
+    assignment = Assignment(None, next_epoch(vm), hold, vm.assignment.host, returns(vm))
     if vm.power_state == "Stopped":
-        return Course(Step.GIVE_UP, seat)
+        return Transition(Step.GIVE_UP, assignment)
     if hold is not None:
-        return Course(Step.GIVE_UP, seat, _future_restart(vm, now))
-    return Course(Step.PLACE, seat)
+        return Transition(Step.GIVE_UP, assignment, _future_restart(vm, now))
+    return Transition(Step.PLACE, assignment)
+
+
+def returns(vm: VmFacts) -> bool:
+    """Whether it ran until its host was shut down, and asks for a place again since then."""
+    if vm.power_state == "Stopped":
+        return False
+    return vm.assignment.returning if vm.assignment.host is None else vm.last_exit == "HostShutdown"
 
 
 def has_let_go(vm: VmFacts) -> bool:
@@ -96,28 +107,28 @@ def has_let_go(vm: VmFacts) -> bool:
 
     Before a start, and between a crash and the restart on the same host, it says no such thing.
     """
-    return vm.observed_epoch == vm.seat.epoch and vm.domain_absent
+    return vm.observed_epoch == vm.assignment.epoch and vm.domain_absent
 
 
-def _corrected(vm: VmFacts) -> Seat:
-    """The seat as the claims have it: the host holds them under a later epoch than an API remembers that was
-    restored. The assignment is corrected from the claim, never the reverse (ha.md, Ownership).
+def _corrected(vm: VmFacts) -> Assignment:
+    """The assignment as the claims have it: the host holds them under a later epoch than an API that was
+    restored remembers. The assignment is corrected from the claim, never the reverse (ha.md, Ownership).
     """
-    is_later = vm.observed_epoch == vm.seat.epoch < vm.claim_epoch
-    return replace(vm.seat, epoch=vm.claim_epoch) if is_later else vm.seat
+    is_later = vm.observed_epoch == vm.assignment.epoch < vm.claim_epoch
+    return replace(vm.assignment, epoch=vm.claim_epoch) if is_later else vm.assignment
 
 
-def _course_without_host(vm: VmFacts, now: datetime) -> Course:
-    free = replace(vm.seat, hold=None)
+def _transition_without_host(vm: VmFacts, now: datetime) -> Transition:
+    free = replace(vm.assignment, hold=None, returning=False)
     if vm.deleting:
-        return Course(Step.IDLE, vm.seat)
+        return Transition(Step.IDLE, vm.assignment)
     if vm.power_state == "Stopped":
-        return Course(Step.IDLE, free)
-    if vm.seat.hold is not None and not _lifted(vm, vm.seat.hold, now):
-        return Course(Step.HELD, vm.seat, _future_restart(vm, now))
+        return Transition(Step.IDLE, free)
+    if vm.assignment.hold is not None and not _lifted(vm, vm.assignment.hold, now):
+        return Transition(Step.HELD, vm.assignment, _future_restart(vm, now))
     if not vm.prepared:
-        return Course(Step.IDLE, vm.seat)
-    return Course(Step.PLACE, vm.seat)
+        return Transition(Step.IDLE, vm.assignment)
+    return Transition(Step.PLACE, vm.assignment)
 
 
 def _hold_after(vm: VmFacts, now: datetime) -> str | None:

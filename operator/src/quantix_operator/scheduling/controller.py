@@ -1,7 +1,7 @@
 """Carries out scheduling passes: the only writer of `status.assignment`.
 
-Started by `main` with one key, so that passes never overlap; anything that may let a VM fit, start or stop
-asks for a pass. Every write counts only against the version that was decided on.
+Started by `controllers` with one key, so that passes never overlap; anything that may let a VM fit, start or
+stop asks for a pass. Every write counts only against the version that was decided on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from quantix_api.messages import render
 from quantix_api.resources import (
     HOSTS,
     INSTANCE_TYPES,
+    MANAGER_SCHEDULER,
     NETWORKS,
     SCHEDULING_POLICIES,
     STORAGE_POOLS,
@@ -29,19 +30,24 @@ from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
-from quantix_operator.dispatch import Mapper
+from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.assignments import Seat
+from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, volume_but_its_making
+from quantix_operator.scheduling.assignments import Assignment
 from quantix_operator.scheduling.observe import observe
 from quantix_operator.scheduling.pass_plan import Change, plan_pass
-from quantix_operator.status_writer import SCHEDULER, StatusWriter
+from quantix_operator.status_writer import StatusWriter
 
 log = structlog.get_logger(__name__)
 
 KEY = "placement"
 # A wait shorter than this is not written (design/api.md, section 5)
 SILENT_WAIT_S = 2.0
+RETELL_S = 60.0
+_CLOCK_LOOK_S = 60.0
 _CONFLICT_RETRY_S = 0.05
+# of the process' time that passes may take, when many VMs change at once: the rest carries out
+_SHARE = 0.25
 
 
 def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
@@ -50,9 +56,6 @@ def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
 
 _CONCERNED = (
     VIRTUAL_MACHINES,
-    HOSTS,
-    VOLUMES,
-    STORAGE_POOLS,
     NETWORKS,
     INSTANCE_TYPES,
     SCHEDULING_POLICIES,
@@ -65,22 +68,33 @@ class PlacementController:
     name = "placement"
     concurrency = 1
     resource: Resource | None = None
-    watches: Mapping[Resource, Mapper] = dict.fromkeys(_CONCERNED, _one_key)
+    watches: Mapping[Resource, Mapper] = {
+        **dict.fromkeys(_CONCERNED, _one_key),
+        HOSTS: OnChangeOf(host_but_amounts, _one_key),
+        STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _one_key),
+        VOLUMES: OnChangeOf(volume_but_its_making, _one_key),
+    }
 
     def __init__(self, context: Context, objects: Objects) -> None:
         self._clock = context.clock
         self._events = context.events
         self._objects = objects
-        self._writer = StatusWriter(context.api, context.cache, SCHEDULER)
+        self._writer = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
         self._refused_since_s: dict[str, float] = {}
+        self._told_s: dict[str, float] = {}
+        self._next_pass_s = 0.0
 
     async def reconcile(self, key: str) -> float | None:
         """Decide on all VMs; returns when a wait or a restart's time is due."""
-        now = datetime.now(UTC)
+        await self._clock.sleep(max(0.0, self._next_pass_s - self._clock.monotonic()))
+        now, began_s = datetime.now(UTC), self._clock.monotonic()
         plan = plan_pass(observe(self._objects), now)
+        ended_s = self._clock.monotonic()
+        self._next_pass_s = ended_s + (ended_s - began_s) * (1 / _SHARE - 1)
         refused = {change.vm.metadata.uid for change in plan.changes if not change.urgent}
         self._refused_since_s = {uid: since for uid, since in self._refused_since_s.items() if uid in refused}
-        again_s = [(plan.look_again_at - now).total_seconds()] if plan.look_again_at else []
+        self._told_s = {uid: told for uid, told in self._told_s.items() if uid in refused}
+        again_s = [look_again_s(plan.look_again_at, now)] if plan.look_again_at else []
         for change in plan.changes:
             wait_s = self._to_wait_s(change)
             if wait_s is None:
@@ -91,12 +105,18 @@ class PlacementController:
 
     def _to_wait_s(self, change: Change) -> float | None:
         """How long this refusal is still kept to ourselves; None when it is to be written."""
-        said = change.vm.status.condition("Scheduled")
-        if change.urgent or (said is not None and said.status == "False"):
+        vm, now_s = change.vm, self._clock.monotonic()
+        said = vm.status.condition("Scheduled")
+        if change.urgent:
             return None
-        now_s = self._clock.monotonic()
-        since_s = self._refused_since_s.setdefault(change.vm.metadata.uid, now_s)
-        left_s = since_s + SILENT_WAIT_S - now_s
+        if said is None or said.status != "False":
+            since_s = self._refused_since_s.setdefault(vm.metadata.uid, now_s)
+            left_s = since_s + SILENT_WAIT_S - now_s
+        elif said.reason != change.scheduled.reason or said.observed_generation != vm.metadata.generation:
+            return None
+        else:
+            # what is free changes with every VM that comes or goes: no write of each that waits for that
+            left_s = self._told_s.get(vm.metadata.uid, now_s - RETELL_S) + RETELL_S - now_s
         return left_s if left_s > 0 else None
 
     async def _write(self, change: Change, now: datetime) -> float | None:
@@ -109,12 +129,14 @@ class PlacementController:
         }
         if change.unfit:
             status["unfitHosts"] = [to_manifest(group) for group in change.unfit]
-        if change.seat.epoch > 0:
-            status["assignment"] = render_seat(change.seat)
+        if change.assignment.epoch > 0:
+            status["assignment"] = render_assignment(change.assignment)
         try:
             written = await self._writer.write(VIRTUAL_MACHINES, live, status, on_version=True)
         except (Conflict, NotFound):
             return _CONFLICT_RETRY_S
+        if written and not change.urgent:
+            self._told_s[change.vm.metadata.uid] = self._clock.monotonic()
         if written and change.news:
             self._tell(change, live)
         return None
@@ -122,18 +144,43 @@ class PlacementController:
     def _tell(self, change: Change, live: Manifest) -> None:
         fact = change.scheduled
         log.info(
-            "assignment", vm=change.vm.key, host=change.seat.host, epoch=change.seat.epoch, reason=fact.reason
+            "assignment",
+            vm=change.vm.key,
+            host=change.assignment.host,
+            epoch=change.assignment.epoch,
+            reason=fact.reason,
         )
-        if change.seat.host is not None:
-            said = render("Scheduled", host=change.seat.host, epoch=change.seat.epoch)
+        if change.assignment.host is not None:
+            said = render("Scheduled", host=change.assignment.host, epoch=change.assignment.epoch)
             self._events.record(live, said.reason, said.text, action="Assign", reporter="scheduler")
+            self._tell_without(change, live)
         elif not change.urgent:
             self._events.record(
                 live, "Unschedulable", fact.message, type="Warning", action="Assign", reporter="scheduler"
             )
 
+    def _tell_without(self, change: Change, live: Manifest) -> None:
+        if not change.without:
+            return
+        names, seconds = ", ".join(change.without), change.vm.spec.ha.after_timeout_seconds
+        said = render("StartedWithout", names=names, seconds=seconds)
+        self._events.record(
+            live, said.reason, said.text, type="Warning", action="Assign", reporter="scheduler"
+        )
 
-def render_seat(seat: Seat) -> dict[str, Any]:
+
+def look_again_s(at: datetime, now: datetime) -> float:
+    """Seconds until a time that a user named; a far one is looked at again, since the clock may be set."""
+    return min((at - now).total_seconds(), _CLOCK_LOOK_S)
+
+
+def render_assignment(assignment: Assignment) -> dict[str, Any]:
     """`status.assignment`; the epoch is never left out."""
-    members = {"host": seat.host, "epoch": seat.epoch, "hold": seat.hold, "lastHost": seat.last_host}
+    members = {
+        "host": assignment.host,
+        "epoch": assignment.epoch,
+        "hold": assignment.hold,
+        "lastHost": assignment.last_host,
+        "returning": assignment.returning or None,
+    }
     return {name: value for name, value in members.items() if value is not None}

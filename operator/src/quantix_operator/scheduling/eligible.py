@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from quantix_api import InstanceType, VirtualMachine
+from quantix_api.compute import Compute, compute_of
 from quantix_api.not_built import refused_parts
+from quantix_api.quantities import counted
 from quantix_api.seniority import age_order
 from quantix_operator.tenancy import as_told
 
@@ -57,10 +59,19 @@ def barrier(
         other = as_told(f"VM {owner.key}", f"VM {vm.key}")
         return Obstacle("IdentityConflict", {"uuid": uuid_of(vm), "other": other}, bars=True)
     refused = [*refused_parts(vm.spec)]
-    if instance_type is not None:
-        of_type = f"of instance type {instance_type.metadata.name}"
-        refused += [f"{path} {of_type}" for path in refused_parts(instance_type.spec)]
-    return Obstacle("ConfigRefused", {"path": refused[0]}, bars=True) if refused else None
+    if refused:
+        return Obstacle("ConfigRefused", {"path": refused[0]}, bars=True)
+    return _misfit(compute_of(vm, instance_type.spec)) if instance_type is not None else None
+
+
+def _misfit(compute: Compute) -> Obstacle | None:
+    """What the API server refuses in one object, and cannot see where a type says one half of it."""
+    laid_out = compute.sockets * compute.threads
+    for cores in (compute.cores, compute.max_cores):
+        if cores is not None and cores % laid_out:
+            layout = f"{counted(compute.sockets, 'socket')} × {counted(compute.threads, 'thread')}"
+            return Obstacle("ConfigRefused", {"cores": str(cores), "layout": layout}, bars=True)
+    return None
 
 
 def chose_uuid(vm: VirtualMachine) -> bool:

@@ -6,8 +6,12 @@ so that the verdict can name what keeps out all hosts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
+from quantix_api.message_table_phrases import BESIDE_CPUS, IN_HUGE_PAGES, NONE_OFFERED, TOO_FEW_FREE
+from quantix_api.quantities import counted, human_size
+from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 from quantix_operator.scheduling.model import (
     Guest,
     HostView,
@@ -19,9 +23,6 @@ from quantix_operator.scheduling.model import (
 from quantix_operator.scheduling.occupancy import Occupancy
 
 Filter = Callable[[Guest, HostView, Occupancy], Refusal | None]
-
-# The way out of an overlay that every host has (design/network.md, section 8)
-LOCAL_PHYSICAL_NETWORK = "qx-local"
 
 
 def ready(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
@@ -47,8 +48,11 @@ def taints(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None
 
 
 def devices(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
-    missing = sorted(set(guest.device_classes) - host.device_classes)
-    return Refusal(Lack.DEVICE, missing[0]) if missing else None
+    for class_, wanted in sorted(Counter(guest.device_classes).items()):
+        if wanted > occupancy.free_devices(host, class_):
+            none = host.device_problems.get(class_) or NONE_OFFERED
+            return Refusal(Lack.DEVICE, class_, TOO_FEW_FREE if host.devices.get(class_) else none)
+    return None
 
 
 def pool_reach(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
@@ -95,13 +99,42 @@ def anti_affinity(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal
     return None
 
 
+def free_cpus(guest: Guest, host: HostView, occupancy: Occupancy) -> tuple[int, int]:
+    """How many CPUs such a guest could have here, and in percent how often each of the host's counts."""
+    free = occupancy.free_cpu_millis(host)
+    if guest.own_cpus > 0:
+        return min(occupancy.free_own_cpus(host), free // 1000), 100
+    percent = 100 if guest.reservation_millis is not None else host.cpu_percent
+    return free * percent // 100_000, percent
+
+
 def cpu_room(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
     wanted = cpu_request_millis(guest, host)
+    if guest.own_cpus > 0 and guest.own_cpus > occupancy.free_own_cpus(host):
+        return Refusal(Lack.CPU, "")
     return Refusal(Lack.CPU, "") if wanted > occupancy.free_cpu_millis(host) else None
 
 
 def memory_room(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
     return Refusal(Lack.MEMORY, "") if guest.memory_bytes > occupancy.free_memory_bytes(host) else None
+
+
+def huge_page_room(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
+    for page_size, size_bytes in guest.huge_bytes.items():
+        if size_bytes > occupancy.free_huge_bytes(host, page_size):
+            wanted = IN_HUGE_PAGES.format(size=human_size(size_bytes), page=page_size)
+            return Refusal(Lack.HUGE_PAGES, wanted)
+    return None
+
+
+def node_room(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
+    if occupancy.has_nodes(guest, host):
+        return None
+    memory = human_size(guest.bound_bytes)
+    if guest.page_size:
+        memory = IN_HUGE_PAGES.format(size=memory, page=guest.page_size)
+    wanted = BESIDE_CPUS.format(cpus=counted(guest.own_cpus, "CPU"), memory=memory)
+    return Refusal(Lack.NUMA, wanted)
 
 
 def meets(guest: Guest, rule: Rule, host: HostView, occupancy: Occupancy) -> bool:
@@ -125,6 +158,8 @@ FILTERS: tuple[Filter, ...] = (
     anti_affinity,
     cpu_room,
     memory_room,
+    huge_page_room,
+    node_room,
 )
 
 

@@ -6,14 +6,13 @@ Made by `observe.py` from cached objects; read by filters, scores and plans. No 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 HOST_LABEL = "quantix.io/host"
 ARCH_LABEL = "quantix.io/arch"
 CPU_VENDOR_LABEL = "quantix.io/cpu-vendor"
 
-MIB = 1 << 20
 GIB = 1 << 30
 
 
@@ -32,14 +31,19 @@ class Lack(StrEnum):
     ANTI_AFFINITY = "AntiAffinity"
     CPU = "CPU"
     MEMORY = "Memory"
+    HUGE_PAGES = "HugePages"
+    NUMA = "NUMA"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why one host does not take one guest; `what` names the label, taint, pool, network or rule."""
+    """Why one host does not take one guest; `what` names the label, taint, pool, network, rule or class of
+    device, `why` says why there is none of that class.
+    """
 
     lack: Lack
     what: str
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,12 @@ class Pin:
 
 @dataclass(frozen=True)
 class Guest:
-    """What a VM asks of a host. `memory_bytes` is the request, QEMU's own need included."""
+    """What a VM asks of a host. `memory_bytes` is the request, QEMU's own need included, without what
+    comes in huge pages: `huge_bytes` by their size. `own_cpus`: how many it has to itself; `bound_bytes`:
+    its memory that has to be on their NUMA nodes, in pages of `page_size` ("": ordinary). `returning`: it ran
+    until its host was shut down, and nobody stopped it since; `created`: when its VM was made, as the API
+    writes it.
+    """
 
     uid: str
     namespace: str
@@ -94,6 +103,10 @@ class Guest:
     memory_bytes: int
     labels: Mapping[str, str] = field(default_factory=dict)
     reservation_millis: int | None = None
+    own_cpus: int = 0
+    bound_bytes: int = 0
+    page_size: str = ""
+    huge_bytes: Mapping[str, int] = field(default_factory=dict)
     host_selector: Mapping[str, str] = field(default_factory=dict)
     affinity: tuple[Rule, ...] = ()
     anti_affinity: tuple[Rule, ...] = ()
@@ -103,6 +116,26 @@ class Guest:
     pins: tuple[Pin, ...] = ()
     networks: tuple[str, ...] = ()
     priority: int = 100
+    returning: bool = False
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What guests may have of a NUMA node: CPUs to themselves, ordinary memory, huge pages by size."""
+
+    cpus: int
+    memory_bytes: int
+    huge_bytes: Mapping[str, int] = field(default_factory=dict)
+
+    def room_bytes(self, page_size: str) -> int:
+        return self.huge_bytes.get(page_size, 0) if page_size else self.memory_bytes
+
+    def without(self, cpus: int, page_size: str, size_bytes: int) -> Node:
+        if not page_size:
+            return replace(self, cpus=self.cpus - cpus, memory_bytes=self.memory_bytes - size_bytes)
+        pages = {**self.huge_bytes, page_size: self.huge_bytes.get(page_size, 0) - size_bytes}
+        return replace(self, cpus=self.cpus - cpus, huge_bytes=pages)
 
 
 @dataclass(frozen=True)
@@ -110,7 +143,9 @@ class HostView:
     """A host as the scheduler sees it; capacities are what may be promised, after reserve and overcommit.
 
     `not_ready` says what state it is in instead of Ready ("Unreachable"), `closed` why nothing new may
-    start there ("Cordoned"); both empty on a host that takes guests. `cpu_percent` is its CPU overcommit.
+    start there ("Cordoned"); both empty on a host that takes guests. `cpu_percent` is its CPU overcommit,
+    `own_cpus` how many of its CPUs guests may have to themselves, `huge_bytes` its memory in huge pages,
+    `devices` how many guests can have one of each class, `device_problems` why not more.
     """
 
     name: str
@@ -118,10 +153,14 @@ class HostView:
     memory_bytes: int
     labels: Mapping[str, str] = field(default_factory=dict)
     cpu_percent: int = 400
+    own_cpus: int = 0
+    huge_bytes: Mapping[str, int] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()
     not_ready: str = ""
     closed: str = ""
     taints: tuple[Taint, ...] = ()
-    device_classes: frozenset[str] = frozenset()
+    devices: Mapping[str, int] = field(default_factory=dict)
+    device_problems: Mapping[str, str] = field(default_factory=dict)
     pools: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
 
@@ -140,12 +179,6 @@ class World:
 
     hosts: tuple[HostView, ...]
     placed: tuple[Placed, ...] = ()
-
-
-def memory_request_bytes(guest_ram_bytes: int) -> int:
-    """Guest RAM, 64 MiB for QEMU and 2 MiB a GiB for page tables (design/hypervisor.md, section 11)."""
-    gib = -(-guest_ram_bytes // GIB)
-    return guest_ram_bytes + 64 * MIB + 2 * MIB * gib
 
 
 def cpu_request_millis(guest: Guest, host: HostView) -> int:

@@ -5,8 +5,9 @@ Called by the placement controller at every pass. It reads the cache only and de
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantix_api import (
     Host,
@@ -18,12 +19,14 @@ from quantix_api import (
     Volume,
     volume_name,
 )
+from quantix_api.compute import memory_request_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.seniority import age_order
 from quantix_api.vm_devices import Disk
 from quantix_api.vm_placement import AffinityTerm
-from quantix_operator.host import reading
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.assignments import Seat, VmFacts
+from quantix_operator.scheduling import host_reading
+from quantix_operator.scheduling.assignments import Assignment, VmFacts, has_let_go, returns
 from quantix_operator.scheduling.eligible import Identities, barrier
 from quantix_operator.scheduling.model import (
     Guest,
@@ -32,19 +35,24 @@ from quantix_operator.scheduling.model import (
     Rule,
     Taint,
     Toleration,
-    memory_request_bytes,
 )
-from quantix_operator.scheduling.sizing import Sizing, given, sizing
-from quantix_operator.volume.right import is_denied
+from quantix_operator.scheduling.order import Awaited, Neighbours, awaited
+from quantix_operator.scheduling.sizing import Sizing, given, kept, sizing
+from quantix_operator.scheduling.started import started_with
+from quantix_operator.volumedata.origin import source_volume
+from quantix_operator.volumedata.right import is_denied
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A VM, its facts, and the guest that it is (None while its size is not known)."""
+    """A VM, its facts, and the guest that it is (None while its size is not known); `awaited`: the VMs that
+    its start waits for.
+    """
 
     vm: VirtualMachine
     facts: VmFacts
     guest: Guest | None
+    awaited: Awaited | None = None
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,18 @@ def observe(objects: Objects) -> Observed:
     hosts = tuple(view_of(host, pools, policy) for host in objects.list(Host))
     vms = objects.list(VirtualMachine)
     identities = Identities(vms)
-    return Observed(hosts, tuple(_candidate(objects, vm, identities) for vm in vms))
+    by_namespace: dict[str | None, list[VirtualMachine]] = defaultdict(list)
+    for vm in vms:
+        by_namespace[vm.metadata.namespace].append(vm)
+    neighbours = {namespace: Neighbours(found) for namespace, found in by_namespace.items()}
+    candidates = (_candidate(objects, vm, identities, neighbours[vm.metadata.namespace]) for vm in vms)
+    return Observed(hosts, tuple(candidates))
 
 
 def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy | None) -> HostView:
     """The host as the filters see it."""
-    limits = reading.overcommit(host, policy)
-    labels = reading.implied_labels(host)
+    limits = host_reading.overcommit(host, policy)
+    labels = host_reading.implied_labels(host)
     reached = {pool.name for pool in host.status.pools if pool.state != "Unreachable"}
     meant = {
         pool.metadata.name
@@ -75,14 +88,18 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
     }
     return HostView(
         name=host.metadata.name,
-        cpu_millis=reading.promised_cpu_millis(host),
-        memory_bytes=reading.promised_memory_bytes(host, limits),
+        cpu_millis=host_reading.promised_cpu_millis(host),
+        memory_bytes=host_reading.promised_memory_bytes(host, limits),
         labels=labels,
         cpu_percent=limits.cpu_percent,
-        not_ready=reading.not_ready(host),
-        closed=reading.closed(host),
+        own_cpus=host_reading.own_cpus(host),
+        huge_bytes=host_reading.huge_bytes(host),
+        nodes=host_reading.nodes(host),
+        not_ready=host_reading.not_ready(host),
+        closed=host_reading.closed(host),
         taints=tuple(Taint(taint.key, taint.value or "", taint.effect) for taint in host.spec.taints),
-        device_classes=frozenset(device.class_ for device in host.status.devices if device.class_),
+        devices=host_reading.devices(host),
+        device_problems=host_reading.device_problems(host),
         pools=frozenset(reached & meant),
         networks=frozenset(network.name for network in host.spec.physical_networks),
     )
@@ -90,12 +107,14 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
 
 def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
     """What of the VM decides about its assignment."""
-    assignment, runtime = vm.status.assignment, vm.status.runtime
-    seat = Seat()
-    if assignment is not None:
-        seat = Seat(assignment.host, assignment.epoch, assignment.hold, assignment.last_host)
+    written, runtime = vm.status.assignment, vm.status.runtime
+    assignment = Assignment()
+    if written is not None:
+        assignment = Assignment(
+            written.host, written.epoch, written.hold, written.last_host, written.returning
+        )
     return VmFacts(
-        seat=seat,
+        assignment=assignment,
         power_state=vm.spec.power_state,
         ha_restart=vm.spec.ha.restart,
         restart_at=vm.spec.restart.at if vm.spec.restart else None,
@@ -109,13 +128,46 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
     )
 
 
-def _candidate(objects: Objects, vm: VirtualMachine, identities: Identities) -> Candidate:
-    size = given(vm, sizing_of(objects, vm))
+def is_absent(vm: VirtualMachine) -> bool:
+    """Nothing of it is left anywhere: it has no host, or its host said so under this assignment."""
+    assignment, runtime = vm.status.assignment, vm.status.runtime
+    if assignment is None or assignment.host is None:
+        return True
+    return runtime.observed_epoch == assignment.epoch and runtime.domain == "Absent"
+
+
+def _candidate(
+    objects: Objects,
+    vm: VirtualMachine,
+    identities: Identities,
+    neighbours: Neighbours,
+) -> Candidate:
+    instance_type = _type(objects, vm)
+    settled = objects.once(vm, _settled, instance_type)
+    if settled is not None:
+        return settled
+    occupant = objects.once(vm, _given_occupant, instance_type)
     volumes = _volumes(objects, vm)
-    barred = barrier(vm, identities, _type(objects, vm)) is not None
-    prepared = size is not None and volumes is not None and not barred
-    guest = None if size is None else guest_of(objects, vm, size, volumes or ())
-    return Candidate(vm, facts_of(vm, prepared=prepared), guest)
+    barred = barrier(vm, identities, instance_type) is not None
+    prepared = occupant is not None and volumes is not None and not barred
+    guest = None if occupant is None else _with_reach(objects, vm, occupant, volumes or ())
+    return Candidate(vm, facts_of(vm, prepared=prepared), guest, awaited(vm, neighbours))
+
+
+def _settled(vm: VirtualMachine, instance_type: InstanceType | None) -> Candidate | None:
+    """A VM that keeps its host: it asks for no place, so its disks and what might bar it do not matter. None
+    for all others.
+    """
+    facts = facts_of(vm, prepared=True)
+    if facts.assignment.host is None or has_let_go(facts):
+        return None
+    return Candidate(vm, facts, _given_occupant(vm, instance_type))
+
+
+def _given_occupant(vm: VirtualMachine, instance_type: InstanceType | None) -> Guest | None:
+    """The VM with what it was given, else with what it asks for; None while its size is not known."""
+    size = given(vm, _sizing(vm, instance_type))
+    return None if size is None else _occupant(vm, size)
 
 
 def _type(objects: Objects, vm: VirtualMachine) -> InstanceType | None:
@@ -124,14 +176,13 @@ def _type(objects: Objects, vm: VirtualMachine) -> InstanceType | None:
 
 def sizing_of(objects: Objects, vm: VirtualMachine) -> Sizing | None:
     """What its spec asks for; None while its instance type is not there."""
-    instance_type = _type(objects, vm)
+    return _sizing(vm, _type(objects, vm))
+
+
+def _sizing(vm: VirtualMachine, instance_type: InstanceType | None) -> Sizing | None:
     if vm.spec.instance_type is None or instance_type is not None:
         return sizing(vm, instance_type)
-    resolved = vm.status.resolved
-    if resolved is None or resolved.cores is None or resolved.memory is None:
-        return None
-    # The type went while the VM lives on: it has what it was given
-    return Sizing(resolved.cores, resolved.max_cores or resolved.cores, resolved.memory, resolved.memory)
+    return kept(vm)
 
 
 def _volumes(objects: Objects, vm: VirtualMachine) -> tuple[Volume, ...] | None:
@@ -153,25 +204,44 @@ def _belongs(vm: VirtualMachine, disk: Disk, volume: Volume) -> bool:
 
 
 def guest_of(objects: Objects, vm: VirtualMachine, size: Sizing, volumes: Sequence[Volume]) -> Guest:
-    """What the VM asks of a host."""
-    placement = vm.spec.placement
+    """What the VM asks of a host that it does not have yet."""
+    return _with_reach(objects, vm, _occupant(vm, size), volumes)
+
+
+def _with_reach(objects: Objects, vm: VirtualMachine, occupant: Guest, volumes: Sequence[Volume]) -> Guest:
+    """With the pools, volumes and networks that its host has to reach."""
+    return replace(
+        occupant,
+        pools=_pools(objects, volumes),
+        pins=pins(objects, volumes),
+        networks=_wires(objects, vm),
+    )
+
+
+def _occupant(vm: VirtualMachine, size: Sizing) -> Guest:
+    """What counts of the VM while it has a host: the room that it takes, and whom it wants near."""
+    placement, has = vm.spec.placement, started_with(vm, size)
+    in_pages = 0 if has.on_ordinary else size.memory_bytes
     return Guest(
         uid=vm.metadata.uid,
         namespace=vm.metadata.namespace or "",
         name=vm.metadata.name,
         vcpus=size.cores,
-        memory_bytes=memory_request_bytes(size.memory_bytes),
+        memory_bytes=memory_request_bytes(size.memory_bytes, len(has.device_classes)) - in_pages,
+        own_cpus=size.max_cores if has.dedicated else 0,
+        bound_bytes=size.memory_bytes if has.on_nodes else 0,
+        page_size=next(iter(has.page_sizes), ""),
+        huge_bytes=dict.fromkeys(has.page_sizes, size.memory_bytes),
         labels=vm.metadata.labels,
-        reservation_millis=size.reservation_millis,
+        reservation_millis=size.max_cores * 1000 if has.dedicated else size.reservation_millis,
         host_selector=placement.host_selector,
         affinity=tuple(_rule(term) for term in placement.affinity),
         anti_affinity=tuple(_rule(term) for term in placement.anti_affinity),
         tolerations=tuple(Toleration(item.key, item.value) for item in placement.tolerations),
-        device_classes=tuple(device.class_ for device in vm.spec.host_devices),
-        pools=_pools(objects, volumes),
-        pins=_pins(objects, volumes),
-        networks=_wires(objects, vm),
+        device_classes=has.device_classes,
         priority=vm.spec.ha.priority,
+        returning=returns(facts_of(vm, prepared=True)),
+        created=age_order(vm)[0],
     )
 
 
@@ -186,15 +256,18 @@ def _pools(objects: Objects, volumes: Sequence[Volume]) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name))
 
 
-def _pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
-    """Volumes whose data is on one host: those of a `dir` pool, once a host has made them by right."""
-    pins = []
-    for volume in volumes:
+def pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
+    """Volumes whose data is on one host: those of a `dir` pool, once a host has made them by right. One that
+    is to be made from such a volume can be made there only.
+    """
+    found = []
+    for named in volumes:
+        volume = named if named.status.host else source_volume(objects, named) or named
         pool = objects.get(StoragePool, volume.status.pool or volume.spec.pool or "")
         shared = pool is not None and pool.spec.rbd is not None
         if volume.status.host and not shared and not is_denied(objects, volume):
-            pins.append(Pin(volume.metadata.name, volume.status.host))
-    return tuple(pins)
+            found.append(Pin(named.metadata.name, volume.status.host))
+    return tuple(found)
 
 
 def _wires(objects: Objects, vm: VirtualMachine) -> tuple[str, ...]:

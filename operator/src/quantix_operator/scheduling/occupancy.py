@@ -6,10 +6,11 @@ one pass never get the same room. It lives no longer than the pass.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from quantix_operator.scheduling.model import Guest, HostView, Placed, World, cpu_request_millis
+from quantix_operator.scheduling.numa import take
 
 
 class Occupancy:
@@ -19,6 +20,10 @@ class Occupancy:
         self._hosts = {host.name: host for host in world.hosts}
         self._cpu_millis: dict[str, int] = defaultdict(int)
         self._memory_bytes: dict[str, int] = defaultdict(int)
+        self._own_cpus: dict[str, int] = defaultdict(int)
+        self._huge_bytes: dict[tuple[str, str], int] = defaultdict(int)
+        self._devices: Counter[tuple[str, str]] = Counter()
+        self._nodes = {host.name: host.nodes for host in world.hosts}
         self._by_namespace: dict[str, list[Placed]] = defaultdict(list)
         for placed in world.placed:
             self.add(placed.guest, placed.host)
@@ -30,6 +35,13 @@ class Occupancy:
         if host is not None:
             self._cpu_millis[host_name] += cpu_request_millis(guest, host)
             self._memory_bytes[host_name] += guest.memory_bytes
+            self._own_cpus[host_name] += guest.own_cpus
+            for page_size, size_bytes in guest.huge_bytes.items():
+                self._huge_bytes[host_name, page_size] += size_bytes
+            if guest.own_cpus:
+                nodes = self._nodes[host_name]
+                self._nodes[host_name] = take(nodes, guest) or nodes
+            self._devices.update((host_name, class_) for class_ in guest.device_classes)
 
     def neighbours(self, guest: Guest) -> Iterable[Placed]:
         """The placed guests of the same namespace, itself left out."""
@@ -46,6 +58,20 @@ class Occupancy:
 
     def free_cpu_millis(self, host: HostView) -> int:
         return host.cpu_millis - self._cpu_millis[host.name]
+
+    def free_own_cpus(self, host: HostView) -> int:
+        """CPUs that one more guest could have to itself."""
+        return host.own_cpus - self._own_cpus[host.name]
+
+    def free_huge_bytes(self, host: HostView, page_size: str) -> int:
+        return host.huge_bytes.get(page_size, 0) - self._huge_bytes[host.name, page_size]
+
+    def has_nodes(self, guest: Guest, host: HostView) -> bool:
+        """Whether the memory that has to be beside the guest's CPUs can be: always where none are told."""
+        return not (guest.bound_bytes and host.nodes) or take(self._nodes[host.name], guest) is not None
+
+    def free_devices(self, host: HostView, class_: str) -> int:
+        return host.devices.get(class_, 0) - self._devices[host.name, class_]
 
     def in_domain(self, placed: Placed, host: HostView, topology_key: str) -> bool:
         """Whether the placed guest is in the same topology domain as `host`."""

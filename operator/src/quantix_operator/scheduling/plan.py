@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from quantix_operator.scheduling.filters import refusals
+from quantix_operator.scheduling.filters import free_cpus, refusals
 from quantix_operator.scheduling.model import Guest, Refusal, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.scores import score
 
+Rank = tuple[int, bool, str, str, str, str]
+
 
 @dataclass(frozen=True)
 class HostVerdict:
-    """What one host lacks for the guest (empty: it fits), and the room it had when it was asked."""
+    """What one host lacks for the guest (empty: it fits), and the room it had when it was asked: memory, and
+    CPUs as the guest counts them, each of the host's for `cpu_percent` / 100.
+    """
 
     host: str
     refusals: tuple[Refusal, ...]
     free_memory_bytes: int
-    free_cpu_millis: int
+    free_cpus: int
+    cpu_percent: int
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,10 @@ class Decision:
 
 
 def place(world: World, pending: Iterable[Guest]) -> tuple[Decision, ...]:
-    """One decision for each pending guest, in the order of priority, then name."""
+    """One decision for each pending guest, in their order (`rank`)."""
     occupancy = Occupancy(world)
     decisions = []
-    for guest in sorted(pending, key=_rank):
+    for guest in sorted(pending, key=rank):
         decision = _decide(guest, world, occupancy)
         if decision.host is not None:
             occupancy.add(guest, decision.host)
@@ -46,8 +51,12 @@ def place(world: World, pending: Iterable[Guest]) -> tuple[Decision, ...]:
     return tuple(decisions)
 
 
-def _rank(guest: Guest) -> tuple[int, str, str, str]:
-    return (-guest.priority, guest.namespace, guest.name, guest.uid)
+def rank(guest: Guest) -> Rank:
+    """Sorts guests by whose turn it is: the higher priority, then whoever ran until its host was shut down,
+    then the elder; names decide what is left.
+    """
+    age = (guest.created, guest.namespace, guest.name, guest.uid)
+    return (-guest.priority, not guest.returning, *age)
 
 
 def _decide(guest: Guest, world: World, occupancy: Occupancy) -> Decision:
@@ -56,7 +65,7 @@ def _decide(guest: Guest, world: World, occupancy: Occupancy) -> Decision:
             host.name,
             refusals(guest, host, occupancy),
             occupancy.free_memory_bytes(host),
-            occupancy.free_cpu_millis(host),
+            *free_cpus(guest, host, occupancy),
         )
         for host in sorted(world.hosts, key=lambda host: host.name)
     )

@@ -6,43 +6,73 @@ Pure; used by the scheduler for what a VM asks of a host, and by the VM controll
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from quantix_api import InstanceType, VirtualMachine
+from quantix_api.compute import Compute, compute_of, granted_devices
 from quantix_api.quantities import cpu_millis, size_bytes
+from quantix_api.vm_status import Granted, GrantedDevice
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """Sizes as the API writes them; `reservation_millis` None: the share that overcommit leaves."""
+    """Sizes as the API writes them; `reservation_millis` None: the share that overcommit leaves. `devices`:
+    names and classes of those of the host.
+
+    No VM reserves more than all its cores can use: else one that runs could keep all others off its host.
+    """
 
     cores: int
     max_cores: int
     memory: str
     max_memory: str
     reservation_millis: int | None = None
+    dedicated: bool = False
+    hugepages: str = ""
+    mirrors_numa: bool = False
+    devices: tuple[tuple[str, str], ...] = ()
 
     @property
     def memory_bytes(self) -> int:
         return size_bytes(self.memory)
 
+    @property
+    def granted(self) -> Granted | None:
+        """What of it a VM has to itself; None: nothing."""
+        members: dict[str, Any] = {
+            "dedicated": self.dedicated,
+            "numa": "Strict" if self.mirrors_numa else "",
+            "hugepages": self.hugepages,
+            "host_devices": tuple(GrantedDevice(name=name, class_=class_) for name, class_ in self.devices),
+        }
+        said = {name: value for name, value in members.items() if value}
+        return Granted(**said) if said else None
+
 
 def sizing(vm: VirtualMachine, instance_type: InstanceType | None) -> Sizing | None:
     """The VM's size; None when its instance type is not there (or says nothing)."""
-    cpu, memory = vm.spec.cpu, vm.spec.memory
-    base_cpu = instance_type.spec.cpu if instance_type is not None else None
-    base_memory = instance_type.spec.memory if instance_type is not None else None
-    cores = cpu.cores or (base_cpu.cores if base_cpu else None)
-    size = memory.size or (base_memory.size if base_memory else None)
+    if vm.spec.instance_type is not None and instance_type is None:
+        return None
+    compute = compute_of(vm, instance_type.spec if instance_type else None)
+    cores, size = compute.cores, compute.size
     if cores is None or size is None:
         return None
-    reservation = cpu.reservation or (base_cpu.reservation if base_cpu else None)
-    return Sizing(
-        cores=cores,
-        max_cores=max(cores, cpu.max_cores or (base_cpu.max_cores if base_cpu else None) or cores),
-        memory=size,
-        max_memory=memory.max_size or (base_memory.max_size if base_memory else None) or size,
-        reservation_millis=_reserved(cores, reservation, dedicated=cpu.dedicated),
-    )
+    most = max(cores, compute.max_cores or cores)
+    return _sized(compute, cores, most, size, compute.max_size or size, _devices(vm))
+
+
+def kept(vm: VirtualMachine) -> Sizing | None:
+    """What a VM was given whose instance type went; None for one that was given nothing."""
+    resolved = vm.status.resolved
+    if resolved is None or not was_resolved(vm) or resolved.cores is None or resolved.memory is None:
+        return None
+    most, max_memory = resolved.max_cores or resolved.cores, resolved.max_memory or resolved.memory
+    return _sized(compute_of(vm), resolved.cores, most, resolved.memory, max_memory, _devices(vm))
+
+
+def was_resolved(vm: VirtualMachine) -> bool:
+    """Whether it was decided how the VM is run; before that there is its size at most, for people to see."""
+    return vm.status.resolved is not None and vm.status.resolved.uuid is not None
 
 
 def given(vm: VirtualMachine, wanted: Sizing | None) -> Sizing | None:
@@ -54,16 +84,45 @@ def given(vm: VirtualMachine, wanted: Sizing | None) -> Sizing | None:
     heard = assignment is not None and vm.status.runtime.observed_epoch == assignment.epoch
     if not heard or resolved is None or resolved.cores is None or resolved.memory is None:
         return wanted
+    most, reserved = resolved.max_cores or resolved.cores, wanted.reservation_millis if wanted else None
+    has = resolved.granted or Granted()
     return Sizing(
         resolved.cores,
-        resolved.max_cores or resolved.cores,
+        most,
         resolved.memory,
         resolved.max_memory or resolved.memory,
-        wanted.reservation_millis if wanted else None,
+        None if reserved is None else min(reserved, most * 1000),
+        dedicated=has.dedicated,
+        hugepages=has.hugepages or "",
+        mirrors_numa=has.numa == "Strict",
+        devices=tuple(granted_devices(vm).items()),
     )
 
 
-def _reserved(cores: int, reservation: str | None, *, dedicated: bool) -> int | None:
-    if dedicated:
-        return cores * 1000
-    return None if reservation is None else cpu_millis(reservation)
+def _devices(vm: VirtualMachine) -> tuple[tuple[str, str], ...]:
+    return tuple((device.name, device.class_) for device in vm.spec.host_devices)
+
+
+def _sized(
+    compute: Compute,
+    cores: int,
+    most: int,
+    size: str,
+    max_size: str,
+    devices: tuple[tuple[str, str], ...],
+) -> Sizing:
+    return Sizing(
+        cores=cores,
+        max_cores=most,
+        memory=size,
+        max_memory=max_size,
+        reservation_millis=_reserved(most, compute.reservation),
+        dedicated=compute.dedicated,
+        hugepages=compute.hugepages or "",
+        mirrors_numa=compute.numa == "Strict",
+        devices=devices,
+    )
+
+
+def _reserved(most: int, reservation: str | None) -> int | None:
+    return None if reservation is None else min(cpu_millis(reservation), most * 1000)

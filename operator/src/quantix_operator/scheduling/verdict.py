@@ -7,12 +7,14 @@ host that is ready; where they differ it is NoHostFits, which counts (design/ux.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 
 from quantix_api.facts import Fact, fact
-from quantix_api.quantities import human_size
+from quantix_api.message_table_phrases import CPU_AND_MEMORY, LACKS, Phrase
+from quantix_api.quantities import counted, human_size
 from quantix_api.vm_status import UnfitHosts
-from quantix_operator.scheduling.model import GIB, Lack, Refusal
+from quantix_operator.scheduling.model import GIB, Guest, Lack
 from quantix_operator.scheduling.plan import Decision, HostVerdict
 
 _NAMED_HOSTS = 3
@@ -21,19 +23,18 @@ _LISTED_REASONS = 64
 _AWAY = (Lack.READY, Lack.OPEN)
 """What makes a host no candidate at all, whatever the guest asks for."""
 
-_LACKS = {
-    Lack.SELECTOR: "lack label {what}",
-    Lack.TAINT: "have taint {what}",
-    Lack.DEVICE: "lack device {what}",
-    Lack.POOL: "lack pool {what}",
-    Lack.VOLUME: "do not have volume {what}",
-    Lack.NETWORK: "lack network {what}",
-    Lack.AFFINITY: "have no VM with {what}",
-    Lack.ANTI_AFFINITY: "have a VM with {what}",
-    Lack.CPU: "lack CPU",
-    Lack.MEMORY: "lack memory",
-}
-_ONE = {"lack": "lacks", "have": "has", "do": "does", "are": "is"}
+
+@dataclass(frozen=True)
+class _Cause:
+    """What keeps the guest off a host. `away`: the host takes nothing at all."""
+
+    phrase: Phrase
+    what: str = ""
+    away: bool = False
+
+    def of(self, hosts: int) -> str:
+        """In words, of so many hosts."""
+        return self.phrase.of(hosts, what=self.what)
 
 
 def scheduled_false(decision: Decision) -> Fact:
@@ -48,8 +49,9 @@ def scheduled_false(decision: Decision) -> Fact:
         )
     if common is Lack.CPU and not any(_lacks_both(verdict) for verdict in candidates):
         hosts = _with_others(_free_cpu(candidates), decision.verdicts)
-        cpus = "1 CPU" if guest.vcpus == 1 else f"{guest.vcpus} CPUs"
-        return fact("Scheduled", "False", "NotEnoughCPU", wanted=cpus, hosts=hosts)
+        return _cpu_false(guest, hosts, {verdict.cpu_percent for verdict in candidates})
+    if common is Lack.DEVICE:
+        return _no_device(candidates, decision.verdicts)
     if common is Lack.ANTI_AFFINITY:
         group = next(item.what for item in candidates[0].refusals if item.lack is common)
         return fact(
@@ -60,19 +62,45 @@ def scheduled_false(decision: Decision) -> Fact:
     return fact("Scheduled", "False", "NoHostFits", reasons=_counts(decision.verdicts), name=guest.name)
 
 
+def _cpu_false(guest: Guest, hosts: str, percents: Set[int]) -> Fact:
+    """That CPUs are lacking, and how often each counts where they are overcommitted."""
+    wanted = counted(guest.vcpus, "CPU")
+    if percents == {100}:
+        return fact("Scheduled", "False", "NotEnoughCPU", wanted=wanted, hosts=hosts)
+    times = " to ".join(f"{percent / 100:g}" for percent in sorted({min(percents), max(percents)}))
+    return fact("Scheduled", "False", "NotEnoughCPU", wanted=wanted, hosts=hosts, times=times)
+
+
+def _no_device(candidates: Sequence[HostVerdict], verdicts: Sequence[HostVerdict]) -> Fact:
+    """Of the class that the first candidate lacks; the others may lack others of the guest's."""
+    lacks = [
+        (item.host, refusal)
+        for item in candidates
+        for refusal in item.refusals
+        if refusal.lack is Lack.DEVICE
+    ]
+    hosts = _with_others(_first([f"{host}: {refusal.why}" for host, refusal in lacks]), verdicts)
+    return fact("Scheduled", "False", "DeviceUnavailable", device=lacks[0][1].what, hosts=hosts)
+
+
 def unfit_hosts(decision: Decision) -> tuple[UnfitHosts, ...]:
     """Every host under what it lacks first: those that lack the same are one group, the largest group first.
 
     Without figures, which run: it changes only when a host's verdict does.
     """
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[_Cause, list[str]] = defaultdict(list)
     for verdict in decision.verdicts:
         if verdict.refusals:
-            groups[_first_phrase(verdict)].append(verdict.host)
-    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+            groups[_first_cause(verdict)].append(verdict.host)
+    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0].of(len(group[1]))))
     return tuple(
-        UnfitHosts(why=_in_number(why, len(hosts)), count=len(hosts), hosts=tuple(hosts[:_LISTED_HOSTS]))
-        for why, hosts in ordered[:_LISTED_REASONS]
+        UnfitHosts(
+            why=cause.of(len(hosts)),
+            away=cause.away,
+            count=len(hosts),
+            hosts=tuple(hosts[:_LISTED_HOSTS]),
+        )
+        for cause, hosts in ordered[:_LISTED_REASONS]
     )
 
 
@@ -96,18 +124,19 @@ def _free_memory(candidates: Sequence[HostVerdict]) -> str:
 
 
 def _free_cpu(candidates: Sequence[HostVerdict]) -> str:
-    free = [f"{item.host} {max(item.free_cpu_millis, 0) // 1000}" for item in candidates]
+    free = [f"{item.host} {max(item.free_cpus, 0)}" for item in candidates]
     return _first(free)
 
 
 def _with_others(named: str, verdicts: Sequence[HostVerdict]) -> str:
     """The candidates' figures, and what the other hosts are instead of ready."""
-    away = [f"{item.host} is {_why_away(item)}" for item in verdicts if _away(item)]
+    away = [f"{item.host} {_why_away(item)}" for item in verdicts if _away(item)]
     return f"{named}; {_first(away)}" if away else named
 
 
 def _why_away(verdict: HostVerdict) -> str:
-    return next(refusal.what for refusal in verdict.refusals if refusal.lack in _AWAY)
+    refusal = next(refusal for refusal in verdict.refusals if refusal.lack in _AWAY)
+    return LACKS[refusal.lack].of(1, what=refusal.what)
 
 
 def _first(items: Sequence[str]) -> str:
@@ -117,26 +146,16 @@ def _first(items: Sequence[str]) -> str:
 
 def _counts(verdicts: Sequence[HostVerdict]) -> str:
     """`2 lack memory, 1 lacks pool ceph`: by what each host lacks first."""
-    counted = Counter(_first_phrase(verdict) for verdict in verdicts if verdict.refusals)
-    parts = [f"{number} {_in_number(phrase, number)}" for phrase, number in counted.most_common()]
-    return _first(parts)
+    causes = Counter(_first_cause(verdict) for verdict in verdicts if verdict.refusals)
+    return _first([f"{number} {cause.of(number)}" for cause, number in causes.most_common()])
 
 
-def _first_phrase(verdict: HostVerdict) -> str:
+def _first_cause(verdict: HostVerdict) -> _Cause:
     first = verdict.refusals[0]
-    return "lack CPU and memory" if first.lack is Lack.CPU and _lacks_both(verdict) else _phrase(first)
+    if first.lack is Lack.CPU and _lacks_both(verdict):
+        return _Cause(CPU_AND_MEMORY)
+    return _Cause(LACKS[first.lack], first.what, first.lack in _AWAY)
 
 
 def _lacks_both(verdict: HostVerdict) -> bool:
     return {Lack.CPU, Lack.MEMORY} <= {refusal.lack for refusal in verdict.refusals}
-
-
-def _phrase(refusal: Refusal) -> str:
-    if refusal.lack in _AWAY:
-        return f"are {refusal.what}"
-    return _LACKS[refusal.lack].format(what=refusal.what)
-
-
-def _in_number(phrase: str, number: int) -> str:
-    verb, _, rest = phrase.partition(" ")
-    return f"{_ONE[verb]} {rest}" if number == 1 else phrase

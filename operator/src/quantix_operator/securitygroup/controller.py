@@ -1,6 +1,6 @@
 """Security groups: keeps their port groups and rules in the northbound database, and says so in status.
 
-Built by `network.build`. A group goes only when no VM and no rule names it; until then it is in force as if
+Built by `networking`. A group goes only when no VM and no rule names it; until then it is in force as if
 nobody had deleted it.
 """
 
@@ -17,7 +17,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import Finalizers
-from quantix_operator.network.context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.securitygroup.rows import plan_group, security_group_owner
 from quantix_operator.status_writer import StatusWriter
 

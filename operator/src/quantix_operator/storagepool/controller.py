@@ -16,13 +16,22 @@ from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
-from quantix_operator.host import reading
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
 from quantix_operator.status_writer import StatusWriter
-from quantix_operator.storagepool.promises import promised_bytes, volumes_in
-from quantix_operator.storagepool.status import Observed, Report, pool_facts, pool_figures
+from quantix_operator.storagepool.promises import in_pool
+from quantix_operator.storagepool.status import (
+    Observed,
+    Report,
+    only_figures_differ,
+    pool_facts,
+    pool_figures,
+)
 
 _AGAIN_S = 0.05
+# many volumes that come at once are one look, and few writes of a figure that nobody waits for
+_LOOK_S = 0.2
+_FIGURES_S = 1.0
 
 
 def _all_pools(_obj: Manifest, cache: Cache) -> Iterable[str]:
@@ -45,15 +54,30 @@ class StoragePoolController:
 
     def __init__(self, context: Context, objects: Objects) -> None:
         self._objects = objects
+        self._clock = context.clock
         self._writer = StatusWriter(context.api, context.cache)
+        self._next_look_s: dict[str, float] = {}
+        self._next_figures_s: dict[str, float] = {}
 
     async def reconcile(self, key: str) -> float | None:
         pool = self._objects.get(StoragePool, key)
         live = self._objects.manifest(pool) if pool is not None else None
         if pool is None or live is None:
+            self._next_look_s.pop(key, None)
+            self._next_figures_s.pop(key, None)
             return None
+        now_s = self._clock.monotonic()
+        early_s = self._next_look_s.get(key, now_s) - now_s
+        if early_s > 0:
+            return early_s
+        self._next_look_s[key] = now_s + _LOOK_S
+        status = self._status(pool, live)
+        early_s = self._next_figures_s.get(key, now_s) - now_s
+        if early_s > 0 and only_figures_differ(self._writer.owned(live), status):
+            return early_s
         try:
-            await self._writer.write(STORAGE_POOLS, live, self._status(pool, live), on_version=True)
+            if await self._writer.write(STORAGE_POOLS, live, status, on_version=True):
+                self._next_figures_s[key] = self._clock.monotonic() + _FIGURES_S
         except NotFound:
             return None
         except Conflict:
@@ -61,13 +85,13 @@ class StoragePoolController:
         return None
 
     def _status(self, pool: StoragePool, live: Manifest) -> dict[str, Any]:
-        volumes = volumes_in(self._objects, pool.metadata.name)
+        inside = in_pool(self._objects, pool.metadata.name)
         observed = Observed(
             pool,
             tuple(self._reports(pool)),
             self._elder_default(pool),
-            len(volumes),
-            promised_bytes(self._objects, volumes),
+            inside.volumes,
+            inside.promised_bytes,
         )
         return {
             **pool_figures(observed),
@@ -86,7 +110,7 @@ class StoragePoolController:
     def _reports(self, pool: StoragePool) -> Iterable[Report]:
         """From every host that the pool's selector means."""
         for host in sorted(self._objects.list(Host), key=lambda item: item.metadata.name):
-            labels = reading.implied_labels(host)
+            labels = host_reading.implied_labels(host)
             if any(labels.get(key) != value for key, value in pool.spec.host_selector.items()):
                 continue
             said = next((item for item in host.status.pools if item.name == pool.metadata.name), None)
@@ -95,8 +119,8 @@ class StoragePoolController:
                 continue
             yield Report(
                 host.metadata.name,
-                said.state != "Unreachable" and not reading.lost(host),
-                reading.capacity_bytes(said.capacity),
-                reading.capacity_bytes(said.available),
+                said.state != "Unreachable" and not host_reading.lost(host),
+                host_reading.capacity_bytes(said.capacity),
+                host_reading.capacity_bytes(said.available),
                 said.message or "",
             )

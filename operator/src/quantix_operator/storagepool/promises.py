@@ -6,10 +6,18 @@ may fill, not what the data takes now.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 from quantix_api import Image, StoragePool, Volume
 from quantix_api.quantities import human_size, size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_client.api import Manifest
 from quantix_operator.objects import Objects
+
+# where a Volume names no pool
+_DEFAULT = ""
+_SORTS = ("volumes", "promised", "taken")
 
 
 def lacking_room(capacity_bytes: int | None, percent: int, promised_bytes: int, wanted_bytes: int) -> bool:
@@ -22,34 +30,79 @@ def lacking_room(capacity_bytes: int | None, percent: int, promised_bytes: int, 
     return promised_bytes + wanted_bytes > capacity_bytes * percent // 100
 
 
+def fills_up(free_bytes: int, capacity_bytes: int) -> bool:
+    """Whether more than 85 % of it is in use: it is to be told."""
+    return free_bytes * 100 < capacity_bytes * 15
+
+
+def is_full(free_bytes: int, capacity_bytes: int) -> bool:
+    """Whether more than 95 % of it is in use: what is left is for the disks that are there."""
+    return free_bytes * 100 < capacity_bytes * 5
+
+
 def full_fields(pool: StoragePool, promised_bytes: int, wanted_bytes: int) -> dict[str, str] | None:
-    """The fields of PoolFull when the pool must not promise `wanted_bytes` more, None when it may."""
+    """The fields of PoolFull when the pool must not promise `wanted_bytes` more, None when it may.
+
+    What is nearly full takes nothing new, whatever it may promise: else thin disks fill it together.
+    """
     capacity = size_bytes(pool.status.capacity) if pool.status.capacity else None
     percent = pool.spec.overcommit_percent
+    free = size_bytes(pool.status.available) if pool.status.available else None
+    if capacity and free is not None and wanted_bytes > 0 and is_full(free, capacity):
+        return {"pool": pool.metadata.name, "free": human_size(free), "wanted": human_size(wanted_bytes)}
     if capacity is None or not lacking_room(capacity, percent, promised_bytes, wanted_bytes):
         return None
     left = max(capacity * percent // 100 - promised_bytes, 0)
     return {"pool": pool.metadata.name, "available": human_size(left), "wanted": human_size(wanted_bytes)}
 
 
-def volumes_in(objects: Objects, pool: str) -> list[Volume]:
-    """The Volumes that are, or are to be, in the pool."""
+@dataclass(frozen=True)
+class InPool:
+    """The Volumes that are, or are to be, in a pool, and what they may take; one that moves is in both pools.
+    `taken_bytes`: of those that were let in.
+    """
+
+    volumes: int
+    promised_bytes: int
+    taken_bytes: int
+
+
+def in_pool(objects: Objects, pool: str) -> InPool:
+    """Of the pool with this name."""
     default = objects.default_pool()
-    fallback = default.metadata.name if default else ""
-    return [item for item in objects.list(Volume) if (item.status.pool or item.spec.pool or fallback) == pool]
-
-
-def promised_bytes(objects: Objects, volumes: list[Volume]) -> int:
-    """What these Volumes may take."""
-    return sum(volume_bytes(objects, volume) for volume in volumes)
-
-
-def taken_bytes(objects: Objects, pool: str, *, but: str = "") -> int:
-    """What is promised to Volumes that were let into the pool; the one with UID `but` is not counted."""
-    return promised_bytes(
-        objects,
-        [item for item in volumes_in(objects, pool) if let_in(item) and item.metadata.uid != but],
+    names = (pool, _DEFAULT) if default is not None and default.metadata.name == pool else (pool,)
+    sums = [[objects.total(Volume, _amounts, f"{sort} {name}") for name in names] for sort in _SORTS]
+    volumes, promised, taken = map(sum, sums)
+    unmade = [item for name in names for item in objects.by(Volume, _unmade_in, name)]
+    sizes = [(volume_bytes(objects, item), let_in(item)) for item in unmade]
+    return InPool(
+        volumes,
+        promised + sum(size for size, _ in sizes),
+        taken + sum(size for size, counts in sizes if counts),
     )
+
+
+def taken_bytes(objects: Objects, pool: str) -> int:
+    """What is promised to Volumes that were let into the pool."""
+    return in_pool(objects, pool).taken_bytes
+
+
+def _amounts(volume: Volume) -> Mapping[str, int]:
+    """By sort and pool, what the Volume counts with: no bytes while its source tells them (`_unmade_in`)."""
+    status = volume.status
+    pools = {status.pool or volume.spec.pool or _DEFAULT, *filter(None, (status.moving_to,))}
+    own = _own_bytes(volume) if status.capacity or volume.spec.source is None else 0
+    sorts = zip(_SORTS, (1, own, own if let_in(volume) else 0), strict=True)
+    return {f"{sort} {pool}": amount for sort, amount in sorts for pool in pools}
+
+
+def _unmade_in(volume: Manifest) -> Iterable[str]:
+    """The pools of a Volume that is not made yet, and of which what it is made from tells the size."""
+    spec, status = volume.get("spec") or {}, volume.get("status") or {}
+    if status.get("capacity") or not spec.get("source"):
+        return ()
+    pool = str(status.get("pool") or spec.get("pool") or _DEFAULT)
+    return {pool, *filter(None, (status.get("movingTo"),))}
 
 
 def let_in(volume: Volume) -> bool:
@@ -90,15 +143,30 @@ def size_granted(volume: Volume) -> bool:
 
 
 def volume_bytes(objects: Objects, volume: Volume) -> int:
-    """What was promised to it: its size as asked for or as it is, whichever is more; before it has any, that
-    of its image. A size that waits for room to grow takes none from others.
+    """What was promised to it: its size as asked for or as it is, whichever is more. Before it has any, it is
+    no smaller than what it is made from, whatever it asks for. A size that waits for room to grow takes none
+    from others.
     """
+    known, source = objects.once(volume, _own_bytes), volume.spec.source
+    if volume.status.capacity or source is None:
+        return known
+    namespace = volume.metadata.namespace or ""
+    return max(known, source_bytes(objects, namespace, source.image, source.volume))
+
+
+def _own_bytes(volume: Volume) -> int:
+    """What the Volume itself tells of its size, 0 for nothing."""
     wanted = None if growth_wish_bytes(volume) else volume.spec.size
-    sizes = [size_bytes(size) for size in (wanted, volume.status.capacity) if size]
-    if sizes:
-        return max(sizes)
-    source = volume.spec.source
-    return image_bytes(objects, source.image if source else None, volume.metadata.namespace or "")
+    return max((size_bytes(size) for size in (wanted, volume.status.capacity) if size), default=0)
+
+
+def source_bytes(objects: Objects, namespace: str, image: str | None, volume: str | None) -> int:
+    """The size of the image or volume of which a disk is made; 0 for neither, or while it is not known."""
+    if volume is None:
+        return image_bytes(objects, image, namespace)
+    origin = objects.get(Volume, f"{namespace}/{volume}")
+    capacity = origin.status.capacity if origin is not None else None
+    return size_bytes(capacity) if capacity else 0
 
 
 def image_bytes(objects: Objects, image: str | None, namespace: str) -> int:

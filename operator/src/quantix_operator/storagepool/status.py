@@ -8,8 +8,11 @@ from typing import Any
 
 from quantix_api import StoragePool
 from quantix_api.facts import Fact, fact
+from quantix_api.message_text import cause_of
 from quantix_api.not_built import refused_parts
-from quantix_api.quantities import UNIT_BYTES, format_size
+from quantix_api.quantities import UNIT_BYTES, format_size, human_size
+from quantix_client.apply import comparable
+from quantix_operator.storagepool.promises import fills_up, is_full
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Observed:
 
 
 def pool_facts(observed: Observed) -> tuple[Fact, ...]:
-    return _ready(observed), _fenceable(observed.pool)
+    return (_ready(observed), _fenceable(observed.pool), *_has_room(observed))
 
 
 def pool_figures(observed: Observed) -> dict[str, Any]:
@@ -55,6 +58,14 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
         "capacity": rounded(capacity, capacity),
         "available": rounded(sum(report.available_bytes for report in counted), capacity),
     }
+
+
+def only_figures_differ(told: dict[str, Any], status: dict[str, Any]) -> bool:
+    """Whether nothing is new but how much is in it: not whether it is empty, by which it may be deleted."""
+    if "0" in (told.get("allocated"), status["allocated"]):
+        return False
+    figures = {name: status[name] for name in ("allocated", "available") if name in status}
+    return bool(comparable({"status": told | figures}) == comparable({"status": status}))
 
 
 def _allocated(observed: Observed) -> str:
@@ -85,17 +96,31 @@ def _ready(observed: Observed) -> Fact:
     if reaching:
         return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
     if all(report.reached is None for report in observed.reports):
-        return fact("Ready", "Unknown", "Pending")
+        return fact("Ready", "Unknown", "Pending", pool=observed.pool.metadata.name)
     said = next(
         (f"{item.host}: {_said(item.message)}" for item in observed.reports if item.message), "nothing"
     )
     return fact("Ready", "False", "Unreachable", said=said)
 
 
+def _has_room(observed: Observed) -> tuple[Fact, ...]:
+    """About the host on which least is left; nothing while no host reaches it."""
+    reaching = [report for report in observed.reports if report.reached and report.capacity_bytes > 0]
+    if not reaching:
+        return ()
+    fullest = min(reaching, key=lambda report: report.available_bytes / report.capacity_bytes)
+    free, capacity = fullest.available_bytes, fullest.capacity_bytes
+    fields = {"host": fullest.host, "free": human_size(free), "capacity": human_size(capacity)}
+    if is_full(free, capacity):
+        return (fact("HasRoom", "False", "PoolFull", **fields),)
+    if fills_up(free, capacity):
+        return (fact("HasRoom", "False", "FillsUp", **fields),)
+    return (fact("HasRoom", "True", "Enough"),)
+
+
 def _said(message: str) -> str:
     """What went wrong, out of a host's whole sentence: this one has a hint and a full stop of its own."""
-    cause = message.partition(" Try: ")[0]
-    return cause.rpartition("Said: ")[2].rstrip(".")
+    return cause_of(message).rpartition("Said: ")[2]
 
 
 def _fenceable(pool: StoragePool) -> Fact:

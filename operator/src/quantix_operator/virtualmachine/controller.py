@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from quantix_api import VirtualMachine
+from quantix_api.conditions import condition_in
 from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINES, Resource
 from quantix_client.errors import Conflict, NotFound
@@ -21,9 +22,10 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import Finalizers, has_finalizer
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.virtualmachine.apply import carry_out
-from quantix_operator.virtualmachine.deletion import is_absent, plan_release, still_attached
+from quantix_operator.virtualmachine.deletion import plan_release, still_attached
 from quantix_operator.virtualmachine.disks import volume_views
 from quantix_operator.virtualmachine.growth import grows, lacking_room
 from quantix_operator.virtualmachine.observe import observe, secret_references
@@ -55,7 +57,8 @@ class VirtualMachineController:
     """`await reconcile("namespace/name")`."""
 
     name = "virtualmachine"
-    concurrency = 8
+    # more at once only queue in the API server, where they keep the leader's renewals waiting, too
+    concurrency = 4
     resource: Resource | None = VIRTUAL_MACHINES
     watches: Mapping[Resource, Mapper] = WATCHES
 
@@ -102,7 +105,8 @@ class VirtualMachineController:
         # Also without a host: a port lives as long as its VM, and what is missing is said all at once
         if observed.host is not None or vm.spec.nics or vm.status.nics:
             observed = replace(observed, nics=await self._ports.ensure_ports(vm))
-        if observed.host is not None and secret_references(vm):
+        encrypted = any(volume.spec.get("encryption") for volume in observed.volumes.values())
+        if observed.host is not None and (encrypted or secret_references(vm)):
             await self._access.ensure(vm.metadata.namespace or "", observed.host)
         if observed.sizing is None or not grows(vm, observed.sizing):
             return await self._say(observed)
@@ -157,8 +161,7 @@ class VirtualMachineController:
 
     def _owns_ready(self, observed: Observed) -> bool:
         """Whether what we said of Ready still stands."""
-        conditions = self._writer.owned(dict(observed.live)).get("conditions") or []
-        return any(item.get("type") == "Ready" and "reason" in item for item in conditions)
+        return "reason" in condition_in(self._writer.owned(dict(observed.live)))
 
     async def _delete(self, vm: VirtualMachine) -> float | None:
         if not is_absent(vm):

@@ -12,14 +12,6 @@ from quantix_api import VirtualMachine
 from quantix_operator.virtualmachine.volume_plan import PatchVolume, VolumeView, render_release
 
 
-def is_absent(vm: VirtualMachine) -> bool:
-    """Nothing of it is left anywhere: it has no host, or its host said so under this assignment."""
-    assignment, runtime = vm.status.assignment, vm.status.runtime
-    if assignment is None or assignment.host is None:
-        return True
-    return runtime.observed_epoch == assignment.epoch and runtime.domain == "Absent"
-
-
 def plan_release(vm: VirtualMachine, volumes: Mapping[str, VolumeView]) -> tuple[PatchVolume, ...]:
     """Take the VM's mark off its Volumes. Owner references stay: the collector deletes by them."""
     return tuple(

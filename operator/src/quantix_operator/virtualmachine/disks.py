@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from quantix_api import Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.vm_devices import Disk
+from quantix_operator.indexers import made_for
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
-from quantix_operator.volume.right import is_denied
+from quantix_operator.volumedata.origin import is_made, unmade
+from quantix_operator.volumedata.right import is_denied
 
 
 def disk_wishes(vm: VirtualMachine) -> tuple[DiskWish, ...]:
@@ -60,7 +62,19 @@ def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None
         source = objects.get(Volume, f"{namespace}/{disk.clone_of}")
         if source is None or source.deleting:
             return Missing(disk.name, "SourceNotFound", {"kind": "volume", "source": disk.clone_of})
+        if not is_made(objects, source):
+            return Missing(disk.name, *unmade(objects, source))
     return _missing_pool(objects, disk, namespace)
+
+
+def inherited_encryption(objects: Objects, vm: VirtualMachine) -> Mapping[str, Mapping[str, object]]:
+    """By disk the encryption of the Volume that it is a clone of: a copy is as secret as its source."""
+    found = {}
+    for disk in vm.spec.disks:
+        source = objects.get(Volume, f"{vm.metadata.namespace}/{disk.clone_of}") if disk.clone_of else None
+        if source is not None and source.spec.encryption is not None:
+            found[disk.name] = to_manifest(source.spec.encryption)
+    return found
 
 
 def _missing_pool(objects: Objects, disk: Disk, namespace: str) -> Missing | None:
@@ -85,13 +99,10 @@ def _image_fields(objects: Objects, wanted: str, namespace: str) -> dict[str, st
 def volume_views(objects: Objects, vm: VirtualMachine) -> dict[str, VolumeView]:
     """The Volumes that its disks name, and those that still carry its label."""
     namespace = vm.metadata.namespace or ""
-    wanted = {wish.wanted_name for wish in disk_wishes(vm)}
-    return {
-        volume.metadata.name: view_of(objects, volume)
-        for volume in objects.list(Volume, namespace)
-        if volume.metadata.name in wanted
-        or volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID) == vm.metadata.uid
-    }
+    named = (objects.get(Volume, f"{namespace}/{wish.wanted_name}") for wish in disk_wishes(vm))
+    labelled = objects.by(Volume, made_for, vm.metadata.uid)
+    found = [*filter(None, named), *(item for item in labelled if item.metadata.namespace == namespace)]
+    return {volume.metadata.name: view_of(objects, volume) for volume in found}
 
 
 def view_of(objects: Objects, volume: Volume) -> VolumeView:
@@ -110,6 +121,7 @@ def view_of(objects: Objects, volume: Volume) -> VolumeView:
         attached_names=tuple(attachment.name for attachment in volume.status.attached_to),
         shared=volume.spec.access_mode != "ReadWriteOnce",
         ready=_is_there(volume) and not denied,
+        displaced=is_displaced(volume) and not denied,
         reason=ready.reason if ready and not denied else "Pending",
         message=ready.message or "" if ready and not denied else "",
         host=volume.status.host or "",
@@ -126,4 +138,12 @@ def _is_there(volume: Volume) -> bool:
     if ready is None:
         return False
     grows = ready.reason in ("Resizing", "PoolFull") and volume.status.data == "Present"
-    return ready.status == "True" or grows
+    return ready.status == "True" or grows or is_displaced(volume)
+
+
+def is_displaced(volume: Volume) -> bool:
+    """Whether it serves its VM from another pool than spec wants it in, and Ready says so."""
+    ready, refused = volume.status.condition("Ready"), volume.status.condition("MoveGranted")
+    if ready is None or volume.status.data != "Present":
+        return False
+    return ready.reason == "Moving" or (refused is not None and ready.reason == refused.reason)

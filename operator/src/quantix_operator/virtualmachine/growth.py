@@ -1,4 +1,4 @@
-"""Whether a VM's host has room for what its spec asks beyond what the VM was given.
+"""Whether a VM's host has room for what its spec asks beyond what the VM was given, also to itself.
 
 Called by the VM controller, under the lock of promises. Reads the cache only. What other VMs were given
 counts, and not what they ask for: of two that grow at once the first has it.
@@ -6,12 +6,14 @@ counts, and not what they ask for: of two that grow at once the first has it.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from quantix_api import Host, SchedulingPolicy, VirtualMachine
-from quantix_api.quantities import format_size
+from quantix_api.quantities import counted, format_size
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.eligible import Obstacle
-from quantix_operator.scheduling.filters import cpu_room, memory_room
-from quantix_operator.scheduling.model import Placed, World
+from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
+from quantix_operator.scheduling.model import Guest, HostView, Placed, World
 from quantix_operator.scheduling.observe import guest_of, sizing_of, view_of
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.sizing import Sizing, given
@@ -20,11 +22,21 @@ _MIB = 1 << 20
 
 
 def grows(vm: VirtualMachine, wanted: Sizing | None) -> bool:
-    """Whether a VM that has a host asks for more memory or cores than it was given."""
+    """Whether a VM that has a host asks for more memory or cores than it was given, or for more of its host
+    to itself: of CPUs the most cores count there, since each that may come needs one.
+    """
     has = given(vm, None)
     if has is None or wanted is None or vm.status.assignment is None or vm.status.assignment.host is None:
         return False
-    return wanted.memory_bytes > has.memory_bytes or wanted.cores > has.cores
+    return wanted.memory_bytes > has.memory_bytes or wanted.cores > has.cores or _owns_more(wanted, has)
+
+
+def _owns_more(wanted: Sizing, has: Sizing) -> bool:
+    """Memory that leaves its huge pages is more of the ordinary one."""
+    more_cpus = wanted.dedicated and (not has.dedicated or wanted.max_cores > has.max_cores)
+    on_nodes = wanted.mirrors_numa and not has.mirrors_numa
+    classes, had = (Counter(class_ for _, class_ in sizing.devices) for sizing in (wanted, has))
+    return more_cpus or on_nodes or wanted.hugepages != has.hugepages or bool(classes - had)
 
 
 def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstacle | None:
@@ -43,11 +55,38 @@ def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstac
         and (size := given(other, sizing_of(objects, other))) is not None
     )
     occupancy = Occupancy(World((seen,), placed))
-    guest, name = guest_of(objects, vm, wanted, ()), vm.metadata.name
-    if memory_room(guest, seen, occupancy) is not None:
-        free = format_size(max(occupancy.free_memory_bytes(seen), 0) // _MIB * _MIB)
-        needed = format_size(guest.memory_bytes // _MIB * _MIB)
-        return Obstacle("NotEnoughMemory", {"host": seen.name, "free": free, "needs": needed, "name": name})
-    if cpu_room(guest, seen, occupancy) is not None:
-        return Obstacle("NotEnoughCPU", {"host": seen.name, "cores": str(guest.vcpus), "name": name})
+    return _lack(guest_of(objects, vm, wanted, ()), seen, occupancy)
+
+
+def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None:
+    said = {"host": host.name, "name": guest.name}
+    if memory_room(guest, host, occupancy) is not None:
+        free, needed = occupancy.free_memory_bytes(host), guest.memory_bytes
+        return Obstacle("NotEnoughMemory", {"free": _size(free), "needs": _size(needed), **said})
+    if cpu_room(guest, host, occupancy) is not None:
+        if not guest.own_cpus:
+            return Obstacle("NotEnoughCPU", {"cores": counted(guest.vcpus, "core"), **said})
+        free_cpus = max(min(occupancy.free_own_cpus(host), occupancy.free_cpu_millis(host) // 1000), 0)
+        return Obstacle(
+            "NotEnoughCPU", {"wanted": counted(guest.own_cpus, "CPU"), "free": str(free_cpus), **said}
+        )
+    if huge_page_room(guest, host, occupancy) is not None:
+        page, needed = next(
+            (page, size)
+            for page, size in guest.huge_bytes.items()
+            if size > occupancy.free_huge_bytes(host, page)
+        )
+        free = occupancy.free_huge_bytes(host, page)
+        return Obstacle(
+            "NotEnoughMemory", {"page": page, "free": _size(free), "needs": _size(needed), **said}
+        )
+    if node_room(guest, host, occupancy) is not None:
+        return Obstacle("NotEnoughMemory", {"wanted": _size(guest.bound_bytes), **said})
+    lacks = devices(guest, host, occupancy)
+    if lacks is not None:
+        return Obstacle("DeviceUnavailable", {"device": lacks.what, "why": lacks.why, **said})
     return None
+
+
+def _size(size_bytes: int) -> str:
+    return format_size(max(size_bytes, 0) // _MIB * _MIB)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from quantix_api import Host, VirtualMachine
 from quantix_api.vm_placement import AffinityTerm
-from quantix_operator.host import reading
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
 
 
 def broken_affinity(objects: Objects, vm: VirtualMachine, host: Host) -> tuple[str, ...]:
@@ -54,5 +54,5 @@ def _near(objects: Objects, other: VirtualMachine, host: Host, topology_key: str
     theirs = objects.get(Host, assignment.host) if assignment and assignment.host else None
     if theirs is None:
         return False
-    domain = reading.implied_labels(host).get(topology_key)
-    return domain is not None and reading.implied_labels(theirs).get(topology_key) == domain
+    domain = host_reading.implied_labels(host).get(topology_key)
+    return domain is not None and host_reading.implied_labels(theirs).get(topology_key) == domain

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from quantix_api import Host, Image, InstanceType, StoragePool, VirtualMachine
 from quantix_api.resources import SECRETS
+from quantix_api.vm_status import OfType
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
-from quantix_operator.host import reading
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.eligible import Identities, Obstacle, barrier, chose_uuid
-from quantix_operator.scheduling.sizing import sizing
-from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources, volume_views
+from quantix_operator.scheduling.observe import sizing_of
+from quantix_operator.scheduling.sizing import was_resolved
+from quantix_operator.virtualmachine.disks import (
+    disk_wishes,
+    inherited_encryption,
+    missing_sources,
+    volume_views,
+)
 from quantix_operator.virtualmachine.neighbours import broken_affinity, broken_anti_affinity
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.platform import HostPlatform
@@ -27,7 +34,7 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
     """The snapshot that plan and status are made from; without `nics`."""
     named = vm.spec.instance_type
     instance_type = objects.get(InstanceType, named) if named else None
-    size = sizing(vm, instance_type)
+    size = sizing_of(objects, vm)
     pool = objects.default_pool()
     assignment = vm.status.assignment
     host = objects.get(Host, assignment.host) if assignment and assignment.host else None
@@ -38,6 +45,7 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
         vm=vm,
         live=objects.manifest(vm) or {"metadata": {}},
         sizing=size,
+        of_type=_kept_of(instance_type),
         disks=disks,
         volumes=volumes,
         surroundings=Surroundings(
@@ -45,6 +53,7 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
             default_pool=pool.metadata.name if pool else "",
             open_uids=frozenset(disk.volume_uid for disk in vm.status.runtime.disks),
             growths=no_room.growths,
+            encryptions=inherited_encryption(objects, vm),
         ),
         fleet=[platform_of(item) for item in objects.list(Host)],
         standing=_standing(objects, vm, host) if host else None,
@@ -55,14 +64,20 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
     )
 
 
+def _kept_of(instance_type: InstanceType | None) -> OfType | None:
+    if instance_type is None:
+        return None
+    return OfType(cpu=instance_type.spec.cpu, memory=instance_type.spec.memory)
+
+
 def platform_of(host: Host) -> HostPlatform:
     """What of the host decides about machine type and CPU."""
     return HostPlatform(
         name=host.metadata.name,
-        taken=not reading.not_ready(host) and not reading.closed(host),
+        taken=not host_reading.not_ready(host) and not host_reading.closed(host),
         machine_type=host.status.versions.get("machineType", ""),
         cpu_model=host.status.cpu_model or "",
-        kvm_works=reading.kvm_works(host),
+        kvm_works=host_reading.kvm_works(host),
     )
 
 
@@ -71,7 +86,7 @@ def _lost_since(vm: VirtualMachine, host: Host | None) -> str:
         return ""
     if host is None:
         return "its Host object was removed"
-    if not reading.lost(host):
+    if not host_reading.lost(host):
         return ""
     ready = host.status.condition("Ready")
     since = ready.last_transition_time if ready else None
@@ -86,7 +101,7 @@ def _barrier(objects: Objects, vm: VirtualMachine, instance_type: InstanceType |
 
 def _type(vm: VirtualMachine, *, sized: bool) -> Obstacle | None:
     """A VM whose type went while it has a host keeps what it was given."""
-    if sized or vm.spec.instance_type is None or vm.status.resolved is not None:
+    if sized or vm.spec.instance_type is None or was_resolved(vm):
         return None
     return Obstacle("InstanceTypeNotFound", {"name": vm.spec.instance_type})
 
@@ -118,7 +133,7 @@ def secret_references(vm: VirtualMachine) -> tuple[tuple[str, str, str], ...]:
 
 
 def _standing(objects: Objects, vm: VirtualMachine, host: Host) -> Standing:
-    labels = reading.implied_labels(host)
+    labels = host_reading.implied_labels(host)
     wanted = vm.spec.placement.host_selector
     return Standing(
         host=host.metadata.name,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quantix_api import VirtualMachine
+from quantix_api.vm_status import OfType
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
 from quantix_operator.virtualmachine.platform import HostPlatform
@@ -21,12 +22,13 @@ from quantix_operator.virtualmachine.volume_plan import DiskWish, Surroundings, 
 @dataclass(frozen=True)
 class Observed:
     """`host_lost`: since when its host has not been heard ("" it is heard, or it has none); `no_room`: what
-    the host lacks for a VM that asks for more than it was given.
+    the host lacks for a VM that asks for more than it was given; `of_type`: what its instance type says.
     """
 
     vm: VirtualMachine
     live: Mapping[str, Any]
     sizing: Sizing | None
+    of_type: OfType | None = None
     disks: tuple[DiskWish, ...] = ()
     volumes: Mapping[str, VolumeView] = field(default_factory=dict)
     surroundings: Surroundings = field(default_factory=Surroundings)

@@ -20,6 +20,7 @@ class NicsResult:
     `nics` holds every NIC that has its port, in spec's order. `reason` and `message` are those of the
     condition NetworkReady: AllReady exactly when `ready`. `retry_after_s` is set when nobody else will wake
     the VM's reconciler; whatever it waits for besides (a Network, a group) is an object that it watches.
+    `waiting` are the names of the NICs that are not as spec wants them yet.
     """
 
     nics: tuple[NicStatus, ...]
@@ -27,6 +28,7 @@ class NicsResult:
     reason: str
     message: str
     retry_after_s: float | None = None
+    waiting: frozenset[str] = frozenset()
 
 
 class Ports(Protocol):

@@ -6,18 +6,22 @@ order of disks, machine type and automatic CPU model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachine, volume_name
-from quantix_api.vm_status import Resolved, ResolvedDevice, ResolvedDisk
+from quantix_api.compute import compute_of
+from quantix_api.vm_status import OfType, Resolved, ResolvedDevice, ResolvedDisk
 from quantix_operator.scheduling.sizing import Sizing
 from quantix_operator.virtualmachine.platform import HostPlatform, common_machine_type, cpu_model
 
 
 @dataclass(frozen=True)
 class ResolveInput:
-    """`volume_uids` by Volume name; `running`: there is a QEMU under this assignment."""
+    """`volume_uids` by Volume name; `running`: there is a QEMU under this assignment. `of_type`: what its
+    instance type says, while that is there. `waiting`: names of devices that cannot be had yet; what was
+    resolved of them before stays.
+    """
 
     vm: VirtualMachine
     sizing: Sizing
@@ -25,29 +29,36 @@ class ResolveInput:
     fleet: Sequence[HostPlatform]
     host: str
     running: bool
+    of_type: OfType | None = None
+    waiting: frozenset[str] = frozenset()
 
 
 def resolve(given: ResolveInput) -> Resolved:
     """The values for the next start, or for the running guest what it has."""
     vm, spec = given.vm, given.vm.spec
     before = vm.status.resolved or Resolved()
-    automatic_cpu = before.cpu_model if given.running and spec.cpu.model == "Auto" else None
+    of_type = (given.of_type or before.of_type) if spec.instance_type else None
+    compute = compute_of(vm, of_type)
+    names = [name for name in device_names(vm) if name not in given.waiting]
+    automatic_cpu = before.cpu_model if given.running and compute.model == "Auto" else None
     return Resolved(
         uuid=spec.identity.uuid or vm.metadata.uid,
         instance_id=(spec.cloud_init.instance_id if spec.cloud_init else None) or vm.metadata.uid,
         machine_type=spec.identity.machine_type or before.machine_type or common_machine_type(given.fleet),
-        cpu_model=automatic_cpu or cpu_model(spec.cpu.model, given.host, given.fleet),
+        cpu_model=automatic_cpu or cpu_model(compute.model, given.host, given.fleet),
         cpu_features=tuple(
             feature.name if feature.policy == "Require" else f"-{feature.name}"
-            for feature in spec.cpu.features
+            for feature in compute.features
         ),
         firmware=_firmware(vm),
-        devices=device_ports(device_names(vm), before.devices, keep_gone=given.running),
+        devices=device_ports(names, before.devices, keep_gone=given.running),
         cores=given.sizing.cores,
         max_cores=given.sizing.max_cores,
         memory=given.sizing.memory,
         max_memory=given.sizing.max_memory,
-        disks=_disks(given, before.disks),
+        granted=given.sizing.granted,
+        of_type=of_type,
+        disks=tuple(_disks(given, before.disks)),
     )
 
 
@@ -80,7 +91,7 @@ def _lowest_free(ports: Mapping[str, int]) -> int:
     return next(port for port in range(1, len(taken) + 2) if port not in taken)
 
 
-def _disks(given: ResolveInput, before: Sequence[ResolvedDisk]) -> tuple[ResolvedDisk, ...]:
+def _disks(given: ResolveInput, before: Sequence[ResolvedDisk]) -> Iterator[ResolvedDisk]:
     """In the order of spec; while the VM has a host the first disk stays first: its claim decides (ha.md)."""
     wanted = {
         disk.name: disk.volume or volume_name(given.vm.metadata.name, disk.name)
@@ -88,11 +99,13 @@ def _disks(given: ResolveInput, before: Sequence[ResolvedDisk]) -> tuple[Resolve
     }
     order = [disk.name for disk in before if disk.name in wanted] if given.running else []
     order += [name for name in wanted if name not in order]
-    return tuple(
-        ResolvedDisk(name=name, volume=wanted[name], volume_uid=given.volume_uids[wanted[name]])
-        for name in order
-        if wanted[name] in given.volume_uids
-    )
+    had = {disk.name: disk for disk in before}
+    for name in order:
+        uid = given.volume_uids.get(wanted[name])
+        if name not in given.waiting and uid is not None:
+            yield ResolvedDisk(name=name, volume=wanted[name], volume_uid=uid)
+        elif name in given.waiting and name in had:
+            yield had[name]
 
 
 def _firmware(vm: VirtualMachine) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from quantix_api import StoragePool, VirtualMachine, Volume
 from quantix_api.quantities import size_bytes
 from quantix_operator.objects import Objects
-from quantix_operator.storagepool.promises import full_fields, image_bytes, taken_bytes, volume_bytes
+from quantix_operator.storagepool.promises import full_fields, source_bytes, taken_bytes, volume_bytes
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView, growth_bytes
 
 
@@ -66,10 +66,8 @@ def _wanted_bytes(
         found = objects.get(Volume, f"{vm.metadata.namespace}/{volume.name}")
         has = volume_bytes(objects, found) if found is not None else 0
         return min(growth_bytes(disk, volume), max(size_bytes(disk.size) - has, 0)) if disk.size else 0
-    if disk.size:
-        return size_bytes(disk.size)
-    source = disk.source or {}
-    if "volume" in source:
-        other = objects.get(Volume, f"{vm.metadata.namespace}/{source['volume']}")
-        return volume_bytes(objects, other) if other is not None else 0
-    return image_bytes(objects, str(source.get("image") or "") or None, vm.metadata.namespace or "")
+    source, namespace = disk.source or {}, vm.metadata.namespace or ""
+    image, origin = (str(source.get(kind) or "") or None for kind in ("image", "volume"))
+    asked = size_bytes(disk.size) if disk.size else 0
+    # it is no smaller than what it is made from
+    return max(asked, source_bytes(objects, namespace, image, origin))

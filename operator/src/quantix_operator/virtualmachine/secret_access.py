@@ -1,8 +1,9 @@
-"""Lets a host read the Secrets of the VMs that are assigned to it, and no others.
+"""Lets a host read the Secrets of the VMs that are assigned to it and of the encrypted Volumes that it keeps,
+and no others.
 
 hostds may not list Secrets: in every namespace one Role and RoleBinding `quantix-host-HOST` names exactly
-those that VMs on that host refer to (api.md, "Cloud-init Secrets"). Called by the VM controller before a
-start, and by its own controller when a VM leaves.
+those that VMs on that host refer to (api.md, "Cloud-init Secrets"), and Volumes that it has by right. Called
+by the VM controller before a start, and by its own controller when a VM or a Volume comes or goes.
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from quantix_api import VirtualMachine
+from quantix_api import VirtualMachine, Volume
 from quantix_api.resources import (
+    ANNOTATION_VIRTUAL_MACHINE,
     HOST_USER_PREFIX,
     LABEL_MANAGED_BY,
     MANAGED_BY,
+    MANAGER_OPERATOR,
     ROLE_BINDINGS,
     ROLES,
     VIRTUAL_MACHINES,
+    VOLUMES,
     Resource,
 )
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.dispatch import Mapper
+from quantix_operator.indexers import assigned_host, encrypted_in
 from quantix_operator.objects import Objects
-from quantix_operator.status_writer import OPERATOR
 from quantix_operator.virtualmachine.observe import secret_references
+from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
 
 
 class SecretAccess:
@@ -44,12 +49,17 @@ class SecretAccess:
             await self._ensure(namespace, host)
 
     async def _ensure(self, namespace: str, host: str) -> None:
-        names = frozenset(needed_secrets(self._objects.list(VirtualMachine, namespace), host))
+        names = frozenset(
+            (
+                *needed_secrets(self._objects.list(VirtualMachine, namespace), host),
+                *secrets_of_volumes(self._objects, namespace, host),
+            )
+        )
         if self._granted.get((namespace, host)) == names:
             return
         if names:
             for resource, manifest in render_access(namespace, host, names):
-                await self._api.apply(resource, manifest, manager=OPERATOR)
+                await self._api.apply(resource, manifest, manager=MANAGER_OPERATOR)
         else:
             for resource in (ROLE_BINDINGS, ROLES):
                 await self._delete(resource, role_name(host), namespace)
@@ -71,7 +81,7 @@ class SecretAccessController:
 
     def __init__(self, access: SecretAccess) -> None:
         self._access = access
-        self.watches: Mapping[Resource, Mapper] = {VIRTUAL_MACHINES: _places}
+        self.watches: Mapping[Resource, Mapper] = {VIRTUAL_MACHINES: _places, VOLUMES: _keepers}
 
     async def reconcile(self, key: str) -> float | None:
         namespace, _, host = key.partition("/")
@@ -79,12 +89,38 @@ class SecretAccessController:
         return None
 
 
-def _places(vm: Manifest, _cache: Cache) -> Iterable[str]:
-    """Where a VM with Secrets is (asked for its old and its new state)."""
+def _places(vm: Manifest, cache: Cache) -> Iterable[str]:
+    """Where a VM with Secrets is, its own or its volumes' (asked for its old and its new state)."""
     spec, status = vm.get("spec") or {}, vm.get("status") or {}
     host = (status.get("assignment") or {}).get("host")
     secret = (spec.get("cloudInit") or {}).get("userDataSecretRef") or spec.get("sysprep")
-    return (f"{vm['metadata']['namespace']}/{host}",) if host and secret else ()
+    namespace = vm["metadata"]["namespace"]
+    if not host or not (secret or cache.by(VOLUMES, encrypted_in, namespace)):
+        return ()
+    return (f"{namespace}/{host}",)
+
+
+def _keepers(volume: Manifest, cache: Cache) -> Iterable[str]:
+    """The host of an encrypted Volume, and those of VMs that may have it (as `_places`)."""
+    if not tuple(encrypted_in(volume)):
+        return ()
+    namespace = volume["metadata"]["namespace"]
+    hosts = {(volume.get("status") or {}).get("host")}
+    names = {(volume["metadata"].get("annotations") or {}).get(ANNOTATION_VIRTUAL_MACHINE)}
+    names |= {item.get("name") for item in (volume.get("status") or {}).get("attachedTo") or []}
+    for name in filter(None, names):
+        hosts.update(assigned_host(cache.get(VIRTUAL_MACHINES, f"{namespace}/{name}") or {}))
+    return tuple(f"{namespace}/{host}" for host in sorted(filter(None, hosts)))
+
+
+def secrets_of_volumes(objects: Objects, namespace: str, host: str) -> Iterable[str]:
+    """The names of the Secrets of encrypted Volumes that the host keeps, or that it is to make for a VM."""
+    for volume in objects.by(Volume, encrypted_in, namespace):
+        if volume.spec.encryption is None:
+            continue
+        keeper = volume.status.host or host_of_owners(owners_of(objects, volume))
+        if keeper == host and not is_denied(objects, volume):
+            yield volume.spec.encryption.secret_ref.name
 
 
 def needed_secrets(vms: Iterable[VirtualMachine], host: str) -> Iterable[str]:

@@ -6,7 +6,7 @@ costs one write; what hostd says of a VM that it has is never overwritten (api.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,8 @@ from quantix_api import to_manifest
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_operator.scheduling.sizing import given
+from quantix_api.vm_status import Resolved
+from quantix_operator.scheduling.sizing import given, was_resolved
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.protection import protection_facts
 from quantix_operator.virtualmachine.resolved import ResolveInput, resolve
@@ -65,7 +66,9 @@ def derive_status(observed: Observed, moment: Moment) -> Derived:
     """Everything that the operator owns of the VM's status."""
     volumes = volumes_fact(observed)
     network = network_fact(observed)
-    complete = observed.host is not None and _true(volumes) and _true(network) and observed.obstacle is None
+    # a volume that moves, or may not, serves where it is: nothing else waits for it
+    there = _true(volumes) or (_displaced(observed) is not None and not _lacks_volumes(observed))
+    complete = observed.host is not None and there and _true(network) and observed.obstacle is None
     verdict = judge(observed, volumes, network)
     facts = [item for item in (volumes, network, _growth_fact(observed)) if item is not None]
     if observed.standing is not None:
@@ -117,7 +120,7 @@ def _without_host(observed: Observed, volumes: Fact | None, network: Fact | None
     if hold is not None and scheduled is not None:
         return Verdict("Failed", Fact("Ready", "False", scheduled.reason, scheduled.message))
     refusal = None
-    if scheduled is not None and scheduled.status == "False" and scheduled.reason != "NotWanted":
+    if scheduled is not None and scheduled.status != "True" and scheduled.reason != "NotWanted":
         refusal = Fact("Ready", "False", scheduled.reason, scheduled.message)
     # Without its volumes a VM is not looked at by the scheduler, whose last word may be old
     for wait in (_obstacle(observed), volumes, refusal, network):
@@ -146,14 +149,13 @@ def _ready_facts(verdict: Verdict, *, quiet: bool) -> list[Fact]:
 
 def volumes_fact(observed: Observed) -> Fact | None:
     """VolumesReady. Before there is a host only what is missing is worth saying: nobody makes data yet."""
-    plan = plan_volumes(_owner(observed), observed.disks, observed.volumes, observed.surroundings)
-    if plan.missing:
-        return _missing_fact(plan.missing[0])
-    waiting = [
-        volume
-        for disk in observed.disks
-        if (volume := observed.volumes.get(disk.wanted_name)) is None or not volume.ready
-    ]
+    missing = _missing(observed)
+    if missing:
+        return _missing_fact(missing[0])
+    waiting = _waiting(observed)
+    displaced = _displaced(observed)
+    if not waiting and displaced is not None and displaced.tellable and observed.host is not None:
+        return _volume_fact(displaced)
     if not waiting:
         return fact("VolumesReady", "True", "AllReady") if observed.disks or observed.host else None
     if observed.host is None:
@@ -162,6 +164,25 @@ def volumes_fact(observed: Observed) -> Fact | None:
     if volume is None:
         return fact("VolumesReady", "False", "Creating", volume="A volume")
     return _volume_fact(volume)
+
+
+def _missing(observed: Observed) -> tuple[Missing, ...]:
+    return plan_volumes(_owner(observed), observed.disks, observed.volumes, observed.surroundings).missing
+
+
+def _waiting(observed: Observed) -> list[VolumeView | None]:
+    """Of the disks' volumes those that do not serve yet, None for one that is not there."""
+    volumes = (observed.volumes.get(disk.wanted_name) for disk in observed.disks)
+    return [volume for volume in volumes if volume is None or not volume.ready]
+
+
+def _lacks_volumes(observed: Observed) -> bool:
+    return bool(_missing(observed) or _waiting(observed))
+
+
+def _displaced(observed: Observed) -> VolumeView | None:
+    volumes = (observed.volumes.get(disk.wanted_name) for disk in observed.disks)
+    return next((volume for volume in volumes if volume is not None and volume.displaced), None)
 
 
 def _volume_fact(volume: VolumeView) -> Fact:
@@ -206,10 +227,15 @@ def _true(item: Fact | None) -> bool:
 
 
 def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None:
-    """New values once all is there; until then, and for a stopped VM, those that it has."""
+    """New values once all is there, and for a guest that runs what is there of them; until then, and for a
+    stopped VM, those that it has; before its first start its size alone, for people to see.
+    """
     before = observed.vm.status.resolved
-    if not complete or observed.sizing is None or observed.host is None:
-        return to_manifest(before) if before else None
+    may_get_parts = observed.running and was_resolved(observed.vm) and observed.obstacle is None
+    if not (complete or may_get_parts) or observed.sizing is None or observed.host is None:
+        size = None if observed.host or was_resolved(observed.vm) else _size(observed)
+        kept = size or before
+        return to_manifest(kept) if kept else None
     had = given(observed.vm, None) if observed.no_room is not None else None
     resolving = ResolveInput(
         vm=observed.vm,
@@ -218,8 +244,27 @@ def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None
         fleet=observed.fleet,
         host=observed.host,
         running=observed.running,
+        of_type=observed.of_type,
+        waiting=frozenset() if complete else frozenset(_waiting_devices(observed)),
     )
     return to_manifest(resolve(resolving))
+
+
+def _waiting_devices(observed: Observed) -> Iterator[str]:
+    """Names of the disks and NICs that cannot be had yet."""
+    yield from (lack.disk for lack in _missing(observed))
+    for disk in observed.disks:
+        volume = observed.volumes.get(disk.wanted_name)
+        if volume is None or not volume.ready:
+            yield disk.name
+    if observed.nics is not None:
+        yield from observed.nics.waiting
+
+
+def _size(observed: Observed) -> Resolved | None:
+    if observed.sizing is None or observed.obstacle is not None:
+        return None
+    return Resolved(cores=observed.sizing.cores, memory=observed.sizing.memory)
 
 
 def _nics(observed: Observed) -> list[dict[str, Any]]:

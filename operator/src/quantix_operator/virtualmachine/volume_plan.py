@@ -1,8 +1,4 @@
-"""Which Volumes a VM's disks need, and what is missing for them.
-
-Pure; called by the VM controller. A Volume that somebody else made or uses is never changed: that is
-`VolumeConflict`.
-"""
+"""Which Volumes a VM's disks need, and what is missing for them; others' are never changed. Pure."""
 
 from __future__ import annotations
 
@@ -42,10 +38,9 @@ class DiskWish:
 
 @dataclass(frozen=True)
 class VolumeView:
-    """A Volume as it is. `vm_uid` is its label; `reason` and `message` those of its Ready.
-
-    `denied`: its host has no right to it (`volume.right`); `settled`: it has no host, or a confirmed one, so
-    that it may go from one VM to another.
+    """A Volume as it is. `vm_uid` is its label; `reason` and `message` those of its Ready. `displaced`: it is
+    there, but not in the pool that spec wants it in, and says why. `denied`: its host has no right to it
+    (`volumedata.right`); `settled`: it has no host, or a confirmed one: it may go from one VM to another.
     """
 
     name: str
@@ -58,6 +53,7 @@ class VolumeView:
     attached_names: tuple[str, ...] = ()
     shared: bool = False
     ready: bool = False
+    displaced: bool = False
     reason: str = "Pending"
     message: str = ""
     host: str = ""
@@ -68,8 +64,9 @@ class VolumeView:
 
     @property
     def tellable(self) -> bool:
-        """Whether a VM may repeat what it says of itself."""
-        return self.reason in reasons_otherwise("VirtualMachine", "VolumesReady") and bool(self.message)
+        """Whether a VM may repeat what it says of itself: not that it waits for this very VM."""
+        known = reasons_otherwise("VirtualMachine", "VolumesReady") - {"WaitingForHost"}
+        return self.reason in known and bool(self.message)
 
 
 @dataclass(frozen=True)
@@ -103,14 +100,15 @@ class Owner:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What else counts: by disk what its source lacks, the default pool, what QEMU has open (UIDs), and by
-    disk why its Volume may not grow.
+    """What else counts: the default pool, what QEMU has open (UIDs), and by disk what its source lacks, why
+    its Volume may not grow, the encryption that a new one gets.
     """
 
     sources: Mapping[str, Missing | None] = field(default_factory=dict)
     default_pool: str = ""
     open_uids: Collection[str] = ()
     growths: Mapping[str, Missing] = field(default_factory=dict)
+    encryptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def plan_volumes(
             if lack is not None:
                 missing.append(lack)
             else:
-                actions.append(CreateVolume(render_volume(owner, disk, surroundings.default_pool)))
+                actions.append(CreateVolume(render_volume(owner, disk, surroundings)))
         elif volume.deleting or not (volume.vm_uid or volume.settled):
             missing.append(Missing(disk.name, "Creating", {"volume": volume.name}))
         elif may_have(owner, disk, volume):
@@ -186,7 +184,7 @@ def may_have(owner: Owner, disk: DiskWish, volume: VolumeView) -> bool:
     return not volume.attached_to and same_source
 
 
-def render_volume(owner: Owner, disk: DiskWish, default_pool: str) -> dict[str, Any]:
+def render_volume(owner: Owner, disk: DiskWish, surroundings: Surroundings) -> dict[str, Any]:
     """The Volume of a disk that has none yet."""
     metadata: dict[str, Any] = {
         "name": disk.volume_name,
@@ -196,12 +194,13 @@ def render_volume(owner: Owner, disk: DiskWish, default_pool: str) -> dict[str, 
     }
     if disk.reclaim_policy == "Delete":
         metadata["ownerReferences"] = [owner.reference]
-    spec: dict[str, Any] = {"pool": disk.pool or default_pool}
+    spec: dict[str, Any] = {"pool": disk.pool or surroundings.default_pool}
     optional = {
         "size": disk.size,
         "source": dict(disk.source or {}),
         "copyMode": disk.copy_mode,
         "qos": dict(disk.qos or {}),
+        "encryption": dict(surroundings.encryptions.get(disk.name) or {}),
     }
     spec |= {name: value for name, value in optional.items() if value}
     return {"metadata": metadata, "spec": spec}

@@ -6,7 +6,6 @@ Read by the dispatcher; pure and quick, on plain dicts, and content with half-fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from quantix_api.references import shared_reference
 from quantix_api.resources import (
@@ -26,7 +25,16 @@ from quantix_api.resources import (
 from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
-from quantix_operator.dispatch import Mapper
+from quantix_operator.dispatch import Mapper, OnChangeOf
+from quantix_operator.indexers import (
+    POOL_FULL,
+    UNRESOLVED,
+    assigned_host,
+    refused_for,
+    unresolved,
+    volumes_named,
+)
+from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
 
 
 def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
@@ -36,11 +44,16 @@ def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
     chosen = _chosen_uuid(vm)
     if chosen or metadata.get("deletionTimestamp"):
         uuid = chosen or metadata.get("uid")
-        yield from (key_of(other) for other in cache.list(VIRTUAL_MACHINES) if _chosen_uuid(other) == uuid)
+        yield from (key_of(other) for other in cache.by(VIRTUAL_MACHINES, _chosen_uuids, str(uuid)))
 
 
 def _chosen_uuid(vm: Manifest) -> str:
     return str(((vm.get("spec") or {}).get("identity") or {}).get("uuid") or "")
+
+
+def _chosen_uuids(vm: Manifest) -> Iterable[str]:
+    chosen = _chosen_uuid(vm)
+    return (chosen,) if chosen else ()
 
 
 def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
@@ -49,14 +62,14 @@ def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
     maker = (metadata.get("annotations") or {}).get(ANNOTATION_VIRTUAL_MACHINE)
     if maker:
         yield f"{metadata['namespace']}/{maker}"
-    name = metadata["name"]
-    for vm in cache.list(VIRTUAL_MACHINES, metadata.get("namespace")):
-        own = f"{vm['metadata']['name']}-"
-        if name.startswith(own) or any(
-            name in (disk.get("volume"), disk.get("cloneOf")) for disk in _disks(vm)
-        ):
-            yield key_of(vm)
-    yield from (key_of(vm) for vm in cache.list(VIRTUAL_MACHINES) if _waits_for_room(vm))
+    namespace, name = metadata.get("namespace"), metadata["name"]
+    parts = name.split("-")
+    for length in range(1, len(parts)):
+        key = f"{namespace}/{'-'.join(parts[:length])}"
+        if cache.get(VIRTUAL_MACHINES, key) is not None:
+            yield key
+    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, volumes_named, f"{namespace}/{name}"))
+    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, refused_for, POOL_FULL))
 
 
 def _of_image(image: Manifest, cache: Cache) -> Iterable[str]:
@@ -88,22 +101,20 @@ def _of_instance_type(instance_type: Manifest, cache: Cache) -> Iterable[str]:
 
 def _of_pool(_pool: Manifest, cache: Cache) -> Iterable[str]:
     """VMs that wait: the pool may be the one that is missing, or have room now."""
-    machines = cache.list(VIRTUAL_MACHINES)
-    return (key_of(vm) for vm in machines if not _has_resolved(vm) or _waits_for_room(vm))
+    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, unresolved, UNRESOLVED))
+    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, refused_for, POOL_FULL))
 
 
 def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
     name = host["metadata"]["name"]
-    for vm in cache.list(VIRTUAL_MACHINES):
-        assignment = (vm.get("status") or {}).get("assignment") or {}
-        if assignment.get("host") == name:
-            yield key_of(vm)
+    return (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, assigned_host, name))
 
 
 def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
     """Its labels decide what of `shared` its VMs may use."""
     name = namespace["metadata"]["name"]
-    return (key_of(vm) for vm in cache.list(VIRTUAL_MACHINES, name) if not _has_resolved(vm))
+    waiting = cache.by(VIRTUAL_MACHINES, unresolved, UNRESOLVED)
+    return (key_of(vm) for vm in waiting if vm["metadata"].get("namespace") == name)
 
 
 def _naming(named: Manifest, cache: Cache, names: Callable[[Manifest], Iterable[str]]) -> Iterator[str]:
@@ -124,19 +135,6 @@ def _members(vm: Manifest, lists: tuple[str, ...], member: str) -> Iterator[str]
                 yield device[member]
 
 
-def _disks(vm: Manifest) -> list[dict[str, Any]]:
-    return list((vm.get("spec") or {}).get("disks") or [])
-
-
-def _waits_for_room(vm: Manifest) -> bool:
-    conditions = (vm.get("status") or {}).get("conditions") or []
-    return any(item.get("reason") == "PoolFull" for item in conditions)
-
-
-def _has_resolved(vm: Manifest) -> bool:
-    return bool((vm.get("status") or {}).get("resolved"))
-
-
 WATCHES: dict[Resource, Mapper] = {
     VIRTUAL_MACHINES: _of_vm,
     VOLUMES: _of_volume,
@@ -144,7 +142,7 @@ WATCHES: dict[Resource, Mapper] = {
     NETWORKS: _of_network,
     SECURITY_GROUPS: _of_security_group,
     INSTANCE_TYPES: _of_instance_type,
-    STORAGE_POOLS: _of_pool,
-    HOSTS: _of_host,
+    STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _of_pool),
+    HOSTS: OnChangeOf(host_but_amounts, _of_host),
     NAMESPACES: _of_namespace,
 }

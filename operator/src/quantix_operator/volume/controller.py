@@ -10,24 +10,36 @@ import structlog
 
 from quantix_api import Volume, volume_name
 from quantix_api.facts import render_conditions, subject_in
-from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_api.resources import (
+    HOSTS,
+    IMAGES,
+    MANAGER_OPERATOR,
+    MANAGER_SCHEDULER,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
-from quantix_operator.dispatch import Mapper
+from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.finalizers import Finalizers
+from quantix_operator.indexers import NO_HOST, POOL_FULL, keeping_host, made_from, refused_for
 from quantix_operator.objects import Objects
-from quantix_operator.status_writer import OPERATOR, SCHEDULER, StatusWriter
+from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
+from quantix_operator.status_writer import StatusWriter
 from quantix_operator.storagepool.promises import size_granted
 from quantix_operator.volume.observe import observe
 from quantix_operator.volume.plan import Plan, plan_volume
-from quantix_operator.volume.right import owners_of
+from quantix_operator.volumedata.right import owners_of
 
 log = structlog.get_logger(__name__)
 
 _AGAIN_S = 0.05
+_NOT_LET_IN = ("PoolNotFound", "PoolUnreachable")
 _SAID_BY_HOSTS = (
     "phase",
     "observedGeneration",
@@ -56,35 +68,32 @@ def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def _of_pool(pool: Manifest, cache: Cache) -> Iterable[str]:
-    """Volumes that wait for it to appear, or for room in it."""
+    """Volumes that wait for it to appear or to be let in, or for room in it."""
     yield from _without_host(pool, cache)
     yield from _waiting_for_room(cache)
+    for reason in _NOT_LET_IN:
+        yield from (key_of(volume) for volume in cache.by(VOLUMES, refused_for, reason))
 
 
 def _waiting_for_room(cache: Cache) -> Iterable[str]:
-    for volume in cache.list(VOLUMES):
-        conditions = (volume.get("status") or {}).get("conditions") or []
-        if any(item.get("reason") == "PoolFull" for item in conditions):
-            yield key_of(volume)
+    return (key_of(volume) for volume in cache.by(VOLUMES, refused_for, POOL_FULL))
 
 
 def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:
     """Volumes that wait for something to appear."""
-    return (key_of(volume) for volume in cache.list(VOLUMES) if not (volume.get("status") or {}).get("host"))
+    return (key_of(volume) for volume in cache.by(VOLUMES, keeping_host, NO_HOST))
 
 
 def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
-    """Itself, and those that wait for the room that it may have left."""
+    """Itself, those that are made from it, and those that wait for the room that it may have left."""
     yield key_of(volume)
+    yield from (key_of(other) for other in cache.by(VOLUMES, made_from, key_of(volume)))
     yield from _waiting_for_room(cache)
 
 
 def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
-    name = host["metadata"]["name"]
     yield from _without_host(host, cache)
-    for volume in cache.list(VOLUMES):
-        if (volume.get("status") or {}).get("host") == name:
-            yield key_of(volume)
+    yield from (key_of(volume) for volume in cache.by(VOLUMES, keeping_host, host["metadata"]["name"]))
 
 
 class VolumeController:
@@ -97,8 +106,8 @@ class VolumeController:
         VOLUMES: _of_volume,
         VIRTUAL_MACHINES: _of_vm,
         IMAGES: _without_host,
-        STORAGE_POOLS: _of_pool,
-        HOSTS: _of_host,
+        STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _of_pool),
+        HOSTS: OnChangeOf(host_but_amounts, _of_host),
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
@@ -108,8 +117,8 @@ class VolumeController:
         self._objects = objects
         self._finalizers = Finalizers(context.api, context.cache, VOLUMES)
         self._promising = context.promising
-        self._operator = StatusWriter(context.api, context.cache, OPERATOR)
-        self._scheduler = StatusWriter(context.api, context.cache, SCHEDULER)
+        self._operator = StatusWriter(context.api, context.cache, MANAGER_OPERATOR)
+        self._scheduler = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
 
     async def reconcile(self, key: str) -> float | None:
         """One look at one Volume."""
@@ -161,7 +170,7 @@ class VolumeController:
             "status": {**dict.fromkeys(_SAID_BY_HOSTS), "host": taken.host or None},
         }
         written = await self._api.patch(
-            VOLUMES, known["name"], patch, known["namespace"], subresource="status", manager=SCHEDULER
+            VOLUMES, known["name"], patch, known["namespace"], subresource="status", manager=MANAGER_SCHEDULER
         )
         self._cache.put(VOLUMES, written)
         log.warning("host denied", volume=key, uid=known["uid"], host=taken.denied, given_to=taken.host)
@@ -211,7 +220,8 @@ def _promises(volume: Volume, plan: Plan) -> bool:
     placed = plan.host is not None and not volume.status.host
     given = bool(plan.attached_to) and not volume.status.attached_to
     grown = plan.size is not None and plan.size.status == "True" and not size_granted(volume)
-    return placed or given or grown
+    moved = bool(plan.moving_to) and plan.moving_to != volume.status.moving_to
+    return placed or given or grown or moved
 
 
 def _status(plan: Plan, live: Manifest) -> dict[str, Any]:
@@ -220,7 +230,9 @@ def _status(plan: Plan, live: Manifest) -> dict[str, Any]:
         status["attachedTo"] = [{"uid": item.uid, "name": item.name} for item in plan.attached_to]
     if plan.pool:
         status["pool"] = plan.pool
-    facts = [item for item in (plan.ready, plan.size) if item is not None]
+    if plan.moving_to:
+        status["movingTo"] = plan.moving_to
+    facts = [item for item in (plan.ready, plan.size, plan.refused_move) if item is not None]
     if facts:
         status["conditions"] = render_conditions(facts, subject_in(VOLUMES, live), datetime.now(UTC))
     if plan.ready is not None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachine, Volume
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
-from quantix_operator.host import reading
+from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.observe import view_of
+from quantix_operator.scheduling import host_reading
+from quantix_operator.scheduling.observe import is_absent, view_of
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.promises import (
     full_fields,
@@ -21,34 +22,36 @@ from quantix_operator.storagepool.promises import (
     taken_bytes,
     volume_bytes,
 )
-from quantix_operator.virtualmachine.deletion import is_absent
-from quantix_operator.volume.plan import Claimant, Growth, Observed
-from quantix_operator.volume.right import is_denied, owners_of, seat_of
+from quantix_operator.volume.plan import Claimant, Growth, Move, Observed
+from quantix_operator.volumedata.origin import is_made, source_volume, unmade
+from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
 
 
 def observe(objects: Objects, volume: Volume) -> Observed:
     """The snapshot that `plan_volume` decides on."""
-    pool = pool_of(objects, volume.spec.pool, volume.metadata.namespace or "")
+    namespace = volume.metadata.namespace or ""
+    pool = pool_of(objects, volume.spec.pool, namespace)
     pool_name = pool.metadata.name if pool else ""
-    source = _source_image(objects, volume)
-    preferred = source.status.host if source is not None and source.status.host else ""
     host = objects.get(Host, volume.status.host) if volume.status.host else None
     owners = owners_of(objects, volume)
     return Observed(
         volume=volume,
         denied=is_denied(objects, volume),
-        seat=seat_of(owners),
+        assigned_host=host_of_owners(owners),
         owners=tuple(vm.metadata.name for vm in owners),
-        growth=_growth(objects, volume, pool),
+        growth=_growth(objects, volume, pool_of(objects, volume.status.pool, namespace) or pool),
+        move=_move(objects, volume),
         stranded=_stranded(owners),
         claimants=tuple(_claimants(objects, volume)),
         pool=pool_name,
         pool_is_shared=pool is not None and pool.spec.rbd is not None,
-        place=place_in(objects, pool_name, preferred) if pool_name else "",
+        place=_place(objects, volume, pool_name),
         missing_source=_missing_source(objects, volume),
-        host_lost=bool(volume.status.host) and (host is None or reading.lost(host)),
+        unmade_source=_unmade_source(objects, volume),
+        host_lost=bool(volume.status.host) and (host is None or host_reading.lost(host)),
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
         no_room=_no_room(objects, volume, pool),
+        readable_copy=_readable_copy(objects, volume),
     )
 
 
@@ -68,7 +71,7 @@ def _no_room(objects: Objects, volume: Volume, pool: StoragePool | None) -> dict
     """What is promised already stays promised."""
     if pool is None or let_in(volume) or volume.deleting:
         return None
-    taken = taken_bytes(objects, pool.metadata.name, but=volume.metadata.uid)
+    taken = taken_bytes(objects, pool.metadata.name)
     return full_fields(pool, taken, volume_bytes(objects, volume))
 
 
@@ -81,6 +84,26 @@ def _growth(objects: Objects, volume: Volume, pool: StoragePool | None) -> Growt
         return Growth(size, lacking_growth(objects, pool, volume))
     grown = volume.status.capacity is not None and size_bytes(volume.status.capacity) >= size_bytes(size)
     return Growth(size) if size_granted(volume) and not grown else None
+
+
+def _move(objects: Objects, volume: Volume) -> Move | None:
+    """Whether its data may go where spec wants it. What was promised already stays promised."""
+    status, wanted = volume.status, volume.spec.pool
+    if status.data != "Present" or not status.pool or wanted in (None, status.pool) or volume.deleting:
+        return None
+    pool = pool_of(objects, wanted, volume.metadata.namespace or "")
+    if pool is None:
+        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted)})
+    name, host = pool.metadata.name, objects.get(Host, status.host or "")
+    if status.moving_to == name:
+        return Move(name)
+    pools, policy = objects.list(StoragePool), objects.get(SchedulingPolicy, "default")
+    reached = view_of(host, pools, policy).pools if host is not None else frozenset()
+    if name not in reached or pool.spec.dir is None:
+        return Move(name, "PoolUnreachable", {"host": status.host or "The cluster", "pool": name})
+    taken = taken_bytes(objects, name)
+    full = full_fields(pool, taken, volume_bytes(objects, volume))
+    return Move(name, "PoolFull", full) if full is not None else Move(name)
 
 
 def pool_of(objects: Objects, named: str | None, namespace: str) -> StoragePool | None:
@@ -102,7 +125,11 @@ def _claimants(objects: Objects, volume: Volume) -> list[Claimant]:
     """VMs that name it, and those that still have it open although it left their spec."""
     found = []
     attached = {attachment.uid for attachment in volume.status.attached_to}
-    for vm in objects.list(VirtualMachine, volume.metadata.namespace):
+    namespace, name = volume.metadata.namespace, volume.metadata.name
+    naming = objects.by(VirtualMachine, volumes_attached, f"{namespace}/{name}")
+    holding = objects.by(VirtualMachine, volumes_open, volume.metadata.uid)
+    candidates = {vm.metadata.uid: vm for vm in (*naming, *holding) if vm.metadata.namespace == namespace}
+    for vm in candidates.values():
         named = any(disk.volume == volume.metadata.name for disk in vm.spec.disks)
         still_open = vm.metadata.uid in attached and any(
             disk.volume_uid == volume.metadata.uid for disk in vm.status.runtime.disks
@@ -111,6 +138,30 @@ def _claimants(objects: Objects, volume: Volume) -> list[Claimant]:
             gone = vm.deleting and is_absent(vm)
             found.append(Claimant(vm.metadata.uid, vm.metadata.name, age_order(vm), gone))
     return found
+
+
+def _place(objects: Objects, volume: Volume, pool: str) -> str:
+    """The host that would make it, "" for none: what is made from a volume is made where that one is."""
+    if not pool:
+        return ""
+    origin = source_volume(objects, volume)
+    source = origin or _source_image(objects, volume)
+    place = place_in(objects, pool, (source.status.host or "") if source else "")
+    return place if origin is None or place == origin.status.host else ""
+
+
+def _unmade_source(objects: Objects, volume: Volume) -> tuple[str, Mapping[str, str]] | None:
+    origin = source_volume(objects, volume)
+    return unmade(objects, origin) if origin is not None and not is_made(objects, origin) else None
+
+
+def _readable_copy(objects: Objects, volume: Volume) -> dict[str, str] | None:
+    """What of a copy is refused that would hold in the clear what its source keeps encrypted."""
+    origin = source_volume(objects, volume) if volume.spec.encryption is None else None
+    if origin is None or origin.spec.encryption is None:
+        return None
+    secret = origin.spec.encryption.secret_ref.name
+    return {"encrypted": origin.metadata.name, "copy": volume.metadata.name, "secret": secret}
 
 
 def _source_image(objects: Objects, volume: Volume) -> Image | None:
@@ -127,6 +178,5 @@ def _missing_source(objects: Objects, volume: Volume) -> tuple[str, str] | None:
     if source.image is not None:
         return None if _source_image(objects, volume) else ("image", source.image)
     if source.volume is not None:
-        other = objects.get(Volume, f"{volume.metadata.namespace}/{source.volume}")
-        return None if other is not None and not other.deleting else ("volume", source.volume)
+        return None if source_volume(objects, volume) is not None else ("volume", source.volume)
     return ("snapshot", source.snapshot.name) if source.snapshot is not None else None

@@ -35,12 +35,25 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Move:
+    """The pool that spec wants data to be in. `reason` and `fields`: why it may not go there; "": it may."""
+
+    pool: str
+    reason: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
-    `missing_source`: kind and name of what it is made from and is not there; `host_lost`: its host is silent;
+    `missing_source`: kind and name of what it is made from and is not there; `unmade_source`: reason and
+    fields of what is said while the volume that it is made from has no data, None when it has;
+    `host_lost`: its host is silent;
     `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its host has no right to
-    it; `seat`: the host that its VMs are assigned to, "" for none; `owners`: the names of those VMs;
-    `growth`: None when it is as large as spec wants; `stranded`: one of those VMs that no host takes for now.
+    it; `assigned_host`: the host that its VMs are assigned to, "" for none; `owners`: the names of those VMs;
+    `growth`: None when it is as large as spec wants; `stranded`: one of those VMs that no host takes for now;
+    `move`: None when it is where spec wants it; `readable_copy`: the fields of ConfigRefused where it is a
+    copy of an encrypted volume and names no Secret.
     """
 
     volume: Volume
@@ -49,14 +62,17 @@ class Observed:
     pool_is_shared: bool = False
     place: str = ""
     missing_source: tuple[str, str] | None = None
+    unmade_source: tuple[str, Mapping[str, str]] | None = None
     host_lost: bool = False
     made_for_vm: bool = False
     no_room: Mapping[str, str] | None = None
     denied: bool = False
-    seat: str = ""
+    assigned_host: str = ""
     owners: tuple[str, ...] = ()
     growth: Growth | None = None
     stranded: str = ""
+    move: Move | None = None
+    readable_copy: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,9 @@ class Plan:
     confirmed: str | None = None
     size: Fact | None = None
     take_back: TakeBack | None = None
+    moving_to: str = ""
+    """The pool that has room for it, and that it may go to."""
+    refused_move: Fact | None = None
 
 
 def plan_volume(observed: Observed) -> Plan:
@@ -92,12 +111,21 @@ def plan_volume(observed: Observed) -> Plan:
         return Plan(take_back=_take_back(observed, status.host))
     attached = attachments(observed)
     confirmed = _confirmed(observed)
+    moving_to, refused = _moving_to(observed), _refused_move(observed.move)
     if volume.deleting:
         release = may_go(observed) and not attached
         pool = status.pool or observed.pool
         return Plan(status.host, attached, pool, release=release, confirmed=confirmed)
     if observed.made_for_vm:
-        return Plan(status.host, attached, "", _of_vm(observed), confirmed=confirmed)
+        return Plan(
+            status.host,
+            attached,
+            "",
+            _of_vm(observed),
+            confirmed=confirmed,
+            moving_to=moving_to,
+            refused_move=refused,
+        )
     placed = None if status.host else _host(observed, attached=bool(attached))
     host = status.host or placed
     return Plan(
@@ -107,13 +135,32 @@ def plan_volume(observed: Observed) -> Plan:
         _ready(observed, host, bool(attached)),
         confirmed=placed or confirmed,
         size=_size(observed.growth),
+        moving_to=moving_to,
+        refused_move=refused,
     )
+
+
+def _moving_to(observed: Observed) -> str:
+    """What was promised stays so until its host has let go of it: it may have ended the work meanwhile."""
+    status, ready = observed.volume.status, observed.volume.status.condition("Ready")
+    before = status.moving_to or ""
+    under_way = ready is not None and ready.reason == "Moving" and before != status.pool
+    if before and under_way:
+        return before
+    move = observed.move
+    return move.pool if move is not None and not move.reason else ""
+
+
+def _refused_move(move: Move | None) -> Fact | None:
+    if move is None or not move.reason:
+        return None
+    return fact("MoveGranted", "False", move.reason, **move.fields)
 
 
 def _take_back(observed: Observed, denied: str) -> TakeBack:
     owners = " and ".join(f"VM {name}" for name in observed.owners)
     message = render("Denied", host=denied, volume=observed.volume.metadata.name, vm=owners).text
-    return TakeBack(denied, observed.seat, message)
+    return TakeBack(denied, observed.assigned_host, message)
 
 
 def _confirmed(observed: Observed) -> str | None:
@@ -159,6 +206,8 @@ def _host(observed: Observed, *, attached: bool) -> str | None:
     """A host only for what no VM's host will make, and what can be made without one."""
     if attached or not observed.pool or observed.missing_source is not None or observed.no_room is not None:
         return None
+    if observed.unmade_source is not None or observed.readable_copy is not None:
+        return None
     blank = observed.volume.spec.source is None
     if blank and not observed.pool_is_shared:
         return None
@@ -166,7 +215,7 @@ def _host(observed: Observed, *, attached: bool) -> str | None:
 
 
 def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
-    if host is not None or attached:
+    if host is not None or attached or observed.readable_copy is not None:
         return _of_vm(observed)
     spec = observed.volume.spec
     if not observed.pool:
@@ -174,6 +223,9 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
     if observed.missing_source is not None:
         kind, source = observed.missing_source
         return fact("Ready", "False", "SourceNotFound", kind=kind, source=source)
+    if observed.unmade_source is not None:
+        reason, fields = observed.unmade_source
+        return fact("Ready", "False", reason, **fields)
     if observed.no_room is not None:
         return fact("Ready", "False", "PoolFull", **observed.no_room)
     if spec.source is None:
@@ -184,6 +236,8 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
 
 def _of_vm(observed: Observed) -> Fact | None:
     """What is said of a Volume that a VM's host makes, while there is no such host."""
+    if observed.readable_copy is not None and not observed.volume.status.host:
+        return fact("Ready", "False", "ConfigRefused", **observed.readable_copy)
     if observed.stranded and not observed.volume.status.host:
         return fact("Ready", "False", "WaitingForHost", vm=observed.stranded)
     return _lost(observed)

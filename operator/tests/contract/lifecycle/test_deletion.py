@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.errors import ApiError
-from quantix_lab.operator_world import OperatorWorld, condition_of
+from quantix_lab.operator_world import OperatorWorld
 
 from .small_vm import BLANK, SMALL
 

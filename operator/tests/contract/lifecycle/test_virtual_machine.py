@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_api.resources import EVENTS, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.api import Manifest
 from quantix_client.apply import owned_fields
-from quantix_lab.operator_world import OperatorWorld, condition_of, says
+from quantix_lab.operator_world import OperatorWorld, says
 
 from .small_vm import small
 

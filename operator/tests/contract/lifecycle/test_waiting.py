@@ -8,8 +8,9 @@ import uuid
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_api.resources import IMAGES, INSTANCE_TYPES, VIRTUAL_MACHINES, VOLUMES
-from quantix_lab.operator_world import OperatorWorld, condition_of, says
+from quantix_lab.operator_world import OperatorWorld, says
 
 from .small_vm import BLANK, SMALL, small
 
@@ -67,7 +68,15 @@ async def test_a_vm_that_grows_beyond_its_host_keeps_what_it_was_given(
     await world.apply(VIRTUAL_MACHINES, "web-2", small(), namespace)
     await world.until_ready("web-2", namespace)
 
-    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"memory": {"size": "300Mi"}}}, namespace)
+    smaller = {"memory": {"size": "300Mi"}, "hostDevices": [{"name": "gpu0", "class": "no-such"}]}
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": smaller}, namespace)
+    refused = await world.until(
+        VIRTUAL_MACHINES, "web-1", says("SizeGranted", "DeviceUnavailable"), namespace
+    )
+    resolved = refused["status"]["resolved"]
+    assert ("granted" in resolved, resolved["memory"]) == (False, before["memory"])
+
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"hostDevices": None}}, namespace)
     grown = await world.until(
         VIRTUAL_MACHINES, "web-1", lambda vm: vm["status"]["resolved"]["memory"] == "300Mi", namespace
     )
@@ -101,9 +110,10 @@ async def test_of_two_vms_with_one_uuid_the_younger_is_not_placed_until_the_elde
 async def test_what_is_not_built_is_waited_for_until_it_leaves_spec(
     world: OperatorWorld, namespace: str
 ) -> None:
-    await world.apply(VIRTUAL_MACHINES, "web-1", small(watchdog={"action": "Reset"}), namespace)
+    of_snapshot = {"name": "old", "snapshot": "before", "snapshotDisk": "root"}
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(disks=[of_snapshot]), namespace)
     refused = await world.until(VIRTUAL_MACHINES, "web-1", says("Stalled", "ConfigRefused"), namespace)
-    assert condition_of(refused, "Ready")["message"].startswith("spec.watchdog is not built yet")
+    assert condition_of(refused, "Ready")["message"].startswith("spec.disks[old].snapshot is not")
     await asyncio.sleep(1.0)
     refused = await world.admin.get(VIRTUAL_MACHINES, "web-1", namespace)
     assert not {"assignment", "resolved"} & set(refused["status"])
@@ -112,6 +122,15 @@ async def test_what_is_not_built_is_waited_for_until_it_leaves_spec(
     await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
     running = await world.until_ready("web-1", namespace)
     assert condition_of(running, "Stalled") == {}
+
+
+async def test_a_device_that_no_host_has_is_waited_for(world: OperatorWorld, namespace: str) -> None:
+    wishes = [{"name": "gpu0", "class": "gpu"}]
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(hostDevices=wishes), namespace)
+    waiting = await world.until_ready("web-1", namespace, "DeviceUnavailable")
+    assert "No host has a device of class gpu for it" in condition_of(waiting, "Ready")["message"]
+    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
+    await world.until_ready("web-1", namespace)
 
 
 async def test_a_blank_local_volume_of_nobody_waits_for_a_vm(world: OperatorWorld, namespace: str) -> None:

@@ -17,7 +17,8 @@ async def connected(remote: str) -> AsyncIterator[Northbound]:
     client = Northbound(remote, CLUSTER)
     task = asyncio.create_task(client.run())
     try:
-        await asyncio.wait_for(client.connected.wait(), 10)
+        async with asyncio.timeout(10):
+            await client.connected.wait()
         yield client
     finally:
         task.cancel()

@@ -126,7 +126,8 @@ async def test_a_foreign_hand_on_our_rows_is_reported(northbound: Northbound, da
     touched: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
     northbound.subscribe(lambda kind, name: touched.put_nowait((kind, name)))
     database.nbctl("ls-del", NETWORK.uid)
-    assert await asyncio.wait_for(touched.get(), 5) == ("Network", "default/net")
+    async with asyncio.timeout(5):
+        assert await touched.get() == ("Network", "default/net")
     assert await northbound.converge(NETWORK.uid, [switch()]) == 1
 
 
@@ -135,7 +136,8 @@ async def test_a_hung_database_is_unreachable_and_the_given_up_change_is_not_mad
 ) -> None:
     client = Northbound(database.northbound, CLUSTER, deadline_s=1.0)
     task = asyncio.create_task(client.run())
-    await asyncio.wait_for(client.connected.wait(), 5)
+    async with asyncio.timeout(5):
+        await client.connected.wait()
     server = int(database.directory.joinpath("ovnnb_db.pid").read_text())
     os.kill(server, signal.SIGSTOP)
     try:
@@ -162,7 +164,8 @@ async def test_a_hung_database_is_unreachable_and_the_given_up_change_is_not_mad
 async def test_a_second_operator_waits_for_the_lock(northbound: Northbound, database: OvnCentral) -> None:
     second = Northbound(database.northbound, CLUSTER)
     task = asyncio.create_task(second.run())
-    await asyncio.wait_for(second.connected.wait(), 5)
+    async with asyncio.timeout(5):
+        await second.connected.wait()
     with pytest.raises(NorthboundUnreachable, match="lock"):
         await second.converge(NETWORK.uid, [switch()])
     assert await northbound.converge(NETWORK.uid, [switch()]) == 1

@@ -39,11 +39,12 @@ class Port:
 @dataclass(frozen=True)
 class Wanted:
     """A small network of every shape of row that there is; `gateways` None: no router. `pinned`: the MACs of
-    the router's neighbours.
+    the router's neighbours; `limits`: switch and rate.
     """
 
     ports: dict[str, Port]
     acls: frozenset[tuple[str, int, str]]
+    limits: dict[str, tuple[str, str]]
     gateways: frozenset[str] | None
     pinned: dict[str, str]
     texts: dict[str, str]
@@ -64,6 +65,7 @@ _wanted = st.builds(
     Wanted,
     ports=st.dictionaries(st.sampled_from(["p", "q", "r"]), _ports),
     acls=st.frozensets(st.tuples(_switches, st.integers(0, 3), st.sampled_from(["drop", "allow"]))),
+    limits=st.dictionaries(st.sampled_from(["p", "q"]), st.tuples(_switches, st.sampled_from(["1", "8000"]))),
     gateways=st.one_of(st.none(), st.frozensets(st.sampled_from(["h1", "h2", "h3"]))),
     pinned=st.dictionaries(
         st.sampled_from(["10.0.0.9", "fd00::9"]), st.sampled_from(["0e:00:00:00:00:01", "0e:00:00:00:00:02"])
@@ -86,6 +88,20 @@ def render(wanted: Wanted) -> list[DesiredRow]:
             for ip, mac in wanted.pinned.items()
         ]
     rows += [_port(key, port) for key, port in wanted.ports.items()]
+    for key, (switch, rate) in wanted.limits.items():
+        rules = SetRef(*OWNER.ref("Logical_Switch", switch), "qos_rules")
+        limit = {"rate": rate, "burst": "1000"}
+        rows.append(
+            OWNER.row(
+                "QoS",
+                key,
+                parents=[rules],
+                priority=1,
+                direction="to-lport",
+                match="ip4",
+                bandwidth=limit,
+            )
+        )
     for switch, priority, action in wanted.acls:
         acls = SetRef(*OWNER.ref("Logical_Switch", switch), "acls")
         rows.append(
@@ -155,7 +171,7 @@ def test_after_a_plan_was_applied_the_next_one_is_empty() -> None:
             connection = connected(database.northbound)
             northbound = runner.run(connection.__aenter__())
 
-            @settings(max_examples=60, deadline=None)
+            @settings(max_examples=60)
             @given(_wanted, _wanted)
             def law(before: Wanted, after: Wanted) -> None:
                 runner.run(_holds(northbound, before, after))

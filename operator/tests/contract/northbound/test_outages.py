@@ -17,7 +17,7 @@ from quantix_lab.ovn_central import OvnCentral, database
 from quantix_lab.waiting import eventually_async
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
-from quantix_operator.network.cluster import KEY
+from quantix_operator.cluster.controller import KEY
 from quantix_operator.northbound.rows import Owner
 
 from .connection import CLUSTER, connected

@@ -58,7 +58,12 @@ async def test_what_somebody_changed_or_removed_is_put_right_and_foreign_rows_st
     foreign_row(database, "theirs", NEXT_HOP)
     touched = asyncio.Event()
     told: list[tuple[str, str]] = []
-    here.northbound.subscribe(lambda kind, name: (told.append((kind, name)), touched.set()))
+
+    def hear(kind: str, name: str) -> None:
+        told.append((kind, name))
+        touched.set()
+
+    here.northbound.subscribe(hear)
     (uuid,) = database.nbctl(
         "--bare", "--columns=_uuid", "find", "Static_MAC_Binding", f'mac="{PINNED}"'
     ).split()
@@ -68,7 +73,8 @@ async def test_what_somebody_changed_or_removed_is_put_right_and_foreign_rows_st
     ):
         touched.clear()
         database.nbctl(*harm)
-        await asyncio.wait_for(touched.wait(), 5)
+        async with asyncio.timeout(5):
+            await touched.wait()
         assert told[-1] == ("Router", f"{SHARED}/default")
         await here.settle()
         assert sorted(rows(database)) == sorted([[NEXT_HOP, PINNED, "true"], [NEXT_HOP, STOLEN, "false"]])

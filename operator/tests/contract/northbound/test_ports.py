@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,19 @@ from quantix_lab.ovn_central import OvnCentral
 
 from .scenario import guest, host
 from .world import SHARED, World
+
+
+def change_nic(world: World, key: str, **members: Any) -> None:
+    """Change the VM's NIC as a user does; None removes a member."""
+    spec = world.live(VIRTUAL_MACHINES, key)["spec"]
+    nic = {name: value for name, value in {**spec["nics"][0], **members}.items() if value is not None}
+    world.change(VIRTUAL_MACHINES, key, spec={**spec, "nics": [nic]})
+
+
+def limits(database: OvnCentral) -> dict[str, tuple[str, dict[str, int]]]:
+    """Match and bandwidth of each limit in the database, by direction."""
+    listed = json.loads(database.nbctl("--format=json", "--columns=direction,match,bandwidth", "list", "QoS"))
+    return {direction: (match, dict(bandwidth[1])) for direction, match, bandwidth in listed["data"]}
 
 
 async def test_a_stopped_guest_keeps_its_port_which_nobody_can_bind(
@@ -45,10 +60,47 @@ async def test_while_a_guest_moves_both_hosts_may_bind_its_port(here: World, dat
     assert f"requested-chassis={both}" in database.nbctl("lsp-get-options", result.nics[0].port or "")
 
 
+async def test_limits_come_change_move_with_the_nic_and_go(here: World, database: OvnCentral) -> None:
+    here.add(NETWORKS, "lan", {"subnets": [{"cidr": "10.1.0.0/24"}], "ipv6": "Disabled"}, namespace="default")
+    await here.settle()
+    key = guest(here, "web-1", securityGroups=[], qos={"ingressBitsPerSecond": "8M"})
+    port = (await here.ensure(key)).nics[0].port
+    assert limits(database) == {"to-lport": (f'outport == "{port}"', {"rate": 8000, "burst": 2000})}
+    change_nic(here, key, qos={"ingressBitsPerSecond": "100M", "egressBitsPerSecond": "500k"})
+    await here.ensure(key)
+    assert limits(database) == {
+        "to-lport": (f'outport == "{port}"', {"rate": 100_000, "burst": 25_000}),
+        "from-lport": (f'inport == "{port}"', {"rate": 500, "burst": 1000}),
+    }
+    before = database.nbctl("--columns=_uuid", "list", "QoS")
+    change_nic(here, key, network="lan")
+    await here.ensure(key)
+    assert database.nbctl("--columns=_uuid", "list", "QoS") == before
+    homes = [
+        here.live(NETWORKS, name)["metadata"]["uid"] for name in ("quantix-shared/default", "default/lan")
+    ]
+    assert [len(database.nbctl("qos-list", home).splitlines()) for home in homes] == [0, 2]
+    change_nic(here, key, qos=None)
+    await here.ensure(key)
+    assert limits(database) == {}
+
+
+async def test_what_keeps_a_nic_from_its_new_network_leaves_port_and_limits_as_they_are(
+    here: World, database: OvnCentral
+) -> None:
+    key = guest(here, "web-1", securityGroups=[], qos={"egressBitsPerSecond": "1M"})
+    await here.ensure(key)
+    before = database.nbctl("list", "QoS"), database.nbctl("list", "Logical_Switch_Port")
+    change_nic(here, key, network="nowhere")
+    assert (await here.ensure(key)).reason == "NetworkNotFound"
+    assert (database.nbctl("list", "QoS"), database.nbctl("list", "Logical_Switch_Port")) == before
+
+
 async def test_a_missing_network_waits_and_goes_on_when_it_appears(here: World) -> None:
     key = guest(here, "web-1", network="lan", securityGroups=[])
     waiting = await here.ensure(key)
     assert (waiting.reason, waiting.nics) == ("NetworkNotFound", ())
+    assert waiting.waiting == {"eth0"}
     assert "There is no network lan here." in waiting.message
     assert "spec.nics[0]" in waiting.message
     here.add(NETWORKS, "lan", {"subnets": [{"cidr": "10.1.0.0/24"}]}, namespace="default")
@@ -65,7 +117,7 @@ async def test_a_network_of_others_is_named_as_not_allowed(here: World) -> None:
 
 async def test_a_missing_group_gives_the_port_and_waits(here: World) -> None:
     result = await here.ensure(guest(here, "web-1", securityGroups=["web"]))
-    assert result.reason == "SecurityGroupNotFound"
+    assert (result.reason, result.waiting) == ("SecurityGroupNotFound", frozenset({"eth0"}))
     assert len(result.nics) == 1
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from structlog.testing import capture_logs
+
 from quantix_api import VirtualMachine
 from quantix_api.resources import (
     HOSTS,
@@ -234,7 +236,9 @@ async def test_an_empty_cache_does_not_empty_the_network(here: World) -> None:
     rows = (await here.northbound.count())[0]
     for key in keys:
         here.cache.remove(VIRTUAL_MACHINES, here.live(VIRTUAL_MACHINES, key))
-    await here.settle()
+    with capture_logs() as logs:
+        await here.settle()
+    assert "SuspiciousDeletion" in {entry.get("reason") for entry in logs}
     assert (await here.northbound.count())[0] == rows
     held = here.metrics.registry.get_sample_value("quantix_operator_northbound_rows", {"whose": "suspicious"})
     assert held == 60

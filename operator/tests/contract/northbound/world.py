@@ -31,14 +31,14 @@ from quantix_client.reflector import key_of
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb import Northbound
+from quantix_operator.cluster.controller import KEY, ClusterController
+from quantix_operator.cluster.figures import NetworkFigures
+from quantix_operator.cluster.sweep import SWEEP_S, Sweep
+from quantix_operator.ipam.ledger import Ledger
 from quantix_operator.metrics import Metrics
-from quantix_operator.network.cluster import KEY, ClusterController
-from quantix_operator.network.context import NetworkContext
 from quantix_operator.network.controller import NetworkController
-from quantix_operator.network.figures import NetworkFigures
-from quantix_operator.network.sweep import SWEEP_S, Sweep
+from quantix_operator.network_context import NetworkContext
 from quantix_operator.nics.feed import LedgerFeed
-from quantix_operator.nics.ledger import Ledger
 from quantix_operator.nics.ports import NicPorts
 from quantix_operator.objects import Objects
 from quantix_operator.router.controller import RouterController

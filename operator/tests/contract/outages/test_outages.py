@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from quantix_api.conditions import condition_of
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES
-from quantix_lab.operator_world import OperatorWorld, condition_of, operator_world, says
+from quantix_lab.operator_world import OperatorWorld, operator_world, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

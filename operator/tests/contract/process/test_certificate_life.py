@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from cryptography import x509
 
 from quantix_api.installation import all_manifests
@@ -18,11 +17,10 @@ from quantix_api.resources import CA_CONFIG_MAP, CONFIG_MAPS, INSTANCE_TYPES, NA
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 from quantix_client.kubeconfig import load
+from quantix_lab.api_installation import install, wait_until_served
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess, becomes_ready
 from quantix_operator.certificates.authority import load_authority, new_authority
-
-from .conftest import wait_until_served
 
 _LIFETIME_S = 24
 
@@ -31,9 +29,7 @@ _LIFETIME_S = 24
 def short_lived(tmp_path: Path) -> Iterator[ControlPlane]:
     """A control plane whose certificates live for seconds."""
     with ControlPlane(tmp_path / "plane", flags=[f"--certificate-lifetime={_LIFETIME_S}s"]) as plane:
-        plane.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(all_manifests()))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        wait_until_served(plane)
+        install(plane, all_manifests())
         yield plane
 
 

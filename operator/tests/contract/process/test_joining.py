@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
@@ -34,7 +33,9 @@ from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound, Unauthorized
 from quantix_client.lease import HostLease
 from quantix_lab.control_plane import ControlPlane
+from quantix_lab.kubeconfig import write_kubeconfig
 from quantix_lab.operator_process import OperatorProcess
+from quantix_lab.signing_requests import encoded_request, host_subject
 
 _CLIENT = ("digital signature", "client auth")
 _SERVING = ("digital signature", "server auth")
@@ -58,18 +59,8 @@ class Machine:
 
     def client(self, **user: str) -> ApiClient:
         """The API as the user with these kubeconfig members."""
-        cluster = {
-            "server": self.plane.server,
-            "certificate-authority-data": base64.b64encode(self.plane.ca_pem.encode()).decode(),
-        }
         path = self.directory / f"{secrets.token_hex(4)}.kubeconfig"
-        document = {
-            "current-context": "it",
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}],
-            "clusters": [{"name": "it", "cluster": cluster}],
-            "users": [{"name": "me", "user": user}],
-        }
-        path.write_text(yaml.safe_dump(document))
+        write_kubeconfig(path, self.plane.server, ca_pem=self.plane.ca_pem, **user)
         return ApiClient.from_kubeconfig(path, user_agent="test")
 
     def certified(self, certificate: str) -> ApiClient:
@@ -94,21 +85,10 @@ class Machine:
         names: Sequence[x509.GeneralName] = (),
     ) -> str:
         """Send a request for `host`; returns its name."""
-        builder = x509.CertificateSigningRequestBuilder().subject_name(
-            x509.Name(
-                [
-                    x509.NameAttribute(NameOID.ORGANIZATION_NAME, "quantix:hosts"),
-                    x509.NameAttribute(NameOID.COMMON_NAME, f"quantix:host:{host}"),
-                ]
-            )
-        )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        pem = builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         body = {
             "metadata": {"name": f"{host}-{secrets.token_hex(4)}"},
             "spec": {
-                "request": base64.b64encode(pem).decode(),
+                "request": encoded_request(self.key, host_subject(host), names),
                 "signerName": signer,
                 "usages": list(usages),
             },
@@ -162,6 +142,40 @@ def certificate(live: dict[str, Any]) -> str:
     return base64.b64decode(live["status"]["certificate"]).decode()
 
 
+async def gone(admin: ApiClient, token: str) -> None:
+    """Wait until the Secret of a token is there no more."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await admin.get(SECRETS, token, "kube-system")
+            except NotFound:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def told(admin: ApiClient, reason: str) -> dict[str, Any]:
+    """The first event with this reason."""
+    async with asyncio.timeout(10):
+        while True:
+            for event in (await admin.list(EVENTS, "default")).items:
+                if event["reason"] == reason:
+                    return event
+            await asyncio.sleep(0.1)
+
+
+async def by_the_published_authority(admin: ApiClient, pem: str) -> x509.Certificate:
+    """The certificate, which came with that of the authority that everybody can read."""
+    own, issuer = x509.load_pem_x509_certificates(pem.encode())
+    published = await admin.get(CONFIG_MAPS, CA_CONFIG_MAP, NAMESPACE_SHARED)
+    assert issuer == x509.load_pem_x509_certificate(published["data"]["ca.crt"].encode())
+    own.verify_directly_issued_by(issuer)
+    return own
+
+
+def names_of(served: x509.Certificate) -> list[x509.GeneralName]:
+    return list(served.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+
+
 async def test_a_host_joins_with_its_token_and_gets_certificates_for_itself_only(
     plane: ControlPlane, admin: ApiClient, operator: OperatorProcess, tmp_path: Path
 ) -> None:
@@ -178,15 +192,8 @@ async def test_a_host_joins_with_its_token_and_gets_certificates_for_itself_only
         await host.create(HOSTS, {"metadata": {"name": "h1"}, "spec": {}})
         secret = f"bootstrap-token-{identifier}"
         assert await admin.get(SECRETS, secret, "kube-system")
-        lease = HostLease(host, "h1", "boot-1")
-        assert await lease.renew()
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await admin.get(SECRETS, secret, "kube-system")
-                except NotFound:
-                    break
-                await asyncio.sleep(0.1)
+        assert await HostLease(host, "h1", "boot-1").renew()
+        await gone(admin, secret)
 
         # No addresses reported yet: the request waits, then goes on by itself
         own = [x509.DNSName("h1"), x509.IPAddress(ip_address("192.0.2.1"))]
@@ -195,14 +202,9 @@ async def test_a_host_joins_with_its_token_and_gets_certificates_for_itself_only
         assert not (await admin.get(CSRS, pending)).get("status")
         status = {"metadata": {"name": "h1"}, "status": {"addresses": {"api": "192.0.2.1:9443"}}}
         await host.apply(HOSTS, status, manager="quantix-hostd", subresource="status")
-        chain = x509.load_pem_x509_certificates(certificate(await verdict(admin, pending)).encode())
-        published = await admin.get(CONFIG_MAPS, CA_CONFIG_MAP, NAMESPACE_SHARED)
-        authority = x509.load_pem_x509_certificate(published["data"]["ca.crt"].encode())
-        assert chain[1] == authority
-        chain[0].verify_directly_issued_by(authority)
-        alternative = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        assert list(alternative) == own
-        assert chain[0].not_valid_after_utc < datetime.now(UTC) + timedelta(days=91)
+        served = await by_the_published_authority(admin, certificate(await verdict(admin, pending)))
+        assert names_of(served) == own
+        assert served.not_valid_after_utc < datetime.now(UTC) + timedelta(days=91)
 
         foreign = [x509.IPAddress(ip_address("192.0.2.2"))]
         name = await machine.ask(host, "h1", signer=SIGNER_SERVING, usages=_SERVING, names=foreign)
@@ -221,15 +223,9 @@ async def test_a_host_joins_with_its_token_and_gets_certificates_for_itself_only
             # The API server remembers a token for some seconds; the operator does not
             assert denial(await verdict(admin, late))[0] == "TokenUnknown"
 
-    async with asyncio.timeout(10):
-        while True:
-            events = (await admin.list(EVENTS, "default")).items
-            denied = [item for item in events if item["reason"] == "Denied"]
-            if denied:
-                break
-            await asyncio.sleep(0.1)
-    assert denied[0]["reportingController"] == "quantix.io/operator"
-    assert denied[0]["regarding"]["kind"] == "CertificateSigningRequest"
+    denied = await told(admin, "Denied")
+    assert denied["reportingController"] == "quantix.io/operator"
+    assert denied["regarding"]["kind"] == "CertificateSigningRequest"
 
 
 async def test_requests_of_people_for_names_that_are_not_ours_are_left_to_people(
@@ -238,11 +234,8 @@ async def test_requests_of_people_for_names_that_are_not_ours_are_left_to_people
     key = ec.generate_private_key(ec.SECP256R1())
 
     async def ask(common_name: str) -> str:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-        pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         spec = {
-            "request": base64.b64encode(pem).decode(),
+            "request": encoded_request(key, [(NameOID.COMMON_NAME, common_name)]),
             "signerName": SIGNER_CLIENT,
             "usages": list(_CLIENT),
         }

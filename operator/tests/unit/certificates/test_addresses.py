@@ -11,6 +11,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.certificates.addresses import AddressBook
 
 MINE = "192.0.2.1"
+NOBODYS: frozenset[str] = frozenset()
 
 
 def host(
@@ -38,13 +39,13 @@ def test_the_later_reporter_is_refused_though_its_host_is_elder() -> None:
     cache = cache_of(host("elder", 1), host("victim", 2, created="2026-02-01T00:00:00Z", api=f"{MINE}:8443"))
     book = AddressBook(cache)
     cache.put(HOSTS, host("elder", 3, management=MINE))
-    assert (book.held_by_others("victim"), book.held_by_others("elder")) == (frozenset(), {MINE})
+    assert (book.held_by_others("victim"), book.held_by_others("elder")) == (NOBODYS, frozenset({MINE}))
 
 
 def test_of_two_reports_from_before_the_elder_host_counts() -> None:
     younger = host("a", 1, created="2026-02-01T00:00:00Z", management=MINE)
     book = AddressBook(cache_of(younger, host("b", 2, management=MINE)))
-    assert (book.held_by_others("a"), book.held_by_others("b")) == ({MINE}, frozenset())
+    assert (book.held_by_others("a"), book.held_by_others("b")) == (frozenset({MINE}), NOBODYS)
 
 
 def test_the_next_one_has_an_address_that_the_first_reports_no_more() -> None:
@@ -54,7 +55,7 @@ def test_the_next_one_has_an_address_that_the_first_reports_no_more() -> None:
     cache.put(HOSTS, host("a", 3))
     assert book.held_by_others("b") == frozenset()
     cache.put(HOSTS, host("a", 4, management=MINE))
-    assert (book.held_by_others("a"), book.held_by_others("b")) == ({MINE}, frozenset())
+    assert (book.held_by_others("a"), book.held_by_others("b")) == (frozenset({MINE}), NOBODYS)
 
 
 def test_a_host_that_is_gone_has_no_address() -> None:

@@ -39,14 +39,14 @@ THERE = HostFacts(frozenset({"192.0.2.1", "fd00::1"}), frozenset({"192.0.2.9"}))
 
 
 def reason(decision: Decision) -> str:
-    return decision.reason if isinstance(decision, Deny) else type(decision).__name__
+    return decision.reason if isinstance(decision, Approve | Deny) else type(decision).__name__
 
 
 CASES: list[tuple[str, Requester, CertificateRequest, str | None, HostFacts, str]] = [
-    ("a token gets its host's certificate", TOKEN, FOR_H1, "h1", HostFacts(), "Approve"),
+    ("a token gets its host's certificate", TOKEN, FOR_H1, "h1", HostFacts(), "Joins"),
     ("a token for another host", TOKEN, FOR_H1, "h2", HostFacts(), "WrongName"),
     ("a token that is used up or names no host", TOKEN, FOR_H1, None, HostFacts(), "TokenUnknown"),
-    ("a host renews its own", HOST, FOR_H1, None, THERE, "Approve"),
+    ("a host renews its own", HOST, FOR_H1, None, THERE, "Renews"),
     ("a host that was removed", HOST, FOR_H1, None, HostFacts(), "HostUnknown"),
     (
         "a host asks for another",
@@ -105,7 +105,7 @@ CASES: list[tuple[str, Requester, CertificateRequest, str | None, HostFacts, str
         "Ignore",
     ),
     ("another signer", replace(HOST, signer="example.com/x"), FOR_H1, None, THERE, "Ignore"),
-    ("a host serves under its name and addresses", SERVER, NAMED, None, THERE, "Approve"),
+    ("a host serves under its name and addresses", SERVER, NAMED, None, THERE, "Serves"),
     ("a host that has not reported yet", SERVER, NAMED, None, HostFacts(frozenset()), "Wait"),
     ("a host that is not there yet", SERVER, NAMED, None, HostFacts(), "Wait"),
     ("another's name", SERVER, replace(NAMED, dns_names=("h2",)), None, THERE, "WrongName"),
@@ -125,7 +125,7 @@ CASES: list[tuple[str, Requester, CertificateRequest, str | None, HostFacts, str
         replace(NAMED, ip_addresses=("127.0.0.1",)),
         None,
         HostFacts(frozenset({"127.0.0.1"}), frozenset({"127.0.0.1"})),
-        "Approve",
+        "Serves",
     ),
     ("a serving certificate without names", SERVER, FOR_H1, None, THERE, "NoNames"),
     (

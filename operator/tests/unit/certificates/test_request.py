@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from quantix_api.errors import PermanentError
+from quantix_lab.signing_requests import encoded_request, host_subject
 from quantix_operator.certificates.authority import (
     granted_lifetime,
     is_due,
@@ -33,17 +34,8 @@ def encoded(
     names: tuple[x509.GeneralName, ...] = (),
     key: Key | None = None,
 ) -> str:
-    subject = attributes or (
-        (NameOID.ORGANIZATION_NAME, "quantix:hosts"),
-        (NameOID.COMMON_NAME, "quantix:host:h1"),
-    )
-    builder = x509.CertificateSigningRequestBuilder().subject_name(
-        x509.Name([x509.NameAttribute(oid, value) for oid, value in subject])
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    request = builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode()
+    subject = attributes or host_subject("h1")
+    return encoded_request(key or ec.generate_private_key(ec.SECP256R1()), subject, names)
 
 
 def test_a_request_is_read() -> None:

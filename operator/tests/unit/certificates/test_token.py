@@ -16,6 +16,7 @@ from quantix_api.resources import OPERATOR_USER
 from quantix_client.api import ApiClient
 from quantix_client.clock import ManualClock
 from quantix_client.kubeconfig import Access, load
+from quantix_lab.kubeconfig import write_kubeconfig
 from quantix_operator.certificates.token import TokenRenewal, own_token, parse_token
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -43,17 +44,6 @@ class Api:
         return {"status": {"token": self.answer}}
 
 
-def kubeconfig(path: Path, text: str) -> Path:
-    document = {
-        "current-context": "it",
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}],
-        "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:1"}}],
-        "users": [{"name": "me", "user": {"token": text}}],
-    }
-    path.write_text(json.dumps(document))
-    return path
-
-
 def test_it_is_due_after_two_thirds_of_its_life() -> None:
     known = parse_token(token())
     assert known.due_s(NOW) == timedelta(days=20).total_seconds()
@@ -71,10 +61,9 @@ async def test_it_is_asked_for_when_due_and_only_where_the_kubeconfig_holds_it(
     age_days: int, times: int, tmp_path: Path
 ) -> None:
     old, new = token(datetime.now(UTC) - timedelta(days=age_days)), token(datetime.now(UTC))
-    holds = kubeconfig(tmp_path / "holds", old)
+    holds = write_kubeconfig(tmp_path / "holds", "https://127.0.0.1:1", token=old)
     (tmp_path / "file").write_text(old)
-    names = tmp_path / "names"
-    names.write_text(holds.read_text().replace(f'"token": "{old}"', f'"tokenFile": "{tmp_path}/file"'))
+    names = write_kubeconfig(tmp_path / "names", "https://127.0.0.1:1", tokenFile=f"{tmp_path}/file")
     for path, expected in ((holds, times), (names, 0)):
         api = Api(load(path), new)
         clock = ManualClock()
@@ -87,7 +76,7 @@ async def test_it_is_asked_for_when_due_and_only_where_the_kubeconfig_holds_it(
 
 async def test_a_renewed_token_replaces_the_old_one_in_a_file_for_root_only(tmp_path: Path) -> None:
     old, new = token(), token(NOW + timedelta(days=20))
-    path = kubeconfig(tmp_path / "operator.kubeconfig", old)
+    path = write_kubeconfig(tmp_path / "operator.kubeconfig", "https://127.0.0.1:1", token=old)
     api = Api(load(path), new)
     await TokenRenewal(cast(ApiClient, api), path, ManualClock()).renew(parse_token(old))
     assert load(path).token == new

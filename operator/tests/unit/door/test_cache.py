@@ -118,3 +118,59 @@ def test_in_whatever_order_news_of_one_object_comes_the_end_is_the_same(news: li
             cache.put(VIRTUAL_MACHINES, obj)
     assert cache.list(VIRTUAL_MACHINES) == []
     assert cache.newest_version(VIRTUAL_MACHINES) <= 7
+
+
+def of_host(obj: dict[str, Any]) -> list[str]:
+    return list(obj["metadata"].get("hosts", ()))
+
+
+def names(found: list[dict[str, Any]]) -> list[str]:
+    return sorted(item["metadata"]["name"] for item in found)
+
+
+def test_an_index_follows_every_change(cache: Cache) -> None:
+    def on(name: str, version: int, *hosts: str) -> dict[str, Any]:
+        made = vm(name, version)
+        made["metadata"]["hosts"] = hosts
+        return made
+
+    cache.put(VIRTUAL_MACHINES, on("a", 1, "h1", "h1"))
+    assert names(cache.by(VIRTUAL_MACHINES, of_host, "h1")) == ["a"], (
+        "what was there before the first question"
+    )
+    cache.put(VIRTUAL_MACHINES, on("b", 2, "h1", "h2"))
+    assert names(cache.by(VIRTUAL_MACHINES, of_host, "h1")) == ["a", "b"]
+    cache.put(VIRTUAL_MACHINES, on("a", 3, "h2"))
+    assert names(cache.by(VIRTUAL_MACHINES, of_host, "h1")) == ["b"]
+    assert [item["metadata"]["resourceVersion"] for item in cache.by(VIRTUAL_MACHINES, of_host, "h2")] == [
+        "2",
+        "3",
+    ]
+    cache.remove(VIRTUAL_MACHINES, on("b", 4))
+    assert names(cache.by(VIRTUAL_MACHINES, of_host, "h1")) == []
+    assert names(cache.by(VIRTUAL_MACHINES, of_host, "h2")) == ["a"]
+    assert cache.by(HOSTS, of_host, "h2") == [], "each kind has its own"
+
+
+def test_an_object_too_strange_for_an_index_is_still_news(cache: Cache, told: list[tuple[str, str]]) -> None:
+    cache.by(VIRTUAL_MACHINES, of_host, "h1")
+    strange = vm("a", 1)
+    strange["metadata"]["hosts"] = 7
+    assert cache.put(VIRTUAL_MACHINES, strange)
+    assert told == [("ADDED", "default/a")]
+    assert cache.by(VIRTUAL_MACHINES, of_host, "h1") == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(("", "h1", "h2")))))
+def test_an_index_finds_what_a_look_at_all_finds(news: list[tuple[str, str]]) -> None:
+    cache = Cache((VIRTUAL_MACHINES,))
+    cache.by(VIRTUAL_MACHINES, of_host, "h1")
+    for version, (name, host) in enumerate(news, 1):
+        made = vm(name, version)
+        made["metadata"]["hosts"] = [host] if host else []
+        cache.put(VIRTUAL_MACHINES, made)
+        for asked in ("h1", "h2"):
+            found = cache.by(VIRTUAL_MACHINES, of_host, asked)
+            assert names(found) == names(
+                [item for item in cache.list(VIRTUAL_MACHINES) if asked in of_host(item)]
+            )

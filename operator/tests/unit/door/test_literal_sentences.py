@@ -28,7 +28,6 @@ LEFT_ALONE = {
 }
 
 
-@pytest.mark.xdist_group("sources")
 def test_no_sentence_of_the_operator_is_written_where_it_is_said() -> None:
     assert literal_sentences(Path(quantix_operator.__file__).parent) == []
 

@@ -6,19 +6,21 @@ from typing import Any, cast
 
 import pytest
 
-from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_api.resources import MANAGER_HOSTD, MANAGER_OPERATOR, VIRTUAL_MACHINES
 from quantix_client.api import ApiClient
 from quantix_operator.cache import Cache
-from quantix_operator.status_writer import HOSTD, OPERATOR, StatusWriter, stale_conditions
+from quantix_operator.status_writer import StatusWriter, stale_conditions
 
 
 def condition(kind: str, reason: str) -> dict[str, Any]:
     return {"type": kind, "status": "True", "reason": reason}
 
 
-def live(*types: str, manager: str = HOSTD, version: int = 7) -> dict[str, Any]:
+def live(*types: str, manager: str = MANAGER_HOSTD, version: int = 7) -> dict[str, Any]:
     """A VM with these conditions, all owned by one manager."""
-    owned = {f'k:{{"type":"{kind}"}}': {".": {}, "f:type": {}, "f:status": {}} for kind in types}
+    owned: dict[str, Any] = {
+        f'k:{{"type":"{kind}"}}': {".": {}, "f:type": {}, "f:status": {}} for kind in types
+    }
     entry = {
         "manager": manager,
         "operation": "Apply",
@@ -45,7 +47,7 @@ class RecordingApi:
 
     async def apply(self, _resource: Any, body: dict[str, Any], **_: Any) -> Any:
         self.calls.append(("apply", body))
-        return live("Ready", manager=OPERATOR, version=9)
+        return live("Ready", manager=MANAGER_OPERATOR, version=9)
 
 
 WAITING = {"conditions": [condition("Ready", "NotEnoughMemory"), condition("Reconciling", "NotEnoughMemory")]}
@@ -63,7 +65,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         ("Reconciling",),
     ),
     "Ready is hostd's": (live("Ready", "Stalled"), {"conditions": [condition("Protected", "NoFencing")]}, ()),
-    "it is our own, which an apply takes away": (live("Ready", "Stalled", manager=OPERATOR), WAITING, ()),
+    "it is our own, which an apply takes away": (
+        live("Ready", "Stalled", manager=MANAGER_OPERATOR),
+        WAITING,
+        (),
+    ),
 }
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from quantix_api import Host, SchedulingPolicy
-from quantix_operator.host import reading
+from quantix_api import Host
 from quantix_operator.host.status import Load, Observed, derive_status
-from quantix_operator.scheduling.model import GIB, MIB
+from quantix_operator.scheduling.model import GIB
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+MIB = 1 << 20
 HEALTHY = {"type": "Ready", "status": "True", "reason": "Healthy"}
 UNREACHABLE = {"type": "Ready", "status": "Unknown", "reason": "Unreachable", "message": "silent since 11:00"}
 
@@ -92,36 +92,3 @@ def test_load_is_told() -> None:
     status = said(load=Load(("a", "b"), cpus=3, memory_bytes=2 * GIB + 68 * MIB))
     assert (status["allocated"], status["virtualMachines"]) == ({"cpus": 3, "memory": "2116Mi"}, 2)
     assert said()["allocated"] == {"cpus": 0, "memory": "0"}
-
-
-PROMISES: dict[str, tuple[dict[str, Any], str, int]] = {
-    "a sixteenth stays the host's": ({}, "64Gi", 60 * GIB),
-    "at least half a GiB": ({}, "2Gi", 2 * GIB - 512 * MIB),
-    "at most eight": ({}, "1Ti", 1024 * GIB - 8 * GIB),
-    "what is reserved": ({"reserved": {"memory": "4Gi"}}, "64Gi", 60 * GIB),
-    "what is overcommitted": (
-        {"reserved": {"memory": "4Gi"}, "overcommit": {"memoryPercent": 150}},
-        "64Gi",
-        90 * GIB,
-    ),
-    "nothing is known yet": ({}, "", 0),
-}
-
-
-@pytest.mark.parametrize("case", PROMISES, ids=str)
-def test_memory_that_may_be_promised(case: str) -> None:
-    spec, memory, promised = PROMISES[case]
-    status = {"memory": memory} if memory else {}
-    host = Host.parse({"metadata": {"name": "h1"}, "spec": spec, "status": status})
-    assert reading.promised_memory_bytes(host, reading.overcommit(host, None)) == promised
-
-
-def test_a_policy_counts_where_the_host_says_nothing() -> None:
-    policy = SchedulingPolicy.parse(
-        {"metadata": {"name": "default"}, "spec": {"overcommit": {"cpuPercent": 200}}}
-    )
-    host = Host.parse({"metadata": {"name": "h1"}, "spec": {}})
-    own = Host.parse({"metadata": {"name": "h1"}, "spec": {"overcommit": {"cpuPercent": 100}}})
-    assert reading.overcommit(host, policy).cpu_percent == 200
-    assert reading.overcommit(own, policy).cpu_percent == 100
-    assert reading.overcommit(host, None).cpu_percent == 400

@@ -6,9 +6,9 @@ from typing import Any
 
 from quantix_api import Network
 from quantix_operator.network.rows import NetworkPlan, network_rows
-from quantix_operator.network.view import make_view
 from quantix_operator.northbound.capabilities import Capabilities
 from quantix_operator.northbound.rows import DesiredRow
+from quantix_operator.topology.view import make_view
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 RECORDS = {"web.default.quantix.internal": "10.0.0.5"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv6Network, ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.network import Subnet
@@ -63,7 +63,6 @@ def test_a_taken_address_is_passed_over() -> None:
     assert second not in (None, first)
 
 
-@settings(deadline=None)
 @given(
     prefix=st.integers(24, 32),
     excluded=st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), max_size=3),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from quantix_operator.northbound.capabilities import parse_capabilities
-from quantix_operator.northbound.guard import judge_orphans
+from quantix_operator.northbound.guard import judge_removal
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 KNOWN = {"here": 170}
@@ -28,13 +28,13 @@ KNOWN = {"here": 170}
 def test_many_rows_of_unknown_owners_that_nobody_deleted_are_suspicious(
     gone: dict[str, int], seen: set[str], allowed: datetime | None, suspicious: bool
 ) -> None:
-    verdict = judge_orphans({**KNOWN, **gone}, KNOWN.keys(), seen, allowed, NOW)
+    verdict = judge_removal({**KNOWN, **gone}, KNOWN.keys(), seen, allowed, NOW)
     assert verdict.suspicious is suspicious
-    assert verdict.orphans == tuple(sorted(gone))
+    assert verdict.gone == tuple(sorted(gone))
 
 
 def test_a_tenth_of_a_large_network_may_go_at_once() -> None:
-    assert not judge_orphans({"here": 1000, "a": 100}, {"here"}, set(), None, NOW).suspicious
+    assert not judge_removal({"here": 1000, "a": 100}, {"here"}, set(), None, NOW).suspicious
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from quantix_api import Network, Router
-from quantix_operator.network.view import NetworkView, make_view
-from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
+from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
 from quantix_operator.router.claims import record
 from quantix_operator.router.observed import Joined, Observed
 from quantix_operator.router.plan import Legs, plan_legs
+from quantix_operator.topology.view import NetworkView, make_view
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 GUEST = Claimant("2026-01-01", "uid-vm", "eth0", "VM default/web-1")
@@ -50,7 +50,7 @@ class Place:
 
     def guest(self, address: str) -> None:
         """Somebody has an address."""
-        self.ledger.hold(GUEST, Assignment("uid-lan", "02:00:00:00:00:01", (address,)))
+        self.ledger.hold(GUEST, Allocation("uid-lan", "02:00:00:00:00:01", (address,)))
 
     def plan(self, subject: Router, *others: Router) -> Legs:
         """What comes of a Router, recorded as the controller does it."""

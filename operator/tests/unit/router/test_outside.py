@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from quantix_api import Host, Network, Router
-from quantix_operator.network.view import NetworkView, make_view
-from quantix_operator.nics.assign import Problem
-from quantix_operator.nics.ledger import Assignment, Claimant, Ledger
+from quantix_operator.ipam.assign import Problem
+from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
 from quantix_operator.router.addresses import OUTSIDE_PATH, assign_outside
 from quantix_operator.router.claims import record
 from quantix_operator.router.observed import Observed
 from quantix_operator.router.plan import plan_legs
+from quantix_operator.topology.view import NetworkView, make_view
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 HOST = Host.parse({"metadata": {"name": "h1", "uid": "uid-h1"}, "spec": {}, "status": {"hostUID": "m"}})
@@ -61,7 +61,7 @@ def test_an_address_that_is_free_is_had() -> None:
 def test_a_taken_address_gives_none_says_whose_it_is_and_is_had_once_it_is_free() -> None:
     ledger = Ledger()
     ledger.join(outside())
-    ledger.hold(GUEST, Assignment("uid-out", "02:00:00:00:00:01", ("10.78.0.9",)))
+    ledger.hold(GUEST, Allocation("uid-out", "02:00:00:00:00:01", ("10.78.0.9",)))
     addresses, problem = assign_outside(router(address="10.78.0.9"), outside(), ledger)
     assert addresses == ()
     assert problem == Problem.of(
@@ -82,7 +82,7 @@ def test_an_address_that_is_no_routers_is_refused(address: str) -> None:
 def test_what_is_in_force_goes_on_until_a_new_wish_can_be_met() -> None:
     ledger = Ledger()
     before, _ = assigned(ledger, router(), outside())
-    ledger.hold(GUEST, Assignment("uid-out", "02:00:00:00:00:01", ("10.78.0.9",)))
+    ledger.hold(GUEST, Allocation("uid-out", "02:00:00:00:00:01", ("10.78.0.9",)))
     assert assigned(ledger, router(address="10.78.0.9"), outside()) == (before, "AddressInUse")
 
 

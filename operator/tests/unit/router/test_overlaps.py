@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from quantix_api import Network, Router
-from quantix_operator.network.view import make_view
-from quantix_operator.nics.ledger import Ledger
+from quantix_operator.ipam.ledger import Ledger
 from quantix_operator.router.observed import Joined, Observed
 from quantix_operator.router.plan import Legs, plan_legs
+from quantix_operator.topology.view import make_view
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 

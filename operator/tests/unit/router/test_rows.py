@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from quantix_api import Network
-from quantix_operator.network.view import make_view
 from quantix_operator.northbound.capabilities import Capabilities
 from quantix_operator.northbound.rows import DesiredRow, Owner, RowRef, is_row_of
 from quantix_operator.router.rows import OutsideLeg, RouterPlan, router_rows
+from quantix_operator.topology.view import make_view
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 OWNER = Owner(CLUSTER, "33333333-3333-4333-8333-333333333333", "Router", "default/r")

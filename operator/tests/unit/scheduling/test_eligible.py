@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from quantix_api import InstanceType, VirtualMachine
+from quantix_api.messages import render
 from quantix_operator.scheduling.eligible import Identities, barrier
 
 CHOSEN = "4c4c4544-0042-3010-8052-b4c04f4d5331"
@@ -76,17 +77,22 @@ def test_when_the_elder_goes_the_younger_has_it() -> None:
 
 
 def test_a_vm_that_asks_for_what_is_not_built_is_barred_and_told_which_field() -> None:
-    asking = vm("a", day=1, watchdog={"action": "Reset"})
+    asking = vm("a", day=1, disks=[{"name": "root", "snapshot": "old"}])
     obstacle = barrier(asking, Identities([asking]), None)
     assert obstacle is not None
-    assert (obstacle.reason, dict(obstacle.fields)) == ("ConfigRefused", {"path": "spec.watchdog"})
+    assert obstacle.reason == "ConfigRefused"
+    assert dict(obstacle.fields) == {"path": "spec.disks[root].snapshot"}
 
 
-def test_a_vm_whose_instance_type_asks_for_what_is_not_built_is_barred_too() -> None:
-    using = vm("a", day=1, instanceType="fast")
+def test_cores_that_cannot_be_laid_out_as_a_vm_and_its_type_say_together_are_told() -> None:
+    using = vm("a", day=1, instanceType="fast", cpu={"sockets": 3})
     fast = InstanceType.parse(
-        {"metadata": {"name": "fast"}, "spec": {"cpu": {"cores": 2}, "memory": {"hugepages": "1Gi"}}}
+        {"metadata": {"name": "fast"}, "spec": {"cpu": {"cores": 4}, "memory": {"size": "1Gi"}}}
     )
     obstacle = barrier(using, Identities([using]), fast)
     assert obstacle is not None
-    assert obstacle.fields["path"] == "spec.memory.hugepages of instance type fast"
+    assert render(obstacle.reason, **obstacle.fields).sentence == (
+        "Its 4 cores are no multiple of 3 sockets × 1 thread, half of which its instance type says."
+    )
+    fitting = vm("a", day=1, instanceType="fast", cpu={"sockets": 2})
+    assert barrier(fitting, Identities([fitting]), fast) is None

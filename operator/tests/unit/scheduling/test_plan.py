@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from quantix_operator.scheduling.model import (
     HOST_LABEL,
     Guest,
     HostView,
+    Node,
     Placed,
     Rule,
     Taint,
@@ -57,6 +60,27 @@ def test_a_preference_decides_between_hosts_that_fit(host: Any, guest: Any) -> N
 def test_the_higher_priority_gets_the_last_room(host: Any, guest: Any) -> None:
     world = World((host("h1", memory_bytes=3 * GIB),))
     assert where(world, guest("a"), guest("b", priority=200)) == {"a": None, "b": "h1"}
+
+
+def test_whoever_lost_its_place_with_its_host_gets_it_back_before_one_that_never_ran(
+    host: Any, guest: Any
+) -> None:
+    world = World((host("h1", memory_bytes=3 * GIB),))
+    waited = guest("a", created="2026-11-01T00:00:00Z")
+    ran = guest("z", created="2026-11-20T00:00:00Z", returning=True)
+    assert where(world, waited, ran) == {"a": None, "z": "h1"}
+    assert where(world, replace(waited, priority=200), ran) == {"a": "h1", "z": None}
+
+
+@pytest.mark.parametrize("returning", [True, False])
+def test_of_guests_that_are_alike_the_elder_goes_first_then_the_name_decides(
+    host: Any, guest: Any, *, returning: bool
+) -> None:
+    world = World((host("h1", memory_bytes=3 * GIB),))
+    elder = guest("z", created="2026-11-01T00:00:00Z", returning=returning)
+    younger = guest("a", created="2026-11-20T00:00:00Z", returning=returning)
+    assert where(world, younger, elder) == {"a": None, "z": "h1"}
+    assert where(world, elder, replace(younger, created=elder.created)) == {"a": "h1", "z": None}
 
 
 def test_one_pass_keeps_two_of_a_group_apart(host: Any, guest: Any) -> None:
@@ -143,3 +167,11 @@ def test_what_was_refused_is_refused_again(hosts: list[HostView], guests: list[G
     again = place(World(tuple(hosts), placed), refused)
 
     assert [item.host for item in again] == [None] * len(refused)
+
+
+def test_of_two_guests_bound_to_nodes_the_second_finds_what_the_first_has_left(host: Any, guest: Any) -> None:
+    nodes = (Node(4, 8 * GIB), Node(4, 8 * GIB))
+    world = World((host("h1", own_cpus=8, nodes=nodes),))
+    bound = [guest(name, own_cpus=2, bound_bytes=6 * GIB) for name in ("a", "b", "c")]
+    placed = [decision.host for decision in place(world, bound)]
+    assert placed == ["h1", "h1", None]

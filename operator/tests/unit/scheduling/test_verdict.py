@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from quantix_api.facts import Fact
-from quantix_operator.scheduling.model import GIB, Guest, HostView, Placed, Rule, World
+from quantix_api.message_table_phrases import LACKS
+from quantix_operator.scheduling.model import GIB, Guest, HostView, Lack, Placed, Rule, World
 from quantix_operator.scheduling.plan import place
 from quantix_operator.scheduling.verdict import scheduled_false, unfit_hosts
 
@@ -35,11 +36,28 @@ def test_at_most_three_hosts_are_named(host: Any, guest: Any) -> None:
 
 
 def test_cpus_that_nobody_has(host: Any, guest: Any) -> None:
-    said = refused(guest("g", vcpus=64), host("h1", cpu_millis=2000))
+    said = refused(guest("g", vcpus=64), host("h1", cpu_millis=2000, cpu_percent=100))
     assert (said.reason, said.message.split(" Try")[0]) == (
         "NotEnoughCPU",
         "No host has 64 CPUs free: h1 2.",
     )
+
+
+def test_how_often_a_cpu_counts_is_said_and_the_figures_are_what_a_vm_can_have(host: Any, guest: Any) -> None:
+    twelve = guest("g", vcpus=12)
+    said = refused(twelve, host("h1", cpu_millis=2000))
+    assert said.message.startswith("No host has 12 CPUs free, where each real one counts as 4: h1 8. Try: ")
+    assert said.message.endswith("or raise overcommit.cpuPercent in the Host's spec.")
+    said = refused(twelve, host("h1", cpu_millis=2000), host("h2", cpu_millis=3500, cpu_percent=150))
+    assert "counts as 1.5 to 4: h1 8, h2 5." in said.message
+
+
+@pytest.mark.parametrize(
+    ("wants", "free"), [({"own_cpus": 2}, 1), ({"reservation_millis": 3000}, 2)], ids=["own", "reserved"]
+)
+def test_real_cpus_count_once(host: Any, guest: Any, wants: dict[str, int], free: int) -> None:
+    said = refused(guest("g", **wants), host("h1", cpu_millis=2000, own_cpus=1))
+    assert said.message.startswith(f"No host has 2 CPUs free: h1 {free}. Try: ")
 
 
 def test_hosts_that_lack_cpus_and_memory_are_said_to_lack_both(host: Any, guest: Any) -> None:
@@ -52,8 +70,28 @@ def test_hosts_that_lack_cpus_and_memory_are_said_to_lack_both(host: Any, guest:
 
 
 def test_one_cpu_is_one(host: Any, guest: Any) -> None:
-    said = refused(guest("g", vcpus=1), host("h1", cpu_millis=0))
+    said = refused(guest("g", vcpus=1), host("h1", cpu_millis=0, cpu_percent=100))
     assert said.message.startswith("No host has 1 CPU free: h1 0.")
+
+
+def test_devices_that_nobody_has_and_why(host: Any, guest: Any) -> None:
+    gpu = guest("g", device_classes=("gpu",))
+    off = host("h3", device_problems={"gpu": "The IOMMU is off: 0000:3b:00.0 has no group"})
+    one = host("h2", devices={"gpu": 1})
+    other = Placed(guest("other", device_classes=("gpu",)), "h2")
+    said = refused(gpu, host("h1"), one, off, placed=(other,))
+    assert (said.reason, said.message.split(" Try")[0]) == (
+        "DeviceUnavailable",
+        "No host has a device of class gpu for it: h1: none is offered, h2: too few are free, "
+        "h3: The IOMMU is off: 0000:3b:00.0 has no group.",
+    )
+
+
+def test_a_host_with_a_free_device_takes_the_guest(host: Any, guest: Any) -> None:
+    hosts = (host("h1"), host("h2", devices={"gpu": 2}))
+    other = Placed(guest("other", device_classes=("gpu",)), "h2")
+    (decision,) = place(World(hosts, (other,)), [guest("g", device_classes=("gpu",))])
+    assert decision.host == "h2"
 
 
 def test_a_group_that_is_on_every_host(host: Any, guest: Any) -> None:
@@ -107,6 +145,22 @@ def test_every_host_is_listed_once_under_what_it_lacks_first(host: Any, guest: A
         host("h1", memory_bytes=41 * GIB, pools=frozenset({"ceph"})),
         host("h3", memory_bytes=GIB),
     ) == [("lack memory", 2, ("h1", "h2")), ("is Failed", 1, ("h4",)), ("lacks pool ceph", 1, ("h3",))]
+
+
+def test_hosts_that_take_nothing_now_are_told_from_those_that_lack_something(host: Any, guest: Any) -> None:
+    (decision,) = place(
+        World((host("h1", memory_bytes=GIB), host("h2", not_ready="Failed"), host("h3", closed="Cordoned"))),
+        [guest("db-1", memory_bytes=100 * GIB)],
+    )
+    assert {group.hosts: group.away for group in unfit_hosts(decision)} == {
+        ("h1",): False,
+        ("h2",): True,
+        ("h3",): True,
+    }
+
+
+def test_whatever_a_host_lacks_has_words() -> None:
+    assert set(LACKS) == set(Lack)
 
 
 def test_of_a_thousand_hosts_the_number_and_the_first_are_said(host: Any, guest: Any) -> None:

@@ -30,16 +30,40 @@ CASES: dict[str, tuple[Observed, str, str]] = {
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_ready(case: str) -> None:
     observed, status, reason = CASES[case]
-    ready, fenceable = pool_facts(observed)
+    ready, fenceable, *_ = pool_facts(observed)
     assert (ready.status, ready.reason) == (status, reason)
     assert fenceable.reason == "LocalStorage"
 
 
 def test_a_pool_of_a_sort_that_is_not_built_says_so() -> None:
     ceph = StoragePool.parse({"metadata": {"name": "ceph"}, "spec": {"rbd": {"pool": "quantix"}}})
-    ready, _ = pool_facts(Observed(ceph, [Report("h1", None)]))
+    ready, fenceable, *_ = pool_facts(Observed(ceph, [Report("h1", None)]))
     assert (ready.status, ready.reason) == ("False", "Unreachable")
+    assert (fenceable.status, fenceable.reason) == ("Unknown", "NoCapability")
     assert ready.message.startswith("spec.rbd is not built yet, so no host reaches it.")
+
+
+@pytest.mark.parametrize(
+    ("free", "status", "reason"),
+    [
+        (100, "True", "Enough"),
+        (15, "True", "Enough"),
+        (14, "False", "FillsUp"),
+        (5, "False", "FillsUp"),
+        (4, "False", "PoolFull"),
+        (0, "False", "PoolFull"),
+    ],
+)
+def test_a_pool_tells_when_it_fills_up_and_when_it_is_full(free: int, status: str, reason: str) -> None:
+    reports = [REACHED, Report("h2", True, 100 * GIB, free * GIB), Report("h3", False)]
+    room = pool_facts(Observed(LOCAL, reports))[2]
+    assert (room.type, room.status, room.reason) == ("HasRoom", status, reason)
+    if status == "False":
+        assert room.message.startswith(f"{free} {'GiB' if free else 'B'} of 100 GiB are left on h2")
+
+
+def test_a_pool_that_nobody_reaches_says_nothing_of_its_room() -> None:
+    assert len(pool_facts(Observed(LOCAL, [Report("h1", False)]))) == 2
 
 
 def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
@@ -79,6 +103,6 @@ def test_a_rounded_size_is_never_more_and_hardly_less(part: int, other: int) -> 
 
 def test_what_a_host_says_of_a_pool_is_one_sentence_with_one_hint() -> None:
     host = "Pool local cannot be used on h1. Said: there is no directory /pool. Try: make it."
-    ready, _ = pool_facts(Observed(LOCAL, [Report("h1", False, message=host)]))
+    ready, *_ = pool_facts(Observed(LOCAL, [Report("h1", False, message=host)]))
     said = "No host reaches it. Said: h1: there is no directory /pool."
     assert ready.message == f"{said} Try: correct its place, or bring it back."

@@ -21,7 +21,7 @@ from quantix_operator.scheduling.observe import sizing_of
 from quantix_operator.scheduling.sizing import given
 from quantix_operator.virtualmachine.growth import grows, lacking_room
 
-HOST = {
+HOST: dict[str, Any] = {
     "metadata": {"name": "h1"},
     "spec": {"overcommit": {"cpuPercent": 100}, "reserved": {"cpus": 0, "memory": "1Gi"}},
     "status": {"cpus": 8, "memory": "9Gi"},
@@ -42,11 +42,11 @@ def vm(
     }
 
 
-def lack(*manifests: dict[str, Any]) -> str:
+def lack(*manifests: dict[str, Any], host: dict[str, Any] = HOST) -> str:
     """What the first of these VMs lacks, all on one host with 8 GiB and 8 cores to give."""
     kinds = (HOSTS, INSTANCE_TYPES, NETWORKS, SCHEDULING_POLICIES, STORAGE_POOLS, VIRTUAL_MACHINES)
     cache = Cache(kinds)
-    for kind, manifest in ((HOSTS, HOST), *((VIRTUAL_MACHINES, manifest) for manifest in manifests)):
+    for kind, manifest in ((HOSTS, host), *((VIRTUAL_MACHINES, manifest) for manifest in manifests)):
         metadata = {"uid": manifest["metadata"]["name"], "resourceVersion": "1"} | manifest["metadata"]
         cache.put(kind, {**manifest, "metadata": metadata})
     objects = Objects(cache)
@@ -78,6 +78,84 @@ def test_alone_a_vm_grows_to_what_its_host_has(
     wants: tuple[int, str], has: tuple[int, str] | None, said: str
 ) -> None:
     assert lack(vm("a", wants, has)) == said
+
+
+def dedicated(name: str, most: int, had: int) -> dict[str, Any]:
+    """A VM with one core that may become so many, each with a CPU to itself, and was given `had` of them."""
+    manifest = vm(name, SMALL, SMALL)
+    manifest["spec"]["cpu"] |= {"maxCores": most, "dedicated": True}
+    manifest["status"]["resolved"] |= {"maxCores": had, "granted": {"dedicated": True}}
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("most", "had", "said"),
+    [(2, 2, "does not grow"), (1, 2, "does not grow"), (5, 2, "fits"), (6, 2, "NotEnoughCPU")],
+)
+def test_the_most_cores_count_where_each_has_a_cpu_to_itself(most: int, had: int, said: str) -> None:
+    other = dedicated("b", 2, 2)
+    assert lack(dedicated("a", most, had), other) == said
+
+
+def test_the_most_cores_of_a_vm_that_shares_cpus_take_none() -> None:
+    manifest = dedicated("a", 64, 2)
+    del manifest["spec"]["cpu"]["dedicated"]
+    assert lack(manifest) == "does not grow"
+
+
+def own(
+    name: str,
+    granted: dict[str, Any] | None = None,
+    *,
+    cpu: dict[str, Any] | None = None,
+    pages: str = "",
+    devices: int = 0,
+) -> dict[str, Any]:
+    """A small VM that wants this to itself, and was granted that of it."""
+    manifest = vm(name, SMALL, SMALL)
+    manifest["spec"]["cpu"] |= cpu or {}
+    manifest["spec"]["memory"] |= {"hugepages": pages} if pages else {}
+    manifest["spec"]["hostDevices"] = [{"name": f"gpu{n}", "class": "gpu"} for n in range(devices)]
+    manifest["status"]["resolved"]["granted"] = granted or {}
+    return manifest
+
+
+GPU: dict[str, Any] = {"hostDevices": [{"name": "gpu0", "class": "gpu"}]}
+STRICT: dict[str, Any] = {"dedicated": True, "numa": "Strict"}
+
+
+@pytest.mark.parametrize(
+    ("asks", "others", "said"),
+    [
+        (own("a", cpu={"dedicated": True}), [], "fits"),
+        (own("a", cpu={"dedicated": True}), [dedicated("b", 8, 8)], "NotEnoughCPU"),
+        (own("a", cpu={"dedicated": True}), [own("b", cpu={"cores": 7, "dedicated": True})], "fits"),
+        (own("a", pages="2Mi"), [], "fits"),
+        (own("a", pages="1Gi"), [], "NotEnoughMemory"),
+        (own("a", pages="2Mi"), [own("b", {"hugepages": "2Mi"}, pages="2Mi")], "NotEnoughMemory"),
+        (own("a", {"hugepages": "2Mi"}), [vm("b", SMALL, (1, "4Gi"))], "NotEnoughMemory"),
+        (own("a", {"dedicated": True}, cpu=STRICT), [], "fits"),
+        (own("a", {"dedicated": True}, cpu=STRICT), [own("b", STRICT, cpu=STRICT)], "NotEnoughMemory"),
+        (own("a", devices=1), [], "fits"),
+        (own("a", GPU, devices=2), [], "DeviceUnavailable"),
+        (own("a", devices=1), [own("b", GPU, devices=1)], "DeviceUnavailable"),
+        (own("a", devices=1), [own("b", devices=1)], "fits"),
+        (own("a", GPU, devices=1), [], "does not grow"),
+        (own("a", GPU, devices=0), [], "does not grow"),
+        (own("a", {"hugepages": "2Mi", **STRICT}, cpu=STRICT, pages="2Mi"), [], "does not grow"),
+    ],
+)
+def test_more_of_the_host_to_itself_is_judged_as_more_memory_is(
+    asks: dict[str, Any], others: list[dict[str, Any]], said: str
+) -> None:
+    status = HOST["status"] | {
+        "cpus": 9,
+        "memory": "7Gi",
+        "hugepages": [{"size": "2Mi", "total": 768}],
+        "numa": [{"id": 0, "cpus": "0-8", "memory": "3Gi", "hugepages": [{"size": "2Mi", "total": 768}]}],
+        "devices": [{"class": "gpu", "address": "0000:3b:00.0", "total": 1}],
+    }
+    assert lack(asks, *others, host={**HOST, "status": status}) == said
 
 
 def test_what_others_were_given_counts_and_not_what_they_ask_for() -> None:

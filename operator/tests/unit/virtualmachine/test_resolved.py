@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantix_api import InstanceType, VirtualMachine
-from quantix_api.vm_status import Resolved, ResolvedDevice
-from quantix_operator.scheduling.sizing import Sizing, sizing
+from quantix_api import InstanceType, VirtualMachine, to_manifest
+from quantix_api.vm_status import OfType, Resolved, ResolvedDevice
+from quantix_operator.scheduling.sizing import Sizing, kept, sizing
 from quantix_operator.virtualmachine.platform import HostPlatform, common_machine_type, cpu_model
 from quantix_operator.virtualmachine.resolved import ResolveInput, device_ports, resolve
 
@@ -24,11 +24,19 @@ def vm(spec: dict[str, Any], **status: Any) -> VirtualMachine:
     return VirtualMachine.parse({"metadata": metadata, "spec": spec, "status": status})
 
 
-def resolved(spec: dict[str, Any], *, running: bool = False, **status: Any) -> Resolved:
+def resolved(
+    spec: dict[str, Any],
+    *,
+    running: bool = False,
+    of_type: OfType | None = None,
+    to_itself: dict[str, Any] | None = None,
+    **status: Any,
+) -> Resolved:
     machine = vm(spec, **status)
     names = ("web-1-root", "web-1-data", "data")
     uids = {name: f"uid-{name}" for name in names}
-    return resolve(ResolveInput(machine, Sizing(2, 4, "2Gi", "8Gi"), uids, [H1, H2], "h1", running))
+    size = Sizing(2, 4, "2Gi", "8Gi", **(to_itself or {}))
+    return resolve(ResolveInput(machine, size, uids, [H1, H2], "h1", running, of_type))
 
 
 def test_a_plain_vm_gets_what_all_hosts_have() -> None:
@@ -152,8 +160,47 @@ def test_a_vm_beside_its_type_keeps_its_own_word() -> None:
     assert sizing(machine, None) is None
 
 
-def test_dedicated_cpus_are_reserved_whole() -> None:
-    machine = vm({"cpu": {"cores": 3, "dedicated": True}, "memory": {"size": "1Gi"}})
-    found = sizing(machine, None)
-    assert found is not None
-    assert found.reservation_millis == 3000
+def test_what_the_type_says_is_kept_when_it_goes_and_let_go_with_it() -> None:
+    says = {"cpu": {"features": [{"name": "vmx"}], "model": "Nehalem"}, "memory": {"hugepages": "2Mi"}}
+    of_type = OfType.model_validate(says)
+    first = resolved({"instanceType": "small"}, of_type=of_type)
+    assert (first.of_type, first.cpu_model, first.cpu_features) == (of_type, "Nehalem", ("vmx",))
+    assert resolved({"instanceType": "small"}, resolved={"ofType": says}).of_type == of_type
+    assert resolved({"cpu": {"cores": 2}}, resolved={"ofType": says}).of_type is None
+
+
+def test_a_type_gives_cpus_of_its_own_and_huge_pages_and_the_vm_wins_over_it() -> None:
+    spec = {"cpu": {"cores": 2, "dedicated": True}, "memory": {"size": "2Gi", "hugepages": "2Mi"}}
+    kind = InstanceType.parse({"metadata": {"name": "fast"}, "spec": spec})
+    found = sizing(vm({"instanceType": "fast"}), kind)
+    assert found == Sizing(2, 2, "2Gi", "2Gi", dedicated=True, hugepages="2Mi")
+    other = sizing(vm({"instanceType": "fast", "cpu": {"dedicated": False}}), kind)
+    assert other is not None
+    assert (other.dedicated, other.reservation_millis) == (False, None)
+
+
+def test_a_vm_whose_type_went_counts_as_before() -> None:
+    of_type = {"cpu": {"dedicated": True}, "memory": {}}
+    before = {"uuid": "u", "cores": 2, "memory": "2Gi", "ofType": of_type}
+    machine = vm({"instanceType": "gone"}, resolved=before)
+    assert kept(machine) == Sizing(2, 2, "2Gi", "2Gi", dedicated=True)
+
+
+def test_what_a_vm_has_to_itself_is_kept_as_granted() -> None:
+    spec = {
+        "cpu": {"cores": 3, "dedicated": True, "numa": "Strict"},
+        "memory": {"size": "1Gi", "hugepages": "2Mi"},
+        "hostDevices": [{"name": "gpu0", "class": "gpu"}],
+    }
+    size = sizing(vm(spec), None)
+    assert size is not None
+    to_itself = ("dedicated", "mirrors_numa", "hugepages", "devices")
+    found = resolved(spec, to_itself={name: getattr(size, name) for name in to_itself})
+    assert found.granted is not None
+    assert to_manifest(found.granted) == {
+        "dedicated": True,
+        "numa": "Strict",
+        "hugepages": "2Mi",
+        "hostDevices": [{"name": "gpu0", "class": "gpu"}],
+    }
+    assert resolved(spec, resolved=to_manifest(found)).granted is None, "it is given no more"

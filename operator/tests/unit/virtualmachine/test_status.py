@@ -8,59 +8,42 @@ from typing import Any
 
 import pytest
 
-from quantix_api import VirtualMachine
-from quantix_api.vm_status import NicStatus
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
-from quantix_operator.virtualmachine.deletion import is_absent, plan_release, still_attached
 from quantix_operator.virtualmachine.observed import Observed
-from quantix_operator.virtualmachine.platform import HostPlatform
-from quantix_operator.virtualmachine.ports import NicsResult
-from quantix_operator.virtualmachine.protection import Standing, protection_facts
-from quantix_operator.virtualmachine.status import Derived, Moment, derive_status
+from quantix_operator.virtualmachine.status import Moment, derive_status
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, Surroundings, VolumeView
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-NIC = NicStatus(name="eth0", port="uid-port", mac="02:00:00:00:00:01", addresses=("10.0.0.5",))
-PORTS = NicsResult((NIC,), True, "AllReady", "All are ready.")
-NO_NETWORK = NicsResult((), False, "NetworkNotFound", "There is no network lan here.")
-ROOT = DiskWish("root", "web-1-root")
-THERE = VolumeView("web-1-root", "uid-volume", "1", {}, vm_uid="uid-web-1", ready=True, reason="Available")
-BEING_MADE = VolumeView("web-1-root", "uid-volume", "1", {}, vm_uid="uid-web-1", reason="Creating")
-COPIED = replace(BEING_MADE, reason="Copying", message="debian is copied once h1 has ended others.")
-NO_IMAGE = Missing("root", "ImageNotFound", {"image": "tiny"})
-ASSIGNED = {"assignment": {"host": "h1", "epoch": 4}}
-HEARD = {**ASSIGNED, "runtime": {"observedEpoch": 4}}
-RUNNING = {**ASSIGNED, "runtime": {"observedEpoch": 4, "domain": "Present"}}
-STANDING = Standing("h1")
+from .seen_vm import (
+    ASSIGNED,
+    BEING_MADE,
+    COPIED,
+    HEARD,
+    NO_IMAGE,
+    NO_NETWORK,
+    PORTS,
+    RAN,
+    ROOT,
+    RUNNING,
+    TAKEN,
+    THERE,
+    conditions,
+    observed,
+    said,
+)
 
 
-def observed(
-    status: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **more: Any
-) -> Observed:
-    live = {
-        "metadata": {"name": "web-1", "namespace": "default", "uid": "uid-web-1", "generation": 3},
-        "spec": spec or {},
-        "status": status or {},
-    }
-    usual: dict[str, Any] = {
-        "sizing": Sizing(2, 2, "2Gi", "2Gi"),
-        "disks": (ROOT,),
-        "volumes": {"web-1-root": THERE},
-        "surroundings": Surroundings(default_pool="local"),
-        "fleet": [HostPlatform("h1", machine_type="pc-q35-7.2")],
-        "standing": STANDING if status and "host" in status.get("assignment", {}) else None,
-        "nics": PORTS if status and "assignment" in status else None,
-    }
-    return Observed(vm=VirtualMachine.parse(live), live=live, **(usual | more))
-
-
-def said(given: Observed, *, handed_s: float = 5.0, owns_ready: bool = False) -> Derived:
-    return derive_status(given, Moment(NOW, 5.0, handed_s, owns_ready))
-
-
-def conditions(derived: Derived) -> dict[str, tuple[str, str]]:
-    return {item["type"]: (item["status"], item["reason"]) for item in derived.status["conditions"]}
+def test_what_is_refused_leaves_a_vm_what_it_was_granted() -> None:
+    has = {**RAN, "cores": 2, "memory": "2Gi", "granted": {"hugepages": "2Mi"}}
+    asks = Sizing(2, 2, "4Gi", "4Gi", dedicated=True, devices=(("gpu0", "gpu"),))
+    said_why = {"host": "h1", "device": "gpu", "why": "none is offered", "name": "web-1"}
+    lacks = Obstacle("DeviceUnavailable", said_why)
+    derived = said(observed({**RUNNING, "resolved": has}, sizing=asks, no_room=lacks))
+    assert conditions(derived)["SizeGranted"] == ("False", "DeviceUnavailable")
+    resolved = derived.status["resolved"]
+    assert (resolved["granted"], resolved["memory"]) == ({"hugepages": "2Mi"}, "2Gi")
+    granted = said(observed({**RUNNING, "resolved": has}, sizing=asks)).status["resolved"]["granted"]
+    assert granted == {"dedicated": True, "hostDevices": [{"name": "gpu0", "class": "gpu"}]}
 
 
 READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
@@ -175,19 +158,24 @@ def test_what_was_said_of_ready_is_said_until_hostd_has_it() -> None:
 
 
 def test_nothing_is_made_or_resolved_for_a_vm_whose_uuid_is_anothers() -> None:
-    conflict = Obstacle("IdentityConflict", {"uuid": "u", "other": "VM default/elder"}, bars=True)
-    given = observed(volumes={}, obstacle=conflict)
+    given = observed(volumes={}, obstacle=TAKEN)
     assert given.barred
     assert conditions(said(given))["Stalled"] == ("True", "IdentityConflict")
-    assert "resolved" not in said(observed(ASSIGNED, obstacle=conflict)).status
+    assert "resolved" not in said(observed(ASSIGNED, obstacle=TAKEN)).status
 
 
 def test_a_running_vm_whose_uuid_is_anothers_is_left_as_it_is() -> None:
-    conflict = Obstacle("IdentityConflict", {"uuid": "u", "other": "VM default/elder"}, bars=True)
-    given = observed({**RUNNING, "resolved": {"cores": 7}}, obstacle=conflict)
+    given = observed({**RUNNING, "resolved": {**RAN, "cores": 7}}, obstacle=TAKEN)
     assert not given.barred
-    assert said(given).status["resolved"] == {"cores": 7}
+    assert said(given).status["resolved"] == {**RAN, "cores": 7}
     assert "Ready" not in conditions(said(given))
+
+
+def test_a_vm_without_a_host_shows_its_size_as_it_is_now_unless_it_ran_before() -> None:
+    for given in (observed(volumes={"web-1-root": BEING_MADE}), observed({"resolved": {"cores": 1}})):
+        assert said(given).status["resolved"] == {"cores": 2, "memory": "2Gi"}
+    assert "resolved" not in said(observed(sizing=None)).status
+    assert said(observed({"resolved": RAN})).status["resolved"] == RAN
 
 
 def test_values_are_resolved_only_when_all_is_there() -> None:
@@ -195,20 +183,58 @@ def test_values_are_resolved_only_when_all_is_there() -> None:
     assert "resolved" not in said(observed(ASSIGNED, volumes={"web-1-root": BEING_MADE})).status
 
 
-def test_a_running_vm_keeps_its_values_while_its_network_is_away() -> None:
-    status = {**RUNNING, "resolved": {"cores": 7}}
-    assert said(observed(status, nics=NO_NETWORK)).status["resolved"] == {"cores": 7}
+def test_a_vm_that_is_to_start_keeps_its_values_while_its_network_is_away() -> None:
+    status = {**HEARD, "resolved": {**RAN, "cores": 7}}
+    assert said(observed(status, nics=NO_NETWORK)).status["resolved"] == {**RAN, "cores": 7}
+
+
+SPEC = {
+    "disks": [{"name": "root"}, {"name": "data", "volume": "data"}],
+    "nics": [{"name": "eth0", "network": "lan"}, {"name": "eth1", "network": "nope"}],
+}
+
+DATA = DiskWish("data", "", volume="data")
+
+DATA_THERE = VolumeView(
+    "data", "uid-data", "1", {}, attached_to=frozenset({"uid-web-1"}), ready=True, reason="Available"
+)
+
+NO_ETH1 = replace(PORTS, ready=False, reason="NetworkNotFound", waiting=frozenset({"eth1"}))
+
+GAVE: dict[str, Any] = {
+    **RAN,
+    "cores": 1,
+    "memory": "1Gi",
+    "devices": [{"name": "root", "port": 1}],
+    "disks": [{"name": "root", "volume": "web-1-root", "volumeUID": "uid-volume"}],
+}
+
+
+def resolved(volumes: dict[str, VolumeView], **more: Any) -> tuple[int, list[str], list[str]]:
+    """Of a VM that runs, to which a disk and two NICs came: cores, names of devices, UIDs of volumes."""
+    status = {**RUNNING, "resolved": {**GAVE, **more}}
+    given = observed(status, SPEC, disks=(ROOT, DATA), volumes={"web-1-root": THERE, **volumes}, nics=NO_ETH1)
+    found = said(given).status["resolved"]
+    uids = [disk["volumeUID"] for disk in found["disks"]]
+    return found["cores"], [device["name"] for device in found["devices"]], uids
+
+
+def test_a_guest_that_runs_gets_what_is_there_while_other_devices_wait() -> None:
+    assert resolved({"data": DATA_THERE}) == (2, ["root", "data", "eth0"], ["uid-volume", "uid-data"])
+    for volumes in ({}, {"data": replace(DATA_THERE, ready=False)}):
+        assert resolved(volumes) == (2, ["root", "eth0"], ["uid-volume"])
+
+
+def test_a_disk_of_a_guest_stays_resolved_while_its_volume_is_not_there() -> None:
+    disks = [*GAVE["disks"], {"name": "data", "volume": "old", "volumeUID": "uid-old"}]
+    assert resolved({}, disks=disks)[2] == ["uid-volume", "uid-old"]
+    assert resolved({"data": DATA_THERE}, disks=disks)[2] == ["uid-volume", "uid-data"]
 
 
 def test_a_stopped_vm_keeps_values_and_ports() -> None:
-    status = {
-        "assignment": {"epoch": 5},
-        "resolved": {"machineType": "pc-q35-7.2"},
-        "nics": [{"name": "eth0", "mac": "02:00:00:00:00:01"}],
-    }
-    derived = said(observed(status, {"powerState": "Stopped"}, nics=None))
-    assert derived.status["resolved"] == {"machineType": "pc-q35-7.2"}
-    assert derived.status["nics"] == [{"name": "eth0", "mac": "02:00:00:00:00:01"}]
+    kept = {"resolved": RAN, "nics": [{"name": "eth0", "mac": "02:00:00:00:00:01"}]}
+    derived = said(observed({"assignment": {"epoch": 5}, **kept}, {"powerState": "Stopped"}, nics=None))
+    assert {name: derived.status[name] for name in kept} == kept
 
 
 def test_kstatus_sees_waits_and_dead_ends() -> None:
@@ -228,65 +254,3 @@ def test_saying_the_same_again_changes_nothing() -> None:
         Moment(datetime(2027, 1, 1, tzinfo=UTC), 9.0, 0.0, owns_ready=True),
     )
     assert again.status == first
-
-
-PROTECTION_CASES: dict[str, tuple[dict[str, Any], Standing, tuple[str, str, str]]] = {
-    "one host": ({}, STANDING, ("NoOtherHost", "NoOtherHost", "AsAsked")),
-    "a disk on this host only": (
-        {},
-        Standing("h1", other_hosts=1, local_disk="root"),
-        ("LocalStorage", "Migratable", "AsAsked"),
-    ),
-    "a setting": (
-        {"ha": {"restart": "Never"}, "migration": {"onMaintenance": "Block"}},
-        Standing("h1", other_hosts=1),
-        ("PolicyNever", "PolicyBlock", "AsAsked"),
-    ),
-    "a medium and a passed-through CPU": (
-        {"cpu": {"model": "HostPassthrough"}},
-        Standing("h1", other_hosts=1, local_medium="install", selector_broken=True),
-        ("NoFencing", "CPUPassthrough", "SelectorBroken"),
-    ),
-    "a neighbour": (
-        {},
-        Standing("h1", other_hosts=1, local_medium="install", broken_anti_affinity=("web-2",)),
-        ("NoFencing", "LocalMedium", "AntiAffinityBroken"),
-    ),
-}
-
-
-@pytest.mark.parametrize("case", PROTECTION_CASES, ids=str)
-def test_protection(case: str) -> None:
-    spec, standing, reasons = PROTECTION_CASES[case]
-    assert tuple(item.reason for item in protection_facts(observed({}, spec).vm, standing)) == reasons
-
-
-ABSENT_CASES: dict[str, tuple[dict[str, Any], bool]] = {
-    "never assigned": ({}, True),
-    "without a host": ({"assignment": {"epoch": 5}}, True),
-    "on a host that has not said": (ASSIGNED, False),
-    "running": (RUNNING, False),
-    "released under this assignment": (
-        {**ASSIGNED, "runtime": {"observedEpoch": 4, "domain": "Absent"}},
-        True,
-    ),
-    "released under an older assignment": (
-        {**ASSIGNED, "runtime": {"observedEpoch": 3, "domain": "Absent"}},
-        False,
-    ),
-}
-
-
-@pytest.mark.parametrize("case", ABSENT_CASES, ids=str)
-def test_nothing_is_left_of_a_vm(case: str) -> None:
-    status, absent = ABSENT_CASES[case]
-    assert is_absent(observed(status).vm) is absent
-
-
-def test_a_deletion_lets_go_of_its_volumes_but_leaves_the_owner_reference() -> None:
-    foreign = VolumeView("other", "uid-other", "1", {}, attached_to=frozenset({"uid-web-1"}))
-    volumes = {"web-1-root": THERE, "other": foreign}
-    (release,) = plan_release(observed().vm, volumes)
-    assert release.name == "web-1-root"
-    assert "ownerReferences" not in release.patch["metadata"]
-    assert still_attached(observed().vm, volumes) == ("other",)

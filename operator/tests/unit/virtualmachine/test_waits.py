@@ -20,6 +20,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "a full pool": (status("Pending", "Unknown"), status("PoolFull"), True),
     "what passes by itself": ({}, status("Creating"), False),
     "a volume that is copied": (status("Creating"), status("Copying"), False),
+    "a Secret that its host is about to read": ({}, status("SecretNotGranted"), False),
+    "and one that is not there": (status("SecretNotGranted"), status("SecretNotFound"), True),
     "an image that cannot be had": (status("ImageDownloading"), status("ImageUnreachable"), True),
     "an image that is checked": (status("ImageDownloading"), status("Verifying"), False),
     "what the scheduler tells": ({}, status("NotEnoughMemory"), False),

@@ -45,7 +45,7 @@ VMS = (
             "disks": [{"name": "root", "image": "shared/tiny"}],
             "nics": [{"name": "eth0", "network": "shared/lan"}],
         },
-        {"assignment": {"host": "h1", "epoch": 1}, "resolved": {"cores": 1}},
+        {"assignment": {"host": "h1", "epoch": 1}, "resolved": {"uuid": "u", "cores": 1}},
     ),
     vm("db", "a", {"disks": [{"name": "data", "volume": "data"}, {"name": "copy", "cloneOf": "other"}]}),
     vm(
@@ -56,7 +56,7 @@ VMS = (
             "nics": [{"name": "eth0", "network": "lan", "securityGroups": ["web"]}],
         },
     ),
-    vm("chooser", "b", {"identity": {"uuid": "uid-a-web"}}, {"resolved": {"cores": 1}}),
+    vm("chooser", "b", {"identity": {"uuid": "uid-a-web"}}, {"resolved": {"uuid": "u", "cores": 1}}),
 )
 
 CASES: dict[str, tuple[Resource, dict[str, Any], set[str]]] = {

@@ -14,8 +14,8 @@ from quantix_api.resources import (
     VOLUMES,
 )
 from quantix_operator.cache import Cache
-from quantix_operator.main import WATCHED
 from quantix_operator.objects import Objects
+from quantix_operator.service import WATCHED
 from quantix_operator.volume.observe import observe
 
 REFUSED = {"type": "Scheduled", "status": "False", "reason": "NoHostFits", "message": "No host fits."}

@@ -143,7 +143,7 @@ def test_a_host_is_confirmed(case: str) -> None:
 @pytest.mark.parametrize("deleting", [True, False])
 def test_what_a_denied_host_said_is_taken_back_before_anything_else(deleting: bool) -> None:
     status = {"host": "h9", "data": "Absent"}
-    plan = planned(status=status, deleting=deleting, denied=True, seat="h1", owners=("web-1",))
+    plan = planned(status=status, deleting=deleting, denied=True, assigned_host="h1", owners=("web-1",))
     assert plan == Plan(
         take_back=TakeBack(
             "h9",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import PermanentError
+from quantix_api.quantities import counted
 from quantix_cli.up.run.words import gibibytes
 from quantix_cli.up.settings import UpSettings
 
@@ -87,7 +88,7 @@ def judge_machine(facts: MachineFacts, settings: UpSettings) -> str:
             f"Port {settings.api_port} is taken by {facts.port_owner}.",
             "stop it, use it (QUANTIX_KUBECONFIG=…), or set QUANTIX_API_PORT",
         )
-    cores = f"{facts.cores} core" + ("s" if facts.cores != 1 else "")
+    cores = counted(facts.cores, "core")
     disk = gibibytes(facts.free_disk_bytes)
     return f"Debian {facts.version}, {cores}, {memory} memory, {disk} free disk"
 

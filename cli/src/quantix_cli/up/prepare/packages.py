@@ -24,10 +24,15 @@ PACKAGES = (
     *("libvirt-daemon-system", "qemu-system-x86", "qemu-utils", "ovmf", "swtpm", "swtpm-tools"),
     # libvirt's Python binding is built here; the guest image is made by mtools and dosfstools
     *("libvirt-dev", "pkg-config", "gcc", "libc6-dev", "mtools", "dosfstools"),
-    *("procps", "iputils-ping", "ca-certificates", "util-linux"),
+    # images from outside are looked at in its sandbox
+    "bubblewrap",
+    # a guest's hardware clock may be in a zone of its own
+    *("procps", "iputils-ping", "ca-certificates", "util-linux", "tzdata"),
 )
 TEST_PACKAGES = (
     *("cpio", "curl", "nasm", "openssh-client", "xfsprogs"),
+    # what Tab does in them
+    *("zsh", "fish"),
     # of it only promtool is used
     "prometheus",
     # the Debian image
@@ -174,7 +179,14 @@ async def _apt(arguments: Sequence[str], log: UpLog, say: Callable[[str], None])
 def _lists_are_fresh() -> bool:
     packages = [path.stat().st_mtime for path in LISTS.glob("*_Packages*")]
     # apt keeps the mirror's time on the lists, so the directory tells when it last looked
-    return bool(packages) and time.time() - LISTS.stat().st_mtime < LISTS_FRESH_S
+    return bool(packages) and is_fresh(LISTS.stat().st_mtime, time.time())
+
+
+def is_fresh(looked_s: float, now_s: float) -> bool:
+    """Whether apt looked within the last day, both in seconds since 1970; a time to come tells nothing, since
+    somebody set the clock back.
+    """
+    return 0 <= now_s - looked_s < LISTS_FRESH_S
 
 
 def _units() -> set[str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from quantix_cli.up.prepare import kvm, machine, packages, python
+from quantix_cli.up.prepare import accounts, kvm, machine, packages, python
 from quantix_cli.up.prepare.builds import ensure_control_plane, ensure_guest_image
 from quantix_cli.up.run.progress import Activity
 from quantix_cli.up.run.steps import Outcome, Step
@@ -62,8 +62,10 @@ class Preparation:
         if self._for_tests:
             wanted += packages.TEST_PACKAGES
         debian = await packages.ensure_packages(wanted, self._log, activity.say)
+        made = await accounts.ensure_image_account(self._log)
         modules = await python.ensure_environment(self._settings.checkout, self._log, activity.say)
-        return Outcome(f"{debian} of Debian, {modules} of Python; none removed", changed=debian + modules > 0)
+        detail = f"{debian} of Debian, {modules} of Python; none removed"
+        return Outcome(detail, changed=made or debian + modules > 0)
 
     async def _guest_image(self, activity: Activity) -> Outcome:
         loop = asyncio.get_running_loop()

@@ -15,6 +15,12 @@ from quantix_cli.up.run.uplog import UpLog
 
 LOCK_NAME = "requirements-dev.lock"
 MARK_NAME = "quantix-environment"
+_MAKES_ROOM = (
+    "Attempting uninstall",
+    "Found existing installation",
+    "Uninstalling",
+    "Successfully uninstalled",
+)
 
 
 def needed_packages() -> list[str]:
@@ -69,8 +75,13 @@ async def ensure_environment(checkout: Path, log: UpLog, say: Callable[[str], No
     return sum(1 for line in lock.read_text().splitlines() if "==" in line and not line.startswith(" "))
 
 
+def is_worth_telling(line: str) -> bool:
+    """Whether a line of pip is no alarm: what it takes away only makes room for another version."""
+    return not line.strip().startswith(_MAKES_ROOM)
+
+
 async def _must(argv: Sequence[str], log: UpLog, say: Callable[[str], None]) -> None:
-    done = await run(argv, log, say=say)
+    done = await run(argv, log, say=lambda line: say(line) if is_worth_telling(line) else None)
     if done.code == 0:
         return
     if is_mirror_silent(done.said):

@@ -7,16 +7,23 @@ import uuid
 
 from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError, TransientError
-from quantix_api.resources import CLUSTER_CONFIG_MAP, NAMESPACE_HOSTS, NAMESPACE_SHARED, NAMESPACE_SYSTEM
+from quantix_api.resources import (
+    CLUSTER_CONFIG_MAP,
+    MANAGER_SETUP,
+    NAMESPACE_HOSTS,
+    NAMESPACE_SHARED,
+    NAMESPACE_SYSTEM,
+)
 from quantix_cli import directories
 from quantix_cli.supervision.table import CONTROL_PLANE
-from quantix_cli.up.links import ensure_links
+from quantix_cli.up.links import ensure_links, foreign_kubectl
 from quantix_cli.up.run.progress import Activity
 from quantix_cli.up.run.runner import now_s
 from quantix_cli.up.run.steps import Outcome
 from quantix_cli.up.start import defaults
 from quantix_cli.up.start.defaults import Default
-from quantix_cli.up.start.manifests import MANAGER, ensure_manifests, ensure_namespace
+from quantix_cli.up.start.foreign_kubectl import misfit
+from quantix_cli.up.start.manifests import ensure_manifests, ensure_namespace
 from quantix_cli.up.start.site import Site
 from quantix_cli.up.start.subnets import GUEST_SUBNETS, OUTSIDE_SUBNETS, choose_subnet, used_networks
 from quantix_cli.up.start.waiting import until
@@ -40,9 +47,17 @@ async def start_control_plane(site: Site, activity: Activity) -> Outcome:
     kinds, sent = await ensure_manifests(client, activity.say)
     made = await ensure_defaults(site, activity)
     links = ensure_links(site.settings, site.installation.controlplane)
-    return Outcome(
-        f"{client.access.server}, {kinds} kinds defined", changed=bool(touched or links or made) or sent
-    )
+    unfit = await _unfit_kubectl(site)
+    told = f"{client.access.server}, {kinds} kinds defined{f'; {unfit}' if unfit else ''}"
+    return Outcome(told, changed=bool(touched or links or made) or sent, warns=bool(unfit))
+
+
+async def _unfit_kubectl(site: Site) -> str:
+    """What is to be said of a kubectl that is found in the place of ours; "" for nothing."""
+    foreign, controlplane = foreign_kubectl(site.settings), site.installation.controlplane
+    if foreign is None or controlplane is None or not site.settings.is_machines_own:
+        return ""
+    return await misfit(foreign, controlplane, site.log)
 
 
 async def _reach(site: Site) -> ApiClient:
@@ -121,7 +136,7 @@ async def _ensure(client: ApiClient, default: Default, activity: Activity) -> bo
     async def look() -> bool | None:
         nonlocal said
         try:
-            await client.apply(default.resource, default.manifest, manager=MANAGER)
+            await client.apply(default.resource, default.manifest, manager=MANAGER_SETUP)
         except TransientError as error:
             # the policy that adds finalizers learns of new kinds every 5 s, and until then refuses them
             said = error.message

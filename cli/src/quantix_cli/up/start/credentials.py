@@ -12,9 +12,8 @@ from typing import Any
 import yaml
 
 from quantix_api import resources
-from quantix_api.resources import BOOTSTRAP_GROUP, NAMESPACE_SYSTEM
+from quantix_api.resources import BOOTSTRAP_GROUP, MANAGER_SETUP, NAMESPACE_SYSTEM
 from quantix_api.times import render_time
-from quantix_cli.up.start.manifests import MANAGER
 from quantix_client.api import ApiClient
 from quantix_client.kubeconfig import load
 
@@ -67,7 +66,7 @@ async def give_bootstrap_token(client: ApiClient, admin: Path, target: Path, hos
     """Make a token with which exactly `host` may join within 10 minutes, and write its kubeconfig."""
     identifier, secret = _letters(6), _letters(16)
     manifest = render_bootstrap_secret(host, identifier, secret, datetime.now(UTC))
-    await client.apply(resources.SECRETS, manifest, manager=MANAGER)
+    await client.apply(resources.SECRETS, manifest, manager=MANAGER_SETUP)
     access = load(admin)
     write_private(
         target,
@@ -91,7 +90,7 @@ async def drop_requests(client: ApiClient, host: str) -> None:
 async def give_operator_token(client: ApiClient, admin: Path, target: Path) -> None:
     """On a cluster of the user's own: write a kubeconfig with a token of the operator's service account."""
     account = {"metadata": {"name": OPERATOR_ACCOUNT, "namespace": NAMESPACE_SYSTEM}}
-    await client.apply(resources.SERVICE_ACCOUNTS, account, manager=MANAGER)
+    await client.apply(resources.SERVICE_ACCOUNTS, account, manager=MANAGER_SETUP)
     asked = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quantix_api import resources
-from quantix_api.resources import NAMESPACE_SHARED, Resource
+from quantix_api.resources import LOCAL_PHYSICAL_NETWORK, NAMESPACE_SHARED, Resource
 
 IMAGE = "tiny"
 
@@ -63,7 +63,7 @@ def guest_network(cidr: str) -> Default:
 
 def outside_network(cidr: str) -> Default:
     """The small network between the router and this machine, which every host has (`qx-local`)."""
-    spec = {"physical": {"name": "qx-local"}, "subnets": [{"cidr": cidr}], "ipv6": "Disabled"}
+    spec = {"physical": {"name": LOCAL_PHYSICAL_NETWORK}, "subnets": [{"cidr": cidr}], "ipv6": "Disabled"}
     return _shared(resources.NETWORKS, "outside", spec)
 
 

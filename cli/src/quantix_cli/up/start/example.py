@@ -12,14 +12,15 @@ from typing import Any
 import yaml
 
 from quantix_api import resources
+from quantix_api.conditions import condition_of
 from quantix_api.errors import QuantixError, TransientError
-from quantix_api.resources import NAMESPACE_SHARED
+from quantix_api.resources import MANAGER_SETUP, NAMESPACE_SHARED
 from quantix_cli.up.hostd_door import HostdDoor
 from quantix_cli.up.run.progress import cut
 from quantix_cli.up.start.defaults import IMAGE
-from quantix_cli.up.start.manifests import MANAGER, resource_of
+from quantix_cli.up.start.manifests import resource_of
 from quantix_cli.up.start.verdict import NAMESPACE, Trouble, trouble_of
-from quantix_cli.up.start.waiting import condition, is_ready, until, why_not_ready
+from quantix_cli.up.start.waiting import is_ready, until, why_not_ready
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 
@@ -53,7 +54,7 @@ async def ensure_image(client: ApiClient, door: HostdDoor, file: Path, say: Call
         if is_ready(image):
             return True
         say(why_not_ready(image))
-        if condition(image).get("reason") == "WaitingForUpload" and not sent:
+        if condition_of(image).get("reason") == "WaitingForUpload" and not sent:
             await door.upload_image(NAMESPACE_SHARED, IMAGE, file)
             sent = True
         return None
@@ -79,7 +80,7 @@ async def ensure_declared(client: ApiClient, file: Path) -> bool:
         try:
             await client.get(resource, manifest["metadata"]["name"], manifest["metadata"]["namespace"])
         except NotFound:
-            await client.apply(resource, as_kubectl_applies(manifest), manager=MANAGER)
+            await client.apply(resource, as_kubectl_applies(manifest), manager=MANAGER_SETUP)
             changed = True
     return changed
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from quantix_api import resources
+from quantix_api.conditions import condition_of
 from quantix_api.errors import QuantixError, TransientError
 from quantix_cli.supervision.table import HOSTD, OPERATOR
 from quantix_cli.up.run.progress import Activity
 from quantix_cli.up.run.steps import Outcome
 from quantix_cli.up.start import credentials, network_databases
 from quantix_cli.up.start.site import Site
-from quantix_cli.up.start.waiting import condition, is_ready, until, why_not_ready
+from quantix_cli.up.start.waiting import is_ready, until, why_not_ready
 from quantix_client.errors import NotFound
 
 HOST_TIMEOUT_S = 90.0
@@ -28,7 +29,7 @@ async def join_host(site: Site, activity: Activity) -> Outcome:
     activity.say("starting network, libvirt, operator and hostd")
     touched += site.supervisor.ensure(site.services())
     host = await _wait_for_host(site, activity)
-    kvm = condition(host, "KVMAvailable")
+    kvm = condition_of(host, "KVMAvailable")
     if kvm.get("status") == "False":
         site.log.write(f"KVM: {kvm.get('message')}")
     return Outcome("network, operator and hostd run", changed=bool(touched))

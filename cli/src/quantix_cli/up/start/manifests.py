@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from quantix_api import resources
+from quantix_api.conditions import condition_of
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.installation import all_manifests, version_of
-from quantix_api.resources import NAMESPACE_SYSTEM, Resource
-from quantix_cli.up.start.waiting import condition, until
+from quantix_api.resources import MANAGER_SETUP, NAMESPACE_SYSTEM, Resource
+from quantix_cli.up.start.waiting import until
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 
-MANAGER = "quantix-setup"
 RECORD = "quantix-setup"
 ESTABLISHED_TIMEOUT_S = 60.0
 PARALLEL = 4
@@ -57,7 +57,7 @@ async def ensure_manifests(client: ApiClient, say: Callable[[str], None]) -> tup
             await asyncio.gather(*(_established(client, item["metadata"]["name"]) for item in definitions))
     record = {"metadata": {"name": RECORD, "namespace": NAMESPACE_SYSTEM}, "data": {"manifests": version}}
     await ensure_namespace(client, NAMESPACE_SYSTEM)
-    await client.apply(resources.CONFIG_MAPS, record, manager=MANAGER)
+    await client.apply(resources.CONFIG_MAPS, record, manager=MANAGER_SETUP)
     return len(definitions), True
 
 
@@ -66,7 +66,7 @@ async def ensure_namespace(client: ApiClient, name: str) -> None:
     try:
         await client.get(resources.NAMESPACES, name)
     except NotFound:
-        await client.apply(resources.NAMESPACES, {"metadata": {"name": name}}, manager=MANAGER)
+        await client.apply(resources.NAMESPACES, {"metadata": {"name": name}}, manager=MANAGER_SETUP)
 
 
 async def _is_recorded(client: ApiClient, version: str, names: set[str]) -> bool:
@@ -86,7 +86,7 @@ async def _apply_all(client: ApiClient, manifests: list[Manifest], say: Callable
     async def one(manifest: Manifest) -> None:
         async with gate:
             say(f"{manifest['kind']} {manifest['metadata']['name']}")
-            await client.apply(resource_of(manifest), manifest, manager=MANAGER)
+            await client.apply(resource_of(manifest), manifest, manager=MANAGER_SETUP)
 
     # namespaces before what lives in them
     for kind_first in (True, False):
@@ -97,11 +97,11 @@ async def _apply_all(client: ApiClient, manifests: list[Manifest], say: Callable
 async def _established(client: ApiClient, name: str) -> None:
     async def look() -> bool | None:
         found = await client.get(resources.CUSTOM_RESOURCE_DEFINITIONS, name)
-        return True if condition(found, "Established").get("status") == "True" else None
+        return True if condition_of(found, "Established").get("status") == "True" else None
 
     async def give_up() -> QuantixError:
         found = await client.get(resources.CUSTOM_RESOURCE_DEFINITIONS, name)
-        refused = condition(found, "NamesAccepted").get("message") or "no reason given"
+        refused = condition_of(found, "NamesAccepted").get("message") or "no reason given"
         return TransientError("NotEstablished", f"The kind {name} is not served: {refused}.", "make up again")
 
     await until(look, ESTABLISHED_TIMEOUT_S, give_up)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quantix_api.quantities import counted
 from quantix_api.state import state_word
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, reason
@@ -61,5 +62,5 @@ def sentences(troubles: Sequence[Trouble]) -> list[str]:
 
 def _subject(count: int, word: str) -> str:
     if word == "Waiting":
-        return "1 VM waits" if count == 1 else f"{count} VMs wait"
-    return f"1 VM is {word}" if count == 1 else f"{count} VMs are {word}"
+        return f"{counted(count, 'VM')} {'waits' if count == 1 else 'wait'}"
+    return f"{counted(count, 'VM')} {'is' if count == 1 else 'are'} {word}"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from quantix_api.conditions import condition_of
 from quantix_api.errors import QuantixError, TransientError
 
 T = TypeVar("T")
@@ -36,20 +37,14 @@ async def until(
         await asyncio.sleep(interval_s)
 
 
-def condition(obj: dict[str, Any], kind: str = "Ready") -> dict[str, Any]:
-    """A condition of an object, {} when it has none of that type."""
-    found = (obj.get("status") or {}).get("conditions") or []
-    return next((dict(entry) for entry in found if entry.get("type") == kind), {})
-
-
 def is_ready(obj: dict[str, Any]) -> bool:
     """Ready is True and about the spec that stands there now."""
-    ready = condition(obj)
+    ready = condition_of(obj)
     seen = ready.get("observedGeneration", obj["metadata"].get("generation"))
     return ready.get("status") == "True" and seen == obj["metadata"].get("generation", seen)
 
 
 def why_not_ready(obj: dict[str, Any]) -> str:
     """The message of Ready, or its reason where there is no message."""
-    ready = condition(obj)
+    ready = condition_of(obj)
     return str(ready.get("message") or ready.get("reason") or "nobody has looked at it yet")

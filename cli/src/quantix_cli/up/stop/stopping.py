@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 
 from quantix_api.errors import TransientError
+from quantix_api.quantities import counted
 from quantix_cli.supervision.service import Supervisor, in_start_order
 from quantix_cli.supervision.table import HOSTD, OPERATOR, services
 from quantix_cli.up.hostd_door import HostdDoor, Orphan
@@ -103,13 +104,13 @@ def summary(guests: list[str], *, orphans: int = 0, was_running: bool, took_s: f
         return "Quantix does not run here; nothing to stop. Data kept."
     ended = ""
     if orphans:
-        ended = f" {orphans} guest{'s' if orphans != 1 else ''} without a VM in the API "
-        ended += f"{'were' if orphans != 1 else 'was'} ended."
+        were = "were" if orphans != 1 else "was"
+        ended = f" {counted(orphans, 'guest')} without a VM in the API {were} ended."
     if not guests:
         return f"Stopped in {duration(took_s)}.{ended or ' No VM was running.'} Data kept."
     many = len(guests) != 1
-    verb, it = ("VMs were", "them") if many else ("VM was", "it")
+    were, it = ("were", "them") if many else ("was", "it")
     return (
-        f"Stopped in {duration(took_s)}. {len(guests)} {verb} shut down ({_names(guests)}); "
+        f"Stopped in {duration(took_s)}. {counted(len(guests), 'VM')} {were} shut down ({_names(guests)}); "
         f"make up starts {it} again.{ended} Data kept."
     )

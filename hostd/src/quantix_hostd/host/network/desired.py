@@ -6,8 +6,9 @@ import ipaddress
 from collections.abc import Iterable
 
 from quantix_api import Host, Network
+from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 from quantix_hostd.facts.links import DefaultRoute, LinkFacts
-from quantix_hostd.host.network.model import LOCAL_NETWORK, LegSpec, NetworkSpec, WayOut
+from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
 
 _FALLBACK_MTU = 1500
 _LOOPBACK = "127.0.0.1"
@@ -57,7 +58,7 @@ def _is_outside(network: Network) -> bool:
     physical = network.spec.physical
     return (
         physical is not None
-        and physical.name == LOCAL_NETWORK
+        and physical.name == LOCAL_PHYSICAL_NETWORK
         and physical.vlan is None
         and not network.deleting
     )

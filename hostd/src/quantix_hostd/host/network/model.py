@@ -13,7 +13,6 @@ from quantix_hostd.facts.switch import BridgeFacts, InterfaceFacts, InternalPort
 
 INTEGRATION_BRIDGE = "qx-int"
 EXTERNAL_BRIDGE = "qx-ex"
-LOCAL_NETWORK = "qx-local"
 MARK = "quantix.io/host"
 """Key in Open_vSwitch's external_ids: the UID of the Host that set ovn-controller's keys."""
 IP_FORWARD = "net.ipv4.ip_forward"

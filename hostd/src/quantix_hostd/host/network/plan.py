@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error, render
+from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 from quantix_hostd.facts.links import HOST_LEG, Route
 from quantix_hostd.facts.switch import OWNER_KEY, InternalPort
 from quantix_hostd.host.network.model import (
@@ -18,7 +19,6 @@ from quantix_hostd.host.network.model import (
     INTEGRATION_BRIDGE,
     IP_FORWARD,
     IP_FORWARD_V6,
-    LOCAL_NETWORK,
     MARK,
     AddAddress,
     EnsureBridge,
@@ -63,7 +63,7 @@ def wanted_external_ids(spec: NetworkSpec) -> dict[str, str]:
         "ovn-encap-ip": spec.tunnel_address,
         "ovn-bridge": INTEGRATION_BRIDGE,
         "ovn-bridge-datapath-type": spec.datapath,
-        "ovn-bridge-mappings": f"{LOCAL_NETWORK}:{EXTERNAL_BRIDGE}",
+        "ovn-bridge-mappings": f"{LOCAL_PHYSICAL_NETWORK}:{EXTERNAL_BRIDGE}",
         "ovn-monitor-all": "true",
         MARK: spec.system_id,
     }

@@ -1,0 +1,170 @@
+"""`qx vm attach|detach`: devices that come to a VM or leave it, followed until the guest has them or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from quantix_cli import fetch
+from quantix_cli.amounts import SIZE
+from quantix_cli.commands.changing_vm import write_vm
+from quantix_cli.helping import Verb
+from quantix_cli.naming import parse_name, reference
+from quantix_cli.nouns import NOUNS, Manifest
+from quantix_cli.options import Invocation, with_options, write_options
+from quantix_cli.questions import confirm
+from quantix_cli.session import Session
+from quantix_cli.vm.arrival import arrival, runs
+from quantix_cli.vm.departure import departures
+from quantix_cli.vm.devices import Device, attached, detached, losses
+from quantix_cli.waiting import is_ready, until
+from quantix_client.errors import Forbidden
+
+_ATTACH_OPTIONS = (
+    click.option("--volume", default="", metavar="VOLUME", help="A volume that is there."),
+    click.option("--disk", "size", type=SIZE, metavar="SIZE", help="A new, empty disk of this size."),
+    click.option("--network", default="", metavar="NET[,address=A][,mac=M]", help="A NIC in this network."),
+    click.option("--iso", default="", metavar="IMAGE", help="A medium: into an empty drive, or a new one."),
+    click.option("--name", "device_name", default="", metavar="DEVICE", help="What it is called in the VM."),
+    click.option("--pool", default="", metavar="POOL", help="With --disk: its pool."),
+    click.option(
+        "--bus",
+        type=click.Choice(("Virtio", "SCSI", "SATA"), case_sensitive=False),
+        metavar="Virtio|SCSI|SATA",
+        default=None,
+        help="How the guest sees a disk.",
+    ),
+    click.option("--read-only", is_flag=True, help="The guest cannot write to the disk."),
+    click.option(
+        "--group", "groups", multiple=True, metavar="GROUP", help="With --network: a security group."
+    ),
+    click.option("--no-wait", is_flag=True, help="Return once the API has accepted it."),
+)
+
+
+def attach_command(_: str) -> click.Command:
+    """The command `qx vm attach NAME`."""
+
+    @click.command(
+        "attach",
+        cls=Verb,
+        short_help="give a VM a disk, a volume, a NIC or a medium",
+        examples=(
+            "qx vm attach web-1 --disk 20GiB",
+            "qx vm attach web-1 --volume files-data",
+            "qx vm attach web-1 --network db --group db",
+            "qx vm attach web-1 --iso shared/debian-iso",
+        ),
+    )
+    @click.argument("name")
+    @write_options
+    def command(invocation: Invocation, name: str, no_wait: bool, device_name: str, **given: Any) -> None:
+        """Give a VM a disk, a volume, a NIC or a medium, and wait until the running guest has it."""
+        said = {key: value for key, value in given.items() if value is not None}
+        device = Device(name=device_name, **said)
+
+        async def act(session: Session) -> None:
+            vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
+            await _attach(session, vm, device, wait=not no_wait)
+
+        invocation.run(act)
+
+    return with_options(command, _ATTACH_OPTIONS)
+
+
+def detach_command(_: str) -> click.Command:
+    """The command `qx vm detach NAME DEVICE...`."""
+
+    @click.command(
+        "detach",
+        cls=Verb,
+        short_help="take disks, NICs or media out of a VM",
+        examples=("qx vm detach web-1 data", "qx vm detach web-1 install --drive"),
+    )
+    @click.argument("name")
+    @click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
+    @click.option("--drive", is_flag=True, help="Of a CD-ROM: the drive, too, and not only the medium.")
+    @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
+    @write_options
+    def command(
+        invocation: Invocation, name: str, devices: tuple[str, ...], drive: bool, no_wait: bool
+    ) -> None:
+        """Take devices out of a VM by their names in it, and wait until the running guest has let them go.
+        The volume of a disk stays, unless its reclaimPolicy is Delete.
+        """
+
+        async def act(session: Session) -> None:
+            vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
+            detached(vm, devices, drive=drive)
+            if lost := losses(vm, devices):
+                confirm("Detach it?", lost, assume_yes=session.assume_yes, terminal=session.terminal)
+            await _detach(session, vm, devices, drive=drive, wait=not no_wait)
+
+        invocation.run(act)
+
+    return command
+
+
+async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool) -> None:
+    """Write it, and follow until the guest has it, or says what keeps it."""
+    changed = await write_vm(session, vm, lambda live: attached(live, device))
+    if changed is None:
+        return
+    came = arrival(vm, changed)
+    if came is None:
+        session.terminal.note(f"{vm['metadata']['name']} is so already.")
+        return
+    if not wait:
+        session.terminal.note(f"{vm['metadata']['name']} changed.")
+        return
+    if came.device.get("image") and runs(changed):
+        came.medium_is_checked = await _medium_is_checked(session, changed, came.device["image"])
+    seen = await until(session, NOUNS["vm"], changed, came.is_settled)
+    what = session.terminal.plain(f"{vm['metadata']['name']}: {came.described(seen)}")
+    if came.is_there(seen):
+        session.terminal.note(f"{what} is plugged in.")
+        return
+    session.terminal.note(f"{what} comes with the next start.")
+    if runs(seen):
+        session.terminal.note(f"Try: qx vm restart {reference(vm, 'vm', session.namespace)}")
+
+
+async def _medium_is_checked(session: Session, vm: Manifest, image: str) -> bool:
+    """Wait until a drive can have it. False: the account may not look at images. Raises CommandError."""
+    there, noun = replace(session, namespace=vm["metadata"]["namespace"]), NOUNS["image"]
+    try:
+        found = await fetch.one(there, noun, parse_name(image, noun.word))
+        await until(session, noun, found, lambda live: is_ready(live, found["metadata"]["generation"]))
+    except Forbidden:
+        return False
+    return True
+
+
+async def _detach(session: Session, vm: Manifest, devices: Sequence[str], *, drive: bool, wait: bool) -> None:
+    """Write it, and follow until the guest has let go of all, or keeps them."""
+    changed = await write_vm(session, vm, lambda live: detached(live, devices, drive=drive))
+    if changed is None:
+        return
+    name, terminal = vm["metadata"]["name"], session.terminal
+    leaving = departures(vm, changed)
+    if not leaving:
+        terminal.note(f"{name} is so already.")
+        return
+    if not wait:
+        terminal.note(f"{name} changed.")
+        return
+
+    def are_settled(live: Manifest) -> bool:
+        # each of them counts its looks
+        settled = [one.is_settled(live) for one in leaving]
+        return all(settled)
+
+    seen = await until(session, NOUNS["vm"], changed, are_settled)
+    for one in leaving:
+        terminal.note(terminal.plain(f"{name}: {one.described} {one.fate(seen)}."))
+    hints = dict.fromkeys(one.hint(seen, reference(vm, "vm", session.namespace)) for one in leaving)
+    for hint in filter(None, hints):
+        terminal.note(f"Try: {hint}")

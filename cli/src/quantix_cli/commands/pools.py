@@ -1,0 +1,82 @@
+"""`qx pool create|set`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from quantix_cli.commands import making
+from quantix_cli.commands.selecting import selecting
+from quantix_cli.helping import Verb
+from quantix_cli.options import Invocation, write_options
+from quantix_cli.selection import Selection
+
+_OVERCOMMIT = click.option(
+    "--overcommit",
+    type=click.IntRange(100, 10000),
+    metavar="PERCENT",
+    help="Space that may be promised, of the space that there is; 200 if left out.",
+)
+
+
+def create_command(_: str) -> click.Command:
+    """The command `qx pool create NAME`."""
+
+    @click.command(
+        "create",
+        cls=Verb,
+        short_help="make a pool of a directory on each host",
+        examples=("qx pool create fast --path /srv/fast", "qx pool create fast --path /srv/fast --dry-run"),
+    )
+    @click.argument("name")
+    @click.option(
+        "--path", required=True, metavar="DIR", help="The directory, which each host has by itself."
+    )
+    @click.option("--default", is_flag=True, help="What new volumes and images get.")
+    @_OVERCOMMIT
+    @making.LABEL
+    @making.NO_WAIT
+    @write_options
+    def command(
+        invocation: Invocation, name: str, path: str, labels: tuple[str, ...], no_wait: bool, **given: Any
+    ) -> None:
+        """Make a pool of a directory on each host, such as where a disk is mounted. Its path never
+        changes.
+        """
+        spec = making.present(
+            dir={"path": path}, default=given["default"], overcommitPercent=given["overcommit"]
+        )
+        making.make(invocation, "pool", name, spec, labels=labels, wait=not no_wait)
+
+    return command
+
+
+def set_command(_: str) -> click.Command:
+    """The command `qx pool set NAME...`."""
+
+    @click.command(
+        "set",
+        cls=Verb,
+        short_help="change which pool is the default, and how much may be promised",
+        examples=("qx pool set local --no-default", "qx pool set fast --default --overcommit 150"),
+    )
+    @selecting
+    @click.option("--default/--no-default", default=None, help="Whether new volumes and images get it.")
+    @_OVERCOMMIT
+    @making.LABEL_CHANGE
+    @write_options
+    def command(
+        invocation: Invocation,
+        selection: Selection,
+        default: bool | None,
+        overcommit: int | None,
+        labels: tuple[str, ...],
+    ) -> int:
+        """Change pools. Of several that are the default, the oldest counts."""
+        making.refuse_nothing(default=default, overcommit=overcommit, labels=labels)
+        wanted = {"default": default, "overcommitPercent": overcommit}
+        spec = {key: value for key, value in wanted.items() if value is not None}
+        return making.change(invocation, "pool", selection, lambda live: making.news(live, spec), labels)
+
+    return command

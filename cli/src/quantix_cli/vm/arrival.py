@@ -1,0 +1,114 @@
+"""What `qx vm attach` brought into a VM, and whether the running guest has it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from quantix_api.conditions import condition_of
+from quantix_cli.nouns import Manifest, look
+from quantix_cli.vm.devices import LISTS
+from quantix_cli.waiting import is_ready
+
+# What stays so for this many looks is so; status.runtime.resolvedGeneration (adr/0035) is not asked here yet
+_CALM_LOOKS = {"disks": 5, "nics": 5, "cdroms": 15}
+
+
+@dataclass
+class Arrival:
+    """One device on its way: `kind` is the list of spec that it is in, `generation` the one that brought it.
+    Shown the VM again and again, it knows when there is nothing more to wait for. `medium_is_checked`: the
+    image that it brings into a drive is there, so what else the VM waits for is another device's.
+    """
+
+    kind: str
+    device: Manifest
+    generation: int
+    medium_is_checked: bool = False
+    _calm: int = field(default=0, init=False)
+
+    @property
+    def name(self) -> str:
+        return str(self.device["name"])
+
+    def described(self, vm: Manifest) -> str:
+        return described(self.kind, self.device, vm)
+
+    def is_settled(self, vm: Manifest) -> bool:
+        """Whether the guest has it, or does not get it before its next start."""
+        if not runs(vm) or self._is_open(vm):
+            return True
+        self._calm = self._calm + 1 if self._is_calm(vm) else 0
+        return self._calm >= _CALM_LOOKS[self.kind]
+
+    def is_there(self, vm: Manifest) -> bool:
+        """Whether the running guest has it, as far as is known of a VM that is settled."""
+        return runs(vm) and (self._is_open(vm) or (self.kind != "disks" and not self._waits_for_start(vm)))
+
+    def _is_open(self, vm: Manifest) -> bool:
+        return self.kind == "disks" and has_open(self.name, vm)
+
+    def _is_calm(self, vm: Manifest) -> bool:
+        """Whether nothing is on its way for this device."""
+        if self.kind == "nics":
+            ready = condition_of(vm, "NetworkReady")
+            current = ready.get("observedGeneration", 0) >= self.generation
+            known = {nic["name"] for nic in look(vm, "status.nics", [])}
+            # while another NIC waits, having a slot tells that this one does not
+            slots = {device["name"] for device in look(vm, "status.resolved.devices", [])}
+            return current and self.name in known and (ready.get("status") == "True" or self.name in slots)
+        if self.kind == "cdroms" and self.medium_is_checked:
+            looked = condition_of(vm).get("observedGeneration", 0) >= self.generation
+            return looked and (is_ready(vm, self.generation) or not self._is_being_changed(vm))
+        if not self._waits_for_start(vm) and self.kind == "disks":
+            return False
+        return self.device.get("bus") == "SATA" or is_ready(vm, self.generation)
+
+    def _is_being_changed(self, vm: Manifest) -> bool:
+        """Whether a drive that the guest has still holds another medium."""
+        return f"spec.cdroms[{self.name}].image" in _pending(vm)
+
+    def _waits_for_start(self, vm: Manifest) -> bool:
+        return waits_for_start(self.kind, self.name, vm)
+
+
+def described(kind: str, device: Manifest, vm: Manifest) -> str:
+    """`disk data (volume web-1-data)`, of a VM that has the device."""
+    name = device["name"]
+    if kind == "nics":
+        return f"NIC {name} (network {device.get('network', 'default')})"
+    if kind == "cdroms":
+        return f"medium {device['image']} in drive {name}" if device.get("image") else f"drive {name}"
+    made = {disk["name"]: disk["volume"] for disk in look(vm, "status.resolved.disks", [])}
+    volume = device.get("volume") or made.get(name)
+    return f"disk {name} ({f'volume {volume}' if volume else device.get('size')})"
+
+
+def waits_for_start(kind: str, name: str, vm: Manifest) -> bool:
+    """Whether something of the device is said to come, or to go, with the next start."""
+    return any(path.startswith(f"spec.{kind}[{name}]") for path in _pending(vm))
+
+
+def _pending(vm: Manifest) -> list[str]:
+    """The fields that wait for the next start."""
+    return [str(change.get("path", "")) for change in look(vm, "status.runtime.pendingChanges", [])]
+
+
+def has_open(name: str, vm: Manifest) -> bool:
+    """Whether QEMU has a disk of that name."""
+    return name in {disk["name"] for disk in look(vm, "status.runtime.disks", [])}
+
+
+def runs(vm: Manifest) -> bool:
+    """Whether there is a guest that can be given something."""
+    return bool(look(vm, "status.runtime.domain") == "Present")
+
+
+def arrival(before: Manifest, after: Manifest) -> Arrival | None:
+    """What came to the VM between the two, None for nothing."""
+    for kind in LISTS:
+        had = look(before, f"spec.{kind}", [])
+        for device in look(after, f"spec.{kind}", []):
+            same = next((one for one in had if one["name"] == device["name"]), None)
+            if same is None or (kind == "cdroms" and same.get("image") != device.get("image")):
+                return Arrival(kind, device, after["metadata"]["generation"])
+    return None

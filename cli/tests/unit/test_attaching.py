@@ -1,0 +1,168 @@
+"""`qx vm attach` follows what it brought until the guest has it, and says what that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from quantix_api.layout import Layout
+from quantix_cli.cluster import Target
+from quantix_cli.commands import plugging
+from quantix_cli.session import Session
+from quantix_cli.terminal import Terminal
+from quantix_cli.vm.arrival import Arrival, arrival
+from quantix_client.api import ApiClient
+from quantix_client.errors import Forbidden
+
+PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
+Manifest = dict[str, Any]
+DATA = {"name": "data", "volume": "safe"}
+DISK = Arrival("disks", DATA, 2)
+MANY = 20
+
+
+def vm(spec: Manifest | None = None, generation: int = 2, **status: Any) -> Manifest:
+    metadata = {"name": "web-1", "namespace": "default", "generation": generation}
+    return {"metadata": metadata, "spec": spec or {}, "status": status}
+
+
+def runs(*conditions: Manifest, pending: str = "", open_disks: tuple[str, ...] = (), **more: Any) -> Manifest:
+    runtime: Manifest = {"domain": "Present", "disks": [{"name": name} for name in open_disks]}
+    runtime |= {"pendingChanges": [{"path": pending, "wanted": "attached"}]} if pending else {}
+    return vm(runtime=runtime, conditions=list(conditions), **more)
+
+
+def told(status: str, reason: str, kind: str = "Ready", generation: int = 2) -> Manifest:
+    return {"type": kind, "status": status, "reason": reason, "observedGeneration": generation}
+
+
+def settles(came: Arrival, seen: Manifest) -> bool:
+    return any(came.is_settled(seen) for _ in range(MANY))
+
+
+RUNNING = told("True", "Running")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "described"),
+    [
+        ({}, {"disks": [DATA]}, "disk data (volume safe)"),
+        ({}, {"disks": [{"name": "disk1", "size": "5Gi"}]}, "disk disk1 (5Gi)"),
+        ({"nics": [{"name": "eth0"}]}, {"nics": [{"name": "eth0"}, {"name": "eth1", "network": "db"}]},
+         "NIC eth1 (network db)"),
+        ({"cdroms": [{"name": "cd"}]}, {"cdroms": [{"name": "cd", "image": "i"}]}, "medium i in drive cd"),
+        ({}, {"cdroms": [{"name": "cd", "image": "i"}]}, "medium i in drive cd"),
+    ],
+)  # fmt: skip
+def test_what_came_is_named(before: Manifest, after: Manifest, described: str) -> None:
+    came = arrival(vm(before, generation=1), vm(after))
+    assert came is not None
+    assert (came.described(vm(after)), came.generation) == (described, 2)
+
+
+def test_nothing_came_where_the_vm_has_it_already() -> None:
+    assert arrival(vm({"disks": [DATA]}), vm({"disks": [DATA]})) is None
+
+
+def test_a_disk_made_for_the_vm_is_named_by_its_volume() -> None:
+    came = Arrival("disks", {"name": "data", "size": "1Gi"}, 2)
+    made = vm(resolved={"disks": [{"name": "data", "volume": "web-1-data"}]})
+    assert came.described(made) == "disk data (volume web-1-data)"
+
+
+def test_a_disk_is_there_once_qemu_has_it_open_whatever_else_is_wrong() -> None:
+    waits = runs(told("False", "SecretNotGranted"), pending="spec.disks[data]")
+    assert not settles(DISK, waits)
+    has = runs(told("False", "GuestNotReady"), open_disks=("root", "data"))
+    assert (DISK.is_settled(has), DISK.is_there(has)) == (True, True)
+
+
+def test_a_disk_is_waited_for_while_nobody_has_resolved_the_change() -> None:
+    assert not settles(DISK, runs(told("True", "Running", generation=1), open_disks=("root",)))
+    assert not settles(DISK, runs(RUNNING, open_disks=("root",)))
+
+
+@pytest.mark.parametrize(
+    ("device", "ready"),
+    [
+        (DATA, RUNNING),
+        # no look at Ready is needed: QEMU cannot take it while it runs
+        (DATA | {"bus": "SATA"}, told("False", "GuestNotReady")),
+    ],
+)
+def test_what_stays_to_be_done_while_all_is_well_comes_with_the_next_start(
+    device: Manifest, ready: Manifest
+) -> None:
+    came, seen = Arrival("disks", device, 2), runs(ready, pending="spec.disks[data]")
+    assert not came.is_settled(seen)
+    assert settles(came, seen)
+    assert not came.is_there(seen)
+
+
+def test_a_vm_that_is_off_has_it_at_its_next_start() -> None:
+    off = vm(runtime={"domain": "Absent"})
+    assert (DISK.is_settled(off), DISK.is_there(off)) == (True, False)
+
+
+def test_a_nic_is_there_once_its_network_is_ready_and_nothing_waits() -> None:
+    came = Arrival("nics", {"name": "eth1", "network": "db"}, 2)
+    ready, nics = told("True", "AllReady", "NetworkReady"), [{"name": "eth0"}, {"name": "eth1"}]
+    assert not settles(came, runs(told("False", "Programming", "NetworkReady"), nics=nics))
+    assert not settles(came, runs(ready, nics=nics[:1]))
+    assert settles(came, runs(ready, nics=nics))
+    assert came.is_there(runs(ready, nics=nics))
+    assert not came.is_there(runs(ready, nics=nics, pending="spec.nics[eth1]"))
+
+
+def test_a_nic_is_not_waited_for_because_another_has_no_network() -> None:
+    came = Arrival("nics", {"name": "eth1", "network": "db"}, 2)
+    missing, nics = told("False", "NetworkNotFound", "NetworkReady"), [{"name": "eth0"}, {"name": "eth1"}]
+    slots = {"devices": [{"name": "eth0", "port": 2}, {"name": "eth1", "port": 3}]}
+    assert settles(came, runs(missing, nics=nics, resolved=slots))
+    assert not settles(came, runs(missing, nics=nics[:1], resolved=slots))
+
+
+def test_a_medium_that_is_checked_does_not_wait_for_other_devices_but_for_a_drive_that_opens() -> None:
+    other = told("False", "SecretNotFound")
+    assert not settles(Arrival("cdroms", {"name": "cd", "image": "i"}, 2), runs(other))
+    came = Arrival("cdroms", {"name": "cd", "image": "i"}, 2, medium_is_checked=True)
+    assert not settles(came, runs(told("False", "SecretNotFound", generation=1)))
+    assert not settles(came, runs(other, pending="spec.cdroms[cd].image"))
+    assert settles(came, runs(other))
+    assert came.is_there(runs(other))
+    new = Arrival("cdroms", {"name": "cd", "image": "i"}, 2, medium_is_checked=True)
+    assert settles(new, runs(other, pending="spec.cdroms[cd]"))
+    assert not new.is_there(runs(other, pending="spec.cdroms[cd]"))
+
+
+def test_a_medium_is_there_once_nothing_is_said_to_wait_for_a_while() -> None:
+    came = Arrival("cdroms", {"name": "cd", "image": "i"}, 2)
+    assert not settles(came, runs(told("False", "ImageDownloading")))
+    assert settles(came, runs(RUNNING))
+    assert came.is_there(runs(RUNNING))
+    assert not came.is_there(runs(RUNNING, pending="spec.cdroms[cd]"))
+
+
+def image(status: str, reason: str) -> Manifest:
+    metadata = {"name": "i", "namespace": "default", "generation": 2}
+    return {"metadata": metadata, "status": {"conditions": [told(status, reason)]}}
+
+
+async def test_a_medium_that_is_on_its_way_is_waited_for_and_one_that_nobody_may_look_at_is_not() -> None:
+    looks = [image("False", "ImageDownloading"), image("False", "Verifying"), image("True", "Verified")]
+
+    class Api:
+        async def get(self, *_: Any) -> Manifest:
+            if looks:
+                return looks.pop(0)
+            raise Forbidden("may not look")
+
+    target = Target(Path("/x"), None, "a test says so")
+    typed = Session(
+        cast(ApiClient, Api()), PLAIN, Layout(Path("/nonexistent")), target, "default", False, 9.0
+    )
+    assert await plugging._medium_is_checked(typed, vm(), "i")
+    assert looks == []
+    assert not await plugging._medium_is_checked(typed, vm(), "i")

@@ -1,0 +1,191 @@
+"""A name that means nothing is refused before anything is written, with the nearest that does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from quantix_api.layout import Layout
+from quantix_api.resources import Resource
+from quantix_cli import fetch
+from quantix_cli.cluster import Target
+from quantix_cli.commands import changing_vm, creating_vm, plugging, volumes
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.mentions import Mention, mentions, new_mentions
+from quantix_cli.naming import Name
+from quantix_cli.session import Session
+from quantix_cli.terminal import Terminal
+from quantix_cli.vm.changes import Wanted, patch_of
+from quantix_cli.vm.devices import Device, attached
+from quantix_cli.vm.wish import Wish
+from quantix_client.api import ApiClient, ListResult
+from quantix_client.errors import Forbidden, NotFound
+
+Manifest = dict[str, Any]
+Act = Callable[[Session], Awaitable[Any]]
+PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
+ALLOWS: Manifest = {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}, {"group": "web-2"}]}]}
+ENCRYPTED: Manifest = {"size": "1Gi", "encryption": {"secretRef": {"name": "kye", "key": "passphrase"}}}
+NIC = {"name": "eth0", "network": "old"}
+VM: Manifest = {
+    "metadata": {"name": "web-1", "namespace": "shop", "generation": 1, "resourceVersion": "7"},
+    "spec": {"instanceType": "gone", "disks": [{"name": "root", "pool": "gone"}], "nics": [NIC]},
+}
+FREE: Manifest = {
+    "metadata": {"name": "files", "namespace": "shop", "generation": 1},
+    "spec": {"size": "1Gi"},
+}
+THERE = {
+    "images": ("quantix-shared/tiny",),
+    "networks": ("quantix-shared/default", "shop/web"),
+    "securitygroups": ("shop/web",),
+    "instancetypes": ("small",),
+    "storagepools": ("fast", "local"),
+    "volumes": ("shop/files",),
+    "secrets": ("shop/key",),
+}
+
+
+class Api:
+    """Has what THERE says, and forbids what it is told to; `written` counts what came to it."""
+
+    def __init__(self, *, forbids: tuple[str, ...] = (), lists: bool = True) -> None:
+        self.forbids = forbids
+        self.lists = lists
+        self.written = 0
+        self.listed: list[str] = []
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        self._judge(resource)
+        if f"{namespace}/{name}" == "shop/files":
+            return FREE
+        if (f"{namespace}/{name}" if namespace else name) not in THERE[resource.plural]:
+            raise NotFound(f"there is no {name}")
+        return {"metadata": {"name": name}}
+
+    async def list(self, resource: Resource, namespace: str | None = None, **_: Any) -> ListResult:
+        self._judge(resource)
+        self.listed.append(resource.plural)
+        if not self.lists:
+            raise Forbidden("may not list")
+        keys = [key.rpartition("/")[::2] for key in THERE[resource.plural]]
+        found = [{"metadata": {"name": n, "namespace": s or None}} for s, n in keys if s == (namespace or "")]
+        return ListResult(found or [{"metadata": {"name": "other", "namespace": namespace}}], "1")
+
+    async def patch(self, *_: Any, **__: Any) -> Manifest:
+        self.written += 1
+        return VM
+
+    create = patch
+
+    def _judge(self, resource: Resource) -> None:
+        if resource.plural in self.forbids:
+            raise Forbidden("may not look")
+
+
+def session(api: Api) -> Session:
+    target = Target(Path("/x"), None, "a test says so")
+    return Session(
+        cast(ApiClient, api), PLAIN, Layout(Path("/nonexistent")), target, "shop", False, 1.0
+    )  # fmt: skip
+
+
+def create(**wish: Any) -> Act:
+    words = Wish(**{"image": "shared/tiny", "instance_type": "small", "networks": ("web",)} | wish)
+    return lambda typed: creating_vm._create(typed, ["new"], words, wait=False)
+
+
+def attach(**device: Any) -> Act:
+    return lambda typed: plugging._attach(typed, VM, Device(**device), wait=False)
+
+
+def change(**wanted: Any) -> Act:
+    said = Wanted(**wanted)
+    return lambda typed: changing_vm._change(typed, VM, lambda live: patch_of(live, said), False)
+
+
+def named(word: str, spec: Manifest, name: str = "new") -> Act:
+    """A `qx WORD create NAME`, up to what is sent."""
+    return lambda typed: fetch.refuse_missing(typed, "shop", spec, own=Mention(word, name))
+
+
+def move(pool: str) -> Act:
+    return lambda typed: volumes._move(typed, Name("files"), pool, wait=False)
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (create(image="tiny"), "There is no image tiny here. Did you mean shared/tiny?"),
+        (create(instance_type="smal"), "There is no instance type smal here. Did you mean small?"),
+        (create(pool="fats"), "There is no pool fats here. Did you mean fast?"),
+        (create(disks=("5GiB,pool=lcal",)), "There is no pool lcal here. Did you mean local?"),
+        (create(networks=("wbe",)), "There is no network wbe here. Did you mean web?"),
+        (create(groups=("wbe",)), "There is no security group wbe here. Did you mean web?"),
+        (create(iso="shared/tiyn"), "There is no image shared/tiyn here. Did you mean shared/tiny?"),
+        (attach(network="default"), "There is no network default here. Did you mean shared/default?"),
+        (attach(volume="nope"), "There is no volume nope here."),
+        (attach(iso="tiny"), "There is no image tiny here. Did you mean shared/tiny?"),
+        (attach(size="1Gi", pool="fats"), "There is no pool fats here. Did you mean fast?"),
+        (change(groups=("wbe",)), "There is no security group wbe here. Did you mean web?"),
+        (change(instance_type="smal"), "There is no instance type smal here. Did you mean small?"),
+        (create(user_data_secret="kye/config"), "There is no Secret kye here."),
+        (named("volume", ENCRYPTED), "There is no Secret kye here."),
+        (named("securitygroup", ALLOWS), "There is no security group web-2 here. Did you mean web?"),
+        (move("fsat"), "There is no pool fsat here. Did you mean fast?"),
+    ],
+)  # fmt: skip
+async def test_what_is_not_there_is_refused_before_anything_is_sent(act: Act, said: str) -> None:
+    api = Api()
+    with pytest.raises(CommandError) as refused:
+        await act(session(api))
+    assert (refused.value.exit_code, refused.value.message) == (Exit.NOT_FOUND, said)
+    assert api.written == 0
+
+
+async def test_a_secret_that_is_there_or_that_nobody_may_look_for_is_named_and_none_is_listed() -> None:
+    for api, name in ((Api(), "key"), (Api(forbids=("secrets",)), "kye")):
+        await create(user_data_secret=name)(session(api))
+        assert api.written == 1
+    missing = Api()
+    with pytest.raises(CommandError) as refused:
+        await create(user_data_secret="kye")(session(missing))
+    assert refused.value.hint == "kubectl get secrets -n shop"
+    assert "secrets" not in missing.listed
+
+
+async def test_a_group_may_name_itself_from_the_beginning() -> None:
+    await named("securitygroup", ALLOWS, name="web-2")(session(Api()))
+
+
+@pytest.mark.parametrize("api", [Api(forbids=("networks", "images")), Api(lists=False)], ids=["look", "list"])
+@pytest.mark.parametrize("act", [attach(network="nope"), create(image="nope", networks=("nope",))])
+async def test_who_may_not_look_is_refused_by_nobody_but_the_api(api: Api, act: Act) -> None:
+    api.written = 0
+    await act(session(api))
+    assert api.written == 1
+
+
+async def test_what_was_named_before_is_not_asked_for() -> None:
+    patch = attached(VM, Device(network="web"))["spec"]
+    assert new_mentions(patch, VM["spec"]) == [Mention("network", "web")]
+    await fetch.refuse_missing(session(Api()), "shop", patch, VM["spec"])
+    with pytest.raises(CommandError, match="no network old"):
+        await fetch.refuse_missing(session(Api()), "shop", patch)
+
+
+def test_every_kind_names_others_in_its_own_places() -> None:
+    volume = {"source": {"volume": "files"}, "pool": "fast", "encryption": {"secretRef": {"name": "key"}}}
+    expected = [Mention("volume", "files"), Mention("pool", "fast"), Mention("secret", "key")]
+    assert mentions(volume) == expected
+    router = {"networks": [{"name": "web"}, {"name": "db"}], "external": {"network": "shared/outside"}}
+    assert [name for _, name in mentions(router)] == ["web", "db", "shared/outside"]
+
+
+def test_the_group_that_the_operator_makes_is_not_asked_for() -> None:
+    assert mentions({"nics": [{"name": "eth0", "securityGroups": ["default", "web"]}]}) == [
+        Mention("securitygroup", "web")
+    ]

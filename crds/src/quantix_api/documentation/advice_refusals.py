@@ -1,0 +1,52 @@
+"""What to do where the API or qx refuses something, or does not answer. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.documentation.advice_entry import Advice
+
+REFUSAL_ADVICE: dict[str, Advice] = {
+    "InUse": Advice(
+        "The message names the users, or how many there are in other namespaces.",
+        "Delete the users first, or take the object out of them. An object that is being deleted goes with "
+        "its last user.",
+    ),
+    "Protected": Advice(
+        "`spec.deletionProtection` of the object.",
+        "Set it to false, then delete: `qx vm set NAME --no-protect`. As a reason of the condition "
+        "Protected it is good news.",
+    ),
+    "QuotaExceeded": Advice(
+        "`kubectl describe quota -n NAMESPACE`.",
+        "Delete what nobody needs, or ask whoever made the quota. [Teams](teams.md).",
+    ),
+    "OnlyGrows": Advice(
+        "`qx volume show NAME`.", "Ask for the size that it has, or more. Less is a new disk and a copy."
+    ),
+    "SubnetInUse": Advice("`qx network explain NETWORK`.", "Make another network and move the NICs there."),
+    "SizeFollowsDisk": Advice(
+        "`spec.disks` of the VM.", "`qx volume resize VM-DISK SIZE` changes it there for you."
+    ),
+    "PlatformNamespace": Advice(
+        "What you meant to delete.", "Delete single objects. `make clean` removes Quantix."
+    ),
+    "CleanupPending": Advice(
+        "`kubectl describe` says what it waits for.",
+        "Wait. Taking the finalizer off by hand would leave guests and data that nobody knows of.",
+    ),
+    "NotHere": Advice("`qx vm list`.", "Ask again: it has moved or ended meanwhile."),
+    "NoOrphan": Advice(
+        "`qx host end-orphan` lists such guests.", "A guest of a VM in the API ends with its VM."
+    ),
+    "ScreenTooLarge": Advice("The resolution in the guest.", "`qx vm view NAME` shows it."),
+    "NotWaiting": Advice("`qx image show NAME`.", "An image never changes: give the file another name."),
+    "NameTaken": Advice("`qx vm list`.", "Choose another name, or change what is there."),
+    "NotAllowed": Advice(
+        "`kubectl auth whoami`, `kubectl auth can-i --list -n NAMESPACE`.",
+        "Ask for the role. [Teams](teams.md#who-may-do-what).",
+    ),
+    "APIUnreachable": Advice(
+        "`qx doctor` on the machine of the control plane; it works while the API is away.",
+        "Guests run on without the API. `make up` starts what does not run; `QUANTIX_KUBECONFIG` may lead "
+        "elsewhere.",
+    ),
+}

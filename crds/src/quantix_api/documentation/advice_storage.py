@@ -1,0 +1,128 @@
+"""What to do about reasons of images, volumes and pools. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.documentation.advice_entry import Advice, waits
+
+_IMAGE = "`qx image explain NAME`."
+_VOLUME = "`qx volume explain NAME`."
+_POOL = "`qx pool explain POOL`; `df` and `mount` on the host."
+
+_IMAGES = {
+    "ImageNotFound": Advice(
+        "`qx image list`, and `qx image list 'shared/*'` for those that every namespace may use.",
+        "Correct the name in a disk that has no volume yet, or add the image under that name.",
+    ),
+    "ImageDownloading": waits(_IMAGE, "`status.progress` shows how far it is."),
+    "Verifying": waits(_IMAGE, "A large image takes as long as reading it does."),
+    "WaitingForUpload": Advice(
+        _IMAGE, "`qx image upload FILE --name NAME`. The file may be on any machine that has `qx`."
+    ),
+    "ImageUnreachable": Advice(
+        "`curl -I URL` on the host: it is the host that downloads.",
+        "It is tried again by itself. An image's `url` cannot change: for another one there is another "
+        "image, or send the file with `qx image upload`.",
+    ),
+    "AddressRefused": Advice(
+        "`getent hosts SERVER` on the host: where does the name lead?",
+        "Put the file on a server outside the hosts' own network, or `qx image upload` it. An administrator "
+        "may [allow more addresses](images.md#which-servers).",
+    ),
+    "ChecksumMismatch": Advice(
+        "`sha256sum FILE`, and the sum that the publisher names.",
+        "Where the publisher has a new file, make a new image with its sum. Otherwise do not use the file.",
+    ),
+    "ImageRefused": Advice(
+        "`qemu-img info FILE`.",
+        "[What is refused](images.md#what-is-refused) has each case. Converting helps for most: `qemu-img "
+        "convert -O qcow2 IN OUT`, then `qx image upload OUT`.",
+    ),
+}
+
+_VOLUMES = {
+    "WaitingForHost": Advice(
+        _VOLUME,
+        "Use it in a VM: its data is then made on that VM's host. A clone waits for the VM of its source: "
+        "`qx vm explain` that one.",
+    ),
+    "Creating": waits(_VOLUME, "If it lasts, look at its pool: `qx pool explain POOL`."),
+    "Copying": waits(_VOLUME, "A full copy takes as long as writing the disk; two at a time on a host."),
+    "Moving": waits(_VOLUME, "It takes as long as copying the data does."),
+    "Resizing": waits(_VOLUME, "The volume of a stopped VM grows when it starts."),
+    "VolumeNotFound": Advice(
+        "`qx volume list`.", "Make it (`qx volume create NAME --size SIZE`) or correct the name."
+    ),
+    "VolumeInUse": Advice(
+        f"{_VOLUME} It says who has it.",
+        "Stop that VM or take the disk out of it. A volume is never in two VMs; a silent host that has it "
+        "has to come back first.",
+    ),
+    "PassphraseWrong": Advice(
+        "`kubectl describe secret NAME`: was the Secret of the volume made anew, or is a line end in it?",
+        "Put the passphrase back that the Secret held when the volume was made; it then goes on by itself.",
+    ),
+    "VolumeConflict": Advice(
+        f"{_VOLUME} It was left by an earlier VM of this name, or made for something else.",
+        "To keep its data: name it in the disk, `volume: NAME`, under another disk name. To begin anew: `qx "
+        "volume delete NAME`.",
+    ),
+    "SnapshotNotFound": Advice("`spec.disks`.", "Snapshots are not built yet: leave the field out."),
+    "SourceNotFound": Advice(
+        _VOLUME, "Correct the name in a new volume, or add what it names under that name."
+    ),
+    "DataMissing": Advice(
+        "`ls` of the path that it names, as root on the host; is a file system not mounted?",
+        "Bring the file back, or restore a backup to that path. No empty disk is made in its place.",
+    ),
+    "DataDamaged": Advice(
+        "The path that it names, as root on the host.",
+        "Somebody or something else changed it there. Put back what belongs there; do not edit files of a "
+        "pool.",
+    ),
+    "ClaimForeign": Advice(
+        "Which cluster made the pool.", "Two clusters may not share a directory: use another one."
+    ),
+    "ClaimStale": waits(_VOLUME, "A VM that runs gets the volume at its next start."),
+    "ClaimNotHeld": waits(_VOLUME, "If it lasts, `qx support-bundle` and report it."),
+    "Denied": Advice(
+        "`kubectl get csr`, and the certificates of that host: [certificates](certificates.md).",
+        "A host claimed a volume that is none of its own. If nobody of you tried that, treat its key as "
+        "stolen.",
+    ),
+}
+
+_POOLS = {
+    "PoolNotFound": Advice("`qx pool list`.", "Correct the name, or set `default: true` on a pool."),
+    "PoolFull": Advice(
+        f"{_POOL} `qx volume list` and `qx image list` show who has how much.",
+        "Delete what nobody needs, or enlarge the file system. `overcommitPercent` of the pool is how much "
+        "may be promised. Paused VMs resume by themselves.",
+    ),
+    "FillsUp": Advice(
+        f"{_POOL} `qx volume list` and `qx image list` show who has how much.",
+        "Delete what nobody needs, or enlarge the file system, before the last twentieth is reached: then "
+        "nothing new is taken, and VMs are paused once nothing is left.",
+    ),
+    "PoolUnreachable": Advice(
+        _POOL, "Mount what belongs there, or make the directory. VMs go on by themselves."
+    ),
+    "Unreachable": Advice(
+        "For a pool: its path on the hosts. For a host: is it on, is its network up, does `quantix-hostd` "
+        "run?",
+        "Bring it back; everything else follows by itself.",
+    ),
+    "NoHost": Advice(
+        "`kubectl get pool POOL -o yaml`, `kubectl get hosts --show-labels`.",
+        "Label a host, or correct `hostSelector`.",
+    ),
+    "Degraded": Advice(_POOL, "Bring back what is missing."),
+    "DefaultConflict": Advice(
+        "`qx pool list -o wide`.", "Leave `default: true` on one pool only: `qx pool set NAME --no-default`."
+    ),
+    "CredentialsRefused": Advice(
+        "The Secret that it names.", "Correct user and key. Ceph and BMCs are not built yet."
+    ),
+    "NoCapability": Advice("The rights of the pool's user.", "Ceph is not built yet, so nothing gives it."),
+}
+
+STORAGE_ADVICE: dict[str, Advice] = {**_IMAGES, **_VOLUMES, **_POOLS}

@@ -1,0 +1,50 @@
+"""Parts of sentences, for fields of messages where a name or a number does not do. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+NONE_OFFERED, TOO_FEW_FREE = "none is offered", "too few are free"
+"""Why a host has no device of a class, where no device of it says more."""
+
+IN_HUGE_PAGES = "{size} in huge pages of {page}"
+"""Memory of a guest."""
+BESIDE_CPUS = "{cpus} with {memory} beside them on NUMA nodes"
+"""CPUs that a guest has to itself; `memory` is a size, or one in huge pages."""
+
+NO_TEXT, OVER_1_MIB = "no text", "over 1 MiB"
+"""What a Secret holds that should hold text."""
+NO_PASSPHRASE = "no passphrase of 1 to {most} bytes"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """What is so of one host, and of several."""
+
+    one: str
+    several: str
+
+    def of(self, count: int, **fields: object) -> str:
+        """The phrase about so many hosts."""
+        return (self.one if count == 1 else self.several).format(**fields)
+
+
+CPU_AND_MEMORY = Phrase("lacks CPU and memory", "lack CPU and memory")
+LACKS: Mapping[str, Phrase] = {
+    "Ready": Phrase("is {what}", "are {what}"),
+    "Open": Phrase("is {what}", "are {what}"),
+    "Selector": Phrase("lacks label {what}", "lack label {what}"),
+    "Taint": Phrase("has taint {what}", "have taint {what}"),
+    "Device": Phrase("lacks a device of class {what}", "lack a device of class {what}"),
+    "Pool": Phrase("lacks pool {what}", "lack pool {what}"),
+    "Volume": Phrase("does not have volume {what}", "do not have volume {what}"),
+    "Network": Phrase("lacks network {what}", "lack network {what}"),
+    "Affinity": Phrase("has no VM with {what}", "have no VM with {what}"),
+    "AntiAffinity": Phrase("has a VM with {what}", "have a VM with {what}"),
+    "CPU": Phrase("lacks CPU", "lack CPU"),
+    "Memory": Phrase("lacks memory", "lack memory"),
+    "HugePages": Phrase("lacks {what}", "lack {what}"),
+    "NUMA": Phrase("lacks {what}", "lack {what}"),
+}
+"""What keeps a VM off a host, by the scheduler's word for it."""

@@ -1,0 +1,25 @@
+"""The form of what people read: `SENTENCE. Try: HINT.` Put together and taken apart here alone."""
+
+from __future__ import annotations
+
+_TRY = " Try: "
+
+
+def text_of(sentence: str, hint: str) -> str:
+    """The whole, of a sentence with its full stop and a hint without one, "" for none."""
+    return f"{sentence}{_TRY}{hint}." if hint else sentence
+
+
+def sentence_of(text: str) -> str:
+    """What is said, without the hint."""
+    return text.partition(_TRY)[0]
+
+
+def cause_of(text: str) -> str:
+    """What is said, without the hint and the final full stop: to be said within another sentence."""
+    return sentence_of(text).rstrip(".")
+
+
+def hint_of(text: str) -> str:
+    """The way out that is named, "" without one."""
+    return text.partition(_TRY)[2].rstrip(".")

@@ -1,0 +1,74 @@
+"""What tests of one host write and look at: its objects in the API, and the images that it is sent."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from quantix_api.conditions import condition_of
+from quantix_lab.control_plane import ControlPlaneError
+from quantix_lab.host_cluster import HostCluster
+
+
+def apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
+    body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(body))
+
+
+def accepted(write: Callable[[], None]) -> bool:
+    try:
+        write()
+    except ControlPlaneError:
+        return False
+    return True
+
+
+def place(cluster: HostCluster, kind: str, name: str, namespace: str = "default") -> None:
+    """What the scheduler does: give the object to h1."""
+    patch = json.dumps({"status": {"host": "h1"}})
+    flags = ["--subresource=status", "--type=merge", "-p", patch]
+    cluster.as_operator("patch", kind, name, "-n", namespace, *flags)
+
+
+def ready(manifest: dict[str, Any]) -> str:
+    return str(condition_of(manifest, "Ready").get("status", ""))
+
+
+def reason(manifest: dict[str, Any]) -> str:
+    return str(condition_of(manifest, "Ready").get("reason", ""))
+
+
+def disk_image(path: Path) -> bytes:
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 1M", path], check=True, capture_output=True)
+    return path.read_bytes()
+
+
+def local(cluster: HostCluster) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        base_url="http://hostd", connector=aiohttp.UnixConnector(str(cluster.layout.hostd_socket))
+    )
+
+
+async def upload(cluster: HostCluster, name: str, content: bytes) -> tuple[int, str]:
+    async with local(cluster) as session:
+        async with session.put(f"/v1/images/default/{name}/upload", data=io.BytesIO(content)) as answer:
+            return answer.status, await answer.text()
+
+
+async def ready_image(cluster: HostCluster, name: str, content: bytes) -> dict[str, Any]:
+    apply(
+        cluster, {"kind": "Image", "metadata": {"name": name, "namespace": "default"}, "spec": {"upload": {}}}
+    )
+    place(cluster, "image", name)
+    cluster.eventually(lambda: reason(cluster.get("image", name)) == "WaitingForUpload")
+    status, text = await upload(cluster, name, content)
+    assert status == 200, text
+    cluster.eventually(lambda: ready(cluster.get("image", name)) == "True")
+    return cluster.get("image", name)

@@ -1,0 +1,145 @@
+"""Images as the documentation says: its commands, an upload that was interrupted, and what a host refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quantix_api.conditions import condition_of
+from quantix_lab.checkout import CHECKOUT
+from quantix_lab.hostile_images import HOSTILE_IMAGES, Refuser
+from quantix_lab.machine import QX
+from quantix_lab.machine_view import MachineView, Manifest
+from quantix_lab.transcript import exchanges
+from quantix_lab.waiting import wait_for
+
+_MIB = 1 << 20
+_EXAMPLE_SUM = "0123456789abcdef" * 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the documentation speaks of."""
+    made = tmp_path_factory.mktemp("images")
+    made.chmod(0o755)
+    disk = made / "debian-13.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
+    (made / "netinst.iso").write_bytes(b"\0" * 0x8001 + b"CD001" + bytes(2048))
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(view: MachineView, folder: Path) -> Iterator[str]:
+    with view.machine.serving(folder, 8081) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def programs(view: MachineView, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`qx` and `kubectl` as a user has them."""
+    made = tmp_path_factory.mktemp("bin")
+    (made / "qx").symlink_to(QX)
+    (made / "kubectl").symlink_to(view.machine.control_plane_binary())
+    return made
+
+
+def test_the_commands_of_the_documentation_work(
+    view: MachineView, server: str, folder: Path, programs: Path
+) -> None:
+    digest = hashlib.sha256((folder / "netinst.iso").read_bytes()).hexdigest()
+    # the page names servers that a test replaces, so it is not marked as typed to the letter
+    page = (CHECKOUT / "docs/images.md").read_text()
+    typed = [exchange.command for exchange in exchanges(page, marked="")]
+    assert [command.split()[:3] for command in typed[:2]] == [
+        ["qx", "image", "upload"],
+        ["qx", "image", "set"],
+    ]
+    for command in typed:
+        text = command.replace("https://images.example.org", server).replace(_EXAMPLE_SUM, digest)
+        script = f"cd {folder}; export PATH={programs}:$PATH; {text}"
+        view.machine.run("sh", "-ec", script, timeout_s=120)
+    assert view.wait_ready("netinst", kind="image", reason="Verified")["status"]["format"] == "ISO"
+    for name in ("debian-13", "mirror-13"):
+        kept = view.wait_ready(name, kind="image", reason="Verified")
+        assert kept["spec"]["loginUser"] == "debian"
+        assert kept["status"]["virtualSize"] == "16Mi"
+    view.machine.qx("image", "delete", "debian-13", "netinst", "mirror-13", "--yes")
+
+
+def test_an_upload_that_was_interrupted_goes_on_by_the_same_command(
+    view: MachineView, tmp_path: Path
+) -> None:
+    file = tmp_path / "large.raw"
+    file.write_bytes(b"\0" * 510 + b"\x55\xaa" + os.urandom(8 * _MIB - 512))
+    view.apply(image("large", upload={}))
+    view.wait_reason("image", "large", "WaitingForUpload")
+    send_half(view, file)
+    wait_for("what arrived", lambda: arrived(view), 20)
+    done = view.machine.qx("image", "upload", str(file), timeout_s=120)
+    assert "it goes on from there." in done.stderr
+    assert done.stdout == f"large  sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+    view.machine.qx("image", "delete", "large", "--yes")
+
+
+def arrived(view: MachineView) -> tuple[bool, object]:
+    """Whether the host tells that an upload broke off."""
+    said = condition_of(view.get("image", "large"), "Ready")
+    return "arrived before the last upload broke off" in said.get("message", ""), said
+
+
+def send_half(view: MachineView, file: Path) -> None:
+    """Half of an upload, as from a qx that is killed: through the host's own door, then silence."""
+    content = file.read_bytes()
+    door = socket.socket(socket.AF_UNIX)
+    door.connect(str(view.layout.hostd_socket))
+    connection = http.client.HTTPConnection("hostd")
+    connection.sock = door
+    connection.putrequest("PUT", "/v1/images/default/large/upload")
+    connection.putheader("Content-Length", str(len(content)))
+    connection.endheaders()
+    connection.send(content[: len(content) // 2])
+    connection.close()
+
+
+def test_a_file_that_only_its_tables_betray_is_refused_by_the_host_and_one_at_sight_is_not_sent(
+    view: MachineView, tmp_path: Path
+) -> None:
+    before = view.pool_files()
+    for refuser, words in (
+        (Refuser.CHECK, "backing file"),
+        (Refuser.QEMU, "QEMU finds errors in its tables"),
+    ):
+        image = next(image for image in HOSTILE_IMAGES if image.by is refuser)
+        file = tmp_path / "hostile.qcow2"
+        file.write_bytes(image.content)
+        done = view.machine.qx("image", "upload", str(file), check=False)
+        assert done.returncode == 6, done.stderr
+        assert words in done.stderr
+    assert view.pool_files() == before
+    view.machine.qx("image", "delete", "hostile", "--yes")
+
+
+def test_an_administrator_says_where_images_come_from(view: MachineView, server: str) -> None:
+    address = server.removeprefix("http://").partition(":")[0]
+    ranges = ("configmap", "quantix-cluster")
+    view.patch(*ranges, {"data": {"imageAddressesDenied": f"{address}/32"}}, "quantix-system")
+    view.apply(image("mirrored", url=f"{server}/debian-13.qcow2"))
+    said = view.wait_reason("image", "mirrored", "AddressRefused")["message"]
+    assert f"leads to {address}; an administrator lets no image come from {address}/32" in said
+    view.patch(*ranges, {"data": {"imageAddressesDenied": None}}, "quantix-system")
+    view.wait_ready("mirrored", kind="image", reason="Verified", timeout_s=60)
+    view.machine.qx("image", "delete", "mirrored", "--yes")
+
+
+def image(name: str, **spec: Any) -> Manifest:
+    """An Image in the namespace default."""
+    about = {"name": name, "namespace": "default"}
+    return {"apiVersion": "quantix.io/v1alpha1", "kind": "Image", "metadata": about, "spec": spec}

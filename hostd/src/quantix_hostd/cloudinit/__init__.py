@@ -1,1 +1,0 @@
-"""The NoCloud seed of a VM: what cloud-init in the guest reads at its first boot."""

@@ -1,0 +1,91 @@
+"""What the header of a disk of ours says: its size, the image that it stands on, whether it is encrypted.
+
+Called by the volume controller, the VM's look and whoever removes images; also while a guest has the disk.
+Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from quantix_api.errors import InvariantError
+from quantix_api.messages import as_error
+from quantix_api.qcow2_header import BACKING_FORMAT, MAX_CLUSTER_BYTES, Qcow2Error, Qcow2Header
+from quantix_hostd.claims import VolumePlace
+from quantix_hostd.clients.no_follow import opened_file
+
+_MAX_BACKING_BYTES = 1023
+# the header and its extensions
+_HEAD_BYTES = 64 << 10
+_CRYPT_NONE = 0
+_IMAGE_DRIVERS = frozenset({"qcow2", "raw"})
+_OUR_BACKING = re.compile(r"\.\./\.\./images/([a-z0-9][-a-z0-9]{0,99})")
+
+
+@dataclass(frozen=True)
+class DiskFile:
+    """What lies in the pool now. `backing` is the backing file's name as the file says it, "" when it stands
+    alone; `backing_driver` the format of that, "" where the file does not say.
+    """
+
+    capacity_bytes: int
+    backing: str = ""
+    backing_driver: str = ""
+    encrypted: bool = False
+
+    @property
+    def image_uid(self) -> str:
+        """The image of this pool that it stands on, "" for none."""
+        found = _OUR_BACKING.fullmatch(self.backing)
+        return found[1] if found else ""
+
+
+def read_volume(place: VolumePlace) -> DiskFile | None:
+    """The disk of a volume in its pool, as `read_disk_file`.
+
+    Raises InvariantError (DataDamaged) also for one that stands on what is no image of its pool.
+    """
+    disk = read_disk_file(place.pool_path, "volumes", place.handle, "data")
+    if disk is not None and disk.backing and not (disk.image_uid and disk.backing_driver in _IMAGE_DRIVERS):
+        said = "it stands on a file that is no image of its pool"
+        raise as_error(InvariantError, "DataDamaged", path=place.data, said=said)
+    return disk
+
+
+def read_disk_file(root: Path, *names: str) -> DiskFile | None:
+    """Read the header of one of our own disks below `root`, in use or not; None when there is no file.
+
+    Raises InvariantError (DataDamaged) when it is no qcow2 (we make nothing else), and as `opened_file`.
+    """
+    try:
+        with opened_file(root, *names) as file:
+            head = file.read(_HEAD_BYTES)
+            header = Qcow2Header.parse(head)
+            driver = dict(header.extensions(head)).get(BACKING_FORMAT, b"")
+            backing = _backing_name(file, header)
+    except FileNotFoundError:
+        return None
+    except Qcow2Error as error:
+        raise as_error(InvariantError, "DataDamaged", path=root.joinpath(*names), said=error.flaw) from error
+    encrypted = header.crypt_method != _CRYPT_NONE
+    return DiskFile(header.virtual_size_bytes, backing, driver.decode("ascii", errors="replace"), encrypted)
+
+
+def file_size_bytes(root: Path, *names: str) -> int:
+    """The size of a raw disk. Raises FileNotFoundError, and as `opened_file`."""
+    with opened_file(root, *names) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def _backing_name(file: BinaryIO, header: Qcow2Header) -> str:
+    """It lies in the first cluster. Raises Qcow2Error."""
+    if not header.backing_offset:
+        return ""
+    if header.backing_offset > MAX_CLUSTER_BYTES or header.backing_length > _MAX_BACKING_BYTES:
+        raise Qcow2Error("the name of its backing file lies beyond its header")
+    file.seek(header.backing_offset)
+    return file.read(header.backing_length).decode("utf-8", errors="replace")

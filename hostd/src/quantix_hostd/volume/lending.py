@@ -1,0 +1,66 @@
+"""Holds volumes still while they are copied: their claim is this host's for that time, so that nobody starts
+to write to them.
+
+One for a process, shared by the copies and the volume controller. What a process that was killed leaves held
+is in nobody's hands here, so that the look at that volume frees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
+from quantix_hostd.claims import ClaimStore, VolumePlace, hold_still, release
+from quantix_hostd.volume.recipe import Origin
+
+
+class Lending:
+    """`on_return` hears the key of a volume that is free again."""
+
+    def __init__(
+        self, claims: ClaimStore, host: str, cluster_uid: str, on_return: Callable[[str], None]
+    ) -> None:
+        self._claims = claims
+        self._host = host
+        self._cluster_uid = cluster_uid
+        self._on_return = on_return
+        # the name of the clone, by the UID of the volume that it is made from
+        self._lent: dict[str, str] = {}
+
+    def borrower(self, uid: str) -> str:
+        """The name of the volume that is being made from this one, "" for none."""
+        return self._lent.get(uid, "")
+
+    @asynccontextmanager
+    async def lent(self, origin: Origin | None, borrower: str) -> AsyncIterator[None]:
+        """Hold it still meanwhile. Raises TransientError (VolumeInUse) when somebody has it."""
+        if origin is None:
+            yield
+            return
+        if origin.uid in self._lent:
+            raise as_error(TransientError, "VolumeInUse", host=self._host)
+        self._lent[origin.uid] = borrower
+        try:
+            await asyncio.to_thread(self._hold, origin.place, origin.uid)
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(self._free, origin.place, origin.uid)
+        finally:
+            del self._lent[origin.uid]
+            self._on_return(origin.key)
+
+    def _hold(self, place: VolumePlace, uid: str) -> None:
+        claim = self._claims.read(place)
+        if claim is None:
+            raise as_error(TransientError, "DataDamaged", unclaimed=place.data.parent)
+        held = hold_still(claim, self._host, uid, self._cluster_uid)
+        self._claims.compare_and_set(place, claim, held)
+
+    def _free(self, place: VolumePlace, uid: str) -> None:
+        claim = self._claims.read(place)
+        if claim is not None and claim.vm_uid == uid:
+            self._claims.compare_and_set(place, claim, release(claim, self._host, 0))

@@ -1,0 +1,111 @@
+"""What a volume is made from, as this host finds it: an image's file in the pool, or another volume.
+
+Called by the volume controller's look. It changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quantix_api import Image, Volume
+from quantix_api.disk_image import ImageFormat
+from quantix_api.messages import as_wait
+from quantix_api.references import admits
+from quantix_client.reading import model_of
+from quantix_hostd.claims import Claim, ClaimStore
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.pools import HostPools
+from quantix_hostd.volume.disk_header import file_size_bytes, read_disk_file, read_volume
+from quantix_hostd.volume.recipe import Base, Origin
+from quantix_hostd.volume.wanted import image_key_of, source_volume_key_of
+
+_LOOK_S = 5.0
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The mappings are caches."""
+
+    volumes: Mapping[str, Manifest]
+    images: Mapping[str, Manifest]
+    machines: Mapping[str, Manifest]
+    namespaces: Mapping[str, Manifest]
+    pools: HostPools
+    claims: ClaimStore
+
+    def image(self, volume: Volume) -> Image | None:
+        """The image that it is made from, None for none, and for one that is not there or that its namespace
+        may not use.
+        """
+        manifest = self.images.get(image_key_of(volume) or "")
+        image = None if manifest is None else model_of(Image, manifest)
+        known = self.namespaces.get(volume.metadata.namespace or "")
+        return image if image and admits(image.spec.allowed_namespaces, known) else None
+
+    def check_pool(self, volume: Volume) -> None:
+        """Raises WaitingError (PoolNotFound) where it may not be made: its namespace may not use that pool.
+
+        The operator judges so before it lets a volume in, but its spec may have been changed since.
+        """
+        pool = self.pools.find(volume.status.pool or volume.spec.pool)
+        if not admits(pool.spec.allowed_namespaces, self.namespaces.get(volume.metadata.namespace or "")):
+            raise as_wait("PoolNotFound", _LOOK_S, pool=pool.metadata.name)
+
+    async def base(self, pool: PoolDir, image: Image) -> Base | None:
+        """The image's file in the pool, None while it is not there or not known what it is."""
+        return await asyncio.to_thread(_base, pool, image)
+
+    def volume(self, volume: Volume) -> Volume | None:
+        """The volume that it is made from, None for none, or one that is not there."""
+        manifest = self.volumes.get(source_volume_key_of(volume) or "")
+        return None if manifest is None else model_of(Volume, manifest)
+
+    async def origin(self, source: Volume) -> tuple[Origin | None, Claim | None]:
+        """The data of a volume of this host with its claim, None for what is not there.
+
+        Raises QuantixError while its pool is away or its data is damaged.
+        """
+        status = source.status
+        if not status.pool or not status.handle or source.deleting:
+            return None, None
+        pool = await self.pools.pool(status.pool)
+        return await asyncio.to_thread(self._origin, pool, source, status.handle)
+
+    def user(self, claim: Claim | None) -> str:
+        """The name of the VM that holds the claim, "" for none that is known here."""
+        if claim is None or claim.holder is None:
+            return ""
+        named = (vm["metadata"] for vm in self.machines.values())
+        return next((str(vm["name"]) for vm in named if vm["uid"] == claim.vm_uid), "")
+
+    def _origin(self, pool: PoolDir, source: Volume, handle: str) -> tuple[Origin | None, Claim | None]:
+        place = pool.place(handle)
+        disk = read_volume(place)
+        if disk is None:
+            return None, None
+        origin = Origin(
+            source.key,
+            source.metadata.uid,
+            place,
+            disk.capacity_bytes,
+            disk.image_uid,
+            disk.backing_driver,
+            disk.encrypted,
+        )
+        return origin, self.claims.read(place)
+
+
+def _base(pool: PoolDir, image: Image) -> Base | None:
+    uid, found_format = image.metadata.uid, image.status.format
+    if found_format is None or not pool.image(uid).exists():
+        return None
+    driver = ImageFormat(found_format).driver
+    if driver == "raw":
+        return Base(uid, driver, file_size_bytes(pool.path, "images", uid))
+    disk = read_disk_file(pool.path, "images", uid)
+    return Base(uid, driver, disk.capacity_bytes) if disk else None

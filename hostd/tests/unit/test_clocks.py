@@ -1,0 +1,20 @@
+"""hostd judges what waits and ages by one clock, which tests turn by hand."""
+
+from __future__ import annotations
+
+import ast
+
+from quantix_lab.source_trees import nodes, sources
+
+# what two of the machine's clocks say of the same moment is its business
+_ASKS_THE_KERNEL = {"kernel_log.py"}
+
+
+def test_nothing_but_the_clock_is_asked_how_time_goes_by() -> None:
+    asking = {
+        path.name
+        for path in sources("hostd")
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.monotonic"
+    }
+    assert asking == _ASKS_THE_KERNEL

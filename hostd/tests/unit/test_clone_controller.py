@@ -1,0 +1,287 @@
+"""A host makes a volume from another one: through a kill in the middle, a source that starts, a deletion.
+Disks and claims are real files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from quantix_api import Image
+from quantix_api.errors import QuantixError
+from quantix_api.host_spec import HostSpec
+from quantix_api.layout import Layout
+from quantix_api.resources import Resource
+from quantix_client.api import ApiClient
+from quantix_client.clock import SystemClock
+from quantix_client.errors import NotFound
+from quantix_hostd.claims import Claim, Holder, VolumePlace, release, take
+from quantix_hostd.clients.claim_store import LocalClaimStore
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_img import Disk, QemuImg
+from quantix_hostd.copy_bounds import CopyBounds
+from quantix_hostd.pools import HostPools
+from quantix_hostd.secret_values import SecretValues
+from quantix_hostd.transfer.room import Room
+from quantix_hostd.volume.controller import VolumeController, VolumeTools
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.live_moves import LiveMoves
+from quantix_hostd.volume.passphrases import Passphrases
+from quantix_lab.fake_status_api import FakeStatusApi
+from quantix_lab.open_sandbox import OpenSandbox
+from quantix_lab.told_events import ToldEvents
+from quantix_lab.waiting import eventually_async
+
+_CLUSTER = "cluster-1"
+
+
+class NoCopies:
+    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
+        raise AssertionError(image)
+
+
+class NobodyGone:
+    async def is_gone(self, vm_uid: str, epoch: int) -> bool:
+        return False
+
+
+class SlowQemuImg(QemuImg):
+    """Copies once it may."""
+
+    def __init__(self) -> None:
+        super().__init__(OpenSandbox())
+        self.copying = 0
+        self.may_copy = asyncio.Event()
+
+    async def copy(self, source: Disk, target: Disk, bounds: CopyBounds) -> None:
+        self.copying += 1
+        await self.may_copy.wait()
+        await super().copy(source, target, bounds)
+
+
+class NoSecrets:
+    """None is there; `asked` names those that were wanted."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        self.asked.append(name)
+        raise NotFound(f"There is no {resource.kind} {name}.")
+
+
+class TwoVolumes:
+    """Host `h1` with volume `source`, which is made, and `copy`, which is to be made from it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.api = FakeStatusApi()
+        self.secrets = NoSecrets()
+        self.volumes: dict[str, dict[str, Any]] = {}
+        self.machines: dict[str, dict[str, Any]] = {}
+        self.path, self.fast = root / "local", root / "fast"
+        for path in (self.path, self.fast):
+            path.mkdir()
+        self.claims = LocalClaimStore()
+        self.controllers: list[VolumeController] = []
+        self.qemu_img = SlowQemuImg()
+        self.controller = self.start()
+        self.put("source", {"size": "1Mi"})
+        self.put("copy", {"source": {"volume": "source"}, "copyMode": "Full"})
+
+    def start(self) -> VolumeController:
+        """Another process of hostd: what an earlier one was at it knows nothing of."""
+        found = {path.name: _pool(path) for path in (self.path, self.fast)}
+        self.qemu_img = SlowQemuImg()
+        pools = HostPools(found, {}, "h1", Layout(self.root), FileOwner.current())
+        maker = DiskFileMaker(self.qemu_img, self.claims, _CLUSTER)
+        self.controller = VolumeController(
+            VolumeTools(
+                api=cast(ApiClient, self.api),
+                passphrases=Passphrases(SecretValues(cast(ApiClient, self.secrets))),
+                volumes=self.volumes,
+                images={},
+                machines=self.machines,
+                namespaces={},
+                pools=pools,
+                copies=NoCopies(),
+                maker=maker,
+                room=Room(),
+                claims=self.claims,
+                guests=NobodyGone(),
+                events=ToldEvents(),
+                live_moves=LiveMoves(pools, maker, lambda key: None, HostSpec, SystemClock()),
+                cluster_uid=_CLUSTER,
+                host="h1",
+            ),
+            lambda key: None,
+        )
+        self.controllers.append(self.controller)
+        return self.controller
+
+    def put(self, name: str, spec: dict[str, Any], **metadata: Any) -> None:
+        about = {"name": name, "namespace": "default", "uid": f"uid-{name}", "generation": 1}
+        before = self.volumes.get(f"default/{name}", {"metadata": about, "status": {"host": "h1"}})
+        manifest = {**before, "metadata": before["metadata"] | metadata, "spec": spec}
+        self.volumes[f"default/{name}"] = self.api.put(manifest)
+
+    def want_source_in(self, pool: str) -> None:
+        """As a user asks for it and the operator grants it."""
+        self.volumes["default/source"]["status"]["movingTo"] = pool
+        self.put("source", {"size": "1Mi", "pool": pool})
+
+    def said(self, name: str) -> str:
+        conditions = self.volumes[f"default/{name}"]["status"]["conditions"]
+        return next(str(item["message"]) for item in conditions if item["type"] == "Ready")
+
+    async def settle(self) -> None:
+        """Look at both until nothing is left to do."""
+
+        async def both() -> bool:
+            return {await self.reconcile("source"), await self.reconcile("copy")} == {"Available"}
+
+        await eventually_async("both serve", both)
+
+    async def reconcile(self, name: str) -> str:
+        """One look; the reason that is told."""
+        try:
+            await self.controller.reconcile(f"default/{name}")
+        except QuantixError:
+            pass
+        finally:
+            self.volumes[f"default/{name}"] = self.api.objects[f"uid-{name}"]
+        conditions = self.volumes[f"default/{name}"]["status"]["conditions"]
+        return next(str(item["reason"]) for item in conditions if item["type"] == "Ready")
+
+    async def until_copying(self) -> None:
+        assert await self.reconcile("source") == "Available"
+        await self.reconcile("copy")
+        assert await self.reconcile("copy") == "Copying"
+        await eventually_async("the copy", lambda: self.qemu_img.copying == 1)
+
+    @property
+    def claim(self) -> Claim:
+        found = self.claims.read(VolumePlace(self.path, "uid-source"))
+        assert found is not None
+        return found
+
+    def move(self, wanted: Claim) -> None:
+        self.claims.compare_and_set(VolumePlace(self.path, "uid-source"), self.claim, wanted)
+
+    def there(self) -> set[str]:
+        return {entry.name for entry in (self.path / "volumes").iterdir()}
+
+    async def finish(self) -> str:
+        self.qemu_img.may_copy.set()
+        await eventually_async("the clone", lambda: "uid-copy" in self.there() and self.claim.holder is None)
+        return await self.reconcile("copy")
+
+
+def _pool(path: Path) -> dict[str, Any]:
+    spec = {"dir": {"path": str(path)}, "default": path.name == "local"}
+    return {"metadata": {"name": path.name}, "spec": spec}
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[TwoVolumes]:
+    made = TwoVolumes(tmp_path)
+    yield made
+    for controller in made.controllers:
+        await controller.stop()
+
+
+async def test_a_clone_is_made_from_a_source_that_nobody_can_start_meanwhile(two: TwoVolumes) -> None:
+    await two.until_copying()
+    assert two.claim.holder == Holder("h1", 0)
+    assert await two.reconcile("source") == "Available"
+    assert two.claim.holder == Holder("h1", 0)
+    assert await two.finish() == "Available"
+    assert two.claim.holder is None
+
+
+async def test_a_hostd_that_is_killed_while_it_copies_leaves_nothing_and_begins_anew(two: TwoVolumes) -> None:
+    await two.until_copying()
+    two.start()
+    pool = PoolDir("local", two.path, FileOwner.current(), "h1", FileOwner.current())
+    assert pool.sweep_drafts() == 1
+    assert await two.reconcile("copy") == "VolumeInUse"
+    assert await two.reconcile("source") == "Available"
+    assert two.claim.holder is None
+    await two.until_copying()
+    assert await two.finish() == "Available"
+    assert (two.there(), two.claim.holder) == ({"uid-source", "uid-copy"}, None)
+
+
+async def test_a_source_that_a_vm_has_is_waited_for_by_the_vms_name(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    two.machines["default/web-1"] = {
+        "metadata": {"name": "web-1", "namespace": "default", "uid": "uid-of-web-1"},
+        "spec": {"cpu": {"cores": 1}, "memory": {"size": "1Gi"}},
+    }
+    two.move(take(two.claim, "h1", 5, "uid-of-web-1", _CLUSTER))
+    assert await two.reconcile("copy") == "VolumeInUse"
+    said = two.volumes["default/copy"]["status"]["conditions"]
+    assert any("once VM web-1 has ended" in item["message"] for item in said)
+    two.move(release(two.claim, "h1", 5))
+    await two.until_copying()
+    assert await two.finish() == "Available"
+
+
+async def test_what_waits_for_its_source_asks_for_no_secret(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    key = {"encryption": {"secretRef": {"name": "k"}}}
+    two.put("copy", {"source": {"volume": "source"}, "copyMode": "Full", **key})
+    two.move(take(two.claim, "h1", 5, "uid-of-web-1", _CLUSTER))
+    assert await two.reconcile("copy") == "VolumeInUse"
+    assert two.secrets.asked == []
+    two.move(release(two.claim, "h1", 5))
+    assert await two.reconcile("copy") == "SecretNotFound"
+    assert two.secrets.asked == ["k"]
+
+
+async def test_a_source_is_deleted_once_its_copy_is_made(two: TwoVolumes) -> None:
+    await two.until_copying()
+    two.put("source", {"size": "1Mi"}, deletionTimestamp="2026-01-01T00:00:00Z")
+    assert await two.reconcile("source") == "InUse"
+    assert await two.finish() == "Available"
+    assert await two.reconcile("source") == "Deleting"
+    assert two.there() == {"uid-copy"}
+
+
+async def test_a_clone_that_is_deleted_while_it_is_made_gives_its_source_back(two: TwoVolumes) -> None:
+    await two.until_copying()
+    clone = {"source": {"volume": "source"}, "copyMode": "Full"}
+    two.put("copy", clone, deletionTimestamp="2026-01-01T00:00:00Z")
+    assert await two.reconcile("copy") == "Deleting"
+    assert (two.there(), two.claim.holder) == ({"uid-source"}, None)
+
+
+async def test_a_source_goes_to_another_pool_once_its_clone_is_made(two: TwoVolumes) -> None:
+    await two.until_copying()
+    two.want_source_in("fast")
+    assert await two.reconcile("source") == "Moving"
+    assert "goes to pool fast once volume copy has been made from it" in two.said("source")
+    assert (two.claim.holder, two.claim.moving_to) == (Holder("h1", 0), ""), "it is left as it is"
+    assert await two.finish() == "Available"
+    await two.settle()
+    assert two.volumes["default/source"]["status"]["pool"] == "fast"
+    assert two.volumes["default/copy"]["status"]["pool"] == "local"
+
+
+async def test_a_clone_is_made_once_its_source_is_in_its_pool(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    two.want_source_in("fast")
+    assert await two.reconcile("source") == "Moving"
+    await eventually_async("the move", lambda: two.qemu_img.copying == 1)
+    assert await two.reconcile("copy") == "VolumeInUse"
+    assert "once it is in pool fast" in two.said("copy")
+    two.qemu_img.may_copy.set()
+    await two.settle()
+    assert two.volumes["default/source"]["status"]["pool"] == "fast"
+    assert (two.fast / "volumes" / "uid-source" / "data").exists()
+    assert "uid-copy" in two.there()

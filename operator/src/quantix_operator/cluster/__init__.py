@@ -1,0 +1,1 @@
+"""What the northbound database holds for the cluster itself: options, base groups, the hosts' own legs."""

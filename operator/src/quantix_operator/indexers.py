@@ -1,0 +1,78 @@
+"""By what VMs and Volumes are found without a look at all of them: indexers for `Cache.by`.
+
+Used by mappers and observe steps. Pure, on plain dicts, and content with half-filled objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_client.api import Manifest
+
+POOL_FULL = "PoolFull"
+NO_HOST = ""
+UNRESOLVED = ""
+
+
+def made_for(volume: Manifest) -> Iterable[str]:
+    """The UID of the VM whose label a Volume carries."""
+    uid = (volume["metadata"].get("labels") or {}).get(LABEL_VIRTUAL_MACHINE_UID)
+    return (str(uid),) if uid else ()
+
+
+def volumes_attached(vm: Manifest) -> Iterator[str]:
+    """The keys of the Volumes that a VM attaches by name."""
+    return _named(vm, ("volume",))
+
+
+def volumes_named(vm: Manifest) -> Iterator[str]:
+    """The keys of the Volumes that a VM attaches or copies by name."""
+    return _named(vm, ("volume", "cloneOf"))
+
+
+def volumes_open(vm: Manifest) -> Iterator[str]:
+    """The UIDs of the Volumes that its guest has open."""
+    runtime = (vm.get("status") or {}).get("runtime") or {}
+    return (disk["volumeUID"] for disk in runtime.get("disks") or [] if disk.get("volumeUID"))
+
+
+def made_from(volume: Manifest) -> Iterable[str]:
+    """The key of the Volume that its content is copied from."""
+    name = ((volume.get("spec") or {}).get("source") or {}).get("volume")
+    return (f"{volume['metadata'].get('namespace')}/{name}",) if name else ()
+
+
+def keeping_host(volume: Manifest) -> Iterable[str]:
+    """The host that keeps its data, NO_HOST while none does."""
+    return (str((volume.get("status") or {}).get("host") or NO_HOST),)
+
+
+def unresolved(vm: Manifest) -> Iterable[str]:
+    """UNRESOLVED for a VM that was not resolved yet; its size may stand there before, for people to see."""
+    return () if ((vm.get("status") or {}).get("resolved") or {}).get("uuid") else (UNRESOLVED,)
+
+
+def encrypted_in(volume: Manifest) -> Iterable[str]:
+    """The namespace of a Volume that is encrypted."""
+    encrypted = (volume.get("spec") or {}).get("encryption")
+    return (str(volume["metadata"].get("namespace")),) if encrypted else ()
+
+
+def assigned_host(vm: Manifest) -> Iterable[str]:
+    """The host that a VM is assigned to."""
+    host = ((vm.get("status") or {}).get("assignment") or {}).get("host")
+    return (str(host),) if host else ()
+
+
+def refused_for(obj: Manifest) -> Iterator[str]:
+    """The reasons of an object's conditions, such as PoolFull."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    return (str(item["reason"]) for item in conditions if item.get("reason"))
+
+
+def _named(vm: Manifest, members: tuple[str, ...]) -> Iterator[str]:
+    disks: list[dict[str, Any]] = (vm.get("spec") or {}).get("disks") or []
+    names = {disk[member] for disk in disks for member in members if disk.get(member)}
+    return (f"{vm['metadata'].get('namespace')}/{name}" for name in names)

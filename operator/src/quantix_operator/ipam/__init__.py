@@ -1,0 +1,1 @@
+"""Who has which address and MAC on which wire, and what is left to give out."""

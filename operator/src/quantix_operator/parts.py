@@ -1,0 +1,37 @@
+"""What of pools, hosts and volumes concerns the many that depend on them: parts for `dispatch.OnChangeOf`.
+
+Their amounts change all the time, and would wake everything that waits. Pure, on plain dicts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantix_client.api import Manifest
+
+# of a host's word on a pool: whether it reaches it
+_OF_POOLS = ("name", "state")
+
+
+def pool_but_what_is_in_it(pool: Manifest) -> Any:
+    """What decides whether it may be used; how much is promised is found by the Volumes."""
+    return _without(pool, "allocated")
+
+
+def host_but_amounts(host: Manifest) -> Any:
+    """All but the images that it has, and how full its pools are."""
+    pools = (host.get("status") or {}).get("pools") or []
+    reached = [[pool.get(member) for member in _OF_POOLS] for pool in pools]
+    return _without(host, "pools", "images"), reached
+
+
+def volume_but_its_making(volume: Manifest) -> Any:
+    """What decides where its VM may run."""
+    return _without(volume, "progress", "phase", "conditions", "observedGeneration")
+
+
+def _without(obj: Manifest, *members: str) -> Any:
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    seen = {name: value for name, value in status.items() if name not in members}
+    asked = [metadata.get(name) for name in ("labels", "annotations", "deletionTimestamp", "generation")]
+    return asked, obj.get("spec"), seen

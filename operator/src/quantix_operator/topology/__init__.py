@@ -1,0 +1,1 @@
+"""Networks with every default applied, and the wires that they are joined to."""

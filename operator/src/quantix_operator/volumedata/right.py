@@ -1,0 +1,73 @@
+"""Whether the host that says it keeps a Volume has a right to: the judgement that admission cannot make.
+
+A new Volume of a VM is taken by that VM's host, which writes `status.host` itself (one write fewer for each
+Volume). Admission sees no VM, so any host could write that; a VM would then be placed where its data is said
+to be. The proof is one of (docs/adr/0009):
+
+- `status.confirmedHost`, which only the scheduler writes: it placed the Volume, or found it with its host
+  while no VM had it. Hosts cannot take a Volume that no VM has, so that word was judged before.
+- the assignment of a VM that has it: `host`, or `lastHost` while the VM has none.
+
+Called by the controllers of Volumes and VMs and by the scheduler. Reads the cache only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quantix_api import StoragePool, VirtualMachine, Volume
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
+from quantix_operator.objects import Objects
+
+
+def is_denied(objects: Objects, volume: Volume) -> bool:
+    """Whether the word of its host does not count.
+
+    Data in a shared pool is nobody's alone: its host changes with the VM and pins nothing.
+    """
+    if not volume.status.host or _in_shared_pool(objects, volume):
+        return False
+    return refuted(volume, owners_of(objects, volume))
+
+
+def refuted(volume: Volume, owners: Sequence[VirtualMachine]) -> bool:
+    """Whether every VM that has the Volume tells that its host never got it.
+
+    Without a VM nothing tells so: what is not disproved stays, since data may be there.
+    """
+    host = volume.status.host
+    if not host or host == volume.status.confirmed_host or not owners:
+        return False
+    return all(_never_on(vm, host) for vm in owners)
+
+
+def host_of_owners(owners: Sequence[VirtualMachine]) -> str:
+    """The host that the VMs which have the Volume are assigned to, "" for none."""
+    assignments = (vm.status.assignment for vm in owners)
+    return next((item.host for item in assignments if item is not None and item.host), "")
+
+
+def owners_of(objects: Objects, volume: Volume) -> tuple[VirtualMachine, ...]:
+    """The VMs that have it: the one that it was made for, and those that attach it."""
+    attached = volume.status.attached_to
+    uids = {volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID), *(item.uid for item in attached)}
+    names = {volume.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE), *(item.name for item in attached)}
+    keys = (f"{volume.metadata.namespace}/{name}" for name in sorted(filter(None, names)))
+    found = (objects.get(VirtualMachine, key) for key in keys)
+    return tuple(vm for vm in found if vm is not None and vm.metadata.uid in uids)
+
+
+def _never_on(vm: VirtualMachine, host: str) -> bool:
+    assignment = vm.status.assignment
+    if assignment is None:
+        return True
+    if assignment.host:
+        return assignment.host != host
+    # absent where a version that kept no lastHost took the host away: that tells nothing
+    return assignment.last_host is not None and assignment.last_host != host
+
+
+def _in_shared_pool(objects: Objects, volume: Volume) -> bool:
+    name = volume.status.pool or volume.spec.pool
+    pool = objects.get(StoragePool, name) if name else objects.default_pool()
+    return pool is not None and pool.spec.rbd is not None

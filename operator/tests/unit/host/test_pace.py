@@ -1,0 +1,62 @@
+"""VMs that come in a crowd are few writes of their Host."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINES
+from quantix_client.clock import ManualClock
+from quantix_operator.cache import Cache
+from quantix_operator.host.controller import HostController
+from quantix_operator.objects import Objects
+
+from ..owning_api import OwningApi
+
+HOST = {
+    "metadata": {"name": "h1", "uid": "h1", "resourceVersion": "1", "generation": 1},
+    "spec": {},
+    "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Healthy"}]},
+}
+
+
+def vm(number: int) -> dict[str, Any]:
+    metadata = {"name": f"v{number}", "namespace": "a", "uid": f"v{number}", "resourceVersion": str(number)}
+    return {"metadata": metadata, "spec": {}, "status": {"assignment": {"host": "h1", "epoch": 1}}}
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock, self.api, self.cache = ManualClock(), OwningApi(HOST), Cache(QUANTIX_RESOURCES)
+        context: Any = SimpleNamespace(api=self.api, cache=self.cache, clock=self.clock, events=None)
+        leases: Any = SimpleNamespace(silent_s=lambda _: 0.0)
+        self.controller = HostController(context, Objects(self.cache), leases)
+        self.cache.put(HOSTS, HOST)
+
+
+async def test_fifty_vms_within_two_seconds_are_few_writes_and_all_are_counted() -> None:
+    world = World()
+    await world.controller.reconcile("h1")
+    for number in range(2, 52):
+        world.cache.put(VIRTUAL_MACHINES, vm(number))
+        await world.controller.reconcile("h1")
+        await world.clock.advance(0.04)
+    again_s = await world.controller.reconcile("h1")
+    assert again_s is not None
+    assert again_s <= 1.0
+    await world.clock.advance(again_s)
+    await world.controller.reconcile("h1")
+    assert world.api.told[-1]["virtualMachines"] == 50
+    assert len(world.api.told) <= 4
+
+
+async def test_a_host_that_is_cordoned_is_told_at_once() -> None:
+    world = World()
+    await world.controller.reconcile("h1")
+    live = world.cache.get(HOSTS, "h1")
+    assert live is not None
+    about = {**live["metadata"], "resourceVersion": "200", "generation": 2}
+    world.cache.put(HOSTS, {**live, "metadata": about, "spec": {"unschedulable": True}})
+    await world.controller.reconcile("h1")
+    said = {item["type"]: item["reason"] for item in world.api.told[-1]["conditions"]}
+    assert said["Schedulable"] == "Cordoned"

@@ -1,0 +1,108 @@
+"""Whether data may go to the pool that spec wants it in, and what is promised to it meanwhile."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from quantix_api import Volume
+from quantix_api.resources import HOSTS, STORAGE_POOLS, VOLUMES
+from quantix_operator.cache import Cache
+from quantix_operator.objects import Objects
+from quantix_operator.service import WATCHED
+from quantix_operator.storagepool.promises import taken_bytes
+from quantix_operator.volume.observe import observe
+from quantix_operator.volume.plan import Plan, plan_volume
+
+GIB = 1 << 30
+VERSIONS = count(2)
+MOVING = {"type": "Ready", "status": "False", "reason": "Moving", "message": "It is on its way."}
+
+
+@pytest.fixture
+def cache() -> Cache:
+    """Host h1 reaches the pools local and fast, not far; tenant is not for this namespace."""
+    cache = Cache(WATCHED)
+    reached = [{"name": name, "state": "Reachable"} for name in ("local", "fast", "tenant")]
+    ready = {"type": "Ready", "status": "True", "reason": "Ready", "message": "It is."}
+    host: dict[str, Any] = {"status": {"pools": reached, "conditions": [ready]}, "spec": {}}
+    cache.put(HOSTS, {"metadata": {"name": "h1", "uid": "uid-h1", "resourceVersion": "1"}, **host})
+    for name in ("local", "fast", "far", "tenant"):
+        spec: dict[str, Any] = {"dir": {"path": f"/var/lib/{name}"}, "default": name == "local"}
+        if name == "tenant":
+            spec["allowedNamespaces"] = {"tenant": "other"}
+        metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
+        cache.put(STORAGE_POOLS, {"metadata": metadata, "spec": spec, "status": {"capacity": "10Gi"}})
+    return cache
+
+
+def put(
+    cache: Cache,
+    wanted: str | None,
+    *,
+    size: str = "4Gi",
+    extra: dict[str, Any] | None = None,
+    **status: Any,
+) -> None:
+    version = str(next(VERSIONS))
+    metadata = {"name": "data", "namespace": "default", "uid": "uid-v", "resourceVersion": version}
+    there = {"host": "h1", "pool": "local", "data": "Present", "capacity": size, "confirmedHost": "h1"}
+    spec = {"size": size, **(extra or {})} | ({"pool": wanted} if wanted else {})
+    cache.put(VOLUMES, {"metadata": metadata, "spec": spec, "status": there | status})
+
+
+def planned(cache: Cache) -> Plan:
+    objects = Objects(cache)
+    volume = objects.get(Volume, "default/data")
+    assert volume is not None
+    return plan_volume(observe(objects, volume))
+
+
+def refusal(plan: Plan) -> str:
+    return plan.refused_move.reason if plan.refused_move else ""
+
+
+@pytest.mark.parametrize(
+    ("pool", "granted", "refused"),
+    [
+        ("fast", "fast", ""),
+        ("local", "", ""),
+        (None, "", ""),
+        ("nowhere", "", "PoolNotFound"),
+        ("tenant", "", "PoolNotFound"),
+        ("far", "", "PoolUnreachable"),
+    ],
+)
+def test_data_may_go_where_its_host_and_its_namespace_may(
+    cache: Cache, pool: str | None, granted: str, refused: str
+) -> None:
+    put(cache, pool)
+    assert (planned(cache).moving_to, refusal(planned(cache))) == (granted, refused)
+
+
+def test_a_pool_without_room_is_told_and_promises_nothing(cache: Cache) -> None:
+    put(cache, "fast", size="99Gi")
+    plan = planned(cache)
+    assert (plan.moving_to, refusal(plan)) == ("", "PoolFull")
+
+
+def test_both_pools_count_a_volume_that_moves(cache: Cache) -> None:
+    put(cache, "fast", movingTo="fast")
+    taken = {pool: taken_bytes(Objects(cache), pool) for pool in ("local", "fast", "far")}
+    assert taken == {"local": 4 * GIB, "fast": 4 * GIB, "far": 0}
+
+
+def test_a_promise_stays_until_the_host_has_let_go_of_the_copy(cache: Cache) -> None:
+    put(cache, "local", movingTo="fast", conditions=[MOVING])
+    assert planned(cache).moving_to == "fast", "its host may be through with it already"
+    put(cache, "local", movingTo="fast", conditions=[{**MOVING, "status": "True", "reason": "Available"}])
+    assert planned(cache).moving_to == ""
+    put(cache, "fast", movingTo="fast", pool="fast", conditions=[MOVING])
+    assert planned(cache).moving_to == "", "it has arrived"
+
+
+def test_an_encrypted_volume_may_go_as_any_other(cache: Cache) -> None:
+    put(cache, "fast", extra={"encryption": {"secretRef": {"name": "k"}}})
+    assert (planned(cache).moving_to, refusal(planned(cache))) == ("fast", "")

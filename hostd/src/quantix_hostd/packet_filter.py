@@ -1,15 +1,17 @@
 """The text of our tables in the host's packet filter. Pure.
 
-Used by the plan of `host.network`. `ip quantix` gives guests the host's address outside, `inet quantix` keeps
-them from the host itself; `clients.nft` puts them in.
+Used by the plan of `host.network`. `ip quantix` gives guests the host's address outside, `inet quantix` and
+`arp quantix` keep them from the host itself; `clients.nft` puts them in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from quantix_hostd.facts.links import HOST_LEG
+
 TABLE = "quantix"
-FAMILIES = ("ip", "inet")
+FAMILIES = ("ip", "inet", "arp")
 _ICMP = ("destination-unreachable", "echo-request", "time-exceeded", "parameter-problem")
 _ICMPV6 = (
     *("destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"),
@@ -19,12 +21,16 @@ _ICMPV6 = (
 Both in the order of their numbers, as `nft list` prints them."""
 
 _FOR_OTHERS = "fib daddr type != local accept"
+_BY_A_TAP = f'iifname != "qx-*" iifname != "{HOST_LEG}" iifname "qx*" drop'
+"""What comes in by a guest's tap itself (`domainxml.spec.tap_name`). It is the switch's, which hears it
+before the packet filter does; without the kernel's datapath the host's own stack hears it too and answers."""
 
 
 def render_tables(prefixes: Iterable[str], bridge: str) -> str:
     """Our tables. Packets from `prefixes` that leave by anything but `bridge` get the host's own address;
     what comes in by `bridge` for an address of the host itself, whichever, opens no connection, neither to
     the host nor to a container whose port is published there; nor does what the host takes as meant for all.
+    What comes in by a guest's tap is not for the host at all, whatever it says.
 
     Written exactly as `nft list` prints it, so that both can be compared.
     """
@@ -40,7 +46,9 @@ def render_tables(prefixes: Iterable[str], bridge: str) -> str:
     # Before anybody's rules give the packet another destination: it would be forwarded, and never come in
     addressed = ("prerouting", "filter hook prerouting priority mangle", (from_guests, _FOR_OTHERS, *closed))
     received = ("input", "filter hook input priority filter", (from_guests, *closed))
-    return _table("ip", nat) + _table("inet", addressed, received)
+    heard = ("heard", "filter hook prerouting priority raw", (_BY_A_TAP,))
+    asked = ("input", "filter hook input priority filter", (_BY_A_TAP,))
+    return _table("ip", nat) + _table("inet", heard, addressed, received) + _table("arp", asked)
 
 
 def _table(family: str, *chains: tuple[str, str, Iterable[str]]) -> str:

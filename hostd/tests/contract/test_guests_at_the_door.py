@@ -1,6 +1,7 @@
 """What guests may send to the host itself, on a real bridge and a real packet filter.
 
-A namespace that is plugged into `qx-ex` stands for whatever comes in by a guest's way out.
+A namespace that is plugged into `qx-ex` stands for whatever comes in by a guest's way out, and its device for
+a guest's tap, from which this host, without the kernel's datapath, hears all that the switch hears.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import pytest
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.host.network.controller import NetworkClients, apply_action, observe_network
 from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
 from quantix_hostd.host.network.plan import plan_network
 from quantix_lab.open_vswitch import OpenVSwitch, network_namespace, open_vswitch
 
 _PORT = 8080
+_TAP = tap_name("0b8f6c1e-9d2a-4c3b-8a55-1f0e9d7c6b5a")
 _SPEC = NetworkSpec(
     system_id="11111111-2222-3333-4444-555555555555",
     host="h1",
@@ -65,7 +68,7 @@ def guest(switch: OpenVSwitch) -> Iterator[str]:
     """A namespace whose `eth0` is to be a port of `qx-ex`."""
     with network_namespace() as name:
         pair = ("type", "veth", "peer", "name", "eth0", "netns", name)
-        _run("ip", "link", "add", "tap0", "netns", switch.namespace, *pair)
+        _run("ip", "link", "add", _TAP, "netns", switch.namespace, *pair)
         for address in (f"{_GUEST[0]}/24", f"{_GUEST[1]}/64"):
             _inside(name, "ip", "addr", "add", address, "dev", "eth0", *_without_dad(address))
         # A userspace bridge takes what comes by AF_PACKET as it is: the sums have to be there
@@ -113,8 +116,8 @@ async def reach(switch: OpenVSwitch, spec: NetworkSpec) -> NetworkClients:
             await apply_action(clients, action)
     assert plan_network(spec, await observe_network(clients)) == ()
     switch.inside("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
-    switch.inside("ip", "link", "set", "tap0", "up")
-    switch.vsctl("add-port", "qx-ex", "tap0")
+    switch.inside("ip", "link", "set", _TAP, "up")
+    switch.vsctl("add-port", "qx-ex", _TAP)
     return clients
 
 
@@ -126,6 +129,24 @@ async def test_no_port_of_any_own_address_is_open_to_guests(switch: OpenVSwitch,
         # What keeps them out is the table, and nothing else
         switch.inside("nft", "delete", "table", "inet", "quantix")
         assert [address for address in _OWN_ADDRESSES if not knocks(guest, address)] == []
+
+
+async def test_nobody_but_the_switch_hears_a_tap(switch: OpenVSwitch, guest: str) -> None:
+    await reach(switch, replace(_SPEC, ways_out=()))
+    address, on_wire = "192.0.2.7", ("dev", "eth0")
+    tap = switch.inside("cat", f"/sys/class/net/{_TAP}/address").strip()
+    switch.inside("ip", "route", "add", _GUEST[0], "dev", "qx-ex")
+    _inside(guest, "ip", "route", "add", address, *on_wire)
+    _inside(guest, "ip", "neigh", "add", address, "lladdr", tap, *on_wire)
+    with listening(switch.namespace):
+        assert not knocks(guest, address)
+        switch.inside("nft", "delete", "table", "inet", "quantix")
+        assert knocks(guest, address), "nothing but the table keeps them out"
+    # the host answers by the bridge as well, and by which first is chance
+    switch.inside("ip", "link", "set", "qx-ex", "down")
+    assert answerer(guest, address) == ""
+    switch.inside("nft", "delete", "table", "arp", "quantix")
+    assert answerer(guest, address) == tap
 
 
 async def test_pings_and_what_the_host_opens_itself_pass(switch: OpenVSwitch, guest: str) -> None:
@@ -179,6 +200,16 @@ def knocks(namespace: str, address: str) -> bool:
     """Whether a connection from a namespace comes about."""
     command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _KNOCK, address]
     return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+
+
+def answerer(namespace: str, address: str) -> str:
+    """The MAC that answers for an address which lies on the wire, "" when none does; asked anew each time."""
+    entry = f"{address} dev eth0"
+    ask = f"ip neigh del {entry}; ping -c 1 -W 3 {address} > /dev/null; ip neigh show {address}"
+    told = subprocess.run(
+        ["ip", "netns", "exec", namespace, "sh", "-c", ask], capture_output=True, check=True, text=True
+    ).stdout.split()
+    return told[told.index("lladdr") + 1] if "lladdr" in told else ""
 
 
 def _wait_for_ping(guest: str) -> None:

@@ -1,8 +1,8 @@
 """The host's packet filter: our own tables, and a look at what others do to forwarded packets.
 
-Used by `host.network`. `ip quantix` gives guests the host's address outside, `inet quantix` keeps them from
-the host itself. Only these are ever written; a firewall that drops what guests send cannot be overruled from
-them (a later verdict of drop wins), so that is only found and reported.
+Used by `host.network`. `ip quantix` gives guests the host's address outside, `inet quantix` and `arp quantix`
+keep them from the host itself. Only these are ever written; a firewall that drops what guests send cannot be
+overruled from them (a later verdict of drop wins), so that is only found and reported.
 """
 
 from __future__ import annotations

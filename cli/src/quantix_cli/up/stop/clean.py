@@ -90,7 +90,7 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
     supervisor.forget()
     end_guests(layout)
     # the tables are there only once hostd has seen to the network
-    for family in ("ip", "inet"):
+    for family in ("ip", "inet", "arp"):
         await run(["nft", "delete", "table", family, "quantix"], log)
     remove_links(settings)
     if settings.is_machines_own:

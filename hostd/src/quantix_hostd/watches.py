@@ -35,6 +35,8 @@ from quantix_client.reflector import Change, Reflector, split_key
 from quantix_hostd.volume.wanted import needed_objects
 
 _LOOK_S = 1.0
+# of the process' time that it may take to see what is wanted, when many VMs change at once
+_SHARE = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -77,12 +79,15 @@ class NamedObjects:
         """Until cancelled."""
         while True:
             self._wake.clear()
+            began_s = self._clock.monotonic()
             wanted = set(self._wanted())
+            rest_s = (self._clock.monotonic() - began_s) * (1 / _SHARE - 1)
             for resource, store in self.stores.items():
                 for key in [key for key in store if (resource, key) not in wanted]:
                     del store[key]
             for resource, key in sorted(self._due(wanted), key=lambda item: (item[0].plural, item[1])):
                 await self._read(resource, key)
+            await self._clock.sleep(rest_s)
             try:
                 async with asyncio.timeout(self._look_s if wanted else None):
                     await self._wake.wait()

@@ -1,4 +1,5 @@
-"""What of pools, hosts and volumes concerns the many that depend on them: parts for `dispatch.OnChangeOf`.
+"""What of an object concerns the many that depend on it, or the one that counts many: parts for
+`dispatch.OnChangeOf`.
 
 Their amounts change all the time, and would wake everything that waits. Pure, on plain dicts.
 """
@@ -19,15 +20,25 @@ def pool_but_what_is_in_it(pool: Manifest) -> Any:
 
 
 def host_but_amounts(host: Manifest) -> Any:
-    """All but the images that it has, and how full its pools are."""
+    """All but the images that it has, how full its pools are, and how much was promised to its VMs, which the
+    operator says itself and counts anew where it decides.
+    """
     pools = (host.get("status") or {}).get("pools") or []
     reached = [[pool.get(member) for member in _OF_POOLS] for pool in pools]
-    return _without(host, "pools", "images"), reached
+    return _without(host, "pools", "images", "allocated", "virtualMachines"), reached
 
 
 def volume_but_its_making(volume: Manifest) -> Any:
     """What decides where its VM may run."""
     return _without(volume, "progress", "phase", "conditions", "observedGeneration")
+
+
+def vm_as_load(vm: Manifest) -> Any:
+    """What a VM is to its host: that it has it, what it was promised, and whether it can leave."""
+    status = vm.get("status") or {}
+    conditions = status.get("conditions") or []
+    leaves = [(item.get("status"), item.get("reason")) for item in conditions if item["type"] == "Migratable"]
+    return status.get("assignment"), status.get("resolved"), leaves
 
 
 def _without(obj: Manifest, *members: str) -> Any:

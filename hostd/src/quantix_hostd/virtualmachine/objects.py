@@ -24,6 +24,7 @@ from quantix_api.resources import (
 )
 from quantix_api.seniority import default_pool
 from quantix_client.reading import model_of
+from quantix_hostd.by_uid import ByUid
 
 Manifest = dict[str, Any]
 _CLOSED_RECOVERY = frozenset({"Done", "Cancelled"})
@@ -70,6 +71,7 @@ class StoredObjects:
     ) -> None:
         self._host = host
         self._stores = stores
+        self._machines = ByUid(stores[VIRTUAL_MACHINES])
         self._synced = synced
 
     @property
@@ -84,8 +86,7 @@ class StoredObjects:
         return tuple(model_of(VirtualMachine, found) for found in self._stores[VIRTUAL_MACHINES].values())
 
     def virtual_machine_manifest(self, uid: str) -> Manifest | None:
-        store = self._stores[VIRTUAL_MACHINES].values()
-        return next((found for found in store if found["metadata"]["uid"] == uid), None)
+        return self._machines.get(uid)
 
     def virtual_machine(self, uid: str) -> VirtualMachine | None:
         found = self.virtual_machine_manifest(uid)

@@ -23,6 +23,7 @@ from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_client.reading import model_of
+from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.events import Events, tell
@@ -93,11 +94,12 @@ class VolumeController:
 
     def __init__(self, tools: VolumeTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
+        self._machines = ByUid(tools.machines)
         self._lending = Lending(tools.claims, tools.host, tools.cluster_uid, enqueue)
         self._copying = Copying(tools.maker, tools.room, self._lending, enqueue)
         self._moves = VolumeMoves(tools.pools, tools.claims, self._copying, self._is_holder_gone)
         self._sources = Sources(
-            tools.volumes, tools.images, tools.machines, tools.namespaces, tools.pools, tools.claims
+            tools.volumes, tools.images, self._machines, tools.namespaces, tools.pools, tools.claims
         )
 
     async def stop(self) -> None:
@@ -239,8 +241,8 @@ class VolumeController:
         return is_mine(volume, self._tools.host, self._owners(volume))
 
     def _owners(self, volume: Volume) -> list[VirtualMachine]:
-        owners, known = owner_uids(volume), self._tools.machines.values()
-        return [model_of(VirtualMachine, item) for item in known if item["metadata"]["uid"] in owners]
+        known = (self._machines.get(uid) for uid in owner_uids(volume))
+        return [model_of(VirtualMachine, item) for item in known if item is not None]
 
     def _claim(self, place: VolumePlace) -> tuple[Claim | None, QuantixError | None]:
         try:

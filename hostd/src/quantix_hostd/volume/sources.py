@@ -15,6 +15,7 @@ from quantix_api.disk_image import ImageFormat
 from quantix_api.messages import as_wait
 from quantix_api.references import admits
 from quantix_client.reading import model_of
+from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, ClaimStore
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.pools import HostPools
@@ -33,7 +34,7 @@ class Sources:
 
     volumes: Mapping[str, Manifest]
     images: Mapping[str, Manifest]
-    machines: Mapping[str, Manifest]
+    machines: ByUid
     namespaces: Mapping[str, Manifest]
     pools: HostPools
     claims: ClaimStore
@@ -80,8 +81,8 @@ class Sources:
         """The name of the VM that holds the claim, "" for none that is known here."""
         if claim is None or claim.holder is None:
             return ""
-        named = (vm["metadata"] for vm in self.machines.values())
-        return next((str(vm["name"]) for vm in named if vm["uid"] == claim.vm_uid), "")
+        found = self.machines.get(claim.vm_uid)
+        return str(found["metadata"]["name"]) if found else ""
 
     def _origin(self, pool: PoolDir, source: Volume, handle: str) -> tuple[Origin | None, Claim | None]:
         place = pool.place(handle)

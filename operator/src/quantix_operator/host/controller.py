@@ -16,7 +16,7 @@ from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
-from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers, has_finalizer
 from quantix_operator.host.status import (
     LOST_AFTER_S,
@@ -30,6 +30,7 @@ from quantix_operator.host.status import (
 from quantix_operator.indexers import assigned_host
 from quantix_operator.lease_watch import LeaseWatch
 from quantix_operator.objects import Objects
+from quantix_operator.parts import vm_as_load
 from quantix_operator.scheduling import host_reading
 from quantix_operator.status_writer import StatusWriter
 
@@ -39,6 +40,7 @@ _AGAIN_S = 0.05
 # many VMs that come at once are few writes of a figure that nobody waits for
 _FIGURES_S = 1.0
 _LOOK_S = 1.0
+_SORTS = ("vms", "cpus", "memory")
 
 
 def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
@@ -52,7 +54,7 @@ class HostController:
     name = "host"
     concurrency = 4
     resource: Resource | None = HOSTS
-    watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: _of_vm}
+    watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: OnChangeOf(vm_as_load, _of_vm)}
 
     def __init__(self, context: Context, objects: Objects, leases: LeaseWatch) -> None:
         self._events = context.events
@@ -79,7 +81,7 @@ class HostController:
             said_s=self._said_s(key),
         )
         try:
-            if host.deleting and not observed.load.names and has_finalizer(live):
+            if host.deleting and not observed.load.vms and has_finalizer(live):
                 await self._finalizers.release(live)
                 return None
             derived = derive_status(observed, datetime.now(UTC))
@@ -111,19 +113,30 @@ class HostController:
         return None if said_at_s is None else self._clock.monotonic() - said_at_s
 
     def _load(self, host: Host) -> Load:
-        """The VMs that are assigned to the host, with what each was promised."""
-        names, cpus, memory = [], 0, 0
-        stays = ""
-        for vm in self._objects.by(VirtualMachine, assigned_host, host.metadata.name):
-            names.append(vm.metadata.name)
-            resolved = vm.status.resolved
-            if resolved is not None:
-                cpus += resolved.cores or 0
-                memory += memory_request_bytes(size_bytes(resolved.memory)) if resolved.memory else 0
+        """What its VMs are to the host. Summed up as they change: it is asked at each change of each."""
+        name = host.metadata.name
+        vms, cpus, memory = (
+            self._objects.total(VirtualMachine, _amounts, f"{sort} {name}") for sort in _SORTS
+        )
+        return Load(vms, cpus, memory, self._stays(name) if host.spec.maintenance else None)
+
+    def _stays(self, host: str) -> tuple[str, str] | None:
+        found = []
+        for vm in self._objects.by(VirtualMachine, assigned_host, host):
             migratable = vm.status.condition("Migratable")
             if migratable is not None and migratable.status == "False":
-                stays = stays or migratable.reason
-        return Load(tuple(sorted(names)), cpus, memory, stays)
+                found.append((vm.metadata.name, migratable.reason))
+        return min(found, default=None)
+
+
+def _amounts(vm: VirtualMachine) -> dict[str, int]:
+    """What a VM counts for, by sort and host."""
+    assignment, resolved = vm.status.assignment, vm.status.resolved
+    if assignment is None or assignment.host is None:
+        return {}
+    cpus, memory = (resolved.cores, resolved.memory) if resolved is not None else (None, None)
+    figures = (1, cpus or 0, memory_request_bytes(size_bytes(memory)) if memory else 0)
+    return {f"{sort} {assignment.host}": figure for sort, figure in zip(_SORTS, figures, strict=True)}
 
 
 def _next_look_s(observed: Observed) -> float:

@@ -7,7 +7,6 @@ heard, that it is Unreachable. A host without shared storage is never more than 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,12 +23,14 @@ LOST_AFTER_S = 8.0
 
 @dataclass(frozen=True)
 class Load:
-    """VMs that have the host, what they were promised, and why the first of them cannot leave."""
+    """How many VMs have the host, what they were promised, and, of a host that is emptied, the first that
+    cannot leave with why.
+    """
 
-    names: Sequence[str] = ()
+    vms: int = 0
     cpus: int = 0
     memory_bytes: int = 0
-    stays: str = ""
+    stays: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
             "cpus": load.cpus,
             "memory": format_size(load.memory_bytes) if load.memory_bytes else "0",
         },
-        "virtualMachines": len(load.names),
+        "virtualMachines": load.vms,
     }
     if lost:
         facts.append(_unreachable(host, now))
@@ -111,8 +112,9 @@ def _schedulable(host: Host, *, lost: bool) -> Fact:
 
 
 def _drained(load: Load) -> Fact:
-    if not load.names:
+    if not load.vms:
         return fact("Drained", "True", "Empty")
-    if load.stays:
-        return fact("Drained", "False", "Blocked", name=load.names[0], why=load.stays)
+    if load.stays is not None:
+        name, why = load.stays
+        return fact("Drained", "False", "Blocked", name=name, why=why)
     return fact("Drained", "False", "Draining")

@@ -47,7 +47,7 @@ RETELL_S = 60.0
 _CLOCK_LOOK_S = 60.0
 _CONFLICT_RETRY_S = 0.05
 # of the process' time that passes may take, when many VMs change at once: the rest carries out
-_SHARE = 0.25
+_SHARE = 0.1
 
 
 def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:

@@ -12,6 +12,7 @@ from quantix_operator.dispatch import OnChangeOf, own_key
 from quantix_operator.parts import (
     host_but_amounts,
     pool_but_what_is_in_it,
+    vm_as_load,
     volume_but_its_making,
 )
 
@@ -42,6 +43,12 @@ CASES: dict[str, tuple[Part, dict[str, Any], dict[str, Any], bool]] = {
     ),
     "a host whose pool fills": (host_but_amounts, host("Reachable", "5Gi"), host("Reachable", "4Gi"), False),
     "a host that got an image": (host_but_amounts, obj(), obj(images=[{"uid": "u"}]), False),
+    "a host that got a VM": (
+        host_but_amounts,
+        obj(allocated={"cpus": 1}, virtualMachines=1),
+        obj(allocated={"cpus": 2}, virtualMachines=2),
+        False,
+    ),
     "a host that lost a pool": (host_but_amounts, host("Reachable", "5Gi"), host("Unreachable", "5Gi"), True),
     "a host that was told to be lost": (
         host_but_amounts,
@@ -53,6 +60,20 @@ CASES: dict[str, tuple[Part, dict[str, Any], dict[str, Any], bool]] = {
         host_but_amounts,
         obj(),
         {**obj(), "spec": {"unschedulable": True}},
+        True,
+    ),
+    "a VM whose guest came up": (vm_as_load, obj(phase="Starting"), obj(phase="Running"), False),
+    "a VM that its host was given": (vm_as_load, obj(), obj(assignment={"host": "h1"}), True),
+    "a VM that got more memory": (
+        vm_as_load,
+        obj(resolved={"memory": "1Gi"}),
+        obj(resolved={"memory": "2Gi"}),
+        True,
+    ),
+    "a VM that cannot leave": (
+        vm_as_load,
+        obj(),
+        obj(conditions=[{"type": "Migratable", "status": "False", "reason": "LocalDisk"}]),
         True,
     ),
     "a volume that is copied": (volume_but_its_making, obj(), obj(progress={"percent": 3}), False),

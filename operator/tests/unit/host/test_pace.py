@@ -1,4 +1,4 @@
-"""VMs that come in a crowd are few writes of their Host."""
+"""What VMs are to their Host: a crowd of them is few writes, and one that cannot leave is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quantix_operator.objects import Objects
 
 from ..owning_api import OwningApi
 
-HOST = {
+HOST: dict[str, Any] = {
     "metadata": {"name": "h1", "uid": "h1", "resourceVersion": "1", "generation": 1},
     "spec": {},
     "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Healthy"}]},
@@ -60,3 +60,17 @@ async def test_a_host_that_is_cordoned_is_told_at_once() -> None:
     await world.controller.reconcile("h1")
     said = {item["type"]: item["reason"] for item in world.api.told[-1]["conditions"]}
     assert said["Schedulable"] == "Cordoned"
+
+
+async def test_the_vm_that_cannot_leave_a_host_in_maintenance_is_named() -> None:
+    world = World()
+    world.cache.put(VIRTUAL_MACHINES, vm(2))
+    stays = vm(3)
+    stays["status"]["conditions"] = [{"type": "Migratable", "status": "False", "reason": "LocalDisk"}]
+    world.cache.put(VIRTUAL_MACHINES, stays)
+    about = {**HOST["metadata"], "resourceVersion": "4", "generation": 2}
+    world.cache.put(HOSTS, {**HOST, "metadata": about, "spec": {"maintenance": True}})
+    await world.controller.reconcile("h1")
+    said = {item["type"]: item for item in world.api.told[-1]["conditions"]}
+    assert said["Drained"]["reason"] == "Blocked"
+    assert "v3" in said["Drained"]["message"]

@@ -52,11 +52,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"Schedulable": "Maintenance", "Drained": "Empty"},
     ),
     "a host in maintenance that a VM does not leave": (
-        said(spec={"maintenance": True}, load=Load(("web-1",), stays="NoOtherHost")),
+        said(spec={"maintenance": True}, load=Load(2, stays=("web-1", "NoOtherHost"))),
         {"Schedulable": "Maintenance", "Drained": "Blocked"},
     ),
     "a host that is being emptied": (
-        said(spec={"maintenance": True}, load=Load(("web-1",))),
+        said(spec={"maintenance": True}, load=Load(1)),
         {"Schedulable": "Maintenance", "Drained": "Draining"},
     ),
     "a silence that is not long enough": (said(silent_s=8.0), {"Schedulable": "Open"}),
@@ -89,6 +89,6 @@ def test_since_when_it_is_silent_is_said_once() -> None:
 
 
 def test_load_is_told() -> None:
-    status = said(load=Load(("a", "b"), cpus=3, memory_bytes=2 * GIB + 68 * MIB))
+    status = said(load=Load(2, cpus=3, memory_bytes=2 * GIB + 68 * MIB))
     assert (status["allocated"], status["virtualMachines"]) == ({"cpus": 3, "memory": "2116Mi"}, 2)
     assert said()["allocated"] == {"cpus": 0, "memory": "0"}

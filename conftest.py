@@ -1,7 +1,8 @@
 """Makes the shared fixtures known to the tests of every component, gives each worker of xdist the tests that
-belong together, and makes property tests the same for all.
+belong together, and makes property tests the same for all and event loops patient.
 """
 
+import asyncio
 from pathlib import PurePosixPath
 
 import pytest
@@ -9,9 +10,12 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from quantix_lab.checkout import CHECKOUT
+from quantix_lab.patient_loop import PatientPolicy
 from quantix_lab.side_by_side import Groups, group_of, place_of
 
 pytest_plugins = ["quantix_lab.fixtures"]
+
+asyncio.set_event_loop_policy(PatientPolicy())
 
 # how long an example takes tells how busy the machine is, not whether a property holds
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

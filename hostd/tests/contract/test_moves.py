@@ -40,7 +40,7 @@ async def writing_guest(host: LibvirtHost, passphrase: str = "") -> AsyncIterato
         def writes() -> bool:
             return max(numbers(vm.root_place.data, passphrase)) > 200
 
-        await eventually_async("it writes", writes, timeout_s=30)
+        await eventually_async("it writes", writes, timeout_s=120)
         yield vm
 
 
@@ -79,7 +79,7 @@ async def until_moved(vm: VmHandle, pool: str) -> None:
         status = await part.look(KEY)
         return status["pool"] == pool and not vm.root_place.data.exists()
 
-    await eventually_async(f"it is in {pool}", moved, timeout_s=30, interval_s=0.1)
+    await eventually_async(f"it is in {pool}", moved, timeout_s=120, interval_s=0.1)
 
 
 async def test_no_write_is_lost_when_a_busy_guest_moves_and_when_its_qemu_dies_on_the_way(
@@ -92,7 +92,7 @@ async def test_no_write_is_lost_when_a_busy_guest_moves_and_when_its_qemu_dies_o
     assert libvirt_host.qemu_pids(busy.domain) == pid, "the same QEMU"
     reached = max(numbers(data))
     assert reached > before
-    await eventually_async("it writes on", lambda: max(numbers(data)) > reached + 100)
+    await eventually_async("it writes on", lambda: max(numbers(data)) > reached + 100, timeout_s=60)
     await busy.world.hypervisor.suspend(busy.domain)
     assert lost(numbers(data)) == set()
 
@@ -116,7 +116,7 @@ async def test_an_encrypted_disk_moves_under_a_guest_that_writes_and_opens_as_be
         await until_moved(vm, "fast")
         reached = max(numbers(data, key))
         assert reached > before
-        await eventually_async("it writes on", lambda: max(numbers(data, key)) > reached + 20)
+        await eventually_async("it writes on", lambda: max(numbers(data, key)) > reached + 20, timeout_s=60)
         await vm.world.hypervisor.suspend(vm.domain)
         assert lost(numbers(data, key)) == set()
         assert libvirt_host.qemu_pids(vm.domain) == [pid]

@@ -14,6 +14,7 @@ import pytest
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
+from quantix_hostd.domainxml.render import render_copy
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_world import libvirt_world
@@ -104,6 +105,23 @@ async def test_no_write_is_lost_when_a_busy_guest_moves_and_when_its_qemu_dies_o
     claim = busy.world.claims.read(VolumePlace(busy.world.layout.data / "pools/fast", busy.root_place.handle))
     assert claim is not None
     assert lost(numbers(back if claim.moved else data)) == set(), "the claim tells which file is right"
+
+
+async def test_a_guest_that_writes_outlives_copies_that_begin_and_are_given_up(
+    busy: VmHandle, libvirt_host: LibvirtHost
+) -> None:
+    hypervisor, pid = busy.world.hypervisor, libvirt_host.qemu_pids(busy.domain)
+    copy = busy.root_place.data.with_name("copy")
+    qemu_img = QemuImg(OpenSandbox())
+    for _ in range(60):
+        await qemu_img.create(Disk(busy.root_place.pool_path, copy), 64 << 20)
+        copy.chmod(0o666)
+        await hypervisor.copy_disk(busy.domain, "vda", render_copy(str(copy)), 0)
+        await hypervisor.drop_copy(busy.domain, "vda")
+        copy.unlink()
+    assert libvirt_host.qemu_pids(busy.domain) == pid
+    reached = max(numbers(busy.root_place.data))
+    await eventually_async("it writes on", lambda: max(numbers(busy.root_place.data)) > reached, timeout_s=60)
 
 
 async def test_an_encrypted_disk_moves_under_a_guest_that_writes_and_opens_as_before(

@@ -57,7 +57,7 @@ _VOLUMES_READY = (
     "Creating Copying Moving WaitingForHost VolumeNotFound VolumeInUse VolumeConflict ImageNotFound "
     "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
     "ImageRefused SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing "
-    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused {INTERNAL_ERROR}"
+    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown {INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
@@ -109,7 +109,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
         "Verifying ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull "
         "PoolUnreachable HostFailed DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
-        "PassphraseWrong ConfigRefused",
+        "PassphraseWrong ConfigRefused LibvirtDown",
     ),
     *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
     *_row("Volume", "MoveGranted", "", "PoolNotFound PoolFull PoolUnreachable"),

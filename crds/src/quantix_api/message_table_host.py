@@ -50,7 +50,7 @@ _READY = (
     ),
     Template(
         "LibvirtDown",
-        "Host",
+        "Host, VirtualMachine, Volume",
         "libvirt does not answer; running VMs are not affected. Said: {said}.",
         "nothing; it is started again by itself",
     ),

@@ -117,6 +117,7 @@ class Granted(ApiModel):
 class Resolved(ApiModel):
     """What was decided for the VM where spec leaves it open; kept from start to start."""
 
+    generation: Annotated[Count | None, Doc("Of which generation of spec this is what was decided.")] = None
     uuid: Annotated[UID | None, Doc("UUID that the guest sees.")] = None
     instance_id: Annotated[Short | None, Doc("Instance ID that cloud-init sees.")] = None
     machine_type: Annotated[Short | None, Doc("QEMU machine type.")] = None

@@ -87,7 +87,8 @@ def test_a_condition_outside_of_the_table_is_a_bug(
 def test_the_reason_of_an_error_that_ready_of_the_kind_does_not_know_is_an_internal_error() -> None:
     assert ready_reason("Volume", "PoolFull") == "PoolFull"
     assert ready_reason("Volume", "InUse") == "InUse"
-    assert ready_reason("Volume", "LibvirtDown") == "InternalError"
+    assert {ready_reason(kind, "LibvirtDown") for kind in ("VirtualMachine", "Volume")} == {"LibvirtDown"}
+    assert ready_reason("Image", "LibvirtDown") == "InternalError"
     assert ready_reason("Volume", "Available") == "InternalError"
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from quantix_api import Image
+from quantix_api.errors import TransientError
 from quantix_api.host_spec import HostSpec
 from quantix_api.layout import Layout
+from quantix_api.messages import as_error
 from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
 from quantix_hostd.clients.claim_store import LocalClaimStore
@@ -57,12 +59,15 @@ class SlowQemuImg(QemuImg):
 
 
 class Departed:
-    """Knows which VMs are gone from the host."""
+    """Knows which VMs are gone from the host, unless libvirt cannot be asked."""
 
     def __init__(self) -> None:
         self.uids: set[str] = set()
+        self.libvirt_is_away = False
 
     async def is_gone(self, vm_uid: str, epoch: int) -> bool:
+        if self.libvirt_is_away:
+            raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
         return vm_uid in self.uids
 
 

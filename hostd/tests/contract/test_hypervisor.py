@@ -122,6 +122,21 @@ async def test_a_domain_is_defined_inactive_then_paused_then_runs(bench: Bench) 
     assert (await bench.look()).state is DomainState.PAUSED
 
 
+async def test_what_libvirt_could_not_do_without_its_log_daemon_does_not_say_that_libvirt_is_away(
+    bench: Bench,
+) -> None:
+    if bench.host is None:
+        pytest.skip("a fake has no daemons")
+    await bench.define()
+    bench.host.stop_daemon("virtlogd")
+    try:
+        with pytest.raises(TransientError, match=r"Said: .*virtlogd-sock") as told:
+            await bench.hypervisor.create_paused(bench.name)
+    finally:
+        bench.host.start_daemon("virtlogd")
+    assert told.value.reason == "InternalError"
+
+
 async def test_an_agent_that_is_not_there_gives_no_answer_and_takes_no_order(bench: Bench) -> None:
     await bench.start()
     await bench.hypervisor.resume(bench.name)

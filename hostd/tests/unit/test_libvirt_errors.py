@@ -5,7 +5,7 @@ from __future__ import annotations
 import libvirt
 import pytest
 
-from quantix_api.errors import TransientError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_hostd.clients.libvirt_calls import translated
 
 
@@ -27,6 +27,43 @@ def test_a_call_that_libvirts_end_cuts_off_says_that_libvirt_is_away(code: int, 
     with pytest.raises(TransientError, match=said) as told:
         translated(lambda: fail(libvirt.VIR_FROM_RPC, code, said))
     assert told.value.reason == "LibvirtDown"
+
+
+class Connection:
+    """`alive` is what libvirt's client says of it, an error where that has been closed."""
+
+    def __init__(self, alive: bool | None) -> None:
+        self._alive = alive
+
+    def isAlive(self) -> int:
+        if self._alive is None:
+            fail(libvirt.VIR_FROM_NONE, libvirt.VIR_ERR_INVALID_CONN, "invalid connection pointer")
+        return int(bool(self._alive))
+
+
+@pytest.mark.parametrize(
+    ("domain", "code", "alive", "reason"),
+    [
+        (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_SYSTEM_ERROR, False, "LibvirtDown"),
+        (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_INTERNAL_ERROR, None, "LibvirtDown"),
+        (libvirt.VIR_FROM_REMOTE, libvirt.VIR_ERR_SYSTEM_ERROR, False, "LibvirtDown"),
+        (libvirt.VIR_FROM_NONE, libvirt.VIR_ERR_INVALID_CONN, False, "LibvirtDown"),
+        (libvirt.VIR_FROM_NONE, libvirt.VIR_ERR_NO_CONNECT, True, "LibvirtDown"),
+        # the daemon passes on what its own call to virtlogd ran into
+        (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_SYSTEM_ERROR, True, "InternalError"),
+        # a message that is too large, an answer that cannot be read, a user who may not
+        (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_RPC, True, "InternalError"),
+        (libvirt.VIR_FROM_REMOTE, libvirt.VIR_ERR_RPC, True, "InternalError"),
+        (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_AUTH_FAILED, False, "InternalError"),
+        (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_CONFIG_UNSUPPORTED, True, "ConfigRefused"),
+    ],
+)
+def test_only_an_error_of_a_connection_that_is_gone_says_that_libvirt_is_away(
+    domain: int, code: int, alive: bool | None, reason: str
+) -> None:
+    with pytest.raises(QuantixError) as told:
+        translated(lambda: fail(domain, code, "what it says"), Connection(alive))
+    assert told.value.reason == reason
 
 
 def test_what_libvirt_itself_could_not_do_says_what_that_was() -> None:

@@ -98,6 +98,18 @@ async def test_what_a_vm_left_held_that_is_gone_is_freed_and_of_another_is_waite
         assert store.read(place) == release(held, "h1", 3)
 
 
+async def test_a_volume_of_a_vm_that_libvirt_cannot_tell_of_says_so_and_serves(volume: OneVolume) -> None:
+    store, place = LocalClaimStore(), VolumePlace(volume.path, UID)
+    found = store.read(place)
+    assert found is not None
+    store.compare_and_set(place, found, take(found, "h1", 3, "a-vm", "cluster-1"))
+    volume.departed.libvirt_is_away = True
+    with pytest.raises(TransientError, match="libvirt does not answer"):
+        await volume.reconcile()
+    assert (volume.ready()["status"], volume.ready()["reason"]) == ("False", "LibvirtDown")
+    assert (volume.status["phase"], volume.status["data"]) == ("Available", "Present")
+
+
 async def test_a_damaged_claim_keeps_a_deleted_volumes_data_and_says_why(volume: OneVolume) -> None:
     (volume.directory / "claim").write_text("{}")
     deleted = volume.volumes[KEY]

@@ -27,7 +27,7 @@ _VOLUME = Volume.parse(
         (TransientError("CommandFailed", "qemu-img ended with 1."), "Resizing", "Reconciling"),
         (TransientError("ImageUnreachable", "a.example answered 404."), "ImageUnreachable", "Reconciling"),
         (PermanentError("ChecksumMismatch", "The copy has another sum."), "ChecksumMismatch", "Stalled"),
-        (TransientError("LibvirtDown", "libvirt does not answer."), "InternalError", "Reconciling"),
+        (TransientError("LibvirtDown", "libvirt does not answer."), "LibvirtDown", "Reconciling"),
     ],
 )
 def test_every_error_becomes_a_reason_that_the_api_knows_in_its_own_words(

@@ -9,8 +9,11 @@ from quantix_cli.nouns import Manifest, look
 from quantix_cli.vm.devices import LISTS
 from quantix_cli.waiting import is_ready
 
-# What stays so for this many looks is so; status.runtime.resolvedGeneration (adr/0035) is not asked here yet
-_CALM_LOOKS = {"disks": 5, "nics": 5, "cdroms": 15}
+# A network may be ready later than all else of a change, and no mark tells when the host has seen that: what
+# stays so for this many looks of 0.2 s is so
+_CALM_LOOKS_OF_NICS = 5
+# A medium needs nothing resolved: its host changes it whatever keeps the operator from resolving the rest
+_CALM_LOOKS_OF_MEDIA = 15
 
 
 @dataclass
@@ -38,7 +41,10 @@ class Arrival:
         if not runs(vm) or self._is_open(vm):
             return True
         self._calm = self._calm + 1 if self._is_calm(vm) else 0
-        return self._calm >= _CALM_LOOKS[self.kind]
+        compared = look(vm, "status.runtime.resolvedGeneration", 0) >= self.generation
+        if self.kind == "cdroms":
+            return self._calm >= (1 if compared else _CALM_LOOKS_OF_MEDIA)
+        return compared and self._calm >= (_CALM_LOOKS_OF_NICS if self.kind == "nics" else 1)
 
     def is_there(self, vm: Manifest) -> bool:
         """Whether the running guest has it, as far as is known of a VM that is settled."""

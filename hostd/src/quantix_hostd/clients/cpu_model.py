@@ -7,12 +7,14 @@ question.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from xml.etree import ElementTree
 
 import libvirt
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
+from quantix_hostd.clients.libvirt_calls import translated
 
 _TIMEOUT_S = 20.0
 
@@ -20,21 +22,22 @@ _TIMEOUT_S = 20.0
 async def read_host_model(uri: str, virt_type: str) -> str:
     """QEMU's name of the model, "" when libvirt names none; `virt_type` is kvm or qemu.
 
-    Raises TransientError (LibvirtDown). Source: libvirt, formatdomaincaps, CPU configuration.
+    Raises as `translated`. Source: libvirt, formatdomaincaps, CPU configuration.
     """
 
     def ask() -> str:
-        connection = libvirt.open(uri)
+        connection = translated(lambda: libvirt.open(uri))
         try:
-            return str(connection.getDomainCapabilities(None, "x86_64", "q35", virt_type, 0))
+            asked = partial(connection.getDomainCapabilities, None, "x86_64", "q35", virt_type, 0)
+            return str(translated(asked, connection))
         finally:
             connection.close()
 
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             return parse_host_model(await asyncio.to_thread(ask))
-    except (libvirt.libvirtError, TimeoutError) as error:
-        raise as_error(TransientError, "LibvirtDown", said=str(error) or "it names no CPU model") from error
+    except TimeoutError as error:
+        raise as_error(TransientError, "LibvirtDown", said=f"no answer within {_TIMEOUT_S:.0f} s") from error
 
 
 def parse_host_model(capabilities_xml: str) -> str:

@@ -26,6 +26,10 @@ class HostDevices:
         functions = sorted(self._pci.iterdir()) if self._pci.is_dir() else []
         return DevicesFound(tuple(map(_function, functions)), tuple(self._read_mediated()))
 
+    def read_mediated(self) -> DevicesFound:
+        """The mediated devices alone: all that counts for a host that offers nothing, and soon read."""
+        return DevicesFound(mediated=tuple(self._read_mediated()))
+
     def make(self, seat: Seat) -> None:
         """Make the mediated device of the seat, unless it is there.
 

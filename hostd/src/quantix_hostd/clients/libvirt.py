@@ -245,7 +245,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
         return await self._in_thread(lambda: act(connection), connection)
 
     async def _in_thread(self, act: Callable[[], T], connection: Any = None) -> T:
-        future = asyncio.get_running_loop().run_in_executor(self._calls, translated, act)
+        future = asyncio.get_running_loop().run_in_executor(self._calls, translated, act, connection)
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await future

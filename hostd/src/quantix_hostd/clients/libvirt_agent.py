@@ -113,7 +113,7 @@ class LibvirtAgents:
             domain.agentSetResponseTimeout(_ANSWER_S)
             return act(domain)
 
-        return threads.submit(_in_few_words, run)
+        return threads.submit(_in_few_words, run, connection)
 
     async def _in_time(self, call: Future[T]) -> T:
         try:
@@ -124,11 +124,13 @@ class LibvirtAgents:
             raise TransientError("InternalError", f"The agent took over {_DEADLINE_S:.0f} s.") from error
 
 
-def _in_few_words(act: Callable[[], T]) -> T:
+def _in_few_words(act: Callable[[], T], connection: Any) -> T:
     """As `translated`; what an error says may be the guest's own words."""
     try:
-        return translated(act)
+        return translated(act, connection)
     except TransientError as error:
+        if error.reason == "LibvirtDown":
+            raise
         raise TransientError("InternalError", shown(error.message, _SAID_LENGTH)) from error
     except ValueError as error:
         # the binding could not turn the guest's bytes into text

@@ -45,25 +45,47 @@ _REFUSED = frozenset(
     }
 )
 
+# there is no connection, or it was closed on our side
+_UNCONNECTED = frozenset({libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
+# what libvirt's client says of a socket that failed (rpc/virnetsocket.c, rpc/virnetclient.c,
+# remote/remote_driver.c); other codes of these domains are about one call: too large, not allowed, refused
+_OF_SOCKETS = frozenset({libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR})
+_OF_CLIENTS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 
-def translated(act: Callable[[], T]) -> T:
+
+def translated(act: Callable[[], T], connection: Any = None) -> T:
+    """What `act` returns, or an error of libvirt as one of ours. `connection` is the one that is used, None
+    while it is being opened. TransientError (LibvirtDown) only when libvirtd or the connection is away.
+    """
     try:
         return act()
     except libvirt.libvirtError as error:
-        raise _translate(error) from error
+        raise _translate(error, connection) from error
 
 
-def _translate(error: libvirt.libvirtError) -> QuantixError:
+def _translate(error: libvirt.libvirtError, connection: Any) -> QuantixError:
     code, said = error.get_error_code(), error.get_error_message() or str(error)
     if WRONG_PASSPHRASE in said:
         return as_error(TransientError, "PassphraseWrong", said=WRONG_PASSPHRASE)
     if code in _REFUSED:
         return as_error(PermanentError, "ConfigRefused", said=said)
-    # a call that was under way as libvirt ended fails with the error of the socket (rpc/virnetsocket.c)
-    cut_off = error.get_error_domain() == libvirt.VIR_FROM_RPC
-    if cut_off or code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN):
+    if code in _UNCONNECTED or (_is_of_a_socket(error) and not _is_alive(connection)):
         return as_error(TransientError, "LibvirtDown", said=said)
     return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
+
+
+def _is_of_a_socket(error: libvirt.libvirtError) -> bool:
+    return error.get_error_domain() in _OF_CLIENTS and error.get_error_code() in _OF_SOCKETS
+
+
+def _is_alive(connection: Any) -> bool:
+    """Whether libvirtd is still there: then the socket that failed is one of its own, as to virtlogd, whose
+    errors it passes on as they are. Asks nobody: the client closes what it had an error on.
+    """
+    try:
+        return connection is not None and bool(connection.isAlive())
+    except libvirt.libvirtError:
+        return False
 
 
 def lookup(connection: Any, name: str) -> Any:

@@ -71,7 +71,7 @@ class LibvirtLooks:
 
         self._taken.add(name)
         # apart from its waiting caller, whose end would else end it before a thread has begun it
-        call = asyncio.wrap_future(self._pictures.submit(translated, take))
+        call = asyncio.wrap_future(self._pictures.submit(translated, take, connection))
         return await self._in_time(asyncio.shield(call))
 
     async def stats(self) -> tuple[DomainStats, ...]:
@@ -84,7 +84,7 @@ class LibvirtLooks:
                 domain_stats(domain.name(), values) for domain, values in found if vm_uid_of(domain.name())
             )
 
-        return await self._in_time(asyncio.wrap_future(self._figures.submit(translated, read)))
+        return await self._in_time(asyncio.wrap_future(self._figures.submit(translated, read, connection)))
 
     def _connected(self) -> Any:
         connection = self._connection()

@@ -8,14 +8,14 @@ would get (`device_places`), `plan` says what is entered, `apply` enters; all in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from quantix_api.host_spec import HostSpec
 from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.hypervisor import Hypervisor
-from quantix_hostd.facts.devices import DevicesFound, OfferedDevice, Seat
+from quantix_hostd.facts.devices import OfferedDevice, Seat
 from quantix_hostd.virtualmachine.device_entries import DeviceEntries, Held
 from quantix_hostd.virtualmachine.device_offers import made_by_hostd, offered
 from quantix_hostd.virtualmachine.running_guests import running_guests
@@ -37,16 +37,17 @@ class DeviceBook:
         self._making = asyncio.Lock()
 
     async def look(self) -> None:
-        """See what is there now, and once what the guests have that ran before hostd. A host that offers
-        nothing looks at nothing. May raise TransientError.
+        """See what is there now, and once what the guests have that ran before hostd. Of a host that offers
+        nothing (any more) only what a hostd made counts, and goes. May raise TransientError.
         """
         spec = self._host()
         offers = spec.devices
-        found = await asyncio.to_thread(self._devices.read) if offers else DevicesFound()
+        found = await asyncio.to_thread(self._devices.read if offers else self._devices.read_mediated)
         self._offered = offered(offers, found)
-        if offers:
+        left = made_by_hostd(found)
+        if offers or left:
             await self._load()
-            await self._remove_left_over(found)
+        await self._remove_left_over(left)
 
     async def _load(self) -> None:
         # nobody enters anything before: who was slow to look would bring back what a guest had that stopped
@@ -57,12 +58,12 @@ class DeviceBook:
                 self.enter(uid, live.host_devices)
             self._loaded = True
 
-    async def _remove_left_over(self, found: DevicesFound) -> None:
-        """What was made for guests that have ended. One that a guest is given meanwhile is made again: that
-        waits for the lock.
+    async def _remove_left_over(self, made: Iterable[str]) -> None:
+        """Of `made`, UUIDs of what a hostd made, what no guest has. One that a guest is given meanwhile is
+        made again: that waits for the lock.
         """
         async with self._making:
-            for source in made_by_hostd(found):
+            for source in made:
                 if any(source in held.values() for held in self._held.values()):
                     continue
                 try:

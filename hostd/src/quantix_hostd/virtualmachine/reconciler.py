@@ -231,11 +231,13 @@ class VirtualMachineReconciler:
         manifest = self._newest(observed.uid, kept)
         if manifest is None:
             return None
-        # what was decided is about the spec that was seen; only earlier conditions come from the newest
+        # what was decided is about the spec that was seen, and about what was resolved of it; only earlier
+        # conditions come from the newest
         newest = model_of(VirtualMachine, manifest)
         if newest.status.assignment != vm.status.assignment:
             return _NEXT_EPOCH_S  # it is about an epoch that is over, and would be a lie about the next
-        known = replace(observed, vm=vm.model_copy(update={"status": newest.status}))
+        status_before = newest.status.model_copy(update={"resolved": vm.status.resolved})
+        known = replace(observed, vm=vm.model_copy(update={"status": status_before}))
         status = derive_status(known, plan, verdict)
         written = await report(self._tools.api, VIRTUAL_MACHINES, manifest, status)
         kept.released = plan.record.released

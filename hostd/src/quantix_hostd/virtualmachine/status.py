@@ -108,12 +108,10 @@ def _claim_epoch(observed: Observed) -> int | None:
 
 
 def _resolved_generation(observed: Observed) -> int | None:
-    """That of the operator's last word on spec, which it says in one write with what it resolved; once the
-    guest was compared with it.
-    """
-    said = observed.vm.status.condition("VolumesReady") if observed.vm else None
+    """That of the spec which the operator resolved last; once the guest was compared with it."""
+    resolved = observed.vm.status.resolved if observed.vm else None
     compared = observed.live is not None and observed.wanted is not None
-    return said.observed_generation if said is not None and compared else None
+    return resolved.generation if resolved is not None and compared else None
 
 
 def _domain(observed: Observed, plan: Plan) -> str | None:

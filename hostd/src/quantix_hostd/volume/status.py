@@ -29,10 +29,18 @@ _COMING = frozenset({"Creating", "Copying", "ImageDownloading", "Verifying"})
 _TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut"})
 # something may be stored already, or soon: the object must not go without this host's word
 _BEGUN = frozenset({"Creating", "Copying"})
-# the data is there and serves, only not as large, or where, spec wants it; an InternalError, as while libvirt
-# is away, says nothing of the data
+# the data is there and serves, only not as large, or where, spec wants it; that libvirt is away, or an
+# InternalError, says nothing of the data
 _SERVES = frozenset(
-    {"Resizing", "PoolFull", "SecretNotFound", "SecretNotGranted", "PassphraseWrong", "InternalError"}
+    {
+        "Resizing",
+        "PoolFull",
+        "SecretNotFound",
+        "SecretNotGranted",
+        "PassphraseWrong",
+        "LibvirtDown",
+        "InternalError",
+    }
 )
 
 

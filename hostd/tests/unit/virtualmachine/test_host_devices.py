@@ -186,6 +186,34 @@ async def test_a_mediated_device_that_was_made_for_a_guest_goes_after_it(
     assert sysfs.removed() == {made}
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_host_that_offers_nothing_any_more_removes_what_hostd_made_and_no_guest_has(
+    world: VmWorld, hypervisor: FakeHypervisor, restarted: bool
+) -> None:
+    sysfs = FakeSysfs(world.layout.root)
+    sysfs.add_function(FIRST, CARD, driver="nvidia")
+    sysfs.add_type(FIRST, KIND, 3)
+    world.host = HostSpec.model_validate({"devices": [{"class": "gpu", "match": CARD, "mdevType": KIND}]})
+    first, second = add(world, "a", "gpu0"), add(world, "b", "gpu0")
+    made = []
+    for vm in (first, second):
+        await vm.reconcile()
+        made.append(sysfs.obey(FIRST, KIND))
+    (sysfs.pci / FIRST / "mdev_supported_types" / KIND / "create").write_text("an-administrators")
+    sysfs.obey(FIRST, KIND)
+    world.host = HostSpec()
+    if restarted:
+        world.reconciler = world.new_reconciler(quiet_s=0.0)
+    await world.tools.devices.look()
+    assert sysfs.removed() == set(), "guests have them"
+    second.change("spec", "powerState", value="Stopped")
+    for _ in range(3):
+        await second.reconcile()
+    await world.tools.devices.look()
+    assert sysfs.removed() == {made[1]}
+    assert world.tools.devices.entries().offered == ()
+
+
 async def test_a_mediated_device_that_the_kernel_keeps_stops_nobody(
     world: VmWorld, hypervisor: FakeHypervisor
 ) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from quantix_api.resources import VOLUMES
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
 from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.facts.switch import PortProblem
+from quantix_hostd.virtualmachine import reconciler
 from quantix_hostd.virtualmachine.firmware import installed_firmware
+from quantix_hostd.virtualmachine.verdict import Verdict, judge
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_manifests import grown
 from quantix_lab.vm_world import VmHandle
@@ -43,18 +48,34 @@ async def test_a_changed_size_is_pending_until_the_restart(
 
 
 async def test_it_is_told_up_to_which_generation_the_guest_was_compared(running: VmHandle) -> None:
-    def resolved_at(generation: int) -> None:
-        said = {"type": "VolumesReady", "status": "True", "reason": "AllReady"}
-        kept = [item for item in running.status["conditions"] if item["type"] != "VolumesReady"]
-        value = [*kept, said | {"observedGeneration": generation}]
-        running.change("status", "conditions", value=value)
-
     assert "resolvedGeneration" not in running.status["runtime"]
-    resolved_at(1)
+    running.change("status", "resolved", "generation", value=1)
     running.change("spec", "clock", value={"timezone": "Europe/Vienna"})
     await running.reconcile()
     assert (running.status["observedGeneration"], running.status["runtime"]["resolvedGeneration"]) == (2, 1)
-    resolved_at(2)
+    # the operator has looked at the change, and could not resolve it: an obstacle
+    volumes = {"type": "VolumesReady", "status": "True", "reason": "AllReady", "observedGeneration": 2}
+    running.change("status", "conditions", value=[*running.status["conditions"], volumes])
+    await running.reconcile()
+    assert running.status["runtime"]["resolvedGeneration"] == 1
+    running.change("status", "resolved", "generation", value=2)
+    await running.reconcile()
+    assert running.status["runtime"]["resolvedGeneration"] == 2
+
+
+async def test_what_is_resolved_while_the_host_looks_was_not_compared(
+    running: VmHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged_as_the_operator_writes(*seen: Any) -> Verdict:
+        running.change("status", "resolved", "generation", value=2)
+        return judge(*seen)
+
+    running.change("status", "resolved", "generation", value=1)
+    running.change("spec", "clock", value={"timezone": "Europe/Vienna"})
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(reconciler, "judge", judged_as_the_operator_writes)
+        await running.reconcile()
+    assert running.status["runtime"]["resolvedGeneration"] == 1
     await running.reconcile()
     assert running.status["runtime"]["resolvedGeneration"] == 2
 

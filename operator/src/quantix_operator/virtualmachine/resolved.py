@@ -42,6 +42,7 @@ def resolve(given: ResolveInput) -> Resolved:
     names = [name for name in device_names(vm) if name not in given.waiting]
     automatic_cpu = before.cpu_model if given.running and compute.model == "Auto" else None
     return Resolved(
+        generation=vm.metadata.generation,
         uuid=spec.identity.uuid or vm.metadata.uid,
         instance_id=(spec.cloud_init.instance_id if spec.cloud_init else None) or vm.metadata.uid,
         machine_type=spec.identity.machine_type or before.machine_type or common_machine_type(given.fleet),

@@ -10,11 +10,12 @@ from typing import Any
 
 from quantix_api.conditions import PASSING_REASONS, condition_in, condition_of, reasons_otherwise
 
+# that libvirt is away its Host says, once for all VMs; it is started again by itself
 _TOLD = (
     frozenset({"InstanceTypeNotFound", "SecretNotFound", "IdentityConflict", "ConfigRefused"})
     | frozenset(reasons_otherwise("VirtualMachine", "VolumesReady"))
     | frozenset(reasons_otherwise("VirtualMachine", "NetworkReady"))
-) - PASSING_REASONS
+) - (PASSING_REASONS | {"LibvirtDown"})
 
 
 def begun_wait(before: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ TCG = HostPlatform("box", machine_type="pc-q35-7.2", cpu_model="Intel(R) Xeon(R)
 
 
 def vm(spec: dict[str, Any], **status: Any) -> VirtualMachine:
-    metadata = {"name": "web-1", "namespace": "default", "uid": "uid-web-1"}
+    metadata = {"name": "web-1", "namespace": "default", "uid": "uid-web-1", "generation": 3}
     return VirtualMachine.parse({"metadata": metadata, "spec": spec, "status": status})
 
 
@@ -42,6 +42,7 @@ def resolved(
 def test_a_plain_vm_gets_what_all_hosts_have() -> None:
     given = resolved({"disks": [{"name": "root"}], "nics": [{"name": "eth0", "network": "lan"}]})
     assert given.model_dump(exclude_none=True, exclude={"disks", "devices"}) == {
+        "generation": 3,
         "uuid": "uid-web-1",
         "instance_id": "uid-web-1",
         "machine_type": "pc-q35-7.2",

@@ -171,6 +171,13 @@ def test_a_running_vm_whose_uuid_is_anothers_is_left_as_it_is() -> None:
     assert "Ready" not in conditions(said(given))
 
 
+def test_what_was_resolved_says_of_which_generation() -> None:
+    given = {**RUNNING, "resolved": {**RAN, "generation": 2}}
+    assert said(observed(given)).status["resolved"]["generation"] == 3
+    # nothing of the change is known yet, whatever the conditions say
+    assert said(observed(given, obstacle=TAKEN)).status["resolved"]["generation"] == 2
+
+
 def test_a_vm_without_a_host_shows_its_size_as_it_is_now_unless_it_ran_before() -> None:
     for given in (observed(volumes={"web-1-root": BEING_MADE}), observed({"resolved": {"cores": 1}})):
         assert said(given).status["resolved"] == {"cores": 2, "memory": "2Gi"}

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "a Secret that its host is about to read": ({}, status("SecretNotGranted"), False),
     "and one that is not there": (status("SecretNotGranted"), status("SecretNotFound"), True),
     "an image that cannot be had": (status("ImageDownloading"), status("ImageUnreachable"), True),
+    "a libvirt that is away, as its Host says": ({}, status("LibvirtDown"), False),
     "an image that is checked": (status("ImageDownloading"), status("Verifying"), False),
     "what the scheduler tells": ({}, status("NotEnoughMemory"), False),
     "no wait": (status("ImageNotFound"), status("Running", "True"), False),

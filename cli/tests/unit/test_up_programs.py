@@ -14,6 +14,8 @@ import pytest
 from quantix_cli.up.run.programs import run
 from quantix_cli.up.run.uplog import UpLog
 
+pytestmark = pytest.mark.usefixtures("heeded_interrupt")
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[UpLog]:

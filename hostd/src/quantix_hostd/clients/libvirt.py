@@ -131,6 +131,12 @@ class LibvirtClient(LiveChanges, DiskCopies):
         self.looks.close()
         self.agents.close()
 
+    async def answer(self) -> None:
+        """Return once libvirtd has answered, for which it looks at each domain: one call for all of them,
+        since it is asked every few seconds. Raises TransientError (LibvirtDown).
+        """
+        await self._call(lambda connection: connection.numOfDomains())
+
     async def domains(self) -> tuple[DomainSummary, ...]:
         return await self._call(lambda connection: tuple(summary(d) for d in connection.listAllDomains()))
 

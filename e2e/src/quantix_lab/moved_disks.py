@@ -27,7 +27,8 @@ def want_pool(vm: VmHandle, pool: str, *, granted: bool = True) -> VolumePlace:
     return VolumePlace(vm.world.layout.data / "pools" / pool, vm.root_place.handle)
 
 
-def claim(vm: VmHandle, place: VolumePlace) -> Claim | None:
+def claim_if_there(vm: VmHandle, place: VolumePlace) -> Claim | None:
+    """None where the volume has no data."""
     try:
         return vm.world.claims.read(place)
     except VolumeMissingError:

@@ -23,7 +23,8 @@ def set_disks(vm: VmHandle, *names: str) -> None:
     vm.change("status", "resolved", "devices", value=ports)
 
 
-def claim(vm: VmHandle, place: VolumePlace) -> Claim:
+def claim_on(vm: VmHandle, place: VolumePlace) -> Claim:
+    """Of data that must be there with a claim."""
     found = vm.world.claims.read(place)
     assert found is not None
     return found

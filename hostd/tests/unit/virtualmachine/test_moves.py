@@ -10,7 +10,7 @@ from quantix_api.times import render_epoch_time
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.facts.domain import DomainState
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.moved_disks import changed, claim, want_pool
+from quantix_lab.moved_disks import changed, claim_if_there, want_pool
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 
 MIB = 1 << 20
@@ -38,7 +38,7 @@ async def test_the_guest_goes_on_from_the_other_pool_and_stands_still_only_for_t
 ) -> None:
     await running.reconcile()
     assert hypervisor.calls == ["copy vda", "suspend", "switch vda", "resume"]
-    old, new = claim(running, running.root_place), claim(running, fast)
+    old, new = claim_if_there(running, running.root_place), claim_if_there(running, fast)
     assert old == Claim(0, None, running.uid, CLUSTER, moving_to="fast", moved=True)
     assert new == Claim(0, Holder(HOST, 1), running.uid, CLUSTER, moved_from="local")
     assert running.world.records.load(running.uid).places == (fast,)
@@ -75,7 +75,7 @@ async def test_a_copy_under_way_is_told_with_how_far_it_has_come(
     assert told.progress is not None
     assert told.progress.percent == 25
     assert "default/web-1-root" in running.world.woken
-    new = claim(running, fast)
+    new = claim_if_there(running, fast)
     assert new is not None
     assert (new.partial, new.holder) == (True, Holder(HOST, 1))
     hypervisor.copy_is_whole(running.domain, "vda")
@@ -117,7 +117,7 @@ async def test_setting_the_pool_back_ends_the_copy_and_leaves_the_volume_as_it_w
     assert "drop vda" in hypervisor.calls
     assert opened(running, hypervisor)
     assert ready(running) == ("True", "Running")
-    new, old = claim(running, fast), claim(running, running.root_place)
+    new, old = claim_if_there(running, fast), claim_if_there(running, running.root_place)
     assert new is not None
     assert (new.partial, new.holder) == (True, None), "for the volume's own part to remove"
     assert old is not None
@@ -196,7 +196,7 @@ async def test_a_stop_gives_back_the_volume_and_leaves_the_copy_to_the_volumes_p
     running.change("spec", "powerState", value="Stopped")
     await running.reconcile()
     assert running.status["runtime"]["domain"] == "Absent"
-    old, new = claim(running, running.root_place), claim(running, fast)
+    old, new = claim_if_there(running, running.root_place), claim_if_there(running, fast)
     assert old is not None
     assert (old.holder, old.floor) == (None, 1)
     assert new is not None
@@ -220,6 +220,6 @@ async def test_a_guest_on_a_copy_that_cannot_be_looked_at_stands_still_until_it_
     assert hypervisor.found[running.domain].state is DomainState.PAUSED
     world.stores[STORAGE_POOLS]["fast"] = pool
     await running.look_after(2)
-    new = claim(running, fast)
+    new = claim_if_there(running, fast)
     assert new is not None
     assert (new.partial, hypervisor.calls) == (False, ["resume"])

@@ -11,7 +11,7 @@ from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.facts.domain import DomainState
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.mortality import HostdKilledError, Mortality
-from quantix_lab.moved_disks import claim, want_pool
+from quantix_lab.moved_disks import claim_if_there, want_pool
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
 from quantix_lab.volumes_part import VolumesPart
 
@@ -61,8 +61,8 @@ async def _survives(step: int, root: Path, *, qemu_dies: bool) -> bool:
     domain = hypervisor.found[vm.domain]
     assert domain.state is DomainState.RUNNING, step
     assert str(new.data) in (domain.live_xml or ""), step
-    assert claim(vm, new) == Claim(0, Holder(HOST, 1), vm.uid, CLUSTER), step
-    assert claim(vm, old) is None, "the old data is gone once the API names the new pool"
+    assert claim_if_there(vm, new) == Claim(0, Holder(HOST, 1), vm.uid, CLUSTER), step
+    assert claim_if_there(vm, old) is None, "the old data is gone once the API names the new pool"
     assert (status["pool"], status["data"]) == ("fast", "Present")
     if killed:
         assert new.data.read_bytes().endswith(b"written") == _wrote(vm), step

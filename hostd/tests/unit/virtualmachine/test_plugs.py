@@ -10,7 +10,7 @@ from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES, VOLUMES
 from quantix_hostd.claims import Claim, Holder, VolumePlace, take
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.plugged_disks import PORT, claim, opened, set_disks
+from quantix_lab.plugged_disks import PORT, claim_on, opened, set_disks
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 
 
@@ -20,7 +20,7 @@ async def test_a_disk_comes_under_its_claim_and_is_told(
     set_disks(running, "root", "data")
     await running.reconcile()
     assert hypervisor.calls == ["attach ua-data"]
-    assert claim(running, data).holder == Holder(HOST, 1)
+    assert claim_on(running, data).holder == Holder(HOST, 1)
     assert opened(running) == ["root", "data"]
     assert running.condition("RestartRequired") == {}
     assert running.condition("Ready")["reason"] == "Running"
@@ -36,10 +36,10 @@ async def test_a_disk_leaves_and_can_come_again_under_the_same_epoch(
     for _ in range(2):
         set_disks(running, "root", "data")
         await running.reconcile()
-        assert claim(running, data).holder == Holder(HOST, 1)
+        assert claim_on(running, data).holder == Holder(HOST, 1)
         set_disks(running, "root")
         await running.reconcile()
-        assert claim(running, data) == Claim(0, None, running.uid, CLUSTER)
+        assert claim_on(running, data) == Claim(0, None, running.uid, CLUSTER)
         assert opened(running) == ["root"]
     assert running.world.records.load(running.uid).places == (running.root_place,)
     assert running.world.events.reasons.count("HotUnplugged") == 2
@@ -65,14 +65,14 @@ async def test_a_guest_that_does_not_let_go_is_asked_again_ever_more_rarely(
     assert "disk data" in ready["message"]
     assert running.condition("RestartRequired") == {}
     assert running.status["phase"] == "Running"
-    assert claim(running, data).holder == Holder(HOST, 1), "QEMU has it open"
+    assert claim_on(running, data).holder == Holder(HOST, 1), "QEMU has it open"
     for seconds, asked in ((3, 2), (6, 2), (6, 3), (21, 4), (41, 5), (61, 6), (61, 7)):
         await running.look_after(seconds)
         assert hypervisor.calls.count("detach ua-data") == asked
     hypervisor.let_go(running.domain, "ua-data")
     await running.reconcile()
     assert running.condition("Ready")["reason"] == "Running"
-    assert claim(running, data).holder is None
+    assert claim_on(running, data).holder is None
 
 
 async def test_a_disk_that_is_wanted_again_while_the_guest_keeps_it_just_stays(
@@ -92,7 +92,7 @@ async def test_a_disk_that_is_wanted_again_while_the_guest_keeps_it_just_stays(
     hypervisor.let_go(running.domain, "ua-data")
     await running.reconcile()
     assert hypervisor.calls == ["attach ua-data"]
-    assert claim(running, data).holder == Holder(HOST, 1)
+    assert claim_on(running, data).holder == Holder(HOST, 1)
 
 
 async def test_another_volume_under_the_same_name_takes_the_place_of_the_first(
@@ -109,8 +109,10 @@ async def test_another_volume_under_the_same_name_takes_the_place_of_the_first(
     hypervisor.calls.clear()
     await running.reconcile()
     assert hypervisor.calls == ["detach ua-data", "attach ua-data"]
-    assert claim(running, data).holder is None
-    assert claim(running, VolumePlace(running.world.pool, other["metadata"]["uid"])).holder == Holder(HOST, 1)
+    assert claim_on(running, data).holder is None
+    assert claim_on(running, VolumePlace(running.world.pool, other["metadata"]["uid"])).holder == Holder(
+        HOST, 1
+    )
 
 
 async def test_a_start_waits_for_the_volume_that_spec_names_now_and_not_with_the_one_before(
@@ -127,7 +129,7 @@ async def test_a_start_waits_for_the_volume_that_spec_names_now_and_not_with_the
     await running.reconcile()
     ready = running.condition("Ready")
     assert (hypervisor.calls, ready["reason"], ready["message"]) == ([], "VolumeNotFound", "No absent.")
-    assert claim(running, data).holder == Holder(HOST, 1), "the guest keeps what it has"
+    assert claim_on(running, data).holder == Holder(HOST, 1), "the guest keeps what it has"
     running.ask_restart("Force")
     for _ in range(3):
         await running.look_after(1)
@@ -140,7 +142,7 @@ async def test_a_start_waits_for_the_volume_that_spec_names_now_and_not_with_the
 async def test_a_volume_that_another_vm_holds_is_waited_for(
     running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
 ) -> None:
-    free = claim(running, data)
+    free = claim_on(running, data)
     running.world.claims.compare_and_set(data, free, take(free, "h2", 7, "another", CLUSTER))
     set_disks(running, "root", "data")
     running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
@@ -155,7 +157,7 @@ async def test_a_volume_that_another_vm_holds_is_waited_for(
 async def test_a_volume_that_was_released_under_a_later_epoch_waits_for_a_start(
     running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
 ) -> None:
-    free = claim(running, data)
+    free = claim_on(running, data)
     running.world.claims.compare_and_set(data, free, Claim(9, None, "another", CLUSTER))
     set_disks(running, "root", "data")
     await running.reconcile()
@@ -188,7 +190,7 @@ async def test_what_qemu_refuses_is_said_and_the_guest_runs_on(
     hypervisor.refusal = None
     set_disks(running, "root")
     await running.reconcile()
-    assert claim(running, data).holder is None
+    assert claim_on(running, data).holder is None
     assert running.condition("Ready")["reason"] == "Running"
 
 
@@ -229,11 +231,11 @@ async def test_hostd_that_dies_in_the_middle_ends_what_it_began(
     set_disks(running, "root", "data")
     hypervisor.refusal = PermanentError("ConfigRefused", "away")
     await running.reconcile()
-    assert claim(running, data).holder == Holder(HOST, 1)
+    assert claim_on(running, data).holder == Holder(HOST, 1)
     running.world.reconciler = running.world.new_reconciler()
     set_disks(running, "root")
     await running.reconcile()
-    assert claim(running, data).holder is None
+    assert claim_on(running, data).holder is None
 
 
 async def test_after_a_crash_the_disks_of_spec_come_back_and_the_others_are_free(
@@ -248,6 +250,6 @@ async def test_after_a_crash_the_disks_of_spec_come_back_and_the_others_are_free
     for _ in range(3):
         await running.look_after(6)
     assert opened(running) == ["root"]
-    assert claim(running, data).holder is None
+    assert claim_on(running, data).holder is None
     manifest: dict[str, Any] = running.world.stores[VIRTUAL_MACHINES][running.key]
     assert manifest["status"]["phase"] == "Running"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quantix_api.resources import NETWORKS, VOLUMES
 from quantix_hostd.claims import Holder, VolumePlace
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.plugged_disks import PORT, claim, opened, set_disks
+from quantix_lab.plugged_disks import PORT, claim_on, opened, set_disks
 from quantix_lab.vm_world import HOST, VmHandle
 
 NO_NETWORK = "There is no network nope here."
@@ -33,7 +33,7 @@ async def test_a_disk_comes_and_leaves_while_a_nic_waits_for_its_network(
     set_disks(running, "root")
     await running.reconcile()
     assert hypervisor.calls[1:] == ["detach ua-data"]
-    assert claim(running, data).holder is None
+    assert claim_on(running, data).holder is None
 
 
 async def test_a_nic_comes_while_the_volume_of_a_disk_is_being_made(
@@ -75,7 +75,7 @@ async def test_a_device_of_the_guest_stays_when_what_it_needs_is_not_resolved_an
     assert hypervisor.calls == []
     assert running.condition("Ready")["status"] == "False"
     assert running.condition("RestartRequired") == {}
-    assert claim(running, data).holder == Holder(HOST, 1)
+    assert claim_on(running, data).holder == Holder(HOST, 1)
     # nor when the operator takes back what it had resolved
     for path in (("resolved", "disks"), ("resolved", "devices"), ("nics",)):
         running.change("status", *path, value=[])

@@ -15,6 +15,7 @@ from quantix_api.resources import (
     MANAGED_BY,
     VIRTUAL_MACHINES,
 )
+from quantix_operator.volumedata.origin import WAITING_FOR_HOST
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class VolumeView:
     @property
     def tellable(self) -> bool:
         """Whether a VM may repeat what it says of itself: not that it waits for this very VM."""
-        known = reasons_otherwise("VirtualMachine", "VolumesReady") - {"WaitingForHost"}
+        known = reasons_otherwise("VirtualMachine", "VolumesReady") - {WAITING_FOR_HOST}
         return self.reason in known and bool(self.message)
 
 

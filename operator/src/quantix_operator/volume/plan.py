@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from quantix_api import Volume
 from quantix_api.facts import Fact, fact
 from quantix_api.messages import render
+from quantix_operator.volumedata.origin import WAITING_FOR_HOST
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
     if observed.no_room is not None:
         return fact("Ready", "False", "PoolFull", **observed.no_room)
     if spec.source is None:
-        return fact("Ready", "False", "WaitingForHost", pool=observed.pool)
+        return fact("Ready", "False", WAITING_FOR_HOST, pool=observed.pool)
     said = "no host that is Ready reaches it"
     return fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=observed.pool, said=said)
 
@@ -239,7 +240,7 @@ def _of_vm(observed: Observed) -> Fact | None:
     if observed.readable_copy is not None and not observed.volume.status.host:
         return fact("Ready", "False", "ConfigRefused", **observed.readable_copy)
     if observed.stranded and not observed.volume.status.host:
-        return fact("Ready", "False", "WaitingForHost", vm=observed.stranded)
+        return fact("Ready", "False", WAITING_FOR_HOST, vm=observed.stranded)
     return _lost(observed)
 
 

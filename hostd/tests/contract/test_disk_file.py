@@ -4,6 +4,7 @@ systems.
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import json
 import os
@@ -180,6 +181,19 @@ async def test_making_again_leaves_what_is_there(pool: PoolDir, maker: DiskFileM
 async def test_a_volume_that_cannot_be_filled_leaves_nothing(pool: PoolDir, maker: DiskFileMaker) -> None:
     with pytest.raises(TransientError):
         await maker.make(pool, Recipe("aaaa", 0, Base("2222", "qcow2", _MIB)))
+    assert list(pool.volumes.iterdir()) == []
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_one_that_is_given_up_as_it_begins_leaves_nothing(
+    pool: PoolDir, maker: DiskFileMaker, turns: int
+) -> None:
+    making = asyncio.create_task(maker.make(pool, Recipe("v", _MIB), lambda: True))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    making.cancel()
+    await asyncio.wait({making})
+    await asyncio.sleep(0.1)
     assert list(pool.volumes.iterdir()) == []
 
 

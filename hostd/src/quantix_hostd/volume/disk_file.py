@@ -127,8 +127,9 @@ class DiskFileMaker:
         end. Raises TransientError (VolumeInUse) when there is one.
         """
         draft = pool.volumes / pool.volume_draft_name(handle)
+        beginning = asyncio.create_task(asyncio.to_thread(_begin, draft, pool))
         try:
-            await asyncio.to_thread(_begin, draft, pool)
+            await asyncio.shield(beginning)
             place = VolumePlace(pool.path, draft.name)
             await fill(place)
             await asyncio.to_thread(_hand_to_qemu, place.data, pool)
@@ -138,6 +139,8 @@ class DiskFileMaker:
                 await asyncio.to_thread(_publish, draft, pool.volume(handle))
             return wanted
         finally:
+            # a thread goes on when who waits for it is cancelled, and would make what was just removed
+            await asyncio.gather(beginning, return_exceptions=True)
             await asyncio.to_thread(remove_tree, draft)
 
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:

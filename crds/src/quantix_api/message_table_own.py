@@ -44,6 +44,13 @@ OWN_TEMPLATES: tuple[Template, ...] = (
         f"leave cpu.dedicated out, {ELSEWHERE}",
     ),
     Template(
+        "NotEnoughCPU",
+        "VirtualMachine",
+        "It reserves {reserved} of {host}'s CPU time, where {free} is free: it keeps what it was given.",
+        "set a lower cpu.reservation, or qx vm stop {name} and start it where there is room; "
+        "else it has it once there is",
+    ),
+    Template(
         "NotEnoughMemory",
         "VirtualMachine",
         "It needs {needs} in huge pages of {page} on {host}, which has {free} for it: "

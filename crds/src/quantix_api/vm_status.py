@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from quantix_api.markers import Doc, Range, Rule, Text, distinct, keyed, ordered
 from quantix_api.model import ApiModel, Status
-from quantix_api.scalars import IP, MAC, UID, Count, DeviceName, Name, Short, Size, Time
+from quantix_api.scalars import IP, MAC, UID, Count, CPUAmount, DeviceName, Name, Short, Size, Time
 from quantix_api.vm_compute import CPU, Memory
 
 Phase = Literal[
@@ -109,6 +109,7 @@ class Granted(ApiModel):
     dedicated: Annotated[bool, Doc("Whether each vCPU has a CPU of the host to itself.")] = False
     numa: Annotated[Literal["Auto", "Strict"], Doc("Strict: its memory is beside its CPUs.")] = "Auto"
     hugepages: Annotated[Literal["2Mi", "1Gi"] | None, Doc("Size of the huge pages for its memory.")] = None
+    reservation: Annotated[CPUAmount | None, Doc("CPU time that its host keeps for it.")] = None
     host_devices: Annotated[
         tuple[GrantedDevice, ...], keyed("name"), Doc("Devices of the host, by class.")
     ] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 from quantix_api import InstanceType, VirtualMachine
 from quantix_api.compute import Compute, compute_of, granted_devices
-from quantix_api.quantities import cpu_millis, size_bytes
+from quantix_api.quantities import cpu_millis, format_cpu, size_bytes
 from quantix_api.vm_status import Granted, GrantedDevice
 
 
@@ -43,6 +43,7 @@ class Sizing:
             "dedicated": self.dedicated,
             "numa": "Strict" if self.mirrors_numa else "",
             "hugepages": self.hugepages,
+            "reservation": format_cpu(self.reservation_millis) if self.reservation_millis else "",
             "host_devices": tuple(GrantedDevice(name=name, class_=class_) for name, class_ in self.devices),
         }
         said = {name: value for name, value in members.items() if value}
@@ -84,14 +85,13 @@ def given(vm: VirtualMachine, wanted: Sizing | None) -> Sizing | None:
     heard = assignment is not None and vm.status.runtime.observed_epoch == assignment.epoch
     if not heard or resolved is None or resolved.cores is None or resolved.memory is None:
         return wanted
-    most, reserved = resolved.max_cores or resolved.cores, wanted.reservation_millis if wanted else None
-    has = resolved.granted or Granted()
+    most, has = resolved.max_cores or resolved.cores, resolved.granted or Granted()
     return Sizing(
         resolved.cores,
         most,
         resolved.memory,
         resolved.max_memory or resolved.memory,
-        None if reserved is None else min(reserved, most * 1000),
+        _reserved(most, has.reservation),
         dedicated=has.dedicated,
         hugepages=has.hugepages or "",
         mirrors_numa=has.numa == "Strict",

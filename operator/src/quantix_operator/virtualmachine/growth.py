@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine
-from quantix_api.quantities import counted, format_size
+from quantix_api.quantities import counted, format_cpu, format_size
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
@@ -36,7 +36,8 @@ def _owns_more(wanted: Sizing, has: Sizing) -> bool:
     more_cpus = wanted.dedicated and (not has.dedicated or wanted.max_cores > has.max_cores)
     on_nodes = wanted.mirrors_numa and not has.mirrors_numa
     classes, had = (Counter(class_ for _, class_ in sizing.devices) for sizing in (wanted, has))
-    return more_cpus or on_nodes or wanted.hugepages != has.hugepages or bool(classes - had)
+    reserves_more = (wanted.reservation_millis or 0) > (has.reservation_millis or 0)
+    return more_cpus or on_nodes or reserves_more or wanted.hugepages != has.hugepages or bool(classes - had)
 
 
 def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstacle | None:
@@ -64,6 +65,9 @@ def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None
         free, needed = occupancy.free_memory_bytes(host), guest.memory_bytes
         return Obstacle("NotEnoughMemory", {"free": _size(free), "needs": _size(needed), **said})
     if cpu_room(guest, host, occupancy) is not None:
+        if guest.reservation_millis is not None and not guest.own_cpus:
+            reserved, left = guest.reservation_millis, max(occupancy.free_cpu_millis(host), 0)
+            return Obstacle("NotEnoughCPU", {"reserved": format_cpu(reserved), "free": _cpus(left), **said})
         if not guest.own_cpus:
             return Obstacle("NotEnoughCPU", {"cores": counted(guest.vcpus, "core"), **said})
         free_cpus = max(min(occupancy.free_own_cpus(host), occupancy.free_cpu_millis(host) // 1000), 0)
@@ -86,6 +90,10 @@ def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None
     if lacks is not None:
         return Obstacle("DeviceUnavailable", {"device": lacks.what, "why": lacks.why, **said})
     return None
+
+
+def _cpus(millis: int) -> str:
+    return format_cpu(millis) if millis else "none"
 
 
 def _size(size_bytes: int) -> str:

@@ -85,7 +85,8 @@ def test_a_vm_that_runs_reserves_no_more_than_it_can_use() -> None:
     cache = Cache(QUANTIX_RESOURCES)
     manifest = vm(1, "h1", observedEpoch=1, domain="Present")
     manifest["spec"]["cpu"] = {"cores": 500, "reservation": "500"}
-    manifest["status"]["resolved"] = {"cores": 1, "memory": "1Gi"}
+    granted = {"reservation": "500"}
+    manifest["status"]["resolved"] = {"cores": 1, "memory": "1Gi", "granted": granted}
     cache.put(VIRTUAL_MACHINES, manifest)
     guest = seen(cache, Objects(cache)).guest
     assert guest is not None
@@ -190,6 +191,8 @@ def test_what_a_vm_asks_for_to_itself_counts_for_nothing_until_it_is_granted() -
     devices = [{"name": "new", "class": "gpu"}]
     guest = counted_with({}, [], **asks, hostDevices=devices)
     assert (guest.own_cpus, guest.bound_bytes, guest.huge_bytes, guest.device_classes) == (0, 0, {}, ())
+    assert guest.reservation_millis is None, "the share that overcommit leaves"
+    guest = counted_with({"reservation": "1500m"}, [], **asks)
     assert guest.reservation_millis == 1500, "all of its cores only once they are its own"
 
 

@@ -120,6 +120,13 @@ def own(
     return manifest
 
 
+def reserving(name: str, granted: int, asks: str = "") -> dict[str, Any]:
+    """A VM with eight cores that was granted so many of them, and asks for that or for something else."""
+    manifest = own(name, {"reservation": str(granted)}, cpu={"cores": 8, "reservation": asks or str(granted)})
+    manifest["status"]["resolved"]["cores"] = 8
+    return manifest
+
+
 GPU: dict[str, Any] = {"hostDevices": [{"name": "gpu0", "class": "gpu"}]}
 STRICT: dict[str, Any] = {"dedicated": True, "numa": "Strict"}
 
@@ -130,6 +137,12 @@ STRICT: dict[str, Any] = {"dedicated": True, "numa": "Strict"}
         (own("a", cpu={"dedicated": True}), [], "fits"),
         (own("a", cpu={"dedicated": True}), [dedicated("b", 8, 8)], "NotEnoughCPU"),
         (own("a", cpu={"dedicated": True}), [own("b", cpu={"cores": 7, "dedicated": True})], "fits"),
+        (own("a", cpu={"cores": 4, "reservation": "3"}), [], "fits"),
+        (own("a", cpu={"cores": 4, "reservation": "3"}), [reserving("b", 6)], "fits"),
+        (own("a", cpu={"cores": 4, "reservation": "3"}), [reserving("b", 7)], "NotEnoughCPU"),
+        (own("a", cpu={"cores": 4, "reservation": "3"}), [own("b", cpu={"reservation": "1"})], "fits"),
+        (reserving("a", 4, "2"), [reserving("b", 8)], "does not grow"),
+        (own("a", {"reservation": "2"}), [reserving("b", 8)], "does not grow"),
         (own("a", pages="2Mi"), [], "fits"),
         (own("a", pages="1Gi"), [], "NotEnoughMemory"),
         (own("a", pages="2Mi"), [own("b", {"hugepages": "2Mi"}, pages="2Mi")], "NotEnoughMemory"),

@@ -37,7 +37,9 @@ def install(data: Path, passphrase: str = "") -> None:
 
 
 def numbers(data: Path, passphrase: str = "") -> list[int]:
-    """What it wrote last at each of its turns, 0 where it has not been; QEMU may have the disk open."""
+    """What it wrote last at each of its turns, 0 where it has not been; QEMU may have the disk open. A sector
+    that is read half old and half new counts as 0: of an encrypted disk it is neither.
+    """
     raw = data.with_name("seen.raw")
     with _opened(data, passphrase) as (secret, disk):
         convert = ["qemu-img", "convert", *secret, "-U", "-O", "raw", *disk, str(raw)]
@@ -45,7 +47,11 @@ def numbers(data: Path, passphrase: str = "") -> list[int]:
     content = raw.read_bytes()
     raw.unlink()
     places = ((turn * _HEADS * _SECTORS_A_TRACK + 1) * _SECTOR_BYTES for turn in range(TURNS))
-    return [int.from_bytes(content[place : place + 4], "little") for place in places]
+    return [_number(content[place : place + _SECTOR_BYTES]) for place in places]
+
+
+def _number(sector: bytes) -> int:
+    return 0 if any(sector[4:]) else int.from_bytes(sector[:4], "little")
 
 
 @contextmanager

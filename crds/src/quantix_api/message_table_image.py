@@ -76,13 +76,13 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "ImageUnreachable",
         "Image",
-        "{server} could not be reached for {file}. Said: {said}.",
+        "{server} could not be reached for {file}: {why}.",
         "check the network; if the address is wrong, make a new image with another spec.url",
     ),
     Template(
         "ImageUnreachable",
         "Image",
-        "{server} broke off in the middle. Said: {said}.",
+        "{server} broke off in the middle: {why}.",
         "check the network, or use another server",
     ),
     Template(

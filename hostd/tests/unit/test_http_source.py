@@ -256,3 +256,20 @@ async def test_a_file_is_named_by_what_surely_changes_with_it(head: str, validat
     _, answer = answering(head)
     async with server(answer) as url, HttpSource(loopback).open(url) as download:
         assert download.validator == validator
+
+
+async def test_a_server_that_speaks_no_http_or_hangs_up_is_told_from_one_that_is_not_there() -> None:
+    async def nonsense(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+
+    async def hang_up(_: asyncio.StreamWriter) -> None:
+        return
+
+    said = []
+    for answer in (nonsense, hang_up):
+        async with server(answer) as url:
+            with pytest.raises(TransientError) as raised:
+                async with HttpSource(loopback).open(url):
+                    pass
+            said.append(raised.value.message.partition(": ")[2])
+    assert said == ["its answer is no HTTP.", "the connection was cut off."]

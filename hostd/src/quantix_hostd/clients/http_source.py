@@ -24,6 +24,7 @@ from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
 from quantix_client.clock import SystemClock
 from quantix_client.server_names import ServerNames
+from quantix_hostd.clients.http_trouble import trouble_of
 from quantix_hostd.image_addresses import AddressRules, IPAddress, refuse_address, refuse_odd_host
 from quantix_hostd.pace import Pace, PaceKeeper
 
@@ -181,7 +182,7 @@ class _Getting:
             async with asyncio.timeout(self.pace.answer_s):
                 return await self.session.get(url, allow_redirects=False, headers=headers)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _unreachable(server=url.host, file=url.name or "/", said=_words(error, url)) from error
+            raise _unreachable(server=url.host, file=url.name or "/", why=trouble_of(error)) from error
 
 
 def _range_headers(kept: Kept | None) -> dict[str, str]:
@@ -244,7 +245,7 @@ async def _body(response: aiohttp.ClientResponse, pace: Pace) -> AsyncIterator[b
         try:
             chunk = await anext(pieces, None)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(server=response.url.host, said=_words(error, response.url)) from error
+            raise _unreachable(server=response.url.host, why=trouble_of(error)) from error
         if chunk is None:
             return
         if slow := keeper.slowness(clock.monotonic() - asked_at_s, len(chunk)):
@@ -254,11 +255,3 @@ async def _body(response: aiohttp.ClientResponse, pace: Pace) -> AsyncIterator[b
 
 def _unreachable(**fields: object) -> TransientError:
     return as_error(TransientError, "ImageUnreachable", **fields)
-
-
-def _words(error: BaseException, url: URL) -> str:
-    """What went wrong, without what the URL was opened with."""
-    said = str(error) or type(error).__name__
-    for secret in filter(None, (url.raw_password, url.password, url.raw_user, url.raw_query_string)):
-        said = said.replace(secret, "…")
-    return said[:200]

@@ -10,9 +10,12 @@ import pytest
 from quantix_api.layout import Layout
 from quantix_cli.cluster import Target
 from quantix_cli.commands import plugging
+from quantix_cli.exits import CommandError
+from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
 from quantix_cli.vm.arrival import Arrival, arrival
+from quantix_cli.waiting import until
 from quantix_client.api import ApiClient
 from quantix_client.errors import Forbidden
 
@@ -178,3 +181,58 @@ async def test_a_medium_that_is_on_its_way_is_waited_for_and_one_that_nobody_may
     assert await plugging._medium_is_checked(typed, vm(), "i")
     assert looks == []
     assert not await plugging._medium_is_checked(typed, vm(), "i")
+
+
+def stalled(message: str, reason: str = "VolumeNotFound", generation: int = 2) -> list[Manifest]:
+    """The conditions of a VM that runs while a disk of it has no volume."""
+    kinds = (("False", "Ready"), ("False", "VolumesReady"), ("True", "Stalled"))
+    return [told(status, reason, kind, generation) | {"message": message} for status, kind in kinds]
+
+
+def session(api: Any) -> Session:
+    target = Target(Path("/x"), None, "a test says so")
+    return Session(cast(ApiClient, api), PLAIN, Layout(Path("/nonexistent")), target, "default", False, 2.0)
+
+
+class Looks:
+    """Answers reads with these VMs, one after the other, and the last for ever."""
+
+    def __init__(self, *looks: Manifest) -> None:
+        self._looks = list(looks)
+
+    async def get(self, *_: Any) -> Manifest:
+        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+
+
+async def test_a_device_does_not_fail_for_what_stalled_the_vm_before_it_came() -> None:
+    others = stalled("There is no volume old here.")
+    came = arrival(runs(*stalled("There is no volume old here.", generation=1)), runs(spec={"disks": [DATA]}))
+    assert came is not None
+    has = runs(*others, open_disks=("data",))
+    seen = await until(
+        session(Looks(runs(*others), has)), NOUNS["vm"], runs(*others), came.is_settled,
+        is_ended_by=came.is_stalled,
+    )  # fmt: skip
+    assert seen is has
+
+
+async def test_a_device_fails_for_what_stalls_the_vm_since_it_came() -> None:
+    came = arrival(runs(), runs(spec={"disks": [DATA]}))
+    assert came is not None
+    refused = runs(*stalled("Volume safe is in use by web-2.", "VolumeInUse"))
+    with pytest.raises(CommandError, match="in use by web-2"):
+        await until(
+            session(Looks(refused)), NOUNS["vm"], refused, came.is_settled, is_ended_by=came.is_stalled
+        )
+
+
+def test_a_disk_that_needs_a_restart_is_not_waited_for_while_another_device_waits() -> None:
+    others = stalled("There is no volume old here.")
+    came = Arrival("disks", DATA, 2)
+    listed = runs(*others, pending="spec.disks[data]")
+    assert not came.is_settled(listed), "its host may be at it"
+    assert settles(came, listed)
+    assert not came.is_there(listed)
+    assert not settles(Arrival("disks", DATA, 2), runs(*others)), "it waits for its volume itself"
+    own = [told("False", "LibvirtDown") | {"message": "libvirt is away."}, *others[1:]]
+    assert not settles(Arrival("disks", DATA, 2), runs(*own, pending="spec.disks[data]"))

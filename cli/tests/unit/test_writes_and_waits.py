@@ -11,12 +11,12 @@ from quantix_api.layout import Layout
 from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_cli.cluster import Target
-from quantix_cli.commands import making
-from quantix_cli.commands.changing_vm import changes_left
+from quantix_cli.commands import changing_vm, making
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
+from quantix_cli.vm.changes import growth_refused, left_for_restart
 from quantix_cli.waiting import has_no_place, is_ready, until
 from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import Conflict
@@ -125,22 +125,61 @@ def compared(generation: int | None, *paths: str) -> dict[str, Any]:
     return vm(9, [], status={"observedGeneration": 2, "runtime": runtime})
 
 
+async def left_after(asking: Session, changed: dict[str, Any]) -> int:
+    return len(left_for_restart(await changing_vm.compared(asking, changed)))
+
+
 async def test_what_waits_for_a_restart_is_known_once_the_host_compared_the_change() -> None:
     pending = compared(2, "spec.cpu.cores")
     api = Api(compared(2), [compared(1, "spec.old"), compared(1), pending])
-    assert len(await changes_left(session(api), compared(1))) == 1
+    assert await left_after(session(api), compared(1)) == 1
     assert api.looks == []
     asking = session(Api(compared(2)))
     began_s = asking.clock.monotonic()
-    assert await changes_left(asking, compared(2)) == []
+    assert await left_after(asking, compared(2)) == 0
     assert asking.clock.monotonic() == began_s, "nothing is waited for"
 
 
 async def test_a_host_that_tells_no_comparison_is_waited_for_3_s() -> None:
     asking = session(Api(compared(None, "spec.cpu.cores")))
     began_s = asking.clock.monotonic()
-    assert len(await changes_left(asking, compared(None))) == 1
+    assert await left_after(asking, compared(None)) == 1
     assert 2.5 < asking.clock.monotonic() - began_s < 3.5
+
+
+def sized(cores: int, generation: int, *conditions: dict[str, Any]) -> dict[str, Any]:
+    runtime = {"domain": "Present", "resolvedGeneration": generation}
+    status = {"observedGeneration": generation, "runtime": runtime, "conditions": list(conditions)}
+    live = vm(9, [], status=status)
+    live["metadata"]["generation"] = generation
+    return live | {"spec": {"cpu": {"cores": cores}}}
+
+
+async def test_a_growth_that_its_host_has_no_room_for_is_said_to_be_refused() -> None:
+    message = "It wants 64 of box, where 2 are free: it keeps what it was given. Try: ask for less."
+    no = said("False", "NotEnoughCPU", message, kind="SizeGranted")
+
+    class Grown(Api):
+        async def patch(self, *_: Any, **__: Any) -> dict[str, Any]:
+            written = sized(64, 1)
+            written["metadata"]["generation"] = 2
+            return written
+
+    def grow(_: Any) -> dict[str, Any]:
+        return {"spec": {"cpu": {"cores": 64}}}
+
+    with pytest.raises(CommandError) as ended:
+        await changing_vm._change(session(Grown(sized(64, 2, no))), sized(1, 1), grow, True)
+    assert (ended.value.exit_code, ended.value.hint) == (Exit.REFUSED, "ask for less")
+    assert ended.value.message.startswith("web-1 is not given what was asked for: It wants 64 of box")
+
+
+def test_what_else_is_changed_is_not_refused_for_an_earlier_growth() -> None:
+    no = said("False", "NotEnoughCPU", "No. Try: less.", kind="SizeGranted")
+    assert growth_refused(sized(1, 1), sized(64, 2), sized(64, 2, no)) == "No. Try: less."
+    assert growth_refused(sized(64, 1), sized(64, 2), sized(64, 2, no)) == "", "cores are as they were"
+    assert growth_refused(sized(1, 2), sized(64, 3), sized(64, 3, no)) == "", "said of an earlier spec"
+    assert growth_refused(sized(1, 1), sized(64, 2), sized(64, 2)) == ""
 
 
 async def test_a_wait_that_nothing_will_end_ends_with_the_reason_and_the_way_out() -> None:

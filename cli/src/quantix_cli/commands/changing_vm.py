@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from quantix_api import resources
+from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
-from quantix_cli.exits import Exit
+from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, look
@@ -19,7 +20,7 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
 from quantix_cli.vm.arrival import runs
-from quantix_cli.vm.changes import Wanted, left_for_restart, may_wait, patch_of
+from quantix_cli.vm.changes import Wanted, growth_refused, left_for_restart, may_wait, patch_of
 from quantix_cli.waiting import until
 
 _LOOK_S = 0.2
@@ -123,7 +124,9 @@ async def write_vm(session: Session, vm: Manifest, patch: Callable[[Manifest], M
 
 
 async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Manifest], wait: bool) -> None:
-    """Write it, and say what the running guest has of it."""
+    """Write it, and say what the running guest has of it. Raises CommandError (6) where its host has no room
+    for what it grows by.
+    """
     name = vm["metadata"]["name"]
     changed = await write_vm(session, vm, patch)
     if changed is None:
@@ -133,7 +136,11 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
         session.terminal.note(f"{name} is so already.")
         return
     follow = wait and runs(changed) and may_wait(vm, changed)
-    left = await changes_left(session, changed) if follow else []
+    seen = await compared(session, changed) if follow else None
+    if seen is not None and (no := growth_refused(vm, changed, seen)):
+        said = f"{name} is not given what was asked for: {cause_of(no)}."
+        raise CommandError(Exit.REFUSED, session.terminal.plain(said), hint_of(no))
+    left = left_for_restart(seen) if seen is not None else []
     for what in left:
         session.terminal.note(session.terminal.plain(f"{name}: {what} at the next restart."))
     if left:
@@ -142,9 +149,9 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
         session.terminal.note(f"{name} changed.")
 
 
-async def changes_left(session: Session, changed: Manifest) -> list[str]:
-    """What the running guest does not have, once its host has compared it with what the operator made of the
-    change; of a host that is older and tells no such thing, as far as it is known after 3 s.
+async def compared(session: Session, changed: Manifest) -> Manifest:
+    """The VM once its host has compared the guest with what the operator made of the change; where the host
+    is older and tells no such thing, as it is after 3 s.
     """
     noun, generation = NOUNS["vm"], changed["metadata"]["generation"]
     seen = await until(
@@ -156,4 +163,4 @@ async def changes_left(session: Session, changed: Manifest) -> list[str]:
         looks -= 1
         await session.clock.sleep(_LOOK_S)
         seen = await session.api.get(noun.resource, name, namespace)
-    return left_for_restart(seen)
+    return seen

@@ -14,6 +14,9 @@ from quantix_cli.waiting import is_ready
 _CALM_LOOKS_OF_NICS = 5
 # A medium needs nothing resolved: its host changes it whatever keeps the operator from resolving the rest
 _CALM_LOOKS_OF_MEDIA = 15
+# That a disk is being taken is not told while another device waits: what its host cannot take yet may still
+# come in this time
+_CALM_LOOKS_OF_DISKS_BESIDE_OTHERS = 15
 
 
 @dataclass
@@ -21,12 +24,14 @@ class Arrival:
     """One device on its way: `kind` is the list of spec that it is in, `generation` the one that brought it.
     Shown the VM again and again, it knows when there is nothing more to wait for. `medium_is_checked`: the
     image that it brings into a drive is there, so what else the VM waits for is another device's.
+    `stalled_before`: what kept the VM stalled before the device came, "" for nothing.
     """
 
     kind: str
     device: Manifest
     generation: int
     medium_is_checked: bool = False
+    stalled_before: str = ""
     _calm: int = field(default=0, init=False)
 
     @property
@@ -44,7 +49,16 @@ class Arrival:
         compared = look(vm, "status.runtime.resolvedGeneration", 0) >= self.generation
         if self.kind == "cdroms":
             return self._calm >= (1 if compared else _CALM_LOOKS_OF_MEDIA)
-        return compared and self._calm >= (_CALM_LOOKS_OF_NICS if self.kind == "nics" else 1)
+        return compared and self._calm >= self._enough(vm)
+
+    def _enough(self, vm: Manifest) -> int:
+        if self.kind == "nics":
+            return _CALM_LOOKS_OF_NICS
+        return 1 if self._needs_a_start(vm) else _CALM_LOOKS_OF_DISKS_BESIDE_OTHERS
+
+    def is_stalled(self, vm: Manifest) -> bool:
+        """Whether the device may be what keeps a VM stalled: what did so before it came is another's."""
+        return str(condition_of(vm, "Stalled").get("message", "")) != self.stalled_before
 
     def is_there(self, vm: Manifest) -> bool:
         """Whether the running guest has it, as far as is known of a VM that is settled."""
@@ -67,6 +81,10 @@ class Arrival:
             return looked and (is_ready(vm, self.generation) or not self._is_being_changed(vm))
         if not self._waits_for_start(vm) and self.kind == "disks":
             return False
+        return self._needs_a_start(vm) or _waits_for_other_devices(vm, self.generation)
+
+    def _needs_a_start(self, vm: Manifest) -> bool:
+        """Whether a disk that is listed as waiting for the next start is certain not to come before it."""
         return self.device.get("bus") == "SATA" or is_ready(vm, self.generation)
 
     def _is_being_changed(self, vm: Manifest) -> bool:
@@ -94,6 +112,19 @@ def waits_for_start(kind: str, name: str, vm: Manifest) -> bool:
     return any(path.startswith(f"spec.{kind}[{name}]") for path in _pending(vm))
 
 
+def _waits_for_other_devices(vm: Manifest, generation: int) -> bool:
+    """Whether Ready repeats what a disk or a NIC waits for. Its host lists no such device among what waits
+    for the next start, so what is listed there is not the one that is meant.
+    """
+    ready = condition_of(vm)
+    said = [condition_of(vm, kind) for kind in ("VolumesReady", "NetworkReady")]
+    current = ready.get("status") == "False" and ready.get("observedGeneration", 0) >= generation
+    return current and any(
+        one.get("status") == "False" and all(one.get(key) == ready.get(key) for key in ("reason", "message"))
+        for one in said
+    )
+
+
 def _pending(vm: Manifest) -> list[str]:
     """The fields that wait for the next start."""
     return [str(change.get("path", "")) for change in look(vm, "status.runtime.pendingChanges", [])]
@@ -116,5 +147,6 @@ def arrival(before: Manifest, after: Manifest) -> Arrival | None:
         for device in look(after, f"spec.{kind}", []):
             same = next((one for one in had if one["name"] == device["name"]), None)
             if same is None or (kind == "cdroms" and same.get("image") != device.get("image")):
-                return Arrival(kind, device, after["metadata"]["generation"])
+                stalled = str(condition_of(before, "Stalled").get("message", ""))
+                return Arrival(kind, device, after["metadata"]["generation"], stalled_before=stalled)
     return None

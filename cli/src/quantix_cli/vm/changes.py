@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from quantix_api.conditions import condition_of
 from quantix_cli.amounts import parse_changes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import CHANGES_TO, Manifest, look
 
-_OF_THE_GUEST = ("cpu", "memory", "instanceType", "disks", "cdroms", "nics", "boot")
+_OF_SIZE = ("cpu", "memory", "instanceType")
+_OF_THE_GUEST = (*_OF_SIZE, "disks", "cdroms", "nics", "boot")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,22 @@ def _says_nothing_new(patch: object, value: object) -> bool:
 
 def may_wait(before: Manifest, after: Manifest) -> bool:
     """Whether a part of spec differs that a running guest may have to be restarted for."""
-    return any(look(before, f"spec.{part}") != look(after, f"spec.{part}") for part in _OF_THE_GUEST)
+    return _differ(before, after, _OF_THE_GUEST)
+
+
+def growth_refused(before: Manifest, after: Manifest, seen: Manifest) -> str:
+    """The message of SizeGranted, where the change was one of size and its host does not give it; else "".
+    `seen`: the VM once that is decided.
+    """
+    said = condition_of(seen, "SizeGranted")
+    current = said.get("observedGeneration", 0) >= after["metadata"]["generation"]
+    if not current or said.get("status") != "False" or not _differ(before, after, _OF_SIZE):
+        return ""
+    return str(said.get("message", ""))
+
+
+def _differ(before: Manifest, after: Manifest, parts: tuple[str, ...]) -> bool:
+    return any(look(before, f"spec.{part}") != look(after, f"spec.{part}") for part in parts)
 
 
 def left_for_restart(vm: Manifest) -> list[str]:

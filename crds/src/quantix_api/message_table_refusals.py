@@ -93,6 +93,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx vm view shows it",
     ),
     Template(
+        "ScreenHangs",
+        "refusal",
+        "{domain} owes an earlier picture of its screen, so it is not asked for another.",
+        "ask again later",
+    ),
+    Template(
         "NotWaiting",
         "refusal",
         "Image {image} takes no file: {why}.",

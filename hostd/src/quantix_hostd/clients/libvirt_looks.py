@@ -53,11 +53,9 @@ class LibvirtLooks:
         self._figures.shutdown(wait=False, cancel_futures=True)
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
-        """As `Hypervisor.screenshot`. TransientError(LibvirtDown) while an earlier one is not there yet."""
+        """As `Hypervisor.screenshot`. TransientError(ScreenHangs) while an earlier one is not there yet."""
         if name in self._taken:
-            raise as_error(
-                TransientError, "LibvirtDown", said=f"{name} owes an earlier picture of its screen"
-            )
+            raise as_error(TransientError, "ScreenHangs", domain=name)
         connection = self._connected()
 
         def take() -> Picture | None:

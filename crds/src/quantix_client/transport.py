@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 
 from quantix_api.errors import PermanentError
 from quantix_client import kubeconfig
@@ -82,10 +83,12 @@ class Transport:
         return self._access
 
     async def close(self) -> None:
-        """End all connections."""
+        """End all connections, also those that still wait for the server to answer their good-bye."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+            # aiohttp breaks those off without waiting: one turn of the loop closes their sockets
+            await asyncio.sleep(0)
 
     async def send(self, call: Call) -> dict[str, Any]:
         """The decoded answer. Retries what is safe to retry, then raises an ApiError."""
@@ -160,7 +163,11 @@ class Transport:
         if self._session is None:
             # One connection a watch, so no limit here; the callers bound how much they do at once
             connector = aiohttp.TCPConnector(
-                limit=0, socket_factory=_keepalive_socket, resolver=ServerNames()
+                limit=0,
+                socket_factory=_keepalive_socket,
+                resolver=ServerNames(),
+                # A watch given up says good-bye by TLS: a server that does not answer is not waited for long
+                enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

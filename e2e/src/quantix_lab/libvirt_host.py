@@ -6,6 +6,7 @@ nothing outside the root; `close` ends what was started, by pid.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from quantix_hostd.clients.qemu_account import QemuAccount
 
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0
+_LOGS_TOLD, _LAST_WORDS = 5, 1500
 _SOCKETS = {"virtlogd": "virtlogd-sock", "libvirtd": "libvirt-sock"}
 
 
@@ -114,6 +116,16 @@ class LibvirtHost:
             and any(marker in item for item in items)
             and any(f"guest={name}" in item for item in items)
         ]
+
+    def last_words(self) -> list[tuple[str, str]]:
+        """Name and end of the newest logs: the daemons', and those of the guests' QEMUs and consoles."""
+        told = []
+        for path in self.layout.root.rglob("*.log"):
+            # a guest that goes meanwhile takes its folder along
+            with contextlib.suppress(FileNotFoundError):
+                text = path.read_text(errors="replace")
+                told.append((path.stat().st_mtime, str(path.relative_to(self.layout.root)), text))
+        return [(name, text[-_LAST_WORDS:]) for _, name, text in sorted(told)[-_LOGS_TOLD:]]
 
     def _log(self, name: str) -> Path:
         return self.layout.root / f"{name}.log"

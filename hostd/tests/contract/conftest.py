@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -17,3 +18,13 @@ def libvirt_host() -> Iterator[LibvirtHost]:
         yield host.start()
     finally:
         host.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """With a failure comes what QEMU and libvirtd said: who died of what is written nowhere else."""
+    report = yield
+    host = getattr(item, "funcargs", {}).get("libvirt_host")
+    if report.failed and host is not None:
+        report.sections += host.last_words()
+    return report

@@ -14,6 +14,7 @@ from quantix_lab.machine import CACHE
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.transcript import exchanges
 from quantix_lab.typist import Typist
+from quantix_lab.waiting import eventually
 
 NAMESPACES = ("team-blue", "shop")
 """which pages make"""
@@ -48,12 +49,17 @@ def names(view: MachineView, kind: str, namespace: str = "default") -> list[str]
 
 
 def delete(view: MachineView, kind: str, left: list[str], namespace: str = "default") -> None:
-    """Delete what a page has left; a guest is not waited for."""
+    """Delete what a page has left; a guest is not waited for, and a volume until no VM has it."""
     if kind == "vm":
         for name in left:
             view.patch("vm", name, {"spec": {"gracePeriodSeconds": 0}}, namespace)
     if left:
-        view.machine.kubectl("delete", kind, *left, "-n", namespace, *GONE, timeout_s=90)
+        delete = ("delete", kind, *left, "-n", namespace, *GONE)
+        eventually(
+            f"{left} can be deleted",
+            lambda: view.machine.kubectl(*delete, check=False, timeout_s=90).returncode == 0,
+            timeout_s=90,
+        )
 
 
 @pytest.mark.parametrize("page", TYPED, ids=lambda page: page.stem)

@@ -21,16 +21,21 @@ _ICMPV6 = (
 Both in the order of their numbers, as `nft list` prints them."""
 
 _FOR_OTHERS = "fib daddr type != local accept"
-_BY_A_TAP = f'iifname != "qx-*" iifname != "{HOST_LEG}" iifname "qx*" drop'
+_A_TAP = '{0} != "qx-*" {0} != "' + HOST_LEG + '" {0} "qx*" drop'
+_BY_A_TAP, _INTO_A_TAP = _A_TAP.format("iifname"), _A_TAP.format("oifname")
 """What comes in by a guest's tap itself (`domainxml.spec.tap_name`). It is the switch's, which hears it
-before the packet filter does; without the kernel's datapath the host's own stack hears it too and answers."""
+before the packet filter does; without the kernel's datapath the host's own stack hears it too and answers.
+And what that stack says there of itself: who its routers are, what groups it hears, its own address."""
+# before conntrack's -400, which keeps fragments of all devices together until a packet is whole
+_BEFORE_FRAGMENTS = "-450"
 
 
 def render_tables(prefixes: Iterable[str], bridge: str) -> str:
     """Our tables. Packets from `prefixes` that leave by anything but `bridge` get the host's own address;
     what comes in by `bridge` for an address of the host itself, whichever, opens no connection, neither to
     the host nor to a container whose port is published there; nor does what the host takes as meant for all.
-    What comes in by a guest's tap is not for the host at all, whatever it says.
+    What comes in by a guest's tap is not for the host at all, whatever it says, and the host says nothing
+    there.
 
     Written exactly as `nft list` prints it, so that both can be compared.
     """
@@ -46,9 +51,11 @@ def render_tables(prefixes: Iterable[str], bridge: str) -> str:
     # Before anybody's rules give the packet another destination: it would be forwarded, and never come in
     addressed = ("prerouting", "filter hook prerouting priority mangle", (from_guests, _FOR_OTHERS, *closed))
     received = ("input", "filter hook input priority filter", (from_guests, *closed))
-    heard = ("heard", "filter hook prerouting priority raw", (_BY_A_TAP,))
+    heard = ("heard", f"filter hook prerouting priority {_BEFORE_FRAGMENTS}", (_BY_A_TAP,))
+    said = ("said", "filter hook output priority raw", (_INTO_A_TAP,))
     asked = ("input", "filter hook input priority filter", (_BY_A_TAP,))
-    return _table("ip", nat) + _table("inet", heard, addressed, received) + _table("arp", asked)
+    asks = ("output", "filter hook output priority filter", (_INTO_A_TAP,))
+    return _table("ip", nat) + _table("inet", heard, said, addressed, received) + _table("arp", asked, asks)
 
 
 def _table(family: str, *chains: tuple[str, str, Iterable[str]]) -> str:

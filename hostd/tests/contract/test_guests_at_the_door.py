@@ -55,6 +55,32 @@ _SERVE = (
     "while True: door.accept()[0].close()\n"
 )
 _KNOCK = f"import socket, sys; socket.create_connection((sys.argv[1], {_PORT}), timeout=2)"
+# The first eight bytes of a datagram that says that more will come
+_FRAGMENT = (
+    "import socket, sys\n"
+    "mac, own = bytes.fromhex(sys.argv[1].replace(':', '')), socket.inet_aton('172.31.0.7')\n"
+    "head = bytes.fromhex('4500001c00072000') + bytes([64, 17, 0, 0]) + own + socket.inet_aton(sys.argv[2])\n"
+    "total = sum(int.from_bytes(head[at:at + 2], 'big') for at in range(0, 20, 2))\n"
+    "total = ~((total & 0xffff) + (total >> 16)) & 0xffff\n"
+    "packet = head[:10] + total.to_bytes(2, 'big') + head[12:] + bytes(8)\n"
+    "wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+    "wire.bind(('eth0', 0))\n"
+    "wire.send(mac + bytes.fromhex('02000000000a') + b'\\x08\\x00' + packet)\n"
+)
+# The ethertypes of what one MAC sends within three seconds
+_HEAR = (
+    "import socket, sys, time\n"
+    "mac = bytes.fromhex(sys.argv[1].replace(':', ''))\n"
+    "wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))\n"
+    "wire.bind(('eth0', 3))\n"
+    "print('listening', flush=True)\n"
+    "end = time.monotonic() + 3\n"
+    "while (left := end - time.monotonic()) > 0:\n"
+    "    wire.settimeout(left)\n"
+    "    try: frame = wire.recv(2048)\n"
+    "    except TimeoutError: break\n"
+    "    if frame[6:12] == mac: print(int.from_bytes(frame[12:14], 'big'), flush=True)\n"
+)
 
 
 @pytest.fixture
@@ -149,6 +175,25 @@ async def test_nobody_but_the_switch_hears_a_tap(switch: OpenVSwitch, guest: str
     assert answerer(guest, address) == tap
 
 
+async def test_no_fragment_that_comes_by_a_tap_waits_in_the_host(switch: OpenVSwitch, guest: str) -> None:
+    await reach(switch, replace(_SPEC, ways_out=()))
+    tap = switch.inside("cat", f"/sys/class/net/{_TAP}/address").strip()
+    _inside(guest, sys.executable, "-c", _FRAGMENT, tap, "192.0.2.7")
+    assert waiting_fragments(switch) == 0
+    switch.inside("nft", "delete", "table", "inet", "quantix")
+    _inside(guest, sys.executable, "-c", _FRAGMENT, tap, "192.0.2.7")
+    assert waiting_fragments(switch) == 1, "nothing but the table keeps them out"
+
+
+async def test_the_host_says_nothing_into_a_tap(switch: OpenVSwitch, guest: str) -> None:
+    await reach(switch, replace(_SPEC, ways_out=()))
+    tap = switch.inside("cat", f"/sys/class/net/{_TAP}/address").strip()
+    assert frames_from(switch, guest, tap) == []
+    for family in ("inet", "arp"):
+        switch.inside("nft", "delete", "table", family, "quantix")
+    assert set(frames_from(switch, guest, tap)) == {0x0806, 0x86DD}
+
+
 async def test_pings_and_what_the_host_opens_itself_pass(switch: OpenVSwitch, guest: str) -> None:
     await reach(switch, _SPEC)
     _wait_for_ping(guest)
@@ -200,6 +245,25 @@ def knocks(namespace: str, address: str) -> bool:
     """Whether a connection from a namespace comes about."""
     command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _KNOCK, address]
     return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+
+
+def waiting_fragments(switch: OpenVSwitch) -> int:
+    """How many IPv4 datagrams wait in the host for the rest of them."""
+    lines = switch.inside("cat", "/proc/net/sockstat").splitlines()
+    return next(int(line.split()[2]) for line in lines if line.startswith("FRAG:"))
+
+
+def frames_from(switch: OpenVSwitch, guest: str, tap: str) -> list[int]:
+    """The ethertypes of what the host's own stack sends by the tap, as it goes up and asks for another."""
+    command = ["ip", "netns", "exec", guest, sys.executable, "-c", _HEAR, tap]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hearer:
+        assert hearer.stdout is not None
+        assert hearer.stdout.readline() == "listening\n"
+        switch.inside("ip", "link", "set", _TAP, "down")
+        switch.inside("ip", "link", "set", _TAP, "up")
+        switch.inside("ip", "route", "replace", "192.0.2.99", "dev", _TAP)
+        switch.inside("sh", "-c", "ping -c 1 -W 1 192.0.2.99 || true")
+        return [int(line) for line in hearer.stdout]
 
 
 def answerer(namespace: str, address: str) -> str:

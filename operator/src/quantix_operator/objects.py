@@ -16,6 +16,7 @@ import structlog
 from pydantic import ValidationError
 
 from quantix_api import ApiObject, Image, Network, StoragePool
+from quantix_api.errors import PermanentError
 from quantix_api.references import admits, bare_name, resolve_key, shared_reference
 from quantix_api.resources import NAMESPACE_SHARED, NAMESPACES
 from quantix_api.seniority import default_pool
@@ -46,8 +47,9 @@ class _Totals(Generic[Kind]):
         """`model` as it is now; None: there is none."""
         self.sums.subtract(self.counted.pop(key, {}))
         if model is not None:
-            self.counted[key] = self.amounts(model)
-            self.sums.update(self.counted[key])
+            amounts = self.amounts(model)
+            self.counted[key] = amounts
+            self.sums.update(amounts)
 
 
 class Objects:
@@ -102,7 +104,8 @@ class Objects:
         """What all objects of a kind have together of what `amounts` calls `of`, without a look at those that
         did not change since it was asked last.
 
-        `amounts` may read nothing but its object: pass the same pure function always, never a lambda.
+        `amounts` may read nothing but its object: pass the same pure function always, never a lambda. What it
+        raises PermanentError for is logged and counts for nothing.
         """
         totals = self._totals.get(amounts)
         if totals is None:
@@ -111,7 +114,10 @@ class Objects:
             self._cache.subscribe(kind.DEFINITION.resource, lambda change: totals.changed.add(change.key))
         while totals.changed:
             key = totals.changed.pop()
-            totals.count(key, self.get(kind, key))
+            try:
+                totals.count(key, self.get(kind, key))
+            except PermanentError as error:
+                log.error("object not counted", kind=kind.__name__, key=key, error=str(error))
         return totals.sums[of]
 
     def manifest(self, model: ApiObject) -> dict[str, Any] | None:

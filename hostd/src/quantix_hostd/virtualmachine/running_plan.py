@@ -33,6 +33,7 @@ from quantix_hostd.virtualmachine.io_error_plan import (
     pools,
 )
 from quantix_hostd.virtualmachine.live_plan import plan_live
+from quantix_hostd.virtualmachine.move_actions import CopyDisk
 from quantix_hostd.virtualmachine.move_plan import MovePlan, plan_moves
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.plug_plan import PlugPlan
@@ -76,6 +77,11 @@ def _plan_power(observed: Observed, record: Record) -> Plan:
     assert observed.vm is not None
     assert observed.domain is not None
     moving = plan_moves(observed, record)
+    if any(isinstance(action, CopyDisk) for action in moving.actions):
+        # a copy that cannot be begun is tried at each look, and must not hold up what spec asks
+        first = _wanted_power(observed, record)
+        if first:
+            return with_record(observed, record, *first, requeue_after_s=0.0)
     if moving.actions:
         return with_record(observed, moving.record, *moving.actions, wait=moving.wait, requeue_after_s=0.0)
     record = moving.record
@@ -84,18 +90,24 @@ def _plan_power(observed: Observed, record: Record) -> Plan:
         still = () if paused else (Suspend(),)
         return with_record(observed, record, *still, wait=moving.wait, requeue_after_s=moving.again_s)
     record, actions = _reset(observed, record)
-    if observed.vm.spec.power_state == "Paused":
-        record = let_go(record) if record.bites.held else record
-        actions += [] if paused else [Suspend()]
-    elif record.bites.held:
-        actions += [] if paused else [Suspend()]
-    elif paused:
-        actions += [WirePorts(observed.ports), Resume()]
+    actions += _wanted_power(observed, record)
+    if observed.vm.spec.power_state == "Paused" and record.bites.held:
+        record = let_go(record)
     live = plan_live(observed, record)
     actions += live.actions
     requeue = 0.0 if actions else _next_look_s(observed, live, moving)
     wait = bite_wait(observed, record) or live.wait or moving.wait
     return with_record(observed, live.record, *actions, wait=wait, requeue_after_s=requeue)
+
+
+def _wanted_power(observed: Observed, record: Record) -> tuple[Action, ...]:
+    """Whether the guest is to go on or to stand still: what is to be done for it, nothing when it does."""
+    assert observed.vm is not None
+    assert observed.domain is not None
+    paused = observed.domain.state is DomainState.PAUSED
+    if observed.vm.spec.power_state == "Paused" or record.bites.held:
+        return () if paused else (Suspend(),)
+    return (WirePorts(observed.ports), Resume()) if paused else ()
 
 
 def _next_look_s(observed: Observed, live: PlugPlan, moving: MovePlan) -> float | None:

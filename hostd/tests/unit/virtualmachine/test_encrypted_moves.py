@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from quantix_api.messages import as_error
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
+from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.open_sandbox import OpenSandbox
@@ -164,3 +166,17 @@ async def test_a_secret_that_holds_another_one_since_the_start_makes_no_copy(
     await leaving.look_after(6)
     assert leaving.condition("Ready")["reason"] == "Running"
     assert disks.made == [KEY]
+
+
+async def test_a_guest_is_paused_and_goes_on_as_asked_while_a_copy_cannot_be_begun(
+    leaving: VmHandle, hypervisor: Watched, put_secret: Callable[[str], None]
+) -> None:
+    put_secret("another than the disk has")
+    hypervisor.calls.clear()
+    for wanted, state in (("Paused", DomainState.PAUSED), ("Running", DomainState.RUNNING)):
+        leaving.change("spec", "powerState", value=wanted)
+        for _ in range(2):
+            with suppress(TransientError):
+                await leaving.look_after(6)
+        assert hypervisor.found[leaving.domain].state is state
+    assert hypervisor.copied == []

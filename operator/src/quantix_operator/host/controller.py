@@ -60,7 +60,7 @@ class HostController:
         self._events = context.events
         self._objects = objects
         self._leases = leases
-        self._clock = context.clock
+        self._cache, self._clock = context.cache, context.clock
         self._writer = StatusWriter(context.api, context.cache)
         self._finalizers = Finalizers(context.api, context.cache, HOSTS)
         self._said_lost_at_s: dict[str, float] = {}
@@ -81,7 +81,8 @@ class HostController:
             said_s=self._said_s(key),
         )
         try:
-            if host.deleting and not observed.load.vms and has_finalizer(live):
+            # a VM that is not understood is in no sum, and has its host all the same
+            if host.deleting and has_finalizer(live) and not self._has_vms(key):
                 await self._finalizers.release(live)
                 return None
             derived = derive_status(observed, datetime.now(UTC))
@@ -119,6 +120,9 @@ class HostController:
             self._objects.total(VirtualMachine, _amounts, f"{sort} {name}") for sort in _SORTS
         )
         return Load(vms, cpus, memory, self._stays(name) if host.spec.maintenance else None)
+
+    def _has_vms(self, host: str) -> bool:
+        return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host))
 
     def _stays(self, host: str) -> tuple[str, str] | None:
         found = []

@@ -27,6 +27,7 @@ _BEGIN = (
 _PIVOT = libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT
 # a second together; libvirt tells an end of 1 until QEMU knows one (qemuDomainGetBlockJobInfo)
 _LOOKS, _LOOK_S, _NO_END_YET = 200, 0.005, 1
+_STOPPED_BY_US = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER]
 
 
 class DiskCopies(ABC):
@@ -76,12 +77,15 @@ def _drop(domain: Any, target: str) -> None:
 
 @contextmanager
 def _standing_still(domain: Any) -> Iterator[None]:
-    """The guest writes nothing meanwhile. One that is left so, as hostd ends, is resumed at its next look."""
+    """The guest writes nothing meanwhile. One that is left so, as hostd ends, is resumed at its next look.
+    What stopped by itself at that moment (an I/O error, its watchdog) is left to whoever looks after it.
+    """
     runs = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
     if runs:
         domain.suspend()
     try:
         yield
     finally:
-        if runs:
+        # suspending what is paused already changes nothing, nor why it is
+        if runs and domain.state() == _STOPPED_BY_US:
             domain.resume()

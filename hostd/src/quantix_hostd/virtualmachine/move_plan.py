@@ -59,8 +59,9 @@ _SAID = {
 
 @dataclass(frozen=True)
 class MovePlan:
-    """With `actions` nothing else is done in this round; `record` is to be saved before them. `held`: the
-    guest must stand still, and nothing of it change.
+    """With `actions` nothing else is done in this round, but that the guest is paused or let go on as spec
+    asks first; `record` is to be saved before them. `held`: the guest must stand still, and nothing of it
+    change.
     """
 
     record: Record
@@ -74,12 +75,13 @@ def plan_moves(observed: Observed, record: Record) -> MovePlan:
     """The next step, or what is waited for."""
     switched = next((move for move in observed.moves if move.switched), None)
     if switched is not None:
-        return MovePlan(record, _settle(observed, record, switched))
+        return MovePlan(record, _settle(observed, record, switched), held=True)
     adrift = next((move.problem for move in observed.moves if move.adrift), None)
     if adrift is not None:
         return MovePlan(record, wait=_waiting(adrift), again_s=_LOOK_S, held=True)
-    if dropped := _drop(observed):
-        return MovePlan(replace(record, move=None), dropped)
+    if dropped := _drop(observed, record):
+        there = any(isinstance(action, DropCopy) for action in dropped)
+        return MovePlan(record, dropped, held=there and _is_switching(record))
     wanted = _first_wanted(observed)
     if wanted is not None:
         return _advance(observed, record, wanted)
@@ -105,7 +107,12 @@ def _first_wanted(observed: Observed) -> DiskMove | None:
     return wanted[0] if wanted else None
 
 
-def _drop(observed: Observed) -> tuple[Action, ...]:
+def _is_switching(record: Record) -> bool:
+    """Whether the guest stands still for a switch, which may come about late although it was told to fail."""
+    return record.move is not None and record.move.reason == _SWITCHING
+
+
+def _drop(observed: Observed, record: Record) -> tuple[Action, ...]:
     """Copies that nobody wants, and claims of copies that are not made any more."""
     live = observed.live.devices if observed.live is not None else {}
     kept = {move.disk for move in observed.moves if move.wanted and move.copying}
@@ -114,12 +121,15 @@ def _drop(observed: Observed) -> tuple[Action, ...]:
         for alias, device in live.items()
         if "copy" in device and alias.removeprefix("ua-") not in kept
     ]
+    # not before: a guest that stands still for a switch would go on while the copy is there
+    forgotten = (SaveRecord(replace(record, move=None)),) if record.move else ()
     left = tuple(
         move.target
         for move in observed.moves
         if move.target is not None and not move.wanted and _is_held(observed, move.target_claim)
     )
-    return (*actions, PutDownClaims(left, observed.epoch)) if left else tuple(actions)
+    given_up = (PutDownClaims(left, observed.epoch),) if left else ()
+    return (*actions, *forgotten, *given_up) if actions or given_up else ()
 
 
 def _advance(observed: Observed, record: Record, move: DiskMove) -> MovePlan:
@@ -205,7 +215,11 @@ def _failed(observed: Observed, record: Record, move: DiskMove, reason: str, *ac
     failures = 1 + (record.move.failures if record.move and record.move.is_of(move.uid, move.pool) else 0)
     again_s = min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), _LAST_RETRY_S)
     tried = MoveTry(move.uid, move.pool, failures=failures, next_s=observed.now_s + again_s, reason=reason)
-    return MovePlan(replace(record, move=tried), actions, _try_again(observed, move, tried), again_s)
+    wait, failed = _try_again(observed, move, tried), replace(record, move=tried)
+    if not actions:
+        return MovePlan(failed, (), wait, again_s)
+    # not before: a guest that stands still for a switch would go on while the copy is there
+    return MovePlan(record, (*actions, SaveRecord(failed)), wait, again_s, held=_is_switching(record))
 
 
 def _try_again(observed: Observed, move: DiskMove, tried: MoveTry) -> WaitingError:

@@ -33,7 +33,6 @@ from quantix_hostd.virtualmachine.io_error_plan import (
     pools,
 )
 from quantix_hostd.virtualmachine.live_plan import plan_live
-from quantix_hostd.virtualmachine.move_actions import CopyDisk
 from quantix_hostd.virtualmachine.move_plan import MovePlan, plan_moves
 from quantix_hostd.virtualmachine.observed import Observed, guest_is_ready
 from quantix_hostd.virtualmachine.plug_plan import PlugPlan
@@ -77,8 +76,8 @@ def _plan_power(observed: Observed, record: Record) -> Plan:
     assert observed.vm is not None
     assert observed.domain is not None
     moving = plan_moves(observed, record)
-    if any(isinstance(action, CopyDisk) for action in moving.actions):
-        # a copy that cannot be begun is tried at each look, and must not hold up what spec asks
+    if moving.actions and not moving.held:
+        # what fails of a copy is tried again at each look, and must not hold up what spec asks
         first = _wanted_power(observed, record)
         if first:
             return with_record(observed, record, *first, requeue_after_s=0.0)

@@ -24,7 +24,7 @@ from quantix_client.clock import Clock
 from quantix_client.events import EventRecorder
 from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
-from quantix_hostd.bundles import host_tools, vm_tools
+from quantix_hostd.bundles import host_tools, packet_filter_watch, vm_tools
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.host_devices import HostDevices
@@ -176,6 +176,7 @@ class Hostd:
             group.create_task(repeat(_BALLOON_S, self.balloons.step), name="balloons")
             if self.settings.ovn_sb is not None:
                 group.create_task(repeat(_GUARD_S, self.sweeps.guards), name="guard")
+                group.create_task(packet_filter_watch(self), name="packet filter")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 

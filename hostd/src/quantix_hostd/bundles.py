@@ -5,14 +5,15 @@ Called by `assembly` only, once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from quantix_api import VirtualMachine
 from quantix_api.resources import HOSTS, NETWORKS, VOLUMES
 from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
+from quantix_hostd.clients.nft_events import watch_our_tables
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.state_store import StateStore
@@ -83,3 +84,8 @@ def host_tools(hostd: Hostd) -> HostTools:
         orphans=hostd.orphans,
         orphan_volumes=VolumeOrphans(orphans).find,
     )
+
+
+def packet_filter_watch(hostd: Hostd) -> Coroutine[Any, Any, None]:
+    """Looks at the host once somebody changed our tables in the packet filter."""
+    return watch_our_tables(lambda: hostd.dispatcher.add(HOSTS, hostd.settings.name))

@@ -210,12 +210,16 @@ async def test_what_does_not_stay_as_it_was_put_is_named_and_the_host_goes_on(
     assert (facts.problem, facts.traffic_problem) == (None, None)
 
 
-async def test_a_switch_that_does_not_answer_is_a_problem_of_the_network(tmp_path: Path) -> None:
-    clients = NetworkClients(OvsClient(f"unix:{tmp_path}/none.sock"), NetlinkClient(), NftClient())
+async def test_a_switch_that_does_not_answer_is_a_problem_of_the_network_and_the_door_is_closed(
+    clients: NetworkClients, switch: OpenVSwitch, tmp_path: Path
+) -> None:
+    """Somebody may flush the packet filter meanwhile, and the host hears the taps of guests itself."""
+    clients = replace(clients, ovs=OvsClient(f"unix:{tmp_path}/none.sock"))
     host = Host.model_validate({"metadata": {"name": "h1", "uid": _SPEC.system_id}, "spec": {}})
     facts = await HostNetwork(clients, Layout(tmp_path), _SB, _CLUSTER).ensure(host, [])
     assert facts.problem is not None
     assert facts.problem[0] == "NetworkDown"
+    assert 'iifname "qx*" drop' in switch.inside("nft", "list", "table", "inet", "quantix")
 
 
 async def test_the_sweep_of_guests_taps_leaves_the_host_leg(

@@ -30,7 +30,7 @@ from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network import model
 from quantix_hostd.host.network.desired import desired_network, tunnel_endpoint
 from quantix_hostd.host.network.model import EXTERNAL_BRIDGE, NetworkSpec, NetworkState
-from quantix_hostd.host.network.plan import plan_network, traffic_problem
+from quantix_hostd.host.network.plan import plan_network, plan_packet_filter, traffic_problem
 
 _SYSTEM_OVS_RUN = "unix:/run/openvswitch/"
 _MAX_ROUNDS = 6
@@ -81,6 +81,8 @@ class HostNetwork:
             return replace(facts, traffic_problem=(bug.reason, message_of(bug)))
         except QuantixError as error:
             log.warning("network not as it should be", reason=error.reason, error=str(error))
+            if error.reason != "OVNAlreadyConfigured":
+                await self._close_the_door(spec)
             if error.reason in ("OVNAlreadyConfigured", "NetworkDown"):
                 return replace(facts, problem=(error.reason, message_of(error)))
             text = render("NetworkDown", process="Open vSwitch", said=error.message).text
@@ -103,6 +105,15 @@ class HostNetwork:
                 log.info("network changed", action=type(action).__name__, **_said(action))
         named = ", ".join(dict.fromkeys(type(action).__name__ for action in actions))
         raise as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
+
+    async def _close_the_door(self, spec: NetworkSpec) -> None:
+        """Guests' taps are there while the switch does not answer, and the host hears them."""
+        try:
+            for action in plan_packet_filter(spec, await self._clients.nft.our_tables()):
+                await apply_action(self._clients, action)
+                log.info("network changed", action=type(action).__name__, **_said(action))
+        except QuantixError as error:
+            log.warning("packet filter not as it should be", reason=error.reason, error=str(error))
 
     async def _known_datapath(self) -> str:
         """`system` where the kernel has Open vSwitch, else `netdev`; decided once a process."""

@@ -69,6 +69,14 @@ def wanted_external_ids(spec: NetworkSpec) -> dict[str, str]:
     }
 
 
+def plan_packet_filter(spec: NetworkSpec, found: str) -> tuple[NetworkAction, ...]:
+    """What puts our tables right, of which `found` is the text: part of `plan_network`, and all that can be
+    done without the switch.
+    """
+    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE)
+    return () if _normal(tables) == _normal(found) else (ReplacePacketFilter(tables),)
+
+
 def traffic_problem(spec: NetworkSpec, state: NetworkState) -> tuple[str, str] | None:
     """(reason, message) of what keeps guests from the outside although all of ours is right."""
     if not spec.ways_out or not state.blockers:
@@ -156,20 +164,22 @@ def _leg_routes(leg: LegSpec) -> Iterator[Route]:
 
 
 def _way_out(spec: NetworkSpec, state: NetworkState) -> Iterator[NetworkAction]:
-    sources = [way.prefix for way in spec.ways_out if ":" not in way.prefix]
-    tables = render_tables(sources, EXTERNAL_BRIDGE)
     # Before the bridge has an address that a guest could ask
-    if _normal(tables) != _normal(state.packet_filter):
-        yield ReplacePacketFilter(tables)
+    yield from plan_packet_filter(spec, state.packet_filter)
     link = state.links.get(EXTERNAL_BRIDGE)
     if link is None or not link.up:
         yield SetLink(EXTERNAL_BRIDGE, None)
     gateways = frozenset(way.gateway for way in spec.ways_out)
     yield from _addresses(EXTERNAL_BRIDGE, gateways, link.addresses if link else frozenset())
-    if sources and not state.forwarding:
+    if _sources(spec) and not state.forwarding:
         yield Forward(IP_FORWARD)
     if any(":" in way.prefix for way in spec.ways_out) and not state.forwarding_v6:
         yield Forward(IP_FORWARD_V6)
+
+
+def _sources(spec: NetworkSpec) -> list[str]:
+    """The prefixes that leave with the host's own address."""
+    return [way.prefix for way in spec.ways_out if ":" not in way.prefix]
 
 
 def _addresses(device: str, wanted: frozenset[str], found: frozenset[str]) -> Iterator[NetworkAction]:

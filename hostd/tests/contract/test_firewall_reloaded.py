@@ -22,7 +22,7 @@ _WATCH = (
     "    print('listening', flush=True)\n"
     "    return events\n"
     "nft_events.open_events = open_events\n"
-    "asyncio.run(nft_events.watch_our_tables(lambda: print('changed', flush=True)))\n"
+    "asyncio.run(nft_events.watch_our_tables(lambda: print('changed', flush=True), 0.5))\n"
 )
 
 

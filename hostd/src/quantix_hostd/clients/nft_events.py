@@ -27,22 +27,23 @@ _ATTRIBUTE = struct.Struct("=HH")
 # NFTA_TABLE_NAME, NFTA_CHAIN_TABLE and NFTA_RULE_TABLE alike
 _OF_TABLE = 1
 _DATAGRAM_BYTES = 1 << 16
-# one load of rules is many messages
-_PAUSE_S = 0.5
+# one load of rules is many messages, and somebody may put in others each time that we put in ours
+_PAUSE_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
-async def watch_our_tables(changed: Callable[[], None]) -> None:
-    """Call `changed` after each change of our tables, ours included, until cancelled. What was missed, as too
-    much came at once, counts for one. Ends where the kernel tells nothing: then a look every so often is all.
+async def watch_our_tables(changed: Callable[[], None], pause_s: float = _PAUSE_S) -> None:
+    """Call `changed` at each change of our tables, ours included, but once in `pause_s` seconds, until
+    cancelled. What was missed, as too much came at once, counts for one. Ends where the kernel tells nothing:
+    then a look every so often is all.
     """
     try:
         with open_events() as events:
             while True:
                 if await _heard(events):
                     changed()
-                    await asyncio.sleep(_PAUSE_S)
+                    await asyncio.sleep(pause_s)
     except OSError as error:
         log.warning("changes of the packet filter are not told", error=str(error))
 

@@ -49,15 +49,17 @@ def names(view: MachineView, kind: str, namespace: str = "default") -> list[str]
 
 
 def delete(view: MachineView, kind: str, left: list[str], namespace: str = "default") -> None:
-    """Delete what a page has left; a guest is not waited for, and a volume until no VM has it."""
+    """Delete what a page has left. No guest is given time to shut down; what is refused, as a volume that a
+    VM still has, is tried again.
+    """
     if kind == "vm":
         for name in left:
             view.patch("vm", name, {"spec": {"gracePeriodSeconds": 0}}, namespace)
     if left:
-        delete = ("delete", kind, *left, "-n", namespace, *GONE)
+        command = ("delete", kind, *left, "-n", namespace, *GONE)
         eventually(
             f"{left} can be deleted",
-            lambda: view.machine.kubectl(*delete, check=False, timeout_s=90).returncode == 0,
+            lambda: view.machine.kubectl(*command, check=False, timeout_s=90).returncode == 0,
             timeout_s=90,
         )
 

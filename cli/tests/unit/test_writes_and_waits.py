@@ -16,7 +16,7 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
-from quantix_cli.vm.changes import growth_refused, left_for_restart
+from quantix_cli.vm.changes import growth_refusal, left_for_restart
 from quantix_cli.waiting import has_no_place, is_ready, until
 from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import Conflict
@@ -126,7 +126,7 @@ def compared(generation: int | None, *paths: str) -> dict[str, Any]:
 
 
 async def left_after(asking: Session, changed: dict[str, Any]) -> int:
-    return len(left_for_restart(await changing_vm.compared(asking, changed)))
+    return len(left_for_restart(await changing_vm.until_compared(asking, changed)))
 
 
 async def test_what_waits_for_a_restart_is_known_once_the_host_compared_the_change() -> None:
@@ -176,10 +176,10 @@ async def test_a_growth_that_its_host_has_no_room_for_is_said_to_be_refused() ->
 
 def test_what_else_is_changed_is_not_refused_for_an_earlier_growth() -> None:
     no = said("False", "NotEnoughCPU", "No. Try: less.", kind="SizeGranted")
-    assert growth_refused(sized(1, 1), sized(64, 2), sized(64, 2, no)) == "No. Try: less."
-    assert growth_refused(sized(64, 1), sized(64, 2), sized(64, 2, no)) == "", "cores are as they were"
-    assert growth_refused(sized(1, 2), sized(64, 3), sized(64, 3, no)) == "", "said of an earlier spec"
-    assert growth_refused(sized(1, 1), sized(64, 2), sized(64, 2)) == ""
+    assert growth_refusal(sized(1, 1), sized(64, 2), sized(64, 2, no)) == "No. Try: less."
+    assert growth_refusal(sized(64, 1), sized(64, 2), sized(64, 2, no)) == "", "cores are as they were"
+    assert growth_refusal(sized(1, 2), sized(64, 3), sized(64, 3, no)) == "", "said of an earlier spec"
+    assert growth_refusal(sized(1, 1), sized(64, 2), sized(64, 2)) == ""
 
 
 async def test_a_wait_that_nothing_will_end_ends_with_the_reason_and_the_way_out() -> None:

@@ -46,7 +46,7 @@ OWN_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NotEnoughCPU",
         "VirtualMachine",
-        "It reserves {reserved} of {host}'s CPU time, where {free} is free: it keeps what it was given.",
+        "It asks for a cpu.reservation of {reserved}; {host} has {free} left: it keeps what it was given.",
         "set a lower cpu.reservation, or qx vm stop {name} and start it where there is room; "
         "else it has it once there is",
     ),

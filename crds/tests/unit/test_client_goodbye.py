@@ -35,6 +35,8 @@ class DeafServer:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # a client that never comes fails its test, and does not keep `close` waiting for ever
+        self._listener.settimeout(20)
         self.answered: list[ssl.SSLSocket] = []
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()

@@ -46,6 +46,7 @@ def test_a_good_bye_that_is_answered_late_leaves_no_warning(
     told: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)
     with socket.create_server(("127.0.0.1", 0)) as door:
+        door.settimeout(20)  # a client that never comes would keep `join` waiting for ever
         server = threading.Thread(target=answer_late)
         server.start()
         with asyncio.Runner(loop_factory=loop_of) as runner:

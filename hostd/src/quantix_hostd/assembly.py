@@ -125,7 +125,7 @@ class Hostd:
             images.files,
         )
         self.pulse = Pulse(
-            self.libvirt.answer,
+            self.libvirt.wait_for_answer,
             self.dispatcher.hanging,
             lambda: self.dispatcher.add(HOSTS, settings.name),
             HANG_S,

@@ -277,7 +277,7 @@ async def test_a_libvirtd_that_is_killed_loses_no_guest_and_is_found_again(libvi
     )
     running = asyncio.create_task(client.run())
     await connected(client)
-    await client.answer()
+    await client.wait_for_answer()
     spec = fresh(samples(libvirt_host.layout.root)["diskless"], libvirt_host.layout.root)
     VmDirectories(libvirt_host.layout, libvirt_host.qemu.sockets).prepare(spec.identity.vm_uid)
     await client.define(render_domain(spec))
@@ -285,7 +285,7 @@ async def test_a_libvirtd_that_is_killed_loses_no_guest_and_is_found_again(libvi
     pids = libvirt_host.qemu_pids(spec.domain_name)
     await asyncio.to_thread(libvirt_host.restart_libvirtd)
     await eventually_async("the second reset", lambda: len(resets) == 2)
-    await client.answer()
+    await client.wait_for_answer()
     found = await client.domain(spec.domain_name)
     assert found is not None
     assert found.active

@@ -1,7 +1,7 @@
 """What of an object concerns the many that depend on it, or the one that counts many: parts for
 `dispatch.OnChangeOf`.
 
-Their amounts change all the time, and would wake everything that waits. Pure, on plain dicts.
+The rest changes all the time, and would wake all of those. Pure, on plain dicts.
 """
 
 from __future__ import annotations

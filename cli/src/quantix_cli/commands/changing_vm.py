@@ -20,7 +20,7 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
 from quantix_cli.vm.arrival import runs
-from quantix_cli.vm.changes import Wanted, growth_refused, left_for_restart, may_wait, patch_of
+from quantix_cli.vm.changes import Wanted, growth_refusal, left_for_restart, may_wait, patch_of
 from quantix_cli.waiting import until
 
 _LOOK_S = 0.2
@@ -136,10 +136,10 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
         session.terminal.note(f"{name} is so already.")
         return
     follow = wait and runs(changed) and may_wait(vm, changed)
-    seen = await compared(session, changed) if follow else None
-    if seen is not None and (no := growth_refused(vm, changed, seen)):
-        said = f"{name} is not given what was asked for: {cause_of(no)}."
-        raise CommandError(Exit.REFUSED, session.terminal.plain(said), hint_of(no))
+    seen = await until_compared(session, changed) if follow else None
+    if seen is not None and (refusal := growth_refusal(vm, changed, seen)):
+        said = f"{name} is not given what was asked for: {cause_of(refusal)}."
+        raise CommandError(Exit.REFUSED, session.terminal.plain(said), hint_of(refusal))
     left = left_for_restart(seen) if seen is not None else []
     for what in left:
         session.terminal.note(session.terminal.plain(f"{name}: {what} at the next restart."))
@@ -149,7 +149,7 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
         session.terminal.note(f"{name} changed.")
 
 
-async def compared(session: Session, changed: Manifest) -> Manifest:
+async def until_compared(session: Session, changed: Manifest) -> Manifest:
     """The VM once its host has compared the guest with what the operator made of the change; where the host
     is older and tells no such thing, as it is after 3 s.
     """

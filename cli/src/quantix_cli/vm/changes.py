@@ -114,7 +114,7 @@ def may_wait(before: Manifest, after: Manifest) -> bool:
     return _differ(before, after, _OF_THE_GUEST)
 
 
-def growth_refused(before: Manifest, after: Manifest, seen: Manifest) -> str:
+def growth_refusal(before: Manifest, after: Manifest, seen: Manifest) -> str:
     """The message of SizeGranted, where the change was one of size and its host does not give it; else "".
     `seen`: the VM once that is decided.
     """

@@ -7,6 +7,7 @@ question.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from xml.etree import ElementTree
 
@@ -22,7 +23,8 @@ _TIMEOUT_S = 20.0
 async def read_host_model(uri: str, virt_type: str) -> str:
     """QEMU's name of the model, "" when libvirt names none; `virt_type` is kvm or qemu.
 
-    Raises as `translated`. Source: libvirt, formatdomaincaps, CPU configuration.
+    Raises as `translated`, and TransientError (LibvirtDown) after 20 s. Source: libvirt, formatdomaincaps,
+    CPU configuration.
     """
 
     def ask() -> str:
@@ -31,7 +33,9 @@ async def read_host_model(uri: str, virt_type: str) -> str:
             asked = partial(connection.getDomainCapabilities, None, "x86_64", "q35", virt_type, 0)
             return str(translated(asked, connection))
         finally:
-            connection.close()
+            # whoever asks expects errors of ours alone
+            with suppress(libvirt.libvirtError):
+                connection.close()
 
     try:
         async with asyncio.timeout(_TIMEOUT_S):

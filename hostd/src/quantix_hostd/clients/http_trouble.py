@@ -1,5 +1,5 @@
-"""What went wrong with a server, in words of ours: a library's name its own classes, and the URL with what it
-was opened with.
+"""What went wrong with a server, in words of ours: those of a library name its own classes, and may repeat
+the URL with its password.
 
 Used by `clients/http_source.py`. Pure.
 """
@@ -27,7 +27,7 @@ def trouble_of(error: BaseException) -> str:
     """What is wrong with the server, as far as `error` tells: of aiohttp, of a socket, or of time."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return words.CERTIFICATE_NOT_TRUSTED.format(why=_certificate_words(error.certificate_error))
+            return words.CERTIFICATE_REFUSED.format(why=_certificate_words(error.certificate_error))
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return words.NO_TLS
         case aiohttp.ClientConnectorDNSError():

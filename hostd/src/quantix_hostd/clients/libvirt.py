@@ -131,9 +131,9 @@ class LibvirtClient(LiveChanges, DiskCopies):
         self.looks.close()
         self.agents.close()
 
-    async def answer(self) -> None:
-        """Return once libvirtd has answered, for which it looks at each domain: one call for all of them,
-        since it is asked every few seconds. Raises TransientError (LibvirtDown).
+    async def wait_for_answer(self) -> None:
+        """Return once libvirtd has answered. Asked for their number it looks at each domain, by one call for
+        all of them, since it is asked every few seconds. Raises TransientError (LibvirtDown).
         """
         await self._call(lambda connection: connection.numOfDomains())
 

@@ -61,8 +61,9 @@ def test_the_load_is_the_plain_sum_after_any_sequence(seed: int) -> None:
         if known is not None and dice.random() < 0.3:
             world.cache.remove(VIRTUAL_MACHINES, there.pop(name))
         if known is None or dice.random() < 0.8:
-            # with 0.3 deleted just before: made anew under the same name, or told of without its end
-            uid = known["metadata"]["uid"] if name in there and known else f"u{step}"
+            # else it is another under the same name, whether or not the end of the first was told
+            stays = known is not None and name in there and dice.random() < 0.8
+            uid = known["metadata"]["uid"] if known and stays else f"u{step}"
             memory = dice.choice([1, 2, 4])
             there[name] = vm(name, uid, step, dice.choice(_HOSTS), dice.choice([1, 2]), f"{memory}Gi")
             world.cache.put(VIRTUAL_MACHINES, there[name])

@@ -139,7 +139,7 @@ def test_a_vm_waits_for_each_thing_that_is_missing_and_goes_on(view: MachineView
     ("path", "checksum", "reason", "words"),
     [
         ("tiny.qcow2", WRONG_SUM, "ChecksumMismatch", "nothing was kept"),
-        ("half/tiny.qcow2", None, "ImageUnreachable", "broke off in the middle"),
+        ("half/tiny.qcow2", None, "ImageUnreachable", "The download from"),
         ("missing.qcow2", None, "ImageUnreachable", "answered 404 for missing.qcow2"),
         ("backed.qcow2", None, "ImageRefused", "names another file as its backing file"),
         ("page.html", None, "ImageRefused", "The file is no qcow2, no ISO"),

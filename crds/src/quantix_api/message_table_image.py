@@ -76,13 +76,13 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "ImageUnreachable",
         "Image",
-        "{server} could not be reached for {file}: {why}.",
+        "{file} could not be fetched from {server}: {why}.",
         "check the network; if the address is wrong, make a new image with another spec.url",
     ),
     Template(
         "ImageUnreachable",
         "Image",
-        "{server} broke off in the middle: {why}.",
+        "The download from {server} broke off: {why}.",
         "check the network, or use another server",
     ),
     Template(

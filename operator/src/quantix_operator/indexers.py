@@ -38,6 +38,11 @@ def volumes_open(vm: Manifest) -> Iterator[str]:
     return (disk["volumeUID"] for disk in runtime.get("disks") or [] if disk.get("volumeUID"))
 
 
+def own_uid(obj: Manifest) -> Iterable[str]:
+    """Its UID, where objects of another kind name no more than that."""
+    return (str(obj["metadata"].get("uid")),)
+
+
 def made_from(volume: Manifest) -> Iterable[str]:
     """The key of the Volume that its content is copied from."""
     name = ((volume.get("spec") or {}).get("source") or {}).get("volume")

@@ -27,7 +27,15 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.finalizers import Finalizers
-from quantix_operator.indexers import NO_HOST, POOL_FULL, keeping_host, made_from, refused_for
+from quantix_operator.indexers import (
+    NO_HOST,
+    POOL_FULL,
+    keeping_host,
+    made_from,
+    own_uid,
+    refused_for,
+    volumes_open,
+)
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
 from quantix_operator.status_writer import StatusWriter
@@ -53,17 +61,24 @@ _SAID_BY_HOSTS = (
 
 
 def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
-    """The Volumes that it attaches by name or still has open, and those that another host says it keeps."""
+    """The Volumes that it attaches by name or still has open, and of those made for it what no host says, or
+    another host than its own.
+    """
     metadata, spec = vm["metadata"], vm.get("spec") or {}
     names = {disk["volume"] for disk in spec.get("disks") or [] if disk.get("volume")}
     resolved = (vm.get("status") or {}).get("resolved") or {}
     names |= {disk["volume"] for disk in resolved.get("disks") or [] if disk.get("volume")}
     yield from (f"{metadata['namespace']}/{name}" for name in sorted(names))
+    for uid in volumes_open(vm):
+        # of one that left spec, the news that the guest has let it go
+        yield from (key_of(volume) for volume in cache.by(VOLUMES, own_uid, uid))
     host = ((vm.get("status") or {}).get("assignment") or {}).get("host")
-    for disk in spec.get("disks") or [] if host else []:
+    for disk in spec.get("disks") or []:
         key = f"{metadata['namespace']}/{volume_name(metadata['name'], disk['name'])}"
         found = cache.get(VOLUMES, key)
-        if found is not None and (found.get("status") or {}).get("host") not in (None, "", host):
+        keeps = (found.get("status") or {}).get("host") if found is not None else None
+        # while no host takes the VM its Volumes say why they wait
+        if found is not None and (keeps not in (None, "", host) if host else not keeps):
             yield key
 
 

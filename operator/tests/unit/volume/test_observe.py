@@ -1,4 +1,4 @@
-"""Whether a Volume waits because no host takes its VM."""
+"""Whether a Volume waits because no host takes its VM, and which news of a VM its Volumes hear."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from quantix_api.resources import (
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.service import WATCHED
+from quantix_operator.volume.controller import VolumeController
 from quantix_operator.volume.observe import observe
 
 REFUSED = {"type": "Scheduled", "status": "False", "reason": "NoHostFits", "message": "No host fits."}
@@ -52,3 +53,32 @@ def test_a_volume_of_a_vm_that_no_host_takes_waits_for_that(
     volume = Objects(cache).get(Volume, "default/web-1-root")
     assert volume is not None
     assert observe(Objects(cache), volume).stranded == stranded
+
+
+def volume(name: str, host: str = "") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "default", "uid": f"uid-{name}", "resourceVersion": "1"}
+    return {"metadata": metadata, "spec": {}, "status": {"host": host} if host else {}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "heard"),
+    [
+        ({"disks": [{"name": "data", "volume": "safe"}]}, {}, {"safe"}),
+        ({}, {"resolved": {"disks": [{"name": "data", "volume": "safe"}]}}, {"safe"}),
+        ({}, {"runtime": {"disks": [{"name": "data", "volumeUID": "uid-safe"}]}}, {"safe"}),
+        ({}, {"runtime": {"disks": [{"name": "data", "volumeUID": "uid-gone"}]}}, set()),
+        ({"disks": [{"name": "root"}]}, {}, {"web-1-root"}),
+        ({"disks": [{"name": "root"}]}, {"assignment": {"epoch": 1, "host": "h1"}}, set()),
+        ({"disks": [{"name": "kept"}]}, {"assignment": {"epoch": 1, "host": "h1"}}, set()),
+        ({"disks": [{"name": "kept"}]}, {"assignment": {"epoch": 1, "host": "h2"}}, {"web-1-kept"}),
+    ],
+)
+def test_news_of_a_vm_reach_the_volumes_that_they_are_about(
+    spec: dict[str, Any], status: dict[str, Any], heard: set[str]
+) -> None:
+    cache = Cache(WATCHED)
+    for made in (volume("safe", "h1"), volume("web-1-root"), volume("web-1-kept", "h1")):
+        cache.put(VOLUMES, made)
+    vm = {"metadata": {"name": "web-1", "namespace": "default"}, "spec": spec, "status": status}
+    keys = VolumeController.watches[VIRTUAL_MACHINES](vm, cache)
+    assert set(keys) == {f"default/{name}" for name in heard}

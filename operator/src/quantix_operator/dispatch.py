@@ -65,6 +65,17 @@ class Controller(Protocol):
     async def reconcile(self, key: str) -> float | None: ...
 
 
+@dataclass(frozen=True)
+class Several:
+    """Mappers of one kind, each asked for itself."""
+
+    mappers: tuple[Mapper, ...]
+
+    def __call__(self, obj: Manifest, cache: Cache) -> Iterable[str]:
+        for mapper in self.mappers:
+            yield from mapper(obj, cache)
+
+
 @runtime_checkable
 class Attached(Protocol):
     """A controller that hears of changes from outside the API too, and puts the keys into queues itself."""
@@ -125,6 +136,11 @@ class Dispatcher:
                 )
 
     def _follow(self, resource: Resource, mapper: Mapper, queue: WorkQueue) -> None:
+        if isinstance(mapper, Several):
+            for one in mapper.mappers:
+                self._follow(resource, one, queue)
+            return
+
         def changed(change: Change) -> None:
             if isinstance(mapper, OnChangeOf) and not mapper.concerns(change):
                 return

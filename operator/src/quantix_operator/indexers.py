@@ -71,6 +71,13 @@ def assigned_host(vm: Manifest) -> Iterable[str]:
     return (str(host),) if host else ()
 
 
+def choosy_in(vm: Manifest) -> Iterable[str]:
+    """The namespace of a VM that wants others near or away."""
+    placement = (vm.get("spec") or {}).get("placement") or {}
+    choosy = placement.get("affinity") or placement.get("antiAffinity")
+    return (str(vm["metadata"].get("namespace")),) if choosy else ()
+
+
 def refused_for(obj: Manifest) -> Iterator[str]:
     """The reasons of an object's conditions, such as PoolFull."""
     conditions = (obj.get("status") or {}).get("conditions") or []

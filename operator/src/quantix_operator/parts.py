@@ -41,6 +41,12 @@ def vm_as_load(vm: Manifest) -> Any:
     return status.get("assignment"), status.get("resolved"), leaves
 
 
+def vm_as_neighbour(vm: Manifest) -> Any:
+    """What of a VM counts for those that want it near or away: what they choose it by, and where it is."""
+    assignment = (vm.get("status") or {}).get("assignment") or {}
+    return vm["metadata"].get("labels"), assignment.get("host")
+
+
 def _without(obj: Manifest, *members: str) -> Any:
     metadata, status = obj["metadata"], obj.get("status") or {}
     seen = {name: value for name, value in status.items() if name not in members}

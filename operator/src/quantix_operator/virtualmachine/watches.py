@@ -25,16 +25,17 @@ from quantix_api.resources import (
 from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
-from quantix_operator.dispatch import Mapper, OnChangeOf
+from quantix_operator.dispatch import Mapper, OnChangeOf, Several
 from quantix_operator.indexers import (
     POOL_FULL,
     UNRESOLVED,
     assigned_host,
+    choosy_in,
     refused_for,
     unresolved,
     volumes_named,
 )
-from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
+from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, vm_as_neighbour
 
 
 def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
@@ -45,6 +46,12 @@ def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
     if chosen or metadata.get("deletionTimestamp"):
         uuid = chosen or metadata.get("uid")
         yield from (key_of(other) for other in cache.by(VIRTUAL_MACHINES, _chosen_uuids, str(uuid)))
+
+
+def _of_neighbour(vm: Manifest, cache: Cache) -> Iterable[str]:
+    """VMs of its namespace for whose placement it may count."""
+    namespace = str(vm["metadata"].get("namespace"))
+    return (key_of(other) for other in cache.by(VIRTUAL_MACHINES, choosy_in, namespace))
 
 
 def _chosen_uuid(vm: Manifest) -> str:
@@ -136,7 +143,7 @@ def _members(vm: Manifest, lists: tuple[str, ...], member: str) -> Iterator[str]
 
 
 WATCHES: dict[Resource, Mapper] = {
-    VIRTUAL_MACHINES: _of_vm,
+    VIRTUAL_MACHINES: Several((_of_vm, OnChangeOf(vm_as_neighbour, _of_neighbour))),
     VOLUMES: _of_volume,
     IMAGES: _of_image,
     NETWORKS: _of_network,

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
 from quantix_client.clock import ManualClock
 from quantix_operator.cache import Cache
-from quantix_operator.dispatch import Controller, Dispatcher, Mapper, own_key
+from quantix_operator.dispatch import Controller, Dispatcher, Mapper, OnChangeOf, Several, own_key
 from quantix_operator.metrics import Metrics
 
 
@@ -86,6 +87,17 @@ async def test_a_change_concerns_what_the_object_was_and_what_it_is() -> None:
         world.cache.remove(VIRTUAL_MACHINES, obj("a", 4, host="h2"))
         await world.clock.settle()
         assert world.controller.seen == ["h1", "h1", "h2", "h2"]
+
+
+async def test_of_several_mappers_each_hears_what_concerns_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = Several((lambda vm, _: (vm["metadata"]["name"],), OnChangeOf(lambda vm: vm["host"], host_of)))
+    monkeypatch.setattr(Hosts, "watches", {VIRTUAL_MACHINES: named})
+    world = World()
+    async with world.running():
+        for version, host in enumerate(("h1", "h1", "h2"), start=2):
+            world.cache.put(VIRTUAL_MACHINES, obj("a", version, host=host))
+            await world.clock.settle()
+        assert world.controller.seen == ["a", "h1", "a", "a", "h1", "h2"]
 
 
 async def test_a_strange_object_does_not_stop_the_news_of_others() -> None:

@@ -13,6 +13,7 @@ from quantix_operator.parts import (
     host_but_amounts,
     pool_but_what_is_in_it,
     vm_as_load,
+    vm_as_neighbour,
     volume_but_its_making,
 )
 
@@ -76,6 +77,8 @@ CASES: dict[str, tuple[Part, dict[str, Any], dict[str, Any], bool]] = {
         obj(conditions=[{"type": "Migratable", "status": "False", "reason": "LocalDisk"}]),
         True,
     ),
+    "a VM whose neighbour comes up": (vm_as_neighbour, obj(phase="Starting"), obj(phase="Running"), False),
+    "a VM whose neighbour comes near": (vm_as_neighbour, obj(), obj(assignment={"host": "h1"}), True),
     "a volume that is copied": (volume_but_its_making, obj(), obj(progress={"percent": 3}), False),
     "a volume that a host took": (volume_but_its_making, obj(), obj(host="h1"), True),
     "a volume of another VM": (

@@ -56,11 +56,22 @@ VMS = (
             "nics": [{"name": "eth0", "network": "lan", "securityGroups": ["web"]}],
         },
     ),
+    vm(
+        "away",
+        "d",
+        {"placement": {"antiAffinity": [{"vmSelector": {"app": "db"}}]}},
+        {"resolved": {"uuid": "u", "cores": 1}},
+    ),
     vm("chooser", "b", {"identity": {"uuid": "uid-a-web"}}, {"resolved": {"uuid": "u", "cores": 1}}),
 )
 
 CASES: dict[str, tuple[Resource, dict[str, Any], set[str]]] = {
     "itself": (VIRTUAL_MACHINES, VMS[0], {"a/web"}),
+    "a neighbour of one that wants others away": (
+        VIRTUAL_MACHINES,
+        vm("db-2", "d", {}),
+        {"d/db-2", "d/away"},
+    ),
     "a VM that goes, whose UUID it chose": (
         VIRTUAL_MACHINES,
         named("web", "a", deletionTimestamp="2026-01-01T00:00:00Z"),

@@ -70,3 +70,8 @@ class ManualClock:
         """Let every task that can run do so until it waits (for purely in-memory work)."""
         for _ in range(20):
             await asyncio.sleep(0)
+
+
+def rest_s(worked_s: float, share: float) -> float:
+    """Seconds of rest after so many of work, so that the work takes at most `share` (0 to 1) of time."""
+    return worked_s * (1 / share - 1)

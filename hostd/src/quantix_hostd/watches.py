@@ -28,7 +28,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import ApiClient
-from quantix_client.clock import Clock, SystemClock
+from quantix_client.clock import Clock, SystemClock, rest_s
 from quantix_client.errors import ApiError, NotFound
 from quantix_client.reading import model_of
 from quantix_client.reflector import Change, Reflector, split_key
@@ -81,13 +81,13 @@ class NamedObjects:
             self._wake.clear()
             began_s = self._clock.monotonic()
             wanted = set(self._wanted())
-            rest_s = (self._clock.monotonic() - began_s) * (1 / _SHARE - 1)
+            looked_s = self._clock.monotonic() - began_s
             for resource, store in self.stores.items():
                 for key in [key for key in store if (resource, key) not in wanted]:
                     del store[key]
             for resource, key in sorted(self._due(wanted), key=lambda item: (item[0].plural, item[1])):
                 await self._read(resource, key)
-            await self._clock.sleep(rest_s)
+            await self._clock.sleep(rest_s(looked_s, _SHARE))
             try:
                 async with asyncio.timeout(self._look_s if wanted else None):
                     await self._wake.wait()

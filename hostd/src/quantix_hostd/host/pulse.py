@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Pulse:
-    """`ask_libvirt` is a cheap call; `workers_hang` tells about the queues; `on_libvirt` is called when
+    """`ask_libvirt` is one call to it; `workers_hang` tells about the queues; `on_libvirt` is called when
     libvirt begins or ceases to answer; seconds are monotonic.
     """
 

@@ -27,6 +27,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import Manifest
+from quantix_client.clock import rest_s
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
@@ -90,7 +91,7 @@ class PlacementController:
         now, began_s = datetime.now(UTC), self._clock.monotonic()
         plan = plan_pass(observe(self._objects), now)
         ended_s = self._clock.monotonic()
-        self._next_pass_s = ended_s + (ended_s - began_s) * (1 / _SHARE - 1)
+        self._next_pass_s = ended_s + rest_s(ended_s - began_s, _SHARE)
         refused = {change.vm.metadata.uid for change in plan.changes if not change.urgent}
         self._refused_since_s = {uid: since for uid, since in self._refused_since_s.items() if uid in refused}
         self._told_s = {uid: told for uid, told in self._told_s.items() if uid in refused}

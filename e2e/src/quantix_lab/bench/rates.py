@@ -62,7 +62,9 @@ def receive_rate(enter: Callable[[Sequence[str]], list[str]], address: str, shel
         assert listener.stdout is not None
         assert listener.stdout.readline() == "listening\n", f"nobody listens at {address}"
         _ask(shell, f"dd if=/dev/zero bs=64k count={SENT_MIB * 16} | nc {address} {PORT}")
-        count, seconds = listener.stdout.readline().split()
+        said = listener.stdout.readline()
+        assert said, f"nothing came to {address}"
+        count, seconds = said.split()
     finally:
         listener.kill()
         listener.communicate()

@@ -192,3 +192,17 @@ def test_a_check_that_cannot_be_made_says_so() -> None:
 
     [finding] = looked_at("disk", broken)
     assert (finding.verdict, "Permission denied" in finding.text) == (Verdict.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(
+    ("taken", "most", "verdict", "guests"),
+    [(2048, 65536, Verdict.GOOD, 15), (65536, 65536, Verdict.PROBLEM, 0), (70000, 65536, Verdict.PROBLEM, 0)],
+)
+def test_for_how_many_more_guests_the_kernel_has_asynchronous_io(
+    taken: int, most: int, verdict: Verdict, guests: int, tmp_path: Path
+) -> None:
+    (tmp_path / "aio-nr").write_text(f"{taken}\n")
+    (tmp_path / "aio-max-nr").write_text(f"{most}\n")
+    (found,) = machine.disk_requests(tmp_path)
+    assert found.verdict is verdict
+    assert f"some {guests} more guests" in found.text

@@ -30,6 +30,12 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
         "qx vm console {name} shows the guest",
     ),
     Template(
+        "KernelLimit",
+        "VirtualMachine",
+        "Its host's kernel has no asynchronous I/O left for its disks: fs.aio-max-nr is {most}, and taken.",
+        "on the host, as root: sysctl -w fs.aio-max-nr={wanted}",
+    ),
+    Template(
         "GuestShutdown",
         "VirtualMachine",
         "The guest powered itself off.",

@@ -30,6 +30,7 @@ from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.image_account import ImageAccount
+from quantix_hostd.clients.kernel_limits import raise_aio_limit
 from quantix_hostd.clients.kvm import KvmClient
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.machine import Machine, read_versions
@@ -90,9 +91,7 @@ class Hostd:
         self, settings: Settings, api: ApiClient, source: HttpSource, clock: Clock, metrics: HostdMetrics
     ) -> None:
         self.settings, self.metrics = settings, metrics
-        self.api = api
-        self.source = source
-        self.clock = clock
+        self.api, self.source, self.clock = api, source, clock
         self.machine = Machine().read()
         self.kvm = KvmVerdict(Accelerator.TCG, "it was not tried yet")
         self.versions: Mapping[str, str] = {}
@@ -143,6 +142,7 @@ class Hostd:
         Raises PermanentError (SecondMachine …), TransientError while the API or the cluster's name is away.
         """
         if not self.versions:
+            raise_aio_limit()
             self.kvm = await KvmClient(self.settings.qemu_user).probe()
             self.versions = await read_versions()
             log.info("machine looked at", accelerator=str(self.kvm.accelerator), why=self.kvm.why)

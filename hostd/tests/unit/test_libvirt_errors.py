@@ -6,6 +6,7 @@ import libvirt
 import pytest
 
 from quantix_api.errors import QuantixError, TransientError
+from quantix_hostd.clients.kernel_limits import NO_AIO
 from quantix_hostd.clients.libvirt_calls import translated
 
 
@@ -70,3 +71,12 @@ def test_what_libvirt_itself_could_not_do_says_what_that_was() -> None:
     with pytest.raises(TransientError, match="monitor") as told:
         translated(lambda: fail(libvirt.VIR_FROM_QEMU, libvirt.VIR_ERR_INTERNAL_ERROR, "monitor closed"))
     assert told.value.reason == "InternalError"
+
+
+def test_a_disk_that_finds_no_asynchronous_io_left_says_which_limit_to_raise() -> None:
+    said = (
+        f"internal error: qemu unexpectedly closed the monitor: -blockdev: Unable to use native AIO: {NO_AIO}"
+    )
+    with pytest.raises(TransientError, match=r"sysctl -w fs\.aio-max-nr=") as told:
+        translated(lambda: fail(libvirt.VIR_FROM_QEMU, libvirt.VIR_ERR_INTERNAL_ERROR, said))
+    assert told.value.reason == "KernelLimit"

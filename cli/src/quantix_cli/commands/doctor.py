@@ -58,6 +58,7 @@ def examine(invocation: Invocation) -> list[Finding]:
         ("certificates", lambda: certificates.certificates(layout)),
         ("KVM", machine.kvm),
         ("disk", lambda: machine.disks(layout)),
+        ("I/O", machine.disk_requests),
         ("clock", machine.clock),
     )
     return [finding for name, check in checks for finding in looked_at(name, check)]

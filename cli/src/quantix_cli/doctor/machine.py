@@ -1,4 +1,4 @@
-"""This machine: KVM, room on its disks, its clock."""
+"""This machine: KVM, room on its disks and for their guests, its clock."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ _LEAST_FREE_PERCENT = 5
 # adjtimex(2): what it returns when nothing keeps the clock right; struct timex has 208 bytes
 _TIME_ERROR = 5
 _TIMEX_BYTES = 256
+_AIO = Path("/proc/sys/fs")
+# what a guest takes of the kernel's asynchronous I/O: hostd, clients/kernel_limits.py
+_AIO_OF_A_GUEST = 2 * 2048
+_FEW_GUESTS = 10
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,16 @@ def judged(room: Room) -> Finding:
             "disk", f"{text}, but {room.free_files:,} of {room.files:,} files", "delete small files"
         )
     return good("disk", text)
+
+
+def disk_requests(directory: Path = _AIO) -> list[Finding]:
+    """For how many more guests the kernel has asynchronous I/O; `directory` has its two figures."""
+    taken, most = (int((directory / name).read_text()) for name in ("aio-nr", "aio-max-nr"))
+    guests = max(most - taken, 0) // _AIO_OF_A_GUEST
+    text = f"for the disks of some {guests:,} more guests (fs.aio-max-nr {most:,}, {taken:,} taken)"
+    if guests < _FEW_GUESTS:
+        return [problem("I/O", text, f"as root: sysctl -w fs.aio-max-nr={most + 1000 * _AIO_OF_A_GUEST}")]
+    return [good("I/O", text)]
 
 
 def clock() -> list[Finding]:

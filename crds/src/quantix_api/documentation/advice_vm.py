@@ -118,6 +118,11 @@ _GUEST = {
         f"{_CONSOLE} Is the service up, has the guest an address, does a security group close the port?",
         "Mend the guest, or correct `spec.readiness`. The VM runs on and becomes Ready by itself.",
     ),
+    "KernelLimit": Advice(
+        "`sysctl fs.aio-nr fs.aio-max-nr` on its host: what is taken, and the limit. hostd raises the limit "
+        "when it starts, unless `/proc/sys` may not be written there (a container); its log says so.",
+        "Raise it there as the message says. The VM then starts by itself.",
+    ),
     "GuestShutdown": Advice(
         "What the guest said last: `qx vm console NAME` once it runs again.",
         "`qx vm start NAME`. Set `ha.restart: Always` where it is never to stay off.",

@@ -14,6 +14,7 @@ import structlog
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_api.quantities import human_size
+from quantix_hostd.clients.kernel_limits import NO_AIO, aio_is_taken
 from quantix_hostd.clients.libvirt_events import deregister
 from quantix_hostd.clients.passphrase import WRONG_PASSPHRASE
 from quantix_hostd.domainxml.spec import DOMAIN_PREFIX, METADATA_NAMESPACE, vm_uid_of
@@ -67,6 +68,8 @@ def _translate(error: libvirt.libvirtError, connection: Any) -> QuantixError:
     code, said = error.get_error_code(), error.get_error_message() or str(error)
     if WRONG_PASSPHRASE in said:
         return as_error(TransientError, "PassphraseWrong", said=WRONG_PASSPHRASE)
+    if NO_AIO in said:
+        return aio_is_taken()
     if code in _REFUSED:
         return as_error(PermanentError, "ConfigRefused", said=said)
     if code in _UNCONNECTED or (_is_of_a_socket(error) and not _is_alive(connection)):

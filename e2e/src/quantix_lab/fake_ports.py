@@ -8,13 +8,16 @@ from quantix_hostd.facts.switch import PortProblem
 
 
 class FakeGuestPorts:
-    """`found` is what `problems` answers; `owners`, `removed` and `routers` record what was asked."""
+    """`found` is what `problems` answers, `missing` what `guard` does; `owners`, `removed` and `routers`
+    record what was asked.
+    """
 
     def __init__(self) -> None:
         self.found: tuple[PortProblem, ...] = ()
         self.owners: dict[str, str] = {}
         self.removed: list[str] = []
         self.routers: Collection[str] | None = None
+        self.missing = 0
 
     async def problems(self, ports: Collection[str]) -> tuple[PortProblem, ...]:
         return tuple(problem for problem in self.found if problem.port in ports)
@@ -37,4 +40,4 @@ class FakeGuestPorts:
 
     async def guard(self, routers: Collection[str]) -> int:
         self.routers = routers
-        return 0
+        return self.missing

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from quantix_hostd.clients.guest_guard import LIES
+from quantix_hostd.clients.guest_guard import COOKIES, COOKIES_MASK, LIES
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.facts.switch import OWNER_KEY
 from quantix_lab.open_vswitch import OpenVSwitch, network_namespace, open_vswitch
@@ -144,16 +144,23 @@ async def test_what_guests_may_say_is_heard_and_one_that_may_be_a_router_is_one(
     await wire.ports.guard(())
     assert wire.hears(_ECHO)
     assert wire.hears(Said(_OWN, 136, _announced(_OWN)))
-    assert await wire.ports.guard((_PORTS["liar"],)) == len(LIES)
+    assert await wire.ports.guard((_PORTS["liar"],)) == 0
     assert wire.hears(_ADVERTISEMENT)
 
 
 async def test_the_flows_stay_go_with_their_port_and_come_back_after_they_were_cleared(wire: Wire) -> None:
     await wire.ports.guard(())
     assert await wire.ports.guard(()) == 0
-    wire.switch.vsctl("del-port", BRIDGE, "victim")
-    assert await wire.ports.guard(()) == len(LIES)
     bridge = f"unix:{wire.switch.directory}/{BRIDGE}.mgmt"
+    ours = ("dump-flows", bridge, f"cookie={COOKIES:#x}/{COOKIES_MASK:#x},table=0")
+
+    def flows() -> int:
+        return wire.switch.inside("ovs-ofctl", "-O", "OpenFlow15", *ours).count("cookie=")
+
+    assert flows() == 2 * len(LIES)
+    wire.switch.vsctl("del-port", BRIDGE, "victim")
+    assert await wire.ports.guard(()) == 0
+    assert flows() == len(LIES)
     wire.switch.inside("ovs-ofctl", "-O", "OpenFlow15", "del-flows", bridge, "table=0")
     assert await wire.ports.guard(()) == len(LIES)
     assert await wire.ports.guard(()) == 0

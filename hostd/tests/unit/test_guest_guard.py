@@ -18,17 +18,23 @@ def test_only_our_flows_are_read() -> None:
 
 
 def test_what_is_guarded_takes_nothing() -> None:
-    assert plan_guard([5], _ALL) == ()
+    assert plan_guard([5], _ALL).lines == ()
 
 
 def test_a_missing_flow_is_put_in_and_those_of_a_port_that_went_or_of_an_older_hostd_are_taken_out() -> None:
     old = len(LIES)
     found = {*_ALL, (6, 0), (5, old)} - {(5, 1)}
-    assert plan_guard([5], frozenset(found)) == (
+    assert plan_guard([5], frozenset(found)).lines == (
         f"delete cookie={COOKIES + old:#x}/-1,table=0,in_port=5",
         f"delete cookie={COOKIES:#x}/-1,table=0,in_port=6",
         f"add cookie={COOKIES + 1:#x},table=0,priority=30000,in_port=5,icmp6,icmp_type=137,actions=drop",
     )
+
+
+def test_a_port_that_went_left_nobody_unguarded() -> None:
+    plan = plan_guard([5], _ALL | {(6, 0)})
+    assert plan.missing == ()
+    assert plan.stale == plan.lines != ()
 
 
 def test_guarded_is_what_is_ours_has_a_number_and_is_no_router() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from quantix_api import identity
 
@@ -43,8 +44,22 @@ def parse_guarded(dump: str) -> Guarded:
     return frozenset((port, cookie & _PLACE) for cookie, port in found if cookie & COOKIES_MASK == COOKIES)
 
 
-def plan_guard(ports: Iterable[int], found: Guarded) -> tuple[str, ...]:
-    """The lines for `ovs-ofctl add-flows` that leave exactly `ports` guarded; none when they are."""
+@dataclass(frozen=True)
+class GuardPlan:
+    """Lines for `ovs-ofctl add-flows`: of flows whose port has gone or may be a router, and of those that are
+    missing. Only for want of the latter could a guest have posed as a router.
+    """
+
+    stale: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return (*self.stale, *self.missing)
+
+
+def plan_guard(ports: Iterable[int], found: Guarded) -> GuardPlan:
+    """What leaves exactly `ports` guarded; no lines when they are."""
     wanted = frozenset((port, place) for port in ports for place in range(len(LIES)))
     stale = (
         f"delete cookie={COOKIES + place:#x}/-1,table={TABLE},in_port={port}"
@@ -55,4 +70,4 @@ def plan_guard(ports: Iterable[int], found: Guarded) -> tuple[str, ...]:
         "actions=drop"
         for port, place in sorted(wanted - found)
     )
-    return (*stale, *missing)
+    return GuardPlan(tuple(stale), tuple(missing))

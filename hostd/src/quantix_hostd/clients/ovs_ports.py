@@ -59,7 +59,7 @@ class GuestPorts(Protocol):
 
     async def guard(self, routers: Collection[str]) -> int:
         """Let nobody pose as a router by any interface of ours (`clients.guest_guard`), but by those of the
-        ports `routers`; returns how many flows that took.
+        ports `routers`; returns how many flows were missing for that.
         """
 
 
@@ -106,10 +106,10 @@ class OvsGuestPorts:
 
     async def guard(self, routers: Collection[str]) -> int:
         numbers = guarded_numbers(set(routers), await self.interfaces())
-        changes = plan_guard(numbers, await self._guarded())
-        if changes:
-            await self._ofctl("add-flows", "-", stdin="\n".join(changes))
-        return len(changes)
+        plan = plan_guard(numbers, await self._guarded())
+        if plan.lines:
+            await self._ofctl("add-flows", "-", stdin="\n".join(plan.lines))
+        return len(plan.missing)
 
     async def interfaces(self) -> tuple[Interface, ...]:
         """The interfaces of our bridge but its own; none while there is no bridge."""

@@ -23,6 +23,7 @@ class GuestSweeps:
     def __init__(self, tools: VmTools) -> None:
         self._tools = tools
         self._swept_s = tools.clock.monotonic()
+        self._unguarded = False
 
     async def ports(self) -> None:
         """Remove taps of ours that belong to no live guest; every 30 s."""
@@ -33,10 +34,16 @@ class GuestSweeps:
             log.warning("stale interface removed", interface=name)
 
     async def guards(self) -> None:
-        """Let no guest pose as a router, whatever restarted meanwhile; every few seconds."""
-        count = await self._tools.ports.guard(self._tools.objects.router_ports())
-        if count:
-            log.warning("guests were not kept from posing as routers", flows=count)
+        """Let no guest pose as a router, whatever restarted meanwhile; every few seconds.
+
+        Told when it changes: who takes the flows out again and again fills no log.
+        """
+        missing = await self._tools.ports.guard(self._tools.objects.router_ports())
+        if missing and not self._unguarded:
+            log.warning("guests were not kept from posing as routers", flows=missing)
+        if self._unguarded and not missing:
+            log.info("guests are kept from posing as routers again")
+        self._unguarded = bool(missing)
 
     async def logs(self) -> None:
         """Remove console logs of guests that have been off for a week; looks once an hour."""

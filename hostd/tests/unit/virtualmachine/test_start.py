@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import pytest
+from structlog.testing import capture_logs
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import HOST_RECOVERIES, IMAGES, NETWORKS
@@ -182,3 +183,15 @@ async def test_a_guest_is_kept_from_posing_as_a_router_before_it_runs(
     await world.sweeps.guards()
     assert ports.routers == {names[1]}
     await world.consoles.close()
+
+
+async def test_guests_without_a_guard_are_told_once_and_when_they_have_it_again(world: VmWorld) -> None:
+    with capture_logs() as logs:
+        for missing in (0, 4, 4, 0, 0, 8):
+            world.ports.missing = missing
+            await world.sweeps.guards()
+    assert [(entry["log_level"], entry.get("flows")) for entry in logs] == [
+        ("warning", 4),
+        ("info", None),
+        ("warning", 8),
+    ]

@@ -85,6 +85,16 @@ def test_a_service_that_dies_is_started_again(supervisor: Supervisord, layout: L
     eventually("its restart", lambda: supervisor.observe(services)["first"].pid not in (0, pid))
 
 
+def test_a_service_that_cannot_stay_up_is_known_for_it(supervisor: Supervisord, layout: Layout) -> None:
+    first, second = table(layout)
+    ailing = replace(second, argv=("/bin/sh", "-c", "sleep 1.1; exit 1"))
+    supervisor.ensure([first, ailing])
+    eventually(
+        "its third end", lambda: supervisor.observe([first, ailing])["second"].begins_again_and_again, 30
+    )
+    assert not supervisor.observe([first, ailing])["first"].begins_again_and_again
+
+
 def test_stopping_says_whether_there_was_something_to_stop(supervisor: Supervisord, layout: Layout) -> None:
     services = table(layout)
     assert not supervisor.stop("first")

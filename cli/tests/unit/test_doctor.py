@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from quantix_api.layout import Layout
+from quantix_api.messages import render
 from quantix_cli.commands.doctor import looked_at
 from quantix_cli.doctor import certificates, machine, platform, services
 from quantix_cli.doctor.certificates import Life
@@ -23,6 +24,7 @@ from quantix_cli.doctor.findings import (
     lines,
     note,
     problem,
+    proven,
     summary,
     unknown,
 )
@@ -68,8 +70,26 @@ def test_programs_get_a_schema_of_its_own() -> None:
     ids=["all run", "one does not", "none is defined"],
 )
 def test_processes(running: dict[str, Running], verdict: Verdict, words: str) -> None:
-    [finding] = services.judged(running, is_own=True)
+    [finding] = services.judged(running, {}, is_own=True)
     assert (finding.verdict, finding.text) == (verdict, words)
+
+
+def test_a_process_that_cannot_stay_up_is_told_apart_from_one_that_runs() -> None:
+    running = {
+        "controlplane": Running("controlplane", 1, restarts=5, up_s=600.0),
+        "operator": Running("operator", 2, restarts=14, up_s=3.0),
+        "hostd": Running("hostd", 0, restarts=4),
+        "libvirtd": Running("libvirtd", 0),
+    }
+    words = {"operator": "Metrics cannot be served: Address already in use. Try: choose another --metrics."}
+    told = services.judged(running, words, is_own=True)
+    assert {finding.verdict for finding in told} == {Verdict.PROBLEM}
+    assert [finding.text for finding in told] == [
+        "1 of 4 run; not libvirtd",
+        "operator ended 14 times and was begun anew, the last time 3 s ago: "
+        "Metrics cannot be served: Address already in use",
+        "hostd ended 4 times and was begun anew, and does not run right now",
+    ]
 
 
 def room(total: int, free: int, files: int = 0, free_files: int = 0) -> Room:
@@ -184,6 +204,26 @@ def test_what_the_host_complains_of_is_told_with_its_way_out() -> None:
     ]
     assert platform.said_of("box", [host()]) == [good("host box", "is Ready")]
     assert platform.said_of("other", [host()]) == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "fields"),
+    [(True, {}), (False, {"why": "the CPU offers no vmx or svm"})],
+    ids=["no device", "no vmx"],
+)
+def test_kvm_is_told_as_the_host_itself_tells_it(missing: bool, fields: dict[str, str]) -> None:
+    message = render("KVMUnusable", host="box", **fields)
+    condition = {"type": "KVMAvailable", "status": "False", "reason": "KVMUnusable", "message": message.text}
+    ready, told = platform.said_of("box", [host(condition)])
+    assert ready == good("host box", "is Ready")
+    assert told == machine.unusable("box", "the CPU offers no vmx or svm", missing=missing)
+    assert told.hint == message.hint
+
+
+def test_what_the_host_has_tried_counts_more_than_how_kvm_looks() -> None:
+    tried, looks, disk = note("KVM", "a guest hangs", "x"), good("KVM", "it is there"), good("disk", "free")
+    assert proven([tried, disk, looks]) == [tried, disk]
+    assert proven([disk, looks]) == [disk, looks]
 
 
 def test_a_check_that_cannot_be_made_says_so() -> None:

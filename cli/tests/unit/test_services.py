@@ -4,15 +4,17 @@ import configparser
 import shlex
 import subprocess
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from quantix_api.layout import Layout
+from quantix_cli.supervision import ends
 from quantix_cli.supervision.choose import supervisor_of
-from quantix_cli.supervision.service import Service, in_start_order
+from quantix_cli.supervision.service import Running, Service, in_start_order
 from quantix_cli.supervision.supervisord import Supervisord, render_main, render_program
-from quantix_cli.supervision.systemd import Systemd, render_guests_unit, render_unit
+from quantix_cli.supervision.systemd import Systemd, render_guests_unit, render_unit, running_of
 from quantix_cli.supervision.table import Installation, services
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -95,6 +97,27 @@ def test_supervisords_services_start_whether_they_may_be_protected_or_not() -> N
     score, words = done.stdout.splitlines()
     assert (words, done.stderr) == ("it's 50 %", "")
     assert score in ("-900", Path("/proc/self/oom_score_adj").read_text().strip())
+
+
+def test_supervisords_log_tells_how_often_a_service_ended_unasked_of_late() -> None:
+    log = """\
+2026-11-29 03:00:00,000 WARN exited: operator (exit status 1; not expected)
+2026-11-29 03:08:00,123 INFO spawned: 'operator' with pid 7
+2026-11-29 03:08:04,123 WARN exited: operator (exit status 1; not expected)
+2026-11-29 03:08:05,124 WARN exited: operator (terminated by SIGKILL; not expected)
+2026-11-29 03:08:06,124 WARN exited: hostd (exit status 0; expected)
+2026-11-29 03:08:07,124 WARN stopped: libvirtd (exit status 0)
+"""
+    found = ends.ends_in(log, datetime(2026, 11, 29, 3, 10))
+    assert found == {"operator": 2, "hostd": 1}
+    assert found["libvirtd"] == 0
+
+
+def test_systemd_tells_how_often_a_service_was_begun_anew_and_when() -> None:
+    shown = "MainPID=7\nExecMainStartTimestampMonotonic=95000000\nNRestarts=14\n"
+    assert running_of("operator", shown, 98.0) == Running("operator", 7, restarts=14, up_s=3.0)
+    stopped = "MainPID=0\nExecMainStartTimestampMonotonic=0\nNRestarts=0\n"
+    assert running_of("operator", stopped, 98.0) == Running("operator")
 
 
 def test_a_circle_is_refused() -> None:

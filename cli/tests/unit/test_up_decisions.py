@@ -15,13 +15,13 @@ import quantix_api
 from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_cli.settings import read_settings
+from quantix_cli.supervision.complaints import complaint
 from quantix_cli.up import links
 from quantix_cli.up.prepare import kvm, machine, packages, python
 from quantix_cli.up.run.runner import require_root
 from quantix_cli.up.settings import CHECKOUT, judge_settings
 from quantix_cli.up.start import credentials, defaults, manifests, subnets
 from quantix_cli.up.start.network_databases import parse_map
-from quantix_cli.up.start.site import complaint
 
 GIB = 2**30
 SETTINGS = judge_settings(read_settings({}))

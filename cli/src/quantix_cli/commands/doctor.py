@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from quantix_api.errors import QuantixError
-from quantix_cli.doctor.findings import Finding, Verdict, document, lines, summary, unknown
+from quantix_cli.doctor.findings import Finding, Verdict, document, lines, proven, summary, unknown
 from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import local_time, utc_now
@@ -56,12 +56,12 @@ def examine(invocation: Invocation) -> list[Finding]:
         ("processes", lambda: services.processes(layout, supervisor_of(layout, python), python)),
         ("sockets", lambda: services.sockets(layout)),
         ("certificates", lambda: certificates.certificates(layout)),
-        ("KVM", machine.kvm),
+        ("KVM", lambda: machine.kvm(settings.host_name)),
         ("disk", lambda: machine.disks(layout)),
         ("I/O", machine.disk_requests),
         ("clock", machine.clock),
     )
-    return [finding for name, check in checks for finding in looked_at(name, check)]
+    return proven([finding for name, check in checks for finding in looked_at(name, check)])
 
 
 def looked_at(name: str, check: Check) -> list[Finding]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.layout import Layout
-from quantix_cli.doctor.findings import Finding, good, note, problem
+from quantix_api.message_text import cause_of
+from quantix_api.messages import render
+from quantix_cli.doctor.findings import KVM, Finding, good, note, problem
 from quantix_cli.measures import size
-from quantix_cli.up.prepare.kvm import obstacle
+from quantix_cli.up.prepare.kvm import DEVICE, obstacle
 
 _LEAST_FREE_BYTES = 2 << 30
 _LEAST_FREE_PERCENT = 5
@@ -35,14 +37,20 @@ class Room:
     free_files: int
 
 
-def kvm() -> list[Finding]:
-    """Whether guests can be run by the CPU itself."""
+def kvm(host: str) -> list[Finding]:
+    """Whether guests can be run by the CPU itself, as far as can be told without trying."""
     if reason := obstacle():
-        said = f"{reason}; guests are emulated (TCG): fine for trying, slow for work"
-        return [note("KVM", said, "turn on VT-x or AMD-V in the firmware, or another machine")]
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return [note("KVM", "it is there, but not for this user", "qx doctor as root")]
-    return [good("KVM", "it is there and may be used")]
+        return [unusable(host, reason, missing=not DEVICE.exists())]
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
+        return [note(KVM, "it is there, but not for this user", "qx doctor as root")]
+    return [good(KVM, "it is there and may be used")]
+
+
+def unusable(host: str, reason: str, *, missing: bool) -> Finding:
+    """In the words of the Host's own condition (docs/troubleshooting.md). Pure."""
+    why = {} if missing else {"why": reason}
+    message = render("KVMUnusable", host=host, **why)
+    return note(KVM, cause_of(message.sentence), message.hint)
 
 
 def disks(layout: Layout) -> list[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from quantix_api.errors import QuantixError
 from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
-from quantix_cli.doctor.findings import Finding, good, note, problem
+from quantix_cli.doctor.findings import KVM, Finding, good, note, problem
 from quantix_cli.exits import CommandError
 from quantix_cli.measures import how_long
 from quantix_cli.nouns import NOUNS, Manifest, look
@@ -17,8 +17,9 @@ from quantix_cli.session import Session
 
 # a Lease is renewed every 2 s and by the clock of its host
 _AHEAD_S = 2.0
-# KVM is looked at here, Ready is the host's phase
-_LOOKED_AT = ("KVMAvailable", "Ready")
+# the host's phase, which is told when nothing else is
+_READY = "Ready"
+_KVM = "KVMAvailable"
 # what ails a host that is Ready
 _GRAVE = ("GuestsKnown", "VolumesKnown", "GuestTraffic", "LibvirtUp")
 
@@ -58,12 +59,15 @@ def said_of(name: str, hosts: Sequence[Manifest]) -> list[Finding]:
     host = next((host for host in hosts if host["metadata"]["name"] == name), None)
     if host is None:
         return []
-    found = []
+    found, tried = [], []
     for condition in look(host, "status.conditions", []):
-        if condition.get("status") != "False" or condition.get("type") in _LOOKED_AT:
+        if condition.get("status") != "False" or condition.get("type") == _READY:
             continue
         message = str(condition.get("message", ""))
-        tell = problem if condition.get("type") in _GRAVE else note
         said = cause_of(message) or str(condition.get("reason"))
+        if condition.get("type") == _KVM:
+            tried.append(note(KVM, said, hint_of(message)))
+            continue
+        tell = problem if condition.get("type") in _GRAVE else note
         found.append(tell(f"host {name}", f"{said} ({condition.get('reason')})", hint_of(message)))
-    return found or [good(f"host {name}", f"is {look(host, 'status.phase', 'unknown')}")]
+    return [*(found or [good(f"host {name}", f"is {look(host, 'status.phase', 'unknown')}")]), *tried]

@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from quantix_api.layout import Layout
+from quantix_api.message_text import cause_of
 from quantix_cli.doctor.findings import Finding, good, problem, unknown
+from quantix_cli.measures import how_long
+from quantix_cli.supervision.complaints import last_complaint
 from quantix_cli.supervision.service import Running, Supervisor
 from quantix_cli.supervision.table import CONTROL_PLANE, Installation, services
 
 _ANSWER_S = 2.0
 _MOST_BYTES = 64 * 1024
 _AS_ROOT = "qx doctor as root"
+_LOGS = "qx support-bundle collects their logs"
 # RFC 7047, section 4.1.11
 _ECHO = json.dumps({"method": "echo", "params": ["qx"], "id": "qx"}).encode()
 _HEALTH = b"GET /healthz HTTP/1.0\r\n\r\n"
@@ -29,19 +33,34 @@ def processes(layout: Layout, supervisor: Supervisor, python: Path) -> list[Find
         return [unknown("processes", "only root may ask the supervisor", _AS_ROOT)]
     table = services(Installation(layout, "", python, "", controlplane=python))
     known = [service for service in table if supervisor.is_defined(service.name)]
-    return judged(supervisor.observe(known), is_own=(layout.data / CONTROL_PLANE).is_dir())
+    running = supervisor.observe(known)
+    words = {name: last_complaint(supervisor, name) for name in restless(running)}
+    return judged(running, words, is_own=(layout.data / CONTROL_PLANE).is_dir())
 
 
-def judged(running: Mapping[str, Running], *, is_own: bool) -> list[Finding]:
-    """What it means which processes run. Pure."""
+def restless(running: Mapping[str, Running]) -> list[str]:
+    """Names of those that end and begin anew again and again. Pure."""
+    return [name for name, found in running.items() if found.begins_again_and_again]
+
+
+def judged(running: Mapping[str, Running], words: Mapping[str, str], *, is_own: bool) -> list[Finding]:
+    """What it means which processes run; `words` are the last of those that cannot stay up. Pure."""
     if not running:
         said = "Quantix is stopped on this machine" if is_own else "none are started on this machine"
         return [problem("processes", said, "make up")]
-    down = [name for name, found in running.items() if not found.pid]
+    again = restless(running)
+    down = [name for name, found in running.items() if not found.pid and name not in again]
+    found = [problem("processes", _told(running[name], words.get(name, "")), _LOGS) for name in again]
     if down:
-        said = f"{len(running) - len(down)} of {len(running)} run; not {', '.join(down)}"
-        return [problem("processes", said, "make up; qx support-bundle collects their logs")]
-    return [good("processes", f"all {len(running)} run")]
+        said = f"{len(running) - len(down) - len(again)} of {len(running)} run; not {', '.join(down)}"
+        return [problem("processes", said, f"make up; {_LOGS}"), *found]
+    return found or [good("processes", f"all {len(running)} run")]
+
+
+def _told(found: Running, words: str) -> str:
+    last = f"the last time {how_long(found.up_s)} ago" if found.pid else "and does not run right now"
+    ended = f"{found.name} ended {found.restarts} times and was begun anew, {last}"
+    return f"{ended}: {cause_of(words)}" if words else ended
 
 
 def sockets(layout: Layout) -> list[Finding]:

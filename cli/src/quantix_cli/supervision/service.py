@@ -12,6 +12,9 @@ from quantix_cli.directories import Directory
 UMASK = 0o027
 # oom_score_adj (proc(5)) of what is protected: nearly the last that the kernel ends when memory runs out
 OOM_SCORE = -900
+# from so many on it is no accident; what has run for so long has settled
+RESTLESS_RESTARTS = 3
+SETTLED_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,22 @@ class Service:
 
 @dataclass(frozen=True)
 class Running:
-    """`pid` is 0 when it does not run; `changed`: it is not defined as wanted, or runs as defined before."""
+    """`pid` is 0 when it does not run; `changed`: it is not defined as wanted, or runs as defined before.
+
+    `restarts` is how often it ended unasked: within the last 5 min (supervisord), or since it was last told
+    to start (systemd). `up_s` is for how many seconds it has run since it last began, 0 when it does not run.
+    """
 
     name: str
     pid: int = 0
     changed: bool = False
+    restarts: int = 0
+    up_s: float = 0.0
+
+    @property
+    def begins_again_and_again(self) -> bool:
+        """Whether it cannot stay up, although it may have a process right now."""
+        return self.restarts >= RESTLESS_RESTARTS and self.up_s < SETTLED_S
 
 
 class Supervisor(Protocol):

@@ -10,7 +10,8 @@ import shlex
 import subprocess
 import time
 import xmlrpc.client
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +19,11 @@ from typing import Any, TypeVar
 from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
 from quantix_cli import directories
-from quantix_cli.supervision import leftovers
+from quantix_cli.supervision import ends, leftovers
 from quantix_cli.supervision.service import OOM_SCORE, UMASK, Running, Service, in_start_order
 
 START_TIMEOUT_S = 20.0
+LOG_NAME = "supervisord.log"
 # What a service may expect of its environment, and all that it gets besides its own
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -44,7 +46,7 @@ chmod = 0700
 [supervisord]
 identifier = quantix
 pidfile = {layout.run}/supervisord.pid
-logfile = {layout.log}/supervisord.log
+logfile = {layout.log}/{LOG_NAME}
 logfile_maxbytes = 5MB
 logfile_backups = 2
 directory = /
@@ -101,6 +103,12 @@ stdout_logfile_backups = 3
 """
 
 
+def running_of(name: str, info: Mapping[str, Any]) -> Running:
+    """How a service is, of what `getProcessInfo` says of it; {} where it is not known."""
+    pid = int(info.get("pid", 0))
+    return Running(name, pid, up_s=max(0.0, float(info["now"] - info["start"])) if pid else 0.0)
+
+
 class Supervisord:
     """The supervisord of one installation; `python` is the interpreter that it runs with."""
 
@@ -109,18 +117,19 @@ class Supervisord:
         self._python = python
         self._folder = layout.etc / "supervisor"
         self._socket = layout.run / "supervisor.sock"
+        self._log = layout.log / LOG_NAME
 
     def observe(self, services: Sequence[Service]) -> dict[str, Running]:
         if not self._answers():
             return {service.name: Running(service.name, changed=True) for service in services}
-        active = self._ask(lambda server: server.getAllProcessInfo())
+        active = {info["name"]: info for info in self._ask(lambda server: server.getAllProcessInfo())}
         added, changed, _ = self._ask(lambda server: server.reloadConfig())[0]
-        pids = {info["name"]: int(info["pid"]) for info in active}
+        ended = ends.read_ends(self._log)
         return {
-            service.name: Running(
-                service.name,
-                pid=pids.get(service.name, 0),
+            service.name: replace(
+                running_of(service.name, active.get(service.name, {})),
                 changed=service.name in [*added, *changed] or not self._is_written(service),
+                restarts=ended[service.name],
             )
             for service in services
         }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from quantix_api.errors import TransientError
@@ -17,6 +19,7 @@ from quantix_cli.supervision.table import GUESTS, HOSTD
 
 UNITS = Path("/etc/systemd/system")
 PREFIX = "quantix-"
+_SHOWN = ("MainPID", "NRestarts", "ExecMainStartTimestampMonotonic")
 MARK = "# Written by qx up; changes are lost.\n"
 
 
@@ -79,6 +82,15 @@ WantedBy=multi-user.target
 """
 
 
+def running_of(name: str, shown: str, now_s: float) -> Running:
+    """How a service is, of what `systemctl show` says (org.freedesktop.systemd1(5)); `now_s` is of
+    CLOCK_MONOTONIC. What it does not say is 0.
+    """
+    said = dict(line.partition("=")[::2] for line in shown.splitlines())
+    pid, restarts, began_us = (int(said.get(key) or 0) for key in _SHOWN)
+    return Running(name, pid, restarts=restarts, up_s=max(0.0, now_s - began_us / 1e6) if pid else 0.0)
+
+
 class Systemd:
     """The machine's systemd. `qx` is the command that the shutdown unit calls."""
 
@@ -89,10 +101,11 @@ class Systemd:
     def observe(self, services: Sequence[Service]) -> dict[str, Running]:
         found: dict[str, Running] = {}
         for service in services:
-            shown = self._systemctl("show", "--property=MainPID", "--value", unit_name(service.name))
+            shown = self._systemctl("show", f"--property={','.join(_SHOWN)}", unit_name(service.name))
             path = self._units / unit_name(service.name)
             changed = not path.exists() or path.read_text() != render_unit(service)
-            found[service.name] = Running(service.name, int(shown.strip() or 0), changed)
+            running = running_of(service.name, shown, time.clock_gettime(time.CLOCK_MONOTONIC))
+            found[service.name] = replace(running, changed=changed)
         return found
 
     def ensure(self, services: Sequence[Service]) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from quantix_api.errors import InvariantError
+from quantix_cli.supervision.complaints import last_complaint
 from quantix_cli.supervision.service import Service, Supervisor
 from quantix_cli.supervision.table import Installation, services
 from quantix_cli.up.hostd_door import HostdDoor
@@ -41,17 +41,5 @@ class Site:
         return [service for service in services(self.installation) if not names or service.name in names]
 
     def last_words(self, name: str) -> str:
-        """The last error that a service reported, or its last line for people; "" when there is neither."""
-        said = (complaint(line) for line in reversed(self.supervisor.last_words(name, 40)))
-        return next((text for text in said if text), "")
-
-
-def complaint(line: str) -> str:
-    """What a line of a log says to people: the member `error` of a structured one, a plain one as it is."""
-    if not line.startswith("{"):
-        return line.strip()
-    try:
-        fields = json.loads(line)
-    except ValueError:
-        return ""
-    return str(fields.get("error") or "")
+        """As `last_complaint`."""
+        return last_complaint(self.supervisor, name)

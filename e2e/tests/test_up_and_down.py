@@ -11,7 +11,7 @@ import pytest
 
 from quantix_api.conditions import condition_of
 from quantix_lab.guest_console import guest_console
-from quantix_lab.machine import Machine
+from quantix_lab.machine import QX, Machine
 from quantix_lab.machine_view import MachineView
 from quantix_lab.vm_manifests import READY, ipv4, small_vm
 
@@ -76,6 +76,25 @@ def test_a_second_run_changes_nothing(machine: Machine) -> None:
         second
     )
     assert machine.kubectl("get", "vm", VM, "-o", "jsonpath={.metadata.resourceVersion}").stdout == before
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_second_installation_beside_the_first_is_refused_before_it_changes_anything(
+    machine: Machine,
+) -> None:
+    second = machine.root / "second"
+    own = {"QUANTIX_ROOT": str(second), "QUANTIX_API_PORT": "7443"}
+    refused = machine.run(str(QX), "up", environment=own, check=False)
+    assert refused.returncode == 1
+    assert f"Quantix of {machine.root} runs on this machine" in refused.stderr
+    assert f"QUANTIX_ROOT={machine.root} make down" in refused.stderr
+    assert refused.stdout == ""
+    assert not second.exists()
+    down = machine.run(str(QX), "down", environment=own)
+    assert down.stdout == "Quantix does not run here; nothing to stop. Data kept.\n"
+    # its log
+    shutil.rmtree(second)
+    assert machine.guests() != []
 
 
 @pytest.mark.usefixtures("first_run")

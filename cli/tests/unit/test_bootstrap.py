@@ -17,6 +17,7 @@ from quantix_api.layout import Layout
 from quantix_cli.exits import CommandError
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
+from quantix_cli.up import neighbours
 from quantix_cli.up.bootstrap import clean
 from quantix_cli.up.run.runner import run_to_exit_code
 from quantix_cli.up.run.uplog import UpLog
@@ -53,6 +54,21 @@ def test_clean_removes_what_a_preparation_that_never_ended_has_left(
     assert capsys.readouterr().out == "Nothing to remove.\n"
 
 
+def test_clean_keeps_the_programs_that_another_installation_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(judge_settings(read_settings({})), layout=Layout(tmp_path), checkout=tmp_path)
+    settings.venv.mkdir()
+
+    def refuse(venv: Path, root: Path) -> None:
+        raise PermanentError("CheckoutInUse", f"{venv} is in use, not by {root}.")
+
+    monkeypatch.setattr(neighbours, "require_own_programs", refuse)
+    with pytest.raises(PermanentError, match="is in use"):
+        clean(settings, PIPE)
+    assert settings.venv.exists()
+
+
 def test_sigterm_is_answered_like_an_interruption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def work() -> int:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -79,7 +95,7 @@ def test_clean_asks_whoever_sits_at_a_terminal(
     layout.data.mkdir(parents=True)
     monkeypatch.setattr("sys.stdin", Typed(answer))
     with pytest.raises(CommandError, match="Nothing was changed"):
-        clean(replace(judge_settings(read_settings({})), layout=layout), PIPE)
+        clean(replace(judge_settings(read_settings({})), layout=layout, checkout=tmp_path), PIPE)
     assert f"every VM of it, and all data in {layout.data}" in capsys.readouterr().err
     assert layout.data.exists()
 

@@ -1,6 +1,8 @@
 """What `qx up` decides: whether a machine is fit, which subnets are free, what a new installation holds."""
 
 import base64
+import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +18,7 @@ from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_cli.settings import read_settings
 from quantix_cli.supervision.complaints import complaint
+from quantix_cli.supervision.table import Installation, services
 from quantix_cli.up import links
 from quantix_cli.up.prepare import kvm, machine, packages, python
 from quantix_cli.up.run.runner import require_root
@@ -25,6 +28,9 @@ from quantix_cli.up.start.network_databases import parse_map
 
 GIB = 2**30
 SETTINGS = judge_settings(read_settings({}))
+INSTALLATION = Installation(
+    SETTINGS.layout, "box", Path("/venv/bin/python"), code="", controlplane=Path("/quantix-controlplane")
+)
 FIT = machine.MachineFacts(
     system="debian",
     version="12",
@@ -33,7 +39,6 @@ FIT = machine.MachineFacts(
     memory_bytes=24 * GIB,
     free_disk_bytes=61 * GIB,
     is_installed=False,
-    port_owner=None,
 )
 
 
@@ -55,9 +60,14 @@ def test_a_fit_machine_is_described_in_one_line() -> None:
             "Try: free some, or set QUANTIX_ROOT to a larger disk.",
         ),
         (
-            replace(FIT, port_owner="k3s-server (pid 812)"),
+            replace(FIT, taken={6443: "k3s-server (pid 812)"}),
             "Port 6443 is taken by k3s-server (pid 812). "
             "Try: stop it, use it (QUANTIX_KUBECONFIG=…), or set QUANTIX_API_PORT.",
+        ),
+        (
+            replace(FIT, taken={9443: "portainer (pid 813)"}),
+            "Port 9443 is taken by portainer (pid 813). "
+            "Try: stop it, or give it another port: that of Quantix is fixed.",
         ),
     ],
 )
@@ -80,6 +90,27 @@ def test_an_unfit_machine_is_told_why_and_what_to_do(facts: machine.MachineFacts
 )
 def test_what_pip_takes_away_to_make_room_alarms_nobody(line: str, told: bool) -> None:
     assert python.is_worth_telling(line) is told
+
+
+def test_every_port_that_services_listen_on_is_looked_at_before_anything_is_started() -> None:
+    told = {
+        words[words.index(option) + 1].rpartition(":")[2]
+        for service in services(INSTALLATION)
+        for words in [service.argv]
+        for option in ("--port", "--metrics", "--listen")
+        if option in words
+    }
+    assert told == {"6443", "9442", "9443"}
+    assert {str(port) for port in machine.ports_needed(SETTINGS, for_tests=False)} == told
+    own = replace(SETTINGS, kubeconfig=Path("/their.kubeconfig"))
+    assert machine.ports_needed(own, for_tests=False) == (9442, 9443)
+
+
+def test_who_else_listens_on_a_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert machine.foreign_owners([port], tmp_path)[port].endswith(f"(pid {os.getpid()})")
+    assert machine.foreign_owners([port], tmp_path) == {}
 
 
 def test_nobody_but_root_gets_anywhere() -> None:

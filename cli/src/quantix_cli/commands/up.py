@@ -12,6 +12,7 @@ import click
 from quantix_cli.helping import Verb
 from quantix_cli.settings import Settings
 from quantix_cli.supervision.choose import supervisor_of
+from quantix_cli.up import neighbours
 from quantix_cli.up.installation import describe
 from quantix_cli.up.prepare.builds import ensure_control_plane, ensure_guest_image
 from quantix_cli.up.prepare.preparation import Preparation
@@ -41,6 +42,7 @@ def up_command(given: Settings) -> None:
     began_s = now_s()
     settings = judge_settings(given)
     require_root("make up", "installs packages and starts VMs", os.geteuid())
+    neighbours.require_alone(settings.layout.root)
     log = open_log(settings)
     progress = Progress(given.terminal, now_s)
     if settings.since_s is None:

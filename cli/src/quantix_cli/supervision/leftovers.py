@@ -16,7 +16,8 @@ ROOT_VARIABLE = "QUANTIX_SERVICE_ROOT"
 PATIENCE_S = 10.0
 
 
-def _variables(process: Path) -> dict[str, str]:
+def environment_of(process: Path) -> dict[str, str]:
+    """The environment that a process (a directory of /proc) began with; {} where it cannot be read."""
     try:
         raw = (process / "environ").read_bytes()
     except OSError:
@@ -41,7 +42,7 @@ def find(root: Path, proc: Path = Path("/proc")) -> dict[int, str]:
     found: dict[int, str] = {}
     for process in proc.iterdir():
         if process.name.isdigit() and int(process.name) != os.getpid():
-            variables = _variables(process)
+            variables = environment_of(process)
             service = variables.get(SERVICE_VARIABLE, "")
             ours = service and variables.get(ROOT_VARIABLE) == str(root)
             if ours and not _belongs_to_guests(process, service):

@@ -15,6 +15,8 @@ from quantix_cli.supervision.service import Service
 
 QUIET = ("-vconsole:info", "-vfile:off", "-vsyslog:off")
 CONTROL_PLANE = "controlplane"
+METRICS_PORT = 9442
+HOSTD_PORT = 9443
 # ten times what either takes with few VMs: what leaks is slowed down before it costs guests their memory
 _DAEMON_MEMORY_BYTES = 1024**3
 LIBVIRTD = "libvirtd"
@@ -223,7 +225,7 @@ def _operator(installation: Installation) -> Service:
     kubeconfig = installation.operator_kubeconfig or layout.operator_kubeconfig
     argv = [_program(installation, "quantix-operator"), "--root", str(layout.root)]
     argv += ["--kubeconfig", str(kubeconfig), "--ovn-nb", f"unix:{layout.ovn_nb_socket}"]
-    argv += ["--metrics", "127.0.0.1:9442"]
+    argv += ["--metrics", f"127.0.0.1:{METRICS_PORT}"]
     return Service(
         name=OPERATOR,
         description="Quantix operator",
@@ -238,7 +240,7 @@ def _hostd(installation: Installation) -> Service:
     layout = installation.layout
     argv = [_program(installation, "quantix-hostd"), "--root", str(layout.root)]
     argv += ["--name", installation.host_name, "--ovs-db", installation.openvswitch_database]
-    argv += ["--ovn-sb", f"unix:{layout.ovn_sb_socket}", "--listen", "127.0.0.1:9443"]
+    argv += ["--ovn-sb", f"unix:{layout.ovn_sb_socket}", "--listen", f"127.0.0.1:{HOSTD_PORT}"]
     return Service(
         name=HOSTD,
         description=f"Quantix host daemon of {installation.host_name}",

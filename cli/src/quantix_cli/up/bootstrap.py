@@ -16,6 +16,7 @@ from quantix_cli.exits import CommandError
 from quantix_cli.questions import confirm
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
+from quantix_cli.up import neighbours
 from quantix_cli.up.prepare.preparation import Preparation
 from quantix_cli.up.prepare.python import MARK_NAME
 from quantix_cli.up.run.progress import Progress
@@ -29,7 +30,11 @@ DEEDS = {"make clean": "removes what make up made"}
 
 
 def up(settings: UpSettings, terminal: Terminal, began_s: float) -> int:
-    """Prepare the machine. Returns an exit code, or does not return: `qx up` takes over."""
+    """Prepare the machine. Returns an exit code, or does not return: `qx up` takes over.
+
+    Raises PermanentError beside another installation that runs, before anything is written.
+    """
+    neighbours.require_alone(settings.layout.root)
     code, changed = prepare(settings, terminal, "make up")
     if code != 0:
         return code
@@ -60,9 +65,11 @@ def prepare(settings: UpSettings, terminal: Terminal, command: str) -> tuple[int
 def clean(settings: UpSettings, terminal: Terminal) -> int:
     """Remove the installation, with the programs that it brought; without them only what is half made.
 
-    Whoever sits at a terminal is asked first. Raises CommandError when the answer is no.
+    Whoever sits at a terminal is asked first. Raises CommandError when the answer is no, PermanentError when
+    another installation runs the programs of this checkout.
     """
     layout = settings.layout
+    neighbours.require_own_programs(settings.venv, layout.root)
     if layout.data.exists():
         confirm(
             "Remove Quantix from this machine?",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantix_api.errors import PermanentError
 from quantix_api.quantities import counted
+from quantix_cli.supervision.table import HOSTD_PORT, METRICS_PORT
+from quantix_cli.up import neighbours
 from quantix_cli.up.run.words import gibibytes
 from quantix_cli.up.settings import UpSettings
 
@@ -23,7 +26,9 @@ LISTENING = "0A"
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """What the check looks at. `port_owner` is None when the API's port is free or ours."""
+    """What the check looks at. `taken` has the ports that Quantix needs and that others listen on, with their
+    names.
+    """
 
     system: str
     version: str
@@ -32,7 +37,7 @@ class MachineFacts:
     memory_bytes: int
     free_disk_bytes: int
     is_installed: bool
-    port_owner: str | None
+    taken: Mapping[int, str] = field(default_factory=dict)
 
 
 def read_release(text: str) -> dict[str, str]:
@@ -41,8 +46,14 @@ def read_release(text: str) -> dict[str, str]:
     return {key: value.strip().strip('"') for key, _, value in pairs}
 
 
-def observe_machine(settings: UpSettings, *, is_installed: bool) -> MachineFacts:
-    """Read the facts. Raises nothing."""
+def ports_needed(settings: UpSettings, *, for_tests: bool) -> tuple[int, ...]:
+    """The TCP ports of loopback that services listen on. Tests run them in network namespaces."""
+    api = () if settings.kubeconfig else (settings.api_port,)
+    return api if for_tests else (*api, METRICS_PORT, HOSTD_PORT)
+
+
+def observe_machine(settings: UpSettings, ports: Collection[int], *, is_installed: bool) -> MachineFacts:
+    """Read the facts; `ports` are those that have to be free or ours. Raises nothing."""
     release = Path("/etc/os-release")
     fields = read_release(release.read_text()) if release.exists() else {}
     root = settings.layout.root
@@ -56,7 +67,7 @@ def observe_machine(settings: UpSettings, *, is_installed: bool) -> MachineFacts
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         free_disk_bytes=shutil.disk_usage(root).free,
         is_installed=is_installed,
-        port_owner=None if settings.kubeconfig else foreign_owner(settings),
+        taken=foreign_owners(ports, settings.layout.root),
     )
 
 
@@ -82,47 +93,63 @@ def judge_machine(facts: MachineFacts, settings: UpSettings) -> str:
             f"This machine has {memory} of memory, 5 GiB are needed.",
             "a machine with more",
         )
-    if facts.port_owner is not None:
+    for port, owner in facts.taken.items():
         raise PermanentError(
             "PortTaken",
-            f"Port {settings.api_port} is taken by {facts.port_owner}.",
-            "stop it, use it (QUANTIX_KUBECONFIG=…), or set QUANTIX_API_PORT",
+            f"Port {port} is taken by {owner}.",
+            "stop it, use it (QUANTIX_KUBECONFIG=…), or set QUANTIX_API_PORT"
+            if port == settings.api_port
+            else "stop it, or give it another port: that of Quantix is fixed",
         )
     cores = counted(facts.cores, "core")
     disk = gibibytes(facts.free_disk_bytes)
     return f"Debian {facts.version}, {cores}, {memory} memory, {disk} free disk"
 
 
-def foreign_owner(settings: UpSettings) -> str | None:
-    """Who else listens on the API's port ("k3s-server (pid 812)"), None when nobody or our own does."""
+def foreign_owners(ports: Collection[int], root: Path) -> dict[int, str]:
+    """Port → who else listens on it ("k3s-server (pid 812)"); without those that are free, or on which the
+    installation at `root` listens.
+    """
+    busy = [port for port in ports if not _is_free(port)]
+    pids = listeners(busy) if busy else {}
+    return {port: _name(pids.get(port)) for port in busy if not _is_ours(pids.get(port), root)}
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", settings.api_port))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            pid = listener(settings.api_port)
-        else:
-            return None
+            return False
+    return True
+
+
+def _is_ours(pid: int | None, root: Path) -> bool:
+    return pid is not None and neighbours.is_of(Path("/proc", str(pid)), root)
+
+
+def _name(pid: int | None) -> str:
     if pid is None:
         return "another process"
-    arguments = _read(Path("/proc", str(pid), "cmdline")).split("\0")
-    if str(settings.layout.data / "controlplane") in arguments:
-        return None
     return f"{_read(Path('/proc', str(pid), 'comm')).strip() or 'a process'} (pid {pid})"
 
 
-def listener(port: int) -> int | None:
-    """The process that listens on a TCP port of this machine (proc(5), /proc/net/tcp)."""
-    inodes = set()
+def listeners(ports: Collection[int]) -> dict[int, int]:
+    """Port → the process that listens on that TCP port of this machine (proc(5), /proc/net/tcp)."""
+    sockets: dict[str, int] = {}
     for table in ("tcp", "tcp6"):
         for line in _read(Path("/proc/net", table)).splitlines()[1:]:
             fields = line.split()
-            if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{fields[9]}]")
+            port = int(fields[1].rpartition(":")[2], 16)
+            if fields[3] == LISTENING and port in ports:
+                sockets[f"socket:[{fields[9]}]"] = port
+    found: dict[int, int] = {}
     for process in Path("/proc").iterdir():
-        if process.name.isdigit() and inodes & _open_files(process):
-            return int(process.name)
-    return None
+        if process.name.isdigit():
+            for opened in _open_files(process) & sockets.keys():
+                found.setdefault(sockets[opened], int(process.name))
+    return found
 
 
 def _open_files(process: Path) -> set[str]:

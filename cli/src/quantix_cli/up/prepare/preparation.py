@@ -46,7 +46,8 @@ class Preparation:
 
     async def _check(self, activity: Activity) -> Outcome:
         installed = self._settings.admin_kubeconfig.exists() or self._for_tests
-        facts = machine.observe_machine(self._settings, is_installed=installed)
+        ports = machine.ports_needed(self._settings, for_tests=self._for_tests)
+        facts = machine.observe_machine(self._settings, ports, is_installed=installed)
         return Outcome(machine.judge_machine(facts, self._settings), changed=not installed)
 
     async def _check_kvm(self, activity: Activity) -> Outcome:

@@ -1,14 +1,26 @@
 """What `qx down` and `make clean` take for ours, and leave where it is another's."""
 
+import asyncio
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
 from quantix_cli.settings import read_settings
-from quantix_cli.up import links
+from quantix_cli.terminal import Terminal
+from quantix_cli.up import links, neighbours
+from quantix_cli.up.installation import describe
+from quantix_cli.up.run.programs import Done
+from quantix_cli.up.run.progress import Activity, Progress
+from quantix_cli.up.run.runner import now_s
+from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import judge_settings
-from quantix_cli.up.stop import clean
+from quantix_cli.up.stop import clean, guests, stopping
+
+PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 
 
 def test_a_mount_below_an_installation_is_seen_before_anything_is_removed() -> None:
@@ -26,8 +38,8 @@ def test_guests_of_an_installation_below_another_directory_are_not_ours(tmp_path
             f"socket,id=c,path={root}/run/quantix/vm/u/serial",
         ]
         (tmp_path / pid / "cmdline").write_text("\0".join(words))
-    assert clean.guest_processes(Layout(Path("/")), tmp_path) == [7]
-    assert clean.guest_processes(Layout(Path("/tmp/x")), tmp_path) == [8]
+    assert guests.guest_processes(Layout(Path("/")), tmp_path) == [7]
+    assert guests.guest_processes(Layout(Path("/tmp/x")), tmp_path) == [8]
 
 
 def test_only_devices_of_our_switch_that_nobody_holds_are_left_behind(tmp_path: Path) -> None:
@@ -52,6 +64,69 @@ def test_only_our_own_drop_ins_are_removed(tmp_path: Path) -> None:
         path.write_text(text)
     clean.remove_drop_ins(tmp_path)
     assert [path.exists() for path in (ours, foreign)] == [False, True]
+
+
+def stopped_by(layout: Layout) -> stopping.Stopped:
+    stopped, activity = stopping.Stopped(), Activity("shut the guests down", 1.0, 0.0)
+    asyncio.run(stopping.shut_down(layout, stopped, activity, Progress(PIPE, now_s)))
+    return stopped
+
+
+def test_where_no_host_ever_joined_nobody_has_to_shut_guests_down(tmp_path: Path) -> None:
+    assert stopped_by(Layout(tmp_path)) == stopping.Stopped()
+
+
+def test_guests_of_a_hostd_that_does_not_answer_keep_all_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "guest_processes", lambda layout: [7])
+    with pytest.raises(TransientError, match="hostd of this machine does not answer"):
+        stopped_by(Layout(tmp_path))
+
+
+@pytest.mark.parametrize(("other", "removed"), [(None, 3), (Path("/srv/one"), 0)])
+def test_the_tables_of_an_installation_that_runs_beside_it_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: Path | None, removed: int
+) -> None:
+    ran: list[list[str]] = []
+
+    async def record(argv: list[str], log: UpLog) -> None:
+        ran.append(argv)
+
+    monkeypatch.setattr(clean, "run", record)
+    monkeypatch.setattr(neighbours, "neighbour", lambda root: other)
+    with closing(UpLog(tmp_path / "up.log")) as log:
+        asyncio.run(clean.remove_tables(Layout(tmp_path), log))
+    assert len(ran) == removed
+
+
+@pytest.mark.parametrize(
+    ("remote", "kept"),
+    [
+        ('"unix:/srv/one/run/quantix/ovn/ovnsb_db.sock"', ["br0", "qx-ext", "qx-int"]),
+        ('"unix:{root}/run/quantix/ovn/ovnsb_db.sock"', ["br0"]),
+        ("", ["br0"]),
+    ],
+    ids=["of another OVN", "ours", "of nobody any more"],
+)
+def test_bridges_of_another_ovn_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remote: str, kept: list[str]
+) -> None:
+    bridges = ["br0", "qx-ext", "qx-int"]
+
+    async def answer(argv: list[str], log: UpLog) -> Done:
+        if "list-br" in argv:
+            return Done(0, (), tuple(bridges))
+        if "del-br" in argv:
+            bridges.remove(argv[-1])
+        said = (remote.format(root=tmp_path),) if "external_ids:ovn-remote" in argv else ()
+        return Done(0, said, said)
+
+    monkeypatch.setattr(clean, "run", answer)
+    settings = replace(judge_settings(read_settings({})), layout=Layout(tmp_path))
+    with closing(UpLog(tmp_path / "up.log")) as log:
+        asyncio.run(clean.remove_bridges(describe(settings, None), log))
+    assert bridges == kept
 
 
 def test_links_of_others_are_never_ours(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from typing import Self
 
 from quantix_api.layout import Layout
 from quantix_cli.guestimage.build import ensure_image
-from quantix_cli.up.stop.clean import guest_processes
+from quantix_cli.up.stop.guests import guest_processes
 from quantix_lab.control_plane import build_control_plane
 from quantix_lab.inside_api import InsideApi
 from quantix_lab.inside_socket import connect_inside

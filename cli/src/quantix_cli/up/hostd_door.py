@@ -17,6 +17,8 @@ from quantix_api.errors import PermanentError, TransientError
 
 UPLOAD_TIMEOUT_S = 600.0
 ORPHANS_TIMEOUT_S = 20.0
+HOSTD_SILENT = "HostdSilent"
+"""The reason of errors where nobody answers."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class HostdDoor:
                     yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TransientError(
-                "HostdSilent", f"hostd of this machine does not answer: {error or type(error).__name__}."
+                HOSTD_SILENT, f"hostd of this machine does not answer: {error or type(error).__name__}."
             ) from error
 
 

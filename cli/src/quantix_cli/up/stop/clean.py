@@ -10,32 +10,31 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import shutil
-import signal
 import sys
-import time
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
 from quantix_cli.settings import read_settings
 from quantix_cli.supervision.choose import supervisor_of
+from quantix_cli.supervision.table import Installation
+from quantix_cli.up import neighbours
 from quantix_cli.up.installation import describe
 from quantix_cli.up.links import remove_links
 from quantix_cli.up.run.programs import run
 from quantix_cli.up.run.progress import Progress
-from quantix_cli.up.run.runner import now_s, require_root
+from quantix_cli.up.run.runner import now_s, open_log, require_root
 from quantix_cli.up.run.steps import StepFailed
 from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.run.words import duration
 from quantix_cli.up.settings import UpSettings, judge_settings
+from quantix_cli.up.stop.guests import end_guests
 from quantix_cli.up.stop.stopping import stop_everything, stop_order
 
 BRIDGE_PREFIX = "qx-"
 DEVICE_PREFIX = "qx"
 DATAPATH_DEVICE = "ovs-netdev"
-PATIENCE_S = 5.0
 # What hostd writes elsewhere: its keys in a switch that is the machine's own (ovn-controller(8)), and files
 SWITCH_KEYS = (
     *("ovn-remote", "ovn-encap-type", "ovn-encap-ip", "ovn-bridge", "ovn-bridge-datapath-type"),
@@ -56,24 +55,6 @@ def mounts_below(folders: list[Path], mountinfo: str) -> list[Path]:
     return [point for point in points if any(point.is_relative_to(folder) for folder in folders)]
 
 
-def guest_processes(layout: Layout, proc: Path = Path("/proc")) -> list[int]:
-    """QEMU and swtpm processes of this installation: their command lines name files of its directories."""
-    folders = b"|".join(re.escape(f"{folder}/".encode()) for folder in (layout.run / "vm", layout.data))
-    # only where a path begins: below "/" ours would also be the end of another installation's
-    ours = re.compile(rb'(?:^|[\0=:,"])(?:' + folders + b")")
-    found = []
-    for process in proc.iterdir():
-        if process.name.isdigit():
-            try:
-                words = (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            program = words.partition(b"\0")[0].rpartition(b"/")[2]
-            if program.startswith((b"qemu-system-", b"swtpm")) and ours.search(words):
-                found.append(int(process.name))
-    return found
-
-
 async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
     """Remove the installation. Raises PermanentError when something is mounted inside of it."""
     layout = settings.layout
@@ -89,9 +70,7 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
         supervisor.stop(name)
     supervisor.forget()
     end_guests(layout)
-    # the tables are there only once hostd has seen to the network
-    for family in ("ip", "inet", "arp"):
-        await run(["nft", "delete", "table", family, "quantix"], log)
+    await remove_tables(layout, log)
     remove_links(settings)
     if settings.is_machines_own:
         remove_drop_ins()
@@ -108,6 +87,17 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
             shutil.rmtree(folder)
 
 
+async def remove_tables(layout: Layout, log: UpLog) -> None:
+    """Remove hostd's tables of nftables: unless another installation, which was begun while this one was
+    stopped, has them now.
+    """
+    if neighbours.neighbour(layout.root) is not None:
+        return
+    # they are there only once hostd has seen to the network
+    for family in ("ip", "inet", "arp"):
+        await run(["nft", "delete", "table", family, "quantix"], log)
+
+
 async def _remove_bridges_after(settings: UpSettings, log: UpLog, progress: Progress) -> None:
     """Shut guests and daemons down, but for Open vSwitch, which has to let its bridges go first."""
     installation = describe(settings, settings.cache)
@@ -119,9 +109,18 @@ async def _remove_bridges_after(settings: UpSettings, log: UpLog, progress: Prog
         if not name.startswith("ovs-"):
             supervisor.stop(name)
     end_guests(settings.layout)
+    await remove_bridges(installation, log)
+
+
+async def remove_bridges(installation: Installation, log: UpLog) -> None:
+    """Remove our keys and bridges from the Open vSwitch that we use: unless it serves another OVN."""
     database = ["ovs-vsctl", "--timeout=5", f"--db={installation.openvswitch_database}", "--no-wait"]
     asked = await run([*database, "--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-remote"], log)
-    if f"unix:{installation.layout.ovn_sb_socket}" in "".join(asked.output):
+    remote = "".join(asked.output).strip().strip('"')
+    if remote not in ("", f"unix:{installation.layout.ovn_sb_socket}"):
+        # the machine's own switch, of another installation: its bridges have the same names
+        return
+    if remote:
         for key in SWITCH_KEYS:
             await run([*database, "remove", "Open_vSwitch", ".", "external_ids", f'"{key}"'], log)
     listed = await run([*database, "list-br"], log)
@@ -178,17 +177,6 @@ def remove_drop_ins(root: Path = Path("/")) -> None:
             path.unlink()
 
 
-def end_guests(layout: Layout) -> None:
-    """End the guests' processes that are left."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for pid in guest_processes(layout):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-        deadline = time.monotonic() + PATIENCE_S
-        while guest_processes(layout) and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-
 def main() -> None:
     given = read_settings(os.environ)
     terminal = given.terminal
@@ -199,7 +187,7 @@ def main() -> None:
         if not any(folder.exists() for folder in directories(settings.layout)):
             terminal.out("Nothing to remove.")
             return
-        log = UpLog(settings.log_path)
+        log = open_log(settings)
         asyncio.run(clean(settings, log, Progress(terminal, now_s)))
     except (QuantixError, OSError) as error:
         terminal.error(str(error))

@@ -6,10 +6,11 @@ import contextlib
 from dataclasses import dataclass, field
 
 from quantix_api.errors import TransientError
+from quantix_api.layout import Layout
 from quantix_api.quantities import counted
 from quantix_cli.supervision.service import Supervisor, in_start_order
 from quantix_cli.supervision.table import HOSTD, OPERATOR, services
-from quantix_cli.up.hostd_door import HostdDoor, Orphan
+from quantix_cli.up.hostd_door import HOSTD_SILENT, HostdDoor, Orphan
 from quantix_cli.up.installation import describe
 from quantix_cli.up.run.progress import Activity, Progress
 from quantix_cli.up.run.runner import now_s
@@ -17,13 +18,16 @@ from quantix_cli.up.run.steps import Outcome, Step, run_steps
 from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.run.words import duration
 from quantix_cli.up.settings import UpSettings
+from quantix_cli.up.stop.guests import guest_processes
 
 # longer than the grace period that guests have by default
 GUESTS_TIMEOUT_S = 150.0
 
 
 @dataclass
-class _Stopped:
+class Stopped:
+    """What was there and is not any more; `guests` are NAMESPACE/NAME."""
+
     guests: list[str] = field(default_factory=list)
     orphans: list[Orphan] = field(default_factory=list)
     was_running: bool = False
@@ -36,7 +40,7 @@ async def stop_everything(
     everything below them goes on running.
     """
     began_s = now_s()
-    stopped = _Stopped()
+    stopped = Stopped()
     names = stop_order(settings)
 
     async def guests(activity: Activity) -> Outcome:
@@ -44,16 +48,7 @@ async def stop_everything(
             stopped.was_running |= supervisor.stop(OPERATOR)
         if await _runs(supervisor, settings, HOSTD):
             stopped.was_running = True
-            activity.say("guests have 60 s to shut down")
-            door = HostdDoor(settings.layout.hostd_socket)
-            # known or not, they are ended with the others; without the API nobody can tell which they are
-            with contextlib.suppress(TransientError):
-                stopped.orphans = await door.orphans()
-            for orphan in stopped.orphans:
-                progress.say(orphan_told(orphan))
-            ended = await door.shut_guests_down(GUESTS_TIMEOUT_S)
-            unknown = {orphan.uid for orphan in stopped.orphans}
-            stopped.guests = [name for name in ended if name not in unknown]
+            await shut_down(settings.layout, stopped, activity, progress)
         return Outcome(_names(stopped.guests), changed=bool(stopped.guests or stopped.orphans))
 
     async def rest(activity: Activity) -> Outcome:
@@ -73,6 +68,29 @@ async def stop_everything(
         was_running=stopped.was_running,
         took_s=now_s() - began_s,
     )
+
+
+async def shut_down(layout: Layout, stopped: Stopped, activity: Activity, progress: Progress) -> None:
+    """Have hostd shut the guests down. Raises TransientError when it cannot, and guests are left.
+
+    Where no host ever joined hostd does not serve yet, and there is none to be shut down.
+    """
+    activity.say("guests have 60 s to shut down")
+    door = HostdDoor(layout.hostd_socket)
+    # known or not, they are ended with the others; without the API nobody can tell which they are
+    with contextlib.suppress(TransientError):
+        stopped.orphans = await door.orphans()
+    for orphan in stopped.orphans:
+        progress.say(orphan_told(orphan))
+    try:
+        ended = await door.shut_guests_down(GUESTS_TIMEOUT_S)
+    except TransientError as error:
+        # also where it cannot stay up: nothing is risked when it goes, and make down is the way out
+        if error.reason != HOSTD_SILENT or guest_processes(layout):
+            raise
+        ended = []
+    unknown = {orphan.uid for orphan in stopped.orphans}
+    stopped.guests = [name for name in ended if name not in unknown]
 
 
 def stop_order(settings: UpSettings) -> list[str]:

@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from quantix_api.layout import Layout
 from quantix_cli.directories import ensure, with_parents
+from quantix_cli.settings import read_settings
+from quantix_cli.up.run.runner import open_log
 from quantix_cli.up.run.uplog import UpLog
+from quantix_cli.up.settings import judge_settings
 
 
 @pytest.fixture(params=[0o077, 0o000])
@@ -47,9 +51,15 @@ def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
     layout.log.chmod(0o755)
     (layout.log / "up.log").write_text("")
     (layout.log / "up.log").chmod(0o644)
-    UpLog(layout.log / "up.log").close()
+    open_log(replace(judge_settings(read_settings({})), layout=layout)).close()
     assert mode(layout.log) == 0o750
     assert mode(layout.log / "up.log") == 0o640
+
+
+def test_a_log_that_lies_elsewhere_closes_nothing_of_others(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    UpLog(tmp_path / "up.log").close()
+    assert mode(tmp_path) == 0o755
 
 
 def test_a_directory_comes_after_those_above_it_and_once() -> None:

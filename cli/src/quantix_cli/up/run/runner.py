@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from quantix_api.errors import PermanentError, QuantixError
+from quantix_cli import directories
 from quantix_cli.terminal import Terminal
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.steps import StepFailed
@@ -29,7 +30,8 @@ def require_root(command: str, deed: str, user_id: int) -> None:
 
 
 def open_log(settings: UpSettings) -> UpLog:
-    """The log of this run. Raises OSError where it may not be written (not root)."""
+    """The log of this run, in its directory. Raises OSError where it may not be written (not root)."""
+    directories.ensure(directories.with_parents(settings.layout, settings.log_path.parent))
     return UpLog(settings.log_path)
 
 

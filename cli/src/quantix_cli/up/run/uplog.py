@@ -6,17 +6,16 @@ import os
 import time
 from pathlib import Path
 
-from quantix_api.layout import CLOSED
-from quantix_cli.directories import Directory, ensure
-
 MODE = 0o640
 
 
 class UpLog:
-    """Appends to one file, which is for root and its group; a run begins where the last one ended."""
+    """Appends to one file, which is for root and its group; a run begins where the last one ended.
+
+    Its directory is there. Raises OSError where it may not be written.
+    """
 
     def __init__(self, path: Path) -> None:
-        ensure([Directory(path.parent, CLOSED)])
         self.path = path
         self.lines = path.read_bytes().count(b"\n") if path.exists() else 0
         self._file = path.open("a", encoding="utf-8", errors="replace")

@@ -69,10 +69,10 @@ _PROGRAMMED = (
 )
 _VM_READY = (
     "Starting Stopping Restarting PortNotBound DuplicateInterface SouthboundUnreachable WaitingForGuest "
-    "OrphanProcess StateMissing GuestPanicked StuckInIO InstanceTypeNotFound SecretNotFound IdentityConflict "
-    "GuestNotReady GuestShutdown WatchdogFired QEMUCrashed StorageIOError PoolFull HostSuspect "
-    "HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld ConfigRefused "
-    "RestoreInProgress"
+    "OrphanProcess StateMissing GuestPanicked QEMUHangs StuckInIO InstanceTypeNotFound SecretNotFound "
+    "IdentityConflict GuestNotReady GuestShutdown WatchdogFired QEMUCrashed StorageIOError PoolFull "
+    "HostSuspect HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld "
+    "ConfigRefused RestoreInProgress"
 )
 
 TABLE: tuple[ConditionRow, ...] = (

@@ -131,6 +131,12 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
         "give {host} fewer VMs, or more memory; qx vm start {name}",
     ),
     Template(
+        "QEMUHangs",
+        "VirtualMachine",
+        "libvirt answers, but not about this guest: its QEMU hangs or is slow. Said: {said}.",
+        "look at the host's load and at the pools of its disks; it is asked again by itself",
+    ),
+    Template(
         "StuckInIO",
         "VirtualMachine",
         "QEMU (pid {pid}) waits for its storage and cannot be ended.",

@@ -50,8 +50,14 @@ _READY = (
     ),
     Template(
         "LibvirtDown",
-        "Host, VirtualMachine, Volume",
-        "libvirt does not answer; running VMs are not affected. Said: {said}.",
+        "Host",
+        "libvirt does not answer on it; guests that run go on without it.",
+        "nothing; it is started again by itself",
+    ),
+    Template(
+        "LibvirtDown",
+        "VirtualMachine, Volume",
+        "libvirt does not answer. Said: {said}.",
         "nothing; it is started again by itself",
     ),
     Template(

@@ -52,6 +52,8 @@ class Connection:
         (libvirt.VIR_FROM_NONE, libvirt.VIR_ERR_NO_CONNECT, True, "LibvirtDown"),
         # the daemon passes on what its own call to virtlogd ran into
         (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_SYSTEM_ERROR, True, "InternalError"),
+        # "cannot acquire state change lock": an earlier call about this domain has not ended
+        (libvirt.VIR_FROM_QEMU, libvirt.VIR_ERR_OPERATION_TIMEOUT, True, "QEMUHangs"),
         # a message that is too large, an answer that cannot be read, a user who may not
         (libvirt.VIR_FROM_RPC, libvirt.VIR_ERR_RPC, True, "InternalError"),
         (libvirt.VIR_FROM_REMOTE, libvirt.VIR_ERR_RPC, True, "InternalError"),

@@ -19,7 +19,8 @@ _STATE = {
     "Cleaning": waits(_HOST, _LATER),
     "ShuttingDown": Advice(_HOST, "`make up` (or `qx up`) on it starts Quantix and its VMs again."),
     "LibvirtDown": waits(
-        f"{_HOST} libvirt's log is in `/var/log/quantix`.", "Guests run on without libvirt."
+        f"{_HOST} libvirt's log is in `/var/log/quantix`.",
+        "Guests run on without libvirt; what waits to start or to change waits for it.",
     ),
     "NetworkDown": waits(
         _HOST, "What is connected stays connected. A full disk keeps a database from starting."

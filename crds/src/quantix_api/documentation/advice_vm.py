@@ -148,6 +148,12 @@ _GUEST = {
         "It starts again by itself, ever more rarely. Where the host is short of memory, the kernel kills "
         "guests: give VMs less. Otherwise report it with `qx support-bundle`.",
     ),
+    "QEMUHangs": Advice(
+        "`qx vm console NAME`: whether the guest does anything; `uptime` and `dmesg` on the host; `qx pool "
+        "explain POOL` of its disks.",
+        "A busy host passes: it is asked again. A QEMU that stays so hangs on its storage or in itself: "
+        "`qx vm stop NAME --now` ends it. The other VMs of the host notice neither.",
+    ),
     "StuckInIO": Advice(
         "The pool's storage: `qx pool explain POOL`, `dmesg` on the host.",
         "Bring the storage back. Nobody can end a process that waits in the kernel; no second guest is "

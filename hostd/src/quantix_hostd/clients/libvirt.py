@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
@@ -27,7 +26,6 @@ from quantix_hostd.clients.libvirt_calls import (
     lookup_uuid,
     snapshot,
     summary,
-    translated,
 )
 from quantix_hostd.clients.libvirt_copies import DiskCopies
 from quantix_hostd.clients.libvirt_events import register
@@ -35,6 +33,7 @@ from quantix_hostd.clients.libvirt_live import LiveChanges
 from quantix_hostd.clients.libvirt_looks import LibvirtLooks
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.clients.libvirt_secrets import forget_left_secrets, forget_secret, set_secret
+from quantix_hostd.clients.libvirt_threads import About, LibvirtThreads
 from quantix_hostd.domainxml.metadata import METADATA_KEY
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE
 from quantix_hostd.facts.domain import (
@@ -50,8 +49,6 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-# below the connection's max_client_requests of our libvirtd.conf (64): hypervisor.md, section 11
-_CALL_LIMIT = 16
 _DEADLINE_S = 60.0
 _RECONNECT_S = 0.5
 _KEEPALIVE_S, _KEEPALIVE_COUNT = 5, 3
@@ -72,13 +69,12 @@ class LibvirtClient(LiveChanges, DiskCopies):
         self._uri = uri
         self._on_event = on_event
         self._on_reset = on_reset
-        self._deadline_s = deadline_s
         self._connection: Any = None
         self._registered: dict[Any, tuple[int, ...]] = {}
         self._lost = asyncio.Event()
-        self._calls = ThreadPoolExecutor(_CALL_LIMIT, thread_name_prefix="libvirt")
+        self._threads = LibvirtThreads(deadline_s, self._drop)
         self.agents = LibvirtAgents(lambda: self._connection)
-        self.looks = LibvirtLooks(lambda: self._connection, deadline_s)
+        self.looks = LibvirtLooks(lambda: self._connection, deadline_s, self._threads.late)
 
     @property
     def connected(self) -> bool:
@@ -121,13 +117,13 @@ class LibvirtClient(LiveChanges, DiskCopies):
                 connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVE_COUNT)
             return connection
 
-        self._connection = await self._in_thread(connect)
+        self._connection = await self._threads.run(connect)
         self._on_reset()
 
     async def close(self) -> None:
         self._connection = None
         await self._close_dropped()
-        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         self.looks.close()
         self.agents.close()
 
@@ -145,7 +141,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
             domain = lookup(connection, name)
             return None if domain is None else snapshot(domain)
 
-        return await self._call(read)
+        return await self._call(read, ("look", name))
 
     async def define(self, xml: str) -> None:
         root = ElementTree.fromstring(xml)
@@ -157,7 +153,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
                     raise as_error(InvariantError, "IdentityConflict", uuid=uuid)
             connection.defineXML(xml)
 
-        await self._call(define)
+        await self._call(define, ("act", name))
 
     async def create_paused(self, name: str) -> None:
         if self._uri.startswith("test:"):
@@ -201,7 +197,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
                 if domain.isActive():
                     raise
 
-        await self.on_own(name, destroy, missing_ok=True)
+        await self._on_own(name, destroy, "end", missing_ok=True)
 
     async def undefine(self, name: str) -> None:
         def undefine(domain: Any) -> None:
@@ -232,6 +228,11 @@ class LibvirtClient(LiveChanges, DiskCopies):
         return await self.looks.stats()
 
     async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
+        await self._on_own(name, act, "act", missing_ok=missing_ok)
+
+    async def _on_own(
+        self, name: str, act: Callable[[Any], object], kind: str, *, missing_ok: bool = False
+    ) -> None:
         def run(connection: Any) -> None:
             domain = lookup(connection, name)
             if domain is None:
@@ -242,24 +243,13 @@ class LibvirtClient(LiveChanges, DiskCopies):
                 raise as_error(InvariantError, "IdentityConflict", domain=name)
             act(domain)
 
-        await self._call(run)
+        await self._call(run, (kind, name))
 
-    async def _call(self, act: Callable[[Any], T]) -> T:
+    async def _call(self, act: Callable[[Any], T], about: About | None = None) -> T:
         connection = self._connection
         if connection is None:
             raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
-        return await self._in_thread(lambda: act(connection), connection)
-
-    async def _in_thread(self, act: Callable[[], T], connection: Any = None) -> T:
-        future = asyncio.get_running_loop().run_in_executor(self._calls, translated, act, connection)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await future
-        except TimeoutError as error:
-            if connection is not None:
-                self._drop(connection)
-            said = f"no answer within {self._deadline_s:.0f} s"
-            raise as_error(TransientError, "LibvirtDown", said=said) from error
+        return await self._threads.run(lambda: act(connection), connection, about)
 
     async def _close_dropped(self) -> None:
         """Close every connection but the present one, so that no descriptor or callback of it is left."""

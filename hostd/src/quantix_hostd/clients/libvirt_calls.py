@@ -56,7 +56,8 @@ _OF_CLIENTS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 
 def translated(act: Callable[[], T], connection: Any = None) -> T:
     """What `act` returns, or an error of libvirt as one of ours. `connection` is the one that is used, None
-    while it is being opened. TransientError (LibvirtDown) only when libvirtd or the connection is away.
+    while it is being opened. TransientError (LibvirtDown) only when libvirtd or the connection is away,
+    (QEMUHangs) when an earlier call keeps this domain.
     """
     try:
         return act()
@@ -74,6 +75,9 @@ def _translate(error: libvirt.libvirtError, connection: Any) -> QuantixError:
         return as_error(PermanentError, "ConfigRefused", said=said)
     if code in _UNCONNECTED or (_is_of_a_socket(error) and not _is_alive(connection)):
         return as_error(TransientError, "LibvirtDown", said=said)
+    if code == libvirt.VIR_ERR_OPERATION_TIMEOUT:
+        # another call about the same domain has not ended in 30 s (qemu_domainjob.c, BeginJob)
+        return as_error(TransientError, "QEMUHangs", said=said)
     return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
 
 

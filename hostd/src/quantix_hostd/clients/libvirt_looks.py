@@ -7,9 +7,9 @@ thread: each domain keeps one at most, figures have their own, and the connectio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NoReturn
 
 import libvirt
 
@@ -18,8 +18,6 @@ from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import domain_stats, is_ours, lookup, screenshot, translated
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import DomainStats, Picture
-
-T = TypeVar("T")
 
 # with the threads of `clients.libvirt` and its agents below the connection's max_client_requests (64)
 _PICTURES = 8
@@ -38,11 +36,19 @@ _STATS_OF = (
 
 
 class LibvirtLooks:
-    """`connection` gives the one to libvirtd, None while there is none."""
+    """`connection` gives the one to libvirtd, None while there is none; `late` raises what it means that an
+    answer about one domain does not come in `deadline_s` (`LibvirtThreads.late`).
+    """
 
-    def __init__(self, connection: Callable[[], Any], deadline_s: float) -> None:
+    def __init__(
+        self,
+        connection: Callable[[], Any],
+        deadline_s: float,
+        late: Callable[[Any, TimeoutError], Awaitable[NoReturn]],
+    ) -> None:
         self._connection = connection
         self._deadline_s = deadline_s
+        self._late = late
         self._pictures = ThreadPoolExecutor(_PICTURES, thread_name_prefix="libvirt-picture")
         self._figures = ThreadPoolExecutor(1, thread_name_prefix="libvirt-figures")
         self._taken: set[str] = set()
@@ -70,7 +76,11 @@ class LibvirtLooks:
         self._taken.add(name)
         # apart from its waiting caller, whose end would else end it before a thread has begun it
         call = asyncio.wrap_future(self._pictures.submit(translated, take, connection))
-        return await self._in_time(asyncio.shield(call))
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await asyncio.shield(call)
+        except TimeoutError as error:
+            await self._late(connection, error)
 
     async def stats(self) -> tuple[DomainStats, ...]:
         """As `Hypervisor.stats`."""
@@ -82,18 +92,16 @@ class LibvirtLooks:
                 domain_stats(domain.name(), values) for domain, values in found if vm_uid_of(domain.name())
             )
 
-        return await self._in_time(asyncio.wrap_future(self._figures.submit(translated, read, connection)))
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await asyncio.wrap_future(self._figures.submit(translated, read, connection))
+        except TimeoutError as error:
+            # which guest keeps it is not known, and the connection stays everybody's
+            said = f"no answer within {self._deadline_s:.0f} s"
+            raise as_error(TransientError, "LibvirtDown", said=said) from error
 
     def _connected(self) -> Any:
         connection = self._connection()
         if connection is None:
             raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
         return connection
-
-    async def _in_time(self, answer: asyncio.Future[T]) -> T:
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await answer
-        except TimeoutError as error:
-            said = f"no answer within {self._deadline_s:.0f} s"
-            raise as_error(TransientError, "LibvirtDown", said=said) from error

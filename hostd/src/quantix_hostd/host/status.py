@@ -76,7 +76,7 @@ def _ready(observed: HostObserved) -> Fact:
     if observed.shutting_down:
         return fact("Ready", "False", "ShuttingDown")
     if not observed.libvirt:
-        return fact("Ready", "False", "LibvirtDown", said="the connection was refused or closed")
+        return fact("Ready", "False", "LibvirtDown")
     if observed.network.problem is not None:
         reason, message = observed.network.problem
         return Fact("Ready", "False", reason, message)

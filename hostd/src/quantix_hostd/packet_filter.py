@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from quantix_api.packet_filter import TABLE
 from quantix_hostd.facts.links import HOST_LEG
 
-TABLE = "quantix"
-FAMILIES = ("ip", "inet", "arp")
 _ICMP = ("destination-unreachable", "echo-request", "time-exceeded", "parameter-problem")
 _ICMPV6 = (
     *("destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"),

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from quantix_api.packet_filter import FAMILIES, TABLE
 from quantix_hostd.clients.command import run
-from quantix_hostd.packet_filter import FAMILIES, TABLE
 
 
 class NftClient:

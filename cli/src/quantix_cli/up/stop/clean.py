@@ -16,6 +16,7 @@ from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
+from quantix_api.packet_filter import FAMILIES, TABLE
 from quantix_cli.settings import read_settings
 from quantix_cli.supervision.choose import supervisor_of
 from quantix_cli.supervision.table import Installation
@@ -94,8 +95,8 @@ async def remove_tables(layout: Layout, log: UpLog) -> None:
     if neighbours.neighbour(layout.root) is not None:
         return
     # they are there only once hostd has seen to the network
-    for family in ("ip", "inet", "arp"):
-        await run(["nft", "delete", "table", family, "quantix"], log)
+    for family in FAMILIES:
+        await run(["nft", "delete", "table", family, TABLE], log)
 
 
 async def _remove_bridges_after(settings: UpSettings, log: UpLog, progress: Progress) -> None:

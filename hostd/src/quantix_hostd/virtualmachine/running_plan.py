@@ -74,21 +74,10 @@ def _plan_noted(observed: Observed, record: Record, why: StopReason | None) -> P
 
 def _plan_power(observed: Observed, record: Record) -> Plan:
     assert observed.vm is not None
-    assert observed.domain is not None
     moving = plan_moves(observed, record)
-    if moving.actions and not moving.held:
-        # what fails of a copy is tried again at each look, and must not hold up what spec asks
-        first = _wanted_power(observed, record)
-        if first:
-            return with_record(observed, record, *first, requeue_after_s=0.0)
-    if moving.actions:
-        return with_record(observed, moving.record, *moving.actions, wait=moving.wait, requeue_after_s=0.0)
-    record = moving.record
-    paused = observed.domain.state is DomainState.PAUSED
-    if moving.held:
-        still = () if paused else (Suspend(),)
-        return with_record(observed, record, *still, wait=moving.wait, requeue_after_s=moving.again_s)
-    record, actions = _reset(observed, record)
+    if moving.actions or moving.held:
+        return _plan_moving(observed, record, moving)
+    record, actions = _reset(observed, moving.record)
     actions += _wanted_power(observed, record)
     if observed.vm.spec.power_state == "Paused" and record.bites.held:
         record = let_go(record)
@@ -97,6 +86,19 @@ def _plan_power(observed: Observed, record: Record) -> Plan:
     requeue = 0.0 if actions else _next_look_s(observed, live, moving)
     wait = bite_wait(observed, record) or live.wait or moving.wait
     return with_record(observed, live.record, *actions, wait=wait, requeue_after_s=requeue)
+
+
+def _plan_moving(observed: Observed, record: Record, moving: MovePlan) -> Plan:
+    """While a disk of it is being moved: `moving` says how, `record` is what was known before."""
+    assert observed.domain is not None
+    # what fails of a copy is tried again at each look, and must not hold up what spec asks
+    power = () if moving.held else _wanted_power(observed, record)
+    if power:
+        return with_record(observed, record, *power, requeue_after_s=0.0)
+    if moving.actions:
+        return with_record(observed, moving.record, *moving.actions, wait=moving.wait, requeue_after_s=0.0)
+    still = () if observed.domain.state is DomainState.PAUSED else (Suspend(),)
+    return with_record(observed, moving.record, *still, wait=moving.wait, requeue_after_s=moving.again_s)
 
 
 def _wanted_power(observed: Observed, record: Record) -> tuple[Action, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import libvirt
 import pytest
+from structlog.testing import capture_logs
 
 from quantix_hostd.clients.libvirt_copies import DiskCopies
 
@@ -26,6 +27,10 @@ class Domain:
         self.now, self.meanwhile = now, meanwhile
         self.fails = ""
         self.dies = False
+        self.end = 1 << 20
+
+    def name(self) -> str:
+        return "qx-1"
 
     def state(self) -> list[int]:
         return list(self.now)
@@ -46,7 +51,7 @@ class Domain:
         self._act()
 
     def blockJobInfo(self, *_: object) -> dict[str, int]:
-        return {"cur": 0, "end": 1 << 20}
+        return {"cur": 0, "end": self.end}
 
     def _act(self) -> None:
         assert self.now[0] != libvirt.VIR_DOMAIN_RUNNING
@@ -95,3 +100,13 @@ async def test_what_fails_is_told_and_the_guest_goes_on_where_there_is_one(what:
     with pytest.raises(libvirt.libvirtError, match="no copy"):
         await Copies(domain).do(what)
     assert domain.now == (SHUTOFF if dies else RUNNING)
+
+
+@pytest.mark.parametrize(("end", "said"), [(1 << 20, []), (1, ["a copy has not begun"])])
+async def test_a_copy_that_qemu_does_not_begin_is_logged(end: int, said: list[str]) -> None:
+    domain = Domain()
+    domain.end = end
+    with capture_logs() as logs:
+        await Copies(domain).do("begin")
+    assert [entry["event"] for entry in logs] == said
+    assert domain.now == RUNNING

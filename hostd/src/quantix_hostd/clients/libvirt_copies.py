@@ -15,8 +15,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import libvirt
+import structlog
 
 from quantix_hostd.facts.copies import CopyProgress
+
+log = structlog.get_logger(__name__)
 
 # a persistent domain takes no copy but one that ends with its QEMU (error 55 without TRANSIENT_JOB)
 _BEGIN = (
@@ -67,6 +70,7 @@ def _begin(domain: Any, target: str, xml: str, limit: dict[str, int]) -> None:
             if not job or job["end"] > _NO_END_YET:
                 return
             time.sleep(_LOOK_S)
+        log.warning("a copy has not begun", domain=domain.name(), target=target, waited_s=_LOOKS * _LOOK_S)
 
 
 def _drop(domain: Any, target: str) -> None:

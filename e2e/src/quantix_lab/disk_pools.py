@@ -25,6 +25,16 @@ def pool_at(path: Path, name: str = "local") -> PoolDir:
     return made
 
 
+def pool_with_image(path: Path) -> PoolDir:
+    """The same with image 1111, a qcow2 of 64 MiB whose first MiB holds sevens; called as its directory."""
+    made = pool_at(path, path.name)
+    image = made.image("1111")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
+    write = ["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 1M"]
+    subprocess.run([*write, image], check=True, capture_output=True)
+    return made
+
+
 @contextmanager
 def xfs(folder: Path) -> Iterator[Path]:
     """A directory in `folder` that is an XFS file system, which shares blocks between files (reflink)."""

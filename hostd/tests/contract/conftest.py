@@ -1,12 +1,21 @@
-"""A real libvirtd with real QEMU for the contract tests of this folder, in a mount namespace of its own."""
+"""For the contract tests of this folder: a real libvirtd with real QEMU, in a mount namespace of its own, and
+pools with an image of which the real qemu-img makes volumes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quantix_hostd.clients.claim_store import LocalClaimStore
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.clients.sandbox import Sandbox
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_lab.disk_pools import IMAGES, pool_with_image, xfs
 from quantix_lab.libvirt_host import LibvirtHost
 
 
@@ -18,6 +27,23 @@ def libvirt_host() -> Iterator[LibvirtHost]:
         yield host.start()
     finally:
         host.close()
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> PoolDir:
+    return pool_with_image(tmp_path / "pool")
+
+
+@pytest.fixture
+def xfs_pool(tmp_path: Path) -> Iterator[PoolDir]:
+    """On a file system that shares blocks between files."""
+    with xfs(tmp_path) as mountpoint:
+        yield pool_with_image(mountpoint / "pool")
+
+
+@pytest.fixture
+def maker() -> DiskFileMaker:
+    return DiskFileMaker(QemuImg(Sandbox(IMAGES), unlock_ms=1), LocalClaimStore(), "cluster-1")
 
 
 @pytest.hookimpl(wrapper=True)

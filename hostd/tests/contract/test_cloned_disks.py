@@ -7,7 +7,6 @@ from __future__ import annotations
 import fcntl
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,41 +15,16 @@ from quantix_api.errors import TransientError
 from quantix_hostd.claims import new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.moves import copy_of
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_hostd.volume.recipe import Base, Origin, Recipe
-from quantix_lab.disk_pools import IMAGES, pool_at, xfs
+from quantix_lab.disk_pools import pool_at
 
 _MIB = 1 << 20
 _BASE = Base("1111", "qcow2", 64 * _MIB)
 _KEY = "correct horse"
 _MARK = b"the-mark-of-a-guest-in-plain-text"
-
-
-def with_image(path: Path) -> PoolDir:
-    made = pool_at(path, path.name)
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", made.image("1111"), "64M"], check=True)
-    write(made.image("1111"), 7, 0)
-    return made
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> PoolDir:
-    return with_image(tmp_path / "pool")
-
-
-@pytest.fixture
-def xfs_pool(tmp_path: Path) -> Iterator[PoolDir]:
-    with xfs(tmp_path) as mountpoint:
-        yield with_image(mountpoint / "pool")
-
-
-@pytest.fixture
-def maker() -> DiskFileMaker:
-    return DiskFileMaker(QemuImg(Sandbox(IMAGES), unlock_ms=1), LocalClaimStore(), "cluster-1")
 
 
 def io(path: Path, act: str) -> str:

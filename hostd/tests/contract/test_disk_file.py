@@ -9,7 +9,7 @@ import grp
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,6 @@ from quantix_api.errors import InvariantError, PermanentError, TransientError
 from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_hostd.volume.copying import Copying
@@ -28,39 +26,13 @@ from quantix_hostd.volume.disk_file import DiskFileMaker, remove_volume
 from quantix_hostd.volume.disk_header import read_disk_file, read_volume
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
-from quantix_lab.disk_pools import IMAGES, QEMU, pool_at, xfs
+from quantix_lab.disk_pools import IMAGES, QEMU, pool_with_image
 from quantix_lab.hostile_images import bomb
 from quantix_lab.qcow2_file import CLUSTER
 from quantix_lab.waiting import eventually_async
 
 _MIB, _GIB = 1 << 20, 1 << 30
 _BASE = Base("1111", "qcow2", 64 * _MIB)
-_MARK = "write -P 7 0 1M"
-
-
-def with_image(path: Path) -> PoolDir:
-    made = pool_at(path)
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", made.image("1111"), "64M"], check=True)
-    subprocess.run(
-        ["qemu-io", "-f", "qcow2", "-c", _MARK, made.image("1111")], check=True, capture_output=True
-    )
-    return made
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> PoolDir:
-    return with_image(tmp_path / "pool")
-
-
-@pytest.fixture
-def xfs_pool(tmp_path: Path) -> Iterator[PoolDir]:
-    with xfs(tmp_path) as mountpoint:
-        yield with_image(mountpoint / "pool")
-
-
-@pytest.fixture
-def maker() -> DiskFileMaker:
-    return DiskFileMaker(QemuImg(Sandbox(IMAGES)), LocalClaimStore(), "cluster-1")
 
 
 async def test_volumes_of_an_older_version_get_qemus_group_and_once(
@@ -91,7 +63,7 @@ async def test_qemu_reaches_its_disk_and_image_and_others_do_not(
 ) -> None:
     former = os.umask(0o077)
     try:
-        pool = with_image(tmp_path / "data/pools/local")
+        pool = pool_with_image(tmp_path / "data/pools/local")
         pool.correct_owners()
         await maker.make(pool, Recipe("v1", 64 * _MIB, _BASE))
     finally:

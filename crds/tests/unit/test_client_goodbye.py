@@ -16,9 +16,12 @@ import yaml
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_client import transport
 from quantix_client.api import ApiClient
-from quantix_lab.waiting import eventually_async
 
-_WATCH_BEGINS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+_BOOKMARK = b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "2"}}}\n'
+_WATCH_BEGINS = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"%x\r\n%s\r\n" % (len(_BOOKMARK), _BOOKMARK)
+)
 
 
 class DeafServer:
@@ -85,14 +88,15 @@ async def test_a_watch_that_was_given_up_leaves_no_connection_behind_its_client(
 
     monkeypatch.setattr(transport, "_keepalive_socket", remembered)
     async with ApiClient.from_kubeconfig(server.kubeconfig, user_agent="test") as client:
+        began = asyncio.Event()
 
         async def watch() -> None:
             async for _ in client.watch(VIRTUAL_MACHINES, resource_version="1"):
-                pass
+                began.set()
 
         watching = asyncio.create_task(watch())
-        await eventually_async("the answer began", lambda: server.answered != [])
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(20):
+            await began.wait()
         watching.cancel()
         await asyncio.wait([watching])
     assert [one.fileno() for one in sockets] == [-1]

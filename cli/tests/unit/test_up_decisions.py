@@ -25,6 +25,7 @@ from quantix_cli.up.run.runner import require_root
 from quantix_cli.up.settings import CHECKOUT, judge_settings
 from quantix_cli.up.start import credentials, defaults, manifests, subnets
 from quantix_cli.up.start.network_databases import parse_map
+from quantix_client.kubeconfig import Access, load, render
 
 GIB = 2**30
 SETTINGS = judge_settings(read_settings({}))
@@ -184,6 +185,17 @@ def test_a_bootstrap_token_is_for_one_host_and_ten_minutes() -> None:
     assert data["expiration"] == "2026-11-24T01:10:00Z"
     assert data["auth-extra-groups"] == "system:bootstrappers:quantix"
     assert "usage-bootstrap-signing" not in data
+
+
+def test_a_token_reaches_a_cluster_as_its_administrator_does_and_with_nothing_else_of_theirs(
+    tmp_path: Path,
+) -> None:
+    admin, target = tmp_path / "admin", tmp_path / "token"
+    own = Access("https://192.0.2.1:6443", "CA", "CERTIFICATE", "KEY", tls_server_name="api.example")
+    admin.write_text(render(own, "admin"))
+    target.write_text(credentials.token_kubeconfig(admin, "host-box", "abcdef.0123"))
+    expected = Access("https://192.0.2.1:6443", "CA", token="abcdef.0123", tls_server_name="api.example")
+    assert replace(load(target), watched=()) == expected
 
 
 def test_credentials_are_readable_by_root_only(tmp_path: Path) -> None:

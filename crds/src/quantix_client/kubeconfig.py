@@ -1,7 +1,7 @@
-"""Reads a kubeconfig file: where the API server is, whom to trust, and who we are.
+"""Reads and writes a kubeconfig: where the API server is, whom to trust, and who we are.
 
-Used by `ApiClient` and by the operator's login for kopf. It tells when the files were rotated
-(`fingerprint`), runs no credential plugins, and never weakens TLS.
+Used by `ApiClient`, by the operator's login for kopf, and by `qx up` and hostd, which write their own. It
+tells when the files were rotated (`fingerprint`), runs no credential plugins, and never weakens TLS.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import yaml
 
 from quantix_api.errors import PermanentError
 
+_CLUSTER = "quantix"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -60,6 +61,31 @@ def load(path: Path, context: str | None = None) -> Access:
     cluster = _named(path, document, "clusters", chosen.get("cluster"), "cluster")
     user = _named(path, document, "users", chosen.get("user"), "user") if chosen.get("user") else {}
     return _access(path, cluster, user, str(chosen.get("namespace") or "default"))
+
+
+def render(access: Access, user: str) -> str:
+    """A kubeconfig that needs no other file and that `load` reads as this access, in namespace `default`;
+    `user` is what it calls who we are.
+    """
+    cluster = {
+        "server": access.server,
+        "certificate-authority-data": _data(access.ca_pem),
+        "tls-server-name": access.tls_server_name,
+    }
+    shown = {
+        "client-certificate-data": _data(access.certificate_pem),
+        "client-key-data": _data(access.key_pem),
+        "token": access.token,
+    }
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": _CLUSTER, "cluster": _said(cluster)}],
+        "users": [{"name": user, "user": _said(shown)}],
+        "contexts": [{"name": _CLUSTER, "context": {"cluster": _CLUSTER, "user": user}}],
+        "current-context": _CLUSTER,
+    }
+    return yaml.safe_dump(document, sort_keys=False)
 
 
 def context_names(path: Path) -> tuple[str, ...]:
@@ -152,6 +178,14 @@ def _decode(path: Path, name: str, data: str) -> str:
         return base64.b64decode(data, validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise _invalid(path, f"has a {name}-data that is not base64 of PEM") from error
+
+
+def _data(pem: str | None) -> str | None:
+    return base64.b64encode(pem.encode()).decode() if pem else None
+
+
+def _said(members: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in members.items() if value}
 
 
 def _read(path: Path, file: Path) -> str:

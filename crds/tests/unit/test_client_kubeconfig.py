@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,21 @@ def test_a_file_that_is_no_kubeconfig_is_refused(tmp_path: Path, content: str) -
     with pytest.raises(PermanentError) as caught:
         kubeconfig.load(path)
     assert caught.value.reason == "KubeconfigInvalid"
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        kubeconfig.Access("https://[fd00::1]:6443", "CA\n", "CERTIFICATE\n", "KEY\n"),
+        kubeconfig.Access("https://10.0.0.1:6443", "CA\n", token="t", tls_server_name="api.example"),
+        kubeconfig.Access("http://127.0.0.1:8001"),
+    ],
+)
+def test_what_is_written_is_read_as_it_was(tmp_path: Path, access: kubeconfig.Access) -> None:
+    path = tmp_path / "config"
+    path.write_text(kubeconfig.render(access, "box"))
+    assert replace(kubeconfig.load(path), watched=()) == access
+    assert kubeconfig.context_names(path) == ("quantix",)
 
 
 def test_a_missing_kubeconfig_names_its_path_and_the_way_out(tmp_path: Path) -> None:

@@ -9,20 +9,18 @@ is used.
 from __future__ import annotations
 
 import asyncio
-import base64
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-import yaml
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
 from quantix_api.resources import HOST_USER_PREFIX
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
-from quantix_client.kubeconfig import Access, load
+from quantix_client.kubeconfig import load, render
 from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.join.requests import CLIENT, common_name, new_key, renewal_due_s, retry_s, usable
 from quantix_hostd.join.signing import obtain_certificate
@@ -102,9 +100,10 @@ class HostIdentity:
         async with ApiClient.from_kubeconfig(kubeconfig, user_agent=_USER_AGENT) as api:
             certificate = await obtain_certificate(api, CLIENT, self._name, key, self._clock)
             authority = with_renewed(api.access.ca_pem or "", await published_authority(api))
-            access = replace(api.access, ca_pem=authority)
-            document = _render_kubeconfig(access, certificate, key, self._name)
-        await asyncio.to_thread(write_atomically, self.kubeconfig, document.encode(), mode=0o600)
+            own = replace(api.access, ca_pem=authority, certificate_pem=certificate, key_pem=key, token=None)
+        await asyncio.to_thread(
+            write_atomically, self.kubeconfig, render(own, self._name).encode(), mode=0o600
+        )
         await asyncio.to_thread(self._pending_key_path.unlink, missing_ok=True)
 
     @property
@@ -118,25 +117,3 @@ class HostIdentity:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, new_key().encode(), mode=0o600)
         return path.read_text()
-
-
-def _render_kubeconfig(access: Access, certificate: str, key: str, host: str) -> str:
-    cluster = {"server": access.server}
-    if access.ca_pem:
-        cluster["certificate-authority-data"] = _data(access.ca_pem)
-    if access.tls_server_name:
-        cluster["tls-server-name"] = access.tls_server_name
-    user = {"client-certificate-data": _data(certificate), "client-key-data": _data(key)}
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "quantix", "cluster": cluster}],
-        "users": [{"name": host, "user": user}],
-        "contexts": [{"name": "quantix", "context": {"cluster": "quantix", "user": host}}],
-        "current-context": "quantix",
-    }
-    return yaml.safe_dump(document, sort_keys=False)
-
-
-def _data(pem: str) -> str:
-    return base64.b64encode(pem.encode()).decode()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from quantix_api import resources
 from quantix_api.resources import BOOTSTRAP_GROUP, MANAGER_SETUP, NAMESPACE_SYSTEM
 from quantix_api.times import render_time
 from quantix_client.api import ApiClient
-from quantix_client.kubeconfig import load
+from quantix_client.kubeconfig import load, render
 
 TOKEN_LIFE = timedelta(minutes=10)
 BOOTSTRAP_USER_PREFIX = "system:bootstrap:"
@@ -46,20 +45,9 @@ def render_bootstrap_secret(host: str, identifier: str, secret: str, now: dateti
     }
 
 
-def render_kubeconfig(server: str, ca_pem: str, user: str, token: str) -> str:
-    """A kubeconfig with a bearer token."""
-    cluster = {"server": server, "certificate-authority-data": base64.b64encode(ca_pem.encode()).decode()}
-    return yaml.safe_dump(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "quantix", "cluster": cluster}],
-            "users": [{"name": user, "user": {"token": token}}],
-            "contexts": [{"name": "quantix", "context": {"cluster": "quantix", "user": user}}],
-            "current-context": "quantix",
-        },
-        sort_keys=False,
-    )
+def token_kubeconfig(admin: Path, user: str, token: str) -> str:
+    """A kubeconfig that reaches the API as `admin` does, and shows a bearer token instead."""
+    return render(replace(load(admin), certificate_pem=None, key_pem=None, token=token), user)
 
 
 async def give_bootstrap_token(client: ApiClient, admin: Path, target: Path, host: str) -> None:
@@ -67,11 +55,7 @@ async def give_bootstrap_token(client: ApiClient, admin: Path, target: Path, hos
     identifier, secret = _letters(6), _letters(16)
     manifest = render_bootstrap_secret(host, identifier, secret, datetime.now(UTC))
     await client.apply(resources.SECRETS, manifest, manager=MANAGER_SETUP)
-    access = load(admin)
-    write_private(
-        target,
-        render_kubeconfig(access.server, access.ca_pem or "", f"host-{host}", f"{identifier}.{secret}"),
-    )
+    write_private(target, token_kubeconfig(admin, f"host-{host}", f"{identifier}.{secret}"))
 
 
 async def drop_requests(client: ApiClient, host: str) -> None:
@@ -98,9 +82,7 @@ async def give_operator_token(client: ApiClient, admin: Path, target: Path) -> N
     }
     path = f"/api/v1/namespaces/{NAMESPACE_SYSTEM}/serviceaccounts/{OPERATOR_ACCOUNT}/token"
     answer = await client.request("POST", path, json=asked)
-    access = load(admin)
-    token = str(answer["status"]["token"])
-    write_private(target, render_kubeconfig(access.server, access.ca_pem or "", OPERATOR_ACCOUNT, token))
+    write_private(target, token_kubeconfig(admin, OPERATOR_ACCOUNT, str(answer["status"]["token"])))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -28,9 +28,11 @@ def runs(
     pending: str = "",
     message: str = "",
     generation: int = 2,
+    compared: int = 0,
     **more: Any,
 ) -> Manifest:
     runtime: Manifest = {"domain": "Present", "disks": [{"name": name} for name in open_disks]}
+    runtime["resolvedGeneration"] = compared
     runtime |= {"pendingChanges": [{"path": pending, "running": "attached"}]} if pending else {}
     ready = {"type": "Ready", "status": "False" if message else "True", "message": message}
     return vm(runtime=runtime, conditions=[ready | {"observedGeneration": generation}], **more)
@@ -102,6 +104,40 @@ def test_a_nic_is_gone_once_nothing_is_said_of_it_for_a_while() -> None:
     assert looks_until_settled(nic, runs(generation=1)) is None
     assert looks_until_settled(nic, runs()) is not None
     assert nic.fate(runs()) == "is unplugged"
+
+
+@pytest.mark.parametrize(
+    ("one", "seen", "fate"),
+    [
+        (leaving("nics", NIC), runs(compared=2), "is unplugged"),
+        (leaving("cdroms", DRIVE), runs(compared=2), "is taken out"),
+        (
+            leaving("disks", DISK),
+            runs(open_disks=("data",), pending="spec.disks[data]", compared=2),
+            "leaves with the next start",
+        ),
+    ],
+)
+def test_what_the_host_has_compared_with_its_guest_is_told_at_once(
+    one: Departure, seen: Manifest, fate: str
+) -> None:
+    assert looks_until_settled(one, seen) == 1
+    assert one.fate(seen) == fate
+
+
+@pytest.mark.parametrize(
+    ("one", "seen"),
+    [
+        (leaving("nics", NIC), runs(compared=1)),
+        (leaving("nics", NIC), runs(compared=2, message="NIC eth0 is not bound.")),
+        (leaving("cdroms", DRIVE), runs(pending="spec.cdroms[cd].image", compared=2)),
+    ],
+    ids=["compared before", "another wait is told", "a drive that may open"],
+)
+def test_what_may_still_be_done_is_followed_for_a_while(one: Departure, seen: Manifest) -> None:
+    looks = looks_until_settled(one, seen)
+    assert looks is not None
+    assert looks * 0.2 == pytest.approx(3.0)
 
 
 def test_a_medium_does_not_wait_for_what_a_guest_keeps_of_something_else() -> None:

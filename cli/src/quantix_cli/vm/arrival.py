@@ -78,7 +78,7 @@ class Arrival:
             return current and self.name in known and (ready.get("status") == "True" or self.name in slots)
         if self.kind == "cdroms" and self.medium_is_checked:
             looked = condition_of(vm).get("observedGeneration", 0) >= self.generation
-            return looked and (is_ready(vm, self.generation) or not self._is_being_changed(vm))
+            return looked and (is_ready(vm, self.generation) or not is_being_changed(self.name, vm))
         if not self._waits_for_start(vm) and self.kind == "disks":
             return False
         return self._needs_a_start(vm) or _waits_for_other_devices(vm, self.generation)
@@ -86,10 +86,6 @@ class Arrival:
     def _needs_a_start(self, vm: Manifest) -> bool:
         """Whether a disk that is listed as waiting for the next start is certain not to come before it."""
         return self.device.get("bus") == "SATA" or is_ready(vm, self.generation)
-
-    def _is_being_changed(self, vm: Manifest) -> bool:
-        """Whether a drive that the guest has still holds another medium."""
-        return f"spec.cdroms[{self.name}].image" in _pending(vm)
 
     def _waits_for_start(self, vm: Manifest) -> bool:
         return waits_for_start(self.kind, self.name, vm)
@@ -110,6 +106,11 @@ def described(kind: str, device: Manifest, vm: Manifest) -> str:
 def waits_for_start(kind: str, name: str, vm: Manifest) -> bool:
     """Whether something of the device is said to come, or to go, with the next start."""
     return any(path.startswith(f"spec.{kind}[{name}]") for path in _pending(vm))
+
+
+def is_being_changed(drive: str, vm: Manifest) -> bool:
+    """Whether a drive that the guest has still holds another medium."""
+    return f"spec.cdroms[{drive}].image" in _pending(vm)
 
 
 def _waits_for_other_devices(vm: Manifest, generation: int) -> bool:

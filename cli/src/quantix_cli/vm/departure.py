@@ -8,10 +8,12 @@ from quantix_api.conditions import condition_of
 from quantix_api.message_text import hint_of
 from quantix_api.messages import render
 from quantix_cli.nouns import Manifest, look
-from quantix_cli.vm.arrival import described, has_open, runs, waits_for_start
+from quantix_cli.vm.arrival import described, has_open, is_being_changed, runs, waits_for_start
 from quantix_cli.vm.devices import LISTS
+from quantix_cli.waiting import is_ready
 
-# looks of 0.2 s: no mark tells when the host has compared the change with its guest
+# looks of 0.2 s at a VM whose host has not said that it compared the change with its guest, or that waits for
+# something else, which would hide that the guest keeps the device
 _CALM_LOOKS = 15
 # the host has asked the guest three times by then; who does not let go keeps it for longer
 _PATIENT_LOOKS = 100
@@ -38,7 +40,13 @@ class Departure:
             return True
         self._kept = self._kept + 1 if self._is_kept(vm) else 0
         self._calm = self._calm + 1 if self._is_calm(vm) else 0
-        return self._calm >= _CALM_LOOKS or self._kept >= _PATIENT_LOOKS
+        return self._calm >= self._enough(vm) or self._kept >= _PATIENT_LOOKS
+
+    def _enough(self, vm: Manifest) -> int:
+        """How many calm looks tell: where the host compared the change and waits for nothing, it stays so."""
+        compared = look(vm, "status.runtime.resolvedGeneration", 0) >= self.generation
+        opens = self.kind == "cdroms" and is_being_changed(self.name, vm)
+        return 1 if compared and is_ready(vm, self.generation) and not opens else _CALM_LOOKS
 
     def fate(self, vm: Manifest) -> str:
         """What has become of it, as far as is known of a VM that is settled."""

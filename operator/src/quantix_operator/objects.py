@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from quantix_api.errors import PermanentError
 from quantix_api.references import admits, bare_name, resolve_key, shared_reference
 from quantix_api.resources import NAMESPACE_SHARED, NAMESPACES
 from quantix_api.seniority import default_pool
+from quantix_client.api import Manifest
 from quantix_client.reading import Models
 from quantix_client.reflector import Change, key_of
 from quantix_operator.cache import Cache, Indexer
@@ -31,23 +32,22 @@ _LONGEST_COMPARED, _MOST_COMPARED = 63, 100
 Kind = TypeVar("Kind", bound=ApiObject)
 Shareable = TypeVar("Shareable", Image, Network)
 Worked = TypeVar("Worked")
-Amounts = Callable[[Kind], Mapping[str, int]]
+Amounts = Callable[[Kind], Mapping[Hashable, int]]
+Unread = Callable[[Manifest], Mapping[Hashable, int]]
 
 
 @dataclass
-class _Totals(Generic[Kind]):
+class _Totals:
     """Sums that are kept up with what changed. `counted`: by key, what an object is in the sums with."""
 
-    amounts: Amounts[Kind]
     changed: set[str] = field(default_factory=set)
-    counted: dict[str, Mapping[str, int]] = field(default_factory=dict)
-    sums: Counter[str] = field(default_factory=Counter)
+    counted: dict[str, Mapping[Hashable, int]] = field(default_factory=dict)
+    sums: Counter[Hashable] = field(default_factory=Counter)
 
-    def count(self, key: str, model: Kind | None) -> None:
-        """`model` as it is now; None: there is none."""
+    def count(self, key: str, amounts: Mapping[Hashable, int]) -> None:
+        """With what it counts now."""
         self.sums.subtract(self.counted.pop(key, {}))
-        if model is not None:
-            amounts = self.amounts(model)
+        if amounts:
             self.counted[key] = amounts
             self.sums.update(amounts)
 
@@ -61,7 +61,7 @@ class Objects:
         self._strange: dict[str, dict[str, Any]] = {}
         self._worked: dict[tuple[str, Callable[..., Any]], tuple[tuple[ApiObject | None, ...], Any]] = {}
         self._steps: set[Callable[..., Any]] = set()
-        self._totals: dict[Callable[..., Any], _Totals[Any]] = {}
+        self._totals: dict[Callable[..., Any], _Totals] = {}
         for resource in cache.resources:
             cache.subscribe(resource, self._forget)
 
@@ -100,25 +100,46 @@ class Objects:
             known = self._worked[place] = (inputs, work(*inputs))
         return cast("Worked", known[1])
 
-    def total(self, kind: type[Kind], amounts: Amounts[Kind], of: str) -> int:
+    def total(
+        self, kind: type[Kind], amounts: Amounts[Kind], of: Hashable, unread: Unread | None = None
+    ) -> int:
         """What all objects of a kind have together of what `amounts` calls `of`, without a look at those that
         did not change since it was asked last.
 
-        `amounts` may read nothing but its object: pass the same pure function always, never a lambda. What it
-        raises PermanentError for is logged and counts for nothing.
+        `amounts` may read nothing but its object: pass the same pure function always, never a lambda. What no
+        model can read, or `amounts` raises PermanentError for, is logged and counts with what `unread` finds
+        in its manifest.
         """
         totals = self._totals.get(amounts)
         if totals is None:
-            totals = self._totals[amounts] = _Totals(amounts)
+            totals = self._totals[amounts] = _Totals()
             totals.changed.update(key_of(item) for item in self._cache.list(kind.DEFINITION.resource))
             self._cache.subscribe(kind.DEFINITION.resource, lambda change: totals.changed.add(change.key))
         while totals.changed:
             key = totals.changed.pop()
-            try:
-                totals.count(key, self.get(kind, key))
-            except PermanentError as error:
-                log.error("object not counted", kind=kind.__name__, key=key, error=str(error))
+            totals.count(key, self._counted(kind, key, amounts, unread))
         return totals.sums[of]
+
+    def _counted(
+        self, kind: type[Kind], key: str, amounts: Amounts[Kind], unread: Unread | None
+    ) -> Mapping[Hashable, int]:
+        manifest = self._cache.get(kind.DEFINITION.resource, key)
+        if manifest is None:
+            return {}
+        try:
+            model = self._model(kind, manifest)
+            if model is not None:
+                return amounts(model)
+        except PermanentError as error:
+            log.error("object not understood", kind=kind.__name__, name=key, error=str(error))
+        return unread(manifest) if unread is not None else {}
+
+    def unread(self, kind: type[Kind]) -> tuple[Manifest, ...]:
+        """The manifests of a kind that `list` left out since no model can read them."""
+        resource = kind.DEFINITION.resource
+        return tuple(
+            item for item in self._strange.values() if self._cache.get(resource, key_of(item)) is item
+        )
 
     def manifest(self, model: ApiObject) -> dict[str, Any] | None:
         """The object as the API gave it, if it is still there."""

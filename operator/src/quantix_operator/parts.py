@@ -34,11 +34,15 @@ def volume_but_its_making(volume: Manifest) -> Any:
 
 
 def vm_as_load(vm: Manifest) -> Any:
-    """What a VM is to its host: that it has it, what it was promised, and whether it can leave."""
+    """What a VM is to its host: that it has it, what it was promised, what it has beside that until its next
+    start, and whether it can leave.
+    """
     status = vm.get("status") or {}
     conditions = status.get("conditions") or []
     leaves = [(item.get("status"), item.get("reason")) for item in conditions if item["type"] == "Migratable"]
-    return status.get("assignment"), status.get("resolved"), leaves
+    runtime = status.get("runtime") or {}
+    has = (runtime.get("domain"), runtime.get("pendingChanges"))
+    return status.get("assignment"), status.get("resolved"), has, leaves
 
 
 def vm_as_neighbour(vm: Manifest) -> Any:

@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from quantix_api import Host, VirtualMachine
-from quantix_api.compute import memory_request_bytes
 from quantix_api.messages import render
-from quantix_api.quantities import size_bytes
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
@@ -18,6 +16,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers, has_finalizer
+from quantix_operator.host.load import Figure, amounts, amounts_unread
 from quantix_operator.host.status import (
     LOST_AFTER_S,
     Derived,
@@ -40,7 +39,6 @@ _AGAIN_S = 0.05
 # many VMs that come at once are few writes of a figure that nobody waits for
 _FIGURES_S = 1.0
 _LOOK_S = 1.0
-_SORTS = ("vms", "cpus", "memory")
 
 
 def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
@@ -81,7 +79,7 @@ class HostController:
             said_s=self._said_s(key),
         )
         try:
-            # a VM that is not understood is in no sum, and has its host all the same
+            # also a VM that is not understood has its host
             if host.deleting and has_finalizer(live) and not self._has_vms(key):
                 await self._finalizers.release(live)
                 return None
@@ -117,7 +115,7 @@ class HostController:
         """What its VMs are to the host. Summed up as they change: it is asked at each change of each."""
         name = host.metadata.name
         vms, cpus, memory = (
-            self._objects.total(VirtualMachine, _amounts, f"{sort} {name}") for sort in _SORTS
+            self._objects.total(VirtualMachine, amounts, (figure, name), amounts_unread) for figure in Figure
         )
         return Load(vms, cpus, memory, self._stays(name) if host.spec.maintenance else None)
 
@@ -131,16 +129,6 @@ class HostController:
             if migratable is not None and migratable.status == "False":
                 found.append((vm.metadata.name, migratable.reason))
         return min(found, default=None)
-
-
-def _amounts(vm: VirtualMachine) -> dict[str, int]:
-    """What a VM counts for, by sort and host."""
-    assignment, resolved = vm.status.assignment, vm.status.resolved
-    if assignment is None or assignment.host is None:
-        return {}
-    cpus, memory = (resolved.cores, resolved.memory) if resolved is not None else (None, None)
-    figures = (1, cpus or 0, memory_request_bytes(size_bytes(memory)) if memory else 0)
-    return {f"{sort} {assignment.host}": figure for sort, figure in zip(_SORTS, figures, strict=True)}
 
 
 def _next_look_s(observed: Observed) -> float:

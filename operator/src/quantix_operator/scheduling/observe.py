@@ -39,6 +39,7 @@ from quantix_operator.scheduling.model import (
 from quantix_operator.scheduling.order import Awaited, Neighbours, awaited
 from quantix_operator.scheduling.sizing import Sizing, given, kept, sizing
 from quantix_operator.scheduling.started import started_with
+from quantix_operator.scheduling.unread import read, without
 from quantix_operator.volumedata.origin import source_volume
 from quantix_operator.volumedata.right import is_denied
 
@@ -73,7 +74,13 @@ def observe(objects: Objects) -> Observed:
         by_namespace[vm.metadata.namespace].append(vm)
     neighbours = {namespace: Neighbours(found) for namespace, found in by_namespace.items()}
     candidates = (_candidate(objects, vm, identities, neighbours[vm.metadata.namespace]) for vm in vms)
-    return Observed(hosts, tuple(candidates))
+    return Observed(tuple(beside_unread(objects, host) for host in hosts), tuple(candidates))
+
+
+def beside_unread(objects: Objects, host: HostView) -> HostView:
+    """The host with the room that is left beside VMs which no model reads."""
+    found = (read(item) for item in objects.unread(VirtualMachine))
+    return without(host, (vm for vm in found if vm is not None))
 
 
 def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy | None) -> HostView:

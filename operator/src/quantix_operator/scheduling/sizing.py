@@ -81,10 +81,16 @@ def given(vm: VirtualMachine, wanted: Sizing | None) -> Sizing | None:
 
     So a growth that is refused keeps nobody else off the host.
     """
-    resolved, assignment = vm.status.resolved, vm.status.assignment
+    assignment = vm.status.assignment
     heard = assignment is not None and vm.status.runtime.observed_epoch == assignment.epoch
-    if not heard or resolved is None or resolved.cores is None or resolved.memory is None:
-        return wanted
+    return (granted_sizing(vm) if heard else None) or wanted
+
+
+def granted_sizing(vm: VirtualMachine) -> Sizing | None:
+    """What it was given last; None while that is nothing."""
+    resolved = vm.status.resolved
+    if resolved is None or resolved.cores is None or resolved.memory is None:
+        return None
     most, has = resolved.max_cores or resolved.cores, resolved.granted or Granted()
     return Sizing(
         resolved.cores,

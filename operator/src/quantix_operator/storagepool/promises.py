@@ -6,8 +6,9 @@ may fill, not what the data takes now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from quantix_api import Image, StoragePool, Volume
 from quantix_api.quantities import human_size, size_bytes
@@ -17,7 +18,14 @@ from quantix_operator.objects import Objects
 
 # where a Volume names no pool
 _DEFAULT = ""
-_SORTS = ("volumes", "promised", "taken")
+
+
+class _Sort(Enum):
+    """What is summed up, for each pool."""
+
+    VOLUMES = auto()
+    PROMISED = auto()
+    TAKEN = auto()
 
 
 def lacking_room(capacity_bytes: int | None, percent: int, promised_bytes: int, wanted_bytes: int) -> bool:
@@ -71,7 +79,7 @@ def in_pool(objects: Objects, pool: str) -> InPool:
     """Of the pool with this name."""
     default = objects.default_pool()
     names = (pool, _DEFAULT) if default is not None and default.metadata.name == pool else (pool,)
-    sums = [[objects.total(Volume, _amounts, f"{sort} {name}") for name in names] for sort in _SORTS]
+    sums = [[objects.total(Volume, _amounts, (sort, name)) for name in names] for sort in _Sort]
     volumes, promised, taken = map(sum, sums)
     unmade = [item for name in names for item in objects.by(Volume, _unmade_in, name)]
     sizes = [(volume_bytes(objects, item), let_in(item)) for item in unmade]
@@ -87,13 +95,13 @@ def taken_bytes(objects: Objects, pool: str) -> int:
     return in_pool(objects, pool).taken_bytes
 
 
-def _amounts(volume: Volume) -> Mapping[str, int]:
+def _amounts(volume: Volume) -> Mapping[Hashable, int]:
     """By sort and pool, what the Volume counts with: no bytes while its source tells them (`_unmade_in`)."""
     status = volume.status
     pools = {status.pool or volume.spec.pool or _DEFAULT, *filter(None, (status.moving_to,))}
     own = _own_bytes(volume) if status.capacity or volume.spec.source is None else 0
-    sorts = zip(_SORTS, (1, own, own if let_in(volume) else 0), strict=True)
-    return {f"{sort} {pool}": amount for sort, amount in sorts for pool in pools}
+    sorts = zip(_Sort, (1, own, own if let_in(volume) else 0), strict=True)
+    return {(sort, pool): amount for sort, amount in sorts for pool in pools}
 
 
 def _unmade_in(volume: Manifest) -> Iterable[str]:

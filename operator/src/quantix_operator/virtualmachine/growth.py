@@ -14,7 +14,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
 from quantix_operator.scheduling.model import Guest, HostView, Placed, World
-from quantix_operator.scheduling.observe import guest_of, sizing_of, view_of
+from quantix_operator.scheduling.observe import beside_unread, guest_of, sizing_of, view_of
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.sizing import Sizing, given
 
@@ -46,7 +46,7 @@ def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstac
     host = objects.get(Host, assignment.host or "") if assignment else None
     if host is None:
         return None
-    seen = view_of(host, (), objects.get(SchedulingPolicy, "default"))
+    seen = beside_unread(objects, view_of(host, (), objects.get(SchedulingPolicy, "default")))
     placed = tuple(
         Placed(guest_of(objects, other, size, ()), host.metadata.name)
         for other in objects.list(VirtualMachine)

@@ -87,6 +87,36 @@ def test_a_vm_whose_memory_is_no_size_does_not_keep_others_from_being_counted() 
     assert world.load() == (1, 2, memory_request_bytes(_GIB))
 
 
+@pytest.mark.parametrize(
+    ("strange", "cpus", "memory_bytes"),
+    [
+        ({"memory": "5Zi"}, 2, 0),
+        ({"cores": "many"}, 0, memory_request_bytes(_GIB)),
+        ({"more": ["x"], "devices": "none"}, 2, memory_request_bytes(_GIB)),
+    ],
+)
+def test_a_vm_that_is_not_understood_counts_with_what_is(
+    strange: dict[str, Any], cpus: int, memory_bytes: int
+) -> None:
+    world, item = World(host()), vm("v1", "u1", 2, "h1", 2, "1Gi")
+    item["status"]["resolved"] |= strange
+    world.cache.put(VIRTUAL_MACHINES, item)
+    world.cache.put(VIRTUAL_MACHINES, vm("v2", "u2", 3, "h1", 1, "2Gi"))
+    assert world.load() == (2, cpus + 1, memory_bytes + memory_request_bytes(2 * _GIB))
+    world.cache.put(VIRTUAL_MACHINES, vm("v1", "u1", 4, "h1", 2, "1Gi"))
+    assert world.load() == (2, 3, memory_request_bytes(_GIB) + memory_request_bytes(2 * _GIB))
+
+
+def test_what_devices_take_is_promised_also_of_one_that_goes_with_the_next_start() -> None:
+    world, item = World(host()), vm("v1", "u1", 2, "h1", 2, "1Gi")
+    item["spec"]["hostDevices"] = [{"name": "card", "class": "gpu"}]
+    item["status"]["resolved"]["granted"] = {"hostDevices": [{"name": "card", "class": "gpu"}]}
+    pending = [{"path": "spec.hostDevices[old]", "running": "gpu"}]
+    item["status"]["runtime"] = {"domain": "Present", "observedEpoch": 1, "pendingChanges": pending}
+    world.cache.put(VIRTUAL_MACHINES, item)
+    assert world.load() == (1, 2, memory_request_bytes(_GIB, 2))
+
+
 @pytest.mark.parametrize("strange", [{"memory": "5Zi"}, {"cores": "many"}])
 async def test_a_host_that_has_a_vm_which_is_not_understood_is_not_let_go(strange: dict[str, Any]) -> None:
     going = host(deletionTimestamp="2026-11-29T00:00:00Z", finalizers=[FINALIZER])

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from quantix_api import Host, VirtualMachine
-from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, QUANTIX_RESOURCES, VIRTUAL_MACHINES, VOLUMES
+from quantix_api.compute import memory_request_bytes
+from quantix_api.resources import (
+    HOSTS,
+    LABEL_VIRTUAL_MACHINE_UID,
+    QUANTIX_RESOURCES,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+)
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import GIB, Guest, Node
@@ -257,3 +264,28 @@ def test_who_waits_for_a_host_goes_first_as_its_assignment_says_and_not_as_it_en
 
 def test_a_device_that_left_spec_counts_no_more_once_no_guest_runs_with_it() -> None:
     assert counted_with({"hostDevices": [{"name": "gone", "class": "gpu"}]}, []).device_classes == ()
+
+
+@pytest.mark.parametrize(
+    ("resolved", "memory", "millis"),
+    [
+        ({"cores": "many", "memory": "1Gi"}, 3 * GIB - memory_request_bytes(GIB), 0),
+        ({"cores": 2, "memory": "5Zi", "devices": "none"}, 0, 3500),
+    ],
+    ids=["cores are no number", "memory is no size"],
+)
+def test_the_room_of_a_vm_that_is_not_understood_is_nobody_elses(
+    resolved: dict[str, Any], memory: int, millis: int
+) -> None:
+    cache, ready = Cache(QUANTIX_RESOURCES), {"type": "Ready", "status": "True", "reason": "Healthy"}
+    reserved = {"cpus": 0, "memory": "1Gi"}
+    for name in ("h1", "h2"):
+        metadata = {"name": name, "uid": name, "resourceVersion": "1"}
+        status = {"conditions": [ready], "cpus": 4, "memory": "4Gi"}
+        cache.put(HOSTS, {"metadata": metadata, "spec": {"reserved": reserved}, "status": status})
+    strange = vm(2, "h1")
+    strange["status"]["resolved"] = resolved
+    cache.put(VIRTUAL_MACHINES, strange)
+    beside, other = sorted(observe(Objects(cache)).hosts, key=lambda host: host.name)
+    assert (other.memory_bytes, other.cpu_millis) == (3 * GIB, 4000)
+    assert (beside.memory_bytes, beside.cpu_millis) == (memory, millis)

@@ -21,6 +21,18 @@ NO_TLS, NO_HTTP = "it does not speak TLS with this host", "its answer is no HTTP
 FAILED = "the connection failed"
 """What is wrong with a server that an image is fetched from."""
 
+ANOTHER_HOST = "another host"
+"""What a VM needs that may not be beside others of its group."""
+AND_MORE = "{named} and {more} more"
+"""Of many, the first by their names."""
+STATUS_REFUSED = "its status was refused: {why}"
+COPY_STOOD_STILL = "the copy came no further for {minutes} min"
+COPY_ENDED = "QEMU ended the copy, as it does when it cannot write"
+"""Why a disk of a running guest is not in its other pool yet."""
+A_KIND, A_KIND_ELSEWHERE = "a {kind}", "a {kind} of another namespace"
+VMS_ELSEWHERE = "{vms} of other namespaces"
+"""What one namespace is told of another's objects."""
+
 NO_TEXT, OVER_1_MIB = "no text", "over 1 MiB"
 """What a Secret holds that should hold text."""
 NO_PASSPHRASE = "no passphrase of 1 to {most} bytes"

@@ -14,6 +14,7 @@ import structlog
 from quantix_api.conditions import INTERNAL_ERROR, condition_in
 from quantix_api.errors import PermanentError, QuantixError, WaitingError
 from quantix_api.facts import fact, render_conditions, subject_in, with_kstatus
+from quantix_api.message_table_phrases import STATUS_REFUSED
 from quantix_api.resources import MANAGER_HOSTD, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed
@@ -66,7 +67,7 @@ async def _report_less(
     api: ApiClient, resource: Resource, manifest: Manifest, status: dict[str, Any], said: str
 ) -> tuple[dict[str, Any], Manifest | None]:
     """Say what is left of a refused status, Ready telling what the API server `said`. Raises ApiError."""
-    ready = fact("Ready", "False", INTERNAL_ERROR, said=f"its status was refused: {said[:_SAID_LENGTH]}")
+    ready = fact("Ready", "False", INTERNAL_ERROR, said=STATUS_REFUSED.format(why=said[:_SAID_LENGTH]))
     conditions = render_conditions(with_kstatus(ready), subject_in(resource, manifest), datetime.now(UTC))
     less = {**_without_lists(status), "conditions": conditions}
     try:

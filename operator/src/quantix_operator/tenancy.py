@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quantix_api.message_table_phrases import A_KIND, A_KIND_ELSEWHERE, VMS_ELSEWHERE
 from quantix_api.quantities import counted
 
 
@@ -19,7 +20,7 @@ def as_told(other: str, reader: str) -> str:
     namespace = _namespace(key)
     if namespace and namespace == _namespace(reader.rpartition(" ")[2]):
         return other
-    return f"a {kind} of another namespace" if namespace else f"a {kind}"
+    return (A_KIND_ELSEWHERE if namespace else A_KIND).format(kind=kind)
 
 
 def users_as_told(users: Sequence[str], home: str, at_most: int) -> str:
@@ -30,7 +31,7 @@ def users_as_told(users: Sequence[str], home: str, at_most: int) -> str:
     others = len(users) - len(own)
     told = own[:at_most]
     if others:
-        told.append(f"{counted(others, 'VM')} of other namespaces")
+        told.append(VMS_ELSEWHERE.format(vms=counted(others, "VM")))
     return ", ".join(told)
 
 

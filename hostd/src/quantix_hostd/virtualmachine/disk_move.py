@@ -11,7 +11,7 @@ from quantix_hostd.facts.copies import CopyProgress, OtherCopies
 from quantix_hostd.transfer.turns import DISK_COPIES
 
 _TURN_S = 10.0
-_STILL_S, _GIVEN_UP_S = 60.0, 600.0
+_STILL_S, GIVEN_UP_S = 60.0, 600.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class DiskMove:
     @property
     def is_given_up(self) -> bool:
         """Whether its copy has stood still too long to be waited for."""
-        return self.stands_still and self.still_s >= _GIVEN_UP_S
+        return self.stands_still and self.still_s >= GIVEN_UP_S
 
     @property
     def has_turn(self) -> bool:

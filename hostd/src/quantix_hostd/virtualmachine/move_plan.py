@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.message_table_phrases import COPY_ENDED, COPY_STOOD_STILL
 from quantix_api.messages import as_wait
 from quantix_api.times import render_epoch_time
 from quantix_hostd.claims import Claim, VolumePlace
@@ -30,7 +31,7 @@ from quantix_hostd.virtualmachine.actions import (
     SaveState,
     Suspend,
 )
-from quantix_hostd.virtualmachine.disk_move import DiskMove, wait_for_turn
+from quantix_hostd.virtualmachine.disk_move import GIVEN_UP_S, DiskMove, wait_for_turn
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.io_error_plan import is_paused_by_io_error
 from quantix_hostd.virtualmachine.move_actions import (
@@ -51,10 +52,6 @@ _FIRST_RETRY_S, _LAST_RETRY_S = 10.0, 300.0
 # why a try failed that ended between the guest's standing still and the copy's becoming the volume
 _SWITCHING = "Switching"
 _STOOD_STILL = "StoodStill"
-_SAID = {
-    _STOOD_STILL: "the copy came no further for 10 min",
-    "": "QEMU ended the copy, as it does when it cannot write",
-}
 
 
 @dataclass(frozen=True)
@@ -227,7 +224,8 @@ def _try_again(observed: Observed, move: DiskMove, tried: MoveTry) -> WaitingErr
     if tried.reason == "PoolFull":
         return as_wait("PoolFull", again_s, pool=move.pool, what=f"volume {move.volume}")
     at = render_epoch_time(observed.wall_s + again_s)
-    said = _SAID.get(tried.reason, _SAID[""])
+    stood_still = COPY_STOOD_STILL.format(minutes=round(GIVEN_UP_S / 60))
+    said = stood_still if tried.reason == _STOOD_STILL else COPY_ENDED
     return as_wait("Moving", again_s, volume=move.volume, pool=move.pool, at=at, said=said)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from quantix_api.facts import Fact, fact
-from quantix_api.message_table_phrases import CPU_AND_MEMORY, LACKS, Phrase
+from quantix_api.message_table_phrases import AND_MORE, ANOTHER_HOST, CPU_AND_MEMORY, LACKS, Phrase
 from quantix_api.quantities import counted, human_size
 from quantix_api.vm_status import UnfitHosts
 from quantix_operator.scheduling.model import GIB, Guest, Lack
@@ -55,7 +55,7 @@ def scheduled_false(decision: Decision) -> Fact:
     if common is Lack.ANTI_AFFINITY:
         group = next(item.what for item in candidates[0].refusals if item.lack is common)
         return fact(
-            "Scheduled", "False", "AntiAffinity", group=group, wanted="another host", ready=len(candidates)
+            "Scheduled", "False", "AntiAffinity", group=group, wanted=ANOTHER_HOST, ready=len(candidates)
         )
     if not decision.verdicts:
         return fact("Scheduled", "False", "NoHostFits")
@@ -140,8 +140,8 @@ def _why_away(verdict: HostVerdict) -> str:
 
 
 def _first(items: Sequence[str]) -> str:
-    more = len(items) - _NAMED_HOSTS
-    return ", ".join(items[:_NAMED_HOSTS]) + (f" and {more} more" if more > 0 else "")
+    named, more = ", ".join(items[:_NAMED_HOSTS]), len(items) - _NAMED_HOSTS
+    return AND_MORE.format(named=named, more=more) if more > 0 else named
 
 
 def _counts(verdicts: Sequence[HostVerdict]) -> str:

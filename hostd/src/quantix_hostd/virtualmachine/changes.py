@@ -6,7 +6,7 @@ make every VM say RestartRequired (hypervisor.md, section 3).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from quantix_api.quantities import format_size
@@ -19,6 +19,8 @@ from quantix_hostd.virtualmachine.live_plan import more_memory, takes_cores
 from quantix_hostd.virtualmachine.plug_plan import leaving
 
 _MAX_CHANGES = 64
+# read from these is what a guest that runs has of its host (`promised`, the scheduler): never left out
+_OF_THE_HOST = ("spec.hostDevices[", "spec.memory.hugepages", "spec.cpu.dedicated", "spec.cpu.numa")
 _FIELD_PATHS = {
     "cores": "spec.cpu.cores",
     "max_cores": "spec.cpu.maxCores",
@@ -91,7 +93,13 @@ def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange
     found |= {change.path: change for change in _devices(wanted, live)}
     for path in _not_pending(frozenset(found), wanted, live):
         found.pop(path, None)
-    return tuple(found[path] for path in sorted(found))[:_MAX_CHANGES]
+    return tuple(found[path] for path in sorted(found))
+
+
+def listed(changes: Sequence[PendingChange]) -> list[PendingChange]:
+    """Those that status has room for, by path: of more, what the guest has of its host comes first."""
+    first = sorted(changes, key=lambda change: (not change.path.startswith(_OF_THE_HOST), change.path))
+    return sorted(first[:_MAX_CHANGES], key=lambda change: change.path)
 
 
 def _devices(wanted: DomainSpec, live: DomainView) -> Iterator[PendingChange]:

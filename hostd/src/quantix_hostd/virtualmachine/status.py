@@ -11,9 +11,10 @@ from typing import Any
 
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
+from quantix_api.message_table_phrases import AND_MORE
 from quantix_api.messages import render
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
-from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
+from quantix_hostd.virtualmachine.changes import PendingChange, listed, pending_changes
 from quantix_hostd.virtualmachine.first_boot import first_boot_change
 from quantix_hostd.virtualmachine.guest_status import agent_fact, guest_addresses, guest_words
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
@@ -96,7 +97,7 @@ def _runtime(observed: Observed, plan: Plan, changes: tuple[PendingChange, ...])
         if record.last_exit
         else None,
         "resolvedGeneration": _resolved_generation(observed),
-        "pendingChanges": [_change(change) for change in changes] or None,
+        "pendingChanges": [_change(change) for change in listed(changes)] or None,
         "disks": _open_disks(observed) or None,
     }
     return {name: value for name, value in runtime.items() if value is not None}
@@ -139,8 +140,9 @@ def _change(change: PendingChange) -> dict[str, str]:
 def _restart_text(vm: VirtualMachine, changes: tuple[PendingChange, ...]) -> str:
     first = changes[0]
     what = f"{first.path.removeprefix('spec.')} {first.running or 'none'} → {first.wanted or 'none'}"
-    more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
-    return render("RestartRequired", change=f"{what}{more}", name=vm.metadata.name).text
+    if len(changes) > 1:
+        what = AND_MORE.format(named=what, more=len(changes) - 1)
+    return render("RestartRequired", change=what, name=vm.metadata.name).text
 
 
 def _open_disks(observed: Observed) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import Bus, DomainSpec
 from quantix_hostd.domainxml.view import view
-from quantix_hostd.virtualmachine.changes import PendingChange, pending_changes
+from quantix_hostd.virtualmachine.changes import PendingChange, listed, pending_changes
 from quantix_lab.domain_samples import kvm_only, networked
 
 SPEC: DomainSpec = replace(kvm_only(Path("/srv"))["kvm"], memory_bytes=256 << 20)
@@ -51,3 +51,22 @@ def test_a_device_that_the_guest_is_asked_to_let_go_of_waits_for_no_start() -> N
     live = view(render_domain(spec))
     assert (spec.disks[0].bus, len(spec.nics)) == (Bus.VIRTIO, 2)
     assert pending_changes(replace(spec, disks=spec.disks[1:], nics=spec.nics[1:]), live) == ()
+
+
+def test_of_more_changes_than_status_has_room_for_none_is_left_out_that_says_what_the_guest_has() -> None:
+    of_the_host = [f"spec.hostDevices[d{number}]" for number in range(32)]
+    of_the_host += ["spec.cpu.dedicated", "spec.cpu.numa", "spec.memory.hugepages"]
+    others = [f"spec.disks[d{number}]" for number in range(40)]
+    found = listed([PendingChange(path, "is", "wanted") for path in (*others, *of_the_host)])
+    paths = [change.path for change in found]
+    assert len(paths) == 64
+    assert paths == sorted(paths)
+    assert set(of_the_host) <= set(paths)
+
+
+def test_what_status_has_no_room_for_counts_among_those_that_are_told() -> None:
+    spec = networked(Path("/srv"))["kernel-datapath"]
+    nic = spec.nics[0]
+    many = tuple(replace(nic, name=f"n{number}", mac=f"52:54:00:00:00:{number:02x}") for number in range(70))
+    changes = pending_changes(replace(spec, nics=many), view(render_domain(replace(spec, nics=()))))
+    assert len(changes) >= 70

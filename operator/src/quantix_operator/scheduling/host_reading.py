@@ -6,16 +6,45 @@ Pure; used by the scheduler, the VM controller and the host controller, so that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from quantix_api import Host, Overcommit, SchedulingPolicy
+from quantix_api import Host, Overcommit, SchedulingPolicy, StoragePool
 from quantix_api.message_text import cause_of
 from quantix_api.promised import cpus_for_guests
 from quantix_api.quantities import size_bytes
-from quantix_operator.scheduling.model import ARCH_LABEL, CPU_VENDOR_LABEL, HOST_LABEL, Node
+from quantix_operator.scheduling.model import ARCH_LABEL, CPU_VENDOR_LABEL, HOST_LABEL, HostView, Node, Taint
 
 # Reasons of Ready that only the operator writes, about a host that it does not hear
 LOST_REASONS = frozenset({"Suspect", "Isolated", "StorageLost", "Failed", "Unreachable", "Fencing", "Fenced"})
+
+
+def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy | None) -> HostView:
+    """The host as the filters see it."""
+    limits = overcommit(host, policy)
+    labels = implied_labels(host)
+    reached = {pool.name for pool in host.status.pools if pool.state != "Unreachable"}
+    meant = {
+        pool.metadata.name
+        for pool in pools
+        if all(labels.get(key) == value for key, value in pool.spec.host_selector.items())
+    }
+    return HostView(
+        name=host.metadata.name,
+        cpu_millis=promised_cpu_millis(host),
+        memory_bytes=promised_memory_bytes(host, limits),
+        labels=labels,
+        cpu_percent=limits.cpu_percent,
+        own_cpus=own_cpus(host),
+        huge_bytes=huge_bytes(host),
+        nodes=nodes(host),
+        not_ready=not_ready(host),
+        closed=closed(host),
+        taints=tuple(Taint(taint.key, taint.value or "", taint.effect) for taint in host.spec.taints),
+        devices=devices(host),
+        device_problems=device_problems(host),
+        pools=frozenset(reached & meant),
+        networks=frozenset(network.name for network in host.spec.physical_networks),
+    )
 
 
 def not_ready(host: Host) -> str:

@@ -20,26 +20,26 @@ from quantix_api import (
     volume_name,
 )
 from quantix_api.compute import memory_request_bytes
+from quantix_api.errors import PermanentError
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
 from quantix_api.vm_devices import Disk
 from quantix_api.vm_placement import AffinityTerm
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.assignments import Assignment, VmFacts, has_let_go, returns
 from quantix_operator.scheduling.eligible import Identities, barrier
+from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import (
     Guest,
     HostView,
     Pin,
     Rule,
-    Taint,
     Toleration,
 )
 from quantix_operator.scheduling.order import Awaited, Neighbours, awaited
 from quantix_operator.scheduling.sizing import Sizing, given, kept, sizing
 from quantix_operator.scheduling.started import started_with
-from quantix_operator.scheduling.unread import read, without
+from quantix_operator.scheduling.unread import Unread, read, without
 from quantix_operator.volumedata.origin import source_volume
 from quantix_operator.volumedata.right import is_denied
 
@@ -66,50 +66,40 @@ def observe(objects: Objects) -> Observed:
     """Everything that one pass decides on."""
     pools = objects.list(StoragePool)
     policy = objects.get(SchedulingPolicy, "default")
-    hosts = tuple(view_of(host, pools, policy) for host in objects.list(Host))
+    hosts = (view_of(host, pools, policy) for host in objects.list(Host))
     vms = objects.list(VirtualMachine)
     identities = Identities(vms)
     by_namespace: dict[str | None, list[VirtualMachine]] = defaultdict(list)
     for vm in vms:
         by_namespace[vm.metadata.namespace].append(vm)
     neighbours = {namespace: Neighbours(found) for namespace, found in by_namespace.items()}
-    candidates = (_candidate(objects, vm, identities, neighbours[vm.metadata.namespace]) for vm in vms)
-    return Observed(tuple(beside_unread(objects, host) for host in hosts), tuple(candidates))
-
-
-def beside_unread(objects: Objects, host: HostView) -> HostView:
-    """The host with the room that is left beside VMs which no model reads."""
-    found = (read(item) for item in objects.unread(VirtualMachine))
-    return without(host, (vm for vm in found if vm is not None))
-
-
-def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy | None) -> HostView:
-    """The host as the filters see it."""
-    limits = host_reading.overcommit(host, policy)
-    labels = host_reading.implied_labels(host)
-    reached = {pool.name for pool in host.status.pools if pool.state != "Unreachable"}
-    meant = {
-        pool.metadata.name
-        for pool in pools
-        if all(labels.get(key) == value for key, value in pool.spec.host_selector.items())
-    }
-    return HostView(
-        name=host.metadata.name,
-        cpu_millis=host_reading.promised_cpu_millis(host),
-        memory_bytes=host_reading.promised_memory_bytes(host, limits),
-        labels=labels,
-        cpu_percent=limits.cpu_percent,
-        own_cpus=host_reading.own_cpus(host),
-        huge_bytes=host_reading.huge_bytes(host),
-        nodes=host_reading.nodes(host),
-        not_ready=host_reading.not_ready(host),
-        closed=host_reading.closed(host),
-        taints=tuple(Taint(taint.key, taint.value or "", taint.effect) for taint in host.spec.taints),
-        devices=host_reading.devices(host),
-        device_problems=host_reading.device_problems(host),
-        pools=frozenset(reached & meant),
-        networks=frozenset(network.name for network in host.spec.physical_networks),
+    candidates = (
+        _candidate(objects, vm, identities, neighbours[vm.metadata.namespace])
+        for vm in vms
+        if has_sizes(objects, vm)
     )
+    unread = unread_vms(objects)
+    return Observed(tuple(without(host, unread) for host in hosts), tuple(candidates))
+
+
+def has_sizes(objects: Objects, vm: VirtualMachine) -> bool:
+    """Whether what it was given, or asks for, are sizes; the API lets none else in."""
+    return objects.once(vm, _sizes_are_understood, _type(objects, vm))
+
+
+def _sizes_are_understood(vm: VirtualMachine, instance_type: InstanceType | None) -> bool:
+    try:
+        _given_occupant(vm, instance_type)
+    except PermanentError:
+        return False
+    return True
+
+
+def unread_vms(objects: Objects) -> tuple[Unread, ...]:
+    """What is known of VMs that no model reads, or whose sizes are none."""
+    strange = (vm for vm in objects.list(VirtualMachine) if not has_sizes(objects, vm))
+    manifests = (*objects.unread(VirtualMachine), *map(objects.manifest, strange))
+    return tuple(found for item in manifests if item and (found := read(item)) is not None)
 
 
 def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:

@@ -13,10 +13,12 @@ from quantix_api.quantities import counted, format_cpu, format_size
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
+from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import Guest, HostView, Placed, World
-from quantix_operator.scheduling.observe import beside_unread, guest_of, sizing_of, view_of
+from quantix_operator.scheduling.observe import guest_of, has_sizes, sizing_of, unread_vms
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.sizing import Sizing, given
+from quantix_operator.scheduling.unread import without
 
 _MIB = 1 << 20
 
@@ -46,13 +48,15 @@ def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstac
     host = objects.get(Host, assignment.host or "") if assignment else None
     if host is None:
         return None
-    seen = beside_unread(objects, view_of(host, (), objects.get(SchedulingPolicy, "default")))
+    whole = view_of(host, (), objects.get(SchedulingPolicy, "default"))
+    seen = without(whole, unread_vms(objects))
     placed = tuple(
         Placed(guest_of(objects, other, size, ()), host.metadata.name)
         for other in objects.list(VirtualMachine)
         if other.metadata.uid != vm.metadata.uid
         and other.status.assignment is not None
         and other.status.assignment.host == host.metadata.name
+        and has_sizes(objects, other)
         and (size := given(other, sizing_of(objects, other))) is not None
     )
     occupancy = Occupancy(World((seen,), placed))

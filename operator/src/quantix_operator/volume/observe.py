@@ -11,7 +11,8 @@ from quantix_api.seniority import age_order
 from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
-from quantix_operator.scheduling.observe import is_absent, view_of
+from quantix_operator.scheduling.host_reading import view_of
+from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.promises import (
     full_fields,

@@ -17,8 +17,9 @@ from quantix_api.resources import (
 )
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import GIB, Guest, Node
-from quantix_operator.scheduling.observe import Candidate, observe, view_of
+from quantix_operator.scheduling.observe import Candidate, observe
 
 
 def vm(version: int, host: str = "", *, epoch: int = 1, **runtime: Any) -> dict[str, Any]:
@@ -271,8 +272,9 @@ def test_a_device_that_left_spec_counts_no_more_once_no_guest_runs_with_it() -> 
     [
         ({"cores": "many", "memory": "1Gi"}, 3 * GIB - memory_request_bytes(GIB), 0),
         ({"cores": 2, "memory": "5Zi", "devices": "none"}, 0, 3500),
+        ({"cores": 2, "memory": "5Zi"}, 0, 3500),
     ],
-    ids=["cores are no number", "memory is no size"],
+    ids=["cores are no number", "devices are no list", "memory is no size"],
 )
 def test_the_room_of_a_vm_that_is_not_understood_is_nobody_elses(
     resolved: dict[str, Any], memory: int, millis: int
@@ -283,7 +285,7 @@ def test_the_room_of_a_vm_that_is_not_understood_is_nobody_elses(
         metadata = {"name": name, "uid": name, "resourceVersion": "1"}
         status = {"conditions": [ready], "cpus": 4, "memory": "4Gi"}
         cache.put(HOSTS, {"metadata": metadata, "spec": {"reserved": reserved}, "status": status})
-    strange = vm(2, "h1")
+    strange = vm(2, "h1", observedEpoch=1, domain="Present")
     strange["status"]["resolved"] = resolved
     cache.put(VIRTUAL_MACHINES, strange)
     beside, other = sorted(observe(Objects(cache)).hosts, key=lambda host: host.name)

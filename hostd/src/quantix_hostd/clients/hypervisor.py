@@ -22,7 +22,7 @@ Cpus = tuple[int, ...]
 
 
 class Hypervisor(Protocol):
-    """Every method may raise TransientError (libvirt away, deadline) besides what it names."""
+    """Every method may raise TransientError besides what it names: LibvirtDown; of one domain QEMUHangs."""
 
     @property
     def connected(self) -> bool: ...

@@ -176,6 +176,12 @@ def test_a_pool_that_cannot_be_used_says_why() -> None:
     assert found == {"name": "nfs", "state": "Unreachable", "message": "there is no directory /mnt/nfs"}
 
 
+def test_a_pool_whose_place_is_wrong_says_so_by_a_reason() -> None:
+    pools = (PoolFacts("fast", problem="h1 has no directory /srv/fast.", place="DirectoryMissing"),)
+    found = derive_status(replace(_HEALTHY, pools=pools), _NOW)["pools"][0]
+    assert (found["state"], found["reason"]) == ("Unreachable", "DirectoryMissing")
+
+
 def test_no_empty_list_is_sent_since_nobody_would_own_it() -> None:
     assert [] not in derive_status(replace(_HEALTHY, machine=replace(_MACHINE, numa=())), _NOW).values()
 

@@ -170,7 +170,8 @@ def _device(use: DeviceUse) -> Mapping[str, Any]:
 
 def _pool(pool: PoolFacts) -> Mapping[str, Any]:
     if pool.problem:
-        return {"name": pool.name, "state": "Unreachable", "message": pool.problem[:512]}
+        place = {"reason": pool.place} if pool.place else {}
+        return {"name": pool.name, "state": "Unreachable", **place, "message": pool.problem[:512]}
     return {
         "name": pool.name,
         "state": "Reachable",

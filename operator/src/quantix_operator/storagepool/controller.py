@@ -123,4 +123,5 @@ class StoragePoolController:
                 host_reading.capacity_bytes(said.capacity),
                 host_reading.capacity_bytes(said.available),
                 said.message or "",
+                said.reason or "",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quantix_api import StoragePool
+from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact
 from quantix_api.message_text import cause_of
 from quantix_api.not_built import refused_parts
@@ -17,13 +18,16 @@ from quantix_operator.storagepool.promises import fills_up, is_full
 
 @dataclass(frozen=True)
 class Report:
-    """What one host says of the pool. `reached` None: it has not said yet."""
+    """What one host says of the pool. `reached` None: it has not said yet; `reason`: what is wrong with its
+    place there.
+    """
 
     host: str
     reached: bool | None
     capacity_bytes: int = 0
     available_bytes: int = 0
     message: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,9 @@ class Observed:
 
 
 def pool_facts(observed: Observed) -> tuple[Fact, ...]:
-    return (_ready(observed), _fenceable(observed.pool), *_has_room(observed))
+    ready = _ready(observed)
+    stalled = (ready.repeated_as("Stalled", "True"),) if ready.reason in STALLED_REASONS else ()
+    return (ready, _fenceable(observed.pool), *_has_room(observed), *stalled)
 
 
 def pool_figures(observed: Observed) -> dict[str, Any]:
@@ -97,6 +103,9 @@ def _ready(observed: Observed) -> Fact:
         return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
     if all(report.reached is None for report in observed.reports):
         return fact("Ready", "Unknown", "Pending", pool=observed.pool.metadata.name)
+    for report in observed.reports:
+        if report.reason:
+            return Fact("Ready", "False", report.reason, report.message)
     said = next(
         (f"{item.host}: {_said(item.message)}" for item in observed.reports if item.message), "nothing"
     )

@@ -46,6 +46,11 @@ def kvm_works(host: Host) -> bool:
     return condition is not None and condition.status == "True"
 
 
+def address_bits(host: Host) -> int | None:
+    """Those of a guest that has the host's own CPU, None where that is not known, or no guest has it."""
+    return host.status.cpu_address_bits if kvm_works(host) else None
+
+
 def implied_labels(host: Host) -> Mapping[str, str]:
     """The host's own labels and those that every host has."""
     facts = {

@@ -189,6 +189,7 @@ STALLED_REASONS = frozenset(
         "DirectoryMissing",
         "PathRefused",
         "PathShared",
+        "AddressOutsideSubnet",
     }
 )
 """Reasons of Ready under which nothing changes without a user."""

@@ -87,6 +87,9 @@ class StoragePoolStatus(Status):
     capacity: Annotated[Capacity | None, Doc("Space that there is.")] = None
     available: Annotated[Capacity | None, Doc("Space that is free.")] = None
     allocated: Annotated[Capacity | None, Doc("Space that was promised to volumes and images.")] = None
+    virtual_machines: Annotated[
+        Count | None, Doc("How many VMs name it for a disk. It cannot be deleted meanwhile.")
+    ] = None
     hosts: Annotated[Count | None, Doc("How many hosts reach it.")] = None
     fencing: Annotated[
         Literal["Blocklist", "Power", "None"] | None, Doc("How a failed host is kept from writing to it.")

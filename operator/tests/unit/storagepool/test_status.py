@@ -75,12 +75,13 @@ def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
         "capacity": "200Gi",
         "available": "150Gi",
         "allocated": "20Gi",
+        "virtualMachines": 0,
     }
 
 
 def test_a_pool_that_nobody_reaches_has_no_figures() -> None:
     figures = pool_figures(Observed(LOCAL, [Report("h1", False)]))
-    assert figures == {"hosts": 0, "fencing": "None", "allocated": "0"}
+    assert figures == {"hosts": 0, "fencing": "None", "allocated": "0", "virtualMachines": 0}
 
 
 @pytest.mark.parametrize(

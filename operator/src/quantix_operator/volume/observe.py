@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachine, Volume
+from quantix_api.message_text import cause_of
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
@@ -100,10 +101,18 @@ def _move(objects: Objects, volume: Volume) -> Move | None:
     pools, policy = objects.list(StoragePool), objects.get(SchedulingPolicy, "default")
     reached = view_of(host, pools, policy).pools if host is not None else frozenset()
     if name not in reached or pool.spec.dir is None:
-        return Move(name, "PoolUnreachable", {"host": status.host or "The cluster", "pool": name})
+        fields = {"host": status.host or "The cluster", "pool": name} | _why_unreached(host, name)
+        return Move(name, "PoolUnreachable", fields)
     taken = taken_bytes(objects, name)
     full = full_fields(pool, taken, volume_bytes(objects, volume))
     return Move(name, "PoolFull", full) if full is not None else Move(name)
+
+
+def _why_unreached(host: Host | None, pool: str) -> dict[str, str]:
+    """What a host says that should reach the pool and does not; nothing where it is none of the pool's."""
+    said = (item for item in host.status.pools if item.name == pool) if host is not None else ()
+    found = next((item.message for item in said if item.state == "Unreachable"), None)
+    return {"said": cause_of(found)} if found else {}
 
 
 def _disk_path(volume: Volume) -> dict[str, str]:

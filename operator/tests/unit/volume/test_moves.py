@@ -130,3 +130,18 @@ def test_a_pool_that_is_not_there_is_named_where_the_disk_of_the_vm_says_it(cach
     assert (
         told.message == "There is no pool nowhere. Try: create it or correct spec.disks[].pool of VM web-1."
     )
+
+
+def test_a_pool_that_its_host_should_reach_is_told_in_the_words_of_the_host(cache: Cache) -> None:
+    put(cache, "far")
+    stranger = planned(cache).refused_move
+    assert stranger is not None
+    assert stranger.message.startswith("h1 is not one of the hosts of pool far.")
+    host = cache.list(HOSTS)[0]
+    why = "h1 has no directory /srv/far. Try: mkdir -p /srv/far on h1, or mount what belongs there."
+    pools = [*host["status"]["pools"], {"name": "far", "state": "Unreachable", "message": why}]
+    status = {**host["status"], "pools": pools}
+    cache.put(HOSTS, host | {"metadata": host["metadata"] | {"resourceVersion": "2"}, "status": status})
+    told = planned(cache).refused_move
+    assert told is not None
+    assert told.message.startswith("h1 does not reach pool far. Said: h1 has no directory /srv/far. Try: ")

@@ -83,6 +83,14 @@ DELETION = Policy(
                 "InUse", pool=OLD_NAME, allocated="oldObject.?status.?allocated.orValue('0')"
             ),
         ),
+        Check(
+            _where("storagepools", "oldObject.?status.?virtualMachines.orValue(0) == 0"),
+            message_cel=message_expression(
+                "InUse",
+                pool=OLD_NAME,
+                count=_counted("oldObject.?status.?virtualMachines.orValue(0)", "VM"),
+            ),
+        ),
     ),
 )
 

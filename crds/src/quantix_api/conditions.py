@@ -124,7 +124,8 @@ TABLE: tuple[ConditionRow, ...] = (
         "StoragePool",
         "Ready",
         "Reachable",
-        "Unreachable NoHost CredentialsRefused Degraded DefaultConflict",
+        "Unreachable NoHost CredentialsRefused Degraded DefaultConflict DirectoryMissing PathRefused "
+        "PathShared",
     ),
     *_row("StoragePool", "HasRoom", "Enough", "FillsUp PoolFull"),
     *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
@@ -185,6 +186,10 @@ STALLED_REASONS = frozenset(
         "VolumeConflict",
         "ChecksumMismatch",
         "ImageRefused",
+        "DirectoryMissing",
+        "PathRefused",
+        "PathShared",
+        "AddressOutsideSubnet",
     }
 )
 """Reasons of Ready under which nothing changes without a user."""

@@ -108,6 +108,10 @@ class HostPool(ApiModel):
     state: Annotated[
         Literal["Reachable", "Unreachable"] | None, Doc("Whether the host reaches the pool.")
     ] = None
+    reason: Annotated[
+        Literal["DirectoryMissing", "PathRefused", "PathShared"] | None,
+        Doc("What is wrong with its place on this host, where that is what keeps the host from it."),
+    ] = None
     message: Annotated[str | None, Text(512), Doc("Why the host does not reach it.")] = None
 
 
@@ -168,6 +172,9 @@ class HostStatus(Status):
     memory: Annotated[Capacity | None, Doc("Memory that it has.")] = None
     arch: Annotated[Short | None, Doc("Architecture, such as x86_64.")] = None
     cpu_model: Annotated[str | None, Text(128), Doc("Newest CPU model that its guests can have.")] = None
+    cpu_address_bits: Annotated[
+        Count | None, Doc("Bits of an address of memory of its CPUs, which bound what a guest can be given.")
+    ] = None
     cpu_vendor: Annotated[Short | None, Doc("Maker of its CPUs.")] = None
     numa: Annotated[tuple[NUMANode, ...], keyed("id", at_most=64), Doc("Its NUMA nodes.")] = ()
     hugepages: Annotated[

@@ -1,4 +1,6 @@
-"""Messages about what of a host a VM wants to itself: CPUs, memory beside them, devices. Data only."""
+"""Messages about what of a host a VM wants to itself: CPUs, memory beside them, addresses, devices. Data
+only.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,18 @@ OWN_TEMPLATES: tuple[Template, ...] = (
         "VirtualMachine",
         "It wants {wanted} of {host} beside CPUs of its own, and no NUMA node with such CPUs has that.",
         "leave cpu.numa out, or stop a VM with cpu.numa Strict; it then starts by itself",
+    ),
+    Template(
+        "NotEnoughMemory",
+        "VirtualMachine",
+        "No host can give a guest addresses for {most} of memory, to which it is to grow: {hosts}.",
+        "qx vm set {name} --max-memory SIZE, with less",
+    ),
+    Template(
+        "NotEnoughMemory",
+        "VirtualMachine",
+        "A guest on {host} has addresses for {ceiling} of memory at most, and {name} is to grow to {most}.",
+        "qx vm set {name} --max-memory {ceiling}, or less",
     ),
     Template(
         "DeviceUnavailable",

@@ -13,6 +13,9 @@ IN_HUGE_PAGES = "{size} in huge pages of {page}"
 BESIDE_CPUS = "{cpus} with {memory} beside them on NUMA nodes"
 """CPUs that a guest has to itself; `memory` is a size, or one in huge pages."""
 
+SAME_PLACE, INSIDE, AROUND = "is that of", "lies in that of", "holds that of"
+"""Where the directory of a pool lies, beside that of another one."""
+
 REFUSED, NO_ROUTE = "it refuses connections", "no network of the host leads to it"
 NO_ANSWER, CUT_OFF = "it did not answer in time", "the connection was cut off"
 UNKNOWN_NAME = "the host's name servers do not know its name, or do not answer"
@@ -62,6 +65,7 @@ LACKS: Mapping[str, Phrase] = {
     "Network": Phrase("lacks network {what}", "lack network {what}"),
     "Affinity": Phrase("has no VM with {what}", "have no VM with {what}"),
     "AntiAffinity": Phrase("has a VM with {what}", "have a VM with {what}"),
+    "Addresses": Phrase("has no addresses for {what} in a guest", "have no addresses for {what} in a guest"),
     "CPU": Phrase("lacks CPU", "lack CPU"),
     "Memory": Phrase("lacks memory", "lack memory"),
     "HugePages": Phrase("lacks {what}", "lack {what}"),

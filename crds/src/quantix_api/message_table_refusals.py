@@ -38,6 +38,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "delete or move those first",
     ),
     Template(
+        "InUse",
+        "refusal",
+        "Pool {pool} is named by {count} for a disk.",
+        "move their disks to another pool, or delete those VMs first",
+    ),
+    Template(
         "OnlyGrows",
         "refusal",
         "{what} can only grow, and has {size}.",

@@ -20,6 +20,7 @@ from quantix_api.message_table_host import HOST_TEMPLATES
 from quantix_api.message_table_image import IMAGE_TEMPLATES
 from quantix_api.message_table_network import NETWORK_TEMPLATES
 from quantix_api.message_table_own import OWN_TEMPLATES
+from quantix_api.message_table_pool import POOL_TEMPLATES
 from quantix_api.message_table_refusals import REFUSAL_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
 from quantix_api.message_table_vm import VM_TEMPLATES
@@ -38,6 +39,7 @@ TABLE: tuple[Template, ...] = (
     *FAILURE_TEMPLATES,
     *IMAGE_TEMPLATES,
     *STORAGE_TEMPLATES,
+    *POOL_TEMPLATES,
     *COPY_TEMPLATES,
     *NETWORK_TEMPLATES,
     *HOST_TEMPLATES,

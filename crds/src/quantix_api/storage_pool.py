@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Refused, Rule, Text, exactly_one, ordered
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
+from quantix_api.pool_place import NOT_THE_SYSTEMS
 from quantix_api.resources import STORAGE_POOLS
 from quantix_api.scalars import UID, Capacity, Count, LabelValue, Name, Short
 
@@ -48,7 +49,8 @@ class Dir(ApiModel):
             "self.matches('^(/[A-Za-z0-9_.-]+)+$') && !self.matches('/[.][.]?(/|$)')",
             "must be an absolute path without . and .., such as /srv/quantix",
         ),
-        Fixed("Path of the directory, such as /srv/quantix."),
+        NOT_THE_SYSTEMS,
+        Fixed("Path of the directory, such as /srv/quantix. It has to be there; no other pool may be in it."),
     ]
 
 
@@ -85,6 +87,9 @@ class StoragePoolStatus(Status):
     capacity: Annotated[Capacity | None, Doc("Space that there is.")] = None
     available: Annotated[Capacity | None, Doc("Space that is free.")] = None
     allocated: Annotated[Capacity | None, Doc("Space that was promised to volumes and images.")] = None
+    virtual_machines: Annotated[
+        Count | None, Doc("How many VMs name it for a disk. It cannot be deleted meanwhile.")
+    ] = None
     hosts: Annotated[Count | None, Doc("How many hosts reach it.")] = None
     fencing: Annotated[
         Literal["Blocklist", "Power", "None"] | None, Doc("How a failed host is kept from writing to it.")

@@ -53,7 +53,8 @@ def test_a_vm_may_repeat_whatever_keeps_its_volumes_from_being_made() -> None:
 
 
 def test_the_reasons_under_which_nothing_changes_without_a_user_are_reasons_of_ready() -> None:
-    known = reasons_otherwise("VirtualMachine", "Ready") | reasons_otherwise("Image", "Ready")
+    kinds = ("VirtualMachine", "Image", "StoragePool")
+    known = frozenset[str]().union(*(reasons_otherwise(kind, "Ready") for kind in kinds))
     assert known >= STALLED_REASONS
 
 

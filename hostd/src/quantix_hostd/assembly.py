@@ -95,8 +95,7 @@ class Hostd:
         self.machine = Machine().read()
         self.kvm = KvmVerdict(Accelerator.TCG, "it was not tried yet")
         self.versions: Mapping[str, str] = {}
-        self.firmware = installed_firmware()
-        self.cluster_uid = ""
+        self.firmware, self.cluster_uid = installed_firmware(), ""
         self.cpu_model = _EMULATED_CPU
         self.qemu = QemuAccount.look_up(settings.qemu_user, settings.qemu_group)
         images = ImageAccount.look_up(settings.image_user, settings.qemu_user)
@@ -197,6 +196,7 @@ class Hostd:
             boot_id=self.machine.boot_id,
             kvm=self.kvm.accelerator is Accelerator.KVM,
             cpu_controller=self.machine.cpu_controller,
+            address_bits=self.machine.address_bits,
             userspace_switch=self.host.facts.userspace,
             machine_type=self.versions.get("machineType", ""),
             firmware=self.firmware,

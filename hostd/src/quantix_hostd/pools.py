@@ -6,7 +6,7 @@ Used by the host, image and volume controllers. Reads the cached StoragePools an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,15 @@ from typing import Any
 import structlog
 
 from quantix_api import Host, StoragePool
-from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error, as_wait
 from quantix_api.seniority import age_order, default_pool
 from quantix_client.reading import model_of
 from quantix_hostd.clients.files import FileOwner, explained
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 from quantix_hostd.clients.used_pools import UsedPools
+from quantix_hostd.pool_place import refuse_shared, refuse_system, take_places
 
 _HOST_LABEL = "quantix.io/host"
 _RETRY_S = 5.0
@@ -52,13 +53,11 @@ class HostPools:
         Raises WaitingError (PoolNotFound), PermanentError (PoolUnreachable: not for this host) or
         TransientError (PoolUnreachable).
         """
-        found = self.find(name)
-        if found.spec.dir is None or not self._selects(found):
-            pool = found.metadata.name
-            raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool)
-        directory = self.directory(found)
-        await asyncio.to_thread(self._prepare, directory, found.metadata.uid)
-        return directory
+        try:
+            return await self._prepared(self.find(name))
+        except PoolPlaceError as error:
+            # who uses a pool knows one reason for all that may be wrong with it
+            raise TransientError("PoolUnreachable", error.message, error.hint) from error
 
     def directory(self, pool: StoragePool) -> PoolDir:
         """Where a `dir` pool lies on this host."""
@@ -67,13 +66,15 @@ class HostPools:
         path = Path(pool.spec.dir.path)
         return PoolDir(pool.metadata.name, path, self.owner, self.host, self.image_owner)
 
-    async def problem(self, pool: StoragePool) -> str:
-        """Why this host cannot use a pool that it should reach; "" when it can."""
+    async def problem(self, pool: StoragePool) -> QuantixError | None:
+        """Why this host cannot use a pool that it should reach: a PoolPlaceError where that is its place;
+        None when it can.
+        """
         try:
-            await self.pool(pool.metadata.name)
+            await self._prepared(pool)
         except QuantixError as error:
-            return str(error)
-        return ""
+            return error
+        return None
 
     async def tidy(self, images: frozenset[str]) -> None:
         """At hostd's start: what an earlier process left half-made is nobody's now, but for what came of
@@ -88,14 +89,35 @@ class HostPools:
             if corrected := await asyncio.to_thread(directory.correct_owners):
                 log.info("owners corrected", pool=pool.metadata.name, count=corrected)
 
-    def _prepare(self, directory: PoolDir, uid: str) -> None:
+    async def _prepared(self, pool: StoragePool) -> PoolDir:
+        """The directory of a pool, made. Raises as `pool`, and PoolPlaceError."""
+        if pool.spec.dir is None or not self._selects(pool):
+            raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool.metadata.name)
+        directory = self.directory(pool)
+        await asyncio.to_thread(self._prepare, directory, pool.metadata.uid, self.reached())
+        return directory
+
+    def _prepare(self, directory: PoolDir, uid: str, reached: Sequence[StoragePool]) -> None:
         used = UsedPools(self.layout.data / "used-pools.json")
         try:
             ours, before = self._is_ours(directory.path), used.has(uid, directory.path)
+            if not before:
+                refuse_system(directory, self.layout)
+                refuse_shared(directory, self._earlier(uid, reached, used))
             directory.prepare(create=ours, used_before=before)
             used.note(uid, directory.path)
         except OSError as error:
             raise explained(error, str(used.file)) from error
+
+    def _earlier(self, uid: str, reached: Sequence[StoragePool], used: UsedPools) -> list[PoolDir]:
+        """The pools whose places here come before that of the one with this UID: those that keep data
+        already, and those that are older.
+        """
+        keeping = [used.has(pool.metadata.uid, self.directory(pool).path) for pool in reached]
+        own = next((at for at, pool in enumerate(reached) if pool.metadata.uid == uid), len(reached))
+        first = [pool for pool, keeps in zip(reached, keeping, strict=True) if keeps]
+        older = [pool for pool, keeps in zip(reached[:own], keeping[:own], strict=True) if not keeps]
+        return take_places(self.directory(pool) for pool in (*first, *older) if pool.metadata.uid != uid)
 
     def find(self, name: str | None) -> StoragePool:
         """The pool of this name (None: the default one). Raises WaitingError (PoolNotFound)."""

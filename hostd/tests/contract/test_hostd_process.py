@@ -54,8 +54,37 @@ def test_the_host_reports_what_it_is(cluster: HostCluster) -> None:
     assert status["cpus"] == os.cpu_count()
     assert status["versions"]["machineType"].startswith("pc-q35-")
     assert status["pools"][0]["state"] == "Reachable"
+    assert status["cpuAddressBits"] >= 36
     assert condition_of(host, "KVMAvailable")["reason"] in ("Works", "KVMUnusable")
     assert cluster.layout.hostd_kubeconfig.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_that_is_none_for_a_pool_is_told_by_a_reason_until_the_pool_goes(
+    cluster: HostCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("/usr")
+    places = {
+        "missing": (tmp_path / "missing", "DirectoryMissing"),
+        "linked": (tmp_path / "link/share", "PathRefused"),
+        "inner": (cluster.layout.local_pool / "volumes", "PathShared"),
+    }
+    for name, (path, _) in places.items():
+        pool = {"kind": "StoragePool", "metadata": {"name": name}, "spec": {"dir": {"path": str(path)}}}
+        apply(cluster, pool)
+
+    def told() -> dict[str, str]:
+        pools = cluster.get("host", "h1")["status"]["pools"]
+        return {pool["name"]: pool.get("reason", pool["state"]) for pool in pools}
+
+    wanted = {name: reason for name, (_, reason) in places.items()}
+    cluster.eventually(lambda: told() == {"local": "Reachable"} | wanted)
+    assert not (tmp_path / "missing").exists()
+    (tmp_path / "missing").mkdir()
+    for name in ("linked", "inner"):
+        cluster.kubectl("delete", "storagepool", name)
+    # the end of a pool is what a host hears of: it looks at all of them then
+    cluster.eventually(lambda: told() == {"local": "Reachable", "missing": "Reachable"}, 40.0)
+    cluster.kubectl("delete", "storagepool", "missing")
 
 
 def test_the_lease_is_held_by_the_boot_and_renewed(cluster: HostCluster) -> None:

@@ -54,6 +54,12 @@ def test_a_healthy_host_is_ready_and_tells_what_it_has() -> None:
     assert status["numa"] == [{"id": 0, "cpus": "0-63", "memory": "512Gi"}]
 
 
+@pytest.mark.parametrize("bits", [46, None])
+def test_the_addresses_of_its_cpus_are_told_where_they_are_known(bits: int | None) -> None:
+    status = derive_status(replace(_HEALTHY, machine=replace(_MACHINE, address_bits=bits)), _NOW)
+    assert status.get("cpuAddressBits") == bits
+
+
 def test_huge_pages_of_a_size_that_there_are_none_of_are_not_told() -> None:
     status = derive_status(replace(_HEALTHY, huge_pages={"2Mi": 16, "1Gi": 0}), _NOW)
     assert status["hugepages"] == [{"size": "2Mi", "total": 16}]
@@ -174,6 +180,12 @@ def test_a_pool_that_cannot_be_used_says_why() -> None:
     pools = (PoolFacts("nfs", problem="there is no directory /mnt/nfs"),)
     found = derive_status(replace(_HEALTHY, pools=pools), _NOW)["pools"][0]
     assert found == {"name": "nfs", "state": "Unreachable", "message": "there is no directory /mnt/nfs"}
+
+
+def test_a_pool_whose_place_is_wrong_says_so_by_a_reason() -> None:
+    pools = (PoolFacts("fast", problem="h1 has no directory /srv/fast.", place="DirectoryMissing"),)
+    found = derive_status(replace(_HEALTHY, pools=pools), _NOW)["pools"][0]
+    assert (found["state"], found["reason"]) == ("Unreachable", "DirectoryMissing")
 
 
 def test_no_empty_list_is_sent_since_nobody_would_own_it() -> None:

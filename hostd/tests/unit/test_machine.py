@@ -41,6 +41,21 @@ def test_all_of_it_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "bits"),
+    [
+        ("address sizes\t: 46 bits physical, 48 bits virtual\n", 46),
+        ("address sizes : unknown\n", None),
+        ("", None),
+    ],
+)
+def test_the_addresses_of_its_cpus_are_read_where_the_kernel_tells(
+    tmp_path: Path, line: str, bits: int | None
+) -> None:
+    files = {"proc/cpuinfo": f"processor : 0\n{line}"}
+    assert machine(tmp_path, **files).read().address_bits == bits
+
+
+@pytest.mark.parametrize(
     ("groups", "has"),
     [
         ({}, False),

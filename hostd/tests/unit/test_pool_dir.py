@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quantix_api.errors import TransientError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 from quantix_hostd.pools import HostPools
 
 
@@ -93,3 +94,108 @@ async def test_a_damaged_note_keeps_no_pool_away(tmp_path: Path) -> None:
     (path / "volumes").rmdir()
     with pytest.raises(TransientError, match="has kept data"):
         await pools.pool("big")
+
+
+def named(name: str, path: Path, second: int) -> dict[str, Any]:
+    metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": f"2026-11-29T10:00:{second:02}Z"}
+    return {"metadata": metadata, "spec": {"dir": {"path": str(path)}}}
+
+
+def pools_of(data: Path, *manifests: dict[str, Any]) -> HostPools:
+    found = {manifest["metadata"]["name"]: manifest for manifest in manifests}
+    return HostPools(found, {}, "h1", Layout(data), FileOwner.current())
+
+
+async def problem_of(pools: HostPools, name: str) -> QuantixError | None:
+    return await pools.problem(pools.find(name))
+
+
+async def test_a_directory_that_is_not_there_is_to_be_made_on_that_host(tmp_path: Path) -> None:
+    path = tmp_path / "big"
+    problem = await problem_of(pools_at(path, tmp_path / "host"), "big")
+    assert isinstance(problem, PoolPlaceError)
+    assert problem.reason == "DirectoryMissing"
+    assert str(problem) == (
+        f"h1 has no directory {path}. Try: mkdir -p {path} on h1, or mount what belongs there."
+    )
+    path.mkdir()
+    assert await problem_of(pools_at(path, tmp_path / "host"), "big") is None
+
+
+async def test_who_uses_a_pool_hears_what_is_wrong_with_its_place_as_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(TransientError, match="has no directory") as refused:
+        await pools_at(tmp_path / "big", tmp_path / "host").pool("big")
+    assert (refused.value.reason, refused.value.hint[:8]) == ("PoolUnreachable", "mkdir -p")
+
+
+@pytest.mark.parametrize("place", ["/etc", "/usr/share"])
+async def test_a_way_into_the_system_is_refused_and_nothing_is_made_there(tmp_path: Path, place: str) -> None:
+    (tmp_path / "way").symlink_to(place)
+    pools = pools_at(tmp_path / "way/qx-no-such-pool", tmp_path / "host")
+    problem = await problem_of(pools, "big")
+    assert isinstance(problem, PoolPlaceError)
+    assert problem.reason == "PathRefused"
+    assert "is not for pools" in problem.message
+    assert not Path(place, "qx-no-such-pool").exists()
+
+
+@pytest.mark.parametrize("below", ["", "pki", "pools"])
+async def test_the_directories_of_quantix_itself_are_no_pools(tmp_path: Path, below: str) -> None:
+    data = Layout(tmp_path / "host").data
+    (data / below).mkdir(parents=True)
+    problem = await problem_of(pools_at(data / below, tmp_path / "host"), "big")
+    assert problem is not None
+    assert problem.reason == "PathRefused"
+    assert await problem_of(pools_at(data / "pools/big", tmp_path / "host"), "big") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("one", "is that of"),
+        ("link/one", "is that of"),
+        ("one/below", "lies in that of"),
+        (".", "holds that of"),
+    ],
+)
+async def test_the_later_of_two_pools_in_one_place_says_so_and_is_not_used(
+    tmp_path: Path, path: str, words: str
+) -> None:
+    srv = tmp_path / "srv"
+    (srv / "one/below").mkdir(parents=True)
+    (srv / "link").symlink_to(srv)
+    pools = pools_of(tmp_path / "host", named("b", srv / path, 1), named("a", srv / "one", 0))
+    for _ in range(2):
+        problem = await problem_of(pools, "b")
+        assert isinstance(problem, PoolPlaceError)
+        assert problem.reason == "PathShared"
+        assert f"{words} pool a." in problem.message
+        assert await problem_of(pools, "a") is None
+    assert not (srv / path / "volumes").exists() or path.endswith("one")
+
+
+async def test_a_pool_that_keeps_data_already_stays_whatever_comes_later_to_be_older(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    younger, older = named("b", tmp_path / "one", 1), named("a", tmp_path / "one", 0)
+    await pools_of(tmp_path / "host", younger).pool("b")
+    pools = pools_of(tmp_path / "host", younger, older)
+    assert await problem_of(pools, "b") is None
+    problem = await problem_of(pools, "a")
+    assert problem is not None
+    assert problem.reason == "PathShared"
+
+
+async def test_a_pool_that_has_no_place_takes_none_from_others(tmp_path: Path) -> None:
+    (tmp_path / "srv/one").mkdir(parents=True)
+    (tmp_path / "srv/two").mkdir()
+    one, around = named("a", tmp_path / "srv/one", 0), named("b", tmp_path / "srv", 1)
+    pools = pools_of(tmp_path / "host", one, around, named("c", tmp_path / "srv/two", 2))
+    assert [await problem_of(pools, name) is None for name in "abc"] == [True, False, True]
+
+
+async def test_two_that_use_a_pool_for_the_first_time_at_once_both_have_it(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / f"{number}/var/lib/quantix/pools/fast"
+        pools = pools_of(tmp_path / str(number), named("fast", path, 0))
+        made = await asyncio.gather(*(pools.pool("fast") for _ in range(4)))
+        assert {item.path for item in made} == {path}

@@ -32,6 +32,12 @@ def volumes_named(vm: Manifest) -> Iterator[str]:
     return _named(vm, ("volume", "cloneOf"))
 
 
+def pools_named(vm: Manifest) -> Iterable[str]:
+    """The pools that the disks of a VM name."""
+    disks: list[dict[str, Any]] = (vm.get("spec") or {}).get("disks") or []
+    return {str(disk["pool"]) for disk in disks if disk.get("pool")}
+
+
 def volumes_open(vm: Manifest) -> Iterator[str]:
     """The UIDs of the Volumes that its guest has open."""
     runtime = (vm.get("status") or {}).get("runtime") or {}

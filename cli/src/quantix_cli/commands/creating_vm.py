@@ -14,6 +14,7 @@ import click
 from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
+from quantix_cli.beforehand import refuse_unaddressable
 from quantix_cli.commands.changing_vm import CEILINGS
 from quantix_cli.commands.making import name_taken
 from quantix_cli.exits import CommandError, Exit
@@ -203,6 +204,7 @@ async def _create(session: Session, names: Sequence[str], wish: Wish, *, wait: b
     choice = await _choice(session, namespace, wish)
     wanted = [manifest(name, namespace, wish, choice) for name in names]
     await fetch.refuse_missing(session, namespace, wanted[0]["spec"])
+    await refuse_unaddressable(session, names[0], wanted[0]["spec"])
     session.terminal.note(session.terminal.plain(f"{', '.join(names[:3])}: {told(wanted[0])}."))
     login = bool(wish.keys) and bool(look(choice.image, "spec.loginUser"))
     return await each(wanted, lambda vm: make_vm(session, vm, wait=wait, login=login), session)

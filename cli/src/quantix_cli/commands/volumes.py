@@ -12,6 +12,7 @@ from quantix_api.quantities import size_bytes
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
+from quantix_cli.beforehand import refuse_unreached
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
@@ -206,6 +207,7 @@ async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
         session.terminal.note(f"{name} is in pool {pool} already.")
         return
     await fetch.refuse_missing(session, volume["metadata"]["namespace"], {"pool": pool})
+    await refuse_unreached(session, pool, look(volume, "status.host", ""))
     if await _change(session, name, volume, vm, pool=pool) is None:
         return
     if not before or look(volume, "status.data") != "Present":

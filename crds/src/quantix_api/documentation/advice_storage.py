@@ -111,6 +111,22 @@ _POOLS = {
         "run?",
         "Bring it back; everything else follows by itself.",
     ),
+    "DirectoryMissing": Advice(
+        "`ls -d` of that path on the host; is a disk not mounted?",
+        "Make the directory on each host that is to reach the pool, or mount what belongs there: within half "
+        "a minute the host looks again. Quantix makes none, since a disk may be missing.",
+    ),
+    "PathRefused": Advice(
+        "`realpath` of the pool's path on that host.",
+        "A place cannot change: delete the pool and create one in a directory of your own, below `/srv`, "
+        "`/mnt`, `/home` or `/var/lib`. What belongs to the system, or to Quantix itself, is not taken, also "
+        "where a link leads there.",
+    ),
+    "PathShared": Advice(
+        "`kubectl get pools -o yaml`, and `realpath` of both paths on that host.",
+        "Delete the later pool and create one in another directory: of two in one place the room would be "
+        "counted twice. The one that keeps data already, else the older, has the place.",
+    ),
     "NoHost": Advice(
         "`kubectl get pool POOL -o yaml`, `kubectl get hosts --show-labels`.",
         "Label a host, or correct `hostSelector`.",

@@ -13,7 +13,9 @@ _PLACEMENT = {
     "NotEnoughMemory": Advice(
         f"{_UNFIT} `qx status` shows how much memory is promised.",
         "Give the VM less (`qx vm set NAME --memory SIZE`), or stop another. While a VM runs, what it was "
-        "given before stays, and it grows as soon as there is room.",
+        "given before stays, and it grows as soon as there is room. Where it is about addresses, no room "
+        "helps: lower `--max-memory` to what the message names; a guest with the CPU of its host "
+        "(`--cpu-model HostPassthrough`, where KVM works) can have more than one with a model of QEMU.",
     ),
     "NotEnoughCPU": Advice(
         f"{_UNFIT} `qx status` shows how many CPUs are promised, and on how many real ones.",

@@ -96,13 +96,18 @@ def close_socket(path: Path) -> bool:
 
 
 def make_passages(path: Path) -> None:
-    """Make the directory and what is missing above it: QEMU's user passes, whatever our umask. What is there
-    stays as it is. Raises OSError.
+    """Make the directory and what is missing above it: QEMU's user passes, whatever our umask. What is there,
+    or is made by another thread meanwhile, stays as it is. Raises OSError.
     """
     for directory in (*reversed(path.parents), path):
-        if not directory.is_dir():
+        if directory.is_dir():
+            continue
+        try:
             directory.mkdir()
             directory.chmod(PASSAGE)
+        except FileExistsError:
+            if not directory.is_dir():
+                raise
 
 
 def sync_directory(path: Path) -> None:

@@ -43,6 +43,7 @@ class Machine:
             cpu_vendor=cpuinfo.get("vendor_id", ""),
             numa=self._numa(),
             cpu_controller=self._has_cpu_controller(),
+            address_bits=_address_bits(cpuinfo.get("address sizes", "")),
         )
 
     def _has_cpu_controller(self) -> bool:
@@ -126,6 +127,12 @@ def _fields(text: str) -> dict[str, str]:
         if separator:
             found.setdefault(name.strip(), value.strip())
     return found
+
+
+def _address_bits(text: str) -> int | None:
+    """Of `46 bits physical, 48 bits virtual`."""
+    match = re.match(r"(\d+) bits physical", text)
+    return int(match[1]) if match else None
 
 
 def _kib(text: str) -> int:

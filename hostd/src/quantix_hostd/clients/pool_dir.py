@@ -29,6 +29,10 @@ _DRAFTS = frozenset({".part", ".note", ".new"})
 _HANDLE = re.compile(r"[a-z0-9][-a-z0-9]{0,99}")
 
 
+class PoolPlaceError(TransientError):
+    """The place of a pool is wrong on this host, or is not there: its reason is one of the pool's Ready."""
+
+
 @dataclass(frozen=True)
 class Space:
     """Bytes of the file system that the pool lies on."""
@@ -89,7 +93,7 @@ class PoolDir:
         """Make sure that the pool's directories are there; the pool's own only with `create`.
 
         A pool that was `used_before` on this host and has no `volumes` is an empty mount point: nothing is
-        made in it. Raises TransientError with reason PoolUnreachable.
+        made in it. Raises PoolPlaceError (DirectoryMissing) or TransientError (PoolUnreachable).
         """
         about = {"host": self.host, "pool": self.name}
         try:
@@ -98,7 +102,7 @@ class PoolDir:
                     # claims and disks are opened without following links, from the pool's directory on
                     raise as_error(TransientError, "PoolUnreachable", **about, link=directory)
             if not (create or self.path.is_dir()):
-                raise FileNotFoundError(f"there is no directory {self.path}")
+                raise as_error(PoolPlaceError, "DirectoryMissing", host=self.host, path=self.path)
             if used_before and not self.volumes.is_dir():
                 raise as_error(TransientError, "PoolUnreachable", **about, empty=self.path)
             make_passages(self.path)

@@ -18,7 +18,9 @@ class NumaFacts:
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """What does not change while the machine runs. `host_uid` is the same after every boot."""
+    """What does not change while the machine runs. `host_uid` is the same after every boot; `address_bits`:
+    those of an address of memory, None where the kernel does not tell.
+    """
 
     host_uid: str
     boot_id: str
@@ -29,6 +31,7 @@ class MachineFacts:
     cpu_vendor: str
     numa: tuple[NumaFacts, ...] = ()
     cpu_controller: bool = False
+    address_bits: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

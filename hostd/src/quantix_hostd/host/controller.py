@@ -17,11 +17,13 @@ import structlog
 
 from quantix_api import Host, Network
 from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.messages import message_of
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.clients.huge_pages import HugePages
+from quantix_hostd.clients.pool_dir import PoolPlaceError
 from quantix_hostd.facts.load import MachineLoad
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
@@ -201,7 +203,8 @@ class HostController:
         for pool in self._tools.pools.reached():
             name = pool.metadata.name
             if problem := await self._tools.pools.problem(pool):
-                facts.append(PoolFacts(name, problem=problem))
+                place = problem.reason if isinstance(problem, PoolPlaceError) else ""
+                facts.append(PoolFacts(name, problem=message_of(problem), place=place))
                 continue
             directory = self._tools.pools.directory(pool)
             space = await asyncio.to_thread(directory.space)

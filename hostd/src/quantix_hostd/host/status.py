@@ -46,6 +46,7 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
         "arch": machine.arch,
         "cpuModel": observed.cpu_model[:128],
         "cpuVendor": machine.cpu_vendor[:64],
+        **({"cpuAddressBits": machine.address_bits} if machine.address_bits else {}),
         "numa": [_numa(node, observed.node_pages.get(node.id, {})) for node in machine.numa],
         "hugepages": _pages(observed.huge_pages),
         "devices": [_device(use) for use in observed.devices[:_MAX_DEVICES]],
@@ -170,7 +171,8 @@ def _device(use: DeviceUse) -> Mapping[str, Any]:
 
 def _pool(pool: PoolFacts) -> Mapping[str, Any]:
     if pool.problem:
-        return {"name": pool.name, "state": "Unreachable", "message": pool.problem[:512]}
+        place = {"reason": pool.place} if pool.place else {}
+        return {"name": pool.name, "state": "Unreachable", **place, "message": pool.problem[:512]}
     return {
         "name": pool.name,
         "state": "Reachable",

@@ -32,7 +32,8 @@ _AUTO_MODEL = "Auto"
 @dataclass(frozen=True)
 class HostFacts:
     """What the renderer must know of this host. `userspace_switch`: OVS reads taps by AF_PACKET;
-    `cpu_controller`: the kernel's control group for CPU time is there.
+    `cpu_controller`: the kernel's control group for CPU time is there; `address_bits`: those of an address of
+    memory, None where that is not known.
     """
 
     name: str
@@ -42,6 +43,7 @@ class HostFacts:
     userspace_switch: bool
     machine_type: str
     cpu_controller: bool = False
+    address_bits: int | None = None
     bridge: str = "qx-int"
     firmware: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Symbolic firmware name → (loader, NVRAM template)."""

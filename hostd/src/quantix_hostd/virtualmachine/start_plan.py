@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from quantix_api.address_space import addressable_bytes
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_error
+from quantix_api.quantities import format_size
 from quantix_api.times import render_epoch_time, render_time
 from quantix_hostd.claims import VolumePlace
+from quantix_hostd.domainxml.memory import room_bytes
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.virtualmachine.actions import (
@@ -98,6 +101,9 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     if observed.wanted is None:
         waiting = observed.waiting
         return waiting, waiting.retry_after_s if isinstance(waiting, WaitingError) else _LOOK_AGAIN_S
+    beyond = _beyond_addresses(observed, observed.wanted)
+    if beyond is not None:
+        return beyond, _LOOK_AGAIN_S
     disks = _disks(observed)
     unread = (found.problem for found in observed.claims if found.place in disks)
     problem = next(filter(None, unread), None)
@@ -106,6 +112,18 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     if observed.now_s < record.next_start_s:
         return _backing_off(record, name, host), record.next_start_s - observed.now_s
     return None, None
+
+
+def _beyond_addresses(observed: Observed, wanted: DomainSpec) -> WaitingError | None:
+    """The operator grants no such ceiling; what it granted before it knew of one would end QEMU at once."""
+    assert observed.vm is not None
+    ceiling_bytes = addressable_bytes(observed.facts.address_bits, wanted.cpu.model)
+    most_bytes = wanted.memory_bytes + room_bytes(wanted)
+    if most_bytes <= ceiling_bytes:
+        return None
+    sizes = {"ceiling": format_size(ceiling_bytes), "most": format_size(most_bytes)}
+    about = {"host": observed.facts.name, "name": observed.vm.metadata.name}
+    return as_error(WaitingError, "NotEnoughMemory", **sizes, **about)
 
 
 def _backing_off(record: Record, name: str, host: str) -> WaitingError:

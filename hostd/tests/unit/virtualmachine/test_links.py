@@ -128,6 +128,8 @@ async def test_what_the_network_refuses_a_running_guest_is_told_by_ready(plugged
     ready = plugged.condition("Ready")
     assert (ready["status"], ready["reason"], ready["message"]) == ("False", said["reason"], said["message"])
     assert plugged.status["phase"] == "Running"
+    # nobody but a user puts it right, so nobody waits for it
+    assert plugged.condition("Stalled")["reason"] == said["reason"]
     plugged.change("status", "conditions", value=[{**said, "status": "False", "reason": "Programming"}])
     await plugged.reconcile()
     assert plugged.condition("Ready")["reason"] == "Running"

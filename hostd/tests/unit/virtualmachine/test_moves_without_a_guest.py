@@ -15,6 +15,7 @@ from quantix_api.resources import STORAGE_POOLS, VOLUMES
 from quantix_hostd.claims import Claim, VolumeMissingError, VolumePlace
 from quantix_hostd.clients.command import run
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
+from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.copy_bounds import CopyBounds
 from quantix_hostd.transfer import transfers
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -129,7 +130,11 @@ async def test_of_two_pools_that_are_one_directory_a_move_leaves_the_volume(
     world: VmWorld, volume: dict[str, Any]
 ) -> None:
     world.add_pool("twin")
-    world.stores[STORAGE_POOLS]["twin"]["spec"]["dir"]["path"] = str(world.pool)
+    twin = world.stores[STORAGE_POOLS]["twin"]
+    twin["spec"]["dir"]["path"] = str(world.pool)
+    # an older hostd took both: what keeps data already is not refused for its place
+    for pool in (world.stores[STORAGE_POOLS]["local"], twin):
+        UsedPools(world.layout.data / "used-pools.json").note(pool["metadata"]["uid"], world.pool)
     old, _ = places(world)
     content, part = old.data.read_bytes(), VolumesPart(world)
     want(world, "twin", "twin")

@@ -195,3 +195,21 @@ async def test_guests_without_a_guard_are_told_once_and_when_they_have_it_again(
         ("info", None),
         ("warning", 8),
     ]
+
+
+async def test_a_ceiling_that_no_cpu_addresses_never_reaches_libvirt(
+    world: VmWorld, hypervisor: FakeHypervisor
+) -> None:
+    memory = {"size": "128Mi", "maxSize": "2Ti"}
+    vm = world.add_vm("vast", disks={"root": world.add_volume("vast-root")}, memory=memory)
+    vm.change("status", "resolved", "maxMemory", value="2Ti")
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    await vm.look_after(5)
+    assert hypervisor.calls == []
+    ready = vm.condition("Ready")
+    assert ready["reason"] == "NotEnoughMemory"
+    assert ready["message"].endswith("Try: qx vm set vast --max-memory 960Gi, or less.")
+    vm.change("status", "resolved", "maxMemory", value="256Mi")
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from quantix_api.address_space import addressable_bytes
 from quantix_api.message_table_phrases import BESIDE_CPUS, IN_HUGE_PAGES, NONE_OFFERED, TOO_FEW_FREE
 from quantix_api.quantities import counted, human_size
 from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
@@ -99,6 +100,14 @@ def anti_affinity(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal
     return None
 
 
+def addresses(guest: Guest, host: HostView, occupancy: Occupancy) -> Refusal | None:
+    """Whether QEMU would start it there at all: it lays out all that the guest may grow to."""
+    ceiling_bytes = addressable_bytes(host.address_bits, guest.cpu_model)
+    if guest.most_bytes <= ceiling_bytes:
+        return None
+    return Refusal(Lack.ADDRESSES, human_size(guest.most_bytes), human_size(ceiling_bytes))
+
+
 def free_cpus(guest: Guest, host: HostView, occupancy: Occupancy) -> tuple[int, int]:
     """How many CPUs such a guest could have here, and in percent how often each of the host's counts."""
     free = occupancy.free_cpu_millis(host)
@@ -156,6 +165,7 @@ FILTERS: tuple[Filter, ...] = (
     network_reach,
     affinity,
     anti_affinity,
+    addresses,
     cpu_room,
     memory_room,
     huge_page_room,

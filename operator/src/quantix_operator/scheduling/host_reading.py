@@ -35,6 +35,7 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
         labels=labels,
         cpu_percent=limits.cpu_percent,
         own_cpus=own_cpus(host),
+        address_bits=address_bits(host),
         huge_bytes=huge_bytes(host),
         nodes=nodes(host),
         not_ready=not_ready(host),
@@ -73,6 +74,11 @@ def lost(host: Host) -> bool:
 def kvm_works(host: Host) -> bool:
     condition = host.status.condition("KVMAvailable")
     return condition is not None and condition.status == "True"
+
+
+def address_bits(host: Host) -> int | None:
+    """Those of a guest that has the host's own CPU, None where that is not known, or no guest has it."""
+    return host.status.cpu_address_bits if kvm_works(host) else None
 
 
 def implied_labels(host: Host) -> Mapping[str, str]:

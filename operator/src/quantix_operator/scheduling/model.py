@@ -29,6 +29,7 @@ class Lack(StrEnum):
     NETWORK = "Network"
     AFFINITY = "Affinity"
     ANTI_AFFINITY = "AntiAffinity"
+    ADDRESSES = "Addresses"
     CPU = "CPU"
     MEMORY = "Memory"
     HUGE_PAGES = "HugePages"
@@ -38,7 +39,7 @@ class Lack(StrEnum):
 @dataclass(frozen=True)
 class Refusal:
     """Why one host does not take one guest; `what` names the label, taint, pool, network, rule or class of
-    device, `why` says why there is none of that class.
+    device, `why` says why there is none of that class; of addresses, the size and how much there could be.
     """
 
     lack: Lack
@@ -91,7 +92,8 @@ class Pin:
 class Guest:
     """What a VM asks of a host. `memory_bytes` is the request, QEMU's own need included, without what
     comes in huge pages: `huge_bytes` by their size. `own_cpus`: how many it has to itself; `bound_bytes`:
-    its memory that has to be on their NUMA nodes, in pages of `page_size` ("": ordinary). `returning`: it ran
+    its memory that has to be on their NUMA nodes, in pages of `page_size` ("": ordinary); `most_bytes`: what
+    it can grow to while it runs, with a CPU of `cpu_model`. `returning`: it ran
     until its host was shut down, and nobody stopped it since; `created`: when its VM was made, as the API
     writes it.
     """
@@ -107,6 +109,8 @@ class Guest:
     bound_bytes: int = 0
     page_size: str = ""
     huge_bytes: Mapping[str, int] = field(default_factory=dict)
+    most_bytes: int = 0
+    cpu_model: str = ""
     host_selector: Mapping[str, str] = field(default_factory=dict)
     affinity: tuple[Rule, ...] = ()
     anti_affinity: tuple[Rule, ...] = ()
@@ -145,7 +149,8 @@ class HostView:
     `not_ready` says what state it is in instead of Ready ("Unreachable"), `closed` why nothing new may
     start there ("Cordoned"); both empty on a host that takes guests. `cpu_percent` is its CPU overcommit,
     `own_cpus` how many of its CPUs guests may have to themselves, `huge_bytes` its memory in huge pages,
-    `devices` how many guests can have one of each class, `device_problems` why not more.
+    `address_bits` those of an address of memory of a guest that has its CPU, `devices` how many guests can
+    have one of each class, `device_problems` why not more.
     """
 
     name: str
@@ -154,6 +159,7 @@ class HostView:
     labels: Mapping[str, str] = field(default_factory=dict)
     cpu_percent: int = 400
     own_cpus: int = 0
+    address_bits: int | None = None
     huge_bytes: Mapping[str, int] = field(default_factory=dict)
     nodes: tuple[Node, ...] = ()
     not_ready: str = ""

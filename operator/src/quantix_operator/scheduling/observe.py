@@ -229,6 +229,8 @@ def _occupant(vm: VirtualMachine, size: Sizing) -> Guest:
         bound_bytes=size.memory_bytes if has.on_nodes else 0,
         page_size=next(iter(has.page_sizes), ""),
         huge_bytes=dict.fromkeys(has.page_sizes, size.memory_bytes),
+        most_bytes=size.most_bytes,
+        cpu_model=size.cpu_model,
         labels=vm.metadata.labels,
         reservation_millis=size.max_cores * 1000 if has.dedicated else size.reservation_millis,
         host_selector=placement.host_selector,

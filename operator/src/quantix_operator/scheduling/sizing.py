@@ -17,7 +17,7 @@ from quantix_api.vm_status import Granted, GrantedDevice
 @dataclass(frozen=True)
 class Sizing:
     """Sizes as the API writes them; `reservation_millis` None: the share that overcommit leaves. `devices`:
-    names and classes of those of the host.
+    names and classes of those of the host; `cpu_model` as spec names it, or as it was resolved.
 
     No VM reserves more than all its cores can use: else one that runs could keep all others off its host.
     """
@@ -31,6 +31,12 @@ class Sizing:
     hugepages: str = ""
     mirrors_numa: bool = False
     devices: tuple[tuple[str, str], ...] = ()
+    cpu_model: str = "Auto"
+
+    @property
+    def most_bytes(self) -> int:
+        """What it can grow to while it runs."""
+        return max(self.memory_bytes, size_bytes(self.max_memory))
 
     @property
     def memory_bytes(self) -> int:
@@ -102,6 +108,7 @@ def granted_sizing(vm: VirtualMachine) -> Sizing | None:
         hugepages=has.hugepages or "",
         mirrors_numa=has.numa == "Strict",
         devices=tuple(granted_devices(vm).items()),
+        cpu_model=resolved.cpu_model or "Auto",
     )
 
 
@@ -127,6 +134,7 @@ def _sized(
         hugepages=compute.hugepages or "",
         mirrors_numa=compute.numa == "Strict",
         devices=devices,
+        cpu_model=compute.model,
     )
 
 

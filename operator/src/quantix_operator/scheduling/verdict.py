@@ -14,7 +14,7 @@ from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import AND_MORE, ANOTHER_HOST, CPU_AND_MEMORY, LACKS, Phrase
 from quantix_api.quantities import counted, human_size
 from quantix_api.vm_status import UnfitHosts
-from quantix_operator.scheduling.model import GIB, Guest, Lack
+from quantix_operator.scheduling.model import GIB, Guest, Lack, Refusal
 from quantix_operator.scheduling.plan import Decision, HostVerdict
 
 _NAMED_HOSTS = 3
@@ -42,6 +42,13 @@ def scheduled_false(decision: Decision) -> Fact:
     candidates = [verdict for verdict in decision.verdicts if not _away(verdict)]
     common = _common_lack(candidates)
     guest = decision.guest
+    if common is Lack.ADDRESSES:
+        ceilings = [f"{item.host} {_refusal(item, common).why}" for item in candidates]
+        fields = {
+            "most": human_size(guest.most_bytes),
+            "hosts": _with_others(_first(ceilings), decision.verdicts),
+        }
+        return fact("Scheduled", "False", "NotEnoughMemory", name=guest.name, **fields)
     if common is Lack.MEMORY:
         hosts = _with_others(_free_memory(candidates), decision.verdicts)
         return fact(
@@ -53,13 +60,17 @@ def scheduled_false(decision: Decision) -> Fact:
     if common is Lack.DEVICE:
         return _no_device(candidates, decision.verdicts)
     if common is Lack.ANTI_AFFINITY:
-        group = next(item.what for item in candidates[0].refusals if item.lack is common)
+        group = _refusal(candidates[0], common).what
         return fact(
             "Scheduled", "False", "AntiAffinity", group=group, wanted=ANOTHER_HOST, ready=len(candidates)
         )
     if not decision.verdicts:
         return fact("Scheduled", "False", "NoHostFits")
     return fact("Scheduled", "False", "NoHostFits", reasons=_counts(decision.verdicts), name=guest.name)
+
+
+def _refusal(verdict: HostVerdict, lack: Lack) -> Refusal:
+    return next(item for item in verdict.refusals if item.lack is lack)
 
 
 def _cpu_false(guest: Guest, hosts: str, percents: Set[int]) -> Fact:

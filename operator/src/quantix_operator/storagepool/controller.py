@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from quantix_api import Host, StoragePool
+from quantix_api import Host, StoragePool, VirtualMachine
 from quantix_api.facts import render_conditions, subject_in
-from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VOLUMES, Resource
+from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_api.seniority import age_order
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
@@ -16,6 +16,7 @@ from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
+from quantix_operator.indexers import pools_named
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.status_writer import StatusWriter
@@ -39,6 +40,14 @@ def _all_pools(_obj: Manifest, cache: Cache) -> Iterable[str]:
     return (key_of(pool) for pool in cache.list(STORAGE_POOLS))
 
 
+def _pools_of(vm: Manifest, cache: Cache) -> Iterable[str]:
+    """Those that its disks name, and those that count VMs: it may have been one of those."""
+    named = set(pools_named(vm))
+    for pool in cache.list(STORAGE_POOLS):
+        if key_of(pool) in named or (pool.get("status") or {}).get("virtualMachines"):
+            yield key_of(pool)
+
+
 class StoragePoolController:
     """`await reconcile("name")`."""
 
@@ -50,6 +59,7 @@ class StoragePoolController:
         HOSTS: _all_pools,
         VOLUMES: _all_pools,
         IMAGES: _all_pools,
+        VIRTUAL_MACHINES: _pools_of,
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
@@ -92,6 +102,7 @@ class StoragePoolController:
             self._elder_default(pool),
             inside.volumes,
             inside.promised_bytes,
+            len(self._objects.by(VirtualMachine, pools_named, pool.metadata.name)),
         )
         return {
             **pool_figures(observed),
@@ -123,4 +134,5 @@ class StoragePoolController:
                 host_reading.capacity_bytes(said.capacity),
                 host_reading.capacity_bytes(said.available),
                 said.message or "",
+                said.reason or "",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quantix_api import StoragePool
+from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact
 from quantix_api.message_text import cause_of
 from quantix_api.not_built import refused_parts
@@ -14,22 +15,27 @@ from quantix_api.quantities import UNIT_BYTES, format_size, human_size
 from quantix_client.apply import comparable
 from quantix_operator.storagepool.promises import fills_up, is_full
 
+_FIGURES = ("allocated", "available", "virtualMachines")
+
 
 @dataclass(frozen=True)
 class Report:
-    """What one host says of the pool. `reached` None: it has not said yet."""
+    """What one host says of the pool. `reached` None: it has not said yet; `reason`: what is wrong with its
+    place there.
+    """
 
     host: str
     reached: bool | None
     capacity_bytes: int = 0
     available_bytes: int = 0
     message: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Observed:
     """`elder_default`: another pool that calls itself default and is older; `volumes`: how many are in it,
-    with `promised_bytes` in all.
+    with `promised_bytes` in all; `machines`: how many VMs name it for a disk.
     """
 
     pool: StoragePool
@@ -37,18 +43,22 @@ class Observed:
     elder_default: str = ""
     volumes: int = 0
     promised_bytes: int = 0
+    machines: int = 0
 
 
 def pool_facts(observed: Observed) -> tuple[Fact, ...]:
-    return (_ready(observed), _fenceable(observed.pool), *_has_room(observed))
+    ready = _ready(observed)
+    stalled = (ready.repeated_as("Stalled", "True"),) if ready.reason in STALLED_REASONS else ()
+    return (ready, _fenceable(observed.pool), *_has_room(observed), *stalled)
 
 
 def pool_figures(observed: Observed) -> dict[str, Any]:
     """Capacities of all hosts that reach it, rounded to one percent, so that they are seldom a write."""
     reaching = [report for report in observed.reports if report.reached]
     shared = observed.pool.spec.rbd is not None
-    # Its deletion is refused by this figure: it counts also while no host reaches the pool
-    figures: dict[str, Any] = {"hosts": len(reaching), "fencing": "None", "allocated": _allocated(observed)}
+    # Its deletion is refused by these two: they count also while no host reaches the pool
+    kept = {"allocated": _allocated(observed), "virtualMachines": observed.machines}
+    figures: dict[str, Any] = {"hosts": len(reaching), "fencing": "None", **kept}
     if not reaching:
         return figures
     # A shared pool is one for all: every host says the same of it
@@ -61,10 +71,16 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
 
 
 def only_figures_differ(told: dict[str, Any], status: dict[str, Any]) -> bool:
-    """Whether nothing is new but how much is in it: not whether it is empty, by which it may be deleted."""
+    """Whether nothing is new but how much is in it, or how many VMs name it: not whether there is any, by
+    which it may be deleted.
+    """
     if "0" in (told.get("allocated"), status["allocated"]):
         return False
-    figures = {name: status[name] for name in ("allocated", "available") if name in status}
+    if told.get("virtualMachines", 0) != status["virtualMachines"] and not (
+        told.get("virtualMachines") and status["virtualMachines"]
+    ):
+        return False
+    figures = {name: status[name] for name in _FIGURES if name in status}
     return bool(comparable({"status": told | figures}) == comparable({"status": status}))
 
 
@@ -97,6 +113,9 @@ def _ready(observed: Observed) -> Fact:
         return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
     if all(report.reached is None for report in observed.reports):
         return fact("Ready", "Unknown", "Pending", pool=observed.pool.metadata.name)
+    for report in observed.reports:
+        if report.reason:
+            return Fact("Ready", "False", report.reason, report.message)
     said = next(
         (f"{item.host}: {_said(item.message)}" for item in observed.reports if item.message), "nothing"
     )

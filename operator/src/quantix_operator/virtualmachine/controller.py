@@ -27,7 +27,7 @@ from quantix_operator.status_writer import StatusWriter
 from quantix_operator.virtualmachine.apply import carry_out
 from quantix_operator.virtualmachine.deletion import plan_release, still_attached
 from quantix_operator.virtualmachine.disks import volume_views
-from quantix_operator.virtualmachine.growth import grows, lacking_room
+from quantix_operator.virtualmachine.growth import beyond_addresses, grows, lacking_room
 from quantix_operator.virtualmachine.observe import observe, secret_references
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.ports import Ports
@@ -108,8 +108,9 @@ class VirtualMachineController:
         encrypted = any(volume.spec.get("encryption") for volume in observed.volumes.values())
         if observed.host is not None and (encrypted or secret_references(vm)):
             await self._access.ensure(vm.metadata.namespace or "", observed.host)
-        if observed.sizing is None or not grows(vm, observed.sizing):
-            return await self._say(observed)
+        beyond = beyond_addresses(self._objects, vm, observed.sizing) if observed.sizing else None
+        if observed.sizing is None or beyond is not None or not grows(vm, observed.sizing):
+            return await self._say(replace(observed, no_room=beyond))
         async with self._promising:
             return await self._say(
                 replace(observed, no_room=lacking_room(self._objects, vm, observed.sizing))

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine
+from quantix_api.address_space import addressable_bytes
 from quantix_api.quantities import counted, format_cpu, format_size
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
 from quantix_operator.scheduling.host_reading import view_of
@@ -42,10 +44,25 @@ def _owns_more(wanted: Sizing, has: Sizing) -> bool:
     return more_cpus or on_nodes or reserves_more or wanted.hugepages != has.hugepages or bool(classes - had)
 
 
+def beyond_addresses(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstacle | None:
+    """What keeps its host from giving the guest addresses for all that `wanted` may grow to; None: nothing.
+    Asked for whatever the VM was given: with such a ceiling no QEMU starts.
+    """
+    host = _host(objects, vm)
+    if host is None:
+        return None
+    ceiling_bytes = addressable_bytes(host_reading.address_bits(host), wanted.cpu_model)
+    if wanted.most_bytes <= ceiling_bytes:
+        return None
+    fields = {"host": host.metadata.name, "name": vm.metadata.name}
+    return Obstacle(
+        "NotEnoughMemory", {"ceiling": _size(ceiling_bytes), "most": _size(wanted.most_bytes), **fields}
+    )
+
+
 def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstacle | None:
     """What its host lacks for `wanted`; None when it fits."""
-    assignment = vm.status.assignment
-    host = objects.get(Host, assignment.host or "") if assignment else None
+    host = _host(objects, vm)
     if host is None:
         return None
     whole = view_of(host, (), objects.get(SchedulingPolicy, "default"))
@@ -61,6 +78,11 @@ def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstac
     )
     occupancy = Occupancy(World((seen,), placed))
     return _lack(guest_of(objects, vm, wanted, ()), seen, occupancy)
+
+
+def _host(objects: Objects, vm: VirtualMachine) -> Host | None:
+    assignment = vm.status.assignment
+    return objects.get(Host, assignment.host or "") if assignment else None
 
 
 def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None:

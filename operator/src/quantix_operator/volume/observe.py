@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachine, Volume
+from quantix_api.message_text import cause_of
 from quantix_api.quantities import size_bytes
-from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
 from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
@@ -94,17 +95,33 @@ def _move(objects: Objects, volume: Volume) -> Move | None:
         return None
     pool = pool_of(objects, wanted, volume.metadata.namespace or "")
     if pool is None:
-        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted)})
+        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted)} | _disk_path(volume))
     name, host = pool.metadata.name, objects.get(Host, status.host or "")
     if status.moving_to == name:
         return Move(name)
     pools, policy = objects.list(StoragePool), objects.get(SchedulingPolicy, "default")
     reached = view_of(host, pools, policy).pools if host is not None else frozenset()
     if name not in reached or pool.spec.dir is None:
-        return Move(name, "PoolUnreachable", {"host": status.host or "The cluster", "pool": name})
+        fields = {"host": status.host or "The cluster", "pool": name} | _why_unreached(host, name)
+        return Move(name, "PoolUnreachable", fields)
     taken = taken_bytes(objects, name)
     full = full_fields(pool, taken, volume_bytes(objects, volume))
     return Move(name, "PoolFull", full) if full is not None else Move(name)
+
+
+def _why_unreached(host: Host | None, pool: str) -> dict[str, str]:
+    """What a host says that should reach the pool and does not; nothing where it is none of the pool's."""
+    said = (item for item in host.status.pools if item.name == pool) if host is not None else ()
+    found = next((item.message for item in said if item.state == "Unreachable"), None)
+    return {"said": cause_of(found)} if found else {}
+
+
+def _disk_path(volume: Volume) -> dict[str, str]:
+    """Where the pool of a Volume that was made for a VM is said: its own spec follows that."""
+    if LABEL_VIRTUAL_MACHINE_UID not in volume.metadata.labels:
+        return {}
+    vm = volume.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE, "")
+    return {"path": f"spec.disks[].pool of VM {vm}".rstrip()}
 
 
 def pool_of(objects: Objects, named: str | None, namespace: str) -> StoragePool | None:

@@ -172,3 +172,23 @@ def test_of_a_thousand_hosts_the_number_and_the_first_are_said(host: Any, guest:
 def test_a_host_that_has_less_free_is_no_news_while_it_is_too_little(host: Any, guest: Any) -> None:
     big = guest("db-1", memory_bytes=100 * GIB)
     assert groups(big, host("h1", memory_bytes=41 * GIB)) == groups(big, host("h1", memory_bytes=2 * GIB))
+
+
+def test_more_than_a_guest_can_have_addresses_for(host: Any, guest: Any) -> None:
+    big = guest("db-1", most_bytes=2048 * GIB, cpu_model="Auto")
+    said = refused(
+        big, host("h1", memory_bytes=4096 * GIB), host("h2", address_bits=39), host("h3", not_ready="Failed")
+    )
+    assert (said.status, said.reason) == ("False", "NotEnoughMemory")
+    assert said.message == (
+        "No host can give a guest addresses for 2 TiB of memory, to which it is to grow: h1 960 GiB, "
+        "h2 448 GiB; h3 is Failed. Try: qx vm set db-1 --max-memory SIZE, with less."
+    )
+    (decision,) = place(World((host("h1"),)), [big])
+    assert [group.why for group in unfit_hosts(decision)] == ["has no addresses for 2 TiB in a guest"]
+
+
+def test_a_guest_with_the_cpu_of_its_host_has_its_addresses(host: Any, guest: Any) -> None:
+    big = guest("db-1", most_bytes=2048 * GIB, cpu_model="HostPassthrough")
+    (decision,) = place(World((host("h1", address_bits=46), host("h2"))), [big])
+    assert decision.host == "h1"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, STORAGE_POOLS, VOLUMES
+from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.clock import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
-from quantix_operator.storagepool.controller import StoragePoolController
+from quantix_operator.storagepool.controller import StoragePoolController, _pools_of
 
 from ..owning_api import OwningApi
 
@@ -73,3 +73,25 @@ async def test_what_else_there_is_to_say_does_not_wait_for_the_amounts(world: Wo
     world.cache.put(HOSTS, {**host, "status": {"pools": reached}})
     assert await world.controller.reconcile("local") is None
     assert world.api.told[-1]["hosts"] == 1
+
+
+def vm(version: int, *pools: str) -> dict[str, Any]:
+    metadata = {"name": "web", "namespace": "a", "uid": "web", "resourceVersion": str(version)}
+    disks = [{"name": f"d{number}", "pool": pool} for number, pool in enumerate(pools)]
+    return {"metadata": metadata, "spec": {"disks": [{"name": "root"}, *disks]}}
+
+
+async def test_a_vm_that_names_it_is_told_at_once_and_that_it_does_no_more_too(world: World) -> None:
+    await world.settle()
+    assert world.api.told[-1]["virtualMachines"] == 0
+    for version, pools, said in ((2, ("local", "local"), 1), (3, ("other",), 0)):
+        await world.clock.advance(0.2)
+        world.cache.put(VIRTUAL_MACHINES, vm(version, *pools))
+        assert list(_pools_of(vm(version, *pools), world.cache)) == ["local"]
+        assert await world.controller.reconcile("local") is None
+        assert world.api.told[-1]["virtualMachines"] == said
+        world.cache.put(STORAGE_POOLS, pool() | {"status": dict(world.api.told[-1])})
+
+
+async def test_a_vm_that_names_no_pool_wakes_none(world: World) -> None:
+    assert list(_pools_of(vm(2), world.cache)) == []

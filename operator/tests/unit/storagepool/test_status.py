@@ -75,12 +75,13 @@ def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
         "capacity": "200Gi",
         "available": "150Gi",
         "allocated": "20Gi",
+        "virtualMachines": 0,
     }
 
 
 def test_a_pool_that_nobody_reaches_has_no_figures() -> None:
     figures = pool_figures(Observed(LOCAL, [Report("h1", False)]))
-    assert figures == {"hosts": 0, "fencing": "None", "allocated": "0"}
+    assert figures == {"hosts": 0, "fencing": "None", "allocated": "0", "virtualMachines": 0}
 
 
 @pytest.mark.parametrize(
@@ -105,4 +106,22 @@ def test_what_a_host_says_of_a_pool_is_one_sentence_with_one_hint() -> None:
     host = "Pool local cannot be used on h1. Said: there is no directory /pool. Try: make it."
     ready, *_ = pool_facts(Observed(LOCAL, [Report("h1", False, message=host)]))
     said = "No host reaches it. Said: h1: there is no directory /pool."
-    assert ready.message == f"{said} Try: correct its place, or bring it back."
+    assert ready.message == f"{said} Try: look at its directory on that host, and bring it back."
+
+
+@pytest.mark.parametrize("reason", ["DirectoryMissing", "PathRefused", "PathShared"])
+def test_a_place_that_is_wrong_is_told_in_the_words_of_its_host_and_nothing_changes_by_itself(
+    reason: str,
+) -> None:
+    said = Report("h2", False, message="h2 has no directory /pool. Try: make it.", reason=reason)
+    facts = {item.type: item for item in pool_facts(Observed(LOCAL, [Report("h1", None), said]))}
+    assert [(facts[kind].reason, facts[kind].message) for kind in ("Ready", "Stalled")] == [
+        (reason, said.message)
+    ] * 2
+    assert (facts["Ready"].status, facts["Stalled"].status) == ("False", "True")
+
+
+def test_a_host_that_reaches_it_is_enough() -> None:
+    wrong = Report("h2", False, message="h2 has no directory /pool.", reason="DirectoryMissing")
+    facts = {item.type: item for item in pool_facts(Observed(LOCAL, [wrong, REACHED]))}
+    assert (facts["Ready"].reason, "Stalled" in facts) == ("Reachable", False)

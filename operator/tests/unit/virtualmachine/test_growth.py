@@ -19,7 +19,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.observe import sizing_of
 from quantix_operator.scheduling.sizing import given
-from quantix_operator.virtualmachine.growth import grows, lacking_room
+from quantix_operator.virtualmachine.growth import beyond_addresses, grows, lacking_room
 
 HOST: dict[str, Any] = {
     "metadata": {"name": "h1"},
@@ -186,3 +186,55 @@ def test_a_vm_that_was_given_nothing_yet_is_as_large_as_it_asks_to_be() -> None:
     for manifest in (vm("a", (2, "2Gi"), None), vm("a", (2, "2Gi"), SMALL, heard=False)):
         parsed = VirtualMachine.model_validate(manifest)
         assert given(parsed, None) is None
+
+
+def beyond(manifest: dict[str, Any], host: dict[str, Any] = HOST) -> dict[str, str] | None:
+    """The fields of what keeps the VM from growing to its ceiling on the host; None: nothing does."""
+    cache = Cache((HOSTS, INSTANCE_TYPES, VIRTUAL_MACHINES))
+    for kind, item in ((HOSTS, host), (VIRTUAL_MACHINES, manifest)):
+        metadata = {"uid": item["metadata"]["name"], "resourceVersion": "1"} | item["metadata"]
+        cache.put(kind, {**item, "metadata": metadata})
+    objects = Objects(cache)
+    found = objects.get(VirtualMachine, f"default/{manifest['metadata']['name']}")
+    assert found is not None
+    wanted = sizing_of(objects, found)
+    assert wanted is not None
+    obstacle = beyond_addresses(objects, found, wanted)
+    return dict(obstacle.fields) if obstacle else None
+
+
+@pytest.mark.parametrize(
+    ("most", "model", "is_beyond"),
+    [
+        ("960Gi", "Auto", False),
+        ("961Gi", "Auto", True),
+        ("2Ti", "Auto", True),
+        ("2Ti", "HostPassthrough", False),
+        ("100Pi", "HostPassthrough", True),
+    ],
+)
+def test_a_ceiling_is_held_against_what_the_host_can_address(most: str, model: str, is_beyond: bool) -> None:
+    works = {"type": "KVMAvailable", "status": "True", "reason": "Works"}
+    host = {**HOST, "status": {**HOST["status"], "cpuAddressBits": 46, "conditions": [works]}}
+    wants = vm("a", SMALL, SMALL)
+    wants["spec"]["memory"]["maxSize"] = most
+    wants["spec"]["cpu"]["model"] = model
+    found = beyond(wants, host)
+    assert (found is not None) == is_beyond
+    if found is not None:
+        assert (found["most"], found["host"], found["name"]) == (most, "h1", "a")
+
+
+def test_without_kvm_no_guest_has_the_addresses_of_its_host() -> None:
+    wants = vm("a", SMALL, SMALL)
+    wants["spec"]["memory"]["maxSize"] = "2Ti"
+    wants["spec"]["cpu"]["model"] = "HostPassthrough"
+    host = {**HOST, "status": {**HOST["status"], "cpuAddressBits": 46}}
+    assert beyond(wants, host) == {"ceiling": "960Gi", "most": "2Ti", "host": "h1", "name": "a"}
+
+
+def test_a_vm_without_a_host_is_the_schedulers_matter() -> None:
+    wants = vm("a", SMALL, SMALL)
+    wants["spec"]["memory"]["maxSize"] = "2Ti"
+    wants["status"]["assignment"]["host"] = None
+    assert beyond(wants) is None

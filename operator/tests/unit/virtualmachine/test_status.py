@@ -164,6 +164,16 @@ def test_nothing_is_made_or_resolved_for_a_vm_whose_uuid_is_anothers() -> None:
     assert "resolved" not in said(observed(ASSIGNED, obstacle=TAKEN)).status
 
 
+def test_an_address_outside_its_network_is_waited_for_by_nobody() -> None:
+    wrong = replace(NO_NETWORK, reason="AddressOutsideSubnet", message="10.1.0.9 is not in default.")
+    told = conditions(said(observed(ASSIGNED, nics=wrong)))
+    assert (told["Ready"], told["Stalled"]) == (
+        ("False", "AddressOutsideSubnet"),
+        ("True", "AddressOutsideSubnet"),
+    )
+    assert "Reconciling" not in told
+
+
 def test_a_running_vm_whose_uuid_is_anothers_is_left_as_it_is() -> None:
     given = observed({**RUNNING, "resolved": {**RAN, "cores": 7}}, obstacle=TAKEN)
     assert not given.barred

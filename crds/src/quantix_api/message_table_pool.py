@@ -1,0 +1,167 @@
+"""Messages about pools. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.message_template import Template
+
+POOL_TEMPLATES: tuple[Template, ...] = (
+    Template(
+        "PoolNotFound",
+        "VirtualMachine, Volume",
+        "There is no pool {pool}.",
+        "create it or correct {path}",
+    ),
+    Template(
+        "PoolNotFound",
+        "VirtualMachine, Volume, Image",
+        "There is no pool {pool}.",
+        "create it, or correct spec.pool, of a VM spec.disks[].pool",
+    ),
+    Template(
+        "PoolNotFound",
+        "VirtualMachine, Volume, Image",
+        "No pool is named, and none is the default.",
+        "name one, or set default: true on a pool",
+    ),
+    Template(
+        "PoolFull",
+        "VirtualMachine, Volume",
+        "Pool {pool} is full; {name} is paused so that no data is lost.",
+        "delete snapshots or volumes, or add disks; it resumes by itself",
+    ),
+    Template(
+        "PoolFull",
+        "Volume, Image",
+        "Pool {pool} can promise {available} more; {wanted} are needed.",
+        "delete volumes, or add disks; it goes on by itself",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} does not reach pool {pool}. Said: {said}.",
+        "bring the pool back; it goes on by itself",
+    ),
+    Template(
+        "PoolFull",
+        "Volume, Image",
+        "Pool {pool} has no room for {what}.",
+        "delete volumes or images, or add disks; it goes on by itself",
+    ),
+    Template(
+        "PoolFull",
+        "Volume, Image",
+        "There is no room for {what}. Said: {said}.",
+        "delete volumes or images, or add disks; it goes on by itself",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} is not one of the hosts of pool {pool}.",
+        "correct hostSelector of the pool, or use another one",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} cannot use pool {pool}. Said: {said}.",
+        "make the directory {path}, or mount what belongs there",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} does not use pool {pool}: its directory {link} is a symbolic link.",
+        "mount --bind the directory that it leads to there, or name that one in a pool",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} does not use pool {pool}: it has kept data in {empty}, where there is none now.",
+        "mount what belongs there; or, if it is to begin anew, mkdir {empty}/volumes",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "The host cannot use {what}. Said: {said}.",
+        "bring the pool back; it goes on by itself",
+    ),
+    Template("Reachable", "StoragePool", "Hosts that reach it: {hosts} of {all}."),
+    Template("Enough", "StoragePool", "At least 15 % of it are free on every host."),
+    Template(
+        "FillsUp",
+        "StoragePool",
+        "{free} of {capacity} are left on {host}.",
+        "delete volumes or images, or add disks, before 5 % are left",
+    ),
+    Template(
+        "PoolFull",
+        "StoragePool",
+        "{free} of {capacity} are left on {host}: VMs are paused when nothing is, and nothing new is taken.",
+        "delete volumes or images, or add disks",
+    ),
+    Template(
+        "PoolFull",
+        "Volume, Image",
+        "Pool {pool} has {free} left, which is for the disks it has; {wanted} are needed.",
+        "delete volumes or images, or add disks; it goes on by itself",
+    ),
+    Template(
+        "Unreachable",
+        "StoragePool",
+        "{path} is not built yet, so no host reaches it.",
+        "make a pool with spec.dir",
+    ),
+    Template(
+        "Unreachable",
+        "StoragePool",
+        "No host reaches it. Said: {said}.",
+        "look at its directory on that host, and bring it back",
+    ),
+    Template(
+        "DirectoryMissing",
+        "StoragePool",
+        "{host} has no directory {path}.",
+        "mkdir -p {path} on {host}, or mount what belongs there",
+    ),
+    Template(
+        "PathRefused",
+        "StoragePool",
+        "{host} keeps nothing of pool {pool} in {place}: {tree} is not for pools.",
+        "qx pool delete {pool}, then qx pool create {pool} --path DIR with one of your own, as in /srv",
+    ),
+    Template(
+        "PathShared",
+        "StoragePool",
+        "{host} does not use pool {pool}: its directory {path} {where} pool {other}.",
+        "qx pool delete {pool}, then qx pool create {pool} --path DIR with another one",
+    ),
+    Template(
+        "NoHost",
+        "StoragePool",
+        "No host is chosen by its hostSelector.",
+        "label a host, or correct hostSelector",
+    ),
+    Template(
+        "Degraded",
+        "StoragePool",
+        "It works with less safety than it should. Said: {said}.",
+        "bring back what is missing",
+    ),
+    Template(
+        "DefaultConflict",
+        "StoragePool",
+        "{other} is the default pool too, and the older one counts.",
+        "qx pool set NAME --no-default, for one of the two",
+    ),
+    Template(
+        "CredentialsRefused",
+        "StoragePool, Host",
+        "{server} refused the user and key.",
+        "correct Secret {secret}",
+    ),
+    Template("Blocklist", "StoragePool", "A failed host can be shut out of it."),
+    Template(
+        "LocalStorage", "StoragePool", "It is in each host by itself: its volumes do not outlive their host."
+    ),
+    Template(
+        "NoCapability", "StoragePool", "Its user may not shut a failed host out.", "give the user that right"
+    ),
+)

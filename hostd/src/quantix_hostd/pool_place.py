@@ -1,0 +1,65 @@
+"""Whether a pool may begin where its spec says, on this host: not among the files of the system, and not
+where another pool lies.
+
+Asked by `pools` before a pool is used here for the first time: what keeps data already goes on doing so.
+Resolves links, so call it from a thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from quantix_api.errors import TransientError
+from quantix_api.layout import Layout
+from quantix_api.message_table_phrases import AROUND, INSIDE, SAME_PLACE
+from quantix_api.messages import as_error
+from quantix_api.pool_place import system_tree
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
+
+
+def refuse_system(pool: PoolDir, layout: Layout) -> None:
+    """Raises PoolPlaceError (PathRefused) for a place of the system or of Quantix itself."""
+    place, ours = _resolved(pool.path), _resolved(layout.data)
+    pools = ours / layout.local_pool.parent.name
+    if pools in place.parents:
+        return
+    tree = ours if _meet(place, ours) else system_tree(place)
+    if tree is not None:
+        about = {"host": pool.host, "pool": pool.name, "place": place, "tree": tree}
+        raise as_error(PoolPlaceError, "PathRefused", **about)
+
+
+def refuse_shared(pool: PoolDir, others: Iterable[PoolDir]) -> None:
+    """Raises PoolPlaceError (PathShared) where one of `others` has that directory, one in it or one around
+    it: the room of both would be counted twice.
+    """
+    place = _resolved(pool.path)
+    for other in others:
+        theirs = _resolved(other.path)
+        if not _meet(place, theirs):
+            continue
+        where = SAME_PLACE if place == theirs else INSIDE if theirs in place.parents else AROUND
+        about = {"host": pool.host, "pool": pool.name, "path": pool.path, "other": other.name}
+        raise as_error(PoolPlaceError, "PathShared", where=where, **about)
+
+
+def take_places(pools: Iterable[PoolDir]) -> list[PoolDir]:
+    """Those that have a place, of pools in the order in which they may choose."""
+    taken: list[PoolDir] = []
+    for pool in pools:
+        try:
+            refuse_shared(pool, taken)
+        except TransientError:
+            continue
+        taken.append(pool)
+    return taken
+
+
+def _meet(place: Path, other: Path) -> bool:
+    return place == other or place in other.parents or other in place.parents
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))

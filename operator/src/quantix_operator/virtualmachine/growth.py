@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine
-from quantix_api.quantities import counted, format_cpu, format_size
+from quantix_api.quantities import counted, format_cpu, human_size
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
@@ -67,7 +67,7 @@ def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None
     said = {"host": host.name, "name": guest.name}
     if memory_room(guest, host, occupancy) is not None:
         free, needed = occupancy.free_memory_bytes(host), guest.memory_bytes
-        return Obstacle("NotEnoughMemory", {"free": _size(free), "needs": _size(needed), **said})
+        return Obstacle("NotEnoughMemory", {**_needs(needed, free), **said})
     if cpu_room(guest, host, occupancy) is not None:
         if guest.reservation_millis is not None and not guest.own_cpus:
             reserved, left = guest.reservation_millis, max(occupancy.free_cpu_millis(host), 0)
@@ -85,11 +85,9 @@ def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None
             if size > occupancy.free_huge_bytes(host, page)
         )
         free = occupancy.free_huge_bytes(host, page)
-        return Obstacle(
-            "NotEnoughMemory", {"page": page, "free": _size(free), "needs": _size(needed), **said}
-        )
+        return Obstacle("NotEnoughMemory", {"page": page, **_needs(needed, free), **said})
     if node_room(guest, host, occupancy) is not None:
-        return Obstacle("NotEnoughMemory", {"wanted": _size(guest.bound_bytes), **said})
+        return Obstacle("NotEnoughMemory", {"wanted": human_size(guest.bound_bytes), **said})
     lacks = devices(guest, host, occupancy)
     if lacks is not None:
         return Obstacle("DeviceUnavailable", {"device": lacks.what, "why": lacks.why, **said})
@@ -100,5 +98,9 @@ def _cpus(millis: int) -> str:
     return format_cpu(millis) if millis else "none"
 
 
-def _size(size_bytes: int) -> str:
-    return format_size(max(size_bytes, 0) // _MIB * _MIB)
+def _needs(needed_bytes: int, free_bytes: int) -> dict[str, str]:
+    """The two, rounded for people; in MiB where that would make them look the same."""
+    needs, free = human_size(needed_bytes), human_size(max(free_bytes, 0))
+    if needs == free:
+        needs, free = (f"{max(size, 0) // _MIB:,} MiB" for size in (needed_bytes, free_bytes))
+    return {"needs": needs, "free": free}

@@ -113,7 +113,7 @@ def option_records() -> dict[str, list[tuple[str, str]]]:
 
 def common_words() -> dict[str, bool]:
     """Each way to write an option that all commands share, or all that write; whether a value follows it."""
-    found = {}
+    found: dict[str, bool] = {}
     for option in (*_OPTIONS, *_WRITE_OPTIONS):
         [parameter] = click.command("any")(option(lambda: None)).params
         assert isinstance(parameter, click.Option)

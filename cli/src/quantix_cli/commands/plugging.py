@@ -140,7 +140,7 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
         return
     if came.device.get("image") and runs(changed):
         came.medium_is_checked = await _medium_is_checked(session, changed, came.device["image"])
-    seen = await until(session, NOUNS["vm"], changed, came.is_settled, is_ended_by=came.is_stalled)
+    seen = await until(session, NOUNS["vm"], changed, came.is_settled, ended_by=came.stalled_by)
     what = session.terminal.plain(f"{vm['metadata']['name']}: {came.described(seen)}")
     if came.is_there(seen):
         session.terminal.note(f"{what} is plugged in.")

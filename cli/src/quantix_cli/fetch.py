@@ -62,10 +62,13 @@ async def _pooling_hosts(session: Session) -> int:
 
 
 async def selected(session: Session, noun: Noun, selection: Selection) -> tuple[Picked, World]:
-    """The objects that `selection` means. Raises CommandError (5) for a name that is not there."""
+    """The objects that `selection` means. Raises CommandError: 5 for a name that is not there, 2 for a filter
+    that means nothing for the noun.
+    """
     import asyncio  # late: 0.04 s, which help texts must not pay
 
     refuse_unknown_states(selection.states)
+    refuse_host(noun, selection.host)
     names = tuple(parse_name(written, noun.word) for written in selection.names)
     items, seen = await asyncio.gather(
         _candidates(session, noun, selection.labels, with_shared=bool(names)), world(session)
@@ -169,6 +172,13 @@ def refuse_unknown_states(states: tuple[str, ...]) -> None:
     for word in states:
         if word.lower() not in known:
             raise CommandError(Exit.USAGE, f"No state is called {word}.", f"one of {', '.join(STATE_WORDS)}")
+
+
+def refuse_host(noun: Noun, host: str) -> None:
+    """Raise CommandError (2) where objects are to be chosen by a host that have none."""
+    if host and not noun.on_hosts:
+        hint = f"qx {noun.word} list {host}" if noun.word == "host" else f"qx {noun.word} list"
+        raise CommandError(Exit.USAGE, f"--host means nothing for {noun.plural}.", hint)
 
 
 async def _refuse_unknown_namespace(session: Session, namespace: str) -> None:

@@ -12,7 +12,7 @@ import click
 
 from quantix_api.errors import QuantixError
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.grammar import Root
+from quantix_cli.grammar import Root, noun_first
 from quantix_cli.settings import read_settings
 from quantix_cli.up.run.words import steps_kept
 
@@ -105,7 +105,8 @@ def main() -> None:
         terminal.error(plain_usage(error), hint)
         code = Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
-        terminal.note(interrupted_words(sys.argv[1:3]))
+        noun, *rest = noun_first(sys.argv[1:]) or [""]
+        terminal.note(interrupted_words([noun, *noun_first(rest)[:1]]))
         code = Exit.INTERRUPTED
     except Exception:
         import traceback  # 0.02 s that nothing but a bug has to pay

@@ -44,13 +44,16 @@ class World:
 
 @dataclass(frozen=True)
 class Noun:
-    """`word` is what is typed, `singular` what is read; `columns` stand between state and age."""
+    """`word` is what is typed, `singular` what is read; `columns` stand between state and age. `on_hosts`:
+    each object is on one host, at most.
+    """
 
     word: str
     singular: str
     resource: Resource
     columns: tuple[str, ...]
     cells: Callable[[Manifest, World], tuple[Cell, ...]]
+    on_hosts: bool = False
 
     @property
     def plural(self) -> str:
@@ -235,10 +238,18 @@ NOUNS: Mapping[str, Noun] = {
             resources.VIRTUAL_MACHINES,
             ("HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED"),
             _vm,
+            on_hosts=True,
         ),
         Noun("host", "host", resources.HOSTS, ("ADDRESS", "CPUS", "MEMORY", "VMS"), _host),
-        Noun("volume", "volume", resources.VOLUMES, ("SIZE", "POOL", "VM"), _volume),
-        Noun("image", "image", resources.IMAGES, ("SIZE", "FORMAT", "PROGRESS", "USERS"), _image),
+        Noun("volume", "volume", resources.VOLUMES, ("SIZE", "POOL", "VM"), _volume, on_hosts=True),
+        Noun(
+            "image",
+            "image",
+            resources.IMAGES,
+            ("SIZE", "FORMAT", "PROGRESS", "USERS"),
+            _image,
+            on_hosts=True,
+        ),
         Noun("network", "network", resources.NETWORKS, ("SUBNETS", "PORTS", "FREE"), _network),
         Noun(
             "pool",

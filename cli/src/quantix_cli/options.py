@@ -111,6 +111,16 @@ def option_records() -> dict[str, list[tuple[str, str]]]:
     return {title: [_record(option) for option in options] for title, options in titles.items()}
 
 
+def common_words() -> dict[str, bool]:
+    """Each way to write an option that all commands share, or all that write; whether a value follows it."""
+    found: dict[str, bool] = {}
+    for option in (*_OPTIONS, *_WRITE_OPTIONS):
+        [parameter] = click.command("any")(option(lambda: None)).params
+        assert isinstance(parameter, click.Option)
+        found |= dict.fromkeys(parameter.opts, not parameter.is_flag)
+    return found
+
+
 def _record(option: Callable[[Any], Any]) -> tuple[str, str]:
     [parameter] = click.command("any")(option(lambda: None)).params
     assert isinstance(parameter, CommonOption)

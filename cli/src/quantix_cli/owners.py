@@ -7,6 +7,9 @@ from typing import Any
 
 from quantix_api.message_text import text_of
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which `kubectl apply` keeps what it was given."""
+
 _ARGO = "argocd.argoproj.io/tracking-id"
 _HELM = "meta.helm.sh/release-name"
 _FLUX = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
@@ -20,6 +23,17 @@ def warning(obj: Mapping[str, Any]) -> str:
     name = obj["metadata"]["name"]
     way_out = "change it there, or leave the field out of the manifest"
     return text_of(f"{name} is managed by {owner}: it may undo this.", way_out)
+
+
+def is_applied(obj: Mapping[str, Any]) -> bool:
+    """Whether somebody keeps a manifest of its spec and applies it, by `kubectl apply` or server-side."""
+    metadata = obj["metadata"]
+    if LAST_APPLIED in (metadata.get("annotations") or {}):
+        return True
+    return any(
+        field.get("operation") == "Apply" and "f:spec" in (field.get("fieldsV1") or {})
+        for field in metadata.get("managedFields") or []
+    )
 
 
 def _owner(metadata: Mapping[str, Any]) -> str:

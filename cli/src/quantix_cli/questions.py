@@ -27,19 +27,33 @@ def confirm_name(
         raise CommandError(Exit.FAILED, "That is another name. Nothing was changed.")
 
 
-def confirm(question: str, effects: Sequence[str], *, assume_yes: bool, terminal: Terminal) -> None:
-    """Show what would happen and ask. Raises CommandError: 2 without a terminal, 1 when the answer is no."""
+def confirm(
+    question: str,
+    effects: Sequence[str],
+    *,
+    assume_yes: bool,
+    terminal: Terminal,
+    graves: Sequence[str] = (),
+) -> None:
+    """Show what would happen and ask. `graves`: what is told even where nothing is asked, such as data that
+    goes. Raises CommandError: 2 without a terminal, 1 when the answer is no.
+    """
     if assume_yes:
+        _tell(graves, terminal)
         return
+    _tell(effects, terminal)
     if not sys.stdin.isatty():
         raise CommandError(Exit.USAGE, f"{question} Nobody can be asked here; nothing was changed.", "--yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError(Exit.FAILED, "Nothing was changed.")
+
+
+def _tell(effects: Sequence[str], terminal: Terminal) -> None:
     for effect in effects[:_LISTED]:
         terminal.note(f"  {terminal.plain(effect)}")
     if len(effects) > _LISTED:
         terminal.note(f"  and {len(effects) - _LISTED} more")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise CommandError(Exit.FAILED, "Nothing was changed.")
 
 
 def choose(question: str, names: Sequence[str], option: str, *, terminal: Terminal) -> str:

@@ -7,6 +7,7 @@ Kubernetes 1.37: `apierrors.NewForbidden`, `NewInvalid` and field.Error of apima
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantix_api.message_text import hint_of, sentence_of
@@ -38,6 +39,8 @@ _TYPES = {
 }
 _READS = ("get", "list", "watch")
 _REQUIRED = "is needed"
+# apiextensions' schema says so: "spec.dir.path in body should be at least 2 chars long"
+_IN_BODY = " in body "
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,21 @@ def told(message: str) -> Refusal:
     if found := _FORBIDDEN.search(message):
         return _not_allowed(found)
     if invalid := _INVALID.fullmatch(message):
-        causes = [_cause(cause) for cause in _CAUSE.finditer(invalid["causes"].lstrip("["))]
+        causes = list(_CAUSE.finditer(invalid["causes"].lstrip("[")))
         if causes:
-            return Refusal(f"{invalid['kind']} {invalid['name']}: {'; '.join(causes)}.")
+            said = "; ".join(_cause(cause) for cause in _worth_telling(causes))
+            return Refusal(f"{invalid['kind']} {invalid['name']}: {said}.")
     return Refusal(sentence_of(message), hint_of(message))
+
+
+def _worth_telling(causes: Sequence[re.Match[str]]) -> list[re.Match[str]]:
+    """Without the schema's words about a field of which a rule says what it must be."""
+    ruled = {cause["path"] for cause in causes if not _is_of_schema(cause)}
+    return [cause for cause in causes if cause["path"] not in ruled or not _is_of_schema(cause)]
+
+
+def _is_of_schema(cause: re.Match[str]) -> bool:
+    return f"{cause['path']}{_IN_BODY}" in (cause["said"] or "")
 
 
 def _not_allowed(found: re.Match[str]) -> Refusal:
@@ -74,6 +88,7 @@ def _not_allowed(found: re.Match[str]) -> Refusal:
 def _cause(found: re.Match[str]) -> str:
     said = (found["said"] or "").strip()
     sentence = _VALUE.sub("", said, count=1) if _VALUE.match(said) else said
+    sentence = sentence.removeprefix(f"{found['path']}{_IN_BODY}")
     if found["error"] == "Required value":
         sentence = _REQUIRED
     if mistyped := _TYPE.search(said):

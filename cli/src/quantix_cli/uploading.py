@@ -6,18 +6,20 @@ Used by `qx image upload`.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from pathlib import Path
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
 from quantix_api.disk_image import HEAD_BYTES, inspect_image
-from quantix_api.errors import PermanentError
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.image import MAX_VIRTUAL_SIZE
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import size_bytes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import duration, size
+from quantix_cli.naming import reference
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.sending import Parcel, send
 from quantix_cli.session import Session
@@ -43,12 +45,32 @@ async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wai
     refuse_other_content(declared)
     begun = time.monotonic()
     path = f"/v1/images/{session.namespace}/{name}/upload"
-    digest = await send(session, Parcel(file, name, path, lambda: _waiting_host(session, name)))
-    took = time.monotonic() - begun
-    session.terminal.note(f"{name}: {size(file.stat().st_size)} sent in {duration(took)}.")
-    if wait:
-        await _until_ready(session, name)
+    try:
+        digest = await send(session, Parcel(file, name, path, lambda: _waiting_host(session, name)))
+        took = time.monotonic() - begun
+        session.terminal.note(f"{name}: {size(file.stat().st_size)} sent in {duration(took)}.")
+    except (QuantixError, CommandError, asyncio.CancelledError) as error:
+        session.terminal.note(session.terminal.plain(_left(session, declared, file, error)))
+        raise
+    try:
+        if wait:
+            await _until_ready(session, name)
+    except CommandError as error:
+        if error.exit_code is Exit.REFUSED:
+            session.terminal.note(session.terminal.plain(_left(session, declared, file, error)))
+        raise
     return digest
+
+
+def _left(session: Session, image: Manifest, file: Path, error: BaseException) -> str:
+    """What is still there after an upload that came to nothing, and what to do with it."""
+    shared = image["metadata"]["namespace"] == resources.NAMESPACE_SHARED
+    named = reference(image, "image", None if shared else session.namespace)
+    away = f"qx image delete {named} removes it"
+    if isinstance(error, CommandError) and error.exit_code is Exit.REFUSED:
+        return f"Image {named} stays; {away}."
+    again = f"qx image upload {shlex.quote(str(file))} --name {named}"
+    return f"Image {named} stays without content: {again} goes on, {away}."
 
 
 def refuse_other_content(image: Manifest) -> None:

@@ -31,6 +31,10 @@ _NO_PLACE = frozenset(
 _SOURCE_HAS_NO_PLACE = "WaitingForHost"
 
 
+def _said_by_ready(obj: Manifest) -> str | None:
+    return str(condition_of(obj).get("message", ""))
+
+
 @dataclass(frozen=True)
 class _Awaited:
     """As the parameters of `until`."""
@@ -39,7 +43,7 @@ class _Awaited:
     is_done: Callable[[Manifest], bool]
     gives_up: Exit
     vm: Manifest | None
-    is_ended_by: Callable[[Manifest], bool]
+    ended_by: Callable[[Manifest], str | None]
 
 
 async def until(
@@ -50,18 +54,18 @@ async def until(
     *,
     gives_up: Exit = Exit.FAILED,
     vm: Manifest | None = None,
-    is_ended_by: Callable[[Manifest], bool] = lambda stalled: True,
+    ended_by: Callable[[Manifest], str | None] = _said_by_ready,
 ) -> Manifest:
     """The object once `is_done`, looked at anew since the generation of `obj`. `vm` is the one that has it:
-    what that waits for is told while the object itself is Ready. `is_ended_by`: shown the object while it is
-    stalled, whether that is of what is waited for.
+    what that waits for is told while the object itself is Ready. `ended_by`: of the object while it is
+    stalled, the message of what keeps what is waited for; None where that is something else's.
 
     Raises CommandError: `gives_up` when nothing will change it without a user (a VM that no host takes has
     10 s for that), 8 after the session's time.
     """
     bar = ProgressBar(obj["metadata"]["name"], session.terminal)
     try:
-        return await _until(session, _Awaited(noun, is_done, gives_up, vm, is_ended_by), obj, bar)
+        return await _until(session, _Awaited(noun, is_done, gives_up, vm, ended_by), obj, bar)
     finally:
         bar.erase()
 
@@ -77,8 +81,9 @@ async def _until(session: Session, awaited: _Awaited, obj: Manifest, bar: Progre
         message = str(ready.get("message", ""))
         if awaited.is_done(obj):
             return obj
-        if _is_stalled(obj, generation) and awaited.is_ended_by(obj):
-            raise CommandError(awaited.gives_up, f"{cause_of(message)}.", hint_of(message) or explain)
+        ended = awaited.ended_by(obj) if _is_stalled(obj, generation) else None
+        if ended is not None:
+            raise CommandError(awaited.gives_up, f"{cause_of(ended)}.", hint_of(ended) or explain)
         placeless_s = placeless_s + _POLL_S if has_no_place(obj, generation) else 0.0
         if placeless_s > _NO_PLACE_S:
             vain = f"{name} waits: {cause_of(message)}. It goes on by itself once that is done."

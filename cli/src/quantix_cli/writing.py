@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantix_api.resources import FINALIZER, Resource
-from quantix_cli.owners import warning
+from quantix_cli.owners import LAST_APPLIED, warning
 from quantix_cli.terminal import Terminal
 from quantix_client.errors import Conflict
 
@@ -28,7 +28,6 @@ _OF_THE_SERVER = frozenset(
     {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
     | {"deletionTimestamp", "deletionGracePeriodSeconds"}
 )
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def clean(obj: Manifest) -> Manifest:
     metadata = {key: value for key, value in obj["metadata"].items() if key not in _OF_THE_SERVER}
     metadata["finalizers"] = [name for name in metadata.get("finalizers", []) if name != FINALIZER]
     annotations = metadata.get("annotations", {})
-    metadata["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+    metadata["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
     kept = {key: value for key, value in metadata.items() if value not in ([], {})}
     return {key: value for key, value in {**obj, "metadata": kept}.items() if key != "status"}
 

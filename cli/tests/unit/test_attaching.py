@@ -211,7 +211,7 @@ async def test_a_device_does_not_fail_for_what_stalled_the_vm_before_it_came() -
     has = runs(*others, open_disks=("data",))
     seen = await until(
         session(Looks(runs(*others), has)), NOUNS["vm"], runs(*others), came.is_settled,
-        is_ended_by=came.is_stalled,
+        ended_by=came.stalled_by,
     )  # fmt: skip
     assert seen is has
 
@@ -221,9 +221,27 @@ async def test_a_device_fails_for_what_stalls_the_vm_since_it_came() -> None:
     assert came is not None
     refused = runs(*stalled("Volume safe is in use by web-2.", "VolumeInUse"))
     with pytest.raises(CommandError, match="in use by web-2"):
+        await until(session(Looks(refused)), NOUNS["vm"], refused, came.is_settled, ended_by=came.stalled_by)
+
+
+async def test_a_nic_fails_for_what_is_said_of_it_alone_beside_a_disk_that_stalled_the_vm() -> None:
+    others = stalled("Volume old is made from image other.", "VolumeConflict")
+    nic = {"name": "eth1", "network": "db", "mac": "02:00:00:00:00:01"}
+    came = arrival(runs(*others), runs(spec={"nics": [nic]}))
+    assert came is not None
+    taken = told("False", "IdentityConflict", "NetworkReady") | {"message": "That MAC is web-2's."}
+    earlier = taken | {"observedGeneration": 1}
+    with pytest.raises(CommandError, match=r"That MAC is web-2's\."):
         await until(
-            session(Looks(refused)), NOUNS["vm"], refused, came.is_settled, is_ended_by=came.is_stalled
-        )
+            session(Looks(runs(*others, earlier), runs(*others, taken))), NOUNS["vm"], runs(*others),
+            came.is_settled, ended_by=came.stalled_by,
+        )  # fmt: skip
+    again = arrival(runs(*others, taken), runs(spec={"nics": [nic]}))
+    assert again is not None
+    assert again.stalled_by(runs(*others, taken)) is None, "it was said before the NIC came"
+    disk = arrival(runs(*others), runs(spec={"disks": [DATA]}))
+    assert disk is not None
+    assert disk.stalled_by(runs(*others, taken)) is None
 
 
 def test_a_disk_that_needs_a_restart_is_not_waited_for_while_another_device_waits() -> None:

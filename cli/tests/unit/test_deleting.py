@@ -29,8 +29,8 @@ KEPT: dict[str, Any] = {"metadata": {"name": "web-1-data"}}
 @pytest.mark.parametrize(
     ("disks", "volumes", "told"),
     [
-        ([OWNED, KEPT], False, "VM web-1 (deletes web-1-root; keeps web-1-data)"),
-        ([OWNED, KEPT], True, "VM web-1 (deletes web-1-root, web-1-data)"),
+        ([OWNED, KEPT], False, "VM web-1 (deletes web-1-root with all data; keeps web-1-data)"),
+        ([OWNED, KEPT], True, "VM web-1 (deletes web-1-root, web-1-data with all data)"),
         ([], False, "VM web-1"),
     ],
 )

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from quantix_cli.commands.explaining import explanation
 from quantix_cli.nouns import NOUNS, World
 
@@ -108,3 +110,43 @@ def test_a_volume_on_its_way_is_told_with_how_far_it_has_come() -> None:
     told = "  moving       web-1-root to pool fast, 41 %"
     assert told in explanation(volume, NOUNS["volume"], SEEN)
     assert told in explanation(vm(moving) | {"movingVolumes": [volume]}, NOUNS["vm"], SEEN)
+
+
+HOURS_AGO, NOW_AND_THEN, JUST_NOW = "2026-11-23T21:00:00Z", "2026-11-23T23:50:00Z", "2026-11-23T23:59:30Z"
+
+
+@pytest.mark.parametrize(
+    ("ready", "other", "runtime", "said"),
+    [
+        (("True", "Running", JUST_NOW), None, {"startedAt": HOURS_AGO}, "is Running on host box for 3 h."),
+        (("True", "Running", HOURS_AGO), None, {"startedAt": JUST_NOW}, "is Running on host box for 30 s."),
+        (("True", "Running", HOURS_AGO), None, {}, "is Running on host box for 3 h."),
+        (
+            ("True", "Stopped", HOURS_AGO),
+            None,
+            {"startedAt": HOURS_AGO, "lastExit": {"at": JUST_NOW, "reason": "Requested"}},
+            "is Stopped on host box for 30 s.",
+        ),
+        (("True", "Paused", HOURS_AGO), None, {"startedAt": HOURS_AGO}, "is Paused on host box."),
+        (
+            ("False", "PoolFull", HOURS_AGO),
+            ("False", "PoolFull", NOW_AND_THEN),
+            {"startedAt": HOURS_AGO},
+            "on host box for 10 m: ",
+        ),
+        (("False", "PoolFull", NOW_AND_THEN), ("True", "AllReady", JUST_NOW), {}, "on host box for 10 m: "),
+    ],
+    ids=[
+        *("it ran on", "it was started anew", "nobody told", "it was stopped", "it is paused"),
+        *("what is wrong since then", "by Ready alone"),
+    ],
+)
+def test_a_verdict_counts_since_what_it_tells(
+    ready: tuple[str, str, str], other: tuple[str, str, str] | None, runtime: dict[str, Any], said: str
+) -> None:
+    keys = ("status", "reason", "lastTransitionTime")
+    conditions = [{"type": "Ready"} | dict(zip(keys, ready, strict=True))]
+    conditions += [{"type": "VolumesReady"} | dict(zip(keys, other, strict=True))] if other else []
+    seen = vm(*conditions)
+    seen["status"] |= {"runtime": runtime, "phase": ready[1] if ready[0] == "True" else "Pending"}
+    assert said in explanation(seen, NOUNS["vm"], SEEN)[0]

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession, WSMsgType, web
 from aiohttp.test_utils import TestServer
 
+from quantix_api.image import USER_PATTERN
 from quantix_cli.commands import ssh
 from quantix_cli.commands.ssh import Guest, guest_of, ssh_words
 from quantix_cli.exits import CommandError, Exit
@@ -28,6 +29,10 @@ ROWS = [
 def vm(**status: Any) -> dict[str, Any]:
     said = {"assignment": {"host": "h1"}, "addresses": ["10.77.0.61"], **status}
     return {"metadata": {"name": "web-1", "uid": UID}, "status": said}
+
+
+def test_who_may_be_named_as_login_user_may_log_in() -> None:
+    assert f"^{ssh.USER.pattern}$" == USER_PATTERN
 
 
 def test_ssh_knows_the_host_key_by_the_uid_and_gets_the_rest_handed_on() -> None:

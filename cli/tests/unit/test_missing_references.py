@@ -146,6 +146,22 @@ async def test_what_is_not_there_is_refused_before_anything_is_sent(act: Act, sa
     assert api.written == 0
 
 
+class Disks(Api):
+    """Of which every image is a disk."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        found = await super().get(resource, name, namespace)
+        return found | {"spec": {"format": "Auto"}, "status": {"format": "Qcow2"}}
+
+
+@pytest.mark.parametrize("act", [attach(iso="shared/tiny"), create(image="", iso="shared/tiny")])
+async def test_a_disk_is_not_put_into_a_drive(act: Act) -> None:
+    api = Disks()
+    with pytest.raises(CommandError, match=r"shared/tiny is a disk \(Qcow2\), not a medium for a drive\."):
+        await act(session(api))
+    assert api.written == 0
+
+
 async def test_a_secret_that_is_there_or_that_nobody_may_look_for_is_named_and_none_is_listed() -> None:
     for api, name in ((Api(), "key"), (Api(forbids=("secrets",)), "kye")):
         await create(user_data_secret=name)(session(api))

@@ -32,7 +32,16 @@ MISTYPED = (
 )
 POLICY = (
     "virtualmachines.quantix.io \"a\" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' "
-    "denied request: VM a is protected against deletion. Try: set spec.deletionProtection to false first."
+    "denied request: VM a is protected against deletion. Try: qx vm set a --no-protect, or wait."
+)
+TWICE = (
+    'StoragePool.quantix.io "p" is invalid: [spec.dir.path: Invalid value: "/": spec.dir.path in body '
+    'should be at least 2 chars long, spec.dir.path: Invalid value: "/": must be an absolute path, '
+    "such as /srv/quantix]"
+)
+BY_SCHEMA = (
+    'Image.quantix.io "i" is invalid: spec.url: Invalid value: "": spec.url in body should be at least 1 '
+    "chars long"
 )
 
 
@@ -68,8 +77,10 @@ POLICY = (
         ),
         (
             POLICY,
-            Refusal("VM a is protected against deletion.", "set spec.deletionProtection to false first"),
+            Refusal("VM a is protected against deletion.", "qx vm set a --no-protect, or wait"),
         ),
+        (TWICE, Refusal("StoragePool p: spec.dir.path: must be an absolute path, such as /srv/quantix.")),
+        (BY_SCHEMA, Refusal("Image i: spec.url: should be at least 1 chars long.")),
         ("the server could not find it", Refusal("the server could not find it")),
         ("", Refusal("")),
     ],
@@ -81,6 +92,8 @@ POLICY = (
         "a value before it",
         "several",
         "by a policy",
+        "one field by schema and rule",
+        "by schema alone",
         "other",
         "none",
     ],

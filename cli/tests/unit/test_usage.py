@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
+from quantix_cli.grammar import noun_first
 from quantix_cli.main import interrupted_words
 
+# the sources of this checkout, whichever one is installed
+SOURCES = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 HEAVY = {"aiohttp", "pydantic", "structlog", "yaml"}
 
 
 def qx(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "quantix_cli.main", *words],
-        env={"LANG": "C.UTF-8", "QUANTIX_ROOT": "/nonexistent", "HOME": "/nonexistent"},
+        env={"LANG": "C.UTF-8", "QUANTIX_ROOT": "/nonexistent", "HOME": "/nonexistent", **SOURCES},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -44,11 +48,62 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
             ["volume", "create", "a", "--image", "i", "--from", "v"],
             "✗ --image and --from both say what it is made from: give one.",
         ),
+        (["vm", "snapshot", "web-1"], "✗ qx vm snapshot is not built yet."),
+        (["vm", "vmotion", "web-1"], "✗ qx vm migrate is not built yet."),
+        (["host", "drain", "box"], "✗ qx host drain is not built yet."),
+        (["snap", "list"], "✗ qx snap is not built yet."),
+        (
+            ["vm", "detach", "web-1", "--disk", "root"],
+            "✗ A device is named without an option before it: names are unique in a VM.",
+        ),
+        (
+            ["image", "set", "a", "--login-user", "bad user"],
+            "✗ --login-user: 'bad user' is no name of a user.",
+        ),
+        (["instancetype", "list", "--host", "box"], "✗ --host means nothing for instance types."),
     ],
 )
 def test_wrong_words_are_answered_in_one_voice_with_2(words: list[str], said: str) -> None:
     done = qx(*words)
     assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (2, "", said)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ["--kubeconfig", "/nonexistent/x"],
+        ["--kubeconfig=/nonexistent/x"],
+        ["-A", "-y", "--kubeconfig", "/nonexistent/x"],
+        ["-vnshop", "--kubeconfig", "/nonexistent/x"],
+        ["-vn", "shop", "--timeout", "1s", "--kubeconfig=/nonexistent/x"],
+    ],
+)
+def test_options_that_all_commands_share_may_stand_before_any_word(before: list[str]) -> None:
+    done = {tuple(words): qx(*words) for words in ([*before, "vm", "list"], ["vm", *before, "list"])}
+    done[()] = qx("vm", "list", *before)
+    assert {(one.returncode, one.stdout, one.stderr) for one in done.values()} == {
+        (done[()].returncode, "", done[()].stderr)
+    }
+    assert "/nonexistent/x" in done[()].stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "arranged"),
+    [
+        (["vm", "-n", "shop", "list"], ["vm", "-n", "shop", "list"]),
+        (["-n", "shop", "vm", "list"], ["vm", "-n", "shop", "list"]),
+        (["--dry-run", "vm", "ssh", "web-1", "--", "-A"], ["vm", "--dry-run", "ssh", "web-1", "--", "-A"]),
+        (["-n", "shop"], []),
+        (["-n"], []),
+        (["-", "vm"], ["-", "vm"]),
+        (["-n", "shop", "--help"], ["--help", "-n", "shop"]),
+        (["-nx", "--help"], ["--help", "-nx"]),
+        (["--version", "-n", "x"], ["--version", "-n", "x"]),
+        ([], []),
+    ],
+)
+def test_options_before_the_noun_stand_behind_it(args: list[str], arranged: list[str]) -> None:
+    assert noun_first(args) == arranged
 
 
 @pytest.mark.parametrize("words", [[], ["vm"]])

@@ -88,6 +88,36 @@ def test_data_that_goes_with_a_disk_is_told_before() -> None:
     assert losses(vm(**FULL), ["data"]) == ["disk data is deleted with its data (reclaimPolicy Delete)"]
 
 
+def running(**spec: Any) -> dict[str, Any]:
+    return {**vm(**spec), "status": {"runtime": {"domain": "Present"}}}
+
+
+RUNS_FROM = (
+    "is what web-1 runs from: without it the guest hangs or crashes, and what it has not saved is lost"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "lost"),
+    [
+        (FULL, "root", [f"disk root {RUNS_FROM}; its volume stays"]),
+        (FULL | {"boot": {"order": ["cd", "data"]}}, "root", []),
+        (
+            FULL | {"boot": {"order": ["cd", "data"]}},
+            "data",
+            [f"disk data {RUNS_FROM}", "disk data is deleted with its data (reclaimPolicy Delete)"],
+        ),
+        (FULL, "cd", []),
+        ({}, "root", []),
+    ],
+    ids=["the first", "not the first of the order", "the first of the order", "a drive", "no disk"],
+)
+def test_a_running_guest_is_not_silently_taken_what_it_runs_from(
+    spec: dict[str, Any], name: str, lost: list[str]
+) -> None:
+    assert losses(running(**spec), [name]) == lost
+
+
 def test_a_device_that_is_not_there_is_not_found() -> None:
     with pytest.raises(CommandError, match="It has: cd, data, root") as missed:
         detached(vm(**FULL), ["eth0"], drive=False)

@@ -11,7 +11,7 @@ from quantix_cli.amounts import is_read_as_binary, parse_changes, parse_details,
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.questions import choose
 from quantix_cli.terminal import Terminal
-from quantix_cli.vm.changes import Wanted, left_for_restart, may_wait, patch_of
+from quantix_cli.vm.changes import Wanted, left_for_restart, may_wait, patch_of, told_of_type
 from quantix_cli.vm.defaults import offered
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
 
@@ -263,6 +263,44 @@ def test_a_change_says_no_more_than_what_is_new(
     machine: dict[str, Any], wanted: Wanted, patch: dict[str, Any]
 ) -> None:
     assert patch_of(machine, wanted) == patch
+
+
+TYPED = {"instanceType": "small", "cpu": {}, "memory": {}}
+AWAY = "web-1 takes its size no longer from type small: 1 CPU and 4GiB of memory are its own."
+TO = "web-1 takes its size from type big: cores and memory of its own are left out."
+
+
+@pytest.mark.parametrize(
+    ("machine", "wanted", "said"),
+    [
+        (vm(spec=TYPED, status={"resolved": {"cores": 1}}), Wanted(memory="4Gi"), [AWAY]),
+        (vm(), Wanted(instance_type="big"), [TO]),
+        (vm(spec=TYPED), Wanted(instance_type="big"), []),
+        (vm(spec=TYPED), Wanted(max_cpu=8), []),
+        (vm(), Wanted(memory="4Gi"), []),
+    ],
+    ids=["away from a type", "to a type", "to another type", "beside a type", "without one"],
+)
+def test_a_type_that_comes_or_goes_is_told(machine: dict[str, Any], wanted: Wanted, said: list[str]) -> None:
+    assert told_of_type(machine, patch_of(machine, wanted)) == said
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
+        {"managedFields": [{"manager": "argo", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]},
+    ],
+    ids=["kubectl", "server-side"],
+)
+def test_what_a_type_that_goes_means_for_the_manifest_is_told(marks: dict[str, Any]) -> None:
+    applied = vm(spec=TYPED, status={"resolved": {"cores": 1}})
+    applied["metadata"] |= marks
+    assert told_of_type(applied, patch_of(applied, Wanted(memory="4Gi"))) == [
+        AWAY,
+        "kubectl apply of its manifest is refused until that has cpu.cores and memory.size instead of "
+        "instanceType: small.",
+    ]
 
 
 def test_nothing_to_set_is_wrong_usage() -> None:

@@ -34,6 +34,8 @@ _ATTACHED = "oldObject.?status.?attachedTo.orValue([])"
 # everybody may read a shared image, so its status counts the users of other namespaces only
 _OF_OTHERS = f"'all in other namespaces (qx image explain shared/' + {OLD_NAME} + ' names them)'"
 _USED_BY = "oldObject.?status.?usedBy.orValue([])"
+# what `qx` calls a kind that can be protected
+_NOUN = "(oldObject.kind == 'VirtualMachine' ? 'vm' : oldObject.kind.lowerAscii())"
 _RECOVERING = "oldObject.?status.?phase.orValue('') in ['Fencing', 'Fenced', 'Clean']"
 
 DELETION = Policy(
@@ -44,7 +46,7 @@ DELETION = Policy(
     checks=(
         Check(
             "!oldObject.?spec.?deletionProtection.orValue(false)",
-            message_cel=message_expression("Protected", kind=OLD_KIND, name=OLD_NAME),
+            message_cel=message_expression("Protected", kind=OLD_KIND, name=OLD_NAME, noun=_NOUN),
         ),
         Check(
             _where("images", f"oldObject.?status.?users.orValue(0) == 0 || {_NAMESPACE_GOES}"),

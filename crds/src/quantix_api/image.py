@@ -32,6 +32,9 @@ from quantix_api.model import (
 from quantix_api.resources import IMAGES
 from quantix_api.scalars import Count, DataState, LabelValue, Name, Size
 
+USER_PATTERN = "^[A-Za-z_][A-Za-z0-9._-]{0,31}$"
+"""What ssh(1) is given as the name of a user; a leading `-` would be an option of it."""
+
 Checksum = Annotated[
     str,
     Text(71),
@@ -85,6 +88,10 @@ class ImageSpec(ApiModel):
     login_user: Annotated[
         str | None,
         Text(32, 1),
+        Rule(
+            f"self.matches('{USER_PATTERN}')",
+            "must be the name of a user: letters, digits, '_', '.' and '-', the first a letter or '_'",
+        ),
         Live("User to log in as, which forms and qx offer. Absent: not known."),
     ] = None
     allowed_namespaces: Annotated[

@@ -65,7 +65,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "Protected",
         "refusal",
         "{kind} {name} is protected against deletion.",
-        "set spec.deletionProtection to false first",
+        "qx {noun} set {name} --no-protect, or set spec.deletionProtection to false",
     ),
     Template(
         "PlatformNamespace",

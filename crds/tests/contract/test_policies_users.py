@@ -35,16 +35,21 @@ def test_deletion_is_refused_with_the_users_and_a_way_out(api: ApiAs, namespace:
 
 
 @pytest.mark.parametrize(
-    ("kind", "spec"),
-    [("VirtualMachine", SIZED), ("Volume", {"size": "1Gi"}), ("Image", {"upload": {}})],
+    ("kind", "noun", "spec"),
+    [
+        ("VirtualMachine", "vm", SIZED),
+        ("Volume", "volume", {"size": "1Gi"}),
+        ("Image", "image", {"upload": {}}),
+    ],
 )
 def test_what_is_protected_cannot_be_deleted(
-    api: ApiAs, namespace: str, kind: str, spec: dict[str, Any]
+    api: ApiAs, namespace: str, kind: str, noun: str, spec: dict[str, Any]
 ) -> None:
     path = make(api, kind, namespace, "a", {**spec, "deletionProtection": True})
     refused = api.call("DELETE", path)
     assert refused.code == 403
-    assert "Try: set spec.deletionProtection to false first." in refused.message
+    way_out = f"qx {noun} set a --no-protect, or set spec.deletionProtection to false"
+    assert f"Try: {way_out}." in refused.message
     assert api.merge(path, {"spec": {"deletionProtection": False}}).code == 200
     assert api.call("DELETE", path).code == 200
 

@@ -21,7 +21,14 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
 from quantix_cli.vm.arrival import runs
-from quantix_cli.vm.changes import Wanted, growth_refusal, left_for_restart, may_wait, patch_of
+from quantix_cli.vm.changes import (
+    Wanted,
+    growth_refusal,
+    left_for_restart,
+    may_wait,
+    patch_of,
+    told_of_type,
+)
 from quantix_cli.waiting import until
 
 _LOOK_S = 0.2
@@ -134,6 +141,8 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
     """
     name = vm["metadata"]["name"]
     changed = await write_vm(session, vm, patch)
+    for line in told_of_type(vm, patch(vm)):
+        session.terminal.note(session.terminal.plain(line))
     if changed is None:
         return
     generation = changed["metadata"]["generation"]

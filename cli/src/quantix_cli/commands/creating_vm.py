@@ -26,6 +26,7 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import choose
 from quantix_cli.session import Session, each
 from quantix_cli.vm.defaults import offered
+from quantix_cli.vm.media import refuse_disk, refuse_medium
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
 from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import AlreadyExists, Forbidden
@@ -217,9 +218,8 @@ async def _choice(session: Session, namespace: str, wish: Wish) -> Choice:
         with contextlib.suppress(Forbidden):
             found = await fetch.one(session, NOUNS["image"], parse_name(written, "image"))
             image = found if written == wish.image else image
-    if look(image, "status.format") == "ISO":
-        said = f"{wish.image} is a medium, not a disk."
-        raise CommandError(Exit.USAGE, said, f"--iso {wish.image} instead of --image")
+            refuse = refuse_medium if written == wish.image else refuse_disk
+            refuse(found, written)
     kind = network = ""
     if not wish.instance_type and not wish.cpu and not wish.memory:
         kinds = await fetch.objects_of(session, NOUNS["instancetype"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from quantix_api import resources
@@ -54,6 +56,7 @@ def delete_command(word: str) -> click.Command:
                 effects(noun, list(picked.objects), disks, volumes=volumes),
                 assume_yes=session.assume_yes,
                 terminal=session.terminal,
+                graves=effects(noun, _with_disks(picked.objects, disks), disks, volumes=volumes),
             )
 
             async def remove(obj: Manifest) -> None:
@@ -88,6 +91,10 @@ def outlives_vm(volume: Manifest) -> bool:
     return not look(volume, "metadata.ownerReferences")
 
 
+def _with_disks(vms: Iterable[Manifest], disks: dict[str, list[Manifest]]) -> list[Manifest]:
+    return [vm for vm in vms if disks.get(vm["metadata"]["uid"])]
+
+
 def _these(noun: Noun, objects: list[Manifest]) -> str:
     if len(objects) == 1:
         return f"{noun.singular} {objects[0]['metadata']['name']}"
@@ -102,11 +109,11 @@ def effects(
     for obj in objects:
         found = disks.get(obj["metadata"]["uid"], [])
         fates = {
-            "deletes": [disk for disk in found if volumes or not outlives_vm(disk)],
-            "keeps": [disk for disk in found if not volumes and outlives_vm(disk)],
+            "deletes {} with all data": [disk for disk in found if volumes or not outlives_vm(disk)],
+            "keeps {}": [disk for disk in found if not volumes and outlives_vm(disk)],
         }
         told = "; ".join(
-            f"{fate} {', '.join(disk['metadata']['name'] for disk in meant)}"
+            fate.format(", ".join(disk["metadata"]["name"] for disk in meant))
             for fate, meant in fates.items()
             if meant
         )

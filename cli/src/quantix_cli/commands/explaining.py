@@ -123,7 +123,7 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
 def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
     """`web-1 is Waiting for 20 s: no host has 64 GiB free (NotEnoughMemory).`"""
     ready, word = condition_of(obj), state(obj, seen).word
-    since = age_s(ready.get("lastTransitionTime") or look(obj, "metadata.creationTimestamp"), seen.now)
+    since = age_s(_since(obj, ready), seen.now)
     span = f" for {how_long(since)}" if since is not None and since < _NEVER_S else ""
     name, host = obj["metadata"]["name"], look(obj, "status.assignment.host")
     place = f" on host {host}" if host else ""
@@ -133,6 +133,28 @@ def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
         return f"{name} is {word}{place}{span}." + _protection(obj, noun)
     said = cause_of(str(ready.get("message", ""))) or "quantix-operator has not looked at it yet"
     return f"{name} is {word}{place}{span}: {said[:1].lower() + said[1:]} ({ready.get('reason', 'Pending')})."
+
+
+def _since(obj: Manifest, ready: Manifest) -> str | None:
+    """When what the verdict tells began, as the API writes times; None where nothing tells.
+
+    Ready's own time is when its status changed last: a device that comes makes it False for a moment while
+    the guest runs on, and between Running and Stopped, which are both True, it may not change at all.
+    """
+    changed = ready.get("lastTransitionTime") or look(obj, "metadata.creationTimestamp")
+    reason = ready.get("reason")
+    if ready.get("status") == "True":
+        of_qemu = {"Running": "status.runtime.startedAt", "Stopped": "status.runtime.lastExit.at"}
+        began = look(obj, of_qemu[reason]) if reason in of_qemu else None
+        return None if reason == "Paused" else began or changed
+    repeated = [fact for kind in _FACTS if _same(fact := condition_of(obj, kind), ready)]
+    # RFC 3339 in UTC, to the second: as text they stand in the order of time
+    marks = [changed, *(fact.get("lastTransitionTime") for fact in repeated)]
+    return max((mark for mark in marks if mark), default=None)
+
+
+def _same(fact: Manifest, ready: Manifest) -> bool:
+    return fact.get("status") != "True" and fact.get("reason") == ready.get("reason")
 
 
 def _protection(obj: Manifest, noun: Noun) -> str:

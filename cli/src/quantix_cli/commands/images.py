@@ -26,6 +26,23 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 
 
+def _user(_: click.Context, __: click.Parameter, written: str) -> str:
+    from quantix_cli.commands.ssh import USER  # what other commands do not have to load
+
+    if written and not USER.fullmatch(written):
+        raise click.BadParameter(f"{written!r} is no name of a user")
+    return written
+
+
+_LOGIN_USER = click.option(
+    "--login-user",
+    default="",
+    metavar="USER",
+    callback=_user,
+    help="Who logs in to guests made from it.",
+)
+
+
 def upload_command(_: str) -> click.Command:
     """The command `qx image upload FILE`."""
 
@@ -104,7 +121,7 @@ def create_command(_: str) -> click.Command:
         "--max-size", type=SIZE, metavar="SIZE", help="Largest disk that it may describe; 2TiB if left out."
     )
     @click.option("--pool", default="", metavar="POOL", help="Where it is kept; default: the default pool.")
-    @click.option("--login-user", default="", metavar="USER", help="Who logs in to guests made from it.")
+    @_LOGIN_USER
     @making.PROTECT
     @making.LABEL
     @making.NO_WAIT
@@ -145,7 +162,7 @@ def set_command(_: str) -> click.Command:
         examples=("qx image set debian-13 --login-user debian", "qx image set shared/tiny --protect"),
     )
     @selecting
-    @click.option("--login-user", default="", metavar="USER", help="Who logs in to guests made from it.")
+    @_LOGIN_USER
     @making.PROTECT_CHANGE
     @making.LABEL_CHANGE
     @write_options

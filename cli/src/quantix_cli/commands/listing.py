@@ -50,6 +50,7 @@ def list_command(word: str) -> click.Command:
         watching: bool,
     ) -> None:
         chosen = tuple(column.strip() for column in columns.upper().split(",") if column.strip())
+        fetch.refuse_host(noun, selection.host)
         refuse_unknown_columns(noun, [*chosen, *filter(None, [sort.upper()])])
 
         async def act(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import click
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
 from quantix_cli.commands.changing_vm import write_vm
+from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest
@@ -20,6 +22,7 @@ from quantix_cli.session import Session
 from quantix_cli.vm.arrival import arrival, runs
 from quantix_cli.vm.departure import departures
 from quantix_cli.vm.devices import Device, attached, detached, losses
+from quantix_cli.vm.media import refuse_disk
 from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import Forbidden
 
@@ -43,6 +46,16 @@ _ATTACH_OPTIONS = (
     ),
     click.option("--no-wait", is_flag=True, help="Return once the API has accepted it."),
 )
+
+
+# what somebody may write before the name of a device, as with attach
+_KINDS = ("--disk", "--volume", "--nic", "--network", "--iso", "--cdrom")
+
+
+def _refuse_kind(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        said = "A device is named without an option before it: names are unique in a VM."
+        raise CommandError(Exit.USAGE, said, f"qx vm detach NAME {name}")
 
 
 def attach_command(_: str) -> click.Command:
@@ -86,6 +99,7 @@ def detach_command(_: str) -> click.Command:
     )
     @click.argument("name")
     @click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
+    @click.option(*_KINDS, expose_value=False, hidden=True, is_eager=True, callback=_refuse_kind)
     @click.option("--drive", is_flag=True, help="Of a CD-ROM: the drive, too, and not only the medium.")
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
     @write_options
@@ -93,14 +107,16 @@ def detach_command(_: str) -> click.Command:
         invocation: Invocation, name: str, devices: tuple[str, ...], drive: bool, no_wait: bool
     ) -> None:
         """Take devices out of a VM by their names in it, and wait until the running guest has let them go.
-        The volume of a disk stays, unless its reclaimPolicy is Delete.
+        The volume of a disk stays, unless its reclaimPolicy is Delete. What a guest runs from is only taken
+        from it after a question.
         """
 
         async def act(session: Session) -> None:
             vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
             detached(vm, devices, drive=drive)
             if lost := losses(vm, devices):
-                confirm("Detach it?", lost, assume_yes=session.assume_yes, terminal=session.terminal)
+                terminal, sure = session.terminal, session.assume_yes
+                confirm("Detach it?", lost, assume_yes=sure, terminal=terminal, graves=lost)
             await _detach(session, vm, devices, drive=drive, wait=not no_wait)
 
         invocation.run(act)
@@ -110,6 +126,8 @@ def detach_command(_: str) -> click.Command:
 
 async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool) -> None:
     """Write it, and follow until the guest has it, or says what keeps it."""
+    if device.iso:
+        await _refuse_no_medium(session, vm, device.iso)
     changed = await write_vm(session, vm, lambda live: attached(live, device))
     if changed is None:
         return
@@ -122,7 +140,7 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
         return
     if came.device.get("image") and runs(changed):
         came.medium_is_checked = await _medium_is_checked(session, changed, came.device["image"])
-    seen = await until(session, NOUNS["vm"], changed, came.is_settled, is_ended_by=came.is_stalled)
+    seen = await until(session, NOUNS["vm"], changed, came.is_settled, ended_by=came.stalled_by)
     what = session.terminal.plain(f"{vm['metadata']['name']}: {came.described(seen)}")
     if came.is_there(seen):
         session.terminal.note(f"{what} is plugged in.")
@@ -130,6 +148,13 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
     session.terminal.note(f"{what} comes with the next start.")
     if runs(seen):
         session.terminal.note(f"Try: qx vm restart {reference(vm, 'vm', session.namespace)}")
+
+
+async def _refuse_no_medium(session: Session, vm: Manifest, image: str) -> None:
+    """Raise CommandError where the image is known to be a disk, or not to be there."""
+    there = replace(session, namespace=vm["metadata"]["namespace"])
+    with contextlib.suppress(Forbidden):
+        refuse_disk(await fetch.one(there, NOUNS["image"], parse_name(image, "image")), image)
 
 
 async def _medium_is_checked(session: Session, vm: Manifest, image: str) -> bool:

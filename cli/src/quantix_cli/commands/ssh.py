@@ -25,7 +25,8 @@ from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden
 
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
+# as quantix_api.image.USER_PATTERN, whose module takes long to load; a test compares the two
+USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 _UID = re.compile(r"[0-9a-f-]{36}")
 _KNOWN_HOSTS = "known_hosts.quantix"
 _PORT = 22
@@ -164,7 +165,7 @@ def guest_of(vm: Manifest, user: str) -> Guest:
     if not user:
         said = f"Who logs in? The image of {name} names no login user."
         raise CommandError(Exit.USAGE, said, f"qx vm ssh {name} --user USER")
-    if not _USER.fullmatch(user) or not _UID.fullmatch(uid):
+    if not USER.fullmatch(user) or not _UID.fullmatch(uid):
         raise CommandError(Exit.REFUSED, f"{user!r} is no name of a user.", f"qx vm ssh {name} --user USER")
     return Guest(name, uid, addresses[0], user, host)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from quantix_cli.grammar import NOUNS, Root
+from quantix_cli.grammar import NOUNS, Root, noun_first
 
 FILES = ":files"
 """Offered alone where a file is meant: the shell then completes one by itself."""
@@ -53,11 +53,13 @@ def candidates(words: Sequence[str], names: Names) -> list[str]:
     *before, current = words or [""]
     root = Root("qx")
     context = click.Context(root, info_name="qx")
+    before = noun_first(before)
     noun, *rest = before or [""]
     if not before:
         return _that_fit(root.list_commands(context), current)
     group = root.get_command(context, noun)
     if isinstance(group, click.Group):
+        rest = noun_first(rest)
         inner = click.Context(group, info_name=noun, parent=context)
         if not rest:
             return _that_fit(group.list_commands(inner), current)

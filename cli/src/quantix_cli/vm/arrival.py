@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quantix_api.conditions import condition_of
+from quantix_api.conditions import STALLED_REASONS, condition_of
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.vm.devices import LISTS
 from quantix_cli.waiting import is_ready
@@ -24,7 +24,8 @@ class Arrival:
     """One device on its way: `kind` is the list of spec that it is in, `generation` the one that brought it.
     Shown the VM again and again, it knows when there is nothing more to wait for. `medium_is_checked`: the
     image that it brings into a drive is there, so what else the VM waits for is another device's.
-    `stalled_before`: what kept the VM stalled before the device came, "" for nothing.
+    `stalled_before`: what kept the VM stalled before the device came, "" for nothing; `network_before`: what
+    was said of its NICs then.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Arrival:
     generation: int
     medium_is_checked: bool = False
     stalled_before: str = ""
+    network_before: str = ""
     _calm: int = field(default=0, init=False)
 
     @property
@@ -56,9 +58,18 @@ class Arrival:
             return _CALM_LOOKS_OF_NICS
         return 1 if self._needs_a_start(vm) else _CALM_LOOKS_OF_DISKS_BESIDE_OTHERS
 
-    def is_stalled(self, vm: Manifest) -> bool:
-        """Whether the device may be what keeps a VM stalled: what did so before it came is another's."""
-        return str(condition_of(vm, "Stalled").get("message", "")) != self.stalled_before
+    def stalled_by(self, vm: Manifest) -> str | None:
+        """What the device may be kept by for good while its VM is stalled; None for what did so before it
+        came, which is another's. Of a NIC that is told apart while a disk stalls the VM.
+        """
+        said = str(condition_of(vm, "Stalled").get("message", ""))
+        if said != self.stalled_before:
+            return said
+        network = condition_of(vm, "NetworkReady")
+        said = str(network.get("message", ""))
+        is_new = network.get("observedGeneration", 0) >= self.generation and said != self.network_before
+        is_grave = network.get("status") == "False" and network.get("reason") in STALLED_REASONS
+        return said if self.kind == "nics" and is_new and is_grave else None
 
     def is_there(self, vm: Manifest) -> bool:
         """Whether the running guest has it, as far as is known of a VM that is settled."""
@@ -148,6 +159,14 @@ def arrival(before: Manifest, after: Manifest) -> Arrival | None:
         for device in look(after, f"spec.{kind}", []):
             same = next((one for one in had if one["name"] == device["name"]), None)
             if same is None or (kind == "cdroms" and same.get("image") != device.get("image")):
-                stalled = str(condition_of(before, "Stalled").get("message", ""))
-                return Arrival(kind, device, after["metadata"]["generation"], stalled_before=stalled)
+                stalled, network = (
+                    str(condition_of(before, kind).get("message", "")) for kind in ("Stalled", "NetworkReady")
+                )
+                return Arrival(
+                    kind,
+                    device,
+                    after["metadata"]["generation"],
+                    stalled_before=stalled,
+                    network_before=network,
+                )
     return None

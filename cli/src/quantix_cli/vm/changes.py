@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from quantix_api.conditions import condition_of
+from quantix_api.quantities import counted
 from quantix_cli.amounts import parse_changes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import CHANGES_TO, Manifest, look
+from quantix_cli.owners import is_applied
 
 _OF_SIZE = ("cpu", "memory", "instanceType")
 _OF_THE_GUEST = (*_OF_SIZE, "disks", "cdroms", "nics", "boot")
@@ -83,6 +85,25 @@ def _sizes(vm: Manifest, wanted: Wanted) -> dict[str, Any]:
     spec: dict[str, Any] = {"instanceType": None} if look(vm, "spec.instanceType") else {}
     spec |= {"cpu": {"cores": cores}} if cores else {}
     return spec | ({"memory": {"size": memory}} if memory else {})
+
+
+def told_of_type(vm: Manifest, patch: Manifest) -> list[str]:
+    """What a patch means for the instance type of `vm`, and for the manifest that it was applied from."""
+    spec, before = patch.get("spec", {}), look(vm, "spec.instanceType")
+    after = spec.get("instanceType", before)
+    if before == after or (before and after):
+        return []
+    name = vm["metadata"]["name"]
+    if after is None:
+        size = f"{counted(spec['cpu']['cores'], 'CPU')} and {spec['memory']['size']}B of memory"
+        said = f"{name} takes its size no longer from type {before}: {size} are its own."
+        old, new = f"instanceType: {before}", "cpu.cores and memory.size"
+    else:
+        said = f"{name} takes its size from type {after}: cores and memory of its own are left out."
+        old, new = "cpu.cores and memory.size", f"instanceType: {after}"
+    if not is_applied(vm):
+        return [said]
+    return [said, f"kubectl apply of its manifest is refused until that has {new} instead of {old}."]
 
 
 def _nics(vm: Manifest, wanted: Wanted) -> list[Manifest] | None:

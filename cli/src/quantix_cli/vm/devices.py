@@ -107,12 +107,28 @@ def _left(device: Manifest, names: Sequence[str], keeps_drive: bool) -> Manifest
 
 
 def losses(vm: Manifest, names: Sequence[str]) -> list[str]:
-    """The disks among these devices whose data goes with them."""
-    return [
-        f"disk {disk['name']} is deleted with its data (reclaimPolicy Delete)"
-        for disk in look(vm, "spec.disks", [])
-        if disk["name"] in names and disk.get("reclaimPolicy") == "Delete"
-    ]
+    """What is lost with these devices: the system that a running guest runs from, disks whose data goes."""
+    said, root = [], _boot_disk(vm)
+    for disk in look(vm, "spec.disks", []):
+        name = disk["name"]
+        if name not in names:
+            continue
+        goes = disk.get("reclaimPolicy") == "Delete"
+        if name == root and look(vm, "status.runtime.domain") == "Present":
+            stays = "" if goes else "; its volume stays"
+            said.append(
+                f"disk {name} is what {vm['metadata']['name']} runs from: without it the guest hangs or "
+                f"crashes, and what it has not saved is lost{stays}"
+            )
+        if goes:
+            said.append(f"disk {name} is deleted with its data (reclaimPolicy Delete)")
+    return said
+
+
+def _boot_disk(vm: Manifest) -> str:
+    """The disk that the VM starts from: the first in boot.order, else the first; "" for none."""
+    disks = [disk["name"] for disk in look(vm, "spec.disks", [])]
+    return str(next((name for name in look(vm, "spec.boot.order", []) if name in disks), (disks or [""])[0]))
 
 
 def names_of(vm: Manifest) -> set[str]:

@@ -12,8 +12,8 @@ REFUSAL_ADVICE: dict[str, Advice] = {
     ),
     "Protected": Advice(
         "`spec.deletionProtection` of the object.",
-        "Set it to false, then delete: `qx vm set NAME --no-protect`. As a reason of the condition "
-        "Protected it is good news.",
+        "Set it to false, then delete: `qx vm set NAME --no-protect`, the same for images and volumes. "
+        "As a reason of the condition Protected it is good news.",
     ),
     "QuotaExceeded": Advice(
         "`kubectl describe quota -n NAMESPACE`.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from quantix_api.errors import WaitingError
 from quantix_api.messages import as_error
-from quantix_api.quantities import counted, format_size, size_bytes
+from quantix_api.quantities import counted, human_size, size_bytes
 from quantix_hostd.domainxml.spec import UNBOUND, BoundMemory, CpuPlaces, NumaNode
 
 NodePages = Mapping[int, Mapping[str, int]]
@@ -38,7 +38,7 @@ class CpuEntries:
         free = set(self._all) - others - set(self._all[: self.shared])
         picked = pick_cpus(count, self.nodes, free, lambda cpus: self._has_memory(uid, cpus, bound))
         if picked is None and len(free) >= count:
-            wanted = format_size(bound.size_bytes)
+            wanted = human_size(bound.size_bytes)
             raise as_error(WaitingError, "NotEnoughMemory", host=host, wanted=wanted)
         if picked is None:
             wanted = counted(count, "CPU")

@@ -232,7 +232,7 @@ async def test_memory_that_no_node_has_beside_free_cpus_is_waited_for(
     ready = second.condition("Ready")
     assert (ready["reason"], ready["message"].partition(" Try")[0]) == (
         "NotEnoughMemory",
-        "It wants 300Mi of h1 beside CPUs of its own, and no NUMA node with such CPUs has that.",
+        "It wants 300 MiB of h1 beside CPUs of its own, and no NUMA node with such CPUs has that.",
     )
     first.change("spec", "powerState", value="Stopped")
     for _ in range(3):

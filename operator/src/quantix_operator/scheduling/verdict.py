@@ -50,10 +50,9 @@ def scheduled_false(decision: Decision) -> Fact:
         }
         return fact("Scheduled", "False", "NotEnoughMemory", name=guest.name, **fields)
     if common is Lack.MEMORY:
-        hosts = _with_others(_free_memory(candidates), decision.verdicts)
-        return fact(
-            "Scheduled", "False", "NotEnoughMemory", wanted=human_size(guest.memory_bytes), hosts=hosts
-        )
+        wanted = human_size(guest.memory_bytes)
+        hosts = _with_others(_free_memory(candidates, wanted), decision.verdicts)
+        return fact("Scheduled", "False", "NotEnoughMemory", wanted=wanted, hosts=hosts)
     if common is Lack.CPU and not any(_lacks_both(verdict) for verdict in candidates):
         hosts = _with_others(_free_cpu(candidates), decision.verdicts)
         return _cpu_false(guest, hosts, {verdict.cpu_percent for verdict in candidates})
@@ -129,8 +128,10 @@ def _common_lack(candidates: Sequence[HostVerdict]) -> Lack | None:
     return next((lack for lack in Lack if lack in shared), None)
 
 
-def _free_memory(candidates: Sequence[HostVerdict]) -> str:
-    free = [f"{item.host} {max(item.free_memory_bytes, 0) // GIB}" for item in candidates]
+def _free_memory(candidates: Sequence[HostVerdict], wanted: str) -> str:
+    """In whole GiB: finer figures would be news all the time. Without a unit where `wanted` has the same."""
+    unit = "" if wanted.endswith(" GiB") else " GiB"
+    free = [f"{item.host} {max(item.free_memory_bytes, 0) // GIB}{unit}" for item in candidates]
     return _first(free)
 
 

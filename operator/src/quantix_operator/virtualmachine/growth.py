@@ -10,7 +10,7 @@ from collections import Counter
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine
 from quantix_api.address_space import addressable_bytes
-from quantix_api.quantities import counted, format_cpu, format_size
+from quantix_api.quantities import counted, format_cpu, format_size, human_size
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.eligible import Obstacle
@@ -56,7 +56,8 @@ def beyond_addresses(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Ob
         return None
     fields = {"host": host.metadata.name, "name": vm.metadata.name}
     return Obstacle(
-        "NotEnoughMemory", {"ceiling": _size(ceiling_bytes), "most": _size(wanted.most_bytes), **fields}
+        "NotEnoughMemory",
+        {"ceiling": format_size(ceiling_bytes), "most": format_size(wanted.most_bytes), **fields},
     )
 
 
@@ -89,7 +90,7 @@ def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None
     said = {"host": host.name, "name": guest.name}
     if memory_room(guest, host, occupancy) is not None:
         free, needed = occupancy.free_memory_bytes(host), guest.memory_bytes
-        return Obstacle("NotEnoughMemory", {"free": _size(free), "needs": _size(needed), **said})
+        return Obstacle("NotEnoughMemory", {**_needs(needed, free), **said})
     if cpu_room(guest, host, occupancy) is not None:
         if guest.reservation_millis is not None and not guest.own_cpus:
             reserved, left = guest.reservation_millis, max(occupancy.free_cpu_millis(host), 0)
@@ -107,11 +108,9 @@ def _lack(guest: Guest, host: HostView, occupancy: Occupancy) -> Obstacle | None
             if size > occupancy.free_huge_bytes(host, page)
         )
         free = occupancy.free_huge_bytes(host, page)
-        return Obstacle(
-            "NotEnoughMemory", {"page": page, "free": _size(free), "needs": _size(needed), **said}
-        )
+        return Obstacle("NotEnoughMemory", {"page": page, **_needs(needed, free), **said})
     if node_room(guest, host, occupancy) is not None:
-        return Obstacle("NotEnoughMemory", {"wanted": _size(guest.bound_bytes), **said})
+        return Obstacle("NotEnoughMemory", {"wanted": human_size(guest.bound_bytes), **said})
     lacks = devices(guest, host, occupancy)
     if lacks is not None:
         return Obstacle("DeviceUnavailable", {"device": lacks.what, "why": lacks.why, **said})
@@ -122,5 +121,9 @@ def _cpus(millis: int) -> str:
     return format_cpu(millis) if millis else "none"
 
 
-def _size(size_bytes: int) -> str:
-    return format_size(max(size_bytes, 0) // _MIB * _MIB)
+def _needs(needed_bytes: int, free_bytes: int) -> dict[str, str]:
+    """The two, rounded for people; in MiB where that would make them look the same."""
+    needs, free = human_size(needed_bytes), human_size(max(free_bytes, 0))
+    if needs == free:
+        needs, free = (f"{max(size, 0) // _MIB:,} MiB" for size in (needed_bytes, free_bytes))
+    return {"needs": needs, "free": free}

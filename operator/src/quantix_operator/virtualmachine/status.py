@@ -6,14 +6,16 @@ costs one write; what hostd says of a VM that it has is never overwritten (api.m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from quantix_api import to_manifest
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
+from quantix_api.message_text import hint_of, sentence_of, text_of
+from quantix_api.messages import MAX_LENGTH
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_api.vm_status import Resolved
 from quantix_operator.scheduling.sizing import given, was_resolved
@@ -151,7 +153,7 @@ def volumes_fact(observed: Observed) -> Fact | None:
     """VolumesReady. Before there is a host only what is missing is worth saying: nobody makes data yet."""
     missing = _missing(observed)
     if missing:
-        return _missing_fact(missing[0])
+        return missing_fact(missing)
     waiting = _waiting(observed)
     displaced = _displaced(observed)
     if not waiting and displaced is not None and displaced.tellable and observed.host is not None:
@@ -192,7 +194,20 @@ def _volume_fact(volume: VolumeView) -> Fact:
     return fact("VolumesReady", "False", "Creating", volume=volume.name)
 
 
-def _missing_fact(missing: Missing) -> Fact:
+def missing_fact(missing: Sequence[Missing]) -> Fact:
+    """What one disk lacks: one that only a user can help, if there is one, with the others of that kind."""
+    stalled = [lack for lack in missing if lack.reason in STALLED_REASONS]
+    first, *others = stalled or missing[:1]
+    told = _lack_fact(first)
+    text = told.message
+    for other in others:
+        sentences = f"{sentence_of(text)} {sentence_of(_lack_fact(other).message)}"
+        longer = text_of(sentences, hint_of(text))
+        text = longer if len(longer) <= MAX_LENGTH else text
+    return replace(told, message=text)
+
+
+def _lack_fact(missing: Missing) -> Fact:
     if missing.message:
         return Fact("VolumesReady", "False", missing.reason, missing.message)
     return fact("VolumesReady", "False", missing.reason, **missing.fields)

@@ -30,6 +30,11 @@ def test_memory_that_nobody_has(host: Any, guest: Any) -> None:
     assert said.message.startswith("No host has 100 GiB free: h1 41, h2 30; h3 is Failed. Try: ")
 
 
+def test_what_is_free_has_a_unit_of_its_own_where_what_is_wanted_has_another(host: Any, guest: Any) -> None:
+    said = refused(guest("db-1", memory_bytes=1024 * GIB), host("h1", memory_bytes=41 * GIB))
+    assert said.message.startswith("No host has 1 TiB free: h1 41 GiB. Try: ")
+
+
 def test_at_most_three_hosts_are_named(host: Any, guest: Any) -> None:
     hosts = [host(f"h{number}", memory_bytes=GIB) for number in range(1, 6)]
     assert "h1 1, h2 1, h3 1 and 2 more" in refused(guest("g"), *hosts).message

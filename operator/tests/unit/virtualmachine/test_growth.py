@@ -17,6 +17,7 @@ from quantix_api.resources import (
 )
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.observe import sizing_of
 from quantix_operator.scheduling.sizing import given
 from quantix_operator.virtualmachine.growth import beyond_addresses, grows, lacking_room
@@ -44,6 +45,12 @@ def vm(
 
 def lack(*manifests: dict[str, Any], host: dict[str, Any] = HOST) -> str:
     """What the first of these VMs lacks, all on one host with 8 GiB and 8 cores to give."""
+    found = obstacle(*manifests, host=host)
+    return found if isinstance(found, str) else found.reason
+
+
+def obstacle(*manifests: dict[str, Any], host: dict[str, Any] = HOST) -> Obstacle | str:
+    """The same with its fields, where it lacks something."""
     kinds = (HOSTS, INSTANCE_TYPES, NETWORKS, SCHEDULING_POLICIES, STORAGE_POOLS, VIRTUAL_MACHINES)
     cache = Cache(kinds)
     for kind, manifest in ((HOSTS, host), *((VIRTUAL_MACHINES, manifest) for manifest in manifests)):
@@ -55,8 +62,7 @@ def lack(*manifests: dict[str, Any], host: dict[str, Any] = HOST) -> str:
     wanted = sizing_of(objects, first)
     if wanted is None or not grows(first, wanted):
         return "does not grow"
-    found = lacking_room(objects, first, wanted)
-    return found.reason if found else "fits"
+    return lacking_room(objects, first, wanted) or "fits"
 
 
 SMALL = (1, "1Gi")
@@ -78,6 +84,23 @@ def test_alone_a_vm_grows_to_what_its_host_has(
     wants: tuple[int, str], has: tuple[int, str] | None, said: str
 ) -> None:
     assert lack(vm("a", wants, has)) == said
+
+
+@pytest.mark.parametrize(("wants", "needs"), [("1Ti", "1 TiB"), ("100Gi", "10")])
+def test_what_it_needs_and_what_is_free_are_told_as_people_read_them(wants: str, needs: str) -> None:
+    found = obstacle(vm("a", (1, wants), SMALL))
+    assert isinstance(found, Obstacle)
+    assert found.fields["needs"].startswith(needs)
+    assert (found.fields["needs"][-4:], found.fields["free"]) in ((" TiB", "8 GiB"), (" GiB", "8 GiB"))
+
+
+def test_what_it_needs_and_what_is_free_are_never_told_as_the_same() -> None:
+    host = {**HOST, "status": {"cpus": 8, "memory": "1025Gi"}}
+    found = obstacle(vm("a", (1, "1Ti"), SMALL), host=host)
+    assert isinstance(found, Obstacle)
+    assert found.fields["free"] == "1,048,576 MiB"
+    assert found.fields["needs"].endswith(" MiB")
+    assert found.fields["needs"] > found.fields["free"]
 
 
 def dedicated(name: str, most: int, had: int) -> dict[str, Any]:

@@ -1,0 +1,33 @@
+"""Questions before what cannot be taken back: what is lost is told, also where nobody is asked."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.questions import confirm
+from quantix_cli.terminal import Terminal
+
+PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
+EFFECTS = ["VM web-1 (deletes web-1-root with all data)", "VM web-2"]
+
+
+def ask(*, assume_yes: bool) -> None:
+    confirm("Delete 2 VMs?", EFFECTS, assume_yes=assume_yes, terminal=PLAIN, graves=EFFECTS[:1])
+
+
+def test_without_a_terminal_the_effects_are_told_and_nothing_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with pytest.raises(CommandError, match="Nobody can be asked here; nothing was changed") as refused:
+        ask(assume_yes=False)
+    assert (refused.value.exit_code, refused.value.hint) == (Exit.USAGE, "--yes")
+    assert capsys.readouterr().err.splitlines() == [f"  {effect}" for effect in EFFECTS]
+
+
+def test_a_yes_in_advance_is_told_what_goes_with_its_data(capsys: pytest.CaptureFixture[str]) -> None:
+    ask(assume_yes=True)
+    assert capsys.readouterr().err == "  VM web-1 (deletes web-1-root with all data)\n"

@@ -100,14 +100,14 @@ def test_a_second_installation_beside_the_first_is_refused_before_it_changes_any
 @pytest.mark.usefixtures("first_run")
 def test_a_repeated_run_says_which_vm_waits_and_for_what(machine: Machine) -> None:
     view = MachineView(machine)
-    spec = {"cpu": {"cores": 1}, "memory": {"size": "64Ti"}, "disks": [{"name": "root", "size": "1Gi"}]}
+    spec = {"cpu": {"cores": 1}, "memory": {"size": "512Gi"}, "disks": [{"name": "root", "size": "1Gi"}]}
     big = {"apiVersion": "quantix.io/v1alpha1", "kind": "VirtualMachine", "metadata": {"name": "big"}}
     view.apply({**big, "spec": spec})
     view.wait_reason("vm", "big", "NotEnoughMemory")
     told = machine.up().splitlines()[-2:]
     assert re.fullmatch(
         rf"Ready in \S+ s, nothing to change\. {VM} is Running at \S+\. "
-        r"1 VM waits: big, NotEnoughMemory: No host has 64 TiB free: .*\.",
+        r"1 VM waits: big, NotEnoughMemory: No host has 512 GiB free: .*\.",
         told[0],
     ), told
     assert told[1].endswith("qx vm explain big")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from quantix_api import to_manifest
+from quantix_api import Condition, VirtualMachine, to_manifest
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.message_text import hint_of, sentence_of, text_of
@@ -114,6 +114,9 @@ def _without_host(observed: Observed, volumes: Fact | None, network: Fact | None
         return Verdict("Stopped", fact("Ready", "True", "Stopped"))
     scheduled = vm.status.condition("Scheduled")
     hold = assignment.hold if assignment else None
+    if hold is not None and scheduled is not None and _is_of_earlier_spec(scheduled, vm):
+        # What keeps it is of an earlier spec: this one may ask for a start, which the scheduler will see
+        return Verdict("Pending", fact("Ready", "Unknown", "Pending"), moving=True)
     if scheduled is not None and scheduled.reason != "Held":
         # Asked to start again, and waiting: the hold stays only until it has a host
         hold = None
@@ -129,6 +132,11 @@ def _without_host(observed: Observed, volumes: Fact | None, network: Fact | None
         if wait is not None and wait.status == "False":
             return Verdict("Pending", wait.repeated_as("Ready"), moving=True)
     return Verdict("Pending", fact("Ready", "Unknown", "Pending"), moving=True)
+
+
+def _is_of_earlier_spec(condition: Condition, vm: VirtualMachine) -> bool:
+    said, now = condition.observed_generation, vm.metadata.generation
+    return said is not None and now is not None and said < now
 
 
 def _obstacle(observed: Observed) -> Fact | None:

@@ -82,6 +82,18 @@ READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
         "Pending",
         ("False", "NotEnoughMemory"),
     ),
+    "a guest that powered itself off, and a spec that the scheduler has not seen": (
+        observed(
+            {
+                "assignment": {"epoch": 5, "hold": "GuestShutdown"},
+                "conditions": [
+                    {"type": "Scheduled", "status": "False", "reason": "Held", "observedGeneration": 2}
+                ],
+            }
+        ),
+        "Pending",
+        ("Unknown", "Pending"),
+    ),
     "a host that is not heard": (
         observed(RUNNING, host_lost="12:00:00 UTC"),
         "Unknown",

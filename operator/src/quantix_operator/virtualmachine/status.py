@@ -114,18 +114,16 @@ def _without_host(observed: Observed, volumes: Fact | None, network: Fact | None
         return Verdict("Stopped", fact("Ready", "True", "Stopped"))
     scheduled = vm.status.condition("Scheduled")
     hold = assignment.hold if assignment else None
-    if hold is not None and scheduled is not None and _is_of_earlier_spec(scheduled, vm):
-        # What keeps it is of an earlier spec: this one may ask for a start, which the scheduler will see
-        return Verdict("Pending", fact("Ready", "Unknown", "Pending"), moving=True)
-    if scheduled is not None and scheduled.reason != "Held":
-        # Asked to start again, and waiting: the hold stays only until it has a host
+    if scheduled is not None and (scheduled.reason != "Held" or _is_of_earlier_spec(scheduled, vm)):
+        # The hold stays only until it has a host: it was asked to start again, or may be by a spec that the
+        # scheduler has not seen
         hold = None
     if hold == "GuestShutdown":
         return Verdict("Stopped", fact("Ready", "False", "GuestShutdown", name=vm.metadata.name))
     if hold is not None and scheduled is not None:
         return Verdict("Failed", Fact("Ready", "False", scheduled.reason, scheduled.message))
     refusal = None
-    if scheduled is not None and scheduled.status != "True" and scheduled.reason != "NotWanted":
+    if scheduled is not None and scheduled.status != "True" and scheduled.reason not in ("NotWanted", "Held"):
         refusal = Fact("Ready", "False", scheduled.reason, scheduled.message)
     # Without its volumes a VM is not looked at by the scheduler, whose last word may be old
     for wait in (_obstacle(observed), volumes, refusal, network):

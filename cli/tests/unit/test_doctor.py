@@ -223,6 +223,7 @@ def test_kvm_is_told_as_the_host_itself_tells_it(missing: bool, fields: dict[str
 def test_what_the_host_has_tried_counts_more_than_how_kvm_looks() -> None:
     tried, looks, disk = note("KVM", "a guest hangs", "x"), good("KVM", "it is there"), good("disk", "free")
     assert proven([tried, disk, looks]) == [tried, disk]
+    assert proven([tried, disk, tried]) == [tried, disk], "both say the same where KVM is missing"
     assert proven([disk, looks]) == [disk, looks]
 
 

@@ -65,8 +65,8 @@ def unknown(check: str, text: str, hint: str = "") -> Finding:
 
 def proven(findings: Sequence[Finding]) -> list[Finding]:
     """Without what is told of KVM by its looks, where the host has tried it: of several the first counts."""
-    of_kvm = [finding for finding in findings if finding.check == KVM]
-    return [finding for finding in findings if finding not in of_kvm[1:]]
+    of_kvm = [place for place, finding in enumerate(findings) if finding.check == KVM]
+    return [finding for place, finding in enumerate(findings) if place not in of_kvm[1:]]
 
 
 def summary(findings: Sequence[Finding]) -> str:

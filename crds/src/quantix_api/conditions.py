@@ -72,7 +72,7 @@ _VM_READY = (
     "OrphanProcess StateMissing GuestPanicked QEMUHangs StuckInIO InstanceTypeNotFound SecretNotFound "
     "IdentityConflict GuestNotReady GuestShutdown WatchdogFired QEMUCrashed StorageIOError PoolFull "
     "HostSuspect HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld "
-    "ConfigRefused RestoreInProgress"
+    "ConfigRefused KernelLimit RestoreInProgress"
 )
 
 TABLE: tuple[ConditionRow, ...] = (

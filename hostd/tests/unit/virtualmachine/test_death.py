@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import HOST, VmHandle, with_facts
 
@@ -51,6 +52,15 @@ async def test_a_start_that_libvirt_refuses_is_told_as_that_and_not_as_a_crash(
     await vm.reconcile()
     assert told.reasons[1:] == ["Started"]
     assert vm.status["runtime"]["restarts"] == 0
+
+
+async def test_a_start_that_a_limit_of_the_kernel_keeps_off_says_so_and_is_no_defect(
+    vm: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.refusal = as_error(TransientError, "KernelLimit", most=65536, wanted=4096000)
+    with pytest.raises(TransientError):
+        await vm.reconcile()
+    assert vm.condition("Ready")["reason"] == "KernelLimit"
 
 
 async def test_a_refused_start_after_a_crash_leaves_what_is_known_of_the_crash(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import Any
 
 from quantix_api.installation import all_manifests
 from quantix_api.layout import Layout
+from quantix_client.kubeconfig import load
 from quantix_lab.api_installation import install
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.kubeconfig import write_kubeconfig
@@ -52,6 +54,17 @@ class HostCluster:
         """An object; {} when there is none."""
         found = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
         return dict(json.loads(found)) if found.strip() else {}
+
+    def authority_pem(self) -> str:
+        """Whom the servers of hosts are certified by, as everybody may read it."""
+        return str(self.get("configmap", "quantix-ca", "quantix-shared")["data"]["ca.crt"])
+
+    def as_administrator(self) -> ssl.SSLContext:
+        """TLS to hostd: trusts the authority of hosts, and shows the administrator's certificate."""
+        context = load(self.control_plane.admin_kubeconfig).ssl_context()
+        assert context is not None
+        context.load_verify_locations(cadata=self.authority_pem())
+        return context
 
     def give_token(self, host: str, identifier: str = "abc123", secret: str = "0123456789abcdef") -> None:
         """Let exactly `host` join: what an administrator does for a new machine."""

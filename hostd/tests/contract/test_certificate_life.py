@@ -50,15 +50,6 @@ def port_of(cluster: HostCluster) -> int:
     return int(str(cluster.get("host", "h1")["status"]["addresses"]["api"]).rpartition(":")[2])
 
 
-def as_administrator(cluster: HostCluster) -> ssl.SSLContext:
-    """Trusts the authority of hosts, and shows the administrator's certificate."""
-    context = load(cluster.control_plane.admin_kubeconfig).ssl_context()
-    assert context is not None
-    published = cluster.get("configmap", "quantix-ca", "quantix-shared")
-    context.load_verify_locations(cadata=published["data"]["ca.crt"])
-    return context
-
-
 def wait_for_image(cluster: HostCluster, name: str) -> None:
     manifest = {
         "apiVersion": "quantix.io/v1alpha1",
@@ -91,7 +82,7 @@ async def slowly(content: bytes, until: datetime) -> AsyncIterator[bytes]:
 
 async def upload(cluster: HostCluster, name: str, content: bytes, until: datetime) -> tuple[int, str]:
     """Over one TLS connection that is made now and ends after `until`."""
-    connector = aiohttp.TCPConnector(ssl=as_administrator(cluster))
+    connector = aiohttp.TCPConnector(ssl=cluster.as_administrator())
     address = f"https://127.0.0.1:{port_of(cluster)}/v1/images/default/{name}/upload"
     length = {"Content-Length": str(len(content))}
     async with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import yaml
 
 from quantix_api.conditions import condition_of
 from quantix_lab.host_cluster import HostCluster, host_cluster
@@ -218,8 +216,7 @@ async def test_the_unix_socket_is_for_root_only_and_answers(cluster: HostCluster
 async def test_tls_admits_whom_the_api_server_admits(cluster: HostCluster) -> None:
     cluster.eventually(lambda: "API served" in cluster.log("hostd"))
     address = cluster.get("host", "h1")["status"]["addresses"]["api"]
-    authority = cluster.get("secret", "quantix-ca", "quantix-system")["data"]
-    context = ssl.create_default_context(cadata=pem_of(authority))
+    context = ssl.create_default_context(cadata=cluster.authority_pem())
     base = f"https://{address}"
 
     async def status(path: str, token: str = "", pair: ssl.SSLContext | None = None) -> int:
@@ -236,27 +233,12 @@ async def test_tls_admits_whom_the_api_server_admits(cluster: HostCluster) -> No
     nobody = cluster.kubectl("create", "token", "nobody", "-n", "default").strip()
     assert await status(log, token=nobody) == 403
     assert await status("/metrics", token=nobody) == 403
-    admin = with_admin_certificate(cluster, authority)
+    admin = cluster.as_administrator()
     assert await status(log, pair=admin) == 404
     assert await status("/metrics", pair=admin) == 200
     async with aiohttp.ClientSession() as session:
         async with session.post(f"{base}/v1/host/shutdown", ssl=admin) as answer:
             assert answer.status == 403
-
-
-def pem_of(secret: dict[str, str]) -> str:
-    certificate = next(value for key, value in secret.items() if key.endswith("crt"))
-    return base64.b64decode(certificate).decode()
-
-
-def with_admin_certificate(cluster: HostCluster, authority: dict[str, str]) -> ssl.SSLContext:
-    user = yaml.safe_load(cluster.control_plane.admin_kubeconfig.read_text())["users"][0]["user"]
-    context = ssl.create_default_context(cadata=pem_of(authority))
-    pair = cluster.control_plane.root / "admin-pair.pem"
-    parts = (user["client-certificate-data"], user["client-key-data"])
-    pair.write_bytes(b"\n".join(base64.b64decode(part) for part in parts))
-    context.load_cert_chain(pair)
-    return context
 
 
 def test_a_second_hostd_on_the_same_root_ends_with_a_sentence(cluster: HostCluster) -> None:

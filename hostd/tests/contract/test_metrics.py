@@ -158,7 +158,7 @@ def test_the_account_reads_metrics_by_its_token_and_nothing_else(cluster: HostCl
             with refusal:
                 return refusal.code
 
-    hosts = cluster.get("configmap", "quantix-ca", "quantix-shared")["data"]["ca.crt"]
+    hosts = cluster.authority_pem()
     host = f"https://{cluster.get('host', 'h1')['status']['addresses']['api']}"
     assert status(f"{host}/metrics", hosts) == 200
     assert status(f"{host}/v1/virtualmachines/default/none/log", hosts) == 403

@@ -4,7 +4,6 @@ Disks and claims are real files.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -23,8 +22,6 @@ from quantix_hostd.claims import Claim, Holder, VolumePlace, release, take
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.clients.qemu_img import Disk, QemuImg
-from quantix_hostd.copy_bounds import CopyBounds
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.transfer.room import Room
@@ -33,7 +30,7 @@ from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.fake_status_api import FakeStatusApi
-from quantix_lab.open_sandbox import OpenSandbox
+from quantix_lab.held_copies import HeldCopies
 from quantix_lab.told_events import ToldEvents
 from quantix_lab.waiting import eventually_async
 
@@ -48,20 +45,6 @@ class NoCopies:
 class NobodyGone:
     async def is_gone(self, vm_uid: str, epoch: int) -> bool:
         return False
-
-
-class SlowQemuImg(QemuImg):
-    """Copies once it may."""
-
-    def __init__(self) -> None:
-        super().__init__(OpenSandbox())
-        self.copying = 0
-        self.may_copy = asyncio.Event()
-
-    async def copy(self, source: Disk, target: Disk, bounds: CopyBounds) -> None:
-        self.copying += 1
-        await self.may_copy.wait()
-        await super().copy(source, target, bounds)
 
 
 class NoSecrets:
@@ -89,7 +72,7 @@ class TwoVolumes:
             path.mkdir()
         self.claims = LocalClaimStore()
         self.controllers: list[VolumeController] = []
-        self.qemu_img = SlowQemuImg()
+        self.qemu_img = HeldCopies()
         self.controller = self.start()
         self.put("source", {"size": "1Mi"})
         self.put("copy", {"source": {"volume": "source"}, "copyMode": "Full"})
@@ -97,7 +80,7 @@ class TwoVolumes:
     def start(self) -> VolumeController:
         """Another process of hostd: what an earlier one was at it knows nothing of."""
         found = {path.name: _pool(path) for path in (self.path, self.fast)}
-        self.qemu_img = SlowQemuImg()
+        self.qemu_img = HeldCopies()
         pools = HostPools(found, {}, "h1", Layout(self.root), FileOwner.current())
         maker = DiskFileMaker(self.qemu_img, self.claims, _CLUSTER)
         self.controller = VolumeController(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.copy_bounds import CopyBounds
 from quantix_hostd.transfer import transfers
 from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.held_copies import HeldCopies
 from quantix_lab.mortality import HostdKilledError, Mortality
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
@@ -26,18 +26,6 @@ from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
 
 KEY = "default/data"
-
-
-class SlowQemuImg(QemuImg):
-    """Copies once it is let."""
-
-    def __init__(self) -> None:
-        super().__init__(OpenSandbox())
-        self.may_copy = asyncio.Event()
-
-    async def copy(self, source: Disk, target: Disk, bounds: CopyBounds) -> None:
-        await self.may_copy.wait()
-        await super().copy(source, target, bounds)
 
 
 @pytest.fixture
@@ -149,7 +137,7 @@ async def test_of_two_pools_that_are_one_directory_a_move_leaves_the_volume(
 
 
 async def test_a_wish_that_is_taken_back_leaves_no_copy(world: VmWorld, volume: dict[str, Any]) -> None:
-    part = VolumesPart(world, SlowQemuImg())
+    part = VolumesPart(world, HeldCopies())
     want(world, "fast", "fast")
     status = await part.look(KEY)
     assert (status["phase"], status["data"]) == ("Moving", "Present")
@@ -178,7 +166,7 @@ async def test_a_wish_that_is_taken_back_as_its_work_ends_comes_too_late_and_is_
 
 
 async def test_a_vm_that_is_started_waits_for_the_copy(world: VmWorld, volume: dict[str, Any]) -> None:
-    slow = SlowQemuImg()
+    slow = HeldCopies()
     part = VolumesPart(world, slow)
     want(world, "fast", "fast")
     await part.look(KEY)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
 from quantix_api.message_table_phrases import AROUND, INSIDE, SAME_PLACE
 from quantix_api.messages import as_error
@@ -20,7 +19,7 @@ from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 
 
 def refuse_system(pool: PoolDir, layout: Layout) -> None:
-    """Raises PoolPlaceError (PathRefused) for a place of the system or of Quantix itself."""
+    """Raise PoolPlaceError (PathRefused) for a place of the system or of Quantix itself."""
     place, ours = _resolved(pool.path), _resolved(layout.data)
     pools = ours / layout.local_pool.parent.name
     if pools in place.parents:
@@ -32,7 +31,7 @@ def refuse_system(pool: PoolDir, layout: Layout) -> None:
 
 
 def refuse_shared(pool: PoolDir, others: Iterable[PoolDir]) -> None:
-    """Raises PoolPlaceError (PathShared) where one of `others` has that directory, one in it or one around
+    """Raise PoolPlaceError (PathShared) where one of `others` has that directory, one in it or one around
     it: the room of both would be counted twice.
     """
     place = _resolved(pool.path)
@@ -51,7 +50,7 @@ def take_places(pools: Iterable[PoolDir]) -> list[PoolDir]:
     for pool in pools:
         try:
             refuse_shared(pool, taken)
-        except TransientError:
+        except PoolPlaceError:
             continue
         taken.append(pool)
     return taken

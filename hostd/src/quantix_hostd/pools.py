@@ -6,6 +6,7 @@ Used by the host, image and volume controllers. Reads the cached StoragePools an
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,11 +114,11 @@ class HostPools:
         """The pools whose places here come before that of the one with this UID: those that keep data
         already, and those that are older.
         """
-        keeping = [used.has(pool.metadata.uid, self.directory(pool).path) for pool in reached]
-        own = next((at for at, pool in enumerate(reached) if pool.metadata.uid == uid), len(reached))
-        first = [pool for pool, keeps in zip(reached, keeping, strict=True) if keeps]
-        older = [pool for pool, keeps in zip(reached[:own], keeping[:own], strict=True) if not keeps]
-        return take_places(self.directory(pool) for pool in (*first, *older) if pool.metadata.uid != uid)
+        others = [pool for pool in reached if pool.metadata.uid != uid]
+        older = list(itertools.takewhile(lambda pool: pool.metadata.uid != uid, reached))
+        keeping = [pool for pool in others if used.has(pool.metadata.uid, self.directory(pool).path)]
+        waiting = [pool for pool in older if pool not in keeping]
+        return take_places(self.directory(pool) for pool in (*keeping, *waiting))
 
     def find(self, name: str | None) -> StoragePool:
         """The pool of this name (None: the default one). Raises WaitingError (PoolNotFound)."""

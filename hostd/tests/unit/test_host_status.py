@@ -183,7 +183,7 @@ def test_a_pool_that_cannot_be_used_says_why() -> None:
 
 
 def test_a_pool_whose_place_is_wrong_says_so_by_a_reason() -> None:
-    pools = (PoolFacts("fast", problem="h1 has no directory /srv/fast.", place="DirectoryMissing"),)
+    pools = (PoolFacts("fast", problem="h1 has no directory /srv/fast.", reason="DirectoryMissing"),)
     found = derive_status(replace(_HEALTHY, pools=pools), _NOW)["pools"][0]
     assert (found["state"], found["reason"]) == ("Unreachable", "DirectoryMissing")
 

@@ -203,8 +203,8 @@ class HostController:
         for pool in self._tools.pools.reached():
             name = pool.metadata.name
             if problem := await self._tools.pools.problem(pool):
-                place = problem.reason if isinstance(problem, PoolPlaceError) else ""
-                facts.append(PoolFacts(name, problem=message_of(problem), place=place))
+                reason = problem.reason if isinstance(problem, PoolPlaceError) else ""
+                facts.append(PoolFacts(name, problem=message_of(problem), reason=reason))
                 continue
             directory = self._tools.pools.directory(pool)
             space = await asyncio.to_thread(directory.space)

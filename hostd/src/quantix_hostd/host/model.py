@@ -13,15 +13,15 @@ from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 
 @dataclass(frozen=True)
 class PoolFacts:
-    """A pool as this host sees it; `problem` is "" when it can be used, `place` the reason that the pool is
-    to give where its place is what is wrong.
+    """A pool as this host sees it; `problem` is "" when it can be used, `reason` the one that the pool
+    is to give where its place is what is wrong.
     """
 
     name: str
     capacity_bytes: int = 0
     available_bytes: int = 0
     problem: str = ""
-    place: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)

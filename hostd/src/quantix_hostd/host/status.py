@@ -171,8 +171,8 @@ def _device(use: DeviceUse) -> Mapping[str, Any]:
 
 def _pool(pool: PoolFacts) -> Mapping[str, Any]:
     if pool.problem:
-        place = {"reason": pool.place} if pool.place else {}
-        return {"name": pool.name, "state": "Unreachable", **place, "message": pool.problem[:512]}
+        reason = {"reason": pool.reason} if pool.reason else {}
+        return {"name": pool.name, "state": "Unreachable", **reason, "message": pool.problem[:512]}
     return {
         "name": pool.name,
         "state": "Reachable",

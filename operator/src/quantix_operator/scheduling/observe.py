@@ -83,7 +83,7 @@ def observe(objects: Objects) -> Observed:
 
 
 def has_sizes(objects: Objects, vm: VirtualMachine) -> bool:
-    """Whether what it was given, or asks for, are sizes; the API lets none else in."""
+    """Whether the sizes that it was given, or asks for, can be read; the API lets no others in."""
     return objects.once(vm, _sizes_are_understood, _type(objects, vm))
 
 
@@ -96,7 +96,7 @@ def _sizes_are_understood(vm: VirtualMachine, instance_type: InstanceType | None
 
 
 def unread_vms(objects: Objects) -> tuple[Unread, ...]:
-    """What is known of VMs that no model reads, or whose sizes are none."""
+    """What is known of VMs that no model reads, or whose sizes cannot be read."""
     strange = (vm for vm in objects.list(VirtualMachine) if not has_sizes(objects, vm))
     manifests = (*objects.unread(VirtualMachine), *map(objects.manifest, strange))
     return tuple(found for item in manifests if item and (found := read(item)) is not None)

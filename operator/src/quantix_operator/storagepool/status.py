@@ -76,9 +76,7 @@ def only_figures_differ(told: dict[str, Any], status: dict[str, Any]) -> bool:
     """
     if "0" in (told.get("allocated"), status["allocated"]):
         return False
-    if told.get("virtualMachines", 0) != status["virtualMachines"] and not (
-        told.get("virtualMachines") and status["virtualMachines"]
-    ):
+    if bool(told.get("virtualMachines")) != bool(status["virtualMachines"]):
         return False
     figures = {name: status[name] for name in _FIGURES if name in status}
     return bool(comparable({"status": told | figures}) == comparable({"status": status}))
@@ -113,9 +111,9 @@ def _ready(observed: Observed) -> Fact:
         return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
     if all(report.reached is None for report in observed.reports):
         return fact("Ready", "Unknown", "Pending", pool=observed.pool.metadata.name)
-    for report in observed.reports:
-        if report.reason:
-            return Fact("Ready", "False", report.reason, report.message)
+    misplaced = next((report for report in observed.reports if report.reason), None)
+    if misplaced is not None:
+        return Fact("Ready", "False", misplaced.reason, misplaced.message)
     said = next(
         (f"{item.host}: {_said(item.message)}" for item in observed.reports if item.message), "nothing"
     )

@@ -12,10 +12,9 @@ from quantix_api import Host, SchedulingPolicy, VirtualMachine
 from quantix_api.address_space import addressable_bytes
 from quantix_api.quantities import counted, format_cpu, format_size, human_size
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
-from quantix_operator.scheduling.host_reading import view_of
+from quantix_operator.scheduling.host_reading import address_bits, view_of
 from quantix_operator.scheduling.model import Guest, HostView, Placed, World
 from quantix_operator.scheduling.observe import guest_of, has_sizes, sizing_of, unread_vms
 from quantix_operator.scheduling.occupancy import Occupancy
@@ -51,14 +50,12 @@ def beyond_addresses(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Ob
     host = _host(objects, vm)
     if host is None:
         return None
-    ceiling_bytes = addressable_bytes(host_reading.address_bits(host), wanted.cpu_model)
+    ceiling_bytes = addressable_bytes(address_bits(host), wanted.cpu_model)
     if wanted.most_bytes <= ceiling_bytes:
         return None
-    fields = {"host": host.metadata.name, "name": vm.metadata.name}
-    return Obstacle(
-        "NotEnoughMemory",
-        {"ceiling": format_size(ceiling_bytes), "most": format_size(wanted.most_bytes), **fields},
-    )
+    sizes = {"ceiling": format_size(ceiling_bytes), "most": format_size(wanted.most_bytes)}
+    said = {"host": host.metadata.name, "name": vm.metadata.name}
+    return Obstacle("NotEnoughMemory", sizes | said)
 
 
 def lacking_room(objects: Objects, vm: VirtualMachine, wanted: Sizing) -> Obstacle | None:

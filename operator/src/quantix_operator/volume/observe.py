@@ -11,8 +11,7 @@ from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACH
 from quantix_api.seniority import age_order
 from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling import host_reading
-from quantix_operator.scheduling.host_reading import view_of
+from quantix_operator.scheduling.host_reading import lost, view_of
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.promises import (
@@ -50,7 +49,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         place=_place(objects, volume, pool_name),
         missing_source=_missing_source(objects, volume),
         unmade_source=_unmade_source(objects, volume),
-        host_lost=bool(volume.status.host) and (host is None or host_reading.lost(host)),
+        host_lost=bool(volume.status.host) and (host is None or lost(host)),
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
         no_room=_no_room(objects, volume, pool),
         readable_copy=_readable_copy(objects, volume),

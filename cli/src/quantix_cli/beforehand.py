@@ -12,6 +12,7 @@ from typing import Any
 from quantix_api import resources
 from quantix_api.address_space import addressable_bytes
 from quantix_api.conditions import condition_of
+from quantix_api.message_table_phrases import AND_MORE
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.messages import render
 from quantix_api.quantities import human_size, size_bytes
@@ -60,13 +61,9 @@ async def refuse_unaddressable(
     if most_bytes <= max(ceilings.values()):
         return
     told = [f"{host} {human_size(ceiling)}" for host, ceiling in ceilings.items()]
-    more = f" and {len(told) - _NAMED_HOSTS} more" if len(told) > _NAMED_HOSTS else ""
-    said = render(
-        "NotEnoughMemory",
-        most=human_size(most_bytes),
-        hosts=", ".join(told[:_NAMED_HOSTS]) + more,
-        name=name,
-    )
+    named, more = ", ".join(told[:_NAMED_HOSTS]), len(told) - _NAMED_HOSTS
+    listed = AND_MORE.format(named=named, more=more) if more > 0 else named
+    said = render("NotEnoughMemory", most=human_size(most_bytes), hosts=listed, name=name)
     raise CommandError(
         Exit.REFUSED, session.terminal.plain(f"{said.sentence[:-1]} ({said.reason})."), said.hint
     )

@@ -33,13 +33,13 @@ def confirm(
     *,
     assume_yes: bool,
     terminal: Terminal,
-    graves: Sequence[str] = (),
+    always_told: Sequence[str] = (),
 ) -> None:
-    """Show what would happen and ask. `graves`: what is told even where nothing is asked, such as data that
-    goes. Raises CommandError: 2 without a terminal, 1 when the answer is no.
+    """Show what would happen and ask. `always_told`: those of the effects that are shown even where nothing
+    is asked, such as data that goes. Raises CommandError: 2 without a terminal, 1 when the answer is no.
     """
     if assume_yes:
-        _tell(graves, terminal)
+        _tell(always_told, terminal)
         return
     _tell(effects, terminal)
     if not sys.stdin.isatty():

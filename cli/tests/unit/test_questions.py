@@ -15,7 +15,7 @@ EFFECTS = ["VM web-1 (deletes web-1-root with all data)", "VM web-2"]
 
 
 def ask(*, assume_yes: bool) -> None:
-    confirm("Delete 2 VMs?", EFFECTS, assume_yes=assume_yes, terminal=PLAIN, graves=EFFECTS[:1])
+    confirm("Delete 2 VMs?", EFFECTS, assume_yes=assume_yes, terminal=PLAIN, always_told=EFFECTS[:1])
 
 
 def test_without_a_terminal_the_effects_are_told_and_nothing_is_done(

@@ -63,7 +63,7 @@ def test_a_change_says_no_more_than_what_is_new(
 
 
 TYPED = {"instanceType": "small", "cpu": {}, "memory": {}}
-AWAY = "web-1 takes its size no longer from type small: 1 CPU and 4GiB of memory are its own."
+AWAY = "web-1 no longer takes its size from type small: 1 CPU and 4GiB of memory are its own."
 TO = "web-1 takes its size from type big: cores and memory of its own are left out."
 
 

@@ -56,7 +56,7 @@ def delete_command(word: str) -> click.Command:
                 effects(noun, list(picked.objects), disks, volumes=volumes),
                 assume_yes=session.assume_yes,
                 terminal=session.terminal,
-                graves=effects(noun, _with_disks(picked.objects, disks), disks, volumes=volumes),
+                always_told=effects(noun, _with_disks(picked.objects, disks), disks, volumes=volumes),
             )
 
             async def remove(obj: Manifest) -> None:

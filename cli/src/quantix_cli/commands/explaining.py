@@ -37,6 +37,8 @@ from quantix_cli.session import Session
 from quantix_cli.vm.moves import moving_facts, with_moves
 
 _LABEL_WIDTH = 13
+# where the host tells when that which Ready gives as its reason began
+_BEGAN = {"Running": "status.runtime.startedAt", "Stopped": "status.runtime.lastExit.at"}
 _FACTS = ("Scheduled", "VolumesReady", "NetworkReady", "PlacementOK", "AgentConnected", "GuestHealthy")
 
 # the API's default transition time of conditions that nobody wrote yet is 1970
@@ -144,8 +146,8 @@ def _since(obj: Manifest, ready: Manifest) -> str | None:
     changed = ready.get("lastTransitionTime") or look(obj, "metadata.creationTimestamp")
     reason = ready.get("reason")
     if ready.get("status") == "True":
-        of_qemu = {"Running": "status.runtime.startedAt", "Stopped": "status.runtime.lastExit.at"}
-        began = look(obj, of_qemu[reason]) if reason in of_qemu else None
+        # when it was paused is noted nowhere
+        began = look(obj, _BEGAN[reason]) if reason in _BEGAN else None
         return None if reason == "Paused" else began or changed
     repeated = [fact for kind in _FACTS if _same(fact := condition_of(obj, kind), ready)]
     # RFC 3339 in UTC, to the second: as text they stand in the order of time

@@ -115,8 +115,13 @@ def detach_command(_: str) -> click.Command:
             vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
             detached(vm, devices, drive=drive)
             if lost := losses(vm, devices):
-                terminal, sure = session.terminal, session.assume_yes
-                confirm("Detach it?", lost, assume_yes=sure, terminal=terminal, graves=lost)
+                confirm(
+                    "Detach it?",
+                    lost,
+                    assume_yes=session.assume_yes,
+                    terminal=session.terminal,
+                    always_told=lost,
+                )
             await _detach(session, vm, devices, drive=drive, wait=not no_wait)
 
         invocation.run(act)

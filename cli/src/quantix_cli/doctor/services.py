@@ -50,11 +50,11 @@ def judged(running: Mapping[str, Running], words: Mapping[str, str], *, is_own: 
         return [problem("processes", said, "make up")]
     again = restless(running)
     down = [name for name, found in running.items() if not found.pid and name not in again]
-    found = [problem("processes", _told(running[name], words.get(name, "")), _LOGS) for name in again]
+    unsteady = [problem("processes", _told(running[name], words.get(name, "")), _LOGS) for name in again]
     if down:
         said = f"{len(running) - len(down) - len(again)} of {len(running)} run; not {', '.join(down)}"
-        return [problem("processes", said, f"make up; {_LOGS}"), *found]
-    return found or [good("processes", f"all {len(running)} run")]
+        return [problem("processes", said, f"make up; {_LOGS}"), *unsteady]
+    return unsteady or [good("processes", f"all {len(running)} run")]
 
 
 def _told(found: Running, words: str) -> str:

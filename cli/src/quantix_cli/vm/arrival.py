@@ -62,14 +62,15 @@ class Arrival:
         """What the device may be kept by for good while its VM is stalled; None for what did so before it
         came, which is another's. Of a NIC that is told apart while a disk stalls the VM.
         """
-        said = str(condition_of(vm, "Stalled").get("message", ""))
-        if said != self.stalled_before:
-            return said
-        network = condition_of(vm, "NetworkReady")
-        said = str(network.get("message", ""))
+        stalled = _message_of(vm, "Stalled")
+        if stalled != self.stalled_before:
+            return stalled
+        if self.kind != "nics":
+            return None
+        network, said = condition_of(vm, "NetworkReady"), _message_of(vm, "NetworkReady")
         is_new = network.get("observedGeneration", 0) >= self.generation and said != self.network_before
-        is_grave = network.get("status") == "False" and network.get("reason") in STALLED_REASONS
-        return said if self.kind == "nics" and is_new and is_grave else None
+        stays = network.get("status") == "False" and network.get("reason") in STALLED_REASONS
+        return said if is_new and stays else None
 
     def is_there(self, vm: Manifest) -> bool:
         """Whether the running guest has it, as far as is known of a VM that is settled."""
@@ -159,14 +160,15 @@ def arrival(before: Manifest, after: Manifest) -> Arrival | None:
         for device in look(after, f"spec.{kind}", []):
             same = next((one for one in had if one["name"] == device["name"]), None)
             if same is None or (kind == "cdroms" and same.get("image") != device.get("image")):
-                stalled, network = (
-                    str(condition_of(before, kind).get("message", "")) for kind in ("Stalled", "NetworkReady")
-                )
                 return Arrival(
                     kind,
                     device,
                     after["metadata"]["generation"],
-                    stalled_before=stalled,
-                    network_before=network,
+                    stalled_before=_message_of(before, "Stalled"),
+                    network_before=_message_of(before, "NetworkReady"),
                 )
     return None
+
+
+def _message_of(vm: Manifest, condition: str) -> str:
+    return str(condition_of(vm, condition).get("message", ""))

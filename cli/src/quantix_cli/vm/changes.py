@@ -96,7 +96,7 @@ def told_of_type(vm: Manifest, patch: Manifest) -> list[str]:
     name = vm["metadata"]["name"]
     if after is None:
         size = f"{counted(spec['cpu']['cores'], 'CPU')} and {spec['memory']['size']}B of memory"
-        said = f"{name} takes its size no longer from type {before}: {size} are its own."
+        said = f"{name} no longer takes its size from type {before}: {size} are its own."
         old, new = f"instanceType: {before}", "cpu.cores and memory.size"
     else:
         said = f"{name} takes its size from type {after}: cores and memory of its own are left out."

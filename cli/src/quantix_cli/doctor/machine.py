@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from quantix_api.asynchronous_io import OF_A_GUEST, OF_MANY_GUESTS
 from quantix_api.layout import Layout
 from quantix_api.message_text import cause_of
 from quantix_api.messages import render
@@ -21,8 +22,6 @@ _LEAST_FREE_PERCENT = 5
 _TIME_ERROR = 5
 _TIMEX_BYTES = 256
 _AIO = Path("/proc/sys/fs")
-# what a guest takes of the kernel's asynchronous I/O: hostd, clients/kernel_limits.py
-_AIO_OF_A_GUEST = 2 * 2048
 _FEW_GUESTS = 10
 
 
@@ -94,10 +93,10 @@ def judged(room: Room) -> Finding:
 def disk_requests(directory: Path = _AIO) -> list[Finding]:
     """For how many more guests the kernel has asynchronous I/O; `directory` has its two figures."""
     taken, most = (int((directory / name).read_text()) for name in ("aio-nr", "aio-max-nr"))
-    guests = max(most - taken, 0) // _AIO_OF_A_GUEST
+    guests = max(most - taken, 0) // OF_A_GUEST
     text = f"for the disks of some {guests:,} more guests (fs.aio-max-nr {most:,}, {taken:,} taken)"
     if guests < _FEW_GUESTS:
-        return [problem("I/O", text, f"as root: sysctl -w fs.aio-max-nr={most + 1000 * _AIO_OF_A_GUEST}")]
+        return [problem("I/O", text, f"as root: sysctl -w fs.aio-max-nr={most + OF_MANY_GUESTS}")]
     return [good("I/O", text)]
 
 

@@ -1,8 +1,7 @@
 """How much asynchronous I/O the kernel allows all processes of a host together.
 
-QEMU takes a share of it for each thread that serves disks: 2,048 of the 65,536 that a kernel begins with, so
-that the thirty-second guest or so found nothing left and did not start. Used by `assembly`, once, and by the
-translation of libvirt's errors. Source: Linux, fs/aio.c; QEMU, block/linux-aio.c (MAX_EVENTS).
+Of what a kernel begins with, the thirty-second guest or so found nothing left and did not start. Used by
+`assembly`, once, and by the translation of libvirt's errors.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ from pathlib import Path
 
 import structlog
 
+from quantix_api.asynchronous_io import OF_MANY_GUESTS
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 
 AIO_LIMIT = Path("/proc/sys/fs/aio-max-nr")
-# two threads each of a thousand guests
-AIO_WANTED = 2 * 1000 * 2048
 # what QEMU says, in words of its own and of the C library
 NO_AIO = "failed to create linux AIO context: Resource temporarily unavailable"
 
@@ -29,9 +27,9 @@ def raise_aio_limit(limit: Path = AIO_LIMIT) -> None:
     """
     try:
         found = int(limit.read_text())
-        if found < AIO_WANTED:
-            limit.write_text(str(AIO_WANTED))
-            log.info("the kernel now allows more asynchronous I/O", before=found, now=AIO_WANTED)
+        if found < OF_MANY_GUESTS:
+            limit.write_text(str(OF_MANY_GUESTS))
+            log.info("the kernel now allows more asynchronous I/O", before=found, now=OF_MANY_GUESTS)
     except (OSError, ValueError) as error:
         log.warning("the limit of asynchronous I/O could not be raised", path=str(limit), error=str(error))
 
@@ -39,7 +37,7 @@ def raise_aio_limit(limit: Path = AIO_LIMIT) -> None:
 def aio_is_taken(limit: Path = AIO_LIMIT) -> TransientError:
     """The error for `NO_AIO`."""
     try:
-        most = limit.read_text().strip()
-    except OSError:
-        most = "too low"
-    return as_error(TransientError, "KernelLimit", most=most, wanted=AIO_WANTED)
+        found = int(limit.read_text())
+    except (OSError, ValueError):
+        return as_error(TransientError, "KernelLimit", most="too low", wanted=OF_MANY_GUESTS)
+    return as_error(TransientError, "KernelLimit", most=found, wanted=found + OF_MANY_GUESTS)

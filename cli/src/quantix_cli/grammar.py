@@ -107,7 +107,9 @@ def _words_of(option: str, known: Mapping[str, bool]) -> int:
     """How many words it takes with its value; 0 where it, or one of `-Av`, is none of the known ones."""
     if option.startswith("--"):
         name, equals, _ = option.partition("=")
-        return 0 if name not in known else 1 if equals or not known[name] else 2
+        if name not in known:
+            return 0
+        return 2 if known[name] and not equals else 1
     for place, letter in enumerate(option[1:], 1):
         if f"-{letter}" not in known:
             return 0

@@ -63,7 +63,7 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "PoolUnreachable",
         "VirtualMachine, Volume, Image",
         "{host} cannot use pool {pool}. Said: {said}.",
-        "make the directory {path}, or mount what belongs there",
+        "see to it that {path} can be written to; it goes on by itself",
     ),
     Template(
         "PoolUnreachable",

@@ -104,7 +104,9 @@ _POOLS = {
         "nothing new is taken, and VMs are paused once nothing is left.",
     ),
     "PoolUnreachable": Advice(
-        _POOL, "Mount what belongs there, or make the directory. VMs go on by themselves."
+        _POOL,
+        "Mount what belongs there, make the directory, or mend what the message names. VMs go on by "
+        "themselves.",
     ),
     "Unreachable": Advice(
         "For a pool: its path on the hosts. For a host: is it on, is its network up, does `quantix-hostd` "

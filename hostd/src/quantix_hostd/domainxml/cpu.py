@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from quantix_api.address_space import HOST_PASSTHROUGH
 from quantix_hostd.domainxml.element import Element, element
 from quantix_hostd.domainxml.memory import numa_cells
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.facts.cpu_lists import format_cpus
 
-HOST_PASSTHROUGH = "HostPassthrough"
 PERIOD_US = 100_000
 NO_QUOTA = -1
 IOTHREAD = 1

@@ -10,9 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from quantix_api.address_space import HOST_PASSTHROUGH
+
 # QEMU's plain 64-bit CPU: the same everywhere, and the only one that TCG is given (design/hypervisor.md, 2)
 EMULATED_CPU = "qemu64"
-HOST_PASSTHROUGH = "HostPassthrough"
 # The newest of Debian 12's QEMU, the oldest that Quantix runs on
 OLDEST_MACHINE_TYPE = "pc-q35-7.2"
 

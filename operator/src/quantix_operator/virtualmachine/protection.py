@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachine
+from quantix_api.address_space import HOST_PASSTHROUGH
 from quantix_api.compute import compute_of
 from quantix_api.facts import Fact, fact
 
@@ -55,7 +56,7 @@ def _migratable(vm: VirtualMachine, standing: Standing) -> Fact:
     if vm.spec.host_devices:
         device = vm.spec.host_devices[0].name
         return fact("Migratable", "False", "HostDevice", device=device, host=standing.host)
-    if compute_of(vm).model == "HostPassthrough":
+    if compute_of(vm).model == HOST_PASSTHROUGH:
         return fact("Migratable", "False", "CPUPassthrough")
     if standing.local_medium:
         return fact("Migratable", "False", "LocalMedium", device=standing.local_medium, host=standing.host)

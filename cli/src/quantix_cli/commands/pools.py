@@ -31,7 +31,7 @@ def create_command(_: str) -> click.Command:
     )
     @click.argument("name")
     @click.option(
-        "--path", required=True, metavar="DIR", help="The directory, which each host has by itself."
+        "--path", required=True, metavar="DIR", help="The directory, which has to be there on each host."
     )
     @click.option("--default", is_flag=True, help="What new volumes and images get.")
     @_OVERCOMMIT

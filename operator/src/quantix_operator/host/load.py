@@ -10,7 +10,7 @@ from quantix_api.compute import memory_request_bytes
 from quantix_client.api import Manifest
 from quantix_operator.scheduling.sizing import granted_sizing
 from quantix_operator.scheduling.started import started_with
-from quantix_operator.scheduling.unread import read
+from quantix_operator.scheduling.unread import what_is_known
 
 
 class Figure(Enum):
@@ -34,7 +34,7 @@ def amounts(vm: VirtualMachine) -> Mapping[Hashable, int]:
 
 def amounts_unread(vm: Manifest) -> Mapping[Hashable, int]:
     """Of a VM that no model reads: it is one, with what can be read of it."""
-    found = read(vm)
+    found = what_is_known(vm)
     return {} if found is None else _on(found.host, found.cpus or 0, found.memory_bytes or 0)
 
 

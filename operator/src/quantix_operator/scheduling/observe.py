@@ -39,7 +39,7 @@ from quantix_operator.scheduling.model import (
 from quantix_operator.scheduling.order import Awaited, Neighbours, awaited
 from quantix_operator.scheduling.sizing import Sizing, given, kept, sizing
 from quantix_operator.scheduling.started import started_with
-from quantix_operator.scheduling.unread import Unread, read, without
+from quantix_operator.scheduling.unread import Unread, what_is_known, without
 from quantix_operator.volumedata.origin import source_volume
 from quantix_operator.volumedata.right import is_denied
 
@@ -99,7 +99,7 @@ def unread_vms(objects: Objects) -> tuple[Unread, ...]:
     """What is known of VMs that no model reads, or whose sizes cannot be read."""
     strange = (vm for vm in objects.list(VirtualMachine) if not has_sizes(objects, vm))
     manifests = (*objects.unread(VirtualMachine), *map(objects.manifest, strange))
-    return tuple(found for item in manifests if item and (found := read(item)) is not None)
+    return tuple(found for item in manifests if item and (found := what_is_known(item)) is not None)
 
 
 def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:

@@ -25,7 +25,7 @@ class Unread:
     memory_bytes: int | None
 
 
-def read(vm: Manifest) -> Unread | None:
+def what_is_known(vm: Manifest) -> Unread | None:
     """What the manifest tells; None while no host has it."""
     host = next(iter(assigned_host(vm)), None)
     if host is None:

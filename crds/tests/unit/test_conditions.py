@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
@@ -19,6 +20,7 @@ from quantix_api.conditions import (
     reasons_true,
 )
 from quantix_api.errors import InvariantError
+from quantix_api.host import HostPool
 
 
 def condition(condition_type: str, status: str, reason: str) -> Condition:
@@ -56,6 +58,14 @@ def test_the_reasons_under_which_nothing_changes_without_a_user_are_reasons_of_r
     kinds = ("VirtualMachine", "Image", "StoragePool")
     known = frozenset[str]().union(*(reasons_otherwise(kind, "Ready") for kind in kinds))
     assert known >= STALLED_REASONS
+
+
+def test_what_a_host_says_of_the_place_of_a_pool_is_a_reason_of_the_pool_for_a_user_to_mend() -> None:
+    said = {
+        reason for part in get_args(HostPool.model_fields["reason"].annotation) for reason in get_args(part)
+    }
+    assert {"DirectoryMissing", "PathRefused", "PathShared"} == said
+    assert said <= reasons_otherwise("StoragePool", "Ready") & STALLED_REASONS
 
 
 def test_conditions_come_back_in_a_stable_order() -> None:

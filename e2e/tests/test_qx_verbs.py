@@ -122,7 +122,7 @@ def test_networks_groups_and_routers_are_ready_when_they_are_made(typed: Machine
 def test_the_doctor_finds_a_machine_that_runs_well_and_one_whose_api_is_away(typed: MachineView) -> None:
     well = typed.machine.qx("doctor", check=False)
     assert (well.returncode, "✕" in well.stdout) == (0, False), well.stdout
-    for line in ("processes", "certificates", "libvirt", "OVN", "hostd", "control plane"):
+    for line in ("processes", "certificates", "libvirt", "OVN", "hostd", "control plane", "KVM", "I/O"):
         assert any(told.startswith(line) for told in well.stdout.splitlines()), line
 
 

@@ -57,7 +57,8 @@ _VOLUMES_READY = (
     "Creating Copying Moving WaitingForHost VolumeNotFound VolumeInUse VolumeConflict ImageNotFound "
     "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
     "ImageRefused SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing "
-    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown {INTERNAL_ERROR}"
+    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown ClaimForeign "
+    f"ClaimStale {INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
@@ -72,7 +73,7 @@ _VM_READY = (
     "OrphanProcess StateMissing GuestPanicked QEMUHangs StuckInIO InstanceTypeNotFound SecretNotFound "
     "IdentityConflict GuestNotReady GuestShutdown WatchdogFired QEMUCrashed StorageIOError PoolFull "
     "HostSuspect HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld "
-    "ConfigRefused KernelLimit RestoreInProgress"
+    "ConfigRefused KernelLimit RestoreInProgress ClaimNotHeld"
 )
 
 TABLE: tuple[ConditionRow, ...] = (
@@ -109,7 +110,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
         "Verifying ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull "
         "PoolUnreachable HostFailed DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
-        "PassphraseWrong ConfigRefused LibvirtDown",
+        "PassphraseWrong ConfigRefused LibvirtDown ClaimForeign ClaimStale",
     ),
     *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
     *_row("Volume", "MoveGranted", "", "PoolNotFound PoolFull PoolUnreachable"),

@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from quantix_api.conditions import reasons_otherwise
 from quantix_api.messages import TABLE
 from quantix_lab.checkout import CHECKOUT
 from quantix_lab.source_trees import nodes, sources
@@ -51,6 +52,24 @@ def _given() -> frozenset[str]:
 
 def test_every_reason_that_is_given_is_expected_by_a_test() -> None:
     assert sorted(_given() - _expected() - READ) == []
+
+
+def _raised_about(kind: str) -> frozenset[str]:
+    """The reasons that hostd gives an error, of those that have words for objects of this kind."""
+    worded = {template.reason for template in TABLE if kind in template.where}
+    calls = (node for path in sources("hostd") for node in nodes(path) if isinstance(node, ast.Call))
+    errors = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "as_error")
+    given = (word.value for call in errors for word in call.args if isinstance(word, ast.Constant))
+    return worded.intersection(given)
+
+
+def test_what_an_error_says_of_a_vm_or_volume_may_stand_in_its_ready() -> None:
+    # of an agent's question alone: its answer is AgentConnected
+    elsewhere = {"Refused"}
+    for kind in ("VirtualMachine", "Volume"):
+        raised = _raised_about(kind)
+        assert {"ClaimForeign", "ClaimStale", "LibvirtDown"} <= raised
+        assert sorted(raised - reasons_otherwise(kind, "Ready") - elsewhere) == []
 
 
 def test_what_is_only_read_is_still_in_the_table() -> None:

@@ -140,8 +140,8 @@ class Hostd:
 
         Raises PermanentError (SecondMachine …), TransientError while the API or the cluster's name is away.
         """
+        raise_aio_limit()
         if not self.versions:
-            raise_aio_limit()
             self.kvm = await KvmClient(self.settings.qemu_user).probe()
             self.versions = await read_versions()
             log.info("machine looked at", accelerator=str(self.kvm.accelerator), why=self.kvm.why)

@@ -71,6 +71,17 @@ async def test_a_libvirt_that_answers_nothing_is_away_whatever_it_was_asked(
     assert dropped == [connection, connection]
 
 
+async def test_a_libvirt_that_hangs_leaves_the_one_after_it_its_word(
+    threads: LibvirtThreads, connection: Connection, dropped: list[object]
+) -> None:
+    connection.hangs = True
+    assert await reason_of(threads, connection, ACT) == "LibvirtDown"
+    after = Connection()
+    assert await reason_of(threads, after, OTHER) == "QEMUHangs"
+    after.free.set()
+    assert dropped == [connection]
+
+
 async def test_a_guest_that_hangs_keeps_one_thread_and_can_be_looked_at_and_ended(
     threads: LibvirtThreads, connection: Connection
 ) -> None:

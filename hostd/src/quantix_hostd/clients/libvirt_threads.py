@@ -30,6 +30,10 @@ About = tuple[str, str]
 """What a call is about: its kind (`look`, `act` or `end`) and the name of the domain."""
 
 
+def _sign_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="libvirt-sign")
+
+
 class LibvirtThreads:
     """`drop` is given a connection that answers nothing; a call may take `deadline_s`."""
 
@@ -37,7 +41,7 @@ class LibvirtThreads:
         self._deadline_s, self._sign_s = deadline_s, sign_s
         self._drop = drop
         self._calls = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="libvirt")
-        self._signs = ThreadPoolExecutor(1, thread_name_prefix="libvirt-sign")
+        self._signs, self._asked = _sign_thread(), None
         self._overdue: set[About] = set()
 
     def close(self) -> None:
@@ -88,7 +92,12 @@ class LibvirtThreads:
         call.add_done_callback(lambda _: self._overdue.discard(about))
 
     async def _answers(self, connection: Any) -> bool:
-        """Whether libvirtd answers what takes no look at a guest (virConnectGetLibVersion)."""
+        """Whether libvirtd answers what takes no look at a guest (virConnectGetLibVersion). Each connection
+        has a thread for that: one that hangs keeps no other from being asked.
+        """
+        if connection is not self._asked:
+            self._signs.shutdown(wait=False, cancel_futures=True)
+            self._signs, self._asked = _sign_thread(), connection
         sign = self._signs.submit(translated, connection.getLibVersion, connection)
         try:
             async with asyncio.timeout(self._sign_s):

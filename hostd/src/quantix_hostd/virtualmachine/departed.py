@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from quantix_api.errors import TransientError
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.process import Processes
 from quantix_hostd.domainxml.spec import domain_name
@@ -42,7 +43,12 @@ class DepartedGuests:
         if not released and (may_start or record != Record()):
             return False
         name = domain_name(vm_uid)
-        if await self._hypervisor.domain(name) is not None:
+        try:
+            if await self._hypervisor.domain(name) is not None:
+                return False
+        except TransientError as error:
+            if error.reason != "QEMUHangs":
+                raise
             return False
         found = await asyncio.to_thread(self._processes.of_domain, vm_uid, name)
         return not found.own

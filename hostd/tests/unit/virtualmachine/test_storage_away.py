@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
 from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.facts.process import QemuProcess
@@ -169,6 +171,19 @@ async def test_a_guest_that_may_be_there_is_never_taken_for_gone(
         running.world.records.forget(running.uid)
         running.world.synced = what == "lost its record"
     assert not await departed(running, hypervisor).is_gone(running.uid, 1)
+
+
+async def test_a_guest_of_which_libvirt_cannot_speak_is_not_gone(
+    running: VmHandle, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with away(running):
+        running.delete()
+        await running.reconcile()
+    gone = departed(running, hypervisor)
+    assert await gone.is_gone(running.uid, 1)
+    owed = as_error(TransientError, "QEMUHangs", said="no answer")
+    monkeypatch.setattr(hypervisor, "domain", AsyncMock(side_effect=owed))
+    assert not await gone.is_gone(running.uid, 1)
 
 
 async def test_what_a_vm_held_that_vanished_while_it_was_released_is_given_back(running: VmHandle) -> None:

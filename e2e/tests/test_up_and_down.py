@@ -107,7 +107,7 @@ def test_a_repeated_run_says_which_vm_waits_and_for_what(machine: Machine) -> No
     told = machine.up().splitlines()[-2:]
     assert re.fullmatch(
         rf"Ready in \S+ s, nothing to change\. {VM} is Running at \S+\. "
-        r"1 VM waits: big, NotEnoughMemory: No host has 512 GiB free: .*\.",
+        r"1 VM waits: big, NotEnoughMemory: No host has 513 GiB free: .*\.",
         told[0],
     ), told
     assert told[1].endswith("qx vm explain big")

@@ -30,9 +30,20 @@ def proc(tmp_path: Path) -> Path:
 
 
 def process(
-    proc: Path, pid: str, words: list[str], *, network: str = HERE, environment: str = "PATH=/bin"
+    proc: Path,
+    pid: str,
+    words: list[str],
+    *,
+    network: str = HERE,
+    environment: str = "PATH=/bin",
+    users: tuple[int, int] = (0, 0),
+    mode: int = 0o755,
 ) -> None:
+    """`users`: the real user ID and the others; `mode` is that of its program."""
     (proc / pid / "ns").mkdir(parents=True)
+    (proc / pid / "status").write_text(f"Name:\tx\nUid:\t{users[0]}\t{users[1]}\t{users[1]}\t{users[1]}\n")
+    (proc / pid / "exe").write_text("")
+    (proc / pid / "exe").chmod(mode)
     (proc / pid / "ns/net").symlink_to(network)
     (proc / pid / "cmdline").write_text("".join(f"{word}\0" for word in words))
     (proc / pid / "environ").write_text(f"{environment}\0")
@@ -68,6 +79,27 @@ def test_what_supervisord_began_is_known_by_its_mark_also_a_guest_that_was_left(
     process(proc, "7", words, environment=f"QUANTIX_SERVICE=libvirtd\0QUANTIX_SERVICE_ROOT={FIRST}")
     process(proc, "8", words)
     assert [neighbours.root_of(proc / pid) for pid in ("7", "8")] == [FIRST, None]
+
+
+@pytest.mark.parametrize(
+    ("users", "mode"),
+    [((1000, 1000), 0o755), ((1000, 0), 0o4755), ((0, 0), 0o4755), ((0, 0), 0o2755)],
+)
+@pytest.mark.parametrize("by", ["command line", "environment"])
+def test_no_other_user_can_pretend_to_be_an_installation(
+    proc: Path, by: str, users: tuple[int, int], mode: int
+) -> None:
+    words = list(service("hostd", FIRST).argv) if by == "command line" else ["su"]
+    marked = f"QUANTIX_SERVICE_ROOT={FIRST}" if by == "environment" else "PATH=/bin"
+    process(proc, "7", words, environment=marked, users=users, mode=mode)
+    neighbours.require_alone(SECOND, proc)
+    assert not neighbours.is_of(proc / "7", FIRST)
+
+
+def test_a_process_that_has_ended_meanwhile_is_nobodys(proc: Path) -> None:
+    process(proc, "7", list(service("hostd", FIRST).argv))
+    (proc / "7/status").unlink()
+    neighbours.require_alone(SECOND, proc)
 
 
 def test_beside_another_installation_none_is_set_up(proc: Path) -> None:

@@ -2,14 +2,19 @@
 
 Two in one network namespace would take each other's bridges (`qx-…`), tables of nftables (`quantix`) and
 ports, whatever their roots: `make up` refuses beside one that runs, and `make clean` leaves what is its.
+Command line and environment are chosen by whoever began a process: only those of root, and of guests, count.
 """
 
 from __future__ import annotations
 
 import itertools
+import pwd
+import shlex
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from quantix_api.accounts import QEMU_USER
 from quantix_api.errors import PermanentError
 from quantix_api.layout import Layout
 from quantix_cli.supervision.leftovers import ROOT_VARIABLE, environment_of
@@ -21,8 +26,11 @@ _CONTROL_PLANE = "quantix-controlplane"
 
 def root_of(process: Path) -> Path | None:
     """The root of the installation that a process (a directory of /proc) is a service or a guest of: as its
-    supervisor marked it, or as its command line says. None for any other process.
+    supervisor marked it, or as its command line says. None for any other process, and for what anybody may
+    have begun.
     """
+    if not _is_trusted(process):
+        return None
     if marked := environment_of(process).get(ROOT_VARIABLE):
         return Path(marked)
     words = _words(process)
@@ -58,8 +66,8 @@ def require_alone(root: Path, proc: Path = PROC) -> None:
             "OtherInstallation",
             f"Quantix of {other} runs on this machine, and a second one, of {root}, would take over its "
             "bridges, packet filter and ports.",
-            f"use that one, or QUANTIX_ROOT={other} make down in its checkout, or give this one a network "
-            "namespace of its own",
+            f"use that one, or {_making_down(other)} in its checkout, or give this one a network namespace "
+            "of its own",
         )
 
 
@@ -74,12 +82,38 @@ def require_own_programs(venv: Path, root: Path, proc: Path = PROC) -> None:
             raise PermanentError(
                 "CheckoutInUse",
                 f"Quantix of {other} runs with the programs of this checkout, which make clean removes.",
-                f"QUANTIX_ROOT={other} make down first; its data is kept, and make up installs them again",
+                f"{_making_down(other)} first; its data is kept, and make up installs them again",
             )
+
+
+def _making_down(root: Path) -> str:
+    return f"QUANTIX_ROOT={shlex.quote(str(root))} make down"
 
 
 def _processes(proc: Path) -> Iterator[Path]:
     return (process for process in proc.iterdir() if process.name.isdigit())
+
+
+def _is_trusted(process: Path) -> bool:
+    """Whether only root, or a guest's QEMU, can have begun it: all its user IDs are of one of the two, and it
+    runs no program that takes on another's rights, such as su, which anybody begins with words of their own.
+    """
+    try:
+        lines = (process / "status").read_text(errors="replace").splitlines()
+        mode = (process / "exe").stat().st_mode
+    except OSError:
+        # it has ended meanwhile, or is a kernel thread
+        return False
+    users = {user for line in lines if line.startswith("Uid:") for user in line.split()[1:]}
+    return users in _trusted_users() and not mode & (stat.S_ISUID | stat.S_ISGID)
+
+
+def _trusted_users() -> list[set[str]]:
+    try:
+        return [{"0"}, {str(pwd.getpwnam(QEMU_USER).pw_uid)}]
+    except KeyError:
+        # libvirt was not installed yet
+        return [{"0"}]
 
 
 def _words(process: Path) -> list[str]:

@@ -6,8 +6,15 @@ _TRY = " Try: "
 
 
 def text_of(sentence: str, hint: str) -> str:
-    """The whole, of a sentence with its full stop and a hint without one, "" for none."""
-    return f"{sentence}{_TRY}{hint}." if hint else sentence
+    """The whole, of a sentence with its full stop and a hint without one, "" for none. `hint_of` finds this
+    hint in it, whatever the sentence quotes.
+    """
+    return f"{quoted(sentence)}{_TRY}{hint}." if hint else sentence
+
+
+def quoted(said: str) -> str:
+    """Names and words from outside as a sentence may hold them: they are no advice of ours."""
+    return said.replace(_TRY.lstrip(), _TRY.lstrip().lower())
 
 
 def sentence_of(text: str) -> str:

@@ -25,7 +25,7 @@ from quantix_api.message_table_refusals import REFUSAL_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
 from quantix_api.message_table_vm import VM_TEMPLATES
 from quantix_api.message_template import Template
-from quantix_api.message_text import text_of
+from quantix_api.message_text import quoted, text_of
 
 MAX_LENGTH = 300
 _ELLIPSIS = "…"
@@ -81,9 +81,9 @@ def templates_of(reason: str) -> tuple[Template, ...]:
 def render(reason: str, **fields: object) -> Message:
     """The message of a reason: the form of it that needs exactly these fields, at most 300 characters.
 
-    Fields lose what is no printable character; those that are too long are cut with `…`, the longest first.
-    Raises InvariantError
-    (`MessageUnknown`) for a reason or a set of fields that the table does not have.
+    Fields lose what is no printable character, and give no advice; those that are too long are cut with `…`,
+    the longest first. Raises InvariantError (`MessageUnknown`) for a reason or a set of fields that the table
+    does not have.
     """
     template = _BY_REASON_AND_FIELDS.get((reason, frozenset(fields)))
     if template is None:
@@ -93,7 +93,7 @@ def render(reason: str, **fields: object) -> Message:
             f"There is no message {reason} with fields ({', '.join(sorted(fields))}); "
             f"there is {known or 'none of that name'}.",
         )
-    values = {name: _printable(str(value)) for name, value in fields.items()}
+    values = {name: quoted(_printable(str(value))) for name, value in fields.items()}
     message = _filled(template, values)
     while len(message.text) > MAX_LENGTH:
         longest = max(values, key=lambda name: len(values[name]))
@@ -118,8 +118,8 @@ def as_wait(reason: str, retry_after_s: float, /, **fields: object) -> WaitingEr
 
 
 def message_of(error: QuantixError) -> str:
-    """An error as a condition's message, at most 300 characters."""
-    text = str(error)
+    """An error as a condition's message, at most 300 characters, all of them printable."""
+    text = _printable(str(error))
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1].rstrip() + _ELLIPSIS
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, TransientError
+from quantix_api.message_text import quoted
 
 _MAX_QUOTE = 150
 
@@ -36,7 +37,7 @@ class CommandFailed(TransientError):
         said = (result.stderr.strip() or result.stdout.strip())[-_MAX_QUOTE:].rstrip(".")
         super().__init__(
             "CommandFailed",
-            f"A program ended with {_end_of(result.code)}. Said: {said or 'nothing'}. "
+            f"A program ended with {_end_of(result.code)}. Said: {quoted(said) or 'nothing'}. "
             f"It was `{shlex.join(argv)}`",
         )
         self.result = result

@@ -12,6 +12,7 @@ import libvirt
 import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_api.message_text import quoted
 from quantix_api.messages import as_error
 from quantix_api.quantities import human_size
 from quantix_hostd.clients.kernel_limits import NO_AIO, aio_is_taken
@@ -78,7 +79,7 @@ def _translate(error: libvirt.libvirtError, connection: Any) -> QuantixError:
     if code == libvirt.VIR_ERR_OPERATION_TIMEOUT:
         # another call about the same domain has not ended in 30 s (qemu_domainjob.c, BeginJob)
         return as_error(TransientError, "QEMUHangs", said=said)
-    return TransientError("InternalError", f"libvirt could not do it. Said: {said} (code {code}).")
+    return TransientError("InternalError", f"libvirt could not do it. Said: {quoted(said)} (code {code}).")
 
 
 def _is_of_a_socket(error: libvirt.libvirtError) -> bool:

@@ -22,8 +22,8 @@ def test_libvirtd_listens_on_a_unix_socket_for_root_only() -> None:
 
 def test_a_connection_may_have_more_requests_than_libvirts_five() -> None:
     found = settings(libvirt_config.render_libvirtd_conf(PLAIN))
-    assert int(found["max_client_requests"]) >= 64
-    assert int(found["max_workers"]) >= 64
+    assert int(found["max_client_requests"]) >= 128
+    assert int(found["max_workers"]) >= 128
 
 
 def test_libvirt_never_takes_files_over() -> None:

@@ -53,9 +53,20 @@ async def test_figures_that_do_not_come_leave_the_connection_to_everything_else(
         await hanging.impatient.stats()
     assert hanging.impatient.connected
     # the guest is busy with that question, so the next one is answered with what is known without it
-    (told,) = [stats for stats in await hanging.client.stats() if stats.domain_name == hanging.name]
-    assert "state.state" in told.values
-    assert "balloon.rss" not in told.values
+    for client in (hanging.client, hanging.impatient):
+        (told,) = [stats for stats in await client.stats() if stats.domain_name == hanging.name]
+        assert "state.state" in told.values
+        assert "balloon.rss" not in told.values
+
+
+async def test_others_are_looked_at_as_fast_as_ever_while_it_keeps_a_call(hanging: Hanging) -> None:
+    with pytest.raises(TransientError, match="not about this guest"):
+        await hanging.impatient.resume(hanging.name)
+    for _ in range(12):
+        # each would wait for the next sign of life of the connection, where they share it
+        assert await hanging.impatient.domain(hanging.name) is not None
+        await hanging.impatient.wait_for_answer()
+    assert hanging.impatient.connected
 
 
 async def test_what_cannot_be_done_to_it_is_told_of_it_alone_and_it_can_be_ended(hanging: Hanging) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from quantix_api.errors import TransientError
+from quantix_hostd.clients import libvirt_threads
 from quantix_hostd.clients.libvirt_threads import LibvirtThreads
+from quantix_hostd.dispatch import HANG_S
 from quantix_lab.waiting import eventually_async
 
 ACT, OTHER = ("act", "qx-1"), ("act", "qx-2")
@@ -109,9 +112,33 @@ async def test_a_guest_that_answers_late_is_asked_again(
 async def test_a_call_that_found_no_thread_says_so_and_blames_no_guest(
     threads: LibvirtThreads, connection: Connection, dropped: list[object]
 ) -> None:
-    for number in range(16):
-        await reason_of(threads, connection, ("act", f"qx-hangs-{number}"))
-    with pytest.raises(TransientError, match="16 earlier calls") as told:
+    await keep_busy(threads, connection, "act", 48)
+    with pytest.raises(TransientError, match="48 earlier calls") as told:
         await threads.run(lambda: "done", connection, OTHER)
     assert told.value.reason == "LibvirtDown"
     assert dropped == []
+
+
+async def test_many_guests_that_hang_leave_libvirt_to_all_others(
+    threads: LibvirtThreads, connection: Connection, dropped: list[object]
+) -> None:
+    await keep_busy(threads, connection, "act", 40)
+    for about in (OTHER, ("start", "qx-2"), ("look", "qx-2"), ("end", "qx-hangs-0"), None):
+        assert await threads.run(lambda: "done", connection, about) == "done"
+    assert dropped == []
+
+
+async def test_what_no_guest_answers_is_given_up_before_a_start(connection: Connection) -> None:
+    threads = LibvirtThreads(5.0, lambda _: None, act_s=0.05)
+    assert await reason_of(threads, connection, ACT) == "QEMUHangs"
+    threads.close()
+
+
+def test_a_worker_does_not_wait_for_a_guest_until_its_host_falls_silent() -> None:
+    assert libvirt_threads._ACT_S + libvirt_threads._SIGN_S < HANG_S
+
+
+async def keep_busy(threads: LibvirtThreads, connection: Connection, kind: str, guests: int) -> None:
+    """Have so many guests keep the thread of a call each."""
+    asked = (reason_of(threads, connection, (kind, f"qx-hangs-{number}")) for number in range(guests))
+    assert set(await asyncio.gather(*asked)) == {"QEMUHangs"}

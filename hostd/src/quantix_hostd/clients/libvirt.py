@@ -51,7 +51,9 @@ log = structlog.get_logger(__name__)
 
 _DEADLINE_S = 60.0
 _RECONNECT_S = 0.5
-_KEEPALIVE_S, _KEEPALIVE_COUNT = 5, 3
+# libvirt's client may sleep over an answer while another thread waits on the same connection, until something
+# else arrives there (9.0, virnetclient.c: g_main_loop_quit before g_main_loop_run): this does
+_KEEPALIVE_S, _KEEPALIVE_COUNT = 1, 15
 _BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
 
@@ -69,12 +71,14 @@ class LibvirtClient(LiveChanges, DiskCopies):
         self._uri = uri
         self._on_event = on_event
         self._on_reset = on_reset
+        # on the second is all that may wait for a QEMU: it delays what waits on the same connection
         self._connection: Any = None
+        self._of_guests: Any = None
         self._registered: dict[Any, tuple[int, ...]] = {}
         self._lost = asyncio.Event()
         self._threads = LibvirtThreads(deadline_s, self._drop)
-        self.agents = LibvirtAgents(lambda: self._connection)
-        self.looks = LibvirtLooks(lambda: self._connection, deadline_s, self._threads.late)
+        self.agents = LibvirtAgents(lambda: self._of_guests)
+        self.looks = LibvirtLooks(lambda: self._of_guests, deadline_s, self._threads.late)
 
     @property
     def connected(self) -> bool:
@@ -107,21 +111,27 @@ class LibvirtClient(LiveChanges, DiskCopies):
         def closed(connection: Any, _reason: int, _opaque: Any) -> None:
             loop.call_soon_threadsafe(self._drop, connection)
 
-        def connect() -> Any:
-            ensure_event_loop()
+        def opened() -> Any:
             connection = libvirt.open(self._uri)
-            self._registered[connection] = register(connection, event)
+            self._registered[connection] = ()
             if not self._uri.startswith("test:"):
-                forget_left_secrets(connection)
                 connection.registerCloseCallback(closed, None)
                 connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVE_COUNT)
             return connection
 
-        self._connection = await self._threads.run(connect)
+        def connect() -> tuple[Any, Any]:
+            ensure_event_loop()
+            connection, of_guests = opened(), opened()
+            self._registered[connection] = register(connection, event)
+            if not self._uri.startswith("test:"):
+                forget_left_secrets(connection)
+            return connection, of_guests
+
+        self._connection, self._of_guests = await self._threads.run(connect)
         self._on_reset()
 
     async def close(self) -> None:
-        self._connection = None
+        self._connection = self._of_guests = None
         await self._close_dropped()
         self._threads.close()
         self.looks.close()
@@ -153,15 +163,15 @@ class LibvirtClient(LiveChanges, DiskCopies):
                     raise as_error(InvariantError, "IdentityConflict", uuid=uuid)
             connection.defineXML(xml)
 
-        await self._call(define, ("act", name))
+        await self._call(define, ("start", name))
 
     async def create_paused(self, name: str) -> None:
         if self._uri.startswith("test:"):
             # libvirt's test driver knows no flags (9.0, testDomainCreateWithFlags)
-            await self.on_own(name, lambda domain: (domain.create(), domain.suspend()))
+            await self._on_own(name, lambda domain: (domain.create(), domain.suspend()), "start")
             return
         flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_FORCE_BOOT
-        await self.on_own(name, lambda domain: domain.createWithFlags(flags))
+        await self._on_own(name, lambda domain: domain.createWithFlags(flags), "start")
 
     async def set_secret(self, uuid: str, passphrase: str) -> None:
         await self._call(lambda connection: set_secret(connection, uuid, passphrase))
@@ -206,7 +216,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
                 raise InvariantError("InternalError", f"Domain {name} runs and cannot be undefined.")
             domain.undefineFlags(FORGET)
 
-        await self.on_own(name, undefine, missing_ok=True)
+        await self._on_own(name, undefine, "end", missing_ok=True)
 
     async def set_metadata(self, name: str, xml: str) -> None:
         kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
@@ -246,19 +256,21 @@ class LibvirtClient(LiveChanges, DiskCopies):
         await self._call(run, (kind, name))
 
     async def _call(self, act: Callable[[Any], T], about: About | None = None) -> T:
-        connection = self._connection
+        acts = about is not None and about[0] == "act"
+        connection = self._of_guests if acts else self._connection
         if connection is None:
             raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
         return await self._threads.run(lambda: act(connection), connection, about)
 
     async def _close_dropped(self) -> None:
-        """Close every connection but the present one, so that no descriptor or callback of it is left."""
-        dropped = [connection for connection in self._registered if connection is not self._connection]
+        """Close every connection but the present ones, so that no descriptor or callback of it is left."""
+        present = (self._connection, self._of_guests)
+        dropped = [connection for connection in self._registered if connection not in present]
         for connection in dropped:
             await asyncio.to_thread(close_quietly, connection, self._registered.pop(connection))
 
     def _drop(self, connection: Any) -> None:
         """Forget a connection that closed or hangs, so that `run` opens another."""
-        if connection is self._connection or self._connection is None:
-            self._connection = None
+        if connection in (self._connection, self._of_guests) or self._connection is None:
+            self._connection = self._of_guests = None
             self._lost.set()

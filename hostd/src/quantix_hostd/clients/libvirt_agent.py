@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-# with those of `clients.libvirt` below the connection's max_client_requests (64)
+# with those of `clients.libvirt` below the connection's max_client_requests (128)
 _QUESTIONS, _ORDERS = 4, 16
 _ANSWER_S = 5
 # for the three answers of one call, each preceded by a sign of life

@@ -1,7 +1,7 @@
 """Pictures and figures of running domains through libvirt, where nobody who runs a guest waits for them.
 
 A part of `clients.libvirt`. libvirt waits for a QEMU that hangs for as long as it hangs, and so does the
-thread: each domain keeps one at most, figures have their own, and the connection stays everybody's.
+thread: each domain keeps one at most of each kind, and the connection stays everybody's.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from quantix_hostd.clients.libvirt_calls import domain_stats, is_ours, lookup, s
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import DomainStats, Picture
 
-# with the threads of `clients.libvirt` and its agents below the connection's max_client_requests (64)
+# with the threads of `clients.libvirt` and its agents below the connection's max_client_requests (128)
 _PICTURES = 8
+# the next question leaves out the guest that keeps the one before
+_FIGURES = 16
 _STATS = (
     libvirt.VIR_DOMAIN_STATS_STATE
     | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
@@ -44,13 +46,13 @@ class LibvirtLooks:
         self,
         connection: Callable[[], Any],
         deadline_s: float,
-        late: Callable[[Any, TimeoutError], Awaitable[NoReturn]],
+        late: Callable[[Any, TimeoutError, float], Awaitable[NoReturn]],
     ) -> None:
         self._connection = connection
         self._deadline_s = deadline_s
         self._late = late
         self._pictures = ThreadPoolExecutor(_PICTURES, thread_name_prefix="libvirt-picture")
-        self._figures = ThreadPoolExecutor(1, thread_name_prefix="libvirt-figures")
+        self._figures = ThreadPoolExecutor(_FIGURES, thread_name_prefix="libvirt-figures")
         self._taken: set[str] = set()
 
     def close(self) -> None:
@@ -80,7 +82,7 @@ class LibvirtLooks:
             async with asyncio.timeout(self._deadline_s):
                 return await asyncio.shield(call)
         except TimeoutError as error:
-            await self._late(connection, error)
+            await self._late(connection, error, self._deadline_s)
 
     async def stats(self) -> tuple[DomainStats, ...]:
         """As `Hypervisor.stats`."""

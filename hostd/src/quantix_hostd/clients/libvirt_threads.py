@@ -1,8 +1,9 @@
 """The threads of calls to libvirt, how long each may take, and whose fault it is that one takes longer.
 
 Used by `clients.libvirt` and `clients.libvirt_looks`. libvirt waits for a QEMU that hangs for as long as it
-hangs, and so does the thread of the call; a guest keeps one of them at most for each kind of call. Whether
-libvirt itself is away tells a question that looks at no guest.
+hangs, and so does the thread of the call; a guest keeps one of them at most for each kind of call. What is
+done to guests has threads of its own: however many of those hang, all others can be looked at and ended, and
+libvirt is not taken for away. Whether it is tells a question that looks at no guest.
 """
 
 from __future__ import annotations
@@ -22,32 +23,45 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-# below the connection's max_client_requests of our libvirtd.conf (64): hypervisor.md, section 11
-_AT_ONCE = 16
+# with those of looks and agents below the connection's max_client_requests of our libvirtd.conf (128)
+_AT_ONCE, _ACTS = 16, 48
 _SIGN_S = 5.0
+# that of everybody, and that of what waits for guests
+_CONNECTIONS = 2
+# with that sign below the time after which a worker hangs (`dispatch.HANG_S`): a few guests that hang must
+# not silence their host's lease
+_ACT_S = 12.0
 
 About = tuple[str, str]
-"""What a call is about: its kind (`look`, `act` or `end`) and the name of the domain."""
-
-
-def _sign_thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, thread_name_prefix="libvirt-sign")
+"""What a call is about: its kind and the name of the domain. `look` and `end` wait for no QEMU, and `start`
+for one that no guest has been in yet; `act` waits for one that runs.
+"""
 
 
 class LibvirtThreads:
-    """`drop` is given a connection that answers nothing; a call may take `deadline_s`."""
+    """`drop` is given a connection that answers nothing; a call may take `deadline_s`, an `act` `act_s`."""
 
-    def __init__(self, deadline_s: float, drop: Callable[[Any], None], *, sign_s: float = _SIGN_S) -> None:
-        self._deadline_s, self._sign_s = deadline_s, sign_s
+    def __init__(
+        self,
+        deadline_s: float,
+        drop: Callable[[Any], None],
+        *,
+        sign_s: float = _SIGN_S,
+        act_s: float = _ACT_S,
+    ) -> None:
+        self._deadline_s, self._sign_s, self._act_s = deadline_s, sign_s, min(act_s, deadline_s)
         self._drop = drop
         self._calls = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="libvirt")
-        self._signs, self._asked = _sign_thread(), None
+        self._acts = ThreadPoolExecutor(_ACTS, thread_name_prefix="libvirt-act")
+        self._signs: dict[Any, ThreadPoolExecutor] = {}
         self._overdue: set[About] = set()
 
     def close(self) -> None:
         """Take no more calls."""
+        self._acts.shutdown(wait=False, cancel_futures=True)
         self._calls.shutdown(wait=False, cancel_futures=True)
-        self._signs.shutdown(wait=False, cancel_futures=True)
+        for signs in self._signs.values():
+            signs.shutdown(wait=False, cancel_futures=True)
 
     async def run(self, act: Callable[[], T], connection: Any = None, about: About | None = None) -> T:
         """What `act` returns; `connection` is None while it is being opened.
@@ -58,32 +72,30 @@ class LibvirtThreads:
         """
         if about in self._overdue:
             raise as_error(TransientError, "QEMUHangs", said="an earlier call has not been answered")
-        call = self._calls.submit(translated, act, connection)
+        acts = about is not None and about[0] == "act"
+        patience_s = self._act_s if acts else self._deadline_s
+        call = (self._acts if acts else self._calls).submit(translated, act, connection)
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(patience_s):
                 return await asyncio.wrap_future(call)
         except TimeoutError as error:
             if call.cancel():
                 # it has not even begun: what it waited for says itself what is wrong
-                said = f"{_AT_ONCE} earlier calls have not been answered"
+                said = f"{_ACTS if acts else _AT_ONCE} earlier calls have not been answered"
                 raise as_error(TransientError, "LibvirtDown", said=said) from error
             if about is not None:
                 self._owe(about, call)
-                await self.late(connection, error)
+                await self.late(connection, error, patience_s)
             if connection is not None:
                 self._drop(connection)
-            raise as_error(TransientError, "LibvirtDown", said=self._silence) from error
+            raise as_error(TransientError, "LibvirtDown", said=_silence(patience_s)) from error
 
-    async def late(self, connection: Any, cause: TimeoutError) -> NoReturn:
-        """Raise what it means that a call about one domain was not answered in time."""
+    async def late(self, connection: Any, cause: TimeoutError, patience_s: float) -> NoReturn:
+        """Raise what it means that a call about one domain was not answered in `patience_s`."""
         if await self._answers(connection):
-            raise as_error(TransientError, "QEMUHangs", said=self._silence) from cause
+            raise as_error(TransientError, "QEMUHangs", said=_silence(patience_s)) from cause
         self._drop(connection)
-        raise as_error(TransientError, "LibvirtDown", said=self._silence) from cause
-
-    @property
-    def _silence(self) -> str:
-        return f"no answer within {self._deadline_s:.0f} s"
+        raise as_error(TransientError, "LibvirtDown", said=_silence(patience_s)) from cause
 
     def _owe(self, about: About, call: Future[Any]) -> None:
         """Remember that the domain keeps a thread, until it lets go."""
@@ -95,13 +107,19 @@ class LibvirtThreads:
         """Whether libvirtd answers what takes no look at a guest (virConnectGetLibVersion). Each connection
         has a thread for that: one that hangs keeps no other from being asked.
         """
-        if connection is not self._asked:
-            self._signs.shutdown(wait=False, cancel_futures=True)
-            self._signs, self._asked = _sign_thread(), connection
-        sign = self._signs.submit(translated, connection.getLibVersion, connection)
+        if connection not in self._signs:
+            while len(self._signs) >= _CONNECTIONS:
+                # whoever still waits there gets no answer in time
+                self._signs.pop(next(iter(self._signs))).shutdown(wait=False)
+            self._signs[connection] = ThreadPoolExecutor(1, thread_name_prefix="libvirt-sign")
+        sign = self._signs[connection].submit(translated, connection.getLibVersion, connection)
         try:
             async with asyncio.timeout(self._sign_s):
                 await asyncio.wrap_future(sign)
         except (TimeoutError, QuantixError):
             return False
         return True
+
+
+def _silence(patience_s: float) -> str:
+    return f"no answer within {patience_s:.0f} s"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
+from quantix_api.address_space import MOST_BITS
 from quantix_api.host_spec import HostSpec
-from quantix_api.markers import Doc, Entries, Live, Rule, Text, keyed, ordered
+from quantix_api.markers import Doc, Entries, Live, Range, Rule, Text, keyed, ordered
 from quantix_api.model import (
     AGE,
     PHASE,
@@ -173,7 +174,9 @@ class HostStatus(Status):
     arch: Annotated[Short | None, Doc("Architecture, such as x86_64.")] = None
     cpu_model: Annotated[str | None, Text(128), Doc("Newest CPU model that its guests can have.")] = None
     cpu_address_bits: Annotated[
-        Count | None, Doc("Bits of an address of memory of its CPUs, which bound what a guest can be given.")
+        int | None,
+        Range(0, MOST_BITS),
+        Doc("Bits of an address of memory of its CPUs, which bound what a guest can be given."),
     ] = None
     cpu_vendor: Annotated[Short | None, Doc("Maker of its CPUs.")] = None
     numa: Annotated[tuple[NUMANode, ...], keyed("id", at_most=64), Doc("Its NUMA nodes.")] = ()

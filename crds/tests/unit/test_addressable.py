@@ -37,3 +37,8 @@ def test_qemu_has_addresses_for_all_of_it(bits: int) -> None:
     if used > _AMD_HOLE_BYTES:
         used += 1024 * _GIB
     assert used <= 1 << bits
+
+
+@pytest.mark.parametrize("bits", [65, 10**15])
+def test_a_host_that_claims_more_bits_than_any_cpu_has_is_not_reckoned_with(bits: int) -> None:
+    assert addressable_bytes(bits, "HostPassthrough") == addressable_bytes(64, "HostPassthrough")

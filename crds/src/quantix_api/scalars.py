@@ -80,4 +80,11 @@ Port = Annotated[int, Range(1, 65535)]
 Count = Annotated[int, Range(0)]
 Percent = Annotated[int, Range(0, 100)]
 Time = datetime
+IN_OUR_TIME = Rule(
+    "self >= timestamp('1970-01-01T00:00:00Z') && self < timestamp('2970-01-01T00:00:00Z')",
+    "must be a time from 1970 on, such as 2026-01-01T00:00:00Z",
+)
+"""Of times that users write: what the API server's format lets in besides (year 0, an offset of 99 hours) is
+read by nobody, and neither is its object.
+"""
 DataState = Literal["Present", "Absent"]

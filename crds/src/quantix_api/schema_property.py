@@ -23,6 +23,11 @@ _VALIDATIONS = "x-kubernetes-validations"
 _SCALAR_DEFAULTS = (str, int, bool)
 
 
+# the format also lets in year 0, an offset of 99 hours and letters behind the seconds, which no model reads:
+# then nobody looks after the object any more
+_TIME = r"^(19[7-9]|2[0-9]{2})[0-9]-[0-9-]+[Tt][0-9:]+(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+
+
 @dataclass(frozen=True)
 class Context:
     """Where a field stands: below spec or status, inside a list, below a field that cannot change or that is
@@ -102,7 +107,7 @@ def _scalar_schema(facts: FieldType) -> Schema:
         return {"type": "boolean"}
     if core is datetime:
         facts.refuse(Text, Range)
-        return {"type": "string", "format": "date-time"}
+        return {"type": "string", "format": "date-time", "pattern": _TIME}
     if core is int:
         facts.refuse(Text)
         bounds = facts.needed(Range)

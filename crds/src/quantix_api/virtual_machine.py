@@ -17,7 +17,7 @@ from quantix_api.markers import (
 )
 from quantix_api.model import AGE, PHASE, READY, ApiModel, ApiObject, Column, Definition, condition_column
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_api.scalars import Name, Time
+from quantix_api.scalars import IN_OUR_TIME, Name, Time
 from quantix_api.vm_compute import CPU, Boot, Clock, Firmware, Identity, Memory
 from quantix_api.vm_devices import Cdrom, Console, Disk, HostDevice, Nic, Watchdog
 from quantix_api.vm_guest import Agent, CloudInit, Readiness, Sysprep
@@ -47,7 +47,7 @@ _UUID = "(has({0}.identity) && has({0}.identity.uuid) ? {0}.identity.uuid : '')"
 class Restart(ApiModel):
     """A restart that was asked for."""
 
-    at: Annotated[Time, Live("When the restart was asked for; each time is acted on once.")]
+    at: Annotated[Time, IN_OUR_TIME, Live("When the restart was asked for; each time is acted on once.")]
     mode: Annotated[
         Literal["Graceful", "Force", "Reset"],
         Live(

@@ -35,13 +35,14 @@ def confirm(
     terminal: Terminal,
     always_told: Sequence[str] = (),
 ) -> None:
-    """Show what would happen and ask. `always_told`: those of the effects that are shown even where nothing
-    is asked, such as data that goes. Raises CommandError: 2 without a terminal, 1 when the answer is no.
+    """Show what would happen and ask. `always_told`: those of the effects that are told even where nothing
+    is asked, and however many, such as data that goes. Raises CommandError: 2 without a terminal, 1 when the
+    answer is no.
     """
+    others = [] if assume_yes else [effect for effect in effects if effect not in always_told]
+    _tell([*always_told, *others], terminal, at_least=len(always_told))
     if assume_yes:
-        _tell(always_told, terminal)
         return
-    _tell(effects, terminal)
     if not sys.stdin.isatty():
         raise CommandError(Exit.USAGE, f"{question} Nobody can be asked here; nothing was changed.", "--yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
@@ -49,11 +50,12 @@ def confirm(
         raise CommandError(Exit.FAILED, "Nothing was changed.")
 
 
-def _tell(effects: Sequence[str], terminal: Terminal) -> None:
-    for effect in effects[:_LISTED]:
+def _tell(effects: Sequence[str], terminal: Terminal, *, at_least: int) -> None:
+    listed = max(_LISTED, at_least)
+    for effect in effects[:listed]:
         terminal.note(f"  {terminal.plain(effect)}")
-    if len(effects) > _LISTED:
-        terminal.note(f"  and {len(effects) - _LISTED} more")
+    if len(effects) > listed:
+        terminal.note(f"  and {len(effects) - listed} more")
 
 
 def choose(question: str, names: Sequence[str], option: str, *, terminal: Terminal) -> str:

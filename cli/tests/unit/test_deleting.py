@@ -10,7 +10,7 @@ import pytest
 from quantix_api.layout import Layout
 from quantix_api.resources import Resource
 from quantix_cli.cluster import Target
-from quantix_cli.commands.deleting import effects, remove_object
+from quantix_cli.commands.deleting import effects, is_of, remove_object
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
@@ -38,6 +38,11 @@ def test_it_names_the_disks_that_go_and_those_that_stay(
     disks: list[dict[str, Any]], volumes: bool, told: str
 ) -> None:
     assert effects(NOUNS["vm"], [VM], {"u": disks}, volumes=volumes) == [told]
+
+
+def test_a_volume_that_goes_with_the_vm_is_found_without_its_mark() -> None:
+    marked = {"metadata": {"name": "web-1-data", "labels": {"quantix.io/virtual-machine-uid": "u"}}}
+    assert [is_of(volume, VM) for volume in (OWNED, marked, KEPT)] == [True, True, False]
 
 
 class Leaving:

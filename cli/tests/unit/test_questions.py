@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import pytest
@@ -31,3 +32,15 @@ def test_without_a_terminal_the_effects_are_told_and_nothing_is_done(
 def test_a_yes_in_advance_is_told_what_goes_with_its_data(capsys: pytest.CaptureFixture[str]) -> None:
     ask(assume_yes=True)
     assert capsys.readouterr().err == "  VM web-1 (deletes web-1-root with all data)\n"
+
+
+@pytest.mark.parametrize("assume_yes", [True, False])
+def test_of_many_none_that_loses_data_is_left_out(
+    assume_yes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    harmless, graves = ([f"VM {word}-{number}" for number in range(15)] for word in ("calm", "loses"))
+    with contextlib.suppress(CommandError):
+        confirm("Delete?", [*harmless, *graves], assume_yes=assume_yes, terminal=PLAIN, always_told=graves)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"  {grave}" for grave in graves] + ([] if assume_yes else ["  and 15 more"])

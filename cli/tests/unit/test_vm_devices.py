@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from quantix_cli.commands.plugging import refuse_untold
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.vm.devices import Device, attached, detached, losses
 
@@ -116,6 +117,22 @@ def test_a_running_guest_is_not_silently_taken_what_it_runs_from(
     spec: dict[str, Any], name: str, lost: list[str]
 ) -> None:
     assert losses(running(**spec), [name]) == lost
+
+
+def test_a_volume_that_is_still_owned_goes_whatever_spec_says_since_a_moment() -> None:
+    kept = {"disks": [{"name": "root"}, {"name": "data", "reclaimPolicy": "Retain"}]}
+    assert losses(vm(**kept), ["data"]) == []
+    (loss,) = losses(vm(**kept), ["data"], ["web-1-data"])
+    assert loss == "disk data is deleted with its data (volume web-1-data is still owned by the VM)"
+
+
+def test_what_was_not_told_is_not_lost() -> None:
+    told = losses(vm(**FULL), ["root"])
+    refuse_untold(vm(**FULL), ["root"], [], told)
+    meanwhile = {**FULL, "disks": [{"name": "root", "reclaimPolicy": "Delete"}]}
+    with pytest.raises(CommandError, match=r"has changed meanwhile: disk root is deleted with") as refused:
+        refuse_untold(vm(**meanwhile), ["root"], [], told)
+    assert refused.value.exit_code is Exit.REFUSED
 
 
 def test_a_device_that_is_not_there_is_not_found() -> None:

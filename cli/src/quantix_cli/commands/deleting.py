@@ -56,7 +56,9 @@ def delete_command(word: str) -> click.Command:
                 effects(noun, list(picked.objects), disks, volumes=volumes),
                 assume_yes=session.assume_yes,
                 terminal=session.terminal,
-                always_told=effects(noun, _with_disks(picked.objects, disks), disks, volumes=volumes),
+                always_told=effects(
+                    noun, _losing(picked.objects, disks, volumes=volumes), disks, volumes=volumes
+                ),
             )
 
             async def remove(obj: Manifest) -> None:
@@ -76,14 +78,22 @@ def delete_command(word: str) -> click.Command:
 
 
 async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:
-    """For each VM's UID the volumes that were made for it."""
+    """For each VM's UID the volumes that were made for it, or that go with it."""
     found = (await session.api.list(resources.VOLUMES, session.namespace)).items
-    disks: dict[str, list[Manifest]] = {vm["metadata"]["uid"]: [] for vm in vms}
-    for volume in found:
-        owner = look(volume, "metadata.labels", {}).get(resources.LABEL_VIRTUAL_MACHINE_UID)
-        if owner in disks:
-            disks[owner].append(volume)
-    return disks
+    return {vm["metadata"]["uid"]: [volume for volume in found if is_of(volume, vm)] for vm in vms}
+
+
+def is_of(volume: Manifest, vm: Manifest) -> bool:
+    """Whether a volume was made for a VM, or is deleted with it, whoever said so. Pure."""
+    uid = vm["metadata"]["uid"]
+    labels = look(volume, "metadata.labels", {})
+    return labels.get(resources.LABEL_VIRTUAL_MACHINE_UID) == uid or is_owned(volume, vm)
+
+
+def is_owned(volume: Manifest, vm: Manifest) -> bool:
+    """Whether a volume goes when the VM goes, or its disk leaves it. Pure."""
+    uid, owners = vm["metadata"]["uid"], look(volume, "metadata.ownerReferences", [])
+    return any(owner.get("uid") == uid for owner in owners)
 
 
 def outlives_vm(volume: Manifest) -> bool:
@@ -91,8 +101,13 @@ def outlives_vm(volume: Manifest) -> bool:
     return not look(volume, "metadata.ownerReferences")
 
 
-def _with_disks(vms: Iterable[Manifest], disks: dict[str, list[Manifest]]) -> list[Manifest]:
-    return [vm for vm in vms if disks.get(vm["metadata"]["uid"])]
+def _losing(vms: Iterable[Manifest], disks: dict[str, list[Manifest]], *, volumes: bool) -> list[Manifest]:
+    """Those with which data goes; `volumes` as for `effects`."""
+    return [
+        vm
+        for vm in vms
+        if any(volumes or not outlives_vm(disk) for disk in disks.get(vm["metadata"]["uid"], []))
+    ]
 
 
 def _these(noun: Noun, objects: list[Manifest]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import click
 
+from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
 from quantix_cli.commands.changing_vm import write_vm
+from quantix_cli.commands.deleting import is_owned
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import parse_name, reference
@@ -114,15 +116,17 @@ def detach_command(_: str) -> click.Command:
         async def act(session: Session) -> None:
             vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
             detached(vm, devices, drive=drive)
-            if lost := losses(vm, devices):
-                confirm(
-                    "Detach it?",
-                    lost,
-                    assume_yes=session.assume_yes,
-                    terminal=session.terminal,
-                    always_told=lost,
-                )
-            await _detach(session, vm, devices, drive=drive, wait=not no_wait)
+            owned = await _owned(session, vm)
+            lost = losses(vm, devices, owned)
+            if lost:
+                terminal, sure = session.terminal, session.assume_yes
+                confirm("Detach it?", lost, assume_yes=sure, terminal=terminal, always_told=lost)
+
+            def patch(live: Manifest) -> Manifest:
+                refuse_untold(live, devices, owned, lost)
+                return detached(live, devices, drive=drive)
+
+            await _detach(session, vm, patch, wait=not no_wait)
 
         invocation.run(act)
 
@@ -173,9 +177,28 @@ async def _medium_is_checked(session: Session, vm: Manifest, image: str) -> bool
     return True
 
 
-async def _detach(session: Session, vm: Manifest, devices: Sequence[str], *, drive: bool, wait: bool) -> None:
+async def _owned(session: Session, vm: Manifest) -> list[str]:
+    """Names of the volumes that go with their disk; none where the account may not look at volumes."""
+    try:
+        found = (await session.api.list(resources.VOLUMES, vm["metadata"]["namespace"])).items
+    except Forbidden:
+        return []
+    return [volume["metadata"]["name"] for volume in found if is_owned(volume, vm)]
+
+
+def refuse_untold(live: Manifest, devices: Sequence[str], owned: Sequence[str], told: Sequence[str]) -> None:
+    """Raise CommandError (6) where more would be lost than was told: somebody changed the VM meanwhile."""
+    more = [loss for loss in losses(live, devices, owned) if loss not in told]
+    if more:
+        said = f"{live['metadata']['name']} has changed meanwhile: {more[0]}. Nothing was changed."
+        raise CommandError(Exit.REFUSED, said, "the same command again")
+
+
+async def _detach(
+    session: Session, vm: Manifest, patch: Callable[[Manifest], Manifest], *, wait: bool
+) -> None:
     """Write it, and follow until the guest has let go of all, or keeps them."""
-    changed = await write_vm(session, vm, lambda live: detached(live, devices, drive=drive))
+    changed = await write_vm(session, vm, patch)
     if changed is None:
         return
     name, terminal = vm["metadata"]["name"], session.terminal

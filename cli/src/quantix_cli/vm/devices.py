@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from quantix_api.volume_names import volume_name
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.vm.wish import MEDIUM, free_name, nic_of
@@ -106,14 +107,18 @@ def _left(device: Manifest, names: Sequence[str], keeps_drive: bool) -> Manifest
     return {"name": device["name"]} if keeps_drive else None
 
 
-def losses(vm: Manifest, names: Sequence[str]) -> list[str]:
-    """What is lost with these devices: the system that a running guest runs from, disks whose data goes."""
+def losses(vm: Manifest, names: Sequence[str], owned: Collection[str] = ()) -> list[str]:
+    """What is lost with these devices: the system that a running guest runs from, disks whose data goes.
+    `owned`: names of volumes that go with their disk, also where spec has just said something else.
+    """
     said, root = [], _boot_disk(vm)
     for disk in look(vm, "spec.disks", []):
         name = disk["name"]
         if name not in names:
             continue
-        goes = disk.get("reclaimPolicy") == "Delete"
+        volume = disk.get("volume") or volume_name(vm["metadata"]["name"], name)
+        deletes = disk.get("reclaimPolicy") == "Delete"
+        goes = deletes or volume in owned
         if name == root and look(vm, "status.runtime.domain") == "Present":
             stays = "" if goes else "; its volume stays"
             said.append(
@@ -121,7 +126,8 @@ def losses(vm: Manifest, names: Sequence[str]) -> list[str]:
                 f"crashes, and what it has not saved is lost{stays}"
             )
         if goes:
-            said.append(f"disk {name} is deleted with its data (reclaimPolicy Delete)")
+            why = "reclaimPolicy Delete" if deletes else f"volume {volume} is still owned by the VM"
+            said.append(f"disk {name} is deleted with its data ({why})")
     return said
 
 

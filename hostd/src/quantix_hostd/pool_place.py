@@ -24,7 +24,9 @@ def refuse_system(pool: PoolDir, layout: Layout) -> None:
     pools = ours / layout.local_pool.parent.name
     if pools in place.parents:
         return
-    tree = ours if _meet(place, ours) else system_tree(place)
+    # below another root than / they are in no directory of the system
+    all_ours = (ours, *map(_resolved, (layout.etc, layout.run, layout.log, layout.cache)))
+    tree = next((tree for tree in all_ours if _meet(place, tree)), system_tree(place))
     if tree is not None:
         about = {"host": pool.host, "pool": pool.name, "place": place, "tree": tree}
         raise as_error(PoolPlaceError, "PathRefused", **about)
@@ -37,9 +39,10 @@ def refuse_shared(pool: PoolDir, others: Iterable[PoolDir]) -> None:
     place = _resolved(pool.path)
     for other in others:
         theirs = _resolved(other.path)
-        if not _meet(place, theirs):
+        same = place == theirs or _is_mounted_twice(place, theirs)
+        if not (same or _meet(place, theirs)):
             continue
-        where = SAME_PLACE if place == theirs else INSIDE if theirs in place.parents else AROUND
+        where = SAME_PLACE if same else INSIDE if theirs in place.parents else AROUND
         about = {"host": pool.host, "pool": pool.name, "path": pool.path, "other": other.name}
         raise as_error(PoolPlaceError, "PathShared", where=where, **about)
 
@@ -54,6 +57,14 @@ def take_places(pools: Iterable[PoolDir]) -> list[PoolDir]:
             continue
         taken.append(pool)
     return taken
+
+
+def _is_mounted_twice(place: Path, other: Path) -> bool:
+    """Whether both are one directory, by `mount --bind`; one that is not there is none."""
+    try:
+        return place.samefile(other)
+    except OSError:
+        return False
 
 
 def _meet(place: Path, other: Path) -> bool:

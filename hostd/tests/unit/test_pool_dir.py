@@ -139,6 +139,49 @@ async def test_a_way_into_the_system_is_refused_and_nothing_is_made_there(tmp_pa
     assert not Path(place, "qx-no-such-pool").exists()
 
 
+@pytest.mark.parametrize(
+    "path", ["etc/quantix", "etc/quantix/pki", "etc", "var/log/quantix", "run/quantix/vm"]
+)
+async def test_nor_are_the_others_of_an_installation_below_another_root(tmp_path: Path, path: str) -> None:
+    place = tmp_path / "host" / path
+    place.mkdir(parents=True)
+    problem = await problem_of(pools_at(place, tmp_path / "host"), "big")
+    assert problem is not None
+    assert problem.reason == "PathRefused"
+
+
+async def test_one_directory_that_is_mounted_twice_is_one_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one, two):
+        path.mkdir()
+    # as after `mount --bind one two`
+    monkeypatch.setattr(Path, "samefile", lambda self, other: {self, other} == {one, two})
+    pools = pools_of(tmp_path / "host", named("a", one, 0), named("b", two, 1))
+    assert await problem_of(pools, "a") is None
+    problem = await problem_of(pools, "b")
+    assert problem is not None
+    assert "is that of pool a." in problem.message
+
+
+def test_what_lay_there_before_the_pool_keeps_its_owner(tmp_path: Path) -> None:
+    pool = PoolDir("local", tmp_path, FileOwner(os.getuid(), 12345), "h1")
+    for path in (
+        "images/Photo.jpg",
+        "images/0a1b-2c",
+        "images/other",
+        "volumes/Music/data",
+        "volumes/v1/data",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    os.chown(tmp_path / "images/other", 65534, -1)
+    assert pool.correct_owners() == 3
+    given = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.stat().st_gid == 12345}
+    assert given == {Path("images/0a1b-2c"), Path("volumes/v1"), Path("volumes/v1/data")}
+
+
 @pytest.mark.parametrize("below", ["", "pki", "pools"])
 async def test_the_directories_of_quantix_itself_are_no_pools(tmp_path: Path, below: str) -> None:
     data = Layout(tmp_path / "host").data

@@ -117,18 +117,24 @@ class PoolDir:
         return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
 
     def correct_owners(self) -> int:
-        """Give to its group what an older version gave to another; returns how many things changed.
+        """Give to its group what an older version gave to another; returns how many things changed. What
+        lay there before the pool, under a name or with an owner that is none of ours, stays as it is.
 
         Guests that run are not disturbed: QEMU has its files open. Raises OSError.
         """
         images = self.images.iterdir() if self.images.is_dir() else ()
         volumes = self.volumes.iterdir() if self.volumes.is_dir() else ()
-        bases = [path for path in images if not path.name.startswith(".") and not path.is_symlink()]
+        bases = [path for path in images if self._may_be_ours(path)]
         ours: list[Path] = []
-        for directory in (entry for entry in volumes if not entry.is_symlink()):
+        for directory in filter(self._may_be_ours, volumes):
             ours += [path for path in (directory, directory / "data") if path.exists()]
         corrected = sum(self.owner_of_images.correct(path) for path in bases)
         return corrected + sum(self.owner.correct(path) for path in ours if not path.is_symlink())
+
+    def _may_be_ours(self, path: Path) -> bool:
+        """Whether this is no link, and named and owned as what we make."""
+        is_named = _HANDLE.fullmatch(path.name) is not None and not path.is_symlink()
+        return is_named and path.lstat().st_uid == self.owner.uid
 
     def sweep_drafts(self, images: frozenset[str] = frozenset()) -> int:
         """Remove what an earlier run of this host left half-made, but for drafts of `images` (UIDs), which

@@ -29,9 +29,13 @@ def test_a_mount_below_an_installation_is_seen_before_anything_is_removed() -> N
     assert found == [Path("/var/lib/quantix/pools/big")]
 
 
-def test_guests_of_an_installation_below_another_directory_are_not_ours(tmp_path: Path) -> None:
-    for pid, root in (("7", ""), ("8", "/tmp/x")):
+def test_guests_of_an_installation_below_another_directory_or_of_other_users_are_not_ours(
+    tmp_path: Path,
+) -> None:
+    for pid, root, user in (("7", "", 0), ("8", "/tmp/x", 0), ("9", "", 1000)):
         (tmp_path / pid).mkdir()
+        (tmp_path / pid / "status").write_text(f"Uid:\t{user}\t{user}\t{user}\t{user}\n")
+        (tmp_path / pid / "exe").write_text("")
         words = [
             "/usr/bin/qemu-system-x86_64",
             "-chardev",

@@ -29,7 +29,7 @@ def root_of(process: Path) -> Path | None:
     supervisor marked it, or as its command line says. None for any other process, and for what anybody may
     have begun.
     """
-    if not _is_trusted(process):
+    if not is_trusted(process):
         return None
     if marked := environment_of(process).get(ROOT_VARIABLE):
         return Path(marked)
@@ -94,7 +94,7 @@ def _processes(proc: Path) -> Iterator[Path]:
     return (process for process in proc.iterdir() if process.name.isdigit())
 
 
-def _is_trusted(process: Path) -> bool:
+def is_trusted(process: Path) -> bool:
     """Whether only root, or a guest's QEMU, can have begun it: all its user IDs are of one of the two, and it
     runs no program that takes on another's rights, such as su, which anybody begins with words of their own.
     """

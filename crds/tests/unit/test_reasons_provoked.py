@@ -60,7 +60,7 @@ def _raised_about(kind: str) -> frozenset[str]:
     calls = (node for path in sources("hostd") for node in nodes(path) if isinstance(node, ast.Call))
     errors = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "as_error")
     given = (word.value for call in errors for word in call.args if isinstance(word, ast.Constant))
-    return worded.intersection(given)
+    return frozenset(worded.intersection(given))
 
 
 def test_what_an_error_says_of_a_vm_or_volume_may_stand_in_its_ready() -> None:

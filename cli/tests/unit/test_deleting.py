@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from quantix_api.layout import Layout
-from quantix_api.resources import Resource
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, VOLUMES, Resource
 from quantix_cli.cluster import Target
 from quantix_cli.commands.deleting import effects, is_of, remove_object
+from quantix_cli.exits import CommandError, Exit
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
+from quantix_cli.unmade_copies import refuse_needed
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 from quantix_lab.clocks import HastyClock
@@ -61,17 +64,21 @@ class Leaving:
         raise NotFound(name)
 
 
+def session_of(api: object) -> Session:
+    """Of a user at a terminal, in namespace a."""
+    terminal = Terminal(is_tty=True, colour=True, unicode=True, width=80)
+    target = Target(Path("/x"), None, "a test says so")
+    return Session(
+        cast(ApiClient, api), terminal, Layout(Path("/nonexistent")), target, "a", False, 9.0,
+        clock=HastyClock(),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("message", ["It is \x1b[2Jgone", "It is \x9b2Jgone", "It is \u202egone"])
 async def test_what_a_host_says_meanwhile_does_not_steer_the_terminal(
     message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leaving, terminal = Leaving(message), Terminal(is_tty=True, colour=True, unicode=True, width=80)
-    target = Target(Path("/x"), None, "a test says so")
-    session = Session(
-        cast(ApiClient, leaving), terminal, Layout(Path("/nonexistent")), target, "a", False, 9.0,
-        clock=HastyClock(),
-    )  # fmt: skip
-    assert await remove_object(session, NOUNS["vm"], VM, wait=True)
+    assert await remove_object(session_of(Leaving(message)), NOUNS["vm"], VM, wait=True)
     said = capsys.readouterr().err
     assert "web-1: It is " in said
     assert all(letter.isprintable() for letter in said.replace("\n", ""))
@@ -86,3 +93,47 @@ async def test_what_a_host_says_meanwhile_does_not_steer_the_terminal(
 )
 def test_an_interrupted_command_says_what_goes_on(command: list[str], said: str) -> None:
     assert interrupted_words(command) == said
+
+
+class Volumes:
+    """An API with some volumes in namespace a."""
+
+    def __init__(self, *volumes: dict[str, Any]) -> None:
+        self._volumes = volumes
+
+    async def list(self, resource: Resource, namespace: str) -> SimpleNamespace:
+        assert (resource, namespace) == (VOLUMES, "a")
+        return SimpleNamespace(items=list(self._volumes))
+
+
+def volume(name: str, source: str = "", vm: str = "", **status: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "a", "annotations": {ANNOTATION_VIRTUAL_MACHINE: vm} if vm else {}}
+    return {"metadata": metadata, "spec": {"source": {"volume": source}} if source else {}, "status": status}
+
+
+SOURCE = volume("web-1-root", data="Present")
+
+
+@pytest.mark.parametrize(
+    ("copy", "hint"),
+    [
+        (volume("web-2-root", "web-1-root", "web-2"), "qx vm start web-2, or qx vm delete web-2 first"),
+        (volume("copy", "web-1-root"), "qx volume explain copy"),
+    ],
+)
+async def test_what_another_volume_is_still_to_be_made_from_is_not_deleted(
+    copy: dict[str, Any], hint: str
+) -> None:
+    session = session_of(Volumes(SOURCE, copy))
+    await refuse_needed(session, [SOURCE, copy])
+    with pytest.raises(CommandError, match="is still to be made from web-1-root") as told:
+        await refuse_needed(session, [SOURCE])
+    assert (told.value.exit_code, told.value.hint) == (Exit.REFUSED, hint)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [volume("web-2-root", "web-1-root", "web-2", data="Present"), volume("web-2-root", "another", "web-2")],
+)
+async def test_what_nobody_waits_for_is_deleted(other: dict[str, Any]) -> None:
+    await refuse_needed(session_of(Volumes(SOURCE, other)), [SOURCE])

@@ -21,6 +21,12 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "WaitingForHost",
+        "Volume",
+        "VM {off} is off: it is made on the host where that VM starts first.",
+        "qx vm start {off}",
+    ),
+    Template(
+        "WaitingForHost",
         "VirtualMachine, Volume",
         "Volume {volume} is copied once it is there; it is made on the host of VM {vm}, which has none yet.",
         "qx vm explain {vm} says why",

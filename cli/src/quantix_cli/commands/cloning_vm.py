@@ -77,6 +77,11 @@ async def _clone(session: Session, source: str, name: str, wish: CloneWish, *, w
         )
     if look(vm, "spec.cloudInit.networkData"):
         terminal.note("It gets the networkData of its source: in the guest, addresses that are not its own.")
+    if wish.stopped and made["spec"]["disks"]:
+        needed = vm["metadata"]["name"]
+        terminal.note(
+            terminal.plain(f"Its disks are copied when it first starts: {needed} has to stay until then.")
+        )
     # nothing happens until somebody stops the source: not what a terminal is kept for
     await make_vm(session, made, wait=wait and not source_runs, login=False)
 

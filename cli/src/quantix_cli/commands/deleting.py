@@ -20,6 +20,7 @@ from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
+from quantix_cli.unmade_copies import refuse_needed
 from quantix_client.errors import NotFound
 
 _POLL_S = 0.3
@@ -51,6 +52,8 @@ def delete_command(word: str) -> click.Command:
             picked, _ = await fetch.selected(session, noun, selection)
             disks = await _disks(session, list(picked.objects)) if word == "vm" else {}
             kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
+            going = [disk for found in disks.values() for disk in found if volumes or not outlives_vm(disk)]
+            await refuse_needed(session, picked.objects if word == "volume" else going)
             confirm(
                 f"Delete {_these(noun, list(picked.objects))}?",
                 effects(noun, list(picked.objects), disks, volumes=volumes),

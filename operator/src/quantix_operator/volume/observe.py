@@ -43,6 +43,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         growth=_growth(objects, volume, pool_of(objects, volume.status.pool, namespace) or pool),
         move=_move(objects, volume),
         stranded=_stranded(owners),
+        off=_off(owners),
         claimants=tuple(_claimants(objects, volume)),
         pool=pool_name,
         pool_is_shared=pool is not None and pool.spec.rbd is not None,
@@ -62,10 +63,19 @@ def _stranded(owners: Sequence[VirtualMachine]) -> str:
     return next((vm.metadata.name for vm in waiting), "")
 
 
+def _off(owners: Sequence[VirtualMachine]) -> str:
+    """A VM that has the Volume and is to be off, before it has had a host; "" for none."""
+    waiting = (vm for vm in owners if vm.spec.power_state == "Stopped" and not _has_host(vm))
+    return next((vm.metadata.name for vm in waiting), "")
+
+
+def _has_host(vm: VirtualMachine) -> bool:
+    return vm.status.assignment is not None and bool(vm.status.assignment.host)
+
+
 def _is_unplaced(vm: VirtualMachine) -> bool:
-    scheduled, assignment = vm.status.condition("Scheduled"), vm.status.assignment
-    refused = scheduled is not None and scheduled.status == "False"
-    return refused and (assignment is None or not assignment.host)
+    scheduled = vm.status.condition("Scheduled")
+    return scheduled is not None and scheduled.status == "False" and not _has_host(vm)
 
 
 def _no_room(objects: Objects, volume: Volume, pool: StoragePool | None) -> dict[str, str] | None:

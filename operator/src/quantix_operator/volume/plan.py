@@ -53,6 +53,7 @@ class Observed:
     `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its host has no right to
     it; `assigned_host`: the host that its VMs are assigned to, "" for none; `owners`: the names of those VMs;
     `growth`: None when it is as large as spec wants; `stranded`: one of those VMs that no host takes for now;
+    `off`: one that is off and has had no host;
     `move`: None when it is where spec wants it; `readable_copy`: the fields of ConfigRefused where it is a
     copy of an encrypted volume and names no Secret.
     """
@@ -72,6 +73,7 @@ class Observed:
     owners: tuple[str, ...] = ()
     growth: Growth | None = None
     stranded: str = ""
+    off: str = ""
     move: Move | None = None
     readable_copy: Mapping[str, str] | None = None
 
@@ -241,6 +243,8 @@ def _of_vm(observed: Observed) -> Fact | None:
         return fact("Ready", "False", "ConfigRefused", **observed.readable_copy)
     if observed.stranded and not observed.volume.status.host:
         return fact("Ready", "False", WAITING_FOR_HOST, vm=observed.stranded)
+    if observed.off and not observed.volume.status.host:
+        return fact("Ready", "False", WAITING_FOR_HOST, off=observed.off)
     return _lost(observed)
 
 

@@ -23,17 +23,18 @@ REFUSED = {"type": "Scheduled", "status": "False", "reason": "NoHostFits", "mess
 
 
 @pytest.mark.parametrize(
-    ("spec", "status", "stranded"),
+    ("spec", "status", "stranded", "off"),
     [
-        ({}, {"conditions": [REFUSED]}, "web-1"),
-        ({}, {"conditions": [REFUSED], "assignment": {"epoch": 2}}, "web-1"),
-        ({}, {"conditions": [REFUSED], "assignment": {"epoch": 1, "host": "h1"}}, ""),
-        ({"powerState": "Stopped"}, {"conditions": [{**REFUSED, "reason": "NotWanted"}]}, ""),
-        ({}, {}, ""),
+        ({}, {"conditions": [REFUSED]}, "web-1", ""),
+        ({}, {"conditions": [REFUSED], "assignment": {"epoch": 2}}, "web-1", ""),
+        ({}, {"conditions": [REFUSED], "assignment": {"epoch": 1, "host": "h1"}}, "", ""),
+        ({"powerState": "Stopped"}, {"conditions": [{**REFUSED, "reason": "NotWanted"}]}, "", "web-1"),
+        ({"powerState": "Stopped"}, {"assignment": {"epoch": 1, "host": "h1"}}, "", ""),
+        ({}, {}, "", ""),
     ],
 )
 def test_a_volume_of_a_vm_that_no_host_takes_waits_for_that(
-    spec: dict[str, Any], status: dict[str, Any], stranded: str
+    spec: dict[str, Any], status: dict[str, Any], stranded: str, off: str
 ) -> None:
     cache = Cache(WATCHED)
     vm = {"metadata": {"name": "web-1", "namespace": "default", "uid": "uid-vm", "resourceVersion": "1"}}
@@ -52,7 +53,8 @@ def test_a_volume_of_a_vm_that_no_host_takes_waits_for_that(
     cache.put(VOLUMES, {"metadata": metadata, "spec": {"size": "1Gi"}})
     volume = Objects(cache).get(Volume, "default/web-1-root")
     assert volume is not None
-    assert observe(Objects(cache), volume).stranded == stranded
+    seen = observe(Objects(cache), volume)
+    assert (seen.stranded, seen.off) == (stranded, off)
 
 
 def volume(name: str, host: str = "") -> dict[str, Any]:

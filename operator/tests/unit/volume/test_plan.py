@@ -58,6 +58,11 @@ PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
     "a host that is not heard": (planned(UPLOAD, {"host": "h2"}, host_lost=True), "h2", "HostFailed"),
     "one made for a VM is left to that VM's host": (planned(UPLOAD, made_for_vm=True), None, ""),
     "of a VM that no host takes": (planned(made_for_vm=True, stranded="web-1"), None, "WaitingForHost"),
+    "of a VM that is off and never had a host": (
+        planned(made_for_vm=True, off="web-1"),
+        None,
+        "WaitingForHost",
+    ),
     "attached by a VM that no host takes": (
         planned(UPLOAD, claimants=[ELDER], stranded="web-1"),
         None,

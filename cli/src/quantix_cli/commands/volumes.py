@@ -16,6 +16,7 @@ from quantix_cli.beforehand import refuse_unreached
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.growing import is_grown
 from quantix_cli.helping import Verb
 from quantix_cli.naming import Name, parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
@@ -239,14 +240,8 @@ async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> Non
     if await _change(session, name, volume, vm, size=size) is None:
         return
     if wait and _grows_now(volume, vm):
-        noun = NOUNS["volume"]
-        await until(
-            session,
-            noun,
-            volume,
-            lambda live: size_bytes(look(live, "status.capacity", "0")) >= size_bytes(size),
-            vm=vm,
-        )
+        noun, terminal = NOUNS["volume"], session.terminal
+        await until(session, noun, volume, lambda live: is_grown(live, size, terminal), vm=vm)
         session.terminal.note(f"{name} has {size}B.")
     else:
         session.terminal.note(f"{name} will have {size}B{' at the next start' if vm else ''}.")

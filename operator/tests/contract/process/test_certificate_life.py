@@ -20,6 +20,7 @@ from quantix_client.kubeconfig import load
 from quantix_lab.api_installation import install, wait_until_served
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess, becomes_ready
+from quantix_lab.waiting import eventually_async
 from quantix_operator.certificates.authority import load_authority, new_authority
 
 _LIFETIME_S = 24
@@ -111,11 +112,20 @@ async def test_an_authority_of_hosts_that_is_due_is_renewed_for_the_same_key(
             "/metrics",
             'certificate_ends_timestamp_seconds{certificate="api-authority"}',
         )
-        published = await admin.get(CONFIG_MAPS, CA_CONFIG_MAP, NAMESPACE_SHARED)
         secret = await admin.get(SECRETS, "quantix-ca", "quantix-system")
+        renewed = base64.b64decode(secret["data"]["tls.crt"]).decode()
+
+        async def published() -> bool:
+            try:
+                found = await admin.get(CONFIG_MAPS, CA_CONFIG_MAP, NAMESPACE_SHARED)
+            except NotFound:
+                return False
+            return bool(found["data"]["ca.crt"] == renewed)
+
+        # it is written after the Secret, and after what the log says
+        await eventually_async("hosts to be told the renewed authority", published)
         assert await asyncio.to_thread(operator.stop) == 0
     text = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
     young = load_authority(text["tls.crt"], text["tls.key"])
     assert young.key_pem == old.key_pem
     assert young.certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=3600)
-    assert published["data"]["ca.crt"] == young.certificate_pem

@@ -10,10 +10,9 @@ from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import size_bytes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Manifest, look
-from quantix_cli.terminal import Terminal
 
 
-def is_grown(volume: Manifest, size: str, terminal: Terminal) -> bool:
+def is_grown(volume: Manifest, size: str) -> bool:
     """Whether a volume, as it is now, has `size`. Raises CommandError (1) while that is refused."""
     if size_bytes(look(volume, "status.capacity", "0")) >= size_bytes(size):
         return True
@@ -24,5 +23,5 @@ def is_grown(volume: Manifest, size: str, terminal: Terminal) -> bool:
         name, message = volume["metadata"]["name"], str(granted.get("message", ""))
         said = f"{name} keeps its size: {cause_of(message)}. It grows by itself once there is room."
         smaller = f"qx volume resize {name} SIZE, with less"
-        raise CommandError(Exit.FAILED, terminal.plain(said), terminal.plain(hint_of(message) or smaller))
+        raise CommandError(Exit.FAILED, said, hint_of(message) or smaller)
     return False

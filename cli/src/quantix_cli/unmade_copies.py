@@ -33,8 +33,8 @@ async def refuse_needed(session: Session, volumes: Iterable[Manifest]) -> None:
             source, name = copy["spec"]["source"]["volume"], copy["metadata"]["name"]
             vm = look(copy, "metadata.annotations", {}).get(ANNOTATION_VIRTUAL_MACHINE)
             said = f"Volume {name} is still to be made from {source}, which would be gone."
-            way = f"qx vm start {vm}, or qx vm delete {vm} first" if vm else f"qx volume explain {name}"
-            raise CommandError(Exit.REFUSED, session.terminal.plain(said), session.terminal.plain(way))
+            explain = f"qx vm explain {vm}, or qx vm delete {vm} first" if vm else f"qx volume explain {name}"
+            raise CommandError(Exit.REFUSED, said, explain)
 
 
 def unmade_copies(volumes: Iterable[Manifest], going: Collection[str]) -> list[Manifest]:

@@ -45,6 +45,26 @@ def disks(qx: Qx) -> list[str]:
     return [disk["name"] for disk in shown["spec"]["disks"]]
 
 
+@pytest.mark.parametrize(
+    "command", [("vm", "detach", NAME, "root"), ("vm", "delete", NAME), ("volume", "delete", f"{NAME}-root")]
+)
+def test_what_a_copy_is_still_to_be_made_from_stays(losing: Qx, command: tuple[str, ...]) -> None:
+    copy = {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "Volume",
+        "metadata": {"name": "copy", "namespace": NAMESPACE},
+        "spec": {"source": {"volume": f"{NAME}-root"}},
+    }
+    losing.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(copy))
+    try:
+        refused = losing.in_namespace(*command, "--yes")
+    finally:
+        losing.control_plane.kubectl("delete", "volume", "copy", "-n", NAMESPACE)
+    told = f"✗ Volume copy is still to be made from {NAME}-root, which would be gone."
+    assert (refused.returncode, refused.stderr.splitlines()) == (6, [told, "Try: qx volume explain copy"])
+    assert disks(losing) == ["root", "data"]
+
+
 def test_a_guests_boot_disk_is_not_taken_without_a_word(losing: Qx) -> None:
     asked = losing.in_namespace("vm", "detach", NAME, "root", "--no-wait")
     lost, goes, refused, way_out = asked.stderr.splitlines()

@@ -117,7 +117,7 @@ SOURCE = volume("web-1-root", data="Present")
 @pytest.mark.parametrize(
     ("copy", "hint"),
     [
-        (volume("web-2-root", "web-1-root", "web-2"), "qx vm start web-2, or qx vm delete web-2 first"),
+        (volume("web-2-root", "web-1-root", "web-2"), "qx vm explain web-2, or qx vm delete web-2 first"),
         (volume("copy", "web-1-root"), "qx volume explain copy"),
     ],
 )

@@ -8,9 +8,7 @@ import pytest
 
 from quantix_cli.exits import CommandError
 from quantix_cli.growing import is_grown
-from quantix_cli.terminal import Terminal
 
-PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 FULL = "Pool local can promise 453 GiB more; 800 GiB are needed. Try: free space in pool local."
 
 
@@ -36,10 +34,10 @@ def volume(capacity: str, *, wanted: str = "900Gi", refused_at: int = 0) -> dict
     ],
 )
 def test_it_is_done_once_the_guest_sees_the_size(seen: dict[str, Any], grown: bool) -> None:
-    assert is_grown(seen, "900Gi", PLAIN) is grown
+    assert is_grown(seen, "900Gi") is grown
 
 
 def test_a_pool_without_room_ends_the_wait_and_says_so() -> None:
     with pytest.raises(CommandError, match="data keeps its size: Pool local can promise 453 GiB") as told:
-        is_grown(volume("1Gi", refused_at=4), "900Gi", PLAIN)
+        is_grown(volume("1Gi", refused_at=4), "900Gi")
     assert told.value.hint == "free space in pool local"

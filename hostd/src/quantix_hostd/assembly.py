@@ -78,8 +78,7 @@ _SWEEP_S = 30.0
 _STATE_S = 1.0
 _BALLOON_S = 5.0
 _GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
-# What guests have without KVM, and where libvirt names no model
-_EMULATED_CPU = "qemu64"
+_EMULATED_CPU = "qemu64"  # what guests have without KVM, and where libvirt names no model
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +94,8 @@ class Hostd:
         self.machine = Machine().read()
         self.kvm = KvmVerdict(Accelerator.TCG, "it was not tried yet")
         self.versions: Mapping[str, str] = {}
-        self.firmware, self.cluster_uid = installed_firmware(), ""
+        self.firmware = installed_firmware()
+        self.cluster_uid = ""
         self.cpu_model = _EMULATED_CPU
         self.qemu = QemuAccount.look_up(settings.qemu_user, settings.qemu_group)
         images = ImageAccount.look_up(settings.image_user, settings.qemu_user)

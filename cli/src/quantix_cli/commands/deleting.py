@@ -52,7 +52,7 @@ def delete_command(word: str) -> click.Command:
             picked, _ = await fetch.selected(session, noun, selection)
             disks = await _disks(session, list(picked.objects)) if word == "vm" else {}
             kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
-            going = [disk for found in disks.values() for disk in found if volumes or not outlives_vm(disk)]
+            going = [disk for found in disks.values() for disk in found if _goes(disk, volumes=volumes)]
             await refuse_needed(session, picked.objects if word == "volume" else going)
             confirm(
                 f"Delete {_these(noun, list(picked.objects))}?",
@@ -104,12 +104,15 @@ def outlives_vm(volume: Manifest) -> bool:
     return not look(volume, "metadata.ownerReferences")
 
 
+def _goes(volume: Manifest, *, volumes: bool) -> bool:
+    """Whether it is deleted with its VM; `volumes`: what would stay goes, too."""
+    return volumes or not outlives_vm(volume)
+
+
 def _losing(vms: Iterable[Manifest], disks: dict[str, list[Manifest]], *, volumes: bool) -> list[Manifest]:
     """Those with which data goes; `volumes` as for `effects`."""
     return [
-        vm
-        for vm in vms
-        if any(volumes or not outlives_vm(disk) for disk in disks.get(vm["metadata"]["uid"], []))
+        vm for vm in vms if any(_goes(disk, volumes=volumes) for disk in disks.get(vm["metadata"]["uid"], []))
     ]
 
 
@@ -127,8 +130,8 @@ def effects(
     for obj in objects:
         found = disks.get(obj["metadata"]["uid"], [])
         fates = {
-            "deletes {} with all data": [disk for disk in found if volumes or not outlives_vm(disk)],
-            "keeps {}": [disk for disk in found if not volumes and outlives_vm(disk)],
+            "deletes {} with all data": [disk for disk in found if _goes(disk, volumes=volumes)],
+            "keeps {}": [disk for disk in found if not _goes(disk, volumes=volumes)],
         }
         told = "; ".join(
             fate.format(", ".join(disk["metadata"]["name"] for disk in meant))

@@ -21,9 +21,10 @@ from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.session import Session
+from quantix_cli.unmade_copies import refuse_needed
 from quantix_cli.vm.arrival import arrival, runs
 from quantix_cli.vm.departure import departures
-from quantix_cli.vm.devices import Device, attached, detached, losses
+from quantix_cli.vm.devices import Device, attached, detached, losses, volumes_of
 from quantix_cli.vm.media import refuse_disk
 from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import Forbidden
@@ -116,7 +117,10 @@ def detach_command(_: str) -> click.Command:
         async def act(session: Session) -> None:
             vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
             detached(vm, devices, drive=drive)
-            owned = await _owned(session, vm)
+            volumes = await _owned(session, vm)
+            leaving = volumes_of(vm, devices)
+            await refuse_needed(session, [item for item in volumes if item["metadata"]["name"] in leaving])
+            owned = [volume["metadata"]["name"] for volume in volumes]
             lost = losses(vm, devices, owned)
             if lost:
                 terminal, sure = session.terminal, session.assume_yes
@@ -177,13 +181,13 @@ async def _medium_is_checked(session: Session, vm: Manifest, image: str) -> bool
     return True
 
 
-async def _owned(session: Session, vm: Manifest) -> list[str]:
-    """Names of the volumes that go with their disk; none where the account may not look at volumes."""
+async def _owned(session: Session, vm: Manifest) -> list[Manifest]:
+    """The volumes that go with their disk; none where the account may not look at volumes."""
     try:
         found = (await session.api.list(resources.VOLUMES, vm["metadata"]["namespace"])).items
     except Forbidden:
         return []
-    return [volume["metadata"]["name"] for volume in found if is_owned(volume, vm)]
+    return [volume for volume in found if is_owned(volume, vm)]
 
 
 def refuse_untold(live: Manifest, devices: Sequence[str], owned: Sequence[str], told: Sequence[str]) -> None:

@@ -240,8 +240,7 @@ async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> Non
     if await _change(session, name, volume, vm, size=size) is None:
         return
     if wait and _grows_now(volume, vm):
-        noun, terminal = NOUNS["volume"], session.terminal
-        await until(session, noun, volume, lambda live: is_grown(live, size, terminal), vm=vm)
+        await until(session, NOUNS["volume"], volume, lambda live: is_grown(live, size), vm=vm)
         session.terminal.note(f"{name} has {size}B.")
     else:
         session.terminal.note(f"{name} will have {size}B{' at the next start' if vm else ''}.")

@@ -107,6 +107,15 @@ def _left(device: Manifest, names: Sequence[str], keeps_drive: bool) -> Manifest
     return {"name": device["name"]} if keeps_drive else None
 
 
+def volumes_of(vm: Manifest, names: Sequence[str]) -> list[str]:
+    """Names of the volumes of these of its disks."""
+    return [_volume_of(vm, disk) for disk in look(vm, "spec.disks", []) if disk["name"] in names]
+
+
+def _volume_of(vm: Manifest, disk: Manifest) -> str:
+    return disk.get("volume") or volume_name(vm["metadata"]["name"], disk["name"])
+
+
 def losses(vm: Manifest, names: Sequence[str], owned: Collection[str] = ()) -> list[str]:
     """What is lost with these devices: the system that a running guest runs from, disks whose data goes.
     `owned`: names of volumes that go with their disk, also where spec has just said something else.
@@ -116,7 +125,7 @@ def losses(vm: Manifest, names: Sequence[str], owned: Collection[str] = ()) -> l
         name = disk["name"]
         if name not in names:
             continue
-        volume = disk.get("volume") or volume_name(vm["metadata"]["name"], name)
+        volume = _volume_of(vm, disk)
         deletes = disk.get("reclaimPolicy") == "Delete"
         goes = deletes or volume in owned
         if name == root and look(vm, "status.runtime.domain") == "Present":

@@ -49,14 +49,18 @@ def lack(*manifests: dict[str, Any], host: dict[str, Any] = HOST) -> str:
     return found if isinstance(found, str) else found.reason
 
 
+def objects_of(cache: Cache, host: dict[str, Any], *vms: dict[str, Any]) -> Objects:
+    """What an operator sees that has these in its cache."""
+    for kind, manifest in ((HOSTS, host), *((VIRTUAL_MACHINES, vm) for vm in vms)):
+        metadata = {"uid": manifest["metadata"]["name"], "resourceVersion": "1"} | manifest["metadata"]
+        cache.put(kind, {**manifest, "metadata": metadata})
+    return Objects(cache)
+
+
 def obstacle(*manifests: dict[str, Any], host: dict[str, Any] = HOST) -> Obstacle | str:
     """The same with its fields, where it lacks something."""
     kinds = (HOSTS, INSTANCE_TYPES, NETWORKS, SCHEDULING_POLICIES, STORAGE_POOLS, VIRTUAL_MACHINES)
-    cache = Cache(kinds)
-    for kind, manifest in ((HOSTS, host), *((VIRTUAL_MACHINES, manifest) for manifest in manifests)):
-        metadata = {"uid": manifest["metadata"]["name"], "resourceVersion": "1"} | manifest["metadata"]
-        cache.put(kind, {**manifest, "metadata": metadata})
-    objects = Objects(cache)
+    objects = objects_of(Cache(kinds), host, *manifests)
     first = objects.get(VirtualMachine, f"default/{manifests[0]['metadata']['name']}")
     assert first is not None
     wanted = sizing_of(objects, first)
@@ -212,11 +216,7 @@ def test_a_vm_that_was_given_nothing_yet_is_as_large_as_it_asks_to_be() -> None:
 
 def beyond(manifest: dict[str, Any], host: dict[str, Any] = HOST) -> dict[str, str] | None:
     """The fields of what keeps the VM from growing to its ceiling on the host; None: nothing does."""
-    cache = Cache((HOSTS, INSTANCE_TYPES, VIRTUAL_MACHINES))
-    for kind, item in ((HOSTS, host), (VIRTUAL_MACHINES, manifest)):
-        metadata = {"uid": item["metadata"]["name"], "resourceVersion": "1"} | item["metadata"]
-        cache.put(kind, {**item, "metadata": metadata})
-    objects = Objects(cache)
+    objects = objects_of(Cache((HOSTS, INSTANCE_TYPES, VIRTUAL_MACHINES)), host, manifest)
     found = objects.get(VirtualMachine, f"default/{manifest['metadata']['name']}")
     assert found is not None
     wanted = sizing_of(objects, found)

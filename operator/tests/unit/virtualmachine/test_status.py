@@ -93,6 +93,20 @@ READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
         "Pending",
         ("Unknown", "Pending"),
     ),
+    "a guest that powered itself off, a spec that the scheduler has not seen, and no image": (
+        observed(
+            {
+                "assignment": {"epoch": 5, "hold": "GuestShutdown"},
+                "conditions": [
+                    {"type": "Scheduled", "status": "False", "reason": "Held", "observedGeneration": 2}
+                ],
+            },
+            volumes={},
+            surroundings=Surroundings({"root": NO_IMAGE}, "local"),
+        ),
+        "Pending",
+        ("False", "ImageNotFound"),
+    ),
     "a host that is not heard": (
         observed(RUNNING, host_lost="12:00:00 UTC"),
         "Unknown",

@@ -19,7 +19,7 @@ _SHARED = (
         *("test_documents", "test_first_vm", "test_guest_network", "test_qx_verbs", "test_examples"),
         *("test_live_changes", "test_start_order", "test_modes", "test_bad_input", "test_faults"),
     ),
-    ("test_debian_guest", "test_uefi_guest", "test_clones", "test_images"),
+    ("test_debian_guest", "test_cloud_init_page", "test_uefi_guest", "test_clones", "test_images"),
 )
 # modules with machines of their own, for whichever worker is done first: those that take longest come first
 _ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import pytest
 
-from quantix_api.layout import Layout
-from quantix_cli.cluster import Target
 from quantix_cli.commands import plugging
 from quantix_cli.exits import CommandError
 from quantix_cli.nouns import NOUNS
-from quantix_cli.session import Session
-from quantix_cli.terminal import Terminal
 from quantix_cli.vm.arrival import Arrival, arrival
 from quantix_cli.waiting import until
-from quantix_client.api import ApiClient
 from quantix_client.errors import Forbidden
+from quantix_lab.qx_session import Looks, qx_session
 
-PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 Manifest = dict[str, Any]
 DATA = {"name": "data", "volume": "safe"}
 DISK = Arrival("disks", DATA, 2)
@@ -174,10 +169,7 @@ async def test_a_medium_that_is_on_its_way_is_waited_for_and_one_that_nobody_may
                 return looks.pop(0)
             raise Forbidden("may not look")
 
-    target = Target(Path("/x"), None, "a test says so")
-    typed = Session(
-        cast(ApiClient, Api()), PLAIN, Layout(Path("/nonexistent")), target, "default", False, 9.0
-    )
+    typed = qx_session(Api(), timeout_s=9.0)
     assert await plugging._medium_is_checked(typed, vm(), "i")
     assert looks == []
     assert not await plugging._medium_is_checked(typed, vm(), "i")
@@ -189,19 +181,7 @@ def stalled(message: str, reason: str = "VolumeNotFound", generation: int = 2) -
     return [told(status, reason, kind, generation) | {"message": message} for status, kind in kinds]
 
 
-def session(api: Any) -> Session:
-    target = Target(Path("/x"), None, "a test says so")
-    return Session(cast(ApiClient, api), PLAIN, Layout(Path("/nonexistent")), target, "default", False, 2.0)
-
-
-class Looks:
-    """Answers reads with these VMs, one after the other, and the last for ever."""
-
-    def __init__(self, *looks: Manifest) -> None:
-        self._looks = list(looks)
-
-    async def get(self, *_: Any) -> Manifest:
-        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+session = partial(qx_session, timeout_s=2.0)
 
 
 async def test_a_device_does_not_fail_for_what_stalled_the_vm_before_it_came() -> None:

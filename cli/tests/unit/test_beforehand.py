@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import pytest
 
-from quantix_api.layout import Layout
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
 from quantix_cli.beforehand import refuse_unaddressable, refuse_unreached
-from quantix_cli.cluster import Target
 from quantix_cli.commands import changing_vm, volumes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
-from quantix_cli.session import Session
-from quantix_cli.terminal import Terminal
 from quantix_cli.vm.changes import Wanted, patch_of
-from quantix_client.api import ApiClient, ListResult
+from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden
+from quantix_lab.qx_session import qx_session
 
 Manifest = dict[str, Any]
-PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 MISSING = "box has no directory /srv/fast. Try: mkdir -p /srv/fast on box, or mount what belongs there."
 VM: Manifest = {
     "metadata": {"name": "web-1", "namespace": "shop", "generation": 1, "resourceVersion": "7"},
@@ -72,9 +68,7 @@ class Api:
         return VM
 
 
-def session(api: Api) -> Session:
-    target = Target(Path("/x"), None, "a test says so")
-    return Session(cast(ApiClient, api), PLAIN, Layout(Path("/nonexistent")), target, "shop", False, 1.0)
+session = partial(qx_session, namespace="shop")
 
 
 @pytest.mark.parametrize(

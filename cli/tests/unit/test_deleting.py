@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from quantix_api.layout import Layout
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, VOLUMES, Resource
-from quantix_cli.cluster import Target
 from quantix_cli.commands.deleting import effects, is_of, remove_object
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
-from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
 from quantix_cli.unmade_copies import refuse_needed
-from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
-from quantix_lab.clocks import HastyClock
+from quantix_lab.qx_session import qx_session
 
 VM: dict[str, Any] = {"metadata": {"name": "web-1", "namespace": "a", "uid": "u"}}
 OWNED: dict[str, Any] = {"metadata": {"name": "web-1-root", "ownerReferences": [{"uid": "u"}]}}
@@ -64,14 +60,8 @@ class Leaving:
         raise NotFound(name)
 
 
-def session_of(api: object) -> Session:
-    """Of a user at a terminal, in namespace a."""
-    terminal = Terminal(is_tty=True, colour=True, unicode=True, width=80)
-    target = Target(Path("/x"), None, "a test says so")
-    return Session(
-        cast(ApiClient, api), terminal, Layout(Path("/nonexistent")), target, "a", False, 9.0,
-        clock=HastyClock(),
-    )  # fmt: skip
+SCREEN = Terminal(is_tty=True, colour=True, unicode=True, width=80)
+session_of = partial(qx_session, terminal=SCREEN, namespace="a", timeout_s=9.0)
 
 
 @pytest.mark.parametrize("message", ["It is \x1b[2Jgone", "It is \x9b2Jgone", "It is \u202egone"])

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import pytest
 
-from quantix_api.layout import Layout
 from quantix_api.resources import Resource
 from quantix_cli import fetch
-from quantix_cli.cluster import Target
 from quantix_cli.commands import changing_vm, creating_vm, plugging, volumes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.mentions import Mention, mentions, new_mentions
 from quantix_cli.naming import Name
 from quantix_cli.session import Session
-from quantix_cli.terminal import Terminal
 from quantix_cli.vm.changes import Wanted, patch_of
 from quantix_cli.vm.devices import Device, attached
 from quantix_cli.vm.wish import Wish
-from quantix_client.api import ApiClient, ListResult
+from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden, NotFound
+from quantix_lab.qx_session import qx_session
 
 Manifest = dict[str, Any]
 Act = Callable[[Session], Awaitable[Any]]
-PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 ALLOWS: Manifest = {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}, {"group": "web-2"}]}]}
 ENCRYPTED: Manifest = {"size": "1Gi", "encryption": {"secretRef": {"name": "kye", "key": "passphrase"}}}
 NIC = {"name": "eth0", "network": "old"}
@@ -86,11 +83,7 @@ class Api:
             raise Forbidden("may not look")
 
 
-def session(api: Api) -> Session:
-    target = Target(Path("/x"), None, "a test says so")
-    return Session(
-        cast(ApiClient, api), PLAIN, Layout(Path("/nonexistent")), target, "shop", False, 1.0
-    )  # fmt: skip
+session = partial(qx_session, namespace="shop")
 
 
 def create(**wish: Any) -> Act:

@@ -9,21 +9,19 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from quantix_api.layout import Layout
 from quantix_api.quantities import format_size
-from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.progress_bar import ProgressBar, render_bar
 from quantix_cli.sending import Parcel, send
 from quantix_cli.session import Session
-from quantix_cli.terminal import Terminal
 from quantix_cli.uploading import refuse_unfit
-from quantix_client.api import ApiClient
+from quantix_client.clock import SystemClock
 from quantix_lab.hostile_images import (
     HARMLESS_IMAGES,
     HOSTILE_IMAGES,
@@ -31,9 +29,9 @@ from quantix_lab.hostile_images import (
     HostileImage,
     Refuser,
 )
+from quantix_lab.qx_session import PIPE, qx_session
 
 _MIB = 1 << 20
-_PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 _SEEN_FROM_OUTSIDE = [image for image in HOSTILE_IMAGES if image.by is Refuser.CHECK]
 
 
@@ -124,8 +122,7 @@ async def door(root: Path) -> AsyncIterator[Door]:
 
 @pytest.fixture
 def session(root: Path) -> Session:
-    target = Target(root / "kubeconfig", "", "there")
-    return Session(cast(ApiClient, None), _PLAIN, Layout(root), target, "default", False, 5.0)
+    return qx_session(None, layout=Layout(root), clock=SystemClock())
 
 
 @pytest.fixture
@@ -189,9 +186,7 @@ class Screen(io.StringIO):
 @pytest.mark.parametrize("is_tty", [True, False])
 def test_the_bar_is_redrawn_on_a_terminal_and_is_a_line_now_and_then_elsewhere(is_tty: bool) -> None:
     now, stream = [0.0], Screen() if is_tty else io.StringIO()
-    bar = ProgressBar(
-        "x", replace(_PLAIN, is_tty=is_tty, width=60 if is_tty else None), lambda: now[0], stream
-    )
+    bar = ProgressBar("x", replace(PIPE, is_tty=is_tty, width=60 if is_tty else None), lambda: now[0], stream)
     for step in range(250):
         now[0] = step / 10
         bar.show(step * _MIB, 250 * _MIB)

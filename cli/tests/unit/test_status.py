@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,12 +15,11 @@ from quantix_cli.cluster import Target
 from quantix_cli.commands.status import Seen, all_matters, report
 from quantix_cli.exits import Exit
 from quantix_cli.nouns import NOUNS, World, reason, row
-from quantix_cli.session import Session, translated
-from quantix_cli.terminal import Terminal
-from quantix_client.api import ApiClient, ListResult
+from quantix_cli.session import translated
+from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden, NotFound, Unreachable
+from quantix_lab.qx_session import PIPE, qx_session
 
-PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 WORLD = World(datetime(2026, 11, 24, tzinfo=UTC), {})
 
 
@@ -137,10 +136,7 @@ async def test_who_may_not_read_leases_learns_from_the_pools_whether_there_are_m
                 raise Forbidden("may not look")
             return ListResult(pools, "1")
 
-    target = Target(Path("/x"), None, "a test says so")
-    layout = Layout(Path("/nonexistent"))
-    member = Session(cast(ApiClient, Api()), PIPE, layout, target, "shop", False, 1.0)
-    seen = await fetch.world(member)
+    seen = await fetch.world(qx_session(Api(), namespace="shop"))
     assert (seen.lease_ages_s, seen.pooling_hosts) == ({}, hosts)
 
 

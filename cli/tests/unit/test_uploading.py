@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from quantix_api.layout import Layout
 from quantix_cli import uploading
-from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.session import Session
-from quantix_cli.terminal import Terminal
-from quantix_client.api import ApiClient
+from quantix_lab.qx_session import Looks, qx_session
 
 Manifest = dict[str, Any]
-PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 BOOTABLE = bytes(510) + b"\x55\xaa" + bytes(512)
 
 
@@ -26,19 +22,9 @@ def image(namespace: str, *conditions: Manifest) -> Manifest:
     return {"metadata": metadata, "spec": {"upload": {}}, "status": {"conditions": list(conditions)}}
 
 
-class Api:
-    """Has the Image, which says this once it is looked at again."""
-
-    def __init__(self, namespace: str, *later: Manifest) -> None:
-        self._looks = [image(namespace), image(namespace, *later)]
-
-    async def get(self, *_: Any) -> Manifest:
-        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
-
-
-def session(api: Api, namespace: str = "shop") -> Session:
-    target = Target(Path("/x"), None, "a test says so")
-    return Session(cast(ApiClient, api), PLAIN, Layout(Path("/nonexistent")), target, namespace, False, 5.0)
+def session(namespace: str, *later: Manifest) -> Session:
+    """With the Image, which says this once it is looked at again."""
+    return qx_session(Looks(image(namespace), image(namespace, *later)), namespace=namespace)
 
 
 @pytest.fixture
@@ -73,7 +59,7 @@ async def test_what_was_not_sent_can_be_gone_on_with_or_removed(
 
     monkeypatch.setattr(uploading, "send", breaks_off)
     with pytest.raises(type(error)):
-        await uploading.upload(session(Api(namespace), namespace), file, "mine", {"upload": {}})
+        await uploading.upload(session(namespace), file, "mine", {"upload": {}})
     assert capsys.readouterr().err == (
         f"Image {named} stays without content: qx image upload '{file}' --name {named} goes on, "
         f"qx image delete {named} removes it.\n"
@@ -92,5 +78,5 @@ async def test_what_the_host_refuses_can_only_be_removed(
         {"type": "Stalled", "status": "True"},
     ]
     with pytest.raises(CommandError, match="It names a file"):
-        await uploading.upload(session(Api("shop", *refused)), file, "mine", {"upload": {}})
+        await uploading.upload(session("shop", *refused), file, "mine", {"upload": {}})
     assert capsys.readouterr().err.splitlines()[-1] == "Image mine stays; qx image delete mine removes it."

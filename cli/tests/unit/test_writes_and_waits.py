@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
 
-from quantix_api.layout import Layout
 from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_cli.cluster import Target
 from quantix_cli.commands import changing_vm, making
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
-from quantix_cli.terminal import Terminal
 from quantix_cli.vm.changes import growth_refusal, left_for_restart
 from quantix_cli.waiting import has_no_place, is_ready, until
 from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import Conflict
-from quantix_lab.clocks import HastyClock
-
-PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
+from quantix_lab.qx_session import PIPE, qx_session
 
 
 def vm(version: int, disks: list[str], **more: Any) -> dict[str, Any]:
@@ -51,7 +46,7 @@ class Api:
 
 
 def writer(api: Any, showing: Showing = Showing()) -> Writer:  # noqa: B008
-    return Writer(api, PLAIN, showing)
+    return Writer(api, PIPE, showing)
 
 
 def with_disk(live: dict[str, Any]) -> dict[str, Any]:
@@ -88,10 +83,7 @@ async def test_what_is_only_shown_is_not_sent(capsys: pytest.CaptureFixture[str]
     assert "resourceVersion" not in script
 
 
-def session(api: Any, timeout_s: float = 30.0) -> Session:
-    target = Target(Path("/x"), None, "a test says so")
-    layout = Layout(Path("/nonexistent"))
-    return Session(api, PLAIN, layout, target, "default", False, timeout_s, clock=HastyClock())
+session = partial(qx_session, timeout_s=30.0)
 
 
 def said(

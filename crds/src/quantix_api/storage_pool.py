@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Refused, Rule, Text, exactly_one, ordered
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
-from quantix_api.pool_place import NOT_THE_SYSTEMS
 from quantix_api.resources import STORAGE_POOLS
 from quantix_api.scalars import UID, Capacity, Count, LabelValue, Name, Short
+from quantix_api.system_trees import NOT_THE_SYSTEMS
 
 _PLACE_CHANGED = "the place of a pool cannot change: make a new pool and move the volumes"
 _SAME_RBD = (

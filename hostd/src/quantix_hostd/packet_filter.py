@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quantix_api.packet_filter import TABLE
+from quantix_api.filter_tables import TABLE
 from quantix_hostd.facts.links import HOST_LEG
 
 _ICMP = ("destination-unreachable", "echo-request", "time-exceeded", "parameter-problem")

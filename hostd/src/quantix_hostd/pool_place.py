@@ -14,7 +14,7 @@ from pathlib import Path
 from quantix_api.layout import Layout
 from quantix_api.message_table_phrases import AROUND, INSIDE, SAME_PLACE
 from quantix_api.messages import as_error
-from quantix_api.pool_place import system_tree
+from quantix_api.system_trees import system_tree
 from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from quantix_api.packet_filter import FAMILIES, TABLE
+from quantix_api.filter_tables import FAMILIES, TABLE
 from quantix_hostd.clients.command import run
 
 

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.filter_tables import FAMILIES, TABLE
 from quantix_api.layout import Layout
-from quantix_api.packet_filter import FAMILIES, TABLE
 from quantix_cli.settings import read_settings
 from quantix_cli.supervision.choose import supervisor_of
 from quantix_cli.supervision.table import Installation

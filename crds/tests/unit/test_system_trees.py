@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import pytest
 
-from quantix_api.pool_place import NOT_THE_SYSTEMS, system_tree
+from quantix_api.system_trees import NOT_THE_SYSTEMS, system_tree
 
 
 def is_taken_by_the_api(path: str) -> bool:

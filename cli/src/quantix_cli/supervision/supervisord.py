@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
 from quantix_cli import directories
-from quantix_cli.supervision import ends, leftovers
+from quantix_cli.supervision import ends, leftovers, restarts
 from quantix_cli.supervision.service import OOM_SCORE, UMASK, Running, Service, in_start_order
 
 START_TIMEOUT_S = 20.0
@@ -88,9 +88,9 @@ def render_program(service: Service, layout: Layout) -> str:
 command = {_escaped(_command(service))}
 environment = {pairs}
 autostart = false
-autorestart = true
-startsecs = 1
-startretries = 1000
+{restarts.ALWAYS.supervisord}
+{restarts.PAUSED.supervisord}
+{restarts.WITHOUT_END.supervisord}
 umask = {service.umask:03o}
 stopsignal = TERM
 stopwaitsecs = {service.stop_timeout_s}

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantix_api.errors import TransientError
+from quantix_cli.supervision import restarts
 from quantix_cli.supervision.service import OOM_SCORE, Running, Service, in_start_order
 from quantix_cli.supervision.table import GUESTS, HOSTD
 
@@ -39,13 +40,13 @@ def render_unit(service: Service) -> str:
     lines = [MARK + "[Unit]", f"Description={service.description}", f"After={after}"]
     if service.after:
         lines.append(f"Wants={' '.join(unit_name(name) for name in service.after)}")
-    lines += ["StartLimitIntervalSec=0", "", "[Service]", "Type=exec"]
+    lines += [restarts.WITHOUT_END.systemd, "", "[Service]", "Type=exec"]
     for mode, directories in itertools.groupby(service.directories, lambda directory: directory.mode):
         paths = " ".join(_quoted(str(directory.path)) for directory in directories)
         lines.append(f"ExecStartPre=/usr/bin/install -d -m {mode:04o} {paths}")
     lines.append(f"ExecStart={' '.join(_quoted(word) for word in service.argv)}")
     lines += [f'Environment="{key}={value}"' for key, value in sorted(service.environment.items())]
-    lines += ["Restart=always", "RestartSec=1", f"TimeoutStopSec={service.stop_timeout_s}"]
+    lines += [restarts.ALWAYS.systemd, restarts.PAUSED.systemd, f"TimeoutStopSec={service.stop_timeout_s}"]
     if service.leaves_children:
         lines += ["KillMode=process", "Delegate=yes", "TasksMax=infinity"]
     if service.memory_protected:

@@ -154,7 +154,7 @@ def test_down_shuts_the_guests_down_and_up_starts_them_again_in_their_order(mach
 def test_a_restored_api_starts_the_vm_above_the_epochs_that_it_forgot(
     machine: Machine, tmp_path: Path
 ) -> None:
-    view, data, backup = MachineView(machine), machine.layout.data / "controlplane", tmp_path / "backup"
+    view, data, backup = MachineView(machine), machine.layout.control_plane_data, tmp_path / "backup"
     machine.down()
     shutil.copytree(data, backup)
     machine.up()

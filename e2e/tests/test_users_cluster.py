@@ -34,7 +34,7 @@ def test_a_vm_runs_in_a_cluster_of_the_users_own(machine: Machine, kubeconfig: P
     first = machine.run(str(QX), "up", environment=own, timeout_s=400).stdout
     assert re.search(rf"^Ready in .* web-1 is Running at \S+\. kubeconfig: {kubeconfig}$", first, re.M), first
     assert not machine.layout.admin_kubeconfig.exists()
-    assert not (machine.layout.data / "controlplane").exists()
+    assert not machine.layout.control_plane_data.exists()
     second = machine.run(str(QX), "up", environment=own, timeout_s=400).stdout
     assert "nothing to change" in second
     said = machine.run(str(QX), "down", environment=own, timeout_s=300).stdout

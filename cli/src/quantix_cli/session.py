@@ -144,7 +144,7 @@ def _is_stopped(own: Layout) -> bool:
     from quantix_cli.supervision.choose import supervisor_of  # what runs well has no need of it
     from quantix_cli.supervision.table import CONTROL_PLANE
 
-    if not (own.data / CONTROL_PLANE).is_dir():
+    if not own.control_plane_data.is_dir():
         # another cluster's: nothing here starts or stops it
         return False
     return not supervisor_of(own, Path(sys.executable)).is_defined(CONTROL_PLANE)

@@ -158,7 +158,7 @@ def test_a_machine_on_which_quantix_was_stopped_says_so_and_how_to_start_it(tmp_
     down = Unreachable("The API does not answer.")
     own = Target(layout.admin_kubeconfig, None, "", layout)
     assert "running VMs are not affected" in translated(down, own).message
-    (layout.data / "controlplane").mkdir(parents=True)
+    layout.control_plane_data.mkdir(parents=True)
     stopped = translated(down, own)
     assert (stopped.message, stopped.hint) == ("Quantix is stopped on this machine.", "make up")
     programs = layout.etc / "supervisor/programs"

@@ -52,6 +52,11 @@ class Layout:
         return self.root / "var/cache/quantix"
 
     @property
+    def control_plane_data(self) -> Path:
+        """What the API server and etcd keep: the objects, and the cluster's authority."""
+        return self.data / "controlplane"
+
+    @property
     def admin_kubeconfig(self) -> Path:
         return self.etc / "admin.kubeconfig"
 

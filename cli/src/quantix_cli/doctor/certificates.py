@@ -64,7 +64,7 @@ def judge(life: Life, now: datetime) -> Finding:
 
 
 def _found(layout: Layout) -> Iterator[Life | Finding]:
-    authority = layout.data / "controlplane/pki"
+    authority = layout.control_plane_data / "pki"
     for path in (layout.admin_kubeconfig, layout.operator_kubeconfig, layout.hostd_kubeconfig):
         yield from _look(path, is_kubeconfig=True)
     for path in (layout.pki / "serving.crt", authority / "ca.crt", authority / "serving.pem"):

@@ -14,7 +14,7 @@ from quantix_cli.doctor.findings import Finding, good, problem, unknown
 from quantix_cli.measures import how_long
 from quantix_cli.supervision.complaints import last_complaint
 from quantix_cli.supervision.service import Running, Supervisor
-from quantix_cli.supervision.table import CONTROL_PLANE, Installation, services
+from quantix_cli.supervision.table import Installation, services
 
 _ANSWER_S = 2.0
 _MOST_BYTES = 64 * 1024
@@ -35,7 +35,7 @@ def processes(layout: Layout, supervisor: Supervisor, python: Path) -> list[Find
     known = [service for service in table if supervisor.is_defined(service.name)]
     running = supervisor.observe(known)
     words = {name: last_complaint(supervisor, name) for name in restless(running)}
-    return judged(running, words, is_own=(layout.data / CONTROL_PLANE).is_dir())
+    return judged(running, words, is_own=layout.control_plane_data.is_dir())
 
 
 def restless(running: Mapping[str, Running]) -> list[str]:

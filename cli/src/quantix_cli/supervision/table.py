@@ -23,6 +23,9 @@ LIBVIRTD = "libvirtd"
 HOSTD = "hostd"
 OPERATOR = "operator"
 GUESTS = "guests"
+CONTROL_PLANE_PROGRAM = "quantix-controlplane"
+HOSTD_PROGRAM = "quantix-hostd"
+OPERATOR_PROGRAM = "quantix-operator"
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,15 @@ def services(installation: Installation) -> tuple[Service, ...]:
 
 
 def _control_plane(installation: Installation) -> Service:
-    layout = installation.layout
-    argv = [str(installation.controlplane), "serve", "--data-dir", str(layout.data / "controlplane")]
-    argv += ["--config-dir", str(layout.etc), "--run-dir", str(layout.run / "controlplane")]
+    layout, run = installation.layout, installation.layout.run / CONTROL_PLANE
+    argv = [str(installation.controlplane), "serve", "--data-dir", str(layout.control_plane_data)]
+    argv += ["--config-dir", str(layout.etc), "--run-dir", str(run)]
     argv += ["--log-dir", str(layout.log), "--address", "127.0.0.1", "--port", str(installation.api_port)]
     return Service(
         name=CONTROL_PLANE,
         description="Quantix control plane (API server and etcd)",
         argv=tuple(argv),
-        directories=installation.directories(
-            layout.data / "controlplane", layout.etc, layout.run / "controlplane", layout.log
-        ),
+        directories=installation.directories(layout.control_plane_data, layout.etc, run, layout.log),
         stop_timeout_s=30,
         memory_protected=True,
     )
@@ -223,7 +224,7 @@ def _program(installation: Installation, name: str) -> str:
 def _operator(installation: Installation) -> Service:
     layout = installation.layout
     kubeconfig = installation.operator_kubeconfig or layout.operator_kubeconfig
-    argv = [_program(installation, "quantix-operator"), "--root", str(layout.root)]
+    argv = [_program(installation, OPERATOR_PROGRAM), "--root", str(layout.root)]
     argv += ["--kubeconfig", str(kubeconfig), "--ovn-nb", f"unix:{layout.ovn_nb_socket}"]
     argv += ["--metrics", f"127.0.0.1:{METRICS_PORT}"]
     return Service(
@@ -238,7 +239,7 @@ def _operator(installation: Installation) -> Service:
 
 def _hostd(installation: Installation) -> Service:
     layout = installation.layout
-    argv = [_program(installation, "quantix-hostd"), "--root", str(layout.root)]
+    argv = [_program(installation, HOSTD_PROGRAM), "--root", str(layout.root)]
     argv += ["--name", installation.host_name, "--ovs-db", installation.openvswitch_database]
     argv += ["--ovn-sb", f"unix:{layout.ovn_sb_socket}", "--listen", f"127.0.0.1:{HOSTD_PORT}"]
     return Service(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from quantix_cli.supervision.table import CONTROL_PLANE_PROGRAM
 from quantix_cli.up.settings import UpSettings
 
 BIN = Path("/usr/local/bin")
@@ -16,7 +17,7 @@ def wanted(settings: UpSettings, controlplane: Path | None) -> dict[Path, Path]:
     """Link → target. kubectl is linked only where none is on the search path (but our own)."""
     links = {BIN / "qx": settings.venv / "bin/qx"}
     if controlplane is not None:
-        links[BIN / "quantix-controlplane"] = controlplane
+        links[BIN / CONTROL_PLANE_PROGRAM] = controlplane
         if foreign_kubectl(settings) is None:
             links[BIN / "kubectl"] = controlplane
         if settings.home is not None:
@@ -57,7 +58,7 @@ def ensure_links(settings: UpSettings, controlplane: Path | None) -> list[Path]:
 
 def remove_links(settings: UpSettings) -> None:
     """Remove the links that are ours."""
-    places = [BIN / "qx", BIN / "kubectl", BIN / "quantix-controlplane"]
+    places = [BIN / "qx", BIN / "kubectl", BIN / CONTROL_PLANE_PROGRAM]
     if settings.home is not None:
         places.append(settings.home / ".kube/config")
     for link in places:

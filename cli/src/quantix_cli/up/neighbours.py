@@ -18,10 +18,10 @@ from quantix_api.accounts import QEMU_USER
 from quantix_api.errors import PermanentError
 from quantix_api.layout import Layout
 from quantix_cli.supervision.leftovers import ROOT_VARIABLE, environment_of
+from quantix_cli.supervision.table import CONTROL_PLANE_PROGRAM, HOSTD_PROGRAM, OPERATOR_PROGRAM
 
 PROC = Path("/proc")
-_OURS = ("quantix-operator", "quantix-hostd")
-_CONTROL_PLANE = "quantix-controlplane"
+_OURS = (OPERATOR_PROGRAM, HOSTD_PROGRAM)
 
 
 def root_of(process: Path) -> Path | None:
@@ -38,7 +38,7 @@ def root_of(process: Path) -> Path | None:
     programs = {Path(word).name for word in words[:2]}
     if programs.intersection(_OURS) and (told := _value(words, "--root")):
         return Path(told)
-    if _CONTROL_PLANE in programs and (told := _value(words, "--data-dir")):
+    if CONTROL_PLANE_PROGRAM in programs and (told := _value(words, "--data-dir")):
         return _root_of_data(Path(told))
     return None
 
@@ -131,7 +131,7 @@ def _value(words: list[str], option: str) -> str:
 
 def _root_of_data(directory: Path) -> Path | None:
     """The root whose control plane keeps its data there; None for one that is no part of an installation."""
-    roots = (above for above in directory.parents if Layout(above).data / "controlplane" == directory)
+    roots = (above for above in directory.parents if Layout(above).control_plane_data == directory)
     return next(roots, None)
 
 

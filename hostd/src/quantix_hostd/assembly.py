@@ -14,7 +14,6 @@ from quantix_api.host_spec import HostSpec
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
-    NAMESPACES,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -24,7 +23,14 @@ from quantix_client.clock import Clock
 from quantix_client.events import EventRecorder
 from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
-from quantix_hostd.bundles import host_tools, packet_filter_watch, vm_tools
+from quantix_hostd.bundles import (
+    door_parts,
+    host_tools,
+    image_tools,
+    packet_filter_watch,
+    vm_tools,
+    volume_tools,
+)
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.host_devices import HostDevices
@@ -42,7 +48,7 @@ from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.domainxml.spec import NumaNode
-from quantix_hostd.doors import Doors, Parts
+from quantix_hostd.doors import Doors
 from quantix_hostd.facts.cpu_lists import parse_cpus
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.facts.orphans import OrphanGuest
@@ -50,7 +56,7 @@ from quantix_hostd.host.controller import HostController, Self
 from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
-from quantix_hostd.image.controller import ImageController, ImageTools
+from quantix_hostd.image.controller import ImageController
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
@@ -59,7 +65,6 @@ from quantix_hostd.upkeep import after_each, repeat
 from quantix_hostd.virtualmachine.balloon import Balloons
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
-from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.desired import HostFacts
 from quantix_hostd.virtualmachine.device_book import DeviceBook
 from quantix_hostd.virtualmachine.directories import VmDirectories
@@ -67,8 +72,7 @@ from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
-from quantix_hostd.volume.based_on import volumes_based_on
-from quantix_hostd.volume.controller import VolumeController, VolumeTools
+from quantix_hostd.volume.controller import VolumeController
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
@@ -154,7 +158,7 @@ class Hostd:
 
     async def run(self) -> None:
         """Until cancelled, or until a part ends that must not."""
-        self.doors = Doors(self._parts())
+        self.doors = Doors(door_parts(self))
         await self.doors.open_socket()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watches.run(), name="watches")
@@ -203,48 +207,15 @@ class Hostd:
         )
 
     def _build_controllers(self) -> None:
-        stores, name, add, room = self.watches.stores, self.settings.name, self.dispatcher.add, Room()
+        add, room = self.dispatcher.add, Room()
         self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
         self.secrets = SecretValues(self.api)
         self.passphrases = Passphrases(self.secrets)
         look_again = partial(add, VOLUMES)
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
-        self.images = ImageController(
-            ImageTools(
-                api=self.api,
-                images=stores[IMAGES],
-                pools=self.pools,
-                qemu_img=self.qemu_img,
-                source=self.source,
-                room=room,
-                volumes_based_on=volumes_based_on,
-                events=self.events,
-                host=name,
-            ),
-            lambda key: add(IMAGES, key),
-        )
+        self.images = ImageController(image_tools(self, room), lambda key: add(IMAGES, key))
         vms = vm_tools(self)
-        self.volumes = VolumeController(
-            VolumeTools(
-                api=self.api,
-                passphrases=self.passphrases,
-                volumes=stores[VOLUMES],
-                images=stores[IMAGES],
-                machines=stores[VIRTUAL_MACHINES],
-                namespaces=stores[NAMESPACES],
-                pools=self.pools,
-                copies=self.images,
-                maker=self.disks,
-                room=room,
-                claims=self.claims,
-                events=self.events,
-                live_moves=self.live_moves,
-                guests=DepartedGuests(vms.objects, vms.records, vms.hypervisor, vms.processes),
-                cluster_uid=self.cluster_uid,
-                host=name,
-            ),
-            look_again,
-        )
+        self.volumes = VolumeController(volume_tools(self, vms, room), look_again)
         self.sweeps, self.balloons = GuestSweeps(vms), Balloons(vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
         self.dispatcher.vm_keys(self.machines.keys_of)
@@ -262,23 +233,6 @@ class Hostd:
         self.address = await NetlinkClient().reachable_address(host)
         shown = f"[{self.address}]:{port}" if ":" in self.address else f"{self.address}:{port}"
         return Self(self.settings.name, self.machine, self.kvm, self.versions, shown)
-
-    def _parts(self) -> Parts:
-        return Parts(
-            settings=self.settings,
-            api=self.api,
-            clock=self.clock,
-            stores=self.watches.stores,
-            consoles=self.consoles,
-            events=self.events,
-            images=self.images,
-            pools=self.pools,
-            libvirt=self.libvirt,
-            machines=self.machines,
-            host=self.host,
-            dispatcher=self.dispatcher,
-            metrics=self.metrics,
-        )
 
     def _shared_cpus(self) -> int:
         return self._host_spec().reserved.shared_cpus

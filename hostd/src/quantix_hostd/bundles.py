@@ -1,6 +1,6 @@
-"""What the reconcilers of VMs and of the host act with, from the parts that `assembly` has made.
+"""What each reconciler acts with, and the doors let in to, from the parts that `assembly` has made.
 
-Called by `assembly` only, once.
+Called by `assembly` only, once; in which order things are made and live is its own matter.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quantix_api import VirtualMachine
-from quantix_api.resources import HOSTS, NETWORKS, VOLUMES
+from quantix_api.resources import HOSTS, IMAGES, NAMESPACES, NETWORKS, VIRTUAL_MACHINES, VOLUMES
 from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
@@ -17,13 +17,19 @@ from quantix_hostd.clients.nft_events import watch_our_tables
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.state_store import StateStore
+from quantix_hostd.doors import Parts
 from quantix_hostd.firstboot.drive import FirstBootMaker
 from quantix_hostd.host.controller import HostTools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
+from quantix_hostd.image.controller import ImageTools
+from quantix_hostd.transfer.room import Room
+from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.volume.based_on import volumes_based_on
+from quantix_hostd.volume.controller import VolumeTools
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 
 if TYPE_CHECKING:
@@ -54,6 +60,63 @@ def vm_tools(hostd: Hostd) -> VmTools:
         events=hostd.events,
         layout=layout,
         facts=hostd.facts,
+    )
+
+
+def image_tools(hostd: Hostd, room: Room) -> ImageTools:
+    """For the images; `room` is what theirs and the volumes' transfers share."""
+    return ImageTools(
+        api=hostd.api,
+        images=hostd.watches.stores[IMAGES],
+        pools=hostd.pools,
+        qemu_img=hostd.qemu_img,
+        source=hostd.source,
+        room=room,
+        volumes_based_on=volumes_based_on,
+        events=hostd.events,
+        host=hostd.settings.name,
+    )
+
+
+def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
+    """For the volumes; `hostd` has made its images by then."""
+    stores = hostd.watches.stores
+    return VolumeTools(
+        api=hostd.api,
+        passphrases=hostd.passphrases,
+        volumes=stores[VOLUMES],
+        images=stores[IMAGES],
+        machines=stores[VIRTUAL_MACHINES],
+        namespaces=stores[NAMESPACES],
+        pools=hostd.pools,
+        copies=hostd.images,
+        maker=hostd.disks,
+        room=room,
+        claims=hostd.claims,
+        events=hostd.events,
+        live_moves=hostd.live_moves,
+        guests=DepartedGuests(vms.objects, vms.records, vms.hypervisor, vms.processes),
+        cluster_uid=hostd.cluster_uid,
+        host=hostd.settings.name,
+    )
+
+
+def door_parts(hostd: Hostd) -> Parts:
+    """What the doors let in to; `hostd` is prepared by then."""
+    return Parts(
+        settings=hostd.settings,
+        api=hostd.api,
+        clock=hostd.clock,
+        stores=hostd.watches.stores,
+        consoles=hostd.consoles,
+        events=hostd.events,
+        images=hostd.images,
+        pools=hostd.pools,
+        libvirt=hostd.libvirt,
+        machines=hostd.machines,
+        host=hostd.host,
+        dispatcher=hostd.dispatcher,
+        metrics=hostd.metrics,
     )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from xdist.remote import Producer
 
+from quantix_lab import roomy_guest
+from quantix_lab.guest_console import GuestConsole, guest_console
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
 from quantix_lab.side_by_side import Groups, group_of
@@ -17,7 +19,8 @@ from quantix_lab.side_by_side import Groups, group_of
 _SHARED = (
     (
         *("test_documents", "test_first_vm", "test_guest_network", "test_qx_verbs", "test_examples"),
-        *("test_live_changes", "test_start_order", "test_modes", "test_bad_input", "test_faults"),
+        *("test_live_changes", "test_live_nics", "test_start_order", "test_modes", "test_bad_input"),
+        "test_faults",
     ),
     ("test_debian_guest", "test_cloud_init_page", "test_uefi_guest", "test_clones", "test_images"),
 )
@@ -71,3 +74,24 @@ def web(view: MachineView) -> Manifest:
     if held:
         view.machine.qx("vm", "start", "web-1")
     return view.wait_ready("web-1", reason="Running")
+
+
+@pytest.fixture(scope="module")
+def roomy(view: MachineView) -> Iterator[Manifest]:
+    """A guest with room to grow, one QEMU from the first test of a module to the last."""
+    with roomy_guest.roomy_guest(view) as booted:
+        yield booted
+
+
+@pytest.fixture
+def console(view: MachineView, roomy: Manifest) -> Iterator[GuestConsole]:
+    """Of the guest with room to grow."""
+    with guest_console(view.machine, roomy_guest.NAME) as opened:
+        yield opened
+
+
+@pytest.fixture
+def same_qemu(view: MachineView, roomy: Manifest) -> Iterator[None]:
+    """The test restarts that guest in no way."""
+    with roomy_guest.same_qemu(view):
+        yield

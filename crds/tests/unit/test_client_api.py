@@ -15,7 +15,6 @@ from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_client import errors
 from quantix_client.api import ApiClient
-from quantix_client.clock import ManualClock
 from quantix_client.errors import (
     ApiError,
     Conflict,
@@ -27,6 +26,7 @@ from quantix_client.errors import (
     Unreachable,
 )
 from quantix_client.watching import parse_event
+from quantix_lab.clocks import ManualClock
 from quantix_lab.fake_api import FakeApi, answering, breaking
 
 VM = {"metadata": {"name": "web-1", "namespace": "default"}}

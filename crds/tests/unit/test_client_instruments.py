@@ -20,7 +20,6 @@ from quantix_api.metric_table_hostd import (
 )
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_client.api import ApiClient
-from quantix_client.clock import ManualClock
 from quantix_client.errors import ApiError, NotFound
 from quantix_client.instruments import (
     QueueCollector,
@@ -30,6 +29,7 @@ from quantix_client.instruments import (
     resource_in,
 )
 from quantix_client.workqueue import WorkQueue
+from quantix_lab.clocks import ManualClock
 from quantix_lab.fake_api import FakeApi, answering
 
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from quantix_client.api import ApiClient
-from quantix_client.clock import ManualClock
 from quantix_client.errors import AlreadyExists, Conflict, NotFound, Unreachable
 from quantix_client.lease import LeaderLease, LeaseObserver
+from quantix_lab.clocks import ManualClock
 
 
 class LeaseStore:

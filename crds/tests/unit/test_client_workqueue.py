@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.errors import PermanentError, TransientError, WaitingError
-from quantix_client.clock import ManualClock
 from quantix_client.workqueue import Backoff, ErrorHook, WorkQueue
+from quantix_lab.clocks import ManualClock
 
 Work = Callable[[str], Awaitable[float | None]]
 

@@ -19,7 +19,6 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client.clock import ManualClock
 from quantix_client.errors import NotFound
 from quantix_client.reflector import Change
 from quantix_client.workqueue import AttemptHook
@@ -27,6 +26,7 @@ from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.volume.wanted import needed_objects
 from quantix_hostd.watches import NamedObjects
+from quantix_lab.clocks import ManualClock
 
 
 def vm(name: str, *disks: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from quantix_api.errors import TransientError
-from quantix_client.clock import ManualClock
 from quantix_hostd.facts.domain import DomainStats
 from quantix_hostd.host.guest_stats import GuestStats
+from quantix_lab.clocks import ManualClock
 
 _STATS = (DomainStats("qx-a", {"cpu.time": 1}),)
 

@@ -10,12 +10,12 @@ import pytest
 
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient, ListResult
-from quantix_client.clock import ManualClock
 from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.pools import HostPools
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
+from quantix_lab.clocks import ManualClock
 
 
 def volume(uid: str, handle: str | None = None) -> dict[str, Any]:

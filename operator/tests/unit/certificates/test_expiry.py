@@ -12,9 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from quantix_client.api import ApiClient
-from quantix_client.clock import ManualClock
 from quantix_client.errors import NotFound
 from quantix_client.kubeconfig import Access
+from quantix_lab.clocks import ManualClock
 from quantix_operator.certificates.authority import new_authority
 from quantix_operator.certificates.expiry import ExpiryWatch, authority_expiry, leaf_expiry, token_expiry
 from quantix_operator.metrics import Metrics

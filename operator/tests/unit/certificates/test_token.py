@@ -14,8 +14,8 @@ import pytest
 
 from quantix_api.resources import OPERATOR_USER
 from quantix_client.api import ApiClient
-from quantix_client.clock import ManualClock
 from quantix_client.kubeconfig import Access, load
+from quantix_lab.clocks import ManualClock
 from quantix_lab.kubeconfig import write_kubeconfig
 from quantix_operator.certificates.token import TokenRenewal, own_token, parse_token
 

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
-from quantix_client.clock import ManualClock
+from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.dispatch import Controller, Dispatcher, Mapper, OnChangeOf, Several, own_key
 from quantix_operator.metrics import Metrics

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from quantix_api.errors import InvariantError, TransientError
 from quantix_api.resources import HOSTS, NETWORKS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient, ListResult
-from quantix_client.clock import ManualClock
 from quantix_client.kubeconfig import Access
+from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.dispatch import Mapper
 from quantix_operator.error_report import ErrorReport, with_internal_error

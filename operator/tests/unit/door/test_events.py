@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from quantix_client.api import ApiClient
-from quantix_client.clock import ManualClock
 from quantix_client.errors import NotFound, Unreachable
 from quantix_client.events import EventRecorder, Note, render_event
+from quantix_lab.clocks import ManualClock
 
 VM = {
     "apiVersion": "quantix.io/v1alpha1",

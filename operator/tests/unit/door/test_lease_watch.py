@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from quantix_client.api import ListResult, Manifest
-from quantix_client.clock import ManualClock
 from quantix_client.errors import Unreachable
+from quantix_lab.clocks import ManualClock
 from quantix_operator.lease_watch import LeaseAges, LeaseWatch
 
 

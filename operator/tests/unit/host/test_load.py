@@ -11,7 +11,7 @@ import pytest
 from quantix_api import Host
 from quantix_api.compute import memory_request_bytes
 from quantix_api.resources import FINALIZER, HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINES
-from quantix_client.clock import ManualClock
+from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.host.controller import HostController
 from quantix_operator.objects import Objects

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINES
-from quantix_client.clock import ManualClock
+from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.host.controller import HostController
 from quantix_operator.objects import Objects

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES
-from quantix_client.clock import ManualClock
+from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.storagepool.controller import StoragePoolController, _pools_of

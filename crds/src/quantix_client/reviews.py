@@ -1,16 +1,13 @@
-"""Questions to the API server about identities: may I, may they, whose token is this?
+"""Questions to the API server about identities: may they, whose token is this?
 
-Used by hostd's API (console, upload) and the gateway. Nothing is cached here.
+Used by hostd's API. Nothing is cached here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from quantix_client.api import ApiClient
-
-_AUTHORIZATION = "/apis/authorization.k8s.io/v1"
 
 
 @dataclass(frozen=True)
@@ -37,15 +34,12 @@ class Access:
         return {member: value for member, value in vars(self).items() if value}
 
 
-async def may_i(client: ApiClient, access: Access) -> bool:
-    """SelfSubjectAccessReview."""
-    return await _allowed(client, "SelfSubjectAccessReview", {"resourceAttributes": access.attributes()})
-
-
 async def may(client: ApiClient, identity: Identity, access: Access) -> bool:
     """SubjectAccessReview for somebody else."""
     spec = {"user": identity.name, "groups": list(identity.groups), "resourceAttributes": access.attributes()}
-    return await _allowed(client, "SubjectAccessReview", spec)
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    answer = await client.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review)
+    return bool((answer.get("status") or {}).get("allowed"))
 
 
 async def whose_token(client: ApiClient, token: str) -> Identity | None:
@@ -57,9 +51,3 @@ async def whose_token(client: ApiClient, token: str) -> Identity | None:
         return None
     user = status.get("user") or {}
     return Identity(str(user.get("username", "")), tuple(user.get("groups") or ()))
-
-
-async def _allowed(client: ApiClient, kind: str, spec: dict[str, Any]) -> bool:
-    review = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
-    answer = await client.request("POST", f"{_AUTHORIZATION}/{kind.lower()}s", json=review)
-    return bool((answer.get("status") or {}).get("allowed"))

@@ -51,7 +51,7 @@ from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_hostd.virtualmachine.guest_watch import GuestAgents, GuestWatch
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineReconciler
-from quantix_hostd.virtualmachine.record import RecordStore, read_boot_id
+from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
@@ -100,7 +100,7 @@ class VmWorld:
         self.facts = HostFacts(
             name=HOST,
             cluster_uid=CLUSTER,
-            boot_id=read_boot_id(),
+            boot_id="this boot",
             kvm=False,
             userspace_switch=True,
             machine_type="pc-q35-7.2",

@@ -249,11 +249,6 @@ class RecordStore:
         temporary.replace(path)
 
 
-def read_boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
-    """The kernel's name for this boot (random(4)); a record of another boot tells of a reboot."""
-    return path.read_text().strip()
-
-
 def _parse_events(raw: Any) -> tuple[SeenEvent, ...]:
     """Pairs of kind and detail; a kind that this version does not know is passed over."""
     if not isinstance(raw, list):

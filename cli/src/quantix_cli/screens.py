@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -17,6 +17,7 @@ from quantix_cli import hostd
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.loopback import owner_of
 from quantix_cli.session import Session
+from quantix_client.both_ways import until_one_ends
 
 _LOOPBACK = "127.0.0.1"
 _CHUNK_BYTES = 64 * 1024
@@ -78,7 +79,8 @@ class Screen:
             self._api.url(self._path), max_msg_size=_MOST_MESSAGE_BYTES
         )
         async with socket:
-            await _first_of(_to_viewer(socket, writer), _to_guest(reader, socket))
+            ways = (_to_viewer(socket, writer), _to_guest(reader, socket))
+            await until_one_ends(*ways, gone=(OSError, aiohttp.ClientError))
 
 
 @asynccontextmanager
@@ -110,17 +112,3 @@ async def _to_viewer(socket: aiohttp.ClientWebSocketResponse, writer: asyncio.St
 async def _to_guest(reader: asyncio.StreamReader, socket: aiohttp.ClientWebSocketResponse) -> None:
     while data := await reader.read(_CHUNK_BYTES):
         await socket.send_bytes(data)
-
-
-async def _first_of(*ways: Awaitable[None]) -> None:
-    """Until one direction ends; a peer that went away is no error."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception) and not isinstance(end, OSError | aiohttp.ClientError):
-            raise end

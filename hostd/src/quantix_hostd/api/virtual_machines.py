@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_client.both_ways import until_one_ends
 from quantix_hostd.api.backend import METRICS_TYPE, Backend
 from quantix_hostd.api.guard import Guard, access_to
 from quantix_hostd.api.pictures import MOST_BYTES, as_png
@@ -78,7 +79,7 @@ class VirtualMachineDoors:
         try:
             await socket.prepare(request)
             self._tell(opened, "serial console")
-            await _first_of(_show(viewer, socket), _type(viewer, socket))
+            await until_one_ends(_show(viewer, socket), _type(viewer, socket))
         finally:
             viewer.close()
         return socket
@@ -95,7 +96,7 @@ class VirtualMachineDoors:
         try:
             await socket.prepare(request)
             self._tell(opened, "screen")
-            await _first_of(_from_guest(reader, socket), _to_guest(socket, writer))
+            await until_one_ends(_from_guest(reader, socket), _to_guest(socket, writer))
         finally:
             writer.close()
             with contextlib.suppress(OSError):
@@ -185,20 +186,6 @@ async def _to_guest(socket: web.WebSocketResponse, writer: asyncio.StreamWriter)
         if message.type is WSMsgType.BINARY:
             writer.write(message.data)
             await writer.drain()
-
-
-async def _first_of(*ways: Awaitable[None]) -> None:
-    """Until one direction ends; a peer that went away is no error."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception) and not isinstance(end, OSError):
-            raise end
 
 
 def _tail(path: Path, lines: int) -> str:

@@ -64,9 +64,7 @@ async def refuse_unaddressable(
     named, more = ", ".join(told[:_NAMED_HOSTS]), len(told) - _NAMED_HOSTS
     listed = AND_MORE.format(named=named, more=more) if more > 0 else named
     said = render("NotEnoughMemory", most=human_size(most_bytes), hosts=listed, name=name)
-    raise CommandError(
-        Exit.REFUSED, session.terminal.plain(f"{said.sentence[:-1]} ({said.reason})."), said.hint
-    )
+    raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
 
 
 def _sizes(spec: Manifest) -> list[str]:

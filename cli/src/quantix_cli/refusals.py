@@ -82,7 +82,7 @@ def _not_allowed(found: re.Match[str]) -> Refusal:
     message = render(
         "NotAllowed", user=found["user"], verb=found["verb"], what=f"{found['what']} {where}", role=role
     )
-    return Refusal(f"{message.sentence[:-1]} ({message.reason}).", message.hint)
+    return Refusal(message.sentence_with_reason, message.hint)
 
 
 def _cause(found: re.Match[str]) -> str:

@@ -61,6 +61,11 @@ class Message:
         """The whole, as it stands in a condition: `SENTENCE. Try: HINT.`"""
         return text_of(self.sentence, self.hint)
 
+    @property
+    def sentence_with_reason(self) -> str:
+        """`SENTENCE (REASON).`, for where a reason has no place of its own."""
+        return f"{self.sentence[:-1]} ({self.reason})."
+
 
 def fields_of(template: Template) -> frozenset[str]:
     """The names that a template needs."""

@@ -91,7 +91,7 @@ async def name_taken(session: Session, noun: Noun, metadata: Manifest) -> Comman
         age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
     one = f"{noun.one[0].upper()}{noun.one[1:]}"
     message = render("NameTaken", one=one, noun=noun.word, name=metadata["name"], age=how_long(age or 0.0))
-    return CommandError(Exit.REFUSED, f"{message.sentence[:-1]} ({message.reason}).", message.hint)
+    return CommandError(Exit.REFUSED, message.sentence_with_reason, message.hint)
 
 
 def change(

@@ -91,9 +91,7 @@ async def refuse_readable_copy(session: Session, manifest: Manifest) -> None:
     secret = look(found, "spec.encryption.secretRef.name")
     if secret:
         said = render("ConfigRefused", encrypted=source, copy=copy["name"], secret=secret)
-        raise CommandError(
-            Exit.REFUSED, f"{said.sentence[:-1]} ({said.reason}).", f"the same with --secret {secret}"
-        )
+        raise CommandError(Exit.REFUSED, said.sentence_with_reason, f"the same with --secret {secret}")
 
 
 def _wanted(

@@ -24,6 +24,7 @@ from quantix_lab.bench.interruption import as_interrupt
 from quantix_lab.bench.processes import cpu_s
 from quantix_lab.bench.progress import step
 from quantix_lab.host_cluster import HostCluster, host_cluster
+from quantix_lab.host_objects import apply
 from quantix_lab.vm_manifests import small_vm
 
 SIZES = (1, 100, 1000)
@@ -59,18 +60,13 @@ def driven_cluster() -> Iterator[HostCluster]:
         _start(cluster, "hostd")
         cluster.eventually(lambda: condition_of(cluster.get("host", "h1")).get("status") == "True")
         pool = {"dir": {"path": str(cluster.layout.local_pool)}, "default": True}
-        _apply(cluster, {"kind": "StoragePool", "metadata": {"name": "local"}, "spec": pool})
+        apply(cluster, {"kind": "StoragePool", "metadata": {"name": "local"}, "spec": pool})
         cluster.eventually(lambda: condition_of(cluster.get("storagepool", "local")).get("status") == "True")
         # nothing of the VMs is real, so the host need not have their memory
         overcommit = json.dumps({"spec": {"overcommit": {"memoryPercent": 1000}}})
         cluster.kubectl("patch", "host", "h1", "--type=merge", "-p", overcommit)
         asyncio.run(start_all(cluster, ["first"]))
         yield cluster
-
-
-def _apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
-    body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(body))
 
 
 def _measure(cluster: HostCluster, size: int) -> list[Figure]:

@@ -1,9 +1,10 @@
-"""For the contract tests of this folder: a real libvirtd with real QEMU, in a mount namespace of its own, and
-pools with an image of which the real qemu-img makes volumes.
+"""For the contract tests of this folder: a real libvirtd with real QEMU, in a mount namespace of its own, a
+real Open vSwitch, and pools with an image of which the real qemu-img makes volumes.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_lab.disk_pools import IMAGES, pool_with_image, xfs
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +46,14 @@ def xfs_pool(tmp_path: Path) -> Iterator[PoolDir]:
 @pytest.fixture
 def maker() -> DiskFileMaker:
     return DiskFileMaker(QemuImg(Sandbox(IMAGES), unlock_ms=1), LocalClaimStore(), "cluster-1")
+
+
+@pytest.fixture
+def switch() -> Iterator[OpenVSwitch]:
+    """A real Open vSwitch in a network namespace of its own."""
+    # a short path: sockets lie in it
+    with tempfile.TemporaryDirectory(prefix="qx") as directory, open_vswitch(Path(directory) / "r") as made:
+        yield made
 
 
 @pytest.hookimpl(wrapper=True)

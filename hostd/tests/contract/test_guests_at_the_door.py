@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +22,7 @@ from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.host.network.controller import NetworkClients, apply_action, observe_network
 from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
 from quantix_hostd.host.network.plan import plan_network
-from quantix_lab.open_vswitch import OpenVSwitch, network_namespace, open_vswitch
+from quantix_lab.open_vswitch import OpenVSwitch, network_namespace
 
 _PORT = 8080
 _TAP = tap_name("0b8f6c1e-9d2a-4c3b-8a55-1f0e9d7c6b5a")
@@ -82,12 +80,6 @@ _HEAR = (
     "    except TimeoutError: break\n"
     "    if frame[6:12] == mac: print(int.from_bytes(frame[12:14], 'big'), flush=True)\n"
 )
-
-
-@pytest.fixture
-def switch() -> Iterator[OpenVSwitch]:
-    with tempfile.TemporaryDirectory(prefix="qx") as directory, open_vswitch(Path(directory) / "r") as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ own.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from quantix_hostd.host.network.controller import (
 )
 from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
 from quantix_hostd.host.network.plan import plan_network
-from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
+from quantix_lab.open_vswitch import OpenVSwitch
 
 _SB = "unix:/run/test/ovnsb_db.sock"
 _CLUSTER = "11111111-1111-4111-8111-111111111111"
@@ -47,12 +45,6 @@ _SPEC = NetworkSpec(
     leg=_LEG,
     ways_out=(WayOut("172.31.0.1/24", "172.31.0.0/24"),),
 )
-
-
-@pytest.fixture
-def switch() -> Iterator[OpenVSwitch]:
-    with tempfile.TemporaryDirectory(prefix="qx") as directory, open_vswitch(Path(directory) / "r") as made:
-        yield made
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 
 from quantix_api.errors import TransientError
 from quantix_hostd.clients import libvirt_threads
-from quantix_hostd.clients.libvirt_threads import LibvirtThreads
+from quantix_hostd.clients.libvirt_threads import About, Kind, LibvirtThreads
 from quantix_hostd.dispatch import HANG_S
 from quantix_lab.waiting import eventually_async
 
-ACT, OTHER = ("act", "qx-1"), ("act", "qx-2")
+ACT, OTHER = About(Kind.ACT, "qx-1"), About(Kind.ACT, "qx-2")
 
 
 class Connection:
@@ -52,7 +52,7 @@ def threads(dropped: list[object]) -> Iterator[LibvirtThreads]:
     found.close()
 
 
-async def reason_of(threads: LibvirtThreads, connection: Connection, about: tuple[str, str] | None) -> str:
+async def reason_of(threads: LibvirtThreads, connection: Connection, about: About | None) -> str:
     with pytest.raises(TransientError) as told:
         await threads.run(connection.wait_for_guest, connection, about)
     return told.value.reason
@@ -90,7 +90,7 @@ async def test_a_guest_that_hangs_keeps_one_thread_and_can_be_looked_at_and_ende
 ) -> None:
     for _ in range(40):
         assert await reason_of(threads, connection, ACT) == "QEMUHangs"
-    for about in (("look", "qx-1"), ("end", "qx-1"), OTHER):
+    for about in (About(Kind.LOOK, "qx-1"), About(Kind.END, "qx-1"), OTHER):
         assert await threads.run(lambda: "done", connection, about) == "done"
 
 
@@ -112,7 +112,7 @@ async def test_a_guest_that_answers_late_is_asked_again(
 async def test_a_call_that_found_no_thread_says_so_and_blames_no_guest(
     threads: LibvirtThreads, connection: Connection, dropped: list[object]
 ) -> None:
-    await keep_busy(threads, connection, "act", 48)
+    await keep_busy(threads, connection, 48)
     with pytest.raises(TransientError, match="48 earlier calls") as told:
         await threads.run(lambda: "done", connection, OTHER)
     assert told.value.reason == "LibvirtDown"
@@ -122,8 +122,9 @@ async def test_a_call_that_found_no_thread_says_so_and_blames_no_guest(
 async def test_many_guests_that_hang_leave_libvirt_to_all_others(
     threads: LibvirtThreads, connection: Connection, dropped: list[object]
 ) -> None:
-    await keep_busy(threads, connection, "act", 40)
-    for about in (OTHER, ("start", "qx-2"), ("look", "qx-2"), ("end", "qx-hangs-0"), None):
+    await keep_busy(threads, connection, 40)
+    others = (About(Kind.START, "qx-2"), About(Kind.LOOK, "qx-2"), About(Kind.END, "qx-hangs-0"))
+    for about in (OTHER, *others, None):
         assert await threads.run(lambda: "done", connection, about) == "done"
     assert dropped == []
 
@@ -138,7 +139,9 @@ def test_a_worker_does_not_wait_for_a_guest_until_its_host_falls_silent() -> Non
     assert libvirt_threads._ACT_S + libvirt_threads._SIGN_S < HANG_S
 
 
-async def keep_busy(threads: LibvirtThreads, connection: Connection, kind: str, guests: int) -> None:
-    """Have so many guests keep the thread of a call each."""
-    asked = (reason_of(threads, connection, (kind, f"qx-hangs-{number}")) for number in range(guests))
+async def keep_busy(threads: LibvirtThreads, connection: Connection, guests: int) -> None:
+    """Have so many guests keep the thread of an act each."""
+    asked = (
+        reason_of(threads, connection, About(Kind.ACT, f"qx-hangs-{number}")) for number in range(guests)
+    )
     assert set(await asyncio.gather(*asked)) == {"QEMUHangs"}

@@ -13,9 +13,7 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from quantix_api.errors import TransientError
-from quantix_api.messages import as_error
-from quantix_hostd.clients.libvirt_calls import translated
+from quantix_hostd.clients.libvirt_calls import silent, translated
 
 _TIMEOUT_S = 20.0
 
@@ -41,7 +39,7 @@ async def read_host_model(uri: str, virt_type: str) -> str:
         async with asyncio.timeout(_TIMEOUT_S):
             return parse_host_model(await asyncio.to_thread(ask))
     except TimeoutError as error:
-        raise as_error(TransientError, "LibvirtDown", said=f"no answer within {_TIMEOUT_S:.0f} s") from error
+        raise silent(_TIMEOUT_S) from error
 
 
 def parse_host_model(capabilities_xml: str) -> str:

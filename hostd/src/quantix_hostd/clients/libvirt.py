@@ -26,6 +26,7 @@ from quantix_hostd.clients.libvirt_calls import (
     lookup_uuid,
     snapshot,
     summary,
+    unconnected,
 )
 from quantix_hostd.clients.libvirt_copies import DiskCopies
 from quantix_hostd.clients.libvirt_events import register
@@ -33,7 +34,7 @@ from quantix_hostd.clients.libvirt_live import LiveChanges
 from quantix_hostd.clients.libvirt_looks import LibvirtLooks
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.clients.libvirt_secrets import forget_left_secrets, forget_secret, set_secret
-from quantix_hostd.clients.libvirt_threads import About, LibvirtThreads
+from quantix_hostd.clients.libvirt_threads import About, Kind, LibvirtThreads
 from quantix_hostd.domainxml.metadata import METADATA_KEY
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE
 from quantix_hostd.facts.domain import (
@@ -71,8 +72,8 @@ class LibvirtClient(LiveChanges, DiskCopies):
         self._uri = uri
         self._on_event = on_event
         self._on_reset = on_reset
-        # on the second is all that may wait for a QEMU: it delays what waits on the same connection
         self._connection: Any = None
+        # for all that may wait for a QEMU, which delays whatever else waits on the same connection
         self._of_guests: Any = None
         self._registered: dict[Any, tuple[int, ...]] = {}
         self._lost = asyncio.Event()
@@ -151,7 +152,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
             domain = lookup(connection, name)
             return None if domain is None else snapshot(domain)
 
-        return await self._call(read, ("look", name))
+        return await self._call(read, About(Kind.LOOK, name))
 
     async def define(self, xml: str) -> None:
         root = ElementTree.fromstring(xml)
@@ -163,15 +164,15 @@ class LibvirtClient(LiveChanges, DiskCopies):
                     raise as_error(InvariantError, "IdentityConflict", uuid=uuid)
             connection.defineXML(xml)
 
-        await self._call(define, ("start", name))
+        await self._call(define, About(Kind.START, name))
 
     async def create_paused(self, name: str) -> None:
         if self._uri.startswith("test:"):
             # libvirt's test driver knows no flags (9.0, testDomainCreateWithFlags)
-            await self._on_own(name, lambda domain: (domain.create(), domain.suspend()), "start")
+            await self._on_own(name, lambda domain: (domain.create(), domain.suspend()), Kind.START)
             return
         flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_FORCE_BOOT
-        await self._on_own(name, lambda domain: domain.createWithFlags(flags), "start")
+        await self._on_own(name, lambda domain: domain.createWithFlags(flags), Kind.START)
 
     async def set_secret(self, uuid: str, passphrase: str) -> None:
         await self._call(lambda connection: set_secret(connection, uuid, passphrase))
@@ -207,7 +208,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
                 if domain.isActive():
                     raise
 
-        await self._on_own(name, destroy, "end", missing_ok=True)
+        await self._on_own(name, destroy, Kind.END, missing_ok=True)
 
     async def undefine(self, name: str) -> None:
         def undefine(domain: Any) -> None:
@@ -216,7 +217,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
                 raise InvariantError("InternalError", f"Domain {name} runs and cannot be undefined.")
             domain.undefineFlags(FORGET)
 
-        await self._on_own(name, undefine, "end", missing_ok=True)
+        await self._on_own(name, undefine, Kind.END, missing_ok=True)
 
     async def set_metadata(self, name: str, xml: str) -> None:
         kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
@@ -238,10 +239,10 @@ class LibvirtClient(LiveChanges, DiskCopies):
         return await self.looks.stats()
 
     async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
-        await self._on_own(name, act, "act", missing_ok=missing_ok)
+        await self._on_own(name, act, Kind.ACT, missing_ok=missing_ok)
 
     async def _on_own(
-        self, name: str, act: Callable[[Any], object], kind: str, *, missing_ok: bool = False
+        self, name: str, act: Callable[[Any], object], kind: Kind, *, missing_ok: bool = False
     ) -> None:
         def run(connection: Any) -> None:
             domain = lookup(connection, name)
@@ -253,13 +254,13 @@ class LibvirtClient(LiveChanges, DiskCopies):
                 raise as_error(InvariantError, "IdentityConflict", domain=name)
             act(domain)
 
-        await self._call(run, (kind, name))
+        await self._call(run, About(kind, name))
 
     async def _call(self, act: Callable[[Any], T], about: About | None = None) -> T:
-        acts = about is not None and about[0] == "act"
+        acts = about is not None and about.waits_for_guest
         connection = self._of_guests if acts else self._connection
         if connection is None:
-            raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
+            raise unconnected()
         return await self._threads.run(lambda: act(connection), connection, about)
 
     async def _close_dropped(self) -> None:

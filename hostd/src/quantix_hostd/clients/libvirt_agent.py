@@ -20,7 +20,7 @@ import structlog
 
 from quantix_api.errors import InvariantError, PermanentError, TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.clients.libvirt_calls import is_ours, lookup, translated
+from quantix_hostd.clients.libvirt_calls import is_ours, lookup, translated, unconnected
 from quantix_hostd.facts.guest import GuestReport, guest_report, shown
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class LibvirtAgents:
     def _begin(self, threads: ThreadPoolExecutor, name: str, act: Callable[[Any], T]) -> Future[T]:
         connection = self._connection()
         if connection is None:
-            raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
+            raise unconnected()
 
         def run() -> T:
             domain = lookup(connection, name)

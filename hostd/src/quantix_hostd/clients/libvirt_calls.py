@@ -12,6 +12,7 @@ import libvirt
 import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_api.message_table_phrases import LIBVIRT_SILENT, LIBVIRT_UNCONNECTED
 from quantix_api.message_text import quoted
 from quantix_api.messages import as_error
 from quantix_api.quantities import human_size
@@ -53,6 +54,16 @@ _UNCONNECTED = frozenset({libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CO
 # remote/remote_driver.c); other codes of these domains are about one call: too large, not allowed, refused
 _OF_SOCKETS = frozenset({libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR})
 _OF_CLIENTS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
+
+
+def unconnected() -> TransientError:
+    """The error for a call while there is no connection to libvirtd."""
+    return as_error(TransientError, "LibvirtDown", said=LIBVIRT_UNCONNECTED)
+
+
+def silent(patience_s: float) -> TransientError:
+    """The error for a call that libvirtd did not answer in that time."""
+    return as_error(TransientError, "LibvirtDown", said=LIBVIRT_SILENT.format(seconds=patience_s))
 
 
 def translated(act: Callable[[], T], connection: Any = None) -> T:

@@ -15,7 +15,15 @@ import libvirt
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.clients.libvirt_calls import domain_stats, is_ours, lookup, screenshot, translated
+from quantix_hostd.clients.libvirt_calls import (
+    domain_stats,
+    is_ours,
+    lookup,
+    screenshot,
+    silent,
+    translated,
+    unconnected,
+)
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import DomainStats, Picture
 
@@ -99,11 +107,10 @@ class LibvirtLooks:
                 return await asyncio.wrap_future(self._figures.submit(translated, read, connection))
         except TimeoutError as error:
             # which guest keeps it is not known, and the connection stays everybody's
-            said = f"no answer within {self._deadline_s:.0f} s"
-            raise as_error(TransientError, "LibvirtDown", said=said) from error
+            raise silent(self._deadline_s) from error
 
     def _connected(self) -> Any:
         connection = self._connection()
         if connection is None:
-            raise as_error(TransientError, "LibvirtDown", said="there is no connection to it")
+            raise unconnected()
         return connection

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NoReturn, TypeVar
 
 import structlog
 
 from quantix_api.errors import QuantixError, TransientError
+from quantix_api.message_table_phrases import LIBVIRT_SILENT
 from quantix_api.messages import as_error
-from quantix_hostd.clients.libvirt_calls import translated
+from quantix_hostd.clients.libvirt_calls import silent, translated
 
 T = TypeVar("T")
 
@@ -32,10 +35,29 @@ _CONNECTIONS = 2
 # not silence their host's lease
 _ACT_S = 12.0
 
-About = tuple[str, str]
-"""What a call is about: its kind and the name of the domain. `look` and `end` wait for no QEMU, and `start`
-for one that no guest has been in yet; `act` waits for one that runs.
-"""
+
+class Kind(Enum):
+    """What a call does with a domain. LOOK and END wait for no QEMU, and START for one that no guest has been
+    in yet; ACT waits for one that runs.
+    """
+
+    LOOK = "look"
+    START = "start"
+    END = "end"
+    ACT = "act"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a call is about; `domain` is a name."""
+
+    kind: Kind
+    domain: str
+
+    @property
+    def waits_for_guest(self) -> bool:
+        """Whether a guest that hangs can keep it."""
+        return self.kind is Kind.ACT
 
 
 class LibvirtThreads:
@@ -72,7 +94,7 @@ class LibvirtThreads:
         """
         if about in self._overdue:
             raise as_error(TransientError, "QEMUHangs", said="an earlier call has not been answered")
-        acts = about is not None and about[0] == "act"
+        acts = about is not None and about.waits_for_guest
         patience_s = self._act_s if acts else self._deadline_s
         call = (self._acts if acts else self._calls).submit(translated, act, connection)
         try:
@@ -88,18 +110,19 @@ class LibvirtThreads:
                 await self.late(connection, error, patience_s)
             if connection is not None:
                 self._drop(connection)
-            raise as_error(TransientError, "LibvirtDown", said=_silence(patience_s)) from error
+            raise silent(patience_s) from error
 
     async def late(self, connection: Any, cause: TimeoutError, patience_s: float) -> NoReturn:
         """Raise what it means that a call about one domain was not answered in `patience_s`."""
         if await self._answers(connection):
-            raise as_error(TransientError, "QEMUHangs", said=_silence(patience_s)) from cause
+            said = LIBVIRT_SILENT.format(seconds=patience_s)
+            raise as_error(TransientError, "QEMUHangs", said=said) from cause
         self._drop(connection)
-        raise as_error(TransientError, "LibvirtDown", said=_silence(patience_s)) from cause
+        raise silent(patience_s) from cause
 
     def _owe(self, about: About, call: Future[Any]) -> None:
         """Remember that the domain keeps a thread, until it lets go."""
-        log.warning("a call about a domain is not answered", kind=about[0], domain=about[1])
+        log.warning("a call about a domain is not answered", kind=about.kind.value, domain=about.domain)
         self._overdue.add(about)
         call.add_done_callback(lambda _: self._overdue.discard(about))
 
@@ -119,7 +142,3 @@ class LibvirtThreads:
         except (TimeoutError, QuantixError):
             return False
         return True
-
-
-def _silence(patience_s: float) -> str:
-    return f"no answer within {patience_s:.0f} s"

@@ -12,8 +12,7 @@ from typing import Any
 from quantix_api import resources
 from quantix_api.address_space import addressable_bytes
 from quantix_api.conditions import condition_of
-from quantix_api.message_table_phrases import AND_MORE
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of, first_of, hint_of
 from quantix_api.messages import render
 from quantix_api.quantities import human_size, size_bytes
 from quantix_cli import fetch
@@ -21,8 +20,6 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
-
-_NAMED_HOSTS = 3
 
 
 async def refuse_unreached(session: Session, pool: str, host: str) -> None:
@@ -61,9 +58,7 @@ async def refuse_unaddressable(
     if most_bytes <= max(ceilings.values()):
         return
     told = [f"{host} {human_size(ceiling)}" for host, ceiling in ceilings.items()]
-    named, more = ", ".join(told[:_NAMED_HOSTS]), len(told) - _NAMED_HOSTS
-    listed = AND_MORE.format(named=named, more=more) if more > 0 else named
-    said = render("NotEnoughMemory", most=human_size(most_bytes), hosts=listed, name=name)
+    said = render("NotEnoughMemory", most=human_size(most_bytes), hosts=first_of(told), name=name)
     raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
 
 

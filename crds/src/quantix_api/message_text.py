@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from quantix_api.message_table_phrases import AND_MORE
+
+_NAMED = 3
 _TRY = " Try: "
 
 
@@ -15,6 +20,12 @@ def text_of(sentence: str, hint: str) -> str:
 def quoted(said: str) -> str:
     """Names and words from outside as a sentence may hold them: they are no advice of ours."""
     return said.replace(_TRY.lstrip(), _TRY.lstrip().lower())
+
+
+def first_of(items: Sequence[str]) -> str:
+    """`a, b, c and 2 more`: of many hosts, say, those that a sentence has room for."""
+    named, more = ", ".join(items[:_NAMED]), len(items) - _NAMED
+    return AND_MORE.format(named=named, more=more) if more > 0 else named
 
 
 def sentence_of(text: str) -> str:

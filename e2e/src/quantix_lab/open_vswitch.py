@@ -40,7 +40,12 @@ class OpenVSwitch:
 
     def inside(self, *command: str) -> str:
         """The output of a command in the namespace."""
-        return _output("ip", "netns", "exec", self.namespace, *command)
+        return _output(*inside(self.namespace, *command))
+
+
+def inside(namespace: str, *command: str) -> list[str]:
+    """The command that runs `command` in a network namespace (ip-netns(8))."""
+    return ["ip", "netns", "exec", namespace, *command]
 
 
 @contextmanager
@@ -78,7 +83,7 @@ def _running(switch: OpenVSwitch, name: str, command: list[str]) -> Iterator[Non
     files = [f"--unixctl={run}/{name}.ctl", f"--pidfile={run}/{name}.pid", *_QUIET]
     with (run / f"{name}.log").open("ab") as output:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", switch.namespace, *command, *files],
+            ["setpriv", "--pdeathsig", "KILL", *inside(switch.namespace, *command, *files)],
             env={**os.environ, "OVS_RUNDIR": str(run), "OVS_DBDIR": str(run)},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
-from quantix_lab.open_vswitch import OpenVSwitch
+from quantix_lab.open_vswitch import OpenVSwitch, inside
 from quantix_lab.ovn_central import OvnCentral
 
 BRIDGE = "qx-int"
@@ -61,7 +61,7 @@ def running_chassis(switch: OpenVSwitch, central: OvnCentral, system_id: str) ->
     pairs = [f"external_ids:{key}={value}" for key, value in settings.items()]
     switch.vsctl("set", "Open_vSwitch", ".", *pairs)
     run = switch.directory
-    command = ["ip", "netns", "exec", switch.namespace, "ovn-controller", switch.database]
+    command = inside(switch.namespace, "ovn-controller", switch.database)
     options = [f"--pidfile={run}/ovn-controller.pid", "-vconsole:info", "-vfile:off", "-vsyslog:off"]
     environment = {**os.environ, "OVN_RUNDIR": str(run), "OVS_RUNDIR": str(run)}
     with (run / "ovn-controller.log").open("ab") as log:

@@ -11,7 +11,7 @@ import pytest
 
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.packet_filter import render_tables
-from quantix_lab.open_vswitch import network_namespace
+from quantix_lab.open_vswitch import inside, network_namespace
 
 _WATCH = (
     "import asyncio\n"
@@ -35,7 +35,7 @@ def namespace() -> Iterator[str]:
 @pytest.fixture
 def watch(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
     """What prints `changed` after each change of our tables in the namespace."""
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _WATCH]
+    command = inside(namespace, sys.executable, "-c", _WATCH)
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:
         try:
             assert heard(process, timeout_s=20) == b"listening\n"
@@ -52,7 +52,7 @@ def heard(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
 
 
 def nft(namespace: str, commands: str) -> None:
-    subprocess.run(["ip", "netns", "exec", namespace, "nft", commands], check=True, timeout=20)
+    subprocess.run(inside(namespace, "nft", commands), check=True, timeout=20)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import pytest
 from quantix_hostd.clients.guest_guard import COOKIES, COOKIES_MASK, LIES
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.facts.switch import OWNER_KEY
-from quantix_lab.open_vswitch import OpenVSwitch, network_namespace, open_vswitch
+from quantix_lab.open_vswitch import OpenVSwitch, inside, network_namespace, open_vswitch
 from quantix_lab.ovn_central import OvnCentral, running_central
 from quantix_lab.ovn_chassis import BRIDGE, running_chassis
 
@@ -104,7 +104,7 @@ class Wire:
         """Whether the victim gets what the liar says to everybody on the link."""
         mac = _MACS["liar"].replace(":", "")
         ear = subprocess.Popen(
-            _inside(self.guests["victim"], sys.executable, "-c", _LISTEN, str(said.type), mac),
+            inside(self.guests["victim"], sys.executable, "-c", _LISTEN, str(said.type), mac),
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -112,7 +112,7 @@ class Wire:
         assert ear.stdout.readline() == "listening\n"
         message = (bytes([said.type, 0, 0, 0]) + said.rest).hex()
         say = (sys.executable, "-c", _SAY, said.source, mac, message, said.hidden)
-        _run(*_inside(self.guests["liar"], *say))
+        _run(*inside(self.guests["liar"], *say))
         return "heard" in ear.communicate(timeout=20)[0]
 
 
@@ -185,13 +185,9 @@ def _plug(switch: OpenVSwitch, namespace: str, name: str) -> None:
     add = ["ip", "link", "add", name, "netns", switch.namespace, "type", "veth"]
     _run(*add, "peer", "name", "eth0", "address", _MACS[name], "netns", namespace)
     switch.inside("ip", "link", "set", name, "up")
-    _run(*_inside(namespace, "ip", "link", "set", "eth0", "up"))
+    _run(*inside(namespace, "ip", "link", "set", "eth0", "up"))
     ids = (f"external_ids:iface-id={_PORTS[name]}", f'external_ids:"{OWNER_KEY}"="{name}"')
     switch.vsctl("add-port", BRIDGE, name, "--", "set", "Interface", name, *ids)
-
-
-def _inside(namespace: str, *command: str) -> list[str]:
-    return ["ip", "netns", "exec", namespace, *command]
 
 
 def _run(*command: str) -> None:

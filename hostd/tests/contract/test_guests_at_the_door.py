@@ -22,7 +22,7 @@ from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.host.network.controller import NetworkClients, apply_action, observe_network
 from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
 from quantix_hostd.host.network.plan import plan_network
-from quantix_lab.open_vswitch import OpenVSwitch, network_namespace
+from quantix_lab.open_vswitch import OpenVSwitch, inside, network_namespace
 
 _PORT = 8080
 _TAP = tap_name("0b8f6c1e-9d2a-4c3b-8a55-1f0e9d7c6b5a")
@@ -222,7 +222,7 @@ async def test_without_a_way_out_the_door_is_closed_too(switch: OpenVSwitch, gue
 @contextmanager
 def listening(namespace: str) -> Iterator[None]:
     """A listener on every address of a namespace."""
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _SERVE]
+    command = inside(namespace, sys.executable, "-c", _SERVE)
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
@@ -236,7 +236,7 @@ def listening(namespace: str) -> Iterator[None]:
 
 def knocks(namespace: str, address: str) -> bool:
     """Whether a connection from a namespace comes about."""
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _KNOCK, address]
+    command = inside(namespace, sys.executable, "-c", _KNOCK, address)
     return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
 
 
@@ -252,7 +252,7 @@ def fragments_wait(switch: OpenVSwitch) -> bool:
 
 def frames_from(switch: OpenVSwitch, guest: str, tap: str) -> list[int]:
     """The ethertypes of what the host's own stack sends by the tap, as it goes up and asks for another."""
-    command = ["ip", "netns", "exec", guest, sys.executable, "-c", _HEAR, tap]
+    command = inside(guest, sys.executable, "-c", _HEAR, tap)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hearer:
         assert hearer.stdout is not None
         assert hearer.stdout.readline() == "listening\n"
@@ -268,7 +268,7 @@ def answerer(namespace: str, address: str) -> str:
     entry = f"{address} dev eth0"
     ask = f"ip neigh del {entry}; ping -c 1 -W 3 {address} > /dev/null; ip neigh show {address}"
     told = subprocess.run(
-        ["ip", "netns", "exec", namespace, "sh", "-c", ask], capture_output=True, check=True, text=True
+        inside(namespace, "sh", "-c", ask), capture_output=True, check=True, text=True
     ).stdout.split()
     return told[told.index("lladdr") + 1] if "lladdr" in told else ""
 
@@ -284,7 +284,7 @@ def _without_dad(address: str) -> tuple[str, ...]:
 
 
 def _inside(namespace: str, *command: str) -> None:
-    _run("ip", "netns", "exec", namespace, *command)
+    _run(*inside(namespace, *command))
 
 
 def _run(*command: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.packet_filter import render_tables
-from quantix_lab.open_vswitch import network_namespace
+from quantix_lab.open_vswitch import inside, network_namespace
 
 _TAP = tap_name("0b8f6c1e-9d2a-4c3b-8a55-1f0e9d7c6b5a")
 _PORT = 5353
@@ -124,7 +124,7 @@ async def test_no_frame_by_a_tap_reaches_a_socket_of_the_host(ends: tuple[str, s
 @contextmanager
 def hearing(namespace: str) -> Iterator[Callable[[], set[str]]]:
     """What tells, when asked, all that the sockets of a namespace have heard since."""
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", _HEAR]
+    command = inside(namespace, sys.executable, "-c", _HEAR)
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout is not None
         out = process.stdout
@@ -143,7 +143,7 @@ def hearing(namespace: str) -> Iterator[Callable[[], set[str]]]:
 
 
 def _inside(namespace: str, *command: str) -> str:
-    return _run("ip", "netns", "exec", namespace, *command)
+    return _run(*inside(namespace, *command))
 
 
 def _run(*command: str) -> str:

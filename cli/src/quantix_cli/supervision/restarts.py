@@ -1,4 +1,7 @@
-"""When a service that ended unasked begins again: one policy, in the words of both supervisors. Pure."""
+"""When a service that ended unasked begins again: one policy, in the words of both supervisors. Pure.
+
+Sources: systemd.service(5) and systemd.unit(5) of systemd 252; supervisor 4.3, process.py.
+"""
 
 from __future__ import annotations
 

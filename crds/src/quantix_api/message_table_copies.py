@@ -48,6 +48,12 @@ COPY_TEMPLATES: tuple[Template, ...] = (
         "nothing; it goes on once the copy is made",
     ),
     Template(
+        "InUse",
+        "Volume",
+        "It is deleted once what is still to be made from it is made: {copies}.",
+        "qx volume explain says what that waits for; or delete that, too",
+    ),
+    Template(
         "SecretNotFound",
         "Volume, VirtualMachine",
         "Volume {encrypted} is encrypted, and its Secret {name} is not there.",

@@ -41,6 +41,7 @@ VMS_ELSEWHERE = "{vms} of other namespaces"
 
 NO_TEXT, OVER_1_MIB = "no text", "over 1 MiB"
 """What a Secret holds that should hold text."""
+COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 NO_PASSPHRASE = "no passphrase of 1 to {most} bytes"
 
 

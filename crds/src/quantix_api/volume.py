@@ -152,7 +152,7 @@ class Volume(ApiObject):
             REASON,
             AGE,
         ),
-        (".spec.pool", ".status.phase", ".status.host"),
+        (".spec.pool", ".spec.source.volume", ".status.phase", ".status.host"),
     )
 
     spec: Annotated[VolumeSpec, Live("What is wanted.")]

@@ -25,6 +25,7 @@ class FakeStatusApi:
         self.objects: dict[str, Manifest] = {}
         self.writes: list[tuple[str, Manifest]] = []
         self.failure: Exception | None = None
+        self.list_failure: Exception | None = None
         self._version = 0
 
     def put(self, manifest: Manifest) -> Manifest:
@@ -41,8 +42,20 @@ class FakeStatusApi:
                 return copy.deepcopy(found)
         raise NotFound(f"There is no {resource.kind} {namespace}/{name}.")
 
-    async def list(self, resource: Resource, namespace: str | None = None) -> ListResult:
-        return ListResult([copy.deepcopy(found) for found in self.objects.values()], str(self._version))
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, field_selector: str = ""
+    ) -> ListResult:
+        """What it has, of whatever kind. `field_selector`: PATH=VALUE of one field, "" for all."""
+        if self.list_failure is not None:
+            raise self.list_failure
+        path, _, value = field_selector.partition("=")
+        found = [
+            copy.deepcopy(item)
+            for item in self.objects.values()
+            if namespace in (None, item["metadata"].get("namespace"))
+            and (not path or _at(item, path) == value)
+        ]
+        return ListResult(found, str(self._version))
 
     async def apply(
         self, resource: Resource, obj: Manifest, *, manager: str, subresource: str = "", **_: Any
@@ -65,6 +78,12 @@ class FakeStatusApi:
             }
         )
         return self.put(stored)
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _owned(stored: Manifest, manager: str) -> Manifest:

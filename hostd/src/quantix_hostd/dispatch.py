@@ -99,6 +99,7 @@ class Dispatcher:
             self._add_all(VOLUMES, self._volumes_of(change.key))
         if resource == VOLUMES:
             self._add_all(VOLUMES, self._clones_of(change.key))
+            self._add_all(VOLUMES, self._deleted_source_of(change))
         if resource == STORAGE_POOLS:
             self._add_all(VOLUMES, self._stores()[VOLUMES])
             self._add_all(IMAGES, self._stores()[IMAGES])
@@ -126,6 +127,13 @@ class Dispatcher:
             for key, manifest in self._stores()[VOLUMES].items()
             if image_key_of(model_of(Volume, manifest)) == image
         ]
+
+    def _deleted_source_of(self, change: Change) -> list[str]:
+        """The volume that this one is made from, if it is deleted: it may wait for this one alone."""
+        source = ((change.object.get("spec") or {}).get("source") or {}).get("volume")
+        key = f"{change.key.partition('/')[0]}/{source}"
+        found = self._stores()[VOLUMES].get(key) if source else None
+        return [key] if found and found["metadata"].get("deletionTimestamp") else []
 
     def _clones_of(self, volume: str) -> list[str]:
         """The volumes that are made from this one: asked at each change of each, so of plain dicts."""

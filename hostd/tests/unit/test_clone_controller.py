@@ -17,7 +17,7 @@ from quantix_api.layout import Layout
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
-from quantix_client.errors import NotFound
+from quantix_client.errors import NotFound, ServerFault
 from quantix_hostd.claims import Claim, Holder, VolumePlace, release, take
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
@@ -67,6 +67,7 @@ class TwoVolumes:
         self.secrets = NoSecrets()
         self.volumes: dict[str, dict[str, Any]] = {}
         self.machines: dict[str, dict[str, Any]] = {}
+        self.namespaces: dict[str, dict[str, Any]] = {}
         self.path, self.fast = root / "local", root / "fast"
         for path in (self.path, self.fast):
             path.mkdir()
@@ -90,7 +91,7 @@ class TwoVolumes:
                 volumes=self.volumes,
                 images={},
                 machines=self.machines,
-                namespaces={},
+                namespaces=self.namespaces,
                 pools=pools,
                 copies=NoCopies(),
                 maker=maker,
@@ -234,6 +235,64 @@ async def test_a_source_is_deleted_once_its_copy_is_made(two: TwoVolumes) -> Non
     assert await two.finish() == "Available"
     assert await two.reconcile("source") == "Deleting"
     assert two.there() == {"uid-copy"}
+
+
+_GOING = "2026-01-01T00:00:00Z"
+
+
+async def test_a_source_that_is_deleted_is_kept_for_a_clone_that_no_host_has_yet(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    hidden = two.volumes.pop("default/copy")
+    two.api.put(hidden | {"status": {}})
+    two.put("source", {"size": "1Mi"}, deletionTimestamp=_GOING)
+    assert await two.reconcile("source") == "InUse"
+    assert "still to be made from it is made: copy." in two.said("source")
+    status = two.volumes["default/source"]["status"]
+    assert (status["data"], status["phase"], status["capacity"]) == ("Present", "Available", "1Mi")
+    # its VM is started
+    two.volumes["default/copy"] = two.api.put(hidden)
+    await two.reconcile("copy")
+    assert await two.reconcile("copy") == "Copying"
+    assert await two.finish() == "Available"
+    assert await two.reconcile("source") == "Deleting"
+    assert two.there() == {"uid-copy"}
+
+
+@pytest.mark.parametrize(
+    "clone", [{"metadata": {"deletionTimestamp": _GOING}}, {"status": {"data": "Present"}}]
+)
+async def test_a_source_goes_where_its_clone_needs_it_no_more(two: TwoVolumes, clone: dict[str, Any]) -> None:
+    await two.reconcile("source")
+    manifest = two.volumes["default/copy"]
+    two.api.put({**manifest, **clone, "metadata": manifest["metadata"] | clone.get("metadata", {})})
+    two.put("source", {"size": "1Mi"}, deletionTimestamp=_GOING)
+    assert await two.reconcile("source") == "Deleting"
+
+
+async def test_in_a_namespace_that_goes_nothing_is_kept(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    two.namespaces["default"] = {"metadata": {"name": "default", "deletionTimestamp": _GOING}}
+    two.put("source", {"size": "1Mi"}, deletionTimestamp=_GOING)
+    assert await two.reconcile("source") == "Deleting"
+
+
+async def test_what_the_api_does_not_tell_is_waited_for(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    two.put("source", {"size": "1Mi"}, deletionTimestamp=_GOING)
+    two.api.list_failure = ServerFault("It has lost its store.")
+    assert await two.reconcile("source") == "Deleting"
+    assert "did not tell yet" in two.said("source")
+    assert "uid-source" in two.there()
+    two.api.list_failure = None
+    assert await two.reconcile("source") == "InUse"
+
+
+async def test_a_clone_of_a_source_whose_data_are_gone_says_so(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    two.api.put({**two.volumes["default/copy"], "spec": {"size": "1Mi"}})
+    two.put("source", {"size": "1Mi"}, deletionTimestamp=_GOING)
+    assert await two.reconcile("source") == "Deleting"
+    assert await two.reconcile("copy") == "SourceNotFound"
 
 
 async def test_a_clone_that_is_deleted_while_it_is_made_gives_its_source_back(two: TwoVolumes) -> None:

@@ -12,7 +12,8 @@ from quantix_api.errors import WaitingError
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.actions import Copy, FreeClaim, Grow, Remove
-from quantix_hostd.volume.observed import VolumeObserved
+from quantix_hostd.volume.move_plan import RemoveOther, SetClaim
+from quantix_hostd.volume.observed import OtherPlace, VolumeObserved
 from quantix_hostd.volume.plan import plan_volume
 from quantix_hostd.volume.recipe import Origin, Recipe
 
@@ -56,6 +57,8 @@ def clone(spec: dict[str, Any] | None = None, **found: Any) -> VolumeObserved:
     [
         (clone(), Recipe("u", 0, origin=_ORIGIN)),
         (clone({"size": "8Mi", "copyMode": "Full"}), Recipe("u", 8 * _MIB, None, True, _ORIGIN)),
+        # it is kept until this one is made
+        (clone(source=source(metadata=_GOING)), Recipe("u", 0, origin=_ORIGIN)),
         # another copy of it is being made: this one waits for its turn
         (clone(origin_claim=_STILL, origin_lent=True), Recipe("u", 0, origin=_ORIGIN)),
         (
@@ -74,7 +77,9 @@ def test_a_clone_is_copied(observed: VolumeObserved, recipe: Recipe) -> None:
     ("observed", "reason", "words"),
     [
         (clone(source=None), "SourceNotFound", "no volume source"),
-        (clone(source=source(metadata=_GOING)), "SourceNotFound", "no volume source"),
+        # its data were removed before this one was there
+        (clone(source=source(metadata=_GOING), origin=None), "SourceNotFound", "no volume source"),
+        (clone(source=source(metadata=_GOING, data="Absent")), "SourceNotFound", "no volume source"),
         (clone(source=source(host="h2")), "SourceNotFound", "kept by host h2"),
         (clone(origin=None), "Creating", "source is being made"),
         (clone(source=source(data="Absent")), "Creating", "source is being made"),
@@ -125,6 +130,51 @@ def test_a_source_is_not_removed_under_its_copy() -> None:
     assert waiting is not None
     assert (waiting.reason, "being copied for volume copy" in waiting.message) == ("InUse", True)
     assert plan_volume(lent(lent_to="", **_GOING)).actions == (Remove(_STILL, _STILL),)
+
+
+def kept(claim: Claim, **found: Any) -> VolumeObserved:
+    """A source that is deleted while something is still to be made from it."""
+    manifest = {
+        "metadata": {"name": "source", "namespace": "default", "uid": "s", "generation": 2, **_GOING},
+        "spec": {"size": "8Mi", "pool": "fast"},
+        "status": {"host": "h1", "data": "Present", "pool": "local", "capacity": "4Mi", "movingTo": "fast"},
+    }
+    about: dict[str, Any] = {"there": True, "claim": claim, "copies": ("copy",), **found}
+    return VolumeObserved(Volume.model_validate(manifest), "h1", "c1", "local", _PLACE, **about)
+
+
+def test_a_source_that_is_deleted_stays_until_what_is_to_be_made_from_it_is_made() -> None:
+    plan = plan_volume(kept(_FREE))
+    assert (plan.actions, plan.error) == ((), None)
+    assert plan.verdict is not None
+    assert (plan.verdict.reason, plan.verdict.capacity_bytes) == ("InUse", 4 * _MIB)
+    assert "still to be made from it is made: copy." in plan.verdict.message
+    assert plan.again_s <= 15, "nothing else tells that the copy was deleted"
+    assert plan_volume(kept(_OF_VM)).actions == (), "a VM that is going, too, has it"
+    assert isinstance(plan_volume(kept(_FREE, copies=())).actions[0], Remove)
+
+
+def test_many_copies_are_counted() -> None:
+    verdict = plan_volume(kept(_FREE, copies=tuple("abcde"))).verdict
+    assert verdict is not None
+    assert "is made: a, b, c and 2 more." in verdict.message
+
+
+def test_what_would_keep_copies_from_being_made_of_a_deleted_source_is_cleared_up() -> None:
+    other = OtherPlace("fast", VolumePlace(Path("/fast"), "s"), _PARTIAL, there=True)
+    ours = Claim(3, Holder("h1", 4), "s", "c1", moving_to="fast")
+    freed = Claim(3, None, "s", "c1")
+    # left by a hostd that was killed while it copied, and by a guest whose host was not able to free it
+    assert plan_volume(kept(_STILL)).actions == (FreeClaim(_STILL, freed),)
+    gone = plan_volume(kept(_OF_VM, holder_gone=True)).actions
+    assert gone == (FreeClaim(_OF_VM, Claim(4, None, "uid-of-a-vm", "c1")),)
+    # it was on its way to another pool
+    assert plan_volume(kept(ours, other=other)).actions == (RemoveOther("fast"),)
+    back = plan_volume(kept(ours, other=OtherPlace("fast"))).actions
+    assert [type(action) for action in back] == [SetClaim]
+    moved = Claim(3, None, "", "c1", moved_from="slow")
+    old = OtherPlace("slow", VolumePlace(Path("/slow"), "s"), _LEAVING, there=True)
+    assert plan_volume(kept(moved, other=old)).actions == (RemoveOther("slow"),)
 
 
 def test_a_passphrase_is_in_no_text_of_what_is_planned() -> None:

@@ -114,6 +114,21 @@ async def test_a_volume_wakes_those_that_are_made_from_it_and_no_other_tenants()
     assert found == {("volumes", "a/base"), ("volumes", "a/one")}
 
 
+async def test_a_volume_wakes_the_one_that_it_is_made_from_once_that_is_deleted() -> None:
+    going = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}}
+    stays: dict[str, Any] = {"metadata": {}, "spec": {}}
+    stores: dict[Resource, dict[str, Any]] = {VOLUMES: {"a/going": going, "a/stays": stays}, IMAGES: {}}
+
+    async def woken_by(source: str) -> set[tuple[str, str]]:
+        clone = {"metadata": {"namespace": "a"}, "spec": {"source": {"volume": source}}}
+        woken = await Seen(stores).after(VOLUMES, Change("MODIFIED", "a/copy", clone))
+        return woken - {("volumes", "a/copy")}
+
+    assert await woken_by("going") == {("volumes", "a/going")}
+    assert await woken_by("stays") == set()
+    assert await woken_by("gone") == set()
+
+
 async def test_a_pool_wakes_all_that_may_lie_in_it() -> None:
     stores: dict[Resource, dict[str, Any]] = {
         VOLUMES: {"default/a": volume("a", "i")},

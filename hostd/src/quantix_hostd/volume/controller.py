@@ -45,6 +45,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
+from quantix_hostd.volume.unmade import UnmadeCopies
 from quantix_hostd.volume.wanted import has_guest_here, is_mine, move_target, owner_uids
 
 _MAX_ROUNDS = 6
@@ -101,6 +102,7 @@ class VolumeController:
         self._sources = Sources(
             tools.volumes, tools.images, self._machines, tools.namespaces, tools.pools, tools.claims
         )
+        self._unmade = UnmadeCopies(tools.api, tools.namespaces)
 
     async def stop(self) -> None:
         """Stop copying; what is half there is removed."""
@@ -181,7 +183,7 @@ class VolumeController:
             now_s=time.time(),
         )
         if volume.deleting:
-            return seen
+            return replace(seen, copies=await self._unmade.of(volume)) if there else seen
         return await (self._with_sources(pool, seen) if disk is None else self._to_be_moved(seen))
 
     async def _to_be_moved(self, seen: VolumeObserved) -> VolumeObserved:

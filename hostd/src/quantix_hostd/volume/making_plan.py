@@ -91,12 +91,14 @@ def _ready_origin(seen: VolumeObserved) -> Origin | None:
     if source is None or source.volume is None:
         return None
     found = seen.source
-    if found is None or found.deleting:
+    made = found is not None and found.status.data == "Present"
+    # one that is deleted keeps its data until what was there by then is made from it
+    if found is None or (found.deleting and not (made and seen.origin)):
         raise as_wait("SourceNotFound", _SOON_S, kind="volume", source=source.volume)
     if found.status.host not in (None, seen.host):
         raise as_wait("SourceNotFound", _SOON_S, volume=source.volume, host=found.status.host)
     _refuse_readable_copy(seen.volume, found)
-    if seen.origin is None or found.status.data != "Present":
+    if seen.origin is None or not made:
         raise as_wait("Creating", _SOON_S, volume=source.volume)
     _check_free(seen, source.volume)
     return seen.origin

@@ -65,7 +65,8 @@ def plan_move(seen: VolumeObserved) -> tuple[MoveAction, ...]:
         return ()
     if claim.moved_from:
         return _clear_up(seen, claim)
-    wanted = move_target(seen.volume, seen.pool)
+    # of one that is deleted, and kept for what is still to be made from it, nobody wants that any more
+    wanted = "" if seen.volume.deleting else move_target(seen.volume, seen.pool)
     if claim.moving_to and claim.moving_to != wanted:
         return _go_back(seen, claim)
     if not wanted:

@@ -42,7 +42,8 @@ class VolumeObserved:
     made or moved and for `origin`; what kept one from being read is `passphrase_problem`.
 
     `other` is None while nothing of it is, or is to be, in another pool; `live`: what its VM tells of moving
-    it. `assigned`: a VM that has it is assigned to this host, running or not.
+    it. `assigned`: a VM that has it is assigned to this host, running or not. `copies`: the volumes that are
+    still to be made from it, looked for while it is deleted.
     """
 
     volume: Volume
@@ -70,6 +71,7 @@ class VolumeObserved:
     other: OtherPlace | None = None
     live: LiveMove | None = None
     assigned: bool = False
+    copies: tuple[str, ...] = ()
     now_s: float = 0.0
 
     @property

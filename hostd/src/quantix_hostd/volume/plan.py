@@ -3,7 +3,7 @@
 ```
   wish ──BringImage, until its image is in the pool──► Make ──► Available ──Grow, once promised──► Available
    └────until the volume that it is made from is free──► Copy ──────┘
-                                                                   │ deleted
+                                                                   │ deleted, and all its copies are made
                                                                    └──Remove, under its claim──► gone
 ```
 Data of a volume that a VM has is only changed by that VM's start and its QEMU; all other work takes the
@@ -16,7 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api.errors import QuantixError, TransientError, WaitingError
-from quantix_api.messages import as_error, as_wait, render
+from quantix_api.messages import as_error, as_wait, message_of, render
+from quantix_api.quantities import size_bytes
+from quantix_api.unmade_copies import some_of
 from quantix_hostd.claims import Claim, ClaimRefusedError, release, take
 from quantix_hostd.volume.actions import Action, FreeClaim, Grow, Remove, StopCopy
 from quantix_hostd.volume.making_plan import making
@@ -28,6 +30,8 @@ from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, wanted_byt
 LOOK_AGAIN_S = 300.0
 _SOON_S = 2.0
 _PASSING_S = 5.0
+# a copy that this host makes wakes its source; that others are deleted is seen by a look
+_KEPT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def _plan_data(seen: VolumeObserved) -> VolumePlan:
 
 def _work(seen: VolumeObserved, capacity_bytes: int) -> tuple[Action, ...]:
     """On data that is there."""
-    claim, granted = seen.claim, granted_bytes(seen.volume, capacity_bytes)
+    claim, granted = seen.claim, 0 if seen.volume.deleting else granted_bytes(seen.volume, capacity_bytes)
     if claim is not None and seen.holder_gone and not _is_ours_for_work(seen, claim):
         return (FreeClaim(claim, _freed(seen, claim)),)
     if moving := plan_move(seen):
@@ -89,9 +93,21 @@ def _plan_removal(seen: VolumeObserved) -> VolumePlan:
         return VolumePlan(verdict=VolumeVerdict("Deleting", text, seen.handle, seen.pool))
     if seen.lent_to:
         raise as_wait("InUse", _SOON_S, clone=seen.lent_to)
+    if seen.copies:
+        return _keep(seen)
     if elsewhere := plan_removal(seen):
         return VolumePlan(elsewhere)
     return VolumePlan((Remove(*_claim_for_work(seen)),))
+
+
+def _keep(seen: VolumeObserved) -> VolumePlan:
+    """Serve what is still to be made from it: nobody holds it, and it is in one place."""
+    capacity_bytes = size_bytes(seen.volume.status.capacity or "0")
+    if work := _work(seen, capacity_bytes):
+        return VolumePlan(work)
+    said = message_of(as_wait("InUse", _KEPT_S, copies=some_of(seen.copies)))
+    kept = VolumeVerdict("InUse", said, seen.handle, seen.pool, capacity_bytes, serves=True)
+    return VolumePlan(verdict=kept, again_s=_KEPT_S)
 
 
 def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:

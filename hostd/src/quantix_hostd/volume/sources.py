@@ -72,7 +72,7 @@ class Sources:
         Raises QuantixError while its pool is away or its data is damaged.
         """
         status = source.status
-        if not status.pool or not status.handle or source.deleting:
+        if not status.pool or not status.handle:
             return None, None
         pool = await self.pools.pool(status.pool)
         return await asyncio.to_thread(self._origin, pool, source, status.handle)

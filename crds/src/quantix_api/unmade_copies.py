@@ -1,0 +1,43 @@
+"""Which Volumes are still to be made from another one. Pure, on the API's manifests.
+
+hostd keeps the data of a Volume that is deleted until there are none (docs/adr/0037); qx tells of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_NAMED = 3
+
+Manifest = Mapping[str, Any]
+
+
+def unmade_copies(source: Manifest, volumes: Iterable[Manifest]) -> tuple[str, ...]:
+    """The names of those of `volumes`, of whatever namespace, that `source` is still to give its data to:
+    they name it, are in its namespace, have no data yet, and nobody deletes them.
+
+    A copy that would hold in the clear what its source keeps encrypted is refused for good (ConfigRefused)
+    and needs nothing.
+    """
+    namespace, name = source["metadata"].get("namespace"), source["metadata"]["name"]
+    encrypted = "encryption" in (source.get("spec") or {})
+    return tuple(
+        sorted(
+            str(volume["metadata"]["name"])
+            for volume in volumes
+            if volume["metadata"].get("namespace") == namespace
+            and volume["metadata"]["name"] != name
+            and ((volume.get("spec") or {}).get("source") or {}).get("volume") == name
+            and (volume.get("status") or {}).get("data") != "Present"
+            and not volume["metadata"].get("deletionTimestamp")
+            and (not encrypted or "encryption" in volume["spec"])
+        )
+    )
+
+
+def some_of(names: Iterable[str]) -> str:
+    """The names as a sentence takes them: the first few, and how many more there are."""
+    known = tuple(names)
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return ", ".join(known[:_NAMED]) + more

@@ -13,7 +13,7 @@ from quantix_api.vm_devices import Disk
 from quantix_operator.indexers import made_for
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
-from quantix_operator.volumedata.origin import is_made, unmade
+from quantix_operator.volumedata.origin import is_made, unmade, volume_to_copy
 from quantix_operator.volumedata.right import is_denied
 
 
@@ -59,8 +59,8 @@ def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None
     if disk.image and objects.referred(Image, disk.image, namespace) is None:
         return Missing(disk.name, "ImageNotFound", _image_fields(objects, disk.image, namespace))
     if disk.clone_of:
-        source = objects.get(Volume, f"{namespace}/{disk.clone_of}")
-        if source is None or source.deleting:
+        source = volume_to_copy(objects, namespace, disk.clone_of)
+        if source is None:
             return Missing(disk.name, "SourceNotFound", {"kind": "volume", "source": disk.clone_of})
         if not is_made(objects, source):
             return Missing(disk.name, *unmade(objects, source))

@@ -241,6 +241,9 @@ def _of_vm(observed: Observed) -> Fact | None:
     """What is said of a Volume that a VM's host makes, while there is no such host."""
     if observed.readable_copy is not None and not observed.volume.status.host:
         return fact("Ready", "False", "ConfigRefused", **observed.readable_copy)
+    kind, source = observed.missing_source or ("", "")
+    if kind == "volume" and not observed.volume.status.host:
+        return fact("Ready", "False", "SourceNotFound", kind=kind, source=source)
     if observed.stranded and not observed.volume.status.host:
         return fact("Ready", "False", WAITING_FOR_HOST, vm=observed.stranded)
     if observed.off and not observed.volume.status.host:

@@ -18,8 +18,15 @@ def source_volume(objects: Objects, volume: Volume) -> Volume | None:
     source = volume.spec.source
     if source is None or source.volume is None or source.volume == volume.metadata.name:
         return None
-    found = objects.get(Volume, f"{volume.metadata.namespace}/{source.volume}")
-    return None if found is None or found.deleting else found
+    return volume_to_copy(objects, volume.metadata.namespace or "", source.volume)
+
+
+def volume_to_copy(objects: Objects, namespace: str, name: str) -> Volume | None:
+    """The Volume of that name, None where there is none to be copied any more: one that is deleted serves
+    what is to be made from it as long as its data is there (docs/adr/0037).
+    """
+    found = objects.get(Volume, f"{namespace}/{name}")
+    return found if found and not (found.deleting and found.status.data != "Present") else None
 
 
 def is_made(objects: Objects, volume: Volume) -> bool:

@@ -30,6 +30,7 @@ from quantix_operator.volume.plan import plan_volume
 
 MADE = {"host": "h2", "confirmedHost": "h2", "data": "Present", "pool": "local", "capacity": "3Gi"}
 KEY = {"secretRef": {"name": "disk-key", "key": "passphrase"}}
+SIZE = {"cpu": {"cores": 1}, "memory": {"size": "1Gi"}}
 CLONE = {"source": {"volume": "source"}}
 
 
@@ -103,8 +104,43 @@ def test_it_is_made_where_its_source_is_once_that_has_data(world: World) -> None
     assert said() == ("h2", "")
     world.volume("source", {"size": "1Gi"}, {**MADE, "host": "h9", "confirmedHost": "h9"})
     assert said() == (None, "PoolUnreachable")
-    world.volume("source", {"size": "1Gi"}, MADE, deletionTimestamp="2026-01-01T00:00:00Z")
+
+
+def test_a_source_that_is_deleted_serves_what_is_there_until_its_data_are_gone(world: World) -> None:
+    going = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    clone = world.volume("copy", CLONE)
+
+    def said() -> tuple[str | None, str]:
+        plan = plan_volume(observe(world.objects, clone))
+        return plan.host, plan.ready.reason if plan.ready else ""
+
+    source = world.volume("source", {"size": "1Gi"}, MADE, **going)
+    assert said() == ("h2", "")
+    assert plan_volume(observe(world.objects, source)).release is False
+    vm = world.vm("copy", {**SIZE, "disks": [{"name": "root", "cloneOf": "source"}]})
+    assert missing_sources(world.objects, vm) == {"root": None}
+    source = world.volume("source", {"size": "1Gi"}, {**MADE, "data": "Absent"}, **going)
     assert said() == (None, "SourceNotFound")
+    assert plan_volume(observe(world.objects, source)).release is True
+    gone = missing_sources(world.objects, vm)["root"]
+    assert gone is not None
+    assert gone.reason == "SourceNotFound"
+    # it never had any: nothing can be made of it any more
+    world.volume("source", {"size": "1Gi"}, **going)
+    assert said() == (None, "SourceNotFound")
+
+
+def test_the_disk_of_a_vm_that_is_off_says_that_its_source_is_gone(world: World) -> None:
+    world.vm("copy", {**SIZE, "powerState": "Stopped"})
+    clone = world.volume("copy-root", CLONE, **of_vm("copy"))
+
+    def said() -> str:
+        plan = plan_volume(observe(world.objects, clone))
+        return plan.ready.reason if plan.ready else ""
+
+    assert said() == "SourceNotFound"
+    world.volume("source", {"size": "1Gi"}, MADE)
+    assert said() == "WaitingForHost"
 
 
 def test_a_volume_is_no_source_of_itself(world: World) -> None:

@@ -48,20 +48,24 @@ def disks(qx: Qx) -> list[str]:
 @pytest.mark.parametrize(
     "command", [("vm", "detach", NAME, "root"), ("vm", "delete", NAME), ("volume", "delete", f"{NAME}-root")]
 )
-def test_what_a_copy_is_still_to_be_made_from_stays(losing: Qx, command: tuple[str, ...]) -> None:
+def test_what_a_copy_is_still_to_be_made_from_is_told(losing: Qx, command: tuple[str, ...]) -> None:
     copy = {
         "apiVersion": "quantix.io/v1alpha1",
         "kind": "Volume",
         "metadata": {"name": "copy", "namespace": NAMESPACE},
         "spec": {"source": {"volume": f"{NAME}-root"}},
     }
-    losing.control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(copy))
+    plane = losing.control_plane
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(copy))
+    made = json.dumps({"status": {"data": "Present"}})
+    where = (f"{NAME}-root", "-n", NAMESPACE)
+    plane.kubectl("patch", "volume", *where, "--subresource=status", "--type=merge", "-p", made)
     try:
-        refused = losing.in_namespace(*command, "--yes")
+        shown = losing.in_namespace(*command, "--dry-run", "--yes")
     finally:
-        losing.control_plane.kubectl("delete", "volume", "copy", "-n", NAMESPACE)
-    told = f"✗ Volume copy is still to be made from {NAME}-root, which would be gone."
-    assert (refused.returncode, refused.stderr.splitlines()) == (6, [told, "Try: qx volume explain copy"])
+        plane.kubectl("delete", "volume", "copy", "-n", NAMESPACE)
+    told = f"Volume {NAME}-root goes once what is still to be made from it is made: copy."
+    assert f"{told}   qx volume explain copy" in shown.stderr.splitlines()
     assert disks(losing) == ["root", "data"]
 
 

@@ -10,11 +10,10 @@ import pytest
 
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, VOLUMES, Resource
 from quantix_cli.commands.deleting import effects, is_of, remove_object
-from quantix_cli.exits import CommandError, Exit
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
 from quantix_cli.terminal import Terminal
-from quantix_cli.unmade_copies import refuse_needed
+from quantix_cli.unmade_copies import tell_kept
 from quantix_client.errors import NotFound
 from quantix_lab.qx_session import qx_session
 
@@ -97,33 +96,41 @@ class Volumes:
 
 
 def volume(name: str, source: str = "", vm: str = "", **status: str) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "a", "annotations": {ANNOTATION_VIRTUAL_MACHINE: vm} if vm else {}}
-    return {"metadata": metadata, "spec": {"source": {"volume": source}} if source else {}, "status": status}
+    metadata = {"name": name, "namespace": "a", "uid": f"uid-{name}"}
+    annotations = {"annotations": {ANNOTATION_VIRTUAL_MACHINE: vm}} if vm else {}
+    spec = {"source": {"volume": source}} if source else {}
+    return {"metadata": metadata | annotations, "spec": spec, "status": status}
 
 
 SOURCE = volume("web-1-root", data="Present")
+CLONE = volume("web-2-root", "web-1-root", "web-2")
 
 
 @pytest.mark.parametrize(
-    ("copy", "hint"),
+    ("copy", "explain"),
+    [(CLONE, "qx vm explain web-2"), (volume("web-2-root", "web-1-root"), "qx volume explain web-2-root")],
+)
+async def test_what_another_volume_is_still_to_be_made_from_is_told_and_not_waited_for(
+    copy: dict[str, Any], explain: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await tell_kept(session_of(Volumes(SOURCE, copy)), [SOURCE]) == {"uid-web-1-root"}
+    told = "Volume web-1-root goes once what is still to be made from it is made: web-2-root."
+    assert capsys.readouterr().err == f"{told}   {explain}\n"
+
+
+@pytest.mark.parametrize(
+    ("other", "going"),
     [
-        (volume("web-2-root", "web-1-root", "web-2"), "qx vm explain web-2, or qx vm delete web-2 first"),
-        (volume("copy", "web-1-root"), "qx volume explain copy"),
+        (volume("web-2-root", "web-1-root", "web-2", data="Present"), [SOURCE]),
+        (volume("web-2-root", "another", "web-2"), [SOURCE]),
+        # the copy goes with it
+        (CLONE, [SOURCE, CLONE]),
+        # nothing can be made from it any more
+        (CLONE, [volume("web-1-root")]),
     ],
 )
-async def test_what_another_volume_is_still_to_be_made_from_is_not_deleted(
-    copy: dict[str, Any], hint: str
+async def test_nothing_is_told_of_what_goes_at_once(
+    other: dict[str, Any], going: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = session_of(Volumes(SOURCE, copy))
-    await refuse_needed(session, [SOURCE, copy])
-    with pytest.raises(CommandError, match="is still to be made from web-1-root") as told:
-        await refuse_needed(session, [SOURCE])
-    assert (told.value.exit_code, told.value.hint) == (Exit.REFUSED, hint)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [volume("web-2-root", "web-1-root", "web-2", data="Present"), volume("web-2-root", "another", "web-2")],
-)
-async def test_what_nobody_waits_for_is_deleted(other: dict[str, Any]) -> None:
-    await refuse_needed(session_of(Volumes(SOURCE, other)), [SOURCE])
+    assert await tell_kept(session_of(Volumes(SOURCE, other)), going) == frozenset()
+    assert capsys.readouterr().err == ""

@@ -20,7 +20,7 @@ from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
-from quantix_cli.unmade_copies import refuse_needed
+from quantix_cli.unmade_copies import tell_kept
 from quantix_client.errors import NotFound
 
 _POLL_S = 0.3
@@ -53,7 +53,7 @@ def delete_command(word: str) -> click.Command:
             disks = await _disks(session, list(picked.objects)) if word == "vm" else {}
             kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
             going = [disk for found in disks.values() for disk in found if _goes(disk, volumes=volumes)]
-            await refuse_needed(session, picked.objects if word == "volume" else going)
+            needed = await tell_kept(session, picked.objects if word == "volume" else going)
             confirm(
                 f"Delete {_these(noun, list(picked.objects))}?",
                 effects(noun, list(picked.objects), disks, volumes=volumes),
@@ -64,12 +64,15 @@ def delete_command(word: str) -> click.Command:
                 ),
             )
 
+            def waits(obj: Manifest) -> bool:
+                return not no_wait and obj["metadata"]["uid"] not in needed
+
             async def remove(obj: Manifest) -> None:
-                if not await remove_object(session, noun, obj, wait=not no_wait) and not volumes:
+                if not await remove_object(session, noun, obj, wait=waits(obj)) and not volumes:
                     return
                 for volume in kept.get(obj["metadata"]["uid"], []):
                     if volumes:
-                        await remove_object(session, NOUNS["volume"], volume, wait=not no_wait)
+                        await remove_object(session, NOUNS["volume"], volume, wait=waits(volume))
                     else:
                         session.terminal.note(f"Volume {volume['metadata']['name']} stays.")
 

@@ -21,7 +21,7 @@ from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.session import Session
-from quantix_cli.unmade_copies import refuse_needed
+from quantix_cli.unmade_copies import tell_kept
 from quantix_cli.vm.arrival import arrival, runs
 from quantix_cli.vm.departure import departures
 from quantix_cli.vm.devices import Device, attached, detached, losses, volumes_of
@@ -119,7 +119,7 @@ def detach_command(_: str) -> click.Command:
             detached(vm, devices, drive=drive)
             volumes = await _owned(session, vm)
             leaving = volumes_of(vm, devices)
-            await refuse_needed(session, [item for item in volumes if item["metadata"]["name"] in leaving])
+            await tell_kept(session, [item for item in volumes if item["metadata"]["name"] in leaving])
             owned = [volume["metadata"]["name"] for volume in volumes]
             lost = losses(vm, devices, owned)
             if lost:

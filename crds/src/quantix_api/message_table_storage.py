@@ -40,6 +40,12 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
     Template("Creating", "Volume, VirtualMachine", "{volume} is being made.", NOTHING_TO_DO),
     Template(
         "Creating",
+        "VirtualMachine",
+        "Volume {going} of an earlier VM is still being deleted; then a new one is made.",
+        "nothing; qx volume explain {going} says what keeps it",
+    ),
+    Template(
+        "Creating",
         "Volume, VirtualMachine",
         "Volume {volume} is copied once it is there, and it waits ({why}).",
         "qx volume explain {volume} says what helps",

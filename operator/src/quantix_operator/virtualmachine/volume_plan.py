@@ -165,7 +165,9 @@ def plan_volumes(
                 missing.append(lack)
             else:
                 actions.append(CreateVolume(render_volume(owner, disk, surroundings)))
-        elif volume.deleting or not (volume.vm_uid or volume.settled):
+        elif volume.deleting:
+            missing.append(Missing(disk.name, "Creating", {"going": volume.name}))
+        elif not (volume.vm_uid or volume.settled):
             missing.append(Missing(disk.name, "Creating", {"volume": volume.name}))
         elif may_have(owner, disk, volume):
             no_growth = surroundings.growths.get(disk.name)

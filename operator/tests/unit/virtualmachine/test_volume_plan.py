@@ -19,6 +19,7 @@ from quantix_operator.virtualmachine.volume_plan import (
     PatchVolume,
     Surroundings,
     VolumeAction,
+    VolumePlan,
     VolumeView,
     plan_volumes,
 )
@@ -107,6 +108,11 @@ def test_what_was_left_behind_is_adopted_once_its_host_is_confirmed() -> None:
     found = plan([ROOT], replace(LEFT_BEHIND, host="h1", settled=False))
     assert found.actions == ()
     assert [missing.reason for missing in found.missing] == ["Creating"]
+
+
+def test_what_an_earlier_vm_left_and_is_deleted_is_waited_for_by_its_name() -> None:
+    found = plan([ROOT], replace(LEFT_BEHIND, deleting=True))
+    assert found == VolumePlan((), (Missing("root", "Creating", {"going": LEFT_BEHIND.name}),))
 
 
 CONFLICTS: dict[str, VolumeView] = {

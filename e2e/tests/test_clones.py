@@ -27,6 +27,12 @@ ENCRYPTED = {
     "metadata": {"name": "source-data", "namespace": "default"},
     "spec": {"size": "16Mi", "encryption": {"secretRef": {"name": "disk-key"}}},
 }
+LATE = {
+    "apiVersion": "quantix.io/v1alpha1",
+    "kind": "Volume",
+    "metadata": {"name": "late", "namespace": "default"},
+    "spec": {"source": {"volume": "source-root"}},
+}
 # far behind whatever the image keeps on its disk
 AT = 1_900_000
 
@@ -47,7 +53,7 @@ def source(view: MachineView) -> Iterator[Manifest]:
     yield view.wait_ready("source", reason="Running")
     for name in ("source", "copy"):
         view.machine.kubectl("delete", "vm", name, "--ignore-not-found", "--timeout=60s", timeout_s=90)
-    volumes = ("source-root", "source-data", "copy-root", "copy-data")
+    volumes = ("source-root", "source-data", "copy-root", "copy-data", "late")
     view.machine.kubectl("delete", "volume", *volumes, "--ignore-not-found", "--timeout=60s", timeout_s=90)
     view.machine.kubectl("delete", "secret", "disk-key")
 
@@ -111,11 +117,16 @@ def test_what_the_clone_writes_is_not_in_its_source(view: MachineView, source: M
     assert read(view, "copy") == ["mark-of-the-clone"] * 2
 
 
-def test_a_source_may_go_and_a_later_vm_has_what_the_clone_left_also_in_another_pool(
+def test_a_source_goes_once_its_copies_are_made_and_a_later_vm_has_what_the_clone_left_also_in_another_pool(
     view: MachineView, source: Manifest
 ) -> None:
-    view.machine.qx("vm", "delete", "source", "--volumes", "--yes", timeout_s=120)
+    view.apply(LATE)
+    view.wait_reason("volume", "late", "VolumeInUse")
+    deleted = view.machine.qx("vm", "delete", "source", "--volumes", "--yes", timeout_s=120)
+    assert "Volume source-root goes once what is still to be made from it is made: late." in deleted.stderr
     view.wait_gone("volume", "source-root")
+    view.wait_ready("late", kind="volume")
+    assert b"mark-of-the-source" in data_of(view, "late")
     view.machine.kubectl("delete", "vm", "copy", "--timeout=60s", timeout_s=90)
     disks = [{"name": name, "cloneOf": f"source-{name}"} for name in ("root", "data")]
     view.apply(small_vm("copy", gracePeriodSeconds=0, disks=disks))

@@ -35,7 +35,7 @@ def made(cluster: HostCluster, name: str, namespace: str = "default") -> Path:
     volume(cluster, name, {"size": "16Mi"}, namespace)
     place(cluster, "volume", name, namespace)
     cluster.eventually(lambda: ready(cluster.get("volume", name, namespace)) == "True")
-    uid = cluster.get("volume", name, namespace)["metadata"]["uid"]
+    uid = str(cluster.get("volume", name, namespace)["metadata"]["uid"])
     return cluster.layout.local_pool / "volumes" / uid
 
 

@@ -190,9 +190,12 @@ def attachments(observed: Observed) -> tuple[Claimant, ...]:
     if observed.no_room is not None:
         return ()
     alive = sorted((item for item in observed.claimants if not item.gone), key=lambda item: item.age)
+    current = {attachment.uid for attachment in observed.volume.status.attached_to}
+    if observed.volume.deleting:
+        # who names it from now on would keep it for good, and never get it
+        alive = [item for item in alive if item.uid in current]
     if observed.volume.spec.access_mode != "ReadWriteOnce":
         return tuple(alive)
-    current = {attachment.uid for attachment in observed.volume.status.attached_to}
     holders = [item for item in alive if item.uid in current] or alive
     return tuple(holders[:1])
 

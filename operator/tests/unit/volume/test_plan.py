@@ -109,8 +109,16 @@ RELEASE_CASES: dict[str, tuple[Plan, bool]] = {
     "a host has it and has not said": (planned(status={"host": "h1"}, deleting=True), False),
     "its data is gone": (planned(status={"host": "h1", "data": "Absent"}, deleting=True), True),
     "a VM still has it": (
-        planned(status={"host": "h1", "data": "Absent"}, deleting=True, claimants=[ELDER]),
+        planned(
+            status={"host": "h1", "data": "Absent", "attachedTo": [{"uid": ELDER.uid, "name": ELDER.name}]},
+            deleting=True,
+            claimants=[ELDER],
+        ),
         False,
+    ),
+    "a VM names what it can have no more": (
+        planned(status={"host": "h1", "data": "Absent"}, deleting=True, claimants=[ELDER]),
+        True,
     ),
     "nobody deletes it": (planned(status={"host": "h1", "data": "Absent"}), False),
 }

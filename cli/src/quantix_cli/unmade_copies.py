@@ -5,10 +5,11 @@ Called before something is deleted. A copy is made when its VM first starts, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from quantix_api.message_text import first_of
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, VOLUMES
-from quantix_api.unmade_copies import some_of, unmade_copies
+from quantix_api.unmade_copies import unmade_copies
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden
@@ -37,10 +38,12 @@ async def tell_kept(session: Session, volumes: Iterable[Manifest]) -> frozenset[
     return frozenset(kept)
 
 
-def _told(volume: Manifest, copies: Iterable[str], first: Manifest) -> str:
+def _told(volume: Manifest, copies: Sequence[str], first: Manifest) -> str:
     """Why a volume is kept, and the command that tells what the first of its copies waits for."""
     name, annotations = first["metadata"]["name"], look(first, "metadata.annotations", {})
     vm = annotations.get(ANNOTATION_VIRTUAL_MACHINE)
     explain = f"qx vm explain {vm}" if vm else f"qx volume explain {name}"
     kept = volume["metadata"]["name"]
-    return f"Volume {kept} goes once what is still to be made from it is made: {some_of(copies)}.   {explain}"
+    return (
+        f"Volume {kept} goes once what is still to be made from it is made: {first_of(copies)}.   {explain}"
+    )

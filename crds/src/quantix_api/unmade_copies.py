@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_NAMED = 3
-
 Manifest = Mapping[str, Any]
 
 
@@ -34,10 +32,3 @@ def unmade_copies(source: Manifest, volumes: Iterable[Manifest]) -> tuple[str, .
             and (not encrypted or "encryption" in volume["spec"])
         )
     )
-
-
-def some_of(names: Iterable[str]) -> str:
-    """The names as a sentence takes them: the first few, and how many more there are."""
-    known = tuple(names)
-    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
-    return ", ".join(known[:_NAMED]) + more

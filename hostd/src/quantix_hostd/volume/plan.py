@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api.errors import QuantixError, TransientError, WaitingError
+from quantix_api.message_text import first_of
 from quantix_api.messages import as_error, as_wait, message_of, render
 from quantix_api.quantities import size_bytes
-from quantix_api.unmade_copies import some_of
 from quantix_hostd.claims import Claim, ClaimRefusedError, release, take
 from quantix_hostd.volume.actions import Action, FreeClaim, Grow, Remove, StopCopy
 from quantix_hostd.volume.making_plan import making
@@ -105,7 +105,7 @@ def _keep(seen: VolumeObserved) -> VolumePlan:
     capacity_bytes = size_bytes(seen.volume.status.capacity or "0")
     if work := _work(seen, capacity_bytes):
         return VolumePlan(work)
-    said = message_of(as_wait("InUse", _KEPT_S, copies=some_of(seen.copies)))
+    said = message_of(as_wait("InUse", _KEPT_S, copies=first_of(seen.copies)))
     kept = VolumeVerdict("InUse", said, seen.handle, seen.pool, capacity_bytes, serves=True)
     return VolumePlan(verdict=kept, again_s=_KEPT_S)
 

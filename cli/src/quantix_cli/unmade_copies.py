@@ -44,6 +44,5 @@ def _told(volume: Manifest, copies: Sequence[str], first: Manifest) -> str:
     vm = annotations.get(ANNOTATION_VIRTUAL_MACHINE)
     explain = f"qx vm explain {vm}" if vm else f"qx volume explain {name}"
     kept = volume["metadata"]["name"]
-    return (
-        f"Volume {kept} goes once what is still to be made from it is made: {first_of(copies)}.   {explain}"
-    )
+    said = f"Volume {kept} goes once what is still to be made from it is made: {first_of(copies)}."
+    return f"{said}   {explain}"

@@ -22,7 +22,14 @@ _SHARED = (
         *("test_live_changes", "test_live_nics", "test_start_order", "test_modes", "test_bad_input"),
         "test_faults",
     ),
-    ("test_debian_guest", "test_cloud_init_page", "test_uefi_guest", "test_clones", "test_images"),
+    (
+        "test_debian_guest",
+        "test_cloud_init_page",
+        "test_uefi_guest",
+        "test_other_devices",
+        "test_clones",
+        "test_images",
+    ),
 )
 # modules with machines of their own, for whichever worker is done first: those that take longest come first
 _ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")

@@ -72,6 +72,17 @@ def test_a_host_says_the_way_out_of_each_thing_to_know() -> None:
     assert [line.split()[-1] for line in lines if "Try" in line] == ["x", "y"]
 
 
+def test_a_host_tells_the_labels_by_which_it_is_chosen() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Healthy"}
+    host = {
+        "kind": "Host",
+        "metadata": {"name": "box", "labels": {"zone": "a"}},
+        "status": {"phase": "Ready", "arch": "x86_64", "conditions": [ready]},
+    }
+    told = "  labels       quantix.io/arch=x86_64, quantix.io/host=box, zone=a"
+    assert told in explanation(host, NOUNS["host"], SEEN)
+
+
 def test_a_host_tells_how_much_of_its_memory_is_in_huge_pages() -> None:
     pages = [{"size": "2Mi", "total": 300}, {"size": "1Gi", "total": 2}]
     ready = {"type": "Ready", "status": "True", "reason": "Healthy"}

@@ -34,7 +34,10 @@ class Placement(ApiModel):
     host_selector: Annotated[
         dict[str, LabelValue],
         Entries(),
-        Live("Labels that a Host must have, also quantix.io/host, quantix.io/arch, quantix.io/cpu-vendor."),
+        Live(
+            "Labels that a Host must have; also quantix.io/host, its name, and quantix.io/arch and "
+            "quantix.io/cpu-vendor, such as x86_64 and GenuineIntel."
+        ),
     ] = {}  # noqa: RUF012 - pydantic copies it
     affinity: Annotated[tuple[AffinityTerm, ...], ordered(8), Live("VMs to be near to.")] = ()
     anti_affinity: Annotated[tuple[AffinityTerm, ...], ordered(8), Live("VMs to stay away from.")] = ()

@@ -16,6 +16,7 @@ import structlog
 
 from quantix_api import Host, StoragePool
 from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_api.host_labels import host_labels, selects
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error, as_wait
 from quantix_api.seniority import age_order, default_pool
@@ -25,7 +26,6 @@ from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.pool_place import refuse_shared, refuse_system, take_places
 
-_HOST_LABEL = "quantix.io/host"
 _RETRY_S = 5.0
 
 log = structlog.get_logger(__name__)
@@ -134,9 +134,11 @@ class HostPools:
 
     def _selects(self, pool: StoragePool) -> bool:
         manifest = self.hosts.get(self.host)
-        labels = dict(model_of(Host, manifest).metadata.labels) if manifest else {}
-        labels.setdefault(_HOST_LABEL, self.host)
-        return all(labels.get(key) == value for key, value in pool.spec.host_selector.items())
+        if manifest is None:
+            return selects(pool.spec.host_selector, host_labels(self.host, {}))
+        host = model_of(Host, manifest)
+        labels = host_labels(self.host, host.metadata.labels, host.status.arch, host.status.cpu_vendor)
+        return selects(pool.spec.host_selector, labels)
 
     def _is_ours(self, path: Path) -> bool:
         """Only below our own data directory is a missing directory made: elsewhere a disk may be missing."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from quantix_api.conditions import condition_of
+from quantix_api.host_labels import host_labels
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import counted, human_size, size_bytes
 from quantix_cli import fetch
@@ -190,7 +191,7 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word == "vm":
         found += _vm_facts(obj)
     if noun.word == "host":
-        found += _huge_pages(obj)
+        found += [("labels", _labels(obj)), *_huge_pages(obj)]
         found += [
             (_label(c["type"]), f"{cause_of(str(c.get('message', '')))} ({c.get('reason')})")
             for c in look(obj, "status.conditions", [])
@@ -202,6 +203,13 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word == "image" and look(obj, "status.usedBy"):
         found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
     return found
+
+
+def _labels(host: Manifest) -> str:
+    """Those by which VMs and pools choose their hosts."""
+    name, own = look(host, "metadata.name"), look(host, "metadata.labels", {})
+    labels = host_labels(name, own, look(host, "status.arch"), look(host, "status.cpuVendor"))
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def _huge_pages(host: Manifest) -> list[tuple[str, str]]:

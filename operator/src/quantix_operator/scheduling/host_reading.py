@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from quantix_api import Host, Overcommit, SchedulingPolicy, StoragePool
+from quantix_api.host_labels import host_labels, selects
 from quantix_api.message_text import cause_of
 from quantix_api.promised import cpus_for_guests
 from quantix_api.quantities import size_bytes
-from quantix_operator.scheduling.model import ARCH_LABEL, CPU_VENDOR_LABEL, HOST_LABEL, HostView, Node, Taint
+from quantix_operator.scheduling.model import HostView, Node, Taint
 
 # Reasons of Ready that only the operator writes, about a host that it does not hear
 LOST_REASONS = frozenset({"Suspect", "Isolated", "StorageLost", "Failed", "Unreachable", "Fencing", "Fenced"})
@@ -23,11 +24,7 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
     limits = overcommit(host, policy)
     labels = implied_labels(host)
     reached = {pool.name for pool in host.status.pools if pool.state != "Unreachable"}
-    meant = {
-        pool.metadata.name
-        for pool in pools
-        if all(labels.get(key) == value for key, value in pool.spec.host_selector.items())
-    }
+    meant = {pool.metadata.name for pool in pools if selects(pool.spec.host_selector, labels)}
     return HostView(
         name=host.metadata.name,
         cpu_millis=promised_cpu_millis(host),
@@ -83,12 +80,7 @@ def address_bits(host: Host) -> int | None:
 
 def implied_labels(host: Host) -> Mapping[str, str]:
     """The host's own labels and those that every host has."""
-    facts = {
-        HOST_LABEL: host.metadata.name,
-        ARCH_LABEL: host.status.arch,
-        CPU_VENDOR_LABEL: host.status.cpu_vendor,
-    }
-    return {**host.metadata.labels, **{key: value for key, value in facts.items() if value}}
+    return host_labels(host.metadata.name, host.metadata.labels, host.status.arch, host.status.cpu_vendor)
 
 
 def overcommit(host: Host, policy: SchedulingPolicy | None) -> Overcommit:

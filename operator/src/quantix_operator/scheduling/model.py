@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-HOST_LABEL = "quantix.io/host"
-ARCH_LABEL = "quantix.io/arch"
-CPU_VENDOR_LABEL = "quantix.io/cpu-vendor"
+from quantix_api.host_labels import HOST_LABEL
 
 GIB = 1 << 30
 

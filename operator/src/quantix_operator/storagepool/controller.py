@@ -8,6 +8,7 @@ from typing import Any
 
 from quantix_api import Host, StoragePool, VirtualMachine
 from quantix_api.facts import render_conditions, subject_in
+from quantix_api.host_labels import selects
 from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_api.seniority import age_order
 from quantix_client.api import Manifest
@@ -121,8 +122,7 @@ class StoragePoolController:
     def _reports(self, pool: StoragePool) -> Iterable[Report]:
         """From every host that the pool's selector means."""
         for host in sorted(self._objects.list(Host), key=lambda item: item.metadata.name):
-            labels = host_reading.implied_labels(host)
-            if any(labels.get(key) != value for key, value in pool.spec.host_selector.items()):
+            if not selects(pool.spec.host_selector, host_reading.implied_labels(host)):
                 continue
             said = next((item for item in host.status.pools if item.name == pool.metadata.name), None)
             if said is None:

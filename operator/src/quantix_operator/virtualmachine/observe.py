@@ -7,6 +7,7 @@ the controller, since that has an effect.
 from __future__ import annotations
 
 from quantix_api import Host, Image, InstanceType, StoragePool, VirtualMachine
+from quantix_api.host_labels import selects
 from quantix_api.resources import SECRETS
 from quantix_api.vm_status import OfType
 from quantix_client.api import ApiClient
@@ -134,13 +135,12 @@ def secret_references(vm: VirtualMachine) -> tuple[tuple[str, str, str], ...]:
 
 def _standing(objects: Objects, vm: VirtualMachine, host: Host) -> Standing:
     labels = host_reading.implied_labels(host)
-    wanted = vm.spec.placement.host_selector
     return Standing(
         host=host.metadata.name,
         other_hosts=len(objects.list(Host)) - 1,
         local_disk=_local_disk(objects, vm),
         local_medium=_local_medium(objects, vm),
-        selector_broken=any(labels.get(key) != value for key, value in wanted.items()),
+        selector_broken=not selects(vm.spec.placement.host_selector, labels),
         broken_affinity=broken_affinity(objects, vm, host),
         broken_anti_affinity=broken_anti_affinity(objects, vm, host),
     )

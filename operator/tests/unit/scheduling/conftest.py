@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from quantix_operator.scheduling.model import GIB, HOST_LABEL, Guest, HostView
+from quantix_api.host_labels import HOST_LABEL
+from quantix_operator.scheduling.model import GIB, Guest, HostView
 
 
 class MakeHost(Protocol):

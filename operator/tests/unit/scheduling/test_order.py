@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from quantix_api import VirtualMachine
+from quantix_api.host_labels import HOST_LABEL
 from quantix_operator.scheduling.assignments import Assignment, VmFacts
-from quantix_operator.scheduling.model import GIB, HOST_LABEL, Guest, HostView
+from quantix_operator.scheduling.model import GIB, Guest, HostView
 from quantix_operator.scheduling.observe import Candidate, Observed
 from quantix_operator.scheduling.order import Awaited, Neighbours, awaited, is_up
 from quantix_operator.scheduling.pass_plan import Change, plan_pass

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api import VirtualMachine
+from quantix_api.host_labels import HOST_LABEL
 from quantix_operator.scheduling.assignments import Assignment, VmFacts
-from quantix_operator.scheduling.model import GIB, HOST_LABEL, Guest, HostView
+from quantix_operator.scheduling.model import GIB, Guest, HostView
 from quantix_operator.scheduling.observe import Candidate, Observed
 from quantix_operator.scheduling.pass_plan import PassPlan, plan_pass
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quantix_api.host_labels import HOST_LABEL
 from quantix_operator.scheduling.model import (
     GIB,
-    HOST_LABEL,
     Guest,
     HostView,
     Node,

@@ -115,3 +115,10 @@ def test_what_waits_for_a_restart_is_told_as_it_is_and_as_it_will_be() -> None:
     assert left_for_restart({"status": {"runtime": {"pendingChanges": [change]}}}) == [
         "memory.size 2Gi → 4Gi"
     ]
+
+
+def test_a_boot_order_names_devices_that_the_vm_has() -> None:
+    machine = vm(spec={"disks": [{"name": "root"}], "cdroms": [{"name": "cdrom"}]})
+    assert patch_of(machine, Wanted(boot="cdrom,root")) == {"spec": {"boot": {"order": ["cdrom", "root"]}}}
+    with pytest.raises(CommandError, match=r"web-1 has no device cd0\. It has: cdrom, root\."):
+        patch_of(machine, Wanted(boot="cd0,root"))

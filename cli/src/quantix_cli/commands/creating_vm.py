@@ -262,6 +262,8 @@ async def make_vm(session: Session, vm: Manifest, *, wait: bool, login: bool) ->
     )
     address = next(iter(look(made, "status.addresses", [])), "")
     place = f" at {address}" if address else ""
-    onwards = (f"qx vm ssh {name}   ·   " if login else "") + f"qx vm console {name}"
+    # what installs from a medium, and Windows, shows itself on the screen
+    seen_by = "view" if look(made, "spec.cdroms") or look(made, "spec.os") == "Windows" else "console"
+    onwards = (f"qx vm ssh {name}   ·   " if login else "") + f"qx vm {seen_by} {name}"
     took = duration(time.monotonic() - begun)
     session.terminal.note(session.terminal.plain(f"{name} runs{place} after {took}.   {onwards}"))

@@ -90,7 +90,9 @@ def upload_command(_: str) -> click.Command:
         if digest is None:
             return
         invocation.terminal.out(f"{image}  sha256:{digest}")
-        invocation.terminal.note(f"A disk is made from it by   image: {image}   in spec.disks of a VM.")
+        invocation.terminal.note(
+            f"In the spec of a VM it is   image: {image}   of a disk, or of a CD-ROM drive."
+        )
 
     return command
 

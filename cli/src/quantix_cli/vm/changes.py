@@ -11,6 +11,7 @@ from quantix_cli.amounts import parse_changes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import CHANGES_TO, Manifest, look
 from quantix_cli.owners import is_applied
+from quantix_cli.vm.devices import refuse_unknown
 
 _OF_SIZE = ("cpu", "memory", "instanceType")
 _OF_THE_GUEST = (*_OF_SIZE, "disks", "cdroms", "nics", "boot")
@@ -55,7 +56,7 @@ def patch_of(vm: Manifest, wanted: Wanted) -> Manifest:
         "gracePeriodSeconds": wanted.grace_s,
         "deletionProtection": wanted.protection,
         "ha": _only(restart=wanted.ha or None, priority=wanted.priority),
-        "boot": {"order": wanted.boot.split(",")} if wanted.boot else None,
+        "boot": _boot(vm, wanted.boot.split(",")) if wanted.boot else None,
         "nics": _nics(vm, wanted),
     }
     spec |= {key: value for key, value in values.items() if value not in (None, {})}
@@ -63,6 +64,11 @@ def patch_of(vm: Manifest, wanted: Wanted) -> Manifest:
     if labels := parse_changes(wanted.labels, "--label"):
         patch["metadata"] = {"labels": labels}
     return {} if _says_nothing_new(patch, vm) else patch
+
+
+def _boot(vm: Manifest, order: list[str]) -> dict[str, Any]:
+    refuse_unknown(vm, order)
+    return {"order": order}
 
 
 def _sizes(vm: Manifest, wanted: Wanted) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from quantix_api.volume_names import volume_name
@@ -83,12 +83,7 @@ def detached(vm: Manifest, names: Sequence[str], *, drive: bool) -> Manifest:
 
     Raises CommandError (5) for a name that the VM has not.
     """
-    known = names_of(vm)
-    for name in names:
-        if name not in known:
-            there_are = f" It has: {', '.join(sorted(known))}." if known else " It has none."
-            said = f"{vm['metadata']['name']} has no device {name}.{there_are}"
-            raise CommandError(Exit.NOT_FOUND, said, f"qx vm show {vm['metadata']['name']}")
+    refuse_unknown(vm, names)
     spec = {}
     for kind in LISTS:
         before = look(vm, f"spec.{kind}", [])
@@ -99,6 +94,16 @@ def detached(vm: Manifest, names: Sequence[str], *, drive: bool) -> Manifest:
     order = look(vm, "spec.boot.order", [])
     kept = [name for name in order if name not in gone]
     return ({"spec": spec | ({"boot": {"order": kept}} if kept != order else {})}) if spec else {}
+
+
+def refuse_unknown(vm: Manifest, names: Iterable[str]) -> None:
+    """Raise CommandError (5) for a name of no disk, drive or NIC of the VM."""
+    known = names_of(vm)
+    for name in names:
+        if name not in known:
+            there_are = f" It has: {', '.join(sorted(known))}." if known else " It has none."
+            said = f"{vm['metadata']['name']} has no device {name}.{there_are}"
+            raise CommandError(Exit.NOT_FOUND, said, f"qx vm show {vm['metadata']['name']}")
 
 
 def _left(device: Manifest, names: Sequence[str], keeps_drive: bool) -> Manifest | None:

@@ -42,6 +42,12 @@ _NICS = (
         "choose another address in {path}",
     ),
     Template(
+        "AddressOutsideSubnet",
+        "VirtualMachine, Router",
+        "Address {address} is {what} of network {network}, so it is not given out.",
+        "choose another address in {path}",
+    ),
+    Template(
         "AddressesExhausted",
         "VirtualMachine, Router",
         "Network {network} has no free address: {used} of {all} are used.",

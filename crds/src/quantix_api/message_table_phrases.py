@@ -39,6 +39,11 @@ A_KIND, A_KIND_ELSEWHERE = "a {kind}", "a {kind} of another namespace"
 VMS_ELSEWHERE = "{vms} of other namespaces"
 """What one namespace is told of another's objects."""
 
+GATEWAY_ADDRESS, BROADCAST_ADDRESS = "the gateway", "the broadcast address"
+NETWORK_ADDRESS, ANYCAST_ADDRESS = "the network address", "the anycast address of the routers"
+EXCLUDED_ADDRESS = "in excludeRanges"
+"""What an address of a network is that no guest can have."""
+
 NO_TEXT, OVER_1_MIB = "no text", "over 1 MiB"
 """What a Secret holds that should hold text."""
 COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Annotated, ClassVar, Literal
 
 from quantix_api.markers import (
@@ -20,6 +19,7 @@ from quantix_api.markers import (
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
 from quantix_api.resources import NETWORKS
 from quantix_api.scalars import CIDR, IP, Count, DeviceName, LabelValue
+from quantix_api.subnet_roles import effective_gateway
 
 _ONE_OF_EACH = (
     "!has(self.subnets) || "
@@ -105,13 +105,8 @@ class Subnet(ApiModel):
 
     @property
     def effective_gateway(self) -> str:
-        """The gateway that counts: the first address of `cidr` where nothing is said, which of a prefix of
-        one or two addresses is the prefix's own.
-        """
-        if self.gateway is not None:
-            return self.gateway
-        prefix = ip_network(self.cidr, strict=False)
-        return str(prefix.network_address + (1 if prefix.num_addresses > 2 else 0))
+        """The gateway that counts (`subnet_roles.effective_gateway`)."""
+        return effective_gateway(self.cidr, self.gateway)
 
 
 class DNS(ApiModel):

@@ -21,7 +21,9 @@ NETWORK_ADVICE: dict[str, Advice] = {
         "Choose another address, leave it out, or free that one.",
     ),
     "AddressOutsideSubnet": Advice(
-        _NETWORK, "Choose one from the subnet, outside its `exclude`, or leave it out."
+        _NETWORK,
+        "Choose one from the subnet, or leave it out: not its gateway, not its first and last one, which are "
+        "for the network and for everybody in it, and none of `exclude`.",
     ),
     "AddressesExhausted": Advice(
         f"{_NETWORK} Stopped VMs keep their addresses, too.",

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from quantix_api import identity
+from quantix_api.message_table_phrases import EXCLUDED_ADDRESS
+from quantix_api.subnet_roles import role_of
 from quantix_api.vm_devices import Nic
 from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
 from quantix_operator.ipam.occupancy import address_user, free_pool, mac_user, taken
@@ -70,7 +72,10 @@ def refuse_static(
 ) -> Problem | None:
     """Why whoever asks for this address by name does not get it; None when nothing is in the way."""
     subnet = next((item for item in view.subnets if _within(address, item)), None)
-    if subnet is None or subnet.pool.reserved(int(ip_address(address))):
+    if subnet is not None and subnet.pool.reserved(int(ip_address(address))):
+        what = role_of(address, subnet.cidr, str(subnet.pool.gateway)) or EXCLUDED_ADDRESS
+        return Problem.of("AddressOutsideSubnet", address=address, network=view.key, what=what, path=path)
+    if subnet is None:
         cidrs = ", ".join(item.cidr for item in view.subnets) or "no subnet"
         return Problem.of("AddressOutsideSubnet", address=address, network=view.key, subnets=cidrs, path=path)
     user = address_user(address, claimant, view, ledger)

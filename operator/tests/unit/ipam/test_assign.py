@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from quantix_api import Network, identity
+from quantix_api.messages import render
 from quantix_api.vm_devices import Nic
 from quantix_operator.ipam.assign import MAC_ATTEMPTS, Problem, assign_nic
 from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
@@ -76,6 +77,27 @@ def test_an_address_that_another_holds_is_refused_even_to_the_elder() -> None:
     ledger = Ledger()
     given(ledger, YOUNGER, addresses=["10.0.0.7"])
     assert refused(ledger, ELDER, addresses=["10.0.0.7"]).reason == "AddressInUse"
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("10.0.0.1", "is the gateway of"),
+        ("10.0.0.0", "is the network address of"),
+        ("10.0.0.255", "is the broadcast address of"),
+        ("10.0.0.77", "is in excludeRanges of"),
+        ("fd00::1", "is the gateway of"),
+        ("fd00::", "is the anycast address of the routers of"),
+        ("10.0.1.7", "is not in"),
+    ],
+)
+def test_an_address_that_no_guest_can_have_is_called_what_it_is(address: str, what: str) -> None:
+    excluded = [{"first": "10.0.0.70", "last": "10.0.0.79"}]
+    both = view(subnets=[{"cidr": "10.0.0.0/24", "excludeRanges": excluded}, {"cidr": "fd00::/64"}])
+    problem = refused(Ledger(), network=both, addresses=[address])
+    assert problem.reason == "AddressOutsideSubnet"
+    said = render(problem.reason, **dict(problem.fields)).sentence
+    assert said.startswith(f"Address {address} {what} network default/net")
 
 
 def test_an_address_that_somebody_asks_for_is_not_given_to_others() -> None:

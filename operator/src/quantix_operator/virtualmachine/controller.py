@@ -30,7 +30,7 @@ from quantix_operator.virtualmachine.disks import volume_views
 from quantix_operator.virtualmachine.growth import beyond_addresses, grows, lacking_room
 from quantix_operator.virtualmachine.observe import observe, secret_references
 from quantix_operator.virtualmachine.observed import Observed
-from quantix_operator.virtualmachine.ports import Ports
+from quantix_operator.virtualmachine.ports import NicsResult, Ports
 from quantix_operator.virtualmachine.secret_access import SecretAccess
 from quantix_operator.virtualmachine.status import (
     SILENT_HANDOVER_S,
@@ -39,7 +39,13 @@ from quantix_operator.virtualmachine.status import (
     Moment,
     derive_status,
 )
-from quantix_operator.virtualmachine.volume_plan import Owner, PatchVolume, VolumePlan, plan_volumes
+from quantix_operator.virtualmachine.volume_plan import (
+    CreateVolume,
+    Owner,
+    PatchVolume,
+    VolumePlan,
+    plan_volumes,
+)
 from quantix_operator.virtualmachine.waits import begun_wait
 from quantix_operator.virtualmachine.watches import WATCHES
 
@@ -96,14 +102,14 @@ class VirtualMachineController:
             return _AGAIN_S
 
     async def _look_after(self, vm: VirtualMachine) -> float | None:
-        observed = await observe(self._api, self._objects, vm)
+        observed = await self._observe(vm, await self._first_ports(vm))
         if _plan(observed).actions and not observed.barred:
             # One at a time, each from a fresh look: what two VMs or Volumes want at once goes to one
             async with self._promising:
-                await self._make_volumes(await observe(self._api, self._objects, vm))
-            observed = await observe(self._api, self._objects, vm)
+                await self._make_volumes(await self._observe(vm, observed.nics))
+            observed = await self._observe(vm, observed.nics)
         # Also without a host: a port lives as long as its VM, and what is missing is said all at once
-        if observed.host is not None or vm.spec.nics or vm.status.nics:
+        if observed.nics is None and (observed.host is not None or vm.spec.nics or vm.status.nics):
             observed = replace(observed, nics=await self._ports.ensure_ports(vm))
         encrypted = any(volume.spec.get("encryption") for volume in observed.volumes.values())
         if observed.host is not None and (encrypted or secret_references(vm)):
@@ -115,6 +121,18 @@ class VirtualMachineController:
             return await self._say(
                 replace(observed, no_room=lacking_room(self._objects, vm, observed.sizing))
             )
+
+    async def _first_ports(self, vm: VirtualMachine) -> NicsResult | None:
+        """What comes of addresses that somebody chose, before room is taken for a VM that never gets them.
+        None: nothing is asked yet; the ports of all others come after their volumes, which take longer.
+        """
+        has_host = vm.status.assignment is not None and vm.status.assignment.host is not None
+        if has_host or not any(nic.addresses for nic in vm.spec.nics):
+            return None
+        return await self._ports.ensure_ports(vm)
+
+    async def _observe(self, vm: VirtualMachine, nics: NicsResult | None) -> Observed:
+        return replace(await observe(self._api, self._objects, vm), nics=nics)
 
     async def _make_volumes(self, observed: Observed) -> None:
         """Carry out the plan of volumes."""
@@ -191,7 +209,10 @@ class VirtualMachineController:
 def _plan(observed: Observed) -> VolumePlan:
     metadata = observed.vm.metadata
     owner = Owner(metadata.namespace or "", metadata.name, metadata.uid)
-    return plan_volumes(owner, observed.disks, observed.volumes, observed.surroundings)
+    plan = plan_volumes(owner, observed.disks, observed.volumes, observed.surroundings)
+    if not observed.unconnectable:
+        return plan
+    return replace(plan, actions=tuple(item for item in plan.actions if not isinstance(item, CreateVolume)))
 
 
 def _next_look_s(observed: Observed, derived: Derived, moment: Moment) -> float | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quantix_api import VirtualMachine
+from quantix_api.conditions import STALLED_REASONS
 from quantix_api.vm_status import OfType
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
@@ -49,6 +50,14 @@ class Observed:
     def barred(self) -> bool:
         """Whether nothing may be made for it. What a VM with a host has is looked after all the same."""
         return self.host is None and self.obstacle is not None and self.obstacle.bars
+
+    @property
+    def unconnectable(self) -> bool:
+        """Whether it has no host, and a NIC asks for what its network gives nobody: until a user changes that
+        it starts nowhere, and takes no room.
+        """
+        nics = self.nics
+        return self.host is None and nics is not None and not nics.ready and nics.reason in STALLED_REASONS
 
     @property
     def heard(self) -> bool:

@@ -187,6 +187,7 @@ STALLED_REASONS = frozenset(
         "VolumeConflict",
         "ChecksumMismatch",
         "ImageRefused",
+        "AddressRefused",
         "DirectoryMissing",
         "PathRefused",
         "PathShared",

@@ -30,6 +30,8 @@ _IMAGE = Image.model_validate(
     {"metadata": {"name": "debian-13", "namespace": "default", "generation": 1}, "spec": {"upload": {}}}
 )
 _UNREACHABLE = TransientError("ImageUnreachable", "a.example answered 404 for x.", "check the network")
+# an administrator may allow it, so the host asks again
+_FORBIDDEN = TransientError("AddressRefused", "a.example leads to 127.0.0.1.", "put the file elsewhere")
 _WRONG_SUM = PermanentError("ChecksumMismatch", "The file has another sum.", "correct the sum")
 
 
@@ -49,6 +51,7 @@ def test_the_upload_that_is_waited_for_can_be_typed_anywhere(namespace: str, nam
         (ImageVerdict("ImageDownloading", "x", True), "Downloading", "False", "Reconciling"),
         (waiting_for_upload(_IMAGE), "Pending", "False", "Reconciling"),
         (verdict_of_error(_UNREACHABLE), "Failed", "False", "Reconciling"),
+        (verdict_of_error(_FORBIDDEN), "Failed", "False", "Stalled"),
         (verdict_of_error(_WRONG_SUM), "Failed", "False", "Stalled"),
     ],
 )

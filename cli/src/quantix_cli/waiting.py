@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of
 from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_cli.ending import ONCE_DONE, End, end_of, never_came
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import reference
 from quantix_cli.nouns import Manifest, Noun, look
@@ -31,10 +32,6 @@ _NO_PLACE = frozenset(
 _SOURCE_HAS_NO_PLACE = "WaitingForHost"
 
 
-def _said_by_ready(obj: Manifest) -> str | None:
-    return str(condition_of(obj).get("message", ""))
-
-
 @dataclass(frozen=True)
 class _Awaited:
     """As the parameters of `until`."""
@@ -43,7 +40,8 @@ class _Awaited:
     is_done: Callable[[Manifest], bool]
     gives_up: Exit
     vm: Manifest | None
-    ended_by: Callable[[Manifest], str | None]
+    ended_by: Callable[[Manifest], End | None] | None
+    said_by: Callable[[Manifest], Manifest]
 
 
 async def until(
@@ -54,18 +52,20 @@ async def until(
     *,
     gives_up: Exit = Exit.FAILED,
     vm: Manifest | None = None,
-    ended_by: Callable[[Manifest], str | None] = _said_by_ready,
+    ended_by: Callable[[Manifest], End | None] | None = None,
+    said_by: Callable[[Manifest], Manifest] = condition_of,
 ) -> Manifest:
     """The object once `is_done`, looked at anew since the generation of `obj`. `vm` is the one that has it:
-    what that waits for is told while the object itself is Ready. `ended_by`: of the object while it is
-    stalled, the message of what keeps what is waited for; None where that is something else's.
+    what that waits for is told while the object itself is Ready. `ended_by`: what keeps that which is waited
+    for, where it is not all of the object; None: what its Ready says. `said_by`: the condition that tells on
+    the way what is waited for.
 
-    Raises CommandError: `gives_up` when nothing will change it without a user (a VM that no host takes has
-    10 s for that), 8 after the session's time.
+    Raises EndedError: `gives_up` when nothing will change it without a user (a VM that no host takes has
+    10 s for that); CommandError: 8 after the session's time.
     """
     bar = ProgressBar(obj["metadata"]["name"], session.terminal)
     try:
-        return await _until(session, _Awaited(noun, is_done, gives_up, vm, ended_by), obj, bar)
+        return await _until(session, _Awaited(noun, is_done, gives_up, vm, ended_by, said_by), obj, bar)
     finally:
         bar.erase()
 
@@ -77,19 +77,15 @@ async def _until(session: Session, awaited: _Awaited, obj: Manifest, bar: Progre
     explain = f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}"
     begun, said, placeless_s = clock.monotonic(), "", 0.0
     while True:
-        ready = condition_of(obj)
-        message = str(ready.get("message", ""))
         if awaited.is_done(obj):
             return obj
-        ended = awaited.ended_by(obj) if _is_stalled(obj, generation) else None
-        if ended is not None:
-            raise CommandError(awaited.gives_up, f"{cause_of(ended)}.", hint_of(ended) or explain)
         placeless_s = placeless_s + _POLL_S if has_no_place(obj, generation) else 0.0
-        if placeless_s > _NO_PLACE_S:
-            vain = f"{name} waits: {cause_of(message)}. It goes on by itself once that is done."
-            raise CommandError(awaited.gives_up, vain, hint_of(message))
+        end = await _end(session, awaited, obj, generation, placeless_s)
+        if end is not None:
+            raise end.error(awaited.gives_up, obj, explain)
         told_by = await _told_by(session, obj, awaited.vm)
-        waiting, ready = _waits_for(told_by), condition_of(told_by)
+        said_by = awaited.said_by if told_by is obj else condition_of
+        waiting, ready = _waits_for(told_by, said_by), said_by(told_by)
         if clock.monotonic() - begun > session.timeout_s:
             last = f": {waiting}" if waiting else ""
             raise CommandError(Exit.TIMED_OUT, f"{name} is not there yet{last}.", explain)
@@ -114,10 +110,15 @@ async def _told_by(session: Session, obj: Manifest, vm: Manifest | None) -> Mani
     return seen if condition_of(seen).get("status") == "False" else obj
 
 
-def _is_stalled(obj: Manifest, generation: int) -> bool:
-    """Whether nothing but a change of spec helps; what an earlier generation said was of an earlier spec."""
-    stalled = condition_of(obj, "Stalled")
-    return stalled.get("status") == "True" and bool(stalled.get("observedGeneration", 0) >= generation)
+async def _end(
+    session: Session, awaited: _Awaited, obj: Manifest, generation: int, placeless_s: float
+) -> End | None:
+    """What ends the wait now, if anything does."""
+    if placeless_s > _NO_PLACE_S:
+        return End(str(condition_of(obj).get("message", "")), ONCE_DONE)
+    if awaited.ended_by is not None:
+        return awaited.ended_by(obj)
+    return end_of(obj, generation) or await never_came(session, awaited.noun, obj, generation)
 
 
 def _show_progress(bar: ProgressBar, obj: Manifest) -> None:
@@ -140,10 +141,10 @@ def has_no_place(vm: Manifest, generation: int) -> bool:
     return current and ready.get("reason") in _NO_PLACE and bool(unfit) and not away
 
 
-def _waits_for(obj: Manifest) -> str:
+def _waits_for(obj: Manifest, said_by: Callable[[Manifest], Manifest]) -> str:
     """What it says of itself, with how far it has come where no bar can show that."""
     percent = look(obj, "status.progress.percent")
-    said = cause_of(str(condition_of(obj).get("message", "")))
+    said = cause_of(str(said_by(obj).get("message", "")))
     shown = look(obj, "status.progress.totalBytes") is not None
     return f"{said}, {percent} %" if said and percent is not None and not shown else said
 

@@ -191,7 +191,7 @@ async def test_a_device_does_not_fail_for_what_stalled_the_vm_before_it_came() -
     has = runs(*others, open_disks=("data",))
     seen = await until(
         session(Looks(runs(*others), has)), NOUNS["vm"], runs(*others), came.is_settled,
-        ended_by=came.stalled_by,
+        ended_by=came.ended_by,
     )  # fmt: skip
     assert seen is has
 
@@ -201,7 +201,7 @@ async def test_a_device_fails_for_what_stalls_the_vm_since_it_came() -> None:
     assert came is not None
     refused = runs(*stalled("Volume safe is in use by web-2.", "VolumeInUse"))
     with pytest.raises(CommandError, match="in use by web-2"):
-        await until(session(Looks(refused)), NOUNS["vm"], refused, came.is_settled, ended_by=came.stalled_by)
+        await until(session(Looks(refused)), NOUNS["vm"], refused, came.is_settled, ended_by=came.ended_by)
 
 
 async def test_a_nic_fails_for_what_is_said_of_it_alone_beside_a_disk_that_stalled_the_vm() -> None:
@@ -214,14 +214,14 @@ async def test_a_nic_fails_for_what_is_said_of_it_alone_beside_a_disk_that_stall
     with pytest.raises(CommandError, match=r"That MAC is web-2's\."):
         await until(
             session(Looks(runs(*others, earlier), runs(*others, taken))), NOUNS["vm"], runs(*others),
-            came.is_settled, ended_by=came.stalled_by,
+            came.is_settled, ended_by=came.ended_by,
         )  # fmt: skip
     again = arrival(runs(*others, taken), runs(spec={"nics": [nic]}))
     assert again is not None
-    assert again.stalled_by(runs(*others, taken)) is None, "it was said before the NIC came"
+    assert again.ended_by(runs(*others, taken)) is None, "it was said before the NIC came"
     disk = arrival(runs(*others), runs(spec={"disks": [DATA]}))
     assert disk is not None
-    assert disk.stalled_by(runs(*others, taken)) is None
+    assert disk.ended_by(runs(*others, taken)) is None
 
 
 def test_a_disk_that_needs_a_restart_is_not_waited_for_while_another_device_waits() -> None:

@@ -19,8 +19,9 @@ from quantix_cli.commands.changing_vm import CEILINGS
 from quantix_cli.commands.making import name_taken
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.left_behind import telling_what_stays
 from quantix_cli.measures import duration
-from quantix_cli.naming import new_name, parse_name
+from quantix_cli.naming import new_name, parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import choose
@@ -257,9 +258,9 @@ async def make_vm(session: Session, vm: Manifest, *, wait: bool, login: bool) ->
     if not wait or stopped:
         session.terminal.note(f"{name} {'is made, and off' if stopped else 'accepted'}.")
         return
-    made = await until(
-        session, NOUNS["vm"], made, lambda vm: is_ready(vm, made["metadata"]["generation"], "Running")
-    )
+    generation = made["metadata"]["generation"]
+    with telling_what_stays(NOUNS["vm"], reference(made, "vm", session.namespace)):
+        made = await until(session, NOUNS["vm"], made, lambda vm: is_ready(vm, generation, "Running"))
     address = next(iter(look(made, "status.addresses", [])), "")
     place = f" at {address}" if address else ""
     # what installs from a medium, and Windows, shows itself on the screen

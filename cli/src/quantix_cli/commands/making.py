@@ -16,6 +16,7 @@ from quantix_cli import fetch
 from quantix_cli.amounts import parse_changes, parse_pairs
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.left_behind import telling_what_stays
 from quantix_cli.measures import age_s, duration, how_long, utc_now
 from quantix_cli.mentions import Mention
 from quantix_cli.naming import Name, new_name
@@ -72,7 +73,8 @@ def make(
         if not wait:
             session.terminal.note(f"{noun.singular} {meant} accepted.")
             return
-        made = await _until_ready(session, noun, made)
+        with telling_what_stays(noun, str(meant)):
+            made = await _until_ready(session, noun, made)
         if _rests(made):
             said = cause_of(str(condition_of(made).get("message", "")))
             session.terminal.note(session.terminal.plain(f"{noun.singular} {meant} is there. {said}."))

@@ -14,8 +14,10 @@ from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
 from quantix_cli.commands.changing_vm import write_vm
 from quantix_cli.commands.deleting import is_owned
+from quantix_cli.ending import stalled
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.left_behind import telling_that_it_came
 from quantix_cli.naming import parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, with_options, write_options
@@ -153,14 +155,18 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
         return
     if came.device.get("image") and runs(changed):
         came.medium_is_checked = await _medium_is_checked(session, changed, came.device["image"])
-    seen = await until(session, NOUNS["vm"], changed, came.is_settled, ended_by=came.stalled_by)
+    named = reference(vm, "vm", session.namespace)
+    with telling_that_it_came(named, came.name):
+        seen = await until(
+            session, NOUNS["vm"], changed, came.is_settled, ended_by=came.ended_by, said_by=came.said_by
+        )
     what = session.terminal.plain(f"{vm['metadata']['name']}: {came.described(seen)}")
     if came.is_there(seen):
         session.terminal.note(f"{what} is plugged in.")
         return
     session.terminal.note(f"{what} comes with the next start.")
     if runs(seen):
-        session.terminal.note(f"Try: qx vm restart {reference(vm, 'vm', session.namespace)}")
+        session.terminal.note(f"Try: qx vm restart {named}")
 
 
 async def _refuse_no_medium(session: Session, vm: Manifest, image: str) -> None:
@@ -219,7 +225,10 @@ async def _detach(
         settled = [one.is_settled(live) for one in leaving]
         return all(settled)
 
-    seen = await until(session, NOUNS["vm"], changed, are_settled)
+    generation = changed["metadata"]["generation"]
+    seen = await until(
+        session, NOUNS["vm"], changed, are_settled, ended_by=lambda live: stalled(live, generation)
+    )
     for one in leaving:
         terminal.note(terminal.plain(f"{name}: {one.described} {one.fate(seen)}."))
     hints = dict.fromkeys(one.hint(seen, reference(vm, "vm", session.namespace)) for one in leaving)

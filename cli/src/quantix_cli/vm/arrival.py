@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from quantix_api.conditions import STALLED_REASONS, condition_of
+from quantix_cli.ending import ONCE_DONE, TAKEN, End, is_stalled
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.vm.devices import LISTS
 from quantix_cli.waiting import is_ready
@@ -18,14 +19,17 @@ _CALM_LOOKS_OF_MEDIA = 15
 # come in this time
 _CALM_LOOKS_OF_DISKS_BESIDE_OTHERS = 15
 
+# what is told of all devices of a kind; of drives nothing is
+_TOLD_BY = {"nics": "NetworkReady", "disks": "VolumesReady"}
+
 
 @dataclass
 class Arrival:
     """One device on its way: `kind` is the list of spec that it is in, `generation` the one that brought it.
     Shown the VM again and again, it knows when there is nothing more to wait for. `medium_is_checked`: the
     image that it brings into a drive is there, so what else the VM waits for is another device's.
-    `stalled_before`: what kept the VM stalled before the device came, "" for nothing; `network_before`: what
-    was said of its NICs then.
+    `stalled_before`: what kept the VM stalled before the device came, "" for nothing; `told_before`: what
+    was said of its devices of that kind then.
     """
 
     kind: str
@@ -33,7 +37,7 @@ class Arrival:
     generation: int
     medium_is_checked: bool = False
     stalled_before: str = ""
-    network_before: str = ""
+    told_before: str = ""
     _calm: int = field(default=0, init=False)
 
     @property
@@ -58,19 +62,28 @@ class Arrival:
             return _CALM_LOOKS_OF_NICS
         return 1 if self._needs_a_start(vm) else _CALM_LOOKS_OF_DISKS_BESIDE_OTHERS
 
-    def stalled_by(self, vm: Manifest) -> str | None:
-        """What the device may be kept by for good while its VM is stalled; None for what did so before it
-        came, which is another's. Of a NIC that is told apart while a disk stalls the VM.
+    def ended_by(self, vm: Manifest) -> End | None:
+        """What keeps the device, where nothing comes of waiting for it. None for what kept the VM before it
+        came, and for what keeps another: of a NIC and of a disk that is told apart.
         """
         stalled = _message_of(vm, "Stalled")
-        if stalled != self.stalled_before:
-            return stalled
-        if self.kind != "nics":
+        if is_stalled(vm, self.generation) and stalled != self.stalled_before:
+            return End(stalled)
+        said = condition_of(vm, _TOLD_BY.get(self.kind, ""))
+        message, reason = str(said.get("message", "")), said.get("reason")
+        is_new = said.get("observedGeneration", 0) >= self.generation and message != self.told_before
+        if said.get("status") != "False" or not is_new:
             return None
-        network, said = condition_of(vm, "NetworkReady"), _message_of(vm, "NetworkReady")
-        is_new = network.get("observedGeneration", 0) >= self.generation and said != self.network_before
-        stays = network.get("status") == "False" and network.get("reason") in STALLED_REASONS
-        return said if is_new and stays else None
+        if reason in STALLED_REASONS:
+            return End(message)
+        return End(message, ONCE_DONE) if reason in TAKEN else None
+
+    def said_by(self, vm: Manifest) -> Manifest:
+        """The condition that tells what the device waits for: not that the VM waits for room to grow."""
+        own, ready = condition_of(vm, _TOLD_BY.get(self.kind, "")), condition_of(vm)
+        if own.get("status") == "False":
+            return own
+        return {} if _repeats(ready, condition_of(vm, "SizeGranted")) else ready
 
     def is_there(self, vm: Manifest) -> bool:
         """Whether the running guest has it, as far as is known of a VM that is settled."""
@@ -126,15 +139,19 @@ def is_being_changed(drive: str, vm: Manifest) -> bool:
 
 
 def _waits_for_other_devices(vm: Manifest, generation: int) -> bool:
-    """Whether Ready repeats what a disk or a NIC waits for. Its host lists no such device among what waits
-    for the next start, so what is listed there is not the one that is meant.
+    """Whether Ready repeats what a disk, a NIC or a wish to grow waits for. Its host lists no such device
+    among what waits for the next start, so what is listed there is not the one that is meant.
     """
     ready = condition_of(vm)
-    said = [condition_of(vm, kind) for kind in ("VolumesReady", "NetworkReady")]
+    said = [condition_of(vm, kind) for kind in ("VolumesReady", "NetworkReady", "SizeGranted")]
     current = ready.get("status") == "False" and ready.get("observedGeneration", 0) >= generation
-    return current and any(
-        one.get("status") == "False" and all(one.get(key) == ready.get(key) for key in ("reason", "message"))
-        for one in said
+    return current and any(_repeats(ready, one) for one in said)
+
+
+def _repeats(ready: Manifest, one: Manifest) -> bool:
+    """Whether Ready says nothing but what this condition does."""
+    return one.get("status") == "False" and all(
+        one.get(key) == ready.get(key) for key in ("reason", "message")
     )
 
 
@@ -165,7 +182,7 @@ def arrival(before: Manifest, after: Manifest) -> Arrival | None:
                     device,
                     after["metadata"]["generation"],
                     stalled_before=_message_of(before, "Stalled"),
-                    network_before=_message_of(before, "NetworkReady"),
+                    told_before=_message_of(before, _TOLD_BY.get(kind, "")),
                 )
     return None
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of, hint_of
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import age_s, utc_now
@@ -105,7 +106,8 @@ async def refuse_missing(
     before: Manifest | None = None,
     own: Mention | None = None,
 ) -> None:
-    """Raise CommandError (5), with the nearest name, for what `spec` (or a patch) names that is not there.
+    """Raise CommandError (5), with the nearest name, for what `spec` (or a patch) names that is not there,
+    and (6) for an image that was refused: nothing comes of it.
 
     What the spec `before` named already is nobody's mistake of now, nor is what `new_mentions` takes from a
     new object, its `own`; what the account may not look at is left to the API.
@@ -119,9 +121,18 @@ async def refuse_missing(
             if word == SECRET:
                 await _refuse_missing_secret(here, written)
             else:
-                await one(here, NOUNS[word], parse_name(written, word))
+                _refuse_refused(
+                    session, word, written, await one(here, NOUNS[word], parse_name(written, word))
+                )
 
     await asyncio.gather(*(look_for(*mention) for mention in new_mentions(spec, before or {}, own)))
+
+
+def _refuse_refused(session: Session, word: str, written: str, found: Manifest) -> None:
+    if word == "image" and condition_of(found, "Stalled").get("status") == "True":
+        message = str(condition_of(found).get("message", ""))
+        told = session.terminal.plain(f"Nothing comes of image {written}: {cause_of(message)}.")
+        raise CommandError(Exit.REFUSED, told, hint_of(message) or f"qx image explain {written}")
 
 
 async def _refuse_missing_secret(session: Session, name: str) -> None:

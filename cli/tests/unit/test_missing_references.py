@@ -198,3 +198,40 @@ def test_the_group_that_the_operator_makes_is_not_asked_for() -> None:
     assert mentions({"nics": [{"name": "eth0", "securityGroups": ["default", "web"]}]}) == [
         Mention("securitygroup", "web")
     ]
+
+
+REFUSED_IMAGE = "a.example leads to 127.0.0.1, an address of this host. Try: qx image upload."
+
+
+class Refused(Api):
+    """Has images that their host has refused."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        found = await super().get(resource, name, namespace)
+        if resource.plural != "images":
+            return found
+        said = {"reason": "AddressRefused", "message": REFUSED_IMAGE}
+        conditions = [
+            {"type": "Ready", "status": "False"} | said,
+            {"type": "Stalled", "status": "True"} | said,
+        ]
+        return {**found, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda typed: creating_vm._create(
+            typed, ["web-1"], Wish(image="shared/tiny", cpu=1, memory="1Gi", networks=("none",)), wait=False
+        ),
+        lambda typed: fetch.refuse_missing(typed, "shop", {"source": {"image": "shared/tiny"}}),
+        lambda typed: fetch.refuse_missing(typed, "shop", {"cdroms": [{"image": "shared/tiny"}]}),
+    ],
+    ids=["a VM", "a volume", "a drive"],
+)
+async def test_nothing_is_made_of_an_image_that_was_refused(act: Act) -> None:
+    api = Refused()
+    with pytest.raises(CommandError, match=r"Nothing comes of image shared/tiny: a.example leads") as ended:
+        await act(session(api))
+    assert (ended.value.exit_code, ended.value.hint) == (Exit.REFUSED, "qx image upload")
+    assert api.written == 0

@@ -1,5 +1,5 @@
-"""What hosts would refuse for certain, refused before it is sent: a pool that they do not reach, memory that
-no guest on them has addresses for.
+"""What would be refused for certain, refused before it is sent: a pool that no host reaches, memory that no
+guest on them has addresses for, disks that no pool can hold.
 
 Used by commands that would else wait for it. What the account may not look at is left to the operator.
 """
@@ -7,6 +7,8 @@ Used by commands that would else wait for it. What the account may not look at i
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from quantix_api import resources
@@ -41,6 +43,50 @@ async def refuse_unreached(session: Session, pool: str, host: str) -> None:
 
 def _refusal(pool: str, said: str) -> CommandError:
     return CommandError(Exit.REFUSED, f"Nothing can go to pool {pool}: {cause_of(said)}.", hint_of(said))
+
+
+async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:
+    """Raise CommandError (6) where new disks or volumes, by `size` and `pool`, are together larger than all
+    that a pool may promise. What others have of it now may go.
+    """
+    wanted: Counter[str] = Counter()
+    for disk in disks:
+        wanted[disk.get("pool") or ""] += size_bytes(disk["size"]) if disk.get("size") else 0
+    if not +wanted:
+        return
+    with contextlib.suppress(Forbidden):
+        pools = (await session.api.list(resources.STORAGE_POOLS)).items
+        for name, wanted_bytes in wanted.items():
+            _refuse_more_than_all(session, _pool_of(pools, name), wanted_bytes)
+
+
+def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[Manifest]:
+    """Those of a VM that come or change their size."""
+    had = {disk["name"]: disk for disk in before}
+    return [disk for disk in changed if had.get(disk["name"], {}).get("size") != disk.get("size")]
+
+
+def _pool_of(pools: Sequence[Manifest], name: str) -> Manifest:
+    """The pool of that name; "": the default one, of several the eldest. {}: there is none."""
+    marked = [pool for pool in pools if look(pool, "spec.default") and not _goes(pool)]
+    meant = [pool for pool in pools if pool["metadata"]["name"] == name] if name else marked
+    return min(meant, key=lambda pool: str(look(pool, "metadata.creationTimestamp", "")), default={})
+
+
+def _goes(pool: Manifest) -> bool:
+    return bool(pool["metadata"].get("deletionTimestamp"))
+
+
+def _refuse_more_than_all(session: Session, pool: Manifest, wanted_bytes: int) -> None:
+    capacity = look(pool, "status.capacity")
+    if not capacity:
+        return
+    most_bytes = size_bytes(capacity) * int(look(pool, "spec.overcommitPercent", 100)) // 100
+    if wanted_bytes <= most_bytes:
+        return
+    name, most, wanted = pool["metadata"]["name"], human_size(most_bytes), human_size(wanted_bytes)
+    said = render("PoolFull", pool=name, most=most, wanted=wanted)
+    raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
 
 
 async def refuse_unaddressable(

@@ -30,7 +30,7 @@ _VM = (
     | _verbs("screen", "screenshot", "view")
 )
 _IMAGE = _verbs("images", "create", "upload", "set")
-_VOLUME = _verbs("volumes", "create", "set", "resize", "move")
+_VOLUME = _verbs("volumes", "create", "set") | _verbs("changing_volume", "resize", "move")
 _NETWORK = _verbs("networks", "create", "set")
 _ROUTER = _verbs("routers", "create", "set")
 _POOL = _verbs("pools", "create", "set")

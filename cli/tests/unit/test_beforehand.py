@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
-from quantix_cli.beforehand import refuse_unaddressable, refuse_unreached
-from quantix_cli.commands import changing_vm, volumes
+from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable, refuse_unreached
+from quantix_cli.commands import changing_vm, changing_volume, creating_vm, volumes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
 from quantix_cli.vm.changes import Wanted, patch_of
+from quantix_cli.vm.devices import Device, attached
+from quantix_cli.vm.wish import Wish
 from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden
 from quantix_lab.qx_session import qx_session
@@ -78,7 +81,7 @@ session = partial(qx_session, namespace="shop")
 )
 async def test_a_volume_does_not_go_where_its_host_reaches_nothing(api: Api) -> None:
     with pytest.raises(CommandError) as refused:
-        await volumes._move(session(api), Name("files"), "fast", wait=True)
+        await changing_volume._move(session(api), Name("files"), "fast", wait=True)
     assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
     assert str(refused.value) == "Nothing can go to pool fast: box has no directory /srv/fast."
     assert refused.value.hint.startswith("mkdir -p /srv/fast on box")
@@ -129,3 +132,97 @@ async def test_the_cpu_of_the_host_is_none_where_kvm_does_not_work() -> None:
     spec = {"memory": {"maxSize": "2Ti"}, "cpu": {"model": "HostPassthrough"}}
     with pytest.raises(CommandError, match="box 960 GiB"):
         await refuse_unaddressable(session(Api(host(kvm=False))), "web-1", spec)
+
+
+def storage(name: str, capacity: str, *, default: bool = False, since: str = "2026-11-01") -> Manifest:
+    metadata = {"name": name, "creationTimestamp": since}
+    spec = {"overcommitPercent": 200} | ({"default": True} if default else {})
+    return {"metadata": metadata, "spec": spec, "status": {"capacity": capacity} if capacity else {}}
+
+
+class Pools(Api):
+    """Has these pools; nothing else is asked about."""
+
+    def __init__(self, *pools: Manifest, forbids: tuple[Resource, ...] = ()) -> None:
+        super().__init__(forbids=forbids)
+        self.pools = pools
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        return {"metadata": {"name": name}, "spec": {}}
+
+    async def list(self, resource: Resource, namespace: str | None = None, **_: Any) -> ListResult:
+        if resource in self.forbids:
+            raise Forbidden("may not look")
+        return ListResult(list(self.pools) if resource is STORAGE_POOLS else [], "1")
+
+
+LOCAL, FAST = storage("local", "250Gi", default=True), storage("fast", "1Ti")
+YOUNGER = storage("young", "10Ti", default=True, since="2026-11-02")
+WISH = Wish(iso="cd", cpu=1, memory="1Gi", networks=("none",))
+
+
+@pytest.mark.parametrize(
+    ("disks", "said"),
+    [
+        ([{"size": "100Ti"}], "Pool local can promise 500 GiB in all; 100 TiB are wanted (PoolFull)."),
+        (
+            [{"size": "3Ti", "pool": "fast"}],
+            "Pool fast can promise 2 TiB in all; 3 TiB are wanted (PoolFull).",
+        ),
+        (
+            [{"size": "300Gi"}, {"size": "300Gi"}, {"image": "x"}],
+            "Pool local can promise 500 GiB in all; 600",
+        ),
+    ],
+    ids=["in the default pool", "in a pool by name", "together"],
+)
+async def test_what_no_pool_can_hold_is_refused(disks: list[Manifest], said: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        await refuse_oversized(session(Pools(YOUNGER, LOCAL, FAST)), disks)
+    assert refused.value.exit_code == Exit.REFUSED
+    assert str(refused.value).startswith(said)
+    assert refused.value.hint == "less, or another pool; qx pool list shows what there is"
+
+
+@pytest.mark.parametrize(
+    ("api", "disks"),
+    [
+        (Pools(LOCAL), [{"size": "500Gi"}]),
+        (Pools(LOCAL, FAST), [{"size": "300Gi"}, {"size": "300Gi", "pool": "fast"}]),
+        (Pools(FAST), [{"size": "100Ti"}]),
+        (Pools(storage("local", "", default=True)), [{"size": "100Ti"}]),
+        (Pools(LOCAL), [{"size": "100Ti", "pool": "other"}]),
+        (Pools(LOCAL, forbids=(STORAGE_POOLS,)), [{"size": "100Ti"}]),
+        (Pools(LOCAL), [{"image": "x"}]),
+    ],
+    ids=[
+        "all that it can promise", "each in its own pool", "no default pool", "nobody told its capacity",
+        "no such pool", "pools are not shown", "as large as its image",
+    ],
+)  # fmt: skip
+async def test_a_size_that_may_find_room_is_left_to_the_operator(api: Pools, disks: list[Manifest]) -> None:
+    await refuse_oversized(session(api), disks)
+
+
+async def test_such_a_disk_is_not_sent_by_any_command() -> None:
+    api = Pools(LOCAL)
+    too_large = pytest.raises(CommandError, match="100 TiB are wanted")
+    with too_large:
+        wish = replace(WISH, disks=("100TiB",))
+        await creating_vm._create(session(api), ["web-1"], wish, wait=False)
+    with too_large:
+        await changing_vm.write_vm(session(api), VM, lambda live: attached(live, Device(size="100Ti")))
+    with too_large:
+        manifest = {"metadata": VOLUME["metadata"], "spec": {"size": "100Ti"}}
+        await volumes._refuse_in_vain(session(api), manifest)
+    many = [f"web-{number}" for number in range(30)]
+    with pytest.raises(CommandError, match="600 GiB are wanted"):
+        await creating_vm._create(session(api), many, WISH, wait=False)
+    assert api.written == 0
+
+
+async def test_disks_that_a_vm_has_are_not_counted_against_a_new_one() -> None:
+    api = Pools(LOCAL)
+    had = {**VM, "spec": {"disks": [{"name": "root", "size": "400Gi"}]}}
+    await changing_vm.write_vm(session(api), had, lambda live: attached(live, Device(size="400Gi")))
+    assert api.written == 1

@@ -10,7 +10,7 @@ import pytest
 
 from quantix_api.resources import Resource
 from quantix_cli import fetch
-from quantix_cli.commands import changing_vm, creating_vm, plugging, volumes
+from quantix_cli.commands import changing_vm, changing_volume, creating_vm, plugging
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.mentions import Mention, mentions, new_mentions
 from quantix_cli.naming import Name
@@ -106,7 +106,7 @@ def named(word: str, spec: Manifest, name: str = "new") -> Act:
 
 
 def move(pool: str) -> Act:
-    return lambda typed: volumes._move(typed, Name("files"), pool, wait=False)
+    return lambda typed: changing_volume._move(typed, Name("files"), pool, wait=False)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_cli.commands import networks, routers, volumes
+from quantix_cli.commands import changing_volume, networks, routers
 from quantix_cli.commands.security_groups import Rules, patch_of
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.rules import parse_peer, parse_rule, told_rule
@@ -167,6 +167,6 @@ def test_networks_join_and_leave_a_router(
 
 def test_a_disk_of_a_vm_gets_its_size_where_it_counts() -> None:
     vm = {"spec": {"disks": [{"name": "root", "image": "x"}, {"name": "data", "size": "1Gi"}]}}
-    assert volumes.with_disk(vm, "data", size="2Gi") == {
+    assert changing_volume.with_disk(vm, "data", size="2Gi") == {
         "spec": {"disks": [{"name": "root", "image": "x"}, {"name": "data", "size": "2Gi"}]}
     }

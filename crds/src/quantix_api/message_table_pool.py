@@ -36,6 +36,12 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "delete volumes, or add disks; it goes on by itself",
     ),
     Template(
+        "PoolFull",
+        "refusal",
+        "Pool {pool} can promise {most} in all; {wanted} are wanted.",
+        "less, or another pool; qx pool list shows what there is",
+    ),
+    Template(
         "PoolUnreachable",
         "VirtualMachine, Volume, Image",
         "{host} does not reach pool {pool}. Said: {said}.",

@@ -12,7 +12,7 @@ from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
 from quantix_cli.addressing import refuse_addresses
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_unaddressable
+from quantix_cli.beforehand import new_disks, refuse_oversized, refuse_unaddressable
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
@@ -128,11 +128,13 @@ def set_command(_: str) -> click.Command:
 
 async def write_vm(session: Session, vm: Manifest, patch: Callable[[Manifest], Manifest]) -> Manifest | None:
     """The changed VM. Raises CommandError, with nothing sent, where the patch names what is not there (5), or
-    wants more memory than any host has addresses for, or an address that its network does not give (6).
+    wants more memory than any host has addresses for, larger disks than a pool can hold, or an address that
+    its network does not give (6).
     """
     changed = patch(vm).get("spec", {})
     await fetch.refuse_missing(session, vm["metadata"]["namespace"], changed, vm["spec"])
     await refuse_unaddressable(session, vm["metadata"]["name"], changed, vm["spec"])
+    await refuse_oversized(session, new_disks(changed.get("disks", []), look(vm, "spec.disks", [])))
     await refuse_addresses(session, vm, changed.get("nics", []), look(vm, "spec.nics", []))
     return await session.write.change(resources.VIRTUAL_MACHINES, vm, patch)
 

@@ -1,4 +1,4 @@
-"""`qx volume create|set|resize|move`."""
+"""`qx volume create|set`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,16 @@ import click
 
 from quantix_api import resources
 from quantix_api.messages import render
-from quantix_api.quantities import size_bytes
-from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE
-from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_unreached
+from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.growing import is_grown
 from quantix_cli.helping import Verb
-from quantix_cli.naming import Name, parse_name
-from quantix_cli.nouns import NOUNS, Manifest, look
+from quantix_cli.nouns import Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session
-from quantix_cli.waiting import until
 from quantix_client.errors import Forbidden, NotFound
 
 
@@ -70,10 +64,15 @@ def create_command(_: str) -> click.Command:
             _wanted(**given),
             labels=labels,
             wait=not no_wait,
-            check=refuse_readable_copy,
+            check=_refuse_in_vain,
         )
 
     return command
+
+
+async def _refuse_in_vain(session: Session, manifest: Manifest) -> None:
+    await refuse_readable_copy(session, manifest)
+    await refuse_oversized(session, [manifest["spec"]])
 
 
 async def refuse_readable_copy(session: Session, manifest: Manifest) -> None:
@@ -140,152 +139,3 @@ def set_command(_: str) -> click.Command:
         return making.change(invocation, "volume", selection, lambda live: making.news(live, spec), labels)
 
     return command
-
-
-def resize_command(_: str) -> click.Command:
-    """The command `qx volume resize NAME SIZE`."""
-
-    @click.command(
-        "resize",
-        cls=Verb,
-        short_help="let a volume grow",
-        examples=("qx volume resize files-data 200GiB", "qx volume resize web-1-root 40GiB --dry-run"),
-    )
-    @click.argument("name")
-    @click.argument("size", type=SIZE)
-    @making.NO_WAIT
-    @write_options
-    def command(invocation: Invocation, name: str, size: str, no_wait: bool) -> None:
-        """Let a volume grow; it never shrinks. Of one made for a disk of a VM, the disk's size in the VM is
-        changed, which is what counts.
-        """
-
-        async def act(session: Session) -> None:
-            await _resize(session, parse_name(name, "volume"), size, wait=not no_wait)
-
-        invocation.run(act)
-
-    return command
-
-
-def move_command(_: str) -> click.Command:
-    """The command `qx volume move NAME --pool POOL`."""
-
-    @click.command(
-        "move",
-        cls=Verb,
-        short_help="move a volume to another pool",
-        examples=(
-            "qx volume move web-1-root --pool fast",
-            "qx volume move files-data --pool fast --dry-run",
-        ),
-    )
-    @click.argument("name")
-    @click.option("--pool", required=True, metavar="POOL", help="Where its data is to be.")
-    @making.NO_WAIT
-    @write_options
-    def command(invocation: Invocation, name: str, pool: str, no_wait: bool) -> None:
-        """Move the data of a volume to another pool of its host; a VM that has it runs on. Of one made for a
-        disk of a VM, the disk's pool in the VM is changed, which is what counts. To take it back, move it to
-        the pool that it is in.
-        """
-
-        async def act(session: Session) -> None:
-            await _move(session, parse_name(name, "volume"), pool, wait=not no_wait)
-
-        invocation.run(act)
-
-    return command
-
-
-async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
-    volume = await fetch.one(session, NOUNS["volume"], name)
-    vm = await _vm_of(session, volume)
-    before = look(volume, "status.pool", "")
-    if pool == before and look(volume, "spec.pool") == pool:
-        session.terminal.note(f"{name} is in pool {pool} already.")
-        return
-    await fetch.refuse_missing(session, volume["metadata"]["namespace"], {"pool": pool})
-    await refuse_unreached(session, pool, look(volume, "status.host", ""))
-    if await _change(session, name, volume, vm, pool=pool) is None:
-        return
-    if not before or look(volume, "status.data") != "Present":
-        session.terminal.note(f"{name} will be made in pool {pool}.")
-        return
-    if not wait:
-        session.terminal.note(f"{name} moves to pool {pool}. See: qx volume explain {name}")
-        return
-    await until(session, NOUNS["volume"], volume, lambda live: _has_arrived(live, pool))
-    session.terminal.note(f"{name} is in pool {pool}.")
-
-
-def _has_arrived(volume: Manifest, pool: str) -> bool:
-    """Whether it is where spec wants it, and nothing of it is on its way elsewhere."""
-    is_there = look(volume, "status.pool") == pool and look(volume, "spec.pool", pool) == pool
-    return bool(is_there and look(volume, "status.phase") != "Moving")
-
-
-async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> None:
-    volume = await fetch.one(session, NOUNS["volume"], name)
-    known = look(volume, "status.capacity", look(volume, "spec.size"))
-    if known and size_bytes(known) >= size_bytes(size):
-        if size_bytes(known) == size_bytes(size):
-            session.terminal.note(f"{name} has {size}B already.")
-            return
-        said = f"A volume only grows, and {name} has {known}B."
-        raise CommandError(Exit.REFUSED, said, "a new volume, and copy what is to stay")
-    vm = await _vm_of(session, volume)
-    if await _change(session, name, volume, vm, size=size) is None:
-        return
-    if wait and _grows_now(volume, vm):
-        await until(session, NOUNS["volume"], volume, lambda live: is_grown(live, size), vm=vm)
-        session.terminal.note(f"{name} has {size}B.")
-    else:
-        session.terminal.note(f"{name} will have {size}B{' at the next start' if vm else ''}.")
-
-
-async def _change(
-    session: Session, name: Name, volume: Manifest, vm: Manifest | None, **wanted: str
-) -> Manifest | None:
-    """Write what is wanted of a volume: into the disk of its VM where there is one, which is what counts,
-    else into the volume. None: nothing is to be waited for.
-    """
-    disk = _disk_of(vm, name.name) if vm else ""
-    if vm and disk:
-        return await session.write.change(
-            resources.VIRTUAL_MACHINES, vm, lambda live: with_disk(live, disk, **wanted)
-        )
-    return await session.write.patch(resources.VOLUMES, volume, {"spec": wanted})
-
-
-def _grows_now(volume: Manifest, vm: Manifest | None) -> bool:
-    """Whether somebody enlarges it now: data that is there, and of a VM one that runs."""
-    return bool(look(volume, "status.capacity")) and (vm is None or bool(look(vm, "status.assignment.host")))
-
-
-async def _vm_of(session: Session, volume: Manifest) -> Manifest | None:
-    """The VM that the volume was made for, or that has it."""
-    named = look(volume, "metadata.annotations", {}).get(ANNOTATION_VIRTUAL_MACHINE)
-    attached = [user.get("name") for user in look(volume, "status.attachedTo", [])]
-    name = named or next(iter(attached), None)
-    if not name:
-        return None
-    try:
-        return await fetch.one(session, NOUNS["vm"], Name(str(name), volume["metadata"]["namespace"]))
-    except CommandError:
-        # gone, or not for us to see: then the volume's own size counts
-        return None
-
-
-def _disk_of(vm: Manifest, volume: str) -> str:
-    """The disk of `vm` that the volume was made for; "" where a disk only names it."""
-    made = {disk["volume"]: disk["name"] for disk in look(vm, "status.resolved.disks", [])}
-    name = made.get(volume) or volume.removeprefix(f"{vm['metadata']['name']}-")
-    own = [disk["name"] for disk in look(vm, "spec.disks", []) if not disk.get("volume")]
-    return name if name in own else ""
-
-
-def with_disk(vm: Manifest, disk: str, **changed: str) -> Manifest:
-    """The patch that changes members of a disk of a VM. Pure."""
-    disks = look(vm, "spec.disks", [])
-    return {"spec": {"disks": [one | changed if one["name"] == disk else one for one in disks]}}

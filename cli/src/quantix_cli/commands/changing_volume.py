@@ -1,0 +1,228 @@
+"""`qx volume resize|move`: changes of a volume that take their time, or their pool's room."""
+
+from __future__ import annotations
+
+import click
+
+from quantix_api import resources
+from quantix_api.quantities import size_bytes
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE
+from quantix_cli import fetch
+from quantix_cli.amounts import SIZE
+from quantix_cli.beforehand import refuse_oversized, refuse_unreached
+from quantix_cli.commands import making
+from quantix_cli.ending import stalled
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.growing import is_granted, is_grown, move_end
+from quantix_cli.helping import Verb
+from quantix_cli.naming import Name, parse_name
+from quantix_cli.nouns import NOUNS, Manifest, look
+from quantix_cli.options import Invocation, write_options
+from quantix_cli.session import Session, translated
+from quantix_cli.waiting import until
+from quantix_client.errors import Forbidden, Unprocessable
+
+
+def resize_command(_: str) -> click.Command:
+    """The command `qx volume resize NAME SIZE`."""
+
+    @click.command(
+        "resize",
+        cls=Verb,
+        short_help="let a volume grow",
+        examples=("qx volume resize files-data 200GiB", "qx volume resize web-1-root 40GiB --dry-run"),
+    )
+    @click.argument("name")
+    @click.argument("size", type=SIZE)
+    @making.NO_WAIT
+    @write_options
+    def command(invocation: Invocation, name: str, size: str, no_wait: bool) -> None:
+        """Let a volume grow. What has data never shrinks; what is not made yet, or waits for room, may be
+        asked to be smaller. Of one made for a disk of a VM, the disk's size in the VM is changed, which is
+        what counts.
+        """
+
+        async def act(session: Session) -> None:
+            await _resize(session, parse_name(name, "volume"), size, wait=not no_wait)
+
+        invocation.run(act)
+
+    return command
+
+
+def move_command(_: str) -> click.Command:
+    """The command `qx volume move NAME --pool POOL`."""
+
+    @click.command(
+        "move",
+        cls=Verb,
+        short_help="move a volume to another pool",
+        examples=(
+            "qx volume move web-1-root --pool fast",
+            "qx volume move files-data --pool fast --dry-run",
+        ),
+    )
+    @click.argument("name")
+    @click.option("--pool", required=True, metavar="POOL", help="Where its data is to be.")
+    @making.NO_WAIT
+    @write_options
+    def command(invocation: Invocation, name: str, pool: str, no_wait: bool) -> None:
+        """Move the data of a volume to another pool of its host; a VM that has it runs on. Of one made for a
+        disk of a VM, the disk's pool in the VM is changed, which is what counts. To take it back, move it to
+        the pool that it is in.
+        """
+
+        async def act(session: Session) -> None:
+            await _move(session, parse_name(name, "volume"), pool, wait=not no_wait)
+
+        invocation.run(act)
+
+    return command
+
+
+async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
+    volume = await fetch.one(session, NOUNS["volume"], name)
+    vm = await _vm_of(session, volume)
+    before = look(volume, "status.pool", "")
+    if pool == before and look(volume, "spec.pool") == pool:
+        session.terminal.note(f"{name} is in pool {pool} already.")
+        return
+    await fetch.refuse_missing(session, volume["metadata"]["namespace"], {"pool": pool})
+    await refuse_unreached(session, pool, look(volume, "status.host", ""))
+    disk = _disk_of(vm, name.name) if vm else ""
+    if await _change(session, volume, vm, disk, pool=pool) is None:
+        return
+    if not before or look(volume, "status.data") != "Present":
+        session.terminal.note(f"{name} will be made in pool {pool}.")
+        return
+    if not wait:
+        session.terminal.note(f"{name} moves to pool {pool}. See: qx volume explain {name}")
+        return
+    await until(
+        session,
+        NOUNS["volume"],
+        volume,
+        lambda live: _has_arrived(live, pool),
+        ended_by=lambda live: move_end(live, pool),
+    )
+    session.terminal.note(f"{name} is in pool {pool}.")
+
+
+def _has_arrived(volume: Manifest, pool: str) -> bool:
+    """Whether it is where spec wants it, and nothing of it is on its way elsewhere."""
+    is_there = look(volume, "status.pool") == pool and look(volume, "spec.pool", pool) == pool
+    return bool(is_there and look(volume, "status.phase") != "Moving")
+
+
+async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> None:
+    volume = await fetch.one(session, NOUNS["volume"], name)
+    vm = await _vm_of(session, volume)
+    disk = _disk_of(vm, name.name) if vm else ""
+    asks = _size_of(vm, disk) if vm and disk else look(volume, "spec.size")
+    if _has_it(session, name, volume, asks, size):
+        return
+    pool = look(volume, "status.pool") or look(volume, "spec.pool")
+    await refuse_oversized(session, [{"size": size, "pool": pool}])
+    try:
+        changed = await _change(session, volume, vm, disk, size=size)
+    except (Forbidden, Unprocessable) as error:
+        raise _smaller(translated(error, session.target), name, vm, disk, size) from error
+    if changed is None:
+        return
+    written = volume if disk else changed
+    granted = await is_granted(session, written, changed if disk else None, size)
+    if wait and _grows_now(volume, vm):
+        generation = written["metadata"]["generation"]
+        await until(
+            session,
+            NOUNS["volume"],
+            written,
+            lambda live: is_grown(live, size),
+            vm=vm,
+            ended_by=lambda live: stalled(live, generation),
+        )
+        session.terminal.note(f"{name} has {size}B.")
+    elif granted:
+        off = vm is not None and not look(vm, "status.assignment.host")
+        session.terminal.note(f"{name} will have {size}B{' at the next start' if off else ''}.")
+    else:
+        said = f"{name} is to have {size}B; nobody has said yet that there is room for it."
+        session.terminal.note(f"{said} See: qx volume explain {name}")
+
+
+def _smaller(refused: CommandError, name: Name, vm: Manifest | None, disk: str, size: str) -> CommandError:
+    """With what to type where the API takes no smaller disk of a VM, though nothing was made of it yet."""
+    asks = _size_of(vm, disk) if vm and disk else None
+    if refused.exit_code is not Exit.REFUSED or not vm or not asks or size_bytes(asks) <= size_bytes(size):
+        return refused
+    owner = vm["metadata"]["name"]
+    again = f"qx vm detach {owner} {disk}, qx volume delete {name}, then qx vm attach {owner} --disk {size}B"
+    if any(one["name"] == disk and "image" in one for one in look(vm, "spec.disks", [])):
+        again = f"qx vm delete {owner} --volumes, and qx vm create it with --size {size}B"
+    return CommandError(refused.exit_code, refused.message, again)
+
+
+def _has_it(session: Session, name: Name, volume: Manifest, asks: str | None, size: str) -> bool:
+    """Whether there is nothing to change; `asks` is what was asked for before. Raises CommandError (6) for
+    less than its data has; what is not made yet, or has not grown yet, may be asked to be smaller.
+    """
+    has = look(volume, "status.capacity")
+    if has and size_bytes(size) < size_bytes(has):
+        said = f"A volume only grows, and {name} has {has}B."
+        raise CommandError(Exit.REFUSED, said, "a new volume, and copy what is to stay")
+    # a wish of its disk that is not its own yet waits for room: that is asked for anew
+    known = [one for one in (has, asks, look(volume, "spec.size")) if one]
+    if not known or any(size_bytes(one) != size_bytes(size) for one in known):
+        return False
+    session.terminal.note(f"{name} {'has' if has else 'is to have'} {size}B already.")
+    return True
+
+
+async def _change(
+    session: Session, volume: Manifest, vm: Manifest | None, disk: str, **wanted: str
+) -> Manifest | None:
+    """Write what is wanted of a volume: into `disk` of its VM where there is one, which is what counts, else
+    into the volume; what was written. None: nothing is to be waited for.
+    """
+    if vm and disk:
+        return await session.write.change(
+            resources.VIRTUAL_MACHINES, vm, lambda live: with_disk(live, disk, **wanted)
+        )
+    return await session.write.patch(resources.VOLUMES, volume, {"spec": wanted})
+
+
+def _grows_now(volume: Manifest, vm: Manifest | None) -> bool:
+    """Whether somebody enlarges it now: data that is there, and of a VM one that runs."""
+    return bool(look(volume, "status.capacity")) and (vm is None or bool(look(vm, "status.assignment.host")))
+
+
+async def _vm_of(session: Session, volume: Manifest) -> Manifest | None:
+    """The VM that the volume was made for, or that has it."""
+    named = look(volume, "metadata.annotations", {}).get(ANNOTATION_VIRTUAL_MACHINE)
+    attached = [user.get("name") for user in look(volume, "status.attachedTo", [])]
+    name = named or next(iter(attached), None)
+    if not name:
+        return None
+    try:
+        return await fetch.one(session, NOUNS["vm"], Name(str(name), volume["metadata"]["namespace"]))
+    except CommandError:
+        # gone, or not for us to see: then the volume's own size counts
+        return None
+
+
+def _disk_of(vm: Manifest, volume: str) -> str:
+    """The disk of `vm` that the volume was made for; "" where a disk only names it."""
+    made = {disk["volume"]: disk["name"] for disk in look(vm, "status.resolved.disks", [])}
+    name = made.get(volume) or volume.removeprefix(f"{vm['metadata']['name']}-")
+    own = [disk["name"] for disk in look(vm, "spec.disks", []) if not disk.get("volume")]
+    return name if name in own else ""
+
+
+def _size_of(vm: Manifest, disk: str) -> str | None:
+    return next((one.get("size") for one in look(vm, "spec.disks", []) if one["name"] == disk), None)
+
+
+def with_disk(vm: Manifest, disk: str, **changed: str) -> Manifest:
+    """The patch that changes members of a disk of a VM. Pure."""
+    disks = look(vm, "spec.disks", [])
+    return {"spec": {"disks": [one | changed if one["name"] == disk else one for one in disks]}}

@@ -20,7 +20,7 @@ _SHARED = (
     (
         *("test_documents", "test_first_vm", "test_guest_network", "test_qx_verbs", "test_examples"),
         *("test_live_changes", "test_live_nics", "test_start_order", "test_modes", "test_bad_input"),
-        "test_faults",
+        *("test_wishes_in_vain", "test_faults"),
     ),
     (
         "test_debian_guest",

@@ -16,7 +16,7 @@ from quantix_api.address_space import addressable_bytes
 from quantix_api.conditions import condition_of
 from quantix_api.message_text import cause_of, first_of, hint_of
 from quantix_api.messages import render
-from quantix_api.quantities import human_size, size_bytes
+from quantix_api.quantities import human_size, human_sizes, size_bytes
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS, Manifest, look
@@ -84,8 +84,8 @@ def _refuse_more_than_all(session: Session, pool: Manifest, wanted_bytes: int) -
     most_bytes = size_bytes(capacity) * int(look(pool, "spec.overcommitPercent", 100)) // 100
     if wanted_bytes <= most_bytes:
         return
-    name, most, wanted = pool["metadata"]["name"], human_size(most_bytes), human_size(wanted_bytes)
-    said = render("PoolFull", pool=name, most=most, wanted=wanted)
+    wanted, most = human_sizes(wanted_bytes, most_bytes)
+    said = render("PoolFull", pool=pool["metadata"]["name"], most=most, wanted=wanted)
     raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
 
 

@@ -100,6 +100,15 @@ def format_cpu(millis: int) -> str:
     return f"{millis // 1000}" if millis % 1000 == 0 else f"{millis}m"
 
 
+def human_sizes(needed_bytes: int, free_bytes: int) -> tuple[str, str]:
+    """Two sizes that are compared, for people; in MiB where rounding would make them look the same."""
+    needed, free = human_size(needed_bytes), human_size(max(free_bytes, 0))
+    if needed != free:
+        return needed, free
+    mib = UNIT_BYTES["Mi"]
+    return f"{max(needed_bytes, 0) // mib:,} MiB", f"{max(free_bytes, 0) // mib:,} MiB"
+
+
 def human_size(number_bytes: int) -> str:
     """A size for people, in messages and tables: binary units, one decimal below 10 (`1.5 GiB`)."""
     if number_bytes < 1024:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from quantix_api import Image, StoragePool, Volume
-from quantix_api.quantities import human_size, size_bytes
+from quantix_api.quantities import human_size, human_sizes, size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_client.api import Manifest
 from quantix_operator.objects import Objects
@@ -61,7 +61,8 @@ def full_fields(pool: StoragePool, promised_bytes: int, wanted_bytes: int) -> di
     if capacity is None or not lacking_room(capacity, percent, promised_bytes, wanted_bytes):
         return None
     left = max(capacity * percent // 100 - promised_bytes, 0)
-    return {"pool": pool.metadata.name, "available": human_size(left), "wanted": human_size(wanted_bytes)}
+    wanted, available = human_sizes(wanted_bytes, left)
+    return {"pool": pool.metadata.name, "available": available, "wanted": wanted}
 
 
 @dataclass(frozen=True)

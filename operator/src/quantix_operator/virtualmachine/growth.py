@@ -10,7 +10,7 @@ from collections import Counter
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine
 from quantix_api.address_space import addressable_bytes
-from quantix_api.quantities import counted, format_cpu, format_size, human_size
+from quantix_api.quantities import counted, format_cpu, format_size, human_size, human_sizes
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.filters import cpu_room, devices, huge_page_room, memory_room, node_room
@@ -20,8 +20,6 @@ from quantix_operator.scheduling.observe import guest_of, has_sizes, sizing_of, 
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.sizing import Sizing, given
 from quantix_operator.scheduling.unread import without
-
-_MIB = 1 << 20
 
 
 def grows(vm: VirtualMachine, wanted: Sizing | None) -> bool:
@@ -119,8 +117,5 @@ def _cpus(millis: int) -> str:
 
 
 def _needs(needed_bytes: int, free_bytes: int) -> dict[str, str]:
-    """The two, rounded for people; in MiB where that would make them look the same."""
-    needs, free = human_size(needed_bytes), human_size(max(free_bytes, 0))
-    if needs == free:
-        needs, free = (f"{max(size, 0) // _MIB:,} MiB" for size in (needed_bytes, free_bytes))
+    needs, free = human_sizes(needed_bytes, free_bytes)
     return {"needs": needs, "free": free}

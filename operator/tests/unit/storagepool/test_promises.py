@@ -178,3 +178,14 @@ def looked_at(objects: Objects, pool: str) -> InPool:
     ]
     sizes = [(volume_bytes(objects, volume), let_in(volume)) for volume in found]
     return InPool(len(found), sum(size for size, _ in sizes), sum(size for size, counts in sizes if counts))
+
+
+def test_what_is_left_and_what_is_wanted_are_never_told_as_the_same() -> None:
+    metadata = {"name": "local", "uid": "u", "resourceVersion": "1"}
+    spec, status = {"dir": {"path": "/p"}}, {"capacity": "100Gi"}
+    pool = StoragePool.parse({"metadata": metadata, "spec": spec, "status": status})
+    assert full_fields(pool, 100 << 20, 200 << 30) == {
+        "pool": "local",
+        "available": "204,700 MiB",
+        "wanted": "204,800 MiB",
+    }

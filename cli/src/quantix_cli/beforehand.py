@@ -78,10 +78,10 @@ def _goes(pool: Manifest) -> bool:
 
 
 def _refuse_more_than_all(session: Session, pool: Manifest, wanted_bytes: int) -> None:
-    capacity = look(pool, "status.capacity")
-    if not capacity:
+    capacity, percent = look(pool, "status.capacity"), look(pool, "spec.overcommitPercent")
+    if not capacity or not percent:
         return
-    most_bytes = size_bytes(capacity) * int(look(pool, "spec.overcommitPercent", 100)) // 100
+    most_bytes = size_bytes(capacity) * int(percent) // 100
     if wanted_bytes <= most_bytes:
         return
     wanted, most = human_sizes(wanted_bytes, most_bytes)

@@ -32,7 +32,6 @@ def _wish(vm: VirtualMachine, disk: Disk) -> DiskWish:
         size=disk.size or "",
         pool=disk.pool or "",
         reclaim_policy=disk.reclaim_policy,
-        qos=to_manifest(disk.qos) if disk.qos else None,
     )
 
 

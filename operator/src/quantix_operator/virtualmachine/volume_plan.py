@@ -30,7 +30,6 @@ class DiskWish:
     size: str = ""
     pool: str = ""
     reclaim_policy: str = "Retain"
-    qos: Mapping[str, Any] | None = None
 
     @property
     def wanted_name(self) -> str:
@@ -202,7 +201,6 @@ def render_volume(owner: Owner, disk: DiskWish, surroundings: Surroundings) -> d
         "size": disk.size,
         "source": dict(disk.source or {}),
         "copyMode": disk.copy_mode,
-        "qos": dict(disk.qos or {}),
         "encryption": dict(surroundings.encryptions.get(disk.name) or {}),
     }
     spec |= {name: value for name, value in optional.items() if value}
@@ -252,7 +250,7 @@ def growth_bytes(disk: DiskWish, volume: VolumeView) -> int:
 
 
 def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView, *, may_grow: bool) -> list[VolumeAction]:
-    """Label an adopted Volume, copy what the disk says, own it exactly when reclaimPolicy is Delete."""
+    """Label an adopted Volume, copy size and pool of the disk, own it only while reclaimPolicy is Delete."""
     metadata: dict[str, Any] = {}
     if volume.vm_uid != owner.uid:
         metadata["labels"] = {LABEL_VIRTUAL_MACHINE_UID: owner.uid, LABEL_MANAGED_BY: MANAGED_BY}
@@ -266,8 +264,6 @@ def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView, *, may_grow: bool)
         spec["size"] = disk.size
     if disk.pool and disk.pool != volume.spec.get("pool"):
         spec["pool"] = disk.pool
-    if disk.qos and dict(disk.qos) != dict(volume.spec.get("qos") or {}):
-        spec["qos"] = dict(disk.qos)
     patch = {name: value for name, value in {"metadata": metadata, "spec": spec}.items() if value}
     adopts = disk.name if volume.vm_uid != owner.uid else ""
     return [replace(_patch(volume, patch), adopts=adopts)] if patch else []

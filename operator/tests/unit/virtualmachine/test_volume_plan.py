@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quantix_api import VirtualMachine
+from quantix_operator.virtualmachine.disks import disk_wishes
 from quantix_operator.virtualmachine.volume_plan import (
     CreateVolume,
     DeleteVolume,
@@ -63,6 +65,18 @@ def test_a_missing_volume_is_made_with_what_the_disk_says() -> None:
         },
         "spec": {"pool": "local", "size": "10Gi", "source": IMAGE},
     }
+
+
+def test_the_limits_of_a_disk_are_not_written_into_its_volume() -> None:
+    """A copy could not be told from what a user wrote there, and would outlive the limits of the disk."""
+    disk = {"name": "root", "image": "shared/tiny", "size": "10Gi", "qos": {"iops": 50}}
+    vm = {"metadata": {"name": "web-1", "namespace": "default"}, "spec": {"disks": [disk]}}
+    wishes = disk_wishes(VirtualMachine.model_validate(vm))
+    (action,) = plan(wishes).actions
+    assert isinstance(action, CreateVolume)
+    assert "qos" not in action.manifest["spec"]
+    for qos in ({}, {"qos": {"iops": 100}}):
+        assert plan(wishes, replace(MINE, spec={**MINE.spec, **qos})).actions == ()
 
 
 def test_a_volume_that_goes_with_its_vm_is_owned_by_it() -> None:

@@ -120,7 +120,9 @@ class Disk(ApiModel):
     ] = None
     qos: Annotated[
         DiskQoS | None,
-        Live("Limits of the disk. Absent: none."),
+        Live(
+            "Limits of the disk, which count as a whole: {} is no limit. Absent: those of its Volume's spec."
+        ),
     ] = None
 
 

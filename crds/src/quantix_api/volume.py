@@ -98,7 +98,10 @@ class VolumeSpec(ApiModel):
     deletion_protection: Annotated[
         bool, Live("true: the volume cannot be deleted. Deleting a volume deletes its data.")
     ] = False
-    qos: Annotated[DiskQoS | None, Live("Limits of the volume. Absent: none."), NotBuilt()] = None
+    qos: Annotated[
+        DiskQoS | None,
+        Live("Limits of the volume, where the disk of the VM that has it says none. Absent: none."),
+    ] = None
 
 
 class Attachment(ApiModel):

@@ -160,6 +160,9 @@ async def test_disks_are_limited_and_not_limited_again(bench: Bench) -> None:
     await bench.expect(disks=(replace(root, iops=100),))
     await bench.hypervisor.set_disk_limits(bench.spec.domain_name, "vda", 0, _MIB)
     await bench.expect(disks=(replace(root, bytes_per_second=_MIB),))
+    # the most that libvirt takes
+    await bench.hypervisor.set_disk_limits(bench.spec.domain_name, "vda", 10**15, 10**15)
+    await bench.expect(disks=(replace(root, iops=10**15, bytes_per_second=10**15),))
     await bench.hypervisor.set_disk_limits(bench.spec.domain_name, "vda", 0, 0)
     await bench.expect()
 

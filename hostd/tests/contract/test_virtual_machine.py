@@ -18,6 +18,7 @@ from quantix_api.resources import NETWORKS, VOLUMES
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.domainxml.spec import tap_name
+from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import EventKind
 from quantix_hostd.facts.switch import OWNER_KEY
 from quantix_lab.boot_sectors import write_boot_sector
@@ -181,6 +182,29 @@ async def test_a_disk_grows_under_a_running_guest(bench: Bench) -> None:
     await vm.reconcile()
     data = vm.root_place.pool_path / "volumes" / vm.root_place.handle / "data"
     assert int.from_bytes(data.read_bytes()[24:32], "big") == 128 * 1024**2
+
+
+async def test_limits_of_a_volume_count_from_the_start_and_change_under_a_running_guest(
+    bench: Bench,
+) -> None:
+    async def limits() -> tuple[str, str]:
+        found = await bench.client.domain(vm.domain)
+        assert found is not None
+        assert found.live_xml is not None
+        device = view(found.live_xml).devices["ua-root"]
+        return device.get("iops", ""), device.get("bytes_per_second", "")
+
+    volume = bench.world.add_volume("limited-1-root")
+    volume["spec"]["qos"] = {"iops": 100}
+    vm = bench.world.add_vm("limited-1", disks={"root": volume}, gracePeriodSeconds=0)
+    await vm.reconcile()
+    assert await limits() == ("100", "")
+    for qos, found in (({"bytesPerSecond": "1Mi"}, ("", str(1024**2))), (None, ("", ""))):
+        spec = volume["spec"] | {"qos": qos}
+        bench.world.stores[VOLUMES]["default/limited-1-root"] = volume | {"spec": spec}
+        await vm.reconcile()
+        assert await limits() == found
+        assert vm.condition("Ready")["reason"] == "Running"
 
 
 async def test_a_foreign_domain_is_never_touched(bench: Bench) -> None:

@@ -16,9 +16,11 @@ from quantix_api.errors import PermanentError
 from quantix_api.layout import FIRST_BOOT_FILE, Layout
 from quantix_api.messages import as_error
 from quantix_api.quantities import cpu_millis, size_bytes
+from quantix_api.vm_devices import DiskQoS
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
 from quantix_hostd.facts.devices import Seat
+from quantix_hostd.virtualmachine.disk_limits import disk_limits
 
 SEED_NAME = "qx_seed"
 ANSWERS_NAME = "qx_answers"
@@ -65,6 +67,7 @@ class VolumeState:
     pool: str = ""
     backing: domain.Backing | None = None
     encrypted: bool = False
+    qos: DiskQoS | None = None
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,7 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
             continue
         volume = volumes[disk.name]
         assert volume.place is not None
-        cache = disk.cache.lower()
+        cache, limits = disk.cache.lower(), disk_limits(disk.qos, volume.qos)
         disks.append(
             domain.Disk(
                 name=disk.name,
@@ -211,8 +214,8 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
                 cache=cache if volume.direct_io or cache != "none" else "writeback",
                 read_only=disk.read_only,
                 boot_order=boot.get(disk.name),
-                iops=(disk.qos.iops or 0) if disk.qos else 0,
-                bytes_per_second=_optional_bytes(disk.qos.bytes_per_second if disk.qos else None),
+                iops=limits.iops,
+                bytes_per_second=limits.bytes_per_second,
                 backing=volume.backing,
                 secret_uuid=volume.uid if volume.encrypted else "",
             )

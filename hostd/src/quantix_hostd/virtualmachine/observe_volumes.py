@@ -99,6 +99,7 @@ def _volume_state(
         pool=pool_name,
         backing=_backing(place, file),
         encrypted=file.encrypted,
+        qos=volume.spec.qos,
     )
 
 

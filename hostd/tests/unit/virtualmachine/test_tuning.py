@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import IMAGES, NAMESPACES
+from quantix_api.resources import IMAGES, LABEL_VIRTUAL_MACHINE_UID, NAMESPACES, VOLUMES
+from quantix_client.reflector import Change
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import VmHandle, VmWorld, with_facts
 
@@ -39,6 +40,16 @@ def resolve(vm: VmHandle, **values: Any) -> None:
 def set_disk(vm: VmHandle, **fields: Any) -> None:
     disk = vm.world.api.objects[vm.uid]["spec"]["disks"][0]
     vm.change("spec", "disks", value=[{**disk, **fields}])
+
+
+def limit_volume(vm: VmHandle, qos: dict[str, Any] | None) -> None:
+    """A user changes the Volume of the disk, of which the watch tells."""
+    volumes, key = vm.world.stores[VOLUMES], "default/roomy-root"
+    before = volumes[key]
+    labels = {LABEL_VIRTUAL_MACHINE_UID: vm.uid}
+    metadata = {**before["metadata"], "labels": labels}
+    volumes[key] = {**before, "metadata": metadata, "spec": {**before["spec"], "qos": qos}}
+    assert vm.uid in vm.world.reconciler.keys_of(VOLUMES, Change("MODIFIED", key, volumes[key], before))
 
 
 def pending(vm: VmHandle) -> list[str]:
@@ -170,6 +181,53 @@ async def test_limits_of_a_disk_count_at_once_and_go_again(
         set_disk(roomy, qos=qos)
         assert await settled(roomy, hypervisor) == [call]
         assert pending(roomy) == []
+
+
+async def test_where_a_disk_is_silent_the_limits_of_its_volume_count(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    writes = len(roomy.world.api.writes)
+    for qos, call in (
+        ({"iops": 100}, "limits vda 100 0"),
+        ({"bytesPerSecond": "1Mi"}, f"limits vda 0 {_MIB}"),
+        (None, "limits vda 0 0"),
+    ):
+        limit_volume(roomy, qos)
+        assert await settled(roomy, hypervisor) == [call]
+        assert pending(roomy) == []
+    assert len(roomy.world.api.writes) == writes, "a limit is no news of the VM"
+
+
+async def test_what_a_disk_says_of_limits_counts_as_a_whole(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    limit_volume(roomy, {"iops": 100, "bytesPerSecond": "1Mi"})
+    await roomy.reconcile()
+    for qos, call in (
+        ({"iops": 50}, "limits vda 50 0"),
+        ({}, "limits vda 0 0"),
+        (None, f"limits vda 100 {_MIB}"),
+    ):
+        set_disk(roomy, qos=qos)
+        assert await settled(roomy, hypervisor) == [call]
+        assert pending(roomy) == []
+
+
+async def test_a_guest_starts_with_the_limits_of_its_volume(
+    world: VmWorld, hypervisor: FakeHypervisor
+) -> None:
+    volume = world.add_volume("web-root")
+    volume["spec"]["qos"] = {"iops": 100}
+    vm = world.add_vm("web", disks={"root": volume})
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+    assert "<total_iops_sec>100</total_iops_sec>" in (hypervisor.found[vm.domain].live_xml or "")
+    assert not [call for call in hypervisor.calls if call.startswith("limits")]
+
+
+async def test_a_limit_beyond_what_qemu_counts_is_none(roomy: VmHandle, hypervisor: FakeHypervisor) -> None:
+    set_disk(roomy, qos={"iops": 10**17, "bytesPerSecond": "5Ti"})
+    assert await settled(roomy, hypervisor) == [f"limits vda {10**15} {5 * 1024**4}"]
 
 
 async def test_a_medium_is_put_in_changed_and_taken_out(roomy: VmHandle, hypervisor: FakeHypervisor) -> None:

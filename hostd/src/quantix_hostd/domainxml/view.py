@@ -18,7 +18,7 @@ from quantix_hostd.domainxml.host_devices import source_of
 from quantix_hostd.domainxml.memory import BLOCK_BYTES, MEMORY_ALIAS
 from quantix_hostd.domainxml.metadata import DomainMetadata, parse_metadata
 from quantix_hostd.domainxml.spec import BoundMemory
-from quantix_hostd.domainxml.view_fields import DEVICE_FIELDS, DOMAIN_FIELDS
+from quantix_hostd.domainxml.view_fields import DEVICE_FIELDS, DOMAIN_FIELDS, SMBIOS_FIELDS
 from quantix_hostd.facts.cpu_lists import parse_cpus
 
 Fields = Mapping[str, str]
@@ -108,7 +108,7 @@ class Difference:
 def view(xml: str) -> DomainView:
     """Parse a domain; raises ElementTree.ParseError when `xml` is no document (libvirt never sends that)."""
     domain = ElementTree.fromstring(xml)
-    fields = _extract(domain, DOMAIN_FIELDS)
+    fields = _extract(domain, DOMAIN_FIELDS) | _smbios(domain)
     memory = _memory(domain)
     fields["memory_bytes"] = str(memory.base + memory.requested)
     if memory.room:
@@ -227,6 +227,11 @@ def _memory(domain: Element) -> MemoryView:
     cells = domain.findall("cpu/numa/cell")
     base = sum(int(cell.get("memory", "0")) * _unit_bytes(cell) for cell in cells)
     return MemoryView(base, *(_bytes(target.find(name)) for name in ("size", "requested", "current")))
+
+
+def _smbios(domain: Element) -> dict[str, str]:
+    entries = {entry.get("name", ""): entry.text or "" for entry in domain.findall("sysinfo/*/entry")}
+    return {f"smbios.{field}": entries[name] for name, field in SMBIOS_FIELDS.items() if entries.get(name)}
 
 
 def _pins(domain: Element) -> Pins | None:

@@ -13,7 +13,6 @@ DOMAIN_FIELDS = {
     "nvram": "os/nvram#",
     "boot_menu": "os/bootmenu@enable",
     "boot_menu_timeout": "os/bootmenu@timeout",
-    "smbios": "os/smbios@mode",
     "vmcoreinfo": "features/vmcoreinfo@state",
     "smm": "features/smm@state",
     "hyperv": "features/hyperv?",
@@ -32,6 +31,17 @@ DOMAIN_FIELDS = {
     "on_reboot": "on_reboot#",
     "on_crash": "on_crash#",
 }
+# entries of sysinfo, but for the UUID, which the domain has itself
+SMBIOS_FIELDS = {
+    "manufacturer": "manufacturer",
+    "product": "product",
+    "version": "version",
+    "serial": "serial",
+    "sku": "sku",
+    "family": "family",
+    "asset": "assetTag",
+}
+"""Field of `spec.identity.smbios` by name of the entry; in the view `smbios.` and that field."""
 DEVICE_FIELDS = {
     "disk": {
         "device": "@device",

@@ -14,6 +14,7 @@ from quantix_hostd.domainxml.memory import BLOCK_BYTES
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import Difference, DomainView, differences, view
+from quantix_hostd.domainxml.view_fields import SMBIOS_FIELDS
 from quantix_hostd.virtualmachine.desired import ANSWERS_NAME, SEED_NAME
 from quantix_hostd.virtualmachine.live_plan import more_memory, takes_cores
 from quantix_hostd.virtualmachine.plug_plan import leaving
@@ -37,7 +38,7 @@ _FIELD_PATHS = {
     "loader": "spec.firmware.type",
     "secure": "spec.firmware.secureBoot",
     "smm": "spec.firmware.secureBoot",
-    "smbios": "spec.identity.smbios",
+    **{f"smbios.{field}": f"spec.identity.smbios.{field}" for field in SMBIOS_FIELDS.values()},
     "hyperv": "spec.os",
     "clock": "spec.clock.timezone",
     "timezone": "spec.clock.timezone",

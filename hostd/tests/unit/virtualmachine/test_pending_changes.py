@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantix_hostd.domainxml.render import render_domain
-from quantix_hostd.domainxml.spec import Bus, DomainSpec
+from quantix_hostd.domainxml.spec import Bus, DomainSpec, Smbios
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.virtualmachine.changes import PendingChange, listed, pending_changes
 from quantix_lab.domain_samples import kvm_only, networked
@@ -33,6 +33,18 @@ def test_room_to_grow_that_spec_sets_is_a_change_of_its_own() -> None:
     live = view(render_domain(cores(1, 1)))
     changes = pending_changes(cores(2, 4), live)
     assert [change.path for change in changes] == ["spec.cpu.cores", "spec.cpu.maxCores"]
+
+
+def test_each_of_the_numbers_of_the_hardware_is_told() -> None:
+    before = replace(SPEC, smbios=Smbios(manufacturer="Acme", serial="42", asset_tag="rack 7"))
+    live = view(render_domain(before))
+    wanted = replace(before, smbios=Smbios(manufacturer="Acme", serial="43", family="new"))
+    assert pending_changes(before, live) == ()
+    assert pending_changes(wanted, live) == (
+        PendingChange("spec.identity.smbios.assetTag", "rack 7", ""),
+        PendingChange("spec.identity.smbios.family", "", "new"),
+        PendingChange("spec.identity.smbios.serial", "42", "43"),
+    )
 
 
 def test_a_disk_of_another_name_is_two_disks_and_no_change_of_the_boot_order() -> None:

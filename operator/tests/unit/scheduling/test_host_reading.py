@@ -34,6 +34,18 @@ def test_memory_that_may_be_promised(case: str) -> None:
     assert host_reading.promised_memory_bytes(host, host_reading.overcommit(host, None)) == promised
 
 
+def test_every_host_has_labels_that_nobody_can_write_otherwise() -> None:
+    own = {"zone": "a", "quantix.io/host": "h2", "quantix.io/cpu-vendor": "other"}
+    status = {"arch": "x86_64", "cpuVendor": "GenuineIntel"}
+    host = Host.parse({"metadata": {"name": "h1", "labels": own}, "spec": {}, "status": status})
+    assert host_reading.implied_labels(host) == {
+        "zone": "a",
+        "quantix.io/host": "h1",
+        "quantix.io/arch": "x86_64",
+        "quantix.io/cpu-vendor": "GenuineIntel",
+    }
+
+
 def test_a_policy_counts_where_the_host_says_nothing() -> None:
     policy = SchedulingPolicy.parse(
         {"metadata": {"name": "default"}, "spec": {"overcommit": {"cpuPercent": 200}}}

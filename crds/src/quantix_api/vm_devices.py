@@ -56,6 +56,10 @@ class Disk(ApiModel):
             "!has(self.volume) || (!has(self.size) && !has(self.pool))",
             "a disk that attaches a volume has that volume's size and pool: set them there",
         ),
+        Rule(
+            "!has(self.readOnly) || !self.readOnly || !has(self.bus) || self.bus != 'SATA'",
+            "a SATA disk cannot be read-only: give it the bus Virtio or SCSI",
+        ),
         Rule("!has(self.snapshotDisk) || has(self.snapshot)", "snapshotDisk needs snapshot"),
         Rule("!has(self.copyMode) || has(self.cloneOf)", "copyMode needs cloneOf"),
         unchanged(

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
 from quantix_api.message_table_certificates import CERTIFICATE_TEMPLATES
+from quantix_api.message_table_config import CONFIG_TEMPLATES
 from quantix_api.message_table_copies import COPY_TEMPLATES
 from quantix_api.message_table_failures import FAILURE_TEMPLATES
 from quantix_api.message_table_guest import GUEST_TEMPLATES
@@ -35,6 +36,7 @@ _Error = TypeVar("_Error", bound=QuantixError)
 TABLE: tuple[Template, ...] = (
     *VM_TEMPLATES,
     *GUEST_TEMPLATES,
+    *CONFIG_TEMPLATES,
     *OWN_TEMPLATES,
     *FAILURE_TEMPLATES,
     *IMAGE_TEMPLATES,

@@ -232,4 +232,8 @@ class Identity(ApiModel):
 class Clock(ApiModel):
     """The guest's hardware clock."""
 
-    timezone: Annotated[str, Text(64, 1), AtRestart("Time zone of the hardware clock, such as UTC.")] = "UTC"
+    timezone: Annotated[
+        str,
+        Text(64, 1),
+        AtRestart("Time zone of the hardware clock, such as Europe/Berlin; one that its host knows."),
+    ] = "UTC"

@@ -19,6 +19,7 @@ from quantix_api.messages import as_error
 from quantix_api.vm_devices import Nic
 from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
+from quantix_hostd.clients.time_zones import require_time_zone
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, UNBOUND, DomainSpec, domain_name
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import DomainSnapshot
@@ -170,6 +171,7 @@ def _wanted(
         return None, wait
     handled = handled_restart(seen, known_record(seen))
     try:
+        require_time_zone(vm.spec.clock.timezone, seen.facts.name)
         places, hosts_own = places_of(seen, cpus), devices_of(seen, devices)
         around = Surroundings(seen.volumes, mtus, media, places, hosts_own, frozenset(waits))
         return desired_domain(vm, around, seen.facts, tools.layout, handled), wait

@@ -47,6 +47,17 @@ async def test_a_changed_size_is_pending_until_the_restart(
     assert running.world.events.reasons.count("RestartRequired") == 1
 
 
+async def test_a_time_zone_that_the_host_does_not_know_is_refused(running: VmHandle) -> None:
+    """QEMU would take UTC for it."""
+    for zone in ("Europe/Viena", "Europe", "../../../etc/hosts", "Europe/Vienna"):
+        running.change("spec", "clock", value={"timezone": zone})
+        await running.reconcile()
+        ready, known = running.condition("Ready"), zone == "Europe/Vienna"
+        assert ready["reason"] == ("Running" if known else "ConfigRefused")
+        assert running.status["phase"] == "Running"
+        assert (zone in ready["message"]) != known
+
+
 async def test_it_is_told_up_to_which_generation_the_guest_was_compared(running: VmHandle) -> None:
     assert "resolvedGeneration" not in running.status["runtime"]
     running.change("status", "resolved", "generation", value=1)

@@ -19,7 +19,7 @@ from quantix_api.markers import (
     ordered,
 )
 from quantix_api.model import ApiModel
-from quantix_api.scalars import CPUAmount, DeviceName, Short, Size
+from quantix_api.scalars import CPUAmount, DeviceName, Size
 
 Vendor = Annotated[str, Text(128)]
 
@@ -223,7 +223,13 @@ class Identity(ApiModel):
         Fixed("UUID that the guest sees; no two VMs may have the same. Absent: metadata.uid."),
     ] = None
     machine_type: Annotated[
-        Short | None,
+        str | None,
+        Text(64),
+        # q35 alone is another machine after each update of QEMU; of other types there are no guests
+        Rule(
+            "self.matches('^pc-q35-[a-z0-9.]+$')",
+            "must be a q35 machine type with its version, such as pc-q35-7.2",
+        ),
         AtRestart("QEMU machine type, such as pc-q35-7.2. Absent: the newest at the first start, then kept."),
     ] = None
     smbios: Annotated[SMBIOS | None, AtRestart("What the guest reads as maker and numbers.")] = None

@@ -11,6 +11,7 @@ from quantix_api.markers import (
     AtRestart,
     Fixed,
     Live,
+    NotBuilt,
     Partly,
     Range,
     Rule,
@@ -31,6 +32,7 @@ class CPUFeature(ApiModel):
     policy: Annotated[
         Literal["Require", "Disable"],
         AtRestart("Require: only hosts that have it fit. Disable: the guest does not see it."),
+        NotBuilt("hosts are not chosen by it", "Require"),
     ] = "Require"
 
 
@@ -89,11 +91,14 @@ class CPU(ApiModel):
         Text(64, 1),
         AtRestart(
             "CPU model of the guest: Auto (the newest that all schedulable hosts have, kept in "
-            "status.resolved), HostPassthrough, or the name of a QEMU model. Absent: Auto."
+            "status.resolved), HostPassthrough, or the name of a QEMU model. Absent: Auto. "
+            "Where KVM does not work it is qemu64, whatever is said."
         ),
     ] = None
     features: Annotated[
-        tuple[CPUFeature, ...], keyed("name", at_most=64), AtRestart("CPU flags to require or to hide.")
+        tuple[CPUFeature, ...],
+        keyed("name", at_most=64),
+        AtRestart("CPU flags to require or to hide. Where KVM does not work they do not count."),
     ] = ()
     dedicated: Annotated[
         bool | None,

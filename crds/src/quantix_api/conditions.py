@@ -126,7 +126,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "Reachable",
         "Unreachable NoHost CredentialsRefused Degraded DefaultConflict DirectoryMissing PathRefused "
-        "PathShared",
+        "PathShared PathBarred",
     ),
     *_row("StoragePool", "HasRoom", "Enough", "FillsUp PoolFull"),
     *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
@@ -191,6 +191,7 @@ STALLED_REASONS = frozenset(
         "DirectoryMissing",
         "PathRefused",
         "PathShared",
+        "PathBarred",
         "AddressOutsideSubnet",
     }
 )

@@ -110,7 +110,7 @@ class HostPool(ApiModel):
         Literal["Reachable", "Unreachable"] | None, Doc("Whether the host reaches the pool.")
     ] = None
     reason: Annotated[
-        Literal["DirectoryMissing", "PathRefused", "PathShared"] | None,
+        Literal["DirectoryMissing", "PathRefused", "PathShared", "PathBarred"] | None,
         Doc("What is wrong with its place on this host, where that is what keeps the host from it."),
     ] = None
     message: Annotated[str | None, Text(512), Doc("Why the host does not reach it.")] = None

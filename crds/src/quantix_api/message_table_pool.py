@@ -124,14 +124,20 @@ POOL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "DirectoryMissing",
         "StoragePool",
-        "{host} has no directory {path}.",
-        "mkdir -p {path} on {host}, or mount what belongs there",
+        "{host} does not use pool {pool}: there is no directory {path}.",
+        "mkdir -p {path} on {host}, or mount what belongs there; or qx pool delete {pool}",
     ),
     Template(
         "PathRefused",
         "StoragePool",
         "{host} keeps nothing of pool {pool} in {place}: {tree} is not for pools.",
         "qx pool delete {pool}, then qx pool create {pool} --path DIR with one of your own, as in /srv",
+    ),
+    Template(
+        "PathBarred",
+        "StoragePool",
+        "{host} runs no VM from pool {pool}: {user}, the user of QEMU, may not enter {barred}.",
+        "chmod o+x {barred} on {host}; or qx pool delete {pool}, and create it elsewhere",
     ),
     Template(
         "PathShared",

@@ -64,7 +64,7 @@ def test_what_a_host_says_of_the_place_of_a_pool_is_a_reason_of_the_pool_for_a_u
     said = {
         reason for part in get_args(HostPool.model_fields["reason"].annotation) for reason in get_args(part)
     }
-    assert {"DirectoryMissing", "PathRefused", "PathShared"} == said
+    assert {"DirectoryMissing", "PathRefused", "PathShared", "PathBarred"} == said
     assert said <= reasons_otherwise("StoragePool", "Ready") & STALLED_REASONS
 
 

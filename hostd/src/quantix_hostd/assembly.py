@@ -14,7 +14,6 @@ from quantix_api.host_spec import HostSpec
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
-    STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
@@ -25,6 +24,7 @@ from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
 from quantix_hostd.bundles import (
     door_parts,
+    host_pools,
     host_tools,
     image_tools,
     packet_filter_watch,
@@ -57,7 +57,6 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
-from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
 from quantix_hostd.transfer.room import Room
@@ -117,15 +116,7 @@ class Hostd:
         )
         self.dispatcher = Dispatcher(settings.name, lambda: self.watches.stores)
         self.watches = Watches(api, settings.name, self.dispatcher.on_change)
-        stores = self.watches.stores
-        self.pools = HostPools(
-            stores[STORAGE_POOLS],
-            stores[HOSTS],
-            settings.name,
-            settings.layout,
-            self.qemu.files,
-            images.files,
-        )
+        self.pools = host_pools(self, images.files)
         self.pulse = Pulse(
             self.libvirt.wait_for_answer,
             self.dispatcher.hanging,

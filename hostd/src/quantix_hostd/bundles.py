@@ -9,7 +9,16 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quantix_api import VirtualMachine
-from quantix_api.resources import HOSTS, IMAGES, NAMESPACES, NETWORKS, VIRTUAL_MACHINES, VOLUMES
+from quantix_api.resources import (
+    HOSTS,
+    IMAGES,
+    NAMESPACES,
+    NETWORKS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+)
+from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
@@ -17,12 +26,14 @@ from quantix_hostd.clients.nft_events import watch_our_tables
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.state_store import StateStore
+from quantix_hostd.clients.way_in import QemusWayIn
 from quantix_hostd.doors import Parts
 from quantix_hostd.firstboot.drive import FirstBootMaker
 from quantix_hostd.host.controller import HostTools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
+from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.objects import StoredObjects
@@ -34,6 +45,20 @@ from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 
 if TYPE_CHECKING:
     from quantix_hostd.assembly import Hostd
+
+
+def host_pools(hostd: Hostd, image_owner: FileOwner) -> HostPools:
+    """The pools of this host; images in them belong to `image_owner`."""
+    stores, settings, qemu = hostd.watches.stores, hostd.settings, hostd.qemu
+    return HostPools(
+        pools=stores[STORAGE_POOLS],
+        hosts=stores[HOSTS],
+        host=settings.name,
+        layout=settings.layout,
+        owner=qemu.files,
+        image_owner=image_owner,
+        way_in=QemusWayIn(qemu),
+    )
 
 
 def vm_tools(hostd: Hostd) -> VmTools:

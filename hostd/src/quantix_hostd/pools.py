@@ -24,6 +24,7 @@ from quantix_client.reading import model_of
 from quantix_hostd.clients.files import FileOwner, explained
 from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 from quantix_hostd.clients.used_pools import UsedPools
+from quantix_hostd.clients.way_in import WayIn
 from quantix_hostd.pool_place import refuse_shared, refuse_system, take_places
 
 _RETRY_S = 5.0
@@ -33,7 +34,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class HostPools:
-    """`stores` are the caches of StoragePools and Hosts; `owner` and `image_owner` as in `PoolDir`."""
+    """`pools` and `hosts` are caches; `owner` and `image_owner` as in `PoolDir`. `way_in`: of QEMU's user;
+    None where nobody asks for it.
+    """
 
     pools: Mapping[str, Mapping[str, Any]]
     hosts: Mapping[str, Mapping[str, Any]]
@@ -41,6 +44,7 @@ class HostPools:
     layout: Layout
     owner: FileOwner
     image_owner: FileOwner | None = None
+    way_in: WayIn | None = None
 
     def reached(self) -> tuple[StoragePool, ...]:
         """The `dir` pools whose selector takes this host, oldest first."""
@@ -69,10 +73,11 @@ class HostPools:
 
     async def problem(self, pool: StoragePool) -> QuantixError | None:
         """Why this host cannot use a pool that it should reach: a PoolPlaceError where that is its place;
-        None when it can.
+        None when it can. One that QEMU may not get to is no place for guests, but what is in it can still be
+        removed (`pool`).
         """
         try:
-            await self._prepared(pool)
+            await self._refuse_barred(await self._prepared(pool))
         except QuantixError as error:
             return error
         return None
@@ -97,6 +102,15 @@ class HostPools:
         directory = self.directory(pool)
         await asyncio.to_thread(self._prepare, directory, pool.metadata.uid, self.reached())
         return directory
+
+    async def _refuse_barred(self, directory: PoolDir) -> None:
+        """Raise PoolPlaceError (PathBarred) where QEMU's user may not enter a directory on the way."""
+        if self.way_in is None:
+            return
+        barred = await self.way_in.barred(directory.volumes, directory.images)
+        if barred is not None:
+            about = {"host": self.host, "pool": directory.name, "user": self.way_in.user}
+            raise as_error(PoolPlaceError, "PathBarred", barred=barred, **about)
 
     def _prepare(self, directory: PoolDir, uid: str, reached: Sequence[StoragePool]) -> None:
         used = UsedPools(self.layout.data / "used-pools.json")

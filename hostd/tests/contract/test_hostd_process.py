@@ -58,13 +58,18 @@ def test_the_host_reports_what_it_is(cluster: HostCluster) -> None:
 
 
 def test_a_place_that_is_none_for_a_pool_is_told_by_a_reason_until_the_pool_goes(
-    cluster: HostCluster, tmp_path: Path
+    cluster: HostCluster,
 ) -> None:
-    (tmp_path / "link").symlink_to("/usr")
+    # where QEMU's user may go
+    srv, shut = cluster.layout.root / "srv", cluster.layout.root / "srv/shut"
+    (shut / "below").mkdir(parents=True)
+    (srv / "link").symlink_to("/usr")
+    shut.chmod(0o700)
     places = {
-        "missing": (tmp_path / "missing", "DirectoryMissing"),
-        "linked": (tmp_path / "link/share", "PathRefused"),
+        "missing": (srv / "missing", "DirectoryMissing"),
+        "linked": (srv / "link/share", "PathRefused"),
         "inner": (cluster.layout.local_pool / "volumes", "PathShared"),
+        "barred": (shut / "below", "PathBarred"),
     }
     for name, (path, _) in places.items():
         pool = {"kind": "StoragePool", "metadata": {"name": name}, "spec": {"dir": {"path": str(path)}}}
@@ -74,15 +79,21 @@ def test_a_place_that_is_none_for_a_pool_is_told_by_a_reason_until_the_pool_goes
         pools = cluster.get("host", "h1")["status"]["pools"]
         return {pool["name"]: pool.get("reason", pool["state"]) for pool in pools}
 
+    def said_of(pool: str) -> str:
+        return str(condition_of(cluster.get("storagepool", pool)).get("message"))
+
     wanted = {name: reason for name, (_, reason) in places.items()}
     cluster.eventually(lambda: told() == {"local": "Reachable"} | wanted)
-    assert not (tmp_path / "missing").exists()
-    (tmp_path / "missing").mkdir()
+    assert not (srv / "missing").exists()
+    assert f"may not enter {shut}. Try: chmod o+x {shut} on h1" in said_of("barred")
+    (srv / "missing").mkdir()
+    shut.chmod(0o711)
     for name in ("linked", "inner"):
         cluster.kubectl("delete", "storagepool", name)
     # the end of a pool is what a host hears of: it looks at all of them then
-    cluster.eventually(lambda: told() == {"local": "Reachable", "missing": "Reachable"}, 40.0)
-    cluster.kubectl("delete", "storagepool", "missing")
+    mended = dict.fromkeys(("local", "missing", "barred"), "Reachable")
+    cluster.eventually(lambda: told() == mended, 40.0)
+    cluster.kubectl("delete", "storagepool", "missing", "barred")
 
 
 def test_the_lease_is_held_by_the_boot_and_renewed(cluster: HostCluster) -> None:

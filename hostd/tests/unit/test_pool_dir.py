@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,14 +117,15 @@ async def test_a_directory_that_is_not_there_is_to_be_made_on_that_host(tmp_path
     assert isinstance(problem, PoolPlaceError)
     assert problem.reason == "DirectoryMissing"
     assert str(problem) == (
-        f"h1 has no directory {path}. Try: mkdir -p {path} on h1, or mount what belongs there."
+        f"h1 does not use pool big: there is no directory {path}. "
+        f"Try: mkdir -p {path} on h1, or mount what belongs there; or qx pool delete big."
     )
     path.mkdir()
     assert await problem_of(pools_at(path, tmp_path / "host"), "big") is None
 
 
 async def test_who_uses_a_pool_hears_what_is_wrong_with_its_place_as_unreachable(tmp_path: Path) -> None:
-    with pytest.raises(TransientError, match="has no directory") as refused:
+    with pytest.raises(TransientError, match="there is no directory") as refused:
         await pools_at(tmp_path / "big", tmp_path / "host").pool("big")
     assert (refused.value.reason, refused.value.hint[:8]) == ("PoolUnreachable", "mkdir -p")
 
@@ -242,3 +244,32 @@ async def test_two_that_use_a_pool_for_the_first_time_at_once_both_have_it(tmp_p
         pools = pools_of(tmp_path / str(number), named("fast", path, 0))
         made = await asyncio.gather(*(pools.pool("fast") for _ in range(4)))
         assert {item.path for item in made} == {path}
+
+
+class Way:
+    """Bars the way to every pool at one directory, until somebody mends it."""
+
+    user = "libvirt-qemu"
+
+    def __init__(self, barred: Path) -> None:
+        self.at: Path | None = barred
+
+    async def barred(self, *paths: Path) -> Path | None:
+        assert {path.name for path in paths} == {"volumes", "images"}
+        return self.at
+
+
+async def test_a_pool_that_qemu_may_not_get_to_names_the_directory_that_bars_the_way(tmp_path: Path) -> None:
+    (tmp_path / "shut/big").mkdir(parents=True)
+    way = Way(tmp_path / "shut")
+    pools = replace(pools_at(tmp_path / "shut/big", tmp_path / "host"), way_in=way)
+    problem = await problem_of(pools, "big")
+    assert isinstance(problem, PoolPlaceError)
+    assert problem.reason == "PathBarred"
+    assert str(problem) == (
+        f"h1 runs no VM from pool big: libvirt-qemu, the user of QEMU, may not enter {way.at}. "
+        f"Try: chmod o+x {way.at} on h1; or qx pool delete big, and create it elsewhere."
+    )
+    assert (await pools.pool("big")).name == "big", "what is in it can be removed"
+    way.at = None
+    assert await problem_of(pools, "big") is None

@@ -124,6 +124,12 @@ _POOLS = {
         "`/mnt`, `/home` or `/var/lib`. What belongs to the system, or to Quantix itself, is not taken, also "
         "where a link leads there.",
     ),
+    "PathBarred": Advice(
+        "`namei -l PATH` on that host shows the rights of each directory on the way.",
+        "Let QEMU's user in: `chmod o+x DIR`, or for that user alone `setfacl -m u:libvirt-qemu:x DIR`. The "
+        "host looks again within half a minute. Or make the pool elsewhere, such as below `/srv`. VMs that "
+        "run go on, and what is in the pool can be deleted meanwhile.",
+    ),
     "PathShared": Advice(
         "`kubectl get pools -o yaml`, and `realpath` of both paths on that host.",
         "Delete the later pool and create one in another directory: of two in one place the room would be "

@@ -102,7 +102,7 @@ class PoolDir:
                     # claims and disks are opened without following links, from the pool's directory on
                     raise as_error(TransientError, "PoolUnreachable", **about, link=directory)
             if not (create or self.path.is_dir()):
-                raise as_error(PoolPlaceError, "DirectoryMissing", host=self.host, path=self.path)
+                raise as_error(PoolPlaceError, "DirectoryMissing", **about, path=self.path)
             if used_before and not self.volumes.is_dir():
                 raise as_error(TransientError, "PoolUnreachable", **about, empty=self.path)
             make_passages(self.path)

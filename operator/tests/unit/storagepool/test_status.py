@@ -109,7 +109,7 @@ def test_what_a_host_says_of_a_pool_is_one_sentence_with_one_hint() -> None:
     assert ready.message == f"{said} Try: look at its directory on that host, and bring it back."
 
 
-@pytest.mark.parametrize("reason", ["DirectoryMissing", "PathRefused", "PathShared"])
+@pytest.mark.parametrize("reason", ["DirectoryMissing", "PathRefused", "PathShared", "PathBarred"])
 def test_a_place_that_is_wrong_is_told_in_the_words_of_its_host_and_nothing_changes_by_itself(
     reason: str,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quantix_api.message_template import Template
+from quantix_api.message_template import NOTHING_TO_DO, Template
 
 POOL_TEMPLATES: tuple[Template, ...] = (
     Template(
@@ -88,6 +88,25 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "VirtualMachine, Volume, Image",
         "The host cannot use {what}. Said: {said}.",
         "bring the pool back; it goes on by itself",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} does not use pool {pool} yet: what it made in {path} for pool {other}, which was deleted, is "
+        "still to be removed.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "PoolLeft",
+        "Host",
+        "Pool {pool} was deleted, and {path} stays: it holds {found}.",
+        "look at it on {host}, as root; remove it once nobody wants it",
+    ),
+    Template(
+        "PoolLeft",
+        "Host",
+        "Pool {pool} was deleted, and {path} stays: image {image} lies nowhere else.",
+        "qx pool create {pool} --path {place} has it again; or remove it on {host}, as root",
     ),
     Template("Reachable", "StoragePool", "Hosts that reach it: {hosts} of {all}."),
     Template("Enough", "StoragePool", "At least 15 % of it are free on every host."),

@@ -30,6 +30,7 @@ from quantix_hostd.clients.way_in import QemusWayIn
 from quantix_hostd.doors import Parts
 from quantix_hostd.firstboot.drive import FirstBootMaker
 from quantix_hostd.host.controller import HostTools
+from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
@@ -171,6 +172,7 @@ def host_tools(hostd: Hostd) -> HostTools:
         devices=hostd.devices,
         orphans=hostd.orphans,
         orphan_volumes=VolumeOrphans(orphans).find,
+        deleted_pools=DeletedPools(hostd.api, stores[HOSTS], hostd.pools, hostd.events),
     )
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
 from quantix_api.message_table_phrases import AROUND, INSIDE, SAME_PLACE
 from quantix_api.messages import as_error
@@ -45,6 +46,16 @@ def refuse_shared(pool: PoolDir, others: Iterable[PoolDir]) -> None:
         where = SAME_PLACE if same else INSIDE if theirs in place.parents else AROUND
         about = {"host": pool.host, "pool": pool.name, "path": pool.path, "other": other.name}
         raise as_error(PoolPlaceError, "PathShared", where=where, **about)
+
+
+def refuse_left(pool: PoolDir, deleted: Iterable[PoolDir]) -> None:
+    """Raise TransientError (PoolUnreachable) where a pool that was deleted is still to be put away."""
+    for other in deleted:
+        try:
+            refuse_shared(pool, (other,))
+        except PoolPlaceError as shared:
+            about = {"host": pool.host, "pool": pool.name, "path": other.path, "other": other.name}
+            raise as_error(TransientError, "PoolUnreachable", **about) from shared
 
 
 def take_places(pools: Iterable[PoolDir]) -> list[PoolDir]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from quantix_api.messages import as_error, as_wait
 from quantix_api.seniority import age_order, default_pool
 from quantix_client.reading import model_of
 from quantix_hostd.clients.files import FileOwner, explained
-from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.clients.way_in import WayIn
-from quantix_hostd.pool_place import refuse_shared, refuse_system, take_places
+from quantix_hostd.pool_place import refuse_left, refuse_shared, refuse_system, take_places
 
 _RETRY_S = 5.0
 
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True)
 class HostPools:
     """`pools` and `hosts` are caches; `owner` and `image_owner` as in `PoolDir`. `way_in`: of QEMU's user;
-    None where nobody asks for it.
+    None where nobody asks for it. `in_use`: by UID the pools that this process has used.
     """
 
     pools: Mapping[str, Mapping[str, Any]]
@@ -45,6 +45,7 @@ class HostPools:
     owner: FileOwner
     image_owner: FileOwner | None = None
     way_in: WayIn | None = None
+    in_use: dict[str, PoolDir] = field(default_factory=dict)
 
     def reached(self) -> tuple[StoragePool, ...]:
         """The `dir` pools whose selector takes this host, oldest first."""
@@ -100,8 +101,45 @@ class HostPools:
         if pool.spec.dir is None or not self._selects(pool):
             raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool.metadata.name)
         directory = self.directory(pool)
-        await asyncio.to_thread(self._prepare, directory, pool.metadata.uid, self.reached())
+        others = self.reached(), list(self.deleted().values())
+        await asyncio.to_thread(self._prepare, directory, pool.metadata.uid, *others)
+        self.in_use[pool.metadata.uid] = directory
         return directory
+
+    def deleted(self) -> dict[str, PoolDir]:
+        """By UID the pools that this process has used, that were deleted since, and that are not `put_away`.
+
+        One that went while hostd did not run is not among them.
+        """
+        known = {manifest["metadata"].get("uid", "") for manifest in self.pools.values()}
+        return {uid: pool for uid, pool in self.in_use.items() if uid not in known}
+
+    async def put_away(self, uid: str, images: Collection[str]) -> Remains | None:
+        """Remove what was made here for a deleted pool, with the files of `images` (UIDs); what stays.
+
+        Raises TransientError, and the pool is still `deleted`.
+        """
+        pool = self.in_use[uid]
+        try:
+            remains = await asyncio.to_thread(self._put_away, uid, pool, self.reached(), images)
+        except OSError as error:
+            raise explained(error, str(pool.path)) from error
+        self.in_use.pop(uid, None)
+        return remains
+
+    def _put_away(
+        self, uid: str, pool: PoolDir, reached: Sequence[StoragePool], images: Collection[str]
+    ) -> Remains | None:
+        used = UsedPools(self._noted_in)
+        places = [(other.metadata.uid, self.directory(other)) for other in reached]
+        try:
+            refuse_shared(pool, [place for other, place in places if used.has(other, place.path)])
+            return pool.put_away(images, is_own=self._is_ours(pool.path))
+        except PoolPlaceError:
+            # an earlier version let two pools have one place
+            return None
+        finally:
+            used.forget(uid)
 
     async def _refuse_barred(self, directory: PoolDir) -> None:
         """Raise PoolPlaceError (PathBarred) where QEMU's user may not enter a directory on the way."""
@@ -112,13 +150,16 @@ class HostPools:
             about = {"host": self.host, "pool": directory.name, "user": self.way_in.user}
             raise as_error(PoolPlaceError, "PathBarred", barred=barred, **about)
 
-    def _prepare(self, directory: PoolDir, uid: str, reached: Sequence[StoragePool]) -> None:
-        used = UsedPools(self.layout.data / "used-pools.json")
+    def _prepare(
+        self, directory: PoolDir, uid: str, reached: Sequence[StoragePool], deleted: Sequence[PoolDir]
+    ) -> None:
+        used = UsedPools(self._noted_in)
         try:
             ours, before = self._is_ours(directory.path), used.has(uid, directory.path)
             if not before:
                 refuse_system(directory, self.layout)
                 refuse_shared(directory, self._earlier(uid, reached, used))
+                refuse_left(directory, deleted)
             directory.prepare(create=ours, used_before=before)
             used.note(uid, directory.path)
         except OSError as error:
@@ -153,6 +194,10 @@ class HostPools:
         host = model_of(Host, manifest)
         labels = host_labels(self.host, host.metadata.labels, host.status.arch, host.status.cpu_vendor)
         return selects(pool.spec.host_selector, labels)
+
+    @property
+    def _noted_in(self) -> Path:
+        return self.layout.data / "used-pools.json"
 
     def _is_ours(self, path: Path) -> bool:
         """Only below our own data directory is a missing directory made: elsewhere a disk may be missing."""

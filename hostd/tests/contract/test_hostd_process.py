@@ -93,7 +93,12 @@ def test_a_place_that_is_none_for_a_pool_is_told_by_a_reason_until_the_pool_goes
     # the end of a pool is what a host hears of: it looks at all of them then
     mended = dict.fromkeys(("local", "missing", "barred"), "Reachable")
     cluster.eventually(lambda: told() == mended, 40.0)
+    (shut / "below/images/photo.jpg").write_text("of somebody")
     cluster.kubectl("delete", "storagepool", "missing", "barred")
+    cluster.eventually(lambda: not [*(srv / "missing").iterdir(), *(shut / "below").glob("volumes")])
+    assert [path.name for path in (shut / "below/images").iterdir()] == ["photo.jpg"]
+    notes = ("get", "events.events.k8s.io", "-A", "-o", "jsonpath={.items[?(@.reason=='PoolLeft')].note}")
+    cluster.eventually(lambda: f"{shut}/below/images stays: it holds photo.jpg" in cluster.kubectl(*notes))
 
 
 def test_the_lease_is_held_by_the_boot_and_renewed(cluster: HostCluster) -> None:

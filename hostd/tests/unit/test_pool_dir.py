@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,12 @@ def named(name: str, path: Path, second: int) -> dict[str, Any]:
 def pools_of(data: Path, *manifests: dict[str, Any]) -> HostPools:
     found = {manifest["metadata"]["name"]: manifest for manifest in manifests}
     return HostPools(found, {}, "h1", Layout(data), FileOwner.current())
+
+
+def noted_in(pools: HostPools) -> dict[str, str]:
+    """Which pools are noted as having kept data here."""
+    file = pools.layout.data / "used-pools.json"
+    return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 async def problem_of(pools: HostPools, name: str) -> QuantixError | None:
@@ -211,12 +218,15 @@ async def test_the_later_of_two_pools_in_one_place_says_so_and_is_not_used(
     (srv / "link").symlink_to(srv)
     pools = pools_of(tmp_path / "host", named("b", srv / path, 1), named("a", srv / "one", 0))
     for _ in range(2):
+        before = sorted(tmp_path.rglob("*"))
         problem = await problem_of(pools, "b")
         assert isinstance(problem, PoolPlaceError)
         assert problem.reason == "PathShared"
         assert f"{words} pool a." in problem.message
+        assert sorted(tmp_path.rglob("*")) == before, "nothing is made for it"
+        assert "uid-b" not in noted_in(pools)
         assert await problem_of(pools, "a") is None
-    assert not (srv / path / "volumes").exists() or path.endswith("one")
+    assert noted_in(pools) == {"uid-a": str(srv / "one")}
 
 
 async def test_a_pool_that_keeps_data_already_stays_whatever_comes_later_to_be_older(tmp_path: Path) -> None:
@@ -261,14 +271,14 @@ class Way:
 
 async def test_a_pool_that_qemu_may_not_get_to_names_the_directory_that_bars_the_way(tmp_path: Path) -> None:
     (tmp_path / "shut/big").mkdir(parents=True)
-    way = Way(tmp_path / "shut")
+    way = Way(Path("/srv/shut"))
     pools = replace(pools_at(tmp_path / "shut/big", tmp_path / "host"), way_in=way)
     problem = await problem_of(pools, "big")
     assert isinstance(problem, PoolPlaceError)
     assert problem.reason == "PathBarred"
     assert str(problem) == (
-        f"h1 runs no VM from pool big: libvirt-qemu, the user of QEMU, may not enter {way.at}. "
-        f"Try: chmod o+x {way.at} on h1; or qx pool delete big, and create it elsewhere."
+        "h1 runs no VM from pool big: libvirt-qemu, the user of QEMU, may not enter /srv/shut. "
+        "Try: chmod o+x /srv/shut on h1; or qx pool delete big, and create it elsewhere."
     )
     assert (await pools.pool("big")).name == "big", "what is in it can be removed"
     way.at = None

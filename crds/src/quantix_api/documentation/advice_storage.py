@@ -135,6 +135,12 @@ _POOLS = {
         "Delete the later pool and create one in another directory: of two in one place the room would be "
         "counted twice. The one that keeps data already, else the older, has the place.",
     ),
+    "PoolLeft": Advice(
+        "The directory that it names, as root on the host.",
+        "A host removes what it made for a pool that is deleted, and nothing else: no data of volumes, no "
+        "files that it does not know, no image that was sent and lies nowhere else. Remove the rest by hand; "
+        "or create a pool in that directory again, which then has what is left.",
+    ),
     "NoHost": Advice(
         "`kubectl get pool POOL -o yaml`, `kubectl get hosts --show-labels`.",
         "Label a host, or correct `hostSelector`.",

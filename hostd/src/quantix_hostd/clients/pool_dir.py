@@ -14,9 +14,12 @@ thread.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import stat
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.files import FileOwner, make_passages, sync_directory
 
 _DRAFTS = frozenset({".part", ".note", ".new"})
+_KEPT = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
 _HANDLE = re.compile(r"[a-z0-9][-a-z0-9]{0,99}")
 
 
@@ -39,6 +43,14 @@ class Space:
 
     capacity_bytes: int
     available_bytes: int
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What stays of a pool that was deleted: `names` in the directory `path`."""
+
+    path: Path
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -150,6 +162,46 @@ class PoolDir:
                     remove_tree(entry)
                     swept += 1
         return swept
+
+    def put_away(self, images: Collection[str], *, is_own: bool) -> Remains | None:
+        """Remove what was made here for a pool that is no more: drafts, the files of `images` (UIDs), and the
+        directories once they are empty, the pool's own only where we made it (`is_own`). Returns what stays.
+
+        Nothing in `volumes` is ever removed, and while anything is in it no image goes: a volume stands on
+        its image, and none can be made once the directory is gone. Raises OSError.
+        """
+        linked = [path.name for path in (self.images, self.volumes) if path.is_symlink()]
+        if linked or self.path.is_symlink():
+            return Remains(self.path, tuple(linked))
+        self.sweep_drafts()
+        if left := _remove_empty(self.volumes):
+            return Remains(self.volumes, left)
+        for path in self.images.iterdir() if self.images.is_dir() else ():
+            if path.name in images and self._is_image(path):
+                path.unlink()
+        if left := _remove_empty(self.images):
+            return Remains(self.images, left)
+        if is_own:
+            _remove_empty(self.path)
+        return None
+
+    def _is_image(self, path: Path) -> bool:
+        """Whether this is a file with the owner that we give to images."""
+        found, owner = path.lstat(), self.owner_of_images
+        return stat.S_ISREG(found.st_mode) and (found.st_uid, found.st_gid) == (owner.uid, owner.gid)
+
+
+def _remove_empty(directory: Path) -> tuple[str, ...]:
+    """Remove a directory; the names of what keeps it, its own where it is in use. Raises OSError."""
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        if error.errno not in _KEPT:
+            raise
+        return tuple(sorted(path.name for path in directory.iterdir())) or (directory.name,)
+    return ()
 
 
 def remove_tree(path: Path) -> bool:

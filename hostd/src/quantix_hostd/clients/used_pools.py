@@ -32,6 +32,12 @@ class UsedPools:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.file, json.dumps({**noted, uid: str(path)}, indent=1).encode())
 
+    def forget(self, uid: str) -> None:
+        """That the pool was ever used here. Raises OSError."""
+        noted = self._read()
+        if noted.pop(uid, None) is not None:
+            write_atomically(self.file, json.dumps(noted, indent=1).encode())
+
     def _read(self) -> dict[str, str]:
         try:
             noted = json.loads(self.file.read_bytes())

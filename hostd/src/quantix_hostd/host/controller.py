@@ -27,6 +27,7 @@ from quantix_hostd.clients.pool_dir import PoolPlaceError
 from quantix_hostd.facts.load import MachineLoad
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
+from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.host_metrics import HostMoment
 from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
@@ -72,6 +73,7 @@ class HostTools:
     devices: DeviceBook
     orphans: Callable[[], Awaitable[Iterable[OrphanGuest]]]
     orphan_volumes: Callable[[], Awaitable[Iterable[OrphanVolume]]]
+    deleted_pools: DeletedPools
 
 
 class HostController:
@@ -148,6 +150,7 @@ class HostController:
         if self._tools.network is not None:
             networks = [model_of(Network, item) for item in self._tools.networks.values()]
             self.facts = await self._tools.network.ensure(host, networks)
+        await self._tools.deleted_pools.put_away()
         await self._tools.pages.ensure(host.spec.reserved, self._self.machine.boot_id)
 
     async def _observe(self, host: Host) -> HostObserved:

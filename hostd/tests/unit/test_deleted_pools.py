@@ -1,0 +1,247 @@
+"""What a host made for a pool goes with it, and nothing else does."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.layout import Layout
+from quantix_api.message_text import cause_of
+from quantix_client.api import ApiClient, ListResult
+from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.host.deleted_pools import DeletedPools
+from quantix_hostd.pools import HostPools
+from quantix_lab.told_events import ToldEvents
+
+Manifest = dict[str, Any]
+FETCHED, SENT, UNKNOWN = (f"6c1e0000-0000-4000-8000-00000000000{digit}" for digit in "123")
+
+
+def image(name: str, uid: str, source: Manifest) -> Manifest:
+    return {"metadata": {"name": name, "namespace": "shop", "uid": uid}, "spec": source}
+
+
+@dataclass
+class Api:
+    """Has two images; `away`: it does not answer."""
+
+    away: bool = False
+    images: list[Manifest] = field(
+        default_factory=lambda: [
+            image("debian", FETCHED, {"url": "https://example.org/debian.qcow2"}),
+            image("own", SENT, {"upload": {}}),
+        ]
+    )
+
+    async def list(self, *_: Any) -> ListResult:
+        if self.away:
+            raise TransientError("Unreachable", "The API does not answer.")
+        return ListResult(self.images, "1")
+
+
+class OneHost:
+    """Host h1, its pools by name in directories of their own, and what it told."""
+
+    def __init__(self, root: Path, *names: str) -> None:
+        self.root, self.api, self.events = root, Api(), ToldEvents()
+        self.stored: dict[str, Manifest] = {}
+        self.pools = self.fresh()
+        for second, name in enumerate(names):
+            self.create(name, second=second)
+
+    def fresh(self) -> HostPools:
+        """As a new process knows them."""
+        return HostPools(self.stored, {}, "h1", Layout(self.root / "host"), FileOwner.current())
+
+    def create(self, name: str, directory: str = "", uid: str = "", second: int = 50) -> Path:
+        path = self.root / "srv" / (directory or name)
+        path.mkdir(parents=True, exist_ok=True)
+        created = f"2026-11-29T10:00:{second:02}Z"
+        metadata = {"name": name, "uid": uid or f"uid-{name}", "creationTimestamp": created}
+        self.stored[name] = {"metadata": metadata, "spec": {"dir": {"path": str(path)}}}
+        return path
+
+    async def used(self, name: str) -> PoolDir:
+        """The pool, with a copy of each image of the API in it."""
+        pool = await self.pools.pool(name)
+        for uid in (FETCHED, SENT):
+            pool.image(uid).write_text("image")
+        return pool
+
+    async def look(self) -> None:
+        host = {"metadata": {"name": "h1", "uid": "uid-h1"}}
+        await DeletedPools(cast(ApiClient, self.api), {"h1": host}, self.pools, self.events).put_away()
+
+    async def problem(self, name: str) -> QuantixError | None:
+        return await self.pools.problem(self.pools.find(name))
+
+
+def below(path: Path) -> set[str]:
+    return {str(found.relative_to(path)) for found in path.rglob("*")}
+
+
+async def test_copies_of_images_and_empty_directories_go_with_their_pool(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "local", "fast")
+    await host.used("local")
+    pool = await host.used("fast")
+    pool.image_draft(UNKNOWN).write_text("half")
+    (pool.volumes / pool.volume_draft_name("v1")).mkdir()
+    await host.look()
+    assert pool.image(FETCHED).exists(), "its pool is there"
+    del host.stored["fast"]
+    await host.look()
+    assert (pool.path.is_dir(), below(pool.path)) == (True, set())
+    assert below(tmp_path / "srv/local") == {"volumes", "images", f"images/{FETCHED}", f"images/{SENT}"}
+    assert host.events.reasons == []
+    await host.look()
+
+
+async def test_a_pool_in_our_own_directory_leaves_nothing(tmp_path: Path) -> None:
+    host = OneHost(tmp_path)
+    path = Layout(tmp_path / "host").data / "pools/fast"
+    host.create("fast")
+    host.stored["fast"]["spec"]["dir"]["path"] = str(path)
+    await host.pools.pool("fast")
+    del host.stored["fast"]
+    await host.look()
+    assert not path.exists()
+    assert path.parent.is_dir()
+
+
+async def test_no_image_goes_from_under_data_of_volumes(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "local", "fast")
+    await host.used("local")
+    pool = await host.used("fast")
+    (pool.volumes / "v1").mkdir()
+    (pool.volumes / "v1/data").write_text("data")
+    before = below(pool.path)
+    del host.stored["fast"]
+    await host.look()
+    assert below(pool.path) == before
+    assert host.events.reasons == ["PoolLeft"]
+    assert cause_of(host.events.texts[0]) == f"Pool fast was deleted, and {pool.volumes} stays: it holds v1"
+    await host.look()
+    assert len(host.events.texts) == 1, "it is told once"
+
+
+async def test_an_image_that_was_sent_and_lies_nowhere_else_stays(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "fast")
+    pool = await host.used("fast")
+    del host.stored["fast"]
+    await host.look()
+    assert below(pool.path) == {"images", f"images/{SENT}"}
+    assert host.events.texts == [
+        f"Pool fast was deleted, and {pool.images} stays: image shop/own lies nowhere else. "
+        f"Try: qx pool create fast --path {pool.path} has it again; or remove it on h1, as root."
+    ]
+    host.create("fast", uid="uid-2")
+    assert (await host.pools.pool("fast")).image(SENT).exists()
+
+
+async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "local", "fast")
+    await host.used("local")
+    pool = await host.used("fast")
+    (pool.path / "music").mkdir()
+    pool.image(UNKNOWN).write_text("of another cluster, or of an image that the API lost")
+    (pool.images / "Photo.jpg").write_text("a photo")
+    os.chown(pool.image(FETCHED), 65534, -1)
+    pool.image(SENT).unlink()
+    pool.image(SENT).symlink_to("Photo.jpg")
+    before = below(pool.path) - {"volumes"}
+    del host.stored["fast"]
+    await host.look()
+    assert below(pool.path) == before
+    assert f"{pool.images} stays: it holds {FETCHED}, {SENT} and 2 more." in host.events.texts[0]
+
+
+async def test_links_are_not_followed(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "fast")
+    pool = await host.used("fast")
+    theirs = tmp_path / "theirs"
+    pool.images.rename(theirs)
+    pool.images.symlink_to(theirs)
+    del host.stored["fast"]
+    await host.look()
+    assert below(theirs) == {FETCHED, SENT}
+    assert pool.volumes.is_dir()
+
+
+async def test_where_the_disk_is_away_nothing_is_done(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "fast")
+    pool = await host.used("fast")
+    pool.path.rename(tmp_path / "unmounted")
+    pool.path.mkdir()
+    del host.stored["fast"]
+    await host.look()
+    assert f"images/{FETCHED}" in below(tmp_path / "unmounted")
+    assert (below(pool.path), host.events.reasons) == (set(), [])
+
+
+async def test_what_went_while_hostd_did_not_run_is_left_alone(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "fast")
+    pool = await host.used("fast")
+    del host.stored["fast"]
+    host.pools = host.fresh()
+    await host.look()
+    assert pool.image(FETCHED).exists()
+
+
+async def test_a_pool_that_shares_the_place_begins_once_the_first_is_put_away(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "local", "first")
+    await host.used("local")
+    pool = await host.used("first")
+    host.create("second", "first")
+    shared = await host.problem("second")
+    assert shared is not None
+    assert shared.reason == "PathShared"
+    del host.stored["first"]
+    host.api.away = True
+    await host.look()
+    waits = await host.problem("second")
+    assert waits is not None
+    assert waits.message == (
+        f"h1 does not use pool second yet: what it made in {pool.path} for pool first, which was deleted, "
+        "is still to be removed."
+    )
+    host.api.away = False
+    await host.look()
+    assert below(pool.path) == set()
+    assert await host.problem("second") is None
+    assert below(pool.path) == {"images", "volumes"}
+    await host.look()
+    assert below(pool.path) == {"images", "volumes"}
+
+
+async def test_data_that_a_deleted_pool_left_outlives_the_next_pool_there(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "first")
+    pool = await host.used("first")
+    (pool.volumes / "v1").mkdir()
+    (pool.volumes / "v1/data").write_text("data")
+    del host.stored["first"]
+    await host.look()
+    host.create("second", "first")
+    assert await host.problem("second") is None
+    await host.pools.tidy(frozenset())
+    del host.stored["second"]
+    await host.look()
+    assert (pool.volumes / "v1/data").read_text() == "data"
+    assert pool.image(FETCHED).exists(), "which that data may stand on"
+
+
+async def test_one_place_that_two_pools_have_keeps_all(tmp_path: Path) -> None:
+    host = OneHost(tmp_path, "first")
+    pool = await host.used("first")
+    # as an earlier version let them
+    host.create("second", "first")
+    notes = Layout(tmp_path / "host").data / "used-pools.json"
+    notes.write_text(f'{{"uid-first": "{pool.path}", "uid-second": "{pool.path}"}}')
+    before = below(pool.path)
+    del host.stored["first"]
+    await host.look()
+    assert below(pool.path) == before
+    assert await host.problem("second") is None

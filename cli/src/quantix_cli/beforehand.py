@@ -1,5 +1,5 @@
-"""What would be refused for certain, refused before it is sent: a pool that no host reaches, memory that no
-guest on them has addresses for, disks that no pool can hold.
+"""What would be refused for certain, refused before it is sent: a pool that no host reaches, or none at all,
+memory that no guest on them has addresses for, disks that no pool can hold.
 
 Used by commands that would else wait for it. What the account may not look at is left to the operator.
 """
@@ -17,6 +17,7 @@ from quantix_api.conditions import condition_of
 from quantix_api.message_text import cause_of, first_of, hint_of
 from quantix_api.messages import render
 from quantix_api.quantities import human_size, human_sizes, size_bytes
+from quantix_api.volume_names import volume_name
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS, Manifest, look
@@ -41,6 +42,40 @@ async def refuse_unreached(session: Session, pool: str, host: str) -> None:
             raise _refusal(pool, str(entry.get("message", "")))
 
 
+async def refuse_poolless(session: Session, *new: Manifest, option: str = "") -> None:
+    """Raise CommandError (6) where one of the `new` VMs, Volumes or Images of one kind names no pool for its
+    data, and none is the default: it would wait for one. `option` is what names one, "" where nothing does.
+    """
+    first = new[0]["metadata"]
+    wanted = {name for manifest in new for name in _poolless(manifest)}
+    if not wanted:
+        return
+    with contextlib.suppress(Forbidden):
+        pools = await fetch.objects_of(session, NOUNS["pool"])
+        if pool_of(pools):
+            return
+        if new[0].get("kind") == resources.VIRTUAL_MACHINES.kind:
+            # a volume that an earlier VM of this name has left is taken over where it is
+            there = (await session.api.list(resources.VOLUMES, first["namespace"])).items
+            wanted -= {volume["metadata"]["name"] for volume in there}
+        if not wanted:
+            return
+        names = first_of([pool["metadata"]["name"] for pool in pools])
+        how = {"option": option} if option else {}
+        fields = {"pools": names, **how} if names else {"name": str(first["name"])}
+        said = render("PoolNotFound", **fields)
+        raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
+
+
+def _poolless(manifest: Manifest) -> set[str]:
+    """The names of the volumes, or of the image, that would be made in the default pool."""
+    spec, name = manifest["spec"], str(manifest["metadata"]["name"])
+    if manifest.get("kind") != resources.VIRTUAL_MACHINES.kind:
+        return set() if spec.get("pool") else {name}
+    new = (disk for disk in spec.get("disks", []) if not disk.get("volume") and not disk.get("pool"))
+    return {volume_name(name, disk["name"]) for disk in new}
+
+
 def _refusal(pool: str, said: str) -> CommandError:
     return CommandError(Exit.REFUSED, f"Nothing can go to pool {pool}: {cause_of(said)}.", hint_of(said))
 
@@ -57,7 +92,7 @@ async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:
     with contextlib.suppress(Forbidden):
         pools = (await session.api.list(resources.STORAGE_POOLS)).items
         for name, wanted_bytes in wanted.items():
-            _refuse_more_than_all(session, _pool_of(pools, name), wanted_bytes)
+            _refuse_more_than_all(session, pool_of(pools, name), wanted_bytes)
 
 
 def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[Manifest]:
@@ -66,7 +101,7 @@ def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[M
     return [disk for disk in changed if had.get(disk["name"], {}).get("size") != disk.get("size")]
 
 
-def _pool_of(pools: Sequence[Manifest], name: str) -> Manifest:
+def pool_of(pools: Sequence[Manifest], name: str = "") -> Manifest:
     """The pool of that name; "": the default one, of several the eldest. {}: there is none."""
     marked = [pool for pool in pools if look(pool, "spec.default") and not _goes(pool)]
     meant = [pool for pool in pools if pool["metadata"]["name"] == name] if name else marked

@@ -17,6 +17,7 @@ from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.image import MAX_VIRTUAL_SIZE
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import size_bytes
+from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import duration, size
 from quantix_cli.naming import reference
@@ -115,6 +116,7 @@ async def _declare(session: Session, name: str, spec: Manifest) -> Manifest | No
         "metadata": {"name": name, "namespace": session.namespace},
         "spec": spec,
     }
+    await refuse_poolless(session, manifest)
     return await session.write.create(resources.IMAGES, manifest)
 
 

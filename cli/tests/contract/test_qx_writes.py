@@ -19,7 +19,7 @@ DEFAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("InstanceType", "", {"default": True, "cpu": {"cores": 1}, "memory": {"size": "1Gi"}}),
     ("Network", "quantix-shared", {"default": True, "subnets": [{"cidr": "10.9.0.0/24"}]}),
     ("Image", "quantix-shared", {"upload": {}, "loginUser": "root"}),
-    ("StoragePool", "", {"dir": {"path": "/var/lib/quantix/pools/offered"}}),
+    ("StoragePool", "", {"default": True, "dir": {"path": "/var/lib/quantix/pools/offered"}}),
 )
 
 
@@ -98,7 +98,7 @@ def test_what_is_shown_makes_the_same_when_it_is_run_elsewhere(made: Qx, tmp_pat
     "typed",
     [
         "pool create tried --path /srv/tried --default --overcommit 150",
-        "pool set offered --default --label tier=gold",
+        "pool set offered --no-default --label tier=gold",
         "vm create tried --image shared/offered",
         "vm set web-1 --memory 8GiB",
         "vm attach web-1 --disk 5GiB",

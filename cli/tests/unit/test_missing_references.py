@@ -70,6 +70,7 @@ class Api:
             raise Forbidden("may not list")
         keys = [key.rpartition("/")[::2] for key in THERE[resource.plural]]
         found = [{"metadata": {"name": n, "namespace": s or None}} for s, n in keys if s == (namespace or "")]
+        found = [obj | {"spec": {"default": obj["metadata"]["name"] == "local"}} for obj in found]
         return ListResult(found or [{"metadata": {"name": "other", "namespace": namespace}}], "1")
 
     async def patch(self, *_: Any, **__: Any) -> Manifest:

@@ -24,6 +24,24 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "name one, or set default: true on a pool",
     ),
     Template(
+        "PoolNotFound",
+        "client",
+        "No pool is named, and none of {pools} is the default.",
+        "{option}, or qx pool set POOL --default",
+    ),
+    Template(
+        "PoolNotFound",
+        "client",
+        "It needs a pool, and none of {pools} is the default.",
+        "qx pool set POOL --default",
+    ),
+    Template(
+        "PoolNotFound",
+        "client",
+        "{name} needs a pool, and there is none yet.",
+        "qx pool create fast --path /srv/fast --default",
+    ),
+    Template(
         "PoolFull",
         "VirtualMachine, Volume",
         "Pool {pool} is full; {name} is paused so that no data is lost.",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+
+import pytest
 
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.layout import Layout
@@ -41,6 +45,13 @@ class Api:
         if self.away:
             raise TransientError("Unreachable", "The API does not answer.")
         return ListResult(self.images, "1")
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """One with a short name: long ones are cut in a sentence."""
+    with tempfile.TemporaryDirectory(prefix="qxdp") as made:
+        yield Path(made).resolve()
 
 
 class OneHost:
@@ -84,8 +95,8 @@ def below(path: Path) -> set[str]:
     return {str(found.relative_to(path)) for found in path.rglob("*")}
 
 
-async def test_copies_of_images_and_empty_directories_go_with_their_pool(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "local", "fast")
+async def test_copies_of_images_and_empty_directories_go_with_their_pool(root: Path) -> None:
+    host = OneHost(root, "local", "fast")
     await host.used("local")
     pool = await host.used("fast")
     pool.image_draft(UNKNOWN).write_text("half")
@@ -95,14 +106,14 @@ async def test_copies_of_images_and_empty_directories_go_with_their_pool(tmp_pat
     del host.stored["fast"]
     await host.look()
     assert (pool.path.is_dir(), below(pool.path)) == (True, set())
-    assert below(tmp_path / "srv/local") == {"volumes", "images", f"images/{FETCHED}", f"images/{SENT}"}
+    assert below(root / "srv/local") == {"volumes", "images", f"images/{FETCHED}", f"images/{SENT}"}
     assert host.events.reasons == []
     await host.look()
 
 
-async def test_a_pool_in_our_own_directory_leaves_nothing(tmp_path: Path) -> None:
-    host = OneHost(tmp_path)
-    path = Layout(tmp_path / "host").data / "pools/fast"
+async def test_a_pool_in_our_own_directory_leaves_nothing(root: Path) -> None:
+    host = OneHost(root)
+    path = Layout(root / "host").data / "pools/fast"
     host.create("fast")
     host.stored["fast"]["spec"]["dir"]["path"] = str(path)
     await host.pools.pool("fast")
@@ -112,8 +123,8 @@ async def test_a_pool_in_our_own_directory_leaves_nothing(tmp_path: Path) -> Non
     assert path.parent.is_dir()
 
 
-async def test_no_image_goes_from_under_data_of_volumes(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "local", "fast")
+async def test_no_image_goes_from_under_data_of_volumes(root: Path) -> None:
+    host = OneHost(root, "local", "fast")
     await host.used("local")
     pool = await host.used("fast")
     (pool.volumes / "v1").mkdir()
@@ -128,8 +139,8 @@ async def test_no_image_goes_from_under_data_of_volumes(tmp_path: Path) -> None:
     assert len(host.events.texts) == 1, "it is told once"
 
 
-async def test_an_image_that_was_sent_and_lies_nowhere_else_stays(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "fast")
+async def test_an_image_that_was_sent_and_lies_nowhere_else_stays(root: Path) -> None:
+    host = OneHost(root, "fast")
     pool = await host.used("fast")
     del host.stored["fast"]
     await host.look()
@@ -142,8 +153,8 @@ async def test_an_image_that_was_sent_and_lies_nowhere_else_stays(tmp_path: Path
     assert (await host.pools.pool("fast")).image(SENT).exists()
 
 
-async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "local", "fast")
+async def test_what_is_not_ours_stays(root: Path) -> None:
+    host = OneHost(root, "local", "fast")
     await host.used("local")
     pool = await host.used("fast")
     (pool.path / "music").mkdir()
@@ -156,13 +167,13 @@ async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     del host.stored["fast"]
     await host.look()
     assert below(pool.path) == before
-    assert f"{pool.images} stays: it holds {FETCHED}, {SENT} and 2 more." in host.events.texts[0]
+    assert f"{pool.images} stays: it holds {FETCHED}, {SENT}, {UNKNOWN} and 1 more." in host.events.texts[0]
 
 
-async def test_links_are_not_followed(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "fast")
+async def test_links_are_not_followed(root: Path) -> None:
+    host = OneHost(root, "fast")
     pool = await host.used("fast")
-    theirs = tmp_path / "theirs"
+    theirs = root / "theirs"
     pool.images.rename(theirs)
     pool.images.symlink_to(theirs)
     del host.stored["fast"]
@@ -171,19 +182,19 @@ async def test_links_are_not_followed(tmp_path: Path) -> None:
     assert pool.volumes.is_dir()
 
 
-async def test_where_the_disk_is_away_nothing_is_done(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "fast")
+async def test_where_the_disk_is_away_nothing_is_done(root: Path) -> None:
+    host = OneHost(root, "fast")
     pool = await host.used("fast")
-    pool.path.rename(tmp_path / "unmounted")
+    pool.path.rename(root / "unmounted")
     pool.path.mkdir()
     del host.stored["fast"]
     await host.look()
-    assert f"images/{FETCHED}" in below(tmp_path / "unmounted")
+    assert f"images/{FETCHED}" in below(root / "unmounted")
     assert (below(pool.path), host.events.reasons) == (set(), [])
 
 
-async def test_what_went_while_hostd_did_not_run_is_left_alone(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "fast")
+async def test_what_went_while_hostd_did_not_run_is_left_alone(root: Path) -> None:
+    host = OneHost(root, "fast")
     pool = await host.used("fast")
     del host.stored["fast"]
     host.pools = host.fresh()
@@ -191,8 +202,8 @@ async def test_what_went_while_hostd_did_not_run_is_left_alone(tmp_path: Path) -
     assert pool.image(FETCHED).exists()
 
 
-async def test_a_pool_that_shares_the_place_begins_once_the_first_is_put_away(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "local", "first")
+async def test_a_pool_that_shares_the_place_begins_once_the_first_is_put_away(root: Path) -> None:
+    host = OneHost(root, "local", "first")
     await host.used("local")
     pool = await host.used("first")
     host.create("second", "first")
@@ -217,8 +228,8 @@ async def test_a_pool_that_shares_the_place_begins_once_the_first_is_put_away(tm
     assert below(pool.path) == {"images", "volumes"}
 
 
-async def test_data_that_a_deleted_pool_left_outlives_the_next_pool_there(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "first")
+async def test_data_that_a_deleted_pool_left_outlives_the_next_pool_there(root: Path) -> None:
+    host = OneHost(root, "first")
     pool = await host.used("first")
     (pool.volumes / "v1").mkdir()
     (pool.volumes / "v1/data").write_text("data")
@@ -233,12 +244,12 @@ async def test_data_that_a_deleted_pool_left_outlives_the_next_pool_there(tmp_pa
     assert pool.image(FETCHED).exists(), "which that data may stand on"
 
 
-async def test_one_place_that_two_pools_have_keeps_all(tmp_path: Path) -> None:
-    host = OneHost(tmp_path, "first")
+async def test_one_place_that_two_pools_have_keeps_all(root: Path) -> None:
+    host = OneHost(root, "first")
     pool = await host.used("first")
     # as an earlier version let them
     host.create("second", "first")
-    notes = Layout(tmp_path / "host").data / "used-pools.json"
+    notes = Layout(root / "host").data / "used-pools.json"
     notes.write_text(f'{{"uid-first": "{pool.path}", "uid-second": "{pool.path}"}}')
     before = below(pool.path)
     del host.stored["first"]

@@ -11,11 +11,13 @@ from typing import Any
 import click
 
 from quantix_cli.amounts import SIZE
+from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import Name, parse_name
+from quantix_cli.nouns import Manifest
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session
@@ -136,7 +138,12 @@ def create_command(_: str) -> click.Command:
             raise CommandError(
                 Exit.USAGE, f"{url} is no address of http or https.", "qx image upload sends a file"
             )
-        making.make(invocation, "image", name, _spec(url, given), labels=labels, wait=not no_wait)
+
+        async def check(session: Session, image: Manifest) -> None:
+            await refuse_poolless(session, image, option="--pool POOL")
+
+        spec = _spec(url, given)
+        making.make(invocation, "image", name, spec, labels=labels, wait=not no_wait, check=check)
 
     return command
 

@@ -59,7 +59,8 @@ def make(
     async def act(session: Session) -> None:
         namespace = _namespace(session, noun, meant) if noun.resource.namespaced else None
         metadata = {"name": meant.name} | ({"namespace": namespace} if namespace else {})
-        manifest = {"metadata": metadata | ({"labels": pairs} if pairs else {}), "spec": spec}
+        labelled = metadata | ({"labels": pairs} if pairs else {})
+        manifest = {"kind": noun.resource.kind, "metadata": labelled, "spec": spec}
         await fetch.refuse_missing(session, namespace, spec, own=Mention(word, meant.name))
         if check is not None:
             await check(session, manifest)
@@ -102,8 +103,9 @@ def change(
     selection: Selection,
     patch_of: Callable[[Manifest], Manifest],
     labels: tuple[str, ...],
+    then: Callable[[Session], Awaitable[None]] | None = None,
 ) -> int:
-    """Change the objects by what `patch_of` makes of each, and their labels."""
+    """Change the objects by what `patch_of` makes of each, and their labels; `then` is done afterwards."""
     noun = NOUNS[word]
     refuse_no_selection(selection, noun, "set")
     changes = parse_changes(labels, "--label")
@@ -120,7 +122,12 @@ def change(
     async def act(session: Session) -> Exit:
         picked, _ = await fetch.selected(session, noun, selection)
         confirm_selection("Change", picked, noun, session)
-        return await each(list(picked.objects), lambda obj: _change(session, noun, obj, whole_patch), session)
+        ended = await each(
+            list(picked.objects), lambda obj: _change(session, noun, obj, whole_patch), session
+        )
+        if then is not None:
+            await then(session)
+        return ended
 
     return invocation.run(act)
 

@@ -12,6 +12,7 @@ import click
 from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
+from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.commands.changing_vm import write_vm
 from quantix_cli.commands.deleting import is_owned
 from quantix_cli.ending import stalled
@@ -143,6 +144,10 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
     """Write it, and follow until the guest has it, or says what keeps it."""
     if device.iso:
         await _refuse_no_medium(session, vm, device.iso)
+    if device.size:
+        wanted = attached(vm, device).get("spec", {})
+        disks = {"kind": resources.VIRTUAL_MACHINES.kind, "metadata": vm["metadata"], "spec": wanted}
+        await refuse_poolless(session, disks, option="--pool POOL")
     changed = await write_vm(session, vm, lambda live: attached(live, device))
     if changed is None:
         return

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
 
+from quantix_cli import fetch
+from quantix_cli.beforehand import pool_of
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.helping import Verb
+from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.selection import Selection
+from quantix_cli.session import Session
+from quantix_client.errors import Forbidden
 
+_NO_DEFAULT = (
+    "No pool is the default now: name one by --pool POOL, of further disks by --disk SIZE,pool=POOL; or "
+    "qx pool set POOL --default."
+)
 _OVERCOMMIT = click.option(
     "--overcommit",
     type=click.IntRange(100, 10000),
@@ -77,6 +87,18 @@ def set_command(_: str) -> click.Command:
         making.refuse_nothing(default=default, overcommit=overcommit, labels=labels)
         wanted = {"default": default, "overcommitPercent": overcommit}
         spec = {key: value for key, value in wanted.items() if value is not None}
-        return making.change(invocation, "pool", selection, lambda live: making.news(live, spec), labels)
+
+        def patch_of(live: Manifest) -> Manifest:
+            return making.news(live, spec)
+
+        then = tell_no_default if default is False else None
+        return making.change(invocation, "pool", selection, patch_of, labels, then)
 
     return command
+
+
+async def tell_no_default(session: Session) -> None:
+    """Say it where no pool is the default any more: what names none is refused from now on, or waits."""
+    with contextlib.suppress(Forbidden):
+        if not pool_of(await fetch.objects_of(session, NOUNS["pool"])):
+            session.terminal.note(_NO_DEFAULT)

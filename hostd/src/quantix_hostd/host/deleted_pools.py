@@ -15,7 +15,7 @@ import structlog
 
 from quantix_api import Image
 from quantix_api.errors import QuantixError
-from quantix_api.message_table_phrases import AND_MORE
+from quantix_api.message_text import first_of
 from quantix_api.messages import Message, render
 from quantix_api.resources import HOSTS, IMAGES
 from quantix_client.api import ApiClient
@@ -24,8 +24,6 @@ from quantix_hostd.clients.pool_dir import PoolDir, Remains
 from quantix_hostd.events import Events, tell
 from quantix_hostd.pools import HostPools
 from quantix_hostd.told import Told
-
-_NAMED = 2
 
 log = structlog.get_logger(__name__)
 
@@ -76,5 +74,4 @@ def _told(pool: PoolDir, remains: Remains, only: Image | None) -> Message:
     about = {"pool": pool.name, "host": pool.host, "path": remains.path}
     if only is not None:
         return render("PoolLeft", **about, image=only.key, place=pool.path)
-    named, more = ", ".join(remains.names[:_NAMED]), len(remains.names) - _NAMED
-    return render("PoolLeft", **about, found=AND_MORE.format(named=named, more=more) if more > 0 else named)
+    return render("PoolLeft", **about, found=first_of(remains.names))

@@ -1,0 +1,130 @@
+"""Where no pool is the default, what names none is refused at once, and who takes the mark away is told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from quantix_api.resources import STORAGE_POOLS, VOLUMES, Resource
+from quantix_cli import uploading
+from quantix_cli.beforehand import refuse_poolless
+from quantix_cli.commands import creating_vm, plugging, pools
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.session import Session
+from quantix_cli.vm.devices import Device
+from quantix_cli.vm.wish import Wish
+from quantix_client.api import ListResult
+from quantix_client.errors import Forbidden, NotFound
+from quantix_lab.qx_session import qx_session
+
+Manifest = dict[str, Any]
+VM: Manifest = {
+    "metadata": {"name": "web-1", "namespace": "default", "generation": 1, "resourceVersion": "7"},
+    "spec": {"disks": [{"name": "root", "image": "shared/tiny"}]},
+}
+PLACES = "--pool POOL, and of further disks --disk SIZE,pool=POOL"
+
+
+def pool(name: str, *, default: bool = False, going: bool = False) -> Manifest:
+    metadata = {"name": name} | ({"deletionTimestamp": "2026-11-29T10:00:00Z"} if going else {})
+    return {"metadata": metadata, "spec": {"default": default}}
+
+
+def volume(name: str) -> Manifest:
+    return {"metadata": {"name": name, "namespace": "default"}}
+
+
+class Api:
+    """Has these pools and volumes, and whatever is asked for by name; `written` counts what came to it."""
+
+    def __init__(self, *pools: Manifest, volumes: tuple[Manifest, ...] = (), forbids: bool = False) -> None:
+        self.pools, self.volumes, self.forbids, self.written = pools, volumes, forbids, 0
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        if namespace == "default":
+            raise NotFound(f"there is no {name}")
+        return {"metadata": {"name": name}}
+
+    async def list(self, resource: Resource, namespace: str | None = None, **_: Any) -> ListResult:
+        if self.forbids:
+            raise Forbidden("may not look")
+        found = {STORAGE_POOLS: self.pools, VOLUMES: self.volumes}.get(resource, ())
+        return ListResult(list(found), "1")
+
+    async def create(self, *_: Any, **__: Any) -> Manifest:
+        self.written += 1
+        return VM
+
+    patch = create
+
+
+async def create_vm(session: Session) -> None:
+    wish = Wish(image="shared/tiny", cpu=1, memory="1Gi", networks=("none",), disks=("1GiB", "1GiB,pool=a"))
+    await creating_vm._create(session, ["web-1"], wish, wait=False)
+
+
+async def attach_disk(session: Session) -> None:
+    await plugging._attach(session, VM, Device(name="data", size="1Gi"), wait=False)
+
+
+async def send_image(session: Session) -> None:
+    await uploading._declare(session, "own", {"upload": {}})
+
+
+async def make_volume(session: Session) -> None:
+    made = {"kind": "Volume", **volume("files"), "spec": {"size": "1Gi"}}
+    await refuse_poolless(session, made, option="--pool POOL")
+
+
+@pytest.mark.parametrize(
+    ("act", "hint"),
+    [
+        (create_vm, f"{PLACES}, or qx pool set POOL --default"),
+        (attach_disk, "--pool POOL, or qx pool set POOL --default"),
+        (make_volume, "--pool POOL, or qx pool set POOL --default"),
+        (send_image, "qx pool set POOL --default"),
+    ],
+)
+async def test_what_names_no_pool_is_refused_where_none_is_the_default(
+    act: Callable[[Session], Awaitable[None]], hint: str
+) -> None:
+    api = Api(pool("a"), pool("b"), pool("old", default=True, going=True))
+    with pytest.raises(CommandError) as refused:
+        await act(qx_session(api))
+    assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
+    assert "none of a, b, old is the default (PoolNotFound)." in refused.value.message
+    assert refused.value.hint == hint
+
+
+async def test_where_there_is_no_pool_at_all_one_is_to_be_made() -> None:
+    with pytest.raises(CommandError, match="web-1 needs a pool, and there is none yet") as refused:
+        await create_vm(qx_session(Api()))
+    assert refused.value.hint == "qx pool create fast --path /srv/fast --default"
+
+
+@pytest.mark.parametrize(
+    ("api", "disks"),
+    [
+        (Api(pool("a", default=True)), [{"name": "root"}]),
+        (Api(pool("a")), [{"name": "root", "pool": "a"}, {"name": "data", "volume": "files"}]),
+        (Api(pool("a")), []),
+        (Api(pool("a"), volumes=(volume("web-1-root"),)), [{"name": "root"}]),
+        (Api(forbids=True), [{"name": "root"}]),
+    ],
+    ids=["a default", "all are named", "no disk", "left by an earlier VM", "not shown"],
+)
+async def test_what_has_a_place_is_sent(api: Api, disks: list[Manifest]) -> None:
+    vm = {"kind": "VirtualMachine", "metadata": VM["metadata"], "spec": {"disks": disks}}
+    await refuse_poolless(qx_session(api), vm)
+
+
+@pytest.mark.parametrize(("others", "told"), [((), True), ((pool("b", default=True),), False)])
+async def test_who_takes_the_last_mark_away_is_told(
+    others: tuple[Manifest, ...], told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await pools.tell_no_default(qx_session(Api(pool("a"), *others)))
+    said = capsys.readouterr()
+    assert (said.out + said.err).startswith("No pool is the default now: name one by --pool POOL") is told
+    await pools.tell_no_default(qx_session(Api(forbids=True)))

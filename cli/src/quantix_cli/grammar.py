@@ -63,26 +63,65 @@ _FOREIGN = {
     "datastore": "pool", "portgroup": "network", "port-group": "network", "esxi": "host", "node": "host",
     "template": "image", "machine": "vm", "guest": "vm", "domain": "vm", "instance": "vm", "disk": "volume",
     "flavor": "instancetype", "firewall": "securitygroup", "vmotion": "migrate", "evacuate": "drain",
+    "get": "list", "describe": "show", "info": "show", "inspect": "show", "why": "explain",
+    "new": "create", "add": "create", "apply": "create", "import": "upload",
+    "edit": "set", "patch": "set", "modify": "set", "update": "set", "label": "set",
+    "remove": "delete", "destroy": "delete", "undefine": "delete",
+    "run": "start", "boot": "start", "poweron": "start", "reboot": "restart", "suspend": "pause",
+    "shutdown": "stop", "poweroff": "stop", "halt": "stop", "kill": "stop", "unpause": "resume",
+    "copy": "clone", "connect": "console", "grow": "resize", "expand": "resize", "backups": "backup",
 }  # fmt: skip
+HELP = "help"
 
 
 # what is planned and not built: nobody means another word by it
 _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "vm": ("snapshot", "migrate", "exec", "cp"),
+    "vm": ("snapshot", "migrate", "exec", "cp", "backup", "restore"),
+    "volume": ("snapshot", "backup", "restore"),
     "host": ("add", "drain", "resume", "confirm-dead"),
     "instancetype": ("create", "set", "delete"),
 }
 _NOUNS_NOT_YET = (
     *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace", "ns"),
-    *("drill", "plan", "cluster"),
+    *("drill", "plan", "cluster", "backup", "restore"),
 )
+_UNTIL_THEN = (
+    "Until then copy what matters out of the guest, or all disks of a VM that is off: "
+    "qx vm clone NAME COPY --full --pool POOL"
+)
+# what does the same in part, of words that somebody trusts data to
+_INSTEAD: Mapping[str, str] = {
+    "backup": f"Backups into a pool, by hand and by a schedule, are planned. {_UNTIL_THEN}.",
+    "restore": f"It comes with backups, which are planned. {_UNTIL_THEN}.",
+}
 
 
 def _refuse_not_yet(ctx: click.Context, before: str, written: str, planned: Sequence[str]) -> None:
     """Raise UsageError for a word that is one of the `planned`; `before` is the command up to it."""
     word = _FOREIGN.get(written.lower(), written.lower())
     if word in planned:
-        raise click.UsageError(f"{before} {word} is not built yet.", ctx)
+        instead = f" {_INSTEAD[word]}" if word in _INSTEAD else ""
+        raise click.UsageError(f"{before} {word} is not built yet.{instead}", ctx)
+
+
+def help_asked(args: Sequence[str]) -> list[str]:
+    """`help vm create` as `vm create --help`: git, kubectl and others know both."""
+    words = noun_first(args)
+    return [*noun_first(words[1:]), "--help"] if words[:1] == [HELP] else words
+
+
+def _noun_behind(verb: str, rest: Sequence[str]) -> str:
+    """`qx vm list` for `get vm`, where the verb stands before its noun; else ""."""
+    written = next(iter(noun_first(rest)), "").lower()
+    noun = noun_of(written) or noun_of(_FOREIGN.get(written, ""))
+    word = _VERB_ALIASES.get(verb, verb)
+    places = NOUNS[noun][1] if noun else {}
+    return next((f"qx {noun} {known}" for known in (word, _FOREIGN.get(word, "")) if known in places), "")
+
+
+def noun_of(word: str) -> str:
+    """The noun that is called so, "" for none."""
+    return next((noun for noun, (others, _) in NOUNS.items() if word == noun or word in others), "")
 
 
 def noun_first(args: Sequence[str]) -> list[str]:
@@ -127,7 +166,7 @@ class LazyGroup(click.Group):
         self._what = what
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, noun_first(args))
+        return super().parse_args(ctx, help_asked(args))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._places)
@@ -166,7 +205,7 @@ class Root(click.Group):
     """`qx`: nouns, and the commands that need none."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, noun_first(args))
+        return super().parse_args(ctx, help_asked(args))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*NOUNS, *COMMANDS]
@@ -176,8 +215,8 @@ class Root(click.Group):
             module, _, function = COMMANDS[name].partition(":")
             command: click.Command = getattr(importlib.import_module(module), function)
             return command
-        noun = next((n for n, (others, _) in NOUNS.items() if name == n or name in others), None)
-        if noun is None:
+        noun = noun_of(name)
+        if not noun:
             return None
         verbs = NOUNS[noun][1]
         return LazyGroup(noun, places=verbs, what="verb", short_help=", ".join(verbs))
@@ -187,6 +226,9 @@ class Root(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None:
             _refuse_not_yet(ctx, "qx", args[0], _NOUNS_NOT_YET)
+            if meant := _noun_behind(args[0].lower(), args[1:]):
+                said = f'No noun or command "{args[0]}": the noun comes first. Did you mean {meant}?'
+                raise click.UsageError(said, ctx)
             raise click.UsageError(
                 unknown("noun or command", args[0], dict.fromkeys([*NOUNS, *COMMANDS]), ""), ctx
             )

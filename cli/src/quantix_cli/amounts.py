@@ -17,12 +17,16 @@ from quantix_api.quantities import UNIT_BYTES, format_size
 from quantix_cli.exits import CommandError, Exit
 
 _SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,3})?) ?([KMGTP])(i?B?)", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,3})?")
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,314}[A-Za-z0-9])?")
 
 
 def parse_size(written: str) -> str:
     """`2GiB`, `1.5Gi`, `512M` as the API writes it. Raises ValueError for anything else."""
     found = _SIZE.fullmatch(written.strip())
+    if found is None and _NUMBER.fullmatch(written.strip()):
+        number = written.strip()
+        raise ValueError(f"{number} is no size without a unit: {number}GiB, {number}MiB or another")
     if found is None:
         raise ValueError(f"{written} is no size, such as 512MiB or 10GiB")
     size_bytes = Fraction(found[1]) * UNIT_BYTES[f"{found[2].upper()}i"]

@@ -41,6 +41,10 @@ async def upload(session: Session, file: Path, name: str, spec: Manifest, *, wai
     refuse_unfit(file, declared["spec"] if declared else spec)
     if declared is None:
         declared = await _declare(session, name, spec)
+    elif user := other_login_user(declared, spec):
+        named = reference(declared, "image", session.namespace)
+        said = f"Who logs in to guests of it stays so: qx image set {named} --login-user {user}"
+        session.terminal.note(session.terminal.plain(said))
     if declared is None or session.showing.dry_run:
         return None
     refuse_other_content(declared)
@@ -87,6 +91,12 @@ def refuse_other_content(image: Manifest) -> None:
     else:
         return
     raise CommandError(Exit.REFUSED, said, "another --name")
+
+
+def other_login_user(image: Manifest, spec: Manifest) -> str:
+    """The login user that `spec` wants of an Image that was declared before without it, else ""."""
+    wanted = str(spec.get("loginUser") or "")
+    return wanted if wanted != look(image, "spec.loginUser", "") else ""
 
 
 def refuse_unfit(file: Path, spec: Manifest) -> None:

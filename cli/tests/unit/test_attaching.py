@@ -234,3 +234,25 @@ def test_a_disk_that_needs_a_restart_is_not_waited_for_while_another_device_wait
     assert not settles(Arrival("disks", DATA, 2), runs(*others)), "it waits for its volume itself"
     own = [told("False", "LibvirtDown") | {"message": "libvirt is away."}, *others[1:]]
     assert not settles(Arrival("disks", DATA, 2), runs(*own, pending="spec.disks[data]"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "device", "seen", "why"),
+    [
+        ("disks", DATA, vm(), "web-1 does not run"),
+        ("disks", DATA | {"bus": "SATA"}, runs(RUNNING), "a guest that runs takes no SATA disk"),
+        (
+            "disks",
+            DATA | {"bus": "SCSI"},
+            runs(RUNNING),
+            "web-1 was started without a SCSI disk, so it has no controller for one",
+        ),
+        ("cdroms", {"name": "cd", "image": "i"}, runs(RUNNING), "a guest that runs gets no further drive"),
+        ("nics", {"name": "eth1"}, runs(RUNNING), "web-1 was started with no slot left for it"),
+        ("disks", DATA, runs(told("False", "PoolFull")), "web-1 runs and has not taken it"),
+    ],
+)
+def test_what_comes_with_the_next_start_is_told_with_the_cause(
+    kind: str, device: Manifest, seen: Manifest, why: str
+) -> None:
+    assert Arrival(kind, device, 2).why_later(seen) == why

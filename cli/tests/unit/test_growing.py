@@ -165,7 +165,7 @@ async def test_what_is_granted_is_told_to_come(capsys: pytest.CaptureFixture[str
     await resized(Api(before, after, vm=machine("1Gi", host="box"), vm_after=runs), "900Gi")
     assert capsys.readouterr().err.splitlines() == [
         "web-1-root will have 900GiB.",
-        "web-1-root will have 900GiB at the next start.",
+        "web-1-root will have 900GiB at the next start of web-1, which does not run.",
         "web-1-root will have 900GiB.",
     ]
 

@@ -80,3 +80,16 @@ async def test_what_the_host_refuses_can_only_be_removed(
     with pytest.raises(CommandError, match="It names a file"):
         await uploading.upload(session("shop", *refused), file, "mine", {"upload": {}})
     assert capsys.readouterr().err.splitlines()[-1] == "Image mine stays; qx image delete mine removes it."
+
+
+async def test_an_upload_that_goes_on_says_that_it_changes_no_login_user(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def sent(*_: Any) -> str:
+        return "sum"
+
+    monkeypatch.setattr(uploading, "send", sent)
+    wish = {"upload": {}, "loginUser": "debian"}
+    assert await uploading.upload(session("shop"), file, "mine", wish, wait=False) == "sum"
+    assert "qx image set mine --login-user debian" in capsys.readouterr().err
+    assert uploading.other_login_user({"spec": {"loginUser": "debian"}}, wish) == ""

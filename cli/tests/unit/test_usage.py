@@ -51,6 +51,19 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         (["explain", "datastore", "x"], '✗ No noun "datastore". Did you mean pool?'),
         (["explain"], "✗ Nothing is not NOUN/NAME."),
         (["image", "upload", __file__, "--name", "My Linux"], "✗ 'My Linux' is no name of an image."),
+        (
+            ["volume", "create", "a", "--size", "16"],
+            "✗ --size: 16 is no size without a unit: 16GiB, 16MiB or another.",
+        ),
+        (
+            ["vm", "attach", "web-1", "--disk", "1"],
+            "✗ --disk: 1 is no size without a unit: 1GiB, 1MiB or another.",
+        ),
+        (["vm", "attach", "web-1", "--disk", "1GiB,x=y"], "✗ --disk: x=y is no detail of it."),
+        (
+            ["vm", "attach", "web-1", "--disk", "1GiB,pool=a", "--pool", "b"],
+            "✗ --pool and pool= of --disk say the same thing: give one.",
+        ),
         (["vm", "stop"], "✗ Which VM?"),
         (["image", "show"], "✗ Which image?"),
         (["volume", "create", "a"], "✗ How large? An empty volume needs --size."),
@@ -75,6 +88,18 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         (
             ["image", "set", "a", "--login-user", "bad user"],
             "✗ --login-user: 'bad user' is no name of a user.",
+        ),
+        (
+            ["image", "upload", __file__, "--login-user", "bad user"],
+            "✗ --login-user: 'bad user' is no name of a user.",
+        ),
+        (
+            ["network", "create", "db", "--subnet", "10.0.0.5/24"],
+            "✗ --subnet: 10.0.0.5/24 is an address in a subnet, which is 10.0.0.0/24.",
+        ),
+        (
+            ["network", "create", "db", "--subnet", "10.0.0"],
+            "✗ --subnet: 10.0.0 is no subnet, such as 10.20.1.0/24 or fd00:1::/64.",
         ),
         (["instancetype", "list", "--host", "box"], "✗ --host means nothing for instance types."),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_cli.commands.plugging import refuse_untold
+from quantix_cli.commands.plugging import device_of, refuse_untold
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.vm.devices import Device, attached, detached, losses
 
@@ -43,6 +43,21 @@ def test_a_device_is_added_to_those_that_are_there(
     spec: dict[str, Any], device: Device, patch: dict[str, Any]
 ) -> None:
     assert attached(vm(**spec), device) == {"spec": patch}
+
+
+@pytest.mark.parametrize(
+    ("disk", "given"),
+    [
+        ({"size": "1Gi", "pool": "fast", "name": "data"}, {}),
+        ({"size": "1Gi", "pool": "fast"}, {"device_name": "data"}),
+        ({"size": "1Gi"}, {"device_name": "data", "pool": "fast"}),
+    ],
+)
+def test_pool_and_name_of_a_disk_may_stand_behind_its_size(
+    disk: dict[str, str], given: dict[str, str]
+) -> None:
+    said = {"device_name": "", "pool": "", "bus": None, "groups": ()} | given
+    assert device_of(disk, said) == Device(size="1Gi", pool="fast", name="data")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ def test_what_is_no_size_is_refused(written: str) -> None:
         parse_size(written)
 
 
+def test_of_a_number_without_a_unit_is_said_with_which_it_would_be_a_size() -> None:
+    with pytest.raises(ValueError, match="^512 is no size without a unit: 512GiB, 512MiB or another$"):
+        parse_size("512")
+
+
 def test_only_a_unit_that_means_another_number_elsewhere_is_worth_a_word() -> None:
     assert [is_read_as_binary(written) for written in ("2G", "2GB", "2Gi", "2GiB")] == [
         True,

@@ -143,8 +143,9 @@ async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> Non
         )
         session.terminal.note(f"{name} has {size}B.")
     elif granted:
-        off = vm is not None and not look(vm, "status.assignment.host")
-        session.terminal.note(f"{name} will have {size}B{' at the next start' if off else ''}.")
+        off = vm["metadata"]["name"] if vm and not look(vm, "status.assignment.host") else ""
+        when = f" at the next start of {off}, which does not run" if off else ""
+        session.terminal.note(f"{name} will have {size}B{when}.")
     else:
         said = f"{name} is to have {size}B; nobody has said yet that there is room for it."
         session.terminal.note(f"{said} See: qx volume explain {name}")

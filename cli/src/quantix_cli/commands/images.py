@@ -54,7 +54,7 @@ def upload_command(_: str) -> click.Command:
         short_help="make an image of a file",
         examples=(
             "qx image upload debian-13.qcow2",
-            "qx image upload disk.raw --name shared/mine --format Raw",
+            "qx image upload disk.raw --name shared/mine --format Raw --login-user debian",
         ),
     )
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -69,15 +69,16 @@ def upload_command(_: str) -> click.Command:
     @click.option(
         "--max-size", type=SIZE, metavar="SIZE", help="Largest disk that it may describe; 2TiB if left out."
     )
+    @_LOGIN_USER
     @click.option("--no-wait", is_flag=True, help="Return once the file was sent.")
     @write_options
-    def command(
-        invocation: Invocation, file: Path, name: str, form: str, max_size: str | None, no_wait: bool
-    ) -> None:
+    def command(invocation: Invocation, file: Path, name: str, no_wait: bool, **given: Any) -> None:
         """Make an image of a file: it is declared, the file is sent, and the host checks it."""
         image = parse_name(name, "image") if name else Name(_name_from(file))
         _refuse_odd_name(image.name)
-        spec = {"upload": {}, "format": form} | ({"maxVirtualSize": max_size} if max_size else {})
+        spec = {"upload": {}, "format": given["form"]} | making.present(
+            maxVirtualSize=given["max_size"], loginUser=given["login_user"]
+        )
 
         from quantix_cli.uploading import upload  # loads aiohttp
 

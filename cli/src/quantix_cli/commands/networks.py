@@ -122,7 +122,7 @@ class NewNetwork:
 def spec_of(new: NewNetwork) -> Manifest:
     """The spec of a new network. Raises CommandError (2) for an address of no subnet's family."""
     dhcp = {"dhcp": "Disabled"} if new.no_dhcp else {}
-    subnets: list[Manifest] = [{"cidr": cidr, **dhcp} for cidr in new.subnets]
+    subnets: list[Manifest] = [{"cidr": _subnet(cidr), **dhcp} for cidr in new.subnets]
     for gateway in new.gateways:
         _of_its_family(subnets, gateway)["gateway"] = gateway
     for written in new.exclude:
@@ -138,6 +138,24 @@ def spec_of(new: NewNetwork) -> Manifest:
         mtu=new.mtu,
         default=new.default,
     )
+
+
+def _subnet(written: str) -> str:
+    """What was written, if it is a subnet by its first address. Raises CommandError (2)."""
+    from ipaddress import ip_interface  # what other commands do not have to load
+
+    try:
+        meant = ip_interface(written)
+    except ValueError as error:
+        said = f"--subnet: {written} is no subnet, such as 10.20.1.0/24 or fd00:1::/64."
+        raise CommandError(Exit.USAGE, said) from error
+    if "/" not in written:
+        said = f"--subnet: {written} has no prefix, such as /{24 if meant.version == 4 else 64}."
+        raise CommandError(Exit.USAGE, said)
+    if meant.ip != meant.network.network_address:
+        said = f"--subnet: {written} is an address in a subnet, which is {meant.network}."
+        raise CommandError(Exit.USAGE, said, f"--subnet {meant.network}")
+    return written
 
 
 def patch_of(

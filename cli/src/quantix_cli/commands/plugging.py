@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 
 from quantix_api import resources
 from quantix_cli import fetch
-from quantix_cli.amounts import SIZE
+from quantix_cli.amounts import SIZE, parse_details
 from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.commands.changing_vm import write_vm
 from quantix_cli.commands.deleting import is_owned
@@ -32,9 +32,21 @@ from quantix_cli.vm.media import refuse_disk
 from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import Forbidden
 
+
+
+def _new_disk(ctx: click.Context, param: click.Parameter, written: str | None) -> Mapping[str, str]:
+    """`20GiB,pool=fast,name=data`, as `qx vm create` takes it, as fields of a Device; {} for none."""
+    if written is None:
+        return {}
+    first, details = parse_details(written, "--disk", ("pool", "name"))
+    return {"size": SIZE.convert(first, param, ctx)} | details
+
+
 _ATTACH_OPTIONS = (
     click.option("--volume", default="", metavar="VOLUME", help="A volume that is there."),
-    click.option("--disk", "size", type=SIZE, metavar="SIZE", help="A new, empty disk of this size."),
+    click.option(
+        "--disk", metavar="SIZE[,pool=P][,name=N]", callback=_new_disk, help="A new, empty disk of this size."
+    ),
     click.option("--network", default="", metavar="NET[,address=A][,mac=M]", help="A NIC in this network."),
     click.option("--iso", default="", metavar="IMAGE", help="A medium: into an empty drive, or a new one."),
     click.option("--name", "device_name", default="", metavar="DEVICE", help="What it is called in the VM."),
@@ -73,6 +85,7 @@ def attach_command(_: str) -> click.Command:
         short_help="give a VM a disk, a volume, a NIC or a medium",
         examples=(
             "qx vm attach web-1 --disk 20GiB",
+            "qx vm attach web-1 --disk 20GiB,pool=fast",
             "qx vm attach web-1 --volume files-data",
             "qx vm attach web-1 --network db --group db",
             "qx vm attach web-1 --iso shared/debian-iso",
@@ -80,10 +93,11 @@ def attach_command(_: str) -> click.Command:
     )
     @click.argument("name")
     @write_options
-    def command(invocation: Invocation, name: str, no_wait: bool, device_name: str, **given: Any) -> None:
+    def command(
+        invocation: Invocation, name: str, no_wait: bool, disk: Mapping[str, str], **given: Any
+    ) -> None:
         """Give a VM a disk, a volume, a NIC or a medium, and wait until the running guest has it."""
-        said = {key: value for key, value in given.items() if value is not None}
-        device = Device(name=device_name, **said)
+        device = device_of(disk, given)
 
         async def act(session: Session) -> None:
             vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
@@ -92,6 +106,18 @@ def attach_command(_: str) -> click.Command:
         invocation.run(act)
 
     return with_options(command, _ATTACH_OPTIONS)
+
+
+def device_of(disk: Mapping[str, str], given: Mapping[str, Any]) -> Device:
+    """What the options say. Raises CommandError (2) where two of them say the same thing."""
+    options = {"name": given["device_name"], "pool": given["pool"]}
+    for word in ("name", "pool"):
+        if options[word] and word in disk:
+            said = f"--{word} and {word}= of --disk say the same thing: give one."
+            raise CommandError(Exit.USAGE, said)
+    others = {key: value for key, value in given.items() if key not in ("device_name", "pool")}
+    said_of_it = {key: value for key, value in others.items() if value is not None}
+    return Device(**{**said_of_it, **options, **disk})
 
 
 def detach_command(_: str) -> click.Command:
@@ -169,7 +195,8 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
     if came.is_there(seen):
         session.terminal.note(f"{what} is plugged in.")
         return
-    session.terminal.note(f"{what} comes with the next start.")
+    later = f"{what} comes with the next start: {came.why_later(seen)}."
+    session.terminal.note(session.terminal.plain(later))
     if runs(seen):
         session.terminal.note(f"Try: qx vm restart {named}")
 

@@ -89,6 +89,21 @@ class Arrival:
         """Whether the running guest has it, as far as is known of a VM that is settled."""
         return runs(vm) and (self._is_open(vm) or (self.kind != "disks" and not self._waits_for_start(vm)))
 
+    def why_later(self, vm: Manifest) -> str:
+        """Why it comes with the next start only, of a VM that is settled and has it not."""
+        name = vm["metadata"]["name"]
+        if not runs(vm):
+            return f"{name} does not run"
+        if self.kind == "cdroms":
+            return "a guest that runs gets no further drive"
+        if self.kind == "disks" and self.device.get("bus") == "SATA":
+            return "a guest that runs takes no SATA disk"
+        if self.kind == "disks" and self.device.get("bus") == "SCSI":
+            return f"{name} was started without a SCSI disk, so it has no controller for one"
+        if is_ready(vm, self.generation):
+            return f"{name} was started with no slot left for it"
+        return f"{name} runs and has not taken it"
+
     def _is_open(self, vm: Manifest) -> bool:
         return self.kind == "disks" and has_open(self.name, vm)
 

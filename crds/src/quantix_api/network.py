@@ -72,6 +72,10 @@ class Subnet(ApiModel):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
+            "!isCIDR(self.cidr) || cidr(self.cidr).masked() == cidr(self.cidr)",
+            "cidr must begin with the first address of the subnet, as 10.0.0.0/24 does and 10.0.0.5/24 does not",
+        ),
+        Rule(
             "!isCIDR(self.cidr) || !has(self.gateway) || !isIP(self.gateway) "
             "|| cidr(self.cidr).containsIP(self.gateway)",
             "gateway must be an address in cidr",

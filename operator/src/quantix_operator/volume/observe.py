@@ -58,7 +58,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
 
 
 def _stranded(owners: Sequence[VirtualMachine]) -> str:
-    """A VM that has the Volume and that the scheduler found no host for, "" for none."""
+    """A VM that has the Volume and that the scheduler has given no host, "" for none."""
     waiting = (vm for vm in owners if vm.spec.power_state != "Stopped" and _is_unplaced(vm))
     return next((vm.metadata.name for vm in waiting), "")
 
@@ -75,7 +75,8 @@ def _has_host(vm: VirtualMachine) -> bool:
 
 def _is_unplaced(vm: VirtualMachine) -> bool:
     scheduled = vm.status.condition("Scheduled")
-    return scheduled is not None and scheduled.status == "False" and not _has_host(vm)
+    # Unknown while it waits for other VMs: then no host was looked for yet
+    return scheduled is not None and scheduled.status != "True" and not _has_host(vm)
 
 
 def _no_room(objects: Objects, volume: Volume, pool: StoragePool | None) -> dict[str, str] | None:

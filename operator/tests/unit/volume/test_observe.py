@@ -21,12 +21,17 @@ from quantix_operator.volume.observe import observe
 
 REFUSED = {"type": "Scheduled", "status": "False", "reason": "NoHostFits", "message": "No host fits."}
 
+# what is said while no host was looked for yet
+AFTER_ANOTHER = {**REFUSED, "status": "Unknown", "reason": "WaitingForDependency", "message": "db first."}
+
 
 @pytest.mark.parametrize(
     ("spec", "status", "stranded", "off"),
     [
         ({}, {"conditions": [REFUSED]}, "web-1", ""),
         ({}, {"conditions": [REFUSED], "assignment": {"epoch": 2}}, "web-1", ""),
+        ({}, {"conditions": [AFTER_ANOTHER]}, "web-1", ""),
+        ({}, {"conditions": [{**REFUSED, "status": "True", "reason": "Assigned"}]}, "", ""),
         ({}, {"conditions": [REFUSED], "assignment": {"epoch": 1, "host": "h1"}}, "", ""),
         ({"powerState": "Stopped"}, {"conditions": [{**REFUSED, "reason": "NotWanted"}]}, "", "web-1"),
         ({"powerState": "Stopped"}, {"assignment": {"epoch": 1, "host": "h1"}}, "", ""),

@@ -23,6 +23,7 @@ from quantix_cli.doctor.findings import (
     good,
     lines,
     note,
+    on_purpose,
     problem,
     proven,
     summary,
@@ -247,3 +248,11 @@ def test_for_how_many_more_guests_the_kernel_has_asynchronous_io(
     (found,) = machine.disk_requests(tmp_path)
     assert found.verdict is verdict
     assert f"some {guests} more guests" in found.text
+
+
+def test_what_is_down_on_purpose_is_no_problem_while_somebody_stops_it() -> None:
+    down = [problem("processes", "5 of 7 run", "make up"), problem("hostd", "gone"), problem("disk", "full")]
+    told, *rest = on_purpose(down)
+    assert (told.verdict, told.hint) == (Verdict.NOTE, "wait until make down has ended")
+    assert [finding.verdict for finding in rest] == [Verdict.NOTE, Verdict.NOTE, Verdict.PROBLEM]
+    assert rest[0].text == "5 of 7 run: it is being stopped"

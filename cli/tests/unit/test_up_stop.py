@@ -18,7 +18,7 @@ from quantix_cli.up.run.progress import Activity, Progress
 from quantix_cli.up.run.runner import now_s
 from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import judge_settings
-from quantix_cli.up.stop import clean, guests, stopping
+from quantix_cli.up.stop import at_work, clean, guests, stopping
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 
@@ -86,6 +86,77 @@ def test_guests_of_a_hostd_that_does_not_answer_keep_all_running(
     monkeypatch.setattr(stopping, "guest_processes", lambda layout: [7])
     with pytest.raises(TransientError, match="hostd of this machine does not answer"):
         stopped_by(Layout(tmp_path))
+
+
+class Door:
+    """A hostd whose guests are gone after two looks; `heard`: for how long it was asked to shut down."""
+
+    def __init__(self, guests: dict[str, int] | None) -> None:
+        self.left = guests
+        self.heard: list[float] = []
+
+    async def orphans(self) -> list[stopping.Orphan]:
+        return []
+
+    async def guests(self) -> dict[str, int]:
+        if self.left is None:
+            raise TransientError("HostdBusy", "hostd says 404: Not Found.")
+        return self.left
+
+    async def shut_guests_down(self, timeout_s: float) -> list[str]:
+        self.heard.append(timeout_s)
+        await asyncio.sleep(0.01)
+        return list(self.left or ["default/web-1"])
+
+
+@pytest.mark.parametrize(
+    ("left", "told", "timeout_s"),
+    [
+        (
+            {"default/web-1": 60},
+            "web-1 has 60 s to shut down; a guest that has not by then is ended without.\n",
+            150,
+        ),
+        (
+            {"default/web-1": 60, "shop/db": 600},
+            "web-1, shop/db have at most 600 s to shut down; a guest that has not by then is ended "
+            "without.\n",
+            690,
+        ),
+        ({"default/web-1": 0}, "web-1: ended at once, as gracePeriodSeconds 0 says.\n", 150),
+        ({}, "", 150),
+        (None, "", 150),
+    ],
+    ids=["one", "two", "at once", "none", "a hostd that cannot tell"],
+)
+def test_the_guests_that_are_waited_for_are_named_at_once_with_how_long_it_may_take(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    left: dict[str, int] | None,
+    told: str,
+    timeout_s: float,
+) -> None:
+    door = Door(left)
+    monkeypatch.setattr(stopping, "HostdDoor", lambda socket: door)
+    activity = Activity("shut the guests down", 1.0, 0.0)
+    progress = Progress(PIPE, now_s)
+    asyncio.run(stopping.shut_down(Layout(tmp_path), stopping.Stopped(), activity, progress))
+    assert (capsys.readouterr().out, door.heard) == (told, [timeout_s])
+    assert activity.doing == (f"waits for {', '.join(left).replace('default/', '')}" if left else "")
+
+
+def test_that_quantix_is_being_stopped_is_seen_as_long_as_it_is(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with at_work.stopping(layout):
+        assert not at_work.is_being_stopped(layout), "nothing ran here since the machine's start"
+    layout.run.mkdir(parents=True)
+    assert not at_work.is_being_stopped(layout)
+    with at_work.stopping(layout):
+        assert at_work.is_being_stopped(layout)
+        with at_work.stopping(layout):
+            assert at_work.is_being_stopped(layout)
+    assert not at_work.is_being_stopped(layout)
 
 
 @pytest.mark.parametrize(("other", "removed"), [(None, 3), (Path("/srv/one"), 0)])

@@ -69,8 +69,9 @@ _PROGRAMMED = (
     "NorthboundUnreachable SuspiciousDeletion"
 )
 _VM_READY = (
-    "Starting Stopping Restarting PortNotBound DuplicateInterface SouthboundUnreachable WaitingForGuest "
-    "OrphanProcess StateMissing GuestPanicked QEMUHangs StuckInIO InstanceTypeNotFound SecretNotFound "
+    "Starting Stopping Restarting ShuttingDown PortNotBound DuplicateInterface SouthboundUnreachable "
+    "WaitingForGuest OrphanProcess StateMissing GuestPanicked QEMUHangs StuckInIO "
+    "InstanceTypeNotFound SecretNotFound "
     "IdentityConflict GuestNotReady GuestShutdown WatchdogFired QEMUCrashed StorageIOError PoolFull "
     "HostSuspect HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld "
     "ConfigRefused KernelLimit RestoreInProgress ClaimNotHeld"

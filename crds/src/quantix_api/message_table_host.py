@@ -49,6 +49,12 @@ _READY = (
         "qx up starts it again",
     ),
     Template(
+        "ShuttingDown",
+        "VirtualMachine",
+        "It is off because Quantix is being stopped on {host}.",
+        "qx up on {host}, which starts it again",
+    ),
+    Template(
         "LibvirtDown",
         "Host",
         "libvirt does not answer on it; guests that run go on without it.",

@@ -81,6 +81,8 @@ _WORKING = {
 }
 
 
+# Off, though spec says Running: nothing starts it by itself
+_OFF = {"GuestShutdown", "ShuttingDown"}
 # Of a guest that QEMU runs: it is not in use yet. Any other reason is about a change of what runs
 _BOOTING = {
     "Pending",
@@ -114,7 +116,7 @@ def _virtual_machine(vm: Mapping[str, Any], lease_age_s: float | None) -> StateW
         return UNKNOWN
     if status.get("migration"):
         return MIGRATING
-    if reason == "GuestShutdown":
+    if reason in _OFF:
         return STOPPED
     if reason in _FAILED:
         return FAILED

@@ -123,10 +123,14 @@ class ApiWorld:
             pools=HostPools(stores[STORAGE_POOLS], {}, "h1", self.layout, FileOwner.current()),
             metrics=self.metrics,
             shut_down=self.shut_down,
+            guests=self.guests,
         )
 
     async def metrics(self, vm_uid: str | None) -> bytes:
         return f'quantix_vm_vcpus{{uid="{vm_uid or UID}"}} 1.0\n'.encode()
+
+    async def guests(self) -> dict[str, int]:
+        return {"default/web-1": 60}
 
     async def shut_down(self) -> list[str]:
         return ["default/web-1"]

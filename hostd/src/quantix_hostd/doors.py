@@ -30,6 +30,7 @@ from quantix_hostd.join.trust import published_authority
 from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
 from quantix_hostd.virtualmachine.console import ConsoleHub
+from quantix_hostd.virtualmachine.orphan_plan import GRACE_S
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 
 _LOOK_S = 0.5
@@ -76,6 +77,7 @@ class Doors:
                 pools=parts.pools,
                 metrics=self._metrics,
                 shut_down=self._shut_guests_down,
+                guests=self._guests_here,
             )
         )
 
@@ -129,6 +131,19 @@ class Doors:
             with contextlib.suppress(PermanentError):
                 ends[name] = ends_at(pem)
         return ends
+
+    async def _guests_here(self) -> dict[str, int]:
+        """Keys of the guests that are left here (UIDs where the API has no such VM), and their grace periods
+        in seconds.
+        """
+        parts = self._parts
+        known = {vm["metadata"]["uid"]: (key, vm) for key, vm in parts.stores[VIRTUAL_MACHINES].items()}
+        found = {}
+        for uid in await parts.machines.guests_left():
+            key, vm = known.get(uid, (uid, {}))
+            said = (vm.get("spec") or {}).get("gracePeriodSeconds")
+            found[key] = int(GRACE_S) if said is None else int(said)
+        return dict(sorted(found.items()))
 
     async def _shut_guests_down(self) -> list[str]:
         """For `qx down` and the machine's own shutdown: returns when no guest is left on this host."""

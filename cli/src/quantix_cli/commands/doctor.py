@@ -11,7 +11,16 @@ from pathlib import Path
 import click
 
 from quantix_api.errors import QuantixError
-from quantix_cli.doctor.findings import Finding, Verdict, document, lines, proven, summary, unknown
+from quantix_cli.doctor.findings import (
+    Finding,
+    Verdict,
+    document,
+    lines,
+    on_purpose,
+    proven,
+    summary,
+    unknown,
+)
 from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import local_time, utc_now
@@ -48,6 +57,7 @@ def examine(invocation: Invocation) -> list[Finding]:
     """All that is found; a check that cannot be made says so and keeps no other from being made."""
     from quantix_cli.doctor import certificates, machine, platform, services
     from quantix_cli.supervision.choose import supervisor_of
+    from quantix_cli.up.stop.at_work import is_being_stopped
 
     settings, python = invocation.settings, Path(sys.executable)
     layout = settings.layout
@@ -61,7 +71,8 @@ def examine(invocation: Invocation) -> list[Finding]:
         ("I/O", machine.disk_requests),
         ("clock", machine.clock),
     )
-    return proven([finding for name, check in checks for finding in looked_at(name, check)])
+    findings = proven([finding for name, check in checks for finding in looked_at(name, check)])
+    return on_purpose(findings) if is_being_stopped(layout) else findings
 
 
 def looked_at(name: str, check: Check) -> list[Finding]:

@@ -14,6 +14,8 @@ SCHEMA = "cli.quantix.io/v1"
 _LABEL_WIDTH = 15
 KVM = "KVM"
 """The check that this machine makes, and of which its Host knows more: hostd has tried."""
+STOPPABLE = frozenset({"control plane", "processes", "libvirt", "OVN", "Open vSwitch", "hostd"})
+"""The checks of what `qx down` stops."""
 
 
 class Verdict(StrEnum):
@@ -61,6 +63,18 @@ def note(check: str, text: str, hint: str = "") -> Finding:
 def unknown(check: str, text: str, hint: str = "") -> Finding:
     """What could not be looked at."""
     return Finding(check, Verdict.UNKNOWN, text, hint)
+
+
+def on_purpose(findings: Sequence[Finding]) -> list[Finding]:
+    """While Quantix is being stopped: that, and what is down for that reason as no problem."""
+    told = note("processes", "Quantix is being stopped on this machine", "wait until make down has ended")
+    calm = [
+        note(finding.check, f"{finding.text}: it is being stopped")
+        if finding.verdict is Verdict.PROBLEM and finding.check in STOPPABLE
+        else finding
+        for finding in findings
+    ]
+    return [told, *calm]
 
 
 def proven(findings: Sequence[Finding]) -> list[Finding]:

@@ -17,6 +17,7 @@ from quantix_api.errors import PermanentError, TransientError
 
 UPLOAD_TIMEOUT_S = 600.0
 ORPHANS_TIMEOUT_S = 20.0
+GUESTS_TIMEOUT_S = 5.0
 HOSTD_SILENT = "HostdSilent"
 """The reason of errors where nobody answers."""
 
@@ -84,6 +85,14 @@ class HostdDoor:
         """Begin to end one of them. Raises TransientError as `orphans`, and when there is no such one."""
         async with self._ask("POST", f"/v1/host/orphans/{quote(uid, safe='')}/end", ORPHANS_TIMEOUT_S):
             return
+
+    async def guests(self) -> dict[str, int]:
+        """NAMESPACE/NAME of the guests on this host, and the seconds that each may take to shut down.
+        Raises TransientError when hostd is away or cannot tell.
+        """
+        async with self._ask("GET", "/v1/host/guests", GUESTS_TIMEOUT_S) as answer:
+            said: dict[str, Any] = await answer.json()
+        return {str(item["name"]): int(item["graceSeconds"]) for item in said.get("guests") or []}
 
     async def shut_guests_down(self, timeout_s: float) -> list[str]:
         """Have every guest of this host shut down and released; NAMESPACE/NAME of those that were running.

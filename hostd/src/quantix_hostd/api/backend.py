@@ -51,7 +51,8 @@ class Orphans(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """`shut_down` shuts every guest of this host down and returns their keys; `metrics` is Prometheus'
+    """`shut_down` shuts every guest of this host down and returns their keys; `guests` are the keys of those
+    that are here, each with the seconds that it may take to shut down; `metrics` is Prometheus'
     text, of the VM with a UID or of all that this process knows.
     """
 
@@ -67,6 +68,7 @@ class Backend:
     pools: HostPools
     metrics: Callable[[str | None], Awaitable[bytes]]
     shut_down: Callable[[], Awaitable[list[str]]]
+    guests: Callable[[], Awaitable[Mapping[str, int]]]
     upload_pace: Pace = Pace()  # noqa: RUF009 - it is frozen
 
     def vm(self, key: str) -> Manifest:

@@ -25,6 +25,7 @@ class HostDoors:
             web.get("/healthz", self.health),
             web.get("/metrics", self.metrics),
             web.post("/v1/host/shutdown", self.shut_down),
+            web.get("/v1/host/guests", self.guests),
             web.get("/v1/host/orphans", self.orphans),
             web.post("/v1/host/orphans/{uid}/end", self.end_orphan),
         ]
@@ -43,6 +44,14 @@ class HostDoors:
         self._only_root("shuts it down")
         log.info("guests are being shut down", audit=True, user="root")
         return web.json_response({"virtualMachines": await self._backend.shut_down()})
+
+    async def guests(self, _: web.Request) -> web.Response:
+        """Whom a shutdown waits for, and for how long: `{"guests": [{"name", "graceSeconds"}]}`."""
+        self._only_root("sees its guests")
+        found = await self._backend.guests()
+        return web.json_response(
+            {"guests": [{"name": name, "graceSeconds": seconds} for name, seconds in found.items()]}
+        )
 
     async def orphans(self, _: web.Request) -> web.Response:
         """The guests whose VM the API does not have."""

@@ -73,6 +73,15 @@ async def test_only_root_on_the_machine_shuts_its_guests_down(world: ApiWorld) -
             assert await answer.json() == {"virtualMachines": ["default/web-1"]}
 
 
+async def test_only_root_on_the_machine_sees_whom_a_shutdown_waits_for(world: ApiWorld) -> None:
+    async with TestClient(TestServer(build_app(world.backend, world.guard))) as remote:
+        async with remote.get("/v1/host/guests") as answer:
+            assert answer.status == 403
+    async with TestClient(TestServer(build_app(world.backend, LocalGuard()))) as local:
+        async with local.get("/v1/host/guests") as answer:
+            assert await answer.json() == {"guests": [{"name": "default/web-1", "graceSeconds": 60}]}
+
+
 async def test_only_root_on_the_machine_sees_and_ends_a_guest_without_a_vm(world: ApiWorld) -> None:
     async with TestClient(TestServer(build_app(world.backend, world.guard))) as remote:
         async with remote.get("/v1/host/orphans") as answer:

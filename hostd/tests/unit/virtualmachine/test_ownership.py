@@ -6,7 +6,7 @@ from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.virtualmachine.directories import LOG_KEPT_S
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.vm_world import VmHandle
+from quantix_lab.vm_world import HOST, VmHandle
 
 
 async def test_a_deleted_vm_is_shut_down_and_reported_absent(
@@ -49,6 +49,9 @@ async def test_the_end_of_the_host_shuts_guests_down_as_host_shutdown(
     assert running.uid in running.world.woken
     await running.reconcile()
     assert running.status["runtime"]["lastExit"]["reason"] == "HostShutdown"
+    ready = running.condition("Ready")
+    assert (running.status["phase"], ready["reason"]) == ("Stopped", "ShuttingDown")
+    assert ready["message"].startswith(f"It is off because Quantix is being stopped on {HOST}. Try: qx up")
     assert await running.world.reconciler.guests_left() == ()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from quantix_api.errors import TransientError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_api.quantities import counted
 from quantix_cli.supervision.service import Supervisor, in_start_order
@@ -18,10 +20,14 @@ from quantix_cli.up.run.steps import Outcome, Step, run_steps
 from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.run.words import duration
 from quantix_cli.up.settings import UpSettings
+from quantix_cli.up.stop.at_work import stopping
 from quantix_cli.up.stop.guests import guest_processes
 
 # longer than the grace period that guests have by default
 GUESTS_TIMEOUT_S = 150.0
+# what QEMU has after that to end, softly and then by force, and hostd to give back what it held
+_AFTER_GRACE_S = 90.0
+_LOOK_S = 1.0
 
 
 @dataclass
@@ -61,7 +67,8 @@ async def stop_everything(
     steps = [Step("shut the guests down", guests, usual_s=8)]
     if not only_guests:
         steps.append(Step("stop Quantix", rest, ("shut the guests down",), usual_s=4))
-    await run_steps(steps, progress, log)
+    with stopping(settings.layout):
+        await run_steps(steps, progress, log)
     return summary(
         stopped.guests,
         orphans=len(stopped.orphans),
@@ -75,22 +82,56 @@ async def shut_down(layout: Layout, stopped: Stopped, activity: Activity, progre
 
     Where no host ever joined hostd does not serve yet, and there is none to be shut down.
     """
-    activity.say("guests have 60 s to shut down")
     door = HostdDoor(layout.hostd_socket)
     # known or not, they are ended with the others; without the API nobody can tell which they are
     with contextlib.suppress(TransientError):
         stopped.orphans = await door.orphans()
     for orphan in stopped.orphans:
         progress.say(orphan_told(orphan))
+    unknown = {orphan.uid for orphan in stopped.orphans}
+    waited_for = {name: s for name, s in (await _guests(door)).items() if name not in unknown}
+    if waited_for:
+        progress.say(wait_told(waited_for))
+    longest_s = max(waited_for.values(), default=0) + _AFTER_GRACE_S
+    telling = asyncio.create_task(_tell(door, activity))
     try:
-        ended = await door.shut_guests_down(GUESTS_TIMEOUT_S)
+        ended = await door.shut_guests_down(max(GUESTS_TIMEOUT_S, longest_s))
     except TransientError as error:
         # also where it cannot stay up: nothing is risked when it goes, and make down is the way out
         if error.reason != HOSTD_SILENT or guest_processes(layout):
             raise
         ended = []
-    unknown = {orphan.uid for orphan in stopped.orphans}
+    finally:
+        telling.cancel()
     stopped.guests = [name for name in ended if name not in unknown]
+
+
+async def _guests(door: HostdDoor) -> dict[str, int]:
+    """As the door says; {} where it cannot, such as one that was begun before an upgrade."""
+    try:
+        return await door.guests()
+    except QuantixError:
+        return {}
+
+
+async def _tell(door: HostdDoor, activity: Activity) -> None:
+    """Keep saying which guests are still waited for, until cancelled."""
+    while True:
+        if left := await _guests(door):
+            activity.say(f"waits for {_names(list(left))}")
+        await asyncio.sleep(_LOOK_S)
+
+
+def wait_told(guests: Mapping[str, int]) -> str:
+    """Said before the wait: `web-1 has 60 s to shut down; a guest that has not by then is ended.`"""
+    longest_s = max(guests.values())
+    if not longest_s:
+        return f"{_names(list(guests))}: ended at once, as gracePeriodSeconds 0 says."
+    have, most = ("has", "") if len(guests) == 1 else ("have", "at most ")
+    return (
+        f"{_names(list(guests))} {have} {most}{longest_s} s to shut down; a guest that has not by then is "
+        "ended without."
+    )
 
 
 def stop_order(settings: UpSettings) -> list[str]:

@@ -29,7 +29,7 @@ def qx(control_plane: ControlPlane) -> Iterator[Qx]:
         "db-1",
         "False",
         "NotEnoughMemory",
-        "No host has 64 GiB free: h1 41. Try: lower memory, or add a host.",
+        "No host has 64 GiB free: h1 41 GiB. Try: lower memory, or add a host.",
     )
     yield Qx(control_plane)
     control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")

@@ -19,7 +19,7 @@ def test_a_list_in_a_pipe_has_every_column_and_no_control_characters(qx: Qx) -> 
         "NAME", "STATE", "HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED", "AGE", "REASON",
     ]  # fmt: skip
     assert "\x1b" not in listed.stdout
-    assert "NotEnoughMemory: No host has 64 GiB free: h1 41" in listed.stdout
+    assert "NotEnoughMemory: No host has 64 GiB free: h1 41 GiB" in listed.stdout
 
 
 def test_a_filter_by_state_keeps_what_fits(qx: Qx) -> None:
@@ -42,7 +42,7 @@ def test_json_is_what_the_api_has(qx: Qx) -> None:
 def test_explain_tells_the_reason_the_way_out_and_what_happens_by_itself(qx: Qx) -> None:
     lines = qx.in_namespace("vm", "explain", "db-1").stdout.splitlines()
     assert lines[0].startswith("db-1 is Waiting for ")
-    assert lines[0].endswith(": no host has 64 GiB free: h1 41 (NotEnoughMemory).")
+    assert lines[0].endswith(": no host has 64 GiB free: h1 41 GiB (NotEnoughMemory).")
     assert lines[1].split() == ["Try", "lower", "memory,", "or", "add", "a", "host"]
     assert lines[-1] == "  It goes on by itself once that is done; nothing to retry."
 
@@ -125,7 +125,10 @@ def test_status_says_what_needs_attention_and_ends_with_3(qx: Qx) -> None:
     told = qx("status")
     assert told.returncode == 3, told.stderr
     assert told.stdout.startswith("Needs attention: ")
-    assert f"db-1 Waiting: No host has 64 GiB free: h1 41.   qx vm explain db-1 -n {NAMESPACE}" in told.stdout
+    assert (
+        f"db-1 Waiting: No host has 64 GiB free: h1 41 GiB.   qx vm explain db-1 -n {NAMESPACE}"
+        in told.stdout
+    )
 
 
 SHARED_SPECS: dict[str, dict[str, Any]] = {

@@ -108,7 +108,7 @@ async def test_memory_that_no_host_addresses_is_not_written(wanted: Wanted) -> N
         await changing_vm._change(session(api), VM, lambda live: patch_of(live, wanted), False)
     assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
     assert str(refused.value) == (
-        "No host can give a guest addresses for 2 TiB of memory, to which it is to grow: box 960 GiB, "
+        "It may grow to 2 TiB of memory, more than a guest on any host can have: box 960 GiB, "
         "desk 448 GiB (NotEnoughMemory)."
     )
     assert refused.value.hint == "qx vm set web-1 --max-memory SIZE, with less"

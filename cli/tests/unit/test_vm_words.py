@@ -44,7 +44,7 @@ def test_what_is_no_size_is_refused(written: str) -> None:
 
 
 def test_of_a_number_without_a_unit_is_said_with_which_it_would_be_a_size() -> None:
-    with pytest.raises(ValueError, match="^512 is no size without a unit: 512GiB, 512MiB or another$"):
+    with pytest.raises(ValueError, match=r"^512 is no size without a unit: 512GiB, 512MiB or another$"):
         parse_size("512")
 
 

@@ -188,7 +188,7 @@ async def test_a_wait_that_nothing_will_end_ends_with_the_reason_and_the_way_out
 
 
 def nowhere(reason: str = "NotEnoughMemory", *, away: bool = False, generation: int = 2) -> Any:
-    message = "No host has 64 GiB free: box 20. Try: lower memory, stop or move a VM, or add a host."
+    message = "No host has 64 GiB free: box 20 GiB. Try: lower memory, stop or move a VM, or add a host."
     conditions = [said("False", reason, message, generation=generation)]
     unfit = [{"why": "lacks memory", "away": away, "count": 1, "hosts": ["box"]}]
     return vm(9, [], status={"conditions": conditions, "unfitHosts": unfit})
@@ -211,7 +211,7 @@ async def test_a_wait_for_room_that_only_people_make_ends_with_the_reason() -> N
         await until(session(Api(nowhere())), NOUNS["vm"], nowhere(), lambda live: False)
     assert (ended.value.exit_code, ended.value.message, ended.value.hint) == (
         Exit.FAILED,
-        "web-1 waits: No host has 64 GiB free: box 20. It goes on by itself once that is done.",
+        "web-1 waits: No host has 64 GiB free: box 20 GiB. It goes on by itself once that is done.",
         "lower memory, stop or move a VM, or add a host",
     )
 

@@ -24,13 +24,13 @@ OWN_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NotEnoughMemory",
         "VirtualMachine",
-        "No host can give a guest addresses for {most} of memory, to which it is to grow: {hosts}.",
+        "It may grow to {most} of memory, more than a guest on any host can have: {hosts}.",
         "qx vm set {name} --max-memory SIZE, with less",
     ),
     Template(
         "NotEnoughMemory",
         "VirtualMachine",
-        "A guest on {host} has addresses for {ceiling} of memory at most, and {name} is to grow to {most}.",
+        "{name} may grow to {most} of memory, and a guest on {host} can have {ceiling} at most.",
         "qx vm set {name} --max-memory {ceiling}, or less",
     ),
     Template(

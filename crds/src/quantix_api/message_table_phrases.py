@@ -74,7 +74,7 @@ LACKS: Mapping[str, Phrase] = {
     "Network": Phrase("lacks network {what}", "lack network {what}"),
     "Affinity": Phrase("has no VM with {what}", "have no VM with {what}"),
     "AntiAffinity": Phrase("has a VM with {what}", "have a VM with {what}"),
-    "Addresses": Phrase("has no addresses for {what} in a guest", "have no addresses for {what} in a guest"),
+    "Addresses": Phrase("can give no guest {what} of memory", "can give no guest {what} of memory"),
     "CPU": Phrase("lacks CPU", "lack CPU"),
     "Memory": Phrase("lacks memory", "lack memory"),
     "HugePages": Phrase("lacks {what}", "lack {what}"),

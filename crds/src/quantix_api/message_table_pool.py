@@ -7,15 +7,9 @@ from quantix_api.message_template import NOTHING_TO_DO, Template
 POOL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "PoolNotFound",
-        "VirtualMachine, Volume",
-        "There is no pool {pool}.",
-        "create it or correct {path}",
-    ),
-    Template(
-        "PoolNotFound",
         "VirtualMachine, Volume, Image",
         "There is no pool {pool}.",
-        "create it, or correct spec.pool, of a VM spec.disks[].pool",
+        "create it or correct {path}",
     ),
     Template(
         "PoolNotFound",

@@ -34,7 +34,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "InUse",
         "refusal",
-        "Pool {pool} holds {allocated} of volumes and images.",
+        "Pool {pool} holds {allocated} of volumes.",
         "delete or move those first",
     ),
     Template(

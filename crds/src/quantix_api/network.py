@@ -73,7 +73,7 @@ class Subnet(ApiModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!isCIDR(self.cidr) || cidr(self.cidr).masked() == cidr(self.cidr)",
-            "cidr must begin with the first address of the subnet, as 10.0.0.0/24 does and 10.0.0.5/24 does not",
+            "cidr must begin with the first address of the subnet: 10.0.0.0/24, and not 10.0.0.5/24",
         ),
         Rule(
             "!isCIDR(self.cidr) || !has(self.gateway) || !isIP(self.gateway) "

@@ -86,7 +86,7 @@ class StoragePoolStatus(Status):
 
     capacity: Annotated[Capacity | None, Doc("Space that there is.")] = None
     available: Annotated[Capacity | None, Doc("Space that is free.")] = None
-    allocated: Annotated[Capacity | None, Doc("Space that was promised to volumes and images.")] = None
+    allocated: Annotated[Capacity | None, Doc("Space that was promised to volumes.")] = None
     virtual_machines: Annotated[
         Count | None, Doc("How many VMs name it for a disk. It cannot be deleted meanwhile.")
     ] = None

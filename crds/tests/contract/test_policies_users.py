@@ -155,7 +155,7 @@ def test_what_is_being_deleted_is_let_go_by_the_operator_alone(api: ApiAs, names
         ("Network", {}, {"ports": 1}, "has 1 port."),
         ("Host", {}, {"virtualMachines": 2}, "has 2 VMs"),
         ("Host", {}, {"phase": "Fenced"}, "is being recovered"),
-        ("StoragePool", {"dir": {"path": "/a"}}, {"allocated": "3Gi"}, "holds 3Gi of volumes and images"),
+        ("StoragePool", {"dir": {"path": "/a"}}, {"allocated": "3Gi"}, "holds 3Gi of volumes"),
         ("StoragePool", {"dir": {"path": "/a"}}, {"virtualMachines": 2}, "is named by 2 VMs for a disk"),
     ],
 )

@@ -180,7 +180,7 @@ class HostPools:
         if name is not None:
             manifest = self.pools.get(name)
             if manifest is None:
-                raise as_wait("PoolNotFound", _RETRY_S, pool=name)
+                raise as_wait("PoolNotFound", _RETRY_S, pool=name, path="spec.pool")
             return model_of(StoragePool, manifest)
         default = default_pool(model_of(StoragePool, manifest) for manifest in self.pools.values())
         if default is None:

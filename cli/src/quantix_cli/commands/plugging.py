@@ -33,7 +33,6 @@ from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import Forbidden
 
 
-
 def _new_disk(ctx: click.Context, param: click.Parameter, written: str | None) -> Mapping[str, str]:
     """`20GiB,pool=fast,name=data`, as `qx vm create` takes it, as fields of a Device; {} for none."""
     if written is None:

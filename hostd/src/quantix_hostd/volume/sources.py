@@ -55,7 +55,7 @@ class Sources:
         """
         pool = self.pools.find(volume.status.pool or volume.spec.pool)
         if not admits(pool.spec.allowed_namespaces, self.namespaces.get(volume.metadata.namespace or "")):
-            raise as_wait("PoolNotFound", _LOOK_S, pool=pool.metadata.name)
+            raise as_wait("PoolNotFound", _LOOK_S, pool=pool.metadata.name, path="spec.pool")
 
     async def base(self, pool: PoolDir, image: Image) -> Base | None:
         """The image's file in the pool, None while it is not there or not known what it is."""

@@ -52,7 +52,9 @@ def plan_image(observed: Observed) -> Plan:
 def _waiting(observed: Observed) -> Fact:
     wanted = observed.image.spec.pool
     if not observed.pool:
-        return fact("Ready", "False", "PoolNotFound", **({"pool": wanted} if wanted else {}))
+        return fact(
+            "Ready", "False", "PoolNotFound", **({"pool": wanted, "path": "spec.pool"} if wanted else {})
+        )
     return fact("Ready", "Unknown", "Pending", pool=observed.pool)
 
 

@@ -51,7 +51,7 @@ def scheduled_false(decision: Decision) -> Fact:
         return fact("Scheduled", "False", "NotEnoughMemory", name=guest.name, **fields)
     if common is Lack.MEMORY:
         wanted = human_size(guest.memory_bytes)
-        hosts = _with_others(_free_memory(candidates, wanted), decision.verdicts)
+        hosts = _with_others(_free_memory(candidates), decision.verdicts)
         return fact("Scheduled", "False", "NotEnoughMemory", wanted=wanted, hosts=hosts)
     if common is Lack.CPU and not any(_lacks_both(verdict) for verdict in candidates):
         hosts = _with_others(_free_cpu(candidates), decision.verdicts)
@@ -128,16 +128,13 @@ def _common_lack(candidates: Sequence[HostVerdict]) -> Lack | None:
     return next((lack for lack in Lack if lack in shared), None)
 
 
-def _free_memory(candidates: Sequence[HostVerdict], wanted: str) -> str:
-    """In whole GiB: finer figures would be news all the time. Without a unit where `wanted` has the same."""
-    unit = "" if wanted.endswith(" GiB") else " GiB"
-    free = [f"{item.host} {max(item.free_memory_bytes, 0) // GIB}{unit}" for item in candidates]
-    return first_of(free)
+def _free_memory(candidates: Sequence[HostVerdict]) -> str:
+    """In whole GiB: finer figures would be news all the time."""
+    return first_of([f"{item.host} {max(item.free_memory_bytes, 0) // GIB} GiB" for item in candidates])
 
 
 def _free_cpu(candidates: Sequence[HostVerdict]) -> str:
-    free = [f"{item.host} {max(item.free_cpus, 0)}" for item in candidates]
-    return first_of(free)
+    return first_of([f"{item.host} {counted(max(item.free_cpus, 0), 'CPU')}" for item in candidates])
 
 
 def _with_others(named: str, verdicts: Sequence[HostVerdict]) -> str:

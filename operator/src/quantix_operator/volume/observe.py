@@ -105,7 +105,7 @@ def _move(objects: Objects, volume: Volume) -> Move | None:
         return None
     pool = pool_of(objects, wanted, volume.metadata.namespace or "")
     if pool is None:
-        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted)} | _disk_path(volume))
+        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted), "path": _pool_path(volume)})
     name, host = pool.metadata.name, objects.get(Host, status.host or "")
     if status.moving_to == name:
         return Move(name)
@@ -126,12 +126,12 @@ def _why_unreached(host: Host | None, pool: str) -> dict[str, str]:
     return {"said": cause_of(found)} if found else {}
 
 
-def _disk_path(volume: Volume) -> dict[str, str]:
-    """Where the pool of a Volume that was made for a VM is said: its own spec follows that."""
+def _pool_path(volume: Volume) -> str:
+    """Where its pool is said: the spec of a Volume that was made for a VM follows that of the VM."""
     if LABEL_VIRTUAL_MACHINE_UID not in volume.metadata.labels:
-        return {}
+        return "spec.pool"
     vm = volume.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE, "")
-    return {"path": f"spec.disks[].pool of VM {vm}".rstrip()}
+    return f"spec.disks[].pool of VM {vm}".rstrip()
 
 
 def pool_of(objects: Objects, named: str | None, namespace: str) -> StoragePool | None:

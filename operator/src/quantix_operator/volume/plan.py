@@ -225,7 +225,8 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
         return _of_vm(observed)
     spec = observed.volume.spec
     if not observed.pool:
-        return fact("Ready", "False", "PoolNotFound", **({"pool": spec.pool} if spec.pool else {}))
+        named = {"pool": spec.pool, "path": "spec.pool"} if spec.pool else {}
+        return fact("Ready", "False", "PoolNotFound", **named)
     if observed.missing_source is not None:
         kind, source = observed.missing_source
         return fact("Ready", "False", "SourceNotFound", kind=kind, source=source)

@@ -8,6 +8,7 @@ import pytest
 
 from quantix_api.facts import Fact
 from quantix_api.message_table_phrases import LACKS
+from quantix_api.quantities import counted
 from quantix_operator.scheduling.model import GIB, Guest, HostView, Lack, Placed, Rule, World
 from quantix_operator.scheduling.plan import place
 from quantix_operator.scheduling.verdict import scheduled_false, unfit_hosts
@@ -27,34 +28,36 @@ def test_memory_that_nobody_has(host: Any, guest: Any) -> None:
         host("h3", not_ready="Failed"),
     )
     assert (said.status, said.reason) == ("False", "NotEnoughMemory")
-    assert said.message.startswith("No host has 100 GiB free: h1 41, h2 30; h3 is Failed. Try: ")
+    assert said.message.startswith("No host has 100 GiB free: h1 41 GiB, h2 30 GiB; h3 is Failed. Try: ")
 
 
-def test_what_is_free_has_a_unit_of_its_own_where_what_is_wanted_has_another(host: Any, guest: Any) -> None:
+def test_what_is_free_has_a_unit_of_its_own_whatever_is_wanted(host: Any, guest: Any) -> None:
     said = refused(guest("db-1", memory_bytes=1024 * GIB), host("h1", memory_bytes=41 * GIB))
     assert said.message.startswith("No host has 1 TiB free: h1 41 GiB. Try: ")
 
 
 def test_at_most_three_hosts_are_named(host: Any, guest: Any) -> None:
     hosts = [host(f"h{number}", memory_bytes=GIB) for number in range(1, 6)]
-    assert "h1 1, h2 1, h3 1 and 2 more" in refused(guest("g"), *hosts).message
+    assert "h1 1 GiB, h2 1 GiB, h3 1 GiB and 2 more" in refused(guest("g"), *hosts).message
 
 
 def test_cpus_that_nobody_has(host: Any, guest: Any) -> None:
     said = refused(guest("g", vcpus=64), host("h1", cpu_millis=2000, cpu_percent=100))
     assert (said.reason, said.message.split(" Try")[0]) == (
         "NotEnoughCPU",
-        "No host has 64 CPUs free: h1 2.",
+        "No host has 64 CPUs free: h1 2 CPUs.",
     )
 
 
 def test_how_often_a_cpu_counts_is_said_and_the_figures_are_what_a_vm_can_have(host: Any, guest: Any) -> None:
     twelve = guest("g", vcpus=12)
     said = refused(twelve, host("h1", cpu_millis=2000))
-    assert said.message.startswith("No host has 12 CPUs free, where each real one counts as 4: h1 8. Try: ")
+    assert said.message.startswith(
+        "No host has 12 CPUs free, where each real one counts as 4: h1 8 CPUs. Try: "
+    )
     assert said.message.endswith("or raise overcommit.cpuPercent in the Host's spec.")
     said = refused(twelve, host("h1", cpu_millis=2000), host("h2", cpu_millis=3500, cpu_percent=150))
-    assert "counts as 1.5 to 4: h1 8, h2 5." in said.message
+    assert "counts as 1.5 to 4: h1 8 CPUs, h2 5 CPUs." in said.message
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_how_often_a_cpu_counts_is_said_and_the_figures_are_what_a_vm_can_have(h
 )
 def test_real_cpus_count_once(host: Any, guest: Any, wants: dict[str, int], free: int) -> None:
     said = refused(guest("g", **wants), host("h1", cpu_millis=2000, own_cpus=1))
-    assert said.message.startswith(f"No host has 2 CPUs free: h1 {free}. Try: ")
+    assert said.message.startswith(f"No host has 2 CPUs free: h1 {counted(free, 'CPU')}. Try: ")
 
 
 def test_hosts_that_lack_cpus_and_memory_are_said_to_lack_both(host: Any, guest: Any) -> None:
@@ -76,7 +79,7 @@ def test_hosts_that_lack_cpus_and_memory_are_said_to_lack_both(host: Any, guest:
 
 def test_one_cpu_is_one(host: Any, guest: Any) -> None:
     said = refused(guest("g", vcpus=1), host("h1", cpu_millis=0, cpu_percent=100))
-    assert said.message.startswith("No host has 1 CPU free: h1 0.")
+    assert said.message.startswith("No host has 1 CPU free: h1 0 CPUs.")
 
 
 def test_devices_that_nobody_has_and_why(host: Any, guest: Any) -> None:
@@ -186,11 +189,11 @@ def test_more_than_a_guest_can_have_addresses_for(host: Any, guest: Any) -> None
     )
     assert (said.status, said.reason) == ("False", "NotEnoughMemory")
     assert said.message == (
-        "No host can give a guest addresses for 2 TiB of memory, to which it is to grow: h1 960 GiB, "
+        "It may grow to 2 TiB of memory, more than a guest on any host can have: h1 960 GiB, "
         "h2 448 GiB; h3 is Failed. Try: qx vm set db-1 --max-memory SIZE, with less."
     )
     (decision,) = place(World((host("h1"),)), [big])
-    assert [group.why for group in unfit_hosts(decision)] == ["has no addresses for 2 TiB in a guest"]
+    assert [group.why for group in unfit_hosts(decision)] == ["can give no guest 2 TiB of memory"]
 
 
 def test_a_guest_with_the_cpu_of_its_host_has_its_addresses(host: Any, guest: Any) -> None:

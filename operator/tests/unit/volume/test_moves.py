@@ -119,7 +119,7 @@ def test_a_pool_that_is_not_there_is_named_where_the_disk_of_the_vm_says_it(cach
     volume = cache.list(VOLUMES)[0]
     free = planned(cache).refused_move
     assert free is not None
-    assert free.message.endswith("Try: create it, or correct spec.pool, of a VM spec.disks[].pool.")
+    assert free.message.endswith("Try: create it or correct spec.pool.")
     marks = {
         "labels": {LABEL_VIRTUAL_MACHINE_UID: "u1"},
         "annotations": {ANNOTATION_VIRTUAL_MACHINE: "web-1"},

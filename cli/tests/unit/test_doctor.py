@@ -208,16 +208,16 @@ def test_what_the_host_complains_of_is_told_with_its_way_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "fields"),
-    [(True, {}), (False, {"why": "the CPU offers no vmx or svm"})],
-    ids=["no device", "no vmx"],
+    "fields",
+    [{}, {"nested": "vmx or svm"}, {"why": "a guest started with it hangs"}],
+    ids=["no vmx", "a VM", "it hangs"],
 )
-def test_kvm_is_told_as_the_host_itself_tells_it(missing: bool, fields: dict[str, str]) -> None:
+def test_kvm_is_told_as_the_host_itself_tells_it(fields: dict[str, str]) -> None:
     message = render("KVMUnusable", host="box", **fields)
     condition = {"type": "KVMAvailable", "status": "False", "reason": "KVMUnusable", "message": message.text}
     ready, told = platform.said_of("box", [host(condition)])
     assert ready == good("host box", "is Ready")
-    assert told == machine.unusable("box", "the CPU offers no vmx or svm", missing=missing)
+    assert told == machine.unusable("box", fields)
     assert told.hint == message.hint
 
 

@@ -12,7 +12,7 @@ import pytest
 from quantix_api.errors import PermanentError
 from quantix_cli.settings import read_settings
 from quantix_cli.supervision.table import Installation, services
-from quantix_cli.up.prepare import kvm, machine
+from quantix_cli.up.prepare import machine
 from quantix_cli.up.settings import judge_settings
 
 GIB = 2**30
@@ -89,15 +89,3 @@ def test_who_else_listens_on_a_port_is_named(tmp_path: Path) -> None:
         port = listening.getsockname()[1]
         assert machine.foreign_owners([port], tmp_path)[port].endswith(f"(pid {os.getpid()})")
     assert machine.foreign_owners([port], tmp_path) == {}
-
-
-def test_what_stands_in_the_way_of_kvm_is_said(tmp_path: Path) -> None:
-    device, processor, paravirtual = tmp_path / "kvm", tmp_path / "cpuinfo", tmp_path / "pvm"
-    assert kvm.obstacle(device, processor, paravirtual) == f"there is no {device}"
-    device.touch()
-    processor.write_text("flags\t\t: fpu sse\n")
-    assert kvm.obstacle(device, processor, paravirtual) == "the CPU offers no vmx or svm"
-    processor.write_text("flags\t\t: fpu vmx sse\n")
-    assert kvm.obstacle(device, processor, paravirtual) == ""
-    paravirtual.mkdir()
-    assert "paravirtual" in kvm.obstacle(device, processor, paravirtual)

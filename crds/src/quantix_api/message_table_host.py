@@ -111,8 +111,29 @@ _ABILITIES = (
     Template(
         "KVMUnusable",
         "Host",
-        "KVM does not work on {host}, so guests are emulated (TCG) and slow.",
+        "KVM does not work on {host} (its CPU offers no vmx or svm), so guests are emulated (TCG) and slow.",
         "turn on VT-x or AMD-V in the firmware, then reboot",
+    ),
+    Template(
+        "KVMUnusable",
+        "Host",
+        "KVM does not work on {host} (it is a VM, and its own host passes on no {nested}), so guests are "
+        "emulated (TCG) and slow.",
+        "turn on nested virtualization on the host that {host} runs on",
+    ),
+    Template(
+        "KVMUnusable",
+        "Host",
+        "KVM does not work on {host} (there is no {device}: module {module} is not loaded), so guests are "
+        "emulated (TCG) and slow.",
+        "modprobe {module} on {host}, then make down and make up there",
+    ),
+    Template(
+        "KVMUnusable",
+        "Host",
+        "KVM does not work on {host} (user {user} may not open {device}), so guests are emulated (TCG) and "
+        "slow.",
+        "let that user read and write {device}, such as by group kvm, then make down and make up on {host}",
     ),
     Template(
         "KVMUnusable",

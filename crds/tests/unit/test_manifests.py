@@ -110,7 +110,7 @@ def test_no_role_of_ours_may_grant_itself_more() -> None:
 def test_a_message_becomes_the_expression_that_builds_it() -> None:
     assert message_expression("KVMUnusable", host="object.metadata.name") == (
         '"KVM does not work on " + object.metadata.name + '
-        '", so guests are emulated (TCG) and slow. '
+        '" (its CPU offers no vmx or svm), so guests are emulated (TCG) and slow. '
         'Try: turn on VT-x or AMD-V in the firmware, then reboot."'
     )
 

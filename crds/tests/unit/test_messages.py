@@ -128,7 +128,7 @@ BINDING = [
     (
         "KVMUnusable",
         {"host": "box"},
-        "KVM does not work on box, so guests are emulated (TCG) and slow. "
+        "KVM does not work on box (its CPU offers no vmx or svm), so guests are emulated (TCG) and slow. "
         "Try: turn on VT-x or AMD-V in the firmware, then reboot.",
     ),
     (

@@ -95,7 +95,7 @@ class Hostd:
         self.settings, self.metrics = settings, metrics
         self.api, self.source, self.clock = api, source, clock
         self.machine = Machine().read()
-        self.kvm = KvmVerdict(Accelerator.TCG, "it was not tried yet")
+        self.kvm = KvmVerdict(Accelerator.TCG, {"why": "it was not tried yet"})
         self.versions: Mapping[str, str] = {}
         self.firmware = installed_firmware()
         self.cluster_uid = ""
@@ -139,7 +139,7 @@ class Hostd:
         if not self.versions:
             self.kvm = await KvmClient(self.settings.qemu_user).probe()
             self.versions = await read_versions()
-            log.info("machine looked at", accelerator=str(self.kvm.accelerator), why=self.kvm.why)
+            log.info("machine looked at", accelerator=str(self.kvm.accelerator), **self.kvm.obstacle)
         if self.settings.ovn_sb is not None and self.settings.layout.root == Path("/"):
             await keep_managers_away()
         self.cluster_uid = await read_cluster_uid(self.api)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from quantix_api.kvm import Places
+from quantix_api.messages import render
 from quantix_hostd.clients import kvmprobe
 from quantix_hostd.clients.command import run
 from quantix_hostd.clients.kvm import KvmClient
@@ -31,9 +33,11 @@ async def test_a_guest_that_stops_early_is_no_success() -> None:
 
 
 async def test_a_machine_without_the_device_emulates_and_says_why(tmp_path: Path) -> None:
-    verdict = await KvmClient(None, tmp_path / "kvm").probe()
+    processor = tmp_path / "cpuinfo"
+    processor.write_text("flags : vmx\n")
+    verdict = await KvmClient(None, Places(tmp_path / "kvm", processor, tmp_path)).probe()
     assert verdict.accelerator is Accelerator.TCG
-    assert "there is no" in verdict.why
+    assert verdict.obstacle == {"module": "kvm_intel", "device": str(tmp_path / "kvm")}
 
 
 async def test_the_verdict_about_this_machine_agrees_with_running_the_payload() -> None:
@@ -41,4 +45,4 @@ async def test_the_verdict_about_this_machine_agrees_with_running_the_payload() 
     works = await client.boot("kvm", timeout_s=2.5) == kvmprobe.SUCCESS_CODE
     verdict = await client.probe()
     assert (verdict.accelerator is Accelerator.KVM) is works
-    assert bool(verdict.why) is not works
+    assert works or "KVM does not work on box (" in render("KVMUnusable", host="box", **verdict.obstacle).text

@@ -101,13 +101,17 @@ def test_a_host_that_has_the_huge_pages_says_so_and_one_that_was_asked_for_none_
             "Ready",
             ("False", "OVNAlreadyConfigured"),
         ),
-        ({"kvm": KvmVerdict(Accelerator.TCG, "no device")}, "KVMAvailable", ("False", "KVMUnusable")),
         (
-            {"kvm": KvmVerdict(Accelerator.TCG, "there is none", missing=True)},
+            {"kvm": KvmVerdict(Accelerator.TCG, {"nested": "vmx or svm"})},
             "KVMAvailable",
             ("False", "KVMUnusable"),
         ),
-        ({"kvm": KvmVerdict(Accelerator.TCG, "no device")}, "Ready", ("True", "Healthy")),
+        (
+            {"kvm": KvmVerdict(Accelerator.TCG)},
+            "KVMAvailable",
+            ("False", "KVMUnusable"),
+        ),
+        ({"kvm": KvmVerdict(Accelerator.TCG, {"why": "it hangs"})}, "Ready", ("True", "Healthy")),
         ({"confined": False}, "Confined", ("False", "NoAppArmor")),
         (
             {"network": NetworkFacts(traffic_problem=("HostFirewallDropsGuests", "x"))},

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.asynchronous_io import OF_A_GUEST, OF_MANY_GUESTS
+from quantix_api.kvm import PLACES, obstacle
 from quantix_api.layout import Layout
 from quantix_api.message_text import cause_of
 from quantix_api.messages import render
 from quantix_cli.doctor.findings import KVM, Finding, good, note, problem
 from quantix_cli.measures import size
-from quantix_cli.up.prepare.kvm import DEVICE, obstacle
 
 _LEAST_FREE_BYTES = 2 << 30
 _LEAST_FREE_PERCENT = 5
@@ -38,17 +38,17 @@ class Room:
 
 def kvm(host: str) -> list[Finding]:
     """Whether guests can be run by the CPU itself, as far as can be told without trying."""
-    if reason := obstacle():
-        return [unusable(host, reason, missing=not DEVICE.exists())]
-    if not os.access(DEVICE, os.R_OK | os.W_OK):
+    found = obstacle()
+    if found is not None:
+        return [unusable(host, found)]
+    if not os.access(PLACES.device, os.R_OK | os.W_OK):
         return [note(KVM, "it is there, but not for this user", "qx doctor as root")]
     return [good(KVM, "it is there and may be used")]
 
 
-def unusable(host: str, reason: str, *, missing: bool) -> Finding:
+def unusable(host: str, found: Mapping[str, str]) -> Finding:
     """In the words of the Host's own condition (docs/troubleshooting.md). Pure."""
-    why = {} if missing else {"why": reason}
-    message = render("KVMUnusable", host=host, **why)
+    message = render("KVMUnusable", host=host, **found)
     return note(KVM, cause_of(message.sentence), message.hint)
 
 

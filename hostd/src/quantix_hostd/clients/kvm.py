@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import pwd
-from pathlib import Path
 
+from quantix_api.kvm import PLACES, Places, denied, obstacle
 from quantix_hostd.clients.command import CommandTimedOut, run
 from quantix_hostd.clients.kvmprobe import SUCCESS_CODE, render_rom
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
@@ -22,20 +22,22 @@ _PROBE_S = 2.0
 class KvmClient:
     """Probes as `qemu_user`, the one that libvirt starts QEMU as (None: as ourselves)."""
 
-    def __init__(self, qemu_user: str | None, device: Path = Path("/dev/kvm")) -> None:
+    def __init__(self, qemu_user: str | None, places: Places = PLACES) -> None:
         self._user = qemu_user
-        self._device = device
+        self._places = places
 
     async def probe(self) -> KvmVerdict:
         """Try KVM. Raises PermanentError (ProgramMissing) when QEMU is not installed."""
-        if not self._device.exists():
-            return KvmVerdict(Accelerator.TCG, f"there is no {self._device}", missing=True)
+        known = obstacle(self._places)
+        if not self._places.device.exists():
+            return KvmVerdict(Accelerator.TCG, known or {})
         code = await self.boot("kvm", timeout_s=_PROBE_S)
         if code == SUCCESS_CODE:
             return KvmVerdict(Accelerator.KVM)
-        if code is None:
-            return KvmVerdict(Accelerator.TCG, "a guest started with it hangs")
-        return KvmVerdict(Accelerator.TCG, "QEMU cannot start a guest with it")
+        hangs = "a guest started with it hangs" if code is None else "QEMU cannot start a guest with it"
+        refused = denied(self._user, self._places.device) if self._user is not None else None
+        cause = next((found for found in (known, refused) if found is not None), {"why": hangs})
+        return KvmVerdict(Accelerator.TCG, cause)
 
     async def boot(self, accelerator: str, *, timeout_s: float, rom: bytes | None = None) -> int | None:
         """QEMU's exit code after running the payload (or another ROM); None when it did not end in time."""

@@ -44,8 +44,7 @@ class Accelerator(StrEnum):
 
 @dataclass(frozen=True)
 class KvmVerdict:
-    """`why` says in words what stands in the way, "" when KVM works; `missing`: there is no device of it."""
+    """`obstacle` is what stands in the way, as fields of a KVMUnusable besides `host`."""
 
     accelerator: Accelerator
-    why: str = ""
-    missing: bool = False
+    obstacle: Mapping[str, str] = field(default_factory=dict)

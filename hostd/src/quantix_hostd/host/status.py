@@ -87,8 +87,8 @@ def _ready(observed: HostObserved) -> Fact:
 def _kvm(observed: HostObserved) -> Fact:
     if observed.kvm.accelerator is Accelerator.KVM:
         return fact("KVMAvailable", "True", "Works")
-    name, why = observed.host.metadata.name, {} if observed.kvm.missing else {"why": observed.kvm.why}
-    return fact("KVMAvailable", "False", "KVMUnusable", host=name, **why)
+    name = observed.host.metadata.name
+    return fact("KVMAvailable", "False", "KVMUnusable", host=name, **observed.kvm.obstacle)
 
 
 def _traffic(observed: HostObserved) -> Fact:

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from quantix_cli.up.prepare import accounts, kvm, machine, packages, python
+from quantix_api import kvm
+from quantix_api.message_text import cause_of
+from quantix_api.messages import render
+from quantix_cli.up.prepare import accounts, machine, packages, python
 from quantix_cli.up.prepare.builds import ensure_control_plane, ensure_guest_image
 from quantix_cli.up.run.progress import Activity
 from quantix_cli.up.run.steps import Outcome, Step
@@ -31,7 +34,6 @@ class Preparation:
         self._for_tests = for_tests
         self.guest_image: Path | None = None
         self.controlplane: Path | None = None
-        self.kvm_obstacle = ""
 
     def steps(self) -> Sequence[Step]:
         """The steps in the order in which people read them."""
@@ -51,11 +53,11 @@ class Preparation:
         return Outcome(machine.judge_machine(facts, self._settings), changed=not installed)
 
     async def _check_kvm(self, activity: Activity) -> Outcome:
-        self.kvm_obstacle = kvm.obstacle()
+        obstacle = kvm.obstacle()
         known = self._settings.admin_kubeconfig.exists()
-        if self.kvm_obstacle:
-            detail = f"{self.kvm_obstacle}; guests are emulated (TCG): fine for trying, slow for work"
-            return Outcome(detail, changed=False, warns=not known)
+        if obstacle is not None:
+            message = render("KVMUnusable", host=self._settings.host_name, **obstacle)
+            return Outcome(cause_of(message.sentence), changed=False, warns=not known)
         return Outcome("offered by the CPU; proven when this machine joins", changed=not known)
 
     async def _packages(self, activity: Activity) -> Outcome:

@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import yaml
 
-from quantix_api import KINDS
+from quantix_api import KINDS, VirtualMachine
 from quantix_api.markers import Rule
 from quantix_api.model import ApiModel, ApiObject
 from quantix_api.not_built import refused_parts
+from quantix_api.quantities import human_size, size_bytes
 from quantix_api.scalars import Name, SharedName
 from quantix_api.schema import root_schema
 
@@ -75,3 +76,18 @@ def test_every_example_says_how_it_is_removed_or_which_page_does() -> None:
     for path in EXAMPLES.glob("*.yaml"):
         text = path.read_text()
         assert "kubectl delete" in text or "docs/" in text.partition("apiVersion")[0], path.name
+
+
+def test_what_all_examples_want_together_is_told() -> None:
+    # the instance type that each installation begins with
+    sizes = {"small": (2, 2 << 30)}
+    vms = [found for found in objects() if isinstance(found, VirtualMachine)]
+    cores = [
+        sizes[vm.spec.instance_type][0] if vm.spec.instance_type else vm.spec.cpu.cores or 0 for vm in vms
+    ]
+    memory = [
+        sizes[vm.spec.instance_type][1] if vm.spec.instance_type else size_bytes(vm.spec.memory.size or "0")
+        for vm in vms
+    ]
+    told = f"want {sum(cores)} CPUs and {human_size(sum(memory))} of memory"
+    assert told in (EXAMPLES / "README.md").read_text()

@@ -131,7 +131,9 @@ def test_down_shuts_the_guests_down_and_up_starts_them_again_in_their_order(mach
     view.wait_ready(FOLLOWER, reason="Running")
     with guest_console(machine, VM) as console:
         console.ask(f"echo {MARK} | dd of=/dev/vda seek={SECTOR} bs=512 conv=sync; sync")
-    said = machine.down().splitlines()[-1]
+    told, *_, said = machine.down().splitlines()
+    names = ", ".join(sorted((VM, FOLLOWER)))
+    assert told == f"{names} have at most 60 s to shut down; a guest that has not by then is ended without."
     assert re.fullmatch(
         r"Stopped in \d+\.\d s\. 2 VMs were shut down \((.+)\); make up starts them again\. Data kept\.", said
     ), said

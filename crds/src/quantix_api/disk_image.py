@@ -17,6 +17,9 @@ from quantix_api.quantities import format_size
 # Enough for every magic below; the ISO 9660 one lies at 0x8001
 HEAD_BYTES = 0x8800
 
+LIMIT_OF_IMAGE, LIMIT_OF_VOLUME = "limit", "most_of_volume"
+"""How messages call the largest disk that a file may describe: spec of an Image says it, or of a Volume."""
+
 _ISO_MAGIC, _ISO_AT = b"CD001", 0x8001
 _BOOT_SIGNATURE, _BOOT_AT = b"\x55\xaa", 510
 _SECTOR = 512
@@ -69,8 +72,15 @@ class ImageFacts:
     virtual_size_bytes: int
 
 
-def inspect_image(head: bytes, file_size_bytes: int, wanted: str, max_virtual_size_bytes: int) -> ImageFacts:
-    """Judge a file by its first HEAD_BYTES and its size; `wanted` is the spec's format, Auto to find it out.
+def inspect_image(
+    head: bytes,
+    file_size_bytes: int,
+    wanted: str,
+    max_virtual_size_bytes: int,
+    limit: str = LIMIT_OF_IMAGE,
+) -> ImageFacts:
+    """Judge a file by its first HEAD_BYTES and its size; `wanted` is the spec's format, Auto to find it out,
+    `limit` whose the largest size is: LIMIT_OF_IMAGE or LIMIT_OF_VOLUME.
 
     Raises PermanentError with reason ImageRefused.
     """
@@ -80,7 +90,8 @@ def inspect_image(head: bytes, file_size_bytes: int, wanted: str, max_virtual_si
     if wanted not in ("Auto", facts.format):
         raise refused(found=facts.format, wanted=wanted)
     if facts.virtual_size_bytes > max_virtual_size_bytes:
-        raise refused(size=format_size(facts.virtual_size_bytes), limit=format_size(max_virtual_size_bytes))
+        size = format_size(facts.virtual_size_bytes)
+        raise refused(size=size, **{limit: format_size(max_virtual_size_bytes)})
     return facts
 
 

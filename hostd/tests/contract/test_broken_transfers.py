@@ -20,6 +20,7 @@ from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.image.draft import read_note
 from quantix_hostd.image.intake import Intake
 from quantix_hostd.image.received import Received
+from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.image_addresses import AddressRules
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.seen import TransferSeen
@@ -92,7 +93,8 @@ def image_of(mirror: Mirror, content: bytes = _DISK) -> Image:
 
 def process() -> Intake:
     """What takes images in, in a hostd that was just started."""
-    return Intake(HttpSource(loopback), QemuImg(Sandbox(IMAGES)), Room(), lambda _: None)
+    qemu_img = QemuImg(Sandbox(IMAGES))
+    return Intake(HttpSource(loopback), qemu_img, Receiving("image", qemu_img, Room(), lambda _: None))
 
 
 async def downloaded(pool: PoolDir, image: Image) -> TransferSeen[Received]:

@@ -13,13 +13,13 @@ import pytest
 from quantix_api import Image, Volume
 from quantix_api.errors import TransientError
 from quantix_hostd.clients.claim_store import LocalClaimStore
-from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.sandbox import Sandbox
-from quantix_hostd.image.intake import Intake
+from quantix_hostd.image.intake import wanted_of
 from quantix_hostd.image.receive import Incoming
 from quantix_hostd.image.received import Received
+from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.copying import Copying
@@ -68,8 +68,8 @@ async def pieces(between: Callable[[], object] = lambda: None) -> AsyncIterator[
 
 async def sent(pool: PoolDir, image: Image, chunks: AsyncIterator[bytes]) -> TransferSeen[Received]:
     """How an upload of the disk ends."""
-    intake = Intake(HttpSource(), QemuImg(Sandbox(IMAGES)), Room(), lambda _: None)
-    transfer = intake.take(pool, image, Incoming(chunks, len(_DISK), resumable=True))
+    receiving = Receiving("image", QemuImg(Sandbox(IMAGES)), Room(), lambda _: None)
+    transfer = receiving.take(pool, wanted_of(image), Incoming(chunks, len(_DISK), resumable=True))
     assert transfer.task is not None
     await transfer.task
     return transfer.seen()

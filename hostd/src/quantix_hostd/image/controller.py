@@ -27,12 +27,13 @@ from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.events import Events, tell
 from quantix_hostd.image import plan
+from quantix_hostd.image.desk import UploadDesk
 from quantix_hostd.image.draft import Note, discard, read_note
-from quantix_hostd.image.intake import Intake
+from quantix_hostd.image.intake import Intake, wanted_of
 from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import ImagePlan, plan_image
-from quantix_hostd.image.receive import Incoming
 from quantix_hostd.image.received import Received
+from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.image.status import derive_status, downloading, typed_name, verdict_kept
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
@@ -70,7 +71,9 @@ class ImageController:
     def __init__(self, tools: ImageTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
         self._enqueue = enqueue
-        self._intake = Intake(tools.source, tools.qemu_img, tools.room, enqueue)
+        receiving = Receiving("image", tools.qemu_img, tools.room, enqueue)
+        self._intake = Intake(tools.source, tools.qemu_img, receiving)
+        self._desk = UploadDesk(receiving, enqueue, _takes_none)
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the image nearer; seconds until the next look. What goes wrong is reported, then raised if it
@@ -103,7 +106,7 @@ class ImageController:
         Raises QuantixError: NotWaiting when there is nothing to send.
         """
         image, pool = await self._awaiting_upload(key)
-        return await asyncio.to_thread(read_note, pool, image.metadata.uid)
+        return await self._desk.kept(pool, wanted_of(image))
 
     async def receive_upload(
         self, key: str, chunks: AsyncIterator[bytes], length_bytes: int, offset_bytes: int = 0
@@ -114,21 +117,7 @@ class ImageController:
         Raises QuantixError: NotWaiting when there is nothing to send, else as `receive_image`.
         """
         image, pool = await self._awaiting_upload(key)
-        if offset_bytes:
-            note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
-            kept = (note.offset_bytes, note.length_bytes) if note else (0, length_bytes)
-            if kept != (offset_bytes, length_bytes):
-                raise _takes_none(key, f"{kept[0]} bytes are kept of a file of {kept[1]}")
-            self._refuse_second(key, image, pool)
-        incoming = Incoming(chunks, length_bytes, offset_bytes, resumable=True)
-        transfer = self._intake.take(pool, image, incoming)
-        assert transfer.task is not None
-        # nothing else lets it be looked at, and told how far it has come
-        self._enqueue(key)
-        await asyncio.wait({transfer.task})
-        if transfer.received is None:
-            raise transfer.error or _takes_none(key, "it was deleted meanwhile")
-        return transfer.received
+        return await self._desk.take(pool, wanted_of(image), chunks, length_bytes, offset_bytes)
 
     async def _awaiting_upload(self, key: str) -> tuple[Image, PoolDir]:
         """The Image, and the pool that it goes into. Raises PermanentError (NotWaiting)."""
@@ -141,13 +130,7 @@ class ImageController:
         pool = await self._tools.pools.pool(image.spec.pool)
         if await asyncio.to_thread(pool.image(image.metadata.uid).exists):
             raise _takes_none(key, "it was sent already")
-        self._refuse_second(key, image, pool)
         return image, pool
-
-    def _refuse_second(self, key: str, image: Image, pool: PoolDir) -> None:
-        before = self._intake.seen(image.metadata.uid, pool.name)
-        if before is not None and before.running:
-            raise _takes_none(key, "another sends it at this moment")
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
         """Have a checked image's file in another pool of this host: copied from a pool here, else fetched

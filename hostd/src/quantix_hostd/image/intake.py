@@ -7,11 +7,8 @@ which decides what is begun. What is begun again while it runs goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
-
-import structlog
 
 from quantix_api import Image
 from quantix_api.errors import PermanentError
@@ -26,43 +23,32 @@ from quantix_hostd.image.receive import (
     check_file,
     hash_file,
     read_chunks,
-    receive_image,
 )
 from quantix_hostd.image.received import Received
-from quantix_hostd.transfer.room import Room
+from quantix_hostd.image.receiving import Receiving, Wanted
 from quantix_hostd.transfer.seen import TransferSeen
-from quantix_hostd.transfer.transfers import Transfer, Transfers
+from quantix_hostd.transfer.transfers import Transfer
 from quantix_hostd.transfer.turns import Limits, Turns
 
 _DOWNLOADS = Limits(at_once=16, of_namespace=4)
 
-_Work = Callable[[Transfer[Received]], Coroutine[Any, Any, Received]]
-
-log = structlog.get_logger(__name__)
-
 
 class Intake:
-    """One for a process. `room` is shared with all else that fills pools; `on_end` hears the key of an image
-    whose transfer ended.
-    """
+    """One for a process. `receiving` does the work; `source` asks servers."""
 
-    def __init__(
-        self, source: HttpSource, qemu_img: QemuImg, room: Room, on_end: Callable[[str], None]
-    ) -> None:
+    def __init__(self, source: HttpSource, qemu_img: QemuImg, receiving: Receiving) -> None:
         self._source = source
         self._qemu_img = qemu_img
-        self._transfers: Transfers[Received] = Transfers("image", on_end)
-        self._room = room
+        self._receiving = receiving
         self._turns = Turns(_DOWNLOADS)
 
     def seen(self, uid: str, pool: str) -> TransferSeen[Received] | None:
         """The transfer of this image into this pool as it is now, None when there was none."""
-        transfer = self._transfers.get(uid, pool)
-        return None if transfer is None else transfer.seen()
+        return self._receiving.seen(uid, pool)
 
     def arriving(self, uid: str) -> bool:
         """Whether this image is on its way into any pool, or it is remembered how that went."""
-        return self._transfers.knows(uid)
+        return self._receiving.arriving(uid)
 
     def download(self, pool: PoolDir, image: Image) -> Transfer[Received]:
         """From the image's server, once it is the namespace's turn; after what is kept of a broken one."""
@@ -82,24 +68,18 @@ class Intake:
 
         # `fetch` says so anew, but what is reported now comes before its first step
         queued = self._turns.all_taken(image.metadata.namespace or "")
-        return self._begin(pool, image, fetch, queued=queued)
+        return self._receiving.begin(pool, wanted_of(image), fetch, queued=queued)
 
     def copy(self, pool: PoolDir, image: Image, source: Path) -> Transfer[Received]:
         """From a file of this host."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
             size = (await asyncio.to_thread(source.stat)).st_size
-            return await self._receive(pool, image, Incoming(read_chunks(source), size), transfer)
+            return await self._receiving.receive(
+                pool, wanted_of(image), Incoming(read_chunks(source), size), transfer
+            )
 
-        return self._begin(pool, image, fetch)
-
-    def take(self, pool: PoolDir, image: Image, incoming: Incoming) -> Transfer[Received]:
-        """From somebody who sends it."""
-
-        async def fetch(transfer: Transfer[Received]) -> Received:
-            return await self._receive(pool, image, incoming, transfer)
-
-        return self._begin(pool, image, fetch)
+        return self._receiving.begin(pool, wanted_of(image), fetch)
 
     def verify(self, pool: PoolDir, image: Image) -> Transfer[Received]:
         """Check the file that lies in the pool."""
@@ -107,57 +87,32 @@ class Intake:
 
         async def check(_: Transfer[Received]) -> Received:
             checksum = await hash_file(path)
-            return Received(await check_file(path, _expectation(image), pool, self._qemu_img), checksum)
+            return Received(
+                await check_file(path, wanted_of(image).expectation, pool, self._qemu_img), checksum
+            )
 
-        return self._begin(pool, image, check)
+        return self._receiving.begin(pool, wanted_of(image), check)
 
     async def forget(self, uid: str) -> None:
         """End what brings this image, into whichever pool."""
-        await self._transfers.forget(uid)
+        await self._receiving.forget(uid)
 
     async def stop(self) -> None:
         """End all; of what is half there, only what a later transfer can go on from is kept."""
-        await self._transfers.stop()
-
-    def _begin(self, pool: PoolDir, image: Image, work: _Work, *, queued: bool = False) -> Transfer[Received]:
-        uid = image.metadata.uid
-        running = self._transfers.get(uid, pool.name)
-        if running is not None and running.running:
-            return running
-        log.info("image is being received", image=image.key, uid=uid, pool=pool.name)
-        begun = self._transfers.begin(uid, pool.name, image.key, work)
-        begun.queued = queued
-        return begun
+        await self._receiving.stop()
 
     async def _fetch(self, pool: PoolDir, image: Image, transfer: Transfer[Received]) -> Received:
         note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
         if note is not None and note.offset_bytes == note.length_bytes:
             whole = Incoming(_nothing(), note.length_bytes, note.offset_bytes, note.validator, resumable=True)
-            return await self._receive(pool, image, whole, transfer)
+            return await self._receiving.receive(pool, wanted_of(image), whole, transfer)
         kept = Kept(note.offset_bytes, note.length_bytes, note.validator) if note else None
         async with self._source.open(image.spec.url or "", kept) as found:
             resumable = bool(found.validator and found.length_bytes)
             rest = Incoming(
                 found.chunks, found.length_bytes, found.offset_bytes, found.validator, resumable=resumable
             )
-            return await self._receive(pool, image, rest, transfer)
-
-    async def _receive(
-        self, pool: PoolDir, image: Image, incoming: Incoming, transfer: Transfer[Received]
-    ) -> Received:
-        transfer.total_bytes = incoming.length_bytes
-        transfer.resumed = incoming.offset_bytes > 0
-        received = await receive_image(
-            pool,
-            _expectation(image),
-            incoming,
-            self._qemu_img,
-            room=self._room,
-            on_progress=transfer.on_progress,
-        )
-        kept = {"format": str(received.facts.format), "checksum": received.checksum}
-        log.info("image kept", image=image.key, uid=image.metadata.uid, **kept)
-        return received
+            return await self._receiving.receive(pool, wanted_of(image), rest, transfer)
 
 
 async def _nothing() -> AsyncIterator[bytes]:
@@ -167,11 +122,15 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _expectation(image: Image) -> Expectation:
-    return Expectation(
-        uid=image.metadata.uid,
-        image_format=image.spec.format,
-        # Once it was checked, every further copy must be the same file
-        checksum=image.spec.checksum or image.status.checksum or "",
-        max_virtual_size_bytes=size_bytes(image.spec.max_virtual_size),
+def wanted_of(image: Image) -> Wanted:
+    """What the file of an image must be."""
+    return Wanted(
+        image.key,
+        Expectation(
+            uid=image.metadata.uid,
+            image_format=image.spec.format,
+            # Once it was checked, every further copy must be the same file
+            checksum=image.spec.checksum or image.status.checksum or "",
+            max_virtual_size_bytes=size_bytes(image.spec.max_virtual_size),
+        ),
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from quantix_api.disk_image import HEAD_BYTES, ImageFacts, inspect_image
+from quantix_api.disk_image import HEAD_BYTES, LIMIT_OF_IMAGE, ImageFacts, inspect_image
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
 from quantix_api.qcow2 import refused
@@ -48,6 +48,10 @@ class Expectation:
     image_format: str
     checksum: str
     max_virtual_size_bytes: int
+    limit: str = LIMIT_OF_IMAGE
+    """Whose that largest size is, as messages call it."""
+    what: str = "this image"
+    """What there may be no room for."""
 
     @property
     def max_file_bytes(self) -> int:
@@ -87,7 +91,7 @@ async def receive_image(
         raise _too_long(expectation, f"{length} bytes")
     draft = await _draft(pool, expectation.uid, incoming)
     try:
-        with room.share(pool, length, expectation.max_file_bytes) as share:
+        with room.share(pool, length, expectation.max_file_bytes, expectation.what) as share:
             share.written_bytes = draft.size_bytes
             await share.reach(draft.size_bytes)
             await _write(draft, expectation, incoming, share, on_progress)
@@ -142,7 +146,8 @@ def _leave(draft: Draft, pool: PoolDir, uid: str, incoming: Incoming, error: Bas
 async def check_file(path: Path, expectation: Expectation, pool: PoolDir, qemu_img: QemuImg) -> ImageFacts:
     """Judge a file that is on disk: our own check of its header first, then QEMU's, locked up."""
     head, size = await asyncio.to_thread(_head, path)
-    facts = inspect_image(head, size, expectation.image_format, expectation.max_virtual_size_bytes)
+    most = expectation.max_virtual_size_bytes
+    facts = inspect_image(head, size, expectation.image_format, most, expectation.limit)
     await asyncio.to_thread(_give_to_readers, path, pool)
     found = await qemu_img.inspect_foreign(path, facts.format.driver)
     if found != facts.virtual_size_bytes:
@@ -194,7 +199,8 @@ async def _write(
 
 
 def _too_long(expectation: Expectation, length: str) -> PermanentError:
-    return refused(length=length, limit=format_size(expectation.max_virtual_size_bytes))
+    most = format_size(expectation.max_virtual_size_bytes)
+    return refused(length=length, **{expectation.limit: most})
 
 
 def _head(path: Path) -> tuple[bytes, int]:

@@ -111,6 +111,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx image show {image} says how it is; an image never changes, so make a new one",
     ),
     Template(
+        "NotWaiting",
+        "refusal",
+        "Volume {volume} takes no file: {why}.",
+        "qx volume show {volume} says how it is; a file is sent once, so make another volume of another file",
+    ),
+    Template(
         "NameTaken",
         "refusal",
         "{one} {name} exists here since {age}.",

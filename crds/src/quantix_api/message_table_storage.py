@@ -38,6 +38,7 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
         "use it in a VM, or copy another volume",
     ),
     Template("Creating", "Volume, VirtualMachine", "{volume} is being made.", NOTHING_TO_DO),
+    Template("Creating", "Volume, VirtualMachine", "The file of volume {sent} is being sent.", NOTHING_TO_DO),
     Template(
         "Creating",
         "VirtualMachine",

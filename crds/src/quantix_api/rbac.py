@@ -241,7 +241,7 @@ def user_roles() -> tuple[Manifest, ...]:
                 tuple(f"virtualmachines/{part}" for part in ("console", "vnc", "portforward")),
                 ("create",),
             ),
-            rule(GROUP, ("images/upload", "volumes/export"), ("create",)),
+            rule(GROUP, ("images/upload", "volumes/upload", "volumes/export"), ("create",)),
             rule(GROUP, ("images/content",), ("get",)),
         ),
         aggregated(

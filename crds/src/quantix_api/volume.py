@@ -14,7 +14,6 @@ from quantix_api.model import (
     ApiObject,
     Column,
     Definition,
-    Empty,
     Progress,
     Status,
 )
@@ -31,6 +30,14 @@ class SnapshotSource(ApiModel):
     disk: Annotated[DeviceName, Fixed("Name of the disk in it.")]
 
 
+class VolumeUpload(ApiModel):
+    """A file that is sent."""
+
+    format: Annotated[
+        Literal["Auto", "Qcow2", "Raw", "ISO"], Fixed("Format of the file; Auto: found out from its content.")
+    ] = "Auto"
+
+
 class VolumeSource(ApiModel):
     """What a Volume is made from."""
 
@@ -39,7 +46,7 @@ class VolumeSource(ApiModel):
     image: Annotated[SharedName | None, Fixed("An Image: NAME here, or shared/NAME.")] = None
     volume: Annotated[Name | None, Fixed("Another Volume here, which is copied.")] = None
     snapshot: Annotated[SnapshotSource | None, Fixed("A disk of a snapshot."), Refused()] = None
-    upload: Annotated[Empty | None, Fixed("A file that is sent with qx."), Refused()] = None
+    upload: Annotated[VolumeUpload | None, Fixed("The file is sent with qx volume upload.")] = None
 
 
 class EncryptionSecret(ApiModel):

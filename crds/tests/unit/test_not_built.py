@@ -28,7 +28,6 @@ HALF_WAY = {
     "StoragePoolSpec.rbd": "tells that the pool is shared; no host reaches it",
     "VirtualMachineSpec.migration": "the condition Migratable tells onMaintenance",
     "VolumeSource.snapshot": "the Volume waits for it",
-    "VolumeSource.upload": "the Volume waits for no source",
 }
 """Marked, though a component reads them: what it does with them is not yet what the field is for."""
 

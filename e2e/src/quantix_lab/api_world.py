@@ -14,7 +14,7 @@ from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
-from quantix_api.resources import IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES
+from quantix_api.resources import IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.api import ApiClient
 from quantix_client.reviews import Access, Identity
 from quantix_hostd.api.backend import Backend
@@ -95,19 +95,20 @@ class Recording:
 
 
 class ApiWorld:
-    """A backend below a short root, with one VM and one Image."""
+    """A backend below a short root, with one VM, one Image and one Volume."""
 
     def __init__(self, root: Path) -> None:
         self.layout = Layout(root)
         self.consoles = ConsoleHub()
         self.events = ToldEvents()
-        self.receiver = Receiver()
+        self.receiver, self.volume_receiver = Receiver(), Receiver()
         self.orphans = OneOrphan()
         self.screens = Screen()
         self.guard = Recording()
         stores: dict[Any, dict[str, Any]] = {
             VIRTUAL_MACHINES: {"default/web-1": {"metadata": {"uid": UID}}},
             IMAGES: {"default/tiny": {"metadata": {"uid": "0a1b"}}},
+            VOLUMES: {"default/data": {"metadata": {"uid": "0c1d"}}},
             STORAGE_POOLS: {},
         }
         self.backend = Backend(
@@ -118,6 +119,7 @@ class ApiWorld:
             consoles=self.consoles,
             events=self.events,
             uploads=self.receiver,
+            volume_uploads=self.volume_receiver,
             orphans=self.orphans,
             screens=self.screens,
             pools=HostPools(stores[STORAGE_POOLS], {}, "h1", self.layout, FileOwner.current()),

@@ -224,13 +224,17 @@ _POSERS: tuple[HostileImage, ...] = (
         for kind, magic in _FOREIGN
     ),
     HostileImage("LUKS as a disk that boots", _LUKS, "no qcow2, no ISO"),
-    HostileImage("a qcow2 as raw", _SOUND.content(), "is Qcow2, but spec.format says Raw", wanted="Raw"),
-    HostileImage("a qcow2 as ISO", _SOUND.content(), "is Qcow2, but spec.format says ISO", wanted="ISO"),
+    HostileImage(
+        "a qcow2 as raw", _SOUND.content(), "Qcow2, but its format was said to be Raw", wanted="Raw"
+    ),
+    HostileImage(
+        "a qcow2 as ISO", _SOUND.content(), "Qcow2, but its format was said to be ISO", wanted="ISO"
+    ),
     HostileImage("raw as a qcow2", _BOOT_SECTOR, "no qcow2, no ISO", wanted="Qcow2"),
     HostileImage(
         "an ISO as a qcow2",
         b"\0" * 0x8001 + b"CD001" + b"\0" * 2048,
-        "is ISO, but spec.format says Qcow2",
+        "is ISO, but its format was said to be Qcow2",
         wanted="Qcow2",
     ),
     HostileImage(

@@ -28,6 +28,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
+from quantix_lab.volume_uploads import volume_uploads
 
 UID = "6c1e0000-0000-4000-8000-000000000001"
 
@@ -72,9 +73,9 @@ class Departed:
 
 
 class OneVolume:
-    """A host `h1` with one Volume that the scheduler gave to it."""
+    """A host `h1` with one Volume that the scheduler gave to it. Its copies never end, or `copies_with` makes them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, copies_with: QemuImg | None = None) -> None:
         self.api = FakeStatusApi()
         self.volumes: dict[str, dict[str, Any]] = {}
         self.images: dict[str, dict[str, Any]] = {}
@@ -90,7 +91,15 @@ class OneVolume:
         self.woken: list[str] = []
         self.events = ToldEvents()
         pools = HostPools({"local": self.pool}, {}, "h1", Layout(root), FileOwner.current())
-        maker = DiskFileMaker(self.qemu_img, claims, "cluster-1")
+        maker = DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1")
+        self.uploads = volume_uploads(
+            self.volumes,
+            pools,
+            "h1",
+            namespaces=self.namespaces,
+            qemu_img=copies_with,
+            look_again=self.woken.append,
+        )
         self.controller = VolumeController(
             VolumeTools(
                 api=cast(ApiClient, self.api),
@@ -101,6 +110,7 @@ class OneVolume:
                 namespaces=self.namespaces,
                 pools=pools,
                 copies=NoCopies(),
+                uploads=self.uploads,
                 maker=maker,
                 room=Room(),
                 claims=claims,

@@ -21,6 +21,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.mortality import Mortality
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, HOST, VmWorld
+from quantix_lab.volume_uploads import volume_uploads
 
 
 class NoCopies:
@@ -48,6 +49,7 @@ class VolumesPart:
                 namespaces=world.stores[NAMESPACES],
                 pools=world.pools,
                 copies=NoCopies(),
+                uploads=volume_uploads(world.stores[VOLUMES], world.pools, HOST),
                 maker=DiskFileMaker(qemu_img or QemuImg(OpenSandbox()), world.claims, CLUSTER),
                 room=Room(),
                 claims=claims,

@@ -28,6 +28,7 @@ from quantix_hostd.bundles import (
     host_tools,
     image_tools,
     packet_filter_watch,
+    upload_tools,
     vm_tools,
     volume_tools,
 )
@@ -57,6 +58,7 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
+from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
 from quantix_hostd.transfer.room import Room
@@ -75,6 +77,7 @@ from quantix_hostd.volume.controller import VolumeController
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
+from quantix_hostd.volume.uploads import VolumeUploads
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
@@ -161,7 +164,8 @@ class Hostd:
             if corrected := await asyncio.to_thread(self.directories.correct):
                 log.info("owners and modes of guests' directories corrected", count=corrected)
             images = self.watches.stores[IMAGES].values()
-            await self.pools.tidy(frozenset(str(image["metadata"]["uid"]) for image in images))
+            sent = (*images, *self.watches.stores[VOLUMES].values())
+            await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
@@ -206,6 +210,8 @@ class Hostd:
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
         self.images = ImageController(image_tools(self, room), lambda key: add(IMAGES, key))
         vms = vm_tools(self)
+        receiving = Receiving("volume", self.qemu_img, room, look_again)
+        self.volume_uploads = VolumeUploads(upload_tools(self, receiving), look_again)
         self.volumes = VolumeController(volume_tools(self, vms, room), look_again)
         self.sweeps, self.balloons = GuestSweeps(vms), Balloons(vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))

@@ -34,6 +34,7 @@ from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
+from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.virtualmachine.departed import DepartedGuests
@@ -43,6 +44,7 @@ from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_hostd.volume.controller import VolumeTools
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
+from quantix_hostd.volume.uploads import UploadTools
 
 if TYPE_CHECKING:
     from quantix_hostd.assembly import Hostd
@@ -104,8 +106,14 @@ def image_tools(hostd: Hostd, room: Room) -> ImageTools:
     )
 
 
+def upload_tools(hostd: Hostd, receiving: Receiving) -> UploadTools:
+    """For the files that are sent for volumes."""
+    stores = hostd.watches.stores
+    return UploadTools(stores[VOLUMES], stores[NAMESPACES], hostd.pools, receiving, hostd.settings.name)
+
+
 def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
-    """For the volumes; `hostd` has made its images by then."""
+    """For the volumes; `hostd` has made its images and uploads by then."""
     stores = hostd.watches.stores
     return VolumeTools(
         api=hostd.api,
@@ -116,6 +124,7 @@ def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
         namespaces=stores[NAMESPACES],
         pools=hostd.pools,
         copies=hostd.images,
+        uploads=hostd.volume_uploads,
         maker=hostd.disks,
         room=room,
         claims=hostd.claims,
@@ -137,6 +146,7 @@ def door_parts(hostd: Hostd) -> Parts:
         consoles=hostd.consoles,
         events=hostd.events,
         images=hostd.images,
+        volume_uploads=hostd.volume_uploads,
         pools=hostd.pools,
         libvirt=hostd.libvirt,
         machines=hostd.machines,

@@ -32,6 +32,7 @@ from quantix_hostd.settings import Settings
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.orphan_plan import GRACE_S
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
+from quantix_hostd.volume.uploads import VolumeUploads
 
 _LOOK_S = 0.5
 
@@ -47,6 +48,7 @@ class Parts:
     consoles: ConsoleHub
     events: Events
     images: ImageController
+    volume_uploads: VolumeUploads
     pools: HostPools
     libvirt: Hypervisor
     machines: VirtualMachineReconciler
@@ -72,6 +74,7 @@ class Doors:
                 consoles=parts.consoles,
                 events=parts.events,
                 uploads=parts.images,
+                volume_uploads=parts.volume_uploads,
                 orphans=parts.machines,
                 screens=parts.libvirt,
                 pools=parts.pools,

@@ -83,15 +83,15 @@ class HostPools:
             return error
         return None
 
-    async def tidy(self, images: frozenset[str]) -> None:
+    async def tidy(self, wanted: frozenset[str]) -> None:
         """At hostd's start: what an earlier process left half-made is nobody's now, but for what came of
-        `images` (UIDs), and what an older version made gets the owner that it should have.
+        `wanted` images and volumes (UIDs), and what an older version made gets the owner that it should have.
         """
         for pool in self.reached():
             if await self.problem(pool):
                 continue
             directory = self.directory(pool)
-            if swept := await asyncio.to_thread(directory.sweep_drafts, images):
+            if swept := await asyncio.to_thread(directory.sweep_drafts, wanted):
                 log.info("half-made things removed", pool=pool.metadata.name, count=swept)
             if corrected := await asyncio.to_thread(directory.correct_owners):
                 log.info("owners corrected", pool=pool.metadata.name, count=corrected)

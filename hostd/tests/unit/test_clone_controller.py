@@ -32,6 +32,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.held_copies import HeldCopies
 from quantix_lab.told_events import ToldEvents
+from quantix_lab.volume_uploads import volume_uploads
 from quantix_lab.waiting import eventually_async
 
 _CLUSTER = "cluster-1"
@@ -94,6 +95,7 @@ class TwoVolumes:
                 namespaces=self.namespaces,
                 pools=pools,
                 copies=NoCopies(),
+                uploads=volume_uploads(self.volumes, pools, "h1"),
                 maker=maker,
                 room=Room(),
                 claims=self.claims,

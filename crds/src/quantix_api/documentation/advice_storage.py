@@ -16,7 +16,9 @@ _IMAGES = {
     "ImageDownloading": waits(_IMAGE, "`status.progress` shows how far it is."),
     "Verifying": waits(_IMAGE, "A large image takes as long as reading it does."),
     "WaitingForUpload": Advice(
-        _IMAGE, "`qx image upload FILE --name NAME`. The file may be on any machine that has `qx`."
+        f"{_IMAGE[:-1]}, or of a volume `qx volume explain NAME`.",
+        "`qx image upload FILE --name NAME`, or of a volume `qx volume upload FILE --name NAME`. The file "
+        "may be on any machine that has `qx`.",
     ),
     "ImageUnreachable": Advice(
         "`curl -I URL` on the host: it is the host that downloads.",
@@ -35,7 +37,7 @@ _IMAGES = {
     "ImageRefused": Advice(
         "`qemu-img info FILE`.",
         "[What is refused](images.md#what-is-refused) has each case. Converting helps for most: `qemu-img "
-        "convert -O qcow2 IN OUT`, then `qx image upload OUT`.",
+        "convert -O qcow2 IN OUT`, then `qx image upload OUT`, or of a volume `qx volume upload OUT`.",
     ),
 }
 

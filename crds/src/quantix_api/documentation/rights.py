@@ -20,6 +20,7 @@ MEANINGS = {
     "virtualmachines/files": "nothing yet",
     "images/upload": "send the file of an image",
     "images/content": "read the file of an image",
+    "volumes/upload": "send the file of a volume",
     "volumes/export": "nothing yet",
     "hosts/metrics": "read the figures of the host and its VMs",
 }

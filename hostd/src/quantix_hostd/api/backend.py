@@ -26,7 +26,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Uploads(Protocol):
-    """Takes an image that somebody sends (`image.controller`)."""
+    """Takes what somebody sends (`image.controller`, `volume.uploads`)."""
 
     async def kept_of_upload(self, key: str) -> Note | None: ...
 
@@ -63,6 +63,7 @@ class Backend:
     consoles: ConsoleHub
     events: Events
     uploads: Uploads
+    volume_uploads: Uploads
     orphans: Orphans
     screens: Screens
     pools: HostPools
@@ -73,13 +74,14 @@ class Backend:
 
     def vm(self, key: str) -> Manifest:
         """Raises PermanentError (NotHere)."""
-        return self._found(VIRTUAL_MACHINES, key)
+        return self.found(VIRTUAL_MACHINES, key)
 
     def image(self, key: str) -> Manifest:
         """Raises PermanentError (NotHere)."""
-        return self._found(IMAGES, key)
+        return self.found(IMAGES, key)
 
-    def _found(self, resource: Resource, key: str) -> Manifest:
+    def found(self, resource: Resource, key: str) -> Manifest:
+        """Raises PermanentError (NotHere)."""
         manifest = self.stores[resource].get(key)
         if manifest is None:
             target = f"{resource.kind.lower()}/{key.rpartition('/')[2]}"

@@ -16,12 +16,14 @@ import structlog
 from aiohttp import web
 
 from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.resources import IMAGES, VOLUMES
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.gate import Gate
 from quantix_hostd.api.guard import ADMITTED, Guard, LocalGuard, ReviewingGuard
 from quantix_hostd.api.host import HostDoors
 from quantix_hostd.api.images import ImageDoors, status_of
 from quantix_hostd.api.request_log import request_logger
+from quantix_hostd.api.uploads import UploadDoors
 from quantix_hostd.api.virtual_machines import VirtualMachineDoors
 
 # What a handler may read at once; uploads are streamed and bounded by what they may be
@@ -84,6 +86,8 @@ def build_app(backend: Backend, guard: Guard) -> web.Application:
     app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=middlewares)
     app.add_routes(VirtualMachineDoors(backend, guard).routes())
     app.add_routes(ImageDoors(backend, guard).routes())
+    app.add_routes(UploadDoors(backend, guard, IMAGES, backend.uploads).routes())
+    app.add_routes(UploadDoors(backend, guard, VOLUMES, backend.volume_uploads).routes())
     app.add_routes(HostDoors(backend, guard).routes())
     return app
 

@@ -2,6 +2,7 @@
 
 ```
 <path>/images/<image uid>            0440  base images, never written again
+<path>/images/<volume uid>           0440  sent for a volume, until that is made of it
 <path>/images/.<uid>.<host>.part     0600  being received
 <path>/images/.<uid>.<host>.note     0600  how far, and what of (image.draft)
 <path>/volumes/<handle>/data         0660  qcow2
@@ -148,12 +149,12 @@ class PoolDir:
         is_named = _HANDLE.fullmatch(path.name) is not None and not path.is_symlink()
         return is_named and path.lstat().st_uid == self.owner.uid
 
-    def sweep_drafts(self, images: frozenset[str] = frozenset()) -> int:
-        """Remove what an earlier run of this host left half-made, but for drafts of `images` (UIDs), which
-        may be gone on with; returns how many things went.
+    def sweep_drafts(self, wanted: frozenset[str] = frozenset()) -> int:
+        """Remove what an earlier run of this host left half-made, but for drafts of `wanted` images and
+        volumes (UIDs), which may be gone on with; returns how many things went.
         """
         mark = f".{self.host}."
-        kept = {self.image_draft(uid) for uid in images} | {self.image_note(uid) for uid in images}
+        kept = {self.image_draft(uid) for uid in wanted} | {self.image_note(uid) for uid in wanted}
         swept = 0
         for directory in (self.images, self.volumes):
             for entry in directory.iterdir() if directory.is_dir() else ():

@@ -35,6 +35,11 @@ class StopCopy:
 
 
 @dataclass(frozen=True)
+class EndUpload:
+    """End what brings the file that it is made of, and remove that: it was made, or is deleted."""
+
+
+@dataclass(frozen=True)
 class Grow:
     """Hold the claim, make the disk larger, free the claim, also when that does not work."""
 
@@ -60,4 +65,4 @@ class Remove:
     held: Claim
 
 
-Action = BringImage | Make | Copy | StopCopy | Grow | FreeClaim | Remove | MoveAction
+Action = BringImage | Make | Copy | StopCopy | EndUpload | Grow | FreeClaim | Remove | MoveAction

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from quantix_api import Image, VirtualMachine, Volume
+from quantix_api import VirtualMachine, Volume
 from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError
 from quantix_api.messages import as_error, as_wait
@@ -41,11 +41,13 @@ from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.making_plan import has_sources
 from quantix_hostd.volume.moving import VolumeMoves
 from quantix_hostd.volume.observed import VolumeObserved
+from quantix_hostd.volume.partners import Guests, ImageCopies
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
 from quantix_hostd.volume.unmade import UnmadeCopies
+from quantix_hostd.volume.uploads import VolumeUploads
 from quantix_hostd.volume.wanted import has_guest_here, is_mine, move_target, owner_uids
 
 _MAX_ROUNDS = 6
@@ -54,18 +56,6 @@ _NOT_WANTED_S = 1.0
 log = structlog.get_logger(__name__)
 
 Manifest = dict[str, Any]
-
-
-class ImageCopies(Protocol):
-    """Brings the file of an image into a pool (`image.controller`)."""
-
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None: ...
-
-
-class Guests(Protocol):
-    """Tells of VMs that held a claim for this host (`virtualmachine.departed`)."""
-
-    async def is_gone(self, vm_uid: str, epoch: int) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -80,6 +70,7 @@ class VolumeTools:
     namespaces: Mapping[str, Manifest]
     pools: HostPools
     copies: ImageCopies
+    uploads: VolumeUploads
     maker: DiskFileMaker
     room: Room
     claims: ClaimStore
@@ -105,7 +96,8 @@ class VolumeController:
         self._unmade = UnmadeCopies(tools.api, tools.namespaces)
 
     async def stop(self) -> None:
-        """Stop copying; what is half there is removed."""
+        """Stop receiving, and copying: what is half copied is removed."""
+        await self._tools.uploads.stop()
         await self._copying.stop()
 
     async def reconcile(self, key: str) -> float | None:
@@ -116,9 +108,9 @@ class VolumeController:
         manifest = self._tools.volumes.get(key)
         volume = model_of(Volume, manifest) if manifest is not None else None
         if manifest is None or volume is None or not self._is_mine(volume):
-            await self._copying.forget(key)
+            await self._forget(key)
             return None
-        await self._copying.forget(key, keep_uid=volume.metadata.uid)
+        await self._forget(key, keep_uid=volume.metadata.uid)
         again_s = LOOK_AGAIN_S
         error: QuantixError | None = None
         try:
@@ -133,6 +125,11 @@ class VolumeController:
         if written is not None and told is not None:
             tell(self._tools.events, VOLUMES, manifest, told)
         return next_look_s(error, again_s)
+
+    async def _forget(self, key: str, keep_uid: str = "") -> None:
+        """End what is made for a volume that had this key and is gone, or no more of this host."""
+        await self._copying.forget(key, keep_uid)
+        await self._tools.uploads.forget(key, keep_uid)
 
     async def _settle(self, volume: Volume) -> tuple[VolumeVerdict, float]:
         """Act until nothing is left to do; how it is then, and when to look again.
@@ -156,6 +153,7 @@ class VolumeController:
 
     def _progress(self, volume: Volume) -> CopyProgress | None:
         copied, live = self._copying.progress(volume), self._tools.live_moves.seen(volume.metadata.uid)
+        copied = copied or self._tools.uploads.progress(volume)
         return copied or (live.progress if live is not None else None)
 
     async def _observe(self, pool: PoolDir, volume: Volume) -> VolumeObserved:
@@ -180,6 +178,7 @@ class VolumeController:
             other=await self._moves.other(pool, volume, claim),
             live=self._tools.live_moves.seen(volume.metadata.uid),
             assigned=has_guest_here(volume, self._tools.host, self._owners(volume)),
+            arrival=await self._tools.uploads.look(pool, volume),
             now_s=time.time(),
         )
         if volume.deleting:
@@ -268,6 +267,8 @@ class VolumeController:
                 log.info("volume is being copied", size_bytes=action.recipe.final_size_bytes, **about)
             case do.StopCopy():
                 await self._copying.forget(seen.volume.key)
+            case do.EndUpload():
+                await self._tools.uploads.end(pool, seen.volume)
             case do.Grow():
                 await self._grow(seen, action)
                 log.info("volume grown", size_bytes=action.to_bytes, **about)

@@ -9,6 +9,7 @@ from quantix_hostd.image.status import wait_for_image
 from quantix_hostd.volume.actions import Action, BringImage, Copy, Make
 from quantix_hostd.volume.observed import VolumeObserved
 from quantix_hostd.volume.recipe import Origin, Recipe
+from quantix_hostd.volume.upload_plan import ready_upload
 from quantix_hostd.volume.wanted import image_key_of, source_of, wanted_bytes
 
 _SOON_S = 2.0
@@ -25,7 +26,7 @@ def making(seen: VolumeObserved) -> tuple[Action, ...]:
     if seen.copy is not None and seen.copy.running:
         waits_on = {"host": seen.host} if seen.copy.queued else {}
         raise as_wait("Copying", _COPYING_S, source=source_of(volume), **waits_on)
-    image, origin = _ready_image(seen), _ready_origin(seen)
+    image, origin, sent = _ready_image(seen), _ready_origin(seen), ready_upload(seen)
     if image is not None and seen.base is None:
         return (BringImage(image),)
     if seen.passphrase_problem is not None:
@@ -33,8 +34,9 @@ def making(seen: VolumeObserved) -> tuple[Action, ...]:
     recipe = Recipe(
         seen.handle,
         wanted_bytes(volume),
-        seen.base,
-        volume.spec.copy_mode == "Full",
+        sent or seen.base,
+        # a file that was sent is there for this volume alone, and goes
+        sent is not None or volume.spec.copy_mode == "Full",
         origin,
         seen.passphrase,
         seen.origin_passphrase,
@@ -49,6 +51,7 @@ def has_sources(seen: VolumeObserved) -> bool:
     try:
         _ready_image(seen)
         _ready_origin(seen)
+        ready_upload(seen)
     except QuantixError:
         return False
     return True
@@ -70,7 +73,7 @@ def _copying(seen: VolumeObserved, recipe: Recipe) -> tuple[Action, ...]:
 def _ready_image(seen: VolumeObserved) -> Image | None:
     """The image to make it from, None for none. Raises WaitingError until the image was checked."""
     source = seen.volume.spec.source
-    if source is None or source.volume is not None:
+    if source is None or source.volume is not None or source.upload is not None:
         return None
     key = image_key_of(seen.volume)
     if key is None:

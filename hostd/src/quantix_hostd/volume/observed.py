@@ -8,6 +8,7 @@ from quantix_api import Image, Volume
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.facts.copies import LiveMove
+from quantix_hostd.image.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.recipe import Base, Origin
 
@@ -28,6 +29,18 @@ class OtherPlace:
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """What somebody sends for the volume: `base` is the file once it is there whole and was checked, and
+    `kept` what a broken upload left, bytes of so many. `left`: there is something to remove or to forget.
+    """
+
+    base: Base | None = None
+    kept: tuple[int, int] | None = None
+    transfer: TransferSeen[Received] | None = None
+    left: bool = False
+
+
+@dataclass(frozen=True)
 class VolumeObserved:
     """`there`: something lies at `place`; `capacity_bytes` is its disk's, None where there is none.
 
@@ -43,7 +56,8 @@ class VolumeObserved:
 
     `other` is None while nothing of it is, or is to be, in another pool; `live`: what its VM tells of moving
     it. `assigned`: a VM that has it is assigned to this host, running or not. `copies`: the volumes that are
-    still to be made from it, looked for while it is deleted.
+    still to be made from it, looked for while it is deleted. `arrival` is None for what is not made by
+    upload.
     """
 
     volume: Volume
@@ -72,6 +86,7 @@ class VolumeObserved:
     live: LiveMove | None = None
     assigned: bool = False
     copies: tuple[str, ...] = ()
+    arrival: Arrival | None = None
     now_s: float = 0.0
 
     @property

@@ -20,7 +20,7 @@ from quantix_api.message_text import first_of
 from quantix_api.messages import as_error, as_wait, message_of, render
 from quantix_api.quantities import size_bytes
 from quantix_hostd.claims import Claim, ClaimRefusedError, release, take
-from quantix_hostd.volume.actions import Action, FreeClaim, Grow, Remove, StopCopy
+from quantix_hostd.volume.actions import Action, EndUpload, FreeClaim, Grow, Remove, StopCopy
 from quantix_hostd.volume.making_plan import making
 from quantix_hostd.volume.move_plan import plan_move, plan_removal, wait_for_clone
 from quantix_hostd.volume.observed import VolumeObserved
@@ -55,6 +55,8 @@ def plan_volume(seen: VolumeObserved) -> VolumePlan:
 def _plan_data(seen: VolumeObserved) -> VolumePlan:
     if seen.capacity_bytes is None:
         return VolumePlan(making(seen))
+    if seen.arrival is not None and seen.arrival.left:
+        return VolumePlan((EndUpload(),))
     if seen.lent_to:
         wait_for_clone(seen)
     elif work := _work(seen, seen.capacity_bytes):
@@ -88,6 +90,8 @@ def _work(seen: VolumeObserved, capacity_bytes: int) -> tuple[Action, ...]:
 def _plan_removal(seen: VolumeObserved) -> VolumePlan:
     if seen.copy is not None:
         return VolumePlan((StopCopy(),))
+    if seen.arrival is not None and seen.arrival.left:
+        return VolumePlan((EndUpload(),))
     if not seen.there:
         text = render("Deleting", what="its data is gone").text
         return VolumePlan(verdict=VolumeVerdict("Deleting", text, seen.handle, seen.pool))

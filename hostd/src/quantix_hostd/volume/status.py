@@ -16,6 +16,7 @@ from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import message_of, render
 from quantix_api.quantities import format_size, size_bytes
 from quantix_hostd.facts.copies import CopyProgress
+from quantix_hostd.volume.upload_plan import is_sent
 from quantix_hostd.volume.wanted import (
     belongs_to_vm,
     granted_bytes,
@@ -103,7 +104,8 @@ def derive_status(volume: Volume, verdict: VolumeVerdict, host: str, now: dateti
     }
     if verdict.capacity_bytes:
         status["data"] = "Present"
-    elif verdict.reason not in _BEGUN:
+    elif verdict.reason not in _BEGUN and not (is_sent(volume) and verdict.reason != "Deleting"):
+        # at any moment somebody may begin to send: only once it is to go, nothing is there for certain
         status["data"] = "Absent"
     if verdict.progress is not None:
         status["progress"] = _progress(verdict.progress)

@@ -95,6 +95,8 @@ def source_volume_key_of(volume: Volume) -> str | None:
 def source_of(volume: Volume) -> str:
     """What a Volume is made from, by name, as people are told; "" for nothing."""
     source = volume.spec.source
+    if source is not None and source.upload is not None:
+        return f"The file of volume {volume.metadata.name}"
     return (source.volume or image_key_of(volume) or "") if source else ""
 
 

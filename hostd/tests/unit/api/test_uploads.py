@@ -124,3 +124,19 @@ async def test_an_upload_that_would_take_days_is_ended(world: ApiWorld) -> None:
             assert answer.status == 503
             assert "of 1 GiB came in 0 min, and all of it has to come within 24 h" in await answer.text()
     assert len(world.receiver.got) < 100
+
+
+async def test_the_file_of_a_volume_goes_to_who_makes_volumes(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    path = "/v1/volumes/default/data/upload"
+    async with client.get(path) as answer:
+        assert await answer.json() == {"offsetBytes": 0}
+    async with client.put(path, data=io.BytesIO(b"disk")) as answer:
+        assert (await answer.json())["checksum"] == "sha256:abc"
+    assert (world.volume_receiver.got, world.receiver.got) == (b"disk", b"")
+    assert {(asked.verb, asked.resource, asked.subresource, asked.name) for asked in world.guard.asked} == {
+        ("create", "volumes", "upload", "data")
+    }
+    async with client.put("/v1/volumes/default/tiny/upload", data=io.BytesIO(b"disk")) as answer:
+        assert answer.status == 404

@@ -129,7 +129,7 @@ def plan_volume(observed: Observed) -> Plan:
             moving_to=moving_to,
             refused_move=refused,
         )
-    placed = None if status.host else _host(observed, attached=bool(attached))
+    placed = None if status.host else _host(observed, attached=bool(attached) and not _may_be_sent(observed))
     host = status.host or placed
     return Plan(
         host,
@@ -218,6 +218,14 @@ def _host(observed: Observed, *, attached: bool) -> str | None:
     if blank and not observed.pool_is_shared:
         return None
     return observed.place or None
+
+
+def _may_be_sent(observed: Observed) -> bool:
+    """Whether it waits for a file that may come before its VM has a host, or is on at all: to send it, there
+    must be a host that takes it.
+    """
+    source = observed.volume.spec.source
+    return source is not None and source.upload is not None and not observed.assigned_host
 
 
 def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:

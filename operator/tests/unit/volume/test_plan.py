@@ -39,7 +39,17 @@ PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
     "a blank local volume of nobody waits for a VM": (planned(), None, "WaitingForHost"),
     "a blank volume of a shared pool is made at once": (planned(pool_is_shared=True), "h1", ""),
     "an upload needs a host": (planned(UPLOAD), "h1", ""),
-    "what a VM attaches is made by that VM's host": (planned(UPLOAD, claimants=[ELDER]), None, ""),
+    "what a VM attaches is made by that VM's host": (
+        planned({"source": {"image": "tiny"}}, claimants=[ELDER]),
+        None,
+        "",
+    ),
+    "an upload needs a host before its VM has one": (planned(UPLOAD, claimants=[ELDER]), "h1", ""),
+    "an upload comes to the host that its VM has": (
+        planned(UPLOAD, claimants=[ELDER], assigned_host="h2"),
+        None,
+        "",
+    ),
     "a missing source is waited for": (
         planned({"source": {"image": "tiny"}}, missing_source=("image", "tiny")),
         None,

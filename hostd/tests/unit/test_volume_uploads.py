@@ -1,0 +1,269 @@
+"""What becomes of a volume that is made of a file that somebody sends. Disks, drafts and claims are real
+files, and QEMU's tools work without their sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quantix_api import Volume
+from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_lab.one_volume import KEY, MIB, UID, OneVolume
+from quantix_lab.open_sandbox import OpenSandbox
+
+DISK = bytes(510) + b"\x55\xaa" + bytes(range(256)) * (2 * MIB // 256 - 2)
+GOING = "2026-01-02T00:00:00Z"
+
+
+def sent(tmp_path: Path, **spec: Any) -> OneVolume:
+    """A host with a volume that waits for its file."""
+    volume = OneVolume(tmp_path, QemuImg(OpenSandbox()))
+    manifest = volume.volumes[KEY]
+    manifest["spec"] = {"source": {"upload": {}}, **spec}
+    manifest["status"]["pool"] = "local"
+    volume.put(manifest)
+    return volume
+
+
+def left(volume: OneVolume) -> list[str]:
+    return sorted(entry.name for entry in (volume.path / "images").iterdir())
+
+
+async def pieces(content: bytes, breaks: QuantixError | None = None) -> AsyncIterator[bytes]:
+    yield content
+    if breaks is not None:
+        raise breaks
+
+
+async def until(volume: OneVolume, reason: str) -> None:
+    """Looks again and again, as the queue does."""
+    for _ in range(200):
+        await volume.reconcile()
+        if volume.ready()["reason"] == reason:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(volume.ready())
+
+
+async def send(volume: OneVolume, content: bytes = DISK) -> None:
+    await volume.uploads.receive_upload(KEY, pieces(content), len(content))
+
+
+def delete(volume: OneVolume) -> None:
+    volume.volumes[KEY]["metadata"]["deletionTimestamp"] = GOING
+    volume.put(volume.volumes[KEY])
+
+
+def stored(volume: OneVolume) -> bytes:
+    """What a guest would read."""
+    flat = volume.path / "flat"
+    words = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(volume.directory / "data"), str(flat)]
+    subprocess.run(words, check=True)
+    return flat.read_bytes()
+
+
+async def test_it_waits_for_its_file_and_says_what_to_type(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    assert (volume.ready()["status"], volume.ready()["reason"]) == ("False", "WaitingForUpload")
+    assert volume.ready()["message"] == (
+        "The file of volume data was not sent yet. Try: qx volume upload FILE --name data."
+    )
+    assert volume.status["phase"] == "Pending"
+    assert "data" not in volume.status, "who deletes it waits for this host's word"
+
+
+@pytest.mark.parametrize(("size", "capacity"), [(None, 2 * MIB), ("8Mi", 8 * MIB)])
+async def test_the_file_becomes_its_data_and_goes(tmp_path: Path, size: str | None, capacity: int) -> None:
+    volume = sent(tmp_path, **({"size": size} if size else {}))
+    await volume.reconcile()
+    await send(volume)
+    assert left(volume) == [UID]
+    await until(volume, "Available")
+    assert (volume.status["data"], volume.status["phase"]) == ("Present", "Available")
+    assert Volume.model_validate(volume.volumes[KEY]).status.capacity == f"{capacity // MIB}Mi"
+    assert left(volume) == []
+    assert stored(volume) == DISK + bytes(capacity - len(DISK))
+    with pytest.raises(PermanentError, match="Volume data takes no file: it has its data") as refused:
+        await send(volume)
+    assert refused.value.reason == "NotWaiting"
+
+
+async def test_it_is_told_while_it_is_sent_and_another_is_refused(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    goes_on = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield DISK[:MIB]
+        await goes_on.wait()
+        yield DISK[MIB:]
+
+    sending = asyncio.create_task(volume.uploads.receive_upload(KEY, slow(), len(DISK)))
+    await asyncio.sleep(0.2)
+    await volume.reconcile()
+    assert (volume.ready()["reason"], volume.status["phase"]) == ("Creating", "Creating")
+    assert volume.ready()["message"].startswith("The file of volume data is being sent.")
+    assert volume.status["progress"]["totalBytes"] == len(DISK)
+    with pytest.raises(PermanentError, match="another sends it"):
+        await send(volume)
+    goes_on.set()
+    await sending
+    with pytest.raises(PermanentError, match="sent already"):
+        await send(volume)
+    await until(volume, "Available")
+
+
+async def test_an_upload_that_broke_off_goes_on_also_after_a_restart(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    broke_off = TransientError("ImageUnreachable", "The upload broke off.")
+    with pytest.raises(TransientError):
+        await volume.uploads.receive_upload(KEY, pieces(DISK[:MIB], broke_off), len(DISK))
+    await volume.reconcile()
+    assert volume.ready()["reason"] == "WaitingForUpload"
+    assert "1 MiB of 2 MiB of the file of volume data arrived" in volume.ready()["message"]
+    (tmp_path / "restarted").mkdir()
+    later = sent(tmp_path / "restarted")
+    (later.path).rmdir()
+    volume.path.rename(later.path)
+    note = await later.uploads.kept_of_upload(KEY)
+    assert note is not None
+    assert (note.offset_bytes, note.length_bytes) == (MIB, len(DISK))
+    await later.uploads.receive_upload(KEY, pieces(DISK[MIB:]), len(DISK), MIB)
+    await until(later, "Available")
+    assert stored(later) == DISK
+
+
+async def test_a_file_that_was_there_as_hostd_died_is_made_into_the_volume(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    (volume.path / "images").mkdir()
+    (volume.path / "volumes").mkdir()
+    (volume.path / "images" / UID).write_bytes(DISK)
+    await until(volume, "Available")
+    assert left(volume) == []
+    # and one that lay there still, since hostd died once more
+    (volume.path / "images" / UID).write_bytes(DISK)
+    await volume.reconcile()
+    assert (volume.ready()["reason"], left(volume)) == ("Available", [])
+
+
+async def test_a_file_that_is_refused_leaves_nothing_and_is_told(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    with pytest.raises(PermanentError):
+        await send(volume, b"KDMV" + bytes(MIB))
+    await volume.reconcile()
+    assert (volume.ready()["reason"], volume.status["phase"]) == ("ImageRefused", "Failed")
+    assert "The file is a VMDK disk" in volume.ready()["message"]
+    assert left(volume) == []
+    await send(volume)
+    await until(volume, "Available")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (DISK, "The file describes a disk of 2Mi; the volume takes one of 1Mi at most."),
+        (DISK + bytes(80 * MIB), "long; the volume takes a disk of 1Mi at most."),
+    ],
+)
+async def test_a_file_that_is_larger_than_the_volume_is_refused(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    volume = sent(tmp_path, size="1Mi")
+    await volume.reconcile()
+    with pytest.raises(PermanentError) as refused:
+        await send(volume, content)
+    assert refused.value.reason == "ImageRefused"
+    assert says in str(refused.value)
+    assert left(volume) == []
+
+
+async def test_a_raw_file_without_boot_sector_is_taken_as_what_it_is_said_to_be(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    volume.volumes[KEY]["spec"]["source"] = {"upload": {"format": "Raw"}}
+    volume.put(volume.volumes[KEY])
+    await volume.reconcile()
+    await send(volume, b"d" * MIB)
+    await until(volume, "Available")
+    assert stored(volume) == b"d" * MIB
+
+
+async def test_a_volume_that_is_deleted_while_it_is_sent_leaves_nothing(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield DISK[:MIB]
+        await asyncio.Event().wait()
+
+    sending = asyncio.create_task(volume.uploads.receive_upload(KEY, endless(), len(DISK)))
+    await asyncio.sleep(0.2)
+    assert left(volume) != []
+    delete(volume)
+    await volume.reconcile()
+    with pytest.raises(PermanentError, match="it was deleted meanwhile"):
+        await sending
+    assert (volume.ready()["reason"], volume.status["data"], left(volume)) == ("Deleting", "Absent", [])
+    with pytest.raises(PermanentError, match="it is not on host h1"):
+        await send(volume)
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "given to another host"])
+async def test_an_upload_ends_whose_volume_is_no_more_of_this_host(tmp_path: Path, gone: bool) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    await send(volume)
+    if gone:
+        del volume.volumes[KEY]
+    else:
+        volume.put(volume.volumes[KEY] | {"status": {"host": "h2"}})
+    await volume.controller.reconcile(KEY)
+    assert left(volume) == []
+
+
+async def test_what_a_broken_upload_left_goes_with_its_volume(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    with pytest.raises(TransientError):
+        await volume.uploads.receive_upload(
+            KEY, pieces(DISK[:MIB], TransientError("ImageUnreachable", "It broke off.")), len(DISK)
+        )
+    assert len(left(volume)) == 2
+    delete(volume)
+    await volume.reconcile()
+    assert (volume.status["data"], left(volume)) == ("Absent", [])
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        ({"spec": {"size": "1Mi"}}, "it is not made by upload"),
+        ({"status": {"host": "h2"}}, "it is not on host h1"),
+    ],
+)
+async def test_only_what_waits_for_a_file_here_takes_one(
+    tmp_path: Path, manifest: dict[str, Any], why: str
+) -> None:
+    volume = sent(tmp_path)
+    volume.put(volume.volumes[KEY] | manifest)
+    with pytest.raises(PermanentError, match=why):
+        await send(volume)
+
+
+async def test_nothing_is_sent_into_a_pool_that_its_namespace_may_not_use(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    volume.pool["spec"]["allowedNamespaces"] = {"team": "a"}
+    with pytest.raises(PermanentError) as refused:
+        await send(volume)
+    assert refused.value.reason == "PoolNotFound"
+    volume.namespaces["default"] = {"metadata": {"name": "default", "labels": {"team": "a"}}}
+    await send(volume)

@@ -31,6 +31,7 @@ _VM = (
 )
 _IMAGE = _verbs("images", "create", "upload", "set")
 _VOLUME = _verbs("volumes", "create", "set") | _verbs("changing_volume", "resize", "move")
+_VOLUME |= _verbs("uploading_volume", "upload")
 _NETWORK = _verbs("networks", "create", "set")
 _ROUTER = _verbs("routers", "create", "set")
 _POOL = _verbs("pools", "create", "set")

@@ -1,7 +1,7 @@
 """Sends a file to the host that waits for it, and goes on where the last connection broke off.
 
-Used by `qx image upload`. The host tells how far it came and the sum of that; only who has the same bytes
-goes on, everybody else begins anew.
+Used by `qx image upload` and `qx volume upload`. The host tells how far it came and the sum of that; only who
+has the same bytes goes on, everybody else begins anew.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ _LONGEST_WAIT_S = 10.0
 
 @dataclass(frozen=True)
 class Parcel:
-    """A file, and the image that it is sent for. `waiting_host` waits for the host that takes it."""
+    """A file, and the `name` and `noun` that it is sent for. `waiting_host` waits for who takes it."""
 
     file: Path
     name: str
     path: str
     waiting_host: Callable[[], Awaitable[str]]
+    noun: str = "image"
 
     @property
     def length_bytes(self) -> int:
@@ -90,7 +91,7 @@ async def _send_once(session: Session, parcel: Parcel, host: str) -> str:
         raise CommandError(
             Exit.FAILED,
             f"{parcel.file.name} changed while it was sent: {host} has a file of sha256 {found}.",
-            f"qx image delete {parcel.name}, and send it again",
+            f"qx {parcel.noun} delete {parcel.name}, and send it again",
         )
     return found
 

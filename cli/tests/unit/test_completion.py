@@ -54,6 +54,8 @@ def offered(*words: str) -> list[str]:
         (["vm", "list", "-o", "j"], ["json"]),
         (["vm", "detach", "web-1", ""], []),
         (["image", "upload", ""], [FILES]),
+        (["vol", "up"], ["upload"]),
+        (["volume", "upload", ""], [FILES]),
         (["vm", "list", "--kubeconfig", ""], [FILES]),
         (["explain", "v"], ["vm/", "volume/"]),
         (["explain", "vm/web-2"], ["vm/web-2"]),

@@ -70,7 +70,11 @@ async def attach_disk(session: Session) -> None:
 
 
 async def send_image(session: Session) -> None:
-    await uploading._declare(session, "own", {"upload": {}})
+    await uploading._declare(session, uploading.IMAGE, "own", {"upload": {}})
+
+
+async def send_volume(session: Session) -> None:
+    await uploading._declare(session, uploading.VOLUME, "own", {"source": {"upload": {}}})
 
 
 async def make_volume(session: Session) -> None:
@@ -85,6 +89,7 @@ async def make_volume(session: Session) -> None:
         (attach_disk, "--pool POOL, or qx pool set POOL --default"),
         (make_volume, "--pool POOL, or qx pool set POOL --default"),
         (send_image, "qx pool set POOL --default"),
+        (send_volume, "--pool POOL, or qx pool set POOL --default"),
     ],
 )
 async def test_what_names_no_pool_is_refused_where_none_is_the_default(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from quantix_cli.cluster import choose
-from quantix_cli.commands.images import _name_from
+from quantix_cli.commands.files import name_from
 from quantix_cli.escapes import EscapeScanner, parse_escape
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import COMMANDS, NOUNS, unknown
@@ -184,7 +184,7 @@ def test_an_escape_that_is_no_control_key_is_refused() -> None:
     ("file", "name"), [("Debian 13.qcow2", "debian-13"), ("a_b.img", "a-b"), ("x.iso", "x"), ("---", "image")]
 )
 def test_an_image_is_named_after_its_file(file: str, name: str) -> None:
-    assert _name_from(Path(file)) == name
+    assert name_from(Path(file), "image") == name
 
 
 @pytest.mark.parametrize(

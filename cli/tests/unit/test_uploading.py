@@ -10,7 +10,9 @@ import pytest
 
 from quantix_cli import uploading
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.sending import Parcel
 from quantix_cli.session import Session
+from quantix_client.errors import NotFound
 from quantix_lab.qx_session import Looks, qx_session
 
 Manifest = dict[str, Any]
@@ -93,3 +95,81 @@ async def test_an_upload_that_goes_on_says_that_it_changes_no_login_user(
     assert await uploading.upload(session("shop"), file, "mine", wish, wait=False) == "sum"
     assert "qx image set mine --login-user debian" in capsys.readouterr().err
     assert uploading.other_login_user({"spec": {"loginUser": "debian"}}, wish) == ""
+
+
+def volume(*conditions: Manifest, **spec: Any) -> Manifest:
+    metadata = {"name": "web-1", "namespace": "shop", "generation": 1}
+    source: Manifest = {"source": {"upload": {}}}
+    status = {"host": "h1", "conditions": list(conditions)}
+    return {"metadata": metadata, "spec": source | spec, "status": status}
+
+
+class Writing:
+    """Has no such volume until one is made, which its host then makes."""
+
+    def __init__(self, later: Manifest) -> None:
+        self.made: Manifest = {}
+        self._later = later
+
+    async def get(self, *_: Any) -> Manifest:
+        if not self.made:
+            raise NotFound("there is none")
+        return self._later
+
+    async def create(self, _: Any, manifest: Manifest, **__: Any) -> Manifest:
+        self.made = manifest
+        return volume(**{key: value for key, value in manifest["spec"].items() if key != "source"})
+
+
+@pytest.mark.parametrize(("asked", "size"), [({}, "1Ki"), ({"size": "1Gi"}, "1Gi")])
+async def test_a_volume_is_declared_as_large_as_its_file_or_as_asked(
+    asked: Manifest, size: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parcels: list[Parcel] = []
+
+    async def sent(_: Session, parcel: Parcel) -> str:
+        parcels.append(parcel)
+        return "sum"
+
+    monkeypatch.setattr(uploading, "send", sent)
+    api = Writing(volume({"type": "Ready", "status": "True", "reason": "Available", "message": ""}))
+    spec: Manifest = {"source": {"upload": {}}, **asked}
+    there = qx_session(api, namespace="shop")
+    assert await uploading.upload(there, file, "web-1", spec, product=uploading.VOLUME) == "sum"
+    assert (api.made["kind"], api.made["spec"]) == ("Volume", {"size": size, "source": {"upload": {}}})
+    assert (parcels[0].path, parcels[0].noun) == ("/v1/volumes/shop/web-1/upload", "volume")
+
+
+async def test_a_file_larger_than_the_volume_is_not_sent(file: Path) -> None:
+    file.write_bytes(BOOTABLE + BOOTABLE)
+    api = Writing(volume())
+    spec = {"source": {"upload": {}}, "size": "1Ki"}
+    with pytest.raises(CommandError, match="describes a disk of 2Ki; the volume takes one of 1Ki at most"):
+        await uploading.upload(
+            qx_session(api, namespace="shop"), file, "web-1", spec, product=uploading.VOLUME
+        )
+    assert api.made == {}
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (volume() | {"spec": {"size": "1Gi"}}, "Volume web-1 is not made from a file that is sent."),
+        (
+            volume() | {"status": {"capacity": "1Gi"}},
+            "Volume web-1 has its data already; a file is sent once.",
+        ),
+        (
+            volume(
+                {"type": "Ready", "status": "False", "message": "The file is no disk. Try: x."},
+                {"type": "Stalled", "status": "True"},
+            ),
+            "Volume web-1 was refused: The file is no disk.",
+        ),
+    ],
+)
+def test_a_volume_that_takes_no_file_is_told_at_once(made: Manifest, said: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        uploading.refuse_other_content(made, uploading.VOLUME)
+    assert str(refused.value).startswith(said)
+    assert refused.value.exit_code is Exit.REFUSED

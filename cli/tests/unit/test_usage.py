@@ -64,6 +64,11 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
             ["vm", "attach", "web-1", "--disk", "1GiB,pool=a", "--pool", "b"],
             "✗ --pool and pool= of --disk say the same thing: give one.",
         ),
+        (["volume", "upload", __file__, "--name", "My Disk"], "✗ 'My Disk' is no name of a volume."),
+        (
+            ["volume", "upload", __file__, "--name", "shared/disk"],
+            "✗ shared/disk is no name of a volume: it cannot be shared.",
+        ),
         (["vm", "stop"], "✗ Which VM?"),
         (["image", "show"], "✗ Which image?"),
         (["volume", "create", "a"], "✗ How large? An empty volume needs --size."),
@@ -177,6 +182,7 @@ def test_help_is_a_word_as_well_as_an_option(words: list[str], meant: list[str])
         (["vm", "explain", "--help"], {*HEAVY, "asyncio"}),
         (["vm", "--help"], HEAVY),
         (["image", "upload", "--help"], HEAVY),
+        (["volume", "upload", "--help"], HEAVY),
     ],
 )
 def test_help_loads_nothing_that_takes_long(words: list[str], heavy: set[str]) -> None:

@@ -114,7 +114,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "NotWaiting",
         "refusal",
         "Volume {volume} takes no file: {why}.",
-        "qx volume show {volume} says how it is; a file is sent once, so make another volume of another file",
+        "qx volume show {volume} says how it is; a file is sent once, and another one needs a new volume",
     ),
     Template(
         "NameTaken",

@@ -73,7 +73,7 @@ class Departed:
 
 
 class OneVolume:
-    """A host `h1` with one Volume that the scheduler gave to it. Its copies never end, or `copies_with` makes them."""
+    """A host `h1` with one Volume that the scheduler gave to it; copies end only `copies_with` a QEMU."""
 
     def __init__(self, root: Path, copies_with: QemuImg | None = None) -> None:
         self.api = FakeStatusApi()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import refuse_poolless
-from quantix_cli.commands import making
+from quantix_cli.commands import files, making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
@@ -23,9 +22,6 @@ from quantix_cli.selection import Selection
 from quantix_cli.session import Session
 
 _HTTP = ("http://", "https://")
-FORMATS = ("Auto", "Qcow2", "Raw", "ISO")
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 
 
 def _user(_: click.Context, __: click.Parameter, written: str) -> str:
@@ -57,25 +53,19 @@ def upload_command(_: str) -> click.Command:
             "qx image upload disk.raw --name shared/mine --format Raw --login-user debian",
         ),
     )
-    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @files.FILE
     @click.option("--name", default="", help="NAME or shared/NAME; default: from the file's name.")
-    @click.option(
-        "--format",
-        "form",
-        type=click.Choice(FORMATS, case_sensitive=False),
-        default="Auto",
-        help="What the file is; by its content if left out. A raw disk that does not boot needs Raw.",
-    )
+    @files.FORMAT
     @click.option(
         "--max-size", type=SIZE, metavar="SIZE", help="Largest disk that it may describe; 2TiB if left out."
     )
     @_LOGIN_USER
-    @click.option("--no-wait", is_flag=True, help="Return once the file was sent.")
+    @files.SENT
     @write_options
     def command(invocation: Invocation, file: Path, name: str, no_wait: bool, **given: Any) -> None:
         """Make an image of a file: it is declared, the file is sent, and the host checks it."""
-        image = parse_name(name, "image") if name else Name(_name_from(file))
-        _refuse_odd_name(image.name)
+        image = parse_name(name, "image") if name else Name(files.name_from(file, "image"))
+        files.refuse_odd_name(image.name, "image")
         spec = {"upload": {}, "format": given["form"]} | making.present(
             maxVirtualSize=given["max_size"], loginUser=given["login_user"]
         )
@@ -118,7 +108,7 @@ def create_command(_: str) -> click.Command:
     @click.option(
         "--format",
         "form",
-        type=click.Choice(FORMATS, case_sensitive=False),
+        type=click.Choice(files.FORMATS, case_sensitive=False),
         default="Auto",
         help="What the file is; by its content if left out.",
     )
@@ -190,23 +180,3 @@ def set_command(_: str) -> click.Command:
         return making.change(invocation, "image", selection, lambda live: making.news(live, spec), labels)
 
     return command
-
-
-def _refuse_odd_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise CommandError(
-            Exit.USAGE,
-            f"{name!r} is no name of an image.",
-            "small letters, digits, - and ., with a letter or digit at both ends",
-        )
-
-
-def _name_from(file: Path) -> str:
-    stem = (
-        file.name.lower()
-        .removesuffix(".qcow2")
-        .removesuffix(".img")
-        .removesuffix(".raw")
-        .removesuffix(".iso")
-    )
-    return "".join(c if c in _NAME_CHARACTERS else "-" for c in stem).strip("-.") or "image"

@@ -108,12 +108,13 @@ def _wanted(
         source=source,
         pool=pool,
         copyMode="Full" if full_copy else None,
-        encryption=_encryption(secret),
+        encryption=encryption(secret),
         deletionProtection=protect,
     )
 
 
-def _encryption(secret: str) -> Manifest | None:
+def encryption(secret: str) -> Manifest | None:
+    """`SECRET/KEY` as the spec has it, None for none."""
     name, _, key = secret.partition("/")
     return {"secretRef": making.present(name=name, key=key)} if name else None
 

@@ -135,7 +135,7 @@ def plan_volume(observed: Observed) -> Plan:
         host,
         attached,
         status.pool or observed.pool,
-        _ready(observed, host, bool(attached)),
+        None if placed else _ready(observed, host, bool(attached)),
         confirmed=placed or confirmed,
         size=_size(observed.growth),
         moving_to=moving_to,

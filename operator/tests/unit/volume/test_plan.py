@@ -74,10 +74,11 @@ PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
         "WaitingForHost",
     ),
     "attached by a VM that no host takes": (
-        planned(UPLOAD, claimants=[ELDER], stranded="web-1"),
+        planned({"source": {"image": "tiny"}}, claimants=[ELDER], stranded="web-1"),
         None,
         "WaitingForHost",
     ),
+    "an upload that such a VM attaches": (planned(UPLOAD, claimants=[ELDER], stranded="web-1"), "h1", ""),
     "data that is there waits for no host": (
         planned(status={"host": "h2"}, made_for_vm=True, stranded="web-1"),
         "h2",

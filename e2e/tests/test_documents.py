@@ -25,7 +25,7 @@ TYPED = [page for page in PAGES if any(exchanges(page.read_text())) and page.ste
 @pytest.fixture
 def typist(view: MachineView, web: Manifest, tmp_path: Path) -> Iterator[Typist]:
     """A person at the machine, with disks from other platforms; what they leave behind is deleted."""
-    disks = {"old-1.vmdk": "vmdk", "debian-13.qcow2": "qcow2"}
+    disks = {"old-1.vmdk": "vmdk", "old-web.qcow2": "qcow2", "debian-13.qcow2": "qcow2"}
     for name, driver in disks.items():
         convert = ["qemu-img", "convert", "-O", driver, str(ensure_image(CACHE)), str(tmp_path / name)]
         subprocess.run(convert, check=True, capture_output=True, timeout=60)

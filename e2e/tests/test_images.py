@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +12,15 @@ from typing import Any
 import pytest
 
 from quantix_api.conditions import condition_of
+from quantix_cli.guestimage.build import ensure_image
 from quantix_lab.checkout import CHECKOUT
+from quantix_lab.guest_console import wait_booted
+from quantix_lab.half_uploads import send_half
 from quantix_lab.hostile_images import HOSTILE_IMAGES, Refuser
-from quantix_lab.machine import QX
+from quantix_lab.machine import CACHE, QX
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.transcript import exchanges
+from quantix_lab.vm_manifests import small_vm
 from quantix_lab.waiting import wait_for
 
 _MIB = 1 << 20
@@ -81,32 +83,18 @@ def test_an_upload_that_was_interrupted_goes_on_by_the_same_command(
     file.write_bytes(b"\0" * 510 + b"\x55\xaa" + os.urandom(8 * _MIB - 512))
     view.apply(image("large", upload={}))
     view.wait_reason("image", "large", "WaitingForUpload")
-    send_half(view, file)
-    wait_for("what arrived", lambda: arrived(view), 20)
+    send_half(view.layout.hostd_socket, "/v1/images/default/large/upload", file.read_bytes())
+    wait_for("what arrived", lambda: arrived(view, "image", "large"), 20)
     done = view.machine.qx("image", "upload", str(file), timeout_s=120)
     assert "it goes on from there." in done.stderr
     assert done.stdout == f"large  sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
     view.machine.qx("image", "delete", "large", "--yes")
 
 
-def arrived(view: MachineView) -> tuple[bool, object]:
+def arrived(view: MachineView, kind: str, name: str) -> tuple[bool, object]:
     """Whether the host tells that an upload broke off."""
-    said = condition_of(view.get("image", "large"), "Ready")
+    said = condition_of(view.get(kind, name), "Ready")
     return "arrived before the last upload broke off" in said.get("message", ""), said
-
-
-def send_half(view: MachineView, file: Path) -> None:
-    """Half of an upload, as from a qx that is killed: through the host's own door, then silence."""
-    content = file.read_bytes()
-    door = socket.socket(socket.AF_UNIX)
-    door.connect(str(view.layout.hostd_socket))
-    connection = http.client.HTTPConnection("hostd")
-    connection.sock = door
-    connection.putrequest("PUT", "/v1/images/default/large/upload")
-    connection.putheader("Content-Length", str(len(content)))
-    connection.endheaders()
-    connection.send(content[: len(content) // 2])
-    connection.close()
 
 
 def test_a_file_that_only_its_tables_betray_is_refused_by_the_host_and_one_at_sight_is_not_sent(
@@ -125,6 +113,34 @@ def test_a_file_that_only_its_tables_betray_is_refused_by_the_host_and_one_at_si
         assert words in done.stderr
     assert view.pool_files() == before
     view.machine.qx("image", "delete", "hostile", "--yes")
+
+
+def test_a_vm_waits_for_the_file_of_its_volume_and_boots_from_it(view: MachineView, tmp_path: Path) -> None:
+    file = tmp_path / "brought.qcow2"
+    subprocess.run(
+        ["qemu-img", "convert", "-O", "qcow2", str(ensure_image(CACHE)), str(file)], check=True, timeout=60
+    )
+    about = {"name": "brought", "namespace": "default"}
+    sent = {"apiVersion": "quantix.io/v1alpha1", "kind": "Volume", "metadata": about}
+    before = view.pool_files()
+    view.apply({**sent, "spec": {"source": {"upload": {}}, "size": "1Gi"}})
+    view.apply(small_vm("brought", disks=[{"name": "root", "volume": "brought"}], gracePeriodSeconds=0))
+    said = view.wait_reason("vm", "brought", "WaitingForUpload")["message"]
+    assert "The file of volume brought was not sent yet. Try: qx volume upload FILE --name brought" in said
+    send_half(view.layout.hostd_socket, "/v1/volumes/default/brought/upload", file.read_bytes())
+    wait_for("what arrived", lambda: arrived(view, "volume", "brought"), 20)
+    done = view.machine.qx("volume", "upload", str(file), "--timeout", "120s", timeout_s=180)
+    assert "it goes on from there." in done.stderr
+    assert done.stdout == f"brought  sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+    wait_booted(view, "brought")
+    volume = view.get("volume", "brought")["status"]
+    assert (volume["phase"], volume["capacity"]) == ("InUse", "1Gi")
+    assert {path for path in view.pool_files() - before if path.startswith("images/")} == set()
+    again = view.machine.qx("volume", "upload", str(file), check=False)
+    assert (again.returncode, "a file is sent once" in again.stderr) == (6, True)
+    view.machine.qx("vm", "delete", "brought", "--volumes", "--yes", timeout_s=120)
+    view.wait_gone("volume", "brought")
+    assert view.pool_files() == before
 
 
 def test_an_administrator_says_where_images_come_from(view: MachineView, server: str) -> None:

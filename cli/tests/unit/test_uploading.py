@@ -12,7 +12,7 @@ from quantix_cli import uploading
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.sending import Parcel
 from quantix_cli.session import Session
-from quantix_client.errors import NotFound
+from quantix_client.errors import Forbidden, NotFound
 from quantix_lab.qx_session import Looks, qx_session
 
 Manifest = dict[str, Any]
@@ -115,6 +115,9 @@ class Writing:
         if not self.made:
             raise NotFound("there is none")
         return self._later
+
+    async def list(self, *_: Any) -> Manifest:
+        raise Forbidden("a user of this namespace reads no pools")
 
     async def create(self, _: Any, manifest: Manifest, **__: Any) -> Manifest:
         self.made = manifest

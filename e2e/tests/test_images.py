@@ -138,8 +138,8 @@ def test_a_vm_waits_for_the_file_of_its_volume_and_boots_from_it(view: MachineVi
     assert {path for path in view.pool_files() - before if path.startswith("images/")} == set()
     again = view.machine.qx("volume", "upload", str(file), check=False)
     assert (again.returncode, "a file is sent once" in again.stderr) == (6, True)
-    view.machine.qx("vm", "delete", "brought", "--volumes", "--yes", timeout_s=120)
-    view.wait_gone("volume", "brought")
+    view.machine.qx("vm", "delete", "brought", "--yes", timeout_s=120)
+    view.machine.qx("volume", "delete", "brought", "--yes", timeout_s=120)
     assert view.pool_files() == before
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from quantix_api.resources import FINALIZER
 from quantix_lab.api_as import ApiAs, User
-from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, manifest
+from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, manifest, may
 from quantix_lab.waiting import eventually
 
 
@@ -205,6 +205,17 @@ def test_a_port_without_filter_needs_a_right_of_its_own(api: ApiAs, namespace: s
     assert api.merge(path, {"spec": {"nics": nics}}).code == 200
     kept = api.merge(path, {"spec": {"gracePeriodSeconds": 5}}, user=edgar)
     assert kept.code == 200, kept.message
+
+
+@pytest.mark.parametrize(("role", "allowed"), [("quantix-edit", True), ("quantix-view", False)])
+def test_who_may_make_images_and_volumes_may_send_their_files(
+    api: ApiAs, namespace: str, role: str, allowed: bool
+) -> None:
+    edgar = User(f"edgar-{namespace}")
+    bind(api, namespace, role, edgar, "list")
+    about = {"verb": "create", "group": "quantix.io", "subresource": "upload", "namespace": namespace}
+    for kind in ("images", "volumes"):
+        assert may(api, edgar, {**about, "resource": kind}) is allowed
 
 
 def test_joining_a_wire_needs_a_right_of_its_own(api: ApiAs, namespace: str) -> None:

@@ -61,6 +61,13 @@ def test_a_vm_keeps_its_sources_and_identity(
             "encryption cannot change",
         ),
         ("Volume", {"size": "2Gi"}, {"size": "3Gi", "pool": "other"}, ""),
+        ("Volume", {"source": {"upload": {}}}, {"size": "3Gi"}, ""),
+        (
+            "Volume",
+            {"source": {"upload": {}}},
+            {"source": {"upload": {"format": "Raw"}}},
+            "the source of a volume cannot change",
+        ),
         ("Image", {"url": "https://a/x"}, {"url": "https://b/x"}, "an image never changes"),
         ("Image", {"url": "https://a/x"}, {"checksum": "sha256:" + "0" * 64}, "an image never changes"),
         ("Image", {"url": "https://a/x"}, {"url": None, "upload": {}}, "an image never changes"),

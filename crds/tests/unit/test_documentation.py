@@ -13,7 +13,7 @@ from quantix_api.documentation.kind_page import render_index, render_page
 from quantix_api.documentation.rights import MEANINGS
 from quantix_api.documentation.troubleshooting import render_troubleshooting
 from quantix_api.generate import DOCUMENTS, document_differences, write_documents
-from quantix_api.kinds import KINDS, Host, Image, VirtualMachine
+from quantix_api.kinds import KINDS, Host, Image, VirtualMachine, Volume
 from quantix_api.message_template import Template
 from quantix_api.messages import TABLE as MESSAGES
 from quantix_api.messages import templates_of
@@ -98,6 +98,7 @@ def test_every_right_on_a_part_of_an_object_has_a_meaning_and_a_row() -> None:
     pages = "".join(render_page(kind) for kind in KINDS)
     assert [part for part in parts if f"on `{part}` |" not in pages] == []
     assert "`create` on `images/upload` | send the file of an image | `quantix-edit`" in render_page(Image)
+    assert "`create` on `volumes/upload` | send the file of a volume | `quantix-edit`" in render_page(Volume)
     assert "Rights on parts" in render_page(Host)
 
 

@@ -69,8 +69,11 @@ class Api:
         if not self.lists:
             raise Forbidden("may not list")
         keys = [key.rpartition("/")[::2] for key in THERE[resource.plural]]
-        found = [{"metadata": {"name": n, "namespace": s or None}} for s, n in keys if s == (namespace or "")]
-        found = [obj | {"spec": {"default": obj["metadata"]["name"] == "local"}} for obj in found]
+        found: list[Manifest] = [
+            {"metadata": {"name": n, "namespace": s or None}, "spec": {"default": n == "local"}}
+            for s, n in keys
+            if s == (namespace or "")
+        ]
         return ListResult(found or [{"metadata": {"name": "other", "namespace": namespace}}], "1")
 
     async def patch(self, *_: Any, **__: Any) -> Manifest:

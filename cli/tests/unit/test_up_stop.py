@@ -12,6 +12,7 @@ from quantix_api.layout import Layout
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
 from quantix_cli.up import links, neighbours
+from quantix_cli.up.hostd_door import Orphan
 from quantix_cli.up.installation import describe
 from quantix_cli.up.run.programs import Done
 from quantix_cli.up.run.progress import Activity, Progress
@@ -95,7 +96,7 @@ class Door:
         self.left = guests
         self.heard: list[float] = []
 
-    async def orphans(self) -> list[stopping.Orphan]:
+    async def orphans(self) -> list[Orphan]:
         return []
 
     async def guests(self) -> dict[str, int]:

@@ -141,7 +141,7 @@ class VolumeUploads:
         if not admits(
             found.spec.allowed_namespaces, self._tools.namespaces.get(volume.metadata.namespace or "")
         ):
-            raise as_error(PermanentError, "PoolNotFound", pool=found.metadata.name)
+            raise as_error(PermanentError, "PoolNotFound", pool=found.metadata.name, path="spec.pool")
         return await self._tools.pools.pool(found.metadata.name)
 
 

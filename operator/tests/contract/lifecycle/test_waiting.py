@@ -48,7 +48,7 @@ async def test_what_fits_nowhere_says_how_much_is_free(world: OperatorWorld, nam
     await world.apply(VIRTUAL_MACHINES, "big-1", spec, namespace)
     live = await world.until_ready("big-1", namespace, "NotEnoughMemory")
     assert condition_of(live, "Scheduled")["message"] == condition_of(live, "Ready")["message"]
-    assert re.search(r"64 GiB free: h1 [0-9]+\. Try", condition_of(live, "Ready")["message"])
+    assert re.search(r"64 GiB free: h1 [0-9]+ GiB\. Try", condition_of(live, "Ready")["message"])
     await world.until_event(namespace, "Unschedulable")
 
     await world.admin.patch(VIRTUAL_MACHINES, "big-1", {"spec": {"memory": {"size": "256Mi"}}}, namespace)

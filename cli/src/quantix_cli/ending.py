@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from quantix_api.conditions import condition_of
+from quantix_api.conditions import condition_of, is_current
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.references import resolve_key
 from quantix_api.resources import IMAGES
@@ -54,8 +54,8 @@ class EndedError(CommandError):
 
 def is_stalled(obj: Manifest, generation: int) -> bool:
     """Whether nothing but a change of spec helps; what an earlier generation said was of an earlier spec."""
-    stalled = condition_of(obj, "Stalled")
-    return stalled.get("status") == "True" and bool(stalled.get("observedGeneration", 0) >= generation)
+    said = condition_of(obj, "Stalled")
+    return said.get("status") == "True" and is_current(said, generation)
 
 
 def stalled(obj: Manifest, generation: int) -> End | None:
@@ -100,5 +100,5 @@ def _gave_nothing(image: Manifest) -> bool:
 def _says(obj: Manifest, generation: int) -> str:
     """The reason for which it is not Ready, as of that generation; "" for none."""
     ready = condition_of(obj)
-    current = ready.get("status") == "False" and ready.get("observedGeneration", 0) >= generation
-    return str(ready.get("reason", "")) if current else ""
+    lacks = ready.get("status") == "False" and is_current(ready, generation)
+    return str(ready.get("reason", "")) if lacks else ""

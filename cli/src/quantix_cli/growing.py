@@ -5,7 +5,7 @@ Called by `qx volume resize|move`. The volume itself stays Ready meanwhile, with
 
 from __future__ import annotations
 
-from quantix_api.conditions import condition_of
+from quantix_api.conditions import condition_of, is_current
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
@@ -55,8 +55,7 @@ def move_end(volume: Manifest, pool: str) -> End | None:
     if look(volume, "spec.pool") != pool:
         return None
     generation, said = volume["metadata"]["generation"], condition_of(volume, "MoveGranted")
-    current = said.get("observedGeneration", 0) >= generation
-    if said.get("status") == "False" and said.get("reason") in TAKEN and current:
+    if said.get("status") == "False" and said.get("reason") in TAKEN and is_current(said, generation):
         return End(str(said.get("message", "")), ONCE_DONE)
     return stalled(volume, generation)
 
@@ -77,12 +76,11 @@ def _answer(volume: Manifest, size: str) -> bool:
     # what has no data asks for all of its room, and Ready says whether it gets it
     said = condition_of(volume, "SizeGranted" if look(volume, "status.capacity") else "Ready")
     _refuse_full(volume, said, generation)
-    return bool(said) and bool(said.get("observedGeneration", 0) >= generation)
+    return bool(said) and is_current(said, generation)
 
 
 def _refuse_full(volume: Manifest, said: Manifest, generation: int) -> None:
-    current = said.get("observedGeneration", 0) >= generation
-    if said.get("status") != "False" or said.get("reason") != "PoolFull" or not current:
+    if said.get("status") != "False" or said.get("reason") != "PoolFull" or not is_current(said, generation):
         return
     name, cause = volume["metadata"]["name"], cause_of(str(said.get("message", "")))
     told = f"{name} keeps its size: {cause}. It grows by itself once there is room."

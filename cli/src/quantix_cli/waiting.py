@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quantix_api.conditions import condition_of
+from quantix_api.conditions import condition_of, is_current
 from quantix_api.message_text import cause_of
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_cli.ending import ONCE_DONE, End, end_of, never_came
@@ -133,12 +133,12 @@ def has_no_place(vm: Manifest, generation: int) -> bool:
     A host that is away may come back: that is worth waiting for.
     """
     ready = condition_of(vm)
-    current = ready.get("status") != "True" and ready.get("observedGeneration", 0) >= generation
+    waits = ready.get("status") != "True" and is_current(ready, generation)
     unfit = look(vm, "status.unfitHosts", [])
     away = any(group.get("away", False) for group in unfit)
-    if current and ready.get("reason") == _SOURCE_HAS_NO_PLACE:
+    if waits and ready.get("reason") == _SOURCE_HAS_NO_PLACE:
         return True
-    return current and ready.get("reason") in _NO_PLACE and bool(unfit) and not away
+    return waits and ready.get("reason") in _NO_PLACE and bool(unfit) and not away
 
 
 def _waits_for(obj: Manifest, said_by: Callable[[Manifest], Manifest]) -> str:
@@ -152,5 +152,8 @@ def _waits_for(obj: Manifest, said_by: Callable[[Manifest], Manifest]) -> str:
 def is_ready(obj: Manifest, generation: int, reason: str = "") -> bool:
     """Whether it is Ready, for that `reason` where one is given, as of the generation that was written."""
     ready = condition_of(obj)
-    current = ready.get("observedGeneration", 0) >= generation
-    return current and ready.get("status") == "True" and reason in ("", ready.get("reason"))
+    return (
+        is_current(ready, generation)
+        and ready.get("status") == "True"
+        and reason in ("", ready.get("reason"))
+    )

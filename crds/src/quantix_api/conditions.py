@@ -265,6 +265,11 @@ def condition_in(status: Mapping[str, Any], condition_type: str = "Ready") -> di
     return condition
 
 
+def is_current(condition: Mapping[str, Any], generation: int) -> bool:
+    """Whether a condition was said of that generation of a spec, or of a later one."""
+    return bool(condition.get("observedGeneration", 0) >= generation)
+
+
 def _row_of(kind: str, condition_type: str) -> ConditionRow:
     try:
         return _BY_PLACE[kind, condition_type]

@@ -15,6 +15,7 @@ from quantix_api.conditions import (
     checked,
     condition_in,
     condition_of,
+    is_current,
     ready_reason,
     reasons_otherwise,
     reasons_true,
@@ -109,3 +110,9 @@ def test_a_condition_is_found_by_its_type_and_is_empty_where_nobody_said_it() ->
     assert (condition_of(obj), condition_of(obj, "GuestHealthy")) == (ready, healthy)
     assert condition_of(obj, "Migratable") == condition_of({}) == condition_of({"status": None}) == {}
     assert condition_in({"conditions": None}) == {}
+
+
+def test_a_condition_of_an_earlier_generation_is_not_current() -> None:
+    said = [is_current({"observedGeneration": seen}, 2) for seen in (1, 2, 3)]
+    assert said == [False, True, True]
+    assert not is_current({}, 1), "nobody has said anything"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quantix_api.conditions import STALLED_REASONS, condition_of
+from quantix_api.conditions import STALLED_REASONS, condition_of, is_current
 from quantix_cli.ending import ONCE_DONE, TAKEN, End, is_stalled
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.vm.devices import LISTS
@@ -71,7 +71,7 @@ class Arrival:
             return End(stalled)
         said = condition_of(vm, _TOLD_BY.get(self.kind, ""))
         message, reason = str(said.get("message", "")), said.get("reason")
-        is_new = said.get("observedGeneration", 0) >= self.generation and message != self.told_before
+        is_new = is_current(said, self.generation) and message != self.told_before
         if said.get("status") != "False" or not is_new:
             return None
         if reason in STALLED_REASONS:
@@ -111,13 +111,13 @@ class Arrival:
         """Whether nothing is on its way for this device."""
         if self.kind == "nics":
             ready = condition_of(vm, "NetworkReady")
-            current = ready.get("observedGeneration", 0) >= self.generation
             known = {nic["name"] for nic in look(vm, "status.nics", [])}
             # while another NIC waits, having a slot tells that this one does not
             slots = {device["name"] for device in look(vm, "status.resolved.devices", [])}
-            return current and self.name in known and (ready.get("status") == "True" or self.name in slots)
+            served = ready.get("status") == "True" or self.name in slots
+            return is_current(ready, self.generation) and self.name in known and served
         if self.kind == "cdroms" and self.medium_is_checked:
-            looked = condition_of(vm).get("observedGeneration", 0) >= self.generation
+            looked = is_current(condition_of(vm), self.generation)
             return looked and (is_ready(vm, self.generation) or not is_being_changed(self.name, vm))
         if not self._waits_for_start(vm) and self.kind == "disks":
             return False
@@ -159,8 +159,8 @@ def _waits_for_other_devices(vm: Manifest, generation: int) -> bool:
     """
     ready = condition_of(vm)
     said = [condition_of(vm, kind) for kind in ("VolumesReady", "NetworkReady", "SizeGranted")]
-    current = ready.get("status") == "False" and ready.get("observedGeneration", 0) >= generation
-    return current and any(_repeats(ready, one) for one in said)
+    waits = ready.get("status") == "False" and is_current(ready, generation)
+    return waits and any(_repeats(ready, one) for one in said)
 
 
 def _repeats(ready: Manifest, one: Manifest) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from quantix_api.conditions import condition_of
+from quantix_api.conditions import condition_of, is_current
 from quantix_api.quantities import counted
 from quantix_cli.amounts import parse_changes
 from quantix_cli.exits import CommandError, Exit
@@ -146,7 +146,7 @@ def growth_refusal(before: Manifest, after: Manifest, seen: Manifest) -> str:
     `seen`: the VM once that is decided.
     """
     said = condition_of(seen, "SizeGranted")
-    current = said.get("observedGeneration", 0) >= after["metadata"]["generation"]
+    current = is_current(said, after["metadata"]["generation"])
     if not current or said.get("status") != "False" or not _differ(before, after, _OF_SIZE):
         return ""
     return str(said.get("message", ""))

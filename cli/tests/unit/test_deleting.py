@@ -10,10 +10,10 @@ import pytest
 
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, VOLUMES, Resource
 from quantix_cli.commands.deleting import effects, is_of, remove_object
+from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
 from quantix_cli.terminal import Terminal
-from quantix_cli.unmade_copies import tell_kept
 from quantix_client.errors import NotFound
 from quantix_lab.qx_session import qx_session
 

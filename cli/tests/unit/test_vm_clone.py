@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quantix_api import VirtualMachine
-from quantix_cli.kept_volumes import taken_over
+from quantix_cli.taken_over import taken_over
 from quantix_cli.vm.clone import CloneWish, clone_of, told_clone, volumes_of
 
 SOURCE: dict[str, Any] = {

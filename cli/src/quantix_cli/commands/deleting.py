@@ -14,13 +14,13 @@ from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
-from quantix_cli.unmade_copies import tell_kept
 from quantix_client.errors import NotFound
 
 _POLL_S = 0.3

@@ -19,7 +19,6 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
 from quantix_cli.helping import Verb
 from quantix_cli.image_users import with_users
-from quantix_cli.kept_volumes import with_taken_over
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
 from quantix_cli.nouns import (
@@ -35,6 +34,7 @@ from quantix_cli.options import Invocation, common_options
 from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
+from quantix_cli.taken_over import with_taken_over
 from quantix_cli.vm.moves import moving_facts, with_moves
 
 _LABEL_WIDTH = 13

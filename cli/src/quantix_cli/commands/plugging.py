@@ -18,13 +18,13 @@ from quantix_cli.commands.deleting import is_owned
 from quantix_cli.ending import stalled
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.left_behind import telling_that_it_came
 from quantix_cli.naming import parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.session import Session
-from quantix_cli.unmade_copies import tell_kept
 from quantix_cli.vm.arrival import arrival, runs
 from quantix_cli.vm.departure import departures
 from quantix_cli.vm.devices import Device, attached, detached, losses, volumes_of

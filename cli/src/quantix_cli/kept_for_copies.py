@@ -1,6 +1,7 @@
-"""Volumes that are still to be made from others, whose data stays until they are, whoever deletes those.
+"""Tells which volumes that are to be deleted stay for now, since others are still to be made from them.
 
-Called before something is deleted. A copy is made when its VM first starts, and while nobody has its source.
+Called before something is deleted. A copy is made when its VM first starts, and while nobody has its source;
+which ones wait for that `quantix_api.unmade_copies` decides, here as on the hosts.
 """
 
 from __future__ import annotations

@@ -58,14 +58,14 @@ def is_stalled(obj: Manifest, generation: int) -> bool:
     return said.get("status") == "True" and is_current(said, generation)
 
 
-def stalled(obj: Manifest, generation: int) -> End | None:
+def stalled_end(obj: Manifest, generation: int) -> End | None:
     """That nothing but a change helps it; of what it waits for, nothing."""
     return End(str(condition_of(obj).get("message", ""))) if is_stalled(obj, generation) else None
 
 
 def end_of(obj: Manifest, generation: int) -> End | None:
     """What its Ready says, where that ends a wait for it."""
-    if (end := stalled(obj, generation)) or _says(obj, generation) not in TAKEN:
+    if (end := stalled_end(obj, generation)) or _says(obj, generation) not in TAKEN:
         return end
     return End(str(condition_of(obj).get("message", "")), ONCE_DONE)
 

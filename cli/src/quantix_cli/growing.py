@@ -9,7 +9,7 @@ from quantix_api.conditions import condition_of, is_current
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
-from quantix_cli.ending import ONCE_DONE, TAKEN, End, stalled
+from quantix_cli.ending import ONCE_DONE, TAKEN, End, stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.session import Session
@@ -57,7 +57,7 @@ def move_end(volume: Manifest, pool: str) -> End | None:
     generation, said = volume["metadata"]["generation"], condition_of(volume, "MoveGranted")
     if said.get("status") == "False" and said.get("reason") in TAKEN and is_current(said, generation):
         return End(str(said.get("message", "")), ONCE_DONE)
-    return stalled(volume, generation)
+    return stalled_end(volume, generation)
 
 
 def _is_known(volume: Manifest, size: str, *, of_vm: bool) -> bool:

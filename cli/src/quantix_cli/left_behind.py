@@ -28,7 +28,7 @@ def telling_what_stays(noun: Noun, named: str) -> Iterator[None]:
 
 
 @contextmanager
-def telling_that_it_came(vm: str, device: str) -> Iterator[None]:
+def telling_what_stays_in(vm: str, device: str) -> Iterator[None]:
     """The same for a device of a VM, by their names."""
     try:
         yield

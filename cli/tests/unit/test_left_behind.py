@@ -10,7 +10,7 @@ from quantix_api.messages import render
 from quantix_api.resources import IMAGES, Resource
 from quantix_cli.commands import creating_vm, making
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.left_behind import telling_that_it_came, telling_what_stays
+from quantix_cli.left_behind import telling_what_stays, telling_what_stays_in
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
 from quantix_cli.waiting import until
@@ -162,6 +162,6 @@ async def test_a_way_out_that_removes_it_is_not_told_twice() -> None:
 async def test_a_device_that_does_not_come_can_be_taken_out() -> None:
     said = "Address 10.9.0.7 belongs to VM other/web-2. Try: choose another address."
     vm = obj("web-1", {"nics": [NIC]}, conditions("AddressInUse", said))
-    with pytest.raises(CommandError) as ended, telling_that_it_came("web-1", "eth0"):
+    with pytest.raises(CommandError) as ended, telling_what_stays_in("web-1", "eth0"):
         await until(session(Api(vm)), NOUNS["vm"], vm, lambda _: False)
     assert ended.value.hint == "choose another address; qx vm detach web-1 eth0 takes it out"

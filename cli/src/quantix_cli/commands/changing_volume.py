@@ -11,7 +11,7 @@ from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import refuse_oversized, refuse_unreached
 from quantix_cli.commands import making
-from quantix_cli.ending import stalled
+from quantix_cli.ending import stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.growing import is_granted, is_grown, move_end
 from quantix_cli.helping import Verb
@@ -139,7 +139,7 @@ async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> Non
             written,
             lambda live: is_grown(live, size),
             vm=vm,
-            ended_by=lambda live: stalled(live, generation),
+            ended_by=lambda live: stalled_end(live, generation),
         )
         session.terminal.note(f"{name} has {size}B.")
     elif granted:

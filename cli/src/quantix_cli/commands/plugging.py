@@ -15,11 +15,11 @@ from quantix_cli.amounts import SIZE, parse_details
 from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.commands.changing_vm import write_vm
 from quantix_cli.commands.deleting import is_owned
-from quantix_cli.ending import stalled
+from quantix_cli.ending import stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
-from quantix_cli.left_behind import telling_that_it_came
+from quantix_cli.left_behind import telling_what_stays_in
 from quantix_cli.naming import parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, with_options, write_options
@@ -186,7 +186,7 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
     if came.device.get("image") and runs(changed):
         came.medium_is_checked = await _medium_is_checked(session, changed, came.device["image"])
     named = reference(vm, "vm", session.namespace)
-    with telling_that_it_came(named, came.name):
+    with telling_what_stays_in(named, came.name):
         seen = await until(
             session, NOUNS["vm"], changed, came.is_settled, ended_by=came.ended_by, said_by=came.said_by
         )
@@ -258,7 +258,7 @@ async def _detach(
 
     generation = changed["metadata"]["generation"]
     seen = await until(
-        session, NOUNS["vm"], changed, are_settled, ended_by=lambda live: stalled(live, generation)
+        session, NOUNS["vm"], changed, are_settled, ended_by=lambda live: stalled_end(live, generation)
     )
     for one in leaving:
         terminal.note(terminal.plain(f"{name}: {one.described} {one.fate(seen)}."))

@@ -29,11 +29,11 @@ class AddressWish:
 
 def wishes(namespace: str, nics: Sequence[Manifest], before: Sequence[Manifest] = ()) -> list[AddressWish]:
     """What is asked for and was not `before`; words that are no address are left to the API."""
-    known = {(nic["name"], nic.get("network"), address) for nic in before for address in _named(nic)}
+    known = {(nic["name"], nic.get("network"), address) for nic in before for address in _addresses_of(nic)}
     return [
         AddressWish(nic["name"], nic["network"], resolve_key(namespace, nic["network"]), address)
         for nic in nics
-        for address in _named(nic)
+        for address in _addresses_of(nic)
         if (nic["name"], nic.get("network"), address) not in known
     ]
 
@@ -74,10 +74,10 @@ def _holders(vm: Manifest, nics: Sequence[Manifest], wish: AddressWish, network_
     namespace = vm["metadata"]["namespace"]
     asking = (nic for nic in nics if resolve_key(namespace, nic["network"]) == wish.key)
     given = (nic for nic in look(vm, "status.nics", []) if nic.get("network") == network_uid)
-    yield from (str(nic["name"]) for nic in (*asking, *given) if wish.address in _named(nic))
+    yield from (str(nic["name"]) for nic in (*asking, *given) if wish.address in _addresses_of(nic))
 
 
-def _named(nic: Manifest) -> Iterator[str]:
+def _addresses_of(nic: Manifest) -> Iterator[str]:
     """Its addresses in the form that all are compared in."""
     for written in nic.get("addresses", []):
         try:

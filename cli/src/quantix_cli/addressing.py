@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
+from quantix_api.message_text import without_promise
 from quantix_api.messages import Message
 from quantix_api.resources import NETWORKS
 from quantix_cli import fetch
-from quantix_cli.exits import CommandError, Exit
+from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
 from quantix_cli.vm.addresses import has, holder_beside, in_use, not_given, wishes
@@ -29,14 +30,14 @@ async def refuse_addresses(
         return
     networks = {key: await _network(session, key) for key in {wish.key for wish in asked}}
     for wish in asked:
-        _refuse(session, not_given(wish, networks[wish.key]) if networks[wish.key] else None)
+        _refuse(not_given(wish, networks[wish.key]) if networks[wish.key] else None)
     others = await _others(session, vm)
     for wish in asked:
         uid = str(look(networks[wish.key], "metadata.uid", ""))
         beside = holder_beside(vm, nics, wish, uid)
-        _refuse(session, in_use(wish, f"NIC {beside}") if beside else None)
+        _refuse(in_use(wish, f"NIC {beside}") if beside else None)
         for other in others:
-            _refuse(session, in_use(wish, _named(other)) if has(other, wish, uid) else None)
+            _refuse(in_use(wish, _named(other)) if has(other, wish, uid) else None)
 
 
 def refuse_same_for_all(vms: Sequence[Manifest]) -> None:
@@ -67,7 +68,7 @@ async def _others(session: Session, vm: Manifest) -> list[Manifest]:
     return []
 
 
-def _refuse(session: Session, said: Message | None) -> None:
+def _refuse(said: Message | None) -> None:
     if said is not None:
-        told = session.terminal.plain(said.sentence_with_reason)
-        raise CommandError(Exit.REFUSED, told, said.hint.removesuffix("; it then goes on by itself"))
+        # nothing is written that could go on
+        raise refused(said, without_promise(said.hint))

@@ -19,7 +19,7 @@ from quantix_api.messages import render
 from quantix_api.quantities import human_size, human_sizes, size_bytes
 from quantix_api.volume_names import volume_name
 from quantix_cli import fetch
-from quantix_cli.exits import CommandError, Exit
+from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
@@ -63,8 +63,7 @@ async def refuse_poolless(session: Session, *new: Manifest, option: str = "") ->
         names = first_of([pool["metadata"]["name"] for pool in pools])
         how = {"option": option} if option else {}
         fields = {"pools": names, **how} if names else {"name": str(first["name"])}
-        said = render("PoolNotFound", **fields)
-        raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
+        raise refused(render("PoolNotFound", **fields))
 
 
 def _poolless(manifest: Manifest) -> set[str]:
@@ -92,7 +91,7 @@ async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:
     with contextlib.suppress(Forbidden):
         pools = (await session.api.list(resources.STORAGE_POOLS)).items
         for name, wanted_bytes in wanted.items():
-            _refuse_more_than_all(session, pool_of(pools, name), wanted_bytes)
+            _refuse_more_than_all(pool_of(pools, name), wanted_bytes)
 
 
 def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[Manifest]:
@@ -112,7 +111,7 @@ def _goes(pool: Manifest) -> bool:
     return bool(pool["metadata"].get("deletionTimestamp"))
 
 
-def _refuse_more_than_all(session: Session, pool: Manifest, wanted_bytes: int) -> None:
+def _refuse_more_than_all(pool: Manifest, wanted_bytes: int) -> None:
     capacity, percent = look(pool, "status.capacity"), look(pool, "spec.overcommitPercent")
     if not capacity or not percent:
         return
@@ -120,8 +119,7 @@ def _refuse_more_than_all(session: Session, pool: Manifest, wanted_bytes: int) -
     if wanted_bytes <= most_bytes:
         return
     wanted, most = human_sizes(wanted_bytes, most_bytes)
-    said = render("PoolFull", pool=pool["metadata"]["name"], most=most, wanted=wanted)
-    raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
+    raise refused(render("PoolFull", pool=pool["metadata"]["name"], most=most, wanted=wanted))
 
 
 async def refuse_unaddressable(
@@ -139,8 +137,7 @@ async def refuse_unaddressable(
     if most_bytes <= max(ceilings.values()):
         return
     told = [f"{host} {human_size(ceiling)}" for host, ceiling in ceilings.items()]
-    said = render("NotEnoughMemory", most=human_size(most_bytes), hosts=first_of(told), name=name)
-    raise CommandError(Exit.REFUSED, session.terminal.plain(said.sentence_with_reason), said.hint)
+    raise refused(render("NotEnoughMemory", most=human_size(most_bytes), hosts=first_of(told), name=name))
 
 
 def _sizes(spec: Manifest) -> list[str]:

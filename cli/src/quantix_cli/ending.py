@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass
 
 from quantix_api.conditions import condition_of, is_current
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of, hint_of, without_promise
 from quantix_api.references import resolve_key
 from quantix_api.resources import IMAGES
 from quantix_cli.exits import CommandError, Exit
@@ -39,7 +39,7 @@ class End:
         if self.goes_on:
             said = f"{obj['metadata']['name']} waits: {said} {self.goes_on}"
             # once is enough
-            help_ = help_.removesuffix("; it goes on by itself").removesuffix("; it then goes on by itself")
+            help_ = without_promise(help_)
         return EndedError(code, said, help_ or hint, obj, goes_on=bool(self.goes_on))
 
 

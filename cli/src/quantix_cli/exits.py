@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quantix_api.messages import Message
 
 
 class Exit(IntEnum):
@@ -32,3 +36,8 @@ class CommandError(Exception):
         self.exit_code = exit_code
         self.message = message
         self.hint = hint
+
+
+def refused(message: Message, hint: str | None = None) -> CommandError:
+    """What is refused (6) for a reason of the table of messages; `hint` where its own does not fit here."""
+    return CommandError(Exit.REFUSED, message.sentence_with_reason, message.hint if hint is None else hint)

@@ -121,17 +121,17 @@ async def refuse_missing(
             if word == SECRET:
                 await _refuse_missing_secret(here, written)
             else:
-                _refuse_refused(
-                    session, word, written, await one(here, NOUNS[word], parse_name(written, word))
-                )
+                found = await one(here, NOUNS[word], parse_name(written, word))
+                if word == "image":
+                    _refuse_stalled(found, written)
 
     await asyncio.gather(*(look_for(*mention) for mention in new_mentions(spec, before or {}, own)))
 
 
-def _refuse_refused(session: Session, word: str, written: str, found: Manifest) -> None:
-    if word == "image" and condition_of(found, "Stalled").get("status") == "True":
-        message = str(condition_of(found).get("message", ""))
-        told = session.terminal.plain(f"Nothing comes of image {written}: {cause_of(message)}.")
+def _refuse_stalled(image: Manifest, written: str) -> None:
+    if condition_of(image, "Stalled").get("status") == "True":
+        message = str(condition_of(image).get("message", ""))
+        told = f"Nothing comes of image {written}: {cause_of(message)}."
         raise CommandError(Exit.REFUSED, told, hint_of(message) or f"qx image explain {written}")
 
 

@@ -8,6 +8,7 @@ from quantix_api.message_table_phrases import AND_MORE
 
 _NAMED = 3
 _TRY = " Try: "
+_PROMISES = ("; it goes on by itself", "; it then goes on by itself")
 
 
 def text_of(sentence: str, hint: str) -> str:
@@ -41,3 +42,10 @@ def cause_of(text: str) -> str:
 def hint_of(text: str) -> str:
     """The way out that is named, "" without one."""
     return text.partition(_TRY)[2].rstrip(".")
+
+
+def without_promise(hint: str) -> str:
+    """A hint without the words that it goes on by itself: it does not, or that was said before."""
+    for promise in _PROMISES:
+        hint = hint.removesuffix(promise)
+    return hint

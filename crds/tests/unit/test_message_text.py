@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import pytest
 
 from quantix_api.errors import PermanentError
-from quantix_api.message_text import cause_of, first_of, hint_of, quoted, sentence_of, text_of
+from quantix_api.message_text import (
+    cause_of,
+    first_of,
+    hint_of,
+    quoted,
+    sentence_of,
+    text_of,
+    without_promise,
+)
 from quantix_api.messages import as_error, message_of, render
 
 
@@ -36,3 +44,8 @@ def test_what_is_said_outside_gives_no_advice(before: str) -> None:
 )
 def test_of_many_the_first_are_named_and_the_others_counted(items: Sequence[str], told: str) -> None:
     assert first_of(items) == told
+
+
+def test_a_hint_is_told_without_the_promise_that_it_goes_on() -> None:
+    hints = ["add it; it then goes on by itself", "add it; it goes on by itself", "add it"]
+    assert [without_promise(hint) for hint in hints] == ["add it"] * 3

@@ -157,7 +157,7 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
     seen = await until_compared(session, changed) if follow else None
     if seen is not None and (refusal := growth_refusal(vm, changed, seen)):
         said = f"{name} is not given what was asked for: {cause_of(refusal)}."
-        raise CommandError(Exit.REFUSED, session.terminal.plain(said), hint_of(refusal))
+        raise CommandError(Exit.REFUSED, said, hint_of(refusal))
     left = left_for_restart(seen) if seen is not None else []
     for what in left:
         session.terminal.note(session.terminal.plain(f"{name}: {what} at the next restart."))

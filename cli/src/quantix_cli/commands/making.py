@@ -15,7 +15,7 @@ from quantix_api.messages import render
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_changes, parse_pairs
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection
-from quantix_cli.exits import CommandError, Exit
+from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.left_behind import telling_what_stays
 from quantix_cli.measures import age_s, duration, how_long, utc_now
 from quantix_cli.mentions import Mention
@@ -94,7 +94,7 @@ async def name_taken(session: Session, noun: Noun, metadata: Manifest) -> Comman
         age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
     one = f"{noun.one[0].upper()}{noun.one[1:]}"
     message = render("NameTaken", one=one, noun=noun.word, name=metadata["name"], age=how_long(age or 0.0))
-    return CommandError(Exit.REFUSED, message.sentence_with_reason, message.hint)
+    return refused(message)
 
 
 def change(

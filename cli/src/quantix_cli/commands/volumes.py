@@ -12,7 +12,7 @@ from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import refuse_oversized, refuse_poolless
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
-from quantix_cli.exits import CommandError, Exit
+from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.helping import Verb
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.options import Invocation, write_options
@@ -91,7 +91,7 @@ async def refuse_readable_copy(session: Session, manifest: Manifest) -> None:
     secret = look(found, "spec.encryption.secretRef.name")
     if secret:
         said = render("ConfigRefused", encrypted=source, copy=copy["name"], secret=secret)
-        raise CommandError(Exit.REFUSED, said.sentence_with_reason, f"the same with --secret {secret}")
+        raise refused(said, f"the same with --secret {secret}")
 
 
 def _wanted(

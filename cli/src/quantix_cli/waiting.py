@@ -33,15 +33,20 @@ _SOURCE_HAS_NO_PLACE = "WaitingForHost"
 
 
 @dataclass(frozen=True)
-class _Awaited:
-    """As the parameters of `until`."""
+class Wait:
+    """What is told on the way, and what ends a wait in vain. `vm` is the one that has the object: what that
+    waits for is told while the object itself is Ready. `ended_by`: what keeps that which is waited for, where
+    it is not all of the object; None: what its Ready says. `said_by`: the condition that tells what is waited
+    for. `gives_up`: how a command ends then.
+    """
 
-    noun: Noun
-    is_done: Callable[[Manifest], bool]
-    gives_up: Exit
-    vm: Manifest | None
-    ended_by: Callable[[Manifest], End | None] | None
-    said_by: Callable[[Manifest], Manifest]
+    gives_up: Exit = Exit.FAILED
+    vm: Manifest | None = None
+    ended_by: Callable[[Manifest], End | None] | None = None
+    said_by: Callable[[Manifest], Manifest] = condition_of
+
+
+_PLAIN = Wait()
 
 
 async def until(
@@ -49,42 +54,42 @@ async def until(
     noun: Noun,
     obj: Manifest,
     is_done: Callable[[Manifest], bool],
-    *,
-    gives_up: Exit = Exit.FAILED,
-    vm: Manifest | None = None,
-    ended_by: Callable[[Manifest], End | None] | None = None,
-    said_by: Callable[[Manifest], Manifest] = condition_of,
+    wait: Wait = _PLAIN,
 ) -> Manifest:
-    """The object once `is_done`, looked at anew since the generation of `obj`. `vm` is the one that has it:
-    what that waits for is told while the object itself is Ready. `ended_by`: what keeps that which is waited
-    for, where it is not all of the object; None: what its Ready says. `said_by`: the condition that tells on
-    the way what is waited for.
+    """The object once `is_done`, looked at anew since the generation of `obj`.
 
-    Raises EndedError: `gives_up` when nothing will change it without a user (a VM that no host takes has
-    10 s for that); CommandError: 8 after the session's time.
+    Raises EndedError: `wait.gives_up` when nothing will change it without a user (a VM that no host takes
+    has 10 s for that); CommandError: 8 after the session's time.
     """
     bar = ProgressBar(obj["metadata"]["name"], session.terminal)
     try:
-        return await _until(session, _Awaited(noun, is_done, gives_up, vm, ended_by, said_by), obj, bar)
+        return await _until(session, noun, obj, is_done, wait, bar)
     finally:
         bar.erase()
 
 
-async def _until(session: Session, awaited: _Awaited, obj: Manifest, bar: ProgressBar) -> Manifest:
-    noun, clock = awaited.noun, session.clock
+async def _until(
+    session: Session,
+    noun: Noun,
+    obj: Manifest,
+    is_done: Callable[[Manifest], bool],
+    wait: Wait,
+    bar: ProgressBar,
+) -> Manifest:
+    clock = session.clock
     name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
     generation = obj["metadata"]["generation"]
     explain = f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}"
     begun, said, placeless_s = clock.monotonic(), "", 0.0
     while True:
-        if awaited.is_done(obj):
+        if is_done(obj):
             return obj
         placeless_s = placeless_s + _POLL_S if has_no_place(obj, generation) else 0.0
-        end = await _end(session, awaited, obj, generation, placeless_s)
+        end = await _end(session, noun, obj, wait, placeless_s, generation)
         if end is not None:
-            raise end.error(awaited.gives_up, obj, explain)
-        told_by = await _told_by(session, obj, awaited.vm)
-        said_by = awaited.said_by if told_by is obj else condition_of
+            raise end.error(wait.gives_up, obj, explain)
+        told_by = await _told_by(session, obj, wait.vm)
+        said_by = wait.said_by if told_by is obj else condition_of
         waiting, ready = _waits_for(told_by, said_by), said_by(told_by)
         if clock.monotonic() - begun > session.timeout_s:
             last = f": {waiting}" if waiting else ""
@@ -111,14 +116,14 @@ async def _told_by(session: Session, obj: Manifest, vm: Manifest | None) -> Mani
 
 
 async def _end(
-    session: Session, awaited: _Awaited, obj: Manifest, generation: int, placeless_s: float
+    session: Session, noun: Noun, obj: Manifest, wait: Wait, placeless_s: float, generation: int
 ) -> End | None:
     """What ends the wait now, if anything does."""
     if placeless_s > _NO_PLACE_S:
         return End(str(condition_of(obj).get("message", "")), ONCE_DONE)
-    if awaited.ended_by is not None:
-        return awaited.ended_by(obj)
-    return end_of(obj, generation) or await never_came(session, awaited.noun, obj, generation)
+    if wait.ended_by is not None:
+        return wait.ended_by(obj)
+    return end_of(obj, generation) or await never_came(session, noun, obj, generation)
 
 
 def _show_progress(bar: ProgressBar, obj: Manifest) -> None:

@@ -11,7 +11,7 @@ from quantix_cli.commands import plugging
 from quantix_cli.exits import CommandError
 from quantix_cli.nouns import NOUNS
 from quantix_cli.vm.arrival import Arrival, arrival
-from quantix_cli.waiting import until
+from quantix_cli.waiting import Wait, until
 from quantix_client.errors import Forbidden
 from quantix_lab.qx_session import Looks, qx_session
 
@@ -191,7 +191,7 @@ async def test_a_device_does_not_fail_for_what_stalled_the_vm_before_it_came() -
     has = runs(*others, open_disks=("data",))
     seen = await until(
         session(Looks(runs(*others), has)), NOUNS["vm"], runs(*others), came.is_settled,
-        ended_by=came.ended_by,
+        Wait(ended_by=came.ended_by),
     )  # fmt: skip
     assert seen is has
 
@@ -201,7 +201,9 @@ async def test_a_device_fails_for_what_stalls_the_vm_since_it_came() -> None:
     assert came is not None
     refused = runs(*stalled("Volume safe is in use by web-2.", "VolumeInUse"))
     with pytest.raises(CommandError, match="in use by web-2"):
-        await until(session(Looks(refused)), NOUNS["vm"], refused, came.is_settled, ended_by=came.ended_by)
+        await until(
+            session(Looks(refused)), NOUNS["vm"], refused, came.is_settled, Wait(ended_by=came.ended_by)
+        )
 
 
 async def test_a_nic_fails_for_what_is_said_of_it_alone_beside_a_disk_that_stalled_the_vm() -> None:
@@ -214,7 +216,7 @@ async def test_a_nic_fails_for_what_is_said_of_it_alone_beside_a_disk_that_stall
     with pytest.raises(CommandError, match=r"That MAC is web-2's\."):
         await until(
             session(Looks(runs(*others, earlier), runs(*others, taken))), NOUNS["vm"], runs(*others),
-            came.is_settled, ended_by=came.ended_by,
+            came.is_settled, Wait(ended_by=came.ended_by),
         )  # fmt: skip
     again = arrival(runs(*others, taken), runs(spec={"nics": [nic]}))
     assert again is not None

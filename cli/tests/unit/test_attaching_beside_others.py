@@ -9,7 +9,7 @@ import pytest
 from quantix_cli.exits import CommandError
 from quantix_cli.nouns import NOUNS
 from quantix_cli.vm.arrival import Arrival, arrival
-from quantix_cli.waiting import until
+from quantix_cli.waiting import Wait, until
 from quantix_lab.qx_session import Looks, qx_session
 
 Manifest = dict[str, Any]
@@ -49,11 +49,9 @@ async def test_a_nic_whose_address_is_taken_says_so_beside_a_wish_to_grow(
     assert came is not None
     begun = runs(*wishful(told("False", "Programming", "NetworkReady") | {"message": "db is being set up."}))
     looks = Looks(runs(*wishful()), begun, runs(*wishful(in_use(generation=1))), runs(*wishful(in_use())))
+    wait = Wait(ended_by=came.ended_by, said_by=came.said_by)
     with pytest.raises(CommandError, match=r"waits: Address .* in network db belongs") as ended:
-        await until(
-            qx_session(looks), NOUNS["vm"], runs(*wishful()), came.is_settled, ended_by=came.ended_by,
-            said_by=came.said_by,
-        )  # fmt: skip
+        await until(qx_session(looks), NOUNS["vm"], runs(*wishful()), came.is_settled, wait)
     assert "2 GiB free" not in str(ended.value) + capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import NOUNS
 from quantix_cli.session import Session
 from quantix_cli.vm.changes import growth_refusal, left_for_restart
-from quantix_cli.waiting import has_no_place, is_ready, until
+from quantix_cli.waiting import Wait, has_no_place, is_ready, until
 from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import Conflict
 from quantix_lab.qx_session import PIPE, qx_session
@@ -179,7 +179,7 @@ async def test_a_wait_that_nothing_will_end_ends_with_the_reason_and_the_way_out
     stalled = said("True", "ImageRefused", message, kind="Stalled")
     stuck = vm(9, [], status={"conditions": [said("False", "ImageRefused", message), stalled]})
     with pytest.raises(CommandError) as ended:
-        await until(session(Api(stuck)), NOUNS["vm"], stuck, lambda live: False, gives_up=Exit.REFUSED)
+        await until(session(Api(stuck)), NOUNS["vm"], stuck, lambda live: False, Wait(gives_up=Exit.REFUSED))
     assert (ended.value.exit_code, ended.value.message, ended.value.hint) == (
         Exit.REFUSED,
         "Image x is refused.",
@@ -257,8 +257,9 @@ async def test_a_volume_that_grows_tells_what_its_vm_waits_for(capsys: pytest.Ca
         for size in ("1Gi", "2Gi")
     )
     api = Growing(large, [small] * 20)
+    wait = Wait(vm=vm(9, []))
     grown = await until(
-        session(api), NOUNS["volume"], small, lambda live: live["status"]["capacity"] == "2Gi", vm=vm(9, [])
+        session(api), NOUNS["volume"], small, lambda live: live["status"]["capacity"] == "2Gi", wait
     )
     assert grown is large
     assert capsys.readouterr().err == "web-1: Pool local has 1 GiB free.\n"

@@ -19,7 +19,7 @@ from quantix_cli.naming import Name, parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.session import Session, translated
-from quantix_cli.waiting import until
+from quantix_cli.waiting import Wait, until
 from quantix_client.errors import Forbidden, Unprocessable
 
 
@@ -103,7 +103,7 @@ async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
         NOUNS["volume"],
         volume,
         lambda live: _has_arrived(live, pool),
-        ended_by=lambda live: move_end(live, pool),
+        Wait(ended_by=lambda live: move_end(live, pool)),
     )
     session.terminal.note(f"{name} is in pool {pool}.")
 
@@ -138,8 +138,7 @@ async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> Non
             NOUNS["volume"],
             written,
             lambda live: is_grown(live, size),
-            vm=vm,
-            ended_by=lambda live: stalled_end(live, generation),
+            Wait(vm=vm, ended_by=lambda live: stalled_end(live, generation)),
         )
         session.terminal.note(f"{name} has {size}B.")
     elif granted:

@@ -24,7 +24,7 @@ from quantix_cli.nouns import NOUNS, Manifest, Noun
 from quantix_cli.options import Invocation
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
-from quantix_cli.waiting import is_ready, until
+from quantix_cli.waiting import Wait, is_ready, until
 from quantix_client.errors import AlreadyExists, NotFound
 
 Check = Callable[[Session, Manifest], Awaitable[None]]
@@ -153,7 +153,7 @@ async def _change(
 async def _until_ready(session: Session, noun: Noun, made: Manifest) -> Manifest:
     generation = made["metadata"]["generation"]
     return await until(
-        session, noun, made, lambda obj: is_ready(obj, generation) or _rests(obj), gives_up=Exit.REFUSED
+        session, noun, made, lambda obj: is_ready(obj, generation) or _rests(obj), Wait(gives_up=Exit.REFUSED)
     )
 
 

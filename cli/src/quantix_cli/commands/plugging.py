@@ -29,7 +29,7 @@ from quantix_cli.vm.arrival import arrival, runs
 from quantix_cli.vm.departure import departures
 from quantix_cli.vm.devices import Device, attached, detached, losses, volumes_of
 from quantix_cli.vm.media import refuse_disk
-from quantix_cli.waiting import is_ready, until
+from quantix_cli.waiting import Wait, is_ready, until
 from quantix_client.errors import Forbidden
 
 
@@ -187,9 +187,8 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
         came.medium_is_checked = await _medium_is_checked(session, changed, came.device["image"])
     named = reference(vm, "vm", session.namespace)
     with telling_what_stays_in(named, came.name):
-        seen = await until(
-            session, NOUNS["vm"], changed, came.is_settled, ended_by=came.ended_by, said_by=came.said_by
-        )
+        wait_for_it = Wait(ended_by=came.ended_by, said_by=came.said_by)
+        seen = await until(session, NOUNS["vm"], changed, came.is_settled, wait_for_it)
     what = session.terminal.plain(f"{vm['metadata']['name']}: {came.described(seen)}")
     if came.is_there(seen):
         session.terminal.note(f"{what} is plugged in.")
@@ -257,9 +256,8 @@ async def _detach(
         return all(settled)
 
     generation = changed["metadata"]["generation"]
-    seen = await until(
-        session, NOUNS["vm"], changed, are_settled, ended_by=lambda live: stalled_end(live, generation)
-    )
+    until_stalled = Wait(ended_by=lambda live: stalled_end(live, generation))
+    seen = await until(session, NOUNS["vm"], changed, are_settled, until_stalled)
     for one in leaving:
         terminal.note(terminal.plain(f"{name}: {one.described} {one.fate(seen)}."))
     hints = dict.fromkeys(one.hint(seen, reference(vm, "vm", session.namespace)) for one in leaving)

@@ -49,38 +49,42 @@ def delete_command(word: str) -> click.Command:
         refuse_no_selection(selection, noun, "delete")
 
         async def act(session: Session) -> Exit:
-            picked, _ = await fetch.selected(session, noun, selection)
-            disks = await _disks(session, list(picked.objects)) if word == "vm" else {}
-            kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
-            going = [disk for found in disks.values() for disk in found if _goes(disk, volumes=volumes)]
-            needed = await tell_kept(session, picked.objects if word == "volume" else going)
-            confirm(
-                f"Delete {_these(noun, list(picked.objects))}?",
-                effects(noun, list(picked.objects), disks, volumes=volumes),
-                assume_yes=session.assume_yes,
-                terminal=session.terminal,
-                always_told=effects(
-                    noun, _losing(picked.objects, disks, volumes=volumes), disks, volumes=volumes
-                ),
-            )
-
-            def waits(obj: Manifest) -> bool:
-                return not no_wait and obj["metadata"]["uid"] not in needed
-
-            async def remove(obj: Manifest) -> None:
-                if not await remove_object(session, noun, obj, wait=waits(obj)) and not volumes:
-                    return
-                for volume in kept.get(obj["metadata"]["uid"], []):
-                    if volumes:
-                        await remove_object(session, NOUNS["volume"], volume, wait=waits(volume))
-                    else:
-                        session.terminal.note(f"Volume {volume['metadata']['name']} stays.")
-
-            return await each(list(picked.objects), remove, session)
+            return await _delete(session, noun, selection, volumes=volumes, wait=not no_wait)
 
         return invocation.run(act)
 
     return command
+
+
+async def _delete(session: Session, noun: Noun, selection: Selection, *, volumes: bool, wait: bool) -> Exit:
+    """Ask, then delete what is selected, with the volumes of VMs that would stay where `volumes` says so."""
+    picked, _ = await fetch.selected(session, noun, selection)
+    objects = list(picked.objects)
+    disks = await _disks(session, objects) if noun.word == "vm" else {}
+    kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
+    going = [disk for found in disks.values() for disk in found if _goes(disk, volumes=volumes)]
+    needed = await tell_kept(session, objects if noun.word == "volume" else going)
+    confirm(
+        f"Delete {_these(noun, objects)}?",
+        effects(noun, objects, disks, volumes=volumes),
+        assume_yes=session.assume_yes,
+        terminal=session.terminal,
+        always_told=effects(noun, _losing(objects, disks, volumes=volumes), disks, volumes=volumes),
+    )
+
+    def waits(obj: Manifest) -> bool:
+        return wait and obj["metadata"]["uid"] not in needed
+
+    async def remove(obj: Manifest) -> None:
+        if not await remove_object(session, noun, obj, wait=waits(obj)) and not volumes:
+            return
+        for volume in kept.get(obj["metadata"]["uid"], []):
+            if volumes:
+                await remove_object(session, NOUNS["volume"], volume, wait=waits(volume))
+            else:
+                session.terminal.note(f"Volume {volume['metadata']['name']} stays.")
+
+    return await each(objects, remove, session)
 
 
 async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from quantix_api import resources
@@ -80,17 +82,52 @@ def move_command(_: str) -> click.Command:
     return command
 
 
-async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
+@dataclass(frozen=True)
+class _Asked:
+    """A volume, and where its size and pool are asked for: in `disk` of `vm`, for which it was made, since
+    that counts; where `disk` is "" in its own spec. `vm` may also be one that only has it; None: nobody's.
+    """
+
+    volume: Manifest
+    vm: Manifest | None
+    disk: str
+
+    @property
+    def size(self) -> str | None:
+        """The size that is asked for now, None for none."""
+        disks = look(self.vm or {}, "spec.disks", [])
+        of_disk = (one.get("size") for one in disks if one["name"] == self.disk)
+        return next(of_disk, None) if self.disk else look(self.volume, "spec.size")
+
+    @property
+    def off(self) -> str:
+        """The name of its VM, where that has no host; "" for none."""
+        is_off = self.vm and not look(self.vm, "status.assignment.host")
+        return str(self.vm["metadata"]["name"]) if self.vm and is_off else ""
+
+    @property
+    def grows_now(self) -> bool:
+        """Whether somebody enlarges it now: data that is there, and of a VM one that runs."""
+        return bool(look(self.volume, "status.capacity")) and not self.off
+
+
+async def _asked(session: Session, name: Name) -> _Asked:
+    """Raises CommandError (5) where there is no such volume."""
     volume = await fetch.one(session, NOUNS["volume"], name)
     vm = await _vm_of(session, volume)
+    return _Asked(volume, vm, _disk_of(vm, name.name) if vm else "")
+
+
+async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
+    asked = await _asked(session, name)
+    volume = asked.volume
     before = look(volume, "status.pool", "")
     if pool == before and look(volume, "spec.pool") == pool:
         session.terminal.note(f"{name} is in pool {pool} already.")
         return
     await fetch.refuse_missing(session, volume["metadata"]["namespace"], {"pool": pool})
     await refuse_unreached(session, pool, look(volume, "status.host", ""))
-    disk = _disk_of(vm, name.name) if vm else ""
-    if await _change(session, volume, vm, disk, pool=pool) is None:
+    if await _change(session, asked, pool=pool) is None:
         return
     if not before or look(volume, "status.data") != "Present":
         session.terminal.note(f"{name} will be made in pool {pool}.")
@@ -115,45 +152,44 @@ def _has_arrived(volume: Manifest, pool: str) -> bool:
 
 
 async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> None:
-    volume = await fetch.one(session, NOUNS["volume"], name)
-    vm = await _vm_of(session, volume)
-    disk = _disk_of(vm, name.name) if vm else ""
-    asks = _size_of(vm, disk) if vm and disk else look(volume, "spec.size")
-    if _has_it(session, name, volume, asks, size):
+    asked = await _asked(session, name)
+    volume = asked.volume
+    if _has_it(session, name, asked, size):
         return
     pool = look(volume, "status.pool") or look(volume, "spec.pool")
     await refuse_oversized(session, [{"size": size, "pool": pool}])
     try:
-        changed = await _change(session, volume, vm, disk, size=size)
+        changed = await _change(session, asked, size=size)
     except (Forbidden, Unprocessable) as error:
-        raise _smaller(translated(error, session.target), name, vm, disk, size) from error
+        raise _smaller(translated(error, session.target), name, asked, size) from error
     if changed is None:
         return
-    written = volume if disk else changed
-    granted = await is_granted(session, written, changed if disk else None, size)
-    if wait and _grows_now(volume, vm):
+    written, changed_vm = (volume, changed) if asked.disk else (changed, None)
+    granted = await is_granted(session, written, changed_vm, size)
+    if wait and asked.grows_now:
         generation = written["metadata"]["generation"]
         await until(
             session,
             NOUNS["volume"],
             written,
             lambda live: is_grown(live, size),
-            Wait(vm=vm, ended_by=lambda live: stalled_end(live, generation)),
+            Wait(vm=asked.vm, ended_by=lambda live: stalled_end(live, generation)),
         )
         session.terminal.note(f"{name} has {size}B.")
     elif granted:
-        off = vm["metadata"]["name"] if vm and not look(vm, "status.assignment.host") else ""
-        when = f" at the next start of {off}, which does not run" if off else ""
+        when = f" at the next start of {asked.off}, which does not run" if asked.off else ""
         session.terminal.note(f"{name} will have {size}B{when}.")
     else:
         said = f"{name} is to have {size}B; nobody has said yet that there is room for it."
         session.terminal.note(f"{said} See: qx volume explain {name}")
 
 
-def _smaller(refused: CommandError, name: Name, vm: Manifest | None, disk: str, size: str) -> CommandError:
+def _smaller(refused: CommandError, name: Name, asked: _Asked, size: str) -> CommandError:
     """With what to type where the API takes no smaller disk of a VM, though nothing was made of it yet."""
-    asks = _size_of(vm, disk) if vm and disk else None
-    if refused.exit_code is not Exit.REFUSED or not vm or not asks or size_bytes(asks) <= size_bytes(size):
+    vm, disk, before = asked.vm, asked.disk, asked.size
+    if refused.exit_code is not Exit.REFUSED or not vm or not disk:
+        return refused
+    if not before or size_bytes(before) <= size_bytes(size):
         return refused
     owner = vm["metadata"]["name"]
     again = f"qx vm detach {owner} {disk}, qx volume delete {name}, then qx vm attach {owner} --disk {size}B"
@@ -162,38 +198,31 @@ def _smaller(refused: CommandError, name: Name, vm: Manifest | None, disk: str, 
     return CommandError(refused.exit_code, refused.message, again)
 
 
-def _has_it(session: Session, name: Name, volume: Manifest, asks: str | None, size: str) -> bool:
-    """Whether there is nothing to change; `asks` is what was asked for before. Raises CommandError (6) for
-    less than its data has; what is not made yet, or has not grown yet, may be asked to be smaller.
+def _has_it(session: Session, name: Name, asked: _Asked, size: str) -> bool:
+    """Whether there is nothing to change, which is told. Raises CommandError (6) for less than its data has;
+    what is not made yet, or has not grown yet, may be asked to be smaller.
     """
-    has = look(volume, "status.capacity")
+    has = look(asked.volume, "status.capacity")
     if has and size_bytes(size) < size_bytes(has):
         said = f"A volume only grows, and {name} has {has}B."
         raise CommandError(Exit.REFUSED, said, "a new volume, and copy what is to stay")
     # a wish of its disk that is not its own yet waits for room: that is asked for anew
-    known = [one for one in (has, asks, look(volume, "spec.size")) if one]
+    known = [one for one in (has, asked.size, look(asked.volume, "spec.size")) if one]
     if not known or any(size_bytes(one) != size_bytes(size) for one in known):
         return False
     session.terminal.note(f"{name} {'has' if has else 'is to have'} {size}B already.")
     return True
 
 
-async def _change(
-    session: Session, volume: Manifest, vm: Manifest | None, disk: str, **wanted: str
-) -> Manifest | None:
-    """Write what is wanted of a volume: into `disk` of its VM where there is one, which is what counts, else
-    into the volume; what was written. None: nothing is to be waited for.
+async def _change(session: Session, asked: _Asked, **wanted: str) -> Manifest | None:
+    """Write what is wanted where it is asked for; the VM or the volume, as written. None: nothing is to be
+    waited for.
     """
-    if vm and disk:
+    if asked.vm and asked.disk:
         return await session.write.change(
-            resources.VIRTUAL_MACHINES, vm, lambda live: with_disk(live, disk, **wanted)
+            resources.VIRTUAL_MACHINES, asked.vm, lambda live: with_disk(live, asked.disk, **wanted)
         )
-    return await session.write.patch(resources.VOLUMES, volume, {"spec": wanted})
-
-
-def _grows_now(volume: Manifest, vm: Manifest | None) -> bool:
-    """Whether somebody enlarges it now: data that is there, and of a VM one that runs."""
-    return bool(look(volume, "status.capacity")) and (vm is None or bool(look(vm, "status.assignment.host")))
+    return await session.write.patch(resources.VOLUMES, asked.volume, {"spec": wanted})
 
 
 async def _vm_of(session: Session, volume: Manifest) -> Manifest | None:
@@ -216,10 +245,6 @@ def _disk_of(vm: Manifest, volume: str) -> str:
     name = made.get(volume) or volume.removeprefix(f"{vm['metadata']['name']}-")
     own = [disk["name"] for disk in look(vm, "spec.disks", []) if not disk.get("volume")]
     return name if name in own else ""
-
-
-def _size_of(vm: Manifest, disk: str) -> str | None:
-    return next((one.get("size") for one in look(vm, "spec.disks", []) if one["name"] == disk), None)
 
 
 def with_disk(vm: Manifest, disk: str, **changed: str) -> Manifest:

@@ -34,7 +34,12 @@ COPY_STOOD_STILL = "the copy came no further for {minutes} min"
 COPY_ENDED = "QEMU ended the copy, as it does when it cannot write"
 """Why a disk of a running guest is not in its other pool yet."""
 LIBVIRT_UNCONNECTED, LIBVIRT_SILENT = "there is no connection to it", "no answer within {seconds:.0f} s"
-"""What is known of a libvirt that does not answer."""
+EARLIER_CALL_OWED, EARLIER_CALLS_OWED = (
+    "an earlier call has not been answered",
+    "{calls} earlier calls have not been answered",
+)
+"""What is known of a libvirt that does not answer, or of a QEMU that keeps it."""
+
 A_KIND, A_KIND_ELSEWHERE = "a {kind}", "a {kind} of another namespace"
 VMS_ELSEWHERE = "{vms} of other namespaces"
 """What one namespace is told of another's objects."""
@@ -45,9 +50,10 @@ EXCLUDED_ADDRESS = "in excludeRanges"
 """What an address of a network is that no guest can have."""
 
 NO_TEXT, OVER_1_MIB = "no text", "over 1 MiB"
-"""What a Secret holds that should hold text."""
-COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 NO_PASSPHRASE = "no passphrase of 1 to {most} bytes"
+"""What a Secret holds that should hold text, or a passphrase."""
+COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
+"""What the data of a volume that is deleted waits for."""
 
 
 @dataclass(frozen=True)

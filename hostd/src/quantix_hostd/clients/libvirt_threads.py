@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 
 from quantix_api.errors import QuantixError, TransientError
-from quantix_api.message_table_phrases import LIBVIRT_SILENT
+from quantix_api.message_table_phrases import EARLIER_CALL_OWED, EARLIER_CALLS_OWED, LIBVIRT_SILENT
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import silent, translated
 
@@ -93,7 +93,7 @@ class LibvirtThreads:
         LibvirtDown.
         """
         if about in self._overdue:
-            raise as_error(TransientError, "QEMUHangs", said="an earlier call has not been answered")
+            raise as_error(TransientError, "QEMUHangs", said=EARLIER_CALL_OWED)
         acts = about is not None and about.waits_for_guest
         patience_s = self._act_s if acts else self._deadline_s
         call = (self._acts if acts else self._calls).submit(translated, act, connection)
@@ -103,7 +103,7 @@ class LibvirtThreads:
         except TimeoutError as error:
             if call.cancel():
                 # it has not even begun: what it waited for says itself what is wrong
-                said = f"{_ACTS if acts else _AT_ONCE} earlier calls have not been answered"
+                said = EARLIER_CALLS_OWED.format(calls=_ACTS if acts else _AT_ONCE)
                 raise as_error(TransientError, "LibvirtDown", said=said) from error
             if about is not None:
                 self._owe(about, call)

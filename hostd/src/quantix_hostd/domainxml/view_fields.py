@@ -31,7 +31,6 @@ DOMAIN_FIELDS = {
     "on_reboot": "on_reboot#",
     "on_crash": "on_crash#",
 }
-# entries of sysinfo, but for the UUID, which the domain has itself
 SMBIOS_FIELDS = {
     "manufacturer": "manufacturer",
     "product": "product",
@@ -41,7 +40,9 @@ SMBIOS_FIELDS = {
     "family": "family",
     "asset": "assetTag",
 }
-"""Field of `spec.identity.smbios` by name of the entry; in the view `smbios.` and that field."""
+"""Field of `spec.identity.smbios` by name of the entry of sysinfo; in the view `smbios.` and that field. Not
+the UUID, which the domain has itself.
+"""
 DEVICE_FIELDS = {
     "disk": {
         "device": "@device",

@@ -52,7 +52,7 @@ async def refuse_poolless(session: Session, *new: Manifest, option: str = "") ->
         return
     with contextlib.suppress(Forbidden):
         pools = await fetch.objects_of(session, NOUNS["pool"])
-        if pool_of(pools):
+        if default_pool(pools):
             return
         if new[0].get("kind") == resources.VIRTUAL_MACHINES.kind:
             # a volume that an earlier VM of this name has left is taken over where it is
@@ -90,8 +90,9 @@ async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:
         return
     with contextlib.suppress(Forbidden):
         pools = (await session.api.list(resources.STORAGE_POOLS)).items
+        by_name = {"": default_pool(pools)} | {pool["metadata"]["name"]: pool for pool in pools}
         for name, wanted_bytes in wanted.items():
-            _refuse_more_than_all(pool_of(pools, name), wanted_bytes)
+            _refuse_more_than_all(by_name.get(name, {}), wanted_bytes)
 
 
 def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[Manifest]:
@@ -100,11 +101,16 @@ def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[M
     return [disk for disk in changed if had.get(disk["name"], {}).get("size") != disk.get("size")]
 
 
-def pool_of(pools: Sequence[Manifest], name: str = "") -> Manifest:
-    """The pool of that name; "": the default one, of several the eldest. {}: there is none."""
+def default_pool(pools: Sequence[Manifest]) -> Manifest:
+    """The pool that is meant where none is named, {} for none: the same one as `quantix_api.seniority` finds,
+    whose models take longer to load than qx may.
+    """
     marked = [pool for pool in pools if look(pool, "spec.default") and not _goes(pool)]
-    meant = [pool for pool in pools if pool["metadata"]["name"] == name] if name else marked
-    return min(meant, key=lambda pool: str(look(pool, "metadata.creationTimestamp", "")), default={})
+    return min(marked, key=_age_order, default={})
+
+
+def _age_order(pool: Manifest) -> tuple[str, str]:
+    return str(look(pool, "metadata.creationTimestamp", "")), str(look(pool, "metadata.uid", ""))
 
 
 def _goes(pool: Manifest) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from quantix_api import StoragePool, seniority
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
-from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable, refuse_unreached
+from quantix_cli.beforehand import default_pool, refuse_oversized, refuse_unaddressable, refuse_unreached
 from quantix_cli.commands import changing_vm, changing_volume, creating_vm, volumes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
@@ -182,6 +183,18 @@ async def test_what_no_pool_can_hold_is_refused(disks: list[Manifest], said: str
     assert refused.value.exit_code == Exit.REFUSED
     assert str(refused.value).startswith(said)
     assert refused.value.hint == "less, or another pool; qx pool list shows what there is"
+
+
+def test_the_default_pool_is_the_one_that_the_operator_means() -> None:
+    since = "2026-11-01T10:00:00Z"
+    pools = [storage(name, "1Ti", default=name != "old", since=since) for name in ("b", "a", "old")]
+    for pool in pools:
+        pool["metadata"]["uid"] = f"uid-{pool['metadata']['name']}"
+        pool["spec"]["dir"] = {"path": "/srv/x"}
+    meant = seniority.default_pool(StoragePool.model_validate(pool) for pool in pools)
+    assert meant is not None
+    assert default_pool(pools)["metadata"]["name"] == meant.metadata.name == "a"
+    assert default_pool(pools[2:]) == {}
 
 
 @pytest.mark.parametrize(

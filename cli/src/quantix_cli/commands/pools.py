@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from quantix_cli import fetch
-from quantix_cli.beforehand import pool_of
+from quantix_cli.beforehand import default_pool
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.helping import Verb
@@ -100,5 +100,5 @@ def set_command(_: str) -> click.Command:
 async def tell_no_default(session: Session) -> None:
     """Say it where no pool is the default any more: what names none is refused from now on, or waits."""
     with contextlib.suppress(Forbidden):
-        if not pool_of(await fetch.objects_of(session, NOUNS["pool"])):
+        if not default_pool(await fetch.objects_of(session, NOUNS["pool"])):
             session.terminal.note(_NO_DEFAULT)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, cast
 
-from quantix_api import Image
 from quantix_api.errors import QuantixError
 from quantix_api.resources import IMAGES, NAMESPACES, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.api import ApiClient
-from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.transfer.room import Room
@@ -19,16 +17,10 @@ from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.mortality import Mortality
+from quantix_lab.one_volume import NoCopies
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, HOST, VmWorld
 from quantix_lab.volume_uploads import volume_uploads
-
-
-class NoCopies:
-    """For volumes that are made from nothing."""
-
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
-        raise AssertionError(image)
 
 
 class VolumesPart:

@@ -6,171 +6,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from quantix_api import Image
-from quantix_api.errors import QuantixError
-from quantix_api.host_spec import HostSpec
-from quantix_api.layout import Layout
-from quantix_api.resources import Resource
-from quantix_client.api import ApiClient
-from quantix_client.clock import SystemClock
-from quantix_client.errors import NotFound, ServerFault
-from quantix_hostd.claims import Claim, Holder, VolumePlace, release, take
-from quantix_hostd.clients.claim_store import LocalClaimStore
+from quantix_client.errors import ServerFault
+from quantix_hostd.claims import Holder, release, take
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.pools import HostPools
-from quantix_hostd.secret_values import SecretValues
-from quantix_hostd.transfer.room import Room
-from quantix_hostd.volume.controller import VolumeController, VolumeTools
-from quantix_hostd.volume.disk_file import DiskFileMaker
-from quantix_hostd.volume.live_moves import LiveMoves
-from quantix_hostd.volume.passphrases import Passphrases
-from quantix_lab.fake_status_api import FakeStatusApi
-from quantix_lab.held_copies import HeldCopies
-from quantix_lab.told_events import ToldEvents
-from quantix_lab.volume_uploads import volume_uploads
+from quantix_lab.two_volumes import CLUSTER, TwoVolumes
 from quantix_lab.waiting import eventually_async
 
-_CLUSTER = "cluster-1"
-
-
-class NoCopies:
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
-        raise AssertionError(image)
-
-
-class NobodyGone:
-    async def is_gone(self, vm_uid: str, epoch: int) -> bool:
-        return False
-
-
-class NoSecrets:
-    """None is there; `asked` names those that were wanted."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
-        self.asked.append(name)
-        raise NotFound(f"There is no {resource.kind} {name}.")
-
-
-class TwoVolumes:
-    """Host `h1` with volume `source`, which is made, and `copy`, which is to be made from it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.api = FakeStatusApi()
-        self.secrets = NoSecrets()
-        self.volumes: dict[str, dict[str, Any]] = {}
-        self.machines: dict[str, dict[str, Any]] = {}
-        self.namespaces: dict[str, dict[str, Any]] = {}
-        self.path, self.fast = root / "local", root / "fast"
-        for path in (self.path, self.fast):
-            path.mkdir()
-        self.claims = LocalClaimStore()
-        self.controllers: list[VolumeController] = []
-        self.qemu_img = HeldCopies()
-        self.controller = self.start()
-        self.put("source", {"size": "1Mi"})
-        self.put("copy", {"source": {"volume": "source"}, "copyMode": "Full"})
-
-    def start(self) -> VolumeController:
-        """Another process of hostd: what an earlier one was at it knows nothing of."""
-        found = {path.name: _pool(path) for path in (self.path, self.fast)}
-        self.qemu_img = HeldCopies()
-        pools = HostPools(found, {}, "h1", Layout(self.root), FileOwner.current())
-        maker = DiskFileMaker(self.qemu_img, self.claims, _CLUSTER)
-        self.controller = VolumeController(
-            VolumeTools(
-                api=cast(ApiClient, self.api),
-                passphrases=Passphrases(SecretValues(cast(ApiClient, self.secrets))),
-                volumes=self.volumes,
-                images={},
-                machines=self.machines,
-                namespaces=self.namespaces,
-                pools=pools,
-                copies=NoCopies(),
-                uploads=volume_uploads(self.volumes, pools, "h1"),
-                maker=maker,
-                room=Room(),
-                claims=self.claims,
-                guests=NobodyGone(),
-                events=ToldEvents(),
-                live_moves=LiveMoves(pools, maker, lambda key: None, HostSpec, SystemClock()),
-                cluster_uid=_CLUSTER,
-                host="h1",
-            ),
-            lambda key: None,
-        )
-        self.controllers.append(self.controller)
-        return self.controller
-
-    def put(self, name: str, spec: dict[str, Any], **metadata: Any) -> None:
-        about = {"name": name, "namespace": "default", "uid": f"uid-{name}", "generation": 1}
-        before = self.volumes.get(f"default/{name}", {"metadata": about, "status": {"host": "h1"}})
-        manifest = {**before, "metadata": before["metadata"] | metadata, "spec": spec}
-        self.volumes[f"default/{name}"] = self.api.put(manifest)
-
-    def want_source_in(self, pool: str) -> None:
-        """As a user asks for it and the operator grants it."""
-        self.volumes["default/source"]["status"]["movingTo"] = pool
-        self.put("source", {"size": "1Mi", "pool": pool})
-
-    def said(self, name: str) -> str:
-        conditions = self.volumes[f"default/{name}"]["status"]["conditions"]
-        return next(str(item["message"]) for item in conditions if item["type"] == "Ready")
-
-    async def settle(self) -> None:
-        """Look at both until nothing is left to do."""
-
-        async def both() -> bool:
-            return {await self.reconcile("source"), await self.reconcile("copy")} == {"Available"}
-
-        await eventually_async("both serve", both)
-
-    async def reconcile(self, name: str) -> str:
-        """One look; the reason that is told."""
-        try:
-            await self.controller.reconcile(f"default/{name}")
-        except QuantixError:
-            pass
-        finally:
-            self.volumes[f"default/{name}"] = self.api.objects[f"uid-{name}"]
-        conditions = self.volumes[f"default/{name}"]["status"]["conditions"]
-        return next(str(item["reason"]) for item in conditions if item["type"] == "Ready")
-
-    async def until_copying(self) -> None:
-        assert await self.reconcile("source") == "Available"
-        await self.reconcile("copy")
-        assert await self.reconcile("copy") == "Copying"
-        await eventually_async("the copy", lambda: self.qemu_img.copying == 1)
-
-    @property
-    def claim(self) -> Claim:
-        found = self.claims.read(VolumePlace(self.path, "uid-source"))
-        assert found is not None
-        return found
-
-    def move(self, wanted: Claim) -> None:
-        self.claims.compare_and_set(VolumePlace(self.path, "uid-source"), self.claim, wanted)
-
-    def there(self) -> set[str]:
-        return {entry.name for entry in (self.path / "volumes").iterdir()}
-
-    async def finish(self) -> str:
-        self.qemu_img.may_copy.set()
-        await eventually_async("the clone", lambda: "uid-copy" in self.there() and self.claim.holder is None)
-        return await self.reconcile("copy")
-
-
-def _pool(path: Path) -> dict[str, Any]:
-    spec = {"dir": {"path": str(path)}, "default": path.name == "local"}
-    return {"metadata": {"name": path.name}, "spec": spec}
+_GOING = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -209,7 +56,7 @@ async def test_a_source_that_a_vm_has_is_waited_for_by_the_vms_name(two: TwoVolu
         "metadata": {"name": "web-1", "namespace": "default", "uid": "uid-of-web-1"},
         "spec": {"cpu": {"cores": 1}, "memory": {"size": "1Gi"}},
     }
-    two.move(take(two.claim, "h1", 5, "uid-of-web-1", _CLUSTER))
+    two.move(take(two.claim, "h1", 5, "uid-of-web-1", CLUSTER))
     assert await two.reconcile("copy") == "VolumeInUse"
     said = two.volumes["default/copy"]["status"]["conditions"]
     assert any("once VM web-1 has ended" in item["message"] for item in said)
@@ -222,7 +69,7 @@ async def test_what_waits_for_its_source_asks_for_no_secret(two: TwoVolumes) -> 
     await two.reconcile("source")
     key = {"encryption": {"secretRef": {"name": "k"}}}
     two.put("copy", {"source": {"volume": "source"}, "copyMode": "Full", **key})
-    two.move(take(two.claim, "h1", 5, "uid-of-web-1", _CLUSTER))
+    two.move(take(two.claim, "h1", 5, "uid-of-web-1", CLUSTER))
     assert await two.reconcile("copy") == "VolumeInUse"
     assert two.secrets.asked == []
     two.move(release(two.claim, "h1", 5))
@@ -232,14 +79,11 @@ async def test_what_waits_for_its_source_asks_for_no_secret(two: TwoVolumes) -> 
 
 async def test_a_source_is_deleted_once_its_copy_is_made(two: TwoVolumes) -> None:
     await two.until_copying()
-    two.put("source", {"size": "1Mi"}, deletionTimestamp="2026-01-01T00:00:00Z")
+    two.put("source", {"size": "1Mi"}, deletionTimestamp=_GOING)
     assert await two.reconcile("source") == "InUse"
     assert await two.finish() == "Available"
     assert await two.reconcile("source") == "Deleting"
     assert two.there() == {"uid-copy"}
-
-
-_GOING = "2026-01-01T00:00:00Z"
 
 
 async def test_a_source_that_is_deleted_is_kept_for_a_clone_that_no_host_has_yet(two: TwoVolumes) -> None:
@@ -300,7 +144,7 @@ async def test_a_clone_of_a_source_whose_data_are_gone_says_so(two: TwoVolumes) 
 async def test_a_clone_that_is_deleted_while_it_is_made_gives_its_source_back(two: TwoVolumes) -> None:
     await two.until_copying()
     clone = {"source": {"volume": "source"}, "copyMode": "Full"}
-    two.put("copy", clone, deletionTimestamp="2026-01-01T00:00:00Z")
+    two.put("copy", clone, deletionTimestamp=_GOING)
     assert await two.reconcile("copy") == "Deleting"
     assert (two.there(), two.claim.holder) == ({"uid-source"}, None)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv6Network, ip_address
+from ipaddress import IPv6Network, ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.network import Subnet
+from quantix_api.subnet_roles import effective_gateway, role_of
 from quantix_operator.northbound.addresses import (
     Pool,
     allocate,
@@ -114,3 +115,15 @@ def test_networks_get_different_subnets_and_never_that_of_the_hosts() -> None:
         assert str(subnet) not in taken
         assert subnet not in (local_subnet(CLUSTER, 0), local_subnet(CLUSTER, 0xFFFF))
         taken.add(str(subnet))
+
+
+@pytest.mark.parametrize(
+    "cidr", ["10.0.0.0/24", "10.0.0.4/30", "10.0.0.4/31", "10.0.0.4/32", "fd00::/121", "fd00::4/127"]
+)
+def test_what_is_reserved_has_a_role_that_can_be_told_and_nothing_else_has_one(cidr: str) -> None:
+    """`qx` refuses by the role what the operator would refuse by its sums."""
+    gateway, prefix = effective_gateway(cidr, None), ip_network(cidr)
+    excluded = [(str(prefix[2]), str(prefix[3]))] if prefix.num_addresses > 4 else []
+    pool = pool_of(cidr, excluded=excluded)
+    reserved = [address for address in prefix if pool.reserved(int(address))]
+    assert reserved == [at for at in prefix if role_of(str(at), cidr, gateway, excluded)]

@@ -121,6 +121,22 @@ async def test_it_is_told_while_it_is_sent_and_another_is_refused(tmp_path: Path
     await until(volume, "Available")
 
 
+async def test_a_file_is_not_longer_than_its_sender_said(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for taken in range(0, 8 * MIB, 1000):
+            yield bytes(1000)
+
+    with pytest.raises(TransientError, match="4000 of 3500 bytes arrived"):
+        await volume.uploads.receive_upload(KEY, endless(), 3500)
+    stored_bytes = sum(entry.stat().st_size for entry in (volume.path / "images").glob("*.part"))
+    assert (taken, stored_bytes) == (3000, 3000), "it takes no room that it was not promised"
+
+
 async def test_an_upload_that_broke_off_goes_on_also_after_a_restart(tmp_path: Path) -> None:
     volume = sent(tmp_path)
     await volume.reconcile()

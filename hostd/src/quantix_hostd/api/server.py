@@ -74,6 +74,8 @@ class ApiServer:
             logger=request_logger(),
             shutdown_timeout=_SHUTDOWN_S,
             keepalive_timeout=_IDLE_S,
+            # a body is what it was announced as: unpacked it could be of any size
+            auto_decompress=False,
         )
         await runner.setup()
         self._runners.append(runner)

@@ -185,6 +185,9 @@ async def _write(
         size = draft.size_bytes + len(chunk)
         if size > expectation.max_file_bytes:
             raise _too_long(expectation, f"over {expectation.max_file_bytes} bytes")
+        if length is not None and size > length:
+            # room was asked for as much as the sender said
+            raise as_error(TransientError, "ImageUnreachable", found=size, wanted=length)
         await share.reach(size)
         await asyncio.to_thread(draft.append, chunk)
         share.written_bytes = size

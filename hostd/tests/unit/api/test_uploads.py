@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -93,6 +94,18 @@ async def test_an_upload_without_length_is_refused(
     async with client.put("/v1/images/default/tiny/upload", data=pieces()) as answer:
         assert answer.status == 411
     assert world.receiver.got == b""
+
+
+async def test_an_upload_that_would_unpack_on_its_way_is_refused(
+    world: ApiWorld, client: TestClient[web.Request, web.Application]
+) -> None:
+    packed = gzip.compress(bytes(1 << 20))
+    told = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+    for path in ("/v1/images/default/tiny/upload", "/v1/volumes/default/data/upload"):
+        async with client.put(path, data=io.BytesIO(packed), headers=told) as answer:
+            assert answer.status == 415
+            assert await answer.text() == "Content-Encoding is not taken: send the file as it is."
+    assert (world.receiver.got, world.volume_receiver.got) == (b"", b"")
 
 
 @pytest.mark.parametrize("trickle_s", [0.02, 60.0])

@@ -154,6 +154,8 @@ def test_that_quantix_is_being_stopped_is_seen_as_long_as_it_is(tmp_path: Path) 
     layout.run.mkdir(parents=True)
     assert not at_work.is_being_stopped(layout)
     with at_work.stopping(layout):
+        [mark] = layout.run.iterdir()
+        assert mark.stat().st_mode & 0o777 == 0o600, "others would lock it, and doctor believe them"
         assert at_work.is_being_stopped(layout)
         with at_work.stopping(layout):
             assert at_work.is_being_stopped(layout)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +132,13 @@ class HostPools:
         self, uid: str, pool: PoolDir, reached: Sequence[StoragePool], images: Collection[str]
     ) -> Remains | None:
         used = UsedPools(self._noted_in)
+        is_own = self._is_ours(pool.path)
+        # where it lies now: a link that gets on the way from here on leads nowhere
+        pool = replace(pool, path=Path(os.path.realpath(pool.path.parent), pool.path.name))
         places = [(other.metadata.uid, self.directory(other)) for other in reached]
         try:
             refuse_shared(pool, [place for other, place in places if used.has(other, place.path)])
-            return pool.put_away(images, is_own=self._is_ours(pool.path))
+            return pool.put_away(images, is_own=is_own)
         except PoolPlaceError:
             # an earlier version let two pools have one place
             return None

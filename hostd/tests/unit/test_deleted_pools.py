@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -256,3 +258,50 @@ async def test_one_place_that_two_pools_have_keeps_all(root: Path) -> None:
     await host.look()
     assert below(pool.path) == before
     assert await host.problem("second") is None
+
+
+async def test_a_pool_that_hangs_or_is_broken_keeps_nothing_but_the_deleted_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = OneHost(root, "broken", "fast")
+    await host.used("broken")
+    pool = await host.used("fast")
+    asked: set[threading.Thread] = set()
+
+    def stale(path: Path) -> bool:
+        asked.add(threading.current_thread())
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    del host.stored["fast"]
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "is_file", stale)
+        await host.look()
+    assert pool.image(FETCHED).exists()
+    assert asked
+    assert threading.current_thread() not in asked, "a mount that hangs would stop all of hostd"
+    await host.look()
+    assert below(pool.path) == set()
+
+
+async def test_a_directory_that_becomes_a_link_meanwhile_leads_to_nothing_of_others(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = OneHost(root, "local", "fast")
+    other = await host.used("local")
+    other.image_draft(UNKNOWN).write_text("half")
+    pool = await host.used("fast")
+    before, really = below(other.path), Path.is_symlink
+
+    def swapped_once_looked_at(path: Path) -> bool:
+        found = really(path)
+        if path == pool.path and (pool.path / "images").is_dir():
+            (pool.path / "images").rename(root / "aside")
+            (pool.path / "images").symlink_to(other.images)
+        return found
+
+    del host.stored["fast"]
+    with monkeypatch.context() as race:
+        race.setattr(Path, "is_symlink", swapped_once_looked_at)
+        await host.look()
+    assert really(pool.path / "images"), "somebody was quick enough"
+    assert below(other.path) == before

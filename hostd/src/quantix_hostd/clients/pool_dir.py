@@ -15,12 +15,13 @@ thread.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,9 @@ from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.files import FileOwner, make_passages, sync_directory
+from quantix_hostd.clients.no_follow import opened_directory
 
+_OURS = ("images", "volumes")
 _DRAFTS = frozenset({".part", ".note", ".new"})
 _KEPT = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
 _HANDLE = re.compile(r"[a-z0-9][-a-z0-9]{0,99}")
@@ -153,43 +156,70 @@ class PoolDir:
         """Remove what an earlier run of this host left half-made, but for drafts of `wanted` images and
         volumes (UIDs), which may be gone on with; returns how many things went.
         """
-        mark = f".{self.host}."
-        kept = {self.image_draft(uid) for uid in wanted} | {self.image_note(uid) for uid in wanted}
-        swept = 0
-        for directory in (self.images, self.volumes):
-            for entry in directory.iterdir() if directory.is_dir() else ():
-                ours = entry.name.startswith(".") and mark in entry.name and entry.suffix in _DRAFTS
-                if ours and entry not in kept:
-                    remove_tree(entry)
-                    swept += 1
-        return swept
+        kept = {path.name for uid in wanted for path in (self.image_draft(uid), self.image_note(uid))}
+        ours = self._is_draft
+        return sum(
+            _remove_in(lambda name, _: ours(name) and name not in kept, self.path, directory)
+            for directory in _OURS
+        )
+
+    def _is_draft(self, name: str) -> bool:
+        """Whether this host is making what has this name, or was."""
+        return name.startswith(".") and f".{self.host}." in name and Path(name).suffix in _DRAFTS
 
     def put_away(self, images: Collection[str], *, is_own: bool) -> Remains | None:
         """Remove what was made here for a pool that is no more: drafts, the files of `images` (UIDs), and the
         directories once they are empty, the pool's own only where we made it (`is_own`). Returns what stays.
 
         Nothing in `volumes` is ever removed, and while anything is in it no image goes: a volume stands on
-        its image, and none can be made once the directory is gone. Raises OSError.
+        its image, and none can be made once the directory is gone. No link is followed on the way either,
+        also not one that somebody puts there meanwhile: `path` has none. Raises OSError and TransientError.
         """
         linked = [path.name for path in (self.images, self.volumes) if path.is_symlink()]
         if linked or self.path.is_symlink():
             return Remains(self.path, tuple(linked))
-        self.sweep_drafts()
+        root, *names = Path("/"), *self.path.parts[1:]
+        for directory in _OURS:
+            _remove_in(lambda name, _: self._is_draft(name), root, *names, directory)
         if left := _remove_empty(self.volumes):
             return Remains(self.volumes, left)
-        for path in self.images.iterdir() if self.images.is_dir() else ():
-            if path.name in images and self._is_image(path):
-                path.unlink()
+        _remove_in(lambda name, file: name in images and self._is_image(file), root, *names, "images")
         if left := _remove_empty(self.images):
             return Remains(self.images, left)
         if is_own:
             _remove_empty(self.path)
         return None
 
-    def _is_image(self, path: Path) -> bool:
+    def _is_image(self, found: os.stat_result) -> bool:
         """Whether this is a file with the owner that we give to images."""
-        found, owner = path.lstat(), self.owner_of_images
+        owner = self.owner_of_images
         return stat.S_ISREG(found.st_mode) and (found.st_uid, found.st_gid) == (owner.uid, owner.gid)
+
+
+def _remove_in(unwanted: Callable[[str, os.stat_result], bool], root: Path, *names: str) -> int:
+    """Remove what is `unwanted` in the directory at `names` below `root`, where there is one, and tell how
+    many that were. No link below `root` is followed. Raises TransientError.
+    """
+    removed = 0
+    try:
+        with opened_directory(root, *names) as directory, os.scandir(directory) as entries:
+            for entry in list(entries):
+                with contextlib.suppress(FileNotFoundError):
+                    found = entry.stat(follow_symlinks=False)
+                    if unwanted(entry.name, found):
+                        _remove_at(directory, entry.name, found)
+                        removed += 1
+            os.fsync(directory)
+    except FileNotFoundError:
+        return 0
+    return removed
+
+
+def _remove_at(directory: int, name: str, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        shutil.rmtree(name, dir_fd=directory)
+    else:
+        os.unlink(name, dir_fd=directory)
 
 
 def _remove_empty(directory: Path) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ again. One that was sent and lies nowhere else stays, and so does what the API d
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,9 +44,9 @@ class DeletedPools:
             try:
                 listed = await self.api.list(IMAGES)
                 images = {item["metadata"]["uid"]: model_of(Image, item) for item in listed.items}
-                removable = self._removable(images.values())
+                removable = await self._removable(images.values())
                 remains = await self.pools.put_away(uid, removable)
-            except QuantixError as error:
+            except (QuantixError, OSError) as error:
                 log.warning("deleted pool not put away", pool=pool.name, error=str(error))
                 continue
             log.info("deleted pool put away", pool=pool.name, path=str(pool.path), stays=remains is not None)
@@ -53,14 +54,18 @@ class DeletedPools:
                 only = next((images[uid] for uid in remains.names if uid in images.keys() - removable), None)
                 self._tell(_told(pool, remains, only))
 
-    def _removable(self, images: Iterable[Image]) -> frozenset[str]:
-        """UIDs of those whose file is not the only one."""
+    async def _removable(self, images: Iterable[Image]) -> frozenset[str]:
+        """UIDs of those whose file is not the only one. Raises OSError."""
         pools = [self.pools.directory(pool) for pool in self.pools.reached()]
-        return frozenset(
-            uid
-            for uid, image in ((image.metadata.uid, image) for image in images)
-            if image.spec.url or image.deleting or any(pool.image(uid).is_file() for pool in pools)
-        )
+
+        def found() -> frozenset[str]:
+            return frozenset(
+                uid
+                for uid, image in ((image.metadata.uid, image) for image in images)
+                if image.spec.url or image.deleting or any(pool.image(uid).is_file() for pool in pools)
+            )
+
+        return await asyncio.to_thread(found)
 
     def _tell(self, message: Message) -> None:
         log.warning("what a deleted pool had stays", said=message.text)

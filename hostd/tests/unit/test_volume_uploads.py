@@ -19,6 +19,7 @@ from quantix_lab.one_volume import KEY, MIB, UID, OneVolume
 from quantix_lab.open_sandbox import OpenSandbox
 
 DISK = bytes(510) + b"\x55\xaa" + bytes(range(256)) * (2 * MIB // 256 - 2)
+ANOTHER = "6c1e0000-0000-4000-8000-0000000000aa"
 GOING = "2026-01-02T00:00:00Z"
 
 
@@ -245,6 +246,31 @@ async def test_an_upload_ends_whose_volume_is_no_more_of_this_host(tmp_path: Pat
         volume.put(volume.volumes[KEY] | {"status": {"host": "h2"}})
     await volume.controller.reconcile(KEY)
     assert left(volume) == []
+
+
+async def test_an_upload_ends_whose_volume_was_made_anew_and_is_sent_again(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    never = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield DISK[:MIB]
+        await never.wait()
+
+    first = asyncio.create_task(volume.uploads.receive_upload(KEY, endless(), len(DISK)))
+    await asyncio.sleep(0.2)
+    manifest = volume.volumes[KEY]
+    volume.volumes[KEY] = manifest | {"metadata": {**manifest["metadata"], "uid": ANOTHER}}
+    second = asyncio.create_task(volume.uploads.receive_upload(KEY, endless(), len(DISK)))
+    await asyncio.sleep(0.2)
+    assert len(left(volume)) == 2, "no byte of one is in the other's file"
+    await volume.uploads.forget(KEY, keep_uid=ANOTHER)
+    assert (await asyncio.wait({first, second}, timeout=5, return_when=asyncio.FIRST_COMPLETED))[0] == {first}
+    with pytest.raises(PermanentError, match="it was deleted meanwhile"):
+        await first
+    assert [name.split(".")[1] for name in left(volume)] == [ANOTHER]
+    await volume.uploads.stop()
+    await asyncio.wait({second})
 
 
 async def test_what_a_broken_upload_left_goes_with_its_volume(tmp_path: Path) -> None:

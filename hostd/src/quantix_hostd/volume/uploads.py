@@ -57,8 +57,8 @@ class VolumeUploads:
     def __init__(self, tools: UploadTools, look_again: Callable[[str], None]) -> None:
         self._tools = tools
         self._desk = UploadDesk(tools.receiving, look_again, _takes_none)
-        # UID and pool of what was sent to this process, by the volume's key
-        self._sent: dict[str, tuple[str, PoolDir]] = {}
+        # the pools of what was sent to this process, by the volume's key and UID
+        self._sent: dict[str, dict[str, PoolDir]] = {}
 
     async def kept_of_upload(self, key: str) -> Note | None:
         """What an upload that broke off left, for a Volume that waits on this host.
@@ -77,7 +77,7 @@ class VolumeUploads:
         Raises QuantixError: NotWaiting when there is nothing to send, else as `receive_image`.
         """
         volume, pool = await self._awaiting_upload(key)
-        self._sent[key] = volume.metadata.uid, pool
+        self._sent.setdefault(key, {})[volume.metadata.uid] = pool
         return await self._desk.take(pool, _wanted(volume), chunks, length_bytes, offset_bytes)
 
     async def look(self, pool: PoolDir, volume: Volume) -> Arrival | None:
@@ -99,24 +99,27 @@ class VolumeUploads:
 
     async def end(self, pool: PoolDir, volume: Volume) -> None:
         """End what brings it, and keep nothing of that. Raises OSError."""
-        uid = volume.metadata.uid
-        self._sent.pop(volume.key, None)
-        await self._tools.receiving.forget(uid)
-        await asyncio.to_thread(_remove, pool, uid)
+        await self._end(volume.key, volume.metadata.uid, pool)
 
     async def forget(self, key: str, keep_uid: str = "") -> None:
         """The same for a volume that had this key, and was not deleted as far as this host has heard. With
         `keep_uid` only for another one. Raises OSError.
         """
-        uid, pool = self._sent.get(key, ("", None))
-        if pool is not None and uid != keep_uid:
-            del self._sent[key]
-            await self._tools.receiving.forget(uid)
-            await asyncio.to_thread(_remove, pool, uid)
+        for uid, pool in [*self._sent.get(key, {}).items()]:
+            if uid != keep_uid:
+                await self._end(key, uid, pool)
 
     async def stop(self) -> None:
         """Stop receiving; of what is half there, only what can be gone on with is kept."""
         await self._tools.receiving.stop()
+
+    async def _end(self, key: str, uid: str, pool: PoolDir) -> None:
+        sent = self._sent.get(key, {})
+        sent.pop(uid, None)
+        if not sent:
+            self._sent.pop(key, None)
+        await self._tools.receiving.forget(uid)
+        await asyncio.to_thread(_remove, pool, uid)
 
     async def _awaiting_upload(self, key: str) -> tuple[Volume, PoolDir]:
         """The Volume, and the pool that it is made in. Raises QuantixError (NotWaiting, PoolNotFound)."""

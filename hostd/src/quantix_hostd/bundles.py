@@ -153,6 +153,7 @@ def door_parts(hostd: Hostd) -> Parts:
         host=hostd.host,
         dispatcher=hostd.dispatcher,
         metrics=hostd.metrics,
+        known=hostd.watches.wait_synced,
     )
 
 

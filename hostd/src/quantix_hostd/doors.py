@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ class Parts:
     host: HostController
     dispatcher: Dispatcher
     metrics: HostdMetrics
+    known: Callable[[], Awaitable[object]]
 
 
 class Doors:
@@ -81,6 +82,7 @@ class Doors:
                 metrics=self._metrics,
                 shut_down=self._shut_guests_down,
                 guests=self._guests_here,
+                known=parts.known,
             )
         )
 

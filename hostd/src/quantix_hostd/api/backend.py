@@ -49,11 +49,16 @@ class Orphans(Protocol):
     async def end_orphan(self, uid: str) -> Orphan: ...
 
 
+async def _at_once() -> None:
+    """What is known already."""
+
+
 @dataclass(frozen=True)
 class Backend:
-    """`shut_down` shuts every guest of this host down and returns their keys; `guests` are the keys of those
-    that are here, each with the seconds that it may take to shut down; `metrics` is Prometheus'
-    text, of the VM with a UID or of all that this process knows.
+    """`known` returns once the API's objects are in `stores`; `shut_down` shuts every guest of
+    this host down and returns their keys; `guests` are the keys of those that are here, each with the seconds
+    that it may take to shut down; `metrics` is Prometheus' text, of the VM with a UID or of all that this
+    process knows.
     """
 
     host: str
@@ -70,6 +75,7 @@ class Backend:
     metrics: Callable[[str | None], Awaitable[bytes]]
     shut_down: Callable[[], Awaitable[list[str]]]
     guests: Callable[[], Awaitable[Mapping[str, int]]]
+    known: Callable[[], Awaitable[object]] = _at_once
     upload_pace: Pace = Pace()  # noqa: RUF009 - it is frozen
 
     def vm(self, key: str) -> Manifest:

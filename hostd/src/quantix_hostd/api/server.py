@@ -6,14 +6,15 @@ else is a bug that is logged and answered with 500 by aiohttp.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.resources import IMAGES, VOLUMES
@@ -29,6 +30,8 @@ from quantix_hostd.api.virtual_machines import VirtualMachineDoors
 # What a handler may read at once; uploads are streamed and bounded by what they may be
 _MAX_BODY_BYTES = 64 * 1024
 _SHUTDOWN_S = 1.0
+_KNOWN_S = 20.0
+_OF_HOST = ("/healthz", "/metrics", "/v1/host/")
 _IDLE_S = 15.0
 
 log = structlog.get_logger(__name__)
@@ -84,7 +87,8 @@ class ApiServer:
 
 def build_app(backend: Backend, guard: Guard) -> web.Application:
     """All routes behind one guard."""
-    middlewares = [_say_why] if guard.local else [_keep_the_admitted, _say_why]
+    known = _wait_until_known(backend)
+    middlewares = [_say_why, known] if guard.local else [_keep_the_admitted, _say_why, known]
     app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=middlewares)
     app.add_routes(VirtualMachineDoors(backend, guard).routes())
     app.add_routes(ImageDoors(backend, guard).routes())
@@ -120,10 +124,27 @@ def server_context(client_ca_pem: str) -> ssl.SSLContext:
     return context
 
 
+def _wait_until_known(backend: Backend) -> Middleware:
+    """The socket is open before hostd has heard what objects there are: who asks for one of them waits, since
+    "not here" would be wrong.
+    """
+
+    @web.middleware
+    async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith(_OF_HOST):
+            try:
+                async with asyncio.timeout(_KNOWN_S):
+                    await backend.known()
+            except TimeoutError:
+                said = "hostd has not heard from the API yet. Try: again once qx status shows it."
+                raise web.HTTPServiceUnavailable(text=said) from None
+        return await handler(request)
+
+    return wait
+
+
 @web.middleware
-async def _say_why(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _say_why(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except QuantixError as error:
@@ -131,9 +152,7 @@ async def _say_why(
 
 
 @web.middleware
-async def _keep_the_admitted(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _keep_the_admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A connection is kept for whoever was admitted; anybody else connects again for each answer."""
     try:
         answer = await handler(request)

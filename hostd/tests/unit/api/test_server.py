@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from dataclasses import replace
 from typing import Any, cast
 
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_client.reviews import Identity
+from quantix_hostd.api import server
 from quantix_hostd.api.guard import LocalGuard, ReviewingGuard, identity_of
 from quantix_hostd.api.server import ApiServer, build_app
 from quantix_lab.api_world import UID, ApiWorld
@@ -98,6 +101,25 @@ async def test_only_root_on_the_machine_sees_and_ends_a_guest_without_a_vm(world
         async with local.post(f"/v1/host/orphans/{UID}/end") as answer:
             assert answer.status == 202
     assert world.orphans.ended == [UID]
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["heard of in time", "the API is away"])
+async def test_before_the_objects_are_known_nobody_is_told_that_one_is_not_here(
+    world: ApiWorld, monkeypatch: pytest.MonkeyPatch, comes: bool
+) -> None:
+    monkeypatch.setattr(server, "_KNOWN_S", 10.0 if comes else 0.1)
+    heard, volumes = asyncio.Event(), dict(world.backend.stores[VOLUMES])
+    stores = {**world.backend.stores, VOLUMES: {}}
+    app = build_app(replace(world.backend, stores=stores, known=heard.wait), LocalGuard())
+    async with TestClient(TestServer(app)) as client:
+        asked = asyncio.create_task(client.get("/v1/volumes/default/data/upload"))
+        async with client.get("/healthz") as health:
+            assert health.status == 200
+        stores[VOLUMES] = volumes
+        if comes:
+            heard.set()
+        async with await asked as answer:
+            assert answer.status == (200 if comes else 503)
 
 
 def test_a_certificate_names_a_user_and_groups() -> None:

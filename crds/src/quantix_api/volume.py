@@ -67,6 +67,11 @@ class VolumeSpec(ApiModel):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule("has(self.size) || has(self.source)", "a volume without a source is empty and needs a size"),
+        # so that its pool is asked for the room before a file says how much it unpacks to
+        Rule(
+            "has(self.size) || !has(self.source) || !has(self.source.upload)",
+            "a volume of a file that is sent needs a size: qx volume upload says the file's",
+        ),
         unchanged("source", message="the source of a volume cannot change: make a new volume"),
         unchanged("copyMode", "accessMode", message="copyMode and accessMode cannot change"),
         unchanged("encryption", message="encryption cannot change: make a new volume from this one"),

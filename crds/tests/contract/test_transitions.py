@@ -61,10 +61,10 @@ def test_a_vm_keeps_its_sources_and_identity(
             "encryption cannot change",
         ),
         ("Volume", {"size": "2Gi"}, {"size": "3Gi", "pool": "other"}, ""),
-        ("Volume", {"source": {"upload": {}}}, {"size": "3Gi"}, ""),
+        ("Volume", {"source": {"upload": {}}, "size": "2Gi"}, {"size": "3Gi"}, ""),
         (
             "Volume",
-            {"source": {"upload": {}}},
+            {"source": {"upload": {}}, "size": "2Gi"},
             {"source": {"upload": {"format": "Raw"}}},
             "the source of a volume cannot change",
         ),

@@ -37,10 +37,10 @@ def cluster() -> Iterator[HostCluster]:
         yield running
 
 
-def waiting(cluster: HostCluster, name: str, **spec: Any) -> None:
+def waiting(cluster: HostCluster, name: str, size: str = "8Mi", **spec: Any) -> None:
     """A volume that waits for its file on h1."""
-    about = {"name": name, "namespace": "default"}
-    apply(cluster, {"kind": "Volume", "metadata": about, "spec": {"source": {"upload": {}}, **spec}})
+    about, asked = {"name": name, "namespace": "default"}, {"source": {"upload": {}}, "size": size, **spec}
+    apply(cluster, {"kind": "Volume", "metadata": about, "spec": asked})
     place(cluster, "volume", name)
     cluster.eventually(lambda: reason(cluster.get("volume", name)) == "WaitingForUpload")
 

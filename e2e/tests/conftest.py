@@ -23,8 +23,8 @@ _SHARED = (
         *("test_wishes_in_vain", "test_faults"),
     ),
     (
-        "test_debian_guest",
         "test_cloud_init_page",
+        "test_debian_guest",
         "test_uefi_guest",
         "test_other_devices",
         "test_clones",

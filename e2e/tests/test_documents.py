@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from quantix_lab.transcript import exchanges
 from quantix_lab.typist import Typist
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
-ELSEWHERE = {"cloud-init"}
+ELSEWHERE = {"cloud-init", "images"}
 """Pages that other modules type."""
 TYPED = [page for page in PAGES if any(exchanges(page.read_text())) and page.stem not in ELSEWHERE]
 
@@ -25,13 +26,15 @@ TYPED = [page for page in PAGES if any(exchanges(page.read_text())) and page.ste
 @pytest.fixture
 def typist(view: MachineView, web: Manifest, tmp_path: Path) -> Iterator[Typist]:
     """A person at the machine, with disks from other platforms; what they leave behind is deleted."""
-    disks = {"old-1.vmdk": "vmdk", "old-web.qcow2": "qcow2", "debian-13.qcow2": "qcow2"}
+    disks = {"old-1.vmdk": "vmdk", "old-web.qcow2": "qcow2"}
     for name, driver in disks.items():
         convert = ["qemu-img", "convert", "-O", driver, str(ensure_image(CACHE)), str(tmp_path / name)]
         subprocess.run(convert, check=True, capture_output=True, timeout=60)
     with taken_away(view):
         yield Typist(view.machine, tmp_path)
         view.patch_whole("vm", web["metadata"]["name"], web["spec"])
+    # where pages have pools
+    shutil.rmtree(view.machine.root / "srv", ignore_errors=True)
 
 
 @pytest.mark.parametrize("page", TYPED, ids=lambda page: page.stem)

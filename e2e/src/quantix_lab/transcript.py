@@ -37,13 +37,13 @@ class Exchange:
     shown: str
 
 
-def exchanges(page: str, marked: str = _TYPED) -> Iterator[Exchange]:
-    """The commands in those blocks of a page that are marked so, in its order.
+def exchanges(page: str) -> Iterator[Exchange]:
+    """The commands in those blocks of a page that are typed, in its order.
 
     Raises ValueError for a block that begins with output.
     """
     for mark, block in _BLOCK.findall(page):
-        if mark == marked:
+        if mark == _TYPED:
             yield from _exchanges_of(block.splitlines())
 
 

@@ -21,7 +21,7 @@ from quantix_hostd.claims import ClaimStore, VolumePlace
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
 from quantix_hostd.clients.time_zones import require_time_zone
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, UNBOUND, DomainSpec, domain_name
-from quantix_hostd.domainxml.view import view
+from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import DomainProcesses
 from quantix_hostd.image.status import known_facts, wait_for_image
@@ -65,8 +65,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     inactive = view(domain.inactive_xml) if domain else None
     uuid = domain.uuid if domain else _resolved_uuid(vm, uid)
     processes, record, events = await asyncio.to_thread(_look_at_host, tools, uid, uuid)
-    # where the API names no disks, and libvirt no domain, only the record does
-    known = (*disk_places(live or inactive).values(), *(record.places if vm is None else ()))
+    known = _known_places(vm, live, inactive, record)
     storage = await asyncio.to_thread(_look_at_storage, tools, named, objects.pool_paths(), known)
     now_s = tools.clock.monotonic()
     record = of_this_boot(record, facts.boot_id, now_s)
@@ -98,6 +97,23 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         of_disks = tuple(zip(seen.volumes, (item.volume for item in named), strict=True))
         seen = replace(seen, moves=await observe_moves(tools, domain_name(uid), live, of_disks, seen.claims))
     return await _with_wanted(tools, seen)
+
+
+def _known_places(
+    vm: VirtualMachine | None, live: DomainView | None, inactive: DomainView | None, record: Record
+) -> tuple[VolumePlace, ...]:
+    """Where volumes lie that the VM may hold, beside those of the disks in spec.
+
+    A definition goes on naming disks that were unplugged, whose data may be gone since: where nothing runs
+    and nothing is recorded it counts for the disks that spec has.
+    """
+    if live is not None:
+        # where the API names no disks only the record does
+        return (*disk_places(live).values(), *(record.places if vm is None else ()))
+    if record.places:
+        return record.places
+    kept = None if vm is None else {disk.name for disk in vm.spec.disks}
+    return tuple(place for name, place in disk_places(inactive).items() if kept is None or name in kept)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -253,3 +254,23 @@ async def test_after_a_crash_the_disks_of_spec_come_back_and_the_others_are_free
     assert claim_on(running, data).holder is None
     manifest: dict[str, Any] = running.world.stores[VIRTUAL_MACHINES][running.key]
     assert manifest["status"]["phase"] == "Running"
+
+
+@pytest.mark.parametrize("left", [("root",), ()], ids=["a data disk", "its only disks"])
+async def test_a_vm_ends_though_the_data_of_a_disk_that_was_unplugged_is_gone(
+    vm: VmHandle, data: VolumePlace, left: tuple[str, ...]
+) -> None:
+    """Its definition goes on naming the disk that it began with."""
+    set_disks(vm, "root", "data")
+    await vm.reconcile()
+    gone = (data,) if left else (data, vm.root_place)
+    set_disks(vm, *left)
+    await vm.reconcile()
+    for place in gone:
+        shutil.rmtree(place.data.parent)
+    vm.change("spec", "powerState", value="Stopped")
+    vm.change("spec", "gracePeriodSeconds", value=0)
+    for _ in range(4):
+        await vm.look_after(6)
+    assert (vm.status["phase"], vm.condition("Ready")["reason"]) == ("Stopped", "Stopped")
+    assert vm.world.records.load(vm.uid).released

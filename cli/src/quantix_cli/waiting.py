@@ -22,8 +22,8 @@ from quantix_client.errors import Forbidden, NotFound
 _POLL_S = 0.2
 # what comes about by itself in this time is not worth a line
 _QUIET_S = 3.0
-# a VM that is being stopped, or a host that comes back, makes room in this time
-_NO_PLACE_S = 10.0
+NO_PLACE_S = 10.0
+"""A VM that is being stopped, or a host that comes back, makes room in this time."""
 # what keeps a VM off every host; only who asks for less or makes room changes that
 _NO_PLACE = frozenset(
     {"NotEnoughMemory", "NotEnoughCPU", "DeviceUnavailable", "NoHostFits", "AntiAffinity", "HAReserve"}
@@ -119,7 +119,7 @@ async def _end(
     session: Session, noun: Noun, obj: Manifest, wait: Wait, placeless_s: float, generation: int
 ) -> End | None:
     """What ends the wait now, if anything does."""
-    if placeless_s > _NO_PLACE_S:
+    if placeless_s > NO_PLACE_S:
         return End(str(condition_of(obj).get("message", "")), ONCE_DONE)
     if wait.ended_by is not None:
         return wait.ended_by(obj)

@@ -8,13 +8,17 @@ from typing import Any, cast
 import pytest
 
 from quantix_api.errors import TransientError
+from quantix_api.resources import VIRTUAL_MACHINES, Resource
 from quantix_cli.commands.up import ending
 from quantix_cli.settings import read_settings
 from quantix_cli.up.hostd_door import HostdDoor
 from quantix_cli.up.settings import judge_settings
 from quantix_cli.up.start import example
+from quantix_cli.up.start.declaring import declare
+from quantix_cli.up.start.patience import Patience
 from quantix_cli.up.start.verdict import Trouble, sentences, trouble_of
 from quantix_client.api import ApiClient
+from quantix_client.errors import NotFound, Throttled
 
 SETTINGS = judge_settings(read_settings({}))
 RUNS = example.ExampleState("10.77.0.10", "Running")
@@ -78,6 +82,11 @@ def test_an_example_that_waits_is_not_said_to_run() -> None:
     )
 
 
+def test_an_example_without_a_nic_is_said_to_run_and_to_have_no_address() -> None:
+    said = told(example.ExampleState("", "Running", has_nic=False))[0]
+    assert said.endswith("web-1 is Running and has no NIC, so no address.")
+
+
 def test_an_example_that_is_to_be_off_is_said_to_be() -> None:
     assert told(example.ExampleState("", "Stopped"))[0].endswith("web-1 is Stopped, as its powerState says.")
 
@@ -112,6 +121,7 @@ async def test_an_example_that_was_there_and_waits_is_reported_after_a_moment() 
 
 async def test_an_example_that_was_there_and_answers_nobody_is_reported_and_no_failure() -> None:
     runs = vm("Running")
+    runs["spec"]["nics"] = [{"name": "eth0"}]
     runs["status"]["nics"] = [{"addresses": ["127.0.0.1"]}]
     state = await wait(runs, patience_s=0.0)
     assert state.trouble is not None
@@ -124,3 +134,90 @@ async def test_an_example_that_was_there_and_answers_nobody_is_reported_and_no_f
 async def test_a_new_example_that_waits_is_a_failure_that_says_why() -> None:
     with pytest.raises(TransientError, match="web-1 did not answer within 0 s: There is no host yet"):
         await wait(vm("NoHostFits", "There is no host yet."), patience_s=None)
+
+
+async def test_an_example_whose_nic_was_detached_is_not_waited_for_to_answer() -> None:
+    assert await wait(vm("Running"), patience_s=None) == example.ExampleState("", "Running", has_nic=False)
+
+
+def placeless(message: str) -> dict[str, Any]:
+    waits = vm("NotEnoughCPU", message)
+    waits["status"]["conditions"][0]["observedGeneration"] = 1
+    waits["status"]["unfitHosts"] = [{"reason": "NotEnoughCPU", "hosts": ["box"]}]
+    return waits
+
+
+def stalled() -> dict[str, Any]:
+    waits = vm("NetworkNotFound", "There is no network x.")
+    waits["status"]["conditions"].append({"type": "Stalled", "status": "True", "observedGeneration": 1})
+    waits["status"]["conditions"][0]["observedGeneration"] = 1
+    return waits
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_new_example_that_no_host_takes_is_reported_after_ten_seconds_though_its_words_change() -> None:
+    clock = Seconds()
+    patience = Patience(None, clock)
+    assert patience.over(placeless("No host has 2 CPUs free, box has 1.")) is None
+    clock.now_s += 9.9
+    assert patience.over(placeless("No host has 2 CPUs free, box has 0.5.")) is None
+    clock.now_s += 0.1
+    over = patience.over(placeless("No host has 2 CPUs free, box has 0. Try: stop another."))
+    assert over == Trouble("default", "web-1", "Waiting", "NotEnoughCPU: No host has 2 CPUs free, box has 0")
+
+
+def test_a_new_example_that_only_a_change_helps_is_reported_at_once() -> None:
+    over = Patience(None, Seconds()).over(stalled())
+    assert over is not None
+    assert over.why == "NetworkNotFound: There is no network x"
+
+
+def test_a_trouble_that_passed_begins_anew() -> None:
+    clock = Seconds()
+    patience = Patience(3.0, clock)
+    for waits in (placeless(""), vm("Starting"), placeless("")):
+        assert patience.over(waits) is None
+        clock.now_s += 2.9
+
+
+class Learning:
+    """An API that refuses its first `times` writes, as one does that has just started."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.applied: list[str] = []
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        raise NotFound("not there")
+
+    async def apply(self, resource: Resource, manifest: dict[str, Any], *, manager: str) -> None:
+        if self.times:
+            self.times -= 1
+            raise Throttled(f"Resource kind {resource.kind} not found. There can be a delay.", code=503)
+        self.applied.append(manifest["metadata"]["name"])
+
+
+async def test_an_api_that_does_not_know_the_kinds_of_the_example_yet_is_waited_for() -> None:
+    api, said = Learning(1), list[str]()
+    file = SETTINGS.checkout / "examples/first-vm.yaml"
+    assert await example.ensure_declared(cast(ApiClient, api), file, said.append)
+    assert api.applied == ["web", "web-1"]
+    assert "waiting until the API takes SecurityGroup web" in said
+
+
+async def test_an_api_that_never_takes_an_object_ends_the_run_with_what_it_said_and_a_way_out() -> None:
+    api = cast(ApiClient, Learning(1000))
+    manifest = {"metadata": {"name": "web-1"}}
+    with pytest.raises(TransientError) as caught:
+        await declare(api, VIRTUAL_MACHINES, manifest, lambda _: None, timeout_s=0.0, interval_s=0.0)
+    assert str(caught.value) == (
+        "The API did not take VirtualMachine web-1 within 0 s: Resource kind VirtualMachine not found. "
+        "There can be a delay. Try: make up again."
+    )

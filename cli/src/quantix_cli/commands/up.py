@@ -113,6 +113,8 @@ def ending(
     parts = [f"Ready in {duration(took_s)}" + (". " if changed else ", nothing to change. ")]
     if state.address:
         parts.append(f"{example.NAME} is Running at {state.address}. ")
+    elif not state.has_nic:
+        parts.append(f"{example.NAME} is Running and has no NIC, so no address. ")
     elif state.trouble is None:
         parts.append(f"{example.NAME} is {state.power_state}, as its powerState says. ")
     parts += [f"{sentence} " for sentence in sentences(troubles)]

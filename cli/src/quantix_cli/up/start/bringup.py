@@ -54,18 +54,22 @@ class BringUp:
     async def _run_example(self, activity: Activity) -> Outcome:
         site = self._site
         sent = await example.ensure_image(site.api, site.door, self._guest_image, activity.say)
-        declared = await example.ensure_declared(site.api, site.settings.checkout / "examples/first-vm.yaml")
+        file = site.settings.checkout / "examples/first-vm.yaml"
+        declared = await example.ensure_declared(site.api, file, activity.say)
         before = await example.is_answering(site.api)
         patience_s = None if sent or declared else STARTED_PATIENCE_S if self._started else PATIENCE_S
         self.state = await example.wait_for_answer(site.api, site.door, activity.say, patience_s)
         vms = (await site.api.list(resources.VIRTUAL_MACHINES)).items
         self.troubles = [trouble for vm in vms if (trouble := trouble_of(vm)) is not None]
         changed = sent or declared or not before
-        if self.state.trouble is not None and self.state.trouble not in self.troubles:
-            self.troubles.insert(0, self.state.trouble)
         if self.state.trouble is not None:
+            # what it says may be in other words by now
+            others = [one for one in self.troubles if one.shown != self.state.trouble.shown]
+            self.troubles = [self.state.trouble, *others]
             detail = f"it is {self.state.trouble.word}: {self.state.trouble.why}"
             return Outcome(detail, changed=False, warns=True)
+        if not self.state.has_nic:
+            return Outcome("it runs, and has no NIC", changed=sent or declared)
         if not self.state.address:
             return Outcome(f"it is to be {self.state.power_state}", changed=sent or declared)
         return Outcome(f"{self.state.address} answers", changed=changed)

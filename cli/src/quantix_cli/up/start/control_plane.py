@@ -9,7 +9,6 @@ from quantix_api import resources
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.resources import (
     CLUSTER_CONFIG_MAP,
-    MANAGER_SETUP,
     NAMESPACE_HOSTS,
     NAMESPACE_SHARED,
     NAMESPACE_SYSTEM,
@@ -21,6 +20,7 @@ from quantix_cli.up.run.progress import Activity
 from quantix_cli.up.run.runner import now_s
 from quantix_cli.up.run.steps import Outcome
 from quantix_cli.up.start import defaults
+from quantix_cli.up.start.declaring import declare
 from quantix_cli.up.start.defaults import Default
 from quantix_cli.up.start.foreign_kubectl import misfit
 from quantix_cli.up.start.manifests import ensure_manifests, ensure_namespace
@@ -31,7 +31,6 @@ from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 
 API_TIMEOUT_S = 60.0
-DEFAULTS_TIMEOUT_S = 30.0
 # one that is not there after this time has ended again and again, and will not come up by itself
 PATIENCE_S = 6.0
 
@@ -129,28 +128,8 @@ async def _exists(client: ApiClient, default: Default) -> bool:
 async def _ensure(client: ApiClient, default: Default, activity: Activity) -> bool:
     if await _exists(client, default):
         return False
-    what = f"{default.resource.kind} {default.name}"
-    activity.say(f"declaring {what}")
-    said = "nothing"
-
-    async def look() -> bool | None:
-        nonlocal said
-        try:
-            await client.apply(default.resource, default.manifest, manager=MANAGER_SETUP)
-        except TransientError as error:
-            # the policy that adds finalizers learns of new kinds every 5 s, and until then refuses them
-            said = error.message
-            return None
-        return True
-
-    async def give_up() -> QuantixError:
-        return TransientError(
-            "DefaultRefused",
-            f"The API did not take {what} within {DEFAULTS_TIMEOUT_S:.0f} s: {said}",
-            "make up again",
-        )
-
-    return await until(look, DEFAULTS_TIMEOUT_S, give_up)
+    await declare(client, default.resource, default.manifest, activity.say)
+    return True
 
 
 async def _ensure_cluster_uid(client: ApiClient) -> None:

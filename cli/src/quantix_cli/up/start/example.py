@@ -14,12 +14,14 @@ import yaml
 from quantix_api import resources
 from quantix_api.conditions import condition_of
 from quantix_api.errors import QuantixError, TransientError
-from quantix_api.resources import MANAGER_SETUP, NAMESPACE_SHARED
+from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.up.hostd_door import HostdDoor
 from quantix_cli.up.run.progress import cut
+from quantix_cli.up.start.declaring import declare
 from quantix_cli.up.start.defaults import IMAGE
 from quantix_cli.up.start.manifests import resource_of
-from quantix_cli.up.start.verdict import NAMESPACE, Trouble, trouble_of
+from quantix_cli.up.start.patience import Patience
+from quantix_cli.up.start.verdict import NAMESPACE, Trouble
 from quantix_cli.up.start.waiting import is_ready, until, why_not_ready
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
@@ -35,11 +37,12 @@ _QUOTED = 160
 
 @dataclass(frozen=True)
 class ExampleState:
-    """How the example ended up. `address` is "" when it is to be off, or `trouble` keeps it so."""
+    """How the example is. `address` is "" when it is to be off or has no NIC, or `trouble` keeps it so."""
 
     address: str
     power_state: str
     trouble: Trouble | None = None
+    has_nic: bool = True
 
 
 async def ensure_image(client: ApiClient, door: HostdDoor, file: Path, say: Callable[[str], None]) -> bool:
@@ -71,8 +74,8 @@ async def ensure_image(client: ApiClient, door: HostdDoor, file: Path, say: Call
     return True
 
 
-async def ensure_declared(client: ApiClient, file: Path) -> bool:
-    """Apply the objects of `file` that are not there; what is there belongs to the user."""
+async def ensure_declared(client: ApiClient, file: Path, say: Callable[[str], None]) -> bool:
+    """Apply the objects of `file` that are not there; what is there is the user's. Raises as `declare`."""
     changed = False
     for manifest in yaml.safe_load_all(file.read_text()):
         resource = resource_of(manifest)
@@ -80,7 +83,7 @@ async def ensure_declared(client: ApiClient, file: Path) -> bool:
         try:
             await client.get(resource, manifest["metadata"]["name"], manifest["metadata"]["namespace"])
         except NotFound:
-            await client.apply(resource, as_kubectl_applies(manifest), manager=MANAGER_SETUP)
+            await declare(client, resource, as_kubectl_applies(manifest), say)
             changed = True
     return changed
 
@@ -106,11 +109,12 @@ async def wait_for_answer(
     patience_s: float | None,
     timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> ExampleState:
-    """Wait until the VM is Ready and a TCP connection from this machine to it succeeds.
+    """Wait until the VM is Ready and a TCP connection from this machine to it succeeds; a VM without a NIC is
+    only to be Ready.
 
     After `patience_s` seconds of one and the same trouble it is what somebody made of the VM, and reported
-    instead of waited for, as it is when the VM runs and answers nobody for a minute; None waits for it
-    all the same.
+    instead of waited for, as it is when the VM runs and answers nobody for a minute. None is for a VM that
+    was just made: only trouble that nobody but a person ends is reported.
 
     Raises TransientError that quotes the VM's condition, or the last line of its console.
     """
@@ -120,20 +124,19 @@ async def wait_for_answer(
         return ExampleState("", power_state)
     latest = vm
     loop = asyncio.get_running_loop()
-    trouble, since_s = None, loop.time()
+    patience = Patience(patience_s, loop.time)
     ready_s: float | None = None
 
     async def look() -> ExampleState | None:
-        nonlocal latest, trouble, since_s, ready_s
+        nonlocal latest, ready_s
         latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
         if not is_ready(latest):
             ready_s = None
             say(why_not_ready(latest))
-            before, trouble = trouble, trouble_of(latest)
-            if trouble != before:
-                since_s = loop.time()
-            steady = trouble is not None and patience_s is not None and loop.time() - since_s >= patience_s
-            return ExampleState("", power_state, trouble) if steady else None
+            trouble = patience.over(latest)
+            return ExampleState("", power_state, trouble) if trouble is not None else None
+        if not (latest.get("spec") or {}).get("nics"):
+            return ExampleState("", power_state, has_nic=False)
         for address in addresses(latest):
             say(f"waiting for {address} to answer on port {PORT}")
             if await connects(address, PORT):

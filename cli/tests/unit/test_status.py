@@ -60,6 +60,15 @@ def test_a_machine_that_is_joining_is_not_called_healthy_and_says_what_it_waits_
     assert told[-1] == "1 ◐ box is Joining: libvirt does not answer on it.   qx host explain box"
 
 
+def test_a_machine_on_which_quantix_is_being_stopped_is_not_said_to_join() -> None:
+    said = "Quantix is being stopped on it; its guests shut down. Try: qx up starts it again."
+    told = lines(host("box", "Joining", "ShuttingDown", said))
+    assert "hosts          ◐ 1 Stopping" in told
+    assert told[-1] == (
+        "1 ◐ box is Stopping: Quantix is being stopped on it; its guests shut down.   qx host explain box"
+    )
+
+
 def test_a_host_that_joins_others_is_something_to_know() -> None:
     assert lines(READY, JOINING)[0].startswith("Healthy, 1 thing to know   2 hosts")
 

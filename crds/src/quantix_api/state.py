@@ -142,6 +142,9 @@ def _host(host: Mapping[str, Any], lease_age_s: float | None) -> StateWord:
         return _HOSTS["Unreachable"]
     if (host.get("spec") or {}).get("maintenance") and phase in ("Ready", "Maintenance"):
         return _HOSTS["Maintenance" if _is_true(status, "Drained") else "Draining"]
+    if phase == "Joining" and _ready(status)[1] == "ShuttingDown":
+        # the phase knows no other word for a host that is not Ready
+        return STOPPING
     return _HOSTS.get(phase, UNKNOWN)
 
 

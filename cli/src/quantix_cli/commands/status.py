@@ -15,7 +15,7 @@ from quantix_api.conditions import condition_of
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import counted
 from quantix_api.resources import SCHEDULING_POLICIES
-from quantix_api.state import JOINING
+from quantix_api.state import JOINING, STOPPING, StateWord
 from quantix_cli import fetch, promised
 from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
@@ -142,8 +142,8 @@ def all_matters(seen: Seen) -> list[Matter]:
 def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
     name, shown, ready = obj["metadata"]["name"], state(obj, seen.world), condition_of(obj)
     explain = f"qx {noun.word} explain {reference(obj, noun.word, seen.home)}"
-    if noun.word == "host" and shown == JOINING:
-        return [_joining(name, ready, explain)]
+    if noun.word == "host" and shown in (JOINING, STOPPING):
+        return [_on_its_way(name, shown, ready, explain)]
     if shown.colour in ("red", "yellow") and ready.get("status") != "True":
         said = cause_of(str(ready.get("message", ""))) or shown.word
         return [Matter(shown.glyph, shown.colour, f"{name} {shown.word}: {said}.", explain, attention=True)]
@@ -187,13 +187,13 @@ def _lacking(obj: Manifest, noun: Noun, word: str) -> str:
     return ""
 
 
-def _joining(name: str, ready: Manifest, explain: str) -> Matter:
-    """A host that is not there yet: what it waits for, and whether somebody has to do something."""
+def _on_its_way(name: str, shown: StateWord, ready: Manifest, explain: str) -> Matter:
+    """A host that joins or is being stopped: what it waits for, and whether somebody has to do something."""
     message = str(ready.get("message", ""))
     hint = hint_of(message)
     what = cause_of(message).removeprefix("It is joining: ") or "it has not said anything yet"
     return Matter(
-        JOINING.glyph, JOINING.colour, f"{name} is Joining: {what}.", explain,
+        shown.glyph, shown.colour, f"{name} is {shown.word}: {what}.", explain,
         attention=bool(hint) and not hint.startswith("nothing"),
     )  # fmt: skip
 

@@ -201,3 +201,8 @@ def test_the_log_goes_on_counting_where_the_last_run_ended(tmp_path: Path) -> No
 )
 def test_down_says_what_it_did(guests: list[str], was_running: bool, sentence: str) -> None:
     assert summary(guests, was_running=was_running, took_s=4.0) == sentence
+
+
+def test_down_does_not_say_that_nothing_ran_where_all_that_ran_was_being_deleted() -> None:
+    said = summary([], was_running=True, had_guests=True, took_s=4.0)
+    assert said == "Stopped in 4.0 s. No VM is left to start again. Data kept."

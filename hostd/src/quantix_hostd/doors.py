@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,11 +155,26 @@ class Doors:
         parts = self._parts
         parts.host.shutting_down = True
         parts.dispatcher.add(HOSTS, parts.settings.name)
-        names = {manifest["metadata"]["uid"]: key for key, manifest in parts.stores[VIRTUAL_MACHINES].items()}
+        vms = parts.stores[VIRTUAL_MACHINES]
+        names, going = {vm["metadata"]["uid"]: key for key, vm in vms.items()}, deleted(vms)
         guests = await parts.machines.guests_left()
         await parts.machines.shut_down_guests()
         left = guests
         while left:
             await asyncio.sleep(_LOOK_S)
+            # also those that somebody deletes meanwhile; what is released is seen no more
+            going |= deleted(vms)
             left = await parts.machines.guests_left()
-        return sorted(names.get(uid, uid) for uid in guests)
+        return coming_back(guests, names, going)
+
+
+def deleted(vms: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """UIDs of those VMs (by key) that are being deleted."""
+    return {vm["metadata"]["uid"] for vm in vms.values() if vm["metadata"].get("deletionTimestamp")}
+
+
+def coming_back(guests: Iterable[str], names: Mapping[str, str], going: Container[str]) -> list[str]:
+    """Of the guests (UIDs) that were shut down, those that start again with Quantix, by their key in `names`
+    (one that the API does not have: by its UID). `going`: UIDs of VMs that are being deleted.
+    """
+    return sorted(names.get(uid, uid) for uid in guests if uid not in going)

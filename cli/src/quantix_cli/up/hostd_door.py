@@ -95,7 +95,8 @@ class HostdDoor:
         return {str(item["name"]): int(item["graceSeconds"]) for item in said.get("guests") or []}
 
     async def shut_guests_down(self, timeout_s: float) -> list[str]:
-        """Have every guest of this host shut down and released; NAMESPACE/NAME of those that were running.
+        """Have every guest of this host shut down and released; NAMESPACE/NAME of those that start again with
+        Quantix: not of VMs that are being deleted.
 
         Raises TransientError when hostd is away or guests are left after `timeout_s`.
         """

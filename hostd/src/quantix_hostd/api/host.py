@@ -40,7 +40,9 @@ class HostDoors:
         return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def shut_down(self, _: web.Request) -> web.Response:
-        """Shut every guest down; answers with their names once none is left."""
+        """Shut every guest down; once none is left, answers with the names of those that start again with
+        Quantix.
+        """
         self._only_root("shuts it down")
         log.info("guests are being shut down", audit=True, user="root")
         return web.json_response({"virtualMachines": await self._backend.shut_down()})

@@ -32,9 +32,12 @@ _LOOK_S = 1.0
 
 @dataclass
 class Stopped:
-    """What was there and is not any more; `guests` are NAMESPACE/NAME."""
+    """What was there and is not any more; `guests` are NAMESPACE/NAME of those that come back, `had_guests`
+    whether any VM was waited for.
+    """
 
     guests: list[str] = field(default_factory=list)
+    had_guests: bool = False
     orphans: list[Orphan] = field(default_factory=list)
     was_running: bool = False
 
@@ -73,6 +76,7 @@ async def stop_everything(
         stopped.guests,
         orphans=len(stopped.orphans),
         was_running=stopped.was_running,
+        had_guests=stopped.had_guests,
         took_s=now_s() - began_s,
     )
 
@@ -90,6 +94,7 @@ async def shut_down(layout: Layout, stopped: Stopped, activity: Activity, progre
         progress.say(orphan_told(orphan))
     unknown = {orphan.uid for orphan in stopped.orphans}
     waited_for = {name: s for name, s in (await _guests(door)).items() if name not in unknown}
+    stopped.had_guests = bool(waited_for)
     if waited_for:
         progress.say(wait_told(waited_for))
     longest_s = max(waited_for.values(), default=0) + _AFTER_GRACE_S
@@ -157,8 +162,12 @@ def orphan_told(orphan: Orphan) -> str:
     return f"{what} has no VM in the API any more; it is shut down with the others, and its volumes stay."
 
 
-def summary(guests: list[str], *, orphans: int = 0, was_running: bool, took_s: float) -> str:
-    """`Stopped in 4.0 s. 1 VM was shut down (web-1); make up starts it again. Data kept.`"""
+def summary(
+    guests: list[str], *, orphans: int = 0, was_running: bool, had_guests: bool = False, took_s: float
+) -> str:
+    """`Stopped in 4.0 s. 1 VM was shut down (web-1); make up starts it again. Data kept.` `guests` are those
+    that come back; `had_guests`: whether there were any at all.
+    """
     if not was_running:
         return "Quantix does not run here; nothing to stop. Data kept."
     ended = ""
@@ -166,7 +175,8 @@ def summary(guests: list[str], *, orphans: int = 0, was_running: bool, took_s: f
         were = "were" if orphans != 1 else "was"
         ended = f" {counted(orphans, 'guest')} without a VM in the API {were} ended."
     if not guests:
-        return f"Stopped in {duration(took_s)}.{ended or ' No VM was running.'} Data kept."
+        none = " No VM is left to start again." if had_guests else " No VM was running."
+        return f"Stopped in {duration(took_s)}.{ended or none} Data kept."
     many = len(guests) != 1
     were, it = ("were", "them") if many else ("was", "it")
     return (

@@ -105,6 +105,11 @@ class Layout:
         """The directory of the pool `local`."""
         return self.data / "pools/local"
 
+    @property
+    def used_pools(self) -> Path:
+        """Which directories this host has kept pools' data in: `{"<UID of the StoragePool>": "<path>"}`."""
+        return self.data / "used-pools.json"
+
     def mode_of(self, directory: Path) -> int:
         """The mode of a directory of ours, whatever the umask of who makes it."""
         if directory == self.cache:

@@ -131,7 +131,7 @@ class HostPools:
     def _put_away(
         self, uid: str, pool: PoolDir, reached: Sequence[StoragePool], images: Collection[str]
     ) -> Remains | None:
-        used = UsedPools(self._noted_in)
+        used = UsedPools(self.layout.used_pools)
         is_own = self._is_ours(pool.path)
         # where it lies now: a link that gets on the way from here on leads nowhere
         pool = replace(pool, path=Path(os.path.realpath(pool.path.parent), pool.path.name))
@@ -157,7 +157,7 @@ class HostPools:
     def _prepare(
         self, directory: PoolDir, uid: str, reached: Sequence[StoragePool], deleted: Sequence[PoolDir]
     ) -> None:
-        used = UsedPools(self._noted_in)
+        used = UsedPools(self.layout.used_pools)
         try:
             ours, before = self._is_ours(directory.path), used.has(uid, directory.path)
             if not before:
@@ -198,10 +198,6 @@ class HostPools:
         host = model_of(Host, manifest)
         labels = host_labels(self.host, host.metadata.labels, host.status.arch, host.status.cpu_vendor)
         return selects(pool.spec.host_selector, labels)
-
-    @property
-    def _noted_in(self) -> Path:
-        return self.layout.data / "used-pools.json"
 
     def _is_ours(self, path: Path) -> bool:
         """Only below our own data directory is a missing directory made: elsewhere a disk may be missing."""

@@ -17,6 +17,7 @@ from quantix_cli.questions import confirm
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
 from quantix_cli.up import neighbours
+from quantix_cli.up.pools_elsewhere import pools_elsewhere
 from quantix_cli.up.prepare.preparation import Preparation
 from quantix_cli.up.prepare.python import MARK_NAME
 from quantix_cli.up.run.progress import Progress
@@ -71,9 +72,11 @@ def clean(settings: UpSettings, terminal: Terminal) -> int:
     layout = settings.layout
     neighbours.require_own_programs(settings.venv, layout.root)
     if layout.data.exists():
+        left = pools_elsewhere(layout)
+        stays = [f"but for the data of pools in {', '.join(map(str, left))}, which stays"] if left else []
         confirm(
             "Remove Quantix from this machine?",
-            [f"every VM of it, and all data in {layout.data}"],
+            [f"every VM of it, and all data in {layout.data}", *stays],
             assume_yes=not sys.stdin.isatty(),
             terminal=terminal,
         )

@@ -57,8 +57,8 @@ async def _at_once() -> None:
 class Backend:
     """`known` returns once the API's objects are in `stores`; `shut_down` shuts every guest of this host down
     and returns the keys of those that start again with Quantix; `guests` are the keys of those that are here,
-    each with the seconds that it may take to shut down; `metrics` is Prometheus' text, of the VM with a UID or
-    of all that this process knows.
+    each with the seconds that it may take to shut down; `metrics` is Prometheus' text, of the VM with a UID
+    or of all that this process knows.
     """
 
     host: str

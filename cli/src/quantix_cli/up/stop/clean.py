@@ -23,6 +23,7 @@ from quantix_cli.supervision.table import Installation
 from quantix_cli.up import neighbours
 from quantix_cli.up.installation import describe
 from quantix_cli.up.links import remove_links
+from quantix_cli.up.pools_elsewhere import left_told, pools_elsewhere
 from quantix_cli.up.run.programs import run
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.runner import now_s, open_log, require_root
@@ -189,6 +190,8 @@ def main() -> None:
             terminal.out("Nothing to remove.")
             return
         log = open_log(settings)
+        # the note of them goes with all else
+        left = left_told(pools_elsewhere(settings.layout))
         asyncio.run(clean(settings, log, Progress(terminal, now_s)))
     except (QuantixError, OSError) as error:
         terminal.error(str(error))
@@ -198,7 +201,8 @@ def main() -> None:
         if settings.cache == settings.layout.cache
         else f"; the build cache {settings.cache} (QUANTIX_CACHE), which others may use, stays"
     )
-    terminal.out(f"Removed in {duration(now_s() - began_s)}: services, bridges, files{cache}. Packages stay.")
+    removed = f"Removed in {duration(now_s() - began_s)}: services, bridges, files{cache}. Packages stay."
+    terminal.out(terminal.plain(f"{removed} {left}".rstrip()))
 
 
 if __name__ == "__main__":

@@ -101,8 +101,16 @@ class Writer:
         uid, dry_run = live["metadata"]["uid"], self._showing.dry_run
         await self._api.delete(resource, name, namespace, uid=uid, dry_run=dry_run)
         if dry_run:
-            self._tell(resource, live, live if self._showing.manifest else {})
+            self._tell_gone(resource, live)
         return not dry_run
+
+    def show_deletion(self, resource: Resource, live: Manifest) -> None:
+        """Show it without asking the API, which would refuse it before something else is gone."""
+        if not self._only_script(delete_script(resource, live)):
+            self._tell_gone(resource, live)
+
+    def _tell_gone(self, resource: Resource, live: Manifest) -> None:
+        self._tell(resource, live, live if self._showing.manifest else {})
 
     def _only_script(self, script: str) -> bool:
         """Show the script where it is asked for; whether that was all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import click
 
@@ -13,6 +13,7 @@ from quantix_api.quantities import counted
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.going_with import bind, is_owned
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.naming import reference
@@ -76,13 +77,25 @@ async def _delete(session: Session, noun: Noun, selection: Selection, *, volumes
         return wait and obj["metadata"]["uid"] not in needed
 
     async def remove(obj: Manifest) -> None:
-        if not await remove_object(session, noun, obj, wait=waits(obj)) and not volumes:
+        left = kept.get(obj["metadata"]["uid"], [])
+        bound: list[Manifest] = []
+
+        async def bind_all() -> None:
+            bound.extend([volume for volume in left if await bind(session, volume, obj)])
+
+        then = bind_all if volumes else None
+        if not await remove_object(session, noun, obj, wait=waits(obj), then=then) and not volumes:
             return
-        for volume in kept.get(obj["metadata"]["uid"], []):
-            if volumes:
-                await remove_object(session, NOUNS["volume"], volume, wait=waits(volume))
+        for volume in left:
+            name = volume["metadata"]["name"]
+            if not volumes:
+                session.terminal.note(f"Volume {name} stays.")
+            elif session.showing.dry_run and not look(volume, "spec.deletionProtection"):
+                session.write.show_deletion(resources.VOLUMES, volume)
+            elif volume in bound and not wait:
+                session.terminal.note(f"Volume {name} goes with it.")
             else:
-                session.terminal.note(f"Volume {volume['metadata']['name']} stays.")
+                await remove_object(session, NOUNS["volume"], volume, wait=waits(volume))
 
     return await each(objects, remove, session)
 
@@ -98,12 +111,6 @@ def is_of(volume: Manifest, vm: Manifest) -> bool:
     uid = vm["metadata"]["uid"]
     labels = look(volume, "metadata.labels", {})
     return labels.get(resources.LABEL_VIRTUAL_MACHINE_UID) == uid or is_owned(volume, vm)
-
-
-def is_owned(volume: Manifest, vm: Manifest) -> bool:
-    """Whether a volume goes when the VM goes, or its disk leaves it. Pure."""
-    uid, owners = vm["metadata"]["uid"], look(volume, "metadata.ownerReferences", [])
-    return any(owner.get("uid") == uid for owner in owners)
 
 
 def outlives_vm(volume: Manifest) -> bool:
@@ -149,14 +156,25 @@ def effects(
     return lines
 
 
-async def remove_object(session: Session, noun: Noun, obj: Manifest, *, wait: bool) -> bool:
-    """Whether it was deleted, and not only shown how."""
+async def remove_object(
+    session: Session,
+    noun: Noun,
+    obj: Manifest,
+    *,
+    wait: bool,
+    then: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
+    """Whether it was deleted, and not only shown how. `then` is done once the API has accepted it, before
+    anything is waited for: nobody may be there later.
+    """
     name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
     clock, told = session.clock, ""
     begun = clock.monotonic()
     try:
         if not await session.write.delete(noun.resource, obj):
             return False
+        if then is not None:
+            await then()
         while wait:
             latest = await session.api.get(noun.resource, name, namespace)
             if latest["metadata"]["uid"] != obj["metadata"]["uid"]:

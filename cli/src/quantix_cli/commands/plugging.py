@@ -14,9 +14,9 @@ from quantix_cli import fetch
 from quantix_cli.amounts import SIZE, parse_details
 from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.commands.changing_vm import write_vm
-from quantix_cli.commands.deleting import is_owned
 from quantix_cli.ending import stalled_end
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.going_with import is_owned
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.left_behind import telling_what_stays_in

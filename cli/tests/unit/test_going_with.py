@@ -1,0 +1,129 @@
+"""`qx vm delete --volumes` hands the volumes to the platform before it waits for anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_cli import fetch
+from quantix_cli.commands import deleting
+from quantix_cli.exits import Exit
+from quantix_cli.going_with import bind
+from quantix_cli.nouns import NOUNS
+from quantix_cli.selection import Selection
+from quantix_cli.writing import Showing
+from quantix_client.errors import Conflict, Forbidden, NotFound
+from quantix_lab.qx_session import qx_session
+
+Manifest = dict[str, Any]
+VM: Manifest = {"metadata": {"name": "web-1", "namespace": "a", "uid": "u", "generation": 1}, "spec": {}}
+OWNER = {"apiVersion": VIRTUAL_MACHINES.api_version, "kind": "VirtualMachine", "name": "web-1", "uid": "u"}
+_DOES = Showing()
+DISK = "Volume web-1-root is a disk of web-1. Try: delete the VM or take the disk out of it first."
+
+
+def volume(version: str = "1", uid: str = "v", **spec: Any) -> Manifest:
+    about = {"name": "web-1-root", "namespace": "a", "uid": uid, "resourceVersion": version}
+    return {"metadata": about | {"labels": {LABEL_VIRTUAL_MACHINE_UID: "u"}}, "spec": spec, "status": {}}
+
+
+class Api:
+    """Has the VM, which ends after `looks` looks at it, and its volume; `calls` are the writes in order."""
+
+    def __init__(self, stored: Manifest, looks: int = 2, *, may_patch: bool = True) -> None:
+        self.stored, self.looks, self.may_patch = stored, looks, may_patch
+        self.calls: list[tuple[str, str]] = []
+
+    async def list(self, resource: Resource, namespace: str) -> SimpleNamespace:
+        return SimpleNamespace(items=[self.stored])
+
+    async def get(self, resource: Resource, name: str, namespace: str) -> Manifest:
+        if resource is VOLUMES and self.looks >= 0:
+            return self.stored
+        self.looks -= 1
+        if self.looks < 0:
+            raise NotFound(name)
+        return VM
+
+    async def patch(
+        self, resource: Resource, name: str, patch: Manifest, namespace: str, **_: Any
+    ) -> Manifest:
+        assert resource is VOLUMES
+        if not self.may_patch:
+            raise Forbidden("volumes is forbidden")
+        self.calls.append(("patch", name))
+        if patch["metadata"]["resourceVersion"] != self.stored["metadata"]["resourceVersion"]:
+            raise Conflict("somebody was faster")
+        self.stored = {**self.stored, "metadata": {**self.stored["metadata"], **patch["metadata"]}}
+        return self.stored
+
+    async def delete(self, resource: Resource, name: str, namespace: str, **_: Any) -> None:
+        self.calls.append(("delete", name))
+        if resource is VOLUMES and self.looks >= 0:
+            raise Forbidden(f"quantix-deletion denied request: {DISK}")
+
+
+async def deleted(api: Api, monkeypatch: pytest.MonkeyPatch, *, wait: bool, showing: Showing = _DOES) -> Exit:
+    """How `qx vm delete web-1 --volumes --yes` ends."""
+
+    async def selected(*_: Any) -> tuple[SimpleNamespace, None]:
+        return SimpleNamespace(objects=(VM,)), None
+
+    monkeypatch.setattr(fetch, "selected", selected)
+    monkeypatch.setattr(deleting, "confirm", lambda *_, **__: None)
+    asking = replace(qx_session(api, namespace="a"), showing=showing)
+    return await deleting._delete(asking, NOUNS["vm"], Selection(("web-1",)), volumes=True, wait=wait)
+
+
+async def test_volumes_go_with_a_vm_that_nobody_waits_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Api(volume())
+    assert await deleted(api, monkeypatch, wait=False) == Exit.DONE
+    assert api.calls == [("delete", "web-1"), ("patch", "web-1-root")]
+    assert api.stored["metadata"]["ownerReferences"] == [OWNER]
+    assert capsys.readouterr().err == "VM web-1 is being deleted.\nVolume web-1-root goes with it.\n"
+
+
+async def test_they_are_bound_before_the_wait_so_that_an_interrupt_leaves_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api = Api(volume())
+    assert await deleted(api, monkeypatch, wait=True) == Exit.DONE
+    assert api.calls == [("delete", "web-1"), ("patch", "web-1-root"), ("delete", "web-1-root")]
+
+
+@pytest.mark.parametrize("api", [Api(volume(), may_patch=False), Api(volume(deletionProtection=True))])
+async def test_a_volume_that_cannot_be_bound_is_not_said_to_go(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await deleted(api, monkeypatch, wait=False) == Exit.REFUSED
+    assert ("patch", "web-1-root") not in api.calls
+    assert "goes with it" not in capsys.readouterr().err
+
+
+async def test_what_somebody_changed_meanwhile_is_bound_as_it_is_now() -> None:
+    api = Api(volume("2"))
+    assert await bind(qx_session(api), volume("1"), VM)
+    assert api.stored["metadata"]["ownerReferences"] == [OWNER]
+    protected = Api(volume("2", deletionProtection=True))
+    assert not await bind(qx_session(protected), volume("1"), VM)
+    another = Api(volume("2", uid="w"))
+    assert not await bind(qx_session(another), volume("1"), VM)
+
+
+@pytest.mark.parametrize("script", [False, True])
+async def test_a_dry_run_shows_the_volumes_of_a_vm_that_is_still_there(
+    script: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api, showing = Api(volume()), Showing(dry_run=True, script=script)
+    assert await deleted(api, monkeypatch, wait=True, showing=showing) == Exit.DONE
+    assert api.calls == ([] if script else [("delete", "web-1")])
+    said = capsys.readouterr().out
+    assert (
+        "kubectl delete volumes.quantix.io web-1-root -n a" if script else "volume web-1-root, now"
+    ) in said

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from quantix_api.messages import render
+from quantix_cli.commands import plugging
+from quantix_cli.exits import CommandError, Exit
 from quantix_cli.vm.departure import Departure, departures
+from quantix_lab.qx_session import Looks, qx_session
 
 Manifest = dict[str, Any]
 DISK = {"name": "data", "volume": "safe"}
@@ -149,3 +152,28 @@ def test_a_medium_does_not_wait_for_what_a_guest_keeps_of_something_else() -> No
 def test_a_vm_that_is_off_has_it_no_more() -> None:
     disk, off = leaving("disks", DISK), vm(runtime={"domain": "Absent"})
     assert (disk.is_settled(off), disk.fate(off), disk.hint(off, "web-1")) == (True, "is taken out", "")
+
+
+class Detached(Looks):
+    """A VM whose devices left spec; its guest keeps a disk for ever."""
+
+    async def patch(self, *_: Any, **__: Any) -> Manifest:
+        return await self.get()
+
+
+async def test_a_disk_that_its_guest_keeps_ends_the_command_with_8(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = runs(open_disks=("data",), message=KEPT.text)
+    before = vm({"disks": [DISK], "cdroms": [DRIVE]}, 1)
+    before["metadata"]["resourceVersion"] = "7"
+    asking = qx_session(Detached(kept), timeout_s=60.0)
+    with pytest.raises(CommandError) as ended:
+        await plugging._detach(asking, before, lambda _: {"spec": {"disks": [], "cdroms": []}}, wait=True)
+    assert (ended.value.exit_code, ended.value.message, ended.value.hint) == (
+        Exit.TIMED_OUT,
+        "web-1: disk data (volume safe) stays until the guest lets go of it.",
+        KEPT.hint,
+    )
+    waited = "web-1: The guest has not let go of disk data yet.\n"
+    assert capsys.readouterr().err == f"{waited}web-1: medium i in drive cd is taken out.\n"

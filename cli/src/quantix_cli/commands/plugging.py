@@ -26,7 +26,7 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.session import Session
 from quantix_cli.vm.arrival import arrival, runs
-from quantix_cli.vm.departure import departures
+from quantix_cli.vm.departure import Departure, departures
 from quantix_cli.vm.devices import Device, attached, detached, losses, volumes_of
 from quantix_cli.vm.media import refuse_disk
 from quantix_cli.waiting import Wait, is_ready, until
@@ -237,7 +237,7 @@ def refuse_untold(live: Manifest, devices: Sequence[str], owned: Sequence[str], 
 async def _detach(
     session: Session, vm: Manifest, patch: Callable[[Manifest], Manifest], *, wait: bool
 ) -> None:
-    """Write it, and follow until the guest has let go of all, or keeps them."""
+    """Write it, and follow until the guest has let go of all. Raises CommandError (8) where it keeps one."""
     changed = await write_vm(session, vm, patch)
     if changed is None:
         return
@@ -258,8 +258,23 @@ async def _detach(
     generation = changed["metadata"]["generation"]
     until_stalled = Wait(ended_by=lambda live: stalled_end(live, generation))
     seen = await until(session, NOUNS["vm"], changed, are_settled, until_stalled)
-    for one in leaving:
-        terminal.note(terminal.plain(f"{name}: {one.described} {one.fate(seen)}."))
-    hints = dict.fromkeys(one.hint(seen, reference(vm, "vm", session.namespace)) for one in leaving)
-    for hint in filter(None, hints):
-        terminal.note(f"Try: {hint}")
+    kept = [one for one in leaving if one.stays(seen)]
+    _tell_left([one for one in leaving if one not in kept], seen, session)
+    if kept:
+        # whoever deletes the volume next has to know
+        fates = "; ".join(f"{one.described} {one.fate(seen)}" for one in kept)
+        hints = dict.fromkeys(one.hint(seen, reference(vm, "vm", session.namespace)) for one in kept)
+        raise CommandError(
+            Exit.TIMED_OUT, terminal.plain(f"{name}: {fates}."), "; ".join(filter(None, hints))
+        )
+
+
+def _tell_left(gone: Sequence[Departure], vm: Manifest, session: Session) -> None:
+    """What became of those that the guest does not keep."""
+    for one in gone:
+        session.terminal.note(
+            session.terminal.plain(f"{vm['metadata']['name']}: {one.described} {one.fate(vm)}.")
+        )
+    for hint in dict.fromkeys(one.hint(vm, reference(vm, "vm", session.namespace)) for one in gone):
+        if hint:
+            session.terminal.note(f"Try: {hint}")

@@ -52,9 +52,13 @@ class Departure:
         """What has become of it, as far as is known of a VM that is settled."""
         if runs(vm) and self._waits_for_start(vm):
             return "leaves with the next start"
-        if runs(vm) and not self._is_gone(vm):
+        if self.stays(vm):
             return "stays until the guest lets go of it"
         return "is unplugged" if runs(vm) and self.kind != "cdroms" else "is taken out"
+
+    def stays(self, vm: Manifest) -> bool:
+        """Whether the guest still has it and may let go of it at any time, of a VM that is settled."""
+        return runs(vm) and not self._waits_for_start(vm) and not self._is_gone(vm)
 
     def hint(self, vm: Manifest, reference: str) -> str:
         """What brings it about; "" where it is done. `reference` is how the VM is named in a command."""

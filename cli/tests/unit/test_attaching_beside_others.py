@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from quantix_api.messages import render
 from quantix_cli.exits import CommandError
+from quantix_cli.left_behind import telling_what_stays_in
 from quantix_cli.nouns import NOUNS
 from quantix_cli.vm.arrival import Arrival, arrival
 from quantix_cli.waiting import Wait, until
@@ -91,3 +93,48 @@ def test_a_disk_beside_a_wish_to_grow_comes_with_the_next_start() -> None:
     came, listed = Arrival("disks", DATA, 2), runs(*wishful(), pending="spec.disks[data]")
     assert any(came.is_settled(listed) for _ in range(20))
     assert not came.is_there(listed)
+
+
+def held(said: Manifest) -> Manifest:
+    return runs(told("True", "Running"), said)
+
+
+def volume_in_use(**fields: str) -> Manifest:
+    return told("False", "VolumeInUse", "VolumesReady") | {"message": render("VolumeInUse", **fields).text}
+
+
+async def test_a_volume_that_another_vm_has_is_not_waited_for() -> None:
+    came = arrival(runs(), runs(spec={"disks": [DATA]}))
+    assert came is not None
+    wait = Wait(ended_by=came.ended_by, said_by=came.said_by)
+    looks = Looks(held(volume_in_use(volume="safe", user="web-2")))
+    asking = qx_session(looks, timeout_s=60.0)
+    began_s = asking.clock.monotonic()
+    with pytest.raises(CommandError) as ended, telling_what_stays_in("web-1", "data"):
+        await until(asking, NOUNS["vm"], runs(), came.is_settled, wait)
+    assert ended.value.message == (
+        "web-1 waits: Volume safe is in use by web-2. It goes on by itself once that is done."
+    )
+    assert ended.value.hint == "stop that one, or use another volume; qx vm detach web-1 data takes it out"
+    assert asking.clock.monotonic() - began_s < 4.0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        volume_in_use(host="box"),
+        volume_in_use(volume="another", user="web-2"),
+    ],
+)
+def test_a_volume_that_is_about_to_come_is_waited_for(said: Manifest) -> None:
+    came = arrival(runs(), runs(spec={"disks": [DATA]}))
+    assert came is not None
+    assert not any(came.ended_by(held(said)) for _ in range(100))
+
+
+def test_a_volume_that_its_last_vm_lets_go_of_is_waited_for() -> None:
+    came = arrival(runs(), runs(spec={"disks": [DATA]}))
+    assert came is not None
+    last = held(volume_in_use(volume="safe", user="web-2"))
+    assert not any(came.ended_by(last) for _ in range(10))
+    assert came.ended_by(held(told("True", "AllReady", "VolumesReady"))) is None

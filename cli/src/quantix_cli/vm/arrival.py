@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from quantix_api.conditions import STALLED_REASONS, condition_of, is_current
+from quantix_api.messages import render
 from quantix_cli.ending import ONCE_DONE, TAKEN, End, is_stalled
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.vm.devices import LISTS
@@ -18,9 +19,12 @@ _CALM_LOOKS_OF_MEDIA = 15
 # That a disk is being taken is not told while another device waits: what its host cannot take yet may still
 # come in this time
 _CALM_LOOKS_OF_DISKS_BESIDE_OTHERS = 15
+# a volume that its last VM has just let go of is free in this time
+_LOOKS_AT_ANOTHERS_VOLUME = 15
 
 # what is told of all devices of a kind; of drives nothing is
 _TOLD_BY = {"nics": "NetworkReady", "disks": "VolumesReady"}
+_ANY = "…"
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Arrival:
     stalled_before: str = ""
     told_before: str = ""
     _calm: int = field(default=0, init=False)
+    _taken: int = field(default=0, init=False)
 
     @property
     def name(self) -> str:
@@ -76,7 +81,15 @@ class Arrival:
             return None
         if reason in STALLED_REASONS:
             return End(message)
-        return End(message, ONCE_DONE) if reason in TAKEN else None
+        self._taken = self._taken + 1 if self._is_anothers(message) else 0
+        taken = reason in TAKEN or self._taken >= _LOOKS_AT_ANOTHERS_VOLUME
+        return End(message, ONCE_DONE) if taken else None
+
+    def _is_anothers(self, message: str) -> bool:
+        """Whether another VM has the volume that is to come; that a host still has it passes by itself."""
+        volume = self.device.get("volume")
+        said = render("VolumeInUse", volume=volume or "", user=_ANY).sentence.partition(_ANY)[0]
+        return bool(volume) and said in message
 
     def said_by(self, vm: Manifest) -> Manifest:
         """The condition that tells what the device waits for: not that the VM waits for room to grow."""

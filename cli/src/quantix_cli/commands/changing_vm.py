@@ -30,6 +30,7 @@ from quantix_cli.vm.changes import (
     patch_of,
     told_of_type,
 )
+from quantix_cli.vm.kept_wish import kept_wish, taken_back_by
 from quantix_cli.waiting import until
 
 _LOOK_S = 0.2
@@ -156,8 +157,7 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
     follow = wait and runs(changed) and may_wait(vm, changed)
     seen = await until_compared(session, changed) if follow else None
     if seen is not None and (refusal := growth_refusal(vm, changed, seen)):
-        said = f"{name} is not given what was asked for: {cause_of(refusal)}."
-        raise CommandError(Exit.REFUSED, said, hint_of(refusal))
+        raise _not_given(vm, seen, refusal, reference(vm, "vm", session.namespace))
     left = left_for_restart(seen) if seen is not None else []
     for what in left:
         session.terminal.note(session.terminal.plain(f"{name}: {what} at the next restart."))
@@ -165,6 +165,15 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
         session.terminal.note(f"Try: qx vm restart {reference(vm, 'vm', session.namespace)}")
     else:
         session.terminal.note(f"{name} changed.")
+
+
+def _not_given(before: Manifest, seen: Manifest, refusal: str, named: str) -> CommandError:
+    """The end of a change that was written and is not given: spec goes on asking for it."""
+    said = f"{seen['metadata']['name']} is not given what was asked for: {cause_of(refusal)}."
+    wish, back = ", ".join(kept_wish(seen)), taken_back_by(before, seen, named)
+    hints = (hint_of(refusal), f"{back} takes it back" if back else "")
+    stays = f"Its spec keeps the wish: {wish}." if wish else "Its spec keeps the wish."
+    return CommandError(Exit.REFUSED, f"{said} {stays}", "; ".join(filter(None, hints)))
 
 
 async def until_compared(session: Session, changed: Manifest) -> Manifest:

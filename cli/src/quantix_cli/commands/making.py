@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of
+from quantix_api.message_text import cause_of, hint_of
 from quantix_api.messages import render
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_changes, parse_pairs
@@ -20,7 +20,7 @@ from quantix_cli.left_behind import telling_what_stays
 from quantix_cli.measures import age_s, duration, how_long, utc_now
 from quantix_cli.mentions import Mention
 from quantix_cli.naming import Name, new_name
-from quantix_cli.nouns import NOUNS, Manifest, Noun
+from quantix_cli.nouns import NOUNS, Manifest, Noun, look
 from quantix_cli.options import Invocation
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
@@ -30,6 +30,7 @@ from quantix_client.errors import AlreadyExists, NotFound
 Check = Callable[[Session, Manifest], Awaitable[None]]
 """Raises CommandError for what would be accepted and come to nothing."""
 _AT_REST = ("WaitingForHost", "WaitingForUpload", "DefaultConflict")
+_ANY = "…"
 
 LABEL = click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable).")
 LABEL_CHANGE = click.option(
@@ -77,8 +78,11 @@ def make(
         with telling_what_stays(noun, str(meant)):
             made = await _until_ready(session, noun, made)
         if _rests(made):
-            said = cause_of(str(condition_of(made).get("message", "")))
-            session.terminal.note(session.terminal.plain(f"{noun.singular} {meant} is there. {said}."))
+            message = str(condition_of(made).get("message", ""))
+            said = f"{noun.singular} {meant} is there. {cause_of(message)}."
+            session.terminal.note(session.terminal.plain(said))
+            if _is_of_a_guest(made):
+                session.terminal.note(session.terminal.plain(f"Try: {hint_of(message)}"))
             return
         session.terminal.note(f"{noun.singular} {meant} is ready after {duration(time.monotonic() - begun)}.")
 
@@ -159,7 +163,14 @@ async def _until_ready(session: Session, noun: Noun, made: Manifest) -> Manifest
 
 def _rests(obj: Manifest) -> bool:
     """Whether nothing happens to it until somebody does something: uses it, or takes a mark away."""
-    return condition_of(obj).get("reason") in _AT_REST
+    return condition_of(obj).get("reason") in _AT_REST or _is_of_a_guest(obj)
+
+
+def _is_of_a_guest(obj: Manifest) -> bool:
+    """Whether it is a copy of what a VM that runs may write to: for that a terminal is not kept."""
+    source = look(obj, "spec.source.volume", "")
+    waits = render("VolumeInUse", source=source, user=_ANY).sentence.partition(_ANY)[0]
+    return bool(source) and str(condition_of(obj).get("message", "")).startswith(waits)
 
 
 def _namespace(session: Session, noun: Noun, name: Name) -> str:

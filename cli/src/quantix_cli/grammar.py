@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from quantix_cli.other_words import FOREIGN, HARMFUL, verb_elsewhere
+
 
 def _verbs(module: str, *verbs: str) -> dict[str, str]:
     return {verb: f"quantix_cli.commands.{module}:{verb.replace('-', '_')}_command" for verb in verbs}
@@ -59,19 +61,6 @@ COMMANDS: Mapping[str, str] = {
     "version": "quantix_cli.commands.version:version_command",
 }
 _VERB_ALIASES = {"ls": "list", "rm": "delete"}
-# what people from elsewhere type, and what it is called here
-_FOREIGN = {
-    "datastore": "pool", "portgroup": "network", "port-group": "network", "esxi": "host", "node": "host",
-    "template": "image", "machine": "vm", "guest": "vm", "domain": "vm", "instance": "vm", "disk": "volume",
-    "flavor": "instancetype", "firewall": "securitygroup", "vmotion": "migrate", "evacuate": "drain",
-    "get": "list", "describe": "show", "info": "show", "inspect": "show", "why": "explain",
-    "new": "create", "add": "create", "apply": "create", "import": "upload",
-    "edit": "set", "patch": "set", "modify": "set", "update": "set", "label": "set",
-    "remove": "delete", "destroy": "delete", "undefine": "delete",
-    "run": "start", "boot": "start", "poweron": "start", "reboot": "restart", "suspend": "pause",
-    "shutdown": "stop", "poweroff": "stop", "halt": "stop", "kill": "stop", "unpause": "resume",
-    "copy": "clone", "connect": "console", "grow": "resize", "expand": "resize", "backups": "backup",
-}  # fmt: skip
 HELP = "help"
 
 
@@ -99,7 +88,7 @@ _INSTEAD: Mapping[str, str] = {
 
 def _refuse_not_yet(ctx: click.Context, before: str, written: str, planned: Sequence[str]) -> None:
     """Raise UsageError for a word that is one of the `planned`; `before` is the command up to it."""
-    word = _FOREIGN.get(written.lower(), written.lower())
+    word = FOREIGN.get(written.lower(), written.lower())
     if word in planned:
         instead = f" {_INSTEAD[word]}" if word in _INSTEAD else ""
         raise click.UsageError(f"{before} {word} is not built yet.{instead}", ctx)
@@ -112,12 +101,15 @@ def help_asked(args: Sequence[str]) -> list[str]:
 
 
 def _noun_behind(verb: str, rest: Sequence[str]) -> str:
-    """`qx vm list` for `get vm`, where the verb stands before its noun; else ""."""
+    """`Did you mean qx vm list?` of `get vm`, where the verb stands before its noun; else ""."""
     written = next(iter(noun_first(rest)), "").lower()
-    noun = noun_of(written) or noun_of(_FOREIGN.get(written, ""))
+    noun = noun_of(written) or noun_of(FOREIGN.get(written, ""))
+    if said := verb_elsewhere(noun, verb):
+        return said
     word = _VERB_ALIASES.get(verb, verb)
     places = NOUNS[noun][1] if noun else {}
-    return next((f"qx {noun} {known}" for known in (word, _FOREIGN.get(word, "")) if known in places), "")
+    found = (known for known in (word, FOREIGN.get(word, "")) if known in places)
+    return next((f"Did you mean qx {noun} {known}?" for known in found), "")
 
 
 def noun_of(word: str) -> str:
@@ -186,20 +178,36 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None:
             _refuse_not_yet(ctx, f"qx {self.name}", args[0], _VERBS_NOT_YET.get(str(self.name), ()))
-            raise click.UsageError(unknown(self._what, args[0], self._places, f"for {self.name}"), ctx)
+            said = unknown(self._what, args[0], self._places, f"for {self.name}", str(self.name))
+            raise click.UsageError(said, ctx)
         return super().resolve_command(ctx, args)
 
 
-def unknown(what: str, word: str, known: Mapping[str, Any], place: str) -> str:
-    """`No verb "strat" for vm. Did you mean start?`; `place` is "for vm", or ""."""
-    of = f" {place}" if place else ""
-    foreign = _FOREIGN.get(word.lower())
-    # words that are merely alike, such as stop and show, mean something else
-    near = [foreign] if foreign in known else difflib.get_close_matches(word, known, n=1, cutoff=0.65)
-    if near:
-        return f'No {what} "{word}"{of}. Did you mean {near[0]}?'
+# of how alike two words have to be: ends of a word that are swapped are, "status" and "start" are not
+_ALIKE, _HARDLY_DIFFERENT = 0.75, 0.85
+
+
+def unknown(what: str, word: str, known: Mapping[str, Any], place: str, noun: str = "") -> str:
+    """`No verb "strat" for vm. Did you mean start?`; `place` is "for vm", or "", and `noun` whose verbs they
+    are.
+    """
+    no = f'No {what} "{word}"{f" {place}" if place else ""}.'
+    if noun and (said := verb_elsewhere(noun, word)):
+        return f"{no} {said}"
+    foreign = FOREIGN.get(word.lower())
+    if near := foreign if foreign in known else _nearest(word, known):
+        return f"{no} Did you mean {near}?"
     there_are = f"There are: {', '.join(known)}." if known else "There is none."
-    return f'No {what} "{word}"{of}. {there_are}'
+    return f"{no} {there_are}"
+
+
+def _nearest(word: str, known: Mapping[str, Any]) -> str:
+    """The word that a slip of the finger makes this one of; else "": words that are merely alike, such as
+    stop and show, mean something else, and some of them do harm.
+    """
+    near = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_ALIKE)), "")
+    is_sure = near not in HARMFUL or difflib.SequenceMatcher(None, word, near).ratio() >= _HARDLY_DIFFERENT
+    return near if is_sure else ""
 
 
 class Root(click.Group):
@@ -228,7 +236,7 @@ class Root(click.Group):
         if self.get_command(ctx, args[0]) is None:
             _refuse_not_yet(ctx, "qx", args[0], _NOUNS_NOT_YET)
             if meant := _noun_behind(args[0].lower(), args[1:]):
-                said = f'No noun or command "{args[0]}": the noun comes first. Did you mean {meant}?'
+                said = f'No noun or command "{args[0]}": the noun comes first. {meant}'
                 raise click.UsageError(said, ctx)
             raise click.UsageError(
                 unknown("noun or command", args[0], dict.fromkeys([*NOUNS, *COMMANDS]), ""), ctx

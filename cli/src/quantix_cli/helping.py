@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from quantix_cli.other_words import option_elsewhere
+
 _WORTH_NAMING = ("-n", "-y", "--dry-run", "--show-yaml")
 
 
@@ -32,6 +34,17 @@ class Verb(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            noun = str(ctx.parent.command.name) if ctx.parent else ""
+            meant = option_elsewhere(noun, str(self.name), error.option_name)
+            if not meant:
+                raise
+            said = f"There is no option {error.option_name} here. Did you mean {meant}?"
+            raise click.UsageError(said, ctx) from error
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):

@@ -19,6 +19,7 @@ from quantix_api.disk_image import (
     LIMIT_OF_IMAGE,
     LIMIT_OF_VOLUME,
     ImageFacts,
+    ImageFormat,
     inspect_image,
 )
 from quantix_api.errors import PermanentError, QuantixError
@@ -38,6 +39,14 @@ from quantix_client.errors import NotFound
 _POLL_S = 0.3
 # what comes about by itself in this time is not worth a line
 _QUIET_S = 2.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent: its sha256, and the format that was found in the file."""
+
+    digest: str
+    format: ImageFormat
 
 
 @dataclass(frozen=True)
@@ -82,9 +91,9 @@ VOLUME = Product(
 
 async def upload(
     session: Session, file: Path, name: str, spec: Manifest, *, product: Product = IMAGE, wait: bool = True
-) -> str | None:
+) -> Sent | None:
     """Declare the object with this spec if it is not there, send the file, wait until it is Ready; returns
-    the sha256 sent, None where that was only shown.
+    what was sent, None where that was only shown.
 
     Raises CommandError when the file cannot be a disk, the object has content already, or the host refuses.
     """
@@ -119,7 +128,7 @@ async def upload(
         if error.exit_code is Exit.REFUSED:
             session.terminal.note(session.terminal.plain(_left(session, product, declared, file, error)))
         raise
-    return digest
+    return Sent(digest, facts.format)
 
 
 def _left(session: Session, product: Product, made: Manifest, file: Path, error: BaseException) -> str:

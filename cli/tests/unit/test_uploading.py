@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from quantix_api.disk_image import ImageFormat
 from quantix_cli import uploading
+from quantix_cli.commands.images import use_of
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.naming import Name
 from quantix_cli.sending import Parcel
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
@@ -17,6 +20,7 @@ from quantix_lab.qx_session import Looks, qx_session
 
 Manifest = dict[str, Any]
 BOOTABLE = bytes(510) + b"\x55\xaa" + bytes(512)
+SENT = uploading.Sent("sum", ImageFormat.RAW)
 
 
 def image(namespace: str, *conditions: Manifest) -> Manifest:
@@ -92,7 +96,7 @@ async def test_an_upload_that_goes_on_says_that_it_changes_no_login_user(
 
     monkeypatch.setattr(uploading, "send", sent)
     wish = {"upload": {}, "loginUser": "debian"}
-    assert await uploading.upload(session("shop"), file, "mine", wish, wait=False) == "sum"
+    assert await uploading.upload(session("shop"), file, "mine", wish, wait=False) == SENT
     assert "qx image set mine --login-user debian" in capsys.readouterr().err
     assert uploading.other_login_user({"spec": {"loginUser": "debian"}}, wish) == ""
 
@@ -138,7 +142,7 @@ async def test_a_volume_is_declared_as_large_as_its_file_or_as_asked(
     api = Writing(volume({"type": "Ready", "status": "True", "reason": "Available", "message": ""}))
     spec: Manifest = {"source": {"upload": {}}, **asked}
     there = qx_session(api, namespace="shop")
-    assert await uploading.upload(there, file, "web-1", spec, product=uploading.VOLUME) == "sum"
+    assert await uploading.upload(there, file, "web-1", spec, product=uploading.VOLUME) == SENT
     assert (api.made["kind"], api.made["spec"]) == ("Volume", {"size": size, "source": {"upload": {}}})
     assert (parcels[0].path, parcels[0].noun) == ("/v1/volumes/shop/web-1/upload", "volume")
 
@@ -176,3 +180,21 @@ def test_a_volume_that_takes_no_file_is_told_at_once(made: Manifest, said: str) 
         uploading.refuse_other_content(made, uploading.VOLUME)
     assert str(refused.value).startswith(said)
     assert refused.value.exit_code is Exit.REFUSED
+
+
+def test_what_an_image_is_for_is_told_by_what_was_found_in_the_file() -> None:
+    assert (
+        use_of(Name("debian"), "ISO") == "It goes into a drive by   image: debian   in spec.cdroms of a VM."
+    )
+    for form in ("Qcow2", "Raw"):
+        told = use_of(Name("debian", "quantix-shared"), form)
+        assert told == "A disk is made from it by   image: shared/debian   in spec.disks of a VM."
+
+
+async def test_an_upload_says_what_it_found_in_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sent(*_: Any) -> str:
+        return "sum"
+
+    monkeypatch.setattr(uploading, "send", sent)
+    found = await uploading.upload(session("shop"), file, "mine", {"upload": {}}, wait=False)
+    assert found == SENT

@@ -70,24 +70,29 @@ def upload_command(_: str) -> click.Command:
             maxVirtualSize=given["max_size"], loginUser=given["login_user"]
         )
 
-        from quantix_cli.uploading import upload  # loads aiohttp
+        from quantix_cli.uploading import Sent, upload  # loads aiohttp
 
-        async def act(session: Session) -> str | None:
+        async def act(session: Session) -> Sent | None:
             namespace = image.namespace or session.namespace
             if namespace is None:
                 raise CommandError(Exit.USAGE, "In which namespace is the image to be?", "-n NAMESPACE")
             there = replace(session, namespace=namespace)
             return await upload(there, file, image.name, spec, wait=not no_wait)
 
-        digest = invocation.run(act)
-        if digest is None:
+        sent = invocation.run(act)
+        if sent is None:
             return
-        invocation.terminal.out(f"{image}  sha256:{digest}")
-        invocation.terminal.note(
-            f"In the spec of a VM it is   image: {image}   of a disk, or of a CD-ROM drive."
-        )
+        invocation.terminal.out(f"{image}  sha256:{sent.digest}")
+        invocation.terminal.note(use_of(image, sent.format))
 
     return command
+
+
+def use_of(image: Name, form: str) -> str:
+    """How the spec of a VM names an image of this format, as in `Image.status.format`. Pure."""
+    if form == "ISO":
+        return f"It goes into a drive by   image: {image}   in spec.cdroms of a VM."
+    return f"A disk is made from it by   image: {image}   in spec.disks of a VM."
 
 
 def create_command(_: str) -> click.Command:

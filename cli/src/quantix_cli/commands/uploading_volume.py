@@ -53,18 +53,18 @@ def upload_command(_: str) -> click.Command:
         files.refuse_odd_name(meant.name, "volume")
         spec = _sent(**given)
 
-        from quantix_cli.uploading import VOLUME, upload  # loads aiohttp
+        from quantix_cli.uploading import VOLUME, Sent, upload  # loads aiohttp
 
-        async def act(session: Session) -> str | None:
+        async def act(session: Session) -> Sent | None:
             if session.namespace is None:
                 raise CommandError(Exit.USAGE, "In which namespace is the volume to be?", "-n NAMESPACE")
             await fetch.refuse_missing(session, session.namespace, spec, own=Mention("volume", meant.name))
             return await upload(session, file, meant.name, spec, product=VOLUME, wait=not no_wait)
 
-        digest = invocation.run(act)
-        if digest is None:
+        sent = invocation.run(act)
+        if sent is None:
             return
-        invocation.terminal.out(f"{meant}  sha256:{digest}")
+        invocation.terminal.out(f"{meant}  sha256:{sent.digest}")
         invocation.terminal.note(f"A VM has it by   volume: {meant}   in spec.disks.")
 
     return command

@@ -10,9 +10,10 @@ import pytest
 from quantix_api.resources import STORAGE_POOLS, VOLUMES, Resource
 from quantix_cli import uploading
 from quantix_cli.beforehand import refuse_poolless
-from quantix_cli.commands import creating_vm, plugging, pools
+from quantix_cli.commands import creating_vm, making, plugging, pools
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.session import Session
+from quantix_cli.settings import read_settings
 from quantix_cli.vm.devices import Device
 from quantix_cli.vm.wish import Wish
 from quantix_client.api import ListResult
@@ -133,3 +134,17 @@ async def test_who_takes_the_last_mark_away_is_told(
     said = capsys.readouterr()
     assert (said.out + said.err).startswith("No pool is the default now: name one by --pool POOL") is told
     await pools.tell_no_default(qx_session(Api(forbids=True)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [("/srv/fast/", "/srv/fast"), ("/srv/fast//", "/srv/fast"), ("/srv/fast", "/srv/fast"), ("/", "/")],
+)
+def test_the_slash_that_a_shell_completes_is_not_part_of_the_path_of_a_pool(
+    typed: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Manifest] = []
+    monkeypatch.setattr(making, "make", lambda *given, **_: made.append(given[3]))
+    settings = read_settings({})
+    pools.create_command("pool").main(["fast", "--path", typed], obj=settings, standalone_mode=False)
+    assert [spec["dir"]["path"] for spec in made] == [path]

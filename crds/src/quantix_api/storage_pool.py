@@ -47,7 +47,8 @@ class Dir(ApiModel):
         Text(1024, 2),
         Rule(
             "self.matches('^(/[A-Za-z0-9_.-]+)+$') && !self.matches('/[.][.]?(/|$)')",
-            "must be an absolute path without . and .., such as /srv/quantix",
+            "must be an absolute path such as /srv/quantix: names of letters, digits, _, - and ., no . "
+            "or .., and no / at its end",
         ),
         NOT_THE_SYSTEMS,
         Fixed("Path of the directory, such as /srv/quantix. It has to be there; no other pool may be in it."),

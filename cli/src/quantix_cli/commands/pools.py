@@ -55,11 +55,16 @@ def create_command(_: str) -> click.Command:
         changes.
         """
         spec = making.present(
-            dir={"path": path}, default=given["default"], overcommitPercent=given["overcommit"]
+            dir={"path": without_slash(path)}, default=given["default"], overcommitPercent=given["overcommit"]
         )
         making.make(invocation, "pool", name, spec, labels=labels, wait=not no_wait)
 
     return command
+
+
+def without_slash(path: str) -> str:
+    """The path as a pool has it: a shell that completes the name of a directory adds a slash. Pure."""
+    return path.rstrip("/") or path
 
 
 def set_command(_: str) -> click.Command:

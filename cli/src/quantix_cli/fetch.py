@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
@@ -99,6 +101,19 @@ async def one(session: Session, noun: Noun, name: Name) -> Manifest:
         raise not_found(name, known, noun.word) from error
 
 
+async def image(session: Session, written: str) -> Manifest:
+    """The image that `written` means. Raises CommandError as `one` does; where it is a file that lies here
+    and no image, with the command that makes one of it.
+    """
+    try:
+        return await one(session, NOUNS["image"], parse_name(written, "image"))
+    except CommandError as error:
+        if error.exit_code not in (Exit.NOT_FOUND, Exit.USAGE) or not Path(written).is_file():
+            raise
+        said = error.message if error.exit_code is Exit.NOT_FOUND else f"{written} is a file, not an image."
+        raise CommandError(Exit.NOT_FOUND, said, f"qx image upload {shlex.quote(written)}") from error
+
+
 async def refuse_missing(
     session: Session,
     namespace: str | None,
@@ -120,10 +135,10 @@ async def refuse_missing(
         with contextlib.suppress(Forbidden):
             if word == SECRET:
                 await _refuse_missing_secret(here, written)
+            elif word == "image":
+                _refuse_stalled(await image(here, written), written)
             else:
-                found = await one(here, NOUNS[word], parse_name(written, word))
-                if word == "image":
-                    _refuse_stalled(found, written)
+                await one(here, NOUNS[word], parse_name(written, word))
 
     await asyncio.gather(*(look_for(*mention) for mention in new_mentions(spec, before or {}, own)))
 

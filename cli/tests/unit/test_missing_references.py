@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -239,3 +241,36 @@ async def test_nothing_is_made_of_an_image_that_was_refused(act: Act) -> None:
         await act(session(api))
     assert (ended.value.exit_code, ended.value.hint) == (Exit.REFUSED, "qx image upload")
     assert api.written == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("debian.iso", "There is no image debian.iso here."),
+        ("my disk.qcow2", "There is no image my disk.qcow2 here."),
+        ("./debian.iso", "./debian.iso is a file, not an image."),
+    ],
+)
+async def test_a_file_that_is_named_as_an_image_is_to_be_uploaded(
+    written: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(written).touch()
+    there = qx_session(Api(), namespace="shop")
+    for refuse in (
+        creating_vm._choice(there, "shop", Wish(iso=written)),
+        creating_vm._choice(there, "shop", Wish(image=written)),
+        fetch.refuse_missing(there, "shop", {"source": {"image": written}}),
+        plugging._refuse_no_medium(there, VM, written),
+    ):
+        with pytest.raises(CommandError) as refused:
+            await refuse
+        assert (refused.value.message, refused.value.exit_code) == (said, Exit.NOT_FOUND)
+        assert refused.value.hint == f"qx image upload {shlex.quote(written)}"
+
+
+async def test_what_is_neither_an_image_nor_a_file_stays_what_it_is() -> None:
+    with pytest.raises(CommandError) as refused:
+        await fetch.image(qx_session(Api(), namespace="shop"), "tiny")
+    assert refused.value.message == "There is no image tiny here. Did you mean shared/tiny?"
+    assert refused.value.hint == "qx image list"

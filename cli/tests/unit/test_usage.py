@@ -35,6 +35,7 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         (["vm", "list", "--timeout", "abc"], "✗ --timeout: abc is no time, such as 90s, 5m or 1h."),
         (["vm", "list", "--columns", "foo"], "✗ There is no column FOO."),
         (["vm", "console"], "✗ NAME is missing."),
+        (["vm", "create", "new1"], "✗ From what? --image or --iso is missing."),
         (["vm", "strat"], '✗ No verb "strat" for vm. Did you mean start?'),
         (["vm", "get", "web-1"], '✗ No verb "get" for vm. Did you mean list?'),
         (["vm", "describe", "web-1"], '✗ No verb "describe" for vm. Did you mean show?'),

@@ -12,7 +12,7 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.questions import choose
 from quantix_cli.terminal import Terminal
 from quantix_cli.vm.defaults import offered
-from quantix_cli.vm.wish import Choice, Wish, manifest, told
+from quantix_cli.vm.wish import Choice, Wish, manifest, nic_of, told
 
 PLAIN = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 
@@ -215,3 +215,8 @@ def test_what_is_not_clear_is_asked_at_a_terminal_and_wrong_usage_without_one(
     with pytest.raises(CommandError, match="There are a, b") as refused:
         choose("Which network?", ["a", "b"], "--network", terminal=PLAIN)
     assert (refused.value.exit_code, refused.value.hint) == (Exit.USAGE, "--network a")
+
+
+@pytest.mark.parametrize("written", ["00:50:56:AB:CD:EF", "00-50-56-AB-CD-EF", "00:50:56:ab:cd:ef"])
+def test_a_mac_is_taken_as_other_platforms_write_it(written: str) -> None:
+    assert nic_of(f"lan,mac={written}", "eth0")["mac"] == "00:50:56:ab:cd:ef"

@@ -22,7 +22,7 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.left_behind import telling_what_stays
 from quantix_cli.measures import duration
-from quantix_cli.naming import new_name, parse_name, reference
+from quantix_cli.naming import new_name, reference
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import choose
@@ -169,7 +169,9 @@ def _wish(
     said = {key: value for key, value in given.items() if value is not None}
     if not said["image"] and not said["iso"]:
         raise CommandError(
-            Exit.USAGE, "From what? --image is missing.", "qx image list, qx image list 'shared/*'"
+            Exit.USAGE,
+            "From what? --image or --iso is missing.",
+            "qx image list, qx image list 'shared/*'",
         )
     files = () if no_ssh_key else tuple(key_files) or _own_keys(invocation.settings.home)
     user_data = _text_of(user_data_file, _MOST_USER_DATA_BYTES) if user_data_file else ""
@@ -223,7 +225,7 @@ async def _choice(session: Session, namespace: str, wish: Wish) -> Choice:
     image: Manifest = {}
     for written in filter(None, (wish.image, wish.iso)):
         with contextlib.suppress(Forbidden):
-            found = await fetch.one(session, NOUNS["image"], parse_name(written, "image"))
+            found = await fetch.image(session, written)
             image = found if written == wish.image else image
             refuse = refuse_medium if written == wish.image else refuse_disk
             refuse(found, written)

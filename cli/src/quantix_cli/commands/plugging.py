@@ -203,7 +203,7 @@ async def _refuse_no_medium(session: Session, vm: Manifest, image: str) -> None:
     """Raise CommandError where the image is known to be a disk, or not to be there."""
     there = replace(session, namespace=vm["metadata"]["namespace"])
     with contextlib.suppress(Forbidden):
-        refuse_disk(await fetch.one(there, NOUNS["image"], parse_name(image, "image")), image)
+        refuse_disk(await fetch.image(there, image), image)
 
 
 async def _medium_is_checked(session: Session, vm: Manifest, image: str) -> bool:

@@ -189,7 +189,12 @@ def nic_of(written: str, name: str) -> Manifest:
     network, details = parse_details(written, "--network", ("address", "mac", "name"))
     nic: Manifest = {"name": details.get("name", name), "network": network}
     nic |= {"addresses": [details["address"]]} if "address" in details else {}
-    return nic | ({"mac": details["mac"].lower()} if "mac" in details else {})
+    return nic | ({"mac": _mac(details["mac"])} if "mac" in details else {})
+
+
+def _mac(written: str) -> str:
+    """As the API has it: vSphere writes capitals, Windows - between them."""
+    return written.lower().replace("-", ":")
 
 
 def _cloud_init(wish: Wish) -> Manifest:

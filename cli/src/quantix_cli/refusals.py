@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from quantix_api.message_text import hint_of, sentence_of
 from quantix_api.messages import render
+from quantix_api.quantities import human_size, size_bytes
 
 _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]+)" cannot (?P<verb>[a-z]+) resource "(?P<what>[a-z/]+)" in API group "[^"]*" '
@@ -37,6 +38,8 @@ _TYPES = {
     "boolean": "true or false",
     "null": "nothing",
 }
+# of the policy of deletion, which has no words for sizes but the API's: "holds 433192Mi of volumes"
+_HELD = re.compile(r"(?<= holds )[0-9]{1,12}(?:[kMGTP]|[KMGTP]i)(?= of volumes\b)")
 _READS = ("get", "list", "watch")
 _REQUIRED = "is needed"
 # apiextensions' schema says so: "spec.dir.path in body should be at least 2 chars long"
@@ -55,6 +58,7 @@ def told(message: str) -> Refusal:
     """What a refusal of the server means to whoever typed the command."""
     _, by_policy, sentence = message.partition("denied request: ")
     if by_policy:
+        sentence = _HELD.sub(lambda held: human_size(size_bytes(held[0])), sentence)
         return Refusal(sentence_of(sentence), hint_of(sentence))
     if found := _FORBIDDEN.search(message):
         return _not_allowed(found)

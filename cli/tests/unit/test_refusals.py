@@ -105,3 +105,13 @@ def test_a_refusal_is_told_without_the_servers_wrapping(said: str, refusal: Refu
 @pytest.mark.parametrize("hostile", ["a" * 50_000, "spec.a: Invalid value: " * 3000, '"x": ' * 10_000])
 def test_a_refusal_of_any_length_is_told(hostile: str) -> None:
     assert told(f'Network.quantix.io "n" is invalid: {hostile}').sentence
+
+
+@pytest.mark.parametrize(
+    ("held", "shown"), [("433192Mi", "423 GiB"), ("3Gi", "3 GiB"), ("20k", "20 KiB"), ("1536Mi", "1.5 GiB")]
+)
+def test_what_a_pool_holds_is_told_as_sizes_are_elsewhere(held: str, shown: str) -> None:
+    said = f"Pool local holds {held} of volumes. Try: delete or move those first."
+    assert told(f"x is forbidden: denied request: {said}") == Refusal(
+        f"Pool local holds {shown} of volumes.", "delete or move those first"
+    )

@@ -40,6 +40,13 @@ def _first(kind: str, field: str) -> _Cell:
     return lambda vm: _shown(next((d[field] for d in look(vm, f"spec.{kind}", []) if d.get(field)), None))
 
 
+def _promisable(pool: Manifest) -> Cell:
+    """All that it may promise, as `beforehand.refuse_oversized` counts it."""
+    capacity, percent = look(pool, "status.capacity"), look(pool, "spec.overcommitPercent")
+    known = capacity and percent
+    return Cell(size(size_bytes(capacity) * int(percent) // 100) if known else "-", right=True)
+
+
 _COLUMNS: Mapping[str, Mapping[str, _Cell]] = {
     "vm": {
         "TYPE": _at("spec.instanceType"),
@@ -61,7 +68,11 @@ _COLUMNS: Mapping[str, Mapping[str, _Cell]] = {
         "DEFAULT": _flag("spec.default"),
     },
     "router": {"EXTERNAL": _at("spec.external.network"), "GATEWAYS": _at("status.gatewayHosts")},
-    "pool": {"PROMISED": _size("status.allocated"), "DEFAULT": _flag("spec.default")},
+    "pool": {
+        "PROMISED": _size("status.allocated"),
+        "PROMISABLE": _promisable,
+        "DEFAULT": _flag("spec.default"),
+    },
 }
 
 

@@ -182,7 +182,7 @@ async def test_what_no_pool_can_hold_is_refused(disks: list[Manifest], said: str
         await refuse_oversized(session(Pools(YOUNGER, LOCAL, FAST)), disks)
     assert refused.value.exit_code == Exit.REFUSED
     assert str(refused.value).startswith(said)
-    assert refused.value.hint == "less, or another pool; qx pool list shows what there is"
+    assert refused.value.hint == "less, or another pool; qx pool list -o wide shows what each can promise"
 
 
 def test_the_default_pool_is_the_one_that_the_operator_means() -> None:

@@ -68,6 +68,18 @@ def test_wide_has_further_columns_which_can_be_asked_for_by_name() -> None:
     assert lines(image("a"), columns=("NAME", "LOGIN")) == [["NAME", "LOGIN"], ["a", "-"]]
 
 
+def test_a_wide_list_of_pools_says_how_much_each_has_promised_and_can_promise() -> None:
+    pool = {
+        "kind": "StoragePool",
+        "metadata": {"name": "local"},
+        "spec": {"overcommitPercent": 150},
+        "status": {"capacity": "100Gi", "allocated": "40Gi"},
+    }
+    view = View(PIPE, "default", ("PROMISED", "PROMISABLE"), "")
+    known, unknown = table_lines([pool, pool | {"status": {}}], NOUNS["pool"], SEEN, view)[1:]
+    assert (known.split(), unknown.split()) == (["40", "GiB", "150", "GiB"], ["-", "-"])
+
+
 def test_a_column_that_is_not_there_is_refused_and_the_others_are_named() -> None:
     refuse_unknown_columns(NOUNS["image"], ["SIZE", "NAMESPACE"])
     with pytest.raises(CommandError, match="There is no column NAMESPACE"):

@@ -51,7 +51,7 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "PoolFull",
         "refusal",
         "Pool {pool} can promise {most} in all; {wanted} are wanted.",
-        "less, or another pool; qx pool list shows what there is",
+        "less, or another pool; qx pool list -o wide shows what each can promise",
     ),
     Template(
         "PoolUnreachable",

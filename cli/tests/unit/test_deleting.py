@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, VOLUMES, Resource
-from quantix_cli.commands.deleting import effects, is_of, remove_object
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID, VOLUMES, Resource
+from quantix_cli.commands.deleting import _delete, effects, is_of, remove_object
+from quantix_cli.exits import Exit
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
+from quantix_cli.selection import Selection
 from quantix_cli.terminal import Terminal
-from quantix_client.errors import NotFound
+from quantix_client.api import ListResult
+from quantix_client.errors import NotFound, Unprocessable
 from quantix_lab.qx_session import qx_session
 
 VM: dict[str, Any] = {"metadata": {"name": "web-1", "namespace": "a", "uid": "u"}}
@@ -134,3 +138,42 @@ async def test_nothing_is_told_of_what_goes_at_once(
 ) -> None:
     assert await tell_kept(session_of(Volumes(SOURCE, other)), going) == frozenset()
     assert capsys.readouterr().err == ""
+
+
+class Refusing:
+    """An API that has a volume with a copy still to be made, and refuses to delete it."""
+
+    def __init__(self, source: dict[str, Any]) -> None:
+        self._volumes = [source, CLONE]
+
+    async def list(self, resource: Resource, *_: Any, **__: Any) -> ListResult:
+        return ListResult(self._volumes if resource is VOLUMES else [], "1")
+
+    async def delete(self, *_: Any, **__: Any) -> None:
+        raise Unprocessable("Volume web-1-root is a disk of web-1. Try: delete the VM.")
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"status": {"data": "Present", "attachedTo": [{"name": "web-1"}]}},
+        {"metadata": SOURCE["metadata"] | {"labels": {LABEL_VIRTUAL_MACHINE_UID: "u"}}},
+        {"spec": {"deletionProtection": True}},
+    ],
+    ids=["attached", "made for a VM", "protected"],
+)
+async def test_of_a_volume_that_is_not_deleted_only_the_refusal_is_told(
+    refused: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = replace(session_of(Refusing(SOURCE | refused)), assume_yes=True)
+    chosen = Selection(("web-1-root",))
+    assert await _delete(there, NOUNS["volume"], chosen, volumes=False, wait=True) is Exit.REFUSED
+    said = capsys.readouterr().err
+    assert "is a disk of web-1" in said
+    assert "is still to be made" not in said
+
+
+async def test_of_a_volume_that_is_deleted_what_keeps_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    there = replace(session_of(Refusing(SOURCE)), assume_yes=True)
+    await _delete(there, NOUNS["volume"], Selection(("web-1-root",)), volumes=False, wait=True)
+    assert "is still to be made" in capsys.readouterr().err

@@ -64,7 +64,9 @@ async def _delete(session: Session, noun: Noun, selection: Selection, *, volumes
     disks = await _disks(session, objects) if noun.word == "vm" else {}
     kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
     going = [disk for found in disks.values() for disk in found if _goes(disk, volumes=volumes)]
-    needed = await tell_kept(session, objects if noun.word == "volume" else going)
+    # of what is refused there is nothing more to tell
+    own = [volume for volume in objects if not is_refused(volume)] if noun.word == "volume" else going
+    needed = await tell_kept(session, own)
     confirm(
         f"Delete {_these(noun, objects)}?",
         effects(noun, objects, disks, volumes=volumes),
@@ -111,6 +113,14 @@ def is_of(volume: Manifest, vm: Manifest) -> bool:
     uid = vm["metadata"]["uid"]
     labels = look(volume, "metadata.labels", {})
     return labels.get(resources.LABEL_VIRTUAL_MACHINE_UID) == uid or is_owned(volume, vm)
+
+
+def is_refused(volume: Manifest) -> bool:
+    """Whether the API refuses to delete a volume by itself: it is protected, or a disk of a VM. Pure; as the
+    policy of deletion has it.
+    """
+    marked = resources.LABEL_VIRTUAL_MACHINE_UID in look(volume, "metadata.labels", {})
+    return marked or bool(look(volume, "status.attachedTo") or look(volume, "spec.deletionProtection"))
 
 
 def outlives_vm(volume: Manifest) -> bool:

@@ -46,25 +46,28 @@ def disks(qx: Qx) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [("vm", "detach", NAME, "root"), ("vm", "delete", NAME), ("volume", "delete", f"{NAME}-root")]
+    ("command", "source"),
+    [
+        (("vm", "detach", NAME, "root"), f"{NAME}-root"),
+        (("vm", "delete", NAME), f"{NAME}-root"),
+        (("volume", "delete", "alone"), "alone"),
+    ],
 )
-def test_what_a_copy_is_still_to_be_made_from_is_told(losing: Qx, command: tuple[str, ...]) -> None:
-    copy = {
-        "apiVersion": "quantix.io/v1alpha1",
-        "kind": "Volume",
-        "metadata": {"name": "copy", "namespace": NAMESPACE},
-        "spec": {"source": {"volume": f"{NAME}-root"}},
-    }
-    plane = losing.control_plane
-    plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(copy))
+def test_what_a_copy_is_still_to_be_made_from_is_told(
+    losing: Qx, command: tuple[str, ...], source: str
+) -> None:
+    plane, about = losing.control_plane, {"apiVersion": "quantix.io/v1alpha1", "kind": "Volume"}
+    for name, spec in (("alone", {"size": "1Gi"}), ("copy", {"source": {"volume": source}})):
+        volume = {**about, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+        plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(volume))
     made = json.dumps({"status": {"data": "Present"}})
-    where = (f"{NAME}-root", "-n", NAMESPACE)
+    where = (source, "-n", NAMESPACE)
     plane.kubectl("patch", "volume", *where, "--subresource=status", "--type=merge", "-p", made)
     try:
         shown = losing.in_namespace(*command, "--dry-run", "--yes")
     finally:
-        plane.kubectl("delete", "volume", "copy", "-n", NAMESPACE)
-    told = f"Volume {NAME}-root goes once what is still to be made from it is made: copy."
+        plane.kubectl("delete", "volume", "copy", "alone", "-n", NAMESPACE)
+    told = f"Volume {source} goes once what is still to be made from it is made: copy."
     assert f"{told}   qx volume explain copy" in shown.stderr.splitlines()
     assert disks(losing) == ["root", "data"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,29 @@ import aiohttp
 
 from quantix_api.conditions import condition_of
 from quantix_lab.control_plane import ControlPlaneError
-from quantix_lab.host_cluster import HostCluster
+from quantix_lab.host_cluster import HostCluster, host_cluster
 
 
 def apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
     body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(body))
+
+
+@contextmanager
+def joined_cluster() -> Iterator[HostCluster]:
+    """A cluster in which h1 has joined, has its pool, and hostd runs."""
+    with host_cluster() as running:
+        running.give_token("h1")
+        running.start_hostd()
+        running.eventually(lambda: ready(running.get("host", "h1")) == "True")
+        make_local_pool(running)
+        yield running
+
+
+def make_local_pool(cluster: HostCluster) -> None:
+    """The pool `local`, the default, where hosts keep their own."""
+    pool = {"dir": {"path": str(cluster.layout.local_pool)}, "default": True}
+    apply(cluster, {"kind": "StoragePool", "metadata": {"name": "local"}, "spec": pool})
 
 
 def accepted(write: Callable[[], None]) -> bool:

@@ -17,6 +17,7 @@ from cryptography import x509
 from quantix_api.conditions import condition_of
 from quantix_client.kubeconfig import load
 from quantix_lab.host_cluster import HostCluster, host_cluster
+from quantix_lab.host_objects import make_local_pool
 
 # the last third has to be enough for a renewal on a busy machine
 _LIFETIME_S = 30
@@ -30,9 +31,7 @@ def cluster() -> Iterator[HostCluster]:
         running.give_token("h1")
         running.start_hostd()
         running.eventually(lambda: "API served" in running.log("hostd"))
-        pool = {"dir": {"path": str(running.layout.local_pool)}, "default": True}
-        body = {"apiVersion": "quantix.io/v1alpha1", "kind": "StoragePool", "metadata": {"name": "local"}}
-        running.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps({**body, "spec": pool}))
+        make_local_pool(running)
         yield running
 
 

@@ -16,11 +16,12 @@ import aiohttp
 import pytest
 
 from quantix_api.conditions import condition_of
-from quantix_lab.host_cluster import HostCluster, host_cluster
+from quantix_lab.host_cluster import HostCluster
 from quantix_lab.host_objects import (
     accepted,
     apply,
     disk_image,
+    joined_cluster,
     local,
     place,
     ready,
@@ -34,13 +35,7 @@ _EXIT_CONFIG = 78
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[HostCluster]:
-    """A cluster in which h1 has joined and hostd runs."""
-    with host_cluster() as running:
-        running.give_token("h1")
-        running.start_hostd()
-        running.eventually(lambda: ready(running.get("host", "h1")) == "True")
-        pool = {"dir": {"path": str(running.layout.local_pool)}, "default": True}
-        apply(running, {"kind": "StoragePool", "metadata": {"name": "local"}, "spec": pool})
+    with joined_cluster() as running:
         yield running
 
 

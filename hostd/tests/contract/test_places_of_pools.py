@@ -7,19 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from quantix_api.conditions import condition_of
-from quantix_lab.host_cluster import HostCluster, host_cluster
-from quantix_lab.host_objects import apply, ready
+from quantix_lab.host_cluster import HostCluster
+from quantix_lab.host_objects import apply, joined_cluster
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[HostCluster]:
-    """A cluster in which h1 has joined, with one pool."""
-    with host_cluster() as running:
-        running.give_token("h1")
-        running.start_hostd()
-        running.eventually(lambda: ready(running.get("host", "h1")) == "True")
-        pool = {"dir": {"path": str(running.layout.local_pool)}, "default": True}
-        apply(running, {"kind": "StoragePool", "metadata": {"name": "local"}, "spec": pool})
+    with joined_cluster() as running:
         yield running
 
 

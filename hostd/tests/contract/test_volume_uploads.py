@@ -17,8 +17,8 @@ import pytest
 
 from quantix_api.conditions import condition_of
 from quantix_lab.half_uploads import send_half
-from quantix_lab.host_cluster import HostCluster, host_cluster
-from quantix_lab.host_objects import apply, disk_image, local, place, ready, reason
+from quantix_lab.host_cluster import HostCluster
+from quantix_lab.host_objects import apply, disk_image, joined_cluster, local, place, ready, reason
 from quantix_lab.hostile_images import HOSTILE_IMAGES, Refuser
 
 _MIB = 1 << 20
@@ -27,13 +27,7 @@ _RAW = bytes(510) + b"\x55\xaa" + bytes(range(256)) * (8 * _MIB // 256 - 2)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[HostCluster]:
-    """A cluster in which h1 has joined and hostd runs."""
-    with host_cluster() as running:
-        running.give_token("h1")
-        running.start_hostd()
-        running.eventually(lambda: ready(running.get("host", "h1")) == "True")
-        pool = {"dir": {"path": str(running.layout.local_pool)}, "default": True}
-        apply(running, {"kind": "StoragePool", "metadata": {"name": "local"}, "spec": pool})
+    with joined_cluster() as running:
         yield running
 
 

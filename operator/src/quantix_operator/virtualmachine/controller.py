@@ -136,10 +136,25 @@ class VirtualMachineController:
 
     async def _make_volumes(self, observed: Observed) -> None:
         """Carry out the plan of volumes."""
-        for action in _plan(observed).actions:
+        actions = _plan(observed).actions
+        disowns = any(isinstance(item, PatchVolume) and item.disowns for item in actions)
+        if disowns and not await self._stays(observed.vm):
+            return
+        for action in actions:
             await carry_out(self._api, self._cache, observed.vm.metadata.namespace or "", action)
             if isinstance(action, PatchVolume) and action.adopts:
                 self._tell_adopted(observed, action)
+
+    async def _stays(self, vm: VirtualMachine) -> bool:
+        """Whether nobody is deleting it, as the API knows, and not the cache: who deletes a VM with its
+        volumes makes it their owner once its deletion is accepted, and would be undone by a cache that lags.
+        """
+        metadata = vm.metadata
+        try:
+            live = await self._api.get(VIRTUAL_MACHINES, metadata.name, metadata.namespace)
+        except NotFound:
+            return False
+        return live["metadata"]["uid"] == metadata.uid and not live["metadata"].get("deletionTimestamp")
 
     def _tell_adopted(self, observed: Observed, action: PatchVolume) -> None:
         volume, disk = action.name, action.adopts

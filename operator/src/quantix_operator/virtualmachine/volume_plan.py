@@ -119,13 +119,14 @@ class CreateVolume:
 @dataclass(frozen=True)
 class PatchVolume:
     """A merge patch that counts only against `resource_version`. `adopts`: the disk that what an earlier VM
-    left is given to.
+    left is given to. `disowns`: it no longer goes with the VM, which is so only for a VM that stays.
     """
 
     name: str
     resource_version: str
     patch: Mapping[str, Any]
     adopts: str = ""
+    disowns: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,8 @@ def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView, *, may_grow: bool)
         spec["pool"] = disk.pool
     patch = {name: value for name, value in {"metadata": metadata, "spec": spec}.items() if value}
     adopts = disk.name if volume.vm_uid != owner.uid else ""
-    return [replace(_patch(volume, patch), adopts=adopts)] if patch else []
+    disowns = owned and "ownerReferences" in metadata
+    return [replace(_patch(volume, patch), adopts=adopts, disowns=disowns)] if patch else []
 
 
 def _leave(
@@ -282,7 +284,7 @@ def _leave(
         if volume.name in wanted or volume.vm_uid != owner.uid or volume.uid in open_uids or volume.denied:
             continue
         owned = any(reference.get("uid") == owner.uid for reference in volume.owner_references)
-        actions.append(render_release(volume, owner.uid, keep_reference=False))
+        actions.append(replace(render_release(volume, owner.uid, keep_reference=False), disowns=owned))
         if owned:
             actions.append(DeleteVolume(volume.name, volume.uid))
     return actions

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quantix_api import Network, VirtualMachine
-from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.errors import PermanentError, QuantixError, WaitingError
 from quantix_api.messages import as_error
 from quantix_api.vm_devices import Nic
 from quantix_hostd.claims import ClaimStore, VolumePlace
@@ -187,12 +187,25 @@ def _wanted(
         return None, wait
     handled = handled_restart(seen, known_record(seen))
     try:
-        require_time_zone(vm.spec.clock.timezone, seen.facts.name)
+        no_zone = _no_zone(vm, seen)
         places, hosts_own = places_of(seen, cpus), devices_of(seen, devices)
         around = Surroundings(seen.volumes, mtus, media, places, hosts_own, frozenset(waits))
-        return desired_domain(vm, around, seen.facts, tools.layout, handled), wait
+        return desired_domain(vm, around, seen.facts, tools.layout, handled), no_zone or wait
     except QuantixError as error:
         return None, error
+
+
+def _no_zone(vm: VirtualMachine, seen: Observed) -> PermanentError | None:
+    """That this host does not know the time zone, for a guest that runs: it keeps its clock until the next
+    start, and all else of it may change. Raises it for one that is to start.
+    """
+    try:
+        require_time_zone(vm.spec.clock.timezone, seen.facts.name)
+    except PermanentError as error:
+        if seen.live is None:
+            raise
+        return error
+    return None
 
 
 def _claims(store: ClaimStore, places: tuple[VolumePlace, ...]) -> tuple[DiskClaim, ...]:

@@ -153,6 +153,21 @@ async def test_weight_and_limit_of_cpu_time_count_at_once(
         assert pending(roomy) == []
 
 
+async def test_an_unknown_time_zone_holds_up_no_other_change_of_a_guest_that_runs(
+    roomy: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    roomy.change("spec", "clock", value={"timezone": "Europe/Viena"})
+    roomy.change("spec", "cpu", value={"cores": 1, "maxCores": 4, "weight": 250})
+    assert await settled(roomy, hypervisor) == ["cpu 250 -1"]
+    assert pending(roomy) == ["spec.clock.timezone"]
+    assert (roomy.status["phase"], roomy.condition("Ready")["reason"]) == ("Running", "ConfigRefused")
+    # QEMU would take UTC for it
+    roomy.ask_restart()
+    await roomy.reconcile()
+    await roomy.look_after(6)
+    assert (roomy.status["phase"], roomy.condition("Ready")["reason"]) == ("Failed", "ConfigRefused")
+
+
 async def test_without_control_groups_nothing_is_weighed(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:

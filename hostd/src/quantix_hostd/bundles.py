@@ -88,6 +88,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         events=hostd.events,
         layout=layout,
         facts=hostd.facts,
+        barred=hostd.pools.barred,
     )
 
 

@@ -79,10 +79,21 @@ class HostPools:
         removed (`pool`).
         """
         try:
-            await self._refuse_barred(await self._prepared(pool))
+            await self._prepared(pool)
         except QuantixError as error:
             return error
-        return None
+        return await self.barred(pool)
+
+    async def barred(self, pool: StoragePool) -> PoolPlaceError | None:
+        """That QEMU's user may not enter a directory on the way to a `dir` pool (PathBarred); else None."""
+        if self.way_in is None or pool.spec.dir is None:
+            return None
+        directory = self.directory(pool)
+        barred = await self.way_in.barred(directory.volumes, directory.images)
+        if barred is None:
+            return None
+        about = {"host": self.host, "pool": directory.name, "user": self.way_in.user}
+        return as_error(PoolPlaceError, "PathBarred", barred=barred, **about)
 
     async def tidy(self, wanted: frozenset[str]) -> None:
         """At hostd's start: what an earlier process left half-made is nobody's now, but for what came of
@@ -144,15 +155,6 @@ class HostPools:
             return None
         finally:
             used.forget(uid)
-
-    async def _refuse_barred(self, directory: PoolDir) -> None:
-        """Raise PoolPlaceError (PathBarred) where QEMU's user may not enter a directory on the way."""
-        if self.way_in is None:
-            return
-        barred = await self.way_in.barred(directory.volumes, directory.images)
-        if barred is not None:
-            about = {"host": self.host, "pool": directory.name, "user": self.way_in.user}
-            raise as_error(PoolPlaceError, "PathBarred", barred=barred, **about)
 
     def _prepare(
         self, directory: PoolDir, uid: str, reached: Sequence[StoragePool], deleted: Sequence[PoolDir]

@@ -130,7 +130,8 @@ _POOLS = {
         "`namei -l PATH` on that host shows the rights of each directory on the way.",
         "Let QEMU's user in: `chmod o+x DIR`, or for that user alone `setfacl -m u:libvirt-qemu:x DIR`. The "
         "host looks again within half a minute. Or make the pool elsewhere, such as below `/srv`. VMs that "
-        "run go on, and what is in the pool can be deleted meanwhile.",
+        "run go on; one that is to start there waits (`PoolUnreachable`), and goes on by itself. What is in "
+        "the pool can be deleted meanwhile.",
     ),
     "PathShared": Advice(
         "`kubectl get pools -o yaml`, and `realpath` of both paths on that host.",

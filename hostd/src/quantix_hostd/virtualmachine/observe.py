@@ -26,6 +26,7 @@ from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import DomainProcesses
 from quantix_hostd.image.status import known_facts, wait_for_image
 from quantix_hostd.virtualmachine.agent_state import NOT_SEEN
+from quantix_hostd.virtualmachine.barred_pools import barred_pool
 from quantix_hostd.virtualmachine.boot_time import of_this_boot
 from quantix_hostd.virtualmachine.cpu_entries import CpuEntries
 from quantix_hostd.virtualmachine.cpu_places import places_of
@@ -159,7 +160,9 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
         return seen
     wanted, waiting = _wanted(seen, tools, cpus, devices)
     if seen.live is None:
-        return replace(seen, wanted=wanted, waiting=waiting)
+        off = replace(seen, wanted=wanted, waiting=waiting)
+        barred = await barred_pool(tools, off)
+        return off if barred is None else replace(off, wanted=None, waiting=barred)
     problems = await tools.ports.problems(seen.ports)
     answers = await _guest_answers(seen.vm, tools.leg)
     return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems, guest_answers=answers)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from quantix_api import VirtualMachine
+from quantix_api import StoragePool, VirtualMachine
+from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock, SystemClock
@@ -47,7 +48,7 @@ class Disks(Protocol):
 @dataclass(frozen=True)
 class VmTools:
     """`facts` is asked at every look, since a probe may change them; `leg` is the device by which this host
-    reaches guests.
+    reaches guests; `barred` tells why QEMU's user may not enter a pool, None where it may.
 
     `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
     gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
@@ -73,6 +74,7 @@ class VmTools:
     events: Events
     layout: Layout
     facts: Callable[[], HostFacts]
+    barred: Callable[[StoragePool], Awaitable[QuantixError | None]]
     clock: Clock = field(default_factory=SystemClock)
     wall: Callable[[], float] = time.time
     leg: str = HOST_LEG

@@ -64,9 +64,11 @@ def test_a_machine_on_which_quantix_is_being_stopped_is_not_said_to_join() -> No
     said = "Quantix is being stopped on it; its guests shut down. Try: qx up starts it again."
     told = lines(host("box", "Joining", "ShuttingDown", said))
     assert "hosts          ◐ 1 Stopping" in told
-    assert told[-1] == (
-        "1 ◐ box is Stopping: Quantix is being stopped on it; its guests shut down.   qx host explain box"
-    )
+    stopping = "box is Stopping: Quantix is being stopped on it; its guests shut down."
+    assert told[-1] == f"1 ◐ {stopping}   qx host explain box"
+    assert told[0].startswith(f"Being stopped: {stopping}   1 host")
+    seen = Seen(WORLD, 4, {"host": [host("box", "Joining", "ShuttingDown", said)]})
+    assert not any(matter.attention for matter in all_matters(seen))
 
 
 def test_a_host_that_joins_others_is_something_to_know() -> None:

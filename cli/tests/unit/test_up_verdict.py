@@ -15,6 +15,7 @@ from quantix_cli.up.hostd_door import HostdDoor
 from quantix_cli.up.settings import judge_settings
 from quantix_cli.up.start import example
 from quantix_cli.up.start.declaring import declare
+from quantix_cli.up.start.going import until_gone
 from quantix_cli.up.start.patience import Patience
 from quantix_cli.up.start.verdict import Trouble, sentences, trouble_of
 from quantix_client.api import ApiClient
@@ -221,3 +222,54 @@ async def test_an_api_that_never_takes_an_object_ends_the_run_with_what_it_said_
         "The API did not take VirtualMachine web-1 within 0 s: Resource kind VirtualMachine not found. "
         "There can be a delay. Try: make up again."
     )
+
+
+class Going:
+    """An API in which web-1 is being deleted for so many looks, and then can be made anew."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+        self.calls: list[str] = []
+
+    async def get(self, resource: Resource, name: str, *_: object) -> dict[str, Any]:
+        if resource is VIRTUAL_MACHINES and self.looks <= 0:
+            raise NotFound("gone")
+        found = vm("Stopping", "It has 60 s to shut down.", name=name)
+        found["metadata"] |= {"uid": name}
+        if resource is VIRTUAL_MACHINES:
+            self.looks -= 1
+            found["metadata"] |= {"deletionTimestamp": "2026-11-29T20:00:00Z"}
+        return found
+
+    async def apply(self, resource: Resource, manifest: dict[str, Any], *, manager: str) -> None:
+        self.calls.append(manifest["metadata"]["name"])
+
+
+async def test_an_example_that_is_being_deleted_is_made_again_once_it_is_gone() -> None:
+    api, said = Going(3), list[str]()
+    file = SETTINGS.checkout / "examples/first-vm.yaml"
+    assert await example.ensure_declared(cast(ApiClient, api), file, said.append)
+    assert api.calls == ["web-1"], "what is there stays the user's"
+    assert said[0] == "VirtualMachine web-1 is being deleted (It has 60 s to shut down)"
+
+
+async def test_an_example_that_does_not_go_ends_the_run_with_what_keeps_it() -> None:
+    api = Going(1000)
+    going = await api.get(VIRTUAL_MACHINES, "web-1")
+    going["spec"] = {"gracePeriodSeconds": 0}
+    with pytest.raises(TransientError) as caught:
+        await until_gone(
+            cast(ApiClient, api), VIRTUAL_MACHINES, going, lambda _: None, after_grace_s=0.0, interval_s=0.0
+        )
+    assert str(caught.value) == (
+        "VirtualMachine web-1 was not gone within 0 s: VirtualMachine web-1 is being deleted "
+        "(It has 60 s to shut down). Try: qx vm explain web-1; then make up again."
+    )
+
+
+@pytest.mark.parametrize("looks", [2, 1], ids=["being deleted", "gone"])
+async def test_an_example_that_is_deleted_while_it_is_waited_for_is_reported(looks: int) -> None:
+    client, door = cast(ApiClient, Going(looks)), HostdDoor(Path("/nonexistent"))
+    state = await example.wait_for_answer(client, door, lambda _: None, None, timeout_s=0.0)
+    assert state.trouble is not None
+    assert sentences([state.trouble]) == ["1 VM is Deleting: web-1, make up makes it again once it is gone."]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
+from quantix_cli.vm.stopping_host import hosts_to_ask, stopping_host
 from quantix_cli.waiting import is_ready, until
 
 _OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset"}
@@ -47,10 +48,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Way:
-    """How the change is carried out: whether to wait, and whether by force."""
+    """How the change is carried out: whether to wait, and whether by force. `hosts`: those of the cluster,
+    where it matters whether they are being stopped.
+    """
 
     wait: bool
     grace_s: int | None = None
+    hosts: Sequence[Manifest] = ()
 
 
 def _start(vm: Manifest) -> dict[str, Any]:
@@ -192,7 +196,8 @@ def _carry_out(invocation: Invocation, selection: Selection, change: Change, way
             confirm(_BY_FORCE[change.verb], names, assume_yes=session.assume_yes, terminal=session.terminal)
         else:
             confirm_selection(change.verb.capitalize(), picked, NOUNS["vm"], session)
-        return await each(vms, lambda vm: _change(session, vm, change, way), session)
+        asked = replace(way, hosts=await hosts_to_ask(session)) if change is START and vms else way
+        return await each(vms, lambda vm: _change(session, vm, change, asked), session)
 
     return invocation.run(act)
 
@@ -210,6 +215,10 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
     begun = time.monotonic()
     patched = await session.write.patch(resources.VIRTUAL_MACHINES, vm, {"spec": spec})
     if patched is None:
+        return
+    if change is START and (host := stopping_host(patched, way.hosts)):
+        told = f"{name} starts once Quantix, which is being stopped on {host}, is started there again"
+        session.terminal.note(session.terminal.plain(f"{told}: make up."))
         return
     if not way.wait:
         session.terminal.note(f"{name}: {change.verb} accepted.")

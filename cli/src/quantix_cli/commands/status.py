@@ -124,6 +124,9 @@ def _verdict(seen: Seen, matters: Sequence[Matter]) -> str:
     if words == {JOINING.word}:
         # nothing can run yet, so nothing is healthy
         return f"Getting ready: {next(matter.text for matter in matters if matter.glyph == JOINING.glyph)}"
+    if words == {STOPPING.word}:
+        # on purpose, and nothing runs any more
+        return f"Being stopped: {next(matter.text for matter in matters if matter.glyph == STOPPING.glyph)}"
     return "Healthy" + (f", {counted(rest, 'thing')} to know" if rest else "")
 
 
@@ -188,13 +191,15 @@ def _lacking(obj: Manifest, noun: Noun, word: str) -> str:
 
 
 def _on_its_way(name: str, shown: StateWord, ready: Manifest, explain: str) -> Matter:
-    """A host that joins or is being stopped: what it waits for, and whether somebody has to do something."""
+    """A host that joins or is being stopped, which is on purpose: what it waits for, and whether somebody has
+    to do something.
+    """
     message = str(ready.get("message", ""))
     hint = hint_of(message)
     what = cause_of(message).removeprefix("It is joining: ") or "it has not said anything yet"
     return Matter(
         shown.glyph, shown.colour, f"{name} is {shown.word}: {what}.", explain,
-        attention=bool(hint) and not hint.startswith("nothing"),
+        attention=shown != STOPPING and bool(hint) and not hint.startswith("nothing"),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from quantix_cli.up.hostd_door import HostdDoor
 from quantix_cli.up.run.progress import cut
 from quantix_cli.up.start.declaring import declare
 from quantix_cli.up.start.defaults import IMAGE
+from quantix_cli.up.start.going import is_going, trouble_of_going, until_gone
 from quantix_cli.up.start.manifests import resource_of
 from quantix_cli.up.start.patience import Patience
 from quantix_cli.up.start.verdict import NAMESPACE, Trouble
@@ -75,17 +76,31 @@ async def ensure_image(client: ApiClient, door: HostdDoor, file: Path, say: Call
 
 
 async def ensure_declared(client: ApiClient, file: Path, say: Callable[[str], None]) -> bool:
-    """Apply the objects of `file` that are not there; what is there is the user's. Raises as `declare`."""
-    changed = False
-    for manifest in yaml.safe_load_all(file.read_text()):
-        resource = resource_of(manifest)
+    """Apply the objects of `file` that are not there, or go; what is there is the user's. Raises as `declare`
+    and as `until_gone`.
+    """
+    manifests = list(yaml.safe_load_all(file.read_text()))
+    for manifest in manifests:
         manifest["metadata"].setdefault("namespace", NAMESPACE)
-        try:
-            await client.get(resource, manifest["metadata"]["name"], manifest["metadata"]["namespace"])
-        except NotFound:
-            await declare(client, resource, as_kubectl_applies(manifest), say)
+    # all first: what one needs may go only after it
+    for manifest in manifests:
+        there = await _there(client, manifest)
+        if there is not None and is_going(there):
+            await until_gone(client, resource_of(manifest), there, say)
+    changed = False
+    for manifest in manifests:
+        if await _there(client, manifest) is None:
+            await declare(client, resource_of(manifest), as_kubectl_applies(manifest), say)
             changed = True
     return changed
+
+
+async def _there(client: ApiClient, manifest: dict[str, Any]) -> dict[str, Any] | None:
+    metadata = manifest["metadata"]
+    try:
+        return await client.get(resource_of(manifest), metadata["name"], metadata["namespace"])
+    except NotFound:
+        return None
 
 
 def as_kubectl_applies(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +125,7 @@ async def wait_for_answer(
     timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> ExampleState:
     """Wait until the VM is Ready and a TCP connection from this machine to it succeeds; a VM without a NIC is
-    only to be Ready.
+    only to be Ready. One that somebody deletes meanwhile is reported.
 
     After `patience_s` seconds of one and the same trouble it is what somebody made of the VM, and reported
     instead of waited for, as it is when the VM runs and answers nobody for a minute. None is for a VM that
@@ -129,7 +144,12 @@ async def wait_for_answer(
 
     async def look() -> ExampleState | None:
         nonlocal latest, ready_s
-        latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+        try:
+            latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+        except NotFound:
+            return ExampleState("", power_state, trouble_of_going(latest))
+        if is_going(latest):
+            return ExampleState("", power_state, trouble_of_going(latest))
         if not is_ready(latest):
             ready_s = None
             say(why_not_ready(latest))

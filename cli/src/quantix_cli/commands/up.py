@@ -16,6 +16,7 @@ from quantix_cli.up import neighbours
 from quantix_cli.up.installation import describe
 from quantix_cli.up.prepare.builds import ensure_control_plane, ensure_guest_image
 from quantix_cli.up.prepare.preparation import Preparation
+from quantix_cli.up.run.alone import alone
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.runner import now_s, open_log, require_root, run_to_exit_code, show_header
 from quantix_cli.up.run.steps import run_steps
@@ -43,13 +44,14 @@ def up_command(given: Settings) -> None:
     settings = judge_settings(given)
     require_root("make up", "installs packages and starts VMs", os.geteuid())
     neighbours.require_alone(settings.layout.root)
-    log = open_log(settings)
-    progress = Progress(given.terminal, now_s)
-    if settings.since_s is None:
-        show_header(settings, progress)
-    run = _UpRun(settings, log, progress)
-    if code := run_to_exit_code(run.work, given.terminal, log, again="make up"):
-        sys.exit(code)
+    with alone(settings):
+        log = open_log(settings)
+        progress = Progress(given.terminal, now_s)
+        if settings.since_s is None:
+            show_header(settings, progress)
+        run = _UpRun(settings, log, progress)
+        if code := run_to_exit_code(run.work, given.terminal, log, again="make up"):
+            sys.exit(code)
     for line in run.told(now_s() - (settings.since_s or began_s)):
         progress.say(line)
 

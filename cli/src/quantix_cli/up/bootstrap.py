@@ -20,6 +20,7 @@ from quantix_cli.up import neighbours
 from quantix_cli.up.pools_elsewhere import pools_elsewhere
 from quantix_cli.up.prepare.preparation import Preparation
 from quantix_cli.up.prepare.python import MARK_NAME
+from quantix_cli.up.run.alone import alone
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.runner import now_s, open_log, require_root, run_to_exit_code, show_header
 from quantix_cli.up.run.steps import run_steps
@@ -33,15 +34,18 @@ DEEDS = {"make clean": "removes what make up made"}
 def up(settings: UpSettings, terminal: Terminal, began_s: float) -> int:
     """Prepare the machine. Returns an exit code, or does not return: `qx up` takes over.
 
-    Raises PermanentError beside another installation that runs, before anything is written.
+    Raises PermanentError beside another installation that runs, before anything is written, and while another
+    `make up` works for this one.
     """
     neighbours.require_alone(settings.layout.root)
-    code, changed = prepare(settings, terminal, "make up")
-    if code != 0:
-        return code
-    handed_over = {"QUANTIX_UP_SINCE": str(began_s), "QUANTIX_UP_CHANGED": "yes" if changed else "no"}
-    qx = str(settings.venv / "bin/qx")
-    os.execve(qx, [qx, "up"], {**os.environ, **handed_over})
+    with alone(settings):
+        code, changed = prepare(settings, terminal, "make up")
+        if code != 0:
+            return code
+        handed_over = {"QUANTIX_UP_SINCE": str(began_s), "QUANTIX_UP_CHANGED": "yes" if changed else "no"}
+        qx = str(settings.venv / "bin/qx")
+        # the lock is let go, and taken again by what begins here
+        os.execve(qx, [qx, "up"], {**os.environ, **handed_over})
 
 
 def prepare(settings: UpSettings, terminal: Terminal, command: str) -> tuple[int, bool]:

@@ -1,5 +1,5 @@
-"""What would be refused for certain, refused before it is sent: a pool that no host reaches, or none at all,
-memory that no guest on them has addresses for, disks that no pool can hold.
+"""What would be refused for certain, refused before it is sent: memory that no guest on any host has
+addresses for, disks that no pool can hold.
 
 Used by commands that would else wait for it. What the account may not look at is left to the operator.
 """
@@ -14,69 +14,14 @@ from typing import Any
 from quantix_api import resources
 from quantix_api.address_space import addressable_bytes
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of, first_of, hint_of
+from quantix_api.message_text import first_of
 from quantix_api.messages import render
 from quantix_api.quantities import human_size, human_sizes, size_bytes
-from quantix_api.volume_names import volume_name
 from quantix_cli import fetch
-from quantix_cli.exits import CommandError, Exit, refused
+from quantix_cli.exits import refused
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
-from quantix_client.errors import Forbidden, NotFound
-
-
-async def refuse_unreached(session: Session, pool: str, host: str) -> None:
-    """Raise CommandError (6) where no host reaches the pool, or `host` does not, whose data is to go there.
-    "": no host has data.
-    """
-    with contextlib.suppress(Forbidden, NotFound):
-        found = await session.api.get(resources.STORAGE_POOLS, pool)
-        ready = condition_of(found)
-        if ready.get("status") == "False" and not look(found, "status.hosts", 0):
-            raise _refusal(pool, str(ready.get("message", "")))
-        if not host:
-            return
-        seen = look(await session.api.get(resources.HOSTS, host), "status.pools", [])
-        entry: Manifest = next((item for item in seen if item["name"] == pool), {})
-        if entry.get("state") == "Unreachable":
-            raise _refusal(pool, str(entry.get("message", "")))
-
-
-async def refuse_poolless(session: Session, *new: Manifest, option: str = "") -> None:
-    """Raise CommandError (6) where one of the `new` VMs, Volumes or Images of one kind names no pool for its
-    data, and none is the default: it would wait for one. `option` is what names one, "" where nothing does.
-    """
-    first = new[0]["metadata"]
-    wanted = {name for manifest in new for name in _poolless(manifest)}
-    if not wanted:
-        return
-    with contextlib.suppress(Forbidden):
-        pools = await fetch.objects_of(session, NOUNS["pool"])
-        if default_pool(pools):
-            return
-        if new[0].get("kind") == resources.VIRTUAL_MACHINES.kind:
-            # a volume that an earlier VM of this name has left is taken over where it is
-            there = (await session.api.list(resources.VOLUMES, first["namespace"])).items
-            wanted -= {volume["metadata"]["name"] for volume in there}
-        if not wanted:
-            return
-        names = first_of([pool["metadata"]["name"] for pool in pools])
-        how = {"option": option} if option else {}
-        fields = {"pools": names, **how} if names else {"name": str(first["name"])}
-        raise refused(render("PoolNotFound", **fields))
-
-
-def _poolless(manifest: Manifest) -> set[str]:
-    """The names of the volumes, or of the image, that would be made in the default pool."""
-    spec, name = manifest["spec"], str(manifest["metadata"]["name"])
-    if manifest.get("kind") != resources.VIRTUAL_MACHINES.kind:
-        return set() if spec.get("pool") else {name}
-    new = (disk for disk in spec.get("disks", []) if not disk.get("volume") and not disk.get("pool"))
-    return {volume_name(name, disk["name"]) for disk in new}
-
-
-def _refusal(pool: str, said: str) -> CommandError:
-    return CommandError(Exit.REFUSED, f"Nothing can go to pool {pool}: {cause_of(said)}.", hint_of(said))
+from quantix_client.errors import Forbidden
 
 
 async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:

@@ -27,7 +27,8 @@ from quantix_api.image import MAX_VIRTUAL_SIZE
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import format_size, size_bytes
 from quantix_api.resources import Resource
-from quantix_cli.beforehand import refuse_oversized, refuse_poolless
+from quantix_cli.beforehand import refuse_oversized
+from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import duration, size
 from quantix_cli.naming import reference
@@ -195,7 +196,7 @@ async def _declare(session: Session, product: Product, name: str, spec: Manifest
         "metadata": {"name": name, "namespace": session.namespace},
         "spec": spec,
     }
-    await refuse_poolless(session, manifest, option="--pool POOL" if product is VOLUME else "")
+    await refuse_placeless(session, [of_object(manifest)], "--pool POOL" if product is VOLUME else "")
     await refuse_oversized(session, [spec] if product is VOLUME else [])
     return await session.write.create(product.resource, manifest)
 

@@ -1,4 +1,6 @@
-"""Where no pool is the default, what names none is refused at once, and who takes the mark away is told."""
+"""What names no pool is refused at once where none is the default, and what names one that no host takes; who
+takes the mark away is told.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ import pytest
 
 from quantix_api.resources import STORAGE_POOLS, VOLUMES, Resource
 from quantix_cli import uploading
-from quantix_cli.beforehand import refuse_poolless
-from quantix_cli.commands import creating_vm, making, plugging, pools
+from quantix_cli.commands import creating_vm, making, plugging, pools, volumes
+from quantix_cli.destinations import of_disks, of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.session import Session
 from quantix_cli.settings import read_settings
@@ -79,8 +81,8 @@ async def send_volume(session: Session) -> None:
 
 
 async def make_volume(session: Session) -> None:
-    made = {"kind": "Volume", **volume("files"), "spec": {"size": "1Gi"}}
-    await refuse_poolless(session, made, option="--pool POOL")
+    made = {**volume("files"), "spec": {"size": "1Gi"}}
+    await refuse_placeless(session, [of_object(made)], "--pool POOL")
 
 
 @pytest.mark.parametrize(
@@ -122,8 +124,75 @@ async def test_where_there_is_no_pool_at_all_one_is_to_be_made() -> None:
     ids=["a default", "all are named", "no disk", "left by an earlier VM", "not shown"],
 )
 async def test_what_has_a_place_is_sent(api: Api, disks: list[Manifest]) -> None:
-    vm = {"kind": "VirtualMachine", "metadata": VM["metadata"], "spec": {"disks": disks}}
-    await refuse_poolless(qx_session(api), vm)
+    await refuse_placeless(qx_session(api), of_disks(VM, disks))
+
+
+MISSING = "box does not use pool bad: there is no directory /srv/bad. Try: mkdir -p /srv/bad on box."
+AWAY = "No host reaches it. Said: box: server away. Try: bring it back."
+
+
+def unreached(name: str, *, stalled: bool = True, hosts: int = 0, default: bool = False) -> Manifest:
+    """A pool of which the operator says that no host has it, or only that another one is the default."""
+    message = MISSING if stalled else AWAY
+    said = {"status": "False", "reason": "DirectoryMissing" if stalled else "Unreachable", "message": message}
+    conditions = [{"type": "Ready", **said}]
+    conditions += [{**said, "type": "Stalled", "status": "True"}] if stalled else []
+    return {**pool(name, default=default), "status": {"hosts": hosts, "conditions": conditions}}
+
+
+async def make_volume_there(session: Session) -> None:
+    made = {**volume("files"), "spec": {"size": "1Gi", "pool": "bad"}}
+    await volumes._refuse_in_vain(session, made)
+
+
+async def create_vm_there(session: Session) -> None:
+    wish = Wish(image="shared/tiny", cpu=1, memory="1Gi", networks=("none",), pool="bad")
+    await creating_vm._create(session, ["web-1"], wish, wait=False)
+
+
+async def attach_disk_there(session: Session) -> None:
+    await plugging._attach(session, VM, Device(name="data", size="1Gi", pool="bad"), wait=False)
+
+
+@pytest.mark.parametrize(
+    ("act", "default"),
+    [
+        *((act, False) for act in (create_vm_there, attach_disk_there, make_volume_there)),
+        *((act, True) for act in (create_vm, attach_disk, send_image, send_volume)),
+    ],
+)
+async def test_a_pool_that_every_host_refuses_takes_nothing_new(
+    act: Callable[[Session], Awaitable[None]], default: bool
+) -> None:
+    api = Api(pool("a", default=not default), unreached("bad", default=default))
+    with pytest.raises(CommandError) as refused:
+        await act(qx_session(api))
+    assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
+    said = "Nothing can go to pool bad: box does not use pool bad: there is no directory /srv/bad."
+    assert (refused.value.message, refused.value.hint) == (said, "mkdir -p /srv/bad on box")
+
+
+async def test_a_pool_that_hosts_may_reach_again_is_told_of_and_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    api = Api(unreached("bad", stalled=False))
+    await create_vm_there(qx_session(api))
+    assert api.written == 1
+    assert f"Pool bad: {AWAY}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        Api(unreached("bad", hosts=1)),
+        Api(unreached("bad"), volumes=(volume("web-1-root"),)),
+        Api(unreached("bad"), forbids=True),
+    ],
+    ids=["another host takes it", "an earlier VM has left it there", "pools are not shown"],
+)
+async def test_what_may_have_a_place_in_a_pool_is_sent(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    await create_vm_there(qx_session(api))
+    assert (api.written, "Pool bad" in capsys.readouterr().err) == (1, False)
 
 
 @pytest.mark.parametrize(("others", "told"), [((), True), ((pool("b", default=True),), False)])

@@ -11,8 +11,9 @@ from quantix_api.quantities import size_bytes
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_oversized, refuse_unreached
+from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.commands import making
+from quantix_cli.destinations import refuse_unreached
 from quantix_cli.ending import stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.growing import is_granted, is_grown, move_end

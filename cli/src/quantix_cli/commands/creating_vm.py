@@ -15,9 +15,10 @@ from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.addressing import refuse_addresses, refuse_same_for_all
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_oversized, refuse_poolless, refuse_unaddressable
+from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
 from quantix_cli.commands.changing_vm import CEILINGS
 from quantix_cli.commands.making import name_taken
+from quantix_cli.destinations import of_disks, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.left_behind import telling_what_stays
@@ -214,7 +215,9 @@ async def _create(session: Session, names: Sequence[str], wish: Wish, *, wait: b
     await refuse_oversized(session, [disk for vm in wanted for disk in vm["spec"]["disks"]])
     refuse_same_for_all(wanted)
     await refuse_addresses(session, wanted[0], wanted[0]["spec"].get("nics", []))
-    await refuse_poolless(session, *wanted, option=_POOL_OPTION)
+    await refuse_placeless(
+        session, [data for vm in wanted for data in of_disks(vm, vm["spec"]["disks"])], _POOL_OPTION
+    )
     session.terminal.note(session.terminal.plain(f"{', '.join(names[:3])}: {told(wanted[0])}."))
     login = bool(wish.keys) and bool(look(choice.image, "spec.loginUser"))
     return await each(wanted, lambda vm: make_vm(session, vm, wait=wait, login=login), session)

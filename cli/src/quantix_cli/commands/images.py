@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.commands import files, making
 from quantix_cli.commands.selecting import selecting
+from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import Name, parse_name
@@ -136,7 +136,7 @@ def create_command(_: str) -> click.Command:
             )
 
         async def check(session: Session, image: Manifest) -> None:
-            await refuse_poolless(session, image, option="--pool POOL")
+            await refuse_placeless(session, [of_object(image)], "--pool POOL")
 
         spec = _spec(url, given)
         making.make(invocation, "image", name, spec, labels=labels, wait=not no_wait, check=check)

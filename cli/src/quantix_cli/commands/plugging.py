@@ -12,8 +12,8 @@ import click
 from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE, parse_details
-from quantix_cli.beforehand import refuse_poolless
 from quantix_cli.commands.changing_vm import write_vm
+from quantix_cli.destinations import of_disks, refuse_placeless
 from quantix_cli.ending import stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.going_with import is_owned
@@ -171,8 +171,10 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
         await _refuse_no_medium(session, vm, device.iso)
     if device.size:
         wanted = attached(vm, device).get("spec", {})
-        disks = {"kind": resources.VIRTUAL_MACHINES.kind, "metadata": vm["metadata"], "spec": wanted}
-        await refuse_poolless(session, disks, option="--pool POOL")
+        # the list is written whole: those that the VM had before are there
+        had = {disk["name"] for disk in vm["spec"].get("disks", [])}
+        new = [disk for disk in wanted.get("disks", []) if disk["name"] not in had]
+        await refuse_placeless(session, of_disks(vm, new), "--pool POOL")
     changed = await write_vm(session, vm, lambda live: attached(live, device))
     if changed is None:
         return

@@ -9,9 +9,10 @@ import click
 from quantix_api import resources
 from quantix_api.messages import render
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_oversized, refuse_poolless
+from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
+from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.helping import Verb
 from quantix_cli.nouns import Manifest, look
@@ -72,7 +73,7 @@ def create_command(_: str) -> click.Command:
 
 async def _refuse_in_vain(session: Session, manifest: Manifest) -> None:
     await refuse_readable_copy(session, manifest)
-    await refuse_poolless(session, manifest, option="--pool POOL")
+    await refuse_placeless(session, [of_object(manifest)], "--pool POOL")
     await refuse_oversized(session, [manifest["spec"]])
 
 

@@ -46,6 +46,19 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
         "nothing; qx volume explain {going} says what keeps it",
     ),
     Template(
+        "VolumeInUse",
+        "VirtualMachine",
+        "Volume {going} of an earlier VM is kept until it is copied for VM {clone}; then a new one is made.",
+        "qx vm start {clone}, or qx vm delete {clone} --volumes; it then goes on by itself",
+    ),
+    Template(
+        "VolumeInUse",
+        "VirtualMachine",
+        "Volume {going} of an earlier VM is kept until volume {copy} is made from it; then a new one is "
+        "made.",
+        "use {copy} in a VM, or qx volume delete {copy}; it then goes on by itself",
+    ),
+    Template(
         "Creating",
         "Volume, VirtualMachine",
         "Volume {volume} is copied once it is there, and it waits ({why}).",

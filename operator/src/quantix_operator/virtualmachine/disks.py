@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from quantix_api import Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
-from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.conditions import PASSING_REASONS
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.unmade_copies import unmade_copies
 from quantix_api.vm_devices import Disk
-from quantix_operator.indexers import made_for
+from quantix_operator.indexers import made_for, made_from
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
 from quantix_operator.volumedata.origin import is_made, unmade, volume_to_copy
@@ -128,7 +130,26 @@ def view_of(objects: Objects, volume: Volume) -> VolumeView:
         settled=volume.status.host in (None, "", volume.status.confirmed_host),
         pool=volume.status.pool or "",
         deleting=volume.deleting,
+        kept_for=_kept_for(objects, volume) if volume.deleting else {},
     )
+
+
+def _kept_for(objects: Objects, going: Volume) -> Mapping[str, str]:
+    """The first Volume that is still to be made from one that is deleted, and that somebody has to use first,
+    or the VM whose disk it is; {} for none, and while it comes about by itself.
+    """
+    found = objects.by(Volume, made_from, going.key)
+    copies = {copy.metadata.name: copy for copy in found if not _comes_by_itself(copy)}
+    manifests = filter(None, (objects.manifest(copy) for copy in copies.values()))
+    for name in unmade_copies(objects.manifest(going) or to_manifest(going), manifests):
+        vm = copies[name].metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE)
+        return {"clone": vm} if vm else {"copy": name}
+    return {}
+
+
+def _comes_by_itself(copy: Volume) -> bool:
+    ready = copy.status.condition("Ready")
+    return ready is None or ready.reason in PASSING_REASONS
 
 
 def _is_there(volume: Volume) -> bool:

@@ -41,6 +41,8 @@ class VolumeView:
     """A Volume as it is. `vm_uid` is its label; `reason` and `message` those of its Ready. `displaced`: it is
     there, but not in the pool that spec wants it in, and says why. `denied`: its host has no right to it
     (`volumedata.right`); `settled`: it has no host, or a confirmed one: it may go from one VM to another.
+    `kept_for`: the first Volume that waits to be made from it while it is deleted, by `copy`, or its VM by
+    `clone`.
     """
 
     name: str
@@ -61,6 +63,7 @@ class VolumeView:
     deleting: bool = False
     denied: bool = False
     settled: bool = True
+    kept_for: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tellable(self) -> bool:
@@ -166,7 +169,8 @@ def plan_volumes(
             else:
                 actions.append(CreateVolume(render_volume(owner, disk, surroundings)))
         elif volume.deleting:
-            missing.append(Missing(disk.name, "Creating", {"going": volume.name}))
+            reason = "VolumeInUse" if volume.kept_for else "Creating"
+            missing.append(Missing(disk.name, reason, {"going": volume.name, **volume.kept_for}))
         elif not (volume.vm_uid or volume.settled):
             missing.append(Missing(disk.name, "Creating", {"volume": volume.name}))
         elif may_have(owner, disk, volume):

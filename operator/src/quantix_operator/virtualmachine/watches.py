@@ -64,19 +64,29 @@ def _chosen_uuids(vm: Manifest) -> Iterable[str]:
 
 
 def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
-    """The VM that it was made for, those that attach it or copy it by name, and those that wait for room."""
+    """The VM that it was made for, those that attach it or copy it by name, those that would take its name or
+    that of what it is still to be made from, which is kept for it, and those that wait for room.
+    """
     metadata = volume["metadata"]
     maker = (metadata.get("annotations") or {}).get(ANNOTATION_VIRTUAL_MACHINE)
     if maker:
         yield f"{metadata['namespace']}/{maker}"
     namespace, name = metadata.get("namespace"), metadata["name"]
+    yield from _that_would_take(namespace, name, cache)
+    source = ((volume.get("spec") or {}).get("source") or {}).get("volume")
+    if source and (volume.get("status") or {}).get("data") != "Present":
+        yield from _that_would_take(namespace, source, cache)
+    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, volumes_named, f"{namespace}/{name}"))
+    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, refused_for, POOL_FULL))
+
+
+def _that_would_take(namespace: str | None, name: str, cache: Cache) -> Iterator[str]:
+    """VMs of which a disk may have the Volume of that name."""
     parts = name.split("-")
     for length in range(1, len(parts)):
         key = f"{namespace}/{'-'.join(parts[:length])}"
         if cache.get(VIRTUAL_MACHINES, key) is not None:
             yield key
-    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, volumes_named, f"{namespace}/{name}"))
-    yield from (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, refused_for, POOL_FULL))
 
 
 def _of_image(image: Manifest, cache: Cache) -> Iterable[str]:

@@ -88,6 +88,16 @@ CASES: dict[str, tuple[Resource, dict[str, Any], set[str]]] = {
         {"a/web"},
     ),
     "a volume of a name that it would take": (VOLUMES, named("web-root", "a"), {"a/web"}),
+    "a volume for which one of such a name is kept": (
+        VOLUMES,
+        named("copy", "a") | {"spec": {"source": {"volume": "web-root"}}},
+        {"a/web"},
+    ),
+    "a copy of one of such a name that is made": (
+        VOLUMES,
+        named("copy", "a") | {"spec": {"source": {"volume": "web-root"}}, "status": {"data": "Present"}},
+        set(),
+    ),
     "a volume that it attaches": (VOLUMES, named("data", "a"), {"a/db"}),
     "a volume that it copies": (VOLUMES, named("other", "a"), {"a/db"}),
     "a volume of another namespace": (VOLUMES, named("data", "b"), set()),

@@ -42,6 +42,23 @@ def test_it_names_the_disks_that_go_and_those_that_stay(
     assert effects(NOUNS["vm"], [VM], {"u": disks}, volumes=volumes) == [told]
 
 
+@pytest.mark.parametrize(("domain", "told"), [("Present", " (loses what it has not saved)"), ("Absent", "")])
+def test_it_tells_of_a_guest_that_has_no_time_to_shut_down(domain: str, told: str) -> None:
+    vm = {**VM, "status": {"runtime": {"domain": domain}}}
+    assert effects(NOUNS["vm"], [vm], {}, volumes=False, now=True) == [f"VM web-1{told}"]
+
+
+@pytest.mark.parametrize(("grace_s", "told"), [(90, True), (0, False)])
+async def test_who_waits_for_a_guest_to_shut_down_is_told_how_not_to(
+    grace_s: int, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaving = Leaving("It was asked to shut down. Try: qx vm stop web-1 --now.", "Stopping", grace_s)
+    assert await remove_object(session_of(leaving), NOUNS["vm"], VM, wait=True)
+    said = capsys.readouterr().err
+    assert "web-1: It was asked to shut down." in said
+    assert ("qx vm delete web-1 --now" in said) is told
+
+
 def test_a_volume_that_goes_with_the_vm_is_found_without_its_mark() -> None:
     marked = {"metadata": {"name": "web-1-data", "labels": {"quantix.io/virtual-machine-uid": "u"}}}
     assert [is_of(volume, VM) for volume in (OWNED, marked, KEPT)] == [True, True, False]
@@ -50,9 +67,10 @@ def test_a_volume_that_goes_with_the_vm_is_found_without_its_mark() -> None:
 class Leaving:
     """A VM on its way out, of which its host says `message`, and then it is gone."""
 
-    def __init__(self, message: str) -> None:
-        ready = {"type": "Ready", "status": "False", "reason": "Deleting", "message": message}
-        self._answers = [{**VM, "status": {"conditions": [ready]}}] * _LOOKS
+    def __init__(self, message: str, reason: str = "Deleting", grace_s: int = 90) -> None:
+        ready = {"type": "Ready", "status": "False", "reason": reason, "message": message}
+        spec = {"gracePeriodSeconds": grace_s}
+        self._answers = [{**VM, "spec": spec, "status": {"conditions": [ready]}}] * _LOOKS
 
     async def delete(self, *_: Any, **__: Any) -> None:
         """It begins to leave."""

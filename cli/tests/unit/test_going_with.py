@@ -16,7 +16,7 @@ from quantix_cli.going_with import bind
 from quantix_cli.nouns import NOUNS
 from quantix_cli.selection import Selection
 from quantix_cli.writing import Showing
-from quantix_client.errors import Conflict, Forbidden, NotFound
+from quantix_client.errors import Conflict, Forbidden, NotFound, Unprocessable
 from quantix_lab.qx_session import qx_session
 
 Manifest = dict[str, Any]
@@ -52,7 +52,11 @@ class Api:
     async def patch(
         self, resource: Resource, name: str, patch: Manifest, namespace: str, **_: Any
     ) -> Manifest:
-        assert resource is VOLUMES
+        if resource is VIRTUAL_MACHINES:
+            self.calls.append((f"patch {patch}", name))
+            if self.looks < 0:
+                raise NotFound(name)
+            return VM
         if not self.may_patch:
             raise Forbidden("volumes is forbidden")
         self.calls.append(("patch", name))
@@ -67,7 +71,22 @@ class Api:
             raise Forbidden(f"quantix-deletion denied request: {DISK}")
 
 
-async def deleted(api: Api, monkeypatch: pytest.MonkeyPatch, *, wait: bool, showing: Showing = _DOES) -> Exit:
+class Protected(Api):
+    """Refuses to delete the VM."""
+
+    async def delete(self, resource: Resource, name: str, namespace: str, **_: Any) -> None:
+        raise Unprocessable("VM web-1 is protected.")
+
+
+async def deleted(
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    wait: bool,
+    showing: Showing = _DOES,
+    volumes: bool = True,
+    now: bool = False,
+) -> Exit:
     """How `qx vm delete web-1 --volumes --yes` ends."""
 
     async def selected(*_: Any) -> tuple[SimpleNamespace, None]:
@@ -76,7 +95,38 @@ async def deleted(api: Api, monkeypatch: pytest.MonkeyPatch, *, wait: bool, show
     monkeypatch.setattr(fetch, "selected", selected)
     monkeypatch.setattr(deleting, "confirm", lambda *_, **__: None)
     asking = replace(qx_session(api, namespace="a"), showing=showing)
-    return await deleting._delete(asking, NOUNS["vm"], Selection(("web-1",)), volumes=True, wait=wait)
+    return await deleting._delete(
+        asking, NOUNS["vm"], Selection(("web-1",)), volumes=volumes, wait=wait, now=now
+    )
+
+
+AT_ONCE = ("patch {'spec': {'gracePeriodSeconds': 0}, 'metadata': {'uid': 'u'}}", "web-1")
+
+
+@pytest.mark.parametrize("looks", [2, -1], ids=["is shutting down", "gone at once"])
+async def test_a_guest_is_ended_at_once_only_when_its_deletion_was_accepted(
+    looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = Api(volume(), looks)
+    assert await deleted(api, monkeypatch, wait=True, volumes=False, now=True) == Exit.DONE
+    assert api.calls == [("delete", "web-1"), AT_ONCE]
+
+
+async def test_of_a_vm_whose_deletion_is_refused_no_guest_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Protected(volume())
+    assert await deleted(api, monkeypatch, wait=True, now=True) == Exit.REFUSED
+    assert api.calls == []
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_script_ends_the_guest_before_kubectl_waits_for_its_vm(
+    dry_run: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api, showing = Api(volume()), Showing(dry_run=dry_run, script=True)
+    await deleted(api, monkeypatch, wait=False, showing=showing, volumes=False, now=True)
+    assert (AT_ONCE in api.calls) is not dry_run
+    script = capsys.readouterr().out
+    assert 0 < script.index("gracePeriodSeconds: 0") < script.index("kubectl delete virtualmachines")
 
 
 async def test_volumes_go_with_a_vm_that_nobody_waits_for(

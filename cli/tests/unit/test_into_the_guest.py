@@ -18,6 +18,7 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.hostd import HostApi
 from quantix_cli.loopback import find_owner, owner_of
 from quantix_cli.screens import Screen
+from quantix_cli.terminal import Terminal
 
 UID = "6c1e0a52-7d6b-4a0a-9a53-0f5f0a3a1b77"
 ROWS = [
@@ -82,6 +83,17 @@ def test_a_guest_that_says_no_has_answered() -> None:
 def test_an_address_without_a_route_does_not_answer() -> None:
     # link-local, and no link is named
     assert not ssh.answers("fe80::1", 22)
+
+
+@pytest.mark.parametrize(("address", "told"), [("fe80::1", True), ("127.0.0.1", False)])
+def test_while_ssh_tries_in_silence_it_is_told_that_nothing_answers_yet(
+    address: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        screen = Terminal(is_tty=False, colour=False, unicode=True, width=None)
+        with ssh.told_when_slow(screen, address, server.getsockname()[1], after_s=0.1):
+            assert ssh.run_here("/bin/sh", ("sh", "-c", "sleep 0.5")) == 0
+    assert ("of fe80::1 does not answer yet; ssh tries for 20 s." in capsys.readouterr().err) is told
 
 
 def test_the_owner_of_a_connection_is_that_of_its_other_end() -> None:

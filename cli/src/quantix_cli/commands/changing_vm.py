@@ -105,7 +105,7 @@ def set_command(_: str) -> click.Command:
             "qx vm set -l app=web --group web --group monitoring",
         ),
     )
-    @selecting
+    @selecting(NOUNS["vm"])
     @write_options
     def command(invocation: Invocation, selection: Selection, no_wait: bool, **given: Any) -> int:
         """Change VMs. What the running guest cannot take waits for its next start, and is told."""

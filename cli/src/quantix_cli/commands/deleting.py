@@ -13,17 +13,22 @@ from quantix_api.quantities import counted
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.going_with import bind, is_owned
+from quantix_cli.going_with import bind, end_at_once, is_owned, show_end_at_once
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, look
-from quantix_cli.options import Invocation, write_options
+from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
+from quantix_cli.vm.arrival import runs
 from quantix_client.errors import NotFound
 
+_OF_VMS = (
+    click.option("--volumes", is_flag=True, help="Delete the volumes that would stay, too."),
+    click.option("--now", is_flag=True, help="Pull the plug: unsaved data in the guest is lost."),
+)
 _POLL_S = 0.3
 # what is gone by then needs no line on the way
 _QUIET_S = 2.0
@@ -38,27 +43,38 @@ def delete_command(word: str) -> click.Command:
         cls=Verb,
         short_help=f"delete {noun.plural}",
         help=f"Delete {noun.plural}. Asks first, and waits until they are gone.",
-        examples=(f"qx {word} delete NAME", f"qx {word} delete 'old-*' --dry-run"),
+        examples=(
+            f"qx {word} delete NAME",
+            f"qx {word} delete 'old-*' --dry-run",
+            *(("qx vm delete NAME --now",) if word == "vm" else ()),
+        ),
     )
-    @selecting
-    @click.option(
-        "--volumes", is_flag=True, hidden=word != "vm", help="Delete the volumes that would stay, too."
-    )
+    @selecting(noun)
     @click.option("--no-wait", is_flag=True, help="Do not wait until they are gone.")
     @write_options
-    def command(invocation: Invocation, selection: Selection, volumes: bool, no_wait: bool) -> int:
+    def command(
+        invocation: Invocation,
+        selection: Selection,
+        no_wait: bool,
+        volumes: bool = False,
+        now: bool = False,
+    ) -> int:
         refuse_no_selection(selection, noun, "delete")
 
         async def act(session: Session) -> Exit:
-            return await _delete(session, noun, selection, volumes=volumes, wait=not no_wait)
+            return await _delete(session, noun, selection, volumes=volumes, wait=not no_wait, now=now)
 
         return invocation.run(act)
 
-    return command
+    return with_options(command, _OF_VMS) if word == "vm" else command
 
 
-async def _delete(session: Session, noun: Noun, selection: Selection, *, volumes: bool, wait: bool) -> Exit:
-    """Ask, then delete what is selected, with the volumes of VMs that would stay where `volumes` says so."""
+async def _delete(
+    session: Session, noun: Noun, selection: Selection, *, volumes: bool, wait: bool, now: bool = False
+) -> Exit:
+    """Ask, then delete what is selected, with the volumes of VMs that would stay where `volumes` says so.
+    `now`: guests have no time to shut down.
+    """
     picked, _ = await fetch.selected(session, noun, selection)
     objects = list(picked.objects)
     disks = await _disks(session, objects) if noun.word == "vm" else {}
@@ -69,10 +85,10 @@ async def _delete(session: Session, noun: Noun, selection: Selection, *, volumes
     needed = await tell_kept(session, own)
     confirm(
         f"Delete {_these(noun, objects)}?",
-        effects(noun, objects, disks, volumes=volumes),
+        effects(noun, objects, disks, volumes=volumes, now=now),
         assume_yes=session.assume_yes,
         terminal=session.terminal,
-        always_told=effects(noun, _losing(objects, disks, volumes=volumes), disks, volumes=volumes),
+        always_told=effects(noun, _losing(objects, disks, volumes=volumes), disks, volumes=volumes, now=now),
     )
 
     def waits(obj: Manifest) -> bool:
@@ -82,11 +98,16 @@ async def _delete(session: Session, noun: Noun, selection: Selection, *, volumes
         left = kept.get(obj["metadata"]["uid"], [])
         bound: list[Manifest] = []
 
-        async def bind_all() -> None:
-            bound.extend([volume for volume in left if await bind(session, volume, obj)])
+        if now:
+            show_end_at_once(session, obj)
 
-        then = bind_all if volumes else None
-        if not await remove_object(session, noun, obj, wait=waits(obj), then=then) and not volumes:
+        async def once_accepted() -> None:
+            if volumes:
+                bound.extend([volume for volume in left if await bind(session, volume, obj)])
+            if now:
+                await end_at_once(session, obj)
+
+        if not await remove_object(session, noun, obj, wait=waits(obj), then=once_accepted) and not volumes:
             return
         for volume in left:
             name = volume["metadata"]["name"]
@@ -147,9 +168,16 @@ def _these(noun: Noun, objects: list[Manifest]) -> str:
 
 
 def effects(
-    noun: Noun, objects: list[Manifest], disks: dict[str, list[Manifest]], *, volumes: bool
+    noun: Noun,
+    objects: list[Manifest],
+    disks: dict[str, list[Manifest]],
+    *,
+    volumes: bool,
+    now: bool = False,
 ) -> list[str]:
-    """What goes with each object, and what stays; `volumes`: what would stay goes, too. Pure."""
+    """What goes with each object, and what stays; `volumes`: what would stay goes, too; `now`: guests have no
+    time to shut down. Pure.
+    """
     lines = []
     for obj in objects:
         found = disks.get(obj["metadata"]["uid"], [])
@@ -157,13 +185,22 @@ def effects(
             "deletes {} with all data": [disk for disk in found if _goes(disk, volumes=volumes)],
             "keeps {}": [disk for disk in found if not _goes(disk, volumes=volumes)],
         }
+        plug = ["loses what it has not saved"] if now and runs(obj) else []
         told = "; ".join(
-            fate.format(", ".join(disk["metadata"]["name"] for disk in meant))
-            for fate, meant in fates.items()
-            if meant
+            plug
+            + [
+                fate.format(", ".join(disk["metadata"]["name"] for disk in meant))
+                for fate, meant in fates.items()
+                if meant
+            ]
         )
         lines.append(f"{noun.singular} {obj['metadata']['name']}{f' ({told})' if told else ''}")
     return lines
+
+
+def _asks_guest(obj: Manifest) -> bool:
+    """Whether its guest has time to shut down, which may be taken from it."""
+    return condition_of(obj).get("reason") == "Stopping" and look(obj, "spec.gracePeriodSeconds") != 0
 
 
 async def remove_object(
@@ -192,7 +229,8 @@ async def remove_object(
             said = cause_of(str(condition_of(latest).get("message", "")))
             if said and said != told and clock.monotonic() - begun > _QUIET_S:
                 told = said
-                session.terminal.note(session.terminal.plain(f"{name}: {said}."))
+                sooner = f"   qx vm delete {name} --now" if _asks_guest(latest) else ""
+                session.terminal.note(session.terminal.plain(f"{name}: {said}.{sooner}"))
             if clock.monotonic() - begun > session.timeout_s:
                 raise CommandError(
                     Exit.TIMED_OUT, f"{name} is still being deleted{': ' + said if said else ''}.",

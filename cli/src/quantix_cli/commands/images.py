@@ -16,7 +16,7 @@ from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.naming import Name, parse_name
-from quantix_cli.nouns import Manifest
+from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session
@@ -166,7 +166,7 @@ def set_command(_: str) -> click.Command:
         short_help="change login user, protection and labels of images",
         examples=("qx image set debian-13 --login-user debian", "qx image set shared/tiny --protect"),
     )
-    @selecting
+    @selecting(NOUNS["image"])
     @_LOGIN_USER
     @making.PROTECT_CHANGE
     @making.LABEL_CHANGE

@@ -33,7 +33,7 @@ def list_command(word: str) -> click.Command:
         help=f"List {noun.plural} with their state and the reason for it.",
         examples=(f"qx {word} list --watch", f"qx {word} list --sort AGE --columns NAME,STATE"),
     )
-    @selecting
+    @selecting(noun)
     @click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True)
     @click.option("--columns", default="", metavar="A,B", help="Only these columns, in this order.")
     @click.option("--sort", default="", metavar="COLUMN", help="Sort by this column.")

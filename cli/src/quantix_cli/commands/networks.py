@@ -11,7 +11,7 @@ from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
-from quantix_cli.nouns import Manifest, look
+from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.selection import Selection
 
@@ -76,7 +76,7 @@ def set_command(_: str) -> click.Command:
         short_help="change name servers, MTU and more of networks",
         examples=("qx network set db --dns 10.20.1.2", "qx network set db --default"),
     )
-    @selecting
+    @selecting(NOUNS["network"])
     @click.option("--default/--no-default", default=None, help="Whether new VMs get it.")
     @making.LABEL_CHANGE
     @write_options

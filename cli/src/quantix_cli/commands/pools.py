@@ -76,7 +76,7 @@ def set_command(_: str) -> click.Command:
         short_help="change which pool is the default, and how much may be promised",
         examples=("qx pool set local --no-default", "qx pool set fast --default --overcommit 150"),
     )
-    @selecting
+    @selecting(NOUNS["pool"])
     @click.option("--default/--no-default", default=None, help="Whether new volumes and images get it.")
     @_OVERCOMMIT
     @making.LABEL_CHANGE

@@ -94,7 +94,7 @@ def _simple(change: Change, summary: str, *examples: str) -> Callable[[str], cli
             help=f"{summary[0].upper()}{summary[1:]}.",
             examples=examples,
         )
-        @selecting
+        @selecting(NOUNS["vm"])
         @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
         @write_options
         def command(invocation: Invocation, selection: Selection, no_wait: bool) -> int:
@@ -121,7 +121,7 @@ def stop_command(_: str) -> click.Command:
         short_help="shut VMs down; by force after the grace period",
         examples=("qx vm stop web-1", "qx vm stop 'web-*' --grace 120", "qx vm stop web-1 --now"),
     )
-    @selecting
+    @selecting(NOUNS["vm"])
     @click.option("--grace", type=click.IntRange(0, 86400), metavar="SECONDS", help="Force after this time.")
     @click.option("--now", is_flag=True, help="Pull the plug: unsaved data in the guest is lost.")
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
@@ -147,7 +147,7 @@ def restart_command(_: str) -> click.Command:
         short_help="shut VMs down and start them anew",
         examples=("qx vm restart web-1", "qx vm restart -l app=web --yes"),
     )
-    @selecting
+    @selecting(NOUNS["vm"])
     @click.option("--now", is_flag=True, help="Pull the plug instead of asking the guest.")
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
     @write_options
@@ -171,7 +171,7 @@ def reset_command(_: str) -> click.Command:
         short_help="press the reset button of VMs",
         examples=("qx vm reset web-1", "qx vm reset web-1 --yes"),
     )
-    @selecting
+    @selecting(NOUNS["vm"])
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
     @write_options
     def command(invocation: Invocation, selection: Selection, no_wait: bool) -> int:

@@ -15,9 +15,32 @@ from quantix_cli.selection import Picked, Selection, expand
 from quantix_cli.session import Session
 
 
-def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add NAME... and the filters; the function gets one `selection`."""
+def selecting(noun: Noun) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add NAME... and the filters to a command of `noun`; the function gets one `selection`."""
+    options = (
+        click.option("--all", "everything", is_flag=True, help="All of them."),
+        click.option("--reason", "reasons", multiple=True, help="Only with this reason (repeatable)."),
+        click.option("--state", "states", multiple=True, help="Only in this state (repeatable)."),
+        # where it means nothing it is refused with what helps instead
+        click.option(
+            "--host", default="", metavar="HOST", hidden=not noun.on_hosts, help="Only on this host."
+        ),
+        click.option(
+            "-l", "--selector", "selector", default="", metavar="LABEL", help="Only with these labels."
+        ),
+        click.argument("names", nargs=-1, metavar="[NAME...]"),
+    )
 
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        decorated = _with_selection(function)
+        for option in options:
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_selection(*args: Any, **given: Any) -> Any:
         selection = Selection(
             names=expand(given.pop("names")),
@@ -31,19 +54,7 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
 
     with_selection.__doc__ = function.__doc__
     with_selection.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    decorated: Callable[..., Any] = with_selection
-    for option in (
-        click.option("--all", "everything", is_flag=True, help="All of them."),
-        click.option("--reason", "reasons", multiple=True, help="Only with this reason (repeatable)."),
-        click.option("--state", "states", multiple=True, help="Only in this state (repeatable)."),
-        click.option("--host", default="", metavar="HOST", help="Only on this host."),
-        click.option(
-            "-l", "--selector", "selector", default="", metavar="LABEL", help="Only with these labels."
-        ),
-        click.argument("names", nargs=-1, metavar="[NAME...]"),
-    ):
-        decorated = option(decorated)
-    return decorated
+    return with_selection
 
 
 def refuse_no_selection(selection: Selection, noun: Noun, verb: str) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -23,6 +24,7 @@ from quantix_cli.naming import Name, parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
+from quantix_cli.terminal import Terminal
 from quantix_client.errors import Forbidden
 
 # as quantix_api.image.USER_PATTERN, whose module takes long to load; a test compares the two
@@ -33,6 +35,7 @@ _PORT = 22
 # an emulated guest on a busy machine takes its time to greet
 _CONNECT_S = 20
 _PROBE_S = 3.0
+_SLOW_S = 1.5
 # what ssh itself ends with when it cannot log in (ssh(1), EXIT STATUS)
 _SSH_ERROR = 255
 _BY_SIGNAL = 128
@@ -89,7 +92,10 @@ def ssh_command(_: str) -> click.Command:
         except OSError as error:
             said = f"Host keys cannot be kept in {known_hosts.parent}: {error.strerror}."
             raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
-        code = run_here(program, ssh_words(guest, known_hosts, rest))
+        detour = any(word.startswith("-J") or "proxy" in word.lower() for word in rest)
+        slow = contextlib.nullcontext() if detour else told_when_slow(settings.terminal, guest.address, _PORT)
+        with slow:
+            code = run_here(program, ssh_words(guest, known_hosts, rest))
         if code == _SSH_ERROR and not answers(guest.address, _PORT):
             silent = f"Nothing answers on port {_PORT} of {guest.address} from this machine."
             settings.terminal.error(silent, _way_in(guest))
@@ -117,10 +123,29 @@ def _keys_for_another() -> Iterator[None]:
             signal.signal(key, handler)
 
 
-def answers(address: str, port: int) -> bool:
+@contextlib.contextmanager
+def told_when_slow(terminal: Terminal, address: str, port: int, after_s: float = _SLOW_S) -> Iterator[None]:
+    """Say once that a guest's port does not answer yet, where it does not within `after_s` seconds: ssh tries
+    in silence.
+    """
+    over = threading.Event()
+
+    def look() -> None:
+        if not answers(address, port, after_s) and not over.is_set():
+            told = f"Port {port} of {address} does not answer yet; ssh tries for {_CONNECT_S} s.\r"
+            terminal.note(told)
+
+    threading.Thread(target=look, name="slow", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def answers(address: str, port: int, within_s: float = _PROBE_S) -> bool:
     """Whether something at a guest's port says yes or no to this machine."""
     try:
-        socket.create_connection((address, port), _PROBE_S).close()
+        socket.create_connection((address, port), within_s).close()
     except ConnectionRefusedError:
         return True
     except OSError:

@@ -15,7 +15,7 @@ from quantix_cli.commands.selecting import selecting
 from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.helping import Verb
-from quantix_cli.nouns import Manifest, look
+from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session
@@ -129,7 +129,7 @@ def set_command(_: str) -> click.Command:
         short_help="change protection and labels of volumes",
         examples=("qx volume set files-data --protect", "qx volume set 'web-*' --label tier=gold"),
     )
-    @selecting
+    @selecting(NOUNS["volume"])
     @making.PROTECT_CHANGE
     @making.LABEL_CHANGE
     @write_options

@@ -40,6 +40,21 @@ async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:
             _refuse_more_than_all(by_name.get(name, {}), wanted_bytes)
 
 
+async def tell_short(session: Session, disk: Manifest) -> None:
+    """Say so where a new disk is larger than what is free in its pool: it may be promised, and VMs that write
+    more than there is are paused.
+    """
+    with contextlib.suppress(Forbidden):
+        pools = (await session.api.list(resources.STORAGE_POOLS)).items
+        by_name = {"": default_pool(pools)} | {pool["metadata"]["name"]: pool for pool in pools}
+        pool = by_name.get(disk.get("pool") or "", {})
+        free, wanted = look(pool, "status.available"), disk.get("size")
+        if free and wanted and size_bytes(wanted) > size_bytes(free):
+            wanted, free = human_sizes(size_bytes(wanted), size_bytes(free))
+            said = f"Pool {pool['metadata']['name']} has {free} free, of {wanted} that the disk may take"
+            session.terminal.note(f"{said}: when it is full, VMs that write to it are paused.")
+
+
 def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[Manifest]:
     """Those of a VM that come or change their size."""
     had = {disk["name"]: disk for disk in before}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from quantix_api import resources
+from quantix_api.conditions import condition_of
 from quantix_api.message_text import hint_of, sentence_of
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
@@ -77,11 +78,17 @@ async def refusal(api: HostApi, path: str) -> CommandError:
 
 
 async def host_of(session: Session, name: str, what: str) -> str:
-    """The host that runs the VM. Raises CommandError (6) when it is off and so has no `what`."""
+    """The host that runs the VM; of one that is paused, and so silent, that is said. Raises CommandError (6)
+    when it is off and so has no `what`.
+    """
     vm = await fetch.one(session, NOUNS["vm"], Name(name))
     host = look(vm, "status.assignment.host")
     if not host:
         raise CommandError(Exit.REFUSED, f"{name} is off: it has no {what}.", f"qx vm start {name}")
+    if condition_of(vm).get("reason") == "Paused" or look(vm, "status.phase") == "Paused":
+        session.terminal.note(
+            session.terminal.plain(f"{name} is paused: its {what} stands still.   qx vm resume {name}")
+        )
     return str(host)
 
 

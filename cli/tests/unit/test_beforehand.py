@@ -11,7 +11,7 @@ import pytest
 from quantix_api import StoragePool, seniority
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
 from quantix_cli.beforehand import default_pool, refuse_oversized, refuse_unaddressable
-from quantix_cli.commands import changing_vm, changing_volume, creating_vm, volumes
+from quantix_cli.commands import changing_vm, changing_volume, creating_vm, plugging, volumes
 from quantix_cli.destinations import refuse_unreached
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
@@ -233,6 +233,28 @@ async def test_such_a_disk_is_not_sent_by_any_command() -> None:
     with pytest.raises(CommandError, match="600 GiB are wanted"):
         await creating_vm._create(session(api), many, WISH, wait=False)
     assert api.written == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        (
+            Device(size="40Gi"),
+            "Pool local has 30 GiB free, of 40 GiB that the disk may take: when it is full, ",
+        ),
+        (Device(size="40Gi", pool="fast"), "Pool fast has 10 GiB free"),
+        (Device(size="30Gi"), ""),
+    ],
+)
+async def test_a_new_disk_that_is_larger_than_what_is_free_is_told(
+    device: Device, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local, fast = (storage(name, "250Gi", default=name == "local") for name in ("local", "fast"))
+    local["status"]["available"], fast["status"]["available"] = "30Gi", "10Gi"
+    await plugging._attach(session(Pools(local, fast)), VM, device, wait=False)
+    said = capsys.readouterr().err
+    assert told in said
+    assert ("free, of" in said) is bool(told)
 
 
 async def test_disks_that_a_vm_has_are_not_counted_against_a_new_one() -> None:

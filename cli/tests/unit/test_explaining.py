@@ -25,6 +25,16 @@ def test_a_healthy_vm_on_a_single_host_gets_no_hint() -> None:
     assert [line for line in explanation(vm(ready, other), NOUNS["vm"], SEEN) if "Try" in line]
 
 
+def test_the_drives_of_a_vm_are_told_with_their_media() -> None:
+    drives = [{"name": "install", "image": "shared/debian-iso"}, {"name": "cd"}]
+    ready = {"type": "Ready", "status": "True", "reason": "Running"}
+    lines = explanation({**vm(ready), "spec": {"cdroms": drives}}, NOUNS["vm"], SEEN)
+    assert [line.split(maxsplit=1) for line in lines if " drive " in line] == [
+        ["drive", "install: shared/debian-iso"],
+        ["drive", "cd: empty"],
+    ]
+
+
 def test_a_host_is_called_one() -> None:
     ready = {"type": "Ready", "status": "True", "reason": "Running"}
     assert explanation(vm(ready), NOUNS["vm"], SEEN)[0] == "web-1 is Running on host box."

@@ -226,6 +226,7 @@ def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
     addresses = ", ".join(look(vm, "status.addresses", []))
     found = [_unfit(group) for group in look(vm, "status.unfitHosts", [])]
     found += [("address", addresses)] if addresses else []
+    found += [("drive", f"{d['name']}: {d.get('image') or 'empty'}") for d in look(vm, "spec.cdroms", [])]
     older = ", ".join(look(vm, "status.takenOver", []))
     found += [("took over", f"{older}, with the data of an earlier VM of this name")] if older else []
     restarts = look(vm, "status.runtime.restarts", 0)

@@ -12,6 +12,7 @@ import click
 from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE, parse_details
+from quantix_cli.beforehand import tell_short
 from quantix_cli.commands.changing_vm import write_vm
 from quantix_cli.destinations import of_disks, refuse_placeless
 from quantix_cli.ending import stalled_end
@@ -175,6 +176,8 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
         had = {disk["name"] for disk in vm["spec"].get("disks", [])}
         new = [disk for disk in wanted.get("disks", []) if disk["name"] not in had]
         await refuse_placeless(session, of_disks(vm, new), "--pool POOL")
+        for disk in new:
+            await tell_short(session, disk)
     changed = await write_vm(session, vm, lambda live: attached(live, device))
     if changed is None:
         return

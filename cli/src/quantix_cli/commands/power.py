@@ -26,7 +26,7 @@ from quantix_cli.session import Session, each
 from quantix_cli.vm.stopping_host import hosts_to_ask, stopping_host
 from quantix_cli.waiting import is_ready, until
 
-_OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset"}
+_OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset", "resume": "resumed"}
 _RESTARTS = ("restart", "reset")
 _BY_FORCE = {
     "stop": "Pull the plug?",
@@ -208,8 +208,10 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
     if _is_so(vm, spec, change):
         session.terminal.note(f"{name} {change.already}.")
         return
-    if change.verb in _OF_A_RUNNING_VM and _is_off(vm):
-        # powerState Paused would start it, and a reset waits for the next start
+    # one that is to be paused once it has a host is let go on before
+    on_its_way = change.verb == "resume" and look(vm, "spec.powerState") == "Paused"
+    if change.verb in _OF_A_RUNNING_VM and _is_off(vm) and not on_its_way:
+        # powerState Paused would start it, and Running, too, and a reset waits for the next start
         done = _OF_A_RUNNING_VM[change.verb]
         raise CommandError(Exit.REFUSED, f"{name} is off: it cannot be {done}.", f"qx vm start {name}")
     begun = time.monotonic()

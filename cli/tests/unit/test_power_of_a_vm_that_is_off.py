@@ -1,0 +1,74 @@
+"""What only a guest that runs, or is paused, can be asked for; and that a paused one is silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_cli import hostd
+from quantix_cli.commands import power
+from quantix_cli.exits import CommandError, Exit
+from quantix_cli.session import Session
+from quantix_lab.qx_session import qx_session
+
+Manifest = dict[str, Any]
+
+
+def vm(reason: str, wanted: str, *, host: str = "box") -> Manifest:
+    ready = {"type": "Ready", "status": "True", "reason": reason, "observedGeneration": 1}
+    metadata = {"name": "web-1", "namespace": "default", "generation": 1, "resourceVersion": "1"}
+    status = {"conditions": [ready], "assignment": {"host": host} if host else {}}
+    return {"metadata": metadata, "spec": {"powerState": wanted}, "status": status}
+
+
+class Api:
+    """Has one VM; `written` counts what came to it."""
+
+    def __init__(self, stored: Manifest) -> None:
+        self.stored, self.written = stored, 0
+
+    async def get(self, *_: Any, **__: Any) -> Manifest:
+        return self.stored
+
+    async def patch(self, *_: Any, **__: Any) -> Manifest:
+        self.written += 1
+        return self.stored
+
+
+async def resume(session: Session, stored: Manifest) -> None:
+    await power._change(session, stored, power.RESUME, power.Way(wait=False))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [vm("Stopped", "Stopped", host=""), vm("GuestShutdown", "Running"), vm("Pending", "Stopped")],
+    ids=["off", "shut itself down", "to be off"],
+)
+async def test_a_vm_that_is_off_is_not_resumed_which_would_start_it(stored: Manifest) -> None:
+    api = Api(stored)
+    with pytest.raises(CommandError) as refused:
+        await resume(qx_session(api), stored)
+    assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
+    assert refused.value.message == "web-1 is off: it cannot be resumed."
+    assert refused.value.hint == "qx vm start web-1"
+
+
+@pytest.mark.parametrize(
+    ("stored", "written"),
+    [(vm("Paused", "Paused"), 1), (vm("Pending", "Paused", host=""), 1), (vm("Running", "Running"), 0)],
+    ids=["paused", "to be paused", "runs already"],
+)
+async def test_another_one_goes_on(stored: Manifest, written: int) -> None:
+    api = Api(stored)
+    await resume(qx_session(api), stored)
+    assert api.written == written
+
+
+@pytest.mark.parametrize(("reason", "told"), [("Paused", True), ("Running", False)])
+async def test_that_a_paused_guest_is_silent_is_told(
+    reason: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await hostd.host_of(qx_session(Api(vm(reason, reason))), "web-1", "console") == "box"
+    said = "web-1 is paused: its console stands still.   qx vm resume web-1\n"
+    assert capsys.readouterr().err == (said if told else "")

@@ -13,6 +13,8 @@ from quantix_api.resources import STORAGE_POOLS, Resource
 from quantix_cli import fetch
 from quantix_cli.cluster import Target
 from quantix_cli.commands.status import Seen, all_matters, report
+from quantix_cli.doctor.findings import Verdict
+from quantix_cli.doctor.platform import said_of
 from quantix_cli.exits import Exit
 from quantix_cli.nouns import NOUNS, World, reason, row
 from quantix_cli.session import translated
@@ -73,6 +75,28 @@ def test_a_machine_on_which_quantix_is_being_stopped_is_not_said_to_join() -> No
 
 def test_a_host_that_joins_others_is_something_to_know() -> None:
     assert lines(READY, JOINING)[0].startswith("Healthy, 1 thing to know   2 hosts")
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "line", "found"),
+    [
+        ("Confined", "Healthy, 1 thing to know", "1 ▲ It is so.", Verdict.NOTE),
+        ("KVMAvailable", "Healthy, 1 thing to know", "1 ▲ It is so.", Verdict.NOTE),
+        ("GuestTraffic", "Needs attention: 1", "1 ▲ It is so.", Verdict.PROBLEM),
+        ("VolumesKnown", "Needs attention: 1", "1 ▲ host h1: It is so.", Verdict.PROBLEM),
+        ("HugePagesSetAside", "Needs attention: 1", "1 ▲ host h1: It is so.", Verdict.PROBLEM),
+    ],
+)
+def test_what_a_host_complains_of_is_as_grave_as_the_doctor_says(
+    kind: str, verdict: str, line: str, found: Verdict
+) -> None:
+    said = {"type": kind, "status": "False", "reason": "R", "message": "It is so. Try: x."}
+    conditions = [*READY["status"]["conditions"], said]
+    complaining = {**READY, "status": {**READY["status"], "conditions": conditions}}
+    told = lines(complaining)
+    assert told[0].startswith(f"{verdict}   ")
+    assert told[-1] == f"{line}   qx host explain h1"
+    assert [finding.verdict for finding in said_of("h1", [complaining])][-1] is found
 
 
 def test_a_host_that_cannot_join_without_a_person_needs_attention() -> None:

@@ -17,6 +17,7 @@ from quantix_api.quantities import counted
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.state import JOINING, STOPPING, StateWord
 from quantix_cli import fetch, promised
+from quantix_cli.complaints import GRAVE, complaints
 from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import how_long, local_time
@@ -30,6 +31,8 @@ from quantix_client.errors import Forbidden, NotFound
 _LABEL_WIDTH = 15
 # kinds that others need: those wait or lose their network while one of these goes
 _NEEDED = ("network", "router", "image")
+# whose messages do not say of which host they are
+_UNNAMED = ("GuestsKnown", "VolumesKnown", "HugePagesSetAside")
 _GRAVE = {"red": 0, "yellow": 1}
 
 
@@ -164,12 +167,10 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
 def _host_matters(host: Manifest, explain: str) -> list[Matter]:
     """What is to be known of a host that is Ready."""
     matters = []
-    known = (("GuestsKnown", True), ("VolumesKnown", True), ("HugePagesSetAside", True))
-    for type, attention in (("KVMAvailable", False), ("GuestTraffic", True), *known):
-        if condition_of(host, type).get("status") == "False":
-            said = cause_of(str(condition_of(host, type).get("message", "")))
-            text = f"host {host['metadata']['name']}: {said}." if (type, attention) in known else f"{said}."
-            matters.append(Matter("▲", "yellow", text, explain, attention=attention))
+    for condition in complaints(host):
+        said, kind = cause_of(str(condition.get("message", ""))), condition["type"]
+        text = f"host {host['metadata']['name']}: {said}." if kind in _UNNAMED else f"{said}."
+        matters.append(Matter("▲", "yellow", text, explain, attention=kind in GRAVE))
     return matters
 
 

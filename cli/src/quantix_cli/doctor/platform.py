@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from quantix_api.errors import QuantixError
 from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
+from quantix_cli.complaints import GRAVE
 from quantix_cli.doctor.findings import KVM, Finding, good, note, problem
 from quantix_cli.exits import CommandError
 from quantix_cli.measures import how_long
@@ -20,8 +21,6 @@ _AHEAD_S = 2.0
 # the host's phase, which is told when nothing else is
 _READY = "Ready"
 _KVM = "KVMAvailable"
-# what ails a host that is Ready
-_GRAVE = ("GuestsKnown", "VolumesKnown", "GuestTraffic", "LibvirtUp")
 
 
 def platform(invocation: Invocation, host: str) -> list[Finding]:
@@ -68,6 +67,6 @@ def said_of(name: str, hosts: Sequence[Manifest]) -> list[Finding]:
         if condition.get("type") == _KVM:
             tried.append(note(KVM, said, hint_of(message)))
             continue
-        tell = problem if condition.get("type") in _GRAVE else note
+        tell = problem if condition.get("type") in GRAVE else note
         found.append(tell(f"host {name}", f"{said} ({condition.get('reason')})", hint_of(message)))
     return [*(found or [good(f"host {name}", f"is {look(host, 'status.phase', 'unknown')}")]), *tried]

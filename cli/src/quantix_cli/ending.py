@@ -70,6 +70,16 @@ def end_of(obj: Manifest, generation: int) -> End | None:
     return End(str(condition_of(obj).get("message", "")), ONCE_DONE)
 
 
+def move_end(volume: Manifest, pool: str) -> End | None:
+    """What ends the wait for a volume that is to go to `pool`, once spec says so."""
+    if look(volume, "spec.pool") != pool:
+        return None
+    generation, said = volume["metadata"]["generation"], condition_of(volume, "MoveGranted")
+    if said.get("status") == "False" and said.get("reason") in TAKEN and is_current(said, generation):
+        return End(str(said.get("message", "")), ONCE_DONE)
+    return stalled_end(volume, generation)
+
+
 async def never_came(session: Session, noun: Noun, obj: Manifest, generation: int) -> End | None:
     """Whether it waits for an image of which its server has given nothing: neither a little later, nor until
     somebody mends its address. A download that broke off has left something, and goes on.

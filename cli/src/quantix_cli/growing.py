@@ -1,6 +1,6 @@
 """Whether a volume has grown, or may, as it was asked to; the wait ends where its pool has no room for that.
 
-Called by `qx volume resize|move`. The volume itself stays Ready meanwhile, with the size that it has.
+Called by `qx volume resize`. The volume itself stays Ready meanwhile, with the size that it has.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from quantix_api.conditions import condition_of, is_current
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
-from quantix_cli.ending import ONCE_DONE, TAKEN, End, stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.session import Session
@@ -48,16 +47,6 @@ async def is_granted(session: Session, volume: Manifest, vm: Manifest | None, si
         if session.clock.monotonic() - begun_s > _ANSWER_S:
             return False
         await session.clock.sleep(_LOOK_S)
-
-
-def move_end(volume: Manifest, pool: str) -> End | None:
-    """What ends the wait for a volume that is to go to `pool`, once spec says so."""
-    if look(volume, "spec.pool") != pool:
-        return None
-    generation, said = volume["metadata"]["generation"], condition_of(volume, "MoveGranted")
-    if said.get("status") == "False" and said.get("reason") in TAKEN and is_current(said, generation):
-        return End(str(said.get("message", "")), ONCE_DONE)
-    return stalled_end(volume, generation)
 
 
 def _is_known(volume: Manifest, size: str, *, of_vm: bool) -> bool:

@@ -12,6 +12,7 @@ from quantix_cli.ending import EndedError
 from quantix_cli.exits import CommandError
 from quantix_cli.nouns import Manifest, Noun, look
 
+_REMOVES = "removes it"
 _OF_NICS = frozenset({"AddressOutsideSubnet", "AddressInUse", "MACInUse"})
 
 
@@ -21,10 +22,22 @@ def telling_what_stays(noun: Noun, named: str) -> Iterator[None]:
     try:
         yield
     except EndedError as ended:
-        kind = f"{noun.singular[0].upper()}{noun.singular[1:]}"
         mends = _nic_hint(ended.obj, named) if noun.word == "vm" else ""
-        away = f"qx {noun.word} delete {named}"
-        raise _told(ended, f"{kind} {named} stays.", mends, away, "removes it") from ended
+        raise _told(ended, f"{stays(noun, named)}.", mends, _deletion(noun, named), _REMOVES) from ended
+
+
+def stays(noun: Noun, named: str) -> str:
+    """`Image mine stays`, as messages begin; `named` as commands name it."""
+    return f"{noun.singular[0].upper()}{noun.singular[1:]} {named} stays"
+
+
+def removal(noun: Noun, named: str) -> str:
+    """`qx image delete mine removes it`."""
+    return f"{_deletion(noun, named)} {_REMOVES}"
+
+
+def _deletion(noun: Noun, named: str) -> str:
+    return f"qx {noun.word} delete {named}"
 
 
 @contextmanager
@@ -37,9 +50,9 @@ def telling_what_stays_in(vm: str, device: str) -> Iterator[None]:
         raise _told(ended, f"Device {device} stays in {vm}.", "", away, "takes it out") from ended
 
 
-def _told(ended: EndedError, stays: str, mends: str, away: str, does: str) -> CommandError:
-    """With what stays, unless it goes on by itself, and how it is mended or goes `away`."""
-    said = ended.message if ended.goes_on else f"{ended.message} {stays}"
+def _told(ended: EndedError, left: str, mends: str, away: str, does: str) -> CommandError:
+    """With what is left, unless it goes on by itself, and how it is mended or goes `away`."""
+    said = ended.message if ended.goes_on else f"{ended.message} {left}"
     hint = mends or ended.hint
     return CommandError(ended.exit_code, said, hint if away in hint else f"{hint}; {away} {does}")
 

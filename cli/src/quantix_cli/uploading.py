@@ -30,9 +30,10 @@ from quantix_api.resources import Resource
 from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.left_behind import removal, stays
 from quantix_cli.measures import duration, size
 from quantix_cli.naming import reference
-from quantix_cli.nouns import Manifest, look
+from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.sending import Parcel, send
 from quantix_cli.session import Session
 from quantix_client.errors import NotFound
@@ -134,13 +135,12 @@ async def upload(
 
 def _left(session: Session, product: Product, made: Manifest, file: Path, error: BaseException) -> str:
     """What is still there after an upload that came to nothing, and what to do with it."""
-    noun, shared = product.noun, made["metadata"]["namespace"] == resources.NAMESPACE_SHARED
-    named = reference(made, noun, None if shared else session.namespace)
-    away = f"qx {noun} delete {named} removes it"
+    noun, shared = NOUNS[product.noun], made["metadata"]["namespace"] == resources.NAMESPACE_SHARED
+    named = reference(made, product.noun, None if shared else session.namespace)
     if isinstance(error, CommandError) and error.exit_code is Exit.REFUSED:
-        return f"{product.name} {named} stays; {away}."
-    again = f"qx {noun} upload {shlex.quote(str(file))} --name {named}"
-    return f"{product.name} {named} stays without content: {again} goes on, {away}."
+        return f"{stays(noun, named)}; {removal(noun, named)}."
+    again = f"qx {product.noun} upload {shlex.quote(str(file))} --name {named}"
+    return f"{stays(noun, named)} without content: {again} goes on, {removal(noun, named)}."
 
 
 def refuse_other_content(made: Manifest, product: Product = IMAGE) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from quantix_api.resources import VIRTUAL_MACHINES, Resource
 from quantix_cli.commands import changing_volume
+from quantix_cli.ending import move_end
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.growing import is_grown, move_end
+from quantix_cli.growing import is_grown
 from quantix_cli.naming import Name
 from quantix_cli.session import Session
 from quantix_client.api import ListResult

@@ -14,9 +14,9 @@ from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.commands import making
 from quantix_cli.destinations import refuse_unreached
-from quantix_cli.ending import stalled_end
+from quantix_cli.ending import move_end, stalled_end
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.growing import is_granted, is_grown, move_end
+from quantix_cli.growing import is_granted, is_grown
 from quantix_cli.helping import Verb
 from quantix_cli.naming import Name, parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look

@@ -7,6 +7,7 @@ the same words. A sentence says what is so and why, a hint what to do about it; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import TypeVar
@@ -26,7 +27,7 @@ from quantix_api.message_table_refusals import REFUSAL_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
 from quantix_api.message_table_vm import VM_TEMPLATES
 from quantix_api.message_template import Template
-from quantix_api.message_text import quoted, text_of
+from quantix_api.message_text import hint_of, quoted, sentence_of, text_of
 
 MAX_LENGTH = 300
 _ELLIPSIS = "…"
@@ -128,6 +129,17 @@ def message_of(error: QuantixError) -> str:
     """An error as a condition's message, at most 300 characters, all of them printable."""
     text = _printable(str(error))
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1].rstrip() + _ELLIPSIS
+
+
+def all_told(messages: Sequence[str]) -> str:
+    """The first message with the sentences of the others, each once, before its hint, as far as there is room
+    in a condition's message.
+    """
+    text, *others = dict.fromkeys(messages)
+    for other in others:
+        longer = text_of(f"{sentence_of(text)} {sentence_of(other)}", hint_of(text))
+        text = longer if len(longer) <= MAX_LENGTH else text
+    return text
 
 
 def _printable(value: str) -> str:

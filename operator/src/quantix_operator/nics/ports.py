@@ -25,6 +25,7 @@ from quantix_operator.ipam.ledger import Allocation, Ledger
 from quantix_operator.network.names import guest_hostname
 from quantix_operator.nics.feed import LedgerFeed, claimant
 from quantix_operator.nics.rows import PortPlan, limits_of, refs_of_nic, vm_rows
+from quantix_operator.nics.telling import told
 from quantix_operator.northbound.groups import BASE_GROUP, EGRESS_GROUP, WIRE_GROUP
 from quantix_operator.northbound.rows import Owner, SetRef
 from quantix_operator.northbound.words import message
@@ -234,14 +235,14 @@ class NicPorts:
                 nics.append(recorded[nic.name])
         if not problems:
             return NicsResult(tuple(nics), True, "AllReady", message("AllReady"))
-        first = problems[0]
-        soon = first.reason == "Programming"
+        reason, said = told(problems)
+        soon = any(problem.reason == "Programming" for problem in problems)
         whole = {item.port.nic for item in planned if item.problem is None}
         return NicsResult(
             tuple(nics),
             False,
-            first.reason,
-            message(first.reason, **dict(first.fields)),
+            reason,
+            said,
             min(retry_s, _SOON_S) if soon else retry_s,
             frozenset(nic.name for nic in vm.spec.nics if nic.name not in whole),
         )

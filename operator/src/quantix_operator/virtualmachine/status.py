@@ -14,8 +14,7 @@ from typing import Any
 from quantix_api import Condition, VirtualMachine, to_manifest
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
-from quantix_api.message_text import hint_of, sentence_of, text_of
-from quantix_api.messages import MAX_LENGTH
+from quantix_api.messages import all_told
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_api.vm_status import Resolved
 from quantix_operator.scheduling.sizing import given, was_resolved
@@ -205,12 +204,7 @@ def missing_fact(missing: Sequence[Missing]) -> Fact:
     stalled = [lack for lack in missing if lack.reason in STALLED_REASONS]
     first, *others = stalled or missing[:1]
     told = _lack_fact(first)
-    text = told.message
-    for other in others:
-        sentences = f"{sentence_of(text)} {sentence_of(_lack_fact(other).message)}"
-        longer = text_of(sentences, hint_of(text))
-        text = longer if len(longer) <= MAX_LENGTH else text
-    return replace(told, message=text)
+    return replace(told, message=all_told([told.message, *(_lack_fact(other).message for other in others)]))
 
 
 def _lack_fact(missing: Missing) -> Fact:

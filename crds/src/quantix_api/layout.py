@@ -110,6 +110,11 @@ class Layout:
         """Which directories this host has kept pools' data in: `{"<UID of the StoragePool>": "<path>"}`."""
         return self.data / "used-pools.json"
 
+    @property
+    def sent_files(self) -> Path:
+        """Which volumes this host took files for that it still has: by UID their keys and pools."""
+        return self.data / "sent-files.json"
+
     def mode_of(self, directory: Path) -> int:
         """The mode of a directory of ours, whatever the umask of who makes it."""
         if directory == self.cache:

@@ -84,7 +84,8 @@ class OneVolume:
         self.path = root / "pool"
         spec = {"dir": {"path": str(self.path)}, "default": True}
         self.pool: dict[str, Any] = {"metadata": {"name": "local"}, "spec": spec}
-        self.path.mkdir()
+        # what is there already an earlier hostd has left
+        self.path.mkdir(exist_ok=True)
         claims = LocalClaimStore()
         self.qemu_img = SlowQemuImg()
         self.departed = Departed()

@@ -166,10 +166,12 @@ class Hostd:
             images = self.watches.stores[IMAGES].values()
             sent = (*images, *self.watches.stores[VOLUMES].values())
             await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
+            await self.volume_uploads.remember()
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
-            group.create_task(repeat(_SWEEP_S, self.sweeps.ports, self.sweeps.logs), name="sweep")
+            sweeps = (self.volume_uploads.tidy, self.sweeps.ports, self.sweeps.logs)
+            group.create_task(repeat(_SWEEP_S, *sweeps), name="sweep")
             group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
             group.create_task(repeat(_BALLOON_S, self.balloons.step), name="balloons")
             if self.settings.ovn_sb is not None:

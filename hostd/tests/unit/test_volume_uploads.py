@@ -310,3 +310,78 @@ async def test_nothing_is_sent_into_a_pool_that_its_namespace_may_not_use(tmp_pa
     assert refused.value.reason == "PoolNotFound"
     volume.namespaces["default"] = {"metadata": {"name": "default", "labels": {"team": "a"}}}
     await send(volume)
+
+
+async def restarted(volume: OneVolume, tmp_path: Path) -> OneVolume:
+    """Another hostd on the same host, which has heard of all objects."""
+    later = OneVolume(tmp_path, QemuImg(OpenSandbox()))
+    later.volumes.clear()
+    later.volumes.update(volume.volumes)
+    await later.uploads.remember()
+    return later
+
+
+async def tidied(volume: OneVolume) -> None:
+    """Looks at what it tidies up, as the queue does."""
+    volume.woken.clear()
+    await volume.uploads.tidy()
+    for key in volume.woken:
+        await volume.controller.reconcile(key)
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "given to another host"])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "broke off"])
+async def test_what_was_sent_goes_also_where_hostd_restarted_meanwhile(
+    tmp_path: Path, gone: bool, whole: bool
+) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    if whole:
+        await send(volume)
+    else:
+        broke_off = TransientError("ImageUnreachable", "The upload broke off.")
+        with pytest.raises(TransientError):
+            await volume.uploads.receive_upload(KEY, pieces(DISK[:MIB], broke_off), len(DISK))
+    volume.put(volume.volumes[KEY] | {"status": {"host": "h2"}})
+    if gone:
+        del volume.volumes[KEY]
+    later = await restarted(volume, tmp_path)
+    assert left(later) != []
+    await tidied(later)
+    assert left(later) == []
+    await tidied(later)
+    assert later.woken == [], "it is forgotten then"
+    again = await restarted(later, tmp_path)
+    await tidied(again)
+    assert again.woken == []
+
+
+async def test_what_was_sent_stays_over_a_restart_while_its_volume_is_of_this_host(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    await send(volume)
+    later = await restarted(volume, tmp_path)
+    await tidied(later)
+    assert (later.woken, left(later)) == ([], [UID])
+    del later.volumes[KEY]
+    await tidied(later)
+    assert left(later) == []
+
+
+async def test_what_was_sent_goes_once_its_pool_is_there_again(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    volume.pool["metadata"]["uid"] = "pool-1"
+    await volume.reconcile()
+    await send(volume)
+    del volume.volumes[KEY]
+    later = await restarted(volume, tmp_path)
+    later.pool["metadata"]["uid"] = "pool-1"
+    # an empty mount point is left where the pool was
+    later.path.rename(tmp_path / "away")
+    later.path.mkdir()
+    await tidied(later)
+    assert list(later.path.iterdir()) == []
+    later.path.rmdir()
+    (tmp_path / "away").rename(later.path)
+    await tidied(later)
+    assert left(later) == []

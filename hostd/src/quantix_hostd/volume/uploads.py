@@ -13,16 +13,20 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quantix_api import Volume
+import structlog
+
+from quantix_api import StoragePool, Volume
 from quantix_api.disk_image import HEAD_BYTES, LIMIT_OF_VOLUME, inspect_image
-from quantix_api.errors import PermanentError
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.image import MAX_VIRTUAL_SIZE
 from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_api.references import admits
 from quantix_client.reading import model_of
+from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
+from quantix_hostd.clients.sent_files import SentFiles
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.image.desk import UploadDesk
 from quantix_hostd.image.draft import Note, discard, read_note
@@ -36,6 +40,8 @@ from quantix_hostd.volume.upload_plan import is_sent
 from quantix_hostd.volume.wanted import wanted_bytes
 
 _ANY_SIZE_BYTES = 1 << 63
+
+log = structlog.get_logger(__name__)
 
 Manifest = Mapping[str, Any]
 
@@ -57,8 +63,30 @@ class VolumeUploads:
     def __init__(self, tools: UploadTools, look_again: Callable[[str], None]) -> None:
         self._tools = tools
         self._desk = UploadDesk(tools.receiving, look_again, _takes_none)
-        # the pools of what was sent to this process, by the volume's key and UID
+        self._look_again = look_again
+        self._notes = SentFiles(tools.pools.layout.sent_files)
+        # the pools of what was sent to this host, by the volume's key and UID
         self._sent: dict[str, dict[str, PoolDir]] = {}
+
+    async def remember(self) -> None:
+        """At hostd's start, once it knows the pools: what was sent to an earlier process. Raises OSError."""
+        for uid, (key, name) in (await asyncio.to_thread(self._notes.read)).items():
+            found = self._tools.pools.pools.get(name)
+            pool = model_of(StoragePool, found) if found is not None else None
+            if pool is None or pool.spec.dir is None:
+                # what a deleted pool had is put away with it
+                await asyncio.to_thread(self._notes.forget, uid)
+                continue
+            self._sent.setdefault(key, {})[uid] = self._tools.pools.directory(pool)
+
+    async def tidy(self) -> None:
+        """Have each volume looked at whose file lies here although it is gone, or no more of this host."""
+        for key, sent in self._sent.items():
+            manifest = self._tools.volumes.get(key)
+            volume = model_of(Volume, manifest) if manifest else None
+            mine = volume is not None and volume.status.host == self._tools.host
+            if volume is None or not mine or sent.keys() - {volume.metadata.uid}:
+                self._look_again(key)
 
     async def kept_of_upload(self, key: str) -> Note | None:
         """What an upload that broke off left, for a Volume that waits on this host.
@@ -77,7 +105,12 @@ class VolumeUploads:
         Raises QuantixError: NotWaiting when there is nothing to send, else as `receive_image`.
         """
         volume, pool = await self._awaiting_upload(key)
-        self._sent.setdefault(key, {})[volume.metadata.uid] = pool
+        uid = volume.metadata.uid
+        self._sent.setdefault(key, {})[uid] = pool
+        try:
+            await asyncio.to_thread(self._notes.note, uid, key, pool.name)
+        except OSError as error:
+            raise explained(error, str(self._tools.pools.layout.sent_files)) from error
         return await self._desk.take(pool, _wanted(volume), chunks, length_bytes, offset_bytes)
 
     async def look(self, pool: PoolDir, volume: Volume) -> Arrival | None:
@@ -103,23 +136,32 @@ class VolumeUploads:
 
     async def forget(self, key: str, keep_uid: str = "") -> None:
         """The same for a volume that had this key, and was not deleted as far as this host has heard. With
-        `keep_uid` only for another one. Raises OSError.
+        `keep_uid` only for another one. What cannot be removed now is tried again as it is `tidy`'s to find.
         """
         for uid, pool in [*self._sent.get(key, {}).items()]:
-            if uid != keep_uid:
+            if uid == keep_uid:
+                continue
+            await self._tools.receiving.forget(uid)
+            try:
+                if pool.name in self._tools.pools.pools:
+                    # where a mount point is empty, nothing can be told to be gone
+                    await self._tools.pools.pool(pool.name)
                 await self._end(key, uid, pool)
+            except (QuantixError, OSError) as error:
+                log.warning("file of a volume not put away", key=key, uid=uid, error=str(error))
 
     async def stop(self) -> None:
         """Stop receiving; of what is half there, only what can be gone on with is kept."""
         await self._tools.receiving.stop()
 
     async def _end(self, key: str, uid: str, pool: PoolDir) -> None:
+        await self._tools.receiving.forget(uid)
+        await asyncio.to_thread(_remove, pool, uid)
+        await asyncio.to_thread(self._notes.forget, uid)
         sent = self._sent.get(key, {})
         sent.pop(uid, None)
         if not sent:
             self._sent.pop(key, None)
-        await self._tools.receiving.forget(uid)
-        await asyncio.to_thread(_remove, pool, uid)
 
     async def _awaiting_upload(self, key: str) -> tuple[Volume, PoolDir]:
         """The Volume, and the pool that it is made in. Raises QuantixError (NotWaiting, PoolNotFound)."""

@@ -117,6 +117,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx volume show {volume} says how it is; a file is sent once, and another one needs a new volume",
     ),
     Template(
+        "TooManyUploads",
+        "refusal",
+        "Host {host} takes as many files of namespace {namespace}, or of all, as it does at once.",
+        "send it again once one of them has arrived",
+    ),
+    Template(
         "NameTaken",
         "refusal",
         "{one} {name} exists here since {age}.",

@@ -8,6 +8,7 @@ from typing import Any
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.places import Places
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume.uploads import UploadTools, VolumeUploads
 from quantix_lab.open_sandbox import OpenSandbox
@@ -30,4 +31,4 @@ def volume_uploads(
     """As hostd has it; `volumes` and `namespaces` are caches."""
     namespaces = {} if namespaces is None else namespaces
     receiving = Receiving("volume", qemu_img or QemuImg(OpenSandbox()), Room(), look_again)
-    return VolumeUploads(UploadTools(volumes, namespaces, pools, receiving, host), look_again)
+    return VolumeUploads(UploadTools(volumes, namespaces, pools, receiving, Places(host), host), look_again)

@@ -36,6 +36,7 @@ from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
 from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.places import Places
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.objects import StoredObjects
@@ -92,8 +93,8 @@ def vm_tools(hostd: Hostd) -> VmTools:
     )
 
 
-def image_tools(hostd: Hostd, room: Room) -> ImageTools:
-    """For the images; `room` is what theirs and the volumes' transfers share."""
+def image_tools(hostd: Hostd, room: Room, places: Places) -> ImageTools:
+    """For the images; `room` and `places` are what theirs and the volumes' transfers share."""
     return ImageTools(
         api=hostd.api,
         images=hostd.watches.stores[IMAGES],
@@ -101,16 +102,17 @@ def image_tools(hostd: Hostd, room: Room) -> ImageTools:
         qemu_img=hostd.qemu_img,
         source=hostd.source,
         room=room,
+        places=places,
         volumes_based_on=volumes_based_on,
         events=hostd.events,
         host=hostd.settings.name,
     )
 
 
-def upload_tools(hostd: Hostd, receiving: Receiving) -> UploadTools:
+def upload_tools(hostd: Hostd, receiving: Receiving, places: Places) -> UploadTools:
     """For the files that are sent for volumes."""
-    stores = hostd.watches.stores
-    return UploadTools(stores[VOLUMES], stores[NAMESPACES], hostd.pools, receiving, hostd.settings.name)
+    stores, host = hostd.watches.stores, hostd.settings.name
+    return UploadTools(stores[VOLUMES], stores[NAMESPACES], hostd.pools, receiving, places, host)
 
 
 def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:

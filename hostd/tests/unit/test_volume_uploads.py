@@ -286,6 +286,38 @@ async def test_what_a_broken_upload_left_goes_with_its_volume(tmp_path: Path) ->
     assert (volume.status["data"], left(volume)) == ("Absent", [])
 
 
+async def test_a_namespace_sends_four_files_at_once_at_most(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    manifest = volume.volumes[KEY]
+    keys = [f"default/data-{number}" for number in range(5)] + ["other/data"]
+    for number, key in enumerate(keys):
+        namespace, _, name = key.partition("/")
+        about = {"name": name, "namespace": namespace, "uid": f"uid-{number}", "generation": 1}
+        volume.volumes[key] = {**manifest, "metadata": about}
+    never = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield DISK[:MIB]
+        await never.wait()
+
+    sending = [asyncio.create_task(volume.uploads.receive_upload(key, slow(), len(DISK))) for key in keys[:4]]
+    await asyncio.sleep(0.2)
+    for asking in (volume.uploads.kept_of_upload(keys[4]), volume.uploads.receive_upload(keys[4], slow(), 9)):
+        with pytest.raises(TransientError) as refused:
+            await asking
+        assert refused.value.reason == "TooManyUploads"
+        assert str(refused.value) == (
+            "Host h1 takes as many files of namespace default, or of all, as it does at once. "
+            "Try: send it again once one of them has arrived."
+        )
+    await volume.uploads.receive_upload(keys[5], pieces(DISK), len(DISK))
+    await volume.uploads.forget(keys[0])
+    await asyncio.wait({sending[0]})
+    await volume.uploads.receive_upload(keys[4], pieces(DISK), len(DISK))
+    await volume.uploads.stop()
+    await asyncio.wait(sending)
+
+
 @pytest.mark.parametrize(
     ("manifest", "why"),
     [

@@ -43,6 +43,11 @@ REFUSAL_ADVICE: dict[str, Advice] = {
         "Ask again. If it stays so, the guest's QEMU hangs, for example on a disk: `qx vm stop NAME --now`.",
     ),
     "NotWaiting": Advice("`qx image show NAME`.", "An image never changes: give the file another name."),
+    "TooManyUploads": Advice(
+        "`qx image list`, `qx volume list`: what is being sent.",
+        "Send it again once one of them has arrived: a namespace sends four files to a host at once, and "
+        "fewer while many others send.",
+    ),
     "NameTaken": Advice("`qx vm list`.", "Choose another name, or change what is there."),
     "NotAllowed": Advice(
         "`kubectl auth whoami`, `kubectl auth can-i --list -n NAMESPACE`.",

@@ -1,8 +1,8 @@
-"""For which volumes this host took files that it still has: so that what was sent is put away also where hostd
-restarted before the volume went.
+"""For which volumes this host took files that it still has: so that what was sent is put away also where
+hostd restarted before the volume went.
 
-Used by `volume.uploads`. One small file of the host, `{"<UID of the Volume>": ["<its key>", "<its pool>"]}`: in
-the pool itself nothing tells the file of a volume from an image. Everything here blocks.
+Used by `volume.uploads`. One small file of the host, `{"<UID of the Volume>": ["<its key>", "<its pool>"]}`:
+in the pool itself nothing tells the file of a volume from an image. Everything here blocks.
 """
 
 from __future__ import annotations

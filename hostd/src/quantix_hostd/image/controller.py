@@ -38,6 +38,7 @@ from quantix_hostd.image.status import derive_status, downloading, typed_name, v
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import image_event
+from quantix_hostd.transfer.places import Places
 from quantix_hostd.transfer.room import Room
 
 _MAX_ROUNDS = 4
@@ -60,6 +61,7 @@ class ImageTools:
     qemu_img: QemuImg
     source: HttpSource
     room: Room
+    places: Places
     volumes_based_on: Callable[[PoolDir, str], list[Path]]
     events: Events
     host: str
@@ -73,7 +75,7 @@ class ImageController:
         self._enqueue = enqueue
         receiving = Receiving("image", tools.qemu_img, tools.room, enqueue)
         self._intake = Intake(tools.source, tools.qemu_img, receiving)
-        self._desk = UploadDesk(receiving, enqueue, _takes_none)
+        self._desk = UploadDesk(receiving, tools.places, enqueue, _takes_none)
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the image nearer; seconds until the next look. What goes wrong is reported, then raised if it

@@ -15,28 +15,34 @@ from quantix_hostd.image.draft import Note, read_note
 from quantix_hostd.image.receive import Incoming
 from quantix_hostd.image.received import Received
 from quantix_hostd.image.receiving import Receiving, Wanted
+from quantix_hostd.transfer.places import Places
 
 _ANOTHER = "another sends it at this moment"
 
 
 class UploadDesk:
-    """One for a kind. `look_again` puts a key into its queue; `takes_none` makes a refusal (NotWaiting) of a
-    key and the reason.
+    """One for a kind; `places` are shared by all kinds. `look_again` puts a key into its queue; `takes_none`
+    makes a refusal (NotWaiting) of a key and the reason.
     """
 
     def __init__(
         self,
         receiving: Receiving,
+        places: Places,
         look_again: Callable[[str], None],
         takes_none: Callable[[str, str], PermanentError],
     ) -> None:
         self._receiving = receiving
+        self._places = places
         self._look_again = look_again
         self._takes_none = takes_none
 
     async def kept(self, pool: PoolDir, wanted: Wanted) -> Note | None:
-        """What an upload that broke off left. Raises PermanentError (NotWaiting) while another runs."""
+        """What an upload that broke off left. Raises PermanentError (NotWaiting) while another runs, and
+        TransientError (TooManyUploads).
+        """
         self._refuse_second(pool, wanted)
+        self._places.check(_namespace(wanted))
         return await asyncio.to_thread(read_note, pool, wanted.uid)
 
     async def take(
@@ -49,8 +55,8 @@ class UploadDesk:
     ) -> Received:
         """Receive a file of `length_bytes`, from its beginning or after the bytes that are kept of it.
 
-        Raises QuantixError: NotWaiting when another sends it or other bytes are kept, else as
-        `receive_image`.
+        Raises QuantixError: NotWaiting when another sends it or other bytes are kept, TooManyUploads, else
+        as `receive_image`.
         """
         if offset_bytes:
             note = await asyncio.to_thread(read_note, pool, wanted.uid)
@@ -59,11 +65,12 @@ class UploadDesk:
                 raise self._takes_none(wanted.key, f"{kept[0]} bytes are kept of a file of {kept[1]}")
         self._refuse_second(pool, wanted)
         incoming = Incoming(chunks, length_bytes, offset_bytes, resumable=True)
-        transfer = self._receiving.take(pool, wanted, incoming)
-        assert transfer.task is not None
-        # nothing else lets it be looked at, and told how far it has come
-        self._look_again(wanted.key)
-        await asyncio.wait({transfer.task})
+        with self._places.place(_namespace(wanted)):
+            transfer = self._receiving.take(pool, wanted, incoming)
+            assert transfer.task is not None
+            # nothing else lets it be looked at, and told how far it has come
+            self._look_again(wanted.key)
+            await asyncio.wait({transfer.task})
         if transfer.received is None:
             raise transfer.error or self._takes_none(wanted.key, "it was deleted meanwhile")
         return transfer.received
@@ -72,3 +79,7 @@ class UploadDesk:
         before = self._receiving.seen(wanted.uid, pool.name)
         if before is not None and before.running:
             raise self._takes_none(wanted.key, _ANOTHER)
+
+
+def _namespace(wanted: Wanted) -> str:
+    return wanted.key.partition("/")[0]

@@ -34,6 +34,7 @@ from quantix_hostd.image.receive import Expectation
 from quantix_hostd.image.received import Received
 from quantix_hostd.image.receiving import Receiving, Wanted
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.places import Places
 from quantix_hostd.volume.observed import Arrival
 from quantix_hostd.volume.recipe import Base
 from quantix_hostd.volume.upload_plan import is_sent
@@ -54,6 +55,7 @@ class UploadTools:
     namespaces: Mapping[str, Manifest]
     pools: HostPools
     receiving: Receiving
+    places: Places
     host: str
 
 
@@ -62,7 +64,7 @@ class VolumeUploads:
 
     def __init__(self, tools: UploadTools, look_again: Callable[[str], None]) -> None:
         self._tools = tools
-        self._desk = UploadDesk(tools.receiving, look_again, _takes_none)
+        self._desk = UploadDesk(tools.receiving, tools.places, look_again, _takes_none)
         self._look_again = look_again
         self._notes = SentFiles(tools.pools.layout.sent_files)
         # the pools of what was sent to this host, by the volume's key and UID

@@ -73,6 +73,7 @@ async def test_a_range_that_is_not_the_rest_of_a_file_is_refused(
         (PermanentError("ImageRefused", "no image"), 422),
         (PermanentError("ChecksumMismatch", "other sum"), 422),
         (PermanentError("NotWaiting", "sent already"), 409),
+        (TransientError("TooManyUploads", "four are on their way"), 429),
         (TransientError("PoolFull", "no room"), 507),
         (TransientError("ImageUnreachable", "broke off"), 503),
     ],

@@ -33,12 +33,12 @@ STATUS_REFUSED = "its status was refused: {why}"
 COPY_STOOD_STILL = "the copy came no further for {minutes} min"
 COPY_ENDED = "QEMU ended the copy, as it does when it cannot write"
 """Why a disk of a running guest is not in its other pool yet."""
-LIBVIRT_UNCONNECTED, LIBVIRT_SILENT = "there is no connection to it", "no answer within {seconds:.0f} s"
+LIBVIRT_UNCONNECTED, SILENT = "there is no connection to it", "no answer within {seconds:.0f} s"
 EARLIER_CALL_OWED, EARLIER_CALLS_OWED = (
     "an earlier call has not been answered",
     "{calls} earlier calls have not been answered",
 )
-"""What is known of a libvirt that does not answer, or of a QEMU that keeps it."""
+"""What is known of a libvirt or a disk that does not answer, or of a QEMU that keeps libvirt."""
 
 A_KIND, A_KIND_ELSEWHERE = "a {kind}", "a {kind} of another namespace"
 VMS_ELSEWHERE = "{vms} of other namespaces"

@@ -86,6 +86,12 @@ POOL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "PoolUnreachable",
         "VirtualMachine, Volume, Image",
+        "{host} cannot use pool {pool}: what {hangs} lies on hangs. Said: {said}.",
+        "see to its disk, or to the server behind it; it goes on by itself",
+    ),
+    Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
         "{host} does not use pool {pool}: its directory {link} is a symbolic link.",
         "mount --bind the directory that it leads to there, or name that one in a pool",
     ),

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -23,12 +23,16 @@ from quantix_api.messages import as_error, as_wait
 from quantix_api.seniority import age_order, default_pool
 from quantix_client.reading import model_of
 from quantix_hostd.clients.files import FileOwner, explained
+from quantix_hostd.clients.patience import PatientThreads, SilentPlaceError
 from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.clients.way_in import WayIn
 from quantix_hostd.pool_place import refuse_left, refuse_shared, refuse_system, take_places
 
 _RETRY_S = 5.0
+_SCAN_S = 120.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +51,7 @@ class HostPools:
     image_owner: FileOwner | None = None
     way_in: WayIn | None = None
     in_use: dict[str, PoolDir] = field(default_factory=dict)
+    threads: PatientThreads = field(default_factory=PatientThreads)
 
     def reached(self) -> tuple[StoragePool, ...]:
         """The `dir` pools whose selector takes this host, oldest first."""
@@ -73,6 +78,25 @@ class HostPools:
         path = Path(pool.spec.dir.path)
         return PoolDir(pool.metadata.name, path, self.owner, self.host, self.image_owner)
 
+    async def ask(self, pool: PoolDir, call: Callable[[], T]) -> T:
+        """What `call` finds out in the pool, in a thread. Raises what it does, and TransientError
+        (PoolUnreachable) where the disk, or the server behind it, does not answer in time.
+        """
+        try:
+            return await self.threads.ask(pool.path, call)
+        except SilentPlaceError as silent:
+            raise self._hangs(pool, silent) from silent
+
+    async def scan(self, pool: PoolDir, call: Callable[[], T]) -> T:
+        """The same for what takes as long as the pool has entries: one that is slow is not taken for one that
+        hangs.
+        """
+        await self.ask(pool, pool.path.exists)
+        try:
+            return await self.threads.ask(pool.volumes, call, _SCAN_S)
+        except SilentPlaceError as silent:
+            raise self._hangs(pool, silent) from silent
+
     async def problem(self, pool: StoragePool) -> QuantixError | None:
         """Why this host cannot use a pool that it should reach: a PoolPlaceError where that is its place;
         None when it can. One that QEMU may not get to is no place for guests, but what is in it can still be
@@ -84,12 +108,17 @@ class HostPools:
             return error
         return await self.barred(pool)
 
-    async def barred(self, pool: StoragePool) -> PoolPlaceError | None:
-        """That QEMU's user may not enter a directory on the way to a `dir` pool (PathBarred); else None."""
+    async def barred(self, pool: StoragePool) -> TransientError | None:
+        """That QEMU's user may not enter a directory on the way to a `dir` pool (PathBarred, a PoolPlaceError),
+        or that the way hangs (PoolUnreachable); else None.
+        """
         if self.way_in is None or pool.spec.dir is None:
             return None
         directory = self.directory(pool)
-        barred = await self.way_in.barred(directory.volumes, directory.images)
+        try:
+            barred = await self.way_in.barred(directory.volumes, directory.images)
+        except SilentPlaceError as silent:
+            return self._hangs(directory, silent)
         if barred is None:
             return None
         about = {"host": self.host, "pool": directory.name, "user": self.way_in.user}
@@ -114,7 +143,7 @@ class HostPools:
             raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool.metadata.name)
         directory = self.directory(pool)
         others = self.reached(), list(self.deleted().values())
-        await asyncio.to_thread(self._prepare, directory, pool.metadata.uid, *others)
+        await self.ask(directory, lambda: self._prepare(directory, pool.metadata.uid, *others))
         self.in_use[pool.metadata.uid] = directory
         return directory
 
@@ -133,7 +162,8 @@ class HostPools:
         """
         pool = self.in_use[uid]
         try:
-            remains = await asyncio.to_thread(self._put_away, uid, pool, self.reached(), images)
+            reached = self.reached()
+            remains = await self.scan(pool, lambda: self._put_away(uid, pool, reached, images))
         except OSError as error:
             raise explained(error, str(pool.path)) from error
         self.in_use.pop(uid, None)
@@ -155,6 +185,10 @@ class HostPools:
             return None
         finally:
             used.forget(uid)
+
+    def _hangs(self, pool: PoolDir, silent: SilentPlaceError) -> TransientError:
+        about = {"host": self.host, "pool": pool.name, "hangs": pool.path, "said": silent}
+        return as_error(TransientError, "PoolUnreachable", **about)
 
     def _prepare(
         self, directory: PoolDir, uid: str, reached: Sequence[StoragePool], deleted: Sequence[PoolDir]

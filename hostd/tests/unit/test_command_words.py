@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
 import pytest
 
 from quantix_api.messages import message_of
+from quantix_hostd.clients import command
 from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
 
 _LONG = "/a/path/of/a/disk" * 40
@@ -28,3 +33,15 @@ async def test_a_program_that_takes_too_long_is_told_by_its_time() -> None:
     with pytest.raises(CommandTimedOut) as failed:
         await run("sleep", "60", _LONG, timeout_s=0.0)
     assert message_of(failed.value).startswith("A program did not end within 0 s. It was `sleep 60")
+
+
+async def test_a_program_that_no_kill_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(command, "_DEATH_S", 0.2)
+    # as in state D: the signal stays pending
+    monkeypatch.setattr(os, "killpg", lambda pid, _signal: killed.append(pid))
+    async with asyncio.timeout(5):
+        with pytest.raises(CommandTimedOut, match="did not end within 0 s"):
+            await run("sleep", "20", timeout_s=0.0)
+    monkeypatch.undo()
+    os.killpg(killed[0], signal.SIGKILL)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from quantix_api.accounts import QEMU_USER
+from quantix_hostd.clients import way_in
+from quantix_hostd.clients.patience import PatientThreads, SilentPlaceError
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.way_in import QemusWayIn, ways_to
 from quantix_lab.clocks import HastyClock
@@ -101,3 +104,31 @@ async def test_what_cannot_be_tried_keeps_no_pool_away(srv: Path) -> None:
     (srv / "a").symlink_to("b")
     (srv / "b").symlink_to("a")
     assert await way.barred(srv / "a") is None
+
+
+async def test_a_way_that_hangs_is_not_waited_for(srv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, rights = threading.Event(), way_in._rights_on_the_way
+
+    def slowly(paths: Iterable[Path]) -> object:
+        answers.wait(20)
+        return rights(paths)
+
+    monkeypatch.setattr(way_in, "_rights_on_the_way", slowly)
+    way = QemusWayIn(QEMU, threads=PatientThreads(patience_s=0.2))
+    try:
+        for _ in range(2):
+            with pytest.raises(SilentPlaceError):
+                await way.barred(srv)
+    finally:
+        answers.set()
+    assert way.tries == 0
+
+
+async def test_a_try_that_hangs_is_not_made_again_at_each_look(
+    srv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way_in, "_TRY", "sleep 20")
+    monkeypatch.setattr(way_in, "_TIMEOUT_S", 0.2)
+    way = QemusWayIn(QEMU)
+    assert [await way.barred(srv) for _ in range(3)] == [None] * 3
+    assert way.tries == 1

@@ -15,10 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.message_text import quoted
 
 _MAX_QUOTE = 150
+_DEATH_S = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ async def run(
         raise CommandTimedOut(argv, timeout_s) from error
     finally:
         if process.returncode is None:
-            await _end(process)
+            await _end(process, argv)
     result = CommandResult(process.returncode or 0, _text(out), _text(err))
     if check and result.code != 0:
         raise CommandFailed(argv, result)
@@ -102,10 +107,15 @@ def rank_for_memory(pid: int, proc: Path = Path("/proc")) -> None:
             score.write_text("0\n")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, argv: Sequence[str]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    try:
+        async with asyncio.timeout(_DEATH_S):
+            await process.wait()
+    except TimeoutError:
+        # in the kernel, on a disk that hangs: it goes once that answers
+        log.warning("killed program does not end", pid=process.pid, command=shlex.join(argv))
 
 
 def _end_of(code: int) -> str:

@@ -12,7 +12,7 @@ import libvirt
 import structlog
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
-from quantix_api.message_table_phrases import LIBVIRT_SILENT, LIBVIRT_UNCONNECTED
+from quantix_api.message_table_phrases import LIBVIRT_UNCONNECTED, SILENT
 from quantix_api.message_text import quoted
 from quantix_api.messages import as_error
 from quantix_api.quantities import human_size
@@ -63,7 +63,7 @@ def unconnected() -> TransientError:
 
 def silent(patience_s: float) -> TransientError:
     """The error for a call that libvirtd did not answer in that time."""
-    return as_error(TransientError, "LibvirtDown", said=LIBVIRT_SILENT.format(seconds=patience_s))
+    return as_error(TransientError, "LibvirtDown", said=SILENT.format(seconds=patience_s))
 
 
 def translated(act: Callable[[], T], connection: Any = None) -> T:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 
 from quantix_api.errors import QuantixError, TransientError
-from quantix_api.message_table_phrases import EARLIER_CALL_OWED, EARLIER_CALLS_OWED, LIBVIRT_SILENT
+from quantix_api.message_table_phrases import EARLIER_CALL_OWED, EARLIER_CALLS_OWED, SILENT
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import silent, translated
 
@@ -115,7 +115,7 @@ class LibvirtThreads:
     async def late(self, connection: Any, cause: TimeoutError, patience_s: float) -> NoReturn:
         """Raise what it means that a call about one domain was not answered in `patience_s`."""
         if await self._answers(connection):
-            said = LIBVIRT_SILENT.format(seconds=patience_s)
+            said = SILENT.format(seconds=patience_s)
             raise as_error(TransientError, "QEMUHangs", said=said) from cause
         self._drop(connection)
         raise silent(patience_s) from cause

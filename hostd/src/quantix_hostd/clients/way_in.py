@@ -7,7 +7,6 @@ one or has other rights than at the last look, and now and then, since a user ma
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ import structlog
 
 from quantix_api.errors import QuantixError
 from quantix_client.clock import Clock, SystemClock
-from quantix_hostd.clients.command import CommandFailed, run
+from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
+from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.qemu_account import QemuAccount
 
 _BARRED_S = 25.0
@@ -53,24 +53,32 @@ class _Seen:
 class QemusWayIn:
     """One for a process."""
 
-    def __init__(self, account: QemuAccount, clock: Clock | None = None) -> None:
+    def __init__(
+        self, account: QemuAccount, clock: Clock | None = None, threads: PatientThreads | None = None
+    ) -> None:
         self.user = account.user
         self._account = account
         self._clock = clock or SystemClock()
         self._seen: dict[tuple[Path, ...], _Seen] = {}
+        self._threads = threads or PatientThreads()
         self.tries = 0
         """How many processes were started."""
 
     async def barred(self, *paths: Path) -> Path | None:
         """The first directory on the way to these absolute paths, themselves included, that QEMU's user may
-        not enter; None also where that cannot be found out.
+        not enter; None also where that cannot be found out. Raises SilentPlaceError.
         """
         try:
-            rights = await asyncio.to_thread(_rights_on_the_way, paths)
+            rights = await self._threads.ask(paths[0], lambda: _rights_on_the_way(paths))
             seen = self._seen.get(paths)
             if seen is not None and seen.rights == rights and self._clock.monotonic() < seen.until_s:
                 return seen.barred
             barred = await self._try(rights)
+        except CommandTimedOut as error:
+            # it may be left in the kernel: no further one at each look
+            log.warning("way not tried", paths=[*map(str, paths)], error=str(error))
+            self._seen[paths] = _Seen(rights, None, self._clock.monotonic() + _OPEN_S)
+            return None
         except (OSError, QuantixError) as error:
             log.warning("way not tried", paths=[*map(str, paths)], error=str(error))
             return None

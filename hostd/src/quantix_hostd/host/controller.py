@@ -16,14 +16,14 @@ from typing import Any
 import structlog
 
 from quantix_api import Host, Network
-from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.messages import message_of
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.clients.huge_pages import HugePages
-from quantix_hostd.clients.pool_dir import PoolPlaceError
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Space
 from quantix_hostd.facts.load import MachineLoad
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
@@ -206,14 +206,26 @@ class HostController:
         for pool in self._tools.pools.reached():
             name = pool.metadata.name
             if problem := await self._tools.pools.problem(pool):
-                reason = problem.reason if isinstance(problem, PoolPlaceError) else ""
-                facts.append(PoolFacts(name, problem=message_of(problem), reason=reason))
+                facts.append(_problem(name, problem))
                 continue
-            directory = self._tools.pools.directory(pool)
-            space = await asyncio.to_thread(directory.space)
+            try:
+                space, found = await self._look_into(self._tools.pools.directory(pool))
+            except TransientError as silent:
+                facts.append(_problem(name, silent))
+                continue
             facts.append(PoolFacts(name, space.capacity_bytes, space.available_bytes))
-            images.extend(await asyncio.to_thread(_list_images, name, directory.images))
+            images.extend(found)
         return tuple(facts), tuple(sorted(images, key=lambda copy: copy.uid))
+
+    async def _look_into(self, pool: PoolDir) -> tuple[Space, Iterable[ImageCopy]]:
+        space = await self._tools.pools.ask(pool, pool.space)
+        images = await self._tools.pools.scan(pool, lambda: _list_images(pool.name, pool.images))
+        return space, images
+
+
+def _problem(pool: str, problem: QuantixError) -> PoolFacts:
+    reason = problem.reason if isinstance(problem, PoolPlaceError) else ""
+    return PoolFacts(pool, problem=message_of(problem), reason=reason)
 
 
 def _list_images(pool: str, directory: Path) -> Iterable[ImageCopy]:

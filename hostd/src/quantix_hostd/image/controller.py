@@ -187,13 +187,15 @@ class ImageController:
 
     async def _left_of(self, uid: str) -> bool:
         """Whether a broken transfer left anything, in any pool."""
-        pools = map(self._tools.pools.directory, self._tools.pools.reached())
-        return await asyncio.to_thread(lambda: any(pool.image_draft(uid).exists() for pool in pools))
+        for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
+            if await self._tools.pools.ask(pool, pool.image_draft(uid).exists):
+                return True
+        return False
 
     async def _copies(self, uid: str) -> tuple[Copy, ...]:
         found = []
         for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
-            if await asyncio.to_thread(pool.image(uid).exists):
+            if await self._tools.pools.ask(pool, pool.image(uid).exists):
                 users = await asyncio.to_thread(self._tools.volumes_based_on, pool, uid)
                 found.append(Copy(pool.name, len(users)))
         return tuple(found)
@@ -219,8 +221,9 @@ class ImageController:
     async def _file(self, image: Image) -> Path | None:
         """Where its file lies on this host, in its own pool first."""
         for found in self._tools.pools.reached():
-            path = self._tools.pools.directory(found).image(image.metadata.uid)
-            if await asyncio.to_thread(path.is_file):
+            pool = self._tools.pools.directory(found)
+            path = pool.image(image.metadata.uid)
+            if await self._tools.pools.ask(pool, path.is_file):
                 return path
         return None
 

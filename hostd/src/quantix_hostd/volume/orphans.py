@@ -6,9 +6,9 @@ since Volumes of other hosts lie in shared pools too. Data whose claim names ano
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -55,7 +55,7 @@ class VolumeOrphans:
         that is away stays known. Raises ApiError.
         """
         known = _handles(self._tools.volumes.values())
-        unknown, read = await asyncio.to_thread(self._unknown, known)
+        unknown, read = await self._unknown(known)
         if unknown and self._clock.monotonic() >= self._ask_at_s:
             # after the look at the pools: a volume that was published has its object until its data is gone
             listed = await self._tools.api.list(VOLUMES)
@@ -72,24 +72,28 @@ class VolumeOrphans:
         )
         return tuple(sorted(self._orphans, key=lambda orphan: orphan.path))
 
-    def _unknown(self, known: frozenset[str]) -> tuple[list[tuple[str, OrphanVolume]], set[str]]:
+    async def _unknown(self, known: frozenset[str]) -> tuple[list[tuple[str, OrphanVolume]], set[str]]:
         """The handle of each volume of this cluster that has none of the known ones, and the pools that could
-        be read. Blocks.
+        be read.
         """
         found: list[tuple[str, OrphanVolume]] = []
         read = set()
         for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
             try:
-                found += [
-                    (handle, OrphanVolume(pool.name, str(pool.volumes / handle)))
-                    for handle in _handles_in(pool)
-                    if handle not in known and self._is_ours(VolumePlace(pool.path, handle))
-                ]
+                found += await self._tools.pools.scan(pool, partial(self._unknown_in, pool, known))
             except (QuantixError, OSError) as error:
                 log.warning("pool not looked at", pool=pool.name, error=str(error))
             else:
                 read.add(pool.name)
         return found, read
+
+    def _unknown_in(self, pool: PoolDir, known: frozenset[str]) -> list[tuple[str, OrphanVolume]]:
+        """Of one pool. Blocks; raises QuantixError and OSError."""
+        return [
+            (handle, OrphanVolume(pool.name, str(pool.volumes / handle)))
+            for handle in _handles_in(pool)
+            if handle not in known and self._is_ours(VolumePlace(pool.path, handle))
+        ]
 
     def _is_ours(self, place: VolumePlace) -> bool:
         try:

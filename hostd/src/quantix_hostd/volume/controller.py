@@ -46,7 +46,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
-from quantix_hostd.volume.unmade import UnmadeCopies
+from quantix_hostd.volume.unmade import Unmade, UnmadeCopies
 from quantix_hostd.volume.uploads import VolumeUploads
 from quantix_hostd.volume.wanted import has_guest_here, is_mine, move_target, owner_uids
 
@@ -130,6 +130,8 @@ class VolumeController:
         """End what is made for a volume that had this key and is gone, or no more of this host."""
         await self._copying.forget(key, keep_uid)
         await self._tools.uploads.forget(key, keep_uid)
+        if not keep_uid:
+            self._unmade.forget(key)
 
     async def _settle(self, volume: Volume) -> tuple[VolumeVerdict, float]:
         """Act until nothing is left to do; how it is then, and when to look again.
@@ -182,7 +184,8 @@ class VolumeController:
             now_s=time.time(),
         )
         if volume.deleting:
-            return replace(seen, copies=await self._unmade.of(volume)) if there else seen
+            unmade = await self._unmade.of(volume) if there else Unmade()
+            return replace(seen, copies=unmade.names, copies_again_s=unmade.again_s)
         return await (self._with_sources(pool, seen) if disk is None else self._to_be_moved(seen))
 
     async def _to_be_moved(self, seen: VolumeObserved) -> VolumeObserved:

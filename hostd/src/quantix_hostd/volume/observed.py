@@ -56,8 +56,8 @@ class VolumeObserved:
 
     `other` is None while nothing of it is, or is to be, in another pool; `live`: what its VM tells of moving
     it. `assigned`: a VM that has it is assigned to this host, running or not. `copies`: the volumes that are
-    still to be made from it, looked for while it is deleted. `arrival` is None for what is not made by
-    upload.
+    still to be made from it, looked for while it is deleted, and again after `copies_again_s`. `arrival` is
+    None for what is not made by upload.
     """
 
     volume: Volume
@@ -86,6 +86,7 @@ class VolumeObserved:
     live: LiveMove | None = None
     assigned: bool = False
     copies: tuple[str, ...] = ()
+    copies_again_s: float = 15.0
     arrival: Arrival | None = None
     now_s: float = 0.0
 

@@ -30,8 +30,6 @@ from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, wanted_byt
 LOOK_AGAIN_S = 300.0
 _SOON_S = 2.0
 _PASSING_S = 5.0
-# a copy that this host makes wakes its source; that others are deleted is seen by a look
-_KEPT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,9 @@ def _keep(seen: VolumeObserved) -> VolumePlan:
     capacity_bytes = size_bytes(seen.volume.status.capacity or "0")
     if work := _work(seen, capacity_bytes):
         return VolumePlan(work)
-    said = message_of(as_wait("InUse", _KEPT_S, copies=first_of(seen.copies)))
+    said = message_of(as_wait("InUse", seen.copies_again_s, copies=first_of(seen.copies)))
     kept = VolumeVerdict("InUse", said, seen.handle, seen.pool, capacity_bytes, serves=True)
-    return VolumePlan(verdict=kept, again_s=_KEPT_S)
+    return VolumePlan(verdict=kept, again_s=seen.copies_again_s)
 
 
 def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:

@@ -19,6 +19,7 @@ ERRORS = (
     *("QuantixError", "WaitingError", "TransientError", "PermanentError", "InvariantError"),
     *("ClaimRefusedError", "ClaimChangedError", "ClaimDamagedError"),
 )
+FILLED = ("render", "as_error", "as_wait")
 PLACES = {
     **dict.fromkeys(ERRORS, (0, 1)),
     "Fact": (2, 3),
@@ -88,6 +89,33 @@ def test_a_sentence_of_its_own_is_found(source: str) -> None:
 )
 def test_words_of_the_table_of_another_error_or_of_a_bug_are_none(source: str) -> None:
     assert not own_sentences(ast.walk(ast.parse(source)))
+
+
+def own_fields(nodes: Iterable[ast.AST]) -> list[int]:
+    """The lines on which a message of the table is filled in with words of the caller's own: three or more
+    in a row, as names have fewer.
+    """
+    calls = (node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") in FILLED)
+    return [call.lineno for call in calls for field in call.keywords if _wordy(field.value)]
+
+
+def _wordy(words: ast.AST) -> bool:
+    if isinstance(words, ast.Constant):
+        return isinstance(words.value, str) and len(words.value.split()) > 2
+    parts = () if isinstance(words, ast.Call) else ast.iter_child_nodes(words)
+    return any(_wordy(part) for part in parts)
+
+
+def test_a_field_of_its_own_words_is_found() -> None:
+    found = ['render("Deleting", what="it is gone")', 'as_wait("Deleting", 1.0, what=f"it has left {host}")']
+    assert [own_fields(ast.walk(ast.parse(source))) for source in found] == [[1], [1]]
+    passed = ['render("Deleting", what=FILE_GONE)', 'as_wait("PoolFull", 1.0, what=f"volume {name}")']
+    assert [own_fields(ast.walk(ast.parse(source))) for source in passed] == [[], []]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_what_messages_are_filled_in_with_is_in_the_tables(path: Path) -> None:
+    assert not [f"{path}:{line}" for line in own_fields(nodes(path))]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

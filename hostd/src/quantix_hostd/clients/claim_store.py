@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from quantix_api.errors import InvariantError
+from quantix_api.message_table_phrases import NO_CLAIM
 from quantix_api.messages import as_error
 from quantix_hostd.claims import (
     Claim,
@@ -127,7 +128,7 @@ def _parse(content: bytes, place: VolumePlace) -> Claim:
             partial=raw.get("partial") is True,
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise as_error(ClaimDamagedError, "DataDamaged", path=_path(place), said="it is no claim") from error
+        raise as_error(ClaimDamagedError, "DataDamaged", path=_path(place), said=NO_CLAIM) from error
 
 
 def _epoch(value: Any) -> int:

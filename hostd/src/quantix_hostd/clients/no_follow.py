@@ -15,6 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from quantix_api.errors import InvariantError, TransientError
+from quantix_api.message_table_phrases import NO_FILE
 from quantix_api.messages import as_error
 from quantix_hostd.clients.files import explained
 
@@ -70,7 +71,7 @@ def opened_file_at(directory: int, name: str, path: Path) -> Iterator[BufferedRe
         raise _explained(path, error) from error
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise as_error(TransientError, "DataDamaged", path=path, said="it is no regular file")
+            raise as_error(TransientError, "DataDamaged", path=path, said=NO_FILE)
         yield file
 
 

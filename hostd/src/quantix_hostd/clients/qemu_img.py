@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from quantix_api.errors import InvariantError, PermanentError, TransientError
+from quantix_api.message_table_phrases import NO_FILE, TABLES_DAMAGED
 from quantix_api.messages import as_error
 from quantix_hostd.clients.command import CommandFailed, CommandResult, run
 from quantix_hostd.clients.passphrase import WRONG_PASSPHRASE, in_memory
@@ -189,7 +190,7 @@ class QemuImg:
         if result.code == _ERRORS_FOUND:
             found = result.stderr.strip().splitlines()
             first = found[0][:120].rstrip(".") if found else "none named"
-            raise as_error(PermanentError, "ImageRefused", flaw=f"QEMU finds errors in its tables ({first})")
+            raise as_error(PermanentError, "ImageRefused", flaw=TABLES_DAMAGED.format(said=first))
         if result.code not in _SOUND:
             said = _last_line(result).rstrip(".")
             raise as_error(PermanentError, "ImageRefused", format="qcow2", said=said)
@@ -270,7 +271,7 @@ def _writers(path: Path) -> int:
 
 def _refuse_other_than_files(path: Path) -> None:
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise as_error(InvariantError, "DataDamaged", path=path, said="it is no regular file")
+        raise as_error(InvariantError, "DataDamaged", path=path, said=NO_FILE)
 
 
 def _last_line(result: CommandResult) -> str:

@@ -16,8 +16,7 @@ from typing import Any, assert_never
 import structlog
 
 from quantix_api import Image
-from quantix_api.conditions import INTERNAL_ERROR
-from quantix_api.errors import InvariantError, PermanentError, QuantixError
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
@@ -25,6 +24,7 @@ from quantix_client.reading import model_of
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.endless import endless
 from quantix_hostd.events import Events, tell
 from quantix_hostd.image import plan
 from quantix_hostd.image.desk import UploadDesk
@@ -171,8 +171,7 @@ class ImageController:
                 return found
             for action in found.actions:
                 await self._apply(image, action)
-        named = ", ".join(dict.fromkeys(type(action).__name__ for action in found.actions))
-        raise as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
+        raise endless(found.actions)
 
     async def _observe(self, image: Image) -> ImageObserved:
         uid, host = image.metadata.uid, self._tools.host

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from quantix_api.errors import PermanentError
+from quantix_api.message_table_phrases import FILE_GONE
 from quantix_api.messages import as_error, render
 from quantix_api.quantities import counted
 from quantix_hostd.image.observed import ImageObserved
@@ -132,7 +133,7 @@ def _failure(seen: ImageObserved) -> ImagePlan | None:
 
 def _plan_removal(seen: ImageObserved) -> ImagePlan:
     """Remove the file from every pool of this host, unless a volume there is still based on it."""
-    text = render("Deleting", what="its file is gone").text
+    text = render("Deleting", what=FILE_GONE).text
     gone = ImagePlan(ImageVerdict("Deleting", text, False))
     if seen.arriving:
         return replace(gone, actions=(StopTransfers(),))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quantix_api import StoragePool, VirtualMachine, Volume
 from quantix_api.errors import QuantixError
+from quantix_api.message_table_phrases import UNENCRYPTED
 from quantix_api.messages import message_of, render
 from quantix_api.vm_status import ResolvedDisk
 from quantix_hostd.claims import ClaimStore, VolumePlace
@@ -86,7 +87,7 @@ def _volume_state(
         text = render("DataMissing", volume=name, place=place.data, host=host).text
         return VolumeState(disk, name, volume.metadata.uid, None, reason="DataMissing", message=text)
     if volume.spec.encryption is not None and not file.encrypted:
-        text = render("DataDamaged", path=place.data, said="it is not encrypted").text
+        text = render("DataDamaged", path=place.data, said=UNENCRYPTED).text
         return VolumeState(disk, name, volume.metadata.uid, None, reason="DataDamaged", message=text)
     return VolumeState(
         disk,

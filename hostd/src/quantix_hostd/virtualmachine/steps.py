@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
-from quantix_api.messages import as_error
+from quantix_hostd.endless import endless
 from quantix_hostd.virtualmachine.actions import Action, CreatePaused, SaveRecord
 from quantix_hostd.virtualmachine.live_actions import PlugDevice
 from quantix_hostd.virtualmachine.observed import Observed
@@ -48,8 +47,7 @@ def unsettled(plan: Plan) -> InvariantError | None:
     """
     if not plan.actions or (plan.wait is not None and plan.wait.reason != "Starting"):
         return None
-    named = ", ".join(dict.fromkeys(type(action).__name__ for action in plan.actions))
-    return as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
+    return endless(plan.actions)
 
 
 @dataclass(frozen=True)

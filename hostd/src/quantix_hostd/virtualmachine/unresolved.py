@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from quantix_api import VirtualMachine, volume_name
 from quantix_api.compute import compute_of, granted_compute, granted_devices
 from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.message_table_phrases import VOLUME_OF_DISK
 from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_api.vm_status import Resolved
@@ -49,7 +50,9 @@ def device_waits(
     for disk in vm.spec.disks:
         state = states.get(disk.name)
         if state is None:
-            waits[disk.name] = as_error(WaitingError, "Creating", volume=f"The volume of disk {disk.name}")
+            waits[disk.name] = as_error(
+                WaitingError, "Creating", volume=VOLUME_OF_DISK.format(disk=disk.name)
+            )
         elif state.place is None:
             waits[disk.name] = WaitingError(state.reason, state.message)
     resolved, wait = vm.status.resolved, unresolved(vm)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from quantix_api import VirtualMachine
 from quantix_api.conditions import STALLED_REASONS, ready_reason
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
+from quantix_api.message_table_phrases import NOTHING_LEFT
 from quantix_api.messages import message_of, render
 from quantix_api.model import Condition
 from quantix_hostd.facts.domain import DomainState
@@ -167,7 +168,7 @@ def _released(observed: Observed, plan: Plan) -> Verdict:
     assert observed.vm is not None
     host, name = observed.facts.name, observed.vm.metadata.name
     if observed.vm.metadata.deletion_timestamp is not None:
-        text = render("Deleting", what=f"nothing of it is left on {host}").text
+        text = render("Deleting", what=NOTHING_LEFT.format(host=host)).text
         return Verdict("Stopped", False, "Deleting", text)
     if observed.vm.spec.power_state == "Stopped":
         return Verdict("Stopped", True, "Stopped", render("Stopped").text)

@@ -17,15 +17,15 @@ from typing import Any
 import structlog
 
 from quantix_api import VirtualMachine, Volume
-from quantix_api.conditions import INTERNAL_ERROR
-from quantix_api.errors import InvariantError, QuantixError
-from quantix_api.messages import as_error, as_wait
+from quantix_api.errors import QuantixError
+from quantix_api.messages import as_wait
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.endless import endless
 from quantix_hostd.events import Events, tell
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.pools import HostPools
@@ -150,8 +150,7 @@ class VolumeController:
                 return found.verdict, found.again_s
             for action in found.actions:
                 await self._apply(pool, seen, action)
-        named = ", ".join(dict.fromkeys(type(action).__name__ for action in found.actions))
-        raise as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
+        raise endless(found.actions)
 
     def _progress(self, volume: Volume) -> CopyProgress | None:
         copied, live = self._copying.progress(volume), self._tools.live_moves.seen(volume.metadata.uid)

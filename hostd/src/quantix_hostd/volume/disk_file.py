@@ -18,6 +18,7 @@ import structlog
 
 from quantix_api.disk_image import HEAD_BYTES, ImageFormat, inspect_image
 from quantix_api.errors import InvariantError, TransientError
+from quantix_api.message_table_phrases import OTHER_DISK
 from quantix_api.messages import as_error
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.files import sync_directory
@@ -229,7 +230,7 @@ def _refuse_other_disk(made: Disk, size_bytes: int) -> None:
 
 
 def _another_disk(place: VolumePlace) -> InvariantError:
-    return as_error(InvariantError, "DataDamaged", path=place.data, said="it is not the disk that was made")
+    return as_error(InvariantError, "DataDamaged", path=place.data, said=OTHER_DISK)
 
 
 def remove_volume(pool: PoolDir, handle: str) -> bool:

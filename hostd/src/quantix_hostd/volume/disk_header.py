@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from quantix_api.errors import InvariantError
+from quantix_api.message_table_phrases import FOREIGN_BACKING
 from quantix_api.messages import as_error
 from quantix_api.qcow2_header import BACKING_FORMAT, MAX_CLUSTER_BYTES, Qcow2Error, Qcow2Header
 from quantix_hostd.claims import VolumePlace
@@ -51,8 +52,7 @@ def read_volume(place: VolumePlace) -> DiskFile | None:
     """
     disk = read_disk_file(place.pool_path, "volumes", place.handle, "data")
     if disk is not None and disk.backing and not (disk.image_uid and disk.backing_driver in _IMAGE_DRIVERS):
-        said = "it stands on a file that is no image of its pool"
-        raise as_error(InvariantError, "DataDamaged", path=place.data, said=said)
+        raise as_error(InvariantError, "DataDamaged", path=place.data, said=FOREIGN_BACKING)
     return disk
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quantix_api import Image, Volume
 from quantix_api.errors import PermanentError, QuantixError, TransientError, WaitingError
+from quantix_api.message_table_phrases import SOURCE_OF_THIS_KIND
 from quantix_api.messages import as_error, as_wait
 from quantix_hostd.image.status import wait_for_image
 from quantix_hostd.volume.actions import Action, BringImage, Copy, Make
@@ -77,7 +78,7 @@ def _ready_image(seen: VolumeObserved) -> Image | None:
         return None
     key = image_key_of(seen.volume)
     if key is None:
-        raise as_error(PermanentError, "SourceNotFound", path="spec.source of this kind")
+        raise as_error(PermanentError, "SourceNotFound", path=SOURCE_OF_THIS_KIND)
     if seen.image is None:
         raise as_wait("SourceNotFound", _SOON_S, kind="image", source=key)
     ready = seen.image.status.condition("Ready")

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api.errors import QuantixError, TransientError, WaitingError
+from quantix_api.message_table_phrases import DATA_GONE
 from quantix_api.message_text import first_of
 from quantix_api.messages import as_error, as_wait, message_of, render
 from quantix_api.quantities import size_bytes
@@ -91,7 +92,7 @@ def _plan_removal(seen: VolumeObserved) -> VolumePlan:
     if seen.arrival is not None and seen.arrival.left:
         return VolumePlan((EndUpload(),))
     if not seen.there:
-        text = render("Deleting", what="its data is gone").text
+        text = render("Deleting", what=DATA_GONE).text
         return VolumePlan(verdict=VolumeVerdict("Deleting", text, seen.handle, seen.pool))
     if seen.lent_to:
         raise as_wait("InUse", _SOON_S, clone=seen.lent_to)

@@ -16,15 +16,15 @@ from typing import Any, assert_never
 import structlog
 
 from quantix_api import Host, Network, identity
-from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError
 from quantix_api.layout import Layout
-from quantix_api.messages import as_error, message_of, render
+from quantix_api.messages import message_of, render
 from quantix_hostd.clients.command import run
 from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.endless import endless
 from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network import model
@@ -103,8 +103,7 @@ class HostNetwork:
             for action in actions:
                 await apply_action(self._clients, action)
                 log.info("network changed", action=type(action).__name__, **_said(action))
-        named = ", ".join(dict.fromkeys(type(action).__name__ for action in actions))
-        raise as_error(InvariantError, INTERNAL_ERROR, said=f"it is done again and again: {named}")
+        raise endless(actions)
 
     async def _close_the_door(self, spec: NetworkSpec) -> None:
         """Guests' taps are there while the switch does not answer, and the host hears them."""

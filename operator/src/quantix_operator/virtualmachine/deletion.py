@@ -9,16 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from quantix_api import VirtualMachine
-from quantix_operator.virtualmachine.volume_plan import PatchVolume, VolumeView, render_release
+from quantix_operator.virtualmachine.volume_plan import DeleteVolume, PatchVolume, VolumeView, render_release
 
 
-def plan_release(vm: VirtualMachine, volumes: Mapping[str, VolumeView]) -> tuple[PatchVolume, ...]:
-    """Take the VM's mark off its Volumes. Owner references stay: the collector deletes by them."""
-    return tuple(
-        render_release(volume, vm.metadata.uid, keep_reference=True)
-        for volume in volumes.values()
-        if volume.vm_uid == vm.metadata.uid
-    )
+def plan_release(
+    vm: VirtualMachine, volumes: Mapping[str, VolumeView]
+) -> tuple[PatchVolume | DeleteVolume, ...]:
+    """Take the VM's mark off its Volumes. Owner references stay: the collector deletes by them. What was made
+    for a VM that never had a host goes with it, whatever its reclaimPolicy: there is no data to retain.
+    """
+    actions: list[PatchVolume | DeleteVolume] = []
+    for volume in volumes.values():
+        if volume.vm_uid != vm.metadata.uid:
+            continue
+        actions.append(render_release(volume, vm.metadata.uid, keep_reference=True))
+        if _made_for_nothing(vm, volume):
+            actions.append(DeleteVolume(volume.name, volume.uid))
+    return tuple(actions)
+
+
+def _made_for_nothing(vm: VirtualMachine, volume: VolumeView) -> bool:
+    """Whether it is empty, and was not there before the VM: one that was is somebody's, or a plan's."""
+    since, created = volume.blank_since, vm.metadata.creation_timestamp
+    never_placed = vm.status.assignment is None
+    return never_placed and since is not None and created is not None and since >= created
 
 
 def still_attached(vm: VirtualMachine, volumes: Mapping[str, VolumeView]) -> tuple[str, ...]:

@@ -127,6 +127,7 @@ def view_of(objects: Objects, volume: Volume) -> VolumeView:
         message=ready.message or "" if ready and not denied else "",
         host=volume.status.host or "",
         denied=denied,
+        blank_since=volume.metadata.creation_timestamp if _is_blank(volume) else None,
         settled=volume.status.host in (None, "", volume.status.confirmed_host),
         pool=volume.status.pool or "",
         deleting=volume.deleting,
@@ -150,6 +151,12 @@ def _kept_for(objects: Objects, going: Volume) -> Mapping[str, str]:
 def _comes_by_itself(copy: Volume) -> bool:
     ready = copy.status.condition("Ready")
     return ready is None or ready.reason in PASSING_REASONS
+
+
+def _is_blank(volume: Volume) -> bool:
+    """Whether no host ever made any data of it, and nobody wants it to stay."""
+    never_made = volume.status.host is None and volume.status.data is None
+    return never_made and not volume.spec.deletion_protection
 
 
 def _is_there(volume: Volume) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from quantix_api.conditions import reasons_otherwise
@@ -43,6 +44,7 @@ class VolumeView:
     (`volumedata.right`); `settled`: it has no host, or a confirmed one: it may go from one VM to another.
     `kept_for`: the first Volume that waits to be made from it while it is deleted, by `copy`, or its VM by
     `clone`.
+    `blank_since`: when it was made as an object, while no host has made any data of it; None for all others.
     """
 
     name: str
@@ -64,6 +66,7 @@ class VolumeView:
     denied: bool = False
     settled: bool = True
     kept_for: Mapping[str, str] = field(default_factory=dict)
+    blank_since: datetime | None = None
 
     @property
     def tellable(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from quantix_api.conditions import condition_of
@@ -57,6 +59,24 @@ async def test_a_later_vm_adopts_what_was_retained_and_refuses_what_is_not_the_s
     assert adopted["metadata"]["uid"] == first["metadata"]["uid"]
     assert (adopted["status"]["host"], adopted["status"]["confirmedHost"]) == ("h1", "h1")
     await world.until_event(namespace, "Adopted")
+
+
+async def test_a_vm_that_never_had_a_host_leaves_nothing_but_what_was_there_before(
+    world: OperatorWorld, namespace: str
+) -> None:
+    disks = [{"name": "data", "size": "2Gi"}, {"name": "old", "size": "1Gi"}]
+    await world.apply(VOLUMES, "web-1-old", {"size": "1Gi"}, namespace)
+    # creationTimestamp tells seconds
+    await asyncio.sleep(1.1)
+    nowhere = {"placement": {"hostSelector": {"zone": "nowhere"}}}
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"disks": disks} | nowhere, namespace)
+    await world.until_ready("web-1", namespace, "NoHostFits")
+    assert await world.admin.get(VOLUMES, "web-1-data", namespace)
+    await world.admin.delete(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until_gone(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until_gone(VOLUMES, "web-1-data", namespace)
+    kept = await world.admin.get(VOLUMES, "web-1-old", namespace)
+    assert "quantix.io/virtual-machine-uid" not in kept["metadata"].get("labels", {})
 
 
 async def test_an_image_in_use_is_not_deleted_and_its_users_are_named(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from quantix_api import VirtualMachine, Volume
+from quantix_api.resources import STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES
+from quantix_operator.cache import Cache
+from quantix_operator.objects import Objects
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.virtualmachine.deletion import plan_release, still_attached
+from quantix_operator.virtualmachine.disks import view_of
 from quantix_operator.virtualmachine.protection import Standing, protection_facts
-from quantix_operator.virtualmachine.volume_plan import VolumeView
+from quantix_operator.virtualmachine.volume_plan import DeleteVolume, PatchVolume, VolumeView
 
 from .seen_vm import (
     ASSIGNED,
@@ -81,6 +88,47 @@ def test_a_deletion_lets_go_of_its_volumes_but_leaves_the_owner_reference() -> N
     foreign = VolumeView("other", "uid-other", "1", {}, attached_to=frozenset({"uid-web-1"}))
     volumes = {"web-1-root": THERE, "other": foreign}
     (release,) = plan_release(observed().vm, volumes)
+    assert isinstance(release, PatchVolume)
     assert release.name == "web-1-root"
     assert "ownerReferences" not in release.patch["metadata"]
     assert still_attached(observed().vm, volumes) == ("other",)
+
+
+def test_what_was_made_for_a_vm_that_never_had_a_host_goes_with_it() -> None:
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def made(status: dict[str, Any]) -> VirtualMachine:
+        vm = observed(status).vm
+        dated = vm.metadata.model_copy(update={"creation_timestamp": created})
+        return vm.model_copy(update={"metadata": dated})
+
+    vm, placed = made({}), made(ASSIGNED)
+    blank = replace(THERE, host="", blank_since=created)
+    assert [type(item) for item in plan_release(vm, {"web-1-root": blank})] == [PatchVolume, DeleteVolume]
+    kept = {
+        "has data": replace(THERE, blank_since=None),
+        "was there before": replace(blank, blank_since=created - timedelta(seconds=1)),
+        "of another VM": replace(blank, vm_uid="uid-web-2"),
+    }
+    for why, volume in kept.items():
+        assert not [item for item in plan_release(vm, {"v": volume}) if isinstance(item, DeleteVolume)], why
+    assert len(plan_release(placed, {"web-1-root": blank})) == 1, "its host may have begun with it"
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "blank"),
+    [
+        ({}, {}, True),
+        ({"deletionProtection": True}, {}, False),
+        ({}, {"host": "h1"}, False),
+        ({}, {"data": "Present"}, False),
+    ],
+)
+def test_a_volume_is_blank_while_no_host_has_made_it(
+    spec: dict[str, Any], status: dict[str, Any], blank: bool
+) -> None:
+    metadata = {"name": "v", "namespace": "default", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    volume = Volume.model_validate({"metadata": metadata, "spec": {"size": "1Gi", **spec}, "status": status})
+    assert (
+        view_of(Objects(Cache((VOLUMES, VIRTUAL_MACHINES, STORAGE_POOLS))), volume).blank_since is not None
+    ) is blank

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quantix_api import Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
+from quantix_api import Condition, Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
 from quantix_api.conditions import PASSING_REASONS
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.unmade_copies import unmade_copies
@@ -17,6 +17,8 @@ from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
 from quantix_operator.volumedata.origin import is_made, unmade, volume_to_copy
 from quantix_operator.volumedata.right import is_denied
+
+_WRONG_FILE = frozenset({"ImageRefused", "ChecksumMismatch"})
 
 
 def disk_wishes(vm: VirtualMachine) -> tuple[DiskWish, ...]:
@@ -57,8 +59,11 @@ def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None
     if disk.snapshot:
         path = f"the snapshot of disk {disk.name}"
         return Missing(disk.name, "SnapshotNotFound", {"snapshot": disk.snapshot, "path": path})
-    if disk.image and objects.referred(Image, disk.image, namespace) is None:
+    image = objects.referred(Image, disk.image, namespace) if disk.image else None
+    if disk.image and image is None:
         return Missing(disk.name, "ImageNotFound", _image_fields(objects, disk.image, namespace))
+    if image is not None and (refused := _refusal(image)) is not None:
+        return Missing(disk.name, refused.reason, message=refused.message)
     if disk.clone_of:
         source = volume_to_copy(objects, namespace, disk.clone_of)
         if source is None:
@@ -66,6 +71,15 @@ def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None
         if not is_made(objects, source):
             return Missing(disk.name, *unmade(objects, source))
     return _missing_pool(objects, disk, namespace)
+
+
+def _refusal(image: Image) -> Condition | None:
+    """What the image says of a file that was found to be wrong. Another try begins with another word, so that
+    what may still come is waited for by what is to be made of it, with its room promised.
+    """
+    ready = image.status.condition("Ready")
+    wrong = ready is not None and ready.status == "False" and ready.reason in _WRONG_FILE
+    return ready if wrong and image.status.data != "Present" else None
 
 
 def inherited_encryption(objects: Objects, vm: VirtualMachine) -> Mapping[str, Mapping[str, object]]:

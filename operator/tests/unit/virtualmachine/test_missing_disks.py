@@ -7,8 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from quantix_api import VirtualMachine
+from quantix_api.resources import IMAGES, NAMESPACES, QUANTIX_RESOURCES, STORAGE_POOLS
+from quantix_operator.cache import Cache
+from quantix_operator.objects import Objects
+from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources
 from quantix_operator.virtualmachine.status import missing_fact
-from quantix_operator.virtualmachine.volume_plan import Missing
+from quantix_operator.virtualmachine.volume_plan import Missing, Owner, Surroundings, plan_volumes
+
+POOL = {
+    "metadata": {"name": "local", "uid": "uid-local", "resourceVersion": "1"},
+    "spec": {"dir": {"path": "/srv/local"}, "default": True},
+}
 
 
 def conflict(disk: str) -> Missing:
@@ -37,3 +47,40 @@ def test_all_disks_that_only_a_user_can_help_are_told(
     sentences, _, hint = fact.message.partition(" Try: ")
     assert re.findall(r"web-1-\w+", sentences) == list(told)
     assert hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "data", "made"),
+    [
+        ("ImageRefused", "Absent", False),
+        ("ChecksumMismatch", "Absent", False),
+        ("ImageUnreachable", "Absent", True),
+        ("ImageDownloading", "Absent", True),
+        # it was kept before, and cannot be looked at now
+        ("ImageRefused", "Present", True),
+    ],
+)
+def test_nothing_is_promised_for_an_image_that_was_found_to_be_wrong(
+    reason: str, data: str, made: bool
+) -> None:
+    cache = Cache((*QUANTIX_RESOURCES, NAMESPACES))
+    told = "The file is a VMDK disk. Try: convert it."
+    ready = {"type": "Ready", "status": "False", "reason": reason, "message": told}
+    image = {
+        "metadata": {"name": "tiny", "namespace": "a", "uid": "uid-tiny", "resourceVersion": "1"},
+        "spec": {"upload": {}},
+        "status": {"host": "h1", "data": data, "conditions": [ready]},
+    }
+    cache.put(IMAGES, image)
+    cache.put(STORAGE_POOLS, POOL)
+    disks = [{"name": "root", "image": "tiny", "size": "10Gi"}]
+    metadata = {"name": "web", "namespace": "a", "uid": "uid-web", "resourceVersion": "1"}
+    vm = VirtualMachine.model_validate({"metadata": metadata, "spec": {"disks": disks}})
+    sources = missing_sources(Objects(cache), vm)
+    lack = Missing("root", reason, message=told)
+    assert sources == {"root": None if made else lack}
+    owner, around = Owner("a", "web", "uid-web"), Surroundings(sources, "local")
+    plan = plan_volumes(owner, disk_wishes(vm), {}, around)
+    assert (len(plan.actions), plan.missing) == ((1, ()) if made else (0, (lack,)))
+    if not made:
+        assert (missing_fact(plan.missing).reason, missing_fact(plan.missing).message) == (reason, told)

@@ -270,7 +270,7 @@ async def test_an_upload_ends_whose_volume_was_made_anew_and_is_sent_again(tmp_p
         await first
     assert [name.split(".")[1] for name in left(volume)] == [ANOTHER]
     await volume.uploads.stop()
-    await asyncio.wait({second})
+    await asyncio.gather(second, return_exceptions=True)
 
 
 async def test_what_a_broken_upload_left_goes_with_its_volume(tmp_path: Path) -> None:
@@ -315,7 +315,8 @@ async def test_a_namespace_sends_four_files_at_once_at_most(tmp_path: Path) -> N
     await asyncio.wait({sending[0]})
     await volume.uploads.receive_upload(keys[4], pieces(DISK), len(DISK))
     await volume.uploads.stop()
-    await asyncio.wait(sending)
+    ended = await asyncio.gather(*sending, return_exceptions=True)
+    assert {type(end) for end in ended} == {PermanentError}
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ class HostPools:
         return await self.barred(pool)
 
     async def barred(self, pool: StoragePool) -> TransientError | None:
-        """That QEMU's user may not enter a directory on the way to a `dir` pool (PathBarred, a PoolPlaceError),
-        or that the way hangs (PoolUnreachable); else None.
+        """That QEMU's user may not enter a directory on the way to a `dir` pool (PoolPlaceError,
+        PathBarred), or that the way hangs (PoolUnreachable); else None.
         """
         if self.way_in is None or pool.spec.dir is None:
             return None

@@ -167,10 +167,8 @@ def plan_volumes(
             missing += _attach(owner, disk, volume)
         elif volume is None:
             lack = surroundings.sources.get(disk.name)
-            if lack is not None:
-                missing.append(lack)
-            else:
-                actions.append(CreateVolume(render_volume(owner, disk, surroundings)))
+            missing += [lack] if lack is not None else []
+            actions += [CreateVolume(render_volume(owner, disk, surroundings))] if lack is None else []
         elif volume.deleting:
             reason = "VolumeInUse" if volume.kept_for else "Creating"
             missing.append(Missing(disk.name, reason, {"going": volume.name, **volume.kept_for}))

@@ -10,12 +10,7 @@ from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 from quantix_operator.cache import Cache
-from quantix_operator.virtualmachine.volume_plan import (
-    CreateVolume,
-    DeleteVolume,
-    PatchVolume,
-    VolumeAction,
-)
+from quantix_operator.virtualmachine.volume_model import CreateVolume, DeleteVolume, PatchVolume, VolumeAction
 
 
 async def carry_out(api: ApiClient, cache: Cache, namespace: str, action: VolumeAction) -> None:

@@ -39,13 +39,8 @@ from quantix_operator.virtualmachine.status import (
     Moment,
     derive_status,
 )
-from quantix_operator.virtualmachine.volume_plan import (
-    CreateVolume,
-    Owner,
-    PatchVolume,
-    VolumePlan,
-    plan_volumes,
-)
+from quantix_operator.virtualmachine.volume_model import CreateVolume, Owner, PatchVolume, VolumePlan
+from quantix_operator.virtualmachine.volume_plan import plan_volumes
 from quantix_operator.virtualmachine.waits import begun_wait
 from quantix_operator.virtualmachine.watches import WATCHES
 

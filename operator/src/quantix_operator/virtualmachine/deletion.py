@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from quantix_api import VirtualMachine
-from quantix_operator.virtualmachine.volume_plan import DeleteVolume, PatchVolume, VolumeView, render_release
+from quantix_operator.virtualmachine.volume_model import DeleteVolume, PatchVolume, VolumeView
+from quantix_operator.virtualmachine.volume_plan import render_release
 
 
 def plan_release(

@@ -9,12 +9,17 @@ from collections.abc import Mapping
 
 from quantix_api import Condition, Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
 from quantix_api.conditions import PASSING_REASONS
-from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.resources import (
+    ANNOTATION_VIRTUAL_MACHINE,
+    LABEL_MANAGED_BY,
+    LABEL_VIRTUAL_MACHINE_UID,
+    MANAGED_BY,
+)
 from quantix_api.unmade_copies import unmade_copies
 from quantix_api.vm_devices import Disk
 from quantix_operator.indexers import made_for, made_from
 from quantix_operator.objects import Objects
-from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView
+from quantix_operator.virtualmachine.volume_model import DiskWish, Missing, VolumeView
 from quantix_operator.volumedata.origin import is_made, unmade, volume_to_copy
 from quantix_operator.volumedata.right import is_denied
 
@@ -168,9 +173,10 @@ def _comes_by_itself(copy: Volume) -> bool:
 
 
 def _is_blank(volume: Volume) -> bool:
-    """Whether no host ever made any data of it, and nobody wants it to stay."""
+    """Whether the operator made it, no host ever any data of it, and nobody wants it to stay."""
+    ours = volume.metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY
     never_made = volume.status.host is None and volume.status.data is None
-    return never_made and not volume.spec.deletion_protection
+    return ours and never_made and not volume.spec.deletion_protection
 
 
 def _is_there(volume: Volume) -> bool:

@@ -28,7 +28,7 @@ from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.protection import Standing
 from quantix_operator.virtualmachine.room import lacking_room
-from quantix_operator.virtualmachine.volume_plan import Surroundings
+from quantix_operator.virtualmachine.volume_model import Surroundings
 
 
 async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Observed:

@@ -17,7 +17,7 @@ from quantix_operator.scheduling.sizing import Sizing
 from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.ports import NicsResult
 from quantix_operator.virtualmachine.protection import Standing
-from quantix_operator.virtualmachine.volume_plan import DiskWish, Surroundings, VolumeView
+from quantix_operator.virtualmachine.volume_model import DiskWish, Surroundings, VolumeView
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from quantix_api import StoragePool, VirtualMachine, Volume
 from quantix_api.quantities import size_bytes
 from quantix_operator.objects import Objects
 from quantix_operator.storagepool.promises import full_fields, source_bytes, taken_bytes, volume_bytes
-from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, VolumeView, growth_bytes
+from quantix_operator.virtualmachine.volume_model import DiskWish, Missing, VolumeView
+from quantix_operator.virtualmachine.volume_plan import growth_bytes
 
 
 @dataclass(frozen=True)

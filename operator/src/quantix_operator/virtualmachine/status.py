@@ -21,7 +21,8 @@ from quantix_operator.scheduling.sizing import given, was_resolved
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.protection import protection_facts
 from quantix_operator.virtualmachine.resolved import ResolveInput, resolve
-from quantix_operator.virtualmachine.volume_plan import Missing, Owner, VolumeView, plan_volumes
+from quantix_operator.virtualmachine.volume_model import Missing, Owner, VolumeView
+from quantix_operator.virtualmachine.volume_plan import plan_volumes
 
 # A wait shorter than this is not written
 SILENT_WAIT_S = 2.0

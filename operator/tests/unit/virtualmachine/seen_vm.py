@@ -15,7 +15,7 @@ from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.ports import NicsResult
 from quantix_operator.virtualmachine.protection import Standing
 from quantix_operator.virtualmachine.status import Derived, Moment, derive_status
-from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, Surroundings, VolumeView
+from quantix_operator.virtualmachine.volume_model import DiskWish, Missing, Surroundings, VolumeView
 
 RAN = {"uuid": "6c1e0a52-7d6b-4a0a-9a53-0f5f0a3a1b77", "machineType": "pc-q35-7.2"}
 

@@ -12,7 +12,8 @@ from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.disks import disk_wishes, volume_views
 from quantix_operator.virtualmachine.status import missing_fact
-from quantix_operator.virtualmachine.volume_plan import Owner, Surroundings, plan_volumes
+from quantix_operator.virtualmachine.volume_model import Owner, Surroundings
+from quantix_operator.virtualmachine.volume_plan import plan_volumes
 
 Manifest = dict[str, Any]
 

@@ -13,7 +13,8 @@ from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources
 from quantix_operator.virtualmachine.status import missing_fact
-from quantix_operator.virtualmachine.volume_plan import Missing, Owner, Surroundings, plan_volumes
+from quantix_operator.virtualmachine.volume_model import Missing, Owner, Surroundings
+from quantix_operator.virtualmachine.volume_plan import plan_volumes
 
 POOL = {
     "metadata": {"name": "local", "uid": "uid-local", "resourceVersion": "1"},

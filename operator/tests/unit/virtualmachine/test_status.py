@@ -12,7 +12,7 @@ from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.status import Moment, derive_status
-from quantix_operator.virtualmachine.volume_plan import DiskWish, Missing, Surroundings, VolumeView
+from quantix_operator.virtualmachine.volume_model import DiskWish, Missing, Surroundings, VolumeView
 
 from .seen_vm import (
     ASSIGNED,

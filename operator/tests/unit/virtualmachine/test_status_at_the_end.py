@@ -16,7 +16,7 @@ from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.virtualmachine.deletion import plan_release, still_attached
 from quantix_operator.virtualmachine.disks import view_of
 from quantix_operator.virtualmachine.protection import Standing, protection_facts
-from quantix_operator.virtualmachine.volume_plan import DeleteVolume, PatchVolume, VolumeView
+from quantix_operator.virtualmachine.volume_model import DeleteVolume, PatchVolume, VolumeView
 
 from .seen_vm import (
     ASSIGNED,
@@ -115,20 +115,24 @@ def test_what_was_made_for_a_vm_that_never_had_a_host_goes_with_it() -> None:
     assert len(plan_release(placed, {"web-1-root": blank})) == 1, "its host may have begun with it"
 
 
+OURS = {"app.kubernetes.io/managed-by": "quantix"}
+
+
 @pytest.mark.parametrize(
-    ("spec", "status", "blank"),
+    ("labels", "spec", "status", "blank"),
     [
-        ({}, {}, True),
-        ({"deletionProtection": True}, {}, False),
-        ({}, {"host": "h1"}, False),
-        ({}, {"data": "Present"}, False),
+        (OURS, {}, {}, True),
+        ({}, {}, {}, False),
+        (OURS, {"deletionProtection": True}, {}, False),
+        (OURS, {}, {"host": "h1"}, False),
+        (OURS, {}, {"data": "Present"}, False),
     ],
 )
-def test_a_volume_is_blank_while_no_host_has_made_it(
-    spec: dict[str, Any], status: dict[str, Any], blank: bool
+def test_a_volume_is_blank_while_it_is_ours_and_no_host_has_made_it(
+    labels: dict[str, str], spec: dict[str, Any], status: dict[str, Any], blank: bool
 ) -> None:
-    metadata = {"name": "v", "namespace": "default", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    named = {"name": "v", "namespace": "default", "uid": "u", "labels": labels}
+    metadata = named | {"creationTimestamp": "2026-01-01T00:00:00Z"}
     volume = Volume.model_validate({"metadata": metadata, "spec": {"size": "1Gi", **spec}, "status": status})
-    assert (
-        view_of(Objects(Cache((VOLUMES, VIRTUAL_MACHINES, STORAGE_POOLS))), volume).blank_since is not None
-    ) is blank
+    seen = view_of(Objects(Cache((VOLUMES, VIRTUAL_MACHINES, STORAGE_POOLS))), volume)
+    assert (seen.blank_since is not None) is blank

@@ -10,7 +10,7 @@ import pytest
 
 from quantix_api import VirtualMachine
 from quantix_operator.virtualmachine.disks import disk_wishes
-from quantix_operator.virtualmachine.volume_plan import (
+from quantix_operator.virtualmachine.volume_model import (
     CreateVolume,
     DeleteVolume,
     DiskWish,
@@ -21,8 +21,8 @@ from quantix_operator.virtualmachine.volume_plan import (
     VolumeAction,
     VolumePlan,
     VolumeView,
-    plan_volumes,
 )
+from quantix_operator.virtualmachine.volume_plan import plan_volumes
 
 OWNER = Owner("default", "web-1", "uid-web-1")
 IMAGE = {"image": "shared/tiny"}
@@ -98,10 +98,7 @@ def test_a_volume_that_is_there_needs_no_source() -> None:
 def test_what_a_vm_of_that_name_left_behind_is_adopted() -> None:
     assert patch_of(plan([ROOT], LEFT_BEHIND).actions) == {
         "metadata": {
-            "labels": {
-                "quantix.io/virtual-machine-uid": "uid-web-1",
-                "app.kubernetes.io/managed-by": "quantix",
-            },
+            "labels": {"quantix.io/virtual-machine-uid": "uid-web-1"},
             "annotations": {"quantix.io/virtual-machine": "web-1"},
         }
     }

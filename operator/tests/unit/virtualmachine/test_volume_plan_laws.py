@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantix_operator.virtualmachine.volume_plan import (
+from quantix_operator.virtualmachine.volume_model import (
     CreateVolume,
     DeleteVolume,
     DiskWish,
@@ -18,8 +18,8 @@ from quantix_operator.virtualmachine.volume_plan import (
     Surroundings,
     VolumeAction,
     VolumeView,
-    plan_volumes,
 )
+from quantix_operator.virtualmachine.volume_plan import plan_volumes
 
 OWNER = Owner("default", "web-1", "uid-web-1")
 IMAGE = {"image": "shared/tiny"}

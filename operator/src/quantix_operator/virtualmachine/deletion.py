@@ -16,14 +16,16 @@ from quantix_operator.virtualmachine.volume_plan import render_release
 def plan_release(
     vm: VirtualMachine, volumes: Mapping[str, VolumeView]
 ) -> tuple[PatchVolume | DeleteVolume, ...]:
-    """Take the VM's mark off its Volumes. Owner references stay: the collector deletes by them. What was made
-    for a VM that never had a host goes with it, whatever its reclaimPolicy: there is no data to retain.
+    """Take the VM's mark off its Volumes. Owner references stay: the collector deletes by them, and would try
+    for ever with one that is protected, so that loses its reference and stays. What was made for a VM that
+    never had a host goes with it, whatever its reclaimPolicy: there is no data to retain.
     """
     actions: list[PatchVolume | DeleteVolume] = []
     for volume in volumes.values():
         if volume.vm_uid != vm.metadata.uid:
             continue
-        actions.append(render_release(volume, vm.metadata.uid, keep_reference=True))
+        goes = not volume.is_protected
+        actions.append(render_release(volume, vm.metadata.uid, keep_reference=goes))
         if _made_for_nothing(vm, volume):
             actions.append(DeleteVolume(volume.name, volume.uid))
     return tuple(actions)

@@ -62,6 +62,11 @@ class VolumeView:
     blank_since: datetime | None = None
 
     @property
+    def is_protected(self) -> bool:
+        """Whether it stays, whatever its disk says."""
+        return bool(self.spec.get("deletionProtection"))
+
+    @property
     def tellable(self) -> bool:
         """Whether a VM may repeat what it says of itself: not that it waits for this very VM."""
         known = reasons_otherwise("VirtualMachine", "VolumesReady") - {WAITING_FOR_HOST}

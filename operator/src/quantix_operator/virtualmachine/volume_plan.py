@@ -157,7 +157,9 @@ def _leave(
     volumes: Mapping[str, VolumeView],
     open_uids: Collection[str],
 ) -> list[VolumeAction]:
-    """Volumes of disks that left spec, once hostd has let them go: kept or deleted as their disk said."""
+    """Volumes of disks that left spec, once hostd has let them go: kept or deleted as their disk said.
+    What is protected is kept.
+    """
     wanted = {disk.wanted_name for disk in disks}
     actions: list[VolumeAction] = []
     for volume in volumes.values():
@@ -165,7 +167,7 @@ def _leave(
             continue
         owned = any(reference.get("uid") == owner.uid for reference in volume.owner_references)
         actions.append(replace(render_release(volume, owner.uid, keep_reference=False), disowns=owned))
-        if owned:
+        if owned and not volume.is_protected:
             actions.append(DeleteVolume(volume.name, volume.uid))
     return actions
 

@@ -61,6 +61,20 @@ async def test_a_later_vm_adopts_what_was_retained_and_refuses_what_is_not_the_s
     await world.until_event(namespace, "Adopted")
 
 
+async def test_a_protected_volume_stays_though_its_disk_says_delete(
+    world: OperatorWorld, namespace: str
+) -> None:
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"disks": [BLANK]}, namespace)
+    await world.until_ready("web-1", namespace)
+    protected = {"spec": {"deletionProtection": True}}
+    await world.admin.patch(VOLUMES, "web-1-root", protected, namespace)
+    await world.admin.delete(VIRTUAL_MACHINES, "web-1", namespace)
+    await world.until_gone(VIRTUAL_MACHINES, "web-1", namespace)
+    kept = await world.admin.get(VOLUMES, "web-1-root", namespace)
+    assert "ownerReferences" not in kept["metadata"]
+    assert "deletionTimestamp" not in kept["metadata"]
+
+
 async def test_a_vm_that_never_had_a_host_leaves_nothing_but_what_was_there_before(
     world: OperatorWorld, namespace: str
 ) -> None:

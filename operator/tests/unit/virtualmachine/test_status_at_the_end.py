@@ -94,6 +94,15 @@ def test_a_deletion_lets_go_of_its_volumes_but_leaves_the_owner_reference() -> N
     assert still_attached(observed().vm, volumes) == ("other",)
 
 
+def test_a_protected_volume_stays_for_good_when_its_vm_goes() -> None:
+    other, own = {"uid": "uid-other"}, {"uid": "uid-web-1"}
+    owned = replace(THERE, spec={"deletionProtection": True}, owner_references=(other, own))
+    (release,) = plan_release(observed().vm, {"web-1-root": owned})
+    assert isinstance(release, PatchVolume)
+    # else it went, without a word, as soon as somebody took the protection off
+    assert release.patch["metadata"]["ownerReferences"] == [other]
+
+
 def test_what_was_made_for_a_vm_that_never_had_a_host_goes_with_it() -> None:
     created = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -227,6 +227,11 @@ def test_a_disk_that_left_spec_takes_a_volume_along_that_it_owned() -> None:
     assert delete == DeleteVolume("web-1-root", "uid-volume")
 
 
+def test_a_disk_that_left_spec_leaves_a_protected_volume_that_it_owned() -> None:
+    kept = replace(MINE, spec={"deletionProtection": True}, owner_references=(OWNER.reference,))
+    assert patch_of(plan([], kept).actions)["metadata"]["ownerReferences"] == []
+
+
 def test_a_disk_that_qemu_has_open_is_not_let_go() -> None:
     around = Surroundings(default_pool="local", open_uids=frozenset({"uid-volume"}))
     assert plan([], MINE, around=around).actions == ()

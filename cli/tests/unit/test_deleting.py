@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID, VOLUMES, Resource
-from quantix_cli.commands.deleting import _delete, effects, is_of, remove_object
+from quantix_api.resources import (
+    ANNOTATION_VIRTUAL_MACHINE,
+    LABEL_MANAGED_BY,
+    LABEL_VIRTUAL_MACHINE_UID,
+    MANAGED_BY,
+    VOLUMES,
+    Resource,
+)
+from quantix_cli.commands.deleting import _delete, remove_object
 from quantix_cli.exits import Exit
+from quantix_cli.fates import effects, is_of
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
@@ -26,6 +34,15 @@ OWNED: dict[str, Any] = {"metadata": {"name": "web-1-root", "ownerReferences": [
 # as many as there are in a few seconds
 _LOOKS = 20
 KEPT: dict[str, Any] = {"metadata": {"name": "web-1-data"}}
+PROTECTED: dict[str, Any] = {**OWNED, "spec": {"deletionProtection": True}}
+_SINCE = "2026-11-01T10:00:00Z"
+NEVER_PLACED: dict[str, Any] = {"metadata": VM["metadata"] | {"creationTimestamp": _SINCE}}
+
+
+def never_made(since: str = _SINCE, by: str = MANAGED_BY, **more: Any) -> dict[str, Any]:
+    """A volume that stays, of a VM that waits for its host."""
+    labels = {LABEL_VIRTUAL_MACHINE_UID: "u", LABEL_MANAGED_BY: by}
+    return {"metadata": {"name": "web-1-root", "labels": labels, "creationTimestamp": since}} | more
 
 
 @pytest.mark.parametrize(
@@ -33,6 +50,8 @@ KEPT: dict[str, Any] = {"metadata": {"name": "web-1-data"}}
     [
         ([OWNED, KEPT], False, "VM web-1 (deletes web-1-root with all data; keeps web-1-data)"),
         ([OWNED, KEPT], True, "VM web-1 (deletes web-1-root, web-1-data with all data)"),
+        ([PROTECTED, KEPT], False, "VM web-1 (keeps web-1-root, protected; keeps web-1-data)"),
+        ([PROTECTED], True, "VM web-1 (keeps web-1-root, protected)"),
         ([], False, "VM web-1"),
     ],
 )
@@ -40,6 +59,31 @@ def test_it_names_the_disks_that_go_and_those_that_stay(
     disks: list[dict[str, Any]], volumes: bool, told: str
 ) -> None:
     assert effects(NOUNS["vm"], [VM], {"u": disks}, volumes=volumes) == [told]
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_what_was_made_for_a_vm_that_never_had_a_host_is_said_to_go(volumes: bool) -> None:
+    disks = {"u": [never_made()]}
+    told = "VM web-1 (deletes web-1-root, still empty)"
+    assert effects(NOUNS["vm"], [NEVER_PLACED], disks, volumes=volumes) == [told]
+
+
+@pytest.mark.parametrize(
+    ("volume", "status"),
+    [
+        (never_made(), {"assignment": {"host": "box"}}),
+        (never_made(since="2026-11-01T09:59:59Z"), {}),
+        (never_made(by="someone"), {}),
+        (never_made(status={"host": "box"}), {}),
+        (never_made(status={"data": "Present"}), {}),
+    ],
+    ids=["was placed", "was there before", "made by somebody else", "has a host", "has data"],
+)
+def test_what_the_operator_does_not_delete_is_said_to_stay(
+    volume: dict[str, Any], status: dict[str, Any]
+) -> None:
+    told = effects(NOUNS["vm"], [NEVER_PLACED | {"status": status}], {"u": [volume]}, volumes=False)
+    assert told == ["VM web-1 (keeps web-1-root)"]
 
 
 @pytest.mark.parametrize(("domain", "told"), [("Present", " (loses what it has not saved)"), ("Absent", "")])

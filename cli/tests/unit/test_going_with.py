@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_api.resources import (
+    LABEL_MANAGED_BY,
+    LABEL_VIRTUAL_MACHINE_UID,
+    MANAGED_BY,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
 from quantix_cli import fetch
 from quantix_cli.commands import deleting
 from quantix_cli.exits import Exit
@@ -154,6 +161,28 @@ async def test_a_volume_that_cannot_be_bound_is_not_said_to_go(
     assert await deleted(api, monkeypatch, wait=False) == Exit.REFUSED
     assert ("patch", "web-1-root") not in api.calls
     assert "goes with it" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("owners", [[], [OWNER]], ids=["would stay", "would go"])
+async def test_a_protected_volume_is_said_to_stay(
+    owners: list[Manifest], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = volume(deletionProtection=True)
+    api = Api({**stored, "metadata": stored["metadata"] | {"ownerReferences": owners}})
+    assert await deleted(api, monkeypatch, wait=True, volumes=False) == Exit.DONE
+    assert api.calls == [("delete", "web-1")]
+    assert "Volume web-1-root stays: it is protected.\n" in capsys.readouterr().err
+
+
+async def test_of_what_was_made_for_a_vm_that_never_had_a_host_nothing_is_said_to_stay(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    since, stored = {"creationTimestamp": "2026-11-01T10:00:00Z"}, volume()
+    monkeypatch.setitem(VM, "metadata", VM["metadata"] | since)
+    labels = stored["metadata"]["labels"] | {LABEL_MANAGED_BY: MANAGED_BY}
+    api = Api({**stored, "metadata": stored["metadata"] | since | {"labels": labels}})
+    assert await deleted(api, monkeypatch, wait=True, volumes=False) == Exit.DONE
+    assert capsys.readouterr().err == "VM web-1 deleted.\n"
 
 
 async def test_what_somebody_changed_meanwhile_is_bound_as_it_is_now() -> None:

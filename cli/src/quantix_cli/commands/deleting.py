@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
 import click
 
@@ -13,7 +13,8 @@ from quantix_api.quantities import counted
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.going_with import bind, end_at_once, is_owned, show_end_at_once
+from quantix_cli.fates import Fate, effects, fate_of, is_of, is_protected, losing
+from quantix_cli.going_with import bind, end_at_once, show_end_at_once
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.naming import reference
@@ -22,7 +23,6 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
-from quantix_cli.vm.arrival import runs
 from quantix_client.errors import NotFound
 
 _OF_VMS = (
@@ -78,8 +78,8 @@ async def _delete(
     picked, _ = await fetch.selected(session, noun, selection)
     objects = list(picked.objects)
     disks = await _disks(session, objects) if noun.word == "vm" else {}
-    kept = {uid: [disk for disk in found if outlives_vm(disk)] for uid, found in disks.items()}
-    going = [disk for found in disks.values() for disk in found if _goes(disk, volumes=volumes)]
+    of_vms = [(vm, disk) for vm in objects for disk in disks.get(vm["metadata"]["uid"], [])]
+    going = [disk for vm, disk in of_vms if fate_of(disk, vm, volumes=volumes).goes]
     # of what is refused there is nothing more to tell
     own = [volume for volume in objects if not is_refused(volume)] if noun.word == "volume" else going
     needed = await tell_kept(session, own)
@@ -88,14 +88,14 @@ async def _delete(
         effects(noun, objects, disks, volumes=volumes, now=now),
         assume_yes=session.assume_yes,
         terminal=session.terminal,
-        always_told=effects(noun, _losing(objects, disks, volumes=volumes), disks, volumes=volumes, now=now),
+        always_told=effects(noun, losing(objects, disks, volumes=volumes), disks, volumes=volumes, now=now),
     )
 
     def waits(obj: Manifest) -> bool:
         return wait and obj["metadata"]["uid"] not in needed
 
     async def remove(obj: Manifest) -> None:
-        left = kept.get(obj["metadata"]["uid"], [])
+        left = _left(obj, disks.get(obj["metadata"]["uid"], []), volumes=volumes)
         bound: list[Manifest] = []
 
         if now:
@@ -112,8 +112,9 @@ async def _delete(
         for volume in left:
             name = volume["metadata"]["name"]
             if not volumes:
-                session.terminal.note(f"Volume {name} stays.")
-            elif session.showing.dry_run and not look(volume, "spec.deletionProtection"):
+                why = ": it is protected" if is_protected(volume) else ""
+                session.terminal.note(f"Volume {name} stays{why}.")
+            elif session.showing.dry_run and not is_protected(volume):
                 session.write.show_deletion(resources.VOLUMES, volume)
             elif volume in bound and not wait:
                 session.terminal.note(f"Volume {name} goes with it.")
@@ -129,11 +130,12 @@ async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manife
     return {vm["metadata"]["uid"]: [volume for volume in found if is_of(volume, vm)] for vm in vms}
 
 
-def is_of(volume: Manifest, vm: Manifest) -> bool:
-    """Whether a volume was made for a VM, or is deleted with it, whoever said so. Pure."""
-    uid = vm["metadata"]["uid"]
-    labels = look(volume, "metadata.labels", {})
-    return labels.get(resources.LABEL_VIRTUAL_MACHINE_UID) == uid or is_owned(volume, vm)
+def _left(vm: Manifest, disks: list[Manifest], *, volumes: bool) -> list[Manifest]:
+    """Those of a VM's volumes that are told of once it goes. With `volumes` also those that are still empty:
+    should the VM get a host meanwhile, they would stay.
+    """
+    told = (Fate.KEPT, Fate.PROTECTED, *((Fate.EMPTY,) if volumes else ()))
+    return [disk for disk in disks if fate_of(disk, vm, volumes=False) in told]
 
 
 def is_refused(volume: Manifest) -> bool:
@@ -141,61 +143,13 @@ def is_refused(volume: Manifest) -> bool:
     policy of deletion has it.
     """
     marked = resources.LABEL_VIRTUAL_MACHINE_UID in look(volume, "metadata.labels", {})
-    return marked or bool(look(volume, "status.attachedTo") or look(volume, "spec.deletionProtection"))
-
-
-def outlives_vm(volume: Manifest) -> bool:
-    """Whether a VM's volume stays when the VM is deleted."""
-    return not look(volume, "metadata.ownerReferences")
-
-
-def _goes(volume: Manifest, *, volumes: bool) -> bool:
-    """Whether it is deleted with its VM; `volumes`: what would stay goes, too."""
-    return volumes or not outlives_vm(volume)
-
-
-def _losing(vms: Iterable[Manifest], disks: dict[str, list[Manifest]], *, volumes: bool) -> list[Manifest]:
-    """Those with which data goes; `volumes` as for `effects`."""
-    return [
-        vm for vm in vms if any(_goes(disk, volumes=volumes) for disk in disks.get(vm["metadata"]["uid"], []))
-    ]
+    return marked or bool(look(volume, "status.attachedTo")) or is_protected(volume)
 
 
 def _these(noun: Noun, objects: list[Manifest]) -> str:
     if len(objects) == 1:
         return f"{noun.singular} {objects[0]['metadata']['name']}"
     return counted(len(objects), noun.singular)
-
-
-def effects(
-    noun: Noun,
-    objects: list[Manifest],
-    disks: dict[str, list[Manifest]],
-    *,
-    volumes: bool,
-    now: bool = False,
-) -> list[str]:
-    """What goes with each object, and what stays; `volumes`: what would stay goes, too; `now`: guests have no
-    time to shut down. Pure.
-    """
-    lines = []
-    for obj in objects:
-        found = disks.get(obj["metadata"]["uid"], [])
-        fates = {
-            "deletes {} with all data": [disk for disk in found if _goes(disk, volumes=volumes)],
-            "keeps {}": [disk for disk in found if not _goes(disk, volumes=volumes)],
-        }
-        plug = ["loses what it has not saved"] if now and runs(obj) else []
-        told = "; ".join(
-            plug
-            + [
-                fate.format(", ".join(disk["metadata"]["name"] for disk in meant))
-                for fate, meant in fates.items()
-                if meant
-            ]
-        )
-        lines.append(f"{noun.singular} {obj['metadata']['name']}{f' ({told})' if told else ''}")
-    return lines
 
 
 def _asks_guest(obj: Manifest) -> bool:

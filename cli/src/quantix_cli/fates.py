@@ -1,0 +1,94 @@
+"""What becomes of the volumes of a VM that is deleted, before it is. Pure.
+
+Used by `qx vm delete`, which says it before it acts. As the operator has it (`virtualmachine.deletion`), and
+the collector of the control plane, which deletes what names an owner that is no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+
+from quantix_api.resources import LABEL_MANAGED_BY, LABEL_VIRTUAL_MACHINE_UID, MANAGED_BY
+from quantix_cli.going_with import is_owned
+from quantix_cli.nouns import Manifest, Noun, look
+from quantix_cli.vm.arrival import runs
+
+Disks = Mapping[str, Sequence[Manifest]]
+"""The volumes of VMs by the UIDs of those."""
+
+
+class Fate(Enum):
+    """What becomes of a volume; the words with its name, or the names of several."""
+
+    DELETED = "deletes {} with all data"
+    EMPTY = "deletes {}, still empty"
+    PROTECTED = "keeps {}, protected"
+    KEPT = "keeps {}"
+
+    @property
+    def goes(self) -> bool:
+        return self in (Fate.DELETED, Fate.EMPTY)
+
+
+def fate_of(volume: Manifest, vm: Manifest, *, volumes: bool) -> Fate:
+    """What becomes of a volume of `vm`; `volumes`: what would stay goes, too."""
+    if is_protected(volume):
+        return Fate.PROTECTED
+    if _was_made_for_nothing(volume, vm):
+        return Fate.EMPTY
+    # owned by another one it does not stay for long
+    return Fate.DELETED if volumes or look(volume, "metadata.ownerReferences") else Fate.KEPT
+
+
+def is_protected(volume: Manifest) -> bool:
+    """Whether it stays until somebody takes its protection off, whatever becomes of its VM."""
+    return bool(look(volume, "spec.deletionProtection"))
+
+
+def is_of(volume: Manifest, vm: Manifest) -> bool:
+    """Whether a volume was made for a VM, or is deleted with it, whoever said so."""
+    uid = vm["metadata"]["uid"]
+    labels = look(volume, "metadata.labels", {})
+    return labels.get(LABEL_VIRTUAL_MACHINE_UID) == uid or is_owned(volume, vm)
+
+
+def losing(vms: Iterable[Manifest], disks: Disks, *, volumes: bool) -> list[Manifest]:
+    """Those with which data goes; `volumes` as for `fate_of`."""
+    return [vm for vm in vms if Fate.DELETED in _fates(vm, disks, volumes=volumes)]
+
+
+def effects(
+    noun: Noun, objects: Iterable[Manifest], disks: Disks, *, volumes: bool, now: bool = False
+) -> list[str]:
+    """What goes with each object, and what stays; `volumes` as for `fate_of`; `now`: guests have no time to
+    shut down.
+    """
+    lines = []
+    for obj in objects:
+        plug = ["loses what it has not saved"] if now and runs(obj) else []
+        fates = _fates(obj, disks, volumes=volumes)
+        told = "; ".join(plug + [fate.value.format(", ".join(fates[fate])) for fate in Fate if fate in fates])
+        lines.append(f"{noun.singular} {obj['metadata']['name']}{f' ({told})' if told else ''}")
+    return lines
+
+
+def _fates(vm: Manifest, disks: Disks, *, volumes: bool) -> dict[Fate, list[str]]:
+    """The names of its volumes by what becomes of them."""
+    names: dict[Fate, list[str]] = {}
+    for disk in disks.get(vm["metadata"]["uid"], ()):
+        names.setdefault(fate_of(disk, vm, volumes=volumes), []).append(disk["metadata"]["name"])
+    return names
+
+
+def _was_made_for_nothing(volume: Manifest, vm: Manifest) -> bool:
+    """Whether the operator made it for a VM that never had a host: it deletes it with that."""
+    labels = look(volume, "metadata.labels", {})
+    of_it = labels.get(LABEL_VIRTUAL_MACHINE_UID) == vm["metadata"]["uid"]
+    made_by_us = of_it and labels.get(LABEL_MANAGED_BY) == MANAGED_BY
+    has_data = look(volume, "status.host") is not None or look(volume, "status.data") is not None
+    if not made_by_us or has_data or look(vm, "status.assignment") is not None:
+        return False
+    # times as the API writes them, which sort as they pass
+    made, since = volume["metadata"].get("creationTimestamp"), vm["metadata"].get("creationTimestamp")
+    return bool(made and since and made >= since)

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 
@@ -78,11 +79,12 @@ async def _send_once(session: Session, parcel: Parcel, host: str) -> str:
             if sending.offset_bytes:
                 kept = f"{size(sending.offset_bytes)} of {size(sending.length_bytes)}"
                 session.terminal.note(f"{parcel.name}: {host} has {kept}; it goes on from there.")
-            body = sending.chunks(bar)
-            async with api.http.put(url, data=body, headers=sending.headers) as response:
-                if response.status >= 300:
-                    raise await hostd.explain_refusal(response, host)
-                found = str((await response.json())["checksum"]).removeprefix("sha256:")
+            with parcel.file.open("rb") as opened:
+                body = sending.chunks(opened, bar)
+                async with api.http.put(url, data=body, headers=sending.headers) as response:
+                    if response.status >= 300:
+                        raise await hostd.explain_refusal(response, host)
+                    found = str((await response.json())["checksum"]).removeprefix("sha256:")
     except aiohttp.ClientError as error:
         raise _BrokeOffError(host, error, sending.sent_bytes) from error
     finally:
@@ -122,14 +124,16 @@ class _Sending:
         if kept.get("checksum") == f"sha256:{digest.hexdigest()}":
             self.offset_bytes, self.digest = offset, digest
 
-    async def chunks(self, bar: ProgressBar) -> AsyncIterator[bytes]:
-        with self._file.open("rb") as opened:
-            opened.seek(self.offset_bytes)
-            while chunk := await asyncio.to_thread(opened.read, _CHUNK_BYTES):
-                self.digest.update(chunk)
-                yield chunk
-                self.sent_bytes += len(chunk)
-                bar.show(self.offset_bytes + self.sent_bytes, self.length_bytes)
+    async def chunks(self, opened: BinaryIO, bar: ProgressBar) -> AsyncIterator[bytes]:
+        """What is left of the file, which is the caller's to close: when a connection breaks off, aiohttp may
+        hold on to what it was sending, and nobody ends that.
+        """
+        opened.seek(self.offset_bytes)
+        while chunk := await asyncio.to_thread(opened.read, _CHUNK_BYTES):
+            self.digest.update(chunk)
+            yield chunk
+            self.sent_bytes += len(chunk)
+            bar.show(self.offset_bytes + self.sent_bytes, self.length_bytes)
 
 
 def _digest_of(file: Path, length_bytes: int) -> hashlib._Hash:

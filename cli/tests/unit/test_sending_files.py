@@ -7,15 +7,19 @@ import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from quantix_api.layout import Layout
 from quantix_api.quantities import format_size
+from quantix_cli import hostd, sending
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.progress_bar import ProgressBar, render_bar
 from quantix_cli.sending import Parcel, send
@@ -134,6 +138,52 @@ def parcel(tmp_path: Path) -> Parcel:
         return "h1"
 
     return Parcel(file, "disk", "/upload", host)
+
+
+class BreaksOff:
+    """A way to a host that is gone after the first bytes, and holds on to what it was to send."""
+
+    def __init__(self) -> None:
+        self.http = self
+        self.body: AsyncIterator[bytes] | None = None
+
+    def url(self, path: str) -> str:
+        return path
+
+    @asynccontextmanager
+    async def get(self, _: str) -> AsyncIterator[Any]:
+        async def nothing_kept() -> dict[str, Any]:
+            return {"offsetBytes": 0}
+
+        yield SimpleNamespace(status=200, json=nothing_kept)
+
+    @asynccontextmanager
+    async def put(self, _: str, *, data: AsyncIterator[bytes], headers: dict[str, str]) -> AsyncIterator[Any]:
+        self.body = data
+        await anext(data)
+        raise aiohttp.ClientConnectionError
+        yield
+
+
+async def test_of_a_connection_that_breaks_off_no_file_is_left_open(
+    session: Session, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way, usual, files = BreaksOff(), Path.open, []
+
+    @asynccontextmanager
+    async def reach(*_: Any) -> AsyncIterator[BreaksOff]:
+        yield way
+
+    def opens(path: Path, *how: Any) -> Any:
+        files.append(usual(path, *how))
+        return files[-1]
+
+    monkeypatch.setattr(hostd, "reach", reach)
+    monkeypatch.setattr(Path, "open", opens)
+    with pytest.raises(sending._BrokeOffError):
+        await sending._send_once(session, parcel, "h1")
+    assert way.body is not None
+    assert [file.closed for file in files] == [True]
 
 
 async def test_a_file_whose_connection_breaks_off_goes_on_from_there(

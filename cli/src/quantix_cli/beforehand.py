@@ -40,19 +40,25 @@ async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:
             _refuse_more_than_all(by_name.get(name, {}), wanted_bytes)
 
 
-async def tell_short(session: Session, disk: Manifest) -> None:
-    """Say so where a new disk is larger than what is free in its pool: it may be promised, and VMs that write
-    more than there is are paused.
+async def tell_short(session: Session, disks: Sequence[Manifest]) -> None:
+    """Say so where new disks are together larger than what is free in their pool: it may be promised, and VMs
+    that write more than there is are paused.
     """
     with contextlib.suppress(Forbidden):
         pools = (await session.api.list(resources.STORAGE_POOLS)).items
         by_name = {"": default_pool(pools)} | {pool["metadata"]["name"]: pool for pool in pools}
-        pool = by_name.get(disk.get("pool") or "", {})
-        free, wanted = look(pool, "status.available"), disk.get("size")
-        if free and wanted and size_bytes(wanted) > size_bytes(free):
-            wanted, free = human_sizes(size_bytes(wanted), size_bytes(free))
-            said = f"Pool {pool['metadata']['name']} has {free} free, of {wanted} that the disk may take"
-            session.terminal.note(f"{said}: when it is full, VMs that write to it are paused.")
+        sizes: dict[str, list[int]] = {}
+        for disk in disks:
+            pool = by_name.get(disk.get("pool") or "", {})
+            if disk.get("size") and look(pool, "status.available"):
+                sizes.setdefault(pool["metadata"]["name"], []).append(size_bytes(disk["size"]))
+        for name, wanted_bytes in sizes.items():
+            free_bytes = size_bytes(look(by_name[name], "status.available"))
+            if sum(wanted_bytes) > free_bytes:
+                wanted, free = human_sizes(sum(wanted_bytes), free_bytes)
+                what = "the disk" if len(wanted_bytes) == 1 else f"the {len(wanted_bytes)} disks"
+                said = f"Pool {name} has {free} free, of {wanted} that {what} may take"
+                session.terminal.note(f"{said}: when it is full, VMs that write to it are paused.")
 
 
 def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[Manifest]:

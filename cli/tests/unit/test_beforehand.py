@@ -152,6 +152,9 @@ class Pools(Api):
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
         return {"metadata": {"name": name}, "spec": {}}
 
+    async def create(self, resource: Resource, manifest: Manifest, **_: Any) -> Manifest:
+        return manifest
+
     async def list(self, resource: Resource, namespace: str | None = None, **_: Any) -> ListResult:
         if resource in self.forbids:
             raise Forbidden("may not look")
@@ -255,6 +258,37 @@ async def test_a_new_disk_that_is_larger_than_what_is_free_is_told(
     said = capsys.readouterr().err
     assert told in said
     assert ("free, of" in said) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "told"),
+    [
+        (
+            ["web-1"],
+            ("40GiB",),
+            ["Pool local has 30 GiB free, of 40 GiB that the disk may take: when it is "],
+        ),
+        (["web-1", "web-2"], ("20GiB",), ["Pool local has 30 GiB free, of 40 GiB that the 2 disks may take"]),
+        (
+            ["web-1"],
+            ("40GiB", "11GiB,pool=fast"),
+            ["Pool local has 30 GiB free", "Pool fast has 10 GiB free"],
+        ),
+        (["web-1"], ("30GiB", "10GiB,pool=fast"), []),
+    ],
+    ids=["one", "of several VMs", "in two pools", "there is room"],
+)
+async def test_a_new_vm_whose_disks_are_larger_than_what_is_free_is_told(
+    names: list[str], sizes: tuple[str, ...], told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    local, fast = (storage(name, "250Gi", default=name == "local") for name in ("local", "fast"))
+    local["status"]["available"], fast["status"]["available"] = "30Gi", "10Gi"
+    api = Pools(local, fast)
+    wish = replace(WISH, image="shared/tiny", iso="", disks=sizes)
+    await creating_vm._create(session(api), names, wish, wait=False)
+    said = [line for line in capsys.readouterr().err.splitlines() if "free, of" in line]
+    assert len(said) == len(told)
+    assert all(line.startswith(begins) for line, begins in zip(said, told, strict=True))
 
 
 async def test_disks_that_a_vm_has_are_not_counted_against_a_new_one() -> None:

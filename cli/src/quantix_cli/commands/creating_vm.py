@@ -15,7 +15,7 @@ from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.addressing import refuse_addresses, refuse_same_for_all
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
+from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable, tell_short
 from quantix_cli.commands.changing_vm import CEILINGS
 from quantix_cli.commands.making import name_taken
 from quantix_cli.destinations import of_disks, refuse_placeless
@@ -212,12 +212,14 @@ async def _create(session: Session, names: Sequence[str], wish: Wish, *, wait: b
     wanted = [manifest(name, namespace, wish, choice) for name in names]
     await fetch.refuse_missing(session, namespace, wanted[0]["spec"])
     await refuse_unaddressable(session, names[0], wanted[0]["spec"])
-    await refuse_oversized(session, [disk for vm in wanted for disk in vm["spec"]["disks"]])
+    disks = [disk for vm in wanted for disk in vm["spec"]["disks"]]
+    await refuse_oversized(session, disks)
     refuse_same_for_all(wanted)
     await refuse_addresses(session, wanted[0], wanted[0]["spec"].get("nics", []))
     await refuse_placeless(
         session, [data for vm in wanted for data in of_disks(vm, vm["spec"]["disks"])], _POOL_OPTION
     )
+    await tell_short(session, disks)
     session.terminal.note(session.terminal.plain(f"{', '.join(names[:3])}: {told(wanted[0])}."))
     login = bool(wish.keys) and bool(look(choice.image, "spec.loginUser"))
     return await each(wanted, lambda vm: make_vm(session, vm, wait=wait, login=login), session)

@@ -176,8 +176,7 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
         had = {disk["name"] for disk in vm["spec"].get("disks", [])}
         new = [disk for disk in wanted.get("disks", []) if disk["name"] not in had]
         await refuse_placeless(session, of_disks(vm, new), "--pool POOL")
-        for disk in new:
-            await tell_short(session, disk)
+        await tell_short(session, new)
     changed = await write_vm(session, vm, lambda live: attached(live, device))
     if changed is None:
         return

@@ -12,6 +12,7 @@ import click
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of
 from quantix_api.times import parse_time, render_time
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
@@ -21,13 +22,20 @@ from quantix_cli.measures import duration
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
-from quantix_cli.selection import Selection
+from quantix_cli.selection import Picked, Selection
 from quantix_cli.session import Session, each
 from quantix_cli.vm.stopping_host import hosts_to_ask, stopping_host
 from quantix_cli.waiting import is_ready, until
 
 _OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset", "resume": "resumed"}
 _RESTARTS = ("restart", "reset")
+# reasons of Ready under which a start waits for somebody; a guest that runs goes on
+_BARS_START = frozenset(
+    {
+        *("ConfigRefused", "IdentityConflict", "InstanceTypeNotFound", "SecretNotFound", "PassphraseWrong"),
+        *("VolumeNotFound", "VolumeConflict", "ImageNotFound", "PoolNotFound", "DataMissing", "DataDamaged"),
+    }
+)
 _BY_FORCE = {
     "stop": "Pull the plug?",
     "restart": "Pull the plug and start anew?",
@@ -191,15 +199,25 @@ def _carry_out(invocation: Invocation, selection: Selection, change: Change, way
     async def act(session: Session) -> Exit:
         picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
         vms = list(picked.objects)
-        if way.grace_s == 0 and vms:
-            names = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
-            confirm(_BY_FORCE[change.verb], names, assume_yes=session.assume_yes, terminal=session.terminal)
-        else:
-            confirm_selection(change.verb.capitalize(), picked, NOUNS["vm"], session)
+        _ask(session, picked, change, way)
         asked = replace(way, hosts=await hosts_to_ask(session)) if change is START and vms else way
         return await each(vms, lambda vm: _change(session, vm, change, asked), session)
 
     return invocation.run(act)
+
+
+def _ask(session: Session, picked: Picked, change: Change, way: Way) -> None:
+    """Show what would happen, where that may not be what is wanted, and ask. Raises CommandError."""
+    vms, terminal, sure = picked.objects, session.terminal, session.assume_yes
+    barred = [why for vm in vms if (why := _start_bar(vm))] if change.verb == "restart" else []
+    if way.grace_s == 0 and vms:
+        lost = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
+        question = _BY_FORCE[change.verb]
+        confirm(question, [*barred, *lost], assume_yes=sure, terminal=terminal, always_told=barred)
+        return
+    confirm_selection(change.verb.capitalize(), picked, NOUNS["vm"], session)
+    if barred:
+        confirm("Restart anyway?", barred, assume_yes=sure, terminal=terminal, always_told=barred)
 
 
 async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> None:
@@ -239,6 +257,16 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
             before = {"gracePeriodSeconds": look(vm, "spec.gracePeriodSeconds")}
             await session.write.patch(resources.VIRTUAL_MACHINES, patched, {"spec": before})
     session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
+
+
+def _start_bar(vm: Manifest) -> str:
+    """Why a guest that runs would not start again, as far as that is known; "" for nothing."""
+    ready = condition_of(vm)
+    reason, runs = ready.get("reason"), look(vm, "status.runtime.domain") == "Present"
+    if not runs or ready.get("status") != "False" or reason not in _BARS_START:
+        return ""
+    why = cause_of(str(ready.get("message", "")))
+    return f"{vm['metadata']['name']} runs, and would not start again: {why} ({reason})"
 
 
 def _is_off(vm: Manifest) -> bool:

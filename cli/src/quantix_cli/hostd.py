@@ -19,7 +19,7 @@ from quantix_api.message_text import hint_of, sentence_of
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
-from quantix_cli.nouns import NOUNS, look
+from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 from quantix_client.kubeconfig import load_pair
@@ -79,17 +79,32 @@ async def refusal(api: HostApi, path: str) -> CommandError:
 
 async def host_of(session: Session, name: str, what: str) -> str:
     """The host that runs the VM; of one that is paused, and so silent, that is said. Raises CommandError (6)
-    when it is off and so has no `what`.
+    when it has no `what` (console, screen), since it is off or was made without.
     """
     vm = await fetch.one(session, NOUNS["vm"], Name(name))
     host = look(vm, "status.assignment.host")
     if not host:
         raise CommandError(Exit.REFUSED, f"{name} is off: it has no {what}.", f"qx vm start {name}")
+    _refuse_without(vm, name, what)
     if condition_of(vm).get("reason") == "Paused" or look(vm, "status.phase") == "Paused":
         session.terminal.note(
             session.terminal.plain(f"{name} is paused: its {what} stands still.   qx vm resume {name}")
         )
     return str(host)
+
+
+def _refuse_without(vm: Manifest, name: str, what: str) -> None:
+    """Raise CommandError (6) for a guest without a graphics card, or a serial port. A change of either waits
+    for the next start: meanwhile the guest has what it had.
+    """
+    field, lacking, told, instead = {
+        "screen": ("spec.console.video", "None", "None", "console"),
+        "console": ("spec.console.serial", False, "false", "view"),
+    }[what]
+    waiting = [change.get("path") for change in look(vm, "status.runtime.pendingChanges", [])]
+    if look(vm, field) == lacking and field not in waiting:
+        said = f"{name} has no {what}: its {field} is {told}."
+        raise CommandError(Exit.REFUSED, said, f"qx vm {instead} {name}")
 
 
 def unreachable(host: str, error: Exception) -> CommandError:

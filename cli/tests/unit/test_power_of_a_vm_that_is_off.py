@@ -72,3 +72,25 @@ async def test_that_a_paused_guest_is_silent_is_told(
     assert await hostd.host_of(qx_session(Api(vm(reason, reason))), "web-1", "console") == "box"
     said = "web-1 is paused: its console stands still.   qx vm resume web-1\n"
     assert capsys.readouterr().err == (said if told else "")
+
+
+WITHOUT = [
+    ("screen", {"video": "None"}, "its spec.console.video is None.", "qx vm console web-1"),
+    ("console", {"serial": False}, "its spec.console.serial is false.", "qx vm view web-1"),
+]
+
+
+@pytest.mark.parametrize(("what", "console", "why", "instead"), WITHOUT)
+async def test_a_vm_that_was_made_without_is_not_asked(
+    what: str, console: Manifest, why: str, instead: str
+) -> None:
+    made = vm("Running", "Running")
+    made["spec"]["console"] = console
+    with pytest.raises(CommandError) as refused:
+        await hostd.host_of(qx_session(Api(made)), "web-1", what)
+    assert (refused.value.exit_code, refused.value.hint) == (Exit.REFUSED, instead)
+    assert refused.value.message == f"web-1 has no {what}: {why}"
+    # the guest that runs has what it had
+    (field,) = console
+    made["status"]["runtime"] = {"pendingChanges": [{"path": f"spec.console.{field}"}]}
+    assert await hostd.host_of(qx_session(Api(made)), "web-1", what) == "box"

@@ -106,7 +106,7 @@ class ApiWorld:
         self.screens = Screen()
         self.guard = Recording()
         stores: dict[Any, dict[str, Any]] = {
-            VIRTUAL_MACHINES: {"default/web-1": {"metadata": {"uid": UID}}},
+            VIRTUAL_MACHINES: {"default/web-1": {"metadata": {"name": "web-1", "uid": UID}}},
             IMAGES: {"default/tiny": {"metadata": {"uid": "0a1b"}}},
             VOLUMES: {"default/data": {"metadata": {"uid": "0c1d"}}},
             STORAGE_POOLS: {},

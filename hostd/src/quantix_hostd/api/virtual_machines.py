@@ -19,6 +19,7 @@ from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_client.both_ways import until_one_ends
 from quantix_hostd.api.backend import METRICS_TYPE, Backend
 from quantix_hostd.api.guard import Guard, access_to
+from quantix_hostd.api.lacking import lacks
 from quantix_hostd.api.pictures import MOST_BYTES, as_png
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.events import tell
@@ -30,7 +31,6 @@ _HEARTBEAT_S = 20.0
 _CHUNK_BYTES = 64 * 1024
 _MAX_LOG_BYTES = 1 << 20
 _MAX_LINES = 10_000
-_NO_SCREEN = "The VM is off, or has no screen. Try: qx vm start."
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class VirtualMachineDoors:
         take = request.query.get("take") == "1"
         viewer = self._backend.consoles.open(opened.uid, take=take, lines=_lines(request, least=0))
         if viewer is None:
-            raise web.HTTPConflict(text="The VM is off: it has no console. Try: qx vm start.")
+            raise web.HTTPConflict(text=lacks(opened.vm, "console"))
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
         try:
             await socket.prepare(request)
@@ -91,7 +91,7 @@ class VirtualMachineDoors:
         try:
             reader, writer = await asyncio.open_unix_connection(path)
         except OSError as error:
-            raise web.HTTPConflict(text=_NO_SCREEN) from error
+            raise web.HTTPConflict(text=lacks(opened.vm, "screen")) from error
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE_BYTES)
         try:
             await socket.prepare(request)
@@ -110,7 +110,7 @@ class VirtualMachineDoors:
             picture = await self._backend.screens.screenshot(domain_name(opened.uid), MOST_BYTES)
             png = await asyncio.to_thread(as_png, picture.data) if picture else None
         if png is None:
-            raise web.HTTPConflict(text=_NO_SCREEN)
+            raise web.HTTPConflict(text=lacks(opened.vm, "screen"))
         return web.Response(body=png, content_type="image/png", headers={"Cache-Control": "no-store"})
 
     async def log(self, request: web.Request) -> web.Response:

@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from quantix_api.messages import render
+from quantix_hostd.api.lacking import lacks
 from quantix_lab.api_world import UID, ApiWorld
 
 _VM = "/v1/virtualmachines/default/web-1"
@@ -71,10 +73,28 @@ async def test_a_vm_that_is_off_has_no_console_and_no_screen(
     world: ApiWorld,
     client: TestClient[web.Request, web.Application],
 ) -> None:
-    for door in ("console", "vnc"):
+    for door, what in (("console", "console"), ("vnc", "screen"), ("screenshot", "screen")):
         async with client.get(f"{_VM}/{door}") as answer:
             assert answer.status == 409
+            assert await answer.text() == f"web-1 has no {what} now. Try: qx vm explain web-1."
     assert world.events.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "wants", "said"),
+    [
+        ("Stopped", "Stopped", "web-1 is off: it has no console. Try: qx vm start web-1."),
+        ("Running", "Stopped", "web-1 is off: it has no console. Try: qx vm start web-1."),
+        ("GuestShutdown", "Running", "web-1 is off: it has no console. Try: qx vm start web-1."),
+        ("Starting", "Running", "web-1 is starting: it has no console yet. Try: qx vm explain web-1."),
+        ("Stopped", "Running", "web-1 is starting: it has no console yet. Try: qx vm explain web-1."),
+        ("QEMUCrashed", "Running", "web-1 has no console now. Try: qx vm explain web-1."),
+    ],
+)
+def test_why_there_is_no_console_is_told_with_the_name_of_the_vm(reason: str, wants: str, said: str) -> None:
+    ready = {"type": "Ready", "status": "False", "reason": reason}
+    vm = {"metadata": {"name": "web-1"}, "spec": {"powerState": wants}, "status": {"conditions": [ready]}}
+    assert lacks(vm, "console") == said
 
 
 async def test_the_screen_is_carried_byte_by_byte(

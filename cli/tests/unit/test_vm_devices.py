@@ -141,6 +141,16 @@ def test_a_volume_that_is_still_owned_goes_whatever_spec_says_since_a_moment() -
     assert loss == "disk data is deleted with its data (volume web-1-data is still owned by the VM)"
 
 
+def test_a_protected_volume_stays_whatever_its_disk_says() -> None:
+    going = {"disks": [{"name": "root"}, {"name": "data", "reclaimPolicy": "Delete"}]}
+    assert len(losses(vm(**going), ["data"], ["web-1-data"])) == 1
+    assert losses(vm(**going), ["data"], ["web-1-data"], ["web-1-data"]) == []
+    (loss,) = losses(
+        running(disks=[{"name": "root", "reclaimPolicy": "Delete"}]), ["root"], (), ["web-1-root"]
+    )
+    assert loss.endswith("; its volume stays")
+
+
 def test_what_was_not_told_is_not_lost() -> None:
     told = losses(vm(**FULL), ["root"])
     refuse_untold(vm(**FULL), ["root"], [], told)

@@ -17,6 +17,7 @@ from quantix_cli.commands.changing_vm import write_vm
 from quantix_cli.destinations import of_disks, refuse_placeless
 from quantix_cli.ending import stalled_end
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.fates import is_protected
 from quantix_cli.going_with import is_owned
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
@@ -146,17 +147,19 @@ def detach_command(_: str) -> click.Command:
         async def act(session: Session) -> None:
             vm = await fetch.one(session, NOUNS["vm"], parse_name(name, "vm"))
             detached(vm, devices, drive=drive)
-            volumes = await _owned(session, vm)
+            volumes = await _volumes(session, vm)
             leaving = volumes_of(vm, devices)
-            await tell_kept(session, [item for item in volumes if item["metadata"]["name"] in leaving])
-            owned = [volume["metadata"]["name"] for volume in volumes]
-            lost = losses(vm, devices, owned)
+            protected = [item["metadata"]["name"] for item in volumes if is_protected(item)]
+            going = [item for item in volumes if is_owned(item, vm) and not is_protected(item)]
+            await tell_kept(session, [item for item in going if item["metadata"]["name"] in leaving])
+            owned = [item["metadata"]["name"] for item in going]
+            lost = losses(vm, devices, owned, protected)
             if lost:
                 terminal, sure = session.terminal, session.assume_yes
                 confirm("Detach it?", lost, assume_yes=sure, terminal=terminal, always_told=lost)
 
             def patch(live: Manifest) -> Manifest:
-                refuse_untold(live, devices, owned, lost)
+                refuse_untold(live, devices, owned, lost, protected)
                 return detached(live, devices, drive=drive)
 
             await _detach(session, vm, patch, wait=not no_wait)
@@ -221,18 +224,23 @@ async def _medium_is_checked(session: Session, vm: Manifest, image: str) -> bool
     return True
 
 
-async def _owned(session: Session, vm: Manifest) -> list[Manifest]:
-    """The volumes that go with their disk; none where the account may not look at volumes."""
+async def _volumes(session: Session, vm: Manifest) -> Sequence[Manifest]:
+    """Those of the VM's namespace; none where the account may not look at volumes."""
     try:
-        found = (await session.api.list(resources.VOLUMES, vm["metadata"]["namespace"])).items
+        return (await session.api.list(resources.VOLUMES, vm["metadata"]["namespace"])).items
     except Forbidden:
-        return []
-    return [volume for volume in found if is_owned(volume, vm)]
+        return ()
 
 
-def refuse_untold(live: Manifest, devices: Sequence[str], owned: Sequence[str], told: Sequence[str]) -> None:
+def refuse_untold(
+    live: Manifest,
+    devices: Sequence[str],
+    owned: Sequence[str],
+    told: Sequence[str],
+    protected: Sequence[str] = (),
+) -> None:
     """Raise CommandError (6) where more would be lost than was told: somebody changed the VM meanwhile."""
-    more = [loss for loss in losses(live, devices, owned) if loss not in told]
+    more = [loss for loss in losses(live, devices, owned, protected) if loss not in told]
     if more:
         said = f"{live['metadata']['name']} has changed meanwhile: {more[0]}. Nothing was changed."
         raise CommandError(Exit.REFUSED, said, "the same command again")

@@ -121,9 +121,12 @@ def _volume_of(vm: Manifest, disk: Manifest) -> str:
     return disk.get("volume") or volume_name(vm["metadata"]["name"], disk["name"])
 
 
-def losses(vm: Manifest, names: Sequence[str], owned: Collection[str] = ()) -> list[str]:
+def losses(
+    vm: Manifest, names: Sequence[str], owned: Collection[str] = (), protected: Collection[str] = ()
+) -> list[str]:
     """What is lost with these devices: the system that a running guest runs from, disks whose data goes.
-    `owned`: names of volumes that go with their disk, also where spec has just said something else.
+    `owned`: names of volumes that go with their disk, also where spec has just said something else;
+    `protected`: of those that stay whatever it says.
     """
     said, root = [], _boot_disk(vm)
     for disk in look(vm, "spec.disks", []):
@@ -132,7 +135,7 @@ def losses(vm: Manifest, names: Sequence[str], owned: Collection[str] = ()) -> l
             continue
         volume = _volume_of(vm, disk)
         deletes = disk.get("reclaimPolicy") == "Delete"
-        goes = deletes or volume in owned
+        goes = (deletes or volume in owned) and volume not in protected
         if name == root and look(vm, "status.runtime.domain") == "Present":
             stays = "" if goes else "; its volume stays"
             said.append(

@@ -20,6 +20,7 @@ from quantix_api.vm_devices import Disk
 from quantix_operator.indexers import made_for, made_from
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_model import DiskWish, Missing, VolumeView
+from quantix_operator.volumedata.collected import is_going
 from quantix_operator.volumedata.origin import is_made, unmade, volume_to_copy
 from quantix_operator.volumedata.right import is_denied
 
@@ -149,7 +150,7 @@ def view_of(objects: Objects, volume: Volume) -> VolumeView:
         blank_since=volume.metadata.creation_timestamp if _is_blank(volume) else None,
         settled=volume.status.host in (None, "", volume.status.confirmed_host),
         pool=volume.status.pool or "",
-        deleting=volume.deleting,
+        going=is_going(objects, volume),
         kept_for=_kept_for(objects, volume) if volume.deleting else {},
     )
 

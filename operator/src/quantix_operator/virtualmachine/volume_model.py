@@ -34,10 +34,10 @@ class DiskWish:
 class VolumeView:
     """A Volume as it is. `vm_uid` is its label; `reason` and `message` those of its Ready. `displaced`: it is
     there, but not in the pool that spec wants it in, and says why. `denied`: its host has no right to it
-    (`volumedata.right`); `settled`: it has no host, or a confirmed one: it may go from one VM to another.
-    `kept_for`: the first Volume that waits to be made from it while it is deleted, by `copy`, or its VM by
-    `clone`. `blank_since`: when the operator made the object, while no host has made any data of it; None for
-    all others.
+    (`volumedata.right`); `going`: it is deleted, or will be (`volumedata.collected`); `settled`: it has no
+    host, or a confirmed one: it may go from one VM to another. `kept_for`: the first Volume that waits to be
+    made from it while it is deleted, by `copy`, or its VM by `clone`. `blank_since`: when the operator made
+    the object, while no host has made any data of it; None for all others.
     """
 
     name: str
@@ -55,7 +55,7 @@ class VolumeView:
     message: str = ""
     host: str = ""
     pool: str = ""
-    deleting: bool = False
+    going: bool = False
     denied: bool = False
     settled: bool = True
     kept_for: Mapping[str, str] = field(default_factory=dict)

@@ -44,7 +44,7 @@ def plan_volumes(
             lack = surroundings.sources.get(disk.name)
             missing += [lack] if lack is not None else []
             actions += [CreateVolume(render_volume(owner, disk, surroundings))] if lack is None else []
-        elif volume.deleting:
+        elif volume.going:
             reason = "VolumeInUse" if volume.kept_for else "Creating"
             missing.append(Missing(disk.name, reason, {"going": volume.name, **volume.kept_for}))
         elif not (volume.vm_uid or volume.settled):
@@ -108,7 +108,7 @@ def _conflict(disk: DiskWish, volume: VolumeView) -> Missing:
 
 
 def _attach(owner: Owner, disk: DiskWish, volume: VolumeView | None) -> list[Missing]:
-    if volume is None or volume.deleting:
+    if volume is None or volume.going:
         path = f"the volume of disk {disk.name}"
         return [Missing(disk.name, "VolumeNotFound", {"volume": disk.volume, "path": path})]
     other = volume.vm_uid not in ("", owner.uid)

@@ -24,6 +24,7 @@ from quantix_operator.storagepool.promises import (
     volume_bytes,
 )
 from quantix_operator.volume.plan import Claimant, Growth, Move, Observed
+from quantix_operator.volumedata.collected import is_going
 from quantix_operator.volumedata.origin import is_made, source_volume, unmade
 from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
 
@@ -54,6 +55,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
         no_room=_no_room(objects, volume, pool),
         readable_copy=_readable_copy(objects, volume),
+        going=is_going(objects, volume),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from quantix_api import Volume
 from quantix_api.facts import Fact, fact
 from quantix_api.messages import render
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.volumedata.origin import WAITING_FOR_HOST
 
 
@@ -55,7 +56,8 @@ class Observed:
     `growth`: None when it is as large as spec wants; `stranded`: one of those VMs that no host takes for now;
     `off`: one that is off and has had no host;
     `move`: None when it is where spec wants it; `readable_copy`: the fields of ConfigRefused where it is a
-    copy of an encrypted volume and names no Secret.
+    copy of an encrypted volume and names no Secret; `going`: it is deleted, or will be
+    (`volumedata.collected`).
     """
 
     volume: Volume
@@ -76,6 +78,7 @@ class Observed:
     off: str = ""
     move: Move | None = None
     readable_copy: Mapping[str, str] | None = None
+    going: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,9 +194,10 @@ def attachments(observed: Observed) -> tuple[Claimant, ...]:
         return ()
     alive = sorted((item for item in observed.claimants if not item.gone), key=lambda item: item.age)
     current = {attachment.uid for attachment in observed.volume.status.attached_to}
-    if observed.volume.deleting:
-        # who names it from now on would keep it for good, and never get it
-        alive = [item for item in alive if item.uid in current]
+    owner = observed.volume.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID)
+    if observed.going or owner:
+        # who names what goes would keep it for good and never get it, and another VM's would go with that one
+        alive = [item for item in alive if item.uid in current or (item.uid == owner and not observed.going)]
     if observed.volume.spec.access_mode != "ReadWriteOnce":
         return tuple(alive)
     holders = [item for item in alive if item.uid in current] or alive

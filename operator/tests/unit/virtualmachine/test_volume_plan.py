@@ -120,7 +120,7 @@ def test_what_was_left_behind_is_adopted_once_its_host_is_confirmed() -> None:
 
 
 def test_what_an_earlier_vm_left_and_is_deleted_is_waited_for_by_its_name() -> None:
-    found = plan([ROOT], replace(LEFT_BEHIND, deleting=True))
+    found = plan([ROOT], replace(LEFT_BEHIND, going=True))
     assert found == VolumePlan((), (Missing("root", "Creating", {"going": LEFT_BEHIND.name}),))
 
 
@@ -168,7 +168,7 @@ def test_the_owner_reference_follows_the_reclaim_policy() -> None:
 
 ATTACH_CASES: dict[str, tuple[VolumeView | None, str]] = {
     "a volume that is not there": (None, "VolumeNotFound"),
-    "a volume that is going": (replace(DATA, deleting=True), "VolumeNotFound"),
+    "a volume that is going": (replace(DATA, going=True), "VolumeNotFound"),
     "a volume that another VM has": (replace(DATA, attached_to=frozenset({"uid-other"})), "VolumeInUse"),
     "a volume that was made for another VM": (replace(DATA, vm_uid="uid-other"), "VolumeInUse"),
     "a volume that is not given to it yet": (DATA, "Creating"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from quantix_api import Volume
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.volume.plan import Claimant, Growth, Observed, Plan, TakeBack, plan_volume
 
 ELDER = Claimant("uid-1", "elder", ("2026-01-01", "uid-1"))
@@ -21,13 +22,15 @@ def planned(
     status: dict[str, Any] | None = None,
     *,
     deleting: bool = False,
+    made_for: str = "",
     **more: Any,
 ) -> Plan:
-    metadata: dict[str, Any] = {"name": "data", "namespace": "default", "uid": "uid-data"}
+    labels = {LABEL_VIRTUAL_MACHINE_UID: made_for} if made_for else {}
+    metadata: dict[str, Any] = {"name": "data", "namespace": "default", "uid": "uid-data", "labels": labels}
     if deleting:
         metadata["deletionTimestamp"] = "2026-11-24T12:00:00Z"
     volume = Volume.parse({"metadata": metadata, "spec": spec or {}, "status": status or {}})
-    usual: dict[str, Any] = {"pool": "local", "place": "h1"}
+    usual: dict[str, Any] = {"pool": "local", "place": "h1", "going": deleting}
     return plan_volume(Observed(volume, **(usual | more)))
 
 
@@ -186,3 +189,14 @@ def test_a_wish_to_grow_is_answered_and_the_host_goes_on_saying_how_it_is() -> N
     assert answers == [("True", "Granted"), ("False", "PoolFull")]
     assert (granted.ready, refused.ready) == (None, None)
     assert planned(status=status).size is None
+
+
+def test_what_is_to_be_collected_is_given_to_nobody_and_kept_by_who_has_it() -> None:
+    has_it = {"attachedTo": [{"uid": "uid-1", "name": "elder"}]}
+    assert planned(going=True, claimants=[ELDER]).attached_to == ()
+    assert planned(status=has_it, going=True, claimants=[ELDER, YOUNGER]).attached_to == (ELDER,)
+
+
+def test_the_volume_of_a_vm_is_attached_to_no_other_that_names_it() -> None:
+    assert planned(made_for="uid-1", claimants=[YOUNGER]).attached_to == ()
+    assert planned(made_for="uid-2", claimants=[ELDER, YOUNGER]).attached_to == (YOUNGER,)

@@ -27,11 +27,11 @@ def configure_cpu(spec: DomainSpec) -> list[Element]:
     topology = element(
         "topology", {"sockets": cpu.sockets, "dies": 1, "cores": per_socket, "threads": cpu.threads}
     )
-    if cpu.model == HOST_PASSTHROUGH:
-        passed = {"mode": "host-passthrough", "check": "none", "migratable": "on"}
-        return [element("cpu", passed, topology, numa_cells(spec))]
     features = [element("feature", {"policy": "require", "name": name}) for name in cpu.required]
     features += [element("feature", {"policy": "disable", "name": name}) for name in cpu.disabled]
+    if cpu.model == HOST_PASSTHROUGH:
+        passed = {"mode": "host-passthrough", "check": "none", "migratable": "on"}
+        return [element("cpu", passed, topology, *features, numa_cells(spec))]
     return [
         element(
             "cpu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -40,3 +41,12 @@ def test_markup_in_a_value_stays_text() -> None:
     parsed = ElementTree.fromstring(ElementTree.tostring(node))
     assert list(parsed) == []
     assert parsed.text == "</serial><evil/>"
+
+
+def test_features_are_hidden_and_required_beside_the_cpu_of_the_host_too() -> None:
+    """spec.cpu.features beside HostPassthrough: the usual way to keep nested virtualization from a guest."""
+    sample = ALL["kvm-passthrough"]
+    cpu = replace(sample.cpu, required=("pdpe1gb",), disabled=("vmx",))
+    parsed = ElementTree.fromstring(render_domain(replace(sample, cpu=cpu)))
+    found = {feature.get("name"): feature.get("policy") for feature in parsed.iterfind("cpu/feature")}
+    assert found == {"pdpe1gb": "require", "vmx": "disable"}

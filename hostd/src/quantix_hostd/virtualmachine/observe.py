@@ -18,7 +18,6 @@ from quantix_api.errors import PermanentError, QuantixError, WaitingError
 from quantix_api.messages import as_error
 from quantix_api.vm_devices import Nic
 from quantix_hostd.claims import ClaimStore, VolumePlace
-from quantix_hostd.clients.tcp_probe import answers_on_tcp
 from quantix_hostd.clients.time_zones import require_time_zone
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, UNBOUND, DomainSpec, domain_name
 from quantix_hostd.domainxml.view import DomainView, view
@@ -164,17 +163,7 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
         barred = await barred_pool(tools, off)
         return off if barred is None else replace(off, wanted=None, waiting=barred)
     problems = await tools.ports.problems(seen.ports)
-    answers = await _guest_answers(seen.vm, tools.leg)
-    return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems, guest_answers=answers)
-
-
-async def _guest_answers(vm: VirtualMachine, leg: str) -> bool:
-    """Whether the guest answers on the TCP port that spec.readiness names; True where it names none."""
-    port = vm.spec.readiness.tcp_port if vm.spec.readiness else None
-    if port is None:
-        return True
-    addresses = [address for nic in vm.status.nics for address in nic.addresses]
-    return bool(addresses) and await answers_on_tcp(addresses[0], port, leg)
+    return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems)
 
 
 def _wanted(

@@ -32,9 +32,10 @@ from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphans import Orphan, find_orphans, order_end
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
+from quantix_hostd.virtualmachine.readiness import with_answer
 from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.state_keeper import StateKeeper
-from quantix_hostd.virtualmachine.status import derive_status, unseen_status
+from quantix_hostd.virtualmachine.status import began_anew, derive_status, unseen_status
 from quantix_hostd.virtualmachine.steps import Plan, is_detained, refusal_of, unsettled
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.transitions import Failure, transitions
@@ -164,6 +165,14 @@ class VirtualMachineReconciler:
         return tuple(sorted(defined | (unreleased - self._memory.detained())))
 
     async def _advance(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
+        observed, plan, error = await self._act(uid)
+        observed = await with_answer(self._tools, observed, plan)
+        if error is None and not observed.guest_answers:
+            # it says when to ask again
+            plan = plan_virtual_machine(observed)
+        return observed, plan, error
+
+    async def _act(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
         for _ in range(_MAX_ROUNDS):
             observed = await self._observe(uid)
             plan = plan_virtual_machine(observed)
@@ -226,7 +235,7 @@ class VirtualMachineReconciler:
             return None
         verdict = judge(observed, plan, error)
         wait_s = self._not_worth_a_write_s(kept, verdict)
-        if wait_s > 0:
+        if wait_s > 0 and not began_anew(vm, plan):
             return wait_s
         manifest = self._newest(observed.uid, kept)
         if manifest is None:

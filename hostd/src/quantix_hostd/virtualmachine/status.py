@@ -13,6 +13,7 @@ from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, render_conditions, subject_of, with_kstatus
 from quantix_api.message_table_phrases import AND_MORE
 from quantix_api.messages import render
+from quantix_api.times import render_time
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.virtualmachine.changes import PendingChange, listed, pending_changes
 from quantix_hostd.virtualmachine.first_boot import first_boot_change
@@ -68,6 +69,15 @@ def unseen_status(
         "runtime": {**runtime, "observedEpoch": epoch},
         "conditions": [*render_conditions(facts, subject_of(vm), now), *kept],
     }
+
+
+def began_anew(vm: VirtualMachine, plan: Plan) -> bool:
+    """Whether the guest was started, or a restart that was asked for was done, since it was last reported: who
+    asked waits for that, however soon the guest is ready.
+    """
+    runtime, record = vm.status.runtime, plan.record
+    known = ((record.started_at, runtime.started_at), (record.handled_restart_at, runtime.handled_restart_at))
+    return any(done and (told is None or done != render_time(told)) for done, told in known)
 
 
 def _facts(observed: Observed, verdict: Verdict, changes: tuple[PendingChange, ...]) -> Iterator[Fact]:

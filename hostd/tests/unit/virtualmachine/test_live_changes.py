@@ -12,7 +12,7 @@ from quantix_api.resources import VOLUMES
 from quantix_hostd.clients.tcp_probe import answers_on_tcp
 from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.facts.switch import PortProblem
-from quantix_hostd.virtualmachine import reconciler
+from quantix_hostd.virtualmachine import readiness, reconciler
 from quantix_hostd.virtualmachine.firmware import installed_firmware
 from quantix_hostd.virtualmachine.verdict import Verdict, judge
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -124,6 +124,32 @@ async def test_ready_waits_for_the_port_that_readiness_names(
     assert str(port) in running.condition("Ready")["message"]
     assert again is not None
     assert again <= 2.0
+
+
+@pytest.mark.parametrize("mode", ["Force", "Reset"])
+async def test_readiness_holds_up_no_report_of_a_restart(
+    running: VmHandle, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Its port is closed by a security group: each question costs a second."""
+    asked: list[int] = []
+
+    async def drops(_address: str, port: int, *_rest: object) -> bool:
+        asked.append(port)
+        return False
+
+    monkeypatch.setattr(readiness, "answers_on_tcp", drops)
+    nic = {"name": "eth0", "port": "p1", "mac": "52:54:00:00:00:01", "addresses": ["192.0.2.1"]}
+    running.change("status", "nics", value=[nic])
+    running.change("spec", "readiness", value={"tcpPort": 80})
+    for _ in range(2):
+        asked.clear()
+        at = running.ask_restart(mode)
+        running.world.skipped_s += 1
+        # what is on its way is not worth a write for a moment, but this was asked for
+        await running.reconcile()
+        assert running.status["runtime"]["handledRestartAt"] == at
+        assert asked == [80]
+        assert running.condition("Ready")["reason"] == "GuestNotReady"
 
 
 def test_a_host_offers_the_firmware_whose_files_it_has(tmp_path: Path) -> None:

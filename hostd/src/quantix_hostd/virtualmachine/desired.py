@@ -12,9 +12,7 @@ from pathlib import Path
 
 from quantix_api import VirtualMachine
 from quantix_api.compute import Compute, granted_compute, granted_devices
-from quantix_api.errors import PermanentError
 from quantix_api.layout import FIRST_BOOT_FILE, Layout
-from quantix_api.messages import as_error
 from quantix_api.quantities import cpu_millis, size_bytes
 from quantix_api.vm_devices import DiskQoS
 from quantix_hostd.claims import VolumePlace
@@ -87,7 +85,8 @@ class Surroundings:
 def desired_domain(
     vm: VirtualMachine, around: Surroundings, facts: HostFacts, layout: Layout, handled_restart_at: str = ""
 ) -> domain.DomainSpec:
-    """The domain of a VM of which all is there but what is left out. Raises PermanentError (ConfigRefused).
+    """The domain of a VM of which all is there but what is left out. What `refusals` tell is in it as far as
+    it can be.
 
     `handled_restart_at` is the newest `spec.restart.at` that this start fulfils.
     """
@@ -105,7 +104,7 @@ def desired_domain(
         places=around.places,
         dedicated=compute.dedicated,
         mirrors_numa=compute.numa == "Strict",
-        memory_bytes=_memory_bytes(compute.hugepages, resolved.memory),
+        memory_bytes=size_bytes(resolved.memory),
         page_bytes=_optional_bytes(compute.hugepages),
         run_dir=str(layout.vm_run(uid)),
         console_log=str(layout.vm_log(uid) / "console.log"),
@@ -143,13 +142,6 @@ def first_boot_name(vm: VirtualMachine) -> str:
     return SEED_NAME if vm.spec.cloud_init is not None else ANSWERS_NAME
 
 
-def _memory_bytes(page: str | None, size: str) -> int:
-    found = size_bytes(size)
-    if page and found % size_bytes(page):
-        raise as_error(PermanentError, "ConfigRefused", size=size, page=page)
-    return found
-
-
 def _identity(vm: VirtualMachine, uuid: str, handled_restart_at: str) -> domain.Identity:
     assignment = vm.status.assignment
     return domain.Identity(
@@ -166,8 +158,6 @@ def _identity(vm: VirtualMachine, uuid: str, handled_restart_at: str) -> domain.
 def _cpu(vm: VirtualMachine, cpu: Compute, facts: HostFacts) -> domain.Cpu:
     resolved = vm.status.resolved
     assert resolved is not None
-    if cpu.limit and not facts.cpu_controller:
-        raise as_error(PermanentError, "ConfigRefused", field="spec.cpu.limit", host=facts.name)
     cores = resolved.cores or cpu.cores or 1
     wanted = cpu.model if cpu.model != _AUTO_MODEL else resolved.cpu_model or _TCG_MODEL
     names = resolved.cpu_features

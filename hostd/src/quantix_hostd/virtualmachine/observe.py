@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quantix_api import Network, VirtualMachine
-from quantix_api.errors import PermanentError, QuantixError, WaitingError
+from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_error
 from quantix_api.vm_devices import Nic
 from quantix_hostd.claims import ClaimStore, VolumePlace
-from quantix_hostd.clients.time_zones import require_time_zone
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, UNBOUND, DomainSpec, domain_name
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import DomainSnapshot
@@ -41,6 +40,7 @@ from quantix_hostd.virtualmachine.observe_moves import observe_moves
 from quantix_hostd.virtualmachine.observe_volumes import NamedVolume, look_at_volumes, named_volumes
 from quantix_hostd.virtualmachine.observed import DiskClaim, Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
+from quantix_hostd.virtualmachine.refusals import refused, unfit
 from quantix_hostd.virtualmachine.start_plan import handled_restart, known_record
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.unresolved import device_waits, is_decided, unresolved
@@ -158,6 +158,11 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
     if seen.vm is None or not seen.is_mine:
         return seen
     wanted, waiting = _wanted(seen, tools, cpus, devices)
+    refusal = unfit(wanted)
+    if refusal is not None:
+        # its devices may come and go, but there is no domain to compare it with
+        seen, waiting = replace(seen, startable=False), refusal
+        wanted = wanted if seen.live is not None else None
     if seen.live is None:
         off = replace(seen, wanted=wanted, waiting=waiting)
         barred = await barred_pool(tools, off)
@@ -179,25 +184,12 @@ def _wanted(
         return None, wait
     handled = handled_restart(seen, known_record(seen))
     try:
-        no_zone = _no_zone(vm, seen)
+        refusal = refused(vm, seen.facts, runs=seen.live is not None)
         places, hosts_own = places_of(seen, cpus), devices_of(seen, devices)
         around = Surroundings(seen.volumes, mtus, media, places, hosts_own, frozenset(waits))
-        return desired_domain(vm, around, seen.facts, tools.layout, handled), no_zone or wait
+        return desired_domain(vm, around, seen.facts, tools.layout, handled), refusal or wait
     except QuantixError as error:
         return None, error
-
-
-def _no_zone(vm: VirtualMachine, seen: Observed) -> PermanentError | None:
-    """That this host does not know the time zone, for a guest that runs: it keeps its clock until the next
-    start, and all else of it may change. Raises it for one that is to start.
-    """
-    try:
-        require_time_zone(vm.spec.clock.timezone, seen.facts.name)
-    except PermanentError as error:
-        if seen.live is None:
-            raise
-        return error
-    return None
 
 
 def _claims(store: ClaimStore, places: tuple[VolumePlace, ...]) -> tuple[DiskClaim, ...]:

@@ -68,6 +68,8 @@ class Observed:
     waiting: QuantixError | None = None
     port_problems: tuple[PortProblem, ...] = ()
     guest_answers: bool = True
+    startable: bool = True
+    """Whether `wanted` can be made a domain here; where it cannot, `waiting` says why."""
     unwritable: tuple[VolumePlace, ...] = ()
     out_of_memory: bool = False
     moves: tuple[DiskMove, ...] = ()

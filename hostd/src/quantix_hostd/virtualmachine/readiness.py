@@ -15,7 +15,9 @@ from quantix_hostd.virtualmachine.tools import VmTools
 
 
 async def with_answer(tools: VmTools, observed: Observed, plan: Plan) -> Observed:
-    """The same look, with whether the guest answers; one that is being ended, or names no port, is not asked."""
+    """The same look, with whether the guest answers. One that is being ended, or names no port, is not
+    asked.
+    """
     vm = observed.vm
     port = vm.spec.readiness.tcp_port if vm and vm.spec.readiness else None
     if vm is None or port is None or not observed.is_mine:

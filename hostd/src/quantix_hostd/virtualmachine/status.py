@@ -72,8 +72,8 @@ def unseen_status(
 
 
 def began_anew(vm: VirtualMachine, plan: Plan) -> bool:
-    """Whether the guest was started, or a restart that was asked for was done, since it was last reported: who
-    asked waits for that, however soon the guest is ready.
+    """Whether the guest was started, or a restart that was asked for was done, since it was last reported:
+    who asked waits for that, however soon the guest is ready.
     """
     runtime, record = vm.status.runtime, plan.record
     known = ((record.started_at, runtime.started_at), (record.handled_restart_at, runtime.handled_restart_at))
@@ -121,8 +121,7 @@ def _claim_epoch(observed: Observed) -> int | None:
 def _resolved_generation(observed: Observed) -> int | None:
     """That of the spec which the operator resolved last; once the guest was compared with it."""
     resolved = observed.vm.status.resolved if observed.vm else None
-    compared = observed.live is not None and observed.wanted is not None
-    return resolved.generation if resolved is not None and compared else None
+    return resolved.generation if resolved is not None and _is_compared(observed) else None
 
 
 def _domain(observed: Observed, plan: Plan) -> str | None:
@@ -132,10 +131,16 @@ def _domain(observed: Observed, plan: Plan) -> str | None:
     return "Absent" if plan.record.released else None
 
 
+def _is_compared(observed: Observed) -> bool:
+    return observed.live is not None and observed.wanted is not None and observed.startable
+
+
 def _changes(observed: Observed) -> tuple[PendingChange, ...]:
-    if observed.live is None or observed.wanted is None:
+    if not _is_compared(observed):
         return ()
     assert observed.vm is not None
+    assert observed.live is not None
+    assert observed.wanted is not None
     first_boot = first_boot_change(observed.vm, observed.record.first_boot_mark)
     pending = pending_changes(observed.wanted, observed.live)
     told = {change.path for change in pending}

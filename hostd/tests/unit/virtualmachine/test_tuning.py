@@ -153,36 +153,11 @@ async def test_weight_and_limit_of_cpu_time_count_at_once(
         assert pending(roomy) == []
 
 
-async def test_an_unknown_time_zone_holds_up_no_other_change_of_a_guest_that_runs(
-    roomy: VmHandle, hypervisor: FakeHypervisor
-) -> None:
-    roomy.change("spec", "clock", value={"timezone": "Europe/Viena"})
-    roomy.change("spec", "cpu", value={"cores": 1, "maxCores": 4, "weight": 250})
-    assert await settled(roomy, hypervisor) == ["cpu 250 -1"]
-    assert pending(roomy) == ["spec.clock.timezone"]
-    assert (roomy.status["phase"], roomy.condition("Ready")["reason"]) == ("Running", "ConfigRefused")
-    # QEMU would take UTC for it
-    roomy.ask_restart()
-    await roomy.reconcile()
-    await roomy.look_after(6)
-    assert (roomy.status["phase"], roomy.condition("Ready")["reason"]) == ("Failed", "ConfigRefused")
-
-
 async def test_without_control_groups_nothing_is_weighed(
     running: VmHandle, hypervisor: FakeHypervisor
 ) -> None:
     running.change("spec", "cpu", value={"cores": 1, "weight": 250})
     assert await settled(running, hypervisor) == []
-
-
-async def test_without_control_groups_a_limit_is_refused_and_the_guest_runs_on(running: VmHandle) -> None:
-    running.change("spec", "cpu", value={"cores": 1, "limit": "500m"})
-    running.world.reconciler = running.world.new_reconciler(quiet_s=0.0)
-    await running.reconcile()
-    ready = running.condition("Ready")
-    assert (running.status["phase"], ready["reason"]) == ("Running", "ConfigRefused")
-    assert "spec.cpu.limit" in ready["message"]
-    assert running.condition("Stalled")["status"] == "True"
 
 
 async def test_limits_of_a_disk_count_at_once_and_go_again(

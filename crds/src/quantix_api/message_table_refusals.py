@@ -99,6 +99,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx vm view shows it",
     ),
     Template(
+        "NoScreen",
+        "refusal",
+        "The guest has no graphics card, so there is no picture of its screen.",
+        "qx vm console shows its serial console; console.video gives it a card at its next start",
+    ),
+    Template(
         "ScreenHangs",
         "refusal",
         "{domain} owes an earlier picture of its screen, so it is not asked for another.",

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from quantix_api.errors import TransientError
+from quantix_api.errors import PermanentError, TransientError
+from quantix_hostd.api.images import status_of
 from quantix_hostd.clients.libvirt_looks import LibvirtLooks
 from quantix_lab.waiting import eventually_async
 
@@ -32,6 +33,10 @@ class Domain:
     def screenshot(self, stream: Any, screen: int, flags: int) -> None:
         if self._free is not None:
             assert self._free.wait(10)
+
+    def XMLDesc(self, flags: int) -> str:
+        model = "none" if "blind" in self._name else "virtio"
+        return f"<domain><devices><video>\n  <model type='{model}'/></video></devices></domain>"
 
 
 class Stream:
@@ -99,6 +104,17 @@ async def test_qemus_that_hang_keep_nobody_else_from_pictures_and_figures(connec
     assert [stats.domain_name for stats in await looks.stats()] == ["qx-1"]
     connection.free.set()
     await until_shown(looks, "qx-hangs-0")
+    looks.close()
+
+
+async def test_a_guest_without_a_graphics_card_has_no_picture_and_that_is_said(
+    connection: Connection,
+) -> None:
+    """libvirt says: internal error: unable to execute QEMU command 'screendump'."""
+    looks = LibvirtLooks(lambda: connection, deadline_s=5, late=late)
+    with pytest.raises(PermanentError, match="has no graphics card") as told:
+        await looks.screenshot("qx-blind", 1024)
+    assert (told.value.reason, status_of(told.value)) == ("NoScreen", 409)
     looks.close()
 
 

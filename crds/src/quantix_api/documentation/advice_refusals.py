@@ -38,6 +38,10 @@ REFUSAL_ADVICE: dict[str, Advice] = {
         "`qx host end-orphan` lists such guests.", "A guest of a VM in the API ends with its VM."
     ),
     "ScreenTooLarge": Advice("The resolution in the guest.", "`qx vm view NAME` shows it."),
+    "NoScreen": Advice(
+        "`qx vm show NAME`: whether `console.video` is None, or was when the guest started.",
+        "`qx vm console NAME`. For a screen set `console.video` and restart the VM.",
+    ),
     "ScreenHangs": Advice(
         "`qx vm console NAME`: whether the guest does anything.",
         "Ask again. If it stays so, the guest's QEMU hangs, for example on a disk: `qx vm stop NAME --now`.",

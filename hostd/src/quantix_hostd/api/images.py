@@ -17,6 +17,7 @@ _STATUS = {
     "NotHere": 404,
     "NoOrphan": 404,
     "NotWaiting": 409,
+    "NoScreen": 409,
     "TooManyUploads": 429,
     "PoolFull": 507,
     "PoolNotFound": 409,

@@ -115,8 +115,8 @@ class Hypervisor(Protocol):
         """End copying; the disk is untouched, the copy nothing. Without one nothing happens."""
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
-        """The screen now; None when the domain does not run. Raises PermanentError (ScreenTooLarge),
-        TransientError (ScreenHangs) while an earlier one is not there yet.
+        """The screen now; None when the domain does not run. Raises PermanentError (NoScreen,
+        ScreenTooLarge), TransientError (ScreenHangs) while an earlier one is not there yet.
         """
 
     async def stats(self) -> tuple[DomainStats, ...]:

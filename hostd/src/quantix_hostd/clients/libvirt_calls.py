@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from xml.etree import ElementTree
 
 import libvirt
 import structlog
@@ -158,7 +159,11 @@ def domain_stats(name: str, found: Mapping[str, Any]) -> DomainStats:
 
 
 def screenshot(connection: Any, domain: Any, most_bytes: int) -> Picture:
-    """The first screen of a running domain, no more of it than `most_bytes` (virDomainScreenshot)."""
+    """The first screen of a running domain, no more of it than `most_bytes` (virDomainScreenshot). Raises
+    PermanentError: NoScreen, ScreenTooLarge.
+    """
+    if ElementTree.fromstring(domain.XMLDesc(0)).find("devices/video/model[@type='none']") is not None:
+        raise as_error(PermanentError, "NoScreen")
     stream = connection.newStream(0)
     domain.screenshot(stream, 0, 0)
     data = bytearray()

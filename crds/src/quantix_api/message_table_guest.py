@@ -9,7 +9,7 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
         "GuestNotReady",
         "VirtualMachine",
         "It runs and does not answer on TCP port {port} yet; it has {within} s from its start for that.",
-        "qx vm console {name} shows the guest",
+        "qx vm console {name} shows the guest; its security groups have to let TCP port {port} in",
     ),
     Template(
         "GuestNotReady",
@@ -21,7 +21,7 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
         "GuestNotReady",
         "VirtualMachine",
         "It runs, but did not answer on TCP port {port} within {seconds} s.",
-        "qx vm console {name} shows the guest",
+        "qx vm console {name} shows the guest; its security groups have to let TCP port {port} in",
     ),
     Template(
         "GuestNotReady",

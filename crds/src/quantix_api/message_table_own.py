@@ -12,7 +12,7 @@ OWN_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NotEnoughCPU",
         "VirtualMachine",
-        "It wants {wanted} of {host} to itself, where {free} are free.",
+        "It wants {wanted} of {host} to itself, which has {free} free.",
         "stop or move a VM with cpu.dedicated; it then starts by itself",
     ),
     Template(
@@ -54,7 +54,7 @@ OWN_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NotEnoughCPU",
         "VirtualMachine",
-        "It wants {wanted} of {host} to itself, where {free} are free: it keeps what it was given.",
+        "It wants {wanted} of {host} to itself, which has {free} free: it keeps what it was given.",
         f"leave cpu.dedicated out, {ELSEWHERE}",
     ),
     Template(

@@ -56,7 +56,7 @@ async def test_no_two_guests_have_one_cpu_and_one_that_finds_none_waits(
     assert (pinned(hypervisor, first), pinned(hypervisor, second)) == (["2", "3"], ["1"])
     await third.reconcile()
     assert third.domain not in hypervisor.found
-    assert "wants 1 CPU of h1 to itself, where 0 are free" in str(third.status.get("conditions"))
+    assert "wants 1 CPU of h1 to itself, which has 0 free" in str(third.status.get("conditions"))
     second.change("spec", "powerState", value="Stopped")
     for _ in range(3):
         await second.reconcile()

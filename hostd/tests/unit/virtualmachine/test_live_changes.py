@@ -149,7 +149,11 @@ async def test_readiness_holds_up_no_report_of_a_restart(
         await running.reconcile()
         assert running.status["runtime"]["handledRestartAt"] == at
         assert asked == [80]
-        assert running.condition("Ready")["reason"] == "GuestNotReady"
+        ready = running.condition("Ready")
+        assert (ready["reason"], "security groups have to let TCP port 80 in" in ready["message"]) == (
+            "GuestNotReady",
+            True,
+        )
 
 
 def test_a_host_offers_the_firmware_whose_files_it_has(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
 from quantix_hostd.domainxml.view import Difference, DomainView, differences, view
 from quantix_hostd.domainxml.view_fields import SMBIOS_FIELDS
+from quantix_hostd.virtualmachine.change_words import ATTACHED, of_device, of_domain
 from quantix_hostd.virtualmachine.desired import ANSWERS_NAME, SEED_NAME
 from quantix_hostd.virtualmachine.live_plan import more_memory, takes_cores
 from quantix_hostd.virtualmachine.plug_plan import leaving
@@ -45,11 +46,12 @@ _FIELD_PATHS = {
     "boot_menu": "spec.boot.menuSeconds",
     "boot_menu_timeout": "spec.boot.menuSeconds",
 }
-_ATTACHED = "attached"
 _CORES, _MAX_CORES = "spec.cpu.cores", "spec.cpu.maxCores"
 _SIZE, _MAX_SIZE = "spec.memory.size", "spec.memory.maxSize"
 # of what the view has in so many bytes
 _UNIT_BYTES = {_SIZE: 1, _MAX_SIZE: 1, "spec.memory.hugepages": 1024}
+# without a time zone the kind of guest chooses
+_CLOCKS = {"utc", "localtime"}
 _DEDICATED = "spec.cpu.dedicated"
 _BOOT_ORDER = "spec.boot.order"
 _DISK_FIELDS = {
@@ -87,11 +89,12 @@ def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange
     for difference in differences(live, view(render_domain(wanted))):
         path = _spec_path(difference, wanted, live)
         if path is not None and path not in found:
-            found[path] = _change(path, difference, live)
+            found[path] = _change(path, difference, wanted, live)
     if wanted.dedicated != bool(live.own_cpus):
         words = [str(told).lower() for told in (bool(live.own_cpus), wanted.dedicated)]
         found[_DEDICATED] = PendingChange(_DEDICATED, *words)
     found |= {change.path: change for change in _devices(wanted, live)}
+    found = {path: change for path, change in found.items() if change.running != change.wanted}
     for path in _not_pending(frozenset(found), wanted, live):
         found.pop(path, None)
     return tuple(found[path] for path in sorted(found))
@@ -141,22 +144,26 @@ def _boots_otherwise(wanted: DomainSpec, live: DomainView) -> bool:
     return sorted(both, key=lambda alias: orders[alias]) != sorted(both, key=lambda alias: running[alias])
 
 
-def _change(path: str, difference: Difference, live: DomainView) -> PendingChange:
+def _change(path: str, difference: Difference, wanted: DomainSpec, live: DomainView) -> PendingChange:
     if path.endswith("]"):
         # a device that came or went as a whole
         alias = difference.path.partition(".")[2].rpartition(".")[0]
-        return PendingChange(path, *((_ATTACHED, "") if alias in live.devices else ("", _ATTACHED)))
-    return PendingChange(path, _text(path, difference.left), _text(path, difference.right))
+        return PendingChange(path, *((ATTACHED, "") if alias in live.devices else ("", ATTACHED)))
+    words = of_domain(path, wanted, live)
+    return PendingChange(path, *(words or (_text(path, difference.left), _text(path, difference.right))))
 
 
 def _text(path: str, value: str) -> str:
-    return format_size(int(value) * _UNIT_BYTES[path]) if path in _UNIT_BYTES and value else value
+    if path in _UNIT_BYTES and value:
+        return format_size(int(value) * _UNIT_BYTES[path])
+    return of_device(path.rpartition("].")[2], value)
 
 
 def _spec_path(difference: Difference, wanted: DomainSpec, live: DomainView) -> str | None:
     place, _, rest = difference.path.partition(".")
     if place == "fields":
-        return _FIELD_PATHS.get(rest)
+        is_clock = rest == "clock" and {difference.left, difference.right} == _CLOCKS
+        return "spec.os" if is_clock else _FIELD_PATHS.get(rest)
     alias, _, field = rest.rpartition(".")
     if alias in _CONSOLE:
         return _CONSOLE[alias]

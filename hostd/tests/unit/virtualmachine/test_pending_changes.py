@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from quantix_hostd.domainxml.render import render_domain
-from quantix_hostd.domainxml.spec import Bus, DomainSpec, Smbios
+from quantix_hostd.domainxml.spec import Bus, Console, DomainSpec, Firmware, FirmwareFiles, Smbios
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.virtualmachine.changes import PendingChange, listed, pending_changes
 from quantix_lab.domain_samples import kvm_only, networked
 
 SPEC: DomainSpec = replace(kvm_only(Path("/srv"))["kvm"], memory_bytes=256 << 20)
+
+
+def with_disk(**fields: Any) -> DomainSpec:
+    first, *others = SPEC.disks
+    return replace(SPEC, disks=(replace(first, **fields), *others))
 
 
 def cores(number: int, most: int) -> DomainSpec:
@@ -45,6 +53,55 @@ def test_each_of_the_numbers_of_the_hardware_is_told() -> None:
         PendingChange("spec.identity.smbios.family", "", "new"),
         PendingChange("spec.identity.smbios.serial", "42", "43"),
     )
+
+
+_UEFI = replace(
+    SPEC, firmware=Firmware.UEFI, firmware_files=FirmwareFiles("/fw/CODE.fd", "/vm/nvram.fd", "/fw/VARS.fd")
+)
+_SECURE = replace(
+    SPEC,
+    firmware=Firmware.UEFI_SECURE_BOOT,
+    firmware_files=FirmwareFiles("/fw/CODE.ms.fd", "/vm/nvram.fd", "/fw/VARS.ms.fd"),
+)
+_PASSED = replace(SPEC, cpu=replace(SPEC.cpu, model="HostPassthrough"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (SPEC, replace(SPEC, watchdog=True), [("watchdog", "", "attached")]),
+        (SPEC, replace(SPEC, tpm=True), [("firmware.tpm", "false", "true")]),
+        (SPEC, replace(SPEC, boot_menu_seconds=5), [("boot.menuSeconds", "0", "5")]),
+        (
+            replace(SPEC, boot_menu_seconds=5),
+            replace(SPEC, boot_menu_seconds=9),
+            [("boot.menuSeconds", "5", "9")],
+        ),
+        (SPEC, _UEFI, [("firmware.type", "BIOS", "UEFI")]),
+        (_UEFI, _SECURE, [("firmware.secureBoot", "false", "true")]),
+        (_SECURE, SPEC, [("firmware.secureBoot", "true", "false"), ("firmware.type", "UEFI", "BIOS")]),
+        (SPEC, replace(SPEC, timezone="Europe/Vienna"), [("clock.timezone", "UTC", "Europe/Vienna")]),
+        (SPEC, replace(SPEC, os="Windows"), [("os", "", "Windows")]),
+        (replace(SPEC, kvm=False), replace(SPEC, kvm=False, os="Windows"), [("os", "", "Windows")]),
+        (_PASSED, SPEC, [("cpu.model", "HostPassthrough", SPEC.cpu.model)]),
+        (SPEC, replace(SPEC, console=Console(video="None")), [("console.video", "Virtio", "None")]),
+        (SPEC, replace(SPEC, console=Console(video="VGA")), [("console.video", "Virtio", "VGA")]),
+        (SPEC, replace(SPEC, console=Console(vnc=False)), [("console.vnc", "true", "false")]),
+        (SPEC, replace(SPEC, console=Console(serial=False)), [("console.serial", "true", "false")]),
+        (SPEC, with_disk(cache="writeback"), [("disks[root].cache", "None", "Writeback")]),
+        (SPEC, with_disk(read_only=True), [("disks[root].readOnly", "false", "true")]),
+    ],
+)
+def test_what_waits_is_told_in_the_words_of_spec(
+    before: DomainSpec, after: DomainSpec, told: list[tuple[str, str, str]]
+) -> None:
+    changes = pending_changes(after, view(render_domain(before)))
+    assert changes == tuple(PendingChange(f"spec.{path}", *values) for path, *values in told)
+
+
+def test_firmware_that_lies_elsewhere_since_is_no_change_of_spec() -> None:
+    moved = replace(_UEFI, firmware_files=FirmwareFiles("/new/CODE.fd", "/vm/nvram.fd", "/new/VARS.fd"))
+    assert pending_changes(moved, view(render_domain(_UEFI))) == ()
 
 
 def test_a_disk_of_another_name_is_two_disks_and_no_change_of_the_boot_order() -> None:

@@ -42,6 +42,12 @@ GUEST_TEMPLATES: tuple[Template, ...] = (
         "qx vm start {name}",
     ),
     Template(
+        "GuestResets",
+        "VirtualMachine",
+        "The guest was reset {times} times within {minutes} min.",
+        "qx vm console {name} shows the guest; with Secure Boot give it 512 MiB of memory or more",
+    ),
+    Template(
         "GuestPanicked",
         "VirtualMachine",
         "The guest's kernel stopped with a panic.",

@@ -178,7 +178,13 @@ class Firmware(ApiModel):
     )
 
     type: Annotated[Literal["BIOS", "UEFI"], AtRestart("BIOS or UEFI.")] = "BIOS"
-    secure_boot: Annotated[bool, AtRestart("true: only signed boot loaders start; needs type UEFI.")] = False
+    secure_boot: Annotated[
+        bool,
+        AtRestart(
+            "true: only signed boot loaders start; needs type UEFI. Guests want 512 MiB of memory then, or "
+            "more."
+        ),
+    ] = False
     tpm: Annotated[bool, AtRestart("true: the guest has a TPM 2.0; its state is kept beside its disk.")] = (
         False
     )

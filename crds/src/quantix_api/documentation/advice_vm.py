@@ -133,6 +133,12 @@ _GUEST = {
         f"{_CONSOLE} The panic stands on its serial port.",
         "It starts again by itself, ever more rarely. Mend the guest; `qx vm stop NAME` ends the circle.",
     ),
+    "GuestResets": Advice(
+        f"{_CONSOLE} A boot loader that fails begins anew without an end, while QEMU runs on and Ready is "
+        "True.",
+        "What the console says. With `firmware.secureBoot` give the guest 512 MiB of memory or more; where a "
+        "boot loader is not signed, leave it out. A watchdog that resets the guest says so itself.",
+    ),
     "MemoryTaken": Advice(
         "`qx status` and `free` on the host; the metric `quantix_vm_memory_actual_bytes` is what the guest "
         "has.",

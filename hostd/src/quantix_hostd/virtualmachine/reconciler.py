@@ -34,6 +34,7 @@ from quantix_hostd.virtualmachine.orphans import Orphan, find_orphans, order_end
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
 from quantix_hostd.virtualmachine.readiness import with_answer
 from quantix_hostd.virtualmachine.record import SeenEvent
+from quantix_hostd.virtualmachine.resets import ResetWatch
 from quantix_hostd.virtualmachine.state_keeper import StateKeeper
 from quantix_hostd.virtualmachine.status import began_anew, derive_status, unseen_status
 from quantix_hostd.virtualmachine.steps import Plan, is_detained, refusal_of, unsettled
@@ -63,7 +64,7 @@ class VirtualMachineReconciler:
         self._tools = tools
         self._enqueue = enqueue
         self._quiet_s = quiet_s
-        self._memory = Memory()
+        self._memory, self._resets = Memory(), ResetWatch(tools)
         self.keep_states = StateKeeper(tools, self._memory).keep
         self._shutting_down = False
 
@@ -93,6 +94,7 @@ class VirtualMachineReconciler:
     def _forget_if_gone(self, uid: str) -> None:
         if self._tools.objects.virtual_machine_manifest(uid) is None and not self._memory.of(uid).leaving:
             self._memory.forget(uid)
+            self._resets.forget(uid)
 
     async def end_orphan(self, uid: str) -> Orphan:
         """End the guest of a VM that the API does not have; returns what it is, as its end begins.
@@ -127,6 +129,10 @@ class VirtualMachineReconciler:
         if event.kind is EventKind.WATCHDOG:
             # one time it fired must not pass for another
             self._tools.records.add_event(uid, SeenEvent(event.kind, str(self._tools.wall())))
+        if event.kind is EventKind.REBOOT:
+            self._resets.note(uid)
+        if event.kind is EventKind.STOPPED:
+            self._resets.forget(uid)
         if event.kind is EventKind.AGENT:
             self._tools.guests.channel_changed(uid)
         self._enqueue(uid)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_lab.guest_console import GuestConsole
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.memory_shortage import short_of_memory
@@ -119,3 +120,34 @@ def test_its_disks_move_to_another_pool_while_it_writes(view: MachineView, conso
         assert f"{path}/volumes/{uid}/data" in opened
         wait_removed(machine.root / "var/lib/quantix/pools/local/volumes" / uid, 30)
     assert "Moved" in " ".join(view.events(f"{NAME}-root"))
+
+
+@pytest.mark.parametrize(
+    ("wish", "back"),
+    [
+        ({"boot": {"menuSeconds": 1}}, {"boot": None}),
+        ({"identity": {"machineType": "pc-q35-6.2"}}, {"identity": None}),
+    ],
+    ids=["boot menu", "machine type"],
+)
+def test_what_is_taken_back_waits_for_no_restart(
+    view: MachineView, roomy: Manifest, wish: Manifest, back: Manifest
+) -> None:
+    def waiting() -> tuple[bool, list[str]]:
+        """Whether status is about the present spec, and what waits for a restart."""
+        vm = view.get("virtualmachine", NAME)
+        current = condition_of(vm).get("observedGeneration") == vm["metadata"]["generation"]
+        return current, [item["path"] for item in vm["status"]["runtime"].get("pendingChanges", [])]
+
+    def pending() -> tuple[bool, object]:
+        current, paths = waiting()
+        return current and bool(paths), paths
+
+    def nothing_pending() -> tuple[bool, object]:
+        current, paths = waiting()
+        return current and not paths, paths
+
+    view.patch("virtualmachine", NAME, {"spec": wish})
+    wait_for("the wish to wait for a restart", pending, 15)
+    view.patch("virtualmachine", NAME, {"spec": back})
+    wait_for("nothing to wait for a restart", nothing_pending, 15)

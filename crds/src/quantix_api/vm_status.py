@@ -122,7 +122,13 @@ class Resolved(ApiModel):
     uuid: Annotated[UID | None, Doc("UUID that the guest sees.")] = None
     instance_id: Annotated[Short | None, Doc("Instance ID that cloud-init sees.")] = None
     machine_type: Annotated[Short | None, Doc("QEMU machine type.")] = None
+    automatic_machine_type: Annotated[
+        Short | None, Doc("The machine type that it has whenever spec names none.")
+    ] = None
     cpu_model: Annotated[Short | None, Doc("CPU model of the guest.")] = None
+    automatic_cpu_model: Annotated[
+        Short | None, Doc("The CPU model that it has while spec and its instance type name none.")
+    ] = None
     cpu_features: Annotated[
         tuple[Annotated[str, Text(40)], ...], ordered(64), Doc("CPU flags beyond the model: NAME or -NAME.")
     ] = ()

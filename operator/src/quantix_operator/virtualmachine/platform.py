@@ -10,8 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quantix_api.address_space import HOST_PASSTHROUGH
-
 # QEMU's plain 64-bit CPU: the same everywhere, and the only one that TCG is given (design/hypervisor.md, 2)
 EMULATED_CPU = "qemu64"
 # The newest of Debian 12's QEMU, the oldest that Quantix runs on
@@ -44,11 +42,9 @@ def common_machine_type(fleet: Sequence[HostPlatform]) -> str:
 
 def cpu_model(wanted: str, host: str, fleet: Sequence[HostPlatform]) -> str:
     """The model for a start on `host`: `wanted` is Auto, HostPassthrough or a model's name."""
-    if wanted not in ("Auto", HOST_PASSTHROUGH):
-        return wanted
     if not any(item.name == host and item.kvm_works for item in fleet):
         return EMULATED_CPU
-    return HOST_PASSTHROUGH if wanted == HOST_PASSTHROUGH else _common_cpu_model(fleet)
+    return _common_cpu_model(fleet) if wanted == "Auto" else wanted
 
 
 def _common_cpu_model(fleet: Sequence[HostPlatform]) -> str:

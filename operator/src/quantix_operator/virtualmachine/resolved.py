@@ -40,13 +40,17 @@ def resolve(given: ResolveInput) -> Resolved:
     of_type = (given.of_type or before.of_type) if spec.instance_type else None
     compute = compute_of(vm, of_type)
     names = [name for name in device_names(vm) if name not in given.waiting]
-    automatic_cpu = before.cpu_model if given.running and compute.model == "Auto" else None
+    model = cpu_model(compute.model, given.host, given.fleet)
+    automatic_machine = _automatic_machine_type(given, before)
+    automatic_model = _automatic_cpu(given, before, model)
     return Resolved(
         generation=vm.metadata.generation,
         uuid=spec.identity.uuid or vm.metadata.uid,
         instance_id=(spec.cloud_init.instance_id if spec.cloud_init else None) or vm.metadata.uid,
-        machine_type=spec.identity.machine_type or before.machine_type or common_machine_type(given.fleet),
-        cpu_model=automatic_cpu or cpu_model(compute.model, given.host, given.fleet),
+        machine_type=spec.identity.machine_type or automatic_machine,
+        automatic_machine_type=automatic_machine,
+        cpu_model=automatic_model if compute.model == "Auto" else model,
+        automatic_cpu_model=automatic_model,
         cpu_features=tuple(
             feature.name if feature.policy == "Require" else f"-{feature.name}"
             for feature in compute.features
@@ -61,6 +65,26 @@ def resolve(given: ResolveInput) -> Resolved:
         of_type=of_type,
         disks=tuple(_disks(given, before.disks)),
     )
+
+
+def _automatic_machine_type(given: ResolveInput, before: Resolved) -> str:
+    """What it has whenever spec names none. Kept beside a wish: one that is taken back leaves no trace.
+
+    An operator that did not keep it yet kept what was in force: that is it, unless it is the wish.
+    """
+    if before.automatic_machine_type is not None:
+        return before.automatic_machine_type
+    in_force, wish = before.machine_type, given.vm.spec.identity.machine_type
+    return in_force if in_force and in_force != wish else common_machine_type(given.fleet)
+
+
+def _automatic_cpu(given: ResolveInput, before: Resolved, model: str) -> str:
+    """The same for the CPU, whose model is chosen anew at each start. `model`: what spec comes to."""
+    if given.running and before.automatic_cpu_model is not None:
+        return before.automatic_cpu_model
+    if given.running and before.cpu_model and before.cpu_model != model:
+        return before.cpu_model
+    return cpu_model("Auto", given.host, given.fleet)
 
 
 def device_names(vm: VirtualMachine) -> tuple[str, ...]:

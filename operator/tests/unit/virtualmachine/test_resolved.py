@@ -46,7 +46,9 @@ def test_a_plain_vm_gets_what_all_hosts_have() -> None:
         "uuid": "uid-web-1",
         "instance_id": "uid-web-1",
         "machine_type": "pc-q35-7.2",
+        "automatic_machine_type": "pc-q35-7.2",
         "cpu_model": "Broadwell",
+        "automatic_cpu_model": "Broadwell",
         "cpu_features": (),
         "firmware": "BIOS",
         "cores": 2,
@@ -81,6 +83,40 @@ def test_a_machine_type_once_given_stays() -> None:
     assert resolved({}, resolved={"machineType": "pc-q35-7.0"}).machine_type == "pc-q35-7.0"
 
 
+WISHES: dict[str, tuple[dict[str, Any], str, tuple[str | None, str | None]]] = {
+    "machine type": ({"identity": {"machineType": "pc-q35-99.9"}}, "pc-q35-6.0", ("pc-q35-99.9", "Haswell")),
+    "CPU model": ({"cpu": {"model": "Nehalem"}}, "pc-q35-6.0", ("pc-q35-6.0", "Nehalem")),
+}
+
+
+@pytest.mark.parametrize("case", WISHES, ids=str)
+def test_what_is_taken_back_is_as_if_it_had_not_been_said(case: str) -> None:
+    wish, machine_type, wished = WISHES[case]
+    first = {"machineType": machine_type, "cpuModel": "Haswell"}
+    plain = to_manifest(resolved({}, running=True, resolved=first))
+    changed = resolved(wish, running=True, resolved=plain)
+    assert (changed.machine_type, changed.cpu_model) == wished
+    assert to_manifest(resolved({}, running=True, resolved=to_manifest(changed))) == plain
+
+
+@pytest.mark.parametrize("case", WISHES, ids=str)
+def test_so_it_is_for_what_an_earlier_operator_resolved(case: str) -> None:
+    wish = WISHES[case][0]
+    first = {"machineType": "pc-q35-6.0", "cpuModel": "Haswell"}
+    changed = to_manifest(resolved(wish, running=True, resolved=first))
+    back = resolved({}, running=True, resolved=changed)
+    assert (back.machine_type, back.cpu_model) == ("pc-q35-6.0", "Haswell")
+
+
+def test_a_vm_that_started_with_what_it_named_gets_what_all_hosts_have_when_it_names_it_no_more() -> None:
+    spec = {"identity": {"machineType": "pc-q35-6.2"}, "cpu": {"model": "Nehalem"}}
+    first = to_manifest(resolved(spec))
+    again = to_manifest(resolved(spec, running=True, resolved=first))
+    assert again == first
+    back = resolved({}, running=True, resolved=again)
+    assert (back.machine_type, back.cpu_model) == ("pc-q35-7.2", "Broadwell")
+
+
 @pytest.mark.parametrize(("running", "model"), [(True, "Haswell"), (False, "Broadwell")])
 def test_an_automatic_cpu_model_stays_until_the_next_start(running: bool, model: str) -> None:
     assert resolved({}, running=running, resolved={"cpuModel": "Haswell"}).cpu_model == model
@@ -98,6 +134,8 @@ CPU_CASES: dict[str, tuple[str, str, list[HostPlatform], str]] = {
     "emulated, the plain one": ("Auto", "box", [TCG], "qemu64"),
     "no passthrough of an emulated CPU": ("HostPassthrough", "box", [TCG], "qemu64"),
     "passthrough where KVM works": ("HostPassthrough", "h1", [H1, H2], "HostPassthrough"),
+    "no other model of an emulated CPU": ("Pentium9000", "box", [TCG], "qemu64"),
+    "the model that is named where KVM works": ("Nehalem", "h1", [H1, TCG], "Nehalem"),
     "a mixed fleet gets what all can give": ("Auto", "h1", [H1, TCG], "qemu64"),
     "a product's name is no model": (
         "Auto",

@@ -87,7 +87,12 @@ TABLE: tuple[ConditionRow, ...] = (
     *_row("VirtualMachine", "Scheduled", "Assigned", _SCHEDULED),
     *_row("VirtualMachine", "VolumesReady", "AllReady", _VOLUMES_READY),
     *_row("VirtualMachine", "NetworkReady", "AllReady", _NETWORK_READY),
-    *_row("VirtualMachine", "SizeGranted", "", "NotEnoughMemory NotEnoughCPU DeviceUnavailable"),
+    *_row(
+        "VirtualMachine",
+        "SizeGranted",
+        "",
+        "NotEnoughMemory NotEnoughCPU DeviceUnavailable InstanceTypeNotFound",
+    ),
     *_row(
         "VirtualMachine",
         "Protected",

@@ -179,6 +179,12 @@ _LIFE = (
         "create it or correct spec.instanceType; it then goes on by itself",
     ),
     Template(
+        "InstanceTypeNotFound",
+        "VirtualMachine",
+        "There is no instance type {missing}: it keeps what it was given before.",
+        "create it or correct spec.instanceType; it then goes on by itself",
+    ),
+    Template(
         "SecretNotFound",
         "VirtualMachine",
         "There is no Secret {name} with key {key} here.",

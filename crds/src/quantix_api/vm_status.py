@@ -92,6 +92,7 @@ class ResolvedDisk(ApiModel):
 class OfType(ApiModel):
     """What an InstanceType says, kept: the VM has it also when the type is gone."""
 
+    name: Annotated[Name | None, Doc("Its name.")] = None
     cpu: Annotated[CPU, Doc("Its cpu.")] = CPU()
     memory: Annotated[Memory, Doc("Its memory.")] = Memory()
 

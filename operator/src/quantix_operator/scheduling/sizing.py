@@ -69,9 +69,12 @@ def sizing(vm: VirtualMachine, instance_type: InstanceType | None) -> Sizing | N
 
 
 def kept(vm: VirtualMachine) -> Sizing | None:
-    """What a VM was given whose instance type went; None for one that was given nothing."""
+    """What a VM was given whose instance type went; None for one that was given nothing of that type."""
     resolved = vm.status.resolved
     if resolved is None or not was_resolved(vm) or resolved.cores is None or resolved.memory is None:
+        return None
+    # the name was not always kept: of a type without one nothing tells that it is another
+    if resolved.of_type is None or resolved.of_type.name not in (None, vm.spec.instance_type):
         return None
     most, max_memory = resolved.max_cores or resolved.cores, resolved.max_memory or resolved.memory
     return _sized(compute_of(vm), resolved.cores, most, resolved.memory, max_memory, _devices(vm))

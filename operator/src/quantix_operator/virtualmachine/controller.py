@@ -109,8 +109,10 @@ class VirtualMachineController:
         encrypted = any(volume.spec.get("encryption") for volume in observed.volumes.values())
         if observed.host is not None and (encrypted or secret_references(vm)):
             await self._access.ensure(vm.metadata.namespace or "", observed.host)
-        beyond = beyond_addresses(self._objects, vm, observed.sizing) if observed.sizing else None
-        if observed.sizing is None or beyond is not None or not grows(vm, observed.sizing):
+        if observed.sizing is None:
+            return await self._say(observed)
+        beyond = beyond_addresses(self._objects, vm, observed.sizing)
+        if beyond is not None or not grows(vm, observed.sizing):
             return await self._say(replace(observed, no_room=beyond))
         async with self._promising:
             return await self._say(

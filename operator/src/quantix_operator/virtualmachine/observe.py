@@ -16,7 +16,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.eligible import Identities, Obstacle, barrier, chose_uuid
 from quantix_operator.scheduling.observe import sizing_of
-from quantix_operator.scheduling.sizing import was_resolved
+from quantix_operator.scheduling.sizing import given
 from quantix_operator.virtualmachine.disks import (
     disk_wishes,
     inherited_encryption,
@@ -40,8 +40,10 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
     assignment = vm.status.assignment
     host = objects.get(Host, assignment.host) if assignment and assignment.host else None
     disks, volumes = disk_wishes(vm), volume_views(objects, vm)
-    no_room = lacking_room(objects, vm, disks, volumes)
+    full = lacking_room(objects, vm, disks, volumes)
     sources = missing_sources(objects, vm)
+    # what its host has goes on as it is: only what is asked of it anew is refused
+    keeps, no_type = given(vm, None) is not None, named is not None and size is None
     return Observed(
         vm=vm,
         live=objects.manifest(vm) or {"metadata": {}},
@@ -50,17 +52,18 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
         disks=disks,
         volumes=volumes,
         surroundings=Surroundings(
-            sources={name: lack or no_room.new.get(name) for name, lack in sources.items()},
+            sources={name: lack or full.new.get(name) for name, lack in sources.items()},
             default_pool=pool.metadata.name if pool else "",
             open_uids=frozenset(disk.volume_uid for disk in vm.status.runtime.disks),
-            growths=no_room.growths,
+            growths=full.growths,
             encryptions=inherited_encryption(objects, vm),
         ),
         fleet=[platform_of(item) for item in objects.list(Host)],
         standing=_standing(objects, vm, host) if host else None,
         obstacle=_barrier(objects, vm, instance_type)
-        or _type(vm, sized=size is not None)
+        or (_no_type(vm) if no_type and not keeps else None)
         or await _secret(api, vm),
+        no_room=_no_type(vm, "missing") if no_type and keeps else None,
         host_lost=_lost_since(vm, host),
     )
 
@@ -68,7 +71,8 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
 def _kept_of(instance_type: InstanceType | None) -> OfType | None:
     if instance_type is None:
         return None
-    return OfType(cpu=instance_type.spec.cpu, memory=instance_type.spec.memory)
+    name = instance_type.metadata.name
+    return OfType(name=name, cpu=instance_type.spec.cpu, memory=instance_type.spec.memory)
 
 
 def platform_of(host: Host) -> HostPlatform:
@@ -100,11 +104,9 @@ def _barrier(objects: Objects, vm: VirtualMachine, instance_type: InstanceType |
     return barrier(vm, Identities(rivals), instance_type)
 
 
-def _type(vm: VirtualMachine, *, sized: bool) -> Obstacle | None:
-    """A VM whose type went while it has a host keeps what it was given."""
-    if sized or vm.spec.instance_type is None or was_resolved(vm):
-        return None
-    return Obstacle("InstanceTypeNotFound", {"name": vm.spec.instance_type})
+def _no_type(vm: VirtualMachine, field: str = "name") -> Obstacle:
+    """Its instance type is not there, and is none that went and of which it keeps what it was given."""
+    return Obstacle("InstanceTypeNotFound", {field: vm.spec.instance_type or ""})
 
 
 async def _secret(api: ApiClient, vm: VirtualMachine) -> Obstacle | None:

@@ -22,8 +22,8 @@ from quantix_operator.virtualmachine.volume_model import DiskWish, Surroundings,
 
 @dataclass(frozen=True)
 class Observed:
-    """`host_lost`: since when its host has not been heard ("" it is heard, or it has none); `no_room`: what
-    the host lacks for a VM that asks for more than it was given; `of_type`: what its instance type says.
+    """`host_lost`: since when its host has not been heard ("" it is heard, or it has none); `no_room`: why a
+    VM that its host has is not given what it asks for anew; `of_type`: what its instance type says.
     """
 
     vm: VirtualMachine

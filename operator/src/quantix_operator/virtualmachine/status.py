@@ -248,14 +248,15 @@ def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None
     """
     before = observed.vm.status.resolved
     may_get_parts = observed.running and was_resolved(observed.vm) and observed.obstacle is None
-    if not (complete or may_get_parts) or observed.sizing is None or observed.host is None:
+    had = given(observed.vm, None) if observed.no_room is not None else None
+    size_now = had or observed.sizing
+    if not (complete or may_get_parts) or size_now is None or observed.host is None:
         size = None if observed.host or was_resolved(observed.vm) else _size(observed)
         kept = size or before
         return to_manifest(kept) if kept else None
-    had = given(observed.vm, None) if observed.no_room is not None else None
     resolving = ResolveInput(
         vm=observed.vm,
-        sizing=had or observed.sizing,
+        sizing=size_now,
         volume_uids={volume.name: volume.uid for volume in observed.volumes.values()},
         fleet=observed.fleet,
         host=observed.host,

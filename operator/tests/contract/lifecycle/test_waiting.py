@@ -43,6 +43,28 @@ async def test_a_missing_instance_type_is_waited_for(world: OperatorWorld, names
     await world.until(INSTANCE_TYPES, kind, says("Ready", "Accepted"))
 
 
+async def test_a_guest_that_runs_says_that_its_new_type_is_missing(
+    world: OperatorWorld, namespace: str
+) -> None:
+    kind, other = f"type-{namespace}", f"other-{namespace}"
+    sizes = {"cpu": {"cores": 2}, "memory": {"size": "512Mi"}}
+    await world.apply(INSTANCE_TYPES, kind, sizes)
+    await world.apply(VIRTUAL_MACHINES, "web-1", {"instanceType": kind, "disks": [BLANK]}, namespace)
+    before = (await world.until_ready("web-1", namespace))["status"]["resolved"]
+    await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"instanceType": other}}, namespace)
+    told = await world.until(
+        VIRTUAL_MACHINES, "web-1", says("SizeGranted", "InstanceTypeNotFound"), namespace
+    )
+    assert other in condition_of(told, "SizeGranted")["message"]
+    assert told["status"]["resolved"] == {**before, "generation": 2}
+
+    await world.apply(INSTANCE_TYPES, other, sizes | {"memory": {"size": "256Mi"}})
+    known = await world.until(
+        VIRTUAL_MACHINES, "web-1", lambda vm: vm["status"]["resolved"]["memory"] == "256Mi", namespace
+    )
+    assert condition_of(known, "SizeGranted") == {}
+
+
 async def test_what_fits_nowhere_says_how_much_is_free(world: OperatorWorld, namespace: str) -> None:
     spec = {"cpu": {"cores": 1}, "memory": {"size": "64Gi"}, "disks": [BLANK]}
     await world.apply(VIRTUAL_MACHINES, "big-1", spec, namespace)

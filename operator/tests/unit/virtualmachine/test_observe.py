@@ -11,8 +11,10 @@ from quantix_api.resources import QUANTIX_RESOURCES, VIRTUAL_MACHINES
 from quantix_client.api import ApiClient
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
 from quantix_operator.virtualmachine.observe import observe
+from quantix_operator.virtualmachine.observed import Observed
 
 
 @pytest.mark.parametrize(
@@ -25,12 +27,33 @@ from quantix_operator.virtualmachine.observe import observe
 async def test_a_vm_whose_type_went_is_judged_by_what_it_was_given(
     spec: dict[str, Any], of_type: dict[str, Any]
 ) -> None:
-    before = {"uuid": "u", "cores": 2, "memory": "2Gi", "ofType": of_type}
-    metadata = {"name": "web", "namespace": "a", "uid": "uid-web", "resourceVersion": "1"}
-    spec = {"instanceType": "gone", **spec}
-    cache = Cache(QUANTIX_RESOURCES)
-    cache.put(VIRTUAL_MACHINES, {"metadata": metadata, "spec": spec, "status": {"resolved": before}})
-    objects = Objects(cache)
-    found = await observe(cast(ApiClient, None), objects, objects.list(VirtualMachine)[0])
-    assert found.obstacle is None
+    found = await seen({"instanceType": "gone", **spec}, {**of_type, "name": "gone"})
+    assert (found.obstacle, found.no_room) == (None, None)
     assert found.sizing == Sizing(2, 2, "2Gi", "2Gi", dedicated=True)
+
+
+async def test_what_was_kept_of_a_type_without_its_name_still_counts() -> None:
+    found = await seen({"instanceType": "gone"}, {"cpu": {}, "memory": {}})
+    assert (found.obstacle, found.sizing) == (None, Sizing(2, 2, "2Gi", "2Gi"))
+
+
+@pytest.mark.parametrize("of_type", [{"name": "small", "cpu": {}, "memory": {}}, None], ids=["small", "none"])
+async def test_a_type_that_never_was_is_none_that_went(of_type: dict[str, Any] | None) -> None:
+    lack = Obstacle("InstanceTypeNotFound", {"name": "nope"})
+    without_host = await seen({"instanceType": "nope"}, of_type)
+    assert (without_host.sizing, without_host.obstacle, without_host.no_room) == (None, lack, None)
+    heard = {"assignment": {"host": "h1", "epoch": 2}, "runtime": {"observedEpoch": 2, "domain": "Present"}}
+    running = await seen({"instanceType": "nope"}, of_type, **heard)
+    assert (running.sizing, running.obstacle) == (None, None)
+    assert running.no_room == Obstacle("InstanceTypeNotFound", {"missing": "nope"})
+
+
+async def seen(spec: dict[str, Any], of_type: dict[str, Any] | None, **status: Any) -> Observed:
+    """What is observed of a VM that was resolved with that of its type; there are no types."""
+    before = {"uuid": "u", "cores": 2, "memory": "2Gi"} | ({"ofType": of_type} if of_type else {})
+    metadata = {"name": "web", "namespace": "a", "uid": "uid-web", "resourceVersion": "1"}
+    cache = Cache(QUANTIX_RESOURCES)
+    status = {"resolved": before, **status}
+    cache.put(VIRTUAL_MACHINES, {"metadata": metadata, "spec": spec, "status": status})
+    objects = Objects(cache)
+    return await observe(cast(ApiClient, None), objects, objects.list(VirtualMachine)[0])

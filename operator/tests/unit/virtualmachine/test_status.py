@@ -46,6 +46,18 @@ def test_what_is_refused_leaves_a_vm_what_it_was_granted() -> None:
     assert granted == {"dedicated": True, "hostDevices": [{"name": "gpu0", "class": "gpu"}]}
 
 
+def test_a_guest_that_runs_keeps_what_it_has_while_its_new_type_is_not_there() -> None:
+    of_type = {"name": "small", "cpu": {"weight": 50}, "memory": {}}
+    has = {**RAN, "cores": 2, "memory": "2Gi", "ofType": of_type}
+    lack = Obstacle("InstanceTypeNotFound", {"missing": "nope"})
+    spec = {"instanceType": "nope", "disks": [{"name": "root"}]}
+    derived = said(observed({**RUNNING, "resolved": has}, spec, sizing=None, no_room=lack))
+    assert conditions(derived)["SizeGranted"] == ("False", "InstanceTypeNotFound")
+    resolved = derived.status["resolved"]
+    assert (resolved["cores"], resolved["memory"], resolved["ofType"]) == (2, "2Gi", of_type)
+    assert resolved["generation"] == observed().vm.metadata.generation, "nothing else waits for it"
+
+
 READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
     "a stopped VM is as asked": (observed({}, {"powerState": "Stopped"}), "Stopped", ("True", "Stopped")),
     "a VM without a host waits to be looked at": (observed(), "Pending", ("Unknown", "Pending")),

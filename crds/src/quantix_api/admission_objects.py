@@ -58,8 +58,9 @@ DELETION = Policy(
                 users=f"({_USED_BY}.size() == 0 ? {_OF_OTHERS} : {_USED_BY}.join(', '))",
             ),
         ),
+        # also where the namespace goes: they go with its VMs, and a protected one stays (docs/adr/0040)
         Check(
-            _where("volumes", f"({_ATTACHED}.size() == 0 && !{VM_LABEL}.hasValue()) || {_NAMESPACE_GOES}"),
+            _where("volumes", f"{_ATTACHED}.size() == 0 && !{VM_LABEL}.hasValue()"),
             message_cel=message_expression(
                 "InUse",
                 volume=OLD_NAME,

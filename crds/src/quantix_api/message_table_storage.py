@@ -42,20 +42,25 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "Creating",
         "VirtualMachine",
-        "Volume {going} of an earlier VM is still being deleted; then a new one is made.",
+        "Volume {going} is still being deleted; then a new one is made.",
         "nothing; qx volume explain {going} says what keeps it",
     ),
     Template(
         "VolumeInUse",
         "VirtualMachine",
-        "Volume {going} of an earlier VM is kept until it is copied for VM {clone}; then a new one is made.",
+        "Volume {lost} is being deleted, which cannot be undone: its data goes once the guest stops.",
+        "copy what is needed out of the guest before it is stopped or started again",
+    ),
+    Template(
+        "VolumeInUse",
+        "VirtualMachine",
+        "Volume {going} is deleted, but kept until it is copied for VM {clone}; then a new one is made.",
         "qx vm start {clone}, or qx vm delete {clone} --volumes; it then goes on by itself",
     ),
     Template(
         "VolumeInUse",
         "VirtualMachine",
-        "Volume {going} of an earlier VM is kept until volume {copy} is made from it; then a new one is "
-        "made.",
+        "Volume {going} is deleted, but kept until volume {copy} is made from it; then a new one is made.",
         "use {copy} in a VM, or qx volume delete {copy}; it then goes on by itself",
     ),
     Template(

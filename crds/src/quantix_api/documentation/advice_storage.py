@@ -57,7 +57,8 @@ _VOLUMES = {
     "VolumeInUse": Advice(
         f"{_VOLUME} It says who has it.",
         "Stop that VM or take the disk out of it. A volume is never in two VMs; a silent host that has it "
-        "has to come back first.",
+        "has to come back first. A volume that is being deleted lasts as long as the guest that has it: save "
+        "what is in it from within that guest.",
     ),
     "PassphraseWrong": Advice(
         "`kubectl describe secret NAME`: was the Secret of the volume made anew, or is a line end in it?",

@@ -45,8 +45,7 @@ def plan_volumes(
             missing += [lack] if lack is not None else []
             actions += [CreateVolume(render_volume(owner, disk, surroundings))] if lack is None else []
         elif volume.going:
-            reason = "VolumeInUse" if volume.kept_for else "Creating"
-            missing.append(Missing(disk.name, reason, {"going": volume.name, **volume.kept_for}))
+            missing.append(_going(disk, volume, is_open=volume.uid in surroundings.open_uids))
         elif not (volume.vm_uid or volume.settled):
             missing.append(Missing(disk.name, "Creating", {"volume": volume.name}))
         elif may_have(owner, disk, volume):
@@ -57,6 +56,14 @@ def plan_volumes(
             missing.append(_conflict(disk, volume))
     actions += _leave(owner, disks, volumes, surroundings.open_uids)
     return VolumePlan(tuple(actions), tuple(missing))
+
+
+def _going(disk: DiskWish, volume: VolumeView, *, is_open: bool) -> Missing:
+    """Of one that is deleted: what is lost with the guest that has it, else what it is kept for."""
+    if is_open:
+        return Missing(disk.name, "VolumeInUse", {"lost": volume.name})
+    reason = "VolumeInUse" if volume.kept_for else "Creating"
+    return Missing(disk.name, reason, {"going": volume.name, **volume.kept_for})
 
 
 def may_have(owner: Owner, disk: DiskWish, volume: VolumeView) -> bool:

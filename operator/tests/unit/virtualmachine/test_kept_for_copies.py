@@ -36,17 +36,17 @@ KEPT = volume(
 )
 
 
-def told(*copies: Manifest) -> tuple[str, str]:
-    """Reason and message of VolumesReady, while the disk's Volume of an earlier VM is being deleted."""
+def told(*copies: Manifest, kept: Manifest = KEPT, opened: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """Reason and message of VolumesReady, while the disk's Volume, most often an earlier VM's, is deleted."""
     cache = Cache(QUANTIX_RESOURCES)
     metadata = {"name": "web", "namespace": "a", "uid": "uid-new", "resourceVersion": "1"}
     cache.put(VIRTUAL_MACHINES, {"metadata": metadata, "spec": {"disks": [{"name": "root", "size": "1Gi"}]}})
-    for item in (KEPT, *copies):
+    for item in (kept, *copies):
         cache.put(VOLUMES, item)
     objects = Objects(cache)
     vm = objects.list(VirtualMachine)[0]
     owner = Owner("a", "web", "uid-new")
-    plan = plan_volumes(owner, disk_wishes(vm), volume_views(objects, vm), Surroundings())
+    plan = plan_volumes(owner, disk_wishes(vm), volume_views(objects, vm), Surroundings(open_uids=opened))
     fact = missing_fact(plan.missing)
     return fact.reason, fact.message
 
@@ -56,12 +56,12 @@ def told(*copies: Manifest) -> tuple[str, str]:
     [
         (
             (copy("twin-root", "WaitingForHost", vm="twin"),),
-            "Volume web-root of an earlier VM is kept until it is copied for VM twin; then a new one is "
+            "Volume web-root is deleted, but kept until it is copied for VM twin; then a new one is "
             "made. Try: qx vm start twin, or qx vm delete twin --volumes; it then goes on by itself.",
         ),
         (
             (copy("files", "WaitingForHost"), copy("zoo", "WaitingForHost", vm="zoo")),
-            "Volume web-root of an earlier VM is kept until volume files is made from it; then a new one is "
+            "Volume web-root is deleted, but kept until volume files is made from it; then a new one is "
             "made. Try: use files in a VM, or qx volume delete files; it then goes on by itself.",
         ),
     ],
@@ -86,4 +86,16 @@ def test_whom_the_copy_waits_for_is_told(copies: tuple[Manifest, ...], said: str
 def test_what_comes_about_by_itself_needs_nobody(copies: tuple[Manifest, ...]) -> None:
     reason, message = told(*copies)
     assert reason == "Creating"
-    assert message.startswith("Volume web-root of an earlier VM is still being deleted")
+    assert message.startswith("Volume web-root is still being deleted")
+
+
+@pytest.mark.parametrize("copies", [(), (copy("twin-root", "WaitingForHost", vm="twin"),)])
+def test_of_the_disk_of_its_guest_it_says_what_is_lost_when_the_guest_stops(
+    copies: tuple[Manifest, ...],
+) -> None:
+    own = {**KEPT, "metadata": {**KEPT["metadata"], "labels": {"quantix.io/virtual-machine-uid": "uid-new"}}}
+    assert told(*copies, kept=own, opened=frozenset({"uid-web-root"})) == (
+        "VolumeInUse",
+        "Volume web-root is being deleted, which cannot be undone: its data goes once the guest stops. Try: "
+        "copy what is needed out of the guest before it is stopped or started again.",
+    )

@@ -1,0 +1,65 @@
+"""A namespace that is deleted takes disks with their VMs, not before: a protected VM keeps its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from quantix_api.resources import NAMESPACES, VIRTUAL_MACHINES, VOLUMES
+from quantix_client.api import Manifest
+from quantix_client.errors import NotFound
+from quantix_lab.operator_world import OperatorWorld
+
+from .small_vm import SMALL
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+# the server's own controller tries again after 5 s, then after twice as long each time
+_WITHIN_S = 60.0
+DISKS: dict[str, Any] = {"disks": [{"name": "root", "size": "1Gi"}, {"name": "extra", "volume": "extra"}]}
+
+
+async def test_a_protected_vm_keeps_its_disks(world: OperatorWorld, namespace: str) -> None:
+    await world.apply(VOLUMES, "extra", {"size": "1Gi"}, namespace)
+    await world.apply(VIRTUAL_MACHINES, "prot", SMALL | DISKS | {"deletionProtection": True}, namespace)
+    await world.until_ready("prot", namespace)
+    await world.admin.delete(NAMESPACES, namespace)
+    await world.until(NAMESPACES, namespace, _was_refused, within_s=_WITHIN_S)
+    await world.admin.patch(VIRTUAL_MACHINES, "prot", {"spec": {"powerState": "Stopped"}}, namespace)
+    await world.until_ready("prot", namespace, "Stopped")
+    for name in ("prot-root", "extra"):
+        kept = await world.admin.get(VOLUMES, name, namespace)
+        assert ("deletionTimestamp" in kept["metadata"], kept["status"]["data"]) == (False, "Present")
+
+    await world.admin.patch(VIRTUAL_MACHINES, "prot", {"spec": {"deletionProtection": False}}, namespace)
+    await _until_gone(world, namespace)
+
+
+async def test_where_nothing_is_protected_all_of_it_goes(world: OperatorWorld, namespace: str) -> None:
+    await world.apply(VOLUMES, "extra", {"size": "1Gi"}, namespace)
+    await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | DISKS, namespace)
+    await world.until_ready("web-1", namespace)
+    await world.admin.delete(NAMESPACES, namespace)
+    await _until_gone(world, namespace)
+
+
+def _was_refused(live: Manifest) -> bool:
+    """Whether the server has met something of the namespace that may not be deleted."""
+    conditions = live.get("status", {}).get("conditions", [])
+    return any(
+        item["type"] == "NamespaceDeletionContentFailure" and item["status"] == "True" for item in conditions
+    )
+
+
+async def _until_gone(world: OperatorWorld, name: str) -> None:
+    deadline = time.monotonic() + _WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            live = await world.admin.get(NAMESPACES, name)
+        except NotFound:
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"namespace {name} is still there: {live.get('status')}")

@@ -15,6 +15,7 @@ from quantix_api.resources import (
     IMAGES,
     MANAGER_OPERATOR,
     MANAGER_SCHEDULER,
+    NAMESPACES,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -31,6 +32,7 @@ from quantix_operator.indexers import (
     NO_HOST,
     POOL_FULL,
     keeping_host,
+    made_for,
     made_from,
     own_uid,
     refused_for,
@@ -42,6 +44,7 @@ from quantix_operator.status_writer import StatusWriter
 from quantix_operator.storagepool.promises import size_granted
 from quantix_operator.volume.observe import observe
 from quantix_operator.volume.plan import Plan, plan_volume
+from quantix_operator.volume.stray_marks import forget_gone_vm
 from quantix_operator.volumedata.right import owners_of
 
 log = structlog.get_logger(__name__)
@@ -62,9 +65,11 @@ _SAID_BY_HOSTS = (
 
 def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
     """The Volumes that it attaches by name or still has open, and of those made for it what no host says, or
-    another host than its own.
+    another host than its own; all of those once it is deleted.
     """
     metadata, spec = vm["metadata"], vm.get("spec") or {}
+    if metadata.get("deletionTimestamp"):
+        yield from (key_of(volume) for volume in cache.by(VOLUMES, made_for, str(metadata.get("uid"))))
     names = {disk["volume"] for disk in spec.get("disks") or [] if disk.get("volume")}
     resolved = (vm.get("status") or {}).get("resolved") or {}
     names |= {disk["volume"] for disk in resolved.get("disks") or [] if disk.get("volume")}
@@ -111,6 +116,13 @@ def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
     yield from (key_of(volume) for volume in cache.by(VOLUMES, keeping_host, host["metadata"]["name"]))
 
 
+def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
+    """Of one that is deleted those with the mark of a VM, which may be gone."""
+    metadata = namespace["metadata"]
+    found = cache.list(VOLUMES, metadata["name"]) if metadata.get("deletionTimestamp") else ()
+    return (key_of(volume) for volume in found if list(made_for(volume)))
+
+
 class VolumeController:
     """`await reconcile("namespace/name")`."""
 
@@ -123,6 +135,7 @@ class VolumeController:
         IMAGES: _without_host,
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _of_pool),
         HOSTS: OnChangeOf(host_but_amounts, _of_host),
+        NAMESPACES: _of_namespace,
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
@@ -145,6 +158,8 @@ class VolumeController:
             held = await self._finalizers.ensure(live)
             if held is None:
                 return None
+            if await forget_gone_vm(self._api, self._cache, volume):
+                return _AGAIN_S
             plan = plan_volume(observe(self._objects, volume))
             if plan.take_back is not None:
                 await self._take_back(key)

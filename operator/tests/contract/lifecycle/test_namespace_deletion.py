@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import NAMESPACES, VIRTUAL_MACHINES, VOLUMES
-from quantix_client.api import Manifest
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, NAMESPACES, VIRTUAL_MACHINES, VOLUMES
+from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import NotFound
 from quantix_lab.operator_world import OperatorWorld
 
@@ -17,7 +17,7 @@ from .small_vm import SMALL
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-# the server's own controller tries again after 5 s, then after twice as long each time
+# the server's own controller begins after 5 s, and tries again after pauses that double
 _WITHIN_S = 60.0
 DISKS: dict[str, Any] = {"disks": [{"name": "root", "size": "1Gi"}, {"name": "extra", "volume": "extra"}]}
 
@@ -42,6 +42,11 @@ async def test_where_nothing_is_protected_all_of_it_goes(world: OperatorWorld, n
     await world.apply(VOLUMES, "extra", {"size": "1Gi"}, namespace)
     await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | DISKS, namespace)
     await world.until_ready("web-1", namespace)
+    marks = {LABEL_VIRTUAL_MACHINE_UID: "0e5c7a94-1d0c-4a3e-8f0b-6f4f3d1f2a11"}
+    of_a_vm_that_is_gone = {"name": "stray", "namespace": namespace, "labels": marks}
+    access = world.control_plane.operator_kubeconfig
+    async with ApiClient.from_kubeconfig(access, user_agent="test") as operator:
+        await operator.create(VOLUMES, {"metadata": of_a_vm_that_is_gone, "spec": {"size": "1Gi"}})
     await world.admin.delete(NAMESPACES, namespace)
     await _until_gone(world, namespace)
 

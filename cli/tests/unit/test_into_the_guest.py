@@ -17,8 +17,10 @@ from quantix_cli.commands.ssh import Guest, guest_of, ssh_words
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.hostd import HostApi
 from quantix_cli.loopback import find_owner, owner_of
+from quantix_cli.options import Invocation
 from quantix_cli.screens import Screen
-from quantix_cli.terminal import Terminal
+from quantix_cli.settings import read_settings
+from quantix_lab.qx_session import PIPE
 
 UID = "6c1e0a52-7d6b-4a0a-9a53-0f5f0a3a1b77"
 ROWS = [
@@ -90,10 +92,49 @@ def test_while_ssh_tries_in_silence_it_is_told_that_nothing_answers_yet(
     address: str, told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        screen = Terminal(is_tty=False, colour=False, unicode=True, width=None)
-        with ssh.told_when_slow(screen, address, server.getsockname()[1], after_s=0.1):
+        with ssh.told_when_slow(PIPE, address, server.getsockname()[1], after_s=0.1):
             assert ssh.run_here("/bin/sh", ("sh", "-c", "sleep 0.5")) == 0
     assert ("of fe80::1 does not answer yet; ssh tries for 20 s." in capsys.readouterr().err) is told
+
+
+def test_without_a_route_ssh_says_so_itself_and_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with ssh.told_when_slow(PIPE, "fe80::1", 22, after_s=60.0):
+        assert ssh.run_here("/bin/sh", ("sh", "-c", "sleep 0.2")) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("rest", "port"),
+    [
+        ("", 22),
+        ("-p 2222", 2222),
+        ("-tp2222 -p 22", 2222),
+        ("-v -o Port=2222", 2222),
+        ("-oport=2222 -p 22", 2222),
+        ("-L 80:localhost:80 -o BatchMode=yes -p 2222 uname", 2222),
+        ("nc -p 2222", 22),
+        ("-t -- nc -p 2222", 22),
+        ("-p http", 22),
+        ("-?", 22),
+    ],
+)
+def test_the_port_is_the_one_that_ssh_is_told(rest: str, port: int) -> None:
+    assert ssh.port_of(rest.split()) == port
+
+
+def test_the_port_that_is_told_to_be_silent_is_the_one_that_ssh_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "ssh"
+    program.write_text("#!/bin/sh\nexit 255\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(Invocation, "run", lambda *_: Guest("web-1", UID, "fe80::1", "debian", "h1"))
+    settings = read_settings({"PATH": str(tmp_path), "HOME": str(tmp_path)})
+    words = ["web-1", "--", "-o", "Port 2222"]
+    assert ssh.ssh_command("vm").main(words, obj=settings, standalone_mode=False) == 255
+    said = capsys.readouterr().err
+    assert "Nothing answers on port 2222 of fe80::1" in said
+    assert "let its security groups allow TCP 2222;" in said
 
 
 def test_the_owner_of_a_connection_is_that_of_its_other_end() -> None:

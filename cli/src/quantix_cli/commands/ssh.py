@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import getopt
 import os
 import re
 import shutil
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -32,6 +34,8 @@ USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 _UID = re.compile(r"[0-9a-f-]{36}")
 _KNOWN_HOSTS = "known_hosts.quantix"
 _PORT = 22
+# options without and with a value, as ssh.c of OpenSSH 9.2 reads them
+_OPTIONS_OF_SSH = "1246afgkntqsvxACGKMNPTVXYyb:c:e:i:l:m:o:p:B:D:E:F:I:J:L:O:Q:R:S:w:W:"
 # an emulated guest on a busy machine takes its time to greet
 _CONNECT_S = 20
 _PROBE_S = 3.0
@@ -93,12 +97,13 @@ def ssh_command(_: str) -> click.Command:
             said = f"Host keys cannot be kept in {known_hosts.parent}: {error.strerror}."
             raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
         detour = any(word.startswith("-J") or "proxy" in word.lower() for word in rest)
-        slow = contextlib.nullcontext() if detour else told_when_slow(settings.terminal, guest.address, _PORT)
+        port = port_of(rest)
+        slow = contextlib.nullcontext() if detour else told_when_slow(settings.terminal, guest.address, port)
         with slow:
             code = run_here(program, ssh_words(guest, known_hosts, rest))
-        if code == _SSH_ERROR and not answers(guest.address, _PORT):
-            silent = f"Nothing answers on port {_PORT} of {guest.address} from this machine."
-            settings.terminal.error(silent, _way_in(guest))
+        if code == _SSH_ERROR and not answers(guest.address, port):
+            silent = f"Nothing answers on port {port} of {guest.address} from this machine."
+            settings.terminal.error(silent, _way_in(guest, port))
         return code
 
     return command
@@ -128,10 +133,11 @@ def told_when_slow(terminal: Terminal, address: str, port: int, after_s: float =
     """Say once that a guest's port does not answer yet, where it does not within `after_s` seconds: ssh tries
     in silence.
     """
-    over = threading.Event()
+    over, begun_s = threading.Event(), time.monotonic()
 
     def look() -> None:
-        if not answers(address, port, after_s) and not over.is_set():
+        # without a route it is known at once, and ssh ends by itself
+        if not answers(address, port, after_s) and not over.wait(begun_s + after_s - time.monotonic()):
             told = f"Port {port} of {address} does not answer yet; ssh tries for {_CONNECT_S} s.\r"
             terminal.note(told)
 
@@ -153,10 +159,25 @@ def answers(address: str, port: int, within_s: float = _PROBE_S) -> bool:
     return True
 
 
-def _way_in(guest: Guest) -> str:
+def port_of(rest: Sequence[str]) -> int:
+    """The port that ssh goes to with these words after the address: of several it takes the first. Pure."""
+    try:
+        options, _ = getopt.getopt(list(rest), _OPTIONS_OF_SSH)
+    except getopt.GetoptError:
+        # ssh itself refuses them
+        return _PORT
+    for option, value in options:
+        key, _, said = value.replace("=", " ", 1).strip().partition(" ")
+        port = value if option == "-p" else said.strip() if option == "-o" and key.lower() == "port" else ""
+        if port.isdecimal():
+            return int(port)
+    return _PORT
+
+
+def _way_in(guest: Guest, port: int) -> str:
     """What helps where the guest's port is not reached: its groups, and where not on its host, its host."""
     return (
-        f"let its security groups allow TCP {_PORT}; on a machine without a route to it, "
+        f"let its security groups allow TCP {port}; on a machine without a route to it, "
         f"qx vm ssh {guest.name} -- -J root@{guest.host} goes through its host"
     )
 

@@ -267,7 +267,7 @@ async def test_an_example_that_does_not_go_ends_the_run_with_what_keeps_it() -> 
     )
 
 
-@pytest.mark.parametrize("looks", [2, 1], ids=["being deleted", "gone"])
+@pytest.mark.parametrize("looks", [2, 1, 0], ids=["being deleted", "gone", "gone before the first look"])
 async def test_an_example_that_is_deleted_while_it_is_waited_for_is_reported(looks: int) -> None:
     client, door = cast(ApiClient, Going(looks)), HostdDoor(Path("/nonexistent"))
     state = await example.wait_for_answer(client, door, lambda _: None, None, timeout_s=0.0)

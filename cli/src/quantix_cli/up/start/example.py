@@ -133,7 +133,11 @@ async def wait_for_answer(
 
     Raises TransientError that quotes the VM's condition, or the last line of its console.
     """
-    vm = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+    gone = trouble_of_going(NAMESPACE, NAME)
+    try:
+        vm = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+    except NotFound:
+        return ExampleState("", "Running", gone)
     power_state = str((vm.get("spec") or {}).get("powerState") or "Running")
     if power_state != "Running":
         return ExampleState("", power_state)
@@ -147,9 +151,9 @@ async def wait_for_answer(
         try:
             latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
         except NotFound:
-            return ExampleState("", power_state, trouble_of_going(latest))
+            return ExampleState("", power_state, gone)
         if is_going(latest):
-            return ExampleState("", power_state, trouble_of_going(latest))
+            return ExampleState("", power_state, gone)
         if not is_ready(latest):
             ready_s = None
             say(why_not_ready(latest))

@@ -25,10 +25,9 @@ def is_going(obj: dict[str, Any]) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
 
 
-def trouble_of_going(vm: dict[str, Any]) -> Trouble:
+def trouble_of_going(namespace: str, name: str) -> Trouble:
     """Of a VM that somebody deletes while it is waited for."""
-    name = vm["metadata"]["name"]
-    return Trouble(vm["metadata"]["namespace"], name, "Deleting", "make up makes it again once it is gone")
+    return Trouble(namespace, name, "Deleting", "make up makes it again once it is gone")
 
 
 async def until_gone(

@@ -29,6 +29,8 @@ def vm(reason: str, on: str = "") -> Manifest:
 
 
 DOWN, UP = host("box", "ShuttingDown"), host("h2", "Healthy")
+LOST, EMPTIED = host("h3", "Unreachable"), {**host("h4", "Healthy"), "spec": {"maintenance": True}}
+ILL = host("h5", "LibvirtDown")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,10 @@ DOWN, UP = host("box", "ShuttingDown"), host("h2", "Healthy")
     [
         (vm("Stopped"), [DOWN], "box"),
         (vm("Stopped"), [DOWN, UP], ""),
+        # who starts nothing either
+        (vm("Stopped"), [DOWN, LOST, EMPTIED], "box"),
+        (vm("Stopped"), [DOWN, ILL], ""),
+        (vm("Stopped"), [LOST, EMPTIED], ""),
         (vm("Stopped"), [], ""),
         (vm("Stopped"), [UP], ""),
         (vm("ShuttingDown", on="box"), [DOWN, UP], "box"),

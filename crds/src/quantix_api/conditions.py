@@ -218,6 +218,9 @@ PASSING_REASONS = frozenset(
 )
 """Reasons of Ready that pass by themselves: somebody works on it."""
 
+LOST_REASONS = frozenset({"Suspect", "Isolated", "StorageLost", "Failed", "Unreachable", "Fencing", "Fenced"})
+"""Reasons of a Host's Ready that only the operator writes, about one that it does not hear."""
+
 _BY_PLACE = {(row.kind, row.type): row for row in TABLE}
 
 

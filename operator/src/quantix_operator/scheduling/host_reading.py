@@ -9,14 +9,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from quantix_api import Host, Overcommit, SchedulingPolicy, StoragePool
+from quantix_api.conditions import LOST_REASONS
 from quantix_api.host_labels import host_labels, selects
 from quantix_api.message_text import cause_of
 from quantix_api.promised import cpus_for_guests
 from quantix_api.quantities import size_bytes
 from quantix_operator.scheduling.model import HostView, Node, Taint
-
-# Reasons of Ready that only the operator writes, about a host that it does not hear
-LOST_REASONS = frozenset({"Suspect", "Isolated", "StorageLost", "Failed", "Unreachable", "Fencing", "Fenced"})
 
 
 def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy | None) -> HostView:

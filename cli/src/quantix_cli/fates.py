@@ -1,7 +1,7 @@
 """What becomes of the volumes of a VM that is deleted, before it is. Pure.
 
-Used by `qx vm delete`, which says it before it acts. As the operator has it (`virtualmachine.deletion`), and
-the collector of the control plane, which deletes what names an owner that is no more.
+Used by `qx vm delete`, which says it before it acts. What was made for nothing the operator deletes, and the
+collector of the control plane what names an owner that is no more.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
-from quantix_api.resources import LABEL_MANAGED_BY, LABEL_VIRTUAL_MACHINE_UID, MANAGED_BY
+from quantix_api.made_for_nothing import was_made_for_nothing
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_cli.going_with import is_owned
 from quantix_cli.nouns import Manifest, Noun, look
 from quantix_cli.vm.arrival import runs
@@ -35,7 +36,7 @@ def fate_of(volume: Manifest, vm: Manifest, *, volumes: bool) -> Fate:
     """What becomes of a volume of `vm`; `volumes`: what would stay goes, too."""
     if is_protected(volume):
         return Fate.PROTECTED
-    if _was_made_for_nothing(volume, vm):
+    if was_made_for_nothing(volume, vm):
         return Fate.EMPTY
     # owned by another one it does not stay for long
     return Fate.DELETED if volumes or look(volume, "metadata.ownerReferences") else Fate.KEPT
@@ -79,16 +80,3 @@ def _fates(vm: Manifest, disks: Disks, *, volumes: bool) -> dict[Fate, list[str]
     for disk in disks.get(vm["metadata"]["uid"], ()):
         names.setdefault(fate_of(disk, vm, volumes=volumes), []).append(disk["metadata"]["name"])
     return names
-
-
-def _was_made_for_nothing(volume: Manifest, vm: Manifest) -> bool:
-    """Whether the operator made it for a VM that never had a host: it deletes it with that."""
-    labels = look(volume, "metadata.labels", {})
-    of_it = labels.get(LABEL_VIRTUAL_MACHINE_UID) == vm["metadata"]["uid"]
-    made_by_us = of_it and labels.get(LABEL_MANAGED_BY) == MANAGED_BY
-    has_data = look(volume, "status.host") is not None or look(volume, "status.data") is not None
-    if not made_by_us or has_data or look(vm, "status.assignment") is not None:
-        return False
-    # times as the API writes them, which sort as they pass
-    made, since = volume["metadata"].get("creationTimestamp"), vm["metadata"].get("creationTimestamp")
-    return bool(made and since and made >= since)

@@ -26,7 +26,7 @@ from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.virtualmachine.apply import carry_out
 from quantix_operator.virtualmachine.deletion import plan_release, still_attached
-from quantix_operator.virtualmachine.disks import volume_views
+from quantix_operator.virtualmachine.disks import made_in_vain, volume_views
 from quantix_operator.virtualmachine.growth import beyond_addresses, grows, lacking_room
 from quantix_operator.virtualmachine.observe import observe, secret_references
 from quantix_operator.virtualmachine.observed import Observed
@@ -209,7 +209,7 @@ class VirtualMachineController:
         if any(item.denied for item in volumes.values()):
             # who says that it keeps the data is judged by this VM, so before this VM is gone
             return None
-        for action in plan_release(vm, volumes):
+        for action in plan_release(vm, volumes, made_in_vain(self._objects, live)):
             with suppress(NotFound):
                 await carry_out(self._api, self._cache, vm.metadata.namespace or "", action)
         if still_attached(vm, volumes):

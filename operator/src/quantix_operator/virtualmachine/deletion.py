@@ -6,7 +6,7 @@ reports the domain Absent → ports and addresses → Volumes let go → the fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from quantix_api import VirtualMachine
 from quantix_operator.virtualmachine.volume_model import DeleteVolume, PatchVolume, VolumeView
@@ -14,11 +14,11 @@ from quantix_operator.virtualmachine.volume_plan import render_release
 
 
 def plan_release(
-    vm: VirtualMachine, volumes: Mapping[str, VolumeView]
+    vm: VirtualMachine, volumes: Mapping[str, VolumeView], in_vain: Collection[str] = ()
 ) -> tuple[PatchVolume | DeleteVolume, ...]:
     """Take the VM's mark off its Volumes. Owner references stay: the collector deletes by them, and would try
-    for ever with one that is protected, so that loses its reference and stays. What was made for a VM that
-    never had a host goes with it, whatever its reclaimPolicy: there is no data to retain.
+    for ever with one that is protected, so that loses its reference and stays. `in_vain`: the UIDs of those
+    that go with the VM whatever their reclaimPolicy (`made_in_vain`).
     """
     actions: list[PatchVolume | DeleteVolume] = []
     for volume in volumes.values():
@@ -26,16 +26,9 @@ def plan_release(
             continue
         goes = not volume.is_protected
         actions.append(render_release(volume, vm.metadata.uid, keep_reference=goes))
-        if _made_for_nothing(vm, volume):
+        if volume.uid in in_vain:
             actions.append(DeleteVolume(volume.name, volume.uid))
     return tuple(actions)
-
-
-def _made_for_nothing(vm: VirtualMachine, volume: VolumeView) -> bool:
-    """Whether it is empty, and was not there before the VM: one that was is somebody's, or a plan's."""
-    since, created = volume.blank_since, vm.metadata.creation_timestamp
-    never_placed = vm.status.assignment is None
-    return never_placed and since is not None and created is not None and since >= created
 
 
 def still_attached(vm: VirtualMachine, volumes: Mapping[str, VolumeView]) -> tuple[str, ...]:

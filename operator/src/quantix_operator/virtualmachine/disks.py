@@ -6,15 +6,12 @@ Called by the VM controller's observe. Reads the cache only; a missing name is n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from quantix_api import Condition, Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
 from quantix_api.conditions import PASSING_REASONS
-from quantix_api.resources import (
-    ANNOTATION_VIRTUAL_MACHINE,
-    LABEL_MANAGED_BY,
-    LABEL_VIRTUAL_MACHINE_UID,
-    MANAGED_BY,
-)
+from quantix_api.made_for_nothing import was_made_for_nothing
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.unmade_copies import unmade_copies
 from quantix_api.vm_devices import Disk
 from quantix_operator.indexers import made_for, made_from
@@ -126,6 +123,14 @@ def volume_views(objects: Objects, vm: VirtualMachine) -> dict[str, VolumeView]:
     return {volume.metadata.name: view_of(objects, volume) for volume in found}
 
 
+def made_in_vain(objects: Objects, vm: Mapping[str, Any]) -> frozenset[str]:
+    """The UIDs of its Volumes that hold nothing and go with a VM (its manifest) that never had a host."""
+    labelled = objects.by(Volume, made_for, vm["metadata"]["uid"])
+    manifests = filter(None, (objects.manifest(volume) for volume in labelled))
+    found = [manifest for manifest in manifests if was_made_for_nothing(manifest, vm)]
+    return frozenset(str(manifest["metadata"]["uid"]) for manifest in found)
+
+
 def view_of(objects: Objects, volume: Volume) -> VolumeView:
     """A Volume as the plan reads it."""
     ready = volume.status.condition("Ready")
@@ -147,7 +152,6 @@ def view_of(objects: Objects, volume: Volume) -> VolumeView:
         message=ready.message or "" if ready and not denied else "",
         host=volume.status.host or "",
         denied=denied,
-        blank_since=volume.metadata.creation_timestamp if _is_blank(volume) else None,
         settled=volume.status.host in (None, "", volume.status.confirmed_host),
         pool=volume.status.pool or "",
         going=is_going(objects, volume),
@@ -171,13 +175,6 @@ def _kept_for(objects: Objects, going: Volume) -> Mapping[str, str]:
 def _comes_by_itself(copy: Volume) -> bool:
     ready = copy.status.condition("Ready")
     return ready is None or ready.reason in PASSING_REASONS
-
-
-def _is_blank(volume: Volume) -> bool:
-    """Whether the operator made it, no host ever any data of it, and nobody wants it to stay."""
-    ours = volume.metadata.labels.get(LABEL_MANAGED_BY) == MANAGED_BY
-    never_made = volume.status.host is None and volume.status.data is None
-    return ours and never_made and not volume.spec.deletion_protection
 
 
 def _is_there(volume: Volume) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from quantix_api.conditions import reasons_otherwise
@@ -36,8 +35,7 @@ class VolumeView:
     there, but not in the pool that spec wants it in, and says why. `denied`: its host has no right to it
     (`volumedata.right`); `going`: it is deleted, or will be (`volumedata.collected`); `settled`: it has no
     host, or a confirmed one: it may go from one VM to another. `kept_for`: the first Volume that waits to be
-    made from it while it is deleted, by `copy`, or its VM by `clone`. `blank_since`: when the operator made
-    the object, while no host has made any data of it; None for all others.
+    made from it while it is deleted, by `copy`, or its VM by `clone`.
     """
 
     name: str
@@ -59,7 +57,6 @@ class VolumeView:
     denied: bool = False
     settled: bool = True
     kept_for: Mapping[str, str] = field(default_factory=dict)
-    blank_since: datetime | None = None
 
     @property
     def is_protected(self) -> bool:

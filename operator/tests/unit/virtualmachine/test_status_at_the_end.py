@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from quantix_api import VirtualMachine, Volume
-from quantix_api.resources import STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES
+from quantix_api.resources import QUANTIX_RESOURCES, VOLUMES
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.virtualmachine.deletion import plan_release, still_attached
-from quantix_operator.virtualmachine.disks import view_of
+from quantix_operator.virtualmachine.disks import made_in_vain
 from quantix_operator.virtualmachine.protection import Standing, protection_facts
 from quantix_operator.virtualmachine.volume_model import DeleteVolume, PatchVolume, VolumeView
 
@@ -104,44 +102,22 @@ def test_a_protected_volume_stays_for_good_when_its_vm_goes() -> None:
 
 
 def test_what_was_made_for_a_vm_that_never_had_a_host_goes_with_it() -> None:
-    created = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def made(status: dict[str, Any]) -> VirtualMachine:
-        vm = observed(status).vm
-        dated = vm.metadata.model_copy(update={"creation_timestamp": created})
-        return vm.model_copy(update={"metadata": dated})
-
-    vm, placed = made({}), made(ASSIGNED)
-    blank = replace(THERE, host="", blank_since=created)
-    assert [type(item) for item in plan_release(vm, {"web-1-root": blank})] == [PatchVolume, DeleteVolume]
-    kept = {
-        "has data": replace(THERE, blank_since=None),
-        "was there before": replace(blank, blank_since=created - timedelta(seconds=1)),
-        "of another VM": replace(blank, vm_uid="uid-web-2"),
-    }
-    for why, volume in kept.items():
-        assert not [item for item in plan_release(vm, {"v": volume}) if isinstance(item, DeleteVolume)], why
-    assert len(plan_release(placed, {"web-1-root": blank})) == 1, "its host may have begun with it"
+    vm, volumes = observed().vm, {"web-1-root": THERE}
+    actions = plan_release(vm, volumes, in_vain={"uid-volume"})
+    assert [type(item) for item in actions] == [PatchVolume, DeleteVolume]
+    assert [type(item) for item in plan_release(vm, volumes)] == [PatchVolume]
+    another = {"web-1-root": replace(THERE, vm_uid="uid-web-2")}
+    assert plan_release(vm, another, in_vain={"uid-volume"}) == ()
 
 
-OURS = {"app.kubernetes.io/managed-by": "quantix"}
-
-
-@pytest.mark.parametrize(
-    ("labels", "spec", "status", "blank"),
-    [
-        (OURS, {}, {}, True),
-        ({}, {}, {}, False),
-        (OURS, {"deletionProtection": True}, {}, False),
-        (OURS, {}, {"host": "h1"}, False),
-        (OURS, {}, {"data": "Present"}, False),
-    ],
-)
-def test_a_volume_is_blank_while_it_is_ours_and_no_host_has_made_it(
-    labels: dict[str, str], spec: dict[str, Any], status: dict[str, Any], blank: bool
-) -> None:
-    named = {"name": "v", "namespace": "default", "uid": "u", "labels": labels}
-    metadata = named | {"creationTimestamp": "2026-01-01T00:00:00Z"}
-    volume = Volume.model_validate({"metadata": metadata, "spec": {"size": "1Gi", **spec}, "status": status})
-    seen = view_of(Objects(Cache((VOLUMES, VIRTUAL_MACHINES, STORAGE_POOLS))), volume)
-    assert (seen.blank_since is not None) is blank
+def test_what_was_made_in_vain_is_read_from_what_the_api_has() -> None:
+    cache = Cache(QUANTIX_RESOURCES)
+    since = {"namespace": "default", "creationTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "1"}
+    marks = {"app.kubernetes.io/managed-by": "quantix", "quantix.io/virtual-machine-uid": "uid-web-1"}
+    for name, status in (("empty", {}), ("full", {"data": "Present"})):
+        metadata = {"name": name, "uid": f"uid-{name}", "labels": marks, **since}
+        cache.put(VOLUMES, {"metadata": metadata, "spec": {"size": "1Gi"}, "status": status})
+    vm = {"metadata": {"name": "web-1", "uid": "uid-web-1", **since}, "spec": {}}
+    assert made_in_vain(Objects(cache), vm) == {"uid-empty"}
+    placed = vm | {"status": {"assignment": {"host": "h1", "epoch": 1}}}
+    assert made_in_vain(Objects(cache), placed) == frozenset()

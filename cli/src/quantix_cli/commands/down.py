@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from quantix_cli.helping import Verb
 from quantix_cli.settings import Settings
 from quantix_cli.supervision.choose import supervisor_of
+from quantix_cli.up.run.alone import alone
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.runner import now_s, open_log, require_root, run_to_exit_code
 from quantix_cli.up.settings import judge_settings
@@ -30,7 +32,7 @@ def down_command(given: Settings, guests: bool) -> None:
     settings = judge_settings(given)
     require_root("make down", "stops VMs and services", os.geteuid())
     terminal = given.terminal
-    log = open_log(settings)
+
     supervisor = supervisor_of(settings.layout, Path(sys.executable))
 
     async def work() -> int:
@@ -40,5 +42,8 @@ def down_command(given: Settings, guests: bool) -> None:
         )
         return 0
 
-    if code := run_to_exit_code(work, terminal, log, again="make down"):
-        sys.exit(code)
+    # a machine that stops waits for nobody
+    with contextlib.nullcontext() if guests else alone(settings, "make down"):
+        log = open_log(settings)
+        if code := run_to_exit_code(work, terminal, log, again="make down"):
+            sys.exit(code)

@@ -44,7 +44,7 @@ def up_command(given: Settings) -> None:
     settings = judge_settings(given)
     require_root("make up", "installs packages and starts VMs", os.geteuid())
     neighbours.require_alone(settings.layout.root)
-    with alone(settings):
+    with alone(settings, "make up"):
         log = open_log(settings)
         progress = Progress(given.terminal, now_s)
         if settings.since_s is None:

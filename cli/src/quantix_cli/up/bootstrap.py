@@ -35,10 +35,10 @@ def up(settings: UpSettings, terminal: Terminal, began_s: float) -> int:
     """Prepare the machine. Returns an exit code, or does not return: `qx up` takes over.
 
     Raises PermanentError beside another installation that runs, before anything is written, and while another
-    `make up` works for this one.
+    command works for this one.
     """
     neighbours.require_alone(settings.layout.root)
-    with alone(settings):
+    with alone(settings, COMMANDS["up"]):
         code, changed = prepare(settings, terminal, "make up")
         if code != 0:
             return code
@@ -71,7 +71,7 @@ def clean(settings: UpSettings, terminal: Terminal) -> int:
     """Remove the installation, with the programs that it brought; without them only what is half made.
 
     Whoever sits at a terminal is asked first. Raises CommandError when the answer is no, PermanentError when
-    another installation runs the programs of this checkout.
+    another installation runs the programs of this checkout, and while another command works for this one.
     """
     layout = settings.layout
     neighbours.require_own_programs(settings.venv, layout.root)
@@ -90,7 +90,8 @@ def clean(settings: UpSettings, terminal: Terminal) -> int:
         terminal.note(
             terminal.plain("The programs of this installation are gone; they are installed again first.")
         )
-        code, _ = prepare(settings, terminal, "make clean")
+        with alone(settings, COMMANDS["clean"]):
+            code, _ = prepare(settings, terminal, COMMANDS["clean"])
         if code != 0:
             return code
     python = str(settings.venv / "bin/python")
@@ -102,10 +103,15 @@ def _remove_half_made(settings: UpSettings, terminal: Terminal) -> int:
     made = [
         folder for folder in (settings.venv, settings.layout.cache, settings.layout.log) if folder.exists()
     ]
-    for folder in made:
-        shutil.rmtree(folder)
-    names = ", ".join(map(str, made))
-    terminal.out(f"Removed: {names}. Packages stay." if made else "Nothing to remove.")
+    if not made:
+        terminal.out("Nothing to remove.")
+        return 0
+    with alone(settings, COMMANDS["clean"]):
+        for folder in made:
+            shutil.rmtree(folder)
+        # made for the lock alone, where there was none
+        shutil.rmtree(settings.layout.log, ignore_errors=True)
+    terminal.out(f"Removed: {', '.join(map(str, made))}. Packages stay.")
     return 0
 
 

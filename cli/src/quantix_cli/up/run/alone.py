@@ -1,4 +1,5 @@
-"""One `make up` at a time for an installation: two would install and start the same things under each other.
+"""One `make up`, `make down` or `make clean` at a time for an installation: two would start, stop and remove
+the same things under each other.
 
 A lock of a file (flock(2)), which goes with its process. Standard library only.
 """
@@ -18,10 +19,10 @@ _NAME = "up.lock"
 
 
 @contextlib.contextmanager
-def alone(settings: UpSettings) -> Iterator[None]:
-    """Keep others from beginning meanwhile; programs that are started inside do not hold it on.
+def alone(settings: UpSettings, command: str) -> Iterator[None]:
+    """Keep others from beginning while `command` works; programs that are started inside do not hold it on.
 
-    Raises PermanentError where another `make up` is at work, OSError where the file may not be written.
+    Raises PermanentError where another is at work, OSError where the file may not be written.
     """
     folder = settings.layout.log
     directories.ensure(directories.with_parents(settings.layout, folder))
@@ -31,12 +32,13 @@ def alone(settings: UpSettings) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            pid, _, other = file.read().strip().partition(" ")
             raise PermanentError(
                 "UpAtWork",
-                f"Another make up works for this installation (pid {file.read().strip() or 'not known'}).",
+                f"{other or 'make up'} is at work for this installation (pid {pid or 'not known'}).",
                 f"wait until it has ended; tail -f {settings.log_path} shows what it does",
             ) from None
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{os.getpid()} {command}\n")
         file.flush()
         yield

@@ -24,6 +24,7 @@ from quantix_cli.up import neighbours
 from quantix_cli.up.installation import describe
 from quantix_cli.up.links import remove_links
 from quantix_cli.up.pools_elsewhere import left_told, pools_elsewhere
+from quantix_cli.up.run.alone import alone
 from quantix_cli.up.run.programs import run
 from quantix_cli.up.run.progress import Progress
 from quantix_cli.up.run.runner import now_s, open_log, require_root
@@ -189,10 +190,12 @@ def main() -> None:
         if not any(folder.exists() for folder in directories(settings.layout)):
             terminal.out("Nothing to remove.")
             return
-        log = open_log(settings)
-        # the note of them goes with all else
-        left = left_told(pools_elsewhere(settings.layout))
-        asyncio.run(clean(settings, log, Progress(terminal, now_s)))
+        # its file goes with all else, as the last
+        with alone(settings, "make clean"):
+            log = open_log(settings)
+            # so does the note of them
+            left = left_told(pools_elsewhere(settings.layout))
+            asyncio.run(clean(settings, log, Progress(terminal, now_s)))
     except (QuantixError, OSError) as error:
         terminal.error(str(error))
         sys.exit(1)

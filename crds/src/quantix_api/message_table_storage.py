@@ -55,13 +55,13 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
         "VolumeInUse",
         "VirtualMachine",
         "Volume {going} is deleted, but kept until it is copied for VM {clone}; then a new one is made.",
-        "qx vm start {clone}, or qx vm delete {clone} --volumes; it then goes on by itself",
+        "qx vm start {clone}, or qx vm delete {clone} --volumes, after which it goes on within 4 min",
     ),
     Template(
         "VolumeInUse",
         "VirtualMachine",
         "Volume {going} is deleted, but kept until volume {copy} is made from it; then a new one is made.",
-        "use {copy} in a VM, or qx volume delete {copy}; it then goes on by itself",
+        "use {copy} in a VM, or qx volume delete {copy}, after which it goes on within 4 min",
     ),
     Template(
         "Creating",

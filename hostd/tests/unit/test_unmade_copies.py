@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from quantix_api import Volume
+from quantix_api.messages import render
 from quantix_client.api import ApiClient
 from quantix_hostd.volume.unmade import UnmadeCopies
 from quantix_lab.clocks import HastyClock
@@ -44,6 +45,8 @@ async def test_the_longer_copies_wait_the_less_often_the_api_is_asked() -> None:
 
     assert await looks(700) == pytest.approx([15, 15, 30, 60, 120, 240, 240])
     assert len(await looks(24 * 3600)) == 24 * 15
+    # what the VM that waits for it says of this
+    assert "within 4 min" in render("VolumeInUse", going="source", copy="a").hint
     put(api, "b")
     assert await looks(100) == pytest.approx([15, 15, 30, 60]), "a copy came or went"
     for uid in ("uid-a", "uid-b"):

@@ -57,12 +57,13 @@ def told(*copies: Manifest, kept: Manifest = KEPT, opened: frozenset[str] = froz
         (
             (copy("twin-root", "WaitingForHost", vm="twin"),),
             "Volume web-root is deleted, but kept until it is copied for VM twin; then a new one is "
-            "made. Try: qx vm start twin, or qx vm delete twin --volumes; it then goes on by itself.",
+            "made. Try: qx vm start twin, or qx vm delete twin --volumes, after which it goes on within "
+            "4 min.",
         ),
         (
             (copy("files", "WaitingForHost"), copy("zoo", "WaitingForHost", vm="zoo")),
             "Volume web-root is deleted, but kept until volume files is made from it; then a new one is "
-            "made. Try: use files in a VM, or qx volume delete files; it then goes on by itself.",
+            "made. Try: use files in a VM, or qx volume delete files, after which it goes on within 4 min.",
         ),
     ],
     ids=["of a VM", "that no VM uses"],

@@ -17,9 +17,9 @@ from quantix_api.quantities import counted
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.state import JOINING, STOPPING, StateWord
 from quantix_cli import fetch, promised
-from quantix_cli.complaints import GRAVE, complaints
 from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
+from quantix_cli.host_conditions import GRAVE, TO_KNOW, complaints
 from quantix_cli.measures import how_long, local_time
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, World, look, state
@@ -167,7 +167,7 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
 def _host_matters(host: Manifest, explain: str) -> list[Matter]:
     """What is to be known of a host that is Ready."""
     matters = []
-    for condition in complaints(host):
+    for condition in complaints(host, *TO_KNOW, *GRAVE):
         said, kind = cause_of(str(condition.get("message", ""))), condition["type"]
         text = f"host {host['metadata']['name']}: {said}." if kind in _UNNAMED else f"{said}."
         matters.append(Matter("▲", "yellow", text, explain, attention=kind in GRAVE))

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from quantix_api.errors import QuantixError
 from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
-from quantix_cli.complaints import GRAVE
 from quantix_cli.doctor.findings import KVM, Finding, good, note, problem
 from quantix_cli.exits import CommandError
+from quantix_cli.host_conditions import GRAVE, OF_ITS_STATE, TO_KNOW, complaints
 from quantix_cli.measures import how_long
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation
@@ -18,8 +18,6 @@ from quantix_cli.session import Session
 
 # a Lease is renewed every 2 s and by the clock of its host
 _AHEAD_S = 2.0
-# the host's phase, which is told when nothing else is
-_READY = "Ready"
 _KVM = "KVMAvailable"
 
 
@@ -59,9 +57,7 @@ def said_of(name: str, hosts: Sequence[Manifest]) -> list[Finding]:
     if host is None:
         return []
     found, tried = [], []
-    for condition in look(host, "status.conditions", []):
-        if condition.get("status") != "False" or condition.get("type") == _READY:
-            continue
+    for condition in complaints(host, *GRAVE, *TO_KNOW, *OF_ITS_STATE):
         message = str(condition.get("message", ""))
         said = cause_of(message) or str(condition.get("reason"))
         if condition.get("type") == _KVM:
@@ -69,4 +65,5 @@ def said_of(name: str, hosts: Sequence[Manifest]) -> list[Finding]:
             continue
         tell = problem if condition.get("type") in GRAVE else note
         found.append(tell(f"host {name}", f"{said} ({condition.get('reason')})", hint_of(message)))
+    # its phase is told when nothing else is
     return [*(found or [good(f"host {name}", f"is {look(host, 'status.phase', 'unknown')}")]), *tried]

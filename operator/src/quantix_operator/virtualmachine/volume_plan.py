@@ -41,16 +41,17 @@ def plan_volumes(
         if disk.volume:
             missing += _attach(owner, disk, volume)
         elif volume is None:
-            lack = surroundings.sources.get(disk.name)
-            missing += [lack] if lack is not None else []
-            actions += [CreateVolume(render_volume(owner, disk, surroundings))] if lack is None else []
+            made, lacking = _make(owner, disk, surroundings)
+            actions += made
+            missing += lacking
         elif volume.going:
             missing.append(_going(disk, volume, is_open=volume.uid in surroundings.open_uids))
         elif not (volume.vm_uid or volume.settled):
             missing.append(Missing(disk.name, "Creating", {"volume": volume.name}))
         elif may_have(owner, disk, volume):
             no_growth = surroundings.growths.get(disk.name)
-            missing += [no_growth] if no_growth is not None else []
+            if no_growth is not None:
+                missing.append(no_growth)
             actions += _adjust(owner, disk, volume, may_grow=no_growth is None)
         else:
             missing.append(_conflict(disk, volume))
@@ -72,6 +73,16 @@ def may_have(owner: Owner, disk: DiskWish, volume: VolumeView) -> bool:
         return volume.vm_uid == owner.uid
     same_source = dict(volume.spec.get("source") or {}) == dict(disk.source or {})
     return not volume.attached_to and same_source
+
+
+def _make(
+    owner: Owner, disk: DiskWish, surroundings: Surroundings
+) -> tuple[list[VolumeAction], list[Missing]]:
+    """The Volume of a disk that has none yet, or what its source lacks."""
+    lack = surroundings.sources.get(disk.name)
+    if lack is not None:
+        return [], [lack]
+    return [CreateVolume(render_volume(owner, disk, surroundings))], []
 
 
 def render_volume(owner: Owner, disk: DiskWish, surroundings: Surroundings) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from quantix_cli.ending import EndedError
 from quantix_cli.exits import CommandError
 from quantix_cli.nouns import Manifest, Noun, look
 
-_REMOVES = "removes it"
 _OF_NICS = frozenset({"AddressOutsideSubnet", "AddressInUse", "MACInUse"})
 
 
@@ -23,7 +22,8 @@ def telling_what_stays(noun: Noun, named: str) -> Iterator[None]:
         yield
     except EndedError as ended:
         mends = _nic_hint(ended.obj, named) if noun.word == "vm" else ""
-        raise _told(ended, f"{stays(noun, named)}.", mends, _deletion(noun, named), _REMOVES) from ended
+        away = f"qx {noun.word} delete {named}"
+        raise _told(ended, f"{stays(noun, named)}.", mends, away, "removes it") from ended
 
 
 def stays(noun: Noun, named: str) -> str:
@@ -33,11 +33,7 @@ def stays(noun: Noun, named: str) -> str:
 
 def removal(noun: Noun, named: str) -> str:
     """`qx image delete mine removes it`."""
-    return f"{_deletion(noun, named)} {_REMOVES}"
-
-
-def _deletion(noun: Noun, named: str) -> str:
-    return f"qx {noun.word} delete {named}"
+    return f"qx {noun.word} delete {named} removes it"
 
 
 @contextmanager

@@ -98,8 +98,10 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _with_options(function, (*_OPTIONS, *_WRITE_OPTIONS))
 
 
-def with_options(command: click.Command, options: Sequence[Callable[[Any], Any]]) -> click.Command:
-    """Give a command further options, which its help tells in this order."""
+def with_options(command: T, options: Sequence[Callable[[Any], Any]]) -> T:
+    """Give a command further options, which its help tells in this order; or the function that becomes one,
+    whose help then tells the last of them first.
+    """
     for option in options:
         command = option(command)
     return command

@@ -9,6 +9,7 @@ import click
 
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Noun
+from quantix_cli.options import with_options
 from quantix_cli.questions import confirm
 from quantix_cli.rendering import nothing
 from quantix_cli.selection import Picked, Selection, expand
@@ -32,10 +33,7 @@ def selecting(noun: Noun) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     )
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        decorated = _with_selection(function)
-        for option in options:
-            decorated = option(decorated)
-        return decorated
+        return with_options(_with_selection(function), options)
 
     return decorate
 

@@ -18,6 +18,7 @@ from quantix_api.message_text import first_of
 from quantix_api.messages import render
 from quantix_api.quantities import human_size, human_sizes, size_bytes
 from quantix_cli import fetch
+from quantix_cli.destinations import default_pool
 from quantix_cli.exits import refused
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
@@ -40,47 +41,10 @@ async def refuse_oversized(session: Session, disks: Iterable[Manifest]) -> None:
             _refuse_more_than_all(by_name.get(name, {}), wanted_bytes)
 
 
-async def tell_short(session: Session, disks: Sequence[Manifest]) -> None:
-    """Say so where new disks are together larger than what is free in their pool: it may be promised, and VMs
-    that write more than there is are paused.
-    """
-    with contextlib.suppress(Forbidden):
-        pools = (await session.api.list(resources.STORAGE_POOLS)).items
-        by_name = {"": default_pool(pools)} | {pool["metadata"]["name"]: pool for pool in pools}
-        sizes: dict[str, list[int]] = {}
-        for disk in disks:
-            pool = by_name.get(disk.get("pool") or "", {})
-            if disk.get("size") and look(pool, "status.available"):
-                sizes.setdefault(pool["metadata"]["name"], []).append(size_bytes(disk["size"]))
-        for name, wanted_bytes in sizes.items():
-            free_bytes = size_bytes(look(by_name[name], "status.available"))
-            if sum(wanted_bytes) > free_bytes:
-                wanted, free = human_sizes(sum(wanted_bytes), free_bytes)
-                what = "the disk" if len(wanted_bytes) == 1 else f"the {len(wanted_bytes)} disks"
-                said = f"Pool {name} has {free} free, of {wanted} that {what} may take"
-                session.terminal.note(f"{said}: when it is full, VMs that write to it are paused.")
-
-
 def new_disks(changed: Sequence[Manifest], before: Sequence[Manifest]) -> list[Manifest]:
     """Those of a VM that come or change their size."""
     had = {disk["name"]: disk for disk in before}
     return [disk for disk in changed if had.get(disk["name"], {}).get("size") != disk.get("size")]
-
-
-def default_pool(pools: Sequence[Manifest]) -> Manifest:
-    """The pool that is meant where none is named, {} for none: the same one as `quantix_api.seniority` finds,
-    whose models take longer to load than qx may.
-    """
-    marked = [pool for pool in pools if look(pool, "spec.default") and not _goes(pool)]
-    return min(marked, key=_age_order, default={})
-
-
-def _age_order(pool: Manifest) -> tuple[str, str]:
-    return str(look(pool, "metadata.creationTimestamp", "")), str(look(pool, "metadata.uid", ""))
-
-
-def _goes(pool: Manifest) -> bool:
-    return bool(pool["metadata"].get("deletionTimestamp"))
 
 
 def _refuse_more_than_all(pool: Manifest, wanted_bytes: int) -> None:

@@ -1,5 +1,5 @@
-"""Pools that data is to go to: a pool that no host reaches, or none at all, is refused before anything is
-sent.
+"""Pools that data is to go to: which one is meant, that too little is free in it, and that no host reaches it
+or there is none at all, which is refused before anything is sent.
 
 Used by commands that would else wait for it. What the account may not look at is left to the operator.
 """
@@ -14,9 +14,9 @@ from quantix_api import resources
 from quantix_api.conditions import condition_of
 from quantix_api.message_text import cause_of, first_of, hint_of
 from quantix_api.messages import render
+from quantix_api.quantities import human_sizes, size_bytes
 from quantix_api.volume_names import volume_name
 from quantix_cli import fetch
-from quantix_cli.beforehand import default_pool
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
@@ -82,6 +82,27 @@ async def refuse_unreached(session: Session, pool: str, host: str) -> None:
             raise _refusal(pool, str(entry.get("message", "")))
 
 
+async def tell_short(session: Session, disks: Sequence[Manifest]) -> None:
+    """Say so where new disks are together larger than what is free in their pool: it may be promised, and VMs
+    that write more than there is are paused.
+    """
+    with contextlib.suppress(Forbidden):
+        pools = (await session.api.list(resources.STORAGE_POOLS)).items
+        by_name = {"": default_pool(pools)} | {pool["metadata"]["name"]: pool for pool in pools}
+        sizes: dict[str, list[int]] = {}
+        for disk in disks:
+            pool = by_name.get(disk.get("pool") or "", {})
+            if disk.get("size") and look(pool, "status.available"):
+                sizes.setdefault(pool["metadata"]["name"], []).append(size_bytes(disk["size"]))
+        for name, wanted_bytes in sizes.items():
+            free_bytes = size_bytes(look(by_name[name], "status.available"))
+            if sum(wanted_bytes) > free_bytes:
+                wanted, free = human_sizes(sum(wanted_bytes), free_bytes)
+                what = "the disk" if len(wanted_bytes) == 1 else f"the {len(wanted_bytes)} disks"
+                said = f"Pool {name} has {free} free, of {wanted} that {what} may take"
+                session.terminal.note(f"{said}: when it is full, VMs that write to it are paused.")
+
+
 async def _not_taken_over(session: Session, data: Sequence[NewData]) -> list[NewData]:
     """Without what is there already: that stays where it is."""
     there = set()
@@ -89,6 +110,22 @@ async def _not_taken_over(session: Session, data: Sequence[NewData]) -> list[New
         found = (await session.api.list(resources.VOLUMES, namespace)).items
         there |= {f"{namespace}/{volume['metadata']['name']}" for volume in found}
     return [new for new in data if new.volume not in there]
+
+
+def default_pool(pools: Sequence[Manifest]) -> Manifest:
+    """The pool that is meant where none is named, {} for none: the same one as `quantix_api.seniority` finds,
+    whose models take longer to load than qx may.
+    """
+    marked = [pool for pool in pools if look(pool, "spec.default") and not _goes(pool)]
+    return min(marked, key=_age_order, default={})
+
+
+def _age_order(pool: Manifest) -> tuple[str, str]:
+    return str(look(pool, "metadata.creationTimestamp", "")), str(look(pool, "metadata.uid", ""))
+
+
+def _goes(pool: Manifest) -> bool:
+    return bool(pool["metadata"].get("deletionTimestamp"))
 
 
 def _is_reached(pool: Manifest) -> bool:

@@ -10,9 +10,9 @@ import pytest
 
 from quantix_api import StoragePool, seniority
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
-from quantix_cli.beforehand import default_pool, refuse_oversized, refuse_unaddressable
+from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
 from quantix_cli.commands import changing_vm, changing_volume, creating_vm, plugging, volumes
-from quantix_cli.destinations import refuse_unreached
+from quantix_cli.destinations import default_pool, refuse_unreached
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
 from quantix_cli.vm.changes import Wanted, patch_of

@@ -15,10 +15,10 @@ from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.addressing import refuse_addresses, refuse_same_for_all
 from quantix_cli.amounts import SIZE
-from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable, tell_short
+from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
 from quantix_cli.commands.changing_vm import CEILINGS
 from quantix_cli.commands.making import name_taken
-from quantix_cli.destinations import of_disks, refuse_placeless
+from quantix_cli.destinations import of_disks, refuse_placeless, tell_short
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.left_behind import telling_what_stays

@@ -12,9 +12,8 @@ import click
 from quantix_api import resources
 from quantix_cli import fetch
 from quantix_cli.amounts import SIZE, parse_details
-from quantix_cli.beforehand import tell_short
 from quantix_cli.commands.changing_vm import write_vm
-from quantix_cli.destinations import of_disks, refuse_placeless
+from quantix_cli.destinations import of_disks, refuse_placeless, tell_short
 from quantix_cli.ending import stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.fates import is_protected

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from quantix_cli import fetch
-from quantix_cli.beforehand import default_pool
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
+from quantix_cli.destinations import default_pool
 from quantix_cli.helping import Verb
 from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, write_options

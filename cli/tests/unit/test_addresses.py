@@ -8,14 +8,13 @@ import pytest
 
 from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES, Resource
 from quantix_cli.addressing import refuse_addresses, refuse_same_for_all
-from quantix_cli.commands import changing_vm, creating_vm
+from quantix_cli.commands import changing_vm
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.session import Session
 from quantix_cli.vm.devices import Device, attached
-from quantix_cli.vm.wish import Wish
 from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden, NotFound
-from quantix_lab.qx_session import qx_session
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 LAN: Manifest = {
@@ -26,6 +25,7 @@ WEB: Manifest = {
     "spec": {},
 }
 
+CREATE = "vm create web --iso cd --cpu 1 --memory 1GiB --no-wait"
 GIVEN: Manifest = {"name": "eth0", "network": "uid-lan", "addresses": ["10.9.0.7"]}
 
 
@@ -173,9 +173,8 @@ async def test_without_an_address_nothing_is_asked() -> None:
 
 async def test_a_vm_with_such_an_address_is_not_made_and_a_nic_does_not_come() -> None:
     api = Api(network(LAN))
-    wish = Wish(iso="cd", cpu=1, memory="1Gi", networks=("shared/lan,address=10.9.0.1",))
     with pytest.raises(CommandError, match=r"is the gateway of network shared/lan"):
-        await creating_vm._create(session(api), ["web-1"], wish, wait=False)
+        await typed(session(api), f"{CREATE} --network shared/lan,address=10.9.0.1")
     device = Device(network="shared/lan,address=10.9.0.255")
     with pytest.raises(CommandError, match=r"is the broadcast address of network shared/lan"):
         await changing_vm.write_vm(session(api), WEB, lambda live: attached(live, device))
@@ -185,9 +184,8 @@ async def test_a_vm_with_such_an_address_is_not_made_and_a_nic_does_not_come() -
 @pytest.mark.parametrize("detail", ["address=10.9.0.7", "mac=02:00:00:00:00:01"])
 async def test_several_vms_cannot_share_what_is_for_one(detail: str) -> None:
     api = Api(network(LAN))
-    wish = Wish(iso="cd", cpu=1, memory="1Gi", networks=(f"shared/lan,{detail}",))
     with pytest.raises(CommandError, match=f"2 VMs cannot share {detail.replace('=', ' ')}") as refused:
-        await creating_vm._create(session(api), ["web-1", "web-2"], wish, wait=False)
+        await typed(session(api), f"{CREATE} --count 2 --network shared/lan,{detail}")
     assert (refused.value.exit_code, api.written) == (Exit.USAGE, 0)
     refuse_same_for_all([vm("web-1", nic("10.9.0.7"))])
     refuse_same_for_all([vm("web-1", nic()), vm("web-2", nic())])

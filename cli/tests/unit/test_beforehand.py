@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,16 +10,15 @@ import pytest
 from quantix_api import StoragePool, seniority
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
 from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
-from quantix_cli.commands import changing_vm, changing_volume, creating_vm, plugging, volumes
+from quantix_cli.commands import changing_vm, changing_volume
 from quantix_cli.destinations import default_pool, refuse_unreached
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name
 from quantix_cli.vm.changes import Wanted, patch_of
 from quantix_cli.vm.devices import Device, attached
-from quantix_cli.vm.wish import Wish
 from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden
-from quantix_lab.qx_session import qx_session
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 MISSING = "box has no directory /srv/fast. Try: mkdir -p /srv/fast on box, or mount what belongs there."
@@ -150,7 +148,7 @@ class Pools(Api):
         self.pools = pools
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
-        return {"metadata": {"name": name}, "spec": {}}
+        return VM if resource is VIRTUAL_MACHINES else {"metadata": {"name": name}, "spec": {}}
 
     async def create(self, resource: Resource, manifest: Manifest, **_: Any) -> Manifest:
         return manifest
@@ -163,7 +161,7 @@ class Pools(Api):
 
 LOCAL, FAST = storage("local", "250Gi", default=True), storage("fast", "1Ti")
 YOUNGER = storage("young", "10Ti", default=True, since="2026-11-02")
-WISH = Wish(iso="cd", cpu=1, memory="1Gi", networks=("none",))
+CREATE = "vm create web-1 --iso cd --cpu 1 --memory 1GiB --network none --no-wait"
 
 
 @pytest.mark.parametrize(
@@ -225,67 +223,61 @@ async def test_such_a_disk_is_not_sent_by_any_command() -> None:
     api = Pools(LOCAL)
     too_large = pytest.raises(CommandError, match="100 TiB are wanted")
     with too_large:
-        wish = replace(WISH, disks=("100TiB",))
-        await creating_vm._create(session(api), ["web-1"], wish, wait=False)
+        await typed(session(api), f"{CREATE} --disk 100TiB")
     with too_large:
         await changing_vm.write_vm(session(api), VM, lambda live: attached(live, Device(size="100Ti")))
     with too_large:
-        manifest = {"metadata": VOLUME["metadata"], "spec": {"size": "100Ti"}}
-        await volumes._refuse_in_vain(session(api), manifest)
-    many = [f"web-{number}" for number in range(30)]
+        await typed(session(api), "volume create files --size 100TiB --no-wait")
     with pytest.raises(CommandError, match="600 GiB are wanted"):
-        await creating_vm._create(session(api), many, WISH, wait=False)
+        await typed(session(api), f"{CREATE} --count 30")
     assert api.written == 0
 
 
 @pytest.mark.parametrize(
-    ("device", "told"),
+    ("disk", "told"),
     [
         (
-            Device(size="40Gi"),
+            "40GiB",
             "Pool local has 30 GiB free, of 40 GiB that the disk may take: when it is full, ",
         ),
-        (Device(size="40Gi", pool="fast"), "Pool fast has 10 GiB free"),
-        (Device(size="30Gi"), ""),
+        ("40GiB,pool=fast", "Pool fast has 10 GiB free"),
+        ("30GiB", ""),
     ],
 )
 async def test_a_new_disk_that_is_larger_than_what_is_free_is_told(
-    device: Device, told: str, capsys: pytest.CaptureFixture[str]
+    disk: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     local, fast = (storage(name, "250Gi", default=name == "local") for name in ("local", "fast"))
     local["status"]["available"], fast["status"]["available"] = "30Gi", "10Gi"
-    await plugging._attach(session(Pools(local, fast)), VM, device, wait=False)
+    await typed(session(Pools(local, fast)), f"vm attach web-1 --disk {disk} --no-wait")
     said = capsys.readouterr().err
     assert told in said
     assert ("free, of" in said) is bool(told)
 
 
 @pytest.mark.parametrize(
-    ("names", "sizes", "told"),
+    ("disks", "told"),
     [
         (
-            ["web-1"],
-            ("40GiB",),
+            "--disk 40GiB",
             ["Pool local has 30 GiB free, of 40 GiB that the disk may take: when it is "],
         ),
-        (["web-1", "web-2"], ("20GiB",), ["Pool local has 30 GiB free, of 40 GiB that the 2 disks may take"]),
+        ("--disk 20GiB --count 2", ["Pool local has 30 GiB free, of 40 GiB that the 2 disks may take"]),
         (
-            ["web-1"],
-            ("40GiB", "11GiB,pool=fast"),
+            "--disk 40GiB --disk 11GiB,pool=fast",
             ["Pool local has 30 GiB free", "Pool fast has 10 GiB free"],
         ),
-        (["web-1"], ("30GiB", "10GiB,pool=fast"), []),
+        ("--disk 30GiB --disk 10GiB,pool=fast", []),
     ],
     ids=["one", "of several VMs", "in two pools", "there is room"],
 )
 async def test_a_new_vm_whose_disks_are_larger_than_what_is_free_is_told(
-    names: list[str], sizes: tuple[str, ...], told: list[str], capsys: pytest.CaptureFixture[str]
+    disks: str, told: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     local, fast = (storage(name, "250Gi", default=name == "local") for name in ("local", "fast"))
     local["status"]["available"], fast["status"]["available"] = "30Gi", "10Gi"
     api = Pools(local, fast)
-    wish = replace(WISH, image="shared/tiny", iso="", disks=sizes)
-    await creating_vm._create(session(api), names, wish, wait=False)
+    await typed(session(api), f"{CREATE.replace('--iso cd', '--image shared/tiny')} {disks}")
     said = [line for line in capsys.readouterr().err.splitlines() if "free, of" in line]
     assert len(said) == len(told)
     assert all(line.startswith(begins) for line, begins in zip(said, told, strict=True))

@@ -17,17 +17,16 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_cli.commands.deleting import _delete, remove_object
+from quantix_cli.commands.deleting import remove_object
 from quantix_cli.exits import Exit
 from quantix_cli.fates import effects, is_of
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.main import interrupted_words
 from quantix_cli.nouns import NOUNS
-from quantix_cli.selection import Selection
 from quantix_cli.terminal import Terminal
 from quantix_client.api import ListResult
 from quantix_client.errors import NotFound, Unprocessable
-from quantix_lab.qx_session import qx_session
+from quantix_lab.qx_session import qx_session, typed
 
 VM: dict[str, Any] = {"metadata": {"name": "web-1", "namespace": "a", "uid": "u"}}
 OWNED: dict[str, Any] = {"metadata": {"name": "web-1-root", "ownerReferences": [{"uid": "u"}]}}
@@ -228,8 +227,7 @@ async def test_of_a_volume_that_is_not_deleted_only_the_refusal_is_told(
     refused: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = replace(session_of(Refusing(SOURCE | refused)), assume_yes=True)
-    chosen = Selection(("web-1-root",))
-    assert await _delete(there, NOUNS["volume"], chosen, volumes=False, wait=True) is Exit.REFUSED
+    assert await typed(there, "volume delete web-1-root") == Exit.REFUSED
     said = capsys.readouterr().err
     assert "is a disk of web-1" in said
     assert "is still to be made" not in said
@@ -237,5 +235,5 @@ async def test_of_a_volume_that_is_not_deleted_only_the_refusal_is_told(
 
 async def test_of_a_volume_that_is_deleted_what_keeps_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     there = replace(session_of(Refusing(SOURCE)), assume_yes=True)
-    await _delete(there, NOUNS["volume"], Selection(("web-1-root",)), volumes=False, wait=True)
+    await typed(there, "volume delete web-1-root")
     assert "is still to be made" in capsys.readouterr().err

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,20 +14,15 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_cli import fetch
-from quantix_cli.commands import deleting
 from quantix_cli.exits import Exit
 from quantix_cli.going_with import bind
-from quantix_cli.nouns import NOUNS
-from quantix_cli.selection import Selection
-from quantix_cli.writing import Showing
+from quantix_client.api import ListResult
 from quantix_client.errors import Conflict, Forbidden, NotFound, Unprocessable
-from quantix_lab.qx_session import qx_session
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 VM: Manifest = {"metadata": {"name": "web-1", "namespace": "a", "uid": "u", "generation": 1}, "spec": {}}
 OWNER = {"apiVersion": VIRTUAL_MACHINES.api_version, "kind": "VirtualMachine", "name": "web-1", "uid": "u"}
-_DOES = Showing()
 DISK = "Volume web-1-root is a disk of web-1. Try: delete the VM or take the disk out of it first."
 
 
@@ -45,8 +38,8 @@ class Api:
         self.stored, self.looks, self.may_patch = stored, looks, may_patch
         self.calls: list[tuple[str, str]] = []
 
-    async def list(self, resource: Resource, namespace: str) -> SimpleNamespace:
-        return SimpleNamespace(items=[self.stored])
+    async def list(self, resource: Resource, namespace: str | None = None, **_: Any) -> ListResult:
+        return ListResult({VIRTUAL_MACHINES: [VM], VOLUMES: [self.stored]}.get(resource, []), "1")
 
     async def get(self, resource: Resource, name: str, namespace: str) -> Manifest:
         if resource is VOLUMES and self.looks >= 0:
@@ -85,91 +78,72 @@ class Protected(Api):
         raise Unprocessable("VM web-1 is protected.")
 
 
-async def deleted(
-    api: Api,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    wait: bool,
-    showing: Showing = _DOES,
-    volumes: bool = True,
-    now: bool = False,
-) -> Exit:
-    """How `qx vm delete web-1 --volumes --yes` ends."""
-
-    async def selected(*_: Any) -> tuple[SimpleNamespace, None]:
-        return SimpleNamespace(objects=(VM,)), None
-
-    monkeypatch.setattr(fetch, "selected", selected)
-    monkeypatch.setattr(deleting, "confirm", lambda *_, **__: None)
-    asking = replace(qx_session(api, namespace="a"), showing=showing)
-    return await deleting._delete(
-        asking, NOUNS["vm"], Selection(("web-1",)), volumes=volumes, wait=wait, now=now
-    )
+async def deleted(api: Api, options: str = "--volumes") -> int:
+    """How `qx vm delete web-1 --yes` ends with these options."""
+    return await typed(qx_session(api, namespace="a"), f"vm delete web-1 --yes {options}")
 
 
 AT_ONCE = ("patch {'spec': {'gracePeriodSeconds': 0}, 'metadata': {'uid': 'u'}}", "web-1")
 
 
 @pytest.mark.parametrize("looks", [2, -1], ids=["is shutting down", "gone at once"])
-async def test_a_guest_is_ended_at_once_only_when_its_deletion_was_accepted(
-    looks: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_guest_is_ended_at_once_only_when_its_deletion_was_accepted(looks: int) -> None:
     api = Api(volume(), looks)
-    assert await deleted(api, monkeypatch, wait=True, volumes=False, now=True) == Exit.DONE
+    assert await deleted(api, "--now") == Exit.DONE
     assert api.calls == [("delete", "web-1"), AT_ONCE]
 
 
-async def test_of_a_vm_whose_deletion_is_refused_no_guest_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_a_vm_whose_deletion_is_refused_no_guest_is_ended() -> None:
     api = Protected(volume())
-    assert await deleted(api, monkeypatch, wait=True, now=True) == Exit.REFUSED
+    assert await deleted(api, "--volumes --now") == Exit.REFUSED
     assert api.calls == []
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
 async def test_a_script_ends_the_guest_before_kubectl_waits_for_its_vm(
-    dry_run: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    dry_run: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    api, showing = Api(volume()), Showing(dry_run=dry_run, script=True)
-    await deleted(api, monkeypatch, wait=False, showing=showing, volumes=False, now=True)
+    api = Api(volume())
+    await deleted(api, f"--now --no-wait --show-yaml {'--dry-run' if dry_run else ''}")
     assert (AT_ONCE in api.calls) is not dry_run
     script = capsys.readouterr().out
     assert 0 < script.index("gracePeriodSeconds: 0") < script.index("kubectl delete virtualmachines")
 
 
-async def test_volumes_go_with_a_vm_that_nobody_waits_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_volumes_go_with_a_vm_that_nobody_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
     api = Api(volume())
-    assert await deleted(api, monkeypatch, wait=False) == Exit.DONE
+    assert await deleted(api, "--volumes --no-wait") == Exit.DONE
     assert api.calls == [("delete", "web-1"), ("patch", "web-1-root")]
     assert api.stored["metadata"]["ownerReferences"] == [OWNER]
-    assert capsys.readouterr().err == "VM web-1 is being deleted.\nVolume web-1-root goes with it.\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "  VM web-1 (deletes web-1-root with all data)",
+        "VM web-1 is being deleted.",
+        "Volume web-1-root goes with it.",
+    ]
 
 
-async def test_they_are_bound_before_the_wait_so_that_an_interrupt_leaves_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_they_are_bound_before_the_wait_so_that_an_interrupt_leaves_none() -> None:
     api = Api(volume())
-    assert await deleted(api, monkeypatch, wait=True) == Exit.DONE
+    assert await deleted(api) == Exit.DONE
     assert api.calls == [("delete", "web-1"), ("patch", "web-1-root"), ("delete", "web-1-root")]
 
 
 @pytest.mark.parametrize("api", [Api(volume(), may_patch=False), Api(volume(deletionProtection=True))])
 async def test_a_volume_that_cannot_be_bound_is_not_said_to_go(
-    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await deleted(api, monkeypatch, wait=False) == Exit.REFUSED
+    assert await deleted(api, "--volumes --no-wait") == Exit.REFUSED
     assert ("patch", "web-1-root") not in api.calls
     assert "goes with it" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("owners", [[], [OWNER]], ids=["would stay", "would go"])
 async def test_a_protected_volume_is_said_to_stay(
-    owners: list[Manifest], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    owners: list[Manifest], capsys: pytest.CaptureFixture[str]
 ) -> None:
     stored = volume(deletionProtection=True)
     api = Api({**stored, "metadata": stored["metadata"] | {"ownerReferences": owners}})
-    assert await deleted(api, monkeypatch, wait=True, volumes=False) == Exit.DONE
+    assert await deleted(api, "") == Exit.DONE
     assert api.calls == [("delete", "web-1")]
     assert "Volume web-1-root stays: it is protected.\n" in capsys.readouterr().err
 
@@ -181,7 +155,7 @@ async def test_of_what_was_made_for_a_vm_that_never_had_a_host_nothing_is_said_t
     monkeypatch.setitem(VM, "metadata", VM["metadata"] | since)
     labels = stored["metadata"]["labels"] | {LABEL_MANAGED_BY: MANAGED_BY}
     api = Api({**stored, "metadata": stored["metadata"] | since | {"labels": labels}})
-    assert await deleted(api, monkeypatch, wait=True, volumes=False) == Exit.DONE
+    assert await deleted(api, "") == Exit.DONE
     assert capsys.readouterr().err == "VM web-1 deleted.\n"
 
 
@@ -197,10 +171,10 @@ async def test_what_somebody_changed_meanwhile_is_bound_as_it_is_now() -> None:
 
 @pytest.mark.parametrize("script", [False, True])
 async def test_a_dry_run_shows_the_volumes_of_a_vm_that_is_still_there(
-    script: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    script: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    api, showing = Api(volume()), Showing(dry_run=True, script=script)
-    assert await deleted(api, monkeypatch, wait=True, showing=showing) == Exit.DONE
+    api = Api(volume())
+    assert await deleted(api, f"--volumes --dry-run {'--show-yaml' if script else ''}") == Exit.DONE
     assert api.calls == ([] if script else [("delete", "web-1")])
     said = capsys.readouterr().out
     assert (

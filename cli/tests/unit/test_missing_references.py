@@ -12,17 +12,16 @@ import pytest
 
 from quantix_api.resources import Resource
 from quantix_cli import fetch
-from quantix_cli.commands import changing_vm, changing_volume, creating_vm, plugging
+from quantix_cli.commands import changing_vm, changing_volume
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.mentions import Mention, mentions, new_mentions
 from quantix_cli.naming import Name
 from quantix_cli.session import Session
 from quantix_cli.vm.changes import Wanted, patch_of
 from quantix_cli.vm.devices import Device, attached
-from quantix_cli.vm.wish import Wish
 from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden, NotFound
-from quantix_lab.qx_session import qx_session
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 Act = Callable[[Session], Awaitable[Any]]
@@ -59,6 +58,8 @@ class Api:
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
         self._judge(resource)
+        if f"{namespace}/{name}" == "shop/web-1":
+            return VM
         if f"{namespace}/{name}" == "shop/files":
             return FREE
         if (f"{namespace}/{name}" if namespace else name) not in THERE[resource.plural]:
@@ -92,46 +93,47 @@ class Api:
 session = partial(qx_session, namespace="shop")
 
 
-def create(**wish: Any) -> Act:
-    words = Wish(**{"image": "shared/tiny", "instance_type": "small", "networks": ("web",)} | wish)
-    return lambda typed: creating_vm._create(typed, ["new"], words, wait=False)
+def create(options: str, image: str = "shared/tiny", kind: str = "small", network: str = "web") -> Act:
+    of = f"--image {image} " if image else ""
+    words = f"vm create new {of}--type {kind} --network {network} {options} --no-wait"
+    return lambda asking: typed(asking, words)
 
 
-def attach(**device: Any) -> Act:
-    return lambda typed: plugging._attach(typed, VM, Device(**device), wait=False)
+def attach(options: str) -> Act:
+    return lambda asking: typed(asking, f"vm attach web-1 {options} --no-wait")
 
 
 def change(**wanted: Any) -> Act:
     said = Wanted(**wanted)
-    return lambda typed: changing_vm._change(typed, VM, lambda live: patch_of(live, said), False)
+    return lambda asking: changing_vm._change(asking, VM, lambda live: patch_of(live, said), False)
 
 
 def named(word: str, spec: Manifest, name: str = "new") -> Act:
     """A `qx WORD create NAME`, up to what is sent."""
-    return lambda typed: fetch.refuse_missing(typed, "shop", spec, own=Mention(word, name))
+    return lambda asking: fetch.refuse_missing(asking, "shop", spec, own=Mention(word, name))
 
 
 def move(pool: str) -> Act:
-    return lambda typed: changing_volume._move(typed, Name("files"), pool, wait=False)
+    return lambda asking: changing_volume._move(asking, Name("files"), pool, wait=False)
 
 
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (create(image="tiny"), "There is no image tiny here. Did you mean shared/tiny?"),
-        (create(instance_type="smal"), "There is no instance type smal here. Did you mean small?"),
-        (create(pool="fats"), "There is no pool fats here. Did you mean fast?"),
-        (create(disks=("5GiB,pool=lcal",)), "There is no pool lcal here. Did you mean local?"),
-        (create(networks=("wbe",)), "There is no network wbe here. Did you mean web?"),
-        (create(groups=("wbe",)), "There is no security group wbe here. Did you mean web?"),
-        (create(iso="shared/tiyn"), "There is no image shared/tiyn here. Did you mean shared/tiny?"),
-        (attach(network="default"), "There is no network default here. Did you mean shared/default?"),
-        (attach(volume="nope"), "There is no volume nope here."),
-        (attach(iso="tiny"), "There is no image tiny here. Did you mean shared/tiny?"),
-        (attach(size="1Gi", pool="fats"), "There is no pool fats here. Did you mean fast?"),
+        (create("", image="tiny"), "There is no image tiny here. Did you mean shared/tiny?"),
+        (create("", kind="smal"), "There is no instance type smal here. Did you mean small?"),
+        (create("--pool fats"), "There is no pool fats here. Did you mean fast?"),
+        (create("--disk 5GiB,pool=lcal"), "There is no pool lcal here. Did you mean local?"),
+        (create("", network="wbe"), "There is no network wbe here. Did you mean web?"),
+        (create("--group wbe"), "There is no security group wbe here. Did you mean web?"),
+        (create("--iso shared/tiyn"), "There is no image shared/tiyn here. Did you mean shared/tiny?"),
+        (attach("--network default"), "There is no network default here. Did you mean shared/default?"),
+        (attach("--volume nope"), "There is no volume nope here."),
+        (attach("--iso tiny"), "There is no image tiny here. Did you mean shared/tiny?"),
+        (attach("--disk 1GiB,pool=fats"), "There is no pool fats here. Did you mean fast?"),
         (change(groups=("wbe",)), "There is no security group wbe here. Did you mean web?"),
         (change(instance_type="smal"), "There is no instance type smal here. Did you mean small?"),
-        (create(user_data_secret="kye/config"), "There is no Secret kye here."),
+        (create("--user-data-secret kye/config"), "There is no Secret kye here."),
         (named("volume", ENCRYPTED), "There is no Secret kye here."),
         (named("securitygroup", ALLOWS), "There is no security group web-2 here. Did you mean web?"),
         (move("fsat"), "There is no pool fsat here. Did you mean fast?"),
@@ -153,7 +155,7 @@ class Disks(Api):
         return found | {"spec": {"format": "Auto"}, "status": {"format": "Qcow2"}}
 
 
-@pytest.mark.parametrize("act", [attach(iso="shared/tiny"), create(image="", iso="shared/tiny")])
+@pytest.mark.parametrize("act", [attach("--iso shared/tiny"), create("--iso shared/tiny", image="")])
 async def test_a_disk_is_not_put_into_a_drive(act: Act) -> None:
     api = Disks()
     with pytest.raises(CommandError, match=r"shared/tiny is a disk \(Qcow2\), not a medium for a drive\."):
@@ -163,11 +165,11 @@ async def test_a_disk_is_not_put_into_a_drive(act: Act) -> None:
 
 async def test_a_secret_that_is_there_or_that_nobody_may_look_for_is_named_and_none_is_listed() -> None:
     for api, name in ((Api(), "key"), (Api(forbids=("secrets",)), "kye")):
-        await create(user_data_secret=name)(session(api))
+        await create(f"--user-data-secret {name}")(session(api))
         assert api.written == 1
     missing = Api()
     with pytest.raises(CommandError) as refused:
-        await create(user_data_secret="kye")(session(missing))
+        await create("--user-data-secret kye")(session(missing))
     assert refused.value.hint == "kubectl get secrets -n shop"
     assert "secrets" not in missing.listed
 
@@ -177,7 +179,7 @@ async def test_a_group_may_name_itself_from_the_beginning() -> None:
 
 
 @pytest.mark.parametrize("api", [Api(forbids=("networks", "images")), Api(lists=False)], ids=["look", "list"])
-@pytest.mark.parametrize("act", [attach(network="nope"), create(image="nope", networks=("nope",))])
+@pytest.mark.parametrize("act", [attach("--network nope"), create("", image="nope", network="nope")])
 async def test_who_may_not_look_is_refused_by_nobody_but_the_api(api: Api, act: Act) -> None:
     api.written = 0
     await act(session(api))
@@ -227,11 +229,9 @@ class Refused(Api):
 @pytest.mark.parametrize(
     "act",
     [
-        lambda typed: creating_vm._create(
-            typed, ["web-1"], Wish(image="shared/tiny", cpu=1, memory="1Gi", networks=("none",)), wait=False
-        ),
-        lambda typed: fetch.refuse_missing(typed, "shop", {"source": {"image": "shared/tiny"}}),
-        lambda typed: fetch.refuse_missing(typed, "shop", {"cdroms": [{"image": "shared/tiny"}]}),
+        create("", network="none"),
+        lambda asking: typed(asking, "volume create new --image shared/tiny --no-wait"),
+        lambda asking: fetch.refuse_missing(asking, "shop", {"cdroms": [{"image": "shared/tiny"}]}),
     ],
     ids=["a VM", "a volume", "a drive"],
 )
@@ -258,10 +258,10 @@ async def test_a_file_that_is_named_as_an_image_is_to_be_uploaded(
     Path(written).touch()
     there = qx_session(Api(), namespace="shop")
     for refuse in (
-        creating_vm._choice(there, "shop", Wish(iso=written)),
-        creating_vm._choice(there, "shop", Wish(image=written)),
-        fetch.refuse_missing(there, "shop", {"source": {"image": written}}),
-        plugging._refuse_no_medium(there, VM, written),
+        typed(there, f"vm create new --iso {shlex.quote(written)}"),
+        typed(there, f"vm create new --image {shlex.quote(written)}"),
+        typed(there, f"volume create new --image {shlex.quote(written)}"),
+        typed(there, f"vm attach web-1 --iso {shlex.quote(written)}"),
     ):
         with pytest.raises(CommandError) as refused:
             await refuse

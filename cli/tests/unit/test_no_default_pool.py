@@ -9,24 +9,23 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import STORAGE_POOLS, VOLUMES, Resource
+from quantix_api.resources import STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_cli import uploading
-from quantix_cli.commands import creating_vm, making, plugging, pools, volumes
-from quantix_cli.destinations import of_disks, of_object, refuse_placeless
+from quantix_cli.commands import making, pools
+from quantix_cli.destinations import of_disks, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.session import Session
 from quantix_cli.settings import read_settings
-from quantix_cli.vm.devices import Device
-from quantix_cli.vm.wish import Wish
 from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden, NotFound
-from quantix_lab.qx_session import qx_session
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 VM: Manifest = {
     "metadata": {"name": "web-1", "namespace": "default", "generation": 1, "resourceVersion": "7"},
     "spec": {"disks": [{"name": "root", "image": "shared/tiny"}]},
 }
+CREATE = "vm create web-1 --image shared/tiny --cpu 1 --memory 1GiB --network none --no-wait"
 PLACES = "--pool POOL, and of further disks --disk SIZE,pool=POOL"
 
 
@@ -46,6 +45,8 @@ class Api:
         self.pools, self.volumes, self.forbids, self.written = pools, volumes, forbids, 0
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        if resource is VIRTUAL_MACHINES:
+            return VM
         if namespace == "default":
             raise NotFound(f"there is no {name}")
         return {"metadata": {"name": name}}
@@ -64,12 +65,11 @@ class Api:
 
 
 async def create_vm(session: Session) -> None:
-    wish = Wish(image="shared/tiny", cpu=1, memory="1Gi", networks=("none",), disks=("1GiB", "1GiB,pool=a"))
-    await creating_vm._create(session, ["web-1"], wish, wait=False)
+    await typed(session, f"{CREATE} --disk 1GiB --disk 1GiB,pool=a")
 
 
 async def attach_disk(session: Session) -> None:
-    await plugging._attach(session, VM, Device(name="data", size="1Gi"), wait=False)
+    await typed(session, "vm attach web-1 --disk 1GiB,name=data --no-wait")
 
 
 async def send_image(session: Session) -> None:
@@ -81,8 +81,7 @@ async def send_volume(session: Session) -> None:
 
 
 async def make_volume(session: Session) -> None:
-    made = {**volume("files"), "spec": {"size": "1Gi"}}
-    await refuse_placeless(session, [of_object(made)], "--pool POOL")
+    await typed(session, "volume create files --size 1GiB --no-wait")
 
 
 @pytest.mark.parametrize(
@@ -141,17 +140,15 @@ def unreached(name: str, *, stalled: bool = True, hosts: int = 0, default: bool 
 
 
 async def make_volume_there(session: Session) -> None:
-    made = {**volume("files"), "spec": {"size": "1Gi", "pool": "bad"}}
-    await volumes._refuse_in_vain(session, made)
+    await typed(session, "volume create files --size 1GiB --pool bad --no-wait")
 
 
 async def create_vm_there(session: Session) -> None:
-    wish = Wish(image="shared/tiny", cpu=1, memory="1Gi", networks=("none",), pool="bad")
-    await creating_vm._create(session, ["web-1"], wish, wait=False)
+    await typed(session, f"{CREATE} --pool bad")
 
 
 async def attach_disk_there(session: Session) -> None:
-    await plugging._attach(session, VM, Device(name="data", size="1Gi", pool="bad"), wait=False)
+    await typed(session, "vm attach web-1 --disk 1GiB,name=data,pool=bad --no-wait")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from quantix_api.resources import VIRTUAL_MACHINES, Resource
 from quantix_cli import hostd
-from quantix_cli.commands import power
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.session import Session
-from quantix_lab.qx_session import qx_session
+from quantix_client.api import ListResult
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 
@@ -31,13 +31,12 @@ class Api:
     async def get(self, *_: Any, **__: Any) -> Manifest:
         return self.stored
 
+    async def list(self, resource: Resource, *_: Any, **__: Any) -> ListResult:
+        return ListResult([self.stored] if resource is VIRTUAL_MACHINES else [], "1")
+
     async def patch(self, *_: Any, **__: Any) -> Manifest:
         self.written += 1
         return self.stored
-
-
-async def resume(session: Session, stored: Manifest) -> None:
-    await power._change(session, stored, power.RESUME, power.Way(wait=False))
 
 
 @pytest.mark.parametrize(
@@ -45,13 +44,14 @@ async def resume(session: Session, stored: Manifest) -> None:
     [vm("Stopped", "Stopped", host=""), vm("GuestShutdown", "Running"), vm("Pending", "Stopped")],
     ids=["off", "shut itself down", "to be off"],
 )
-async def test_a_vm_that_is_off_is_not_resumed_which_would_start_it(stored: Manifest) -> None:
+async def test_a_vm_that_is_off_is_not_resumed_which_would_start_it(
+    stored: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
     api = Api(stored)
-    with pytest.raises(CommandError) as refused:
-        await resume(qx_session(api), stored)
-    assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
-    assert refused.value.message == "web-1 is off: it cannot be resumed."
-    assert refused.value.hint == "qx vm start web-1"
+    assert await typed(qx_session(api), "vm resume web-1 --no-wait") == Exit.REFUSED
+    assert api.written == 0
+    said = "✗ web-1 is off: it cannot be resumed.\nTry: qx vm start web-1\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ async def test_a_vm_that_is_off_is_not_resumed_which_would_start_it(stored: Mani
 )
 async def test_another_one_goes_on(stored: Manifest, written: int) -> None:
     api = Api(stored)
-    await resume(qx_session(api), stored)
+    assert await typed(qx_session(api), "vm resume web-1 --no-wait") == Exit.DONE
     assert api.written == written
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from quantix_cli.commands.power import START, Way, _change
+from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
+from quantix_cli.exits import Exit
 from quantix_cli.vm.stopping_host import stopping_host
-from quantix_lab.qx_session import qx_session
+from quantix_client.api import ListResult
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 
@@ -60,6 +62,9 @@ class Api:
     def __init__(self) -> None:
         self.wanted = ""
 
+    async def list(self, resource: Resource, *_: Any, **__: Any) -> ListResult:
+        return ListResult({VIRTUAL_MACHINES: [vm("Stopped")], HOSTS: [DOWN]}.get(resource, []), "1")
+
     async def patch(self, _: Any, __: str, patch: Manifest, *___: Any, **____: Any) -> Manifest:
         self.wanted = patch["spec"]["powerState"]
         return vm("Stopped")
@@ -70,7 +75,8 @@ async def test_the_wish_is_kept_and_it_is_said_when_it_comes_true(
     wait: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api = Api()
-    await _change(qx_session(api, namespace="a"), vm("Stopped"), START, Way(wait=wait, hosts=[DOWN]))
+    words = "vm start web-1" if wait else "vm start web-1 --no-wait"
+    assert await typed(qx_session(api, namespace="a"), words) == Exit.DONE
     assert api.wanted == "Running"
     assert capsys.readouterr().err == (
         "web-1 starts once Quantix, which is being stopped on box, is started there again: make up.\n"

@@ -1,13 +1,22 @@
-"""The session of a command of `qx` whose API is a fake: for unit tests that call what a command does."""
+"""The session of a command of `qx` whose API is a fake, and the command as it is typed: for unit tests."""
 
 from __future__ import annotations
 
+import asyncio
+import shlex
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
+from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
 from quantix_cli.cluster import Target
-from quantix_cli.session import Session
+from quantix_cli.main import qx
+from quantix_cli.options import Invocation
+from quantix_cli.session import Session, translated
+from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
@@ -33,6 +42,27 @@ def qx_session(
     client = cast(ApiClient, api)
     waits = clock or HastyClock()
     return Session(client, terminal, layout, TARGET, namespace, False, timeout_s, clock=waits)
+
+
+async def typed(session: Session, command: str) -> int:
+    """The exit code of `qx COMMAND` as it is typed, with what `session` has instead of a cluster. Raises
+    CommandError, which `main` tells.
+
+    What the options -y, --dry-run, --show-yaml and -o say is added to the session; the others of every
+    command mean nothing. It runs in a thread, since a command has a loop of its own.
+    """
+
+    def run(invocation: Invocation, work: Callable[[Session], Coroutine[Any, Any, Any]]) -> Any:
+        sure = session.assume_yes or invocation.assume_yes or invocation.showing.dry_run
+        try:
+            return asyncio.run(work(replace(session, assume_yes=sure, showing=invocation.showing)))
+        except QuantixError as error:
+            raise translated(error, session.target) from error
+
+    settings = replace(read_settings({}), terminal=session.terminal)
+    how: dict[str, Any] = {"prog_name": "qx", "standalone_mode": False, "obj": settings}
+    with patch.object(Invocation, "run", run):
+        return await asyncio.to_thread(qx.main, shlex.split(command), **how) or 0
 
 
 class Looks:

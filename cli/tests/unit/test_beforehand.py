@@ -10,10 +10,9 @@ import pytest
 from quantix_api import StoragePool, seniority
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
 from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
-from quantix_cli.commands import changing_vm, changing_volume
+from quantix_cli.commands import changing_vm
 from quantix_cli.destinations import default_pool, refuse_unreached
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.naming import Name
 from quantix_cli.vm.changes import Wanted, patch_of
 from quantix_cli.vm.devices import Device, attached
 from quantix_client.api import ListResult
@@ -81,7 +80,7 @@ session = partial(qx_session, namespace="shop")
 )
 async def test_a_volume_does_not_go_where_its_host_reaches_nothing(api: Api) -> None:
     with pytest.raises(CommandError) as refused:
-        await changing_volume._move(session(api), Name("files"), "fast", wait=True)
+        await typed(session(api), "volume move files --pool fast")
     assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
     assert str(refused.value) == "Nothing can go to pool fast: box has no directory /srv/fast."
     assert refused.value.hint.startswith("mkdir -p /srv/fast on box")

@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 
 from quantix_api.resources import VIRTUAL_MACHINES, Resource
-from quantix_cli.commands import changing_volume
 from quantix_cli.ending import move_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.growing import is_grown
-from quantix_cli.naming import Name
 from quantix_cli.session import Session
 from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden
-from quantix_lab.qx_session import qx_session
+from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
 
@@ -122,7 +120,7 @@ def session(api: Api) -> Session:
 
 
 async def resized(api: Api, size: str, *, wait: bool = False) -> None:
-    await changing_volume._resize(session(api), Name("web-1-root"), size, wait=wait)
+    await typed(session(api), f"volume resize web-1-root {size} {'' if wait else '--no-wait'}")
 
 
 UNMADE = stored("20Gi")

@@ -12,10 +12,9 @@ import pytest
 
 from quantix_api.resources import Resource
 from quantix_cli import fetch
-from quantix_cli.commands import changing_vm, changing_volume
+from quantix_cli.commands import changing_vm
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.mentions import Mention, mentions, new_mentions
-from quantix_cli.naming import Name
 from quantix_cli.session import Session
 from quantix_cli.vm.changes import Wanted, patch_of
 from quantix_cli.vm.devices import Device, attached
@@ -114,7 +113,7 @@ def named(word: str, spec: Manifest, name: str = "new") -> Act:
 
 
 def move(pool: str) -> Act:
-    return lambda asking: changing_volume._move(asking, Name("files"), pool, wait=False)
+    return lambda asking: typed(asking, f"volume move files --pool {pool} --no-wait")
 
 
 @pytest.mark.parametrize(

@@ -106,14 +106,14 @@ def render_volume(owner: Owner, disk: DiskWish, surroundings: Surroundings) -> d
     return {"metadata": metadata, "spec": spec}
 
 
-def render_release(volume: VolumeView, owner_uid: str, *, keep_reference: bool) -> PatchVolume:
-    """Take the VM's mark off a Volume, so that it may be deleted or adopted."""
+def render_release(volume: VolumeView, owners: Sequence[Mapping[str, Any]] | None) -> PatchVolume:
+    """Take the VM's mark off a Volume, so that it may be deleted or adopted. `owners`: None leaves them."""
     metadata: dict[str, Any] = {
         "labels": {LABEL_VIRTUAL_MACHINE_UID: None},
         "annotations": {ANNOTATION_VIRTUAL_MACHINE: None},
     }
-    if not keep_reference:
-        metadata["ownerReferences"] = _without(volume.owner_references, owner_uid)
+    if owners is not None:
+        metadata["ownerReferences"] = list(owners)
     return _patch(volume, {"metadata": metadata})
 
 
@@ -156,7 +156,7 @@ def _adjust(owner: Owner, disk: DiskWish, volume: VolumeView, *, may_grow: bool)
         metadata["annotations"] = {ANNOTATION_VIRTUAL_MACHINE: owner.name}
     owned = any(reference.get("uid") == owner.uid for reference in volume.owner_references)
     if owned != (disk.reclaim_policy == "Delete"):
-        others = _without(volume.owner_references, owner.uid)
+        others = without_owner(volume.owner_references, owner.uid)
         metadata["ownerReferences"] = others if owned else [*others, owner.reference]
     spec: dict[str, Any] = {}
     if may_grow and growth_bytes(disk, volume) > 0:
@@ -184,13 +184,15 @@ def _leave(
         if volume.name in wanted or volume.vm_uid != owner.uid or volume.uid in open_uids or volume.denied:
             continue
         owned = any(reference.get("uid") == owner.uid for reference in volume.owner_references)
-        actions.append(replace(render_release(volume, owner.uid, keep_reference=False), disowns=owned))
+        others = without_owner(volume.owner_references, owner.uid)
+        actions.append(replace(render_release(volume, others), disowns=owned))
         if owned and not volume.is_protected:
             actions.append(DeleteVolume(volume.name, volume.uid))
     return actions
 
 
-def _without(references: Sequence[Mapping[str, Any]], uid: str) -> list[dict[str, Any]]:
+def without_owner(references: Sequence[Mapping[str, Any]], uid: str) -> list[dict[str, Any]]:
+    """The owner references but for those to the VM of that UID."""
     return [dict(reference) for reference in references if reference.get("uid") != uid]
 
 

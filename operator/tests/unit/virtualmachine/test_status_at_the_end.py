@@ -14,7 +14,7 @@ from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.virtualmachine.deletion import plan_release, still_attached
 from quantix_operator.virtualmachine.disks import made_in_vain
 from quantix_operator.virtualmachine.protection import Standing, protection_facts
-from quantix_operator.virtualmachine.volume_model import DeleteVolume, PatchVolume, VolumeView
+from quantix_operator.virtualmachine.volume_model import PatchVolume, VolumeView
 
 from .seen_vm import (
     ASSIGNED,
@@ -103,9 +103,11 @@ def test_a_protected_volume_stays_for_good_when_its_vm_goes() -> None:
 
 def test_what_was_made_for_a_vm_that_never_had_a_host_goes_with_it() -> None:
     vm, volumes = observed().vm, {"web-1-root": THERE}
-    actions = plan_release(vm, volumes, in_vain={"uid-volume"})
-    assert [type(item) for item in actions] == [PatchVolume, DeleteVolume]
-    assert [type(item) for item in plan_release(vm, volumes)] == [PatchVolume]
+    (release,) = plan_release(vm, volumes, in_vain={"uid-volume"})
+    (owner,) = release.patch["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("VirtualMachine", "uid-web-1")
+    (release,) = plan_release(vm, volumes)
+    assert "ownerReferences" not in release.patch["metadata"]
     another = {"web-1-root": replace(THERE, vm_uid="uid-web-2")}
     assert plan_release(vm, another, in_vain={"uid-volume"}) == ()
 

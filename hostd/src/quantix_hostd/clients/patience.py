@@ -1,15 +1,18 @@
 """Threads for what may never return: a file system whose server is away (NFS, FUSE) or whose disk hangs.
 
-Used by `pools` for each look at a pool. A thread that hangs in the kernel cannot be ended. It is left alone,
-and until it returns nothing more is asked of the same place: of all threads one place keeps those that were
-on their way when it fell silent.
+Used by `pools` for each look at a pool, and by `way_in`. A thread that hangs in the kernel cannot be ended.
+It is left alone, and until it returns nothing more is asked of the same place: of all threads one place keeps
+those that were on their way when it fell silent. Each call has a thread of its own, for which it need not
+queue, and which the process does not wait for when it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
+import contextvars
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from quantix_api.message_table_phrases import EARLIER_CALL_OWED, SILENT
@@ -25,37 +28,50 @@ class SilentPlaceError(Exception):
 
 
 class PatientThreads:
-    """One for a process; asked from its loop only."""
+    """One for a process; asked from its loop only. A place is whatever may fall silent by itself."""
 
     def __init__(self, patience_s: float = _PATIENCE_S) -> None:
         self._patience_s = patience_s
-        self._owed: dict[Path, set[asyncio.Future[Any]]] = {}
+        # of each place the calls without an answer, and when (of the loop's clock) they are late
+        self._unanswered: dict[Hashable, dict[asyncio.Future[Any], float]] = {}
 
-    async def ask(self, place: Path, call: Callable[[], T], patience_s: float | None = None) -> T:
+    async def ask(self, place: Hashable, call: Callable[[], T], patience_s: float | None = None) -> T:
         """What `call` returns in a thread, or raises. Raises SilentPlaceError."""
         patience_s = self._patience_s if patience_s is None else patience_s
-        if self._owed.get(place):
+        loop = asyncio.get_running_loop()
+        unanswered = self._unanswered.get(place, {})
+        if any(late_s <= loop.time() for late_s in unanswered.values()):
             raise SilentPlaceError(EARLIER_CALL_OWED)
-        asked = asyncio.ensure_future(asyncio.to_thread(call))
-        try:
-            await asyncio.wait({asked}, timeout=patience_s)
-        except asyncio.CancelledError:
-            asked.add_done_callback(_heard)
-            raise
+        asked = asyncio.wrap_future(_begin(call))
+        # whoever asks may be cancelled: the call stays one without an answer
+        self._unanswered.setdefault(place, {})[asked] = loop.time() + patience_s
+        asked.add_done_callback(lambda answer: self._answered(place, answer))
+        await asyncio.wait({asked}, timeout=patience_s)
         if asked.done():
             return asked.result()
-        self._owed.setdefault(place, set()).add(asked)
-        asked.add_done_callback(lambda late: self._paid(place, late))
+        self._unanswered[place][asked] = loop.time()
         raise SilentPlaceError(SILENT.format(seconds=patience_s))
 
-    def _paid(self, place: Path, late: asyncio.Future[Any]) -> None:
-        _heard(late)
-        self._owed[place].discard(late)
-        if not self._owed[place]:
-            del self._owed[place]
+    def _answered(self, place: Hashable, answer: asyncio.Future[Any]) -> None:
+        if not answer.cancelled():
+            # maybe nobody waits any more for what it raised
+            answer.exception()
+        del self._unanswered[place][answer]
+        if not self._unanswered[place]:
+            del self._unanswered[place]
 
 
-def _heard(late: asyncio.Future[Any]) -> None:
-    """Nobody waits any more for what it raises."""
-    if not late.cancelled():
-        late.exception()
+def _begin(call: Callable[[], T]) -> Future[T]:
+    """Let a thread that nobody waits for at the end of the process make the call."""
+    context, answer = contextvars.copy_context(), Future[T]()
+
+    def run() -> None:
+        try:
+            found = context.run(call)
+        except BaseException as error:
+            answer.set_exception(error)
+        else:
+            answer.set_result(found)
+
+    threading.Thread(target=run, name="patient", daemon=True).start()
+    return answer

@@ -24,6 +24,7 @@ from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.nft_events import watch_our_tables
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
+from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.clients.way_in import QemusWayIn
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 def host_pools(hostd: Hostd, image_owner: FileOwner) -> HostPools:
     """The pools of this host; images in them belong to `image_owner`."""
-    stores, settings, qemu = hostd.watches.stores, hostd.settings, hostd.qemu
+    stores, settings, qemu, threads = hostd.watches.stores, hostd.settings, hostd.qemu, PatientThreads()
     return HostPools(
         pools=stores[STORAGE_POOLS],
         hosts=stores[HOSTS],
@@ -61,7 +62,8 @@ def host_pools(hostd: Hostd, image_owner: FileOwner) -> HostPools:
         layout=settings.layout,
         owner=qemu.files,
         image_owner=image_owner,
-        way_in=QemusWayIn(qemu),
+        way_in=QemusWayIn(qemu, threads),
+        threads=threads,
     )
 
 

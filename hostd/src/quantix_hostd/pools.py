@@ -116,7 +116,7 @@ class HostPools:
             return None
         directory = self.directory(pool)
         try:
-            barred = await self.way_in.barred(directory.volumes, directory.images)
+            barred = await self.way_in.barred(directory.path, directory.volumes, directory.images)
         except SilentPlaceError as silent:
             return self._hangs(directory, silent)
         if barred is None:

@@ -6,17 +6,19 @@ import os
 import struct
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quantix_api.accounts import QEMU_USER
-from quantix_hostd.clients import way_in
+from quantix_hostd.clients.command import CommandResult, CommandTimedOut, run
 from quantix_hostd.clients.patience import PatientThreads, SilentPlaceError
 from quantix_hostd.clients.qemu_account import QemuAccount
 from quantix_hostd.clients.way_in import QemusWayIn, ways_to
 from quantix_lab.clocks import HastyClock
+from quantix_lab.waiting import eventually_async
 
 QEMU = QemuAccount.look_up(QEMU_USER, QEMU_USER)
 _ENTRY = "<HHI"
@@ -47,7 +49,7 @@ def let_in(path: Path, uid: int) -> None:
 
 async def test_the_very_directory_that_bars_the_way_is_named(srv: Path) -> None:
     shut, pool = made(srv / "shut", 0o700), made(srv / "shut/below/pool")
-    way = QemusWayIn(QEMU)
+    way = QemusWayIn(QEMU, PatientThreads())
     assert await way.barred(pool) == shut
     shut.chmod(0o711)
     assert await way.barred(pool) is None
@@ -59,7 +61,7 @@ async def test_the_very_directory_that_bars_the_way_is_named(srv: Path) -> None:
 
 async def test_what_an_access_list_lets_in_is_in(srv: Path) -> None:
     shut, pool = made(srv / "shut", 0o700), made(srv / "shut/pool")
-    way = QemusWayIn(QEMU)
+    way = QemusWayIn(QEMU, PatientThreads())
     let_in(shut, 65534)
     assert await way.barred(pool) == shut
     let_in(shut, QEMU.uid)
@@ -73,7 +75,7 @@ async def test_the_directories_that_links_lie_in_and_lead_through_count(srv: Pat
     (srv / "links/round").symlink_to("../links/way")
     asked = srv / "links/round/pool"
     assert list(dict.fromkeys(ways_to(asked)))[-4:] == [srv, srv / "links", srv / "far", srv / "far/pool"]
-    way = QemusWayIn(QEMU)
+    way = QemusWayIn(QEMU, PatientThreads())
     assert await way.barred(asked) is None
     for shut in ("links", "far", "far/pool"):
         (srv / shut).chmod(0o700)
@@ -82,53 +84,65 @@ async def test_the_directories_that_links_lie_in_and_lead_through_count(srv: Pat
     assert await way.barred(asked) is None
 
 
+class Started:
+    """Starts programs and counts them; `hangs`: none ends in time."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.count, self._hangs = 0, hangs
+
+    async def __call__(self, *argv: str, **how: Any) -> CommandResult:
+        self.count += 1
+        if self._hangs:
+            raise CommandTimedOut(argv, how["timeout_s"])
+        return await run(*argv, **how)
+
+
 async def test_no_process_is_started_while_nothing_has_changed(srv: Path) -> None:
-    pool, clock = made(srv / "pool"), HastyClock()
-    way = QemusWayIn(QEMU, clock)
+    pool, clock, started = made(srv / "pool"), HastyClock(), Started()
+    way = QemusWayIn(QEMU, PatientThreads(), clock, started)
     for _ in range(5):
         assert await way.barred(pool) is None
-    assert way.tries == 1
+    assert started.count == 1
     pool.chmod(0o700)
     for _ in range(5):
         assert await way.barred(pool) == pool
-    assert way.tries == 2
+    assert started.count == 2
     await clock.sleep(30)
     assert await way.barred(pool) == pool
-    assert way.tries == 3, "its user may be in another group meanwhile"
+    assert started.count == 3, "its user may be in another group meanwhile"
 
 
 async def test_what_cannot_be_tried_keeps_no_pool_away(srv: Path) -> None:
-    way = QemusWayIn(QEMU)
+    way = QemusWayIn(QEMU, PatientThreads())
     assert await way.barred(srv / "gone") is None
-    assert await QemusWayIn(QemuAccount("nobody-at-all", 4000000, "x", 4000000)).barred(srv) is None
+    nobody = QemuAccount("nobody-at-all", 4000000, "x", 4000000)
+    assert await QemusWayIn(nobody, PatientThreads()).barred(srv) is None
     (srv / "a").symlink_to("b")
     (srv / "b").symlink_to("a")
     assert await way.barred(srv / "a") is None
 
 
-async def test_a_way_that_hangs_is_not_waited_for(srv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers, rights = threading.Event(), way_in._rights_on_the_way
+async def test_a_place_that_is_known_to_hang_is_not_asked_for_the_way(srv: Path) -> None:
+    answers, threads, started = threading.Event(), PatientThreads(patience_s=0.1), Started()
+    way = QemusWayIn(QEMU, threads, start=started)
+    with pytest.raises(SilentPlaceError):
+        await threads.ask(srv, lambda: answers.wait(20))
+    with pytest.raises(SilentPlaceError, match="an earlier call"):
+        await way.barred(srv, srv / "volumes")
+    answers.set()
+    await eventually_async("a way is looked for", lambda: _answers(way, srv))
+    assert started.count == 1
 
-    def slowly(paths: Iterable[Path]) -> object:
-        answers.wait(20)
-        return rights(paths)
 
-    monkeypatch.setattr(way_in, "_rights_on_the_way", slowly)
-    way = QemusWayIn(QEMU, threads=PatientThreads(patience_s=0.2))
+async def _answers(way: QemusWayIn, path: Path) -> bool:
     try:
-        for _ in range(2):
-            with pytest.raises(SilentPlaceError):
-                await way.barred(srv)
-    finally:
-        answers.set()
-    assert way.tries == 0
+        return await way.barred(path) is None
+    except SilentPlaceError:
+        return False
 
 
-async def test_a_try_that_hangs_is_not_made_again_at_each_look(
-    srv: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(way_in, "_TRY", "sleep 20")
-    monkeypatch.setattr(way_in, "_TIMEOUT_S", 0.2)
-    way = QemusWayIn(QEMU)
+async def test_a_try_that_hangs_is_not_made_again_at_each_look(srv: Path) -> None:
+    started = Started(hangs=True)
+    way = QemusWayIn(QEMU, PatientThreads(), start=started)
     assert [await way.barred(srv) for _ in range(3)] == [None] * 3
-    assert way.tries == 1
+    assert started.count == 1

@@ -8,7 +8,7 @@ one or has other rights than at the last look, and now and then, since a user ma
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ import structlog
 
 from quantix_api.errors import QuantixError
 from quantix_client.clock import Clock, SystemClock
-from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
+from quantix_hostd.clients.command import CommandFailed, CommandResult, CommandTimedOut, run
 from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.qemu_account import QemuAccount
 
@@ -51,22 +51,28 @@ class _Seen:
 
 
 class QemusWayIn:
-    """One for a process."""
+    """One for a process. `threads` are those that all else asks pools by: what is silent is known to both.
+    `start` starts a program, as `command.run` does.
+    """
 
     def __init__(
-        self, account: QemuAccount, clock: Clock | None = None, threads: PatientThreads | None = None
+        self,
+        account: QemuAccount,
+        threads: PatientThreads,
+        clock: Clock | None = None,
+        start: Callable[..., Awaitable[CommandResult]] = run,
     ) -> None:
         self.user = account.user
         self._account = account
+        self._threads = threads
         self._clock = clock or SystemClock()
+        self._start = start
         self._seen: dict[tuple[Path, ...], _Seen] = {}
-        self._threads = threads or PatientThreads()
-        self.tries = 0
-        """How many processes were started."""
 
     async def barred(self, *paths: Path) -> Path | None:
         """The first directory on the way to these absolute paths, themselves included, that QEMU's user may
-        not enter; None also where that cannot be found out. Raises SilentPlaceError.
+        not enter; None also where that cannot be found out. The first of them is the place that is asked.
+        Raises SilentPlaceError.
         """
         try:
             rights = await self._threads.ask(paths[0], lambda: _rights_on_the_way(paths))
@@ -88,10 +94,9 @@ class QemusWayIn:
 
     async def _try(self, ways: Iterable[Path]) -> Path | None:
         """Raises QuantixError where it cannot be tried."""
-        self.tries += 1
         as_user = [f"--reuid={self._account.uid}", f"--regid={self._account.gid}", "--init-groups"]
         argv = ["setpriv", *as_user, "sh", "-c", _TRY, "sh", *map(str, ways)]
-        tried = await run(*argv, timeout_s=_TIMEOUT_S, check=False)
+        tried = await self._start(*argv, timeout_s=_TIMEOUT_S, check=False)
         if tried.code not in (0, _BARRED_CODE):
             raise CommandFailed(argv, tried)
         return Path(tried.stdout) if tried.code else None

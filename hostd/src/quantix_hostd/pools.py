@@ -10,6 +10,7 @@ import itertools
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from quantix_hostd.clients.way_in import WayIn
 from quantix_hostd.pool_place import refuse_left, refuse_shared, refuse_system, take_places
 
 _RETRY_S = 5.0
+# longer than a worker may take (`dispatch.HANG_S`): the lanes that scan are not guarded (`assembly`)
 _SCAN_S = 120.0
 
 T = TypeVar("T")
@@ -37,10 +39,20 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
+class Scan(Enum):
+    """What all entries of a pool are looked at for."""
+
+    IMAGES = "images"
+    ORPHANS = "orphans"
+    BASED_ON_IMAGE = "based on image"
+    PUT_AWAY = "put away"
+
+
 @dataclass(frozen=True)
 class HostPools:
     """`pools` and `hosts` are caches; `owner` and `image_owner` as in `PoolDir`. `way_in`: of QEMU's user;
-    None where nobody asks for it. `in_use`: by UID the pools that this process has used.
+    None where nobody asks for it. `in_use`: by UID the pools that this process has used. `scan_s`: how long
+    a scan may take.
     """
 
     pools: Mapping[str, Mapping[str, Any]]
@@ -52,6 +64,7 @@ class HostPools:
     way_in: WayIn | None = None
     in_use: dict[str, PoolDir] = field(default_factory=dict)
     threads: PatientThreads = field(default_factory=PatientThreads)
+    scan_s: float = _SCAN_S
 
     def reached(self) -> tuple[StoragePool, ...]:
         """The `dir` pools whose selector takes this host, oldest first."""
@@ -87,13 +100,13 @@ class HostPools:
         except SilentPlaceError as silent:
             raise self._hangs(pool, silent) from silent
 
-    async def scan(self, pool: PoolDir, call: Callable[[], T]) -> T:
+    async def scan(self, pool: PoolDir, what: Scan, call: Callable[[], T]) -> T:
         """The same for what takes as long as the pool has entries: one that is slow is not taken for one that
-        hangs.
+        hangs, and keeps no other kind of scan from being made.
         """
         await self.ask(pool, pool.path.exists)
         try:
-            return await self.threads.ask(pool.volumes, call, _SCAN_S)
+            return await self.threads.ask((pool.path, what), call, self.scan_s)
         except SilentPlaceError as silent:
             raise self._hangs(pool, silent) from silent
 
@@ -163,7 +176,7 @@ class HostPools:
         pool = self.in_use[uid]
         try:
             reached = self.reached()
-            remains = await self.scan(pool, lambda: self._put_away(uid, pool, reached, images))
+            remains = await self.scan(pool, Scan.PUT_AWAY, lambda: self._put_away(uid, pool, reached, images))
         except OSError as error:
             raise explained(error, str(pool.path)) from error
         self.in_use.pop(uid, None)

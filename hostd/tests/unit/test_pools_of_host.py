@@ -15,7 +15,10 @@ from quantix_api.layout import Layout
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.pools import HostPools
+from quantix_hostd.host.model import ImageCopy
+from quantix_hostd.host.pool_looks import PoolLooks
+from quantix_hostd.pools import HostPools, Scan
+from quantix_lab.waiting import eventually_async
 
 BOX: dict[str, Any] = {
     "metadata": {"name": "box", "labels": {"zone": "a"}},
@@ -45,63 +48,100 @@ def test_a_selector_means_hosts_by_their_own_labels_and_those_that_all_have(
     assert [found.metadata.name for found in pools.reached()] == (["big"] if ours else [])
 
 
-async def test_a_pool_whose_disk_hangs_is_told_and_asked_again_once_it_has_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def pool(name: str) -> dict[str, Any]:
-        (tmp_path / name).mkdir()
-        metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": "2026-11-29T10:00:00Z"}
-        return {"metadata": metadata, "spec": {"dir": {"path": str(tmp_path / name)}}}
+def manifest_of(path: Path, name: str = "big") -> dict[str, Any]:
+    path.mkdir(exist_ok=True)
+    metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": "2026-11-29T10:00:00Z"}
+    return {"metadata": metadata, "spec": {"dir": {"path": str(path)}}}
 
-    manifests = {name: pool(name) for name in ("far", "near")}
-    pools = HostPools(
-        manifests,
-        {"box": BOX},
-        "box",
-        Layout(tmp_path),
-        FileOwner.current(),
-        threads=PatientThreads(patience_s=0.2),
-    )
-    answers, prepare, asked = threading.Event(), PoolDir.prepare, 0
 
-    def slowly(self: PoolDir, *, create: bool, used_before: bool = False) -> None:
-        nonlocal asked
-        if self.name == "far":
-            asked += 1
-            answers.wait(20)
-        prepare(self, create=create, used_before=used_before)
+def patient(root: Path, manifests: dict[str, Any], scan_s: float = 20.0) -> HostPools:
+    """The pools of a host that waits for a fifth of a second."""
+    threads, owner = PatientThreads(patience_s=0.2), FileOwner.current()
+    return HostPools(manifests, {"box": BOX}, "box", Layout(root), owner, threads=threads, scan_s=scan_s)
 
-    monkeypatch.setattr(PoolDir, "prepare", slowly)
+
+async def silence(pools: HostPools, pool: PoolDir, freed: threading.Event) -> None:
+    """Let a pool hang until then."""
+    with pytest.raises(TransientError):
+        await pools.ask(pool, lambda: freed.wait(20))
+
+
+async def test_a_pool_whose_disk_hangs_is_told_and_asked_again_once_it_has_answered(tmp_path: Path) -> None:
+    manifests = {name: manifest_of(tmp_path / name, name) for name in ("far", "near")}
+    pools, answers = patient(tmp_path, manifests), threading.Event()
+    far = StoragePool.model_validate(manifests["far"])
+    with pytest.raises(TransientError) as hangs:
+        await pools.ask(pools.directory(far), lambda: answers.wait(20))
     try:
-        problem = await pools.problem(StoragePool.model_validate(manifests["far"]))
-        assert problem is not None
-        assert str(problem) == (
+        assert str(hangs.value) == (
             f"box cannot use pool far: what {tmp_path}/far lies on hangs. Said: no answer within 0 s. "
             "Try: see to its disk, or to the server behind it; it goes on by itself."
         )
+        problem = await pools.problem(far)
+        assert "an earlier call has not been answered" in str(problem)
         with pytest.raises(TransientError, match="an earlier call has not been answered") as hangs:
             await pools.pool("far")
-        assert (hangs.value.reason, asked) == ("PoolUnreachable", 1), "it keeps one thread"
+        assert hangs.value.reason == "PoolUnreachable"
+        assert not (tmp_path / "far/volumes").exists(), "nothing more is asked of it"
         assert (await pools.pool("near")).name == "near"
     finally:
         answers.set()
-    await asyncio.sleep(0.2)
+
+    async def is_well() -> bool:
+        return await pools.problem(far) is None
+
+    await eventually_async("it is asked again", is_well)
     assert (await pools.pool("far")).name == "far"
 
 
 async def test_a_long_look_into_a_pool_is_not_taken_for_a_disk_that_hangs(tmp_path: Path) -> None:
-    manifest = {"metadata": {"name": "big", "uid": "pool-1"}, "spec": {"dir": {"path": str(tmp_path)}}}
-    pools = HostPools(
-        {"big": manifest},
-        {"box": BOX},
-        "box",
-        Layout(tmp_path),
-        FileOwner.current(),
-        threads=PatientThreads(patience_s=0.2),
-    )
-    done, pool = threading.Event(), pools.directory(StoragePool.model_validate(manifest))
-    looking = asyncio.create_task(pools.scan(pool, lambda: done.wait(20)))
+    manifest = manifest_of(tmp_path)
+    pools, begun, done = patient(tmp_path, {"big": manifest}), threading.Event(), threading.Event()
+    pool = pools.directory(StoragePool.model_validate(manifest))
+
+    def look() -> bool:
+        begun.set()
+        return done.wait(20)
+
+    looking = asyncio.create_task(pools.scan(pool, Scan.ORPHANS, look))
+    await asyncio.to_thread(begun.wait, 20)
+    # longer than a place may be silent
     await asyncio.sleep(0.5)
     assert await pools.ask(pool, pool.path.exists)
     done.set()
     assert await looking
+
+
+async def test_a_scan_that_takes_too_long_keeps_no_pool_from_being_told_as_it_is(tmp_path: Path) -> None:
+    manifest = manifest_of(tmp_path / "big")
+    pools, freed = patient(tmp_path, {"big": manifest}, scan_s=0.2), threading.Event()
+    pool = await pools.pool("big")
+    pool.image("debian").write_bytes(b"1234")
+    looks = PoolLooks(pools)
+    with pytest.raises(TransientError):
+        await pools.scan(pool, Scan.ORPHANS, lambda: freed.wait(20))
+    facts, images = await looks.look()
+    assert [(fact.name, fact.problem) for fact in facts] == [("big", "")]
+    assert images == (ImageCopy("debian", "big", 4),)
+    with pytest.raises(TransientError):
+        await pools.scan(pool, Scan.IMAGES, lambda: freed.wait(20))
+    pool.image("debian").unlink()
+    facts, kept = await looks.look()
+    assert ([fact.problem for fact in facts], kept) == ([""], images), "what was known before is told on"
+    freed.set()
+
+    async def is_listed() -> bool:
+        return (await looks.look())[1] == ()
+
+    await eventually_async("the images are listed again", is_listed)
+
+
+async def test_one_pool_that_hangs_is_told_beside_the_others(tmp_path: Path) -> None:
+    manifests = {name: manifest_of(tmp_path / name, name) for name in ("far", "near")}
+    pools, freed = patient(tmp_path, manifests), threading.Event()
+    (await pools.pool("near")).image("debian").write_bytes(b"1234")
+    await silence(pools, await pools.pool("far"), freed)
+    facts, images = await PoolLooks(pools).look()
+    freed.set()
+    assert [(fact.name, not fact.problem) for fact in facts] == [("far", False), ("near", True)]
+    assert [image.pool for image in images] == ["near"]

@@ -16,22 +16,21 @@ from typing import Any
 import structlog
 
 from quantix_api import Host, Network
-from quantix_api.errors import PermanentError, QuantixError, TransientError
-from quantix_api.messages import message_of
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.resources import HOSTS
 from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists, NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.clients.huge_pages import HugePages
-from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Space
 from quantix_hostd.facts.load import MachineLoad
 from quantix_hostd.facts.machine import KvmVerdict, MachineFacts
 from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.host_metrics import HostMoment
-from quantix_hostd.host.model import HostObserved, ImageCopy, NetworkFacts, PoolFacts
+from quantix_hostd.host.model import HostObserved, NetworkFacts, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.pages import HostPages
+from quantix_hostd.host.pool_looks import PoolLooks
 from quantix_hostd.host.status import derive_status
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import report
@@ -89,6 +88,7 @@ class HostController:
         self.orphan_volumes: tuple[OrphanVolume, ...] | None = None
         self.pools: tuple[PoolFacts, ...] = ()
         self.node_pages: NodePages = {}
+        self._pool_looks = PoolLooks(tools.pools)
         self._orphans: tuple[OrphanGuest, ...] = ()
 
     async def register(self) -> Host:
@@ -154,7 +154,7 @@ class HostController:
         await self._tools.pages.ensure(host.spec.reserved, self._self.machine.boot_id)
 
     async def _observe(self, host: Host) -> HostObserved:
-        self.pools, images = await self._look_at_pools()
+        self.pools, images = await self._pool_looks.look()
         await self._look_at_devices()
         self.node_pages = await asyncio.to_thread(self._tools.huge_pages.by_node)
         return HostObserved(
@@ -199,41 +199,6 @@ class HostController:
         except (QuantixError, OSError) as error:
             log.warning("volumes without an object not looked for", error=str(error))
         return self.orphan_volumes
-
-    async def _look_at_pools(self) -> tuple[tuple[PoolFacts, ...], tuple[ImageCopy, ...]]:
-        facts: list[PoolFacts] = []
-        images: list[ImageCopy] = []
-        for pool in self._tools.pools.reached():
-            name = pool.metadata.name
-            if problem := await self._tools.pools.problem(pool):
-                facts.append(_problem(name, problem))
-                continue
-            try:
-                space, found = await self._look_into(self._tools.pools.directory(pool))
-            except TransientError as silent:
-                facts.append(_problem(name, silent))
-                continue
-            facts.append(PoolFacts(name, space.capacity_bytes, space.available_bytes))
-            images.extend(found)
-        return tuple(facts), tuple(sorted(images, key=lambda copy: copy.uid))
-
-    async def _look_into(self, pool: PoolDir) -> tuple[Space, Iterable[ImageCopy]]:
-        space = await self._tools.pools.ask(pool, pool.space)
-        images = await self._tools.pools.scan(pool, lambda: _list_images(pool.name, pool.images))
-        return space, images
-
-
-def _problem(pool: str, problem: QuantixError) -> PoolFacts:
-    reason = problem.reason if isinstance(problem, PoolPlaceError) else ""
-    return PoolFacts(pool, problem=message_of(problem), reason=reason)
-
-
-def _list_images(pool: str, directory: Path) -> Iterable[ImageCopy]:
-    return [
-        ImageCopy(entry.name, pool, entry.stat().st_size)
-        for entry in directory.iterdir()
-        if entry.is_file() and not entry.name.startswith(".")
-    ]
 
 
 def _apparmor_enabled() -> bool:

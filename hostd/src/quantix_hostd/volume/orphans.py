@@ -20,7 +20,7 @@ from quantix_client.clock import Clock, SystemClock
 from quantix_hostd.claims import ClaimDamagedError, ClaimStore, VolumeMissingError, VolumePlace
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.facts.orphans import OrphanVolume
-from quantix_hostd.pools import HostPools
+from quantix_hostd.pools import HostPools, Scan
 
 # all Volumes are read for it, on each host that has a shared pool
 _ASK_EVERY_S = 300.0
@@ -80,7 +80,9 @@ class VolumeOrphans:
         read = set()
         for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
             try:
-                found += await self._tools.pools.scan(pool, partial(self._unknown_in, pool, known))
+                found += await self._tools.pools.scan(
+                    pool, Scan.ORPHANS, partial(self._unknown_in, pool, known)
+                )
             except (QuantixError, OSError) as error:
                 log.warning("pool not looked at", pool=pool.name, error=str(error))
             else:

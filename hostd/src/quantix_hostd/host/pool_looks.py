@@ -1,0 +1,71 @@
+"""How the pools of this host are, and which images lie in them. Asked by the host controller at each look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.messages import message_of
+from quantix_hostd.clients.files import explained
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
+from quantix_hostd.host.model import ImageCopy, PoolFacts
+from quantix_hostd.pools import HostPools, Scan
+
+log = structlog.get_logger(__name__)
+
+
+class PoolLooks:
+    """One for a process."""
+
+    def __init__(self, pools: HostPools) -> None:
+        self._pools = pools
+        self._images: dict[str, tuple[ImageCopy, ...]] = {}
+
+    async def look(self) -> tuple[tuple[PoolFacts, ...], tuple[ImageCopy, ...]]:
+        """All pools that the host should reach, oldest first, and the images in those that it can use, by
+        UID. One that hangs or is away keeps no other from being told.
+        """
+        facts: list[PoolFacts] = []
+        images: list[ImageCopy] = []
+        for pool in self._pools.reached():
+            problem = await self._pools.problem(pool)
+            if problem is not None:
+                facts.append(_problem(pool.metadata.name, problem))
+                continue
+            directory = self._pools.directory(pool)
+            try:
+                space = await self._pools.ask(directory, directory.space)
+            except OSError as error:
+                facts.append(_problem(directory.name, explained(error, str(directory.path))))
+                continue
+            except TransientError as silent:
+                facts.append(_problem(directory.name, silent))
+                continue
+            facts.append(PoolFacts(directory.name, space.capacity_bytes, space.available_bytes))
+            images.extend(await self._images_in(directory))
+        return tuple(facts), tuple(sorted(images, key=lambda copy: copy.uid))
+
+    async def _images_in(self, pool: PoolDir) -> tuple[ImageCopy, ...]:
+        """What was known before stays true while they cannot be listed: the pool itself has answered."""
+        try:
+            found = await self._pools.scan(pool, Scan.IMAGES, lambda: _list_images(pool.name, pool.images))
+        except (TransientError, OSError) as error:
+            log.warning("images of a pool not listed", pool=pool.name, error=str(error))
+        else:
+            self._images[pool.name] = found
+        return self._images.get(pool.name, ())
+
+
+def _problem(pool: str, problem: QuantixError) -> PoolFacts:
+    reason = problem.reason if isinstance(problem, PoolPlaceError) else ""
+    return PoolFacts(pool, problem=message_of(problem), reason=reason)
+
+
+def _list_images(pool: str, directory: Path) -> tuple[ImageCopy, ...]:
+    return tuple(
+        ImageCopy(entry.name, pool, entry.stat().st_size)
+        for entry in directory.iterdir()
+        if entry.is_file() and not entry.name.startswith(".")
+    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +21,7 @@ from quantix_api.messages import as_error
 from quantix_client.api import ApiClient
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_source import Download, HttpSource, Kept
+from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.controller import ImageController, ImageTools
@@ -64,7 +68,8 @@ class OneHost:
             (root / name).mkdir()
             spec = {"dir": {"path": str(root / name)}, "default": name == "a"}
             pools[name] = {"metadata": {"name": name}, "spec": spec}
-        self.pools = HostPools(pools, {}, "h1", Layout(root), FileOwner.current())
+        threads = PatientThreads(patience_s=0.2)
+        self.pools = HostPools(pools, {}, "h1", Layout(root), FileOwner.current(), threads=threads)
         self.controller = ImageController(
             ImageTools(
                 api=cast(ApiClient, self.api),
@@ -101,6 +106,12 @@ class OneHost:
     async def pool(self, name: str) -> PoolDir:
         return await self.pools.pool(name)
 
+    async def silence(self, name: str, freed: threading.Event) -> None:
+        """Let a pool hang until then."""
+        pool = await self.pool(name)
+        with pytest.raises(TransientError):
+            await self.pools.ask(pool, lambda: freed.wait(20))
+
     async def connections(self, wanted: int) -> None:
         """Returns once so many downloads are open."""
         await eventually_async(f"{wanted} downloads", lambda: self.server.open_now == wanted)
@@ -111,6 +122,14 @@ async def host(tmp_path: Path) -> AsyncIterator[OneHost]:
     made = OneHost(tmp_path)
     yield made
     await made.controller.stop()
+
+
+@pytest.fixture
+def freed() -> Iterator[threading.Event]:
+    """Set once pools that hang are to answer again."""
+    made = threading.Event()
+    yield made
+    made.set()
 
 
 async def test_deleting_an_image_ends_its_download_and_its_copies_into_other_pools(host: OneHost) -> None:
@@ -173,6 +192,59 @@ async def test_two_volumes_that_want_one_copy_begin_it_once(host: OneHost) -> No
     await host.connections(1)
     await asyncio.sleep(0.05)
     assert host.server.open_now == 1
+
+
+async def test_a_pool_that_hangs_keeps_no_image_from_volumes_in_others(
+    host: OneHost, freed: threading.Event
+) -> None:
+    fetched, sent = host.put("debian"), host.put("sent", status={})
+    pool = await host.pool("b")
+    await host.silence("a", freed)
+    pool.image("uid-sent").write_bytes(_DISK)
+    await host.controller.ensure_copy(sent, pool)
+    with pytest.raises(WaitingError) as fetching:
+        await host.controller.ensure_copy(fetched, pool)
+    assert fetching.value.reason == "ImageDownloading"
+    await host.connections(1)
+    pool.image("uid-sent").unlink()
+    with pytest.raises(TransientError, match="pool a") as unknown:
+        await host.controller.ensure_copy(sent, pool)
+    assert unknown.value.reason == "PoolUnreachable", "it may lie there, so nobody is asked to send it again"
+
+
+async def test_a_pool_that_is_broken_keeps_no_image_from_volumes_in_others(
+    host: OneHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, pool, broken = host.put("debian"), await host.pool("b"), (await host.pool("a")).path
+    really = Path.is_file
+
+    def stale(path: Path) -> bool:
+        if path.is_relative_to(broken):
+            raise OSError(errno.ESTALE, "Stale file handle", str(path))
+        return really(path)
+
+    monkeypatch.setattr(Path, "is_file", stale)
+    with pytest.raises(WaitingError) as fetching:
+        await host.controller.ensure_copy(image, pool)
+    assert fetching.value.reason == "ImageDownloading"
+
+
+async def test_a_pool_that_hangs_keeps_a_deleted_image_and_says_so(
+    host: OneHost, freed: threading.Event
+) -> None:
+    host.put("debian", deletionTimestamp="2026-01-02T00:00:00Z")
+    await host.silence("b", freed)
+    with pytest.raises(TransientError):
+        await host.controller.reconcile("default/debian")
+    assert host.ready("debian")["reason"] == "PoolUnreachable"
+    freed.set()
+
+    async def is_gone() -> bool:
+        with contextlib.suppress(TransientError):
+            await host.controller.reconcile("default/debian")
+        return host.api.objects["uid-debian"]["status"].get("data") == "Absent"
+
+    await eventually_async("the image is gone", is_gone)
 
 
 _DISK = b"\0" * 510 + b"\x55\xaa" + b"x" * 1536

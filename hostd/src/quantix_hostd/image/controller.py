@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
 
 from quantix_api import Image
-from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
@@ -35,7 +36,7 @@ from quantix_hostd.image.plan import ImagePlan, plan_image
 from quantix_hostd.image.received import Received
 from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.image.status import derive_status, downloading, typed_name, verdict_kept
-from quantix_hostd.pools import HostPools
+from quantix_hostd.pools import HostPools, Scan
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import image_event
 from quantix_hostd.transfer.places import Places
@@ -139,12 +140,13 @@ class ImageController:
         anew.
 
         Returns when it is there. Raises WaitingError: ImageDownloading while it is under way,
-        WaitingForUpload when only who sent it has it, SourceNotFound for an image that is being deleted.
+        WaitingForUpload when only who sent it has it, SourceNotFound for an image that is being deleted; and
+        TransientError (PoolUnreachable) where a pool hangs without whose answer nothing can be begun.
         """
         uid = image.metadata.uid
         if image.deleting:
             raise as_wait("SourceNotFound", _COPYING_S, kind="image", source=image.key)
-        source = await self._file(image)
+        source = await self._file(image, pool)
         if source == pool.image(uid):
             return
         # nothing is awaited from here on: two volumes that want the same copy begin it once
@@ -195,7 +197,8 @@ class ImageController:
         found = []
         for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
             if await self._tools.pools.ask(pool, pool.image(uid).exists):
-                users = await asyncio.to_thread(self._tools.volumes_based_on, pool, uid)
+                based_on = partial(self._tools.volumes_based_on, pool, uid)
+                users = await self._tools.pools.scan(pool, Scan.BASED_ON_IMAGE, based_on)
                 found.append(Copy(pool.name, len(users)))
         return tuple(found)
 
@@ -217,13 +220,26 @@ class ImageController:
             case _:
                 assert_never(action)
 
-    async def _file(self, image: Image) -> Path | None:
-        """Where its file lies on this host, in its own pool first."""
-        for found in self._tools.pools.reached():
-            pool = self._tools.pools.directory(found)
+    async def _file(self, image: Image, wanted_in: PoolDir) -> Path | None:
+        """Where its file lies on this host: in the pool that wants it, or else in another.
+
+        Raises TransientError or OSError where the pool that wants it hangs or is broken, or another is and
+        nobody but who sent the file can bring it anew.
+        """
+        others = map(self._tools.pools.directory, self._tools.pools.reached())
+        silent: TransientError | OSError | None = None
+        for pool in (wanted_in, *(other for other in others if other.path != wanted_in.path)):
             path = pool.image(image.metadata.uid)
-            if await self._tools.pools.ask(pool, path.is_file):
-                return path
+            try:
+                if await self._tools.pools.ask(pool, path.is_file):
+                    return path
+            except (TransientError, OSError) as error:
+                if pool is wanted_in:
+                    raise
+                log.warning("image not looked for", image=image.key, pool=pool.name, error=str(error))
+                silent = error
+        if silent is not None and image.spec.url is None:
+            raise silent
         return None
 
 

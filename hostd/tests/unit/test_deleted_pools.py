@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from quantix_api.layout import Layout
 from quantix_api.message_text import cause_of
 from quantix_client.api import ApiClient, ListResult
 from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.pools import HostPools
@@ -281,6 +282,22 @@ async def test_a_pool_that_hangs_or_is_broken_keeps_nothing_but_the_deleted_one(
     assert threading.current_thread() not in asked, "a mount that hangs would stop all of hostd"
     await host.look()
     assert below(pool.path) == set()
+
+
+async def test_a_pool_that_hangs_stops_no_look_of_the_host(root: Path) -> None:
+    host = OneHost(root, "far", "fast")
+    far, pool = await host.used("far"), await host.used("fast")
+    asked, freed = PatientThreads(patience_s=0.2), threading.Event()
+    host.pools = replace(host.pools, threads=asked)
+    with pytest.raises(TransientError):
+        await host.pools.ask(far, lambda: freed.wait(20))
+    del host.stored["fast"]
+    await host.look()
+    assert pool.image(SENT).exists(), "the other copy may be gone"
+    pool.image(SENT).unlink()
+    await host.look()
+    assert below(pool.path) == set(), "what lies there needs no look at the pool that hangs"
+    freed.set()
 
 
 async def test_a_directory_that_becomes_a_link_meanwhile_leads_to_nothing_of_others(

@@ -7,15 +7,15 @@ again. One that was sent and lies nowhere else stays, and so does what the API d
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from quantix_api import Image
-from quantix_api.errors import QuantixError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_api.message_text import first_of
 from quantix_api.messages import Message, render
 from quantix_api.resources import HOSTS, IMAGES
@@ -44,7 +44,7 @@ class DeletedPools:
             try:
                 listed = await self.api.list(IMAGES)
                 images = {item["metadata"]["uid"]: model_of(Image, item) for item in listed.items}
-                removable = await self._removable(images.values())
+                removable = await self._removable(pool, images.values())
                 remains = await self.pools.put_away(uid, removable)
             except (QuantixError, OSError) as error:
                 log.warning("deleted pool not put away", pool=pool.name, error=str(error))
@@ -54,24 +54,37 @@ class DeletedPools:
                 only = next((images[uid] for uid in remains.names if uid in images.keys() - removable), None)
                 self._tell(_told(pool, remains, only))
 
-    async def _removable(self, images: Iterable[Image]) -> frozenset[str]:
-        """UIDs of those whose file is not the only one. Raises OSError."""
-        pools = [self.pools.directory(pool) for pool in self.pools.reached()]
-
-        def found() -> frozenset[str]:
-            return frozenset(
-                uid
-                for uid, image in ((image.metadata.uid, image) for image in images)
-                if image.spec.url or image.deleting or any(pool.image(uid).is_file() for pool in pools)
-            )
-
-        return await asyncio.to_thread(found)
+    async def _removable(self, deleted: PoolDir, images: Iterable[Image]) -> frozenset[str]:
+        """UIDs of those whose file in a deleted pool is not the only one. Raises OSError, and TransientError
+        where a pool hangs that may have another.
+        """
+        images = list(images)
+        fetched = {image.metadata.uid for image in images if image.spec.url or image.deleting}
+        alone = frozenset(image.metadata.uid for image in images) - fetched
+        alone = await self.pools.ask(deleted, partial(_lying_in, deleted, alone))
+        elsewhere: set[str] = set()
+        silent: TransientError | None = None
+        for pool in map(self.pools.directory, self.pools.reached()):
+            if not alone - elsewhere:
+                break
+            try:
+                elsewhere |= await self.pools.ask(pool, partial(_lying_in, pool, alone))
+            except TransientError as error:
+                silent = error
+        if silent is not None and alone - elsewhere:
+            raise silent
+        return frozenset(fetched | elsewhere)
 
     def _tell(self, message: Message) -> None:
         log.warning("what a deleted pool had stays", said=message.text)
         manifest = self.hosts.get(self.pools.host)
         if manifest is not None:
             tell(self.events, HOSTS, manifest, Told(message.reason, message.text, "Warning"))
+
+
+def _lying_in(pool: PoolDir, images: Collection[str]) -> frozenset[str]:
+    """Those of the images (UIDs) that have a file in the pool. Blocks; raises OSError."""
+    return frozenset(uid for uid in images if pool.image(uid).is_file())
 
 
 def _told(pool: PoolDir, remains: Remains, only: Image | None) -> Message:

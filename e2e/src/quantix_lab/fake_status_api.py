@@ -26,6 +26,7 @@ class FakeStatusApi:
         self.writes: list[tuple[str, Manifest]] = []
         self.failure: Exception | None = None
         self.list_failure: Exception | None = None
+        self.get_failure: Exception | None = None
         self._version = 0
 
     def put(self, manifest: Manifest) -> Manifest:
@@ -37,6 +38,8 @@ class FakeStatusApi:
         return stored
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
+        if self.get_failure is not None:
+            raise self.get_failure
         for found in self.objects.values():
             if (found["metadata"]["name"], found["metadata"].get("namespace")) == (name, namespace):
                 return copy.deepcopy(found)

@@ -84,6 +84,7 @@ class OneVolume:
         self.path = root / "pool"
         spec = {"dir": {"path": str(self.path)}, "default": True}
         self.pool: dict[str, Any] = {"metadata": {"name": "local"}, "spec": spec}
+        self.known_pools = {"local": self.pool}
         # what is there already an earlier hostd has left
         self.path.mkdir(exist_ok=True)
         claims = LocalClaimStore()
@@ -91,12 +92,13 @@ class OneVolume:
         self.departed = Departed()
         self.woken: list[str] = []
         self.events = ToldEvents()
-        pools = HostPools({"local": self.pool}, {}, "h1", Layout(root), FileOwner.current())
+        pools = HostPools(self.known_pools, {}, "h1", Layout(root), FileOwner.current())
         maker = DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1")
         self.uploads = volume_uploads(
             self.volumes,
             pools,
             "h1",
+            api=self.api,
             namespaces=self.namespaces,
             qemu_img=copies_with,
             look_again=self.woken.append,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
+from quantix_client.api import ApiClient
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.places import Places
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume.uploads import UploadTools, VolumeUploads
+from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.open_sandbox import OpenSandbox
 
 Manifests = Mapping[str, dict[str, Any]]
@@ -24,11 +26,13 @@ def volume_uploads(
     pools: HostPools,
     host: str,
     *,
+    api: FakeStatusApi | None = None,
     namespaces: Manifests | None = None,
     qemu_img: QemuImg | None = None,
     look_again: Callable[[str], None] = _to_nobody,
 ) -> VolumeUploads:
-    """As hostd has it; `volumes` and `namespaces` are caches."""
+    """As hostd has it; `volumes` and `namespaces` are caches, `api` has no volume if none is given."""
     namespaces = {} if namespaces is None else namespaces
     receiving = Receiving("volume", qemu_img or QemuImg(OpenSandbox()), Room(), look_again)
-    return VolumeUploads(UploadTools(volumes, namespaces, pools, receiving, Places(host), host), look_again)
+    known = cast(ApiClient, api or FakeStatusApi()), volumes, namespaces
+    return VolumeUploads(UploadTools(*known, pools, receiving, Places(host), host), look_again)

@@ -114,7 +114,8 @@ def image_tools(hostd: Hostd, room: Room, places: Places) -> ImageTools:
 def upload_tools(hostd: Hostd, receiving: Receiving, places: Places) -> UploadTools:
     """For the files that are sent for volumes."""
     stores, host = hostd.watches.stores, hostd.settings.name
-    return UploadTools(stores[VOLUMES], stores[NAMESPACES], hostd.pools, receiving, places, host)
+    known = stores[VOLUMES], stores[NAMESPACES]
+    return UploadTools(hostd.api, *known, hostd.pools, receiving, places, host)
 
 
 def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:

@@ -88,8 +88,20 @@ class HostPools:
         """Where a `dir` pool lies on this host."""
         if pool.spec.dir is None:
             raise ValueError(f"{pool.metadata.name} is no dir pool")
-        path = Path(pool.spec.dir.path)
-        return PoolDir(pool.metadata.name, path, self.owner, self.host, self.image_owner)
+        return self.at(Path(pool.spec.dir.path), pool.metadata.name)
+
+    def at(self, path: Path, name: str = "") -> PoolDir:
+        """What a pool has, or had, at this path of the host; named by it where nobody knows the name."""
+        return PoolDir(name or str(path), path, self.owner, self.host, self.image_owner)
+
+    async def check_there(self, uid: str, pool: PoolDir) -> None:
+        """Whatever the API has of it by now. Raises TransientError (PoolUnreachable) where the pool with this
+        UID was used at this place and is away: it hangs, or an empty mount point is left. OSError.
+        """
+        used = UsedPools(self.layout.used_pools)
+        if await self.ask(pool, lambda: used.has(uid, pool.path) and not pool.volumes.is_dir()):
+            about = {"host": self.host, "pool": pool.name, "empty": pool.path}
+            raise as_error(TransientError, "PoolUnreachable", **about)
 
     async def ask(self, pool: PoolDir, call: Callable[[], T]) -> T:
         """What `call` finds out in the pool, in a thread. Raises what it does, and TransientError

@@ -14,6 +14,7 @@ import pytest
 
 from quantix_api import Volume
 from quantix_api.errors import PermanentError, QuantixError, TransientError
+from quantix_client.errors import Unreachable
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_lab.one_volume import KEY, MIB, UID, OneVolume
 from quantix_lab.open_sandbox import OpenSandbox
@@ -235,17 +236,50 @@ async def test_a_volume_that_is_deleted_while_it_is_sent_leaves_nothing(tmp_path
         await send(volume)
 
 
-@pytest.mark.parametrize("gone", [True, False], ids=["gone", "given to another host"])
-async def test_an_upload_ends_whose_volume_is_no_more_of_this_host(tmp_path: Path, gone: bool) -> None:
+def give_away(volume: OneVolume) -> None:
+    """To another host: the watch delivers it here no more."""
+    volume.api.put(volume.volumes.pop(KEY) | {"status": {"host": "h2", "pool": "local"}})
+
+
+def gone(volume: OneVolume) -> None:
+    """Both from the API and for the watch."""
+    volume.volumes.pop(KEY, None)
+    del volume.api.objects[UID]
+
+
+async def break_off(volume: OneVolume) -> None:
+    """Send a half of it."""
+    broke_off = TransientError("ImageUnreachable", "The upload broke off.")
+    with pytest.raises(TransientError):
+        await volume.uploads.receive_upload(KEY, pieces(DISK[:MIB], broke_off), len(DISK))
+
+
+async def test_an_upload_ends_whose_volume_is_gone(tmp_path: Path) -> None:
     volume = sent(tmp_path)
     await volume.reconcile()
     await send(volume)
-    if gone:
-        del volume.volumes[KEY]
-    else:
-        volume.put(volume.volumes[KEY] | {"status": {"host": "h2"}})
+    gone(volume)
     await volume.controller.reconcile(KEY)
     assert left(volume) == []
+
+
+async def test_the_host_that_a_volume_is_given_to_may_make_it_of_what_was_sent_here(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    await send(volume)
+    (volume.path / f"images/.{UID}.h1.part").write_bytes(b"half of another try")
+    give_away(volume)
+    await tidied(volume)
+    assert left(volume) == [UID], "both hosts may have this directory: the other one is reading"
+    volume.api.get_failure = Unreachable("The API does not answer.")
+    await tidied(volume)
+    assert left(volume) == [UID]
+    volume.api.get_failure = None
+    volume.api.objects[UID]["status"]["data"] = "Present"
+    await tidied(volume)
+    assert left(volume) == [], "it is made: nobody needs it any more"
+    await tidied(volume)
+    assert volume.woken == [], "it is forgotten then"
 
 
 async def test_an_upload_ends_whose_volume_was_made_anew_and_is_sent_again(tmp_path: Path) -> None:
@@ -276,10 +310,7 @@ async def test_an_upload_ends_whose_volume_was_made_anew_and_is_sent_again(tmp_p
 async def test_what_a_broken_upload_left_goes_with_its_volume(tmp_path: Path) -> None:
     volume = sent(tmp_path)
     await volume.reconcile()
-    with pytest.raises(TransientError):
-        await volume.uploads.receive_upload(
-            KEY, pieces(DISK[:MIB], TransientError("ImageUnreachable", "It broke off.")), len(DISK)
-        )
+    await break_off(volume)
     assert len(left(volume)) == 2
     delete(volume)
     await volume.reconcile()
@@ -350,6 +381,7 @@ async def restarted(volume: OneVolume, tmp_path: Path) -> OneVolume:
     later = OneVolume(tmp_path, QemuImg(OpenSandbox()))
     later.volumes.clear()
     later.volumes.update(volume.volumes)
+    later.api.objects = volume.api.objects
     await later.uploads.remember()
     return later
 
@@ -362,22 +394,12 @@ async def tidied(volume: OneVolume) -> None:
         await volume.controller.reconcile(key)
 
 
-@pytest.mark.parametrize("gone", [True, False], ids=["gone", "given to another host"])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "broke off"])
-async def test_what_was_sent_goes_also_where_hostd_restarted_meanwhile(
-    tmp_path: Path, gone: bool, whole: bool
-) -> None:
+async def test_what_was_sent_goes_also_where_hostd_restarted_meanwhile(tmp_path: Path, whole: bool) -> None:
     volume = sent(tmp_path)
     await volume.reconcile()
-    if whole:
-        await send(volume)
-    else:
-        broke_off = TransientError("ImageUnreachable", "The upload broke off.")
-        with pytest.raises(TransientError):
-            await volume.uploads.receive_upload(KEY, pieces(DISK[:MIB], broke_off), len(DISK))
-    volume.put(volume.volumes[KEY] | {"status": {"host": "h2"}})
-    if gone:
-        del volume.volumes[KEY]
+    await (send(volume) if whole else break_off(volume))
+    gone(volume)
     later = await restarted(volume, tmp_path)
     assert left(later) != []
     await tidied(later)
@@ -389,6 +411,20 @@ async def test_what_was_sent_goes_also_where_hostd_restarted_meanwhile(
     assert again.woken == []
 
 
+async def test_half_of_a_file_goes_where_its_volume_was_given_away_while_hostd_did_not_run(
+    tmp_path: Path,
+) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    await break_off(volume)
+    give_away(volume)
+    later = await restarted(volume, tmp_path)
+    await tidied(later)
+    assert left(later) == []
+    await tidied(later)
+    assert later.woken == []
+
+
 async def test_what_was_sent_stays_over_a_restart_while_its_volume_is_of_this_host(tmp_path: Path) -> None:
     volume = sent(tmp_path)
     await volume.reconcile()
@@ -396,25 +432,72 @@ async def test_what_was_sent_stays_over_a_restart_while_its_volume_is_of_this_ho
     later = await restarted(volume, tmp_path)
     await tidied(later)
     assert (later.woken, left(later)) == ([], [UID])
-    del later.volumes[KEY]
+    gone(later)
     await tidied(later)
     assert left(later) == []
 
 
-async def test_what_was_sent_goes_once_its_pool_is_there_again(tmp_path: Path) -> None:
+async def test_what_was_sent_goes_once_its_pool_is_there_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     volume = sent(tmp_path)
     volume.pool["metadata"]["uid"] = "pool-1"
     await volume.reconcile()
     await send(volume)
-    del volume.volumes[KEY]
+    gone(volume)
     later = await restarted(volume, tmp_path)
     later.pool["metadata"]["uid"] = "pool-1"
     # an empty mount point is left where the pool was
     later.path.rename(tmp_path / "away")
     later.path.mkdir()
-    await tidied(later)
+    for _ in range(3):
+        await tidied(later)
     assert list(later.path.iterdir()) == []
+    assert capsys.readouterr().out.count("not put away") == 1, "it is told once"
     later.path.rmdir()
     (tmp_path / "away").rename(later.path)
     await tidied(later)
     assert left(later) == []
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+async def test_what_was_sent_goes_also_where_its_pool_is_made_anew_elsewhere(
+    tmp_path: Path, restarts: bool
+) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    await send(volume)
+    (tmp_path / "elsewhere").mkdir()
+    gone(volume)
+    later = OneVolume(tmp_path, QemuImg(OpenSandbox())) if restarts else volume
+    spec = {"dir": {"path": str(tmp_path / "elsewhere")}, "default": True}
+    later.known_pools["local"] = {"metadata": {"name": "local", "uid": "pool-2"}, "spec": spec}
+    if restarts:
+        gone(later)
+        await later.uploads.remember()
+    await tidied(later)
+    assert left(later) == []
+
+
+async def test_what_was_sent_goes_also_where_its_pool_went_while_hostd_did_not_run(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    await send(volume)
+    gone(volume)
+    later = OneVolume(tmp_path, QemuImg(OpenSandbox()))
+    gone(later)
+    later.known_pools.clear()
+    await later.uploads.remember()
+    await tidied(later)
+    assert left(later) == []
+
+
+async def test_what_was_sent_goes_also_where_its_pool_no_longer_takes_this_host(tmp_path: Path) -> None:
+    volume = sent(tmp_path)
+    await volume.reconcile()
+    await send(volume)
+    gone(volume)
+    spec = {**volume.pool["spec"], "hostSelector": {"quantix.io/host": "h2"}}
+    volume.known_pools["local"] = {**volume.pool, "spec": spec}
+    await tidied(volume)
+    assert left(volume) == []

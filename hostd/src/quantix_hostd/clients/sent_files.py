@@ -1,17 +1,31 @@
 """For which volumes this host took files that it still has: so that what was sent is put away also where
 hostd restarted before the volume went.
 
-Used by `volume.uploads`. One small file of the host, `{"<UID of the Volume>": ["<its key>", "<its pool>"]}`:
-in the pool itself nothing tells the file of a volume from an image. Everything here blocks.
+Used by `volume.sent_here`. One small file of the host,
+`{"<UID of the Volume>": ["<its key>", "<UID of its pool>", "<path of the pool>"]}`: in the pool itself
+nothing tells the file of a volume from an image, and a pool made anew under the same name may lie elsewhere.
+Everything here blocks.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_hostd.clients.files import write_atomically
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """What was sent for the volume with this `key` (namespace/name). `pool`: the UID of the StoragePool that
+    lay at `path`.
+    """
+
+    key: str
+    pool: str
+    path: Path
 
 
 class SentFiles:
@@ -21,20 +35,23 @@ class SentFiles:
         self._file = file
         self._one_at_a_time = threading.Lock()
 
-    def read(self) -> dict[str, tuple[str, str]]:
-        """By UID the key of each volume and the name of its pool. Raises OSError."""
+    def read(self) -> dict[str, SentFile]:
+        """By the UID of each volume. Raises OSError."""
         try:
             noted = json.loads(self._file.read_bytes())
-            return {str(uid): (str(key), str(pool)) for uid, (key, pool) in noted.items()}
+            return {
+                str(uid): SentFile(str(key), str(pool), Path(path))
+                for uid, (key, pool, path) in noted.items()
+            }
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return {}
 
-    def note(self, uid: str, key: str, pool: str) -> None:
-        """Remember that this host takes a file for the volume. Raises OSError."""
+    def note(self, uid: str, file: SentFile) -> None:
+        """Remember that this host takes a file for the volume with this UID. Raises OSError."""
         with self._one_at_a_time:
             noted = self.read()
-            if noted.get(uid) != (key, pool):
-                self._write({**noted, uid: (key, pool)})
+            if noted.get(uid) != file:
+                self._write({**noted, uid: file})
 
     def forget(self, uid: str) -> None:
         """That it has one: nothing of it is left. Raises OSError."""
@@ -43,6 +60,7 @@ class SentFiles:
             if noted.pop(uid, None) is not None:
                 self._write(noted)
 
-    def _write(self, noted: dict[str, tuple[str, str]]) -> None:
+    def _write(self, noted: dict[str, SentFile]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._file, json.dumps(noted, indent=1).encode())
+        content = {uid: (file.key, file.pool, str(file.path)) for uid, file in noted.items()}
+        write_atomically(self._file, json.dumps(content, indent=1).encode())

@@ -13,23 +13,20 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
-from quantix_api import StoragePool, Volume
+from quantix_api import Volume
 from quantix_api.disk_image import HEAD_BYTES, LIMIT_OF_VOLUME, inspect_image
-from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.errors import PermanentError
 from quantix_api.image import MAX_VIRTUAL_SIZE
 from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_api.references import admits
+from quantix_client.api import ApiClient
 from quantix_client.reading import model_of
-from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.no_follow import opened_file
-from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
-from quantix_hostd.clients.sent_files import SentFiles
+from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.image.desk import UploadDesk
-from quantix_hostd.image.draft import Note, discard, read_note
+from quantix_hostd.image.draft import Note, read_note
 from quantix_hostd.image.receive import Expectation
 from quantix_hostd.image.received import Received
 from quantix_hostd.image.receiving import Receiving, Wanted
@@ -37,12 +34,11 @@ from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.places import Places
 from quantix_hostd.volume.observed import Arrival
 from quantix_hostd.volume.recipe import Base
+from quantix_hostd.volume.sent_here import SentHere
 from quantix_hostd.volume.upload_plan import is_sent
 from quantix_hostd.volume.wanted import wanted_bytes
 
 _ANY_SIZE_BYTES = 1 << 63
-
-log = structlog.get_logger(__name__)
 
 Manifest = Mapping[str, Any]
 
@@ -51,6 +47,7 @@ Manifest = Mapping[str, Any]
 class UploadTools:
     """What uploads are received with; `volumes` and `namespaces` are caches."""
 
+    api: ApiClient
     volumes: Mapping[str, Manifest]
     namespaces: Mapping[str, Manifest]
     pools: HostPools
@@ -66,28 +63,19 @@ class VolumeUploads:
         self._tools = tools
         self._desk = UploadDesk(tools.receiving, tools.places, look_again, _takes_none)
         self._look_again = look_again
-        self._notes = SentFiles(tools.pools.layout.sent_files)
-        # the pools of what was sent to this host, by the volume's key and UID
-        self._sent: dict[str, dict[str, PoolDir]] = {}
+        self._sent = SentHere(tools.api, tools.volumes, tools.pools)
 
     async def remember(self) -> None:
-        """At hostd's start, once it knows the pools: what was sent to an earlier process. Raises OSError."""
-        for uid, (key, name) in (await asyncio.to_thread(self._notes.read)).items():
-            found = self._tools.pools.pools.get(name)
-            pool = model_of(StoragePool, found) if found is not None else None
-            if pool is None or pool.spec.dir is None:
-                # what a deleted pool had is put away with it
-                await asyncio.to_thread(self._notes.forget, uid)
-                continue
-            self._sent.setdefault(key, {})[uid] = self._tools.pools.directory(pool)
+        """At hostd's start: what was sent to an earlier process. Raises OSError."""
+        await self._sent.remember()
 
     async def tidy(self) -> None:
         """Have each volume looked at whose file lies here although it is gone, or no more of this host."""
-        for key, sent in self._sent.items():
+        for key, uids in self._sent.uids().items():
             manifest = self._tools.volumes.get(key)
             volume = model_of(Volume, manifest) if manifest else None
             mine = volume is not None and volume.status.host == self._tools.host
-            if volume is None or not mine or sent.keys() - {volume.metadata.uid}:
+            if volume is None or not mine or {*uids} - {volume.metadata.uid}:
                 self._look_again(key)
 
     async def kept_of_upload(self, key: str) -> Note | None:
@@ -107,12 +95,7 @@ class VolumeUploads:
         Raises QuantixError: NotWaiting when there is nothing to send, else as `receive_image`.
         """
         volume, pool = await self._awaiting_upload(key)
-        uid = volume.metadata.uid
-        self._sent.setdefault(key, {})[uid] = pool
-        try:
-            await asyncio.to_thread(self._notes.note, uid, key, pool.name)
-        except OSError as error:
-            raise explained(error, str(self._tools.pools.layout.sent_files)) from error
+        await self._sent.note(volume, pool)
         return await self._desk.take(pool, _wanted(volume), chunks, length_bytes, offset_bytes)
 
     async def look(self, pool: PoolDir, volume: Volume) -> Arrival | None:
@@ -134,36 +117,22 @@ class VolumeUploads:
 
     async def end(self, pool: PoolDir, volume: Volume) -> None:
         """End what brings it, and keep nothing of that. Raises OSError."""
-        await self._end(volume.key, volume.metadata.uid, pool)
+        uid = volume.metadata.uid
+        await self._tools.receiving.forget(uid)
+        await self._sent.remove(volume.key, uid, pool)
 
     async def forget(self, key: str, keep_uid: str = "") -> None:
-        """The same for a volume that had this key, and was not deleted as far as this host has heard. With
-        `keep_uid` only for another one. What cannot be removed now is tried again as it is `tidy`'s to find.
+        """The same for a volume that had this key, and was not deleted as far as this host has heard; with
+        `keep_uid` only for another one. What cannot be removed now `tidy` finds again.
         """
-        for uid, pool in [*self._sent.get(key, {}).items()]:
-            if uid == keep_uid:
-                continue
-            await self._tools.receiving.forget(uid)
-            try:
-                if pool.name in self._tools.pools.pools:
-                    # where a mount point is empty, nothing can be told to be gone
-                    await self._tools.pools.pool(pool.name)
-                await self._end(key, uid, pool)
-            except (QuantixError, OSError) as error:
-                log.warning("file of a volume not put away", key=key, uid=uid, error=str(error))
+        for uid in self._sent.uids().get(key, ()):
+            if uid != keep_uid:
+                await self._tools.receiving.forget(uid)
+                await self._sent.put_away(key, uid)
 
     async def stop(self) -> None:
         """Stop receiving; of what is half there, only what can be gone on with is kept."""
         await self._tools.receiving.stop()
-
-    async def _end(self, key: str, uid: str, pool: PoolDir) -> None:
-        await self._tools.receiving.forget(uid)
-        await asyncio.to_thread(_remove, pool, uid)
-        await asyncio.to_thread(self._notes.forget, uid)
-        sent = self._sent.get(key, {})
-        sent.pop(uid, None)
-        if not sent:
-            self._sent.pop(key, None)
 
     async def _awaiting_upload(self, key: str) -> tuple[Volume, PoolDir]:
         """The Volume, and the pool that it is made in. Raises QuantixError (NotWaiting, PoolNotFound)."""
@@ -222,11 +191,6 @@ def _on_disk(pool: PoolDir, volume: Volume) -> tuple[Base | None, Note | None, b
         head, length = file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
     facts = inspect_image(head, length, _wanted(volume).expectation.image_format, _ANY_SIZE_BYTES)
     return Base(uid, facts.format.driver, facts.virtual_size_bytes), None, True
-
-
-def _remove(pool: PoolDir, uid: str) -> None:
-    discard(pool, uid)
-    remove_tree(pool.image(uid))
 
 
 def _takes_none(key: str, why: str) -> PermanentError:

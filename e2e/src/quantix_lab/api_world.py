@@ -20,9 +20,9 @@ from quantix_client.reviews import Access, Identity
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.facts.domain import Picture
-from quantix_hostd.image.draft import Note
-from quantix_hostd.image.received import Received
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.draft import Note
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.orphans import Orphan
 from quantix_lab.told_events import ToldEvents

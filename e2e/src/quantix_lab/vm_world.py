@@ -147,7 +147,7 @@ class VmWorld:
             events=self.events,
             layout=self.layout,
             facts=lambda: self.facts,
-            barred=lambda pool: self.pools.barred(pool),
+            way_problem=lambda pool: self.pools.way_problem(pool),
             clock=self,
             wall=self.wall_s,
             leg="lo",

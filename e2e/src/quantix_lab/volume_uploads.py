@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from quantix_client.api import ApiClient
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.pools import HostPools
-from quantix_hostd.transfer.places import Places
+from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
+from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.volume.uploads import UploadTools, VolumeUploads
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.open_sandbox import OpenSandbox
@@ -35,4 +35,4 @@ def volume_uploads(
     namespaces = {} if namespaces is None else namespaces
     receiving = Receiving("volume", qemu_img or QemuImg(OpenSandbox()), Room(), look_again)
     known = cast(ApiClient, api or FakeStatusApi()), volumes, namespaces
-    return VolumeUploads(UploadTools(*known, pools, receiving, Places(host), host), look_again)
+    return VolumeUploads(UploadTools(*known, pools, receiving, UploadSlots(host), host), look_again)

@@ -58,11 +58,11 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
-from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
-from quantix_hostd.transfer.places import Places
+from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
+from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.upkeep import after_each, repeat
 from quantix_hostd.virtualmachine.balloon import Balloons
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -205,16 +205,16 @@ class Hostd:
         )
 
     def _build_controllers(self) -> None:
-        add, room, places = self.dispatcher.add, Room(), Places(self.settings.name)
+        add, room, slots = self.dispatcher.add, Room(), UploadSlots(self.settings.name)
         self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
         self.secrets = SecretValues(self.api)
         self.passphrases = Passphrases(self.secrets)
         look_again = partial(add, VOLUMES)
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
-        self.images = ImageController(image_tools(self, room, places), lambda key: add(IMAGES, key))
+        self.images = ImageController(image_tools(self, room, slots), lambda key: add(IMAGES, key))
         vms = vm_tools(self)
         receiving = Receiving("volume", self.qemu_img, room, look_again)
-        self.volume_uploads = VolumeUploads(upload_tools(self, receiving, places), look_again)
+        self.volume_uploads = VolumeUploads(upload_tools(self, receiving, slots), look_again)
         self.volumes = VolumeController(volume_tools(self, vms, room), look_again)
         self.sweeps, self.balloons = GuestSweeps(vms), Balloons(vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))

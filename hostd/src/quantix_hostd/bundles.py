@@ -35,10 +35,10 @@ from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
-from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.pools import HostPools
-from quantix_hostd.transfer.places import Places
+from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
+from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.record import RecordStore
@@ -91,12 +91,12 @@ def vm_tools(hostd: Hostd) -> VmTools:
         events=hostd.events,
         layout=layout,
         facts=hostd.facts,
-        barred=hostd.pools.barred,
+        way_problem=hostd.pools.way_problem,
     )
 
 
-def image_tools(hostd: Hostd, room: Room, places: Places) -> ImageTools:
-    """For the images; `room` and `places` are what theirs and the volumes' transfers share."""
+def image_tools(hostd: Hostd, room: Room, slots: UploadSlots) -> ImageTools:
+    """For the images; `room` and `slots` are what theirs and the volumes' transfers share."""
     return ImageTools(
         api=hostd.api,
         images=hostd.watches.stores[IMAGES],
@@ -104,18 +104,18 @@ def image_tools(hostd: Hostd, room: Room, places: Places) -> ImageTools:
         qemu_img=hostd.qemu_img,
         source=hostd.source,
         room=room,
-        places=places,
+        slots=slots,
         volumes_based_on=volumes_based_on,
         events=hostd.events,
         host=hostd.settings.name,
     )
 
 
-def upload_tools(hostd: Hostd, receiving: Receiving, places: Places) -> UploadTools:
+def upload_tools(hostd: Hostd, receiving: Receiving, slots: UploadSlots) -> UploadTools:
     """For the files that are sent for volumes."""
     stores, host = hostd.watches.stores, hostd.settings.name
     known = stores[VOLUMES], stores[NAMESPACES]
-    return UploadTools(hostd.api, *known, hostd.pools, receiving, places, host)
+    return UploadTools(hostd.api, *known, hostd.pools, receiving, slots, host)
 
 
 def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:

@@ -131,9 +131,9 @@ class HostPools:
             await self._prepared(pool)
         except QuantixError as error:
             return error
-        return await self.barred(pool)
+        return await self.way_problem(pool)
 
-    async def barred(self, pool: StoragePool) -> TransientError | None:
+    async def way_problem(self, pool: StoragePool) -> TransientError | None:
         """That QEMU's user may not enter a directory on the way to a `dir` pool (PoolPlaceError,
         PathBarred), or that the way hangs (PoolUnreachable); else None.
         """
@@ -141,7 +141,7 @@ class HostPools:
             return None
         directory = self.directory(pool)
         try:
-            barred = await self.way_in.barred(directory.path, directory.volumes, directory.images)
+            barred = await self.way_in.first_barred(directory.path, directory.volumes, directory.images)
         except SilentPlaceError as silent:
             return self._hangs(directory, silent)
         if barred is None:

@@ -17,11 +17,11 @@ from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.sandbox import Sandbox
-from quantix_hostd.image.draft import read_note
 from quantix_hostd.image.intake import Intake
-from quantix_hostd.image.received import Received
-from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.image_addresses import AddressRules
+from quantix_hostd.transfer.draft import read_note
+from quantix_hostd.transfer.received import Received
+from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_lab.disk_pools import IMAGES, pool_at

@@ -17,9 +17,9 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.image.intake import wanted_of
-from quantix_hostd.image.receive import Incoming
-from quantix_hostd.image.received import Received
-from quantix_hostd.image.receiving import Receiving
+from quantix_hostd.transfer.receive import Incoming
+from quantix_hostd.transfer.received import Received
+from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.copying import Copying

@@ -20,9 +20,9 @@ from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.sandbox import Sandbox
-from quantix_hostd.image.receive import Expectation, Incoming, receive_image
-from quantix_hostd.image.received import Received
 from quantix_hostd.image_addresses import AddressRules
+from quantix_hostd.transfer.receive import Expectation, Incoming, receive_image
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.room import Room
 from quantix_lab.disk_pools import IMAGES, QEMU, pool_at
 from quantix_lab.hostile_images import HARMLESS_IMAGES, HOSTILE_IMAGES, MAX_VIRTUAL_SIZE, HostileImage

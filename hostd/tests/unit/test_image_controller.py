@@ -26,8 +26,8 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.controller import ImageController, ImageTools
 from quantix_hostd.pools import HostPools
-from quantix_hostd.transfer.places import Places
 from quantix_hostd.transfer.room import Room
+from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.open_sandbox import OpenSandbox
@@ -78,7 +78,7 @@ class OneHost:
                 qemu_img=QemuImg(OpenSandbox()),
                 source=cast(HttpSource, self.server),
                 room=Room(),
-                places=Places("h1"),
+                slots=UploadSlots("h1"),
                 volumes_based_on=volumes_based_on,
                 events=self.events,
                 host="h1",

@@ -11,7 +11,7 @@ from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import PermanentError, TransientError
 from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import Action, Download, RemoveFile, StopTransfers, Verify, plan_image
-from quantix_hostd.image.received import Received
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 
 _CHECKED = {"checksum": f"sha256:{'a' * 64}", "format": "Raw", "virtualSize": "1Gi"}

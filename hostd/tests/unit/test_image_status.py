@@ -14,7 +14,6 @@ from quantix_api import Condition, Image
 from quantix_api.conditions import checked
 from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError
-from quantix_hostd.image.received import Received
 from quantix_hostd.image.status import (
     ImageVerdict,
     derive_status,
@@ -22,6 +21,7 @@ from quantix_hostd.image.status import (
     verdict_of_error,
     waiting_for_upload,
 )
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -264,7 +264,7 @@ class Way:
     def __init__(self, barred: Path) -> None:
         self.at: Path | None = barred
 
-    async def barred(self, *paths: Path) -> Path | None:
+    async def first_barred(self, *paths: Path) -> Path | None:
         assert [path.name for path in paths] == ["big", "volumes", "images"], "by the pool it is asked"
         return self.at
 

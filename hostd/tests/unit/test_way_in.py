@@ -50,22 +50,22 @@ def let_in(path: Path, uid: int) -> None:
 async def test_the_very_directory_that_bars_the_way_is_named(srv: Path) -> None:
     shut, pool = made(srv / "shut", 0o700), made(srv / "shut/below/pool")
     way = QemusWayIn(QEMU, PatientThreads())
-    assert await way.barred(pool) == shut
+    assert await way.first_barred(pool) == shut
     shut.chmod(0o711)
-    assert await way.barred(pool) is None
+    assert await way.first_barred(pool) is None
     pool.chmod(0o750)
-    assert await way.barred(pool) == pool
+    assert await way.first_barred(pool) == pool
     os.chown(pool, 0, QEMU.gid)
-    assert await way.barred(pool) is None, "it may by a group that is not its main one"
+    assert await way.first_barred(pool) is None, "it may by a group that is not its main one"
 
 
 async def test_what_an_access_list_lets_in_is_in(srv: Path) -> None:
     shut, pool = made(srv / "shut", 0o700), made(srv / "shut/pool")
     way = QemusWayIn(QEMU, PatientThreads())
     let_in(shut, 65534)
-    assert await way.barred(pool) == shut
+    assert await way.first_barred(pool) == shut
     let_in(shut, QEMU.uid)
-    assert await way.barred(pool) is None
+    assert await way.first_barred(pool) is None
 
 
 async def test_the_directories_that_links_lie_in_and_lead_through_count(srv: Path) -> None:
@@ -76,12 +76,12 @@ async def test_the_directories_that_links_lie_in_and_lead_through_count(srv: Pat
     asked = srv / "links/round/pool"
     assert list(dict.fromkeys(ways_to(asked)))[-4:] == [srv, srv / "links", srv / "far", srv / "far/pool"]
     way = QemusWayIn(QEMU, PatientThreads())
-    assert await way.barred(asked) is None
+    assert await way.first_barred(asked) is None
     for shut in ("links", "far", "far/pool"):
         (srv / shut).chmod(0o700)
-        assert await way.barred(asked) == srv / shut
+        assert await way.first_barred(asked) == srv / shut
         (srv / shut).chmod(0o755)
-    assert await way.barred(asked) is None
+    assert await way.first_barred(asked) is None
 
 
 class Started:
@@ -101,25 +101,25 @@ async def test_no_process_is_started_while_nothing_has_changed(srv: Path) -> Non
     pool, clock, started = made(srv / "pool"), HastyClock(), Started()
     way = QemusWayIn(QEMU, PatientThreads(), clock, started)
     for _ in range(5):
-        assert await way.barred(pool) is None
+        assert await way.first_barred(pool) is None
     assert started.count == 1
     pool.chmod(0o700)
     for _ in range(5):
-        assert await way.barred(pool) == pool
+        assert await way.first_barred(pool) == pool
     assert started.count == 2
     await clock.sleep(30)
-    assert await way.barred(pool) == pool
+    assert await way.first_barred(pool) == pool
     assert started.count == 3, "its user may be in another group meanwhile"
 
 
 async def test_what_cannot_be_tried_keeps_no_pool_away(srv: Path) -> None:
     way = QemusWayIn(QEMU, PatientThreads())
-    assert await way.barred(srv / "gone") is None
+    assert await way.first_barred(srv / "gone") is None
     nobody = QemuAccount("nobody-at-all", 4000000, "x", 4000000)
-    assert await QemusWayIn(nobody, PatientThreads()).barred(srv) is None
+    assert await QemusWayIn(nobody, PatientThreads()).first_barred(srv) is None
     (srv / "a").symlink_to("b")
     (srv / "b").symlink_to("a")
-    assert await way.barred(srv / "a") is None
+    assert await way.first_barred(srv / "a") is None
 
 
 async def test_a_place_that_is_known_to_hang_is_not_asked_for_the_way(srv: Path) -> None:
@@ -128,7 +128,7 @@ async def test_a_place_that_is_known_to_hang_is_not_asked_for_the_way(srv: Path)
     with pytest.raises(SilentPlaceError):
         await threads.ask(srv, lambda: answers.wait(20))
     with pytest.raises(SilentPlaceError, match="an earlier call"):
-        await way.barred(srv, srv / "volumes")
+        await way.first_barred(srv, srv / "volumes")
     answers.set()
     await eventually_async("a way is looked for", lambda: _answers(way, srv))
     assert started.count == 1
@@ -136,7 +136,7 @@ async def test_a_place_that_is_known_to_hang_is_not_asked_for_the_way(srv: Path)
 
 async def _answers(way: QemusWayIn, path: Path) -> bool:
     try:
-        return await way.barred(path) is None
+        return await way.first_barred(path) is None
     except SilentPlaceError:
         return False
 
@@ -144,5 +144,5 @@ async def _answers(way: QemusWayIn, path: Path) -> bool:
 async def test_a_try_that_hangs_is_not_made_again_at_each_look(srv: Path) -> None:
     started = Started(hangs=True)
     way = QemusWayIn(QEMU, PatientThreads(), start=started)
-    assert [await way.barred(srv) for _ in range(3)] == [None] * 3
+    assert [await way.first_barred(srv) for _ in range(3)] == [None] * 3
     assert started.count == 1

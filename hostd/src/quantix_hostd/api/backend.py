@@ -13,10 +13,10 @@ from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
 from quantix_hostd.events import Events
 from quantix_hostd.facts.domain import Picture
-from quantix_hostd.image.draft import Note
-from quantix_hostd.image.received import Received
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.draft import Note
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.orphans import Orphan
 

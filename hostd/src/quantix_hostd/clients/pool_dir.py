@@ -4,7 +4,7 @@
 <path>/images/<image uid>            0440  base images, never written again
 <path>/images/<volume uid>           0440  sent for a volume, until that is made of it
 <path>/images/.<uid>.<host>.part     0600  being received
-<path>/images/.<uid>.<host>.note     0600  how far, and what of (image.draft)
+<path>/images/.<uid>.<host>.note     0600  how far, and what of (transfer.draft)
 <path>/volumes/<handle>/data         0660  qcow2
 <path>/volumes/<handle>/claim        0600  who may write it (claims)
 <path>/volumes/.<handle>.<host>.new/       a volume being made

@@ -40,7 +40,7 @@ class WayIn(Protocol):
 
     user: str
 
-    async def barred(self, *paths: Path) -> Path | None: ...
+    async def first_barred(self, *paths: Path) -> Path | None: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class QemusWayIn:
         self._start = start
         self._seen: dict[tuple[Path, ...], _Seen] = {}
 
-    async def barred(self, *paths: Path) -> Path | None:
+    async def first_barred(self, *paths: Path) -> Path | None:
         """The first directory on the way to these absolute paths, themselves included, that QEMU's user may
         not enter; None also where that cannot be found out. The first of them is the place that is asked.
         Raises SilentPlaceError.

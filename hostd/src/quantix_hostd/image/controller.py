@@ -28,19 +28,19 @@ from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.endless import endless
 from quantix_hostd.events import Events, tell
 from quantix_hostd.image import plan
-from quantix_hostd.image.desk import UploadDesk
-from quantix_hostd.image.draft import Note, discard, read_note
 from quantix_hostd.image.intake import Intake, wanted_of
 from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import ImagePlan, plan_image
-from quantix_hostd.image.received import Received
-from quantix_hostd.image.receiving import Receiving
 from quantix_hostd.image.status import derive_status, downloading, typed_name, verdict_kept
 from quantix_hostd.pools import HostPools, Scan
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import image_event
-from quantix_hostd.transfer.places import Places
+from quantix_hostd.transfer.desk import UploadDesk
+from quantix_hostd.transfer.draft import Note, discard, read_note
+from quantix_hostd.transfer.received import Received
+from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
+from quantix_hostd.transfer.upload_slots import UploadSlots
 
 _MAX_ROUNDS = 4
 _COPYING_S = 1.0
@@ -62,7 +62,7 @@ class ImageTools:
     qemu_img: QemuImg
     source: HttpSource
     room: Room
-    places: Places
+    slots: UploadSlots
     volumes_based_on: Callable[[PoolDir, str], list[Path]]
     events: Events
     host: str
@@ -76,7 +76,7 @@ class ImageController:
         self._enqueue = enqueue
         receiving = Receiving("image", tools.qemu_img, tools.room, enqueue)
         self._intake = Intake(tools.source, tools.qemu_img, receiving)
-        self._desk = UploadDesk(receiving, tools.places, enqueue, _takes_none)
+        self._desk = UploadDesk(receiving, tools.slots, enqueue, _takes_none)
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the image nearer; seconds until the next look. What goes wrong is reported, then raised if it

@@ -16,16 +16,16 @@ from quantix_api.quantities import size_bytes
 from quantix_hostd.clients.http_source import HttpSource, Kept
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.draft import read_note
-from quantix_hostd.image.receive import (
+from quantix_hostd.transfer.draft import read_note
+from quantix_hostd.transfer.receive import (
     Expectation,
     Incoming,
     check_file,
     hash_file,
     read_chunks,
 )
-from quantix_hostd.image.received import Received
-from quantix_hostd.image.receiving import Receiving, Wanted
+from quantix_hostd.transfer.received import Received
+from quantix_hostd.transfer.receiving import Receiving, Wanted
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer
 from quantix_hostd.transfer.turns import Limits, Turns

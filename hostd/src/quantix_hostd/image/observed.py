@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api import Image
-from quantix_hostd.image.received import Received
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 
 

@@ -18,7 +18,6 @@ from quantix_api.message_table_phrases import FILE_GONE
 from quantix_api.messages import as_error, render
 from quantix_api.quantities import counted
 from quantix_hostd.image.observed import ImageObserved
-from quantix_hostd.image.received import Received
 from quantix_hostd.image.status import (
     ImageVerdict,
     as_known,
@@ -29,6 +28,7 @@ from quantix_hostd.image.status import (
     verdict_of_error,
     waiting_for_upload,
 )
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 
 LOOK_AGAIN_S = 300.0

@@ -24,7 +24,6 @@ from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import DomainProcesses
 from quantix_hostd.image.status import known_facts, wait_for_image
 from quantix_hostd.virtualmachine.agent_state import NOT_SEEN
-from quantix_hostd.virtualmachine.barred_pools import barred_pool
 from quantix_hostd.virtualmachine.boot_time import of_this_boot
 from quantix_hostd.virtualmachine.cpu_entries import CpuEntries
 from quantix_hostd.virtualmachine.cpu_places import places_of
@@ -41,6 +40,7 @@ from quantix_hostd.virtualmachine.observe_volumes import NamedVolume, look_at_vo
 from quantix_hostd.virtualmachine.observed import DiskClaim, Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
 from quantix_hostd.virtualmachine.refusals import refused, unfit
+from quantix_hostd.virtualmachine.start_obstacle import start_obstacle
 from quantix_hostd.virtualmachine.start_plan import handled_restart, known_record
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.unresolved import device_waits, is_decided, unresolved
@@ -165,8 +165,8 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
         wanted = wanted if seen.live is not None else None
     if seen.live is None:
         off = replace(seen, wanted=wanted, waiting=waiting)
-        barred = await barred_pool(tools, off)
-        return off if barred is None else replace(off, wanted=None, waiting=barred)
+        obstacle = await start_obstacle(tools, off)
+        return off if obstacle is None else replace(off, wanted=None, waiting=obstacle)
     problems = await tools.ports.problems(seen.ports)
     return replace(seen, wanted=wanted, waiting=waiting, port_problems=problems)
 

@@ -48,7 +48,8 @@ class Disks(Protocol):
 @dataclass(frozen=True)
 class VmTools:
     """`facts` is asked at every look, since a probe may change them; `leg` is the device by which this host
-    reaches guests; `barred` tells why QEMU's user may not enter a pool, None where it may.
+    reaches guests; `way_problem` tells why QEMU's user does not get to a pool: it may not enter a directory
+    on the way, or the way hangs; None where it does.
 
     `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
     gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
@@ -74,7 +75,7 @@ class VmTools:
     events: Events
     layout: Layout
     facts: Callable[[], HostFacts]
-    barred: Callable[[StoragePool], Awaitable[QuantixError | None]]
+    way_problem: Callable[[StoragePool], Awaitable[QuantixError | None]]
     clock: Clock = field(default_factory=SystemClock)
     wall: Callable[[], float] = time.time
     leg: str = HOST_LEG

@@ -8,7 +8,7 @@ from quantix_api import Image, Volume
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.facts.copies import LiveMove
-from quantix_hostd.image.received import Received
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.recipe import Base, Origin
 

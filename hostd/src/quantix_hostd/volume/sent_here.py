@@ -23,8 +23,8 @@ from quantix_client.reading import model_of
 from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.sent_files import SentFile, SentFiles
-from quantix_hostd.image.draft import discard
 from quantix_hostd.pools import HostPools
+from quantix_hostd.transfer.draft import discard
 
 log = structlog.get_logger(__name__)
 

@@ -25,13 +25,13 @@ from quantix_client.reading import model_of
 from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.facts.copies import CopyProgress
-from quantix_hostd.image.desk import UploadDesk
-from quantix_hostd.image.draft import Note, read_note
-from quantix_hostd.image.receive import Expectation
-from quantix_hostd.image.received import Received
-from quantix_hostd.image.receiving import Receiving, Wanted
 from quantix_hostd.pools import HostPools
-from quantix_hostd.transfer.places import Places
+from quantix_hostd.transfer.desk import UploadDesk
+from quantix_hostd.transfer.draft import Note, read_note
+from quantix_hostd.transfer.receive import Expectation
+from quantix_hostd.transfer.received import Received
+from quantix_hostd.transfer.receiving import Receiving, Wanted
+from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.volume.observed import Arrival
 from quantix_hostd.volume.recipe import Base
 from quantix_hostd.volume.sent_here import SentHere
@@ -52,7 +52,7 @@ class UploadTools:
     namespaces: Mapping[str, Manifest]
     pools: HostPools
     receiving: Receiving
-    places: Places
+    slots: UploadSlots
     host: str
 
 
@@ -61,7 +61,7 @@ class VolumeUploads:
 
     def __init__(self, tools: UploadTools, look_again: Callable[[str], None]) -> None:
         self._tools = tools
-        self._desk = UploadDesk(tools.receiving, tools.places, look_again, _takes_none)
+        self._desk = UploadDesk(tools.receiving, tools.slots, look_again, _takes_none)
         self._look_again = look_again
         self._sent = SentHere(tools.api, tools.volumes, tools.pools)
 

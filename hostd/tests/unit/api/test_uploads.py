@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_hostd.api.server import build_app
-from quantix_hostd.image.draft import Note
 from quantix_hostd.pace import Pace
+from quantix_hostd.transfer.draft import Note
 from quantix_lab.api_world import ApiWorld
 
 

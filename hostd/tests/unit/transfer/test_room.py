@@ -12,7 +12,7 @@ from quantix_api.errors import TransientError
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir, Space
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.receive import Expectation, Incoming, receive_image
+from quantix_hostd.transfer.receive import Expectation, Incoming, receive_image
 from quantix_hostd.transfer.room import Room
 from quantix_lab.open_sandbox import OpenSandbox
 

@@ -1,4 +1,4 @@
-"""Keeps a VM from starting while QEMU's user may not enter a pool that its disks or media lie in.
+"""Keeps a VM from starting while QEMU's user does not get to a pool that its disks or media lie in.
 
 Called by `observe` for a VM that is about to start: a guest that runs has its files open. libvirt would say
 only that a file cannot be read.
@@ -17,13 +17,13 @@ from quantix_hostd.virtualmachine.tools import VmTools
 _RETRY_S = 5.0
 
 
-async def barred_pool(tools: VmTools, seen: Observed) -> WaitingError | None:
+async def start_obstacle(tools: VmTools, seen: Observed) -> WaitingError | None:
     """Why it may not start yet (PoolUnreachable, in the words of the pool's host); None for no reason."""
     if seen.vm is None or seen.wanted is None or not _starts(seen, seen.vm):
         return None
     pools = (tools.objects.pool(name) for name in dict.fromkeys(_pools(seen, seen.vm, tools)))
     for pool in pools:
-        error = await tools.barred(pool) if pool is not None else None
+        error = await tools.way_problem(pool) if pool is not None else None
         if error is not None:
             # who uses a pool knows one reason for all that may be wrong with it
             return WaitingError("PoolUnreachable", error.message, error.hint, retry_after_s=_RETRY_S)

@@ -24,8 +24,8 @@ from quantix_api.quantities import format_size
 from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.draft import Draft, discard, opened, read_note
-from quantix_hostd.image.received import Received
+from quantix_hostd.transfer.draft import Draft, discard, opened, read_note
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.room import Room, Share
 
 _FILE_MODE = 0o440

@@ -22,7 +22,7 @@ class Way:
     user: str = "libvirt-qemu"
     asked: int = 0
 
-    async def barred(self, *paths: Path) -> Path | None:
+    async def first_barred(self, *paths: Path) -> Path | None:
         self.asked += 1
         return next((SRV for path in paths if self.shut and path.is_relative_to(self.shut)), None)
 

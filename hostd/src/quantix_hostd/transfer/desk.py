@@ -11,29 +11,29 @@ from collections.abc import AsyncIterator, Callable
 
 from quantix_api.errors import PermanentError
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.image.draft import Note, read_note
-from quantix_hostd.image.receive import Incoming
-from quantix_hostd.image.received import Received
-from quantix_hostd.image.receiving import Receiving, Wanted
-from quantix_hostd.transfer.places import Places
+from quantix_hostd.transfer.draft import Note, read_note
+from quantix_hostd.transfer.receive import Incoming
+from quantix_hostd.transfer.received import Received
+from quantix_hostd.transfer.receiving import Receiving, Wanted
+from quantix_hostd.transfer.upload_slots import UploadSlots
 
 _ANOTHER = "another sends it at this moment"
 
 
 class UploadDesk:
-    """One for a kind; `places` are shared by all kinds. `look_again` puts a key into its queue; `takes_none`
+    """One for a kind; `slots` are shared by all kinds. `look_again` puts a key into its queue; `takes_none`
     makes a refusal (NotWaiting) of a key and the reason.
     """
 
     def __init__(
         self,
         receiving: Receiving,
-        places: Places,
+        slots: UploadSlots,
         look_again: Callable[[str], None],
         takes_none: Callable[[str, str], PermanentError],
     ) -> None:
         self._receiving = receiving
-        self._places = places
+        self._slots = slots
         self._look_again = look_again
         self._takes_none = takes_none
 
@@ -42,7 +42,7 @@ class UploadDesk:
         TransientError (TooManyUploads).
         """
         self._refuse_second(pool, wanted)
-        self._places.check(_namespace(wanted))
+        self._slots.check(_namespace(wanted))
         return await asyncio.to_thread(read_note, pool, wanted.uid)
 
     async def take(
@@ -65,7 +65,7 @@ class UploadDesk:
                 raise self._takes_none(wanted.key, f"{kept[0]} bytes are kept of a file of {kept[1]}")
         self._refuse_second(pool, wanted)
         incoming = Incoming(chunks, length_bytes, offset_bytes, resumable=True)
-        with self._places.place(_namespace(wanted)):
+        with self._slots.slot(_namespace(wanted)):
             transfer = self._receiving.take(pool, wanted, incoming)
             assert transfer.task is not None
             # nothing else lets it be looked at, and told how far it has come

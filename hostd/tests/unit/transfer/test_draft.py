@@ -10,7 +10,7 @@ import pytest
 
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.image.draft import Draft, opened
+from quantix_hostd.transfer.draft import Draft, opened
 from quantix_lab.waiting import eventually_async
 
 

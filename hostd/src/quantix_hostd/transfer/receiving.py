@@ -14,8 +14,8 @@ import structlog
 
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.image.receive import Expectation, Incoming, receive_image
-from quantix_hostd.image.received import Received
+from quantix_hostd.transfer.receive import Expectation, Incoming, receive_image
+from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer, Transfers

@@ -9,7 +9,6 @@ import signal
 import pytest
 
 from quantix_api.messages import message_of
-from quantix_hostd.clients import command
 from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
 
 _LONG = "/a/path/of/a/disk" * 40
@@ -35,13 +34,10 @@ async def test_a_program_that_takes_too_long_is_told_by_its_time() -> None:
     assert message_of(failed.value).startswith("A program did not end within 0 s. It was `sleep 60")
 
 
-async def test_a_program_that_no_kill_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    killed: list[int] = []
-    monkeypatch.setattr(command, "_DEATH_S", 0.2)
+async def test_a_program_that_no_kill_ends_is_not_waited_for() -> None:
     # as in state D: the signal stays pending
-    monkeypatch.setattr(os, "killpg", lambda pid, _signal: killed.append(pid))
+    killed: list[int] = []
     async with asyncio.timeout(5):
         with pytest.raises(CommandTimedOut, match="did not end within 0 s"):
-            await run("sleep", "20", timeout_s=0.0)
-    monkeypatch.undo()
+            await run("sleep", "20", timeout_s=0.0, kill=killed.append, death_s=0.2)
     os.killpg(killed[0], signal.SIGKILL)

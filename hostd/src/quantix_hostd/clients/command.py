@@ -11,7 +11,7 @@ import contextlib
 import os
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,14 +57,22 @@ class CommandTimedOut(TransientError):
         )
 
 
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
 async def run(
     *argv: str,
     timeout_s: float = 30.0,
     stdin: str | None = None,
     pass_fds: tuple[int, ...] = (),
     check: bool = True,
+    kill: Callable[[int], None] = _kill,
+    death_s: float = _DEATH_S,
 ) -> CommandResult:
-    """Run `argv` and return what it said.
+    """Run `argv` and return what it said. One that outlives `timeout_s` is given to `kill` (by its process
+    group), and waited for `death_s` longer.
 
     Raises CommandFailed (with `check`), CommandTimedOut, or PermanentError with reason ProgramMissing.
     """
@@ -90,7 +98,8 @@ async def run(
         raise CommandTimedOut(argv, timeout_s) from error
     finally:
         if process.returncode is None:
-            await _end(process, argv)
+            kill(process.pid)
+            await _wait_for_death(process, argv, death_s)
     result = CommandResult(process.returncode or 0, _text(out), _text(err))
     if check and result.code != 0:
         raise CommandFailed(argv, result)
@@ -107,11 +116,9 @@ def rank_for_memory(pid: int, proc: Path = Path("/proc")) -> None:
             score.write_text("0\n")
 
 
-async def _end(process: asyncio.subprocess.Process, argv: Sequence[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+async def _wait_for_death(process: asyncio.subprocess.Process, argv: Sequence[str], death_s: float) -> None:
     try:
-        async with asyncio.timeout(_DEATH_S):
+        async with asyncio.timeout(death_s):
             await process.wait()
     except TimeoutError:
         # in the kernel, on a disk that hangs: it goes once that answers

@@ -13,7 +13,7 @@ from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.actions import Copy, FreeClaim, Grow, Remove
 from quantix_hostd.volume.move_plan import RemoveOther, SetClaim
-from quantix_hostd.volume.observed import OtherPlace, VolumeObserved
+from quantix_hostd.volume.observed import OtherPlace, Unmade, VolumeObserved
 from quantix_hostd.volume.plan import plan_volume
 from quantix_hostd.volume.recipe import Origin, Recipe
 
@@ -139,7 +139,7 @@ def kept(claim: Claim, **found: Any) -> VolumeObserved:
         "spec": {"size": "8Mi", "pool": "fast"},
         "status": {"host": "h1", "data": "Present", "pool": "local", "capacity": "4Mi", "movingTo": "fast"},
     }
-    about: dict[str, Any] = {"there": True, "claim": claim, "copies": ("copy",), **found}
+    about: dict[str, Any] = {"there": True, "claim": claim, "unmade": Unmade(("copy",), 15.0), **found}
     return VolumeObserved(Volume.model_validate(manifest), "h1", "c1", "local", _PLACE, **about)
 
 
@@ -149,13 +149,13 @@ def test_a_source_that_is_deleted_stays_until_what_is_to_be_made_from_it_is_made
     assert plan.verdict is not None
     assert (plan.verdict.reason, plan.verdict.capacity_bytes) == ("InUse", 4 * _MIB)
     assert "still to be made from it is made: copy." in plan.verdict.message
-    assert plan.again_s <= 15, "nothing else tells that the copy was deleted"
+    assert plan.again_s == 15, "nothing else tells that the copy was deleted"
     assert plan_volume(kept(_OF_VM)).actions == (), "a VM that is going, too, has it"
-    assert isinstance(plan_volume(kept(_FREE, copies=())).actions[0], Remove)
+    assert isinstance(plan_volume(kept(_FREE, unmade=Unmade())).actions[0], Remove)
 
 
 def test_many_copies_are_counted() -> None:
-    verdict = plan_volume(kept(_FREE, copies=tuple("abcde"))).verdict
+    verdict = plan_volume(kept(_FREE, unmade=Unmade(tuple("abcde")))).verdict
     assert verdict is not None
     assert "is made: a, b, c and 2 more." in verdict.message
 

@@ -46,7 +46,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
-from quantix_hostd.volume.unmade import Unmade, UnmadeCopies
+from quantix_hostd.volume.unmade import UnmadeCopies
 from quantix_hostd.volume.uploads import VolumeUploads
 from quantix_hostd.volume.wanted import has_guest_here, is_mine, move_target, owner_uids
 
@@ -183,8 +183,7 @@ class VolumeController:
             now_s=time.time(),
         )
         if volume.deleting:
-            unmade = await self._unmade.of(volume) if there else Unmade()
-            return replace(seen, copies=unmade.names, copies_again_s=unmade.again_s)
+            return replace(seen, unmade=await self._unmade.of(volume)) if there else seen
         return await (self._with_sources(pool, seen) if disk is None else self._to_be_moved(seen))
 
     async def _to_be_moved(self, seen: VolumeObserved) -> VolumeObserved:

@@ -41,6 +41,14 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Unmade:
+    """The names of the copies that are still to be made of it, and when to ask for them again."""
+
+    names: tuple[str, ...] = ()
+    again_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class VolumeObserved:
     """`there`: something lies at `place`; `capacity_bytes` is its disk's, None where there is none.
 
@@ -55,9 +63,9 @@ class VolumeObserved:
     made or moved and for `origin`; what kept one from being read is `passphrase_problem`.
 
     `other` is None while nothing of it is, or is to be, in another pool; `live`: what its VM tells of moving
-    it. `assigned`: a VM that has it is assigned to this host, running or not. `copies`: the volumes that are
-    still to be made from it, looked for while it is deleted, and again after `copies_again_s`. `arrival` is
-    None for what is not made by upload.
+    it. `assigned`: a VM that has it is assigned to this host, running or not. `unmade`: the volumes that are
+    still to be made from it, looked for while it is deleted. `arrival` is None for what is not made by
+    upload.
     """
 
     volume: Volume
@@ -85,8 +93,7 @@ class VolumeObserved:
     other: OtherPlace | None = None
     live: LiveMove | None = None
     assigned: bool = False
-    copies: tuple[str, ...] = ()
-    copies_again_s: float = 15.0
+    unmade: Unmade = field(default_factory=Unmade)
     arrival: Arrival | None = None
     now_s: float = 0.0
 

@@ -96,7 +96,7 @@ def _plan_removal(seen: VolumeObserved) -> VolumePlan:
         return VolumePlan(verdict=VolumeVerdict("Deleting", text, seen.handle, seen.pool))
     if seen.lent_to:
         raise as_wait("InUse", _SOON_S, clone=seen.lent_to)
-    if seen.copies:
+    if seen.unmade.names:
         return _keep(seen)
     if elsewhere := plan_removal(seen):
         return VolumePlan(elsewhere)
@@ -108,9 +108,10 @@ def _keep(seen: VolumeObserved) -> VolumePlan:
     capacity_bytes = size_bytes(seen.volume.status.capacity or "0")
     if work := _work(seen, capacity_bytes):
         return VolumePlan(work)
-    said = message_of(as_wait("InUse", seen.copies_again_s, copies=first_of(seen.copies)))
+    again_s = seen.unmade.again_s
+    said = message_of(as_wait("InUse", again_s, copies=first_of(seen.unmade.names)))
     kept = VolumeVerdict("InUse", said, seen.handle, seen.pool, capacity_bytes, serves=True)
-    return VolumePlan(verdict=kept, again_s=seen.copies_again_s)
+    return VolumePlan(verdict=kept, again_s=again_s)
 
 
 def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:

@@ -7,7 +7,6 @@ a copy that has no host yet, so the API itself is asked: what it has at that mom
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from quantix_api import Volume, to_manifest
@@ -18,20 +17,13 @@ from quantix_api.unmade_copies import unmade_copies
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import ApiError
+from quantix_hostd.volume.observed import Unmade
 
 _LOOK_S = 5.0
 # a copy that this host makes wakes its source; that others are deleted is seen by a look
 _SOONEST_S, _LATEST_S = 15.0, 240.0
 
 Manifest = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Unmade:
-    """The names of the copies that are still to be made, and when to ask for them again."""
-
-    names: tuple[str, ...] = ()
-    again_s: float = _SOONEST_S
 
 
 class UnmadeCopies:

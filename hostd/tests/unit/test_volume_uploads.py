@@ -18,6 +18,7 @@ from quantix_client.errors import Unreachable
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_lab.one_volume import KEY, MIB, UID, OneVolume
 from quantix_lab.open_sandbox import OpenSandbox
+from quantix_lab.waiting import eventually_async
 
 DISK = bytes(510) + b"\x55\xaa" + bytes(range(256)) * (2 * MIB // 256 - 2)
 ANOTHER = "6c1e0000-0000-4000-8000-0000000000aa"
@@ -42,6 +43,15 @@ async def pieces(content: bytes, breaks: QuantixError | None = None) -> AsyncIte
     yield content
     if breaks is not None:
         raise breaks
+
+
+async def begun(volume: OneVolume, sendings: int) -> None:
+    """Until so many are under way."""
+
+    def drafts() -> bool:
+        return len([*(volume.path / "images").glob("*.part")]) == sendings
+
+    await eventually_async(f"{sendings} sendings", drafts)
 
 
 async def until(volume: OneVolume, reason: str) -> None:
@@ -109,7 +119,7 @@ async def test_it_is_told_while_it_is_sent_and_another_is_refused(tmp_path: Path
         yield DISK[MIB:]
 
     sending = asyncio.create_task(volume.uploads.receive_upload(KEY, slow(), len(DISK)))
-    await asyncio.sleep(0.2)
+    await begun(volume, 1)
     await volume.reconcile()
     assert (volume.ready()["reason"], volume.status["phase"]) == ("Creating", "Creating")
     assert volume.ready()["message"].startswith("The file of volume data is being sent.")
@@ -225,8 +235,7 @@ async def test_a_volume_that_is_deleted_while_it_is_sent_leaves_nothing(tmp_path
         await asyncio.Event().wait()
 
     sending = asyncio.create_task(volume.uploads.receive_upload(KEY, endless(), len(DISK)))
-    await asyncio.sleep(0.2)
-    assert left(volume) != []
+    await begun(volume, 1)
     delete(volume)
     await volume.reconcile()
     with pytest.raises(PermanentError, match="it was deleted meanwhile"):
@@ -292,12 +301,12 @@ async def test_an_upload_ends_whose_volume_was_made_anew_and_is_sent_again(tmp_p
         await never.wait()
 
     first = asyncio.create_task(volume.uploads.receive_upload(KEY, endless(), len(DISK)))
-    await asyncio.sleep(0.2)
+    await begun(volume, 1)
     manifest = volume.volumes[KEY]
     volume.volumes[KEY] = manifest | {"metadata": {**manifest["metadata"], "uid": ANOTHER}}
     second = asyncio.create_task(volume.uploads.receive_upload(KEY, endless(), len(DISK)))
-    await asyncio.sleep(0.2)
-    assert len(left(volume)) == 2, "no byte of one is in the other's file"
+    # no byte of one is in the other's file
+    await begun(volume, 2)
     await volume.uploads.forget(KEY, keep_uid=ANOTHER)
     assert (await asyncio.wait({first, second}, timeout=5, return_when=asyncio.FIRST_COMPLETED))[0] == {first}
     with pytest.raises(PermanentError, match="it was deleted meanwhile"):
@@ -332,7 +341,7 @@ async def test_a_namespace_sends_four_files_at_once_at_most(tmp_path: Path) -> N
         await never.wait()
 
     sending = [asyncio.create_task(volume.uploads.receive_upload(key, slow(), len(DISK))) for key in keys[:4]]
-    await asyncio.sleep(0.2)
+    await begun(volume, 4)
     for asking in (volume.uploads.kept_of_upload(keys[4]), volume.uploads.receive_upload(keys[4], slow(), 9)):
         with pytest.raises(TransientError) as refused:
             await asking

@@ -137,6 +137,20 @@ async def test_an_upload_that_broke_off_goes_on_with_a_hostd_that_was_killed(
     delete(cluster, "broken")
 
 
+async def test_what_came_for_a_volume_that_went_while_hostd_did_not_run_goes(cluster: HostCluster) -> None:
+    # without the passphrase the file lies there whole
+    waiting(cluster, "missed", encryption={"secretRef": {"name": "none"}})
+    assert (await send(cluster, "missed", _RAW))[0] == 200
+    uid = uid_of(cluster, "missed")
+    cluster.stop("hostd", signal.SIGKILL)
+    cluster.kubectl("delete", "volume", "missed", "-n", "default", "--wait=false")
+    strip = json.dumps({"metadata": {"finalizers": None}})
+    cluster.as_operator("patch", "volume", "missed", "-n", "default", "--type=merge", "-p", strip)
+    assert (cluster.get("volume", "missed"), left(cluster, uid)) == ({}, [uid])
+    cluster.start_hostd()
+    cluster.eventually(lambda: left(cluster, uid) == [])
+
+
 async def test_an_encrypted_volume_holds_nothing_of_its_file_in_the_clear(cluster: HostCluster) -> None:
     secret = {"metadata": {"name": "key", "namespace": "default"}, "stringData": {"passphrase": "secret"}}
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Secret"} | secret))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from quantix_api.messages import message_of
 from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
+from quantix_lab.waiting import eventually_async
 
 _LONG = "/a/path/of/a/disk" * 40
 
@@ -41,3 +43,6 @@ async def test_a_program_that_no_kill_ends_is_not_waited_for() -> None:
         with pytest.raises(CommandTimedOut, match="did not end within 0 s"):
             await run("sleep", "20", timeout_s=0.0, kill=killed.append, death_s=0.2)
     os.killpg(killed[0], signal.SIGKILL)
+    # what is left of it when the loop closes would fail whatever test runs then
+    await eventually_async("it is reaped", lambda: not Path("/proc", str(killed[0])).exists())
+    await asyncio.sleep(0.1)

@@ -242,7 +242,7 @@ async def test_a_pool_that_hangs_keeps_a_deleted_image_and_says_so(
     async def is_gone() -> bool:
         with contextlib.suppress(TransientError):
             await host.controller.reconcile("default/debian")
-        return host.api.objects["uid-debian"]["status"].get("data") == "Absent"
+        return bool(host.api.objects["uid-debian"]["status"].get("data") == "Absent")
 
     await eventually_async("the image is gone", is_gone)
 

@@ -307,7 +307,7 @@ async def test_an_upload_ends_whose_volume_was_made_anew_and_is_sent_again(tmp_p
     second = asyncio.create_task(volume.uploads.receive_upload(KEY, endless(), len(DISK)))
     # no byte of one is in the other's file
     await begun(volume, 2)
-    await volume.uploads.forget(KEY, keep_uid=ANOTHER)
+    await volume.uploads.forget(KEY, volume.uploads.sent_for(KEY) - {ANOTHER})
     assert (await asyncio.wait({first, second}, timeout=5, return_when=asyncio.FIRST_COMPLETED))[0] == {first}
     with pytest.raises(PermanentError, match="it was deleted meanwhile"):
         await first
@@ -350,8 +350,9 @@ async def test_a_namespace_sends_four_files_at_once_at_most(tmp_path: Path) -> N
             "Host h1 takes as many files of namespace default, or of all, as it does at once. "
             "Try: send it again once one of them has arrived."
         )
+    assert not volume.uploads.sent_for(keys[4]), "nothing is noted for what is refused"
     await volume.uploads.receive_upload(keys[5], pieces(DISK), len(DISK))
-    await volume.uploads.forget(keys[0])
+    await volume.uploads.forget(keys[0], volume.uploads.sent_for(keys[0]))
     await asyncio.wait({sending[0]})
     await volume.uploads.receive_upload(keys[4], pieces(DISK), len(DISK))
     await volume.uploads.stop()

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from quantix_hostd.clients.files import write_atomically
 
+_MOST_BYTES = 16 << 20
+
 
 @dataclass(frozen=True)
 class SentFile:
@@ -36,14 +38,15 @@ class SentFiles:
         self._one_at_a_time = threading.Lock()
 
     def read(self) -> dict[str, SentFile]:
-        """By the UID of each volume. Raises OSError."""
+        """By the UID of each volume; nothing of what cannot be read as that. Raises OSError."""
         try:
-            noted = json.loads(self._file.read_bytes())
+            with self._file.open("rb") as opened:
+                noted = json.loads(opened.read(_MOST_BYTES))
             return {
                 str(uid): SentFile(str(key), str(pool), Path(path))
                 for uid, (key, pool, path) in noted.items()
             }
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        except (FileNotFoundError, ValueError, TypeError, AttributeError, RecursionError):
             return {}
 
     def note(self, uid: str, file: SentFile) -> None:

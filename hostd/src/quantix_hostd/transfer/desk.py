@@ -37,12 +37,14 @@ class UploadDesk:
         self._look_again = look_again
         self._takes_none = takes_none
 
-    async def kept(self, pool: PoolDir, wanted: Wanted) -> Note | None:
-        """What an upload that broke off left. Raises PermanentError (NotWaiting) while another runs, and
-        TransientError (TooManyUploads).
-        """
+    def check(self, pool: PoolDir, wanted: Wanted) -> None:
+        """Raises PermanentError (NotWaiting) while another sends it, and TransientError (TooManyUploads)."""
         self._refuse_second(pool, wanted)
         self._slots.check(_namespace(wanted))
+
+    async def kept(self, pool: PoolDir, wanted: Wanted) -> Note | None:
+        """What an upload that broke off left. Raises as `check`."""
+        self.check(pool, wanted)
         return await asyncio.to_thread(read_note, pool, wanted.uid)
 
     async def take(

@@ -128,8 +128,10 @@ class VolumeController:
 
     async def _forget(self, key: str, keep_uid: str = "") -> None:
         """End what is made for a volume that had this key and is gone, or no more of this host."""
+        # before anything is waited for: somebody may send for a new volume of that name meanwhile
+        sent = self._tools.uploads.sent_for(key) - {keep_uid}
         await self._copying.forget(key, keep_uid)
-        await self._tools.uploads.forget(key, keep_uid)
+        await self._tools.uploads.forget(key, sent)
         if not keep_uid:
             self._unmade.forget(key)
 

@@ -43,8 +43,15 @@ class SentHere:
         self._told: set[str] = set()
 
     async def remember(self) -> None:
-        """At hostd's start: what was sent to an earlier process. Raises OSError."""
-        for uid, file in (await asyncio.to_thread(self._notes.read)).items():
+        """At hostd's start: what was sent to an earlier process. Where that cannot be read, it stays where it
+        is, and hostd goes on.
+        """
+        try:
+            noted = await asyncio.to_thread(self._notes.read)
+        except OSError as error:
+            log.warning("what was sent for volumes is not known", error=str(error))
+            return
+        for uid, file in noted.items():
             self._files.setdefault(file.key, {})[uid] = file
 
     def uids(self) -> dict[str, Collection[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ class VolumeUploads:
         self._sent = SentHere(tools.api, tools.volumes, tools.pools)
 
     async def remember(self) -> None:
-        """At hostd's start: what was sent to an earlier process. Raises OSError."""
+        """At hostd's start: what was sent to an earlier process."""
         await self._sent.remember()
 
     async def tidy(self) -> None:
@@ -95,8 +95,10 @@ class VolumeUploads:
         Raises QuantixError: NotWaiting when there is nothing to send, else as `receive_image`.
         """
         volume, pool = await self._awaiting_upload(key)
+        wanted = _wanted(volume)
+        self._desk.check(pool, wanted)
         await self._sent.note(volume, pool)
-        return await self._desk.take(pool, _wanted(volume), chunks, length_bytes, offset_bytes)
+        return await self._desk.take(pool, wanted, chunks, length_bytes, offset_bytes)
 
     async def look(self, pool: PoolDir, volume: Volume) -> Arrival | None:
         """What came for the volume, None for one that is not made by upload. Raises OSError, and
@@ -121,14 +123,17 @@ class VolumeUploads:
         await self._tools.receiving.forget(uid)
         await self._sent.remove(volume.key, uid, pool)
 
-    async def forget(self, key: str, keep_uid: str = "") -> None:
-        """The same for a volume that had this key, and was not deleted as far as this host has heard; with
-        `keep_uid` only for another one. What cannot be removed now `tidy` finds again.
+    def sent_for(self, key: str) -> frozenset[str]:
+        """The UIDs of the volumes of this key for which something is here."""
+        return frozenset(self._sent.uids().get(key, ()))
+
+    async def forget(self, key: str, uids: Collection[str]) -> None:
+        """The same for volumes that had this key, and were not deleted as far as this host has heard. What
+        cannot be removed now `tidy` finds again.
         """
-        for uid in self._sent.uids().get(key, ()):
-            if uid != keep_uid:
-                await self._tools.receiving.forget(uid)
-                await self._sent.put_away(key, uid)
+        for uid in uids:
+            await self._tools.receiving.forget(uid)
+            await self._sent.put_away(key, uid)
 
     async def stop(self) -> None:
         """Stop receiving; of what is half there, only what can be gone on with is kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -43,12 +43,26 @@ class ImageDoors:
     async def content(self, request: web.Request) -> web.StreamResponse:
         """The file as it was received."""
         key = await self._admit(request, "get", "content")
-        uid = str(self._backend.image(key)["metadata"]["uid"])
-        for pool in self._backend.pools.reached():
-            path: Path = self._backend.pools.directory(pool).image(uid)
-            if not path.is_symlink() and await asyncio.to_thread(path.is_file):
-                return web.FileResponse(path, chunk_size=_CHUNK_BYTES)
-        raise web.HTTPConflict(text=f"Image {key} has no content here yet.")
+        path = await self._find(str(self._backend.image(key)["metadata"]["uid"]))
+        if path is None:
+            raise web.HTTPConflict(text=f"Image {key} has no content here yet.")
+        return web.FileResponse(path, chunk_size=_CHUNK_BYTES)
+
+    async def _find(self, uid: str) -> Path | None:
+        """The file of an image, None where no pool has it. Raises TransientError (PoolUnreachable) where one
+        that may have it does not answer.
+        """
+        pools, silent = self._backend.pools, None
+        for pool in pools.reached():
+            directory = pools.directory(pool)
+            try:
+                if await pools.ask(directory, partial(_is_image, directory.image(uid))):
+                    return directory.image(uid)
+            except TransientError as error:
+                silent = error
+        if silent is not None:
+            raise silent
+        return None
 
     async def _admit(self, request: web.Request, verb: str, subresource: str) -> str:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
@@ -62,6 +76,10 @@ class ImageDoors:
             user=identity.name,
         )
         return f"{namespace}/{name}"
+
+
+def _is_image(path: Path) -> bool:
+    return not path.is_symlink() and path.is_file()
 
 
 def status_of(error: QuantixError) -> int:

@@ -53,7 +53,7 @@ class DiskFileMaker:
 
         Raises TransientError (PoolFull; or, when another host made it meanwhile, VolumeInUse).
         """
-        if pool.volume(recipe.handle).exists():
+        if await asyncio.to_thread(pool.volume(recipe.handle).exists):
             return True
 
         async def fill(place: VolumePlace) -> None:

@@ -41,6 +41,7 @@ from quantix_hostd.clients.process import Processes
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.domainxml.spec import NumaNode
+from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -132,6 +133,7 @@ class VmWorld:
             hypervisor=guard(self.hypervisor),
             processes=self.processes,
             claims=guard(self.claims),
+            ask=PoolAsks(self.pools),
             ports=guard(self.ports),
             first_boot=NoFirstBoot(),
             disks=self.disks,
@@ -170,8 +172,8 @@ class VmWorld:
 
     def put(self, kind: Resource, name: str, namespace: str = "", **parts: Any) -> Manifest:
         """Store an object that the reconciler reads."""
-        metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": "2026-01-01T00:00:00Z"}
-        key = name
+        key, created = name, "2026-01-01T00:00:00Z"
+        metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": created}
         if namespace:
             metadata["namespace"], key = namespace, f"{namespace}/{name}"
         self.stores[kind][key] = {"metadata": metadata, **parts}
@@ -195,9 +197,8 @@ class VmWorld:
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(data), size.rstrip("i")], check=True)
         data.chmod(0o666)
         self.claims.create(place, new_claim(CLUSTER))
-        volume["status"] = {
-            "handle": handle, "pool": "local", "data": "Present", "host": HOST, "capacity": size,
-        }  # fmt: skip
+        found = {"handle": handle, "pool": "local", "data": "Present"}
+        volume["status"] = found | {"host": HOST, "capacity": size}
         return volume
 
     def add_vm(self, name: str, *, disks: dict[str, Manifest] | None = None, **spec: Any) -> VmHandle:
@@ -256,9 +257,8 @@ class VmHandle:
     def root_place(self) -> VolumePlace:
         """Where the first disk of the VM lies."""
         first = self.world.api.objects[self.uid]["status"]["resolved"]["disks"][0]["volume"]
-        return VolumePlace(
-            self.world.pool, self.world.stores[VOLUMES][f"default/{first}"]["status"]["handle"]
-        )
+        handle = self.world.stores[VOLUMES][f"default/{first}"]["status"]["handle"]
+        return VolumePlace(self.world.pool, handle)
 
     @property
     def root_claim(self) -> Claim:

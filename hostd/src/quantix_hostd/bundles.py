@@ -35,6 +35,7 @@ from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
+from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
@@ -76,6 +77,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         hypervisor=hostd.libvirt,
         processes=ProcessTable(),
         claims=hostd.claims,
+        ask=PoolAsks(hostd.pools),
         ports=OvsGuestPorts(hostd.settings.ovs_db),
         first_boot=FirstBootMaker(hostd.secrets, layout, hostd.qemu.files),
         disks=hostd.disks,

@@ -6,6 +6,7 @@ Every action may be repeated. Called by the reconciler under the VM's lock; deci
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import structlog
 
@@ -87,14 +88,15 @@ async def _build_first_boot_drive(tools: VmTools, ref: VmRef, action: do.BuildFi
 async def _take_claims(tools: VmTools, ref: VmRef, action: do.TakeClaims) -> None:
     facts = tools.facts()
 
-    def take_all() -> None:
-        for place in action.places:
-            claim = _read_claim(tools.claims, place)
-            free = regain(claim, facts.name, action.epoch, ref.uid)
-            wanted = take(free, facts.name, action.epoch, ref.uid, facts.cluster_uid)
-            tools.claims.compare_and_set(place, claim, wanted)
+    def take_one(place: VolumePlace) -> None:
+        claim = _read_claim(tools.claims, place)
+        free = regain(claim, facts.name, action.epoch, ref.uid)
+        wanted = take(free, facts.name, action.epoch, ref.uid, facts.cluster_uid)
+        tools.claims.compare_and_set(place, claim, wanted)
 
-    await asyncio.to_thread(take_all)
+    for place in action.places:
+        # one at a time: what comes after one that is not answered in time is not begun
+        await tools.ask(place.pool_path, partial(take_one, place))
 
 
 async def _grow_disk(tools: VmTools, ref: VmRef, action: do.GrowDisk) -> None:
@@ -189,24 +191,26 @@ async def _free_claims(tools: VmTools, ref: VmRef, action: do.FreeClaims) -> Non
             freed = release(regain(claim, host, action.epoch, ref.uid), host, action.epoch)
             tools.claims.compare_and_set(place, claim, freed)
 
-    def free_all() -> None:
-        for place in reversed(action.places):
-            try:
-                free(place)
-            except ClaimDamagedError as damage:
-                # it admits nobody as it is; the VM is let go, and its Volume goes on saying so
-                log.warning("claim is damaged and stays", uid=ref.uid, path=damage.message)
-            except VolumeMissingError as missing:
-                if not (action.give_up_missing or action.give_up):
-                    told = {"name": ref.name, "place": place.data}
-                    raise as_error(TransientError, "DataMissing", **told) from missing
-                log.warning("data is missing, its claim stays", uid=ref.uid, path=str(place.data))
-            except TransientError as trouble:
-                if not action.give_up:
-                    raise
-                log.warning("claim is not freed", uid=ref.uid, path=str(place.data), error=str(trouble))
+    def free_one(place: VolumePlace) -> None:
+        try:
+            free(place)
+        except ClaimDamagedError as damage:
+            # it admits nobody as it is; the VM is let go, and its Volume goes on saying so
+            log.warning("claim is damaged and stays", uid=ref.uid, path=damage.message)
+        except VolumeMissingError as missing:
+            if not (action.give_up_missing or action.give_up):
+                told = {"name": ref.name, "place": place.data}
+                raise as_error(TransientError, "DataMissing", **told) from missing
+            log.warning("data is missing, its claim stays", uid=ref.uid, path=str(place.data))
 
-    await asyncio.to_thread(free_all)
+    for place in reversed(action.places):
+        try:
+            await tools.ask(place.pool_path, partial(free_one, place))
+        except TransientError as trouble:
+            if not action.give_up:
+                raise
+            # also one that is freed late: only of what has left spec it may be given up
+            log.warning("claim is not freed", uid=ref.uid, path=str(place.data), error=str(trouble))
 
 
 async def _remove_directories(tools: VmTools, ref: VmRef, action: do.RemoveDirectories) -> None:
@@ -217,17 +221,18 @@ async def _remove_directories(tools: VmTools, ref: VmRef, action: do.RemoveDirec
 async def _put_down_claims(tools: VmTools, ref: VmRef, action: do.PutDownClaims) -> None:
     host = tools.facts().name
 
-    def put_all_down() -> None:
-        for place in action.places:
-            try:
-                claim = _read_claim(tools.claims, place)
-                if claim.vm_uid == ref.uid:
-                    tools.claims.compare_and_set(place, claim, put_down(claim, host, action.epoch))
-            except QuantixError as trouble:
-                # the guest goes on without it; the claim is regained once the VM has ended (docs/adr/0017)
-                log.warning("claim is not put down", uid=ref.uid, path=str(place.data), error=str(trouble))
+    def put_one_down(place: VolumePlace) -> None:
+        try:
+            claim = _read_claim(tools.claims, place)
+            if claim.vm_uid == ref.uid:
+                tools.claims.compare_and_set(place, claim, put_down(claim, host, action.epoch))
+        except QuantixError as trouble:
+            # the guest goes on without it; the claim is regained once the VM has ended (docs/adr/0017)
+            log.warning("claim is not put down", uid=ref.uid, path=str(place.data), error=str(trouble))
 
-    await asyncio.to_thread(put_all_down)
+    for place in action.places:
+        # one that is not answered in time is remembered until the pool answers again
+        await tools.ask(place.pool_path, partial(put_one_down, place))
 
 
 def _read_claim(store: ClaimStore, place: VolumePlace) -> Claim:

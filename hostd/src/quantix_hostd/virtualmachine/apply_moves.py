@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from quantix_api.messages import as_error
 from quantix_hostd import moves
@@ -28,9 +28,9 @@ async def _try_passphrase(tools: VmTools, ref: VmRef, action: do.TryPassphrase) 
 
 async def _make_copy(tools: VmTools, ref: VmRef, action: do.MakeCopy) -> None:
     passphrase = await passphrase_of(tools, ref, action.encrypted)
-    claim = await asyncio.to_thread(_held, tools, ref, action.source, action.epoch)
+    claim = await _held(tools, ref, action.source, action.epoch)
     leaving = moves.leave(claim, action.pool)
-    await asyncio.to_thread(tools.claims.compare_and_set, action.source, claim, leaving)
+    await _change(tools, action.source, claim, leaving)
     holder = Holder(tools.facts().name, action.epoch)
     copy = moves.copy_of(leaving, action.source_pool, holder, ref.uid)
     await tools.moves.make_copy(action.pool, action.source.handle, action.size_bytes, copy, passphrase)
@@ -50,21 +50,22 @@ async def _drop_copy(tools: VmTools, ref: VmRef, action: do.DropCopy) -> None:
 
 
 async def _hand_on(tools: VmTools, ref: VmRef, action: do.HandOn) -> None:
-    def hand_on() -> None:
-        claim = _held(tools, ref, action.source, action.epoch)
-        copy = _held(tools, ref, action.target, action.epoch)
-        tools.claims.compare_and_set(action.source, claim, moves.hand_on(claim))
-        tools.claims.compare_and_set(action.target, copy, moves.complete(copy, claim))
-
-    await asyncio.to_thread(hand_on)
+    claim = await _held(tools, ref, action.source, action.epoch)
+    copy = await _held(tools, ref, action.target, action.epoch)
+    await _change(tools, action.source, claim, moves.hand_on(claim))
+    await _change(tools, action.target, copy, moves.complete(copy, claim))
 
 
-def _held(tools: VmTools, ref: VmRef, place: VolumePlace, epoch: int) -> Claim:
+async def _held(tools: VmTools, ref: VmRef, place: VolumePlace, epoch: int) -> Claim:
     """The claim, which must be this VM's under the present epoch. Raises ClaimRefusedError (ClaimNotHeld)."""
-    host, claim = tools.facts().name, tools.claims.read(place)
+    host, claim = tools.facts().name, await tools.ask(place.pool_path, partial(tools.claims.read, place))
     if claim is None or not claim.held_by(host, epoch) or claim.vm_uid != ref.uid:
         raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
     return claim
+
+
+async def _change(tools: VmTools, place: VolumePlace, expected: Claim, wanted: Claim) -> None:
+    await tools.ask(place.pool_path, partial(tools.claims.compare_and_set, place, expected, wanted))
 
 
 MOVE_HANDLERS: Mapping[type, Handler] = {

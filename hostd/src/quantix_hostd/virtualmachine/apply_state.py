@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
@@ -22,13 +23,13 @@ log = structlog.get_logger(__name__)
 
 async def _restore_state(tools: VmTools, ref: VmRef, action: do.RestoreState) -> None:
     owned = Owned(ref.uid, action.uuid, action.place, action.epoch)
-    await asyncio.to_thread(tools.states.restore, owned)
+    await tools.ask(action.place.pool_path, partial(tools.states.restore, owned))
 
 
 async def _save_state(tools: VmTools, ref: VmRef, action: do.SaveState) -> None:
     owned = Owned(ref.uid, action.uuid, action.place, action.epoch)
     try:
-        await asyncio.to_thread(tools.states.save, owned)
+        await tools.ask(action.place.pool_path, partial(tools.states.save, owned))
     except ClaimRefusedError as refused:
         # another has it: what lies here is older than what that one writes
         log.warning("state is not kept", uid=ref.uid, path=str(action.place.data), error=refused.message)

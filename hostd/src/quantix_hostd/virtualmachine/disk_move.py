@@ -17,7 +17,8 @@ _STILL_S, GIVEN_UP_S = 60.0, 600.0
 @dataclass(frozen=True)
 class DiskMove:
     """`source` is where the volume is by its claims, in `source_pool`; `target` where it goes, None while
-    `pool` cannot be looked at. `problem` is why, or what keeps the passphrase of a copy from being read.
+    `pool` cannot be looked at. `problem` is why, or why the pool of a disk that is copied cannot, or what
+    keeps the passphrase of a copy from being read.
     `path` is the file that QEMU has, `copy_path` that of a copy under way, "" for none. `wanted`: spec wants
     it in `pool`, which has promised room; else what lies there goes. `refusal`: why it may not go where spec
     wants it. `grows`: the volume is to become larger first. `encrypted`: the copy is to open with the

@@ -76,6 +76,11 @@ def plan_moves(observed: Observed, record: Record) -> MovePlan:
     adrift = next((move.problem for move in observed.moves if move.adrift), None)
     if adrift is not None:
         return MovePlan(record, wait=_waiting(adrift), again_s=_LOOK_S, held=True)
+    unseen = next(
+        (move.problem for move in observed.moves if move.copying and move.problem is not None), None
+    )
+    if unseen is not None:
+        return MovePlan(record, wait=_waiting(unseen), again_s=_LOOK_S, held=_is_switching(record))
     if dropped := _drop(observed, record):
         there = any(isinstance(action, DropCopy) for action in dropped)
         return MovePlan(record, dropped, held=there and _is_switching(record))

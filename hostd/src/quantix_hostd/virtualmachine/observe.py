@@ -7,17 +7,15 @@ absent is not unreachable.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from quantix_api import Network, VirtualMachine
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_error
 from quantix_api.vm_devices import Nic
-from quantix_hostd.claims import ClaimStore, VolumePlace
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, UNBOUND, DomainSpec, domain_name
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import DomainSnapshot
@@ -27,17 +25,14 @@ from quantix_hostd.virtualmachine.agent_state import NOT_SEEN
 from quantix_hostd.virtualmachine.boot_time import of_this_boot
 from quantix_hostd.virtualmachine.cpu_entries import CpuEntries
 from quantix_hostd.virtualmachine.cpu_places import places_of
-from quantix_hostd.virtualmachine.desired import (
-    Surroundings,
-    VolumeState,
-    desired_domain,
-)
+from quantix_hostd.virtualmachine.desired import Surroundings, desired_domain
 from quantix_hostd.virtualmachine.device_entries import DeviceEntries
 from quantix_hostd.virtualmachine.device_places import devices_of, gets_devices
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.observe_moves import observe_moves
-from quantix_hostd.virtualmachine.observe_volumes import NamedVolume, look_at_volumes, named_volumes
-from quantix_hostd.virtualmachine.observed import DiskClaim, Observed, disk_places
+from quantix_hostd.virtualmachine.observe_storage import look_at_storage
+from quantix_hostd.virtualmachine.observe_volumes import named_volumes
+from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
 from quantix_hostd.virtualmachine.refusals import refused, unfit
 from quantix_hostd.virtualmachine.start_obstacle import start_obstacle
@@ -45,8 +40,6 @@ from quantix_hostd.virtualmachine.start_plan import handled_restart, known_recor
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.unresolved import device_waits, is_decided, unresolved
 
-# whichever is less
-_ROOM_BYTES, _ROOM_PERCENT = 64 * 1024**2, 5
 _IMAGE_SOON_S = 2.0
 _OPEN_CHANNEL = re.compile(rf"""name=['"]{re.escape(GUEST_AGENT_CHANNEL)}['"] state=['"]connected['"]""")
 
@@ -66,7 +59,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     uuid = domain.uuid if domain else _resolved_uuid(vm, uid)
     processes, record, events = await asyncio.to_thread(_look_at_host, tools, uid, uuid)
     known = _known_places(vm, live, inactive, record)
-    storage = await asyncio.to_thread(_look_at_storage, tools, named, objects.pool_paths(), known)
+    storage = await look_at_storage(tools, named, known, disk_places(live or inactive), record.places)
     now_s = tools.clock.monotonic()
     record = of_this_boot(record, facts.boot_id, now_s)
     ended = record.started and record.pid and not processes.own and not (domain and domain.active)
@@ -90,12 +83,13 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         events=events,
         volumes=storage.volumes,
         claims=storage.claims,
+        silent=storage.silent,
         unwritable=storage.unwritable,
         out_of_memory=bool(ended) and await asyncio.to_thread(_was_out_of_memory, tools, record),
     )
     if live is not None and seen.is_mine:
         of_disks = tuple(zip(seen.volumes, (item.volume for item in named), strict=True))
-        seen = replace(seen, moves=await observe_moves(tools, domain_name(uid), live, of_disks, seen.claims))
+        seen = replace(seen, moves=await observe_moves(tools, seen, live, of_disks))
     return await _with_wanted(tools, seen)
 
 
@@ -116,33 +110,11 @@ def _known_places(
     return tuple(place for name, place in disk_places(inactive).items() if kept is None or name in kept)
 
 
-@dataclass(frozen=True)
-class _Storage:
-    """As in `Observed`."""
-
-    volumes: tuple[VolumeState, ...]
-    claims: tuple[DiskClaim, ...]
-    unwritable: tuple[VolumePlace, ...]
-
-
 def _look_at_host(
     tools: VmTools, uid: str, uuid: str
 ) -> tuple[DomainProcesses, Record, tuple[SeenEvent, ...]]:
     found = tools.processes.of_domain(uuid, domain_name(uid))
     return found, tools.records.load(uid), tools.records.events(uid)
-
-
-def _look_at_storage(
-    tools: VmTools,
-    named: tuple[NamedVolume, ...],
-    pool_paths: Mapping[str, Path],
-    known: tuple[VolumePlace, ...],
-) -> _Storage:
-    """`known`: places that the domain or the record names; they come after those of the disks in spec."""
-    volumes = look_at_volumes(named, tools.facts().name, tools.claims, pool_paths)
-    of_spec = (volume.place for volume in volumes if volume.place is not None)
-    places = tuple(dict.fromkeys((*of_spec, *known)))
-    return _Storage(volumes, _claims(tools.claims, places), _unwritable(places))
 
 
 async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
@@ -190,17 +162,6 @@ def _wanted(
         return desired_domain(vm, around, seen.facts, tools.layout, handled), refusal or wait
     except QuantixError as error:
         return None, error
-
-
-def _claims(store: ClaimStore, places: tuple[VolumePlace, ...]) -> tuple[DiskClaim, ...]:
-    return tuple(_claim(store, place) for place in places)
-
-
-def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
-    try:
-        return DiskClaim(place, store.read(place))
-    except QuantixError as problem:
-        return DiskClaim(place, None, problem)
 
 
 def _mtus(vm: VirtualMachine, objects: Objects) -> tuple[dict[str, int], dict[str, QuantixError]]:
@@ -256,22 +217,6 @@ def _agent_channel(domain: DomainSnapshot | None) -> bool:
 
 def _was_out_of_memory(tools: VmTools, record: Record) -> bool:
     return tools.kernel_log.killed_for_memory(record.pid, record.started_s)
-
-
-def _unwritable(places: tuple[VolumePlace, ...]) -> tuple[VolumePlace, ...]:
-    pools = {place.pool_path for place in places}
-    unwritable = {pool for pool in pools if not _takes_writes(pool)}
-    return tuple(place for place in places if place.pool_path in unwritable)
-
-
-def _takes_writes(pool: Path) -> bool:
-    """Whether its file system is there, not read-only, and has room for what a guest writes next."""
-    try:
-        space = os.statvfs(pool)
-    except OSError:
-        return False
-    needed = min(_ROOM_BYTES, space.f_blocks * space.f_frsize * _ROOM_PERCENT // 100)
-    return not space.f_flag & os.ST_RDONLY and space.f_bavail * space.f_frsize >= needed
 
 
 def _resolved_uuid(vm: VirtualMachine | None, uid: str) -> str:

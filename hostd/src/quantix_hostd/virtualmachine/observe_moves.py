@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from quantix_api import Volume
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.virtualmachine.desired import VolumeState
 from quantix_hostd.virtualmachine.disk_move import DiskMove
-from quantix_hostd.virtualmachine.observed import DiskClaim
+from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.disk_size import stored_bytes
 from quantix_hostd.volume.wanted import move_refusal, move_target
@@ -23,24 +25,55 @@ _REFUSED_S = 60.0
 
 async def observe_moves(
     tools: VmTools,
-    domain: str,
+    seen: Observed,
     live: DomainView,
     volumes: Sequence[tuple[VolumeState, Volume | None]],
-    claims: Sequence[DiskClaim],
 ) -> tuple[DiskMove, ...]:
-    """The disks of the running `domain` that move, are to, or may not."""
-    known = {found.place: found.claim for found in claims}
-    found = []
+    """The disks of the running guest that move, are to, or may not. `seen`: all but these."""
+    claims = {found.place: found.claim for found in seen.claims}
+    found: list[DiskMove] = []
     for state, volume in volumes:
         device = live.devices.get(f"ua-{state.disk}")
-        if volume is None or state.place is None or device is None:
+        if volume is None or device is None:
             continue
-        move = _move(state, volume, state.place, device, known.get(state.place))
+        if state.place is None:
+            found += await _out_of_sight(tools, seen, live, state, volume)
+            continue
+        move = _move(state, volume, state.place, device, claims.get(state.place))
         if move.pool:
-            move = await _look(tools, domain, move, volume)
+            move = await _look(tools, domain_name(seen.uid), move, volume)
         if move.pool or move.refusal is not None:
             found.append(move)
     return tuple(found)
+
+
+async def _out_of_sight(
+    tools: VmTools, seen: Observed, live: DomainView, state: VolumeState, volume: Volume
+) -> tuple[DiskMove, ...]:
+    """One whose pool does not answer, where QEMU copies it or is on a file that nothing durable calls the
+    volume: then it stays as it is, whatever spec says, until the claims can be read again.
+    """
+    pools = tools.objects.pool_paths()
+    pool_path = pools.get(state.pool)
+    if pool_path is None or pool_path not in seen.silent or not volume.status.handle:
+        return ()
+    device, said = live.devices[f"ua-{state.disk}"], VolumePlace(pool_path, volume.status.handle)
+    opened = disk_places(live).get(state.disk, said)
+    copies = bool(device.get("copy"))
+    if not copies and opened in (said, *seen.record.places):
+        return ()
+    copy = Path(device.get("copy", ""))
+    move = replace(
+        _move(state, volume, opened if copies else said, device, None),
+        target=VolumePlace(copy.parents[2], copy.parent.name) if copies else None,
+        wanted=True,
+        problem=seen.silent[pool_path],
+    )
+    if not copies:
+        return (move,)
+    pool = next((name for name, path in pools.items() if path == copy.parents[2]), move.pool)
+    progress = await tools.hypervisor.copy_progress(domain_name(seen.uid), move.dev)
+    return (replace(move, pool=pool, progress=progress, still_s=tools.moves.still_s(move.uid, progress)),)
 
 
 def _move(
@@ -78,22 +111,28 @@ async def _look(tools: VmTools, domain: str, move: DiskMove, volume: Volume) -> 
     try:
         pool = await tools.moves.pool(move.pool)
         target = pool.place(move.source.handle)
-        there = await asyncio.to_thread(pool.volume(target.handle).exists)
+        there, claim = await tools.ask(pool.path, partial(_target, tools.claims, pool, target))
         seen = replace(
             move,
             target=target,
             target_there=there,
-            target_claim=await asyncio.to_thread(tools.claims.read, target) if there else None,
+            target_claim=claim,
             progress=progress,
             still_s=still_s,
             free_bytes=await tools.moves.free_bytes(pool),
-            stored_bytes=await asyncio.to_thread(stored_bytes, move.source),
+            stored_bytes=await tools.ask(move.source.pool_path, partial(stored_bytes, move.source)),
             others=tools.moves.others(move.uid, volume.metadata.namespace or ""),
         )
     except QuantixError as problem:
         return replace(move, progress=progress, problem=problem)
     is_to_begin = seen.wanted and not seen.copying and not seen.switched
     return await _with_passphrase(tools, seen, volume) if is_to_begin else seen
+
+
+def _target(store: ClaimStore, pool: PoolDir, target: VolumePlace) -> tuple[bool, Claim | None]:
+    """Whether the copy is there, and its claim."""
+    there = pool.volume(target.handle).exists()
+    return there, store.read(target) if there else None
 
 
 async def _with_passphrase(tools: VmTools, move: DiskMove, volume: Volume) -> DiskMove:
@@ -103,22 +142,3 @@ async def _with_passphrase(tools: VmTools, move: DiskMove, volume: Volume) -> Di
     except QuantixError as problem:
         return replace(move, problem=problem)
     return move
-
-
-def followed(
-    store: ClaimStore, place: VolumePlace, pool: str, paths: Mapping[str, Path]
-) -> tuple[VolumePlace, str, Claim | None]:
-    """Where a volume is that `pool` is said to have: where it was moved to, whatever the API still says; and
-    its claim, None where that cannot be read.
-    """
-    try:
-        claim = store.read(place)
-    except QuantixError:
-        return place, pool, None
-    if claim is None or not claim.moved or claim.moving_to not in paths:
-        return place, pool, claim
-    moved = VolumePlace(paths[claim.moving_to], place.handle)
-    try:
-        return moved, claim.moving_to, store.read(moved)
-    except QuantixError:
-        return moved, claim.moving_to, None

@@ -1,6 +1,6 @@
 """Looks at the volumes of a VM's disks: where their data is, and what keeps it from serving.
 
-Called by `observe`.
+Called by `observe_storage`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.domainxml.spec import Backing
 from quantix_hostd.virtualmachine.desired import VolumeState
 from quantix_hostd.virtualmachine.objects import Objects
-from quantix_hostd.virtualmachine.observe_moves import followed
 from quantix_hostd.volume.disk_header import DiskFile, read_volume
 from quantix_hostd.volume.wanted import granted_bytes
 
@@ -32,6 +31,31 @@ class NamedVolume:
     volume: Volume | None
     pool: StoragePool | None
 
+    @property
+    def sought(self) -> Sought | None:
+        """Where the API says that it is; None while it says nothing of the kind."""
+        directory = self.pool.spec.dir if self.pool is not None else None
+        if self.volume is None or directory is None:
+            return None
+        status = self.volume.status
+        if status.data != "Present" or not status.handle:
+            return None
+        place = VolumePlace(Path(directory.path), status.handle)
+        return Sought(self.disk.name, self.volume, place, status.pool or "")
+
+
+@dataclass(frozen=True)
+class Sought:
+    """The volume of a disk, to be looked for at `place` in `pool`. `said`: by the API, not by a claim, which
+    knows better.
+    """
+
+    disk: str
+    volume: Volume
+    place: VolumePlace
+    pool: str
+    said: bool = True
+
 
 def named_volumes(vm: VirtualMachine, objects: Objects) -> tuple[NamedVolume, ...]:
     namespace = vm.metadata.namespace or ""
@@ -43,65 +67,68 @@ def named_volumes(vm: VirtualMachine, objects: Objects) -> tuple[NamedVolume, ..
     return tuple(found)
 
 
-def look_at_volumes(
-    named: tuple[NamedVolume, ...], host: str, claims: ClaimStore, paths: Mapping[str, Path]
-) -> tuple[VolumeState, ...]:
-    found = []
-    for disk, volume, pool in ((item.disk, item.volume, item.pool) for item in named):
-        if volume is None:
-            missing = render("VolumeNotFound", volume=disk.volume, path=f"disk {disk.name}").text
-            state = VolumeState(disk.name, disk.volume, disk.volume_uid, None)
-            found.append(replace(state, reason="VolumeNotFound", message=missing))
-            continue
-        found.append(_volume_state(disk.name, volume, pool, host, claims, paths))
-    return tuple(found)
+def unusable(item: NamedVolume) -> VolumeState:
+    """What is known of one that is nowhere yet, or not there at all."""
+    disk, volume = item.disk, item.volume
+    if volume is None:
+        missing = render("VolumeNotFound", volume=disk.volume, path=f"disk {disk.name}").text
+        state = VolumeState(disk.name, disk.volume, disk.volume_uid, None)
+        return replace(state, reason="VolumeNotFound", message=missing)
+    ready = volume.status.condition("Ready")
+    reason = ready.reason if ready and ready.status != "True" else "Creating"
+    message = (ready.message if ready else "") or render("Creating", volume=volume.metadata.name).text
+    known = VolumeState(disk.name, volume.metadata.name, volume.metadata.uid, None)
+    return replace(known, reason=reason, message=message)
 
 
-def _volume_state(
-    disk: str,
-    volume: Volume,
-    pool: StoragePool | None,
-    host: str,
-    claims: ClaimStore,
-    paths: Mapping[str, Path],
-) -> VolumeState:
-    name, status = volume.metadata.name, volume.status
-    directory = pool.spec.dir if pool else None
-    usable = status.data == "Present" and status.handle and directory is not None
-    if not usable or directory is None or not status.handle:
-        ready = status.condition("Ready")
-        reason = ready.reason if ready and ready.status != "True" else "Creating"
-        message = (ready.message if ready else "") or render("Creating", volume=name).text
-        return VolumeState(disk, name, volume.metadata.uid, None, reason=reason, message=message)
-    said = VolumePlace(Path(directory.path), status.handle)
-    place, pool_name, claim = followed(claims, said, status.pool or "", paths)
-    if claim is not None and claim.moving_to and claim.vm_uid == volume.metadata.uid and claim.holder:
-        text = render("Moving", volume=name, pool=claim.moving_to).text
-        return VolumeState(disk, name, volume.metadata.uid, None, reason="Moving", message=text)
+def hidden(sought: Sought, error: QuantixError) -> VolumeState:
+    """What is known of one whose pool does not answer."""
+    return replace(_without_place(sought, error.reason, message_of(error)), pool=sought.pool)
+
+
+def look_at_volume(
+    sought: Sought, host: str, claims: ClaimStore, paths: Mapping[str, Path]
+) -> VolumeState | Sought:
+    """What is there; or, of one that was moved away, where it is to be looked for. Blocking."""
+    place, volume = sought.place, sought.volume
+    try:
+        claim = claims.read(place)
+    except QuantixError:
+        claim = None
+    if claim is not None and sought.said and claim.moved and claim.moving_to in paths:
+        moved = VolumePlace(paths[claim.moving_to], place.handle)
+        return replace(sought, place=moved, pool=claim.moving_to, said=False)
+    name, uid = volume.metadata.name, volume.metadata.uid
+    if claim is not None and claim.moving_to and claim.vm_uid == uid and claim.holder:
+        return _without_place(sought, "Moving", render("Moving", volume=name, pool=claim.moving_to).text)
     try:
         file = read_volume(place)
     except QuantixError as error:
-        text = message_of(error)
-        return VolumeState(disk, name, volume.metadata.uid, None, reason=error.reason, message=text)
+        return _without_place(sought, error.reason, message_of(error))
     if file is None:
         text = render("DataMissing", volume=name, place=place.data, host=host).text
-        return VolumeState(disk, name, volume.metadata.uid, None, reason="DataMissing", message=text)
+        return _without_place(sought, "DataMissing", text)
     if volume.spec.encryption is not None and not file.encrypted:
         text = render("DataDamaged", path=place.data, said=UNENCRYPTED).text
-        return VolumeState(disk, name, volume.metadata.uid, None, reason="DataDamaged", message=text)
+        return _without_place(sought, "DataDamaged", text)
     return VolumeState(
-        disk,
+        sought.disk,
         name,
-        volume.metadata.uid,
+        uid,
         place,
         size_bytes=file.capacity_bytes,
         wanted_bytes=granted_bytes(volume, file.capacity_bytes),
         direct_io=supports_direct_io(place.pool_path / "volumes"),
-        pool=pool_name,
+        pool=sought.pool,
         backing=_backing(place, file),
         encrypted=file.encrypted,
         qos=volume.spec.qos,
     )
+
+
+def _without_place(sought: Sought, reason: str, message: str) -> VolumeState:
+    volume = sought.volume.metadata
+    return VolumeState(sought.disk, volume.name, volume.uid, None, reason=reason, message=message)
 
 
 def _backing(place: VolumePlace, file: DiskFile) -> Backing | None:

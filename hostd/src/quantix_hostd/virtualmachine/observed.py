@@ -39,10 +39,11 @@ class Observed:
     `others_with_uuid` only keep it from starting, and are never ended.
     `agent_channel`: the guest holds its agent's channel. `now_s`: seconds since the machine booted, by which
     durations are judged; `wall_s`: seconds since 1970, to be written, or compared with a time of the user's.
-    `unwritable`: places whose file system is full or read-only. `out_of_memory`: the kernel says that it
-    ended the QEMU of `record` for want of memory. `entered_cpus`: those that the book of CPUs gives to it
-    alone, `entered_memory`: what is bound to their nodes. `entered_devices`: the host's devices that the book
-    of devices gives to it, by name.
+    `silent`: the pools, by their paths, that did not answer, and in which words: of what lies in them nothing
+    is known, so nothing follows. `unwritable`: places in such a pool, or whose file system is full or
+    read-only. `out_of_memory`: the kernel says that it ended the QEMU of `record` for want of memory.
+    `entered_cpus`: those that the book of CPUs gives to it alone, `entered_memory`: what is bound to their
+    nodes. `entered_devices`: the host's devices that the book of devices gives to it, by name.
     """
 
     uid: str
@@ -70,6 +71,7 @@ class Observed:
     guest_answers: bool = True
     startable: bool = True
     """Whether `wanted` can be made a domain here; where it cannot, `waiting` says why."""
+    silent: Mapping[Path, QuantixError] = field(default_factory=dict)
     unwritable: tuple[VolumePlace, ...] = ()
     out_of_memory: bool = False
     moves: tuple[DiskMove, ...] = ()

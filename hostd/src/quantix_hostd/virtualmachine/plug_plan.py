@@ -136,10 +136,15 @@ def _is_spent(observed: Observed, place: VolumePlace) -> bool:
 
 
 def _put_down(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
-    """Claims of volumes that QEMU has let go and that no disk of spec needs."""
+    """Claims of volumes that QEMU has let go and that no disk of spec needs. Those in a pool that does not
+    answer wait: a claim may be on its way there still, and would be forgotten.
+    """
     needed = {disk.path for disk in wanted.disks}
     opened = set(disk_places(observed.live).values())
-    left = tuple(place for place in record.places if place not in opened and str(place.data) not in needed)
+    away = (
+        place for place in record.places if place not in opened and place.pool_path not in observed.silent
+    )
+    left = tuple(place for place in away if str(place.data) not in needed)
     if not left:
         return ()
     kept = tuple(place for place in record.places if place not in left)

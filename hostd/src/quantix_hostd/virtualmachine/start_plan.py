@@ -159,11 +159,14 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
     assert observed.vm is not None
     disks = _disks(observed)
     # of disks that left spec since their claims were taken
-    left = tuple(dict.fromkeys(place for place in (*record.places, *observed.places) if place not in disks))
-    taking = replace(record, places=(*disks, *left))
+    others = tuple(dict.fromkeys(place for place in (*record.places, *observed.places) if place not in disks))
+    # what lies in a pool that does not answer is remembered until it does
+    kept = tuple(place for place in others if place.pool_path in observed.silent)
+    left = tuple(place for place in others if place not in kept)
+    taking = replace(record, places=(*disks, *others))
     started = replace(
         taking,
-        places=disks,
+        places=(*disks, *kept),
         started=True,
         boot_id=observed.facts.boot_id,
         started_s=observed.now_s,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from quantix_api import StoragePool, VirtualMachine
 from quantix_api.errors import QuantixError
@@ -31,6 +31,17 @@ from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
+
+T = TypeVar("T")
+
+
+class AskPool(Protocol):
+    """Makes a blocking call that looks into, or changes, the pool at `path` (`pool_asks.PoolAsks`)."""
+
+    async def __call__(self, path: Path, call: Callable[[], T]) -> T:
+        """What `call` returns, or raises. Raises TransientError (PoolUnreachable) where the pool does not
+        answer in time: `call` may go on then, and until it ends the pool is asked nothing more.
+        """
 
 
 class FirstBootDrives(Protocol):
@@ -60,6 +71,7 @@ class VmTools:
     hypervisor: Hypervisor
     processes: Processes
     claims: ClaimStore
+    ask: AskPool
     ports: GuestPorts
     first_boot: FirstBootDrives
     disks: Disks

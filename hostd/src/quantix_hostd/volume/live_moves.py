@@ -7,7 +7,6 @@ back after a restart of hostd with the first look at each VM.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -54,8 +53,10 @@ class LiveMoves:
         return await self.pools.pool(name)
 
     async def free_bytes(self, pool: PoolDir) -> int:
-        """What a copy may take of the pool: its last 5 % are kept for guests. Raises OSError."""
-        space = await asyncio.to_thread(pool.space)
+        """What a copy may take of the pool: its last 5 % are kept for guests. Raises OSError, and as
+        `HostPools.ask`.
+        """
+        space = await self.pools.ask(pool, pool.space)
         return space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
 
     async def try_passphrase(self, place: VolumePlace, passphrase: str) -> None:

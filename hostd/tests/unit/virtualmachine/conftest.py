@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from quantix_api.layout import Layout
 from quantix_hostd.claims import VolumePlace
 from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.silent_pools import Hang, hanging
 from quantix_lab.vm_world import VmHandle, VmWorld
 
 
@@ -44,3 +45,15 @@ def data(world: VmWorld) -> VolumePlace:
     """A volume that no VM has."""
     volume = world.add_volume("data")
     return VolumePlace(world.pool, volume["metadata"]["uid"])
+
+
+@pytest.fixture
+def hang(world: VmWorld) -> Iterator[Hang]:
+    with hanging(world) as found:
+        yield found
+
+
+@pytest.fixture
+def told(world: VmWorld) -> None:
+    """What passes is told at once."""
+    world.reconciler = world.new_reconciler(quiet_s=0.0)

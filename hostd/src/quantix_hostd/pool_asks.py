@@ -1,0 +1,36 @@
+"""Asks a pool of which only the directory is known, as claims and domains name it.
+
+`bundles` gives it to the VM's reconciler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.pools import HostPools
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PoolAsks:
+    """One for a process."""
+
+    pools: HostPools
+
+    async def __call__(self, path: Path, call: Callable[[], T]) -> T:
+        """As `HostPools.ask`, of the pool that lies at `path`, also of one that the API does not have."""
+        pools = self.pools
+        return await pools.ask(PoolDir(self._name(path), path, pools.owner, pools.host), call)
+
+    def _name(self, path: Path) -> str:
+        """For sentences."""
+        for name, manifest in self.pools.pools.items():
+            directory = (manifest.get("spec") or {}).get("dir")
+            if directory and Path(directory["path"]) == path:
+                return name
+        return path.name

@@ -1,0 +1,171 @@
+"""Looks at the pools that a VM's volumes lie in: its volumes, their claims, and whether they can be written.
+
+Called by `observe`. Each pool is asked by itself, all at once, and what one that does not answer holds is
+unknown: it counts as neither missing nor free, nor as another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from quantix_api.errors import QuantixError
+from quantix_hostd.claims import ClaimStore, VolumePlace
+from quantix_hostd.virtualmachine.desired import VolumeState
+from quantix_hostd.virtualmachine.observe_volumes import (
+    NamedVolume,
+    Sought,
+    hidden,
+    look_at_volume,
+    unusable,
+)
+from quantix_hostd.virtualmachine.observed import DiskClaim
+from quantix_hostd.virtualmachine.tools import VmTools
+
+# whichever is less
+_ROOM_BYTES, _ROOM_PERCENT = 64 * 1024**2, 5
+
+
+@dataclass(frozen=True)
+class Storage:
+    """As in `Observed`."""
+
+    volumes: tuple[VolumeState, ...]
+    claims: tuple[DiskClaim, ...]
+    unwritable: tuple[VolumePlace, ...]
+    silent: Mapping[Path, QuantixError]
+
+
+@dataclass(frozen=True)
+class _InPool:
+    """What one pool holds: volumes by disk, or where they were moved to."""
+
+    volumes: Mapping[str, VolumeState | Sought]
+    claims: Mapping[VolumePlace, DiskClaim]
+    takes_writes: bool
+
+
+@dataclass
+class _Found:
+    """What all pools said so far. `hidden`: where the volumes are, by disk, whose pools do not answer."""
+
+    volumes: dict[str, VolumeState | Sought] = field(default_factory=dict)
+    claims: dict[VolumePlace, DiskClaim] = field(default_factory=dict)
+    full: set[Path] = field(default_factory=set)
+    silent: dict[Path, QuantixError] = field(default_factory=dict)
+    hidden: dict[str, VolumePlace] = field(default_factory=dict)
+
+
+async def look_at_storage(
+    tools: VmTools,
+    named: Sequence[NamedVolume],
+    known: Sequence[VolumePlace],
+    disks: Mapping[str, VolumePlace],
+    held: Sequence[VolumePlace],
+) -> Storage:
+    """`known`: places that the domain or the record names; they come after those of the disks in spec.
+    `disks`: those of the domain, by their names. `held`: where claims may be to give back, of which only
+    counts whether their pools answer.
+    """
+    found = _Found()
+    sought = [item.sought for item in named if item.sought is not None]
+    await _ask_pools(tools, found, sought, known, [place.pool_path for place in held])
+    moved = [sought for sought in found.volumes.values() if isinstance(sought, Sought)]
+    if moved:
+        await _ask_pools(tools, found, moved, (), ())
+    states = (found.volumes.get(item.disk.name) or unusable(item) for item in named)
+    volumes = tuple(state for state in states if isinstance(state, VolumeState))
+    of_spec = (_place(volume, found, known, disks) for volume in volumes)
+    places = dict.fromkeys((*(place for place in of_spec if place is not None), *known))
+    unwritable = (place for place in places if place.pool_path in {*found.full, *found.silent})
+    claims = (_claim_of(place, found) for place in places)
+    return Storage(volumes, tuple(claims), tuple(unwritable), found.silent)
+
+
+def _place(
+    volume: VolumeState, found: _Found, known: Sequence[VolumePlace], disks: Mapping[str, VolumePlace]
+) -> VolumePlace | None:
+    """Where the claim of a disk of spec is. That of the first decides, and no other may in its stead because
+    its pool is silent.
+    """
+    place = volume.place
+    if place is None and volume.disk in found.hidden:
+        place = disks.get(volume.disk, found.hidden[volume.disk])
+        return place if place in known else None
+    return place
+
+
+def _claim_of(place: VolumePlace, found: _Found) -> DiskClaim:
+    return found.claims.get(place) or DiskClaim(place, None, found.silent.get(place.pool_path))
+
+
+async def _ask_pools(
+    tools: VmTools,
+    found: _Found,
+    sought: Sequence[Sought],
+    known: Sequence[VolumePlace],
+    others: Sequence[Path],
+) -> None:
+    # before any thread: only the loop that changes the stores may walk through them
+    pools = tools.objects.pool_paths()
+    places = (*(item.place for item in sought), *known)
+    paths = dict.fromkeys((*(place.pool_path for place in places), *others))
+    await asyncio.gather(*(_ask_pool(tools, found, path, sought, known, pools) for path in paths))
+
+
+async def _ask_pool(
+    tools: VmTools,
+    found: _Found,
+    path: Path,
+    sought: Sequence[Sought],
+    known: Sequence[VolumePlace],
+    pools: Mapping[str, Path],
+) -> None:
+    here = [item for item in sought if item.place.pool_path == path]
+    places = [place for place in known if place.pool_path == path]
+    host = tools.facts().name
+    try:
+        in_pool = await tools.ask(path, partial(_look, tools.claims, host, path, here, places, pools))
+    except QuantixError as silence:
+        found.silent[path] = silence
+        found.volumes |= {item.disk: hidden(item, silence) for item in here}
+        found.hidden |= {item.disk: item.place for item in here}
+        return
+    found.volumes |= in_pool.volumes
+    found.claims |= in_pool.claims
+    found.full |= set() if in_pool.takes_writes else {path}
+
+
+def _look(
+    store: ClaimStore,
+    host: str,
+    path: Path,
+    sought: Sequence[Sought],
+    known: Sequence[VolumePlace],
+    pools: Mapping[str, Path],
+) -> _InPool:
+    volumes = {item.disk: look_at_volume(item, host, store, pools) for item in sought}
+    seen = (state.place for state in volumes.values() if isinstance(state, VolumeState) and state.place)
+    places = dict.fromkeys((*seen, *known))
+    return _InPool(volumes, {place: _claim(store, place) for place in places}, _takes_writes(path))
+
+
+def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
+    try:
+        return DiskClaim(place, store.read(place))
+    except QuantixError as problem:
+        return DiskClaim(place, None, problem)
+
+
+def _takes_writes(pool: Path) -> bool:
+    """Whether its file system is there, not read-only, and has room for what a guest writes next."""
+    try:
+        space = os.statvfs(pool)
+    except OSError:
+        return False
+    needed = min(_ROOM_BYTES, space.f_blocks * space.f_frsize * _ROOM_PERCENT // 100)
+    return not space.f_flag & os.ST_RDONLY and space.f_bavail * space.f_frsize >= needed

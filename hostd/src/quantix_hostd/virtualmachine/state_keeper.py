@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from quantix_api import VirtualMachine
+from quantix_api.errors import QuantixError
 from quantix_hostd.virtualmachine.actions import SaveState
 from quantix_hostd.virtualmachine.apply import apply
 from quantix_hostd.virtualmachine.firmware import keeps_state
@@ -29,7 +30,9 @@ class StateKeeper:
         self._saved: dict[str, Signature] = {}
 
     async def keep(self) -> None:
-        """One look at every guest that remembers something. Raises QuantixError for the first that fails."""
+        """One look at every guest that remembers something. Raises QuantixError for the first that fails,
+        once it has looked at all: a pool that does not answer concerns only who has something there.
+        """
         found = (
             self._tools.objects.virtual_machine(uid) for uid in self._tools.objects.virtual_machine_uids()
         )
@@ -37,8 +40,14 @@ class StateKeeper:
         for uid in self._seen.keys() - vms.keys():
             self._seen.pop(uid)
             self._saved.pop(uid, None)
+        failed: list[QuantixError] = []
         for uid, vm in vms.items():
-            await self._keep(uid, vm)
+            try:
+                await self._keep(uid, vm)
+            except QuantixError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     async def _keep(self, uid: str, vm: VirtualMachine) -> None:
         uuid = (vm.status.resolved.uuid if vm.status.resolved else None) or uid

@@ -171,6 +171,25 @@ async def test_a_start_without_a_disk_remembers_its_claim_until_its_pool_answers
     assert running.world.records.load(running.uid).places == (running.root_place,)
 
 
+async def test_what_firmware_remembers_is_kept_of_those_whose_pool_answers(
+    running: VmHandle, hang: Hang
+) -> None:
+    world = running.world
+    place = in_another_pool(world, "other")
+    other = world.add_vm("web-2", disks={"root": world.stores[VOLUMES]["default/other"]})
+    await other.reconcile()
+    for vm in (running, other):
+        vm.change("spec", "firmware", value={"type": "UEFI"})
+        world.layout.vm_data(vm.uid).mkdir(parents=True, exist_ok=True)
+        (world.layout.vm_data(vm.uid) / "nvram.fd").write_bytes(b"variables")
+    hang.begin(world.pool)
+    await world.reconciler.keep_states()
+    with pytest.raises(TransientError):
+        await world.reconciler.keep_states()
+    assert place.data.with_name("state").exists()
+    await hang.end()
+
+
 async def test_a_pool_that_does_not_answer_is_not_called_full(
     running: VmHandle, hypervisor: FakeHypervisor, hang: Hang, told: None
 ) -> None:

@@ -6,6 +6,7 @@ runs in a sandbox (hypervisor.md, section 12): paths inside say nothing of the h
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import stat
@@ -128,7 +129,7 @@ class QemuImg:
         inside = ("convert", "-q", "-n", *onto, "--image-opts", "--target-image-opts", *words)
         limits = Limits(_COPY_MEMORY_BYTES, bounds.cpu_s, bounds.written_bytes)
         readable = {source.inside(_FROM): source.path, **source.seen_at(_FROM), **target.seen_at(_TO)}
-        view = View(readable, {target.inside(_TO): target.path}, _writers(target.path))
+        view = View(readable, {target.inside(_TO): target.path}, await _writers(target.path))
         passphrases = {_OLD: source.passphrase, _NEW: target.passphrase}
         try:
             await self._locked_up(inside, view, limits, bounds.wall_s, IN_THE_BACKGROUND, passphrases)
@@ -146,7 +147,7 @@ class QemuImg:
 
         Raises TransientError (PassphraseWrong).
         """
-        view = View(disk.seen_at(_TO), {disk.inside(_TO): disk.path}, _writers(disk.path))
+        view = View(disk.seen_at(_TO), {disk.inside(_TO): disk.path}, await _writers(disk.path))
         words = ("resize", "-q", "--image-opts", _opened(disk, _TO, _NEW), str(size_bytes))
         await self._locked_up(words, view, _GROW, _GROW_S, passphrases={_NEW: disk.passphrase})
 
@@ -155,7 +156,7 @@ class QemuImg:
 
         Raises TransientError (PassphraseWrong).
         """
-        view = View({disk.inside(_TO): disk.path, **disk.seen_at(_TO)}, group=_writers(disk.path))
+        view = View({disk.inside(_TO): disk.path, **disk.seen_at(_TO)}, group=await _writers(disk.path))
         words = ("map", "-U", "--output=json", "--max-length=512", "--image-opts", _opened(disk, _TO, _NEW))
         await self._locked_up(words, view, _GROW, _GROW_S, passphrases={_NEW: disk.passphrase})
 
@@ -216,7 +217,7 @@ class QemuImg:
         passphrases: Mapping[str, str] | None = None,
     ) -> CommandResult:
         for path in view.files.values():
-            _refuse_other_than_files(path)
+            await asyncio.to_thread(_refuse_other_than_files, path)
         verb, *words = arguments
         known = {name: value for name, value in (passphrases or {}).items() if value}
         with in_memory(known) as descriptors:
@@ -264,9 +265,9 @@ async def _run_whole(*argv: str, timeout_s: float, pass_fds: tuple[int, ...] = (
         raise
 
 
-def _writers(path: Path) -> int:
+async def _writers(path: Path) -> int:
     """The group by which a disk of ours is written."""
-    return path.stat().st_gid
+    return (await asyncio.to_thread(path.stat)).st_gid
 
 
 def _refuse_other_than_files(path: Path) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,7 +168,9 @@ async def hash_file(path: Path) -> str:
 
 async def read_chunks(path: Path) -> AsyncIterator[bytes]:
     """A file of this host, piece by piece. Raises OSError."""
-    with opened_file(path.parent, path.name) as file:
+    with ExitStack() as stack:
+        # opening, too, lasts as long as its pool hangs
+        file = await asyncio.to_thread(stack.enter_context, opened_file(path.parent, path.name))
         while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
             yield chunk
 

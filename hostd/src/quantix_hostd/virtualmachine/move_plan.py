@@ -43,7 +43,7 @@ from quantix_hostd.virtualmachine.move_actions import (
     TakeTurn,
     TryPassphrase,
 )
-from quantix_hostd.virtualmachine.observed import Observed
+from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import MoveTry, Record
 
 _LOOK_S = 1.0
@@ -89,6 +89,18 @@ def plan_moves(observed: Observed, record: Record) -> MovePlan:
         return _advance(observed, record, wanted)
     refused = next((move.refusal for move in observed.moves if move.refusal is not None), None)
     return MovePlan(record if record.move is None else replace(record, move=None), wait=refused)
+
+
+def may_be_between(observed: Observed, record: Record) -> bool:
+    """Whether a guest whose moves are not looked at may be on a file that its claim does not call the volume,
+    or come to be: then it must not go on.
+    """
+    opened = disk_places(observed.live).values()
+    claims = [found for found in observed.claims if found.place in opened]
+    if any(found.problem is not None or (found.claim and found.claim.partial) for found in claims):
+        return True
+    devices = observed.live.devices.values() if observed.live is not None else ()
+    return _is_switching(record) and any("copy" in device for device in devices)
 
 
 def waits_for_turn(observed: Observed, record: Record) -> DiskMove | None:

@@ -31,6 +31,7 @@ from quantix_hostd.virtualmachine.actions import (
     SaveRecord,
     Undefine,
 )
+from quantix_hostd.virtualmachine.move_plan import may_be_between
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record, Remains, StopReason
 from quantix_hostd.virtualmachine.running_plan import plan_process_end, plan_stop
@@ -97,7 +98,8 @@ def _plan_end(observed: Observed, record: Record, remains: Remains) -> Plan:
         if observed.claim_lost or observed.domain.state is DomainState.CRASHED:
             # another may write its disks, or nothing in it can answer: it is not asked, and never resumed
             return with_record(observed, record, Destroy(graceful=False), wait=wait, requeue_after_s=1.0)
-        return plan_stop(observed, record.with_stop(StopReason.ORPHANED, observed.now_s), GRACE_S, wait)
+        stopping = record.with_stop(StopReason.ORPHANED, observed.now_s)
+        return plan_stop(observed, stopping, GRACE_S, wait, wakes=not may_be_between(observed, record))
     if observed.processes:
         return plan_process_end(observed, record, StopReason.ORPHANED)
     undefine: tuple[Action, ...] = (Undefine(),) if observed.domain is not None else ()

@@ -47,6 +47,9 @@ _SOFT_END_S = 10.0
 _PORT_LOOK_S = 2.0
 _GUEST_LOOK_S = 2.0
 _KILLED = 0.0
+# what is to end at once still gets so long for the one write that says which file it is on
+_SETTLING_S = 10.0
+_STILL_LOOK_S = 1.0
 
 
 def plan_running(observed: Observed, record: Record, why: StopReason | None) -> Plan:
@@ -64,7 +67,7 @@ def _plan_noted(observed: Observed, record: Record, why: StopReason | None) -> P
         stopping = record.with_stop(why or StopReason.REQUESTED, observed.now_s)
         seconds, name = observed.vm.spec.grace_period_seconds, observed.vm.metadata.name
         wait = as_error(WaitingError, "Stopping", seconds=seconds, name=name)
-        return plan_stop(observed, stopping, _grace_s(observed, stopping), wait)
+        return _plan_stopping(observed, stopping, _grace_s(observed, stopping), wait)
     if is_paused_by_io_error(observed):
         return plan_io_error(observed, record)
     if is_on_trial(observed):
@@ -126,8 +129,31 @@ def _next_look_s(observed: Observed, live: PlugPlan, moving: MovePlan) -> float 
     return min((look for look in looks if look is not None), default=None)
 
 
-def plan_stop(observed: Observed, record: Record, grace_s: float, wait: WaitingError) -> Plan:
-    """The next step of a stop under way: ask the guest, end it after `grace_s` seconds; `wait` says so."""
+def _plan_stopping(observed: Observed, record: Record, grace_s: float, wait: WaitingError) -> Plan:
+    """A stop, which lets no guest go on that stands still for a move: what it wrote then would be in a file
+    that nothing durable calls the volume. Ended as it stands it has written nothing since the switch, so the
+    old file is as good.
+    """
+    assert observed.domain is not None
+    assert record.stop is not None
+    waited_s = observed.now_s - record.stop.since_s
+    # once it may go on, all its time is its own
+    moving = plan_moves(observed, replace(record, stop=replace(record.stop, since_s=observed.now_s)))
+    if not moving.held or waited_s >= (max(grace_s, _SETTLING_S) if moving.actions else grace_s):
+        return plan_stop(observed, record, grace_s, wait)
+    if moving.actions:
+        return with_record(observed, record, *moving.actions, wait=wait, requeue_after_s=0.0)
+    still = () if observed.domain.state is DomainState.PAUSED else (Suspend(),)
+    again_s = min(grace_s - waited_s, _STILL_LOOK_S)
+    return with_record(observed, record, *still, wait=wait, requeue_after_s=max(again_s, 0.1))
+
+
+def plan_stop(
+    observed: Observed, record: Record, grace_s: float, wait: WaitingError, *, wakes: bool = True
+) -> Plan:
+    """The next step of a stop under way: ask the guest, end it after `grace_s` seconds; `wait` says so.
+    Without `wakes` one that stands still is not asked, since it must not go on.
+    """
     assert observed.domain is not None
     assert record.stop is not None
     waited_s = observed.now_s - record.stop.since_s
@@ -138,6 +164,10 @@ def plan_stop(observed: Observed, record: Record, grace_s: float, wait: WaitingE
             wait = as_error(WaitingError, "StuckInIO", pid=pids(observed.processes), pool=pools(observed))
         destroy = Destroy(graceful=graceful)
         return with_record(observed, record, destroy, wait=wait, requeue_after_s=1.0)
+    paused = observed.domain.state is DomainState.PAUSED
+    if paused and not wakes:
+        again_s = min(grace_s - waited_s, _STILL_LOOK_S)
+        return with_record(observed, record, wait=wait, requeue_after_s=max(again_s, 0.1))
     next_s = min(grace_s - waited_s, _ASK_AGAIN_S)
     asked_s = record.stop.asked_s
     if asked_s is not None and observed.now_s - asked_s < _ASK_AGAIN_S:
@@ -146,7 +176,7 @@ def plan_stop(observed: Observed, record: Record, grace_s: float, wait: WaitingE
     first = asked_s is None
     record = replace(record, stop=replace(record.stop, asked_s=observed.now_s))
     mode = ShutdownMode.AGENT if observed.agent_connected and first else ShutdownMode.ACPI
-    wake: tuple[Action, ...] = (Resume(),) if observed.domain.state is DomainState.PAUSED else ()
+    wake: tuple[Action, ...] = (Resume(),) if paused else ()
     return with_record(observed, record, *wake, AskToShutDown(mode), wait=wait, requeue_after_s=next_s)
 
 

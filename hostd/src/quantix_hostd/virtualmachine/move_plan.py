@@ -76,8 +76,9 @@ def plan_moves(observed: Observed, record: Record) -> MovePlan:
     adrift = next((move.problem for move in observed.moves if move.adrift), None)
     if adrift is not None:
         return MovePlan(record, wait=_waiting(adrift), again_s=_LOOK_S, held=True)
+    # what is not wanted any more is given up although its pool is away
     unseen = next(
-        (move.problem for move in observed.moves if move.copying and move.problem is not None), None
+        (move.problem for move in observed.moves if move.copying and move.wanted and move.problem), None
     )
     if unseen is not None:
         return MovePlan(record, wait=_waiting(unseen), again_s=_LOOK_S, held=_is_switching(record))

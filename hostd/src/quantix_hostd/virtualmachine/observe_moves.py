@@ -21,6 +21,7 @@ from quantix_hostd.volume.disk_size import stored_bytes
 from quantix_hostd.volume.wanted import move_refusal, move_target
 
 _REFUSED_S = 60.0
+_LOST_S = 2.0
 
 
 async def observe_moves(
@@ -41,7 +42,7 @@ async def observe_moves(
             continue
         move = _move(state, volume, state.place, device, claims.get(state.place))
         if move.pool:
-            move = await _look(tools, domain_name(seen.uid), move, volume)
+            move = await _look(tools, domain_name(seen.uid), move, volume, device)
         if move.pool or move.refusal is not None:
             found.append(move)
     return tuple(found)
@@ -50,30 +51,48 @@ async def observe_moves(
 async def _out_of_sight(
     tools: VmTools, seen: Observed, live: DomainView, state: VolumeState, volume: Volume
 ) -> tuple[DiskMove, ...]:
-    """One whose pool does not answer, where QEMU copies it or is on a file that nothing durable calls the
-    volume: then it stays as it is, whatever spec says, until the claims can be read again.
+    """One whose pool does not answer, or not with the volume, where QEMU copies it or is on a file that
+    nothing durable calls the volume: then it stays as it is, whatever spec says, until the claims can be read
+    again.
     """
-    pools = tools.objects.pool_paths()
-    pool_path = pools.get(state.pool)
-    if pool_path is None or pool_path not in seen.silent or not volume.status.handle:
+    pools, device = tools.objects.pool_paths(), live.devices[f"ua-{state.disk}"]
+    said, opened = _said_place(seen, pools, state, volume), disk_places(live).get(state.disk)
+    if said is None or opened is None or opened.handle != said.handle:
         return ()
-    device, said = live.devices[f"ua-{state.disk}"], VolumePlace(pool_path, volume.status.handle)
-    opened = disk_places(live).get(state.disk, said)
-    copies = bool(device.get("copy"))
-    if not copies and opened in (said, *seen.record.places):
+    copy = _copy_place(device)
+    if copy is None and opened in (said, *seen.record.places):
         return ()
-    copy = Path(device.get("copy", ""))
+    problem = seen.silent.get(said.pool_path)
     move = replace(
-        _move(state, volume, opened if copies else said, device, None),
-        target=VolumePlace(copy.parents[2], copy.parent.name) if copies else None,
+        _move(state, volume, opened if copy else said, device, None),
+        target=copy,
         wanted=True,
-        problem=seen.silent[pool_path],
+        problem=problem or WaitingError(state.reason, state.message, retry_after_s=_LOST_S),
     )
-    if not copies:
+    if copy is None:
         return (move,)
-    pool = next((name for name, path in pools.items() if path == copy.parents[2]), move.pool)
+    pool = next((name for name, path in pools.items() if path == copy.pool_path), move.pool)
     progress = await tools.hypervisor.copy_progress(domain_name(seen.uid), move.dev)
     return (replace(move, pool=pool, progress=progress, still_s=tools.moves.still_s(move.uid, progress)),)
+
+
+def _said_place(
+    seen: Observed, pools: Mapping[str, Path], state: VolumeState, volume: Volume
+) -> VolumePlace | None:
+    """Where the volume is by the last that is known of it: from the API, or from the record."""
+    handle = volume.status.handle
+    if not handle:
+        return None
+    pool_path = pools.get(state.pool or volume.status.pool or "")
+    if pool_path is not None:
+        return VolumePlace(pool_path, handle)
+    return next((place for place in seen.record.places if place.handle == handle), None)
+
+
+def _copy_place(device: Mapping[str, str]) -> VolumePlace | None:
+    """Where QEMU makes a copy of the disk."""
+    copy = Path(device.get("copy", ""))
+    return VolumePlace(copy.parents[2], copy.parent.name) if device.get("copy") else None
 
 
 def _move(
@@ -104,7 +123,9 @@ def _move(
     )
 
 
-async def _look(tools: VmTools, domain: str, move: DiskMove, volume: Volume) -> DiskMove:
+async def _look(
+    tools: VmTools, domain: str, move: DiskMove, volume: Volume, device: Mapping[str, str]
+) -> DiskMove:
     """With what lies in the other pool, how far the copy has come, and what keeps it from being begun."""
     progress = await tools.hypervisor.copy_progress(domain, move.dev) if move.copy_path else None
     still_s = tools.moves.still_s(move.uid, progress)
@@ -124,7 +145,9 @@ async def _look(tools: VmTools, domain: str, move: DiskMove, volume: Volume) -> 
             others=tools.moves.others(move.uid, volume.metadata.namespace or ""),
         )
     except QuantixError as problem:
-        return replace(move, progress=progress, problem=problem)
+        # QEMU still knows where it copies to
+        known = replace(move, target=_copy_place(device), progress=progress, still_s=still_s)
+        return replace(known, problem=problem)
     is_to_begin = seen.wanted and not seen.copying and not seen.switched
     return await _with_passphrase(tools, seen, volume) if is_to_begin else seen
 

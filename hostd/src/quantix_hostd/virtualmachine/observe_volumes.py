@@ -83,7 +83,7 @@ def unusable(item: NamedVolume) -> VolumeState:
 
 def hidden(sought: Sought, error: QuantixError) -> VolumeState:
     """What is known of one whose pool does not answer."""
-    return replace(_without_place(sought, error.reason, message_of(error)), pool=sought.pool)
+    return _without_place(sought, error.reason, message_of(error))
 
 
 def look_at_volume(
@@ -128,7 +128,8 @@ def look_at_volume(
 
 def _without_place(sought: Sought, reason: str, message: str) -> VolumeState:
     volume = sought.volume.metadata
-    return VolumeState(sought.disk, volume.name, volume.uid, None, reason=reason, message=message)
+    known = VolumeState(sought.disk, volume.name, volume.uid, None, reason=reason, message=message)
+    return replace(known, pool=sought.pool)
 
 
 def _backing(place: VolumePlace, file: DiskFile) -> Backing | None:

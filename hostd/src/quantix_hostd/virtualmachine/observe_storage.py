@@ -51,13 +51,13 @@ class _InPool:
 
 @dataclass
 class _Found:
-    """What all pools said so far. `hidden`: where the volumes are, by disk, whose pools do not answer."""
+    """What all pools said so far. `sought`: where the volumes were looked for last, by disk."""
 
     volumes: dict[str, VolumeState | Sought] = field(default_factory=dict)
     claims: dict[VolumePlace, DiskClaim] = field(default_factory=dict)
     full: set[Path] = field(default_factory=set)
     silent: dict[Path, QuantixError] = field(default_factory=dict)
-    hidden: dict[str, VolumePlace] = field(default_factory=dict)
+    sought: dict[str, VolumePlace] = field(default_factory=dict)
 
 
 async def look_at_storage(
@@ -90,13 +90,12 @@ def _place(
     volume: VolumeState, found: _Found, known: Sequence[VolumePlace], disks: Mapping[str, VolumePlace]
 ) -> VolumePlace | None:
     """Where the claim of a disk of spec is. That of the first decides, and no other may in its stead because
-    its pool is silent.
+    it cannot be read: its pool is silent, answers with an error, or is an empty mount point.
     """
-    place = volume.place
-    if place is None and volume.disk in found.hidden:
-        place = disks.get(volume.disk, found.hidden[volume.disk])
-        return place if place in known else None
-    return place
+    if volume.place is not None:
+        return volume.place
+    place = disks.get(volume.disk) or found.sought.get(volume.disk)
+    return place if place in known else None
 
 
 def _claim_of(place: VolumePlace, found: _Found) -> DiskClaim:
@@ -126,6 +125,7 @@ async def _ask_pool(
     pools: Mapping[str, Path],
 ) -> None:
     here = [item for item in sought if item.place.pool_path == path]
+    found.sought |= {item.disk: item.place for item in here}
     places = [place for place in known if place.pool_path == path]
     host = tools.facts().name
     try:
@@ -133,7 +133,6 @@ async def _ask_pool(
     except QuantixError as silence:
         found.silent[path] = silence
         found.volumes |= {item.disk: hidden(item, silence) for item in here}
-        found.hidden |= {item.disk: item.place for item in here}
         return
     found.volumes |= in_pool.volumes
     found.claims |= in_pool.claims

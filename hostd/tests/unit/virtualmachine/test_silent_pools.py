@@ -4,6 +4,8 @@ begun there is neither counted as done nor begun once more beside itself.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from quantix_api.errors import TransientError
@@ -46,9 +48,9 @@ async def test_a_guest_that_runs_is_left_alone_and_says_why(
     assert (hypervisor.calls, running.condition("Ready")["status"]) == ([], "True")
 
 
-async def test_no_other_claim_decides_in_the_place_of_one_that_cannot_be_read(
-    world: VmWorld, hypervisor: FakeHypervisor, hang: Hang
-) -> None:
+@pytest.fixture
+async def doubtful(world: VmWorld, hypervisor: FakeHypervisor) -> AsyncIterator[VmHandle]:
+    """One that runs under epoch 1 and was assigned anew, whose second disk somebody else has."""
     place = in_another_pool(world, "data")
     data = world.stores[VOLUMES]["default/data"]
     vm = world.add_vm("db-1", disks={"root": world.add_volume("db-1-root"), "data": data})
@@ -58,11 +60,27 @@ async def test_no_other_claim_decides_in_the_place_of_one_that_cannot_be_read(
     world.claims.compare_and_set(place, claim, Claim(0, Holder("h2", 2), vm.uid, CLUSTER))
     vm.change("status", "assignment", value={"host": HOST, "epoch": 2})
     hypervisor.calls.clear()
-    hang.begin(world.pool)
-    await vm.reconcile()
+    yield vm
+    await world.consoles.close()
+
+
+async def test_no_other_claim_decides_in_the_place_of_one_that_cannot_be_read(
+    doubtful: VmHandle, hypervisor: FakeHypervisor, hang: Hang
+) -> None:
+    hang.begin(doubtful.world.pool)
+    await doubtful.reconcile()
     assert hypervisor.calls == []
     await hang.end()
-    await world.consoles.close()
+
+
+async def test_no_other_claim_decides_in_the_place_of_one_that_is_not_there(
+    doubtful: VmHandle, hypervisor: FakeHypervisor
+) -> None:
+    volumes = doubtful.world.pool / "volumes"
+    volumes.rename(volumes.with_name("unmounted"))
+    volumes.mkdir()
+    await doubtful.reconcile()
+    assert hypervisor.calls == []
 
 
 async def test_a_claim_that_is_taken_late_is_neither_counted_nor_taken_twice(

@@ -46,6 +46,11 @@ class Memory:
         """What is kept of this VM: to be changed by who holds it (`hold`)."""
         return self._by_uid.setdefault(uid, Kept())
 
+    def is_held(self, uid: str) -> bool:
+        """Whether somebody works on this VM now."""
+        kept = self._by_uid.get(uid)
+        return kept is not None and kept.lock.locked()
+
     @asynccontextmanager
     async def hold(self, uid: str) -> AsyncIterator[Kept]:
         """Work on this VM, one at a time."""

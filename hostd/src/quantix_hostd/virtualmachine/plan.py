@@ -39,6 +39,7 @@ from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
 from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
+from quantix_hostd.virtualmachine.record_places import place_of_state, with_live_places
 from quantix_hostd.virtualmachine.running_plan import plan_process_end, plan_running
 from quantix_hostd.virtualmachine.start_plan import known_record, plan_start
 from quantix_hostd.virtualmachine.steps import Plan, with_record
@@ -84,6 +85,7 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
     assert observed.domain is not None
     if not record.started:
         record = _adopted(observed, record)
+    record = with_live_places(observed, record)
     if observed.domain.state is DomainState.CRASHED:
         # on_crash=preserve keeps QEMU: what the death means is decided as for one that is gone
         return with_record(observed, _buried(observed, record), Destroy(graceful=False), requeue_after_s=0.0)
@@ -156,9 +158,11 @@ def _plan_release(observed: Observed, record: Record) -> Plan:
     keep: list[Action] = []
     forget: list[Action] = []
     if keeps_state(observed.vm):
+        moved = {found.place for found in observed.claims if found.claim is not None and found.claim.moved}
+        beside = place_of_state(observed.vm, tuple(place for place in observed.held if place not in moved))
         # without a disk there is no place for it but this host, as long as the VM is there
-        forget += [RemoveLocalState(observed.uuid)] if observed.held or deleting else []
-        keep += [SaveState(place, observed.uuid, observed.epoch, deleting) for place in observed.held[:1]]
+        forget += [RemoveLocalState(observed.uuid)] if beside is not None or deleting else []
+        keep += [SaveState(beside, observed.uuid, observed.epoch, deleting)] if beside is not None else []
     steps += [
         EnsureNoProcess(observed.uuid),
         *keep,

@@ -10,10 +10,12 @@ import asyncio
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.virtualmachine.actions import SaveState
 from quantix_hostd.virtualmachine.apply import apply
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.memory import Memory
+from quantix_hostd.virtualmachine.record_places import place_of_state
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -27,7 +29,7 @@ class StateKeeper:
         self._tools = tools
         self._memory = memory
         self._seen: dict[str, Signature] = {}
-        self._saved: dict[str, Signature] = {}
+        self._saved: dict[str, tuple[VolumePlace, Signature]] = {}
 
     async def keep(self) -> None:
         """One look at every guest that remembers something. Raises QuantixError for the first that fails,
@@ -54,11 +56,14 @@ class StateKeeper:
         found = await asyncio.to_thread(self._tools.states.signature, uid, uuid)
         rests = found == self._seen.get(uid)
         self._seen[uid] = found
-        if not found or not rests or found == self._saved.get(uid):
+        if not found or not rests or self._memory.is_held(uid):
+            # who works on it may wait for a pool that hangs, which is no reason to leave out all others
             return
         async with self._memory.hold(uid):
             record = await asyncio.to_thread(self._tools.records.load, uid)
-            if record.started and record.places:
-                save = SaveState(record.places[0], uuid, record.epoch, give_up=True)
-                await apply(self._tools, VmRef(uid, vm), (save,))
-                self._saved[uid] = found
+            place = place_of_state(vm, record.places) if record.started else None
+            if place is None or self._saved.get(uid) == (place, found):
+                return
+            save = SaveState(place, uuid, record.epoch, give_up=True)
+            await apply(self._tools, VmRef(uid, vm), (save,))
+            self._saved[uid] = place, found

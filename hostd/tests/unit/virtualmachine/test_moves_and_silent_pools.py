@@ -12,6 +12,7 @@ from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.facts.domain import DomainState
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.moved_disks import want_pool
+from quantix_lab.plugged_disks import set_disks
 from quantix_lab.silent_pools import Hang
 from quantix_lab.vm_world import HOST, VmHandle
 from quantix_lab.volumes_part import VolumesPart
@@ -168,3 +169,47 @@ async def test_a_guest_whose_moved_disk_cannot_be_looked_at_goes_on(
         await running.look_after(2)
     assert hypervisor.calls == []
     assert running.condition("Ready")["reason"] == "DataMissing"
+
+
+async def test_the_record_names_a_copy_that_was_handed_on_too_late(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, hang: Hang
+) -> None:
+    world = running.world
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    world.add_pool("fast")
+    new = want_pool(running, "fast")
+    hypervisor.copies_at_once = False
+    await running.reconcile()
+    hypervisor.copy_is_whole(running.domain, "vda")
+    hang.begin(world.pool, "compare_and_set")
+    with pytest.raises(TransientError):
+        await running.reconcile()
+    world.pull()
+    await hang.end()
+    await running.reconcile()
+    assert running.root_claim.moved
+    assert world.records.load(running.uid).places == (new, data), "or the copy's claim is given back by nobody"
+
+
+async def test_what_firmware_remembers_follows_a_copy_that_was_handed_on_too_late(
+    running: VmHandle, hypervisor: FakeHypervisor, hang: Hang
+) -> None:
+    world = running.world
+    world.add_pool("fast")
+    new = want_pool(running, "fast")
+    hypervisor.copies_at_once = False
+    await running.reconcile()
+    hypervisor.copy_is_whole(running.domain, "vda")
+    hang.begin(world.pool, "compare_and_set")
+    with pytest.raises(TransientError):
+        await running.reconcile()
+    world.pull()
+    await hang.end()
+    await running.reconcile()
+    running.change("spec", "firmware", value={"type": "UEFI"})
+    world.layout.vm_data(running.uid).mkdir(parents=True, exist_ok=True)
+    (world.layout.vm_data(running.uid) / "nvram.fd").write_bytes(b"variables")
+    for _ in range(2):
+        await world.reconciler.keep_states()
+    assert new.data.with_name("state").exists()

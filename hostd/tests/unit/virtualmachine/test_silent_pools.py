@@ -4,6 +4,7 @@ begun there is neither counted as done nor begun once more beside itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -217,3 +218,20 @@ async def test_a_pool_that_does_not_answer_is_not_called_full(
     await running.reconcile()
     assert "resume" not in hypervisor.calls
     assert running.condition("Ready")["reason"] == "StorageIOError"
+
+
+async def test_what_firmware_remembers_is_kept_while_somebody_works_on_another_vm(running: VmHandle) -> None:
+    world = running.world
+    other = world.add_vm("web-2", disks={"root": world.add_volume("other")})
+    await other.reconcile()
+    for vm in (running, other):
+        vm.change("spec", "firmware", value={"type": "UEFI"})
+        world.layout.vm_data(vm.uid).mkdir(parents=True, exist_ok=True)
+        (world.layout.vm_data(vm.uid) / "nvram.fd").write_bytes(b"variables")
+    async with asyncio.timeout(5), world.reconciler._memory.hold(running.uid):
+        for _ in range(2):
+            await world.reconciler.keep_states()
+    assert other.root_place.data.with_name("state").exists()
+    assert not running.root_place.data.with_name("state").exists()
+    await world.reconciler.keep_states()
+    assert running.root_place.data.with_name("state").exists()

@@ -103,6 +103,12 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
         NOTHING_TO_DO,
     ),
     Template(
+        "VolumeInUse",
+        "VirtualMachine, Volume",
+        "Another process keeps the claim of volume {locked} locked.",
+        "lslocks on the hosts of its pool says which; once that one has ended it goes on by itself",
+    ),
+    Template(
         "InUse",
         "Volume",
         "Host {holder} has not let go of it.",

@@ -99,8 +99,12 @@ class ClaimStore(Protocol):
     def read(self, place: VolumePlace) -> Claim | None:
         """The claim, None when the volume has none."""
 
-    def compare_and_set(self, place: VolumePlace, expected: Claim, wanted: Claim) -> None:
-        """Replace `expected` by `wanted` and make it durable; raises ClaimChangedError when it differs."""
+    def compare_and_set(
+        self, place: VolumePlace, expected: Claim, wanted: Claim, *, rewrite: bool = False
+    ) -> None:
+        """Replace `expected` by `wanted` and make it durable; raises ClaimChangedError when it differs.
+        `rewrite`: also where they are equal.
+        """
 
 
 def new_claim(cluster_uid: str) -> Claim:

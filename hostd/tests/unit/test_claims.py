@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from pathlib import Path
 
@@ -28,6 +30,10 @@ from quantix_hostd.claims import (
 from quantix_hostd.clients.claim_store import LocalClaimStore
 
 CLUSTER = "cluster-1"
+_LOCKED = (
+    "Another process keeps the claim of volume v1 locked. "
+    "Try: lslocks on the hosts of its pool says which; once that one has ended it goes on by itself."
+)
 FREE = new_claim(CLUSTER)
 
 
@@ -238,3 +244,29 @@ def test_a_damaged_claim_is_reported_and_not_taken_for_free(place: VolumePlace) 
     (place.pool_path / "volumes/v1/claim").write_bytes(b"\x00\x00")
     with pytest.raises(InvariantError):
         LocalClaimStore().read(place)
+
+
+def test_a_lock_that_is_never_let_go_is_waited_for_no_longer_than_for_others(
+    place: VolumePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalClaimStore()
+    store.create(place, FREE)
+    monkeypatch.setattr("quantix_hostd.clients.claim_store._LOCK_S", 0.1, raising=False)
+    descriptor = os.open(place.data.parent, os.O_RDONLY)
+    said: list[Exception] = []
+
+    def change() -> None:
+        try:
+            store.compare_and_set(place, FREE, held("h1", 1))
+        except TransientError as error:
+            said.append(error)
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    thread = threading.Thread(target=change, daemon=True)
+    thread.start()
+    thread.join(5)
+    os.close(descriptor)
+    assert [str(error) for error in said] == [_LOCKED], "or no call into its pool is answered"
+    assert store.read(place) == FREE
+    store.compare_and_set(place, FREE, held("h1", 1))
+    assert store.read(place) == held("h1", 1)

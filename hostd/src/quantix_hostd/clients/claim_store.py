@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from quantix_api.errors import InvariantError
+from quantix_api.errors import InvariantError, TransientError
 from quantix_api.message_table_phrases import NO_CLAIM
 from quantix_api.messages import as_error
 from quantix_hostd.claims import (
@@ -29,6 +30,8 @@ _VOLUMES = "volumes"
 _CLAIM = "claim"
 _MAX_BYTES = 4096
 _MODE = 0o600
+# whoever holds one writes a few bytes; below the time after which a pool counts as silent (`patience`)
+_LOCK_S, _LOCK_AGAIN_S = 5.0, 0.02
 
 
 class LocalClaimStore:
@@ -49,22 +52,38 @@ class LocalClaimStore:
             content = _read(directory, place)
         return None if content is None else _parse(content, place)
 
-    def compare_and_set(self, place: VolumePlace, expected: Claim, wanted: Claim) -> None:
+    def compare_and_set(
+        self, place: VolumePlace, expected: Claim, wanted: Claim, *, rewrite: bool = False
+    ) -> None:
         with _locked(place) as directory:
             content = _read(directory, place)
             if content is None or _parse(content, place) != expected:
                 raise as_error(ClaimChangedError, "VolumeInUse", handle=place.handle)
             if wanted.floor < expected.floor:
                 raise InvariantError("InternalError", "The floor of a claim must never fall.")
-            if wanted != expected:
+            if rewrite or wanted != expected:
                 _write(directory, wanted)
 
 
 @contextmanager
 def _locked(place: VolumePlace) -> Iterator[int]:
     with _opened(place) as directory:
-        fcntl.flock(directory, fcntl.LOCK_EX)
+        _lock(directory, place)
         yield directory
+
+
+def _lock(directory: int, place: VolumePlace) -> None:
+    """A lock that is never let go must not make the whole pool one that does not answer."""
+    end_s = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as locked:
+            if time.monotonic() >= end_s:
+                raise as_error(TransientError, "VolumeInUse", locked=place.handle) from locked
+            time.sleep(_LOCK_AGAIN_S)
+        else:
+            return
 
 
 @contextmanager

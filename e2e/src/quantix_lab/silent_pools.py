@@ -52,11 +52,11 @@ def hanging(world: VmWorld) -> Iterator[Hang]:
     hang = Hang(world)
 
     def slow(name: str, call: Any) -> Any:
-        def waits(self: LocalClaimStore, place: VolumePlace, *rest: Any) -> Any:
+        def waits(self: LocalClaimStore, place: VolumePlace, *rest: Any, **named: Any) -> Any:
             if place.pool_path in hang.pools and name in hang.calls:
                 hang.begun.append(name)
                 hang.answers.wait(20)
-            return call(self, place, *rest)
+            return call(self, place, *rest, **named)
 
         return waits
 

@@ -270,3 +270,16 @@ def test_a_lock_that_is_never_let_go_is_waited_for_no_longer_than_for_others(
     assert store.read(place) == FREE
     store.compare_and_set(place, FREE, held("h1", 1))
     assert store.read(place) == held("h1", 1)
+
+
+def test_a_claim_that_is_written_anew_leaves_nothing_to_a_rename_that_comes_late(place: VolumePlace) -> None:
+    store = LocalClaimStore()
+    store.create(place, FREE)
+    store.compare_and_set(place, FREE, held("h1", 1))
+    directory = place.data.parent
+    # what a hostd that was killed wrote, whose rename is still on its way to the server
+    (directory / ".claim.new").write_bytes((directory / "claim").read_bytes().replace(b"h1", b"h9"))
+    store.compare_and_set(place, held("h1", 1), held("h1", 1), rewrite=True)
+    with pytest.raises(FileNotFoundError):
+        (directory / ".claim.new").rename(directory / "claim")
+    assert store.read(place) == held("h1", 1)

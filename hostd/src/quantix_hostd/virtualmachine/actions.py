@@ -59,10 +59,13 @@ class BuildFirstBootDrive:
 
 @dataclass(frozen=True)
 class TakeClaims:
-    """The first place decides and is taken first."""
+    """The first place decides and is taken first. `rewrite`: written anew also where it is ours already, so
+    that what an earlier hostd was about to write there cannot replace it any more.
+    """
 
     places: tuple[VolumePlace, ...]
     epoch: int
+    rewrite: bool = False
 
 
 @dataclass(frozen=True)

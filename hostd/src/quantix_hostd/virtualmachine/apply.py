@@ -92,7 +92,7 @@ async def _take_claims(tools: VmTools, ref: VmRef, action: do.TakeClaims) -> Non
         claim = _read_claim(tools.claims, place)
         free = regain(claim, facts.name, action.epoch, ref.uid)
         wanted = take(free, facts.name, action.epoch, ref.uid, facts.cluster_uid)
-        tools.claims.compare_and_set(place, claim, wanted)
+        tools.claims.compare_and_set(place, claim, wanted, rewrite=action.rewrite)
 
     for place in action.places:
         # one at a time: what comes after one that is not answered in time is not begun

@@ -116,10 +116,12 @@ def _plug(
         places.append(volume.place)
         encrypted = (volume.volume,) if volume.encrypted else ()
         actions += [CheckPassphrases(encrypted)] if encrypted else []
-        actions.append(TakeClaims((volume.place,), observed.epoch))
+        actions.append(TakeClaims((volume.place,), observed.epoch, rewrite=True))
         if volume.size_bytes < volume.wanted_bytes:
             actions.append(GrowDisk(volume.place, volume.wanted_bytes, "".join(encrypted)))
         actions.append(PlugDevice(disk.name, render_device(wanted, disk.name), encrypted))
+        # nothing, unless a change that was begun before the claim was taken got there meanwhile
+        actions.append(TakeClaims((volume.place,), observed.epoch))
     for nic in wanted.nics:
         if f"ua-{nic.name}" in live.devices or not is_pluggable(nic, live):
             continue

@@ -9,7 +9,7 @@ import pytest
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import NETWORKS, VIRTUAL_MACHINES, VOLUMES
-from quantix_hostd.claims import Claim, Holder, VolumePlace, take
+from quantix_hostd.claims import Claim, Holder, VolumePlace, put_down, take
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.plugged_disks import PORT, claim_on, opened, set_disks
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
@@ -274,3 +274,19 @@ async def test_a_vm_ends_though_the_data_of_a_disk_that_was_unplugged_is_gone(
         await vm.look_after(6)
     assert (vm.status["phase"], vm.condition("Ready")["reason"]) == ("Stopped", "Stopped")
     assert vm.world.records.load(vm.uid).released
+
+
+async def test_a_claim_that_is_put_down_late_beside_a_plug_is_taken_again(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach = hypervisor.attach_device
+
+    async def attach_beside_what_comes_late(*device: Any) -> None:
+        await attach(*device)
+        held = claim_on(running, data)
+        running.world.claims.compare_and_set(data, held, put_down(held, HOST, 1))
+
+    monkeypatch.setattr(hypervisor, "attach_device", attach_beside_what_comes_late)
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    assert claim_on(running, data).holder == Holder(HOST, 1)

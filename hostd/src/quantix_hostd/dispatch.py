@@ -24,6 +24,7 @@ from quantix_client.clock import Clock, SystemClock
 from quantix_client.reading import model_of
 from quantix_client.reflector import Change
 from quantix_client.workqueue import AttemptHook, Worker, WorkQueue
+from quantix_hostd.clients.patience import told_of_asks
 from quantix_hostd.volume.wanted import image_key_of, volume_keys
 
 # A worker that took longer is taken for hanging (ha.md, section Detection)
@@ -33,7 +34,9 @@ _FIGURES = {HOSTS: ("allocated", "virtualMachines"), STORAGE_POOLS: ("allocated"
 
 @dataclass
 class Lane:
-    """One queue with its worker. `guarded`: a hanging worker silences this host's lease."""
+    """One queue with its worker. `guarded`: a hanging worker silences this host's lease. `since`: when the
+    work on a key began, or an ask of a pool in it began or ended last.
+    """
 
     queue: WorkQueue
     worker: Worker
@@ -44,9 +47,17 @@ class Lane:
 
     async def work(self, key: str) -> float | None:
         self.since[key] = self.clock.monotonic()
+
+        def goes_on() -> None:
+            if key in self.since:
+                self.since[key] = self.clock.monotonic()
+
+        # asks of pools give up by themselves, and several of them may take longer than a hang
+        token = told_of_asks.set(goes_on)
         try:
             return await self.worker(key)
         finally:
+            told_of_asks.reset(token)
             self.since.pop(key, None)
 
     def hanging(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from quantix_api.resources import (
 from quantix_client.errors import NotFound
 from quantix_client.reflector import Change
 from quantix_client.workqueue import AttemptHook
+from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.dispatch import HANG_S, Dispatcher
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.volume.wanted import needed_objects
@@ -178,6 +180,32 @@ async def test_only_when_every_worker_is_stuck_for_long_a_kind_hangs() -> None:
     forever.set()
     await asyncio.sleep(0.05)
     assert not dispatcher.hanging()
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_asks_of_pools_that_are_slow_one_after_the_other_are_no_hang() -> None:
+    dispatcher, threads = Dispatcher("h1", dict), PatientThreads()
+    answers, forever = [threading.Event() for _ in range(3)], asyncio.Event()
+
+    async def work(_key: str) -> None:
+        for answer in answers:
+            await threads.ask("far", answer.wait)
+        await forever.wait()
+
+    dispatcher.register(VIRTUAL_MACHINES, work, concurrency=1, guarded=True)
+    lane = dispatcher.lanes[VIRTUAL_MACHINES]
+    lane.clock = clock = ManualClock(0.0)
+    running = asyncio.create_task(dispatcher.run(untold))
+    dispatcher.add(VIRTUAL_MACHINES, "a")
+    for answer in answers:
+        await asyncio.sleep(0.05)
+        await clock.advance(9)
+        answer.set()
+        assert not dispatcher.hanging()
+    await asyncio.sleep(0.05)
+    await clock.advance(HANG_S + 1)
+    assert dispatcher.hanging(), "without an ask it hangs as before"
     running.cancel()
     await asyncio.wait({running})
 

@@ -13,11 +13,15 @@ import contextvars
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from quantix_api.message_table_phrases import EARLIER_CALL_OWED, SILENT
 
 T = TypeVar("T")
+
+# told as an ask begins and as it ends: whoever waits for one is no worker that hangs (`dispatch.Lane`)
+told_of_asks: ContextVar[Callable[[], None]] = ContextVar("told_of_asks", default=lambda: None)
 
 # below the time after which a worker hangs (`dispatch.HANG_S`)
 _PATIENCE_S = 10.0
@@ -46,7 +50,11 @@ class PatientThreads:
         # whoever asks may be cancelled: the call stays one without an answer
         self._unanswered.setdefault(place, {})[asked] = loop.time() + patience_s
         asked.add_done_callback(lambda answer: self._answered(place, answer))
-        await asyncio.wait({asked}, timeout=patience_s)
+        told_of_asks.get()()
+        try:
+            await asyncio.wait({asked}, timeout=patience_s)
+        finally:
+            told_of_asks.get()()
         if asked.done():
             return asked.result()
         self._unanswered[place][asked] = loop.time()

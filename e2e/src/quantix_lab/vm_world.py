@@ -107,7 +107,7 @@ class VmWorld:
             machine_type="pc-q35-7.2",
         )
         self.pools = HostPools(self.stores[STORAGE_POOLS], {}, HOST, self.layout, self.owner)
-        self.disks = DiskFileMaker(QemuImg(OpenSandbox()), self.claims, CLUSTER)
+        self.disks = DiskFileMaker(QemuImg(OpenSandbox()), self.claims, CLUSTER, PoolAsks(self.pools))
         self.live_moves = LiveMoves(self.pools, self.disks, self.woken.append, lambda: self.host, self)
         self.put(STORAGE_POOLS, "local", spec={"dir": {"path": str(self.pool)}, "default": True})
         self.reconciler = self.new_reconciler()

@@ -58,6 +58,7 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
+from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
 from quantix_hostd.transfer.receiving import Receiving
@@ -206,7 +207,7 @@ class Hostd:
 
     def _build_controllers(self) -> None:
         add, room, slots = self.dispatcher.add, Room(), UploadSlots(self.settings.name)
-        self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid)
+        self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid, PoolAsks(self.pools))
         self.secrets = SecretValues(self.api)
         self.passphrases = Passphrases(self.secrets)
         look_again = partial(add, VOLUMES)

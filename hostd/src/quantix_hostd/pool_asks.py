@@ -5,15 +5,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.pools import HostPools
 
 T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """Makes a blocking call that looks into the pool at `path`."""
+
+    async def __call__(self, path: Path, call: Callable[[], T]) -> T:
+        """What `call` returns, or raises."""
+
+
+async def in_a_thread(path: Path, call: Callable[[], T]) -> T:
+    """For who may wait for a pool as long as it takes."""
+    return await asyncio.to_thread(call)
 
 
 @dataclass(frozen=True)

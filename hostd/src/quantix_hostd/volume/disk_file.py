@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -27,6 +28,7 @@ from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.clients.state_store import copy_state
 from quantix_hostd.copy_bounds import copy_bounds
+from quantix_hostd.pool_asks import Ask, in_a_thread
 from quantix_hostd.volume.disk_header import DiskFile, read_volume
 from quantix_hostd.volume.disk_size import copy_bytes, length_bytes
 from quantix_hostd.volume.recipe import Recipe
@@ -40,9 +42,14 @@ log = structlog.get_logger(__name__)
 
 
 class DiskFileMaker:
-    """Makes and removes the files of volumes; `cluster_uid` goes into their claims."""
+    """Makes and removes the files of volumes; `cluster_uid` goes into their claims. `ask`: how a pool is
+    asked by what a VM's start or its running guest waits for, whose worker must not hang with the pool.
+    """
 
-    def __init__(self, qemu_img: QemuImg, claims: ClaimStore, cluster_uid: str) -> None:
+    def __init__(
+        self, qemu_img: QemuImg, claims: ClaimStore, cluster_uid: str, ask: Ask = in_a_thread
+    ) -> None:
+        self._ask = ask
         self._qemu_img = qemu_img
         self._claims = claims
         self._cluster_uid = cluster_uid
@@ -63,7 +70,7 @@ class DiskFileMaker:
 
     async def try_passphrase(self, place: VolumePlace, passphrase: str) -> None:
         """Open a disk, which a guest may have. Raises TransientError (PassphraseWrong, DataMissing)."""
-        await self._qemu_img.try_passphrase(_disk(place, await _found(place), passphrase))
+        await self._qemu_img.try_passphrase(_disk(place, await self._found(place), passphrase))
 
     async def make_blank_copy(
         self, pool: PoolDir, handle: str, size_bytes: int, claim: Claim, passphrase: str = ""
@@ -78,7 +85,9 @@ class DiskFileMaker:
             made = Disk(place.pool_path, place.data, passphrase=passphrase)
             await self._qemu_img.create(made, size_bytes)
 
-        await asyncio.to_thread(remove_volume, pool, handle)
+        if await self._ask(pool.path, pool.volume(handle).exists):
+            # takes as long as the file is large: a pool that is slow at it is not silent
+            await asyncio.to_thread(remove_volume, pool, handle)
         await self.publish(pool, handle, claim, fill)
 
     async def copy(
@@ -94,7 +103,7 @@ class DiskFileMaker:
         """
 
         async def fill(place: VolumePlace) -> None:
-            found = await _found(source)
+            found = await self._found(source)
             disk = _disk(source, found, passphrase)
             made = Disk(place.pool_path, place.data, passphrase=passphrase)
             stored_bytes = await asyncio.to_thread(length_bytes, disk)
@@ -146,9 +155,16 @@ class DiskFileMaker:
 
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:
         """Make a disk that nobody has open at least `size_bytes` large; the caller holds its claim."""
-        found = await _found(place)
+        found = await self._found(place)
         if found.capacity_bytes < size_bytes:
             await self._qemu_img.grow(_disk(place, found, passphrase), size_bytes)
+
+    async def _found(self, place: VolumePlace) -> DiskFile:
+        """What lies there. Raises TransientError (DataMissing)."""
+        found = await self._ask(place.pool_path, partial(read_volume, place))
+        if found is None:
+            raise as_error(TransientError, "DataMissing", place=place.data)
+        return found
 
     async def _fill(self, place: VolumePlace, pool: PoolDir, recipe: Recipe) -> None:
         made = _made(place, recipe)
@@ -173,14 +189,6 @@ class DiskFileMaker:
         await asyncio.to_thread(_hand_to_qemu, made.path, pool)
         await self._qemu_img.copy(source, made, copy_bounds(stored_bytes, size_bytes))
         await asyncio.to_thread(_refuse_other_disk, made, size_bytes)
-
-
-async def _found(place: VolumePlace) -> DiskFile:
-    """What lies there. Raises TransientError (DataMissing)."""
-    found = await asyncio.to_thread(read_volume, place)
-    if found is None:
-        raise as_error(TransientError, "DataMissing", place=place.data)
-    return found
 
 
 def _made(place: VolumePlace, recipe: Recipe) -> Disk:

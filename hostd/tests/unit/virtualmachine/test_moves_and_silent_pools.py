@@ -189,7 +189,7 @@ async def test_the_record_names_a_copy_that_was_handed_on_too_late(
     await hang.end()
     await running.reconcile()
     assert running.root_claim.moved
-    assert world.records.load(running.uid).places == (new, data), "or the copy's claim is given back by nobody"
+    assert world.records.load(running.uid).places == (new, data), "or nobody gives the copy's claim back"
 
 
 async def test_what_firmware_remembers_follows_a_copy_that_was_handed_on_too_late(

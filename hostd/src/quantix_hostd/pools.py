@@ -5,7 +5,6 @@ Used by the host, image and volume controllers. Reads the cached StoragePools an
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -156,11 +155,18 @@ class HostPools:
         for pool in self.reached():
             if await self.problem(pool):
                 continue
-            directory = self.directory(pool)
-            if swept := await asyncio.to_thread(directory.sweep_drafts, wanted):
-                log.info("half-made things removed", pool=pool.metadata.name, count=swept)
-            if corrected := await asyncio.to_thread(directory.correct_owners):
-                log.info("owners corrected", pool=pool.metadata.name, count=corrected)
+            try:
+                await self._tidy(self.directory(pool), wanted)
+            except (TransientError, OSError) as error:
+                # what is left there is found at the next start; hostd's own must not wait for a pool
+                log.warning("pool not tidied", pool=pool.metadata.name, error=str(error))
+
+    async def _tidy(self, pool: PoolDir, wanted: frozenset[str]) -> None:
+        # no scans: until one that was given up has ended, nothing may be made beside it
+        if swept := await self.ask(pool, lambda: pool.sweep_drafts(wanted)):
+            log.info("half-made things removed", pool=pool.name, count=swept)
+        if corrected := await self.ask(pool, pool.correct_owners):
+            log.info("owners corrected", pool=pool.name, count=corrected)
 
     async def _prepared(self, pool: StoragePool) -> PoolDir:
         """The directory of a pool, made. Raises as `pool`, and PoolPlaceError."""

@@ -145,3 +145,29 @@ async def test_one_pool_that_hangs_is_told_beside_the_others(tmp_path: Path) -> 
     freed.set()
     assert [(fact.name, not fact.problem) for fact in facts] == [("far", False), ("near", True)]
     assert [image.pool for image in images] == ["near"]
+
+
+async def test_a_pool_that_hangs_as_it_is_tidied_keeps_hostd_from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools, freed = patient(tmp_path, {"far": manifest_of(tmp_path / "far")}), threading.Event()
+    monkeypatch.setattr(PoolDir, "sweep_drafts", lambda _pool, _wanted: int(freed.wait(20)))
+    async with asyncio.timeout(5):
+        await pools.tidy(frozenset())
+    with pytest.raises(TransientError):
+        await pools.pool("far")
+    freed.set()
+
+
+async def test_images_of_a_pool_are_not_told_of_the_next_one_by_its_name(tmp_path: Path) -> None:
+    manifests = {"big": manifest_of(tmp_path / "big")}
+    pools, freed = patient(tmp_path, manifests, scan_s=0.2), threading.Event()
+    (await pools.pool("big")).image("debian").write_bytes(b"1234")
+    looks = PoolLooks(pools)
+    assert (await looks.look())[1] != ()
+    manifests["big"] = manifest_of(tmp_path / "anew")
+    manifests["big"]["metadata"]["uid"] = "another"
+    with pytest.raises(TransientError):
+        await pools.scan(await pools.pool("big"), Scan.IMAGES, lambda: freed.wait(20))
+    assert (await looks.look())[1] == ()
+    freed.set()

@@ -84,8 +84,9 @@ class StateStore:
 
     def save(self, owned: Owned) -> None:
         """The object becomes what the files of this host hold. Raises ClaimRefusedError without the claim."""
-        claim, stored = self._held(owned), self._read(owned.place)
+        # before the pool is asked: once it answers, QEMU may be writing again
         nvram, tpm = self._read_nvram(owned.vm_uid), self._read_tpm(owned.domain_uuid)
+        claim, stored = self._held(owned), self._read(owned.place)
         if nvram is None and tpm is None:
             return
         if stored is not None:

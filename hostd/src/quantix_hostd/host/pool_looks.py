@@ -21,6 +21,7 @@ class PoolLooks:
 
     def __init__(self, pools: HostPools) -> None:
         self._pools = pools
+        # by UID: a pool that is made anew under a name has none of the earlier one's
         self._images: dict[str, tuple[ImageCopy, ...]] = {}
 
     async def look(self) -> tuple[tuple[PoolFacts, ...], tuple[ImageCopy, ...]]:
@@ -44,18 +45,18 @@ class PoolLooks:
                 facts.append(_problem(directory.name, silent))
                 continue
             facts.append(PoolFacts(directory.name, space.capacity_bytes, space.available_bytes))
-            images.extend(await self._images_in(directory))
+            images.extend(await self._images_in(pool.metadata.uid, directory))
         return tuple(facts), tuple(sorted(images, key=lambda copy: copy.uid))
 
-    async def _images_in(self, pool: PoolDir) -> tuple[ImageCopy, ...]:
+    async def _images_in(self, uid: str, pool: PoolDir) -> tuple[ImageCopy, ...]:
         """What was known before stays true while they cannot be listed: the pool itself has answered."""
         try:
             found = await self._pools.scan(pool, Scan.IMAGES, lambda: _list_images(pool.name, pool.images))
         except (TransientError, OSError) as error:
             log.warning("images of a pool not listed", pool=pool.name, error=str(error))
         else:
-            self._images[pool.name] = found
-        return self._images.get(pool.name, ())
+            self._images[uid] = found
+        return self._images.get(uid, ())
 
 
 def _problem(pool: str, problem: QuantixError) -> PoolFacts:

@@ -86,6 +86,19 @@ async def test_a_place_that_owes_several_answers_is_asked_once_it_has_given_all(
     await eventually_async("it is asked again", lambda: answers(threads, _FAR))
 
 
+async def test_a_place_that_falls_silent_keeps_no_more_threads_than_may_be(hanging: Hanging) -> None:
+    threads, begun = PatientThreads(_PATIENCE_S), 100
+    asked = await asyncio.gather(*(threads.ask(_FAR, hanging) for _ in range(begun)), return_exceptions=True)
+    assert [type(error) for error in asked] == [SilentPlaceError] * begun
+    assert hanging.asked == 64
+    assert await answers(threads, _NEAR)
+
+
+async def test_more_than_may_be_asked_at_once_are_all_answered() -> None:
+    threads = PatientThreads(5)
+    assert await asyncio.gather(*(threads.ask(_FAR, int) for _ in range(200))) == [0] * 200
+
+
 async def test_a_place_that_answers_is_not_told_as_silent_where_all_common_threads_are_taken(
     hanging: Hanging,
 ) -> None:

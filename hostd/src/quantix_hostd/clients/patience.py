@@ -2,8 +2,8 @@
 
 Used by `pools` for each look at a pool, and by `way_in`. A thread that hangs in the kernel cannot be ended.
 It is left alone, and until it returns nothing more is asked of the same place: of all threads one place keeps
-those that were on their way when it fell silent. Each call has a thread of its own, for which it need not
-queue, and which the process does not wait for when it ends.
+those that were on their way when it fell silent, no more than 64. Each call has a thread of its own, and the
+process does not wait for it when it ends.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ told_of_asks: ContextVar[Callable[[], None]] = ContextVar("told_of_asks", defaul
 
 # below the time after which a worker hangs (`dispatch.HANG_S`)
 _PATIENCE_S = 10.0
+# more than all workers together: whoever reads images over the network is kept waiting first
+_MOST = 64
 
 
 class SilentPlaceError(Exception):
@@ -43,9 +45,7 @@ class PatientThreads:
         """What `call` returns in a thread, or raises. Raises SilentPlaceError."""
         patience_s = self._patience_s if patience_s is None else patience_s
         loop = asyncio.get_running_loop()
-        unanswered = self._unanswered.get(place, {})
-        if any(late_s <= loop.time() for late_s in unanswered.values()):
-            raise SilentPlaceError(EARLIER_CALL_OWED)
+        await self._take_place(place, patience_s)
         asked = asyncio.wrap_future(_begin(call))
         # whoever asks may be cancelled: the call stays one without an answer
         self._unanswered.setdefault(place, {})[asked] = loop.time() + patience_s
@@ -59,6 +59,21 @@ class PatientThreads:
             return asked.result()
         self._unanswered[place][asked] = loop.time()
         raise SilentPlaceError(SILENT.format(seconds=patience_s))
+
+    async def _take_place(self, place: Hashable, patience_s: float) -> None:
+        """Wait until fewer than `_MOST` calls are on their way there. Raises SilentPlaceError."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + patience_s
+        while True:
+            unanswered = self._unanswered.get(place, {})
+            if any(late_s <= loop.time() for late_s in unanswered.values()):
+                raise SilentPlaceError(EARLIER_CALL_OWED)
+            if len(unanswered) < _MOST:
+                return
+            if loop.time() >= end_s:
+                raise SilentPlaceError(SILENT.format(seconds=patience_s))
+            left_s = end_s - loop.time()
+            await asyncio.wait(tuple(unanswered), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
 
     def _answered(self, place: Hashable, answer: asyncio.Future[Any]) -> None:
         if not answer.cancelled():

@@ -251,7 +251,7 @@ def test_a_lock_that_is_never_let_go_is_waited_for_no_longer_than_for_others(
 ) -> None:
     store = LocalClaimStore()
     store.create(place, FREE)
-    monkeypatch.setattr("quantix_hostd.clients.claim_store._LOCK_S", 0.1, raising=False)
+    monkeypatch.setattr("quantix_hostd.clients.claim_store._LOCK_TRIES", 5)
     descriptor = os.open(place.data.parent, os.O_RDONLY)
     said: list[Exception] = []
 

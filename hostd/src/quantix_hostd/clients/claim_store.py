@@ -30,8 +30,8 @@ _VOLUMES = "volumes"
 _CLAIM = "claim"
 _MAX_BYTES = 4096
 _MODE = 0o600
-# whoever holds one writes a few bytes; below the time after which a pool counts as silent (`patience`)
-_LOCK_S, _LOCK_AGAIN_S = 5.0, 0.02
+# 5 s: whoever holds one writes a few bytes; below the time after which a pool counts as silent (`patience`)
+_LOCK_TRIES, _LOCK_AGAIN_S = 250, 0.02
 
 
 class LocalClaimStore:
@@ -74,16 +74,14 @@ def _locked(place: VolumePlace) -> Iterator[int]:
 
 def _lock(directory: int, place: VolumePlace) -> None:
     """A lock that is never let go must not make the whole pool one that does not answer."""
-    end_s = time.monotonic() + _LOCK_S
-    while True:
+    for _ in range(_LOCK_TRIES):
         try:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as locked:
-            if time.monotonic() >= end_s:
-                raise as_error(TransientError, "VolumeInUse", locked=place.handle) from locked
+        except BlockingIOError:
             time.sleep(_LOCK_AGAIN_S)
         else:
             return
+    raise as_error(TransientError, "VolumeInUse", locked=place.handle)
 
 
 @contextmanager

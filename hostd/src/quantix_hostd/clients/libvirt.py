@@ -24,8 +24,8 @@ from quantix_hostd.clients.libvirt_calls import (
     is_ours,
     lookup,
     lookup_uuid,
-    snapshot,
-    summary,
+    snapshot_of,
+    summaries,
     unconnected,
 )
 from quantix_hostd.clients.libvirt_copies import DiskCopies
@@ -145,14 +145,10 @@ class LibvirtClient(LiveChanges, DiskCopies):
         await self._call(lambda connection: connection.numOfDomains())
 
     async def domains(self) -> tuple[DomainSummary, ...]:
-        return await self._call(lambda connection: tuple(summary(d) for d in connection.listAllDomains()))
+        return await self._call(summaries)
 
     async def domain(self, name: str) -> DomainSnapshot | None:
-        def read(connection: Any) -> DomainSnapshot | None:
-            domain = lookup(connection, name)
-            return None if domain is None else snapshot(domain)
-
-        return await self._call(read, About(Kind.LOOK, name))
+        return await self._call(lambda connection: snapshot_of(connection, name), About(Kind.LOOK, name))
 
     async def define(self, xml: str) -> None:
         root = ElementTree.fromstring(xml)

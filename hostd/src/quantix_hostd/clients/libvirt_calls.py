@@ -6,6 +6,7 @@ Used by `clients/libvirt.py` only. Codes: libvirt 9.0, virterror.h.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
@@ -143,7 +144,20 @@ def summary(domain: Any) -> DomainSummary:
     return DomainSummary(domain.name(), domain.UUIDString(), DomainState(state), reason, uid)
 
 
-def snapshot(domain: Any) -> DomainSnapshot:
+def summaries(connection: Any) -> tuple[DomainSummary, ...]:
+    """Of all domains; one that goes while it is looked at is not there."""
+    seen = (_found(partial(summary, domain)) for domain in connection.listAllDomains())
+    return tuple(filter(None, seen))
+
+
+def snapshot_of(connection: Any, name: str) -> DomainSnapshot | None:
+    """None for one that is not there, or goes while it is looked at."""
+    domain = lookup(connection, name)
+    found: DomainSnapshot | None = None if domain is None else _found(partial(_snapshot, domain))
+    return found
+
+
+def _snapshot(domain: Any) -> DomainSnapshot:
     inactive = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
     live = domain.XMLDesc(0) if domain.isActive() else None
     state, reason = domain.state()

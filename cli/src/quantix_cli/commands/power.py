@@ -24,6 +24,7 @@ from quantix_cli.options import Invocation, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Picked, Selection
 from quantix_cli.session import Session, each
+from quantix_cli.vm.changes import not_given
 from quantix_cli.vm.stopping_host import hosts_to_ask, stopping_host
 from quantix_cli.waiting import is_ready, until
 
@@ -245,11 +246,14 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
         return
     try:
         generation = patched["metadata"]["generation"]
-        await until(
+        seen = await until(
             session,
             NOUNS["vm"],
             patched,
-            lambda vm: _handled(vm, change) and is_ready(vm, generation, change.reason),
+            lambda vm: (
+                _handled(vm, change)
+                and (is_ready(vm, generation, change.reason) or bool(_not_given(vm, generation, change)))
+            ),
         )
     finally:
         if "gracePeriodSeconds" in spec:
@@ -257,6 +261,13 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
             before = {"gracePeriodSeconds": look(vm, "spec.gracePeriodSeconds")}
             await session.write.patch(resources.VIRTUAL_MACHINES, patched, {"spec": before})
     session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
+    if why := _not_given(seen, generation, change):
+        session.terminal.note(session.terminal.plain(f"{name}: {why}"))
+
+
+def _not_given(vm: Manifest, generation: int, change: Change) -> str:
+    """What a VM that runs as asked is not given: its host may have room for it much later, or never."""
+    return not_given(vm, generation) if change.reason == "Running" else ""
 
 
 def _start_bar(vm: Manifest) -> str:

@@ -152,6 +152,14 @@ def growth_refusal(before: Manifest, after: Manifest, seen: Manifest) -> str:
     return str(said.get("message", ""))
 
 
+def not_given(vm: Manifest, generation: int) -> str:
+    """Why a VM that runs has not the size of spec, which is all that keeps it from being Ready; else ""."""
+    ready, size = condition_of(vm), condition_of(vm, "SizeGranted")
+    runs = look(vm, "status.runtime.domain") == "Present" and is_current(ready, generation)
+    refused = size.get("status") == "False" and size.get("reason") == ready.get("reason")
+    return str(size.get("message", "")) if runs and refused and ready.get("status") == "False" else ""
+
+
 def _differ(before: Manifest, after: Manifest, parts: tuple[str, ...]) -> bool:
     return any(look(before, f"spec.{part}") != look(after, f"spec.{part}") for part in parts)
 

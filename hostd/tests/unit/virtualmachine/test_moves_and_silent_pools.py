@@ -40,9 +40,10 @@ async def test_a_copy_goes_on_while_the_pool_that_it_is_made_from_does_not_answe
     assert hypervisor.calls == ["copy vda", "suspend", "switch vda", "resume"]
 
 
-async def test_a_guest_that_is_on_the_copy_stands_still_until_the_claims_say_so(
-    running: VmHandle, hypervisor: FakeHypervisor, hang: Hang
-) -> None:
+async def given_up_at_the_hand_over(running: VmHandle, hypervisor: FakeHypervisor, hang: Hang) -> VolumePlace:
+    """A move to pool `fast` whose guest is on the copy, while the claim in the old pool is still being
+    written; where the copy is.
+    """
     running.world.add_pool("fast")
     new = want_pool(running, "fast")
     hypervisor.copies_at_once = False
@@ -52,6 +53,13 @@ async def test_a_guest_that_is_on_the_copy_stands_still_until_the_claims_say_so(
     with pytest.raises(TransientError):
         await running.reconcile()
     running.world.pull()
+    return new
+
+
+async def test_a_guest_that_is_on_the_copy_stands_still_until_the_claims_say_so(
+    running: VmHandle, hypervisor: FakeHypervisor, hang: Hang
+) -> None:
+    new = await given_up_at_the_hand_over(running, hypervisor, hang)
     for _ in range(2):
         await running.reconcile()
     assert hypervisor.calls == ["copy vda", "suspend", "switch vda"]
@@ -177,15 +185,7 @@ async def test_the_record_names_a_copy_that_was_handed_on_too_late(
     world = running.world
     set_disks(running, "root", "data")
     await running.reconcile()
-    world.add_pool("fast")
-    new = want_pool(running, "fast")
-    hypervisor.copies_at_once = False
-    await running.reconcile()
-    hypervisor.copy_is_whole(running.domain, "vda")
-    hang.begin(world.pool, "compare_and_set")
-    with pytest.raises(TransientError):
-        await running.reconcile()
-    world.pull()
+    new = await given_up_at_the_hand_over(running, hypervisor, hang)
     await hang.end()
     await running.reconcile()
     assert running.root_claim.moved
@@ -196,15 +196,7 @@ async def test_what_firmware_remembers_follows_a_copy_that_was_handed_on_too_lat
     running: VmHandle, hypervisor: FakeHypervisor, hang: Hang
 ) -> None:
     world = running.world
-    world.add_pool("fast")
-    new = want_pool(running, "fast")
-    hypervisor.copies_at_once = False
-    await running.reconcile()
-    hypervisor.copy_is_whole(running.domain, "vda")
-    hang.begin(world.pool, "compare_and_set")
-    with pytest.raises(TransientError):
-        await running.reconcile()
-    world.pull()
+    new = await given_up_at_the_hand_over(running, hypervisor, hang)
     await hang.end()
     await running.reconcile()
     running.change("spec", "firmware", value={"type": "UEFI"})

@@ -68,9 +68,11 @@ _OPERATORS_CONDITIONS = {
         "Protected",
         "Migratable",
         "PlacementOK",
+        "NamespaceKept",
     ),
     "hosts": ("Schedulable", "Drained", "StorageBeat", "StorageFence"),
-    "volumes": ("SizeGranted", "MoveGranted"),
+    "volumes": ("SizeGranted", "MoveGranted", "NamespaceKept"),
+    "images": ("NamespaceKept",),
 }
 _THEIRS = (
     "{"

@@ -68,6 +68,20 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "qx {noun} set {name} --no-protect, or set spec.deletionProtection to false",
     ),
     Template(
+        "NamespaceDeleting",
+        "VirtualMachine Volume Image",
+        "Namespace {namespace} is being deleted, which nothing calls back; {name} stays while it is "
+        "protected.",
+        "copy elsewhere what is to be kept, then qx {noun} set {name} -n {namespace} --no-protect, which "
+        "lets it go for good",
+    ),
+    Template(
+        "NamespaceDeleting",
+        "refusal",
+        "Namespace {namespace} is being deleted, so nothing can be made in it.",
+        "another namespace, with -n; kubectl describe namespace {namespace} says what it waits for",
+    ),
+    Template(
         "PlatformNamespace",
         "refusal",
         "Namespace {namespace} holds what Quantix itself needs: without it no VM can be placed or run.",

@@ -187,6 +187,11 @@ class Objects:
         """Whether `allowedNamespaces` (absent: all) selects the namespace."""
         return admits(selector, self._cache.get(NAMESPACES, namespace))
 
+    def namespace_goes(self, namespace: str) -> bool:
+        """Whether a namespace is being deleted."""
+        home = self._cache.get(NAMESPACES, namespace)
+        return home is not None and bool(home["metadata"].get("deletionTimestamp"))
+
     def default_pool(self) -> StoragePool | None:
         """The pool that is meant where none is named."""
         return default_pool(self.list(StoragePool))

@@ -15,6 +15,13 @@ REFUSAL_ADVICE: dict[str, Advice] = {
         "Set it to false, then delete: `qx vm set NAME --no-protect`, the same for images and volumes. "
         "As a reason of the condition Protected it is good news.",
     ),
+    "NamespaceDeleting": Advice(
+        "`kubectl describe namespace NAMESPACE` says what it still holds.",
+        "Nothing calls the deletion of a namespace back, and nothing is made in it any more. What is "
+        "protected stays, and serves as before, until `--no-protect`: then it goes for good, a VM with its "
+        "disks. Secrets went at once, passphrases too: an encrypted disk needs its own again at the next "
+        "start. Make what you need in another namespace.",
+    ),
     "QuotaExceeded": Advice(
         "`kubectl describe quota -n NAMESPACE`.",
         "Delete what nobody needs, or ask whoever made the quota. [Teams](teams.md).",

@@ -15,6 +15,7 @@ from quantix_api.resources import (
     IMAGES,
     MANAGER_OPERATOR,
     MANAGER_SCHEDULER,
+    NAMESPACES,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -30,6 +31,7 @@ from quantix_operator.finalizers import Finalizers
 from quantix_operator.image.plan import Observed, Plan, means, plan_image, users_of
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.staying import protected_in, staying_fact
 from quantix_operator.volume.observe import place_in, pool_of
 
 _AGAIN_S = 0.05
@@ -52,6 +54,10 @@ def _key(reference: str | None, obj: Manifest) -> Iterator[str]:
         yield resolve_key(obj["metadata"]["namespace"], reference)
 
 
+def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
+    return protected_in(namespace, cache, IMAGES)
+
+
 def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:
     return (key_of(image) for image in cache.list(IMAGES) if not (image.get("status") or {}).get("host"))
 
@@ -68,6 +74,7 @@ class ImageController:
         VOLUMES: _of_volume,
         HOSTS: _without_host,
         STORAGE_POOLS: _without_host,
+        NAMESPACES: _of_namespace,
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
@@ -104,6 +111,7 @@ class ImageController:
             pool=pool_name,
             place=place_in(self._objects, pool_name) if pool_name and not image.status.host else "",
             used_by=users_of(self._naming_vms(image), self._volumes_from(image)),
+            staying=staying_fact(self._objects, image),
         )
 
     def _naming_vms(self, image: Image) -> Iterator[str]:
@@ -142,8 +150,10 @@ def _status(plan: Plan, live: Manifest) -> dict[str, Any]:
     status: dict[str, Any] = {"users": plan.users}
     if plan.used_by:
         status["usedBy"] = list(plan.used_by)
+    facts = [item for item in (plan.ready, plan.staying) if item is not None]
+    if facts:
+        status["conditions"] = render_conditions(facts, subject_in(IMAGES, live), datetime.now(UTC))
     if plan.ready is not None:
-        status["conditions"] = render_conditions([plan.ready], subject_in(IMAGES, live), datetime.now(UTC))
         status["observedGeneration"] = int(live["metadata"].get("generation") or 0)
         status["phase"] = "Pending"
     return status

@@ -15,13 +15,15 @@ _NAMED_USERS = 16
 @dataclass(frozen=True)
 class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
-    `used_by`: "namespace/Kind/name" of all users, of whatever namespace.
+    `used_by`: "namespace/Kind/name" of all users, of whatever namespace; `staying`: what it says where it
+    keeps its namespace from being deleted.
     """
 
     image: Image
     pool: str = ""
     place: str = ""
     used_by: tuple[str, ...] = ()
+    staying: Fact | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Plan:
     used_by: tuple[str, ...]
     ready: Fact | None = None
     release: bool = False
+    staying: Fact | None = None
 
 
 def plan_image(observed: Observed) -> Plan:
@@ -46,7 +49,8 @@ def plan_image(observed: Observed) -> Plan:
         gone = image.status.data == "Absent" or (host is None and image.status.data is None)
         return Plan(host, len(users), named, release=gone)
     host = host or observed.place or None
-    return Plan(host, len(users), named, None if host else _waiting(observed))
+    ready = None if host else _waiting(observed)
+    return Plan(host, len(users), named, ready, staying=observed.staying)
 
 
 def _waiting(observed: Observed) -> Fact:

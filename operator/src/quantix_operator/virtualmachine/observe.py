@@ -17,6 +17,7 @@ from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.eligible import Identities, Obstacle, barrier, chose_uuid
 from quantix_operator.scheduling.observe import sizing_of
 from quantix_operator.scheduling.sizing import given
+from quantix_operator.staying import staying_fact
 from quantix_operator.virtualmachine.disks import (
     disk_wishes,
     inherited_encryption,
@@ -65,6 +66,7 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
         or await _secret(api, vm),
         no_room=_no_type(vm, "missing") if no_type and keeps else None,
         host_lost=_lost_since(vm, host),
+        staying=staying_fact(objects, vm),
     )
 
 

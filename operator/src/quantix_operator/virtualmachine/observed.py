@@ -11,6 +11,7 @@ from typing import Any
 
 from quantix_api import VirtualMachine
 from quantix_api.conditions import STALLED_REASONS
+from quantix_api.facts import Fact
 from quantix_api.vm_status import OfType
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
@@ -23,7 +24,8 @@ from quantix_operator.virtualmachine.volume_model import DiskWish, Surroundings,
 @dataclass(frozen=True)
 class Observed:
     """`host_lost`: since when its host has not been heard ("" it is heard, or it has none); `no_room`: why a
-    VM that its host has is not given what it asks for anew; `of_type`: what its instance type says.
+    VM that its host has is not given what it asks for anew; `of_type`: what its instance type says;
+    `staying`: what it says where it keeps its namespace from being deleted.
     """
 
     vm: VirtualMachine
@@ -39,6 +41,7 @@ class Observed:
     nics: NicsResult | None = None
     host_lost: str = ""
     no_room: Obstacle | None = None
+    staying: Fact | None = None
 
     @property
     def host(self) -> str | None:

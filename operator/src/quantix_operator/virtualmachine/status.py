@@ -72,7 +72,8 @@ def derive_status(observed: Observed, moment: Moment) -> Derived:
     there = _true(volumes) or (_displaced(observed) is not None and not _lacks_volumes(observed))
     complete = observed.host is not None and there and _true(network) and observed.obstacle is None
     verdict = judge(observed, volumes, network)
-    facts = [item for item in (volumes, network, _growth_fact(observed)) if item is not None]
+    said = (volumes, network, _growth_fact(observed), observed.staying)
+    facts = [item for item in said if item is not None]
     if observed.standing is not None:
         facts += protection_facts(observed.vm, observed.standing)
     says_ready = verdict is not None and (

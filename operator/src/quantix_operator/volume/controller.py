@@ -41,6 +41,7 @@ from quantix_operator.indexers import (
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.staying import protected_in
 from quantix_operator.storagepool.promises import size_granted
 from quantix_operator.volume.observe import observe
 from quantix_operator.volume.plan import Plan, plan_volume
@@ -117,10 +118,11 @@ def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
-    """Of one that is deleted those with the mark of a VM, which may be gone."""
+    """Of one that is deleted those with the mark of a VM, which may be gone, and those that keep it."""
     metadata = namespace["metadata"]
     found = cache.list(VOLUMES, metadata["name"]) if metadata.get("deletionTimestamp") else ()
-    return (key_of(volume) for volume in found if list(made_for(volume)))
+    yield from (key_of(volume) for volume in found if list(made_for(volume)))
+    yield from protected_in(namespace, cache, VOLUMES)
 
 
 class VolumeController:
@@ -262,7 +264,7 @@ def _status(plan: Plan, live: Manifest) -> dict[str, Any]:
         status["pool"] = plan.pool
     if plan.moving_to:
         status["movingTo"] = plan.moving_to
-    facts = [item for item in (plan.ready, plan.size, plan.refused_move) if item is not None]
+    facts = [item for item in (plan.ready, plan.size, plan.refused_move, plan.staying) if item is not None]
     if facts:
         status["conditions"] = render_conditions(facts, subject_in(VOLUMES, live), datetime.now(UTC))
     if plan.ready is not None:

@@ -14,6 +14,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import lost, view_of
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.scheduling.storage_host import storage_host
+from quantix_operator.staying import staying_fact
 from quantix_operator.storagepool.promises import (
     full_fields,
     growth_wish_bytes,
@@ -56,6 +57,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         no_room=_no_room(objects, volume, pool),
         readable_copy=_readable_copy(objects, volume),
         going=is_going(objects, volume),
+        staying=staying_fact(objects, volume),
     )
 
 

@@ -57,7 +57,7 @@ class Observed:
     `off`: one that is off and has had no host;
     `move`: None when it is where spec wants it; `readable_copy`: the fields of ConfigRefused where it is a
     copy of an encrypted volume and names no Secret; `going`: it is deleted, or will be
-    (`volumedata.collected`).
+    (`volumedata.collected`); `staying`: what it says where it keeps its namespace from being deleted.
     """
 
     volume: Volume
@@ -79,6 +79,7 @@ class Observed:
     move: Move | None = None
     readable_copy: Mapping[str, str] | None = None
     going: bool = False
+    staying: Fact | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Plan:
     moving_to: str = ""
     """The pool that has room for it, and that it may go to."""
     refused_move: Fact | None = None
+    staying: Fact | None = None
 
 
 def plan_volume(observed: Observed) -> Plan:
@@ -131,6 +133,7 @@ def plan_volume(observed: Observed) -> Plan:
             confirmed=confirmed,
             moving_to=moving_to,
             refused_move=refused,
+            staying=observed.staying,
         )
     placed = None if status.host else _host(observed, attached=bool(attached) and not _may_be_sent(observed))
     host = status.host or placed
@@ -143,6 +146,7 @@ def plan_volume(observed: Observed) -> Plan:
         size=_size(observed.growth),
         moving_to=moving_to,
         refused_move=refused,
+        staying=observed.staying,
     )
 
 

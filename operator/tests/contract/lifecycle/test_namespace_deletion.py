@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, NAMESPACES, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import NotFound
@@ -28,6 +29,7 @@ async def test_a_protected_vm_keeps_its_disks(world: OperatorWorld, namespace: s
     await world.until_ready("prot", namespace)
     await world.admin.delete(NAMESPACES, namespace)
     await world.until(NAMESPACES, namespace, _was_refused, within_s=_WITHIN_S)
+    await world.until(VIRTUAL_MACHINES, "prot", _tells_of_its_namespace, namespace)
     await world.admin.patch(VIRTUAL_MACHINES, "prot", {"spec": {"powerState": "Stopped"}}, namespace)
     await world.until_ready("prot", namespace, "Stopped")
     for name in ("prot-root", "extra"):
@@ -49,6 +51,11 @@ async def test_where_nothing_is_protected_all_of_it_goes(world: OperatorWorld, n
         await operator.create(VOLUMES, {"metadata": of_a_vm_that_is_gone, "spec": {"size": "1Gi"}})
     await world.admin.delete(NAMESPACES, namespace)
     await _until_gone(world, namespace)
+
+
+def _tells_of_its_namespace(vm: Manifest) -> bool:
+    told = condition_of(vm, "NamespaceKept")
+    return (told.get("status"), told.get("reason")) == ("False", "NamespaceDeleting")
 
 
 def _was_refused(live: Manifest) -> bool:

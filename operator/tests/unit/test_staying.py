@@ -1,0 +1,100 @@
+"""A protected object says that it keeps its namespace from being deleted, and nothing else says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantix_api import Image, VirtualMachine, Volume
+from quantix_api.resources import IMAGES, NAMESPACES, VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_operator.cache import Cache
+from quantix_operator.image.controller import ImageController, _status
+from quantix_operator.image.plan import Observed as SeenImage
+from quantix_operator.image.plan import plan_image
+from quantix_operator.objects import Objects
+from quantix_operator.service import WATCHED
+from quantix_operator.staying import Protectable, staying_fact
+from quantix_operator.virtualmachine.controller import VirtualMachineController
+from quantix_operator.volume.controller import VolumeController
+from quantix_operator.volume.observe import observe as observe_volume
+from quantix_operator.volume.plan import plan_volume
+
+from .virtualmachine.seen_vm import RUNNING, conditions, observed, said
+
+GOING = {"deletionTimestamp": "2026-11-29T10:00:00Z"}
+PROTECTED = {"deletionProtection": True}
+KINDS = {VirtualMachine: VIRTUAL_MACHINES, Volume: VOLUMES, Image: IMAGES}
+WATCHES = {
+    VIRTUAL_MACHINES: VirtualMachineController,
+    VOLUMES: VolumeController,
+    IMAGES: ImageController,
+}
+
+
+def world(resource: Resource, namespace: dict[str, str], spec: dict[str, Any], **marks: Any) -> Cache:
+    cache = Cache(WATCHED)
+    cache.put(NAMESPACES, team(namespace))
+    about = {"name": "web", "namespace": "team", "uid": "uid-web", "resourceVersion": "2", "generation": 1}
+    url = {"url": "https://example.org/web"} if resource == IMAGES else {}
+    resolved = {"status": {"resolved": {"uuid": "u", "cores": 1}}} if resource == VIRTUAL_MACHINES else {}
+    cache.put(resource, {"metadata": about | marks, "spec": url | spec, **resolved})
+    return cache
+
+
+def team(marks: dict[str, str]) -> dict[str, Any]:
+    return {"metadata": {"name": "team", "uid": "uid-team", "resourceVersion": "1", **marks}}
+
+
+@pytest.mark.parametrize(("kind", "noun"), [(VirtualMachine, "vm"), (Volume, "volume"), (Image, "image")])
+def test_what_is_protected_tells_of_its_namespace(kind: type[Protectable], noun: str) -> None:
+    objects = Objects(world(KINDS[kind], GOING, PROTECTED))
+    told = staying_fact(objects, objects.list(kind)[0])
+    assert told is not None
+    assert (told.type, told.status, told.reason) == ("NamespaceKept", "False", "NamespaceDeleting")
+    assert "Namespace team is being deleted" in told.message
+    assert f"qx {noun} set web -n team --no-protect" in told.message
+
+
+@pytest.mark.parametrize(
+    ("namespace", "spec", "marks"),
+    [({}, PROTECTED, {}), (GOING, {}, {}), (GOING, PROTECTED, GOING)],
+    ids=["nothing goes", "it does not stay", "it goes itself"],
+)
+def test_nothing_else_tells_of_it(
+    namespace: dict[str, str], spec: dict[str, Any], marks: dict[str, str]
+) -> None:
+    objects = Objects(world(VOLUMES, namespace, spec, **marks))
+    assert staying_fact(objects, objects.list(Volume)[0]) is None
+
+
+@pytest.mark.parametrize("resource", WATCHES, ids=lambda resource: resource.plural)
+def test_the_end_of_a_namespace_wakes_what_keeps_it(resource: Resource) -> None:
+    wakes = WATCHES[resource].watches[NAMESPACES]
+    protected, other = world(resource, {}, PROTECTED), world(resource, {}, {})
+    assert list(wakes(team(GOING), protected)) == ["team/web"]
+    assert list(wakes(team(GOING), other)) == list(wakes(team({}), protected)) == []
+
+
+def test_a_vm_says_it_beside_what_it_says_else() -> None:
+    objects = Objects(world(VIRTUAL_MACHINES, GOING, PROTECTED))
+    told = staying_fact(objects, objects.list(VirtualMachine)[0])
+    assert conditions(said(observed(RUNNING, staying=told)))["NamespaceKept"] == (
+        "False",
+        "NamespaceDeleting",
+    )
+    assert "NamespaceKept" not in conditions(said(observed(RUNNING)))
+
+
+def test_a_volume_and_an_image_say_it_though_hosts_say_the_rest() -> None:
+    objects = Objects(world(VOLUMES, GOING, PROTECTED))
+    told = plan_volume(observe_volume(objects, objects.list(Volume)[0])).staying
+    assert told is not None
+    cache = world(IMAGES, GOING, PROTECTED)
+    image = Objects(cache).list(Image)[0]
+    live = cache.get(IMAGES, "team/web")
+    assert live is not None
+    seen = SeenImage(image, pool="local", place="h1", staying=staying_fact(Objects(cache), image))
+    status = _status(plan_image(seen), live)
+    assert [item["type"] for item in status["conditions"]] == ["NamespaceKept"]
+    assert "phase" not in status

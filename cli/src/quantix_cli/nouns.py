@@ -90,6 +90,8 @@ def reason(obj: Manifest, noun: Noun, *, alone: bool = False) -> str:
     """
     ready = condition_of(obj)
     gravest = ready if ready and ready.get("status") != "True" else {}
+    home = condition_of(obj, "NamespaceKept")
+    gravest = gravest or (home if home.get("status") == "False" else {})
     if not gravest and noun.word == "vm":
         restart, protected = condition_of(obj, "RestartRequired"), condition_of(obj, "Protected")
         network = condition_of(obj, "NetworkReady")

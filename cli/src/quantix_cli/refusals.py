@@ -25,6 +25,8 @@ _CAUSE = re.compile(
     rf"(?=, [\w.\[\]<>-]+: (?:{_KINDS_OF_ERROR})|\]?$)",
     re.DOTALL,
 )
+# NamespaceLifecycle's of what would be new in a namespace that is being deleted
+_GOING = re.compile(r"unable to create new content in namespace (?P<namespace>\S+) because it is being")
 # what was sent stands before the sentence about it
 _VALUE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\{[^{}]*\}|[^":,\s]+): (?=\S)')
 # apiextensions' validation of a value's type: "spec.memory in body must be of type object: \"string\""
@@ -54,12 +56,20 @@ class Refusal:
     hint: str = ""
 
 
+def is_about_person(message: str) -> bool:
+    """Whether what was forbidden is forbidden to this account, and may be allowed to another one."""
+    return "denied request" not in message and _GOING.search(message) is None
+
+
 def told(message: str) -> Refusal:
     """What a refusal of the server means to whoever typed the command."""
     _, by_policy, sentence = message.partition("denied request: ")
     if by_policy:
         sentence = _HELD.sub(lambda held: human_size(size_bytes(held[0])), sentence)
         return Refusal(sentence_of(sentence), hint_of(sentence))
+    if home := _GOING.search(message):
+        going = render("NamespaceDeleting", namespace=home["namespace"])
+        return Refusal(going.sentence_with_reason, going.hint)
     if found := _FORBIDDEN.search(message):
         return _not_allowed(found)
     if invalid := _INVALID.fullmatch(message):

@@ -16,7 +16,7 @@ from quantix_api.messages import render
 from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
-from quantix_cli.refusals import told
+from quantix_cli.refusals import is_about_person, told
 from quantix_cli.terminal import Terminal
 from quantix_cli.writing import Showing, Writer
 from quantix_client.errors import (
@@ -119,8 +119,8 @@ def translated(error: QuantixError, target: Target) -> CommandError:
     if isinstance(error, Unreachable):
         return _unreachable(error, target)
     if isinstance(error, Forbidden):
-        # An admission policy's refusal is an answer about the object; RBAC's is one about the person
-        code = Exit.REFUSED if "denied request" in error.message else Exit.NOT_ALLOWED
+        # an admission policy's refusal is an answer about the object, as the namespace's end is one
+        code = Exit.NOT_ALLOWED if is_about_person(error.message) else Exit.REFUSED
         refusal = told(error.message)
         return CommandError(code, refusal.sentence, error.hint or refusal.hint)
     if isinstance(error, NotFound) and (named := _NO_NAMESPACE.fullmatch(error.message)):

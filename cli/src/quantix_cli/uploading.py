@@ -30,6 +30,7 @@ from quantix_api.resources import Resource
 from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.homes import refuse_going
 from quantix_cli.left_behind import removal, stays
 from quantix_cli.measures import duration, size
 from quantix_cli.naming import reference
@@ -196,6 +197,7 @@ async def _declare(session: Session, product: Product, name: str, spec: Manifest
         "metadata": {"name": name, "namespace": session.namespace},
         "spec": spec,
     }
+    await refuse_going(session, session.namespace)
     await refuse_placeless(session, [of_object(manifest)], "--pool POOL" if product is VOLUME else "")
     await refuse_oversized(session, [spec] if product is VOLUME else [])
     return await session.write.create(product.resource, manifest)

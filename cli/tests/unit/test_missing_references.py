@@ -43,6 +43,7 @@ THERE = {
     "storagepools": ("fast", "local"),
     "volumes": ("shop/files",),
     "secrets": ("shop/key",),
+    "namespaces": ("shop",),
 }
 
 

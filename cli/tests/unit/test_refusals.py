@@ -34,6 +34,10 @@ POLICY = (
     "virtualmachines.quantix.io \"a\" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' "
     "denied request: VM a is protected against deletion. Try: qx vm set a --no-protect, or wait."
 )
+GOING = (
+    'virtualmachines.quantix.io "a" is forbidden: unable to create new content in namespace team because it '
+    "is being terminated"
+)
 TWICE = (
     'StoragePool.quantix.io "p" is invalid: [spec.dir.path: Invalid value: "/": spec.dir.path in body '
     'should be at least 2 chars long, spec.dir.path: Invalid value: "/": must be an absolute path, '
@@ -79,6 +83,13 @@ BY_SCHEMA = (
             POLICY,
             Refusal("VM a is protected against deletion.", "qx vm set a --no-protect, or wait"),
         ),
+        (
+            GOING,
+            Refusal(
+                "Namespace team is being deleted, so nothing can be made in it (NamespaceDeleting).",
+                "another namespace, with -n; kubectl describe namespace team says what it waits for",
+            ),
+        ),
         (TWICE, Refusal("StoragePool p: spec.dir.path: must be an absolute path, such as /srv/quantix.")),
         (BY_SCHEMA, Refusal("Image i: spec.url: should be at least 1 chars long.")),
         ("the server could not find it", Refusal("the server could not find it")),
@@ -92,6 +103,7 @@ BY_SCHEMA = (
         "a value before it",
         "several",
         "by a policy",
+        "in a namespace that goes",
         "one field by schema and rule",
         "by schema alone",
         "other",

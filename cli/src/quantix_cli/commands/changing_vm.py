@@ -13,6 +13,7 @@ from quantix_cli import fetch
 from quantix_cli.addressing import refuse_addresses
 from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import new_disks, refuse_oversized, refuse_unaddressable
+from quantix_cli.commands.letting_go import confirm_protection
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
@@ -116,6 +117,7 @@ def set_command(_: str) -> click.Command:
             picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
             vms = list(picked.objects)
             confirm_selection("Change", picked, NOUNS["vm"], session)
+            await confirm_protection(session, NOUNS["vm"], vms, wanted.protection)
             return await each(
                 vms,
                 lambda vm: _change(session, vm, lambda live: patch_of(live, wanted), not no_wait),

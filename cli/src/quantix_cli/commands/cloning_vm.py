@@ -11,6 +11,7 @@ from quantix_cli import fetch
 from quantix_cli.commands.creating_vm import make_vm
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.homes import refuse_going
 from quantix_cli.naming import new_name, parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
@@ -65,6 +66,7 @@ async def _clone(session: Session, source: str, name: str, wish: CloneWish, *, w
     if look(vm, "spec.sysprep") is not None:
         said = "A clone of a Windows guest would be the same computer: spec.sysprep runs once."
         raise CommandError(Exit.REFUSED, said, "generalise the guest, and make an image of its disk")
+    await refuse_going(session, vm["metadata"]["namespace"])
     made = clone_of(vm, name, wish, await _pools(session, vm))
     await fetch.refuse_missing(session, vm["metadata"]["namespace"], made["spec"], vm["spec"])
     terminal = session.terminal

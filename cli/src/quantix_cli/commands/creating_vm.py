@@ -21,6 +21,7 @@ from quantix_cli.commands.making import name_taken
 from quantix_cli.destinations import of_disks, refuse_placeless, tell_short
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.homes import refuse_going
 from quantix_cli.left_behind import telling_what_stays
 from quantix_cli.measures import duration
 from quantix_cli.naming import new_name, reference
@@ -208,6 +209,7 @@ async def _create(session: Session, names: Sequence[str], wish: Wish, *, wait: b
     namespace = session.namespace
     if namespace is None:
         raise CommandError(Exit.USAGE, "In which namespace is the VM to be?", "-n NAMESPACE")
+    await refuse_going(session, namespace)
     choice = await _choice(session, namespace, wish)
     wanted = [manifest(name, namespace, wish, choice) for name in names]
     await fetch.refuse_missing(session, namespace, wanted[0]["spec"])

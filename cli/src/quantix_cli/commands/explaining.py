@@ -40,7 +40,21 @@ from quantix_cli.vm.moves import moving_facts, with_moves
 _LABEL_WIDTH = 13
 # where the host tells when that which Ready gives as its reason began
 _BEGAN = {"Running": "status.runtime.startedAt", "Stopped": "status.runtime.lastExit.at"}
-_FACTS = ("Scheduled", "VolumesReady", "NetworkReady", "PlacementOK", "AgentConnected", "GuestHealthy")
+_LABELS = {
+    "Scheduled": "placement",
+    "VolumesReady": "volumes",
+    "NetworkReady": "network",
+    "NamespaceKept": "namespace",
+}
+_FACTS = (
+    "Scheduled",
+    "VolumesReady",
+    "NetworkReady",
+    "PlacementOK",
+    "AgentConnected",
+    "GuestHealthy",
+    "NamespaceKept",
+)
 
 # the API's default transition time of conditions that nobody wrote yet is 1970
 _NEVER_S = 20_000 * 86_400.0
@@ -250,7 +264,7 @@ def _unfit(group: Manifest) -> tuple[str, str]:
 
 
 def _label(kind: str) -> str:
-    return {"Scheduled": "placement", "VolumesReady": "volumes", "NetworkReady": "network"}.get(kind, kind)
+    return _LABELS.get(kind, kind)
 
 
 def _hint(of: Manifest) -> str:
@@ -269,7 +283,8 @@ def _more_hints(obj: Manifest, noun: Noun) -> list[str]:
     # a single host cannot be helped by a hint at each of its VMs
     protected = condition_of(obj, "Protected")
     is_news = look(obj, "status.assignment.host") and protected.get("reason") != "NoOtherHost"
-    hints = [_hint(protected)] if is_news else []
+    hints = [_hint(condition_of(obj, "NamespaceKept"))]
+    hints += [_hint(protected)] if is_news else []
     if look(obj, "status.runtime.pendingChanges"):
         hints.append(f"qx {noun.word} restart {obj['metadata']['name']}")
     if noun.word == "host":

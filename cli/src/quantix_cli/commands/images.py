@@ -182,6 +182,13 @@ def set_command(_: str) -> click.Command:
         making.refuse_nothing(login_user=login_user, protection=protection, labels=labels)
         spec: dict[str, Any] = {} if protection is None else {"deletionProtection": protection}
         spec |= {"loginUser": login_user} if login_user else {}
-        return making.change(invocation, "image", selection, lambda live: making.news(live, spec), labels)
+        return making.change(
+            invocation,
+            "image",
+            selection,
+            lambda live: making.news(live, spec),
+            labels,
+            protection=protection,
+        )
 
     return command

@@ -14,8 +14,10 @@ from quantix_api.message_text import cause_of, hint_of
 from quantix_api.messages import render
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_changes, parse_pairs
+from quantix_cli.commands.letting_go import confirm_protection
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection
 from quantix_cli.exits import CommandError, Exit, refused
+from quantix_cli.homes import refuse_going
 from quantix_cli.left_behind import telling_what_stays
 from quantix_cli.measures import age_s, duration, how_long, utc_now
 from quantix_cli.mentions import Mention
@@ -62,6 +64,7 @@ def make(
         metadata = {"name": meant.name} | ({"namespace": namespace} if namespace else {})
         labelled = metadata | ({"labels": pairs} if pairs else {})
         manifest = {"kind": noun.resource.kind, "metadata": labelled, "spec": spec}
+        await refuse_going(session, namespace)
         await fetch.refuse_missing(session, namespace, spec, own=Mention(word, meant.name))
         if check is not None:
             await check(session, manifest)
@@ -108,8 +111,11 @@ def change(
     patch_of: Callable[[Manifest], Manifest],
     labels: tuple[str, ...],
     then: Callable[[Session], Awaitable[None]] | None = None,
+    protection: bool | None = None,
 ) -> int:
-    """Change the objects by what `patch_of` makes of each, and their labels; `then` is done afterwards."""
+    """Change the objects by what `patch_of` makes of each, and their labels; `then` is done afterwards.
+    `protection`: what of that is to become of theirs, if anything.
+    """
     noun = NOUNS[word]
     refuse_no_selection(selection, noun, "set")
     changes = parse_changes(labels, "--label")
@@ -126,6 +132,7 @@ def change(
     async def act(session: Session) -> Exit:
         picked, _ = await fetch.selected(session, noun, selection)
         confirm_selection("Change", picked, noun, session)
+        await confirm_protection(session, noun, picked.objects, protection)
         ended = await each(
             list(picked.objects), lambda obj: _change(session, noun, obj, whole_patch), session
         )

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import click
 
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of, first_of, hint_of
 from quantix_api.quantities import counted
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.state import JOINING, STOPPING, StateWord
@@ -142,6 +142,7 @@ def all_matters(seen: Seen) -> list[Matter]:
     for word, objects in seen.objects.items():
         for obj in objects:
             matters += _matters(obj, NOUNS[word], seen)
+    matters += _held_namespaces(seen)
     return sorted(matters, key=lambda m: (not m.attention, _GRAVE.get(m.colour, 2)))
 
 
@@ -162,6 +163,23 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
         silent = f"{name} is {shown.word}: {heard}."
         return [Matter(shown.glyph, shown.colour, silent, explain, attention=True)]
     return _host_matters(obj, explain) if noun.word == "host" else []
+
+
+def _held_namespaces(seen: Seen) -> list[Matter]:
+    """The namespaces whose deletion waits for somebody to decide about what is protected in them."""
+    holders: dict[str, list[tuple[Noun, Manifest]]] = {}
+    for word in ("vm", "volume", "image"):
+        for obj in seen.objects.get(word, ()):
+            if condition_of(obj, "NamespaceKept").get("status") == "False":
+                holders.setdefault(obj["metadata"]["namespace"], []).append((NOUNS[word], obj))
+    matters = []
+    for namespace, held_by in sorted(holders.items()):
+        (noun, first), *_ = held_by
+        named = first_of([f"{kind.singular} {obj['metadata']['name']}" for kind, obj in held_by])
+        text = f"namespace {namespace} is being deleted, and waits for what is protected: {named}."
+        explain = f"qx {noun.word} explain {reference(first, noun.word, seen.home)}"
+        matters.append(Matter("▲", "yellow", text, explain, attention=True))
+    return matters
 
 
 def _host_matters(host: Manifest, explain: str) -> list[Matter]:

@@ -139,6 +139,13 @@ def set_command(_: str) -> click.Command:
         """Change protection and labels of volumes; qx volume resize changes the size."""
         making.refuse_nothing(protection=protection, labels=labels)
         spec = {} if protection is None else {"deletionProtection": protection}
-        return making.change(invocation, "volume", selection, lambda live: making.news(live, spec), labels)
+        return making.change(
+            invocation,
+            "volume",
+            selection,
+            lambda live: making.news(live, spec),
+            labels,
+            protection=protection,
+        )
 
     return command

@@ -66,3 +66,13 @@ def hanging(world: VmWorld) -> Iterator[Hang]:
             yield hang
     finally:
         hang.answers.set()
+
+
+def in_another_pool(world: VmWorld, name: str) -> VolumePlace:
+    """Where a new volume of this name lies, in the pool `fast`."""
+    volume = world.add_volume(name)
+    place = VolumePlace(world.add_pool("fast"), volume["metadata"]["uid"])
+    place.data.parent.parent.mkdir(parents=True)
+    VolumePlace(world.pool, place.handle).data.parent.rename(place.data.parent)
+    volume["status"]["pool"] = "fast"
+    return place

@@ -141,7 +141,8 @@ def put_down(claim: Claim, host: str, epoch: int) -> Claim:
 
 def regain(claim: Claim, host: str, epoch: int, vm_uid: str) -> Claim:
     """held(e', H) of this VM → free(e') for e' < e, by H: its end under e' could not be written down, since
-    the pool was away. Any other claim stays as it is. Only once no QEMU of the VM is left on H.
+    the pool was away. Any other claim stays as it is. Only once no QEMU that was started under e' is left
+    on H.
     """
     holder = claim.holder
     if holder is None or holder.host != host or holder.epoch >= epoch or claim.vm_uid != vm_uid:

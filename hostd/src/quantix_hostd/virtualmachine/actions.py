@@ -190,7 +190,10 @@ class RemoveDirectories:
 
 @dataclass(frozen=True)
 class PutDownClaims:
-    """Of volumes that the running QEMU has let go: free for others, and for a later plug under this epoch."""
+    """Of volumes that the running QEMU has let go: free for others, and for a later plug under this epoch.
+    What a start could not give back, and is held under an earlier one, too. Whether it came about the next
+    look sees.
+    """
 
     places: tuple[VolumePlace, ...]
     epoch: int

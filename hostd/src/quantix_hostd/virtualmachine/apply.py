@@ -225,9 +225,11 @@ async def _put_down_claims(tools: VmTools, ref: VmRef, action: do.PutDownClaims)
         try:
             claim = _read_claim(tools.claims, place)
             if claim.vm_uid == ref.uid:
-                tools.claims.compare_and_set(place, claim, put_down(claim, host, action.epoch))
+                # no QEMU of an earlier epoch is left: before this one started they were looked for
+                ours = regain(claim, host, action.epoch, ref.uid)
+                tools.claims.compare_and_set(place, claim, put_down(ours, host, action.epoch))
         except QuantixError as trouble:
-            # the guest goes on without it; the claim is regained once the VM has ended (docs/adr/0017)
+            # the guest goes on without it; what is still held then is tried again
             log.warning("claim is not put down", uid=ref.uid, path=str(place.data), error=str(trouble))
 
     for place in action.places:

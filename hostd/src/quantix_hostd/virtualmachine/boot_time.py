@@ -30,6 +30,7 @@ def of_this_boot(record: Record, boot_id: str, now_s: float) -> Record:
         record,
         started_s=past(record.started_s),
         resumed_s=past(record.resumed_s),
+        put_down_s=past(record.put_down_s),
         next_start_s=to_come(record.next_start_s, LONGEST_DELAY_S),
         stop=_stop(record.stop, now_s, another=another),
         bites=replace(record.bites, at_s=past(record.bites.at_s)),

@@ -83,6 +83,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         events=events,
         volumes=storage.volumes,
         claims=storage.claims,
+        beside=storage.beside,
         silent=storage.silent,
         unwritable=storage.unwritable,
         out_of_memory=bool(ended) and await asyncio.to_thread(_was_out_of_memory, tools, record),

@@ -38,6 +38,7 @@ class Storage:
     claims: tuple[DiskClaim, ...]
     unwritable: tuple[VolumePlace, ...]
     silent: Mapping[Path, QuantixError]
+    beside: tuple[DiskClaim, ...]
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,22 @@ async def look_at_storage(
     held: Sequence[VolumePlace],
 ) -> Storage:
     """`known`: places that the domain or the record names; they come after those of the disks in spec.
-    `disks`: those of the domain, by their names. `held`: where claims may be to give back, of which only
-    counts whether their pools answer.
+    `disks`: those of the domain, by their names. `held`: where claims may be to give back.
     """
     found = _Found()
     sought = [item.sought for item in named if item.sought is not None]
-    await _ask_pools(tools, found, sought, known, [place.pool_path for place in held])
+    await _ask_pools(tools, found, sought, (*known, *held))
     moved = [sought for sought in found.volumes.values() if isinstance(sought, Sought)]
     if moved:
-        await _ask_pools(tools, found, moved, (), ())
+        await _ask_pools(tools, found, moved, ())
     states = (found.volumes.get(item.disk.name) or unusable(item) for item in named)
     volumes = tuple(state for state in states if isinstance(state, VolumeState))
     of_spec = (_place(volume, found, known, disks) for volume in volumes)
     places = dict.fromkeys((*(place for place in of_spec if place is not None), *known))
     unwritable = (place for place in places if place.pool_path in {*found.full, *found.silent})
     claims = (_claim_of(place, found) for place in places)
-    return Storage(volumes, tuple(claims), tuple(unwritable), found.silent)
+    beside = (_claim_of(place, found) for place in held if place not in places)
+    return Storage(volumes, tuple(claims), tuple(unwritable), found.silent, tuple(beside))
 
 
 def _place(
@@ -107,12 +108,10 @@ async def _ask_pools(
     found: _Found,
     sought: Sequence[Sought],
     known: Sequence[VolumePlace],
-    others: Sequence[Path],
 ) -> None:
     # before any thread: only the loop that changes the stores may walk through them
     pools = tools.objects.pool_paths()
-    places = (*(item.place for item in sought), *known)
-    paths = dict.fromkeys((*(place.pool_path for place in places), *others))
+    paths = dict.fromkeys(place.pool_path for place in (*(item.place for item in sought), *known))
     await asyncio.gather(*(_ask_pool(tools, found, path, sought, known, pools) for path in paths))
 
 

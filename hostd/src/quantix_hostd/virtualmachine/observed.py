@@ -35,7 +35,8 @@ class Observed:
 
     `wanted` is the domain that should run, or None with `waiting` saying what it waits for; for a guest that
     runs `waiting` may also tell of what `wanted` leaves out. `live` and `inactive` are views of the domain
-    found. `claims` begin with the deciding one. `processes` are the VM's own QEMUs; those of
+    found. `claims` begin with the deciding one; `beside` are those of places that the record alone names, by
+    which nothing is decided but whether they are given back. `processes` are the VM's own QEMUs; those of
     `others_with_uuid` only keep it from starting, and are never ended.
     `agent_channel`: the guest holds its agent's channel. `now_s`: seconds since the machine booted, by which
     durations are judged; `wall_s`: seconds since 1970, to be written, or compared with a time of the user's.
@@ -65,6 +66,7 @@ class Observed:
     events: tuple[SeenEvent, ...] = ()
     volumes: tuple[VolumeState, ...] = ()
     claims: tuple[DiskClaim, ...] = ()
+    beside: tuple[DiskClaim, ...] = ()
     wanted: DomainSpec | None = None
     waiting: QuantixError | None = None
     port_problems: tuple[PortProblem, ...] = ()

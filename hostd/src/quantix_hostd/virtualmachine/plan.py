@@ -39,7 +39,11 @@ from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
 from quantix_hostd.virtualmachine.record import LastExit, Record, StopReason
-from quantix_hostd.virtualmachine.record_places import place_of_state, with_live_places
+from quantix_hostd.virtualmachine.record_places import (
+    place_of_state,
+    with_live_places,
+    without_disks_of_spec,
+)
 from quantix_hostd.virtualmachine.running_plan import plan_process_end, plan_running
 from quantix_hostd.virtualmachine.start_plan import known_record, plan_start
 from quantix_hostd.virtualmachine.steps import Plan, with_record
@@ -201,5 +205,10 @@ def _plan_stale(observed: Observed, record: Record) -> Plan:
 
 
 def _is_spent(observed: Observed) -> bool:
-    """Whether a claim says that this epoch was released, or is below its floor: it admits no start."""
-    return any(claim.holder is None and claim.floor >= observed.epoch for claim in observed.known_claims)
+    """Whether a claim says that this epoch was released, or is below its floor: it admits no start. Not that
+    of a disk that has left spec, which a start without it gives back.
+    """
+    left = without_disks_of_spec(observed.vm, observed.record.places)
+    claims = (found.claim for found in observed.claims if found.place not in left)
+    known = (claim for claim in claims if claim and claim.cluster_uid == observed.facts.cluster_uid)
+    return any(claim.holder is None and claim.floor >= observed.epoch for claim in known)

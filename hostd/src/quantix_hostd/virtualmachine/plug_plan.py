@@ -1,8 +1,8 @@
 """Plans which devices come to a running guest and which leave it. Pure; called by `live_plan`.
 
-A disk's place is in the record before its claim is taken, and its claim is put down only once QEMU has let
-the disk go. Level-triggered: a guest that boots never hears what it was asked, so it is asked again. What
-`wanted` leaves out neither comes nor leaves.
+A disk's place is in the record from before its claim is taken until that is seen not to be held; it is put
+down only once QEMU has let the disk go. Level-triggered: a guest that boots never hears what it was asked, so
+it is asked again. What `wanted` leaves out neither comes nor leaves.
 
 ```
   not there ──TakeClaims, PlugDevice──► in the live XML ──UnplugDevice, again and again──► not there
@@ -28,16 +28,18 @@ from quantix_hostd.virtualmachine.actions import (
     GrowDisk,
     PutDownClaims,
     RemovePorts,
-    SaveRecord,
     TakeClaims,
     WirePorts,
 )
 from quantix_hostd.virtualmachine.live_actions import PlugDevice, TellUnplugged, UnplugDevice
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, Unplug
+from quantix_hostd.virtualmachine.record_places import may_be_held
 
 # after the first time, the second, …
 _ASK_AGAIN_S = (5.0, 10.0, 20.0, 40.0, 60.0)
+# of a claim that cannot be changed: each try waits for its lock, and keeps the VM's other work waiting
+_PUT_DOWN_AGAIN_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,16 @@ def plan_plugs(observed: Observed, wanted: DomainSpec, live: DomainView, record:
     actions: list[Action] = [TellUnplugged(name) for name in gone]
     actions += [UnplugDevice(unplug.name) for unplug in unplugs if unplug not in record.unplugs]
     record, plugs = _plug(observed, wanted, live, replace(record, unplugs=unplugs))
-    actions += [*_put_down(observed, wanted, record), *plugs]
+    record, put_down, later_s = _put_down(observed, wanted, record)
+    actions += [*put_down, *plugs]
     if not unplugs:
-        return PlugPlan(record, tuple(actions))
+        return PlugPlan(record, tuple(actions), ask_again_s=later_s)
     kind = "disk" if live.devices[f"ua-{names[0]}"].get("device") == "disk" else "NIC"
     device = f"{kind} {names[0]}"
     wait = as_error(WaitingError, "WaitingForGuest", device=device, name=wanted.identity.name)
     again_s = min(_due_s(unplug) for unplug in unplugs) - observed.now_s
-    return PlugPlan(record, tuple(actions), wait, max(again_s, 0.0))
+    again_s = max(again_s, 0.0)
+    return PlugPlan(record, tuple(actions), wait, again_s if later_s is None else min(again_s, later_s))
 
 
 def leaving(wanted: DomainSpec, live: DomainView) -> list[str]:
@@ -137,8 +141,11 @@ def _is_spent(observed: Observed, place: VolumePlace) -> bool:
     return claim is not None and claim.holder is None and claim.floor >= observed.epoch
 
 
-def _put_down(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[Action, ...]:
-    """Claims of volumes that QEMU has let go and that no disk of spec needs. Those in a pool that does not
+def _put_down(
+    observed: Observed, wanted: DomainSpec, record: Record
+) -> tuple[Record, tuple[Action, ...], float | None]:
+    """Claims of volumes that QEMU has let go and that no disk of spec needs: the record forgets those that
+    are seen not to be held, and the others are tried, again after a while. Those in a pool that does not
     answer wait: a claim may be on its way there still, and would be forgotten.
     """
     needed = {disk.path for disk in wanted.disks}
@@ -147,7 +154,12 @@ def _put_down(observed: Observed, wanted: DomainSpec, record: Record) -> tuple[A
         place for place in record.places if place not in opened and place.pool_path not in observed.silent
     )
     left = tuple(place for place in away if str(place.data) not in needed)
-    if not left:
-        return ()
-    kept = tuple(place for place in record.places if place not in left)
-    return PutDownClaims(left, observed.epoch), SaveRecord(replace(record, places=kept))
+    held = tuple(place for place in left if may_be_held(observed, place))
+    kept = tuple(place for place in record.places if place not in left or place in held)
+    record = replace(record, places=kept)
+    if not held:
+        return replace(record, put_down_s=0.0), (), None
+    later_s = record.put_down_s + _PUT_DOWN_AGAIN_S - observed.now_s
+    if record.put_down_s and later_s > 0:
+        return record, (), later_s
+    return replace(record, put_down_s=observed.now_s), (PutDownClaims(held, observed.epoch),), None

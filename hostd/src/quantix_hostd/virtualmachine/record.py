@@ -127,7 +127,7 @@ class Record:
     took, or was about to take: the domain and its pools may be gone when they are to be freed. `unplugs` are
     the devices that the running guest is to let go, `cables` its NICs. `first_boot_mark`: with which
     first-boot settings it was started. `bites` are those of the guest's watchdog. `move`: the copying of one
-    of its disks.
+    of its disks. `put_down_s`: the last try to put claims down that may still be held, 0: there is none.
     """
 
     epoch: int = 0
@@ -155,6 +155,7 @@ class Record:
     first_boot_mark: str = ""
     bites: Bites = Bites()
     move: MoveTry | None = None
+    put_down_s: float = 0.0
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and

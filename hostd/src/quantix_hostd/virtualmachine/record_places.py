@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quantix_api import VirtualMachine
-from quantix_hostd.claims import VolumePlace
+from quantix_hostd.claims import ClaimDamagedError, VolumeMissingError, VolumePlace
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record
 
@@ -43,6 +43,29 @@ def place_of_state(vm: VirtualMachine | None, places: tuple[VolumePlace, ...]) -
     if all(place.handle not in order for place in places):
         return next(iter(places), None)
     return next((place for place in places if order.get(place.handle) == 0), None)
+
+
+def may_be_held(observed: Observed, place: VolumePlace) -> bool:
+    """Whether this host may hold the claim for this VM. What is missing or damaged counts as not held:
+    nothing can be written there now, and the VM's end sees to it (docs/adr/0017).
+    """
+    looked_at = (*observed.claims, *observed.beside)
+    found = next((found for found in looked_at if found.place == place), None)
+    if found is None:
+        return True
+    if found.claim is None:
+        unknown = found.problem is not None
+        return unknown and not isinstance(found.problem, VolumeMissingError | ClaimDamagedError)
+    holder = found.claim.holder
+    return holder is not None and holder.host == observed.facts.name and found.claim.vm_uid == observed.uid
+
+
+def without_disks_of_spec(
+    vm: VirtualMachine | None, places: tuple[VolumePlace, ...]
+) -> tuple[VolumePlace, ...]:
+    """Of `places` those of no disk that is resolved; none where it is not known which are."""
+    order = _order(vm)
+    return tuple(place for place in places if order and place.handle not in order)
 
 
 def _order(vm: VirtualMachine | None) -> dict[str, int]:

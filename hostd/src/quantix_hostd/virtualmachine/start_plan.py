@@ -44,6 +44,7 @@ from quantix_hostd.virtualmachine.link_plan import plugged_in
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, uuid_taken
 from quantix_hostd.virtualmachine.record import LastExit, Record
+from quantix_hostd.virtualmachine.record_places import may_be_held
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 from quantix_hostd.virtualmachine.watchdog_plan import let_go
 
@@ -160,10 +161,11 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
     disks = _disks(observed)
     # of disks that left spec since their claims were taken
     others = tuple(dict.fromkeys(place for place in (*record.places, *observed.places) if place not in disks))
-    # what lies in a pool that does not answer is remembered until it does
-    kept = tuple(place for place in others if place.pool_path in observed.silent)
-    left = tuple(place for place in others if place not in kept)
-    taking = replace(record, places=(*disks, *others))
+    # remembered until they are seen to be free, since giving them back may fail, or end late
+    kept = tuple(place for place in others if may_be_held(observed, place))
+    # nothing is asked of a pool that does not answer
+    left = tuple(place for place in others if place.pool_path not in observed.silent)
+    taking = replace(record, places=(*disks, *others), put_down_s=0.0)
     started = replace(
         taking,
         places=(*disks, *kept),

@@ -14,18 +14,8 @@ from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.plugged_disks import claim_on, set_disks
-from quantix_lab.silent_pools import Hang
+from quantix_lab.silent_pools import Hang, in_another_pool
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
-
-
-def in_another_pool(world: VmWorld, name: str) -> VolumePlace:
-    """Where a new volume of this name lies, in the pool `fast`."""
-    volume = world.add_volume(name)
-    place = VolumePlace(world.add_pool("fast"), volume["metadata"]["uid"])
-    place.data.parent.parent.mkdir(parents=True)
-    VolumePlace(world.pool, place.handle).data.parent.rename(place.data.parent)
-    volume["status"]["pool"] = "fast"
-    return place
 
 
 async def test_a_guest_that_runs_is_left_alone_and_says_why(

@@ -69,7 +69,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "NamespaceDeleting",
-        "VirtualMachine Volume Image",
+        "VirtualMachine, Volume, Image",
         "Namespace {namespace} is being deleted, which nothing calls back; {name} stays while it is "
         "protected.",
         "copy elsewhere what is to be kept, then qx {noun} set {name} -n {namespace} --no-protect, which "

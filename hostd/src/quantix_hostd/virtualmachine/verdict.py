@@ -111,11 +111,16 @@ def _is_stuck(plan: Plan) -> bool:
 
 
 def _denied(vm: VirtualMachine) -> Condition | None:
-    """What the operator does not give a guest that runs, though spec asks for it; short waits are none."""
-    said = (vm.status.condition(name) for name in ("SizeGranted", "NetworkReady"))
-    return next(
-        (item for item in said if item and item.status == "False" and item.reason != "Programming"), None
-    )
+    """What the operator does not give a guest that runs, though spec asks for it, or what is about to be
+    taken from it: a disk that is being deleted goes once it stops. Short waits are none.
+    """
+    said = (vm.status.condition(name) for name in ("SizeGranted", "NetworkReady", "VolumesReady"))
+    return next((item for item in said if item and item.status == "False" and _is_told(item)), None)
+
+
+def _is_told(said: Condition) -> bool:
+    # what else is to be said of volumes is seen here
+    return said.reason == "VolumeInUse" if said.type == "VolumesReady" else said.reason != "Programming"
 
 
 def _port_text(observed: Observed, problem: PortProblem) -> str:

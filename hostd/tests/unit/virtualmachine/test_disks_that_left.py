@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from quantix_api.messages import render
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -104,3 +105,17 @@ async def test_put_back_it_runs_under_the_next_epoch(vm: VmHandle) -> None:
     await vm.reconcile()
     assert vm.status["phase"] == "Running"
     assert data_claim(vm).holder == Holder(HOST, 2)
+
+
+@pytest.mark.parametrize(("reason", "ready"), [("VolumeInUse", "False"), ("Creating", "True")])
+async def test_a_guest_whose_disk_is_being_deleted_is_not_called_ready(
+    vm: VmHandle, hypervisor: FakeHypervisor, reason: str, ready: str
+) -> None:
+    said = render("VolumeInUse", lost="data").text if reason == "VolumeInUse" else "It is made."
+    lost = {"type": "VolumesReady", "status": "False", "reason": reason, "message": said}
+    vm.change("status", "conditions", value=[*vm.status["conditions"], lost])
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    told = vm.condition("Ready")
+    assert (vm.status["phase"], told["status"], hypervisor.calls) == ("Running", ready, [])
+    assert (told["reason"], told["message"]) == (reason, said) or ready == "True"

@@ -39,7 +39,7 @@ def plan_volumes(
     for disk in disks:
         volume = volumes.get(disk.wanted_name)
         if disk.volume:
-            missing += _attach(owner, disk, volume)
+            missing += _attach(owner, disk, volume, surroundings)
         elif volume is None:
             made, lacking = _make(owner, disk, surroundings)
             actions += made
@@ -125,7 +125,11 @@ def _conflict(disk: DiskWish, volume: VolumeView) -> Missing:
     return Missing(disk.name, "VolumeConflict", {"volume": volume.name, "source": made_from})
 
 
-def _attach(owner: Owner, disk: DiskWish, volume: VolumeView | None) -> list[Missing]:
+def _attach(
+    owner: Owner, disk: DiskWish, volume: VolumeView | None, surroundings: Surroundings
+) -> list[Missing]:
+    if volume is not None and volume.going and volume.uid in surroundings.open_uids:
+        return [_going(disk, volume, is_open=True)]
     if volume is None or volume.going:
         path = f"the volume of disk {disk.name}"
         return [Missing(disk.name, "VolumeNotFound", {"volume": disk.volume, "path": path})]

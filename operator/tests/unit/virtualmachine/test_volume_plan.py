@@ -200,6 +200,14 @@ def test_attaching(case: str) -> None:
     assert [missing.reason for missing in found.missing] == ([reason] if reason else [])
 
 
+def test_of_a_volume_that_goes_under_its_guest_the_loss_is_told() -> None:
+    around = Surroundings(default_pool="local", open_uids=frozenset({DATA.uid}))
+    goes = replace(DATA, going=True, attached_to=frozenset({OWNER.uid}))
+    assert plan([ATTACHED], goes, around=around).missing == (
+        Missing("data", "VolumeInUse", {"lost": "data"}),
+    )
+
+
 def test_a_vm_repeats_what_the_volume_that_it_attaches_says() -> None:
     waiting = replace(DATA, reason="PoolFull", message="Pool local has 1 GiB free; 2 GiB are needed.")
     assert plan([ATTACHED], waiting).missing == (

@@ -175,6 +175,7 @@ async def test_protection_is_no_help_to_what_is_being_deleted(
     [
         "vm create new --image tiny --type small --network web",
         "vm clone web-1 new",
+        "vm attach web-1 --disk 1GiB",
         "volume create new --size 1GiB",
         "image create new --url https://example.org/new.qcow2",
         "network create new --subnet 10.9.0.0/24",
@@ -186,7 +187,7 @@ async def test_protection_is_no_help_to_what_is_being_deleted(
 async def test_nothing_is_sent_into_a_namespace_that_goes(command: str, tmp_path: Path) -> None:
     file = tmp_path / "disk.raw"
     file.write_bytes(b"\0" * 1024 * 1024)
-    api = Api(vm())
+    api = Api(vm(), made("StoragePool", "local", {"default": True}))
     with pytest.raises(CommandError) as refused:
         await typed(qx_session(api, namespace="team"), command.format(file=file))
     said = render("NamespaceDeleting", namespace="team")

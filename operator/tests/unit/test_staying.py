@@ -26,9 +26,9 @@ GOING = {"deletionTimestamp": "2026-11-29T10:00:00Z"}
 PROTECTED = {"deletionProtection": True}
 KINDS = {VirtualMachine: VIRTUAL_MACHINES, Volume: VOLUMES, Image: IMAGES}
 WATCHES = {
-    VIRTUAL_MACHINES: VirtualMachineController,
-    VOLUMES: VolumeController,
-    IMAGES: ImageController,
+    VIRTUAL_MACHINES: VirtualMachineController.watches,
+    VOLUMES: VolumeController.watches,
+    IMAGES: ImageController.watches,
 }
 
 
@@ -70,7 +70,7 @@ def test_nothing_else_tells_of_it(
 
 @pytest.mark.parametrize("resource", WATCHES, ids=lambda resource: resource.plural)
 def test_the_end_of_a_namespace_wakes_what_keeps_it(resource: Resource) -> None:
-    wakes = WATCHES[resource].watches[NAMESPACES]
+    wakes = WATCHES[resource][NAMESPACES]
     protected, other = world(resource, {}, PROTECTED), world(resource, {}, {})
     assert list(wakes(team(GOING), protected)) == ["team/web"]
     assert list(wakes(team(GOING), other)) == list(wakes(team({}), protected)) == []

@@ -17,6 +17,7 @@ from quantix_cli.commands.letting_go import confirm_protection
 from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.homes import refuse_going
 from quantix_cli.naming import reference
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
@@ -132,9 +133,12 @@ def set_command(_: str) -> click.Command:
 async def write_vm(session: Session, vm: Manifest, patch: Callable[[Manifest], Manifest]) -> Manifest | None:
     """The changed VM. Raises CommandError, with nothing sent, where the patch names what is not there (5), or
     wants more memory than any host has addresses for, larger disks than a pool can hold, or an address that
-    its network does not give (6).
+    its network does not give, or a volume to be made in a namespace that is being deleted (6).
     """
     changed = patch(vm).get("spec", {})
+    had = {disk["name"] for disk in look(vm, "spec.disks", [])}
+    if any(disk["name"] not in had and not disk.get("volume") for disk in changed.get("disks", [])):
+        await refuse_going(session, vm["metadata"]["namespace"])
     await fetch.refuse_missing(session, vm["metadata"]["namespace"], changed, vm["spec"])
     await refuse_unaddressable(session, vm["metadata"]["name"], changed, vm["spec"])
     await refuse_oversized(session, new_disks(changed.get("disks", []), look(vm, "spec.disks", [])))

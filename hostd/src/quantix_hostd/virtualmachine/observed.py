@@ -135,8 +135,11 @@ class Observed:
     @property
     def claim_lost(self) -> bool:
         """Whether the deciding claim was read and does not name this host under the domain's epoch; where no
-        domain tells one, under any.
+        domain tells one, under any. Never of a guest that has no disk and whose VM the API does not have: it
+        writes nowhere, and the claims are those of disks that it let go.
         """
+        if self.vm is None and self.live is not None and not disk_places(self.live):
+            return False
         claim = self.claims[0].claim if self.claims else None
         if claim is None:
             return False

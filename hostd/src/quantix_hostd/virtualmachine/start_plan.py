@@ -162,7 +162,9 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
     # of disks that left spec since their claims were taken
     others = tuple(dict.fromkeys(place for place in (*record.places, *observed.places) if place not in disks))
     # remembered until they are seen to be free, since giving them back may fail, or end late
-    kept = tuple(place for place in others if may_be_held(observed, place))
+    kept = tuple(
+        place for place in others if place.pool_path in observed.silent or may_be_held(observed, place)
+    )
     # nothing is asked of a pool that does not answer
     left = tuple(place for place in others if place.pool_path not in observed.silent)
     taking = replace(record, places=(*disks, *others), put_down_s=0.0)

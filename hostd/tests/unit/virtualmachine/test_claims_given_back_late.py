@@ -203,3 +203,20 @@ async def test_a_start_that_fails_after_a_disk_was_given_back_is_tried_again(
         await both.look_after(60)
     assert (both.status["phase"], both.root_claim.holder) == ("Running", Holder(HOST, 1))
     assert remembered(both) == (both.root_place,)
+
+
+async def test_what_another_vm_took_ends_no_guest_that_has_let_it_go(
+    running: VmHandle, hypervisor: FakeHypervisor, locks: Locks
+) -> None:
+    """Its VM is not in the API any more, so that the record alone tells of the disk."""
+    place, world = running.root_place, running.world
+    locks.begin(place)
+    set_disks(running)
+    await running.reconcile()
+    assert (hypervisor.calls, remembered(running)) == (["detach ua-root"], (place,))
+    locks.end()
+    held = claim_on(running, place)
+    world.claims.compare_and_set(place, held, Claim(held.floor, Holder("h2", 9), "another", held.cluster_uid))
+    world.remove_by_force(running)
+    await world.reconciler.reconcile(running.uid)
+    assert hypervisor.calls == ["detach ua-root"]

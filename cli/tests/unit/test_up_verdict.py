@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.resources import VIRTUAL_MACHINES, Resource
+from quantix_api.resources import SECURITY_GROUPS, VIRTUAL_MACHINES, Resource
 from quantix_cli.commands.up import ending
 from quantix_cli.settings import read_settings
 from quantix_cli.up.hostd_door import HostdDoor
@@ -130,6 +130,28 @@ async def test_an_example_that_was_there_and_answers_nobody_is_reported_and_no_f
     assert said.startswith("1 VM is silent: web-1, 127.0.0.1 does not answer on port 80")
     with pytest.raises(TransientError, match="security group has to open port 80"):
         await wait(runs, patience_s=None)
+
+
+class Closed(OneVm):
+    """A VM whose security group lets in nobody on port 80."""
+
+    async def get(self, *words: object) -> dict[str, Any]:
+        rules = [{"protocol": "TCP", "ports": [{"port": 22}]}]
+        group = {"metadata": {"name": "web"}, "spec": {"ingress": rules}}
+        return group if words[0] is SECURITY_GROUPS else self.vm
+
+
+@pytest.mark.parametrize("patience_s", [None, 3.0], ids=["new", "there before"])
+async def test_a_port_that_no_rule_opens_is_not_waited_for(patience_s: float | None) -> None:
+    runs = vm("Running")
+    runs["spec"]["nics"] = [{"name": "eth0", "securityGroups": ["web"]}]
+    runs["status"]["nics"] = [{"name": "eth0", "addresses": ["127.0.0.1"]}]
+    client, door = cast(ApiClient, Closed(runs)), HostdDoor(Path("/nonexistent"))
+    state = await example.wait_for_answer(client, door, lambda _: None, patience_s)
+    assert state.trouble is not None
+    (said,) = sentences([state.trouble])
+    assert said.startswith("1 VM is silent: web-1, 127.0.0.1 cannot answer on port 80: No rule of security")
+    assert state.trouble.command == "qx securitygroup set web --allow tcp:80"
 
 
 async def test_a_new_example_that_waits_is_a_failure_that_says_why() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
+from quantix_api.inbound import groups_that_count
 from quantix_api.markers import (
     AtRestart,
     Fixed,
@@ -193,9 +194,7 @@ class Nic(ApiModel):
     @property
     def effective_security_groups(self) -> tuple[str, ...]:
         """The groups that count: none without port security, `default` where nothing is said."""
-        if self.port_security == "Disabled":
-            return ()
-        return ("default",) if self.security_groups is None else self.security_groups
+        return groups_that_count(self.port_security, self.security_groups)
 
 
 class HostDevice(ApiModel):

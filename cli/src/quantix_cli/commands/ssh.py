@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
+from quantix_cli.ways_in import Gate, no_key, not_up, own_keys, read_gate, shut, source_towards
 from quantix_client.errors import Forbidden
 
 # as quantix_api.image.USER_PATTERN, whose module takes long to load; a test compares the two
@@ -54,6 +55,7 @@ class Guest:
     address: str
     user: str
     host: str
+    gate: Gate = Gate()  # noqa: RUF009 - it is frozen
 
 
 def ssh_command(_: str) -> click.Command:
@@ -96,14 +98,13 @@ def ssh_command(_: str) -> click.Command:
         except OSError as error:
             said = f"Host keys cannot be kept in {known_hosts.parent}: {error.strerror}."
             raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
-        detour = any(word.startswith("-J") or "proxy" in word.lower() for word in rest)
-        port = port_of(rest)
+        detour, port = is_detour(rest), port_of(rest)
+        tell_beforehand(settings.terminal, guest, port, detour=detour)
         slow = contextlib.nullcontext() if detour else told_when_slow(settings.terminal, guest.address, port)
         with slow:
             code = run_here(program, ssh_words(guest, known_hosts, rest))
-        if code == _SSH_ERROR and not answers(guest.address, port):
-            silent = f"Nothing answers on port {port} of {guest.address} from this machine."
-            settings.terminal.error(silent, _way_in(guest, port))
+        if code == _SSH_ERROR:
+            _tell_failure(settings.terminal, guest, port, own_keys(known_hosts.parent.parent))
         return code
 
     return command
@@ -174,17 +175,50 @@ def port_of(rest: Sequence[str]) -> int:
     return _PORT
 
 
+def is_detour(rest: Sequence[str]) -> bool:
+    """Whether these words have ssh go by another way than from this machine to the guest. Pure."""
+    return any(word.startswith("-J") or "proxy" in word.lower() for word in rest)
+
+
+def tell_beforehand(terminal: Terminal, guest: Guest, port: int, *, detour: bool = False) -> None:
+    """Say what the API knows to stand in the way. Raises CommandError (6) where no rule lets anybody in, but
+    on a detour, which may lead anywhere.
+    """
+    closed = shut(guest.gate, port)
+    if closed is not None and closed.is_sure and not detour:
+        raise CommandError(Exit.REFUSED, closed.said, closed.hint)
+    if guest.gate.vm and (said := not_up(guest.gate.vm)):
+        terminal.note(terminal.plain(f"{said} ssh tries all the same."))
+
+
+def _tell_failure(terminal: Terminal, guest: Guest, port: int, keys: Sequence[str]) -> None:
+    """Say what may be why ssh could not log in, or was cut off: it ends with one code for all."""
+    if answers(guest.address, port):
+        locked = no_key(guest.gate.vm, keys) if guest.gate.vm else None
+        if locked is not None:
+            terminal.error(locked.said, locked.hint)
+        return
+    closed = shut(guest.gate, port, source_towards(guest.address))
+    silent = f"Nothing answers on port {port} of {guest.address} from this machine."
+    if closed is not None:
+        terminal.error(f"{silent} {closed.said}", closed.hint)
+        return
+    terminal.error(silent, _way_in(guest, port))
+
+
 def _way_in(guest: Guest, port: int) -> str:
-    """What helps where the guest's port is not reached: its groups, and where not on its host, its host."""
-    return (
-        f"let its security groups allow TCP {port}; on a machine without a route to it, "
-        f"qx vm ssh {guest.name} -- -J root@{guest.host} goes through its host"
-    )
+    """What helps where the guest's port is not reached: its groups, where they may be why, and where not on
+    its host, its host.
+    """
+    groups = "" if guest.gate.nic else f"let its security groups allow TCP {port}; "
+    way = f"qx vm ssh {guest.name} -- -J root@{guest.host} goes through its host"
+    return f"{groups}on a machine without a route to it, {way}"
 
 
 async def _guest(session: Session, name: Name, user: str) -> Guest:
     vm = await fetch.one(session, NOUNS["vm"], name)
-    return guest_of(vm, user or await _login_user(session, vm))
+    guest = guest_of(vm, user or await _login_user(session, vm))
+    return replace(guest, gate=await read_gate(session.api, vm, guest.address))
 
 
 async def _login_user(session: Session, vm: Manifest) -> str:

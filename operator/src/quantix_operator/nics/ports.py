@@ -12,6 +12,7 @@ import structlog
 
 from quantix_api import Host, Network, SecurityGroup, VirtualMachine, identity
 from quantix_api.errors import WaitingError
+from quantix_api.inbound import DEFAULT_GROUP
 from quantix_api.references import resolve_key
 from quantix_api.resources import SECURITY_GROUPS
 from quantix_api.vm_devices import Nic
@@ -31,7 +32,6 @@ from quantix_operator.northbound.rows import Owner, SetRef
 from quantix_operator.northbound.words import message
 from quantix_operator.objects import Objects
 from quantix_operator.securitygroup.rows import (
-    DEFAULT_GROUP,
     default_group,
     group_set,
     lists_egress,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from quantix_api import SecurityGroup, identity
+from quantix_api.inbound import DEFAULT_GROUP
 from quantix_api.security_group import EgressRule, IngressRule, Peer
 from quantix_operator.northbound.groups import INBOUND, OUTBOUND, RULE_PRIORITY, acl
 from quantix_operator.northbound.match import (
@@ -27,8 +28,6 @@ from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef
 
 INLINE_PREFIXES = 5
 """More prefixes than this go into an address set, which a host expands once."""
-
-DEFAULT_GROUP = "default"
 
 
 @dataclass(frozen=True)

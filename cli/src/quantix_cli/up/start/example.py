@@ -24,6 +24,7 @@ from quantix_cli.up.start.manifests import resource_of
 from quantix_cli.up.start.patience import Patience
 from quantix_cli.up.start.verdict import NAMESPACE, Trouble
 from quantix_cli.up.start.waiting import is_ready, until, why_not_ready
+from quantix_cli.ways_in import read_gate, shut
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 
@@ -129,7 +130,8 @@ async def wait_for_answer(
 
     After `patience_s` seconds of one and the same trouble it is what somebody made of the VM, and reported
     instead of waited for, as it is when the VM runs and answers nobody for a minute. None is for a VM that
-    was just made: only trouble that nobody but a person ends is reported.
+    was just made: only trouble that nobody but a person ends is reported. So is, in both cases and at once, a
+    VM whose security groups let nobody in.
 
     Raises TransientError that quotes the VM's condition, or the last line of its console.
     """
@@ -166,9 +168,9 @@ async def wait_for_answer(
             if await connects(address, PORT):
                 return ExampleState(address, power_state)
         ready_s = ready_s or loop.time()
-        if patience_s is not None and loop.time() - ready_s >= min(SILENCE_S, timeout_s):
-            return ExampleState("", power_state, Trouble(NAMESPACE, NAME, "silent", _silence(latest)))
-        return None
+        silent = loop.time() - ready_s >= min(SILENCE_S, timeout_s)
+        silence = await _silence(client, latest, is_long=silent and patience_s is not None)
+        return ExampleState("", power_state, silence) if silence is not None else None
 
     async def give_up() -> QuantixError:
         return await _no_answer(latest, door, timeout_s)
@@ -176,9 +178,18 @@ async def wait_for_answer(
     return await until(look, timeout_s, give_up)
 
 
-def _silence(vm: dict[str, Any]) -> str:
+async def _silence(client: ApiClient, vm: dict[str, Any], *, is_long: bool) -> Trouble | None:
+    """Why it answers nobody: the rule that is missing, where no address of it lets anybody in; otherwise
+    something only once the silence is long.
+    """
     shown = ", ".join(addresses(vm)) or "it has no address and"
-    return f"{shown} does not answer on port {PORT}, which its security group may have closed"
+    ways = [shut(await read_gate(client, vm, address), PORT) for address in addresses(vm)]
+    sure = [way for way in ways if way is not None and way.is_sure]
+    if ways and len(sure) == len(ways):
+        why = f"{shown} cannot answer on port {PORT}: {sure[0].said.rstrip('.')}"
+        return Trouble(NAMESPACE, NAME, "silent", why, sure[0].hint)
+    why = f"{shown} does not answer on port {PORT}, which its security group may have closed"
+    return Trouble(NAMESPACE, NAME, "silent", why) if is_long else None
 
 
 def addresses(vm: dict[str, Any]) -> list[str]:

@@ -22,12 +22,15 @@ _TROUBLE = ("red", "yellow")
 
 @dataclass(frozen=True)
 class Trouble:
-    """One VM that waits, has failed or is not heard of; `why` is REASON: MESSAGE."""
+    """One VM that waits, has failed or is not heard of; `why` is REASON: MESSAGE, `mend` what ends it where
+    that is known.
+    """
 
     namespace: str
     name: str
     word: str
     why: str
+    mend: str = ""
 
     @property
     def shown(self) -> str:
@@ -35,7 +38,9 @@ class Trouble:
 
     @property
     def command(self) -> str:
-        """The command that explains it."""
+        """The command that mends it, or else explains it."""
+        if self.mend:
+            return self.mend
         metadata = {"name": self.name, "namespace": self.namespace}
         return f"qx vm explain {reference({'metadata': metadata}, 'vm', NAMESPACE)}"
 

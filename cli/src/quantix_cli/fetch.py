@@ -12,6 +12,7 @@ from quantix_api import resources
 from quantix_api.conditions import condition_of
 from quantix_api.message_text import cause_of, hint_of
 from quantix_api.resources import NAMESPACE_SHARED
+from quantix_api.state import PHASES_SHOWN
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import age_s, utc_now
 from quantix_cli.mentions import SECRET, Mention, new_mentions
@@ -26,7 +27,10 @@ STATE_WORDS = (
     *("Running", "Stopped", "Paused", "Starting", "Stopping", "Waiting", "Working", "Ready", "Failed"),
     *("Unknown", "Migrating", "Recovering", "Deleting", "Joining", "Maintenance", "Draining", "Clean"),
     *("Suspect", "Unreachable", "Isolated", "StorageLost", "Fencing", "Fenced"),
+    *PHASES_SHOWN,
 )
+# what only kubectl shows: of whatever waits, or is being worked on
+_PHASE_ALONE = "Pending"
 
 
 async def objects_of(session: Session, noun: Noun) -> list[Manifest]:
@@ -194,7 +198,7 @@ def in_order(items: list[Manifest]) -> list[Manifest]:
 
 def refuse_unknown_states(states: tuple[str, ...]) -> None:
     """Raise CommandError (2) with the words that exist when one does not."""
-    known = {word.lower() for word in STATE_WORDS}
+    known = {word.lower() for word in (*STATE_WORDS, _PHASE_ALONE)}
     for word in states:
         if word.lower() not in known:
             raise CommandError(Exit.USAGE, f"No state is called {word}.", f"one of {', '.join(STATE_WORDS)}")
@@ -222,11 +226,20 @@ async def _refuse_unknown_namespace(session: Session, namespace: str) -> None:
 def fits(obj: Manifest, selection: Selection, seen: World) -> bool:
     """Whether it passes the filters of `selection`."""
     host = look(obj, "status.assignment.host") or look(obj, "status.host")
-    return (
+    return bool(
         (not selection.host or host == selection.host)
-        and (not selection.states or state(obj, seen).word.lower() in {s.lower() for s in selection.states})
+        and (not selection.states or _words(obj, seen) & {word.lower() for word in selection.states})
         and (not selection.reasons or condition_of(obj).get("reason") in selection.reasons)
     )
+
+
+def _words(obj: Manifest, seen: World) -> set[str]:
+    """What --state finds it by: its state word, what that stands for, and the phase where no state has its
+    name. A phase that has one is a host's last word, and may be no longer so.
+    """
+    words, phase = {state(obj, seen).word}, look(obj, "status.phase")
+    words |= {PHASES_SHOWN[word].word for word in words if word in PHASES_SHOWN}
+    return {word.lower() for word in words | ({phase} if phase == _PHASE_ALONE else set())}
 
 
 def _silence_s(lease: Manifest, now: datetime) -> float | None:

@@ -47,21 +47,36 @@ def _promisable(pool: Manifest) -> Cell:
     return Cell(size(size_bytes(capacity) * int(percent) // 100) if known else "-", right=True)
 
 
+# the STATUS of `kubectl get`
+_PHASE = _at("status.phase")
+
 _COLUMNS: Mapping[str, Mapping[str, _Cell]] = {
     "vm": {
+        "PHASE": _PHASE,
         "TYPE": _at("spec.instanceType"),
         "IMAGE": _first("disks", "image"),
         "NETWORK": _first("nics", "network"),
         "UID": _at("metadata.uid"),
     },
     "host": {
+        "PHASE": _PHASE,
         "ARCH": _at("status.arch"),
         "CPU-MODEL": _at("status.cpuModel"),
         "QEMU": _at("status.versions.qemu"),
         "OVN": _at("status.versions.ovn"),
     },
-    "volume": {"HOST": _at("status.host"), "SOURCE": _at("spec.source.image"), "UID": _at("metadata.uid")},
-    "image": {"HOST": _at("status.host"), "LOGIN": _at("spec.loginUser"), "SOURCE": _at("spec.url")},
+    "volume": {
+        "PHASE": _PHASE,
+        "HOST": _at("status.host"),
+        "SOURCE": _at("spec.source.image"),
+        "UID": _at("metadata.uid"),
+    },
+    "image": {
+        "PHASE": _PHASE,
+        "HOST": _at("status.host"),
+        "LOGIN": _at("spec.loginUser"),
+        "SOURCE": _at("spec.url"),
+    },
     "network": {
         "MTU": _at("status.mtu"),
         "WIRE": _at("spec.physical.name"),

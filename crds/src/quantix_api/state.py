@@ -8,7 +8,7 @@ only: no program decides by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from quantix_api.conditions import condition_in
@@ -78,6 +78,16 @@ _WORKING = {
     "WaitingForDependency",
     "Joining",
     "RebuildingAssignments",
+}
+# Volumes and images are shown with the API's own word where that says more: it stands for the general one,
+# which a filter takes as well
+PHASES_SHOWN: Mapping[str, StateWord] = {
+    "Available": READY,
+    "InUse": READY,
+    "Creating": WORKING,
+    "Moving": WORKING,
+    "Downloading": WORKING,
+    "Verifying": WORKING,
 }
 
 
@@ -149,6 +159,14 @@ def _host(host: Mapping[str, Any], lease_age_s: float | None) -> StateWord:
 
 
 def _other(obj: Mapping[str, Any]) -> StateWord:
+    general = _general(obj)
+    phase = (obj.get("status") or {}).get("phase", "")
+    if obj.get("kind") in ("Volume", "Image") and PHASES_SHOWN.get(phase) == general:
+        return replace(general, word=phase)
+    return general
+
+
+def _general(obj: Mapping[str, Any]) -> StateWord:
     status = obj.get("status") or {}
     ready, reason = _ready(status)
     if ready:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from quantix_lab.checkout import CHECKOUT
+from quantix_lab.leftovers import taken_away
 from quantix_lab.machine_view import DATA_EXAMPLE, EXAMPLE, MachineView
 
 OWN_IMAGE = "shared/tiny"
@@ -41,12 +42,14 @@ RUNNING = sorted(path for path in set((CHECKOUT / "examples").glob("*.yaml")) - 
 def applied(view: MachineView) -> Iterator[list[Path]]:
     """The examples that were applied; all of them are gone afterwards."""
     paths: list[Path] = []
-    yield paths
-    gone = ("--ignore-not-found", "--timeout=60s")
-    for path in paths:
-        # a network that has ports is not deleted
-        view.machine.kubectl("delete", "vm", *names_of(path), *gone, timeout_s=90)
-        view.machine.kubectl("delete", "-f", str(path), *gone, timeout_s=90)
+    # disks with data outlive their VMs
+    with taken_away(view):
+        yield paths
+        gone = ("--ignore-not-found", "--timeout=60s")
+        for path in paths:
+            # a network that has ports is not deleted
+            view.machine.kubectl("delete", "vm", *names_of(path), *gone, timeout_s=90)
+            view.machine.kubectl("delete", "-f", str(path), *gone, timeout_s=90)
 
 
 def test_the_windows_example_starts_with_its_media_in_the_drives(

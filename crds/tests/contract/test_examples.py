@@ -48,6 +48,10 @@ def test_kustomize_prefixes_names_and_all_that_refers_to_them(quantix_server: Co
     built = list(yaml.safe_load_all(quantix_server.kubectl("kustomize", str(GITOPS))))
     names = {manifest["kind"]: manifest["metadata"]["name"] for manifest in built}
     specs: dict[str, Any] = {manifest["kind"]: manifest.get("spec") for manifest in built}
+    # what is in a namespace can only be made once that is there
+    assert built[0]["kind"] == "Namespace"
+    assert names.pop("Namespace") == "shop"
+    assert {m["metadata"]["namespace"] for m in built[1:]} == {"shop"}
     assert all(name.startswith("prod-") for name in names.values())
     vm = specs["VirtualMachine"]
     assert [disk.get("image", disk.get("volume")) for disk in vm["disks"]] == ["shared/tiny", names["Volume"]]
@@ -59,6 +63,22 @@ def test_kustomize_prefixes_names_and_all_that_refers_to_them(quantix_server: Co
         "networks": [{"name": names["Network"]}],
         "external": {"network": "shared/outside"},
     }
+
+
+@BOTH_WAYS
+def test_a_kustomization_brings_its_namespace(
+    kustomization: Path, quantix_server: ControlPlane, namespace: str, how: tuple[str, ...]
+) -> None:
+    fresh = f"{namespace}-git"
+    file = kustomization / "kustomization.yaml"
+    file.write_text(file.read_text().replace(f"namespace: {namespace}", f"namespace: {fresh}"))
+    try:
+        said = quantix_server.kubectl("apply", *how, "-k", str(kustomization)).splitlines()
+        assert said[0].startswith(f"namespace/{fresh} ")
+        assert len(said) == 7
+        assert outcomes("\n".join(said)) == ({"serverside-applied"} if how else {"created"})
+    finally:
+        quantix_server.kubectl("delete", "namespace", fresh, "--ignore-not-found", "--wait=false")
 
 
 @BOTH_WAYS

@@ -78,6 +78,21 @@ def test_every_example_says_how_it_is_removed_or_which_page_does() -> None:
         assert "kubectl delete" in text or "docs/" in text.partition("apiVersion")[0], path.name
 
 
+def test_only_disks_that_hold_nothing_but_their_image_go_with_their_vm() -> None:
+    for vm in (found for found in objects() if isinstance(found, VirtualMachine)):
+        going = [disk for disk in vm.spec.disks if disk.reclaim_policy == "Delete"]
+        assert all(disk.image for disk in going), vm.metadata.name
+
+
+def test_whoever_copies_a_disk_that_goes_is_told_so() -> None:
+    for path in EXAMPLES.rglob("*.yaml"):
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        bare = [
+            n for n, line in enumerate(lines) if line == "reclaimPolicy: Delete" and lines[n - 1][0] != "#"
+        ]
+        assert bare == [], path.name
+
+
 def test_what_all_examples_want_together_is_told() -> None:
     # the instance type that each installation begins with
     sizes = {"small": (2, 2 << 30)}

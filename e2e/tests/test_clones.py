@@ -96,9 +96,9 @@ def test_a_clone_waits_for_its_source_to_end_and_has_what_that_wrote(
     view: MachineView, source: Manifest
 ) -> None:
     asked = view.machine.qx("vm", "clone", "source", "copy")
-    assert "source runs: its disks are copied once it is off." in asked.stderr
+    assert "source runs: its disks are copied once it is off; leave it off until" in asked.stderr
     said = view.wait_reason("volume", "copy-root", "VolumeInUse")["message"]
-    assert "Volume source-root is copied once VM source has ended" in said
+    assert "Volume source-root is copied once VM source is off" in said
     view.machine.qx("vm", "stop", "source", "--now", "--yes", timeout_s=90)
     copy = wait_booted(view, "copy")
     assert read(view, "copy") == ["mark-of-the-source"] * 2

@@ -55,9 +55,7 @@ def test_a_copy_of_what_a_vm_runs_from_is_told_and_not_waited_for(
     stored = copy(RUNS.text)
     invoked = cast(Invocation, Invoked(qx_session(Api(stored))))
     making.make(invoked, "volume", "web-1-old", stored["spec"], labels=(), wait=True)
-    assert capsys.readouterr().err == (
-        f"volume web-1-old is there. {RUNS.sentence}\nTry: qx vm stop web-1; it then goes on by itself\n"
-    )
+    assert capsys.readouterr().err == (f"volume web-1-old is there. {RUNS.sentence}\nTry: {RUNS.hint}\n")
 
 
 @pytest.mark.parametrize("said", [{"source": SOURCE, "pool": "fast"}, {"source": SOURCE, "holder": "box"}])

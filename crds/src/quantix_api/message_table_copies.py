@@ -26,8 +26,8 @@ COPY_TEMPLATES: tuple[Template, ...] = (
     Template(
         "VolumeInUse",
         "Volume, VirtualMachine",
-        "Volume {source} is copied once VM {user} has ended: what runs may write to it.",
-        "qx vm stop {user}; it then goes on by itself",
+        "Volume {source} is copied once VM {user} is off; a restart is not enough: it may write to it.",
+        "qx vm stop {user}, and start it again once the copy is made; it then goes on by itself",
     ),
     Template(
         "VolumeInUse",

@@ -105,7 +105,11 @@ class Dispatcher:
             if change.type == "DELETED":
                 # it may have left a guest behind
                 self.add(HOSTS, self._host)
-            self._add_all(VOLUMES, volume_keys(model_of(VirtualMachine, change.object)))
+            volumes = tuple(volume_keys(model_of(VirtualMachine, change.object)))
+            self._add_all(VOLUMES, volumes)
+            if _let_go(change):
+                # its next start may come soon, and takes them again
+                self._add_all(VOLUMES, (clone for volume in volumes for clone in self._clones_of(volume)))
         if resource == IMAGES:
             self._add_all(VOLUMES, self._volumes_of(change.key))
         if resource == VOLUMES:
@@ -165,6 +169,14 @@ def concerns_us(resource: Resource, change: Change) -> bool:
         return True
     figures = _FIGURES[resource]
     return _without(change.previous, figures) != _without(change.object, figures)
+
+
+def _let_go(change: Change) -> bool:
+    """Whether a VM has just given its volumes back: its host says so only once that is done."""
+    phases = [
+        (manifest.get("status") or {}).get("phase") for manifest in (change.previous or {}, change.object)
+    ]
+    return phases[1] in ("Stopped", "Failed") and phases[0] != phases[1]
 
 
 def _without(manifest: Mapping[str, Any], figures: Collection[str]) -> tuple[list[Any], dict[str, Any]]:

@@ -59,7 +59,7 @@ async def test_a_source_that_a_vm_has_is_waited_for_by_the_vms_name(two: TwoVolu
     two.move(take(two.claim, "h1", 5, "uid-of-web-1", CLUSTER))
     assert await two.reconcile("copy") == "VolumeInUse"
     said = two.volumes["default/copy"]["status"]["conditions"]
-    assert any("once VM web-1 has ended" in item["message"] for item in said)
+    assert any("once VM web-1 is off" in item["message"] for item in said)
     two.move(release(two.claim, "h1", 5))
     await two.until_copying()
     assert await two.finish() == "Available"

@@ -83,7 +83,7 @@ def test_a_clone_is_copied(observed: VolumeObserved, recipe: Recipe) -> None:
         (clone(source=source(host="h2")), "SourceNotFound", "kept by host h2"),
         (clone(origin=None), "Creating", "source is being made"),
         (clone(source=source(data="Absent")), "Creating", "source is being made"),
-        (clone(origin_claim=_OF_VM, origin_user="web-1"), "VolumeInUse", "once VM web-1 has ended"),
+        (clone(origin_claim=_OF_VM, origin_user="web-1"), "VolumeInUse", "once VM web-1 is off"),
         (clone(origin_claim=_OF_VM), "VolumeInUse", "once host h1 has let go"),
         # an earlier process held it when it died: the look at the source frees it
         (clone(origin_claim=_STILL), "VolumeInUse", "once host h1 has let go"),

@@ -116,6 +116,25 @@ async def test_a_volume_wakes_those_that_are_made_from_it_and_no_other_tenants()
     assert found == {("volumes", "a/base"), ("volumes", "a/one")}
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "woken"),
+    [("Stopping", "Stopped", True), ("Stopped", "Stopped", False), ("Starting", "Running", False)],
+)
+async def test_a_vm_that_lets_go_of_its_volumes_wakes_their_clones(
+    before: str, after: str, woken: bool
+) -> None:
+    clone = {"metadata": {"namespace": "default"}, "spec": {"source": {"volume": "web-1-root"}}}
+    machine = vm("web-1", {"name": "root", "image": "shared/tiny"})
+    change = Change(
+        "MODIFIED",
+        "default/web-1",
+        machine | {"status": {"phase": after}},
+        machine | {"status": {"phase": before}},
+    )
+    found = await Seen({VOLUMES: {"default/copy": clone}, IMAGES: {}}).after(VIRTUAL_MACHINES, change)
+    assert (("volumes", "default/copy") in found) is woken
+
+
 async def test_a_volume_wakes_the_one_that_it_is_made_from_once_that_is_deleted() -> None:
     going = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}}
     stays: dict[str, Any] = {"metadata": {}, "spec": {}}

@@ -75,7 +75,10 @@ async def _clone(session: Session, source: str, name: str, wish: CloneWish, *, w
     if source_runs:
         runs = vm["metadata"]["name"]
         terminal.note(
-            terminal.plain(f"{runs} runs: its disks are copied once it is off.   qx vm stop {runs}")
+            terminal.plain(
+                f"{runs} runs: its disks are copied once it is off; leave it off until {name} is made."
+                f"   qx vm stop {runs}"
+            )
         )
     if look(vm, "spec.cloudInit.networkData"):
         terminal.note("It gets the networkData of its source: in the guest, addresses that are not its own.")

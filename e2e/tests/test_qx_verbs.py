@@ -119,6 +119,22 @@ def test_networks_groups_and_routers_are_ready_when_they_are_made(typed: Machine
         typed.machine.qx(noun, "delete", "typed", "--yes", timeout_s=60)
 
 
+def test_a_port_that_no_rule_opens_is_told_with_what_opens_it(typed: MachineView) -> None:
+    qx, ssh = typed.machine.qx, ("vm", "ssh", "typed-1", "--user", "root")
+    qx("securitygroup", "create", "shut", "--allow", "icmp")
+    qx("vm", "set", "typed-1", "--group", "shut")
+    refused = qx(*ssh, check=False)
+    assert refused.returncode == 6
+    assert "No rule of security group shut lets TCP 22 in to typed-1." in refused.stderr
+    command = "qx securitygroup set shut --allow tcp:22"
+    assert f"Try: {command}" in refused.stderr
+    qx(*command.split()[1:])
+    # the guest has no SSH server, and says so itself
+    assert qx(*ssh, check=False).returncode == 255
+    qx("vm", "set", "typed-1", "--group", "default")
+    qx("securitygroup", "delete", "shut", "--yes")
+
+
 def test_the_doctor_finds_a_machine_that_runs_well_and_one_whose_api_is_away(typed: MachineView) -> None:
     well = typed.machine.qx("doctor", check=False)
     assert (well.returncode, "✕" in well.stdout) == (0, False), well.stdout

@@ -38,6 +38,17 @@ class CommandError(Exception):
         self.hint = hint
 
 
+class Interrupted(BaseException):
+    """Ctrl-C, where it is known what has become of the command: `main` and `make` print that. No
+    KeyboardInterrupt, which click would replace by an exception of its own.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
 def refused(message: Message, hint: str | None = None) -> CommandError:
     """What is refused (6) for a reason of the table of messages; `hint` where its own does not fit here."""
     return CommandError(Exit.REFUSED, message.sentence_with_reason, message.hint if hint is None else hint)

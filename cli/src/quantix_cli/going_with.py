@@ -33,7 +33,7 @@ async def bind(session: Session, volume: Manifest, vm: Manifest) -> bool:
     """
     uid = volume["metadata"]["uid"]
     # not shown by --show-yaml: in a script, kubectl waits for the VM and needs no such mark
-    write = Writer(session.api, session.terminal, Showing())
+    write = Writer(session.api, session.terminal, Showing(), session.begun)
     try:
         bound = await write.change(
             VOLUMES, volume, lambda live: _patch(live, vm) if live["metadata"]["uid"] == uid else {}
@@ -51,7 +51,7 @@ async def end_at_once(session: Session, vm: Manifest) -> None:
     uid = vm["metadata"]["uid"]
     # with its UID: a VM of its name that was made meanwhile keeps its time
     patch = {**_AT_ONCE, "metadata": {"uid": uid}}
-    write = Writer(session.api, session.terminal, Showing())
+    write = Writer(session.api, session.terminal, Showing(), session.begun)
     with contextlib.suppress(NotFound):
         await write.change(VIRTUAL_MACHINES, vm, lambda live: patch if live["metadata"]["uid"] == uid else {})
 

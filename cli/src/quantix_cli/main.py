@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from quantix_api.errors import QuantixError
-from quantix_cli.exits import CommandError, Exit
+from quantix_cli.exits import CommandError, Exit, Interrupted
 from quantix_cli.grammar import Root, noun_first
 from quantix_cli.settings import read_settings
 from quantix_cli.up.run.words import steps_kept
@@ -69,12 +69,16 @@ def plain_usage(error: click.ClickException) -> str:
 
 
 def interrupted_words(command: Sequence[str]) -> str:
-    """What is said when `qx COMMAND` is interrupted: up and down stop, all else only watches. Pure."""
+    """What is said when `qx COMMAND` is interrupted that has begun nothing in the cluster. Pure."""
     again = {"up": "make up", "down": "make down"}.get(next(iter(command), ""))
     if again:
         return steps_kept(again)
+    if "support-bundle" in command:
+        return "Stopped."
     reads = {"list", "show", "explain", "status", "view", "screenshot", "doctor"} & set(command)
-    return "Stopped watching." if reads else "Stopped watching; work that was begun goes on."
+    if "end-orphan" in command:
+        return "Stopped watching; a guest that is being ended is ended all the same."
+    return "Stopped watching." if reads else "Nothing was changed."
 
 
 # A list of 1,000 objects is a million values that are all still needed: looking for garbage among them again
@@ -104,6 +108,12 @@ def main() -> None:
         hint = f"{error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
         terminal.error(plain_usage(error), hint)
         code = Exit.USAGE
+    except Interrupted as error:
+        # on a line of its own, after the terminal's ^C; as click has it for what it ends
+        terminal.note(f"\n{terminal.plain(error.message)}")
+        if error.hint:
+            terminal.note(f"Try: {terminal.plain(error.hint)}")
+        code = Exit.INTERRUPTED
     except (KeyboardInterrupt, click.Abort):
         noun, *rest = noun_first(sys.argv[1:]) or [""]
         terminal.note(interrupted_words([noun, *noun_first(rest)[:1]]))

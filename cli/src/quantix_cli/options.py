@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from quantix_cli import cluster
+from quantix_cli.begun import Begun
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import CommonOption
 from quantix_cli.measures import parse_duration_s
@@ -75,17 +76,24 @@ class Invocation:
     def run(self, command: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         """Run `command` with a `Session` of the chosen cluster."""
         target = cluster.choose(self.kubeconfig, self.context, self.settings)
+        begun = Begun()
 
         async def with_session(api: Any) -> T:
             namespace = None if self.all_namespaces else self.namespace or api.access.namespace or "default"
+            begun.namespace = namespace
             # what changes nothing asks nothing
             assume_yes = self.assume_yes or self.showing.dry_run
             session = Session(
                 api, self.terminal, self.settings.layout, target, namespace, assume_yes, self.timeout_s
             )
-            return await command(replace(session, showing=self.showing))
+            return await command(replace(session, showing=self.showing, begun=begun))
 
-        return run(target, _API_TIMEOUT_S, with_session)
+        try:
+            return run(target, _API_TIMEOUT_S, with_session)
+        except KeyboardInterrupt as error:
+            if said := begun.interrupted():
+                raise said from error
+            raise
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from quantix_cli.exits import CommandError, Exit
+from quantix_cli.exits import CommandError, Exit, Interrupted
 from quantix_cli.terminal import Terminal
 
 _LISTED = 10
@@ -22,7 +25,7 @@ def confirm_name(
         raise CommandError(Exit.USAGE, said, f"--confirm {name}")
     if given is None:
         print(f"{question} Type {name}: ", end="", file=sys.stderr, flush=True)
-        given = sys.stdin.readline().strip()
+        given = _answer()
     if given != name:
         raise CommandError(Exit.FAILED, "That is another name. Nothing was changed.")
 
@@ -46,8 +49,33 @@ def confirm(
     if not sys.stdin.isatty():
         raise CommandError(Exit.USAGE, f"{question} Nobody can be asked here; nothing was changed.", "--yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if _answer().lower() not in ("y", "yes"):
         raise CommandError(Exit.FAILED, "Nothing was changed.")
+
+
+def _answer() -> str:
+    """The line that is typed. Raises Interrupted: every question comes before anything is done."""
+    try:
+        with _interrupts_at_once():
+            return sys.stdin.readline().strip()
+    except KeyboardInterrupt as error:
+        raise Interrupted("Nothing was changed.") from error
+
+
+@contextmanager
+def _interrupts_at_once() -> Iterator[None]:
+    """asyncio's handler of Ctrl-C only has the task cancelled once the loop gets to it, and reading goes on
+    until Enter. A handler that was set to nothing stays.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell(effects: Sequence[str], terminal: Terminal, *, at_least: int) -> None:
@@ -65,7 +93,7 @@ def choose(question: str, names: Sequence[str], option: str, *, terminal: Termin
         said = f"{question} There are {known}, and none is marked default."
         raise CommandError(Exit.USAGE, said, f"{option} {names[0]}")
     print(f"{question} [{terminal.plain(known)}] ", end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline().strip()
+    answer = _answer()
     if answer not in names:
         raise CommandError(Exit.FAILED, "That is none of them. Nothing was changed.")
     return answer

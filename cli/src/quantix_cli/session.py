@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
 from quantix_api.messages import render
+from quantix_cli.begun import Begun
 from quantix_cli.cluster import Target
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
@@ -67,12 +68,13 @@ class Session:
     assume_yes: bool
     timeout_s: float
     showing: Showing = Showing()  # noqa: RUF009 - it is frozen
+    begun: Begun = field(default_factory=Begun)
     clock: Clock = field(default_factory=_machines_clock)
 
     @property
     def write(self) -> Writer:
         """The way to change anything."""
-        return Writer(self.api, self.terminal, self.showing)
+        return Writer(self.api, self.terminal, self.showing, self.begun)
 
 
 def run(target: Target, timeout_s: float, command: Callable[[ApiClient], Coroutine[Any, Any, T]]) -> T:

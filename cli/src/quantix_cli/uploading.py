@@ -121,7 +121,11 @@ async def upload(
         digest = await send(session, parcel)
         took = time.monotonic() - begun
         session.terminal.note(f"{name}: {size(file.stat().st_size)} sent in {duration(took)}.")
-    except (QuantixError, CommandError, asyncio.CancelledError) as error:
+    except asyncio.CancelledError as error:
+        # nobody else goes on with it: what is said of work in the cluster would be wrong
+        session.begun.instead = f"Stopped sending. {_left(session, product, declared, file, error)}"
+        raise
+    except (QuantixError, CommandError) as error:
         session.terminal.note(session.terminal.plain(_left(session, product, declared, file, error)))
         raise
     try:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantix_api.resources import FINALIZER, Resource
+from quantix_cli.begun import Begun
 from quantix_cli.owners import LAST_APPLIED, warning
 from quantix_cli.terminal import Terminal
 from quantix_client.errors import Conflict
@@ -42,17 +44,21 @@ class Showing:
 class Writer:
     """Writes to one API. Whatever returns None or False has only shown what would have been done."""
 
-    def __init__(self, api: ApiClient, terminal: Terminal, showing: Showing) -> None:
+    def __init__(
+        self, api: ApiClient, terminal: Terminal, showing: Showing, begun: Begun | None = None
+    ) -> None:
         self._api = api
         self._terminal = terminal
         self._showing = showing
+        self._begun = begun or Begun()
 
     async def create(self, resource: Resource, manifest: Manifest) -> Manifest | None:
         """The object as the API made it. Raises AlreadyExists and what else the API refuses."""
         whole = {"apiVersion": resource.api_version, "kind": resource.kind, **manifest}
         if self._only_script(create_script(whole)):
             return None
-        made = await self._api.create(resource, whole, dry_run=self._showing.dry_run)
+        with self._writing(resource, whole):
+            made = await self._api.create(resource, whole, dry_run=self._showing.dry_run)
         if self._showing.dry_run:
             self._tell(resource, {}, whole)
             return None
@@ -79,9 +85,10 @@ class Writer:
             if self._only_script(patch_script(resource, live, patch)):
                 return None
             try:
-                changed = await self._api.patch(
-                    resource, name, _guarded(patch, live), namespace, dry_run=self._showing.dry_run
-                )
+                with self._writing(resource, live):
+                    changed = await self._api.patch(
+                        resource, name, _guarded(patch, live), namespace, dry_run=self._showing.dry_run
+                    )
             except Conflict:
                 tries -= 1
                 if not tries:
@@ -99,10 +106,14 @@ class Writer:
         if self._only_script(delete_script(resource, live)):
             return False
         uid, dry_run = live["metadata"]["uid"], self._showing.dry_run
-        await self._api.delete(resource, name, namespace, uid=uid, dry_run=dry_run)
+        with self._writing(resource, live):
+            await self._api.delete(resource, name, namespace, uid=uid, dry_run=dry_run)
         if dry_run:
             self._tell_gone(resource, live)
         return not dry_run
+
+    def _writing(self, resource: Resource, obj: Manifest) -> AbstractContextManager[None]:
+        return nullcontext() if self._showing.dry_run else self._begun.writing(resource, obj)
 
     def show_deletion(self, resource: Resource, live: Manifest) -> None:
         """Show it without asking the API, which would refuse it before something else is gone."""

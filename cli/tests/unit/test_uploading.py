@@ -48,9 +48,8 @@ AWAY = CommandError(Exit.UNREACHABLE, "hostd on h1 does not answer.")
     [
         ("shop", AWAY, "mine"),
         ("quantix-shared", AWAY, "shared/mine"),
-        ("shop", asyncio.CancelledError(), "mine"),
     ],
-    ids=["broken off", "shared", "interrupted"],
+    ids=["broken off", "shared"],
 )
 async def test_what_was_not_sent_can_be_gone_on_with_or_removed(
     namespace: str,
@@ -69,6 +68,24 @@ async def test_what_was_not_sent_can_be_gone_on_with_or_removed(
     assert capsys.readouterr().err == (
         f"Image {named} stays without content: qx image upload '{file}' --name {named} goes on, "
         f"qx image delete {named} removes it.\n"
+    )
+
+
+async def test_an_interrupted_upload_says_how_it_is_gone_on_with_and_not_that_it_goes_on(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(*_: Any) -> str:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(uploading, "send", interrupted)
+    here = session("shop")
+    with pytest.raises(asyncio.CancelledError):
+        await uploading.upload(here, file, "mine", {"upload": {}})
+    said = here.begun.interrupted()
+    assert said is not None
+    assert said.message == (
+        f"Stopped sending. Image mine stays without content: qx image upload '{file}' --name mine goes on, "
+        "qx image delete mine removes it."
     )
 
 

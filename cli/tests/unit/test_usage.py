@@ -211,4 +211,4 @@ def test_the_version_is_shown_by_the_option_that_other_programs_have() -> None:
 
 def test_an_interrupted_qx_up_says_that_finished_steps_are_kept_at_any_moment() -> None:
     assert interrupted_words(["up"]) == "Stopped. Finished steps are kept; make up goes on from here."
-    assert interrupted_words(["vm", "up"]) == "Stopped watching; work that was begun goes on."
+    assert interrupted_words(["vm", "up"]) == "Nothing was changed."

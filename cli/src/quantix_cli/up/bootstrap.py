@@ -12,7 +12,7 @@ import shutil
 import sys
 
 from quantix_api.errors import QuantixError
-from quantix_cli.exits import CommandError
+from quantix_cli.exits import CommandError, Interrupted
 from quantix_cli.questions import confirm
 from quantix_cli.settings import read_settings
 from quantix_cli.terminal import Terminal
@@ -133,6 +133,9 @@ def main() -> None:
     terminal = given.terminal
     try:
         sys.exit(run(command, terminal, judge_settings(given), began_s))
+    except Interrupted as said:
+        terminal.note(f"\n{terminal.plain(said.message)}")
+        sys.exit(130)
     except KeyboardInterrupt:
         # in a moment in which no step runs
         terminal.note(terminal.plain(steps_kept(command)))

@@ -24,8 +24,7 @@ def confirm_name(
         said = f"{question} Nobody can be asked here; nothing was changed."
         raise CommandError(Exit.USAGE, said, f"--confirm {name}")
     if given is None:
-        print(f"{question} Type {name}: ", end="", file=sys.stderr, flush=True)
-        given = _answer()
+        given = _answer(f"{question} Type {name}: ")
     if given != name:
         raise CommandError(Exit.FAILED, "That is another name. Nothing was changed.")
 
@@ -48,15 +47,15 @@ def confirm(
         return
     if not sys.stdin.isatty():
         raise CommandError(Exit.USAGE, f"{question} Nobody can be asked here; nothing was changed.", "--yes")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if _answer().lower() not in ("y", "yes"):
+    if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
         raise CommandError(Exit.FAILED, "Nothing was changed.")
 
 
-def _answer() -> str:
-    """The line that is typed. Raises Interrupted: every question comes before anything is done."""
+def _answer(question: str) -> str:
+    """The line that is typed after `question`. Raises Interrupted: nothing is done before."""
     try:
         with _interrupts_at_once():
+            print(question, end="", file=sys.stderr, flush=True)
             return sys.stdin.readline().strip()
     except KeyboardInterrupt as error:
         raise Interrupted("Nothing was changed.") from error
@@ -65,7 +64,8 @@ def _answer() -> str:
 @contextmanager
 def _interrupts_at_once() -> Iterator[None]:
     """asyncio's handler of Ctrl-C only has the task cancelled once the loop gets to it, and reading goes on
-    until Enter. A handler that was set to nothing stays.
+    until Enter. A handler that was set to nothing stays. Raises KeyboardInterrupt at once for a Ctrl-C that
+    came before, and that the loop has not got to yet.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -73,9 +73,21 @@ def _interrupts_at_once() -> Iterator[None]:
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        if _is_being_cancelled():
+            raise KeyboardInterrupt
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _is_being_cancelled() -> bool:
+    from asyncio import current_task  # late: who asks without a loop need not load it
+
+    try:
+        task = current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _tell(effects: Sequence[str], terminal: Terminal, *, at_least: int) -> None:
@@ -92,8 +104,7 @@ def choose(question: str, names: Sequence[str], option: str, *, terminal: Termin
     if not sys.stdin.isatty():
         said = f"{question} There are {known}, and none is marked default."
         raise CommandError(Exit.USAGE, said, f"{option} {names[0]}")
-    print(f"{question} [{terminal.plain(known)}] ", end="", file=sys.stderr, flush=True)
-    answer = _answer()
+    answer = _answer(f"{question} [{terminal.plain(known)}] ")
     if answer not in names:
         raise CommandError(Exit.FAILED, "That is none of them. Nothing was changed.")
     return answer

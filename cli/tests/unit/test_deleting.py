@@ -147,9 +147,7 @@ async def test_what_a_host_says_meanwhile_does_not_steer_the_terminal(
         (["support-bundle"], "Stopped."),
     ],
 )
-def test_an_interrupted_command_that_began_nothing_in_the_cluster_does_not_say_that_it_goes_on(
-    command: list[str], said: str
-) -> None:
+def test_an_interrupted_command_that_began_nothing_promises_nothing(command: list[str], said: str) -> None:
     assert interrupted_words(command) == said
 
 

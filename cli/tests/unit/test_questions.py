@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 
 import pytest
 
-from quantix_cli.exits import CommandError, Exit
+from quantix_cli.exits import CommandError, Exit, Interrupted
 from quantix_cli.questions import confirm
 from quantix_cli.terminal import Terminal
 
@@ -44,3 +45,22 @@ def test_of_many_none_that_loses_data_is_left_out(
         confirm("Delete?", [*harmless, *graves], assume_yes=assume_yes, terminal=PLAIN, always_told=graves)
     said = capsys.readouterr().err.splitlines()
     assert said == [f"  {grave}" for grave in graves] + ([] if assume_yes else ["  and 15 more"])
+
+
+async def test_a_ctrl_c_that_came_just_before_the_question_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_terminal = io.StringIO("y\n")
+    monkeypatch.setattr(at_terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin", at_terminal)
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    try:
+        with pytest.raises(Interrupted, match="Nothing was changed"):
+            ask(assume_yes=False)
+    finally:
+        task.uncancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+    assert "[y/N]" not in capsys.readouterr().err

@@ -128,10 +128,8 @@ async def test_they_are_bound_before_the_wait_so_that_an_interrupt_leaves_none()
     assert api.calls == [("delete", "web-1"), ("patch", "web-1-root"), ("delete", "web-1-root")]
 
 
-@pytest.mark.parametrize("api", [Api(volume(), may_patch=False), Api(volume(deletionProtection=True))])
-async def test_a_volume_that_cannot_be_bound_is_not_said_to_go(
-    api: Api, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_volume_that_cannot_be_bound_is_not_said_to_go(capsys: pytest.CaptureFixture[str]) -> None:
+    api = Api(volume(), may_patch=False)
     assert await deleted(api, "--volumes --no-wait") == Exit.REFUSED
     assert ("patch", "web-1-root") not in api.calls
     assert "goes with it" not in capsys.readouterr().err
@@ -146,6 +144,19 @@ async def test_a_protected_volume_is_said_to_stay(
     assert await deleted(api, "") == Exit.DONE
     assert api.calls == [("delete", "web-1")]
     assert "Volume web-1-root stays: it is protected.\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", ["--volumes", "--volumes --no-wait"])
+async def test_a_protected_volume_that_is_kept_as_told_is_no_failure(
+    options: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Api(volume(deletionProtection=True))
+    assert await deleted(api, options) == Exit.DONE
+    assert api.calls == [("delete", "web-1")]
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "Volume web-1-root stays: it is protected.   "
+        "qx volume set web-1-root --no-protect, then qx volume delete web-1-root"
+    )
 
 
 async def test_of_what_was_made_for_a_vm_that_never_had_a_host_nothing_is_said_to_stay(

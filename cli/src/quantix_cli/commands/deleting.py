@@ -111,10 +111,9 @@ async def _delete(
             return
         for volume in left:
             name = volume["metadata"]["name"]
-            if not volumes:
-                why = ": it is protected" if is_protected(volume) else ""
-                session.terminal.note(f"Volume {name} stays{why}.")
-            elif session.showing.dry_run and not is_protected(volume):
+            if not volumes or is_protected(volume):
+                session.terminal.note(_staying(session, volume, volumes=volumes))
+            elif session.showing.dry_run:
                 session.write.show_deletion(resources.VOLUMES, volume)
             elif volume in bound and not wait:
                 session.terminal.note(f"Volume {name} goes with it.")
@@ -122,6 +121,18 @@ async def _delete(
                 await remove_object(session, NOUNS["volume"], volume, wait=waits(volume))
 
     return await each(objects, remove, session)
+
+
+def _staying(session: Session, volume: Manifest, *, volumes: bool) -> str:
+    """That it stays, as was told before anybody was asked, so that it is no failure; `volumes`: who wanted it
+    gone learns how.
+    """
+    stays = f"Volume {volume['metadata']['name']} stays"
+    if not is_protected(volume):
+        return f"{stays}."
+    named = reference(volume, "volume", session.namespace)
+    way = f"   qx volume set {named} --no-protect, then qx volume delete {named}" if volumes else ""
+    return f"{stays}: it is protected.{way}"
 
 
 async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:

@@ -81,6 +81,8 @@ class Invocation:
         async def with_session(api: Any) -> T:
             namespace = None if self.all_namespaces else self.namespace or api.access.namespace or "default"
             begun.namespace = namespace
+            here = self.terminal.here
+            here.namespace, here.plain = namespace, api.access.namespace or "default"
             # what changes nothing asks nothing
             assume_yes = self.assume_yes or self.showing.dry_run
             session = Session(
@@ -153,6 +155,8 @@ def _with_options(
             timeout_s=given.pop("timeout_s"),
             showing=_showing(given) if options is not _OPTIONS else Showing(),
         )
+        # what is refused before the cluster is asked knows only what was typed
+        invocation.terminal.here.namespace = None if invocation.all_namespaces else invocation.namespace
         return function(invocation, *args, **given)
 
     for option in reversed(options):

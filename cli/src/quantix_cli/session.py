@@ -178,7 +178,7 @@ async def each(
                 await act(obj)
         except (QuantixError, CommandError) as raised:
             error = raised if isinstance(raised, CommandError) else translated(raised, session.target)
-            session.terminal.error(error.message, error.hint)
+            session.terminal.error(error.message, error.hint, obj["metadata"].get("namespace"))
             return error.exit_code
         return Exit.DONE
 

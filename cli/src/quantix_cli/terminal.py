@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from quantix_cli.suggesting import Here
 
 # SGR codes of the terminal's own 16 colours, so that light and dark backgrounds both work
 _COLOURS = {"green": "32", "yellow": "33", "red": "31", "blue": "34", "grey": "90", "bold": "1"}
@@ -19,12 +21,15 @@ _ASCII = str.maketrans(dict(zip(_GLYPHS, "*~!xo=+x-.[]#.", strict=True)) | {"→
 
 @dataclass(frozen=True)
 class Terminal:
-    """`width` is in columns, and None where nothing may be cut (no terminal)."""
+    """`width` is in columns, and None where nothing may be cut (no terminal). `here` is where the command
+    works, once it is known: what is suggested leads to the same place.
+    """
 
     is_tty: bool
     colour: bool
     unicode: bool
     width: int | None
+    here: Here = field(default_factory=Here, compare=False, repr=False)
 
     def paint(self, text: str, colour: str) -> str:
         """`text` in one of green, yellow, red, blue, grey, bold; unchanged where colour is off."""
@@ -43,13 +48,15 @@ class Terminal:
 
     def note(self, text: str = "") -> None:
         """One line of anything that is not data."""
-        print(text, file=sys.stderr)
+        print(self.here.told(text), file=sys.stderr)
 
-    def error(self, message: str, hint: str = "") -> None:
-        """The three parts of an error: what and why, and what to do."""
-        self.note(self.paint(self.plain("✗ "), "red") + self.plain(message))
+    def error(self, message: str, hint: str = "", namespace: str | None = None) -> None:
+        """The three parts of an error: what and why, and what to do. `namespace`: that of the object which
+        it is about, where many namespaces are meant.
+        """
+        self.note(self.here.told(self.paint(self.plain("✗ "), "red") + self.plain(message), namespace))
         if hint:
-            self.note(f"Try: {self.plain(hint)}")
+            self.note(self.here.told(f"Try: {self.plain(hint)}", namespace))
 
 
 def detect(environment: Mapping[str, str], *, no_color: bool = False) -> Terminal:

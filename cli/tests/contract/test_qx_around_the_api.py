@@ -65,7 +65,7 @@ def test_ssh_is_called_with_the_address_the_user_and_the_key_of_the_vm(qx: Qx, t
     away = qx("vm", "ssh", "guest", "-n", GUESTS, **own)
     assert away.returncode == 255
     assert "Nothing answers on port 22 of fe80::1 from this machine." in away.stderr
-    assert "qx vm ssh guest -- -J root@h1 goes through its host" in away.stderr
+    assert "qx vm ssh -n qx-guests guest -- -J root@h1 goes through its host" in away.stderr
     plane.kubectl("delete", "namespace", GUESTS, "--wait=false")
 
 

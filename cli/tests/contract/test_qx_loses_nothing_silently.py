@@ -68,7 +68,7 @@ def test_what_a_copy_is_still_to_be_made_from_is_told(
     finally:
         plane.kubectl("delete", "volume", "copy", "alone", "-n", NAMESPACE)
     told = f"Volume {source} goes once what is still to be made from it is made: copy."
-    assert f"{told}   qx volume explain copy" in shown.stderr.splitlines()
+    assert f"{told}   qx volume explain -n {NAMESPACE} copy" in shown.stderr.splitlines()
     assert disks(losing) == ["root", "data"]
 
 

@@ -94,7 +94,7 @@ def test_a_vm_that_is_off_is_not_paused_which_would_start_it(qx: Qx) -> None:
 def test_a_wait_that_runs_out_ends_with_8_and_says_what_it_waited_for(qx: Qx) -> None:
     waited = qx.in_namespace("vm", "start", "web-1", "--timeout", "1")
     assert waited.returncode == 8
-    assert "qx vm explain web-1" in waited.stderr
+    assert f"qx vm explain -n {NAMESPACE} web-1" in waited.stderr
 
 
 def test_what_cannot_be_is_refused_before_it_is_sent(qx: Qx) -> None:

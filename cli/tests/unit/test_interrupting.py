@@ -32,10 +32,12 @@ class Api:
 
     def __init__(self) -> None:
         self.written: list[str] = []
+        self.asked = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.method in _WRITES:
             self.written.append(request.method)
+            self.asked.set()
         one = request.method != "GET" or request.path.endswith("/web-1")
         vms = request.path.endswith("/virtualmachines")
         return web.json_response(VM if one else {"metadata": {}, "items": [VM] if vms else []})
@@ -111,13 +113,17 @@ async def test_ctrl_c_at_a_question_ends_it_at_once(
     assert api.written == []
 
 
-async def test_ctrl_c_while_the_cluster_works_says_that_it_goes_on_and_how_to_look(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("namespace", "place"), [("default", ""), ("shop", "-n shop ")])
+async def test_ctrl_c_while_the_cluster_works_says_that_it_goes_on_and_how_to_look(
+    namespace: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VM, "metadata", {**VM["metadata"], "namespace": namespace})
     async with serving(tmp_path) as (api, kubeconfig):
-        qx = Typed(kubeconfig, "vm", "stop", "web-1")
-        while not api.written:
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.3)
+        qx = Typed(kubeconfig, "vm", "stop", "web-1", "-n", namespace)
+        async with asyncio.timeout(20):
+            await api.asked.wait()
         qx.press(_CTRL_C)
         assert await qx.end() == 130
-    said = qx.shown.splitlines()[-2:]
-    assert said == ["Stopped watching; what was begun goes on in the cluster.", "Try: qx vm explain web-1"]
+    said, hint = qx.shown.splitlines()[-2:]
+    assert said == "Stopped watching; what was begun goes on in the cluster."
+    assert hint == f"Try: qx vm explain {place}web-1"

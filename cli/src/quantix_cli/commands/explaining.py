@@ -117,7 +117,8 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
     objects, seen = invocation.run(read)
     for obj in objects:
         for line in explanation(obj, noun, seen):
-            invocation.terminal.out(invocation.terminal.plain(line))
+            told = invocation.terminal.here.told(line, obj["metadata"].get("namespace"))
+            invocation.terminal.out(invocation.terminal.plain(told))
 
 
 def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:

@@ -114,7 +114,7 @@ def report(seen: Seen, matters: Sequence[Matter], terminal: Terminal) -> list[st
         lines += [_fact("not shown", f"{kinds}, which your account may not list", terminal)]
     for number, matter in enumerate(matters, 1):
         mark = terminal.paint(terminal.plain(matter.glyph), matter.colour)
-        lines.append(f"{number} {mark} {terminal.plain(matter.text)}   {matter.command}")
+        lines.append(f"{number} {mark} {terminal.plain(matter.text)}   {terminal.here.told(matter.command)}")
     return lines
 
 

@@ -79,9 +79,15 @@ _UNTIL_THEN = (
     "Until then copy what matters out of the guest, or all disks of a VM that is off: "
     "qx vm clone NAME COPY --full --pool POOL"
 )
+_A_COPY = (
+    "Until then a copy keeps what is on the disks: qx vm clone NAME COPY, of a VM that is off, "
+    "or qx volume create COPY --from NAME"
+)
 # what does the same in part, of words that somebody trusts data to
 _INSTEAD: Mapping[str, str] = {
     "backup": f"Backups into a pool, by hand and by a schedule, are planned. {_UNTIL_THEN}.",
+    "snapshot": f"{_A_COPY}.",
+    "snap": f"{_A_COPY}.",
     "restore": f"It comes with backups, which are planned. {_UNTIL_THEN}.",
 }
 

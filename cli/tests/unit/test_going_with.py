@@ -23,7 +23,10 @@ from quantix_lab.qx_session import qx_session, typed
 Manifest = dict[str, Any]
 VM: Manifest = {"metadata": {"name": "web-1", "namespace": "a", "uid": "u", "generation": 1}, "spec": {}}
 OWNER = {"apiVersion": VIRTUAL_MACHINES.api_version, "kind": "VirtualMachine", "name": "web-1", "uid": "u"}
-DISK = "Volume web-1-root is a disk of web-1. Try: delete the VM or take the disk out of it first."
+DISK = (
+    "Volume web-1-root is a disk of web-1. "
+    "Try: qx vm detach VM DISK takes it out of the VM; or delete that first."
+)
 
 
 def volume(version: str = "1", uid: str = "v", **spec: Any) -> Manifest:

@@ -77,7 +77,17 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
             ["volume", "create", "a", "--image", "i", "--from", "v"],
             "✗ --image and --from both say what it is made from: give one.",
         ),
-        (["vm", "snapshot", "web-1"], "✗ qx vm snapshot is not built yet."),
+        (
+            ["vm", "snapshot", "web-1"],
+            "✗ qx vm snapshot is not built yet. Until then a copy keeps what is on the disks: "
+            "qx vm clone NAME COPY, of a VM that is off, or qx volume create COPY --from NAME.",
+        ),
+        (["vm", "create", "a", "b", "--image", "i"], "✗ qx vm create takes one name, and a, b are 2."),
+        (["vm", "create"], "✗ NAME is missing."),
+        (
+            ["pool", "create", "fast", "--path", "srv/fast"],
+            "✗ srv/fast does not begin with /: a pool is the same directory on each host.",
+        ),
         (
             ["vm", "backup", "web-1"],
             "✗ qx vm backup is not built yet. Backups into a pool, by hand and by a schedule, are planned. "
@@ -86,7 +96,11 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         ),
         (["vm", "vmotion", "web-1"], "✗ qx vm migrate is not built yet."),
         (["host", "drain", "box"], "✗ qx host drain is not built yet."),
-        (["snap", "list"], "✗ qx snap is not built yet."),
+        (
+            ["snap", "list"],
+            "✗ qx snap is not built yet. Until then a copy keeps what is on the disks: "
+            "qx vm clone NAME COPY, of a VM that is off, or qx volume create COPY --from NAME.",
+        ),
         (
             ["vm", "detach", "web-1", "--disk", "root"],
             "✗ A device is named without an option before it: names are unique in a VM.",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_cli.exits import CommandError
+from quantix_cli.exits import CommandError, Exit
 from quantix_cli.vm.changes import Wanted, left_for_restart, may_wait, patch_of, told_of_type
 
 
@@ -98,6 +98,42 @@ def test_what_a_type_that_goes_means_for_the_manifest_is_told(marks: dict[str, A
         "kubectl apply of its manifest is refused until that has cpu.cores and memory.size instead of "
         "instanceType: small.",
     ]
+
+
+CEILED = {"cpu": {"cores": 2, "maxCores": 4}, "memory": {"size": "2Gi", "maxSize": "4Gi"}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "way"),
+    [
+        (
+            Wanted(memory="8Gi"),
+            "web-1 can grow to 4GiB (memory.maxSize), and 8GiB is more.",
+            "qx vm set web-1 --memory 8GiB --max-memory 8GiB;",
+        ),
+        (
+            Wanted(cpu=8),
+            "web-1 can grow to 4 (cpu.maxCores), and 8 is more.",
+            "qx vm set web-1 --cpu 8 --max-cpu 8;",
+        ),
+        (
+            Wanted(max_memory="1Gi"),
+            "web-1 can grow to 1GiB (memory.maxSize), and 2GiB is more.",
+            "qx vm set web-1 --memory 2GiB --max-memory 2GiB;",
+        ),
+    ],
+)
+def test_more_than_it_can_grow_to_is_refused_with_the_way_out(wanted: Wanted, said: str, way: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        patch_of(vm(spec=CEILED), wanted)
+    assert refused.value.exit_code is Exit.REFUSED
+    assert refused.value.message == said
+    assert refused.value.hint == f"{way} a guest that runs grows further after a restart"
+
+
+@pytest.mark.parametrize("wanted", [Wanted(memory="4Gi", cpu=4), Wanted(memory="8Gi", max_memory="8Gi")])
+def test_what_it_can_grow_to_is_not_refused(wanted: Wanted) -> None:
+    assert patch_of(vm(spec=CEILED), wanted)
 
 
 def test_nothing_to_set_is_wrong_usage() -> None:

@@ -176,6 +176,19 @@ def test_words_that_contradict_each_other_are_wrong_usage(wish: Wish, said: str)
     assert refused.value.exit_code is Exit.USAGE
 
 
+@pytest.mark.parametrize(
+    ("wish", "way"),
+    [
+        (Wish(image="x", cpu=2), "--cpu 2 --memory 2GiB; or --type TYPE"),
+        (Wish(image="x", memory="4Gi"), "--cpu 1 --memory 4GiB; or --type TYPE"),
+    ],
+)
+def test_half_a_size_is_refused_with_the_way_out(wish: Wish, way: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        spec_of(wish)
+    assert refused.value.hint.startswith(way)
+
+
 def network(name: str, namespace: str = "default", *, default: bool = False) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": namespace}, "spec": {"default": default}}
 

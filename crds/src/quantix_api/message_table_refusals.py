@@ -21,7 +21,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "InUse",
         "refusal",
         "Volume {volume} is a disk of {users}.",
-        "delete the VM or take the disk out of it first",
+        "qx vm detach VM DISK takes it out of the VM; or delete that first",
     ),
     Template(
         "InUse",

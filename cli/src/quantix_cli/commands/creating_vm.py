@@ -143,20 +143,31 @@ def create_command(_: str) -> click.Command:
             "qx vm create web-1 --image shared/tiny --dry-run -o yaml > web-1.yaml",
         ),
     )
-    @click.argument("name")
+    @click.argument("names", nargs=-1, required=True, metavar="NAME")
     @write_options
-    def command(invocation: Invocation, name: str, count: int | None, no_wait: bool, **given: Any) -> int:
+    def command(
+        invocation: Invocation, names: tuple[str, ...], count: int | None, no_wait: bool, **given: Any
+    ) -> int:
         """Make a VM from an image, start it, and wait until it runs."""
-        word = new_name(name, "vm").name
+        word = new_name(_only(names), "vm").name
         wish = _wish(invocation, **given)
-        names = [word] if count is None else [f"{word}-{number}" for number in range(1, count + 1)]
+        made = [word] if count is None else [f"{word}-{number}" for number in range(1, count + 1)]
 
         async def act(session: Session) -> Exit:
-            return await _create(session, names, wish, wait=not no_wait)
+            return await _create(session, made, wish, wait=not no_wait)
 
         return invocation.run(act)
 
     return with_options(command, _OPTIONS)
+
+
+def _only(names: Sequence[str]) -> str:
+    """The one name. Raises CommandError (2) for several, with how several VMs are made."""
+    if len(names) == 1:
+        return names[0]
+    said = f"qx vm create takes one name, and {', '.join(names)} are {len(names)}."
+    hint = f"one command for each, or --count {len(names)}, which makes NAME-1 to NAME-{len(names)}"
+    raise CommandError(Exit.USAGE, said, hint)
 
 
 def _wish(

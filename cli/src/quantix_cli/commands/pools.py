@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +13,7 @@ from quantix_cli import fetch
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import selecting
 from quantix_cli.destinations import default_pool
+from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.nouns import NOUNS, Manifest
 from quantix_cli.options import Invocation, write_options
@@ -55,7 +58,9 @@ def create_command(_: str) -> click.Command:
         changes.
         """
         spec = making.present(
-            dir={"path": without_slash(path)}, default=given["default"], overcommitPercent=given["overcommit"]
+            dir={"path": absolute(without_slash(path))},
+            default=given["default"],
+            overcommitPercent=given["overcommit"],
         )
         making.make(invocation, "pool", name, spec, labels=labels, wait=not no_wait)
 
@@ -65,6 +70,14 @@ def create_command(_: str) -> click.Command:
 def without_slash(path: str) -> str:
     """The path as a pool has it: a shell that completes the name of a directory adds a slash. Pure."""
     return path.rstrip("/") or path
+
+
+def absolute(path: str) -> str:
+    """The path as it is. Raises CommandError (2) for a relative one: hosts do not know where it begins."""
+    if path.startswith("/"):
+        return path
+    said = f"{path} does not begin with /: a pool is the same directory on each host."
+    raise CommandError(Exit.USAGE, said, f"--path {shlex.quote(str(Path(path).resolve()))}")
 
 
 def set_command(_: str) -> click.Command:

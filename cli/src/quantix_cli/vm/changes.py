@@ -11,6 +11,7 @@ from quantix_cli.amounts import parse_changes
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import CHANGES_TO, Manifest, look
 from quantix_cli.owners import is_applied
+from quantix_cli.vm.ceilings import refuse_beyond
 from quantix_cli.vm.devices import refuse_unknown
 
 _OF_SIZE = ("cpu", "memory", "instanceType")
@@ -45,7 +46,7 @@ class Wanted:
 
 
 def patch_of(vm: Manifest, wanted: Wanted) -> Manifest:
-    """The merge patch; empty where all is so already. Raises CommandError (2, 5)."""
+    """The merge patch; empty where all is so already. Raises CommandError (2, 5, 6)."""
     spec = _sizes(vm, wanted)
     beside = {
         "cpu": _only(maxCores=wanted.max_cpu, model=wanted.cpu_model or None),
@@ -60,6 +61,7 @@ def patch_of(vm: Manifest, wanted: Wanted) -> Manifest:
         "nics": _nics(vm, wanted),
     }
     spec |= {key: value for key, value in values.items() if value not in (None, {})}
+    refuse_beyond(vm, spec)
     patch = {"spec": spec} if spec else {}
     if labels := parse_changes(wanted.labels, "--label"):
         patch["metadata"] = {"labels": labels}

@@ -118,7 +118,12 @@ def _size(wish: Wish, choice: Choice) -> Manifest:
         raise CommandError(Exit.USAGE, "--type says CPU and memory: give either it, or --cpu and --memory.")
     if bool(wish.cpu) != bool(wish.memory):
         missing = "--memory" if wish.cpu else "--cpu"
-        raise CommandError(Exit.USAGE, f"{missing} is missing: without an instance type both are needed.")
+        both = f"--cpu {wish.cpu} --memory 2GiB" if wish.cpu else f"--cpu 1 --memory {wish.memory}B"
+        raise CommandError(
+            Exit.USAGE,
+            f"{missing} is missing: without an instance type both are needed.",
+            f"{both}; or --type TYPE instead of both: qx instancetype list",
+        )
     cpu = {"cores": wish.cpu} if wish.cpu else {}
     cpu |= {"maxCores": wish.max_cpu} if wish.max_cpu else {}
     memory = {"size": wish.memory} if wish.memory else {}

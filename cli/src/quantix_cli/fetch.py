@@ -68,9 +68,11 @@ async def _pooling_hosts(session: Session) -> int:
     return 0
 
 
-async def selected(session: Session, noun: Noun, selection: Selection) -> tuple[Picked, World]:
-    """The objects that `selection` means. Raises CommandError: 5 for a name that is not there, 2 for a filter
-    that means nothing for the noun.
+async def selected(
+    session: Session, noun: Noun, selection: Selection, *, untouched: str = ""
+) -> tuple[Picked, World]:
+    """The objects that `selection` means. Raises CommandError: 5 for a name that is not there, with what
+    `untouched` says of the others where there are any, 2 for a filter that means nothing for the noun.
     """
     import asyncio  # late: 0.04 s, which help texts must not pay
 
@@ -80,7 +82,12 @@ async def selected(session: Session, noun: Noun, selection: Selection) -> tuple[
     items, seen = await asyncio.gather(
         _candidates(session, noun, selection.labels, with_shared=bool(names)), world(session)
     )
-    picked = pick(items, names, noun.word, _namespace(session, noun))
+    try:
+        picked = pick(items, names, noun.word, _namespace(session, noun))
+    except CommandError as error:
+        if untouched and len(names) > 1:
+            raise CommandError(error.exit_code, f"{error.message} {untouched}", error.hint) from error
+        raise
     kept = tuple(o for o in picked.objects if fits(o, selection, seen))
     return Picked(kept, picked.typed_out), seen
 

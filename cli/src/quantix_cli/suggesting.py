@@ -32,9 +32,10 @@ class Here:
 
     def told(self, text: str, namespace: str | None = None) -> str:
         """`text` with `-n NAMESPACE` in each command that a plain `qx` would look for elsewhere; `namespace`
-        is that of the object which it is about, else it is the command's.
+        is that of the object which it is about, where one knows what a plain `qx` does; else it is the
+        command's.
         """
-        where = namespace or self.namespace
+        where = (namespace if self.plain else None) or self.namespace
         return text if where is None or where == self.plain else in_namespace(text, where)
 
 

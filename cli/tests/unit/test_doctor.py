@@ -17,12 +17,14 @@ from quantix_cli.commands.doctor import looked_at
 from quantix_cli.doctor import certificates, machine, platform, services
 from quantix_cli.doctor.certificates import Life
 from quantix_cli.doctor.findings import (
+    STOPPED,
     Finding,
     Verdict,
     document,
     good,
     lines,
     note,
+    of_one_cause,
     on_purpose,
     problem,
     proven,
@@ -66,7 +68,7 @@ def test_programs_get_a_schema_of_its_own() -> None:
     [
         ({"a": Running("a", 1), "b": Running("b", 2)}, Verdict.GOOD, "all 2 run"),
         ({"a": Running("a", 1), "b": Running("b")}, Verdict.PROBLEM, "1 of 2 run; not b"),
-        ({}, Verdict.PROBLEM, "Quantix is stopped on this machine"),
+        ({}, Verdict.PROBLEM, STOPPED),
     ],
     ids=["all run", "one does not", "none is defined"],
 )
@@ -256,3 +258,12 @@ def test_what_is_down_on_purpose_is_no_problem_while_somebody_stops_it() -> None
     assert (told.verdict, told.hint) == (Verdict.NOTE, "wait until make down has ended")
     assert [finding.verdict for finding in rest] == [Verdict.NOTE, Verdict.NOTE, Verdict.PROBLEM]
     assert rest[0].text == "5 of 7 run: it is being stopped"
+
+
+def test_what_does_not_answer_because_all_is_stopped_is_one_problem() -> None:
+    gone = [problem(check, "gone", "make up") for check in ("control plane", "libvirt", "OVN", "hostd")]
+    [stopped] = services.judged({}, {}, is_own=True)
+    assert of_one_cause([*gone, stopped, problem("disk", "full")]) == [stopped, problem("disk", "full")]
+    # one that fell over is looked for
+    some = problem("processes", "5 of 7 run; not hostd", "make up")
+    assert of_one_cause([*gone, some]) == [*gone, some]

@@ -94,3 +94,38 @@ async def test_a_vm_that_was_made_without_is_not_asked(
     (field,) = console
     made["status"]["runtime"] = {"pendingChanges": [{"path": f"spec.console.{field}"}]}
     assert await hostd.host_of(qx_session(Api(made)), "web-1", what) == "box"
+
+
+@pytest.mark.parametrize(
+    "command", ["vm stop web-1 --now", "vm stop web-1 --grace 0", "vm stop web-1 --grace 9"]
+)
+async def test_a_vm_that_is_off_loses_nothing_when_it_is_stopped(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Api(vm("Stopped", "Stopped"))
+    assert await typed(qx_session(api), command) == Exit.DONE
+    assert capsys.readouterr().err == "web-1 is off already.\n"
+    assert api.written == 0
+
+
+@pytest.mark.parametrize("stored", [vm("Running", "Running"), vm("Stopping", "Stopped")])
+async def test_a_guest_that_runs_is_still_asked_about(stored: Manifest) -> None:
+    with pytest.raises(CommandError, match="Pull the plug"):
+        await typed(qx_session(Api(stored)), "vm stop web-1 --now")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("vm delete web-1 wbe-1 --yes", "Nothing was deleted."),
+        ("vm stop web-1 wbe-1", "Nothing was changed."),
+        ("vm set web-1 wbe-1 --cpu 2", "Nothing was changed."),
+        ("vm stop wbe-1", ""),
+    ],
+)
+async def test_one_wrong_name_leaves_the_others_alone_and_says_so(command: str, said: str) -> None:
+    api = Api(vm("Running", "Running"))
+    with pytest.raises(CommandError) as refused:
+        await typed(qx_session(api), command)
+    assert refused.value.message == f"There is no VM wbe-1 here. Did you mean web-1? {said}".rstrip()
+    assert api.written == 0

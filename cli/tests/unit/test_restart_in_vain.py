@@ -9,6 +9,7 @@ import pytest
 
 from quantix_api.messages import render
 from quantix_cli.commands import power
+from quantix_cli.commands.power_questions import ask_first
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.selection import Picked
 from quantix_lab.qx_session import qx_session
@@ -29,7 +30,7 @@ def ask(
     *vms: Manifest, change: power.Change = RESTART, sure: bool = False, grace_s: int | None = None
 ) -> None:
     session = replace(qx_session(None), assume_yes=sure)
-    power._ask(session, Picked(vms, typed_out=True), change, power.Way(wait=True, grace_s=grace_s))
+    ask_first(session, Picked(vms, typed_out=True), change.verb, by_force=grace_s == 0)
 
 
 @pytest.mark.parametrize("grace_s", [None, 0], ids=["restart", "restart --now"])

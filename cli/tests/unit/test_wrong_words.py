@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_cli.commands import power
+from quantix_cli.commands import power_questions
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.naming import Name, new_name
 from quantix_cli.vm.wish import Choice, Wish, manifest
@@ -47,5 +47,5 @@ def test_a_disk_that_may_be_large_enough_is_made(virtual_size: str | None) -> No
 
 
 def test_each_way_of_force_has_a_question_of_its_own() -> None:
-    assert "plug" in power._BY_FORCE["stop"]
-    assert power._BY_FORCE["reset"] == "Press the reset button?"
+    assert "plug" in power_questions.BY_FORCE["stop"]
+    assert power_questions.BY_FORCE["reset"] == "Press the reset button?"

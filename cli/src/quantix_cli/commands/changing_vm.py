@@ -14,7 +14,7 @@ from quantix_cli.addressing import refuse_addresses
 from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import new_disks, refuse_oversized, refuse_unaddressable
 from quantix_cli.commands.letting_go import confirm_protection
-from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
+from quantix_cli.commands.selecting import UNTOUCHED, confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.homes import refuse_going
@@ -115,7 +115,7 @@ def set_command(_: str) -> click.Command:
         wanted = Wanted(**{key: value for key, value in given.items() if value is not None})
 
         async def act(session: Session) -> Exit:
-            picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
+            picked, _ = await fetch.selected(session, NOUNS["vm"], selection, untouched=UNTOUCHED)
             vms = list(picked.objects)
             confirm_selection("Change", picked, NOUNS["vm"], session)
             await confirm_protection(session, NOUNS["vm"], vms, wanted.protection)

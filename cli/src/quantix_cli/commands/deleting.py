@@ -75,7 +75,7 @@ async def _delete(
     """Ask, then delete what is selected, with the volumes of VMs that would stay where `volumes` says so.
     `now`: guests have no time to shut down.
     """
-    picked, _ = await fetch.selected(session, noun, selection)
+    picked, _ = await fetch.selected(session, noun, selection, untouched="Nothing was deleted.")
     objects = list(picked.objects)
     disks = await _disks(session, objects) if noun.word == "vm" else {}
     of_vms = [(vm, disk) for vm in objects for disk in disks.get(vm["metadata"]["uid"], [])]

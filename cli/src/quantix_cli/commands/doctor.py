@@ -16,6 +16,7 @@ from quantix_cli.doctor.findings import (
     Verdict,
     document,
     lines,
+    of_one_cause,
     on_purpose,
     proven,
     summary,
@@ -72,7 +73,7 @@ def examine(invocation: Invocation) -> list[Finding]:
         ("clock", machine.clock),
     )
     findings = proven([finding for name, check in checks for finding in looked_at(name, check)])
-    return on_purpose(findings) if is_being_stopped(layout) else findings
+    return on_purpose(findings) if is_being_stopped(layout) else of_one_cause(findings)
 
 
 def looked_at(name: str, check: Check) -> list[Finding]:

@@ -15,7 +15,7 @@ from quantix_api.messages import render
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_changes, parse_pairs
 from quantix_cli.commands.letting_go import confirm_protection
-from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection
+from quantix_cli.commands.selecting import UNTOUCHED, confirm_selection, refuse_no_selection
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.homes import refuse_going
 from quantix_cli.left_behind import telling_what_stays
@@ -130,7 +130,7 @@ def change(
         return patch | ({"metadata": {"labels": new}} if new else {})
 
     async def act(session: Session) -> Exit:
-        picked, _ = await fetch.selected(session, noun, selection)
+        picked, _ = await fetch.selected(session, noun, selection, untouched=UNTOUCHED)
         confirm_selection("Change", picked, noun, session)
         await confirm_protection(session, noun, picked.objects, protection)
         ended = await each(

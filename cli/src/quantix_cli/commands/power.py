@@ -12,17 +12,16 @@ import click
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of
 from quantix_api.times import parse_time, render_time
 from quantix_cli import fetch
-from quantix_cli.commands.selecting import confirm_selection, refuse_no_selection, selecting
+from quantix_cli.commands.power_questions import ask_first
+from quantix_cli.commands.selecting import UNTOUCHED, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import duration
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, write_options
-from quantix_cli.questions import confirm
-from quantix_cli.selection import Picked, Selection
+from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
 from quantix_cli.vm.changes import not_given
 from quantix_cli.vm.stopping_host import hosts_to_ask, stopping_host
@@ -30,18 +29,6 @@ from quantix_cli.waiting import is_ready, until
 
 _OF_A_RUNNING_VM = {"pause": "paused", "reset": "reset", "resume": "resumed"}
 _RESTARTS = ("restart", "reset")
-# reasons of Ready under which a start waits for somebody; a guest that runs goes on
-_BARS_START = frozenset(
-    {
-        *("ConfigRefused", "IdentityConflict", "InstanceTypeNotFound", "SecretNotFound", "PassphraseWrong"),
-        *("VolumeNotFound", "VolumeConflict", "ImageNotFound", "PoolNotFound", "DataMissing", "DataDamaged"),
-    }
-)
-_BY_FORCE = {
-    "stop": "Pull the plug?",
-    "restart": "Pull the plug and start anew?",
-    "reset": "Press the reset button?",
-}
 
 
 @dataclass(frozen=True)
@@ -198,27 +185,13 @@ def _carry_out(invocation: Invocation, selection: Selection, change: Change, way
     refuse_no_selection(selection, NOUNS["vm"], change.verb)
 
     async def act(session: Session) -> Exit:
-        picked, _ = await fetch.selected(session, NOUNS["vm"], selection)
+        picked, _ = await fetch.selected(session, NOUNS["vm"], selection, untouched=UNTOUCHED)
         vms = list(picked.objects)
-        _ask(session, picked, change, way)
+        ask_first(session, picked, change.verb, by_force=way.grace_s == 0)
         asked = replace(way, hosts=await hosts_to_ask(session)) if change is START and vms else way
         return await each(vms, lambda vm: _change(session, vm, change, asked), session)
 
     return invocation.run(act)
-
-
-def _ask(session: Session, picked: Picked, change: Change, way: Way) -> None:
-    """Show what would happen, where that may not be what is wanted, and ask. Raises CommandError."""
-    vms, terminal, sure = picked.objects, session.terminal, session.assume_yes
-    barred = [why for vm in vms if (why := _start_bar(vm))] if change.verb == "restart" else []
-    if way.grace_s == 0 and vms:
-        lost = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms]
-        question = _BY_FORCE[change.verb]
-        confirm(question, [*barred, *lost], assume_yes=sure, terminal=terminal, always_told=barred)
-        return
-    confirm_selection(change.verb.capitalize(), picked, NOUNS["vm"], session)
-    if barred:
-        confirm("Restart anyway?", barred, assume_yes=sure, terminal=terminal, always_told=barred)
 
 
 async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> None:
@@ -270,16 +243,6 @@ def _not_given(vm: Manifest, generation: int, change: Change) -> str:
     return not_given(vm, generation) if change.reason == "Running" else ""
 
 
-def _start_bar(vm: Manifest) -> str:
-    """Why a guest that runs would not start again, as far as that is known; "" for nothing."""
-    ready = condition_of(vm)
-    reason, runs = ready.get("reason"), look(vm, "status.runtime.domain") == "Present"
-    if not runs or ready.get("status") != "False" or reason not in _BARS_START:
-        return ""
-    why = cause_of(str(ready.get("message", "")))
-    return f"{vm['metadata']['name']} runs, and would not start again: {why} ({reason})"
-
-
 def _is_off(vm: Manifest) -> bool:
     off = condition_of(vm).get("reason") in ("Stopped", "GuestShutdown")
     return off or look(vm, "spec.powerState") == "Stopped" or not look(vm, "status.assignment.host")
@@ -287,7 +250,9 @@ def _is_off(vm: Manifest) -> bool:
 
 def _is_so(vm: Manifest, spec: dict[str, Any], change: Change) -> bool:
     ready = condition_of(vm)
-    as_asked = all(look(vm, f"spec.{key}") == value for key, value in spec.items())
+    # how long a guest may take to shut down is nothing to ask of one that is off
+    asked = {key: value for key, value in spec.items() if key != "gracePeriodSeconds"}
+    as_asked = all(look(vm, f"spec.{key}") == value for key, value in asked.items())
     there = ready.get("status") == "True" and ready.get("reason") == change.reason
     return bool(change.already) and as_asked and there
 

@@ -15,6 +15,9 @@ from quantix_cli.rendering import nothing
 from quantix_cli.selection import Picked, Selection, expand
 from quantix_cli.session import Session
 
+UNTOUCHED = "Nothing was changed."
+"""What is said of the other names where one of several means nothing."""
+
 
 def selecting(noun: Noun) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add NAME... and the filters to a command of `noun`; the function gets one `selection`."""

@@ -17,6 +17,9 @@ KVM = "KVM"
 STOPPABLE = frozenset({"control plane", "processes", "libvirt", "OVN", "Open vSwitch", "hostd"})
 """The checks of what `qx down` stops."""
 
+STOPPED = "Quantix is stopped on this machine, so nothing of it answers"
+"""What is told of the processes of a machine of which all were stopped."""
+
 
 class Verdict(StrEnum):
     """How a check came out; only a problem makes the answer no."""
@@ -75,6 +78,19 @@ def on_purpose(findings: Sequence[Finding]) -> list[Finding]:
         for finding in findings
     ]
     return [told, *calm]
+
+
+def of_one_cause(findings: Sequence[Finding]) -> list[Finding]:
+    """Where nothing of the installation was started: that, without what does not answer for that reason."""
+    if not any(finding.check == "processes" and finding.text == STOPPED for finding in findings):
+        return list(findings)
+    return [
+        finding
+        for finding in findings
+        if finding.check == "processes"
+        or finding.check not in STOPPABLE
+        or finding.verdict is not Verdict.PROBLEM
+    ]
 
 
 def proven(findings: Sequence[Finding]) -> list[Finding]:

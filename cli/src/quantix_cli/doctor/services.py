@@ -10,7 +10,7 @@ from pathlib import Path
 
 from quantix_api.layout import Layout
 from quantix_api.message_text import cause_of
-from quantix_cli.doctor.findings import Finding, good, problem, unknown
+from quantix_cli.doctor.findings import STOPPED, Finding, good, problem, unknown
 from quantix_cli.measures import how_long
 from quantix_cli.supervision.complaints import last_complaint
 from quantix_cli.supervision.service import Running, Supervisor
@@ -46,7 +46,7 @@ def restless(running: Mapping[str, Running]) -> list[str]:
 def judged(running: Mapping[str, Running], words: Mapping[str, str], *, is_own: bool) -> list[Finding]:
     """What it means which processes run; `words` are the last of those that cannot stay up. Pure."""
     if not running:
-        said = "Quantix is stopped on this machine" if is_own else "none are started on this machine"
+        said = STOPPED if is_own else "none are started on this machine"
         return [problem("processes", said, "make up")]
     again = restless(running)
     down = [name for name, found in running.items() if not found.pid and name not in again]

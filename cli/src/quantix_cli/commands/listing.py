@@ -18,6 +18,7 @@ from quantix_cli.rendering import (
     refuse_unknown_columns,
     table_lines,
 )
+from quantix_cli.same_room import told_once
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session
 
@@ -77,5 +78,8 @@ async def _show(session: Session, noun: Noun, selection: Selection, output: str,
         session.terminal.out(line)
     if not picked.objects:
         session.terminal.note(nothing(noun))
+    if noun.word == "pool":
+        for said in told_once(picked.objects):
+            session.terminal.note(session.terminal.plain(said))
     if count := await fetch.count_shared(session, noun, selection, seen):
         session.terminal.note(more_shared(noun, count))

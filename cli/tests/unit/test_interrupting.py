@@ -127,3 +127,21 @@ async def test_ctrl_c_while_the_cluster_works_says_that_it_goes_on_and_how_to_lo
     said, hint = qx.shown.splitlines()[-2:]
     assert said == "Stopped watching; what was begun goes on in the cluster."
     assert hint == f"Try: qx vm explain {place}web-1"
+
+
+async def test_ctrl_c_in_an_upload_says_how_it_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VM, "spec", {"upload": {}})
+    monkeypatch.setitem(VM, "status", {"conditions": [{"type": "Ready", "message": "No host has it yet."}]})
+    file = tmp_path / "disk.raw"
+    file.write_bytes(bytes(510) + b"\x55\xaa" + bytes(512))
+    async with serving(tmp_path) as (api, kubeconfig):
+        qx = Typed(kubeconfig, "image", "upload", str(file), "--name", "web-1")
+        await qx.until("No host has it yet")
+        qx.press(_CTRL_C)
+        assert await qx.end() == 130
+    said = " ".join(qx.shown.split())
+    assert f"Stopped sending. Image web-1 stays without content: qx image upload {file} --name web-1" in said
+    assert "in the cluster" not in said
+    assert api.written == []

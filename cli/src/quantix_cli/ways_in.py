@@ -74,7 +74,7 @@ def shut(gate: Gate, port: int, source: str = "") -> Obstacle | None:
     if not gate.nic:
         return None
     peers = peers_let_in(gate.groups, port)
-    if peers is None or (source and is_among(peers, source)):
+    if peers is None or (peers and (not source or is_among(peers, source))):
         return None
     name, names = gate.vm["metadata"]["name"], [group["metadata"]["name"] for group in gate.groups]
     if not names:
@@ -86,9 +86,8 @@ def shut(gate: Gate, port: int, source: str = "") -> Obstacle | None:
     if not peers:
         return Obstacle(f"No rule of {whose} lets TCP {port} in to {name}.", opens, True)
     told = first_of([peer.get("cidr") or f"group {peer.get('group')}" for peer in peers])
-    here = f", and this machine comes from {source}" if source else ""
-    said = f"The rules of {whose} let TCP {port} in to {name} from {told} only{here}."
-    return Obstacle(said, f"{opens} --from {source}" if source else opens)
+    said = f"The rules of {whose} let TCP {port} in to {name} from {told} only, and this machine comes from"
+    return Obstacle(f"{said} {source}.", f"{opens} --from {source}")
 
 
 def not_up(vm: Manifest) -> str:
@@ -107,12 +106,12 @@ def no_key(vm: Manifest, own: Iterable[str]) -> Obstacle | None:
     given = look(vm, "spec.cloudInit.sshAuthorizedKeys", [])
     if look(vm, "spec.cloudInit.userData") or look(vm, "spec.cloudInit.userDataSecretRef"):
         return None
-    mine, name = {_blob(line) for line in own}, vm["metadata"]["name"]
+    mine, name, namespace = {_blob(line) for line in own}, vm["metadata"]["name"], vm["metadata"]["namespace"]
     if given and (not mine or mine & {_blob(line) for line in given}):
         return None
-    said = f"{name} was given no SSH key" if not given else f"None of your keys in ~/.ssh is one of {name}"
+    said = f"{name} was given no SSH key" if not given else f"None of your keys in ~/.ssh was given to {name}"
     how = "add the key to spec.cloudInit.sshAuthorizedKeys, with a new instanceID"
-    return Obstacle(f"{said}.", f"kubectl edit vm {name}: {how}; then qx vm restart {name}")
+    return Obstacle(f"{said}.", f"kubectl edit vm {name} -n {namespace}: {how}; then qx vm restart {name}")
 
 
 def own_keys(home: Path) -> list[str]:

@@ -20,6 +20,7 @@ from quantix_cli.loopback import find_owner, owner_of
 from quantix_cli.options import Invocation
 from quantix_cli.screens import Screen
 from quantix_cli.settings import read_settings
+from quantix_cli.ways_in import Gate
 from quantix_lab.qx_session import PIPE
 
 UID = "6c1e0a52-7d6b-4a0a-9a53-0f5f0a3a1b77"
@@ -122,19 +123,64 @@ def test_the_port_is_the_one_that_ssh_is_told(rest: str, port: int) -> None:
     assert ssh.port_of(rest.split()) == port
 
 
+def failed(monkeypatch: pytest.MonkeyPatch, home: Path, guest: Guest, *rest: str) -> None:
+    """`qx vm ssh web-1 -- REST` with an ssh that cannot log in."""
+    program = home / "ssh"
+    program.write_text("#!/bin/sh\nexit 255\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(Invocation, "run", lambda *_: guest)
+    settings = read_settings({"PATH": str(home), "HOME": str(home)})
+    words = ["web-1", *(["--", *rest] if rest else [])]
+    assert ssh.ssh_command("vm").main(words, obj=settings, standalone_mode=False) == 255
+
+
+def at(address: str, *rules: dict[str, Any]) -> Guest:
+    """A guest whose NIC is in a group of these rules."""
+    vm = {"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"nics": [{"name": "eth0"}]}}
+    groups = ({"metadata": {"name": "web"}, "spec": {"ingress": list(rules)}},)
+    return Guest("web-1", UID, address, "debian", "h1", Gate(vm, vm["spec"]["nics"][0], groups))
+
+
 def test_the_port_that_is_told_to_be_silent_is_the_one_that_ssh_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program = tmp_path / "ssh"
-    program.write_text("#!/bin/sh\nexit 255\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(Invocation, "run", lambda *_: Guest("web-1", UID, "fe80::1", "debian", "h1"))
-    settings = read_settings({"PATH": str(tmp_path), "HOME": str(tmp_path)})
-    words = ["web-1", "--", "-o", "Port 2222"]
-    assert ssh.ssh_command("vm").main(words, obj=settings, standalone_mode=False) == 255
+    failed(monkeypatch, tmp_path, Guest("web-1", UID, "fe80::1", "debian", "h1"), "-o", "Port 2222")
     said = capsys.readouterr().err
     assert "Nothing answers on port 2222 of fe80::1" in said
     assert "let its security groups allow TCP 2222;" in said
+
+
+def test_a_login_that_is_refused_tells_of_a_missing_key_and_a_closed_port_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guest = at("127.0.0.1", {"protocol": "Any"})
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = f"-p{door.getsockname()[1]}"
+        failed(monkeypatch, tmp_path, guest, port)
+        said = capsys.readouterr().err
+        assert "✗ web-1 was given no SSH key.\nTry: kubectl edit vm web-1 -n shop: " in said
+    failed(monkeypatch, tmp_path, guest, port)
+    assert capsys.readouterr().err == ""
+
+
+def test_where_rules_may_be_why_the_way_through_the_host_is_told_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ssh, "source_towards", lambda _: "192.168.1.5")
+    failed(monkeypatch, tmp_path, at("fe80::1", {"protocol": "Any", "from": [{"cidr": "10.0.0.0/8"}]}))
+    _, hint = capsys.readouterr().err.splitlines()
+    first, way = hint.split("; ")
+    assert first == "Try: qx securitygroup set web --allow tcp:22 --from 192.168.1.5"
+    assert "qx vm ssh web-1 -- -J root@h1 goes through its host" in way
+
+
+def test_after_a_detour_only_rules_that_let_nobody_in_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed(monkeypatch, tmp_path, at("fe80::1", {"protocol": "Any"}), "-J", "root@h1")
+    assert capsys.readouterr().err == ""
+    failed(monkeypatch, tmp_path, at("fe80::1"), "-J", "root@h1")
+    assert "No rule of security group web lets TCP 22 in to web-1." in capsys.readouterr().err
 
 
 def test_the_owner_of_a_connection_is_that_of_its_other_end() -> None:

@@ -83,6 +83,10 @@ def test_rules_for_others_are_told_and_not_held_for_sure() -> None:
     assert found.hint == f"qx securitygroup set web --allow tcp:22 --from {HERE}"
 
 
+def test_whether_rules_for_others_are_why_is_not_known_without_an_address_of_ones_own() -> None:
+    assert shut(gate(group(SSH | {"from": [{"cidr": "192.168.0.0/24"}]})), 22) is None
+
+
 def test_a_nic_in_no_group_is_reached_by_nobody() -> None:
     found = shut(gate(), 22)
     assert found is not None
@@ -159,7 +163,7 @@ MINE, OTHERS = "ssh-ed25519 AAAAmine me@box", "ssh-ed25519 AAAAother x"
     [
         ({}, [MINE], "web-1 was given no SSH key."),
         ({}, [], "web-1 was given no SSH key."),
-        ({"sshAuthorizedKeys": [OTHERS]}, [MINE], "None of your keys in ~/.ssh is one of web-1."),
+        ({"sshAuthorizedKeys": [OTHERS]}, [MINE], "None of your keys in ~/.ssh was given to web-1."),
         ({"sshAuthorizedKeys": [OTHERS]}, [], None),
         ({"sshAuthorizedKeys": [OTHERS, "restrict ssh-ed25519 AAAAmine"]}, [MINE], None),
         ({"userData": "#cloud-config"}, [MINE], None),

@@ -27,7 +27,7 @@ from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.session import Session
 from quantix_cli.terminal import Terminal
-from quantix_cli.ways_in import Gate, no_key, not_up, own_keys, read_gate, shut, source_towards
+from quantix_cli.ways_in import Gate, Obstacle, no_key, not_up, own_keys, read_gate, shut, source_towards
 from quantix_client.errors import Forbidden
 
 # as quantix_api.image.USER_PATTERN, whose module takes long to load; a test compares the two
@@ -103,7 +103,9 @@ def ssh_command(_: str) -> click.Command:
         slow = contextlib.nullcontext() if detour else told_when_slow(settings.terminal, guest.address, port)
         with slow:
             code = run_here(program, ssh_words(guest, known_hosts, rest))
-        if code == _SSH_ERROR:
+        if code == _SSH_ERROR and detour:
+            _tell_shut(settings.terminal, guest, port)
+        elif code == _SSH_ERROR:
             _tell_failure(settings.terminal, guest, port, own_keys(known_hosts.parent.parent))
         return code
 
@@ -151,12 +153,17 @@ def told_when_slow(terminal: Terminal, address: str, port: int, after_s: float =
 
 def answers(address: str, port: int, within_s: float = _PROBE_S) -> bool:
     """Whether something at a guest's port says yes or no to this machine."""
+    return _knock(address, port, within_s) is not None
+
+
+def _knock(address: str, port: int, within_s: float) -> bool | None:
+    """Whether a port is open to this machine; None: nothing says yes or no."""
     try:
         socket.create_connection((address, port), within_s).close()
     except ConnectionRefusedError:
-        return True
-    except OSError:
         return False
+    except OSError:
+        return None
     return True
 
 
@@ -191,28 +198,35 @@ def tell_beforehand(terminal: Terminal, guest: Guest, port: int, *, detour: bool
         terminal.note(terminal.plain(f"{said} ssh tries all the same."))
 
 
+def _tell_shut(terminal: Terminal, guest: Guest, port: int) -> None:
+    """After a detour, whose other end this machine cannot try: only what lets nobody in, from wherever."""
+    closed = shut(guest.gate, port)
+    if closed is not None and closed.is_sure:
+        terminal.error(closed.said, closed.hint)
+
+
 def _tell_failure(terminal: Terminal, guest: Guest, port: int, keys: Sequence[str]) -> None:
-    """Say what may be why ssh could not log in, or was cut off: it ends with one code for all."""
-    if answers(guest.address, port):
-        locked = no_key(guest.gate.vm, keys) if guest.gate.vm else None
-        if locked is not None:
-            terminal.error(locked.said, locked.hint)
-        return
-    closed = shut(guest.gate, port, source_towards(guest.address))
-    silent = f"Nothing answers on port {port} of {guest.address} from this machine."
-    if closed is not None:
-        terminal.error(f"{silent} {closed.said}", closed.hint)
-        return
-    terminal.error(silent, _way_in(guest, port))
+    """Say what may be why ssh could not log in, or was cut off: it ends with one code for all. Of a port that
+    is refused ssh itself says so.
+    """
+    is_open = _knock(guest.address, port, _PROBE_S)
+    if is_open is None:
+        closed = shut(guest.gate, port, source_towards(guest.address))
+        silent = f"Nothing answers on port {port} of {guest.address} from this machine."
+        said = silent if closed is None else f"{silent} {closed.said}"
+        terminal.error(said, _way_in(guest, port, closed))
+    elif is_open and guest.gate.vm and (locked := no_key(guest.gate.vm, keys)):
+        terminal.error(locked.said, locked.hint)
 
 
-def _way_in(guest: Guest, port: int) -> str:
+def _way_in(guest: Guest, port: int, closed: Obstacle | None) -> str:
     """What helps where the guest's port is not reached: its groups, where they may be why, and where not on
     its host, its host.
     """
-    groups = "" if guest.gate.nic else f"let its security groups allow TCP {port}; "
+    groups = "" if guest.gate.nic else f"let its security groups allow TCP {port}"
     way = f"qx vm ssh {guest.name} -- -J root@{guest.host} goes through its host"
-    return f"{groups}on a machine without a route to it, {way}"
+    opens = closed.hint if closed is not None else groups
+    return "; ".join(filter(None, (opens, f"on a machine without a route to it, {way}")))
 
 
 async def _guest(session: Session, name: Name, user: str) -> Guest:

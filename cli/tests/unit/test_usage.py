@@ -82,7 +82,11 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
             "✗ qx vm snapshot is not built yet. Until then a copy keeps what is on the disks: "
             "qx vm clone NAME COPY, of a VM that is off, or qx volume create COPY --from NAME.",
         ),
-        (["vm", "create", "a", "b", "--image", "i"], "✗ qx vm create takes one name, and a, b are 2."),
+        # told without a command in it, which would be given the namespace
+        (
+            ["vm", "create", "a", "b", "-n", "shop", "--image", "i"],
+            "✗ The command takes one name, and a, b are 2.",
+        ),
         (["vm", "create"], "✗ NAME is missing."),
         (
             ["pool", "create", "fast", "--path", "srv/fast"],

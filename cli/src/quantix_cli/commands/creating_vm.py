@@ -165,7 +165,7 @@ def _only(names: Sequence[str]) -> str:
     """The one name. Raises CommandError (2) for several, with how several VMs are made."""
     if len(names) == 1:
         return names[0]
-    said = f"qx vm create takes one name, and {', '.join(names)} are {len(names)}."
+    said = f"The command takes one name, and {', '.join(names)} are {len(names)}."
     hint = f"one command for each, or --count {len(names)}, which makes NAME-1 to NAME-{len(names)}"
     raise CommandError(Exit.USAGE, said, hint)
 

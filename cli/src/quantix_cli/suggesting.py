@@ -14,6 +14,7 @@ IN_NAMESPACES = ("vm", "image", "volume", "network", "router", "securitygroup")
 _NOUN = "|".join(IN_NAMESPACES)
 # a command of such a noun, up to where its name is or would be; the help is the same everywhere
 _COMMAND = re.compile(rf"\bqx (?:(?:{_NOUN}) [a-z]+(?:-[a-z]+)*|explain (?=(?:{_NOUN})/))\b(?! --help)")
+_LIST = re.compile(rf"\bqx (?:{_NOUN}) list\b(?! --help)")
 # where the words of a command end within a sentence, at the latest
 _END = re.compile(r"[;,] |\. |\.?$|   |\bqx ", re.MULTILINE)
 _SAYS_WHERE = re.compile(r" (?:-n|--namespace|-A|--all-namespaces)\b")
@@ -33,21 +34,26 @@ class Here:
     def told(self, text: str, namespace: str | None = None) -> str:
         """`text` with `-n NAMESPACE` in each command that a plain `qx` would look for elsewhere; `namespace`
         is that of the object which it is about, where one knows what a plain `qx` does; else it is the
-        command's.
+        command's. Of a command for all of them, lists are of all, too.
         """
         where = (namespace if self.plain else None) or self.namespace
-        return text if where is None or where == self.plain else in_namespace(text, where)
+        if where is None:
+            return _placed(text, _LIST, "-A") if self.plain else text
+        return text if where == self.plain else in_namespace(text, where)
 
 
 def in_namespace(text: str, namespace: str) -> str:
     """`qx vm explain web-1` as `qx vm explain -n shop web-1`, unless it says where already. Pure."""
+    return _placed(text, _COMMAND, f"-n {namespace}")
 
-    def with_namespace(found: re.Match[str]) -> str:
+
+def _placed(text: str, commands: re.Pattern[str], place: str) -> str:
+    def with_place(found: re.Match[str]) -> str:
         end = _END.search(text, found.end())
         rest = text[found.end() : end.start() if end else None]
         if _SAYS_WHERE.search(rest) or _SHARED.match(rest):
             return found.group()
         command = found.group().rstrip()
-        return f"{command} -n {namespace}{found.group()[len(command) :]}"
+        return f"{command} {place}{found.group()[len(command) :]}"
 
-    return _COMMAND.sub(with_namespace, text)
+    return commands.sub(with_place, text)

@@ -68,6 +68,17 @@ def test_where_a_plain_command_would_look_it_stays_plain(capsys: pytest.CaptureF
     assert [hint.removeprefix("Try: qx vm ") for hint in hints] == [
         "list",
         "list -n shop",
-        "list",
+        "list -A",
         "explain -n other web-1",
     ]
+
+
+def test_of_all_namespaces_all_are_listed_and_nothing_else_is_said_of_where_to_look() -> None:
+    everywhere = Here(None, "default")
+    assert everywhere.told("qx vm list; qx vm explain web-1") == "qx vm list -A; qx vm explain web-1"
+    assert everywhere.told("qx vm list -n shop, qx image list 'shared/*'") == (
+        "qx vm list -n shop, qx image list 'shared/*'"
+    )
+    assert everywhere.told("qx vm list --help, qx pool list") == "qx vm list --help, qx pool list"
+    # as long as nobody has said which
+    assert Here().told("qx vm list") == "qx vm list"

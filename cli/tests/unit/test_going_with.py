@@ -158,7 +158,7 @@ async def test_a_protected_volume_that_is_kept_as_told_is_no_failure(
     assert api.calls == [("delete", "web-1")]
     assert capsys.readouterr().err.splitlines()[-1] == (
         "Volume web-1-root stays: it is protected.   "
-        "qx volume set web-1-root --no-protect, then qx volume delete web-1-root"
+        "qx volume set -n a web-1-root --no-protect, then qx volume delete -n a web-1-root"
     )
 
 

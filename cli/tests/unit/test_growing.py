@@ -177,7 +177,7 @@ async def test_that_nobody_answers_is_told_with_how_to_look(capsys: pytest.Captu
     await resized(Api(before, before, vm=machine("1Gi"), vm_after=said), "900Gi")
     told = (
         "web-1-root is to have 900GiB; nobody has said yet that there is room for it. "
-        "See: qx volume explain web-1-root"
+        "See: qx volume explain -n shop web-1-root"
     )
     assert capsys.readouterr().err.splitlines() == [told, told]
 

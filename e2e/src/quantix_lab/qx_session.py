@@ -17,6 +17,7 @@ from quantix_cli.main import qx
 from quantix_cli.options import Invocation
 from quantix_cli.session import Session, translated
 from quantix_cli.settings import read_settings
+from quantix_cli.suggesting import Here
 from quantix_cli.terminal import Terminal
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
@@ -48,18 +49,24 @@ async def typed(session: Session, command: str) -> int:
     """The exit code of `qx COMMAND` as it is typed, with what `session` has instead of a cluster. Raises
     CommandError, which `main` tells.
 
+    What is suggested carries the namespace of the session unless that is `default`, as it is in kubeconfigs.
     What the options -y, --dry-run, --show-yaml and -o say is added to the session; the others of every
     command mean nothing. It runs in a thread, since a command has a loop of its own.
     """
 
     def run(invocation: Invocation, work: Callable[[Session], Coroutine[Any, Any, Any]]) -> Any:
         sure = session.assume_yes or invocation.assume_yes or invocation.showing.dry_run
+        here = invocation.terminal.here
+        here.namespace, here.plain = session.namespace, "default"
+        given = replace(session, terminal=invocation.terminal, assume_yes=sure, showing=invocation.showing)
         try:
-            return asyncio.run(work(replace(session, assume_yes=sure, showing=invocation.showing)))
+            return asyncio.run(work(given))
         except QuantixError as error:
             raise translated(error, session.target) from error
 
-    settings = replace(read_settings({}), terminal=session.terminal)
+    # of its own, as where the command works is written into it
+    terminal = replace(session.terminal, here=Here())
+    settings = replace(read_settings({}), terminal=terminal)
     how: dict[str, Any] = {"prog_name": "qx", "standalone_mode": False, "obj": settings}
     with patch.object(Invocation, "run", run):
         return await asyncio.to_thread(qx.main, shlex.split(command), **how) or 0

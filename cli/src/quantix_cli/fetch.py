@@ -19,7 +19,7 @@ from quantix_cli.mentions import SECRET, Mention, new_mentions
 from quantix_cli.naming import SHARED_NOUNS, Name, parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest, Noun, World, look, state
 from quantix_cli.selection import Picked, Selection, not_found, pick
-from quantix_cli.session import Session
+from quantix_cli.session import Session, no_namespace
 from quantix_client.errors import Forbidden, NotFound
 
 # the words of quantix_api.state
@@ -222,9 +222,7 @@ async def _refuse_unknown_namespace(session: Session, namespace: str) -> None:
     try:
         await session.api.get(resources.NAMESPACES, namespace)
     except NotFound as error:
-        raise CommandError(
-            Exit.NOT_FOUND, f"There is no namespace {namespace}.", "kubectl get namespaces"
-        ) from error
+        raise no_namespace(namespace) from error
     except Forbidden:
         # who may not look at namespaces gets the empty list of one
         return

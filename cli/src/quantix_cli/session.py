@@ -126,12 +126,15 @@ def translated(error: QuantixError, target: Target) -> CommandError:
         refusal = told(error.message)
         return CommandError(code, refusal.sentence, error.hint or refusal.hint)
     if isinstance(error, NotFound) and (named := _NO_NAMESPACE.fullmatch(error.message)):
-        return CommandError(
-            Exit.NOT_FOUND, f"There is no namespace {named.group(1)}.", "kubectl get namespaces"
-        )
+        return no_namespace(named.group(1))
     code = next((code for kind, code in _CODES if isinstance(error, kind)), Exit.FAILED)
     refusal = told(error.message)
     return CommandError(code, refusal.sentence, error.hint or refusal.hint)
+
+
+def no_namespace(name: str) -> CommandError:
+    """What is told of a namespace that is not there."""
+    return CommandError(Exit.NOT_FOUND, f"There is no namespace {name}.", "kubectl get namespaces")
 
 
 def _unreachable(error: Unreachable, target: Target) -> CommandError:

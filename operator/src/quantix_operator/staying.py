@@ -6,7 +6,7 @@ the controllers of the kinds that can be protected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from quantix_api import Image, VirtualMachine, Volume
 from quantix_api.facts import Fact, fact
@@ -32,8 +32,13 @@ def staying_fact(objects: Objects, model: Protectable) -> Fact | None:
     )
 
 
+def left_in(namespace: Manifest, cache: Cache, resource: Resource) -> Sequence[Manifest]:
+    """What there still is of a kind in a namespace that is deleted; of any other nothing."""
+    metadata = namespace["metadata"]
+    return cache.list(resource, metadata["name"]) if metadata.get("deletionTimestamp") else ()
+
+
 def protected_in(namespace: Manifest, cache: Cache, resource: Resource) -> Iterator[str]:
     """Keys of the protected objects of a namespace that is deleted; of any other none."""
-    metadata = namespace["metadata"]
-    found = cache.list(resource, metadata["name"]) if metadata.get("deletionTimestamp") else ()
+    found = left_in(namespace, cache, resource)
     return (key_of(obj) for obj in found if (obj.get("spec") or {}).get("deletionProtection"))

@@ -83,13 +83,10 @@ async def _delete(
     # of what is refused there is nothing more to tell
     own = [volume for volume in objects if not is_refused(volume)] if noun.word == "volume" else going
     needed = await tell_kept(session, own)
-    confirm(
-        f"Delete {_these(noun, objects)}?",
-        effects(noun, objects, disks, volumes=volumes, now=now),
-        assume_yes=session.assume_yes,
-        terminal=session.terminal,
-        always_told=effects(noun, losing(objects, disks, volumes=volumes), disks, volumes=volumes, now=now),
-    )
+    losers = losing(objects, disks, volumes=volumes)
+    told, lost = (effects(noun, these, disks, volumes=volumes, now=now) for these in (objects, losers))
+    question, sure = f"Delete {_these(noun, objects)}?", session.assume_yes
+    confirm(question, told, assume_yes=sure, terminal=session.terminal, always_told=lost)
 
     def waits(obj: Manifest) -> bool:
         return wait and obj["metadata"]["uid"] not in needed

@@ -41,7 +41,7 @@ from quantix_operator.indexers import (
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
 from quantix_operator.status_writer import StatusWriter
-from quantix_operator.staying import protected_in
+from quantix_operator.staying import left_in, protected_in
 from quantix_operator.storagepool.promises import size_granted
 from quantix_operator.volume.observe import observe
 from quantix_operator.volume.plan import Plan, plan_volume
@@ -119,9 +119,8 @@ def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
 
 def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
     """Of one that is deleted those with the mark of a VM, which may be gone, and those that keep it."""
-    metadata = namespace["metadata"]
-    found = cache.list(VOLUMES, metadata["name"]) if metadata.get("deletionTimestamp") else ()
-    yield from (key_of(volume) for volume in found if list(made_for(volume)))
+    marked = (volume for volume in left_in(namespace, cache, VOLUMES) if list(made_for(volume)))
+    yield from map(key_of, marked)
     yield from protected_in(namespace, cache, VOLUMES)
 
 

@@ -100,6 +100,7 @@ def test_what_a_type_that_goes_means_for_the_manifest_is_told(marks: dict[str, A
     ]
 
 
+LATER = "a guest that runs grows further after a restart"
 CEILED = {"cpu": {"cores": 2, "maxCores": 4}, "memory": {"size": "2Gi", "maxSize": "4Gi"}}
 
 
@@ -109,17 +110,23 @@ CEILED = {"cpu": {"cores": 2, "maxCores": 4}, "memory": {"size": "2Gi", "maxSize
         (
             Wanted(memory="8Gi"),
             "web-1 can grow to 4GiB (memory.maxSize), and 8GiB is more.",
-            "qx vm set web-1 --memory 8GiB --max-memory 8GiB;",
+            f"qx vm set web-1 --memory 8GiB --max-memory 8GiB; {LATER}",
         ),
         (
             Wanted(cpu=8),
             "web-1 can grow to 4 (cpu.maxCores), and 8 is more.",
-            "qx vm set web-1 --cpu 8 --max-cpu 8;",
+            f"qx vm set web-1 --cpu 8 --max-cpu 8; {LATER}",
+        ),
+        (
+            Wanted(cpu=8, memory="8Gi"),
+            "web-1 can grow to 4 (cpu.maxCores), and 8 is more; "
+            "it can grow to 4GiB (memory.maxSize), and 8GiB is more.",
+            f"qx vm set web-1 --cpu 8 --max-cpu 8 --memory 8GiB --max-memory 8GiB; {LATER}",
         ),
         (
             Wanted(max_memory="1Gi"),
-            "web-1 can grow to 1GiB (memory.maxSize), and 2GiB is more.",
-            "qx vm set web-1 --memory 2GiB --max-memory 2GiB;",
+            "web-1 has 2GiB, and could not grow to more than 1GiB (memory.maxSize).",
+            "qx vm set web-1 --max-memory 2GiB",
         ),
     ],
 )
@@ -128,12 +135,17 @@ def test_more_than_it_can_grow_to_is_refused_with_the_way_out(wanted: Wanted, sa
         patch_of(vm(spec=CEILED), wanted)
     assert refused.value.exit_code is Exit.REFUSED
     assert refused.value.message == said
-    assert refused.value.hint == f"{way} a guest that runs grows further after a restart"
+    assert refused.value.hint == way
 
 
 @pytest.mark.parametrize("wanted", [Wanted(memory="4Gi", cpu=4), Wanted(memory="8Gi", max_memory="8Gi")])
 def test_what_it_can_grow_to_is_not_refused(wanted: Wanted) -> None:
     assert patch_of(vm(spec=CEILED), wanted)
+
+
+def test_a_size_that_goes_for_a_type_is_above_no_ceiling() -> None:
+    patch = patch_of(vm(spec=CEILED), Wanted(instance_type="tiny", max_cpu=1, max_memory="1Gi"))
+    assert patch["spec"]["cpu"] == {"cores": None, "maxCores": 1}
 
 
 def test_nothing_to_set_is_wrong_usage() -> None:

@@ -47,16 +47,30 @@ def refuse_beyond(vm: Manifest, spec: Manifest) -> None:
     """Raise CommandError (6) where `spec`, a patch, and what `vm` has beside it ask for more than the most,
     or for a most that is less than there is.
     """
-    changed, name = {"spec": spec}, vm["metadata"]["name"]
+    name, later = vm["metadata"]["name"], ""
+    said: list[str] = []
+    ways: list[str] = []
     for ceiling in _CEILINGS:
-        new = [look(changed, f"spec.{path}") for path in (ceiling.has, ceiling.most)]
-        has, most = (
-            value if value is not None else look(vm, f"spec.{path}")
-            for value, path in zip(new, (ceiling.has, ceiling.most), strict=True)
-        )
-        if not has or not most or new == [None, None] or ceiling.measure(has) <= ceiling.measure(most):
+        is_new, has = _after(vm, spec, ceiling.has)
+        is_new_most, most = _after(vm, spec, ceiling.most)
+        if not (is_new or is_new_most) or not has or not most:
             continue
-        has, most = ceiling.told(has), ceiling.told(most)
-        said = f"{name} can grow to {most} ({ceiling.most}), and {has} is more."
-        both = f"qx vm set {name} --{ceiling.option} {has} {ceiling.option_of_most} {has}"
-        raise CommandError(Exit.REFUSED, said, f"{both}; a guest that runs grows further after a restart")
+        if ceiling.measure(has) <= ceiling.measure(most):
+            continue
+        has, most, who = ceiling.told(has), ceiling.told(most), "it" if said else name
+        if is_new:
+            said.append(f"{who} can grow to {most} ({ceiling.most}), and {has} is more")
+            ways.append(f"--{ceiling.option} {has}")
+            later = "; a guest that runs grows further after a restart"
+        else:
+            said.append(f"{who} has {has}, and could not grow to more than {most} ({ceiling.most})")
+        ways.append(f"{ceiling.option_of_most} {has}")
+    if said:
+        raise CommandError(Exit.REFUSED, f"{'; '.join(said)}.", f"qx vm set {name} {' '.join(ways)}{later}")
+
+
+def _after(vm: Manifest, spec: Manifest, path: str) -> tuple[bool, Any]:
+    """Whether a patch says what is to be at a path of two names, and what is there after it."""
+    kind, _, part = path.partition(".")
+    new = spec.get(kind) or {}
+    return (True, new[part]) if part in new else (False, look(vm, f"spec.{path}"))

@@ -12,6 +12,7 @@ from enum import Enum
 from quantix_api.made_for_nothing import was_made_for_nothing
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_cli.going_with import is_owned
+from quantix_cli.naming import shown
 from quantix_cli.nouns import Manifest, Noun, look
 from quantix_cli.vm.arrival import runs
 
@@ -60,17 +61,23 @@ def losing(vms: Iterable[Manifest], disks: Disks, *, volumes: bool) -> list[Mani
 
 
 def effects(
-    noun: Noun, objects: Iterable[Manifest], disks: Disks, *, volumes: bool, now: bool = False
+    noun: Noun,
+    objects: Iterable[Manifest],
+    disks: Disks,
+    *,
+    volumes: bool,
+    home: str | None,
+    now: bool = False,
 ) -> list[str]:
-    """What goes with each object, and what stays; `volumes` as for `fate_of`; `now`: guests have no time to
-    shut down.
+    """What goes with each object, and what stays; `volumes` as for `fate_of`; `home`: the namespace of
+    the command, None for all of them; `now`: guests have no time to shut down.
     """
     lines = []
     for obj in objects:
         plug = ["loses what it has not saved"] if now and runs(obj) else []
         fates = _fates(obj, disks, volumes=volumes)
         told = "; ".join(plug + [fate.value.format(", ".join(fates[fate])) for fate in Fate if fate in fates])
-        lines.append(f"{noun.singular} {obj['metadata']['name']}{f' ({told})' if told else ''}")
+        lines.append(f"{noun.singular} {shown(obj, home)}{f' ({told})' if told else ''}")
     return lines
 
 

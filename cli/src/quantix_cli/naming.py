@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quantix_api.quantities import counted
 from quantix_api.references import SHARED, shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli.exits import CommandError, Exit
@@ -87,3 +88,18 @@ def reference(obj: Mapping[str, Any], noun: str, home: str | None) -> str:
     if namespace == NAMESPACE_SHARED and noun in SHARED_NOUNS:
         return shared_reference(name)
     return f"{name} -n {namespace}"
+
+
+def shown(obj: Mapping[str, Any], home: str | None) -> str:
+    """How `obj` is named to whom is asked about it where `home` is the namespace, None for all of them:
+    `web-1`, `shop/web-1` of another one.
+    """
+    name, namespace = str(obj["metadata"]["name"]), obj["metadata"].get("namespace")
+    if namespace == NAMESPACE_SHARED != home:
+        return shared_reference(name)
+    return name if namespace in (None, home) else f"{namespace}/{name}"
+
+
+def these(objects: Sequence[Mapping[str, Any]], singular: str, home: str | None) -> str:
+    """What a question is about: `VM web-1`, or `3 VMs`; `home` as for `shown`."""
+    return f"{singular} {shown(objects[0], home)}" if len(objects) == 1 else counted(len(objects), singular)

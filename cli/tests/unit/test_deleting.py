@@ -57,14 +57,14 @@ def never_made(since: str = _SINCE, by: str = MANAGED_BY, **more: Any) -> dict[s
 def test_it_names_the_disks_that_go_and_those_that_stay(
     disks: list[dict[str, Any]], volumes: bool, told: str
 ) -> None:
-    assert effects(NOUNS["vm"], [VM], {"u": disks}, volumes=volumes) == [told]
+    assert effects(NOUNS["vm"], [VM], {"u": disks}, volumes=volumes, home="a") == [told]
 
 
 @pytest.mark.parametrize("volumes", [False, True])
 def test_what_was_made_for_a_vm_that_never_had_a_host_is_said_to_go(volumes: bool) -> None:
     disks = {"u": [never_made()]}
     told = "VM web-1 (deletes web-1-root, still empty)"
-    assert effects(NOUNS["vm"], [NEVER_PLACED], disks, volumes=volumes) == [told]
+    assert effects(NOUNS["vm"], [NEVER_PLACED], disks, volumes=volumes, home="a") == [told]
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_what_was_made_for_a_vm_that_never_had_a_host_is_said_to_go(volumes: boo
 def test_what_the_operator_does_not_delete_is_said_to_stay(
     volume: dict[str, Any], status: dict[str, Any]
 ) -> None:
-    told = effects(NOUNS["vm"], [NEVER_PLACED | {"status": status}], {"u": [volume]}, volumes=False)
+    told = effects(NOUNS["vm"], [NEVER_PLACED | {"status": status}], {"u": [volume]}, volumes=False, home="a")
     assert told == ["VM web-1 (keeps web-1-root)"]
 
 
 @pytest.mark.parametrize(("domain", "told"), [("Present", " (loses what it has not saved)"), ("Absent", "")])
 def test_it_tells_of_a_guest_that_has_no_time_to_shut_down(domain: str, told: str) -> None:
     vm = {**VM, "status": {"runtime": {"domain": domain}}}
-    assert effects(NOUNS["vm"], [vm], {}, volumes=False, now=True) == [f"VM web-1{told}"]
+    assert effects(NOUNS["vm"], [vm], {}, volumes=False, home="a", now=True) == [f"VM web-1{told}"]
 
 
 @pytest.mark.parametrize(("grace_s", "told"), [(90, True), (0, False)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ Manifest = dict[str, Any]
 
 def vm(reason: str, wanted: str, *, host: str = "box") -> Manifest:
     ready = {"type": "Ready", "status": "True", "reason": reason, "observedGeneration": 1}
-    metadata = {"name": "web-1", "namespace": "default", "generation": 1, "resourceVersion": "1"}
+    metadata = {"name": "web-1", "namespace": "default", "uid": "u", "generation": 1, "resourceVersion": "1"}
     status = {"conditions": [ready], "assignment": {"host": host} if host else {}}
     return {"metadata": metadata, "spec": {"powerState": wanted}, "status": status}
 
@@ -129,3 +130,40 @@ async def test_one_wrong_name_leaves_the_others_alone_and_says_so(command: str, 
         await typed(qx_session(api), command)
     assert refused.value.message == f"There is no VM wbe-1 here. Did you mean web-1? {said}".rstrip()
     assert api.written == 0
+
+
+class Several(Api):
+    """One that runs, one that is off, and one that nobody has a host for, each in a namespace of its own."""
+
+    async def list(self, resource: Resource, *_: Any, **__: Any) -> ListResult:
+        states = {"a": ("Running", "box"), "b": ("Stopped", ""), "c": ("NotEnoughMemory", "")}
+        vms = [
+            {**vm(reason, "Running", host=host), "metadata": vm("", "")["metadata"] | {"namespace": name}}
+            for name, (reason, host) in states.items()
+        ]
+        return ListResult(vms if resource is VIRTUAL_MACHINES else [], "1")
+
+
+@pytest.mark.parametrize("verb", ["stop --now", "restart --now"])
+async def test_a_question_about_several_names_those_that_lose_nothing_as_well(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everywhere = replace(qx_session(Several(vm("", ""))), namespace=None)
+    with pytest.raises(CommandError):
+        await typed(everywhere, f"vm {verb} 'web-*' -A")
+    assert capsys.readouterr().err.splitlines() == [
+        "  a/web-1 loses what it has not saved",
+        "  b/web-1",
+        "  c/web-1",
+    ]
+
+
+@pytest.mark.parametrize("command", ["stop 'web-*'", "set web-1 --priority 3", "delete web-1"])
+async def test_vms_of_one_name_are_told_with_their_namespaces(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everywhere = replace(qx_session(Several(vm("", ""))), namespace=None)
+    with pytest.raises(CommandError):
+        await typed(everywhere, f"vm {command} -A")
+    told = [line.strip().removeprefix("VM ") for line in capsys.readouterr().err.splitlines()]
+    assert told == ["a/web-1", "b/web-1", "c/web-1"]

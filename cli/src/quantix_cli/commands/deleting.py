@@ -9,7 +9,6 @@ import click
 from quantix_api import resources
 from quantix_api.conditions import condition_of
 from quantix_api.message_text import cause_of
-from quantix_api.quantities import counted
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
@@ -17,7 +16,7 @@ from quantix_cli.fates import Fate, effects, fate_of, is_of, is_protected, losin
 from quantix_cli.going_with import bind, end_at_once, show_end_at_once
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
-from quantix_cli.naming import reference
+from quantix_cli.naming import reference, these
 from quantix_cli.nouns import NOUNS, Manifest, Noun, look
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
@@ -83,9 +82,11 @@ async def _delete(
     # of what is refused there is nothing more to tell
     own = [volume for volume in objects if not is_refused(volume)] if noun.word == "volume" else going
     needed = await tell_kept(session, own)
-    losers = losing(objects, disks, volumes=volumes)
-    told, lost = (effects(noun, these, disks, volumes=volumes, now=now) for these in (objects, losers))
-    question, sure = f"Delete {_these(noun, objects)}?", session.assume_yes
+    told, lost = (
+        effects(noun, some, disks, volumes=volumes, home=session.namespace, now=now)
+        for some in (objects, losing(objects, disks, volumes=volumes))
+    )
+    question, sure = f"Delete {these(objects, noun.singular, session.namespace)}?", session.assume_yes
     confirm(question, told, assume_yes=sure, terminal=session.terminal, always_told=lost)
 
     def waits(obj: Manifest) -> bool:
@@ -94,7 +95,6 @@ async def _delete(
     async def remove(obj: Manifest) -> None:
         left = _left(obj, disks.get(obj["metadata"]["uid"], []), volumes=volumes)
         bound: list[Manifest] = []
-
         if now:
             show_end_at_once(session, obj)
 
@@ -152,12 +152,6 @@ def is_refused(volume: Manifest) -> bool:
     """
     marked = resources.LABEL_VIRTUAL_MACHINE_UID in look(volume, "metadata.labels", {})
     return marked or bool(look(volume, "status.attachedTo")) or is_protected(volume)
-
-
-def _these(noun: Noun, objects: list[Manifest]) -> str:
-    if len(objects) == 1:
-        return f"{noun.singular} {objects[0]['metadata']['name']}"
-    return counted(len(objects), noun.singular)
 
 
 def _asks_guest(obj: Manifest) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quantix_api.quantities import counted
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     LABEL_VIRTUAL_MACHINE_UID,
@@ -18,6 +17,7 @@ from quantix_api.resources import (
 from quantix_cli.fates import effects, is_of, losing
 from quantix_cli.going_with import is_owned
 from quantix_cli.homes import is_going
+from quantix_cli.naming import these
 from quantix_cli.nouns import Manifest, Noun, look
 from quantix_cli.questions import confirm
 from quantix_cli.session import Session
@@ -61,16 +61,15 @@ def is_leaving(obj: Manifest) -> bool:
 async def _confirm_end(session: Session, noun: Noun, going: list[Manifest], ends: set[str]) -> None:
     """The server deletes what is in a namespace that goes, volumes that their VMs would leave, too."""
     disks = await _disks(session, going) if noun.word == "vm" else {}
-    told = effects(noun, going, disks, volumes=True)
+    home = session.namespace
+    told = effects(noun, going, disks, volumes=True, home=home)
     if noun.word != "vm":
         told = [f"deletes {line}{_WITH_DATA.get(noun.word, '')}" for line in told]
-    losers = effects(noun, losing(going, disks, volumes=True), disks, volumes=True)
-    names = [str(obj["metadata"]["name"]) for obj in going]
-    these = f"{noun.singular} {names[0]}" if len(names) == 1 else counted(len(names), noun.singular)
-    homes, are = ", ".join(sorted(ends)), "is" if len(ends) == 1 else "are"
+    losers = effects(noun, losing(going, disks, volumes=True), disks, volumes=True, home=home)
+    are = f"Namespace {min(ends)} is" if len(ends) == 1 else f"Namespaces {', '.join(sorted(ends))} are"
     question = (
-        f"Namespace {homes} {are} being deleted, and what is protected no more goes with it for good. "
-        f"Let {these} go?"
+        f"{are} being deleted, and what is protected no more goes with it for good. "
+        f"Let {these(going, noun.singular, home)} go?"
     )
     confirm(
         question,

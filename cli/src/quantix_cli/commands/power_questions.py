@@ -5,6 +5,7 @@ from __future__ import annotations
 from quantix_api.conditions import condition_of
 from quantix_api.message_text import cause_of
 from quantix_cli.commands.selecting import confirm_selection
+from quantix_cli.naming import shown
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Picked
@@ -29,12 +30,14 @@ def ask_first(session: Session, picked: Picked, verb: str, *, by_force: bool) ->
     asked. Raises CommandError.
     """
     vms, terminal, sure = picked.objects, session.terminal, session.assume_yes
-    barred = [why for vm in vms if (why := _start_bar(vm))] if verb == "restart" else []
-    # what is off has nothing to lose
-    lost = [f"{vm['metadata']['name']} loses what it has not saved" for vm in vms if _may_lose(vm)]
+    named = [(vm, shown(vm, session.namespace)) for vm in vms]
+    barred = [why for vm, name in named if (why := _start_bar(vm, name))] if verb == "restart" else []
+    # what is off has nothing to lose, and yet is stopped or started, too
+    lost = [f"{name} loses what it has not saved" for vm, name in named if _may_lose(vm)]
+    others = [name for vm, name in named if not _may_lose(vm)] if not picked.typed_out else []
     if by_force and lost:
-        question = BY_FORCE[verb]
-        confirm(question, [*barred, *lost], assume_yes=sure, terminal=terminal, always_told=barred)
+        told, question = [*barred, *lost, *others], BY_FORCE[verb]
+        confirm(question, told, assume_yes=sure, terminal=terminal, always_told=barred)
         return
     confirm_selection(verb.capitalize(), picked, NOUNS["vm"], session)
     if barred:
@@ -49,11 +52,11 @@ def _may_lose(vm: Manifest) -> bool:
     return not off and bool(look(vm, "status.assignment.host"))
 
 
-def _start_bar(vm: Manifest) -> str:
+def _start_bar(vm: Manifest, name: str) -> str:
     """Why a guest that runs would not start again, as far as that is known; "" for nothing."""
     ready = condition_of(vm)
     reason, runs = ready.get("reason"), look(vm, "status.runtime.domain") == "Present"
     if not runs or ready.get("status") != "False" or reason not in _BARS_START:
         return ""
     why = cause_of(str(ready.get("message", "")))
-    return f"{vm['metadata']['name']} runs, and would not start again: {why} ({reason})"
+    return f"{name} runs, and would not start again: {why} ({reason})"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.naming import shown
 from quantix_cli.nouns import Noun
 from quantix_cli.options import with_options
 from quantix_cli.questions import confirm
@@ -66,7 +67,7 @@ def refuse_no_selection(selection: Selection, noun: Noun, verb: str) -> None:
 
 def confirm_selection(verb: str, picked: Picked, noun: Noun, session: Session) -> None:
     """Ask where a glob, a label or a filter has picked several; nothing where each name was typed out."""
-    names = [str(obj["metadata"]["name"]) for obj in picked.objects]
+    names = [shown(obj, session.namespace) for obj in picked.objects]
     if not names:
         session.terminal.note(nothing(noun))
     if not picked.typed_out and len(names) > 1:

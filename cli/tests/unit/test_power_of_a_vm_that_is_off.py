@@ -167,3 +167,44 @@ async def test_vms_of_one_name_are_told_with_their_namespaces(
         await typed(everywhere, f"vm {command} -A")
     told = [line.strip().removeprefix("VM ") for line in capsys.readouterr().err.splitlines()]
     assert told == ["a/web-1", "b/web-1", "c/web-1"]
+
+
+class Slow(Api):
+    """A VM whose guest takes longer to shut down than anybody waits; `patches` are those of its spec."""
+
+    def __init__(self) -> None:
+        super().__init__(vm("Running", "Running"))
+        self.stored["spec"]["gracePeriodSeconds"] = 60
+        self.patches: list[Manifest] = []
+
+    async def patch(self, _: object, __: str, patch: Manifest, *___: Any, **____: Any) -> Manifest:
+        self.patches.append(patch["spec"])
+        stopping = {"type": "Ready", "status": "False", "reason": "Stopping", "observedGeneration": 1}
+        self.stored = {
+            **self.stored,
+            "spec": self.stored["spec"] | patch["spec"],
+            "status": {"conditions": [stopping], "assignment": {"host": "box"}},
+        }
+        return self.stored
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [("stop web-1 --grace 600", True), ("stop web-1 --grace 30", False), ("stop web-1 --now -y", False)],
+)
+async def test_a_wait_that_ends_first_shortens_no_time_that_a_guest_was_given(
+    command: str, kept: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Slow()
+    assert await typed(qx_session(api), f"vm {command}") == Exit.TIMED_OUT
+    assert [patch.get("gracePeriodSeconds") for patch in api.patches][1:] == ([] if kept else [60])
+    said = "web-1 keeps 600 s to shut down; 60 s again:   qx vm set web-1 --grace 60"
+    assert (said in capsys.readouterr().err) == kept
+
+
+async def test_without_a_wait_it_is_told_that_the_time_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    api = Slow()
+    assert await typed(qx_session(api), "vm stop web-1 --now -y --no-wait") == Exit.DONE
+    assert len(api.patches) == 1
+    said = "web-1 keeps 0 s to shut down; 60 s again:   qx vm set web-1 --grace 60"
+    assert capsys.readouterr().err.splitlines()[-1] == said

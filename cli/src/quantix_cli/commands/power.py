@@ -14,6 +14,7 @@ from quantix_api import resources
 from quantix_api.conditions import condition_of
 from quantix_api.times import parse_time, render_time
 from quantix_cli import fetch
+from quantix_cli.commands.grace import given_time, tell_time
 from quantix_cli.commands.power_questions import ask_first
 from quantix_cli.commands.selecting import UNTOUCHED, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
@@ -216,8 +217,9 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
         return
     if not way.wait:
         session.terminal.note(f"{name}: {change.verb} accepted.")
+        tell_time(session, vm, spec)
         return
-    try:
+    async with given_time(session, vm, patched, spec):
         generation = patched["metadata"]["generation"]
         seen = await until(
             session,
@@ -228,11 +230,6 @@ async def _change(session: Session, vm: Manifest, change: Change, way: Way) -> N
                 and (is_ready(vm, generation, change.reason) or bool(_not_given(vm, generation, change)))
             ),
         )
-    finally:
-        if "gracePeriodSeconds" in spec:
-            # the time was for this stop only: spec says again what it said before
-            before = {"gracePeriodSeconds": look(vm, "spec.gracePeriodSeconds")}
-            await session.write.patch(resources.VIRTUAL_MACHINES, patched, {"spec": before})
     session.terminal.note(f"{name} {change.done} after {duration(time.monotonic() - begun)}.")
     if why := _not_given(seen, generation, change):
         session.terminal.note(session.terminal.plain(f"{name}: {why}"))

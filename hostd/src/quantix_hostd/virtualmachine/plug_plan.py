@@ -56,10 +56,12 @@ def plan_plugs(observed: Observed, wanted: DomainSpec, live: DomainView, record:
     """What leaves first, then what comes."""
     names = leaving(wanted, live)
     unplugs = tuple(_asked(name, record, observed.now_s) for name in names)
-    gone = (unplug.name for unplug in record.unplugs if f"ua-{unplug.name}" not in live.devices)
+    gone = [unplug.name for unplug in record.unplugs if f"ua-{unplug.name}" not in live.devices]
     actions: list[Action] = [TellUnplugged(name) for name in gone]
     actions += [UnplugDevice(unplug.name) for unplug in unplugs if unplug not in record.unplugs]
     record, plugs = _plug(observed, wanted, live, replace(record, unplugs=unplugs))
+    # what has just been let go does not wait for what cannot be put down
+    record = replace(record, put_down_s=0.0) if gone else record
     record, put_down, later_s = _put_down(observed, wanted, record)
     actions += [*put_down, *plugs]
     if not unplugs:

@@ -112,6 +112,24 @@ async def test_what_is_locked_keeps_no_other_disk_from_coming(
     assert remembered(both) == (both.root_place, more, data)
 
 
+async def test_what_is_let_go_meanwhile_does_not_wait_for_what_is_locked(
+    both: VmHandle, data: VolumePlace, locks: Locks
+) -> None:
+    more = VolumePlace(both.world.pool, both.world.add_volume("more")["metadata"]["uid"])
+    set_disks(both, "root", "data", "more")
+    ports = [{"name": name, "port": number} for number, name in enumerate(("root", "data", "more"), 1)]
+    both.change("status", "resolved", "devices", value=ports)
+    await both.reconcile()
+    assert opened(both) == ["root", "data", "more"]
+    locks.begin(data)
+    set_disks(both, "root", "more")
+    await both.reconcile()
+    set_disks(both, "root")
+    await both.look_after(1.0)
+    assert (opened(both), claim_on(both, more).holder) == (["root"], None)
+    assert remembered(both) == (both.root_place, data)
+
+
 async def test_a_disk_that_comes_again_meanwhile_is_kept(
     both: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, locks: Locks
 ) -> None:

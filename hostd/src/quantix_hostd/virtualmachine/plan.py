@@ -167,10 +167,14 @@ def _plan_release(observed: Observed, record: Record) -> Plan:
         # without a disk there is no place for it but this host, as long as the VM is there
         forget += [RemoveLocalState(observed.uuid)] if beside is not None or deleting else []
         keep += [SaveState(beside, observed.uuid, observed.epoch, deleting)] if beside is not None else []
+    # a VM that goes does not wait for a disk that it let go before; its Volume's look regains the claim
+    left = without_disks_of_spec(observed.vm, observed.held) if deleting else ()
+    own = tuple(place for place in observed.held if place not in left)
     steps += [
         EnsureNoProcess(observed.uuid),
         *keep,
-        FreeClaims(observed.held, observed.epoch, give_up_missing=deleting),
+        *((FreeClaims(left, observed.epoch, give_up=True),) if left else ()),
+        FreeClaims(own, observed.epoch, give_up_missing=deleting),
         RemovePorts(observed.ports),
         RemoveDirectories(),
         *forget,

@@ -12,6 +12,7 @@ import pytest
 from quantix_api.errors import TransientError
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.clients import claim_store
+from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.plugged_disks import claim_on, opened, set_disks
 from quantix_lab.silent_pools import Hang, in_another_pool
@@ -176,6 +177,26 @@ async def test_what_is_locked_at_a_start_without_its_disk_is_given_back_later(
     await both.look_after(LATER_S)
     assert (claim_on(both, data).holder, remembered(both)) == (None, (both.root_place,))
     assert both.root_claim.holder == Holder(HOST, epoch)
+
+
+async def test_a_vm_that_is_deleted_does_not_wait_for_a_disk_that_it_let_go(
+    both: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, locks: Locks
+) -> None:
+    """Of its disks it does; the claim that stays admits nobody, and the Volume's own look regains it."""
+    locks.begin(data)
+    set_disks(both, "root")
+    await both.reconcile()
+    both.delete()
+    for _ in range(3):
+        await both.reconcile()
+    assert (both.root_claim.holder, both.world.records.load(both.uid).released) == (None, True)
+    assert claim_on(both, data).holder == Holder(HOST, 1)
+    locks.end()
+    both.world.remove_by_force(both)
+    await both.world.reconciler.reconcile(both.uid)
+    world = both.world
+    departed = DepartedGuests(world.tools.objects, world.records, hypervisor, world.processes)
+    assert await departed.is_gone(both.uid, 1)
 
 
 async def test_what_ends_after_its_time_at_a_start_is_seen_to_be_free(

@@ -35,7 +35,7 @@ class Observed:
 
     `wanted` is the domain that should run, or None with `waiting` saying what it waits for; for a guest that
     runs `waiting` may also tell of what `wanted` leaves out. `live` and `inactive` are views of the domain
-    found. `claims` begin with the deciding one; `beside` are those of places that the record alone names, by
+    found. `claims` are in the order of spec; `beside` are those of places that the record alone names, by
     which nothing is decided but whether they are given back. `processes` are the VM's own QEMUs; those of
     `others_with_uuid` only keep it from starting, and are never ended.
     `agent_channel`: the guest holds its agent's channel. `now_s`: seconds since the machine booted, by which
@@ -133,14 +133,21 @@ class Observed:
         return tuple(nic.port for nic in self.vm.status.nics if nic.port) if self.vm else ()
 
     @property
+    def deciding(self) -> DiskClaim | None:
+        """Of a guest that runs the claim of its own first disk, whatever spec says (a restored API may name
+        others); else that of the first in spec. None: there is no disk.
+        """
+        if self.live is None:
+            return self.claims[0] if self.claims else None
+        opened = set(disk_places(self.live).values())
+        return next((found for found in self.claims if found.place in opened), None)
+
+    @property
     def claim_lost(self) -> bool:
         """Whether the deciding claim was read and does not name this host under the domain's epoch; where no
-        domain tells one, under any. Never of a guest that has no disk and whose VM the API does not have: it
-        writes nowhere, and the claims are those of disks that it let go.
+        domain tells one, under any. Never of a guest that has no disk: it writes nowhere.
         """
-        if self.vm is None and self.live is not None and not disk_places(self.live):
-            return False
-        claim = self.claims[0].claim if self.claims else None
+        claim = self.deciding.claim if self.deciding else None
         if claim is None:
             return False
         if self.domain_epoch:
@@ -160,11 +167,12 @@ class Observed:
 
         It is above the assignment's after the API was restored, and then it is right (ha.md, Ownership).
         """
-        if not self.claims:
+        if self.deciding is None:
             return self.domain_epoch
         known = self.known_claims
-        holder = known[0].holder if known and known[0] == self.claims[0].claim else None
-        if holder is not None and holder.host == self.facts.name and known[0].vm_uid == self.uid:
+        claim = self.deciding.claim if self.deciding.claim in known else None
+        holder = claim.holder if claim is not None and claim.vm_uid == self.uid else None
+        if holder is not None and holder.host == self.facts.name:
             return holder.epoch
         return max((claim.floor for claim in known), default=0)
 

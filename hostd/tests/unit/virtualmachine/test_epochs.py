@@ -8,6 +8,7 @@ from quantix_api.errors import TransientError
 from quantix_hostd.claims import Claim
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.plugged_disks import opened, set_disks
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 
 
@@ -100,6 +101,29 @@ async def test_an_api_that_was_restored_learns_the_epoch_of_a_running_guest_from
     assert hypervisor.calls == []
     assert running.status["phase"] == "Running"
     assert "claimEpoch" not in running.status["runtime"]
+
+
+@pytest.mark.parametrize("disks", [("data",), ()], ids=["on-another-disk", "without-a-disk"])
+async def test_an_api_that_was_restored_ends_no_guest_for_a_disk_that_it_does_not_have(
+    vm: VmHandle, hypervisor: FakeHypervisor, disks: tuple[str, ...]
+) -> None:
+    vm.world.add_volume("data")
+    await vm.reconcile()
+    vm.change("spec", "powerState", value="Stopped")
+    await vm.reconcile()
+    set_disks(vm, *disks)
+    vm.change("status", "assignment", value={"host": HOST, "epoch": 2})
+    vm.change("spec", "powerState", value="Running")
+    await vm.reconcile()
+    assert opened(vm) == list(disks)
+    hypervisor.calls.clear()
+
+    set_disks(vm, "root")
+    vm.change("status", "runtime", value={})
+    vm.change("status", "assignment", value={"host": HOST, "epoch": 1})
+    await vm.reconcile()
+    assert hypervisor.calls == []
+    assert (vm.root_claim.holder, vm.status["runtime"]["claimEpoch"]) == (None, 2)
 
 
 async def test_an_api_that_was_restored_learns_the_epoch_of_a_guest_that_died_meanwhile(

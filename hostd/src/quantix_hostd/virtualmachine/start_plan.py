@@ -168,23 +168,6 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
     # nothing is asked of a pool that does not answer
     left = tuple(place for place in others if place.pool_path not in observed.silent)
     taking = replace(record, places=(*disks, *others), put_down_s=0.0)
-    started = replace(
-        taking,
-        places=(*disks, *kept),
-        started=True,
-        boot_id=observed.facts.boot_id,
-        started_s=observed.now_s,
-        started_at=render_epoch_time(observed.wall_s),
-        restarts=record.restarts + (1 if record.failures else 0),
-        handled_restart_at=handled_restart(observed, record),
-        resumed_s=0.0,
-        pid=0,
-        unplugs=(),
-        cables=plugged_in(observed),
-        bites=let_go(record).bites,
-        move=None,
-        first_boot_mark=first_boot_mark(observed.vm),
-    )
     first_boot: tuple[Action, ...] = (BuildFirstBootDrive(),) if has_first_boot_drive(observed.vm) else ()
     encrypted = tuple(volume.volume for volume in observed.volumes if volume.encrypted)
     resume: tuple[Action, ...] = () if observed.vm.spec.power_state == "Paused" else (Resume(),)
@@ -202,8 +185,29 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         *_state(observed, wanted, disks),
         *((MakeDevices(made),) if made else ()),
         Define(render_domain(wanted)),
-        SaveRecord(started),
+        SaveRecord(_started(observed, replace(taking, places=(*disks, *kept)))),
         CreatePaused(encrypted),
         WirePorts(observed.ports),
         *resume,
+    )
+
+
+def _started(observed: Observed, record: Record) -> Record:
+    """The record of a guest that was just told to start."""
+    assert observed.vm is not None
+    return replace(
+        record,
+        started=True,
+        boot_id=observed.facts.boot_id,
+        started_s=observed.now_s,
+        started_at=render_epoch_time(observed.wall_s),
+        restarts=record.restarts + (1 if record.failures else 0),
+        handled_restart_at=handled_restart(observed, record),
+        resumed_s=0.0,
+        pid=0,
+        unplugs=(),
+        cables=plugged_in(observed),
+        bites=let_go(record).bites,
+        move=None,
+        first_boot_mark=first_boot_mark(observed.vm),
     )

@@ -92,12 +92,7 @@ def ssh_command(_: str) -> click.Command:
             return await _guest(session, parse_name(name, "vm"), user)
 
         guest = invocation.run(find)
-        known_hosts = (settings.home or Path("/root")) / ".ssh" / _KNOWN_HOSTS
-        try:
-            known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            said = f"Host keys cannot be kept in {known_hosts.parent}: {error.strerror}."
-            raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
+        known_hosts = _known_hosts(settings.home or Path("/root"))
         detour, port = is_detour(rest), port_of(rest)
         tell_beforehand(settings.terminal, guest, port, detour=detour)
         slow = contextlib.nullcontext() if detour else told_when_slow(settings.terminal, guest.address, port)
@@ -110,6 +105,17 @@ def ssh_command(_: str) -> click.Command:
         return code
 
     return command
+
+
+def _known_hosts(home: Path) -> Path:
+    """Where host keys are kept. Raises CommandError where they cannot be."""
+    path = home / ".ssh" / _KNOWN_HOSTS
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        said = f"Host keys cannot be kept in {path.parent}: {error.strerror}."
+        raise CommandError(Exit.FAILED, said, "set HOME to a directory of yours") from error
+    return path
 
 
 def run_here(program: str, words: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,47 +136,67 @@ async def wait_for_answer(
 
     Raises TransientError that quotes the VM's condition, or the last line of its console.
     """
-    gone = trouble_of_going(NAMESPACE, NAME)
     try:
         vm = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
     except NotFound:
-        return ExampleState("", "Running", gone)
+        return ExampleState("", "Running", trouble_of_going(NAMESPACE, NAME))
     power_state = str((vm.get("spec") or {}).get("powerState") or "Running")
     if power_state != "Running":
         return ExampleState("", power_state)
-    latest = vm
     loop = asyncio.get_running_loop()
-    patience = Patience(patience_s, loop.time)
-    ready_s: float | None = None
-
-    async def look() -> ExampleState | None:
-        nonlocal latest, ready_s
-        try:
-            latest = await client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
-        except NotFound:
-            return ExampleState("", power_state, gone)
-        if is_going(latest):
-            return ExampleState("", power_state, gone)
-        if not is_ready(latest):
-            ready_s = None
-            say(why_not_ready(latest))
-            trouble = patience.over(latest)
-            return ExampleState("", power_state, trouble) if trouble is not None else None
-        if not (latest.get("spec") or {}).get("nics"):
-            return ExampleState("", power_state, has_nic=False)
-        for address in addresses(latest):
-            say(f"waiting for {address} to answer on port {PORT}")
-            if await connects(address, PORT):
-                return ExampleState(address, power_state)
-        ready_s = ready_s or loop.time()
-        silent = loop.time() - ready_s >= min(SILENCE_S, timeout_s)
-        silence = await _silence(client, latest, is_long=silent and patience_s is not None)
-        return ExampleState("", power_state, silence) if silence is not None else None
+    silence_s = min(SILENCE_S, timeout_s) if patience_s is not None else math.inf
+    answer = _Answer(client, say, Patience(patience_s, loop.time), silence_s, power_state, vm)
 
     async def give_up() -> QuantixError:
-        return await _no_answer(latest, door, timeout_s)
+        return await _no_answer(answer.latest, door, timeout_s)
 
-    return await until(look, timeout_s, give_up)
+    return await until(answer.look, timeout_s, give_up)
+
+
+@dataclass
+class _Answer:
+    """The wait for a VM that is to run, at its latest look. `silence_s`: how long it may be Ready and answer
+    nobody before that is reported.
+    """
+
+    client: ApiClient
+    say: Callable[[str], None]
+    patience: Patience
+    silence_s: float
+    power_state: str
+    latest: dict[str, Any]
+    ready_s: float | None = None
+
+    async def look(self) -> ExampleState | None:
+        """How it is, None to go on waiting."""
+        try:
+            self.latest = await self.client.get(resources.VIRTUAL_MACHINES, NAME, NAMESPACE)
+        except NotFound:
+            return self._state(trouble_of_going(NAMESPACE, NAME))
+        if is_going(self.latest):
+            return self._state(trouble_of_going(NAMESPACE, NAME))
+        if not is_ready(self.latest):
+            self.ready_s = None
+            self.say(why_not_ready(self.latest))
+            trouble = self.patience.over(self.latest)
+            return self._state(trouble) if trouble is not None else None
+        if not (self.latest.get("spec") or {}).get("nics"):
+            return ExampleState("", self.power_state, has_nic=False)
+        return await self._knock()
+
+    async def _knock(self) -> ExampleState | None:
+        for address in addresses(self.latest):
+            self.say(f"waiting for {address} to answer on port {PORT}")
+            if await connects(address, PORT):
+                return ExampleState(address, self.power_state)
+        now_s = asyncio.get_running_loop().time()
+        self.ready_s = self.ready_s or now_s
+        is_long = now_s - self.ready_s >= self.silence_s
+        silence = await _silence(self.client, self.latest, is_long=is_long)
+        return self._state(silence) if silence is not None else None
+
+    def _state(self, trouble: Trouble) -> ExampleState:
+        return ExampleState("", self.power_state, trouble)
 
 
 async def _silence(client: ApiClient, vm: dict[str, Any], *, is_long: bool) -> Trouble | None:

@@ -19,6 +19,8 @@ Manifest = dict[str, Any]
 DATA = {"name": "data", "volume": "safe"}
 DISK = Arrival("disks", DATA, 2)
 MANY = 20
+SLOTLESS = "web-1 was started with no slot left for it"
+SPENT = "its volume was used under a later turn (2) than web-1 has (1), and a restart gives web-1 a later one"
 
 
 def vm(spec: Manifest | None = None, generation: int = 2, **status: Any) -> Manifest:
@@ -29,14 +31,18 @@ def vm(spec: Manifest | None = None, generation: int = 2, **status: Any) -> Mani
 def runs(
     *conditions: Manifest,
     pending: str = "",
+    why: str = "",
     open_disks: tuple[str, ...] = (),
     compared: int = 2,
     **more: Any,
 ) -> Manifest:
-    """`compared`: up to which generation its host compared it with what the operator resolved."""
+    """`compared`: up to which generation its host compared it with what the operator resolved; `why`: what it
+    says of the change that is `pending`.
+    """
     runtime: Manifest = {"domain": "Present", "disks": [{"name": name} for name in open_disks]}
     runtime["resolvedGeneration"] = compared
-    runtime |= {"pendingChanges": [{"path": pending, "wanted": "attached"}]} if pending else {}
+    change = {"path": pending, "wanted": "attached"} | ({"why": why} if why else {})
+    runtime |= {"pendingChanges": [change]} if pending else {}
     return vm(runtime=runtime, conditions=list(conditions), **more)
 
 
@@ -250,7 +256,9 @@ def test_a_disk_that_needs_a_restart_is_not_waited_for_while_another_device_wait
             "web-1 was started without a SCSI disk, so it has no controller for one",
         ),
         ("cdroms", {"name": "cd", "image": "i"}, runs(RUNNING), "a guest that runs gets no further drive"),
-        ("nics", {"name": "eth1"}, runs(RUNNING), "web-1 was started with no slot left for it"),
+        ("nics", {"name": "eth1"}, runs(RUNNING, pending="spec.nics[eth1]", why=SLOTLESS), SLOTLESS),
+        ("disks", DATA, runs(RUNNING, pending="spec.disks[data]", why=SPENT), SPENT),
+        ("disks", DATA, runs(RUNNING, pending="spec.disks[data]"), "web-1 runs and has not taken it"),
         ("disks", DATA, runs(told("False", "PoolFull")), "web-1 runs and has not taken it"),
     ],
 )

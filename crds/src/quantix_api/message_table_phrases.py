@@ -63,6 +63,12 @@ VOLUME_OF_DISK, SOURCE_OF_THIS_KIND = "The volume of disk {disk}", "spec.source 
 """What a VM waits for, and what a volume cannot be made from."""
 FILE_GONE, DATA_GONE, NOTHING_LEFT = "its file is gone", "its data is gone", "nothing of it is left on {host}"
 """How far something that is deleted has come."""
+NO_SLOT_LEFT = "{name} was started with no slot left for it"
+LATER_TURN = (
+    "its volume was used under a later turn ({floor}) than {name} has ({epoch}), "
+    "and a restart gives {name} a later one"
+)
+"""Why a device comes to a guest at its next start only."""
 COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 """What the data of a volume that is deleted waits for."""
 

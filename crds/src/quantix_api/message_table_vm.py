@@ -128,6 +128,12 @@ _LIFE = (
         "qx vm restart {name}, or set it back",
     ),
     Template(
+        "RestartRequired",
+        "VirtualMachine",
+        "{change} takes effect at the next start: {why}.",
+        "qx vm restart {name}, or set it back",
+    ),
+    Template(
         "WaitingForGuest",
         "VirtualMachine",
         "The guest has not let go of {device} yet.",

@@ -178,6 +178,11 @@ class PendingChange(ApiModel):
     path: Annotated[str, Text(253, 1), Doc("The field, such as spec.cpu.sockets.")]
     running: Annotated[str | None, Text(253), Doc("What the running VM has.")] = None
     wanted: Annotated[str | None, Text(253), Doc("What spec says.")] = None
+    why: Annotated[
+        str | None,
+        Text(253),
+        Doc("Of a disk or a NIC: why the guest that runs does not get it; absent where its bus tells."),
+    ] = None
 
 
 class OpenDisk(ApiModel):

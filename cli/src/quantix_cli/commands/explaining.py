@@ -200,7 +200,8 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     for change in look(obj, "status.runtime.pendingChanges", []):
         path = str(change.get("path", "")).removeprefix("spec.")
         running, wanted = (change.get(side, "none") for side in ("running", "wanted"))
-        found.append(("pending", f"{path} {running}{CHANGES_TO}{wanted} at the next restart"))
+        why = f": {change['why']}" if change.get("why") else ""
+        found.append(("pending", f"{path} {running}{CHANGES_TO}{wanted} at the next restart{why}"))
     if noun.word in ("vm", "volume"):
         found += moving_facts(obj)
     if noun.word == "vm":

@@ -113,8 +113,8 @@ class Arrival:
             return "a guest that runs takes no SATA disk"
         if self.kind == "disks" and self.device.get("bus") == "SCSI":
             return f"{name} was started without a SCSI disk, so it has no controller for one"
-        if is_ready(vm, self.generation):
-            return f"{name} was started with no slot left for it"
+        if why := why_pending(self.kind, self.name, vm):
+            return why
         return f"{name} runs and has not taken it"
 
     def _is_open(self, vm: Manifest) -> bool:
@@ -159,6 +159,12 @@ def described(kind: str, device: Manifest, vm: Manifest) -> str:
 def waits_for_start(kind: str, name: str, vm: Manifest) -> bool:
     """Whether something of the device is said to come, or to go, with the next start."""
     return any(path.startswith(f"spec.{kind}[{name}]") for path in _pending(vm))
+
+
+def why_pending(kind: str, name: str, vm: Manifest) -> str:
+    """What its host says keeps the device from coming before the next start, "" where it says nothing."""
+    whys = {change.get("path"): change.get("why") for change in look(vm, "status.runtime.pendingChanges", [])}
+    return str(whys.get(f"spec.{kind}[{name}]") or "")
 
 
 def is_being_changed(drive: str, vm: Manifest) -> bool:

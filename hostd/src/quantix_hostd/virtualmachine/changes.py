@@ -62,6 +62,7 @@ _DISK_FIELDS = {
 }
 _CDROM_FIELDS = {"path": "image"}
 _NIC_FIELDS = {"mac": "mac", "model": "model", "mtu": "network", "switch_port": "network"}
+_PLUGGED = ("spec.disks", "spec.nics")
 _CONSOLE = {
     "graphics": "spec.console.vnc",
     "ua-qx_serial": "spec.console.serial",
@@ -76,11 +77,20 @@ _CONSOLE = {
 
 @dataclass(frozen=True)
 class PendingChange:
-    """A change of spec that waits: `path` and values as in spec, as text ("" stands for absent)."""
+    """A change of spec that waits: `path` and values as in spec, as text ("" stands for absent). `why`: what
+    keeps it from coming before, as part of a sentence; "" where the field itself tells.
+    """
 
     path: str
     running: str
     wanted: str
+    why: str = ""
+
+    @property
+    def device(self) -> str:
+        """The name of the disk or NIC that comes or goes as a whole, "" for any other change."""
+        kind, _, rest = self.path.partition("[")
+        return rest.removesuffix("]") if kind in _PLUGGED and rest.endswith("]") else ""
 
 
 def pending_changes(wanted: DomainSpec, live: DomainView) -> tuple[PendingChange, ...]:

@@ -16,8 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from quantix_api.errors import WaitingError
+from quantix_api.message_table_phrases import LATER_TURN, NO_SLOT_LEFT
 from quantix_api.messages import as_error
-from quantix_hostd.claims import VolumePlace
+from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.domainxml.pcie import root_port_of
 from quantix_hostd.domainxml.render import render_device
 from quantix_hostd.domainxml.spec import Bus, Disk, DomainSpec, Nic
@@ -96,6 +97,25 @@ def is_pluggable(device: Disk | Nic, live: DomainView) -> bool:
     return f"controller-pci-{root_port_of(device.port)}" in live.devices
 
 
+def why_later(observed: Observed, wanted: DomainSpec, live: DomainView, name: str) -> str:
+    """Why that disk or NIC of `wanted` comes with the next start only; "" where nothing more is known of it
+    than that its bus takes nothing from a running machine, or it is there.
+    """
+    devices: tuple[Disk | Nic, ...] = (*wanted.disks, *wanted.nics)
+    found = next((device for device in devices if device.name == name), None)
+    own = wanted.identity.name
+    if found is None or f"ua-{name}" in live.devices:
+        return ""
+    if not is_pluggable(found, live):
+        has_slots = not isinstance(found, Disk) or found.bus is Bus.VIRTIO
+        return NO_SLOT_LEFT.format(name=own) if has_slots else ""
+    place = next((seen.place for seen in observed.volumes if seen.disk == name), None)
+    claim = _claim(observed, place) if isinstance(found, Disk) and place is not None else None
+    if claim is None or not _is_above(claim, observed.epoch):
+        return ""
+    return LATER_TURN.format(floor=claim.floor, name=own, epoch=observed.epoch)
+
+
 def _asked(name: str, record: Record, now_s: float) -> Unplug:
     """The request to let the device go as it stands now, made (again) if it is due."""
     before = next((unplug for unplug in record.unplugs if unplug.name == name), None)
@@ -139,8 +159,16 @@ def _plug(
 
 def _is_spent(observed: Observed, place: VolumePlace) -> bool:
     """Whether the volume was released under this epoch's number or a later one: a start gets a higher."""
-    claim = next((found.claim for found in observed.claims if found.place == place), None)
-    return claim is not None and claim.holder is None and claim.floor >= observed.epoch
+    claim = _claim(observed, place)
+    return claim is not None and _is_above(claim, observed.epoch)
+
+
+def _claim(observed: Observed, place: VolumePlace) -> Claim | None:
+    return next((found.claim for found in observed.claims if found.place == place), None)
+
+
+def _is_above(claim: Claim, epoch: int) -> bool:
+    return claim.holder is None and claim.floor >= epoch
 
 
 def _put_down(

@@ -6,6 +6,7 @@ A server-side apply removes what its manager leaves out, so nothing is ever sent
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from quantix_hostd.virtualmachine.changes import PendingChange, listed, pending_
 from quantix_hostd.virtualmachine.first_boot import first_boot_change
 from quantix_hostd.virtualmachine.guest_status import agent_fact, guest_addresses, guest_words
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
+from quantix_hostd.virtualmachine.plug_plan import why_later
 from quantix_hostd.virtualmachine.steps import Plan
 from quantix_hostd.virtualmachine.verdict import Verdict
 
@@ -142,13 +144,16 @@ def _changes(observed: Observed) -> tuple[PendingChange, ...]:
     assert observed.live is not None
     assert observed.wanted is not None
     first_boot = first_boot_change(observed.vm, observed.record.first_boot_mark)
-    pending = pending_changes(observed.wanted, observed.live)
+    pending = [
+        replace(change, why=why_later(observed, observed.wanted, observed.live, change.device))
+        for change in pending_changes(observed.wanted, observed.live)
+    ]
     told = {change.path for change in pending}
     return (*pending, *((first_boot,) if first_boot and first_boot.path not in told else ()))
 
 
 def _change(change: PendingChange) -> dict[str, str]:
-    values = {"path": change.path, "running": change.running, "wanted": change.wanted}
+    values = {"path": change.path, "running": change.running, "wanted": change.wanted, "why": change.why}
     return {name: value[:253] for name, value in values.items() if value}
 
 
@@ -156,7 +161,10 @@ def _restart_text(vm: VirtualMachine, changes: tuple[PendingChange, ...]) -> str
     first = changes[0]
     what = f"{first.path.removeprefix('spec.')} {first.running or 'none'} → {first.wanted or 'none'}"
     if len(changes) > 1:
+        # what keeps one of them is said of it in its own line
         what = AND_MORE.format(named=what, more=len(changes) - 1)
+    elif first.why:
+        return render("RestartRequired", change=what, name=vm.metadata.name, why=first.why).text
     return render("RestartRequired", change=what, name=vm.metadata.name).text
 
 

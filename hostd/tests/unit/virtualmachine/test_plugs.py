@@ -155,18 +155,6 @@ async def test_a_volume_that_another_vm_holds_is_waited_for(
     assert running.status["phase"] == "Running"
 
 
-async def test_a_volume_that_was_released_under_a_later_epoch_waits_for_a_start(
-    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
-) -> None:
-    free = claim_on(running, data)
-    running.world.claims.compare_and_set(data, free, Claim(9, None, "another", CLUSTER))
-    set_disks(running, "root", "data")
-    await running.reconcile()
-    assert hypervisor.calls == []
-    assert [change["path"] for change in running.status["runtime"]["pendingChanges"]] == ["spec.disks[data]"]
-    assert running.condition("Ready")["status"] == "True"
-
-
 async def test_a_machine_without_a_free_slot_waits_for_a_start(
     running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
 ) -> None:
@@ -176,6 +164,8 @@ async def test_a_machine_without_a_free_slot_waits_for_a_start(
     await running.reconcile()
     assert hypervisor.calls == []
     assert running.condition("RestartRequired")["status"] == "True"
+    (change,) = running.status["runtime"]["pendingChanges"]
+    assert change["why"] == "web-1 was started with no slot left for it"
 
 
 async def test_what_qemu_refuses_is_said_and_the_guest_runs_on(

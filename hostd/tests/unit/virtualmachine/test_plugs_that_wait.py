@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from quantix_api.resources import NETWORKS, VOLUMES
-from quantix_hostd.claims import Holder, VolumePlace
+from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.plugged_disks import PORT, claim_on, opened, set_disks
-from quantix_lab.vm_world import HOST, VmHandle
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 
 NO_NETWORK = "There is no network nope here."
 
@@ -92,3 +92,37 @@ async def test_a_guest_that_is_to_start_waits_for_all_its_devices(
     await vm.reconcile()
     assert hypervisor.calls == []
     assert vm.condition("Ready")["reason"] == "NetworkNotFound"
+
+
+async def test_a_volume_that_was_released_under_a_later_epoch_waits_for_a_start(
+    running: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor
+) -> None:
+    free = claim_on(running, data)
+    running.world.claims.compare_and_set(data, free, Claim(9, None, "another", CLUSTER))
+    set_disks(running, "root", "data")
+    await running.reconcile()
+    assert hypervisor.calls == []
+    why = (
+        "its volume was used under a later turn (9) than web-1 has (1), and a restart gives web-1 a later one"
+    )
+    change = {"path": "spec.disks[data]", "wanted": "attached", "why": why}
+    assert running.status["runtime"]["pendingChanges"] == [change]
+    assert running.condition("RestartRequired")["message"] == (
+        f"disks[data] none → attached takes effect at the next start: {why}. "
+        "Try: qx vm restart web-1, or set it back."
+    )
+    assert running.condition("Ready")["status"] == "True"
+    running.change("spec", "memory", value={"size": "256Mi"})
+    running.change("status", "resolved", "memory", value="256Mi")
+    await running.reconcile()
+    both = running.condition("RestartRequired")["message"]
+    assert both.startswith("disks[data] none → attached and 1 more takes effect at the next start. Try: ")
+    # a restart asks the scheduler for a later epoch, and takes it then
+    running.ask_restart()
+    await running.reconcile()
+    runtime = running.status["runtime"]
+    assert (runtime["domain"], runtime["claimEpoch"]) == ("Absent", 9)
+    running.change("status", "assignment", value={"host": HOST, "epoch": 10})
+    await running.reconcile()
+    assert claim_on(running, data).holder == Holder(HOST, 10)
+    assert running.status["runtime"].get("pendingChanges", []) == []

@@ -1,21 +1,52 @@
 """Whether a volume has grown, or may, as it was asked to; the wait ends where its pool has no room for that.
 
-Called by `qx volume resize`. The volume itself stays Ready meanwhile, with the size that it has.
+Called by `qx volume resize`, and by `explain`. The volume itself stays Ready meanwhile, with the size that it
+has.
 """
 
 from __future__ import annotations
 
 from quantix_api.conditions import condition_of, is_current
 from quantix_api.message_text import cause_of, hint_of
-from quantix_api.quantities import size_bytes
+from quantix_api.messages import render
+from quantix_api.quantities import human_size, size_bytes
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.nouns import Manifest, look
+from quantix_cli.nouns import CHANGES_TO, Manifest, look
 from quantix_cli.session import Session
 
 _LOOK_S = 0.2
 # the operator answers within a moment; where it is away, nobody does
 _ANSWER_S = 3.0
+
+
+def what_it_waits_for(volume: Manifest) -> Manifest:
+    """The condition that tells what a size waits for: Ready, made False where it tells nothing but that."""
+    ready = condition_of(volume)
+    return ready | {"status": "False"} if _growth_told(volume) else ready
+
+
+def growth_facts(volume: Manifest) -> list[tuple[str, str]]:
+    """`size  1 GiB → 2 GiB: it grows at the next start of web-1`, of a volume that is to grow. Pure."""
+    has, wanted = look(volume, "status.capacity"), look(volume, "spec.size")
+    if not has or not wanted or size_bytes(wanted) <= size_bytes(has):
+        return []
+    told = cause_of(_growth_told(volume))
+    why = f": {told[:1].lower()}{told[1:]}" if told else ""
+    return [("size", f"{human_size(size_bytes(has))}{CHANGES_TO}{human_size(size_bytes(wanted))}{why}")]
+
+
+def growth_hint(volume: Manifest) -> str:
+    """What makes it grow, "" where nothing is to be done for that. Pure."""
+    return hint_of(_growth_told(volume))
+
+
+def _growth_told(volume: Manifest) -> str:
+    """What its host says of the growth, where it says nothing else of the volume."""
+    ready = condition_of(volume)
+    message = str(ready.get("message", ""))
+    is_well = ready.get("status") == "True" and ready.get("reason") == "Available"
+    return message if is_well and message != render("Available").text else ""
 
 
 def is_grown(volume: Manifest, size: str) -> bool:

@@ -133,6 +133,30 @@ def test_a_volume_on_its_way_is_told_with_how_far_it_has_come() -> None:
     assert told in explanation(vm(moving) | {"movingVolumes": [volume]}, NOUNS["vm"], SEEN)
 
 
+def test_what_waits_for_a_restart_is_told_with_what_its_host_says_keeps_it() -> None:
+    waiting = vm({"type": "Ready", "status": "True", "reason": "Running"})
+    change = {"path": "spec.disks[files]", "wanted": "attached", "why": "web-1 was started with no slot left"}
+    waiting["status"]["runtime"] = {"pendingChanges": [change]}
+    told = "disks[files] none → attached at the next restart: web-1 was started with no slot left"
+    lines = explanation(waiting, NOUNS["vm"], SEEN)
+    assert f"  pending      {told}" in lines
+    assert any(line.endswith("qx vm restart web-1") for line in lines)
+
+
+def test_a_volume_that_is_to_grow_is_told_with_what_that_waits_for() -> None:
+    message = "It grows to 2Gi at the next start of b1. Try: qx vm restart b1."
+    ready = {"type": "Ready", "status": "True", "reason": "Available", "message": message}
+    status = {"phase": "InUse", "capacity": "1Gi", "conditions": [ready]}
+    volume = {"kind": "Volume", "metadata": {"name": "keep"}, "spec": {"size": "2Gi"}, "status": status}
+    lines = explanation(volume, NOUNS["volume"], SEEN)
+    assert "  size         1 GiB → 2 GiB: it grows to 2Gi at the next start of b1" in lines
+    assert lines[-1] == "  Try          qx vm restart b1"
+    ready["message"] = "It is there."
+    assert explanation(volume, NOUNS["volume"], SEEN)[1:] == ["  size         1 GiB → 2 GiB"]
+    status["capacity"] = "2Gi"
+    assert len(explanation(volume, NOUNS["volume"], SEEN)) == 1
+
+
 HOURS_AGO, NOW_AND_THEN, JUST_NOW = "2026-11-23T21:00:00Z", "2026-11-23T23:50:00Z", "2026-11-23T23:59:30Z"
 
 

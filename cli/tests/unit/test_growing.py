@@ -169,6 +169,42 @@ async def test_what_is_granted_is_told_to_come(capsys: pytest.CaptureFixture[str
     ]
 
 
+GIVEN = stored("1Gi", has="1Gi")
+GIVEN["status"]["attachedTo"] = [{"name": "web-1", "uid": "u"}]
+LATER_TURN = "its volume was used under a later turn (2) than web-1 has (1)"
+
+
+def unplugged(*, listed: bool, why: str = "") -> Manifest:
+    """A VM that runs and only names the volume."""
+    vm = machine("1Gi", host="box")
+    vm["spec"] = {"disks": [{"name": "files", "volume": "web-1-root"}]}
+    change = {"path": "spec.disks[files]", "wanted": "attached"} | ({"why": why} if why else {})
+    vm["status"]["runtime"] = {"domain": "Present", "pendingChanges": [change] if listed else []}
+    return vm
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize(("why", "told"), [(LATER_TURN, LATER_TURN), ("", "web-1 runs and has not taken it")])
+async def test_what_a_vm_takes_at_its_next_start_is_not_waited_for(
+    capsys: pytest.CaptureFixture[str], wait: bool, why: str, told: str
+) -> None:
+    vm = unplugged(listed=True, why=why)
+    await resized(Api(GIVEN, GRANTED, vm=vm, vm_after=vm), "900Gi", wait=wait)
+    assert capsys.readouterr().err.splitlines() == [
+        f"web-1-root will have 900GiB at the next start of web-1: {told}.",
+        "Try: qx vm restart -n shop web-1",
+    ]
+
+
+async def test_what_a_wait_for_a_size_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    said = condition("Ready", "True", "Available", 5) | {"message": "It grows to 900Gi once a guest has it."}
+    after = stored("900Gi", *GRANTED["status"]["conditions"], said, has="1Gi", generation=5)
+    vm = unplugged(listed=False)
+    with pytest.raises(CommandError, match="is not there yet: It grows to 900Gi once a guest has it"):
+        await resized(Api(GIVEN, after, vm=vm, vm_after=vm), "900Gi", wait=True)
+    assert "web-1-root: It grows to 900Gi once a guest has it." in capsys.readouterr().err
+
+
 async def test_that_nobody_answers_is_told_with_how_to_look(capsys: pytest.CaptureFixture[str]) -> None:
     old = stored("900Gi", condition("SizeGranted", "True", "Granted", 4), has="1Gi", generation=5)
     await resized(Api(stored("1Gi", has="1Gi"), old), "900Gi")

@@ -6,6 +6,13 @@ from quantix_api.message_template import NOTHING_TO_DO, Template
 
 STORAGE_TEMPLATES: tuple[Template, ...] = (
     Template("Available", "Volume", "It is there."),
+    Template(
+        "Available",
+        "Volume",
+        "It grows to {size} at the next start of {waiting}.",
+        "qx vm restart {waiting}",
+    ),
+    Template("Available", "Volume", "It grows to {size} once a guest of {user} has it."),
     Template("AllReady", "VirtualMachine", "All are ready."),
     Template(
         "WaitingForHost",

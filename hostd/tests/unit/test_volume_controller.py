@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +160,44 @@ async def test_a_host_makes_only_what_belongs_to_a_vm_of_its_own(tmp_path: Path,
     }
     await volume.reconcile()
     assert volume.directory.exists() is (owner == "uid-1")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [
+        (
+            {"domain": "Present", "pendingChanges": [{"path": "spec.disks[files]", "wanted": "attached"}]},
+            "It grows to 8Mi at the next start of web-1. Try: qx vm restart web-1.",
+        ),
+        ({"domain": "Present"}, "It grows to 8Mi once a guest of web-1 has it."),
+        ({"domain": "Present", "disks": [{"name": "files", "volumeUID": "OWN"}]}, "It is there."),
+        # its host is told of a VM only while it is assigned to it
+        (None, "It grows to 8Mi once a guest of web-1 has it."),
+    ],
+)
+async def test_a_volume_that_its_vm_makes_larger_says_when(
+    tmp_path: Path, runtime: dict[str, Any] | None, said: str
+) -> None:
+    volume = OneVolume(tmp_path)
+    await volume.reconcile()
+    manifest = volume.volumes[KEY]
+    uid = manifest["metadata"]["uid"]
+    manifest["spec"]["size"] = "8Mi"
+    granted = {"type": "SizeGranted", "status": "True", "reason": "Granted", "message": "It is."}
+    granted["observedGeneration"] = manifest["metadata"]["generation"]
+    manifest["status"]["conditions"] = [granted]
+    manifest["status"]["attachedTo"] = [{"uid": "uid-1", "name": "web-1"}]
+    volume.put(manifest)
+    if runtime is not None:
+        disks = [{**disk, "volumeUID": uid} for disk in runtime.get("disks", [])]
+        volume.machines["default/web-1"] = {
+            "metadata": {"name": "web-1", "namespace": "default", "uid": "uid-1"},
+            "spec": {"disks": [{"name": "files", "volume": "data"}]},
+            "status": {"assignment": {"host": "h1", "epoch": 1}, "runtime": runtime | {"disks": disks}},
+        }
+    await volume.reconcile()
+    ready = volume.ready()
+    assert (ready["status"], ready["reason"], ready["message"]) == ("True", "Available", said)
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from quantix_cli.commands import making
 from quantix_cli.destinations import refuse_unreached
 from quantix_cli.ending import move_end, stalled_end
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.growing import is_granted, is_grown
+from quantix_cli.growing import is_granted, is_grown, what_it_waits_for
 from quantix_cli.helping import Verb
-from quantix_cli.naming import Name, parse_name
+from quantix_cli.naming import Name, parse_name, reference
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.session import Session, translated
+from quantix_cli.vm.arrival import Arrival, is_left_for_start, runs
 from quantix_cli.waiting import Wait, until
 from quantix_client.errors import Forbidden, Unprocessable
 
@@ -108,8 +109,19 @@ class _Asked:
 
     @property
     def grows_now(self) -> bool:
-        """Whether somebody enlarges it now: data that is there, and of a VM one that runs."""
-        return bool(look(self.volume, "status.capacity")) and not self.off
+        """Whether somebody enlarges it now: data that is there, and of a VM one that runs and gets it."""
+        return bool(look(self.volume, "status.capacity")) and not self.off and not self.why_later
+
+    @property
+    def why_later(self) -> str:
+        """Why its VM, which runs without it, has it at its next start only; "" where that is not so."""
+        vm = self.vm or {}
+        name = self.volume["metadata"]["name"]
+        for disk in look(vm, "spec.disks", []):
+            is_it = disk["name"] == self.disk or disk.get("volume") == name
+            if is_it and runs(vm) and is_left_for_start("disks", disk["name"], vm):
+                return Arrival("disks", disk, vm["metadata"]["generation"]).why_later(vm)
+        return ""
 
 
 async def _asked(session: Session, name: Name) -> _Asked:
@@ -174,15 +186,30 @@ async def _resize(session: Session, name: Name, size: str, *, wait: bool) -> Non
             NOUNS["volume"],
             written,
             lambda live: is_grown(live, size),
-            Wait(vm=asked.vm, ended_by=lambda live: stalled_end(live, generation)),
+            Wait(
+                vm=asked.vm,
+                ended_by=lambda live: stalled_end(live, generation),
+                said_by=what_it_waits_for,
+            ),
         )
         session.terminal.note(f"{name} has {size}B.")
     elif granted:
-        when = f" at the next start of {asked.off}, which does not run" if asked.off else ""
-        session.terminal.note(f"{name} will have {size}B{when}.")
+        _tell_granted(session, name, asked, size)
     else:
         said = f"{name} is to have {size}B; nobody has said yet that there is room for it."
         session.terminal.note(f"{said} See: qx volume explain {name}")
+
+
+def _tell_granted(session: Session, name: Name, asked: _Asked, size: str) -> None:
+    """That it will have `size`, and when, where that is known."""
+    when, later = "", asked.why_later
+    if asked.off:
+        when = f" at the next start of {asked.off}, which does not run"
+    elif later and asked.vm:
+        when = f" at the next start of {asked.vm['metadata']['name']}: {session.terminal.plain(later)}"
+    session.terminal.note(f"{name} will have {size}B{when}.")
+    if later and asked.vm:
+        session.terminal.note(f"Try: qx vm restart {reference(asked.vm, 'vm', session.namespace)}")
 
 
 def _smaller(refused: CommandError, name: Name, asked: _Asked, size: str) -> CommandError:

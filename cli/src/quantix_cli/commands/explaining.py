@@ -17,6 +17,7 @@ from quantix_api.quantities import counted, human_size, size_bytes
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.grammar import unknown
+from quantix_cli.growing import growth_facts, growth_hint
 from quantix_cli.helping import Verb
 from quantix_cli.image_users import with_users
 from quantix_cli.measures import age_s, how_long
@@ -204,6 +205,8 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
         found.append(("pending", f"{path} {running}{CHANGES_TO}{wanted} at the next restart{why}"))
     if noun.word in ("vm", "volume"):
         found += moving_facts(obj)
+    if noun.word == "volume":
+        found += growth_facts(obj)
     if noun.word == "vm":
         found += _vm_facts(obj)
     if noun.word == "host":
@@ -289,6 +292,7 @@ def _more_hints(obj: Manifest, noun: Noun) -> list[str]:
     hints += [_hint(protected)] if is_news else []
     if look(obj, "status.runtime.pendingChanges"):
         hints.append(f"qx {noun.word} restart {obj['metadata']['name']}")
+    hints += [growth_hint(obj)] if noun.word == "volume" else []
     if noun.word == "host":
         hints += [_hint(fact) for fact in look(obj, "status.conditions", []) if fact.get("status") == "False"]
     return hints

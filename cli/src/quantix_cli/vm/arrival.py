@@ -161,6 +161,11 @@ def waits_for_start(kind: str, name: str, vm: Manifest) -> bool:
     return any(path.startswith(f"spec.{kind}[{name}]") for path in _pending(vm))
 
 
+def is_left_for_start(kind: str, name: str, vm: Manifest) -> bool:
+    """Whether the device as a whole is said to come, or to go, with the next start."""
+    return f"spec.{kind}[{name}]" in _pending(vm)
+
+
 def why_pending(kind: str, name: str, vm: Manifest) -> str:
     """What its host says keeps the device from coming before the next start, "" where it says nothing."""
     whys = {change.get("path"): change.get("why") for change in look(vm, "status.runtime.pendingChanges", [])}

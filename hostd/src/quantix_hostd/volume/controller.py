@@ -48,7 +48,7 @@ from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
 from quantix_hostd.volume.unmade import UnmadeCopies
 from quantix_hostd.volume.uploads import VolumeUploads
-from quantix_hostd.volume.wanted import has_guest_here, is_mine, move_target, owner_uids
+from quantix_hostd.volume.wanted import growth_text, has_guest_here, is_mine, move_target, owner_uids
 
 _MAX_ROUNDS = 6
 _NOT_WANTED_S = 1.0
@@ -181,6 +181,7 @@ class VolumeController:
             other=await self._moves.other(pool, volume, claim),
             live=self._tools.live_moves.seen(volume.metadata.uid),
             assigned=has_guest_here(volume, self._tools.host, self._owners(volume)),
+            growth=growth_text(volume, self._owners(volume)),
             arrival=await self._tools.uploads.look(pool, volume),
             now_s=time.time(),
         )

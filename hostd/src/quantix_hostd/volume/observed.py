@@ -63,8 +63,9 @@ class VolumeObserved:
     made or moved and for `origin`; what kept one from being read is `passphrase_problem`.
 
     `other` is None while nothing of it is, or is to be, in another pool; `live`: what its VM tells of moving
-    it. `assigned`: a VM that has it is assigned to this host, running or not. `unmade`: the volumes that are
-    still to be made from it, looked for while it is deleted. `arrival` is None for what is not made by
+    it. `assigned`: a VM that has it is assigned to this host, running or not. `growth`: what making it
+    larger waits for, "" where that is its VM's guest at work. `unmade`: the volumes that are still to be made
+    from it, looked for while it is deleted. `arrival` is None for what is not made by
     upload.
     """
 
@@ -93,6 +94,7 @@ class VolumeObserved:
     other: OtherPlace | None = None
     live: LiveMove | None = None
     assigned: bool = False
+    growth: str = ""
     unmade: Unmade = field(default_factory=Unmade)
     arrival: Arrival | None = None
     now_s: float = 0.0

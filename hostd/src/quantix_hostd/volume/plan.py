@@ -13,7 +13,7 @@ While a copy is made of it (`lent_to`) nothing of it is touched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantix_api.errors import QuantixError, TransientError, WaitingError
 from quantix_api.message_table_phrases import DATA_GONE
@@ -65,6 +65,8 @@ def _plan_data(seen: VolumeObserved) -> VolumePlan:
     verdict = present(seen.volume, found_so)
     # the VM that has it makes it larger, or its first place is to be cleared up: soon
     growing = verdict.available and verdict.capacity_bytes < wanted_bytes(seen.volume)
+    if growing and seen.growth:
+        verdict = replace(verdict, message=seen.growth)
     passing = growing or (seen.claim is not None and bool(seen.claim.moved_from))
     return VolumePlan(verdict=verdict, again_s=_PASSING_S if passing else LOOK_AGAIN_S)
 

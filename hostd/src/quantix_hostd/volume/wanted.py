@@ -8,9 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from quantix_api import Condition, VirtualMachine, Volume, volume_name
+from quantix_api.messages import render
 from quantix_api.quantities import size_bytes
 from quantix_api.references import resolve_key
-from quantix_api.resources import IMAGES, LABEL_VIRTUAL_MACHINE_UID, VOLUMES, Resource
+from quantix_api.resources import (
+    ANNOTATION_VIRTUAL_MACHINE,
+    IMAGES,
+    LABEL_VIRTUAL_MACHINE_UID,
+    VOLUMES,
+    Resource,
+)
 
 
 def is_mine(volume: Volume, host: str, machines: Iterable[VirtualMachine]) -> bool:
@@ -121,6 +128,24 @@ def granted_bytes(volume: Volume, has_bytes: int) -> int:
         return wanted
     answer = size_answer(volume)
     return wanted if answer is not None and answer.status == "True" else has_bytes
+
+
+def growth_text(volume: Volume, machines: Iterable[VirtualMachine]) -> str:
+    """What the size of spec waits for, of data that its VM is to make larger; "" where a guest has it, which
+    does that at once, or no VM does. `machines`: those of its VMs that are assigned to this host.
+    """
+    about, size = volume.metadata, volume.spec.size
+    having = tuple(machines)
+    if any(disk.volume_uid == about.uid for vm in having for disk in vm.status.runtime.disks):
+        return ""
+    for vm in having:
+        pending = {change.path for change in vm.status.runtime.pending_changes}
+        named = zip(volume_names(vm), vm.spec.disks, strict=True)
+        if any(name == about.name and f"spec.disks[{disk.name}]" in pending for name, disk in named):
+            return render("Available", size=size, waiting=vm.metadata.name).text
+    users = [user.name for user in volume.status.attached_to]
+    user = next(iter(users), about.annotations.get(ANNOTATION_VIRTUAL_MACHINE, ""))
+    return render("Available", size=size, user=user).text if user and size else ""
 
 
 def size_answer(volume: Volume) -> Condition | None:

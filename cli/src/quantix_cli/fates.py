@@ -11,6 +11,7 @@ from enum import Enum
 
 from quantix_api.made_for_nothing import was_made_for_nothing
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.volume_names import volume_name
 from quantix_cli.going_with import is_owned
 from quantix_cli.naming import shown
 from quantix_cli.nouns import Manifest, Noun, look
@@ -53,6 +54,29 @@ def is_of(volume: Manifest, vm: Manifest) -> bool:
     uid = vm["metadata"]["uid"]
     labels = look(volume, "metadata.labels", {})
     return labels.get(LABEL_VIRTUAL_MACHINE_UID) == uid or is_owned(volume, vm)
+
+
+def volumes_of(vms: Iterable[Manifest], volumes: Sequence[Manifest]) -> Disks:
+    """Those of `volumes` that were made for each VM, or that go with it."""
+    return {vm["metadata"]["uid"]: [one for one in volumes if is_of(one, vm)] for vm in vms}
+
+
+def own_names(vm: Manifest) -> list[str]:
+    """What the volumes are called that are made for the disks of a VM, or were there before it."""
+    disks = look(vm, "spec.disks", [])
+    return [volume_name(vm["metadata"]["name"], disk["name"]) for disk in disks if not disk.get("volume")]
+
+
+def in_the_way(vm: Manifest, volumes: Iterable[Manifest]) -> list[str]:
+    """Names of volumes that are called as those of a VM are, and that it never got."""
+    home, names = vm["metadata"].get("namespace"), own_names(vm)
+    return [
+        volume["metadata"]["name"]
+        for volume in volumes
+        if volume["metadata"]["name"] in names
+        and volume["metadata"].get("namespace") == home
+        and not is_of(volume, vm)
+    ]
 
 
 def losing(vms: Iterable[Manifest], disks: Disks, *, volumes: bool) -> list[Manifest]:

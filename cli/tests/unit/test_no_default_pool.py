@@ -5,6 +5,7 @@ takes the mark away is told.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,7 +36,8 @@ def pool(name: str, *, default: bool = False, going: bool = False) -> Manifest:
 
 
 def volume(name: str) -> Manifest:
-    return {"metadata": {"name": name, "namespace": "default"}}
+    made_from = {"source": {"image": "shared/tiny"}}
+    return {"metadata": {"name": name, "namespace": "default"}, "spec": made_from}
 
 
 class Api:
@@ -188,7 +190,7 @@ async def test_a_pool_that_hosts_may_reach_again_is_told_of_and_asked(
     ids=["another host takes it", "an earlier VM has left it there", "pools are not shown"],
 )
 async def test_what_may_have_a_place_in_a_pool_is_sent(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
-    await create_vm_there(qx_session(api))
+    await create_vm_there(replace(qx_session(api), assume_yes=True))
     assert (api.written, "Pool bad" in capsys.readouterr().err) == (1, False)
 
 

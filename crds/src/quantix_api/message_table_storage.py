@@ -138,7 +138,7 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
         "VolumeConflict",
         "VirtualMachine",
         "A volume {volume} is there already and was made from {source}; it is not touched.",
-        "delete it, or name it in the disk's volume",
+        "qx volume delete {volume} where its data is not needed, or another name for the VM",
     ),
     Template(
         "SnapshotNotFound",

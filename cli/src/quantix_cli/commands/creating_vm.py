@@ -29,14 +29,14 @@ from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import choose
 from quantix_cli.session import Session, each
+from quantix_cli.taking_over import as_it_comes, ask_taken_over, old_data
 from quantix_cli.vm.defaults import offered
+from quantix_cli.vm.given_files import own_keys, public_key, user_data_of
 from quantix_cli.vm.media import refuse_disk, refuse_medium
 from quantix_cli.vm.wish import Choice, Wish, manifest, told
 from quantix_cli.waiting import is_ready, until
 from quantix_client.errors import AlreadyExists, Forbidden
 
-_MOST_KEY_BYTES = 8192
-_MOST_USER_DATA_BYTES = 65536
 _MOST_AT_ONCE = 100
 _POOL_OPTION = "--pool POOL, and of further disks --disk SIZE,pool=POOL"
 
@@ -186,34 +186,10 @@ def _wish(
             "From what? --image or --iso is missing.",
             "qx image list, qx image list 'shared/*'",
         )
-    files = () if no_ssh_key else tuple(key_files) or _own_keys(invocation.settings.home)
-    user_data = _text_of(user_data_file, _MOST_USER_DATA_BYTES) if user_data_file else ""
-    keys = tuple(_public_key(path) for path in files)
+    files = () if no_ssh_key else tuple(key_files) or own_keys(invocation.settings.home)
+    user_data = user_data_of(user_data_file) if user_data_file else ""
+    keys = tuple(public_key(path) for path in files)
     return Wish(keys=keys, user_data=user_data, **said)
-
-
-def _own_keys(home: Path | None) -> tuple[Path, ...]:
-    return tuple(sorted((home / ".ssh").glob("*.pub"))[:1]) if home else ()
-
-
-def _public_key(path: Path) -> str:
-    """The key in a file. Raises CommandError (2) for a private one, which must not leave this machine."""
-    text = _text_of(path, _MOST_KEY_BYTES).strip()
-    if "PRIVATE KEY" in text or "\n" in text or len(text.split()) < 2:
-        raise CommandError(Exit.USAGE, f"{path} holds no public SSH key.", "the file that ends with .pub")
-    return text
-
-
-def _text_of(path: Path, most_bytes: int) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(most_bytes + 1)
-        text = content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(Exit.USAGE, f"{path} cannot be read as text: {error}.") from error
-    if len(content) > most_bytes:
-        raise CommandError(Exit.USAGE, f"{path} is larger than {most_bytes // 1024} KiB.")
-    return text
 
 
 async def _create(session: Session, names: Sequence[str], wish: Wish, *, wait: bool) -> Exit:
@@ -233,9 +209,13 @@ async def _create(session: Session, names: Sequence[str], wish: Wish, *, wait: b
         session, [data for vm in wanted for data in of_disks(vm, vm["spec"]["disks"])], _POOL_OPTION
     )
     await tell_short(session, disks)
-    session.terminal.note(session.terminal.plain(f"{', '.join(names[:3])}: {told(wanted[0])}."))
+    taken = await ask_taken_over(session, wanted)
+    chosen = told(as_it_comes(wanted[0], taken))
+    session.terminal.note(session.terminal.plain(f"{', '.join(names[:3])}: {chosen}."))
     login = bool(wish.keys) and bool(look(choice.image, "spec.loginUser"))
-    return await each(wanted, lambda vm: make_vm(session, vm, wait=wait, login=login), session)
+    return await each(
+        wanted, lambda vm: make_vm(session, vm, wait=wait, login=login, data=old_data(vm, taken)), session
+    )
 
 
 async def _choice(session: Session, namespace: str, wish: Wish) -> Choice:
@@ -271,8 +251,10 @@ def _one_of(session: Session, word: str, names: Sequence[str], option: str) -> s
     return choose(f"Which {noun.singular}?", names, option, terminal=session.terminal)
 
 
-async def make_vm(session: Session, vm: Manifest, *, wait: bool, login: bool) -> None:
-    """Create it, wait until it runs, and say where. `login`: whether `qx vm ssh` knows how to log in."""
+async def make_vm(session: Session, vm: Manifest, *, wait: bool, login: bool, data: str = "") -> None:
+    """Create it, wait until it runs, and say where. `login`: whether `qx vm ssh` knows how to log in;
+    `data`: what it took over.
+    """
     name, begun = vm["metadata"]["name"], time.monotonic()
     try:
         made = await session.write.create(resources.VIRTUAL_MACHINES, vm)
@@ -293,4 +275,4 @@ async def make_vm(session: Session, vm: Manifest, *, wait: bool, login: bool) ->
     seen_by = "view" if look(made, "spec.cdroms") or look(made, "spec.os") == "Windows" else "console"
     onwards = (f"qx vm ssh {name}   ·   " if login else "") + f"qx vm {seen_by} {name}"
     took = duration(time.monotonic() - begun)
-    session.terminal.note(session.terminal.plain(f"{name} runs{place} after {took}.   {onwards}"))
+    session.terminal.note(session.terminal.plain(f"{name} runs{place}{data} after {took}.   {onwards}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import click
 
@@ -12,7 +12,7 @@ from quantix_api.message_text import cause_of
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.fates import Fate, effects, fate_of, is_of, is_protected, losing
+from quantix_cli.fates import Fate, effects, fate_of, in_the_way, is_protected, losing, own_names, volumes_of
 from quantix_cli.going_with import bind, end_at_once, show_end_at_once
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
@@ -76,7 +76,8 @@ async def _delete(
     """
     picked, _ = await fetch.selected(session, noun, selection, untouched="Nothing was deleted.")
     objects = list(picked.objects)
-    disks = await _disks(session, objects) if noun.word == "vm" else {}
+    found = await _volumes(session, noun)
+    disks = volumes_of(objects, found)
     of_vms = [(vm, disk) for vm in objects for disk in disks.get(vm["metadata"]["uid"], [])]
     going = [disk for vm, disk in of_vms if fate_of(disk, vm, volumes=volumes).goes]
     # of what is refused there is nothing more to tell
@@ -106,10 +107,11 @@ async def _delete(
 
         if not await remove_object(session, noun, obj, wait=waits(obj), then=once_accepted) and not volumes:
             return
+        _tell_in_the_way(session, obj, found if volumes else ())
         for volume in left:
             name = volume["metadata"]["name"]
             if not volumes or is_protected(volume):
-                session.terminal.note(_staying(session, volume, volumes=volumes))
+                session.terminal.note(_staying(session, volume, obj, volumes=volumes))
             elif session.showing.dry_run:
                 session.write.show_deletion(resources.VOLUMES, volume)
             elif volume in bound and not wait:
@@ -120,25 +122,33 @@ async def _delete(
     return await each(objects, remove, session)
 
 
-def _staying(session: Session, volume: Manifest, *, volumes: bool) -> str:
+def _staying(session: Session, volume: Manifest, vm: Manifest, *, volumes: bool) -> str:
     """That it stays, as was told before anybody was asked, so that it is no failure; `volumes`: who wanted it
     gone learns how.
     """
     stays = f"Volume {volume['metadata']['name']} stays"
     if not is_protected(volume):
-        return f"{stays}."
+        again = volume["metadata"]["name"] in own_names(vm)
+        return f"{stays}{'; the next VM ' + vm['metadata']['name'] + ' gets it' if again else ''}."
     named = reference(volume, "volume", session.namespace)
     way = f"   qx volume set {named} --no-protect, then qx volume delete {named}" if volumes else ""
     return f"{stays}: it is protected.{way}"
 
 
-async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:
-    """For each VM's UID the volumes that were made for it, or that go with it."""
-    found = (await session.api.list(resources.VOLUMES, session.namespace)).items
-    return {vm["metadata"]["uid"]: [volume for volume in found if is_of(volume, vm)] for vm in vms}
+async def _volumes(session: Session, noun: Noun) -> Sequence[Manifest]:
+    """Those that may be the VMs' that are deleted."""
+    if noun.word != "vm":
+        return ()
+    return (await session.api.list(resources.VOLUMES, session.namespace)).items
 
 
-def _left(vm: Manifest, disks: list[Manifest], *, volumes: bool) -> list[Manifest]:
+def _tell_in_the_way(session: Session, vm: Manifest, volumes: Sequence[Manifest]) -> None:
+    """That what is called as its disk is stays: who wanted the volumes gone might think that it went, too."""
+    for name in in_the_way(vm, volumes):
+        session.terminal.note(f"Volume {name} stays: it was not a disk of {vm['metadata']['name']}.")
+
+
+def _left(vm: Manifest, disks: Sequence[Manifest], *, volumes: bool) -> list[Manifest]:
     """Those of a VM's volumes that are told of once it goes. With `volumes` also those that are still empty:
     should the VM get a host meanwhile, they would stay.
     """

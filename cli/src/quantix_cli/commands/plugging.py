@@ -30,6 +30,7 @@ from quantix_cli.vm.arrival import arrival, runs
 from quantix_cli.vm.departure import Departure, departures
 from quantix_cli.vm.devices import Device, attached, detached, losses, volumes_of
 from quantix_cli.vm.media import refuse_disk
+from quantix_cli.volume_users import refuse_used
 from quantix_cli.waiting import Wait, is_ready, until
 from quantix_client.errors import Forbidden
 
@@ -172,6 +173,8 @@ async def _attach(session: Session, vm: Manifest, device: Device, *, wait: bool)
     """Write it, and follow until the guest has it, or says what keeps it."""
     if device.iso:
         await _refuse_no_medium(session, vm, device.iso)
+    if device.volume:
+        await refuse_used(session, vm, device.volume)
     if device.size:
         wanted = attached(vm, device).get("spec", {})
         # the list is written whole: those that the VM had before are there

@@ -13,6 +13,7 @@ from quantix_api.resources import (
     LABEL_VIRTUAL_MACHINE_UID,
     MANAGED_BY,
 )
+from quantix_api.taking_over import conflict_fields, may_take_over
 from quantix_operator.virtualmachine.volume_model import (
     CreateVolume,
     DeleteVolume,
@@ -71,8 +72,7 @@ def may_have(owner: Owner, disk: DiskWish, volume: VolumeView) -> bool:
     """Its own already, or one that a VM of that name left behind: attached to nothing, made from the same."""
     if volume.vm_uid:
         return volume.vm_uid == owner.uid
-    same_source = dict(volume.spec.get("source") or {}) == dict(disk.source or {})
-    return not volume.attached_to and same_source
+    return may_take_over(disk.source, volume.spec.get("source"), has_user=bool(volume.attached_to))
 
 
 def _make(
@@ -118,11 +118,9 @@ def render_release(volume: VolumeView, owners: Sequence[Mapping[str, Any]] | Non
 
 
 def _conflict(disk: DiskWish, volume: VolumeView) -> Missing:
-    source = dict(volume.spec.get("source") or {})
-    made_from = " ".join(f"{kind} {name}" for kind, name in source.items()) or "nothing"
-    if volume.vm_uid or volume.attached_to:
-        made_from = f"{made_from}, and another VM has it"
-    return Missing(disk.name, "VolumeConflict", {"volume": volume.name, "source": made_from})
+    has_user = bool(volume.vm_uid or volume.attached_to)
+    fields = conflict_fields(volume.name, volume.spec.get("source"), has_user=has_user)
+    return Missing(disk.name, "VolumeConflict", fields)
 
 
 def _attach(

@@ -168,3 +168,8 @@ async def test_that_another_vm_has_a_volume_attached_is_told_of_a_vm_that_is_off
     api = Api(volume, vms=(vm("a1"), vm("b1")))
     await typed(qx_session(api), "vm attach b1 --volume files --no-wait")
     assert "Volume files is in use by VM a1. Try: stop that one" in capsys.readouterr().err
+
+
+async def test_a_dry_run_tells_it_and_asks_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    await typed(qx_session(Api(left())), f"{CREATE} --dry-run")
+    assert "is volume a1-root (2 GiB), with the data of an earlier VM" in capsys.readouterr().err

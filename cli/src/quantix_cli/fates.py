@@ -61,6 +61,12 @@ def volumes_of(vms: Iterable[Manifest], volumes: Sequence[Manifest]) -> Disks:
     return {vm["metadata"]["uid"]: [one for one in volumes if is_of(one, vm)] for vm in vms}
 
 
+def going_with(vms: Iterable[Manifest], disks: Disks, *, volumes: bool) -> list[Manifest]:
+    """The volumes that go with the VMs; `volumes` as for `fate_of`."""
+    of_vms = [(vm, disk) for vm in vms for disk in disks.get(vm["metadata"]["uid"], ())]
+    return [disk for vm, disk in of_vms if fate_of(disk, vm, volumes=volumes).goes]
+
+
 def own_names(vm: Manifest) -> list[str]:
     """What the volumes are called that are made for the disks of a VM, or were there before it."""
     disks = look(vm, "spec.disks", [])

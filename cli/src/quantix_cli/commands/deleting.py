@@ -12,7 +12,17 @@ from quantix_api.message_text import cause_of
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.fates import Fate, effects, fate_of, in_the_way, is_protected, losing, own_names, volumes_of
+from quantix_cli.fates import (
+    Fate,
+    effects,
+    fate_of,
+    going_with,
+    in_the_way,
+    is_protected,
+    losing,
+    own_names,
+    volumes_of,
+)
 from quantix_cli.going_with import bind, end_at_once, show_end_at_once
 from quantix_cli.helping import Verb
 from quantix_cli.kept_for_copies import tell_kept
@@ -78,8 +88,7 @@ async def _delete(
     objects = list(picked.objects)
     found = await _volumes(session, noun)
     disks = volumes_of(objects, found)
-    of_vms = [(vm, disk) for vm in objects for disk in disks.get(vm["metadata"]["uid"], [])]
-    going = [disk for vm, disk in of_vms if fate_of(disk, vm, volumes=volumes).goes]
+    going = going_with(objects, disks, volumes=volumes)
     # of what is refused there is nothing more to tell
     own = [volume for volume in objects if not is_refused(volume)] if noun.word == "volume" else going
     needed = await tell_kept(session, own)
@@ -94,8 +103,7 @@ async def _delete(
         return wait and obj["metadata"]["uid"] not in needed
 
     async def remove(obj: Manifest) -> None:
-        left = _left(obj, disks.get(obj["metadata"]["uid"], []), volumes=volumes)
-        bound: list[Manifest] = []
+        left, bound = _left(obj, disks.get(obj["metadata"]["uid"], []), volumes=volumes), list[Manifest]()
         if now:
             show_end_at_once(session, obj)
 

@@ -83,12 +83,15 @@ _A_COPY = (
     "Until then a copy keeps what is on the disks: qx vm clone NAME COPY, of a VM that is off, "
     "or qx volume create COPY --from NAME"
 )
-# what does the same in part, of words that somebody trusts data to
+_NAMESPACES = "Until then: kubectl get namespaces, kubectl create namespace NAME."
+# what does the same in part
 _INSTEAD: Mapping[str, str] = {
     "backup": f"Backups into a pool, by hand and by a schedule, are planned. {_UNTIL_THEN}.",
     "snapshot": f"{_A_COPY}.",
     "snap": f"{_A_COPY}.",
     "restore": f"It comes with backups, which are planned. {_UNTIL_THEN}.",
+    "namespace": _NAMESPACES,
+    "ns": _NAMESPACES,
 }
 
 

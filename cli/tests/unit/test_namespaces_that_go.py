@@ -101,6 +101,19 @@ async def test_who_takes_the_protection_off_a_vm_is_told_what_goes_and_asked(
     assert "VM web-1 (deletes web-1-root, data with all data)" in capsys.readouterr().err
 
 
+async def test_what_waits_unprotected_in_the_same_namespace_is_named_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    others = [made("VirtualMachine", f"app-{number:02}") for number in range(21)]
+    api = Api(vm(), DISKS[0], volume("other"), made("Image", "old", **GOING), *others)
+    with pytest.raises(CommandError):
+        await typed(qx_session(api, namespace="team"), "vm set web-1 --no-protect --no-wait")
+    said = capsys.readouterr().err
+    assert "deletes VM app-00, which waits for the same" in said
+    assert "deletes 2 more that wait for the same" in said
+    assert "image old" not in said
+
+
 async def test_the_same_with_yes_tells_what_goes_and_does_it(capsys: pytest.CaptureFixture[str]) -> None:
     kept = volume("web-1-kept", protected=True, **OF_THE_VM)
     api = Api(vm(), DISKS[0], kept)

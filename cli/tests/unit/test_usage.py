@@ -99,6 +99,10 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
             "qx vm clone NAME COPY --full --pool POOL.",
         ),
         (["vm", "vmotion", "web-1"], "✗ qx vm migrate is not built yet."),
+        (
+            ["ns", "list"],
+            "✗ qx ns is not built yet. Until then: kubectl get namespaces, kubectl create namespace NAME.",
+        ),
         (["host", "drain", "box"], "✗ qx host drain is not built yet."),
         (
             ["snap", "list"],

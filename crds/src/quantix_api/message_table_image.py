@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from quantix_api.message_template import NOTHING_TO_DO, Template
 
+# an image cannot change under a disk, and a VM whose only disk is taken out starts without one
+_RIGHT_IMAGE = (
+    "add the image, and it goes on by itself; a VM that never ran is best deleted and made anew with "
+    "the right one"
+)
+
 IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here; {near} is near.",
-        "remove the disk and add it again with the right image, or add the image; it then goes on by itself",
+        _RIGHT_IMAGE,
     ),
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here.",
-        "remove the disk and add it again with the right image, or add the image; it then goes on by itself",
+        _RIGHT_IMAGE,
     ),
     Template(
         "ImageNotFound",

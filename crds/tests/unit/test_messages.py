@@ -56,8 +56,8 @@ BINDING = [
         "ImageNotFound",
         {"image": "debian-31", "near": "debian-13"},
         "There is no image debian-31 here; debian-13 is near. "
-        "Try: remove the disk and add it again with the right image, or add the image; "
-        "it then goes on by itself.",
+        "Try: add the image, and it goes on by itself; "
+        "a VM that never ran is best deleted and made anew with the right one.",
     ),
     (
         "NetworkNotFound",

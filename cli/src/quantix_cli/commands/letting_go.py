@@ -6,6 +6,7 @@ Used by `qx vm|volume|image set --no-protect`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from quantix_api.resources import (
@@ -14,16 +15,17 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     VOLUMES,
 )
-from quantix_cli.fates import effects, is_of, losing
+from quantix_cli.fates import effects, is_of, is_protected, losing
 from quantix_cli.going_with import is_owned
 from quantix_cli.homes import is_going
-from quantix_cli.naming import these
-from quantix_cli.nouns import Manifest, Noun, look
+from quantix_cli.naming import shown, these
+from quantix_cli.nouns import NOUNS, Manifest, Noun, look
 from quantix_cli.questions import confirm
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 
 _WITH_DATA = {"volume": " with all data"}
+_MOST_OTHERS = 20
 
 
 async def confirm_protection(
@@ -66,6 +68,7 @@ async def _confirm_end(session: Session, noun: Noun, going: list[Manifest], ends
     if noun.word != "vm":
         told = [f"deletes {line}{_WITH_DATA.get(noun.word, '')}" for line in told]
     losers = effects(noun, losing(going, disks, volumes=True), disks, volumes=True, home=home)
+    others = await _others(session, ends, going)
     are = f"Namespace {min(ends)} is" if len(ends) == 1 else f"Namespaces {', '.join(sorted(ends))} are"
     question = (
         f"{are} being deleted, and what is protected no more goes with it for good. "
@@ -73,10 +76,36 @@ async def _confirm_end(session: Session, noun: Noun, going: list[Manifest], ends
     )
     confirm(
         question,
-        told,
+        told + others,
         assume_yes=session.assume_yes,
         terminal=session.terminal,
-        always_told=told if noun.word == "volume" else losers,
+        always_told=(told if noun.word == "volume" else losers) + others,
+    )
+
+
+async def _others(session: Session, ends: set[str], going: list[Manifest]) -> list[str]:
+    """What else is in namespaces that go, with no protection of its own: where it is there still, it only
+    waits for what is protected. What the account may not list is left out.
+    """
+    uids = {obj["metadata"]["uid"] for obj in going}
+    found = []
+    for noun in (NOUNS[word] for word in ("vm", "volume", "image")):
+        for home in sorted(ends):
+            with contextlib.suppress(Forbidden):
+                found += [
+                    f"deletes {noun.singular} {shown(obj, session.namespace)}, which waits for the same"
+                    for obj in (await session.api.list(noun.resource, home)).items
+                    if not (is_protected(obj) or is_leaving(obj) or obj["metadata"]["uid"] in uids)
+                    and not (noun.word == "volume" and _is_of_some_vm(obj))
+                ]
+    more = len(found) - _MOST_OTHERS
+    return [*found[:_MOST_OTHERS], *([f"deletes {more} more that wait for the same"] if more > 0 else [])]
+
+
+def _is_of_some_vm(volume: Manifest) -> bool:
+    return bool(
+        LABEL_VIRTUAL_MACHINE_UID in look(volume, "metadata.labels", {})
+        or look(volume, "status.attachedTo", [])
     )
 
 
@@ -84,7 +113,8 @@ async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manife
     """For each VM's UID the volumes that it has: its own, and those that it names."""
     found = []
     for home in sorted({vm["metadata"]["namespace"] for vm in vms}):
-        found += (await session.api.list(VOLUMES, home)).items
+        with contextlib.suppress(Forbidden):
+            found += (await session.api.list(VOLUMES, home)).items
     return {vm["metadata"]["uid"]: [volume for volume in found if _has(vm, volume)] for vm in vms}
 
 

@@ -20,7 +20,7 @@ DATA = {"name": "data", "volume": "safe"}
 DISK = Arrival("disks", DATA, 2)
 MANY = 20
 SLOTLESS = "web-1 was started with no slot left for it"
-SPENT = "its volume was used under a later turn (2) than web-1 has (1), and a restart gives web-1 a later one"
+SPENT = "its volume was used under turn 2 already, web-1 has turn 1, and a restart gives web-1 a later one"
 
 
 def vm(spec: Manifest | None = None, generation: int = 2, **status: Any) -> Manifest:

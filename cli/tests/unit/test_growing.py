@@ -171,7 +171,7 @@ async def test_what_is_granted_is_told_to_come(capsys: pytest.CaptureFixture[str
 
 GIVEN = stored("1Gi", has="1Gi")
 GIVEN["status"]["attachedTo"] = [{"name": "web-1", "uid": "u"}]
-LATER_TURN = "its volume was used under a later turn (2) than web-1 has (1)"
+LATER_TURN = "its volume was used under turn 2 already, web-1 has turn 1"
 
 
 def unplugged(*, listed: bool, why: str = "") -> Manifest:

@@ -136,9 +136,10 @@ def failed(monkeypatch: pytest.MonkeyPatch, home: Path, guest: Guest, *rest: str
 
 def at(address: str, *rules: dict[str, Any]) -> Guest:
     """A guest whose NIC is in a group of these rules."""
-    vm = {"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"nics": [{"name": "eth0"}]}}
+    nic = {"name": "eth0"}
+    vm = {"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"nics": [nic]}}
     groups = ({"metadata": {"name": "web"}, "spec": {"ingress": list(rules)}},)
-    return Guest("web-1", UID, address, "debian", "h1", Gate(vm, vm["spec"]["nics"][0], groups))
+    return Guest("web-1", UID, address, "debian", "h1", Gate(vm, nic, groups))
 
 
 def test_the_port_that_is_told_to_be_silent_is_the_one_that_ssh_is_told(

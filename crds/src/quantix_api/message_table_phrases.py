@@ -65,7 +65,7 @@ FILE_GONE, DATA_GONE, NOTHING_LEFT = "its file is gone", "its data is gone", "no
 """How far something that is deleted has come."""
 NO_SLOT_LEFT = "{name} was started with no slot left for it"
 LATER_TURN = (
-    "its volume was used under a later turn ({floor}) than {name} has ({epoch}), "
+    "its volume was used under turn {floor} already, {name} has turn {epoch}, "
     "and a restart gives {name} a later one"
 )
 """Why a device comes to a guest at its next start only."""

@@ -102,9 +102,7 @@ async def test_a_volume_that_was_released_under_a_later_epoch_waits_for_a_start(
     set_disks(running, "root", "data")
     await running.reconcile()
     assert hypervisor.calls == []
-    why = (
-        "its volume was used under a later turn (9) than web-1 has (1), and a restart gives web-1 a later one"
-    )
+    why = "its volume was used under turn 9 already, web-1 has turn 1, and a restart gives web-1 a later one"
     change = {"path": "spec.disks[data]", "wanted": "attached", "why": why}
     assert running.status["runtime"]["pendingChanges"] == [change]
     assert running.condition("RestartRequired")["message"] == (

@@ -72,7 +72,7 @@ _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
     "instancetype": ("create", "set", "delete"),
 }
 _NOUNS_NOT_YET = (
-    *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace", "ns"),
+    *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace"),
     *("drill", "plan", "cluster", "backup", "restore"),
 )
 _UNTIL_THEN = (
@@ -89,6 +89,7 @@ _INSTEAD: Mapping[str, str] = {
     "backup": f"Backups into a pool, by hand and by a schedule, are planned. {_UNTIL_THEN}.",
     "snapshot": f"{_A_COPY}.",
     "snap": f"{_A_COPY}.",
+    "namespace": "Until then kubectl get namespaces lists them, kubectl create namespace NAME makes one.",
     "restore": f"It comes with backups, which are planned. {_UNTIL_THEN}.",
     "namespace": _NAMESPACES,
     "ns": _NAMESPACES,
@@ -214,9 +215,19 @@ def _nearest(word: str, known: Mapping[str, Any]) -> str:
     """The word that a slip of the finger makes this one of; else "": words that are merely alike, such as
     stop and show, mean something else, and some of them do harm.
     """
-    near = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_ALIKE)), "")
+    near = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_ALIKE)), "") or _short(word, known)
     is_sure = near not in HARMFUL or difflib.SequenceMatcher(None, word, near).ratio() >= _HARDLY_DIFFERENT
     return near if is_sure else ""
+
+
+def _short(word: str, known: Mapping[str, Any]) -> str:
+    """The one word of two or three letters that differs from this one in a single letter; else "". No two of
+    them are alike enough otherwise.
+    """
+    if not 2 <= len(word) <= 3 or word in _VERB_ALIASES:
+        return ""
+    near = [one for one in known if len(one) == len(word) and sum(map(str.__ne__, one, word)) == 1]
+    return near[0] if len(near) == 1 else ""
 
 
 class Root(click.Group):

@@ -65,7 +65,9 @@ def pick(
         hits = [o for o in objects if matches(o, name, home)]
         if not hits:
             known = [reference(o, noun, home or o["metadata"].get("namespace")) for o in objects]
-            raise not_found(name, known, noun)
+            # who typed it has no need to hear of it
+            typed = [str(other) for other in names]
+            raise not_found(name, [one for one in known if one not in typed], noun)
         # one name in several namespaces was not typed out either
         typed_out = typed_out and len(hits) == 1
         found |= {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in hits}
@@ -78,7 +80,9 @@ def not_found(name: Name, known: Sequence[str], noun: str) -> CommandError:
     near = [shared] if shared in known else difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     meant = f" Did you mean {near[0]}?" if near else ""
     missing = f"There is no {NOUNS[noun].singular} {name} here."
-    return CommandError(Exit.NOT_FOUND, f"{missing}{meant}", f"qx {noun} list")
+    # a list of a namespace only counts those that are shared
+    which = f" '{shared_reference('*')}'" if near and near[0].startswith(shared_reference("")) else ""
+    return CommandError(Exit.NOT_FOUND, f"{missing}{meant}", f"qx {noun} list{which}")
 
 
 def matches(obj: Mapping[str, Any], wanted: Name, home: str | None) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from quantix_api import resources
 from quantix_api.conditions import condition_of
 from quantix_api.inbound import groups_that_count, is_among, peers_let_in
-from quantix_api.message_text import cause_of, first_of
+from quantix_api.message_text import cause_of, first_of, within
 from quantix_api.state import PAUSED, PAUSED_UNASKED, STARTING, STOPPING, state_word
 from quantix_cli.nouns import Manifest, look
 from quantix_client.errors import Forbidden, NotFound
@@ -96,7 +96,7 @@ def not_up(vm: Manifest) -> str:
     if state_word(vm) not in _NOT_UP and ready.get("reason") != "GuestNotReady":
         return ""
     said = cause_of(str(ready.get("message", ""))) or ready.get("reason", "")
-    return f"{vm['metadata']['name']} is not ready: {said[:1].lower()}{said[1:]} ({ready.get('reason')})."
+    return f"{vm['metadata']['name']} is not ready: {within(said)} ({ready.get('reason')})."
 
 
 def no_key(vm: Manifest, own: Iterable[str]) -> Obstacle | None:

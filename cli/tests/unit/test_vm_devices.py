@@ -134,6 +134,29 @@ def test_a_running_guest_is_not_silently_taken_what_it_runs_from(
     assert losses(running(**spec), [name]) == lost
 
 
+LAST = "disk root is the last one of web-1, which starts by itself: then without any disk"
+FIRST = "disk root is what web-1 starts from, which it does by itself: then without this disk"
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "names", "lost"),
+    [
+        ({"disks": [ROOT]}, {}, ["root"], [LAST]),
+        ({"disks": [ROOT, {"name": "data"}]}, {}, ["root"], [FIRST]),
+        ({"disks": [ROOT, {"name": "data"}]}, {}, ["root", "data"], [LAST]),
+        ({"disks": [ROOT, {"name": "data"}]}, {}, ["data"], []),
+        ({"disks": [ROOT], "powerState": "Stopped"}, {}, ["root"], []),
+        ({"disks": [ROOT]}, {"assignment": {"hold": "GuestShutdown"}}, ["root"], []),
+    ],
+    ids=["the last", "the first", "all", "another", "it is off on purpose", "it is held"],
+)
+def test_a_vm_that_starts_by_itself_is_not_silently_taken_what_it_starts_from(
+    spec: dict[str, Any], status: dict[str, Any], names: list[str], lost: list[str]
+) -> None:
+    waits = {**vm(**{"powerState": "Running"} | spec), "status": status}
+    assert losses(waits, names) == lost
+
+
 def test_a_volume_that_is_still_owned_goes_whatever_spec_says_since_a_moment() -> None:
     kept = {"disks": [{"name": "root"}, {"name": "data", "reclaimPolicy": "Retain"}]}
     assert losses(vm(**kept), ["data"]) == []

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from quantix_api.message_template import NOTHING_TO_DO, Template
 
-# an image cannot change under a disk, and a VM whose only disk is taken out starts without one
-_RIGHT_IMAGE = (
-    "add the image, and it goes on by itself; a VM that never ran is best deleted and made anew with "
-    "the right one"
-)
+# a disk keeps the name of its image for good, and no command attaches one that is made of an image
+_ADD = "or add the image; it then goes on by itself"
+_TAKE_ITS_PLACE = "qx vm attach {name} --volume VOLUME and qx vm detach {name} {disk}"
 
 IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here; {near} is near.",
-        _RIGHT_IMAGE,
+        f"qx vm delete {{name}}, for it has no data yet, and create it again with image {{near}}; {_ADD}",
     ),
     Template(
         "ImageNotFound",
         "VirtualMachine",
         "There is no image {image} here.",
-        _RIGHT_IMAGE,
+        f"qx vm delete {{name}}, for it has no data yet, and create it again with another image; {_ADD}",
+    ),
+    Template(
+        "ImageNotFound",
+        "VirtualMachine",
+        "There is no image {image} here for disk {disk}; {near} is near.",
+        f"qx volume create VOLUME --image {{near}}, {_TAKE_ITS_PLACE}; {_ADD}",
+    ),
+    Template(
+        "ImageNotFound",
+        "VirtualMachine",
+        "There is no image {image} here for disk {disk}.",
+        f"qx volume create VOLUME --image IMAGE, {_TAKE_ITS_PLACE}; {_ADD}",
     ),
     Template(
         "ImageNotFound",
@@ -33,7 +43,7 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
         "ImageNotFound",
         "VirtualMachine",
         "Image {going} is being deleted.",
-        "use another image, or add it again when it is gone; it then goes on by itself",
+        "add it again when it is gone; it then goes on by itself",
     ),
     Template(
         "ImageDownloading", "Image, VirtualMachine, Volume", "{image} is being downloaded.", NOTHING_TO_DO
@@ -48,12 +58,7 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template("ImageDownloading", "Image", "{sent} is being sent.", NOTHING_TO_DO),
     Template("Verifying", "Image", "The file is there and is being checked.", NOTHING_TO_DO),
     Template("Verified", "Image", "The file is there and was checked."),
-    Template(
-        "WaitingForUpload",
-        "Image",
-        "The file was not sent yet.",
-        "qx image upload FILE --name {name}",
-    ),
+    Template("WaitingForUpload", "Image", "The file was not sent yet.", "qx image upload FILE --name {name}"),
     Template(
         "WaitingForUpload",
         "Image, VirtualMachine, Volume",

@@ -145,7 +145,7 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NameTaken",
         "refusal",
-        "{one} {name} exists here since {age}.",
+        "{one} {name} exists here for {age}.",
         "another name, or qx {noun} set {name}",
     ),
     Template(

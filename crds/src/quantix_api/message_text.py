@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from quantix_api.message_table_phrases import AND_MORE
 
 _NAMED = 3
+_NAMES = ("Quantix",)
 _TRY = " Try: "
 _PROMISES = ("; it goes on by itself", "; it then goes on by itself")
 
@@ -37,6 +38,14 @@ def sentence_of(text: str) -> str:
 def cause_of(text: str) -> str:
     """What is said, without the hint and the final full stop: to be said within another sentence."""
     return sentence_of(text).rstrip(".")
+
+
+def within(said: str) -> str:
+    """A sentence as it goes on after a colon: with a small letter, unless it begins with a name of its own, or
+    an abbreviation.
+    """
+    first = said.split(" ", 1)[0]
+    return said if first in _NAMES or first[1:2].isupper() else f"{said[:1].lower()}{said[1:]}"
 
 
 def hint_of(text: str) -> str:

@@ -54,10 +54,17 @@ BINDING = [
     ),
     (
         "ImageNotFound",
-        {"image": "debian-31", "near": "debian-13"},
+        {"image": "debian-31", "near": "debian-13", "name": "web-1"},
         "There is no image debian-31 here; debian-13 is near. "
-        "Try: add the image, and it goes on by itself; "
-        "a VM that never ran is best deleted and made anew with the right one.",
+        "Try: qx vm delete web-1, for it has no data yet, and create it again with image debian-13; "
+        "or add the image; it then goes on by itself.",
+    ),
+    (
+        "ImageNotFound",
+        {"image": "debian-31", "near": "debian-13", "name": "web-1", "disk": "data"},
+        "There is no image debian-31 here for disk data; debian-13 is near. "
+        "Try: qx volume create VOLUME --image debian-13, qx vm attach web-1 --volume VOLUME and "
+        "qx vm detach web-1 data; or add the image; it then goes on by itself.",
     ),
     (
         "NetworkNotFound",

@@ -12,7 +12,7 @@ import click
 
 from quantix_api.conditions import condition_of
 from quantix_api.host_labels import host_labels
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of, hint_of, within
 from quantix_api.quantities import counted, human_size, size_bytes
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
@@ -151,7 +151,7 @@ def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
     if ready.get("status") == "True":
         return f"{name} is {word}{place}{span}." + _protection(obj, noun)
     said = cause_of(str(ready.get("message", ""))) or "quantix-operator has not looked at it yet"
-    return f"{name} is {word}{place}{span}: {said[:1].lower() + said[1:]} ({ready.get('reason', 'Pending')})."
+    return f"{name} is {word}{place}{span}: {within(said)} ({ready.get('reason', 'Pending')})."
 
 
 def _since(obj: Manifest, ready: Manifest) -> str | None:
@@ -183,7 +183,7 @@ def _protection(obj: Manifest, noun: Noun) -> str:
     if protected.get("status") == "True":
         return " Protected."
     said = cause_of(str(protected.get("message", "")))
-    return f" Not protected: {said[:1].lower() + said[1:]} ({protected.get('reason')})."
+    return f" Not protected: {within(said)} ({protected.get('reason')})."
 
 
 def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:

@@ -124,7 +124,8 @@ def _volume_of(vm: Manifest, disk: Manifest) -> str:
 def losses(
     vm: Manifest, names: Sequence[str], owned: Collection[str] = (), protected: Collection[str] = ()
 ) -> list[str]:
-    """What is lost with these devices: the system that a running guest runs from, disks whose data goes.
+    """What is lost with these devices: the system that a guest runs from, or starts from by itself, disks
+    whose data goes.
     `owned`: names of volumes that go with their disk, also where spec has just said something else;
     `protected`: of those that stay whatever it says.
     """
@@ -142,10 +143,25 @@ def losses(
                 f"disk {name} is what {vm['metadata']['name']} runs from: without it the guest hangs or "
                 f"crashes, and what it has not saved is lost{stays}"
             )
+        elif name == root and _starts_by_itself(vm):
+            said.append(_starts_without(vm, name, names))
         if goes:
             why = "reclaimPolicy Delete" if deletes else f"volume {volume} is still owned by the VM"
             said.append(f"disk {name} is deleted with its data ({why})")
     return said
+
+
+def _starts_by_itself(vm: Manifest) -> bool:
+    """Whether a VM without a guest has one as soon as nothing keeps it from starting."""
+    wanted = look(vm, "spec.powerState") in ("Running", "Paused")
+    return wanted and not look(vm, "status.assignment.hold")
+
+
+def _starts_without(vm: Manifest, root: str, names: Sequence[str]) -> str:
+    name = vm["metadata"]["name"]
+    if all(disk["name"] in names for disk in look(vm, "spec.disks", [])):
+        return f"disk {root} is the last one of {name}, which starts by itself: then without any disk"
+    return f"disk {root} is what {name} starts from, which it does by itself: then without this disk"
 
 
 def _boot_disk(vm: Manifest) -> str:

@@ -11,7 +11,10 @@ _POOL = "`qx pool explain POOL`; `df` and `mount` on the host."
 _IMAGES = {
     "ImageNotFound": Advice(
         "`qx image list`, and `qx image list 'shared/*'` for those that every namespace may use.",
-        "Correct the name in a disk that has no volume yet, or add the image under that name.",
+        "Add the image under that name; or, as a disk keeps its image's name for good, `qx vm delete NAME` "
+        "of a VM that never ran, which has no data yet, and create it again with the right one. A VM that "
+        "has run gets a volume of the right image instead, by `qx volume create` and `qx vm attach NAME "
+        "--volume VOLUME`, before `qx vm detach NAME DISK` takes the other disk out.",
     ),
     "ImageDownloading": waits(_IMAGE, "`status.progress` shows how far it is."),
     "Verifying": waits(_IMAGE, "A large image takes as long as reading it does."),

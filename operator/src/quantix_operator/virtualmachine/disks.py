@@ -64,7 +64,7 @@ def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None
         return Missing(disk.name, "SnapshotNotFound", {"snapshot": disk.snapshot, "path": path})
     image = objects.referred(Image, disk.image, namespace) if disk.image else None
     if disk.image and image is None:
-        return Missing(disk.name, "ImageNotFound", _image_fields(objects, disk.image, namespace))
+        return Missing(disk.name, "ImageNotFound", _image_fields(objects, vm, disk.name, disk.image))
     if image is not None and (refused := _refusal(image)) is not None:
         return Missing(disk.name, refused.reason, message=refused.message)
     if disk.clone_of:
@@ -106,12 +106,23 @@ def _pool_fields(disk: Disk) -> dict[str, str]:
     return {"pool": str(disk.pool), "path": f"the pool of disk {disk.name} in spec.disks"}
 
 
-def _image_fields(objects: Objects, wanted: str, namespace: str) -> dict[str, str]:
-    """The name that was not found, and why or one that is near to it, if any."""
+def _image_fields(objects: Objects, vm: VirtualMachine, disk: str, wanted: str) -> dict[str, str]:
+    """The name that was not found, and why or one that is near to it, if any; the disk that waits for it,
+    where the VM may not simply be deleted.
+    """
+    namespace = vm.metadata.namespace or ""
     if objects.is_going(Image, wanted, namespace):
         return {"going": wanted}
     near = objects.near_name(Image, wanted, namespace)
-    return {"image": wanted, "near": near} if near else {"image": wanted}
+    fields = {"image": wanted, "name": vm.metadata.name} | ({"near": near} if near else {})
+    return fields | {"disk": disk} if _may_hold_data(objects, vm) else fields
+
+
+def _may_hold_data(objects: Objects, vm: VirtualMachine) -> bool:
+    """Whether it has had a host, or a disk of it has data from before: deleting it may lose that."""
+    keys = (f"{vm.metadata.namespace}/{wish.wanted_name}" for wish in disk_wishes(vm))
+    volumes = filter(None, (objects.get(Volume, key) for key in keys))
+    return vm.status.assignment is not None or any(one.status.host or one.status.data for one in volumes)
 
 
 def volume_views(objects: Objects, vm: VirtualMachine) -> dict[str, VolumeView]:

@@ -35,7 +35,7 @@ BEING_MADE = VolumeView("web-1-root", "uid-volume", "1", {}, vm_uid="uid-web-1",
 
 COPIED = replace(BEING_MADE, reason="Copying", message="debian is copied once h1 has ended others.")
 
-NO_IMAGE = Missing("root", "ImageNotFound", {"image": "tiny"})
+NO_IMAGE = Missing("root", "ImageNotFound", {"image": "tiny", "name": "web-1"})
 
 TAKEN = Obstacle("IdentityConflict", {"uuid": "u", "other": "VM default/elder"}, bars=True)
 

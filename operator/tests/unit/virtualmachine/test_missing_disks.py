@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from quantix_api import VirtualMachine
-from quantix_api.resources import IMAGES, NAMESPACES, QUANTIX_RESOURCES, STORAGE_POOLS
+from quantix_api.resources import IMAGES, NAMESPACES, QUANTIX_RESOURCES, STORAGE_POOLS, VOLUMES
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources
@@ -85,3 +86,29 @@ def test_nothing_is_promised_for_an_image_that_was_found_to_be_wrong(
     assert (len(plan.actions), plan.missing) == ((1, ()) if made else (0, (lack,)))
     if not made:
         assert (missing_fact(plan.missing).reason, missing_fact(plan.missing).message) == (reason, told)
+
+
+@pytest.mark.parametrize(
+    ("status", "volume", "told"),
+    [
+        ({}, {}, {}),
+        ({}, {"host": "h1"}, {"disk": "root"}),
+        ({"assignment": {"host": "h1", "epoch": 1}}, None, {"disk": "root"}),
+    ],
+    ids=["it never ran", "a disk that was there before", "it has run"],
+)
+def test_only_a_vm_without_data_is_said_to_be_deleted_for_a_wrong_image(
+    status: dict[str, Any], volume: dict[str, Any] | None, told: dict[str, str]
+) -> None:
+    cache = Cache((*QUANTIX_RESOURCES, NAMESPACES))
+    metadata = {"namespace": "a", "resourceVersion": "1"}
+    shared = {**metadata, "name": "debian", "namespace": "quantix-shared", "uid": "i"}
+    cache.put(IMAGES, {"metadata": shared, "spec": {"upload": {}}})
+    if volume is not None:
+        kept = {**metadata, "name": "web-data", "uid": "v"}
+        cache.put(VOLUMES, {"metadata": kept, "spec": {"size": "1Gi"}, "status": volume})
+    disks = [{"name": "root", "image": "debian"}, {"name": "data", "size": "1Gi"}]
+    whole = {"metadata": {**metadata, "name": "web", "uid": "u"}, "spec": {"disks": disks}, "status": status}
+    vm = VirtualMachine.model_validate(whole)
+    fields = {"image": "debian", "near": "shared/debian", "name": "web"}
+    assert missing_sources(Objects(cache), vm)["root"] == Missing("root", "ImageNotFound", fields | told)

@@ -84,13 +84,13 @@ def test_a_volume_that_goes_with_its_vm_is_owned_by_it() -> None:
 
 
 def test_a_volume_is_not_made_before_its_source_is_there() -> None:
-    lack = Missing("root", "ImageNotFound", {"image": "tiny"})
+    lack = Missing("root", "ImageNotFound", {"image": "tiny", "name": "web-1"})
     found = plan([ROOT], around=Surroundings({"root": lack}, "local"))
     assert (found.actions, found.missing) == ((), (lack,))
 
 
 def test_a_volume_that_is_there_needs_no_source() -> None:
-    lack = Missing("root", "ImageNotFound", {"image": "tiny"})
+    lack = Missing("root", "ImageNotFound", {"image": "tiny", "name": "web-1"})
     found = plan([ROOT], MINE, around=Surroundings({"root": lack}, "local"))
     assert (found.actions, found.missing) == ((), ())
 

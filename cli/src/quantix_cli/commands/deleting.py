@@ -25,6 +25,7 @@ from quantix_cli.fates import (
 )
 from quantix_cli.going_with import bind, end_at_once, show_end_at_once
 from quantix_cli.helping import Verb
+from quantix_cli.in_use import refusal_of
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.naming import reference, these
 from quantix_cli.nouns import NOUNS, Manifest, Noun, look
@@ -32,7 +33,7 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
-from quantix_client.errors import NotFound
+from quantix_client.errors import Forbidden, NotFound, Unprocessable
 
 _OF_VMS = (
     click.option("--volumes", is_flag=True, help="Delete the volumes that would stay, too."),
@@ -211,6 +212,8 @@ async def remove_object(
                     f"qx {noun.word} explain {reference(obj, noun.word, session.namespace)}",
                 )  # fmt: skip
             await clock.sleep(_POLL_S)
+    except (Forbidden, Unprocessable) as error:
+        raise await refusal_of(session, obj, error) from error
     except NotFound:
         pass  # gone: what was asked for
     session.terminal.note(f"{noun.singular} {name} {'deleted' if wait else 'is being deleted'}.")

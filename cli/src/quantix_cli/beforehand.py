@@ -73,6 +73,11 @@ async def refuse_unaddressable(
     if most_bytes <= max(ceilings.values()):
         return
     told = [f"{host} {human_size(ceiling)}" for host, ceiling in ceilings.items()]
+    size = look(spec, "memory.size")
+    if before is not None and size and size_bytes(str(size)) > max(ceilings.values()):
+        options = "--memory SIZE --max-memory SIZE" if look(spec, "memory.maxSize") else "--memory SIZE"
+        wanted, hosts = human_size(size_bytes(str(size))), first_of(told)
+        raise refused(render("NotEnoughMemory", wanted=wanted, hosts=hosts, name=name, options=options))
     raise refused(render("NotEnoughMemory", most=human_size(most_bytes), hosts=first_of(told), name=name))
 
 

@@ -13,7 +13,7 @@ from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
 from quantix_cli.commands import changing_vm
 from quantix_cli.destinations import default_pool, refuse_unreached
 from quantix_cli.exits import CommandError, Exit
-from quantix_cli.vm.changes import Wanted, patch_of
+from quantix_cli.vm.changes import Wanted
 from quantix_cli.vm.devices import Device, attached
 from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden
@@ -100,17 +100,33 @@ async def test_what_is_not_known_is_left_to_the_operator(api: Api) -> None:
     await refuse_unreached(session(api), "fast", "box")
 
 
-@pytest.mark.parametrize("wanted", [Wanted(max_memory="2Ti"), Wanted(memory="2Ti")])
-async def test_memory_that_no_host_addresses_is_not_written(wanted: Wanted) -> None:
+CEILINGS = "more than a guest on any host can have: box 960 GiB, desk 448 GiB (NotEnoughMemory)."
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "options"),
+    [
+        (Wanted(max_memory="2Ti"), "It may grow to 2 TiB of memory,", "--max-memory SIZE"),
+        (Wanted(memory="2Ti"), "web-1 can have no 2 TiB of memory, which is", "--memory SIZE"),
+        (
+            Wanted(memory="2Ti", max_memory="2Ti"),
+            "web-1 can have no 2 TiB of memory, which is",
+            "--memory SIZE --max-memory SIZE",
+        ),
+    ],
+)
+@pytest.mark.parametrize("most", [None, "4Gi"], ids=["no ceiling", "above its own ceiling"])
+async def test_memory_that_no_host_addresses_is_not_written(
+    wanted: Wanted, said: str, options: str, most: str | None
+) -> None:
     api = Api(host(), host("desk", bits=39))
+    memory = {"size": "2Gi"} | ({"maxSize": most} if most else {})
+    vm = VM | {"spec": VM["spec"] | {"memory": memory}}
     with pytest.raises(CommandError) as refused:
-        await changing_vm._change(session(api), VM, lambda live: patch_of(live, wanted), False)
+        await changing_vm._set(session(api), vm, wanted, False)
     assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
-    assert str(refused.value) == (
-        "It may grow to 2 TiB of memory, more than a guest on any host can have: box 960 GiB, "
-        "desk 448 GiB (NotEnoughMemory)."
-    )
-    assert refused.value.hint == "qx vm set web-1 --max-memory SIZE, with less"
+    assert str(refused.value) == f"{said} {CEILINGS}"
+    assert refused.value.hint == f"qx vm set web-1 {options}, with less"
 
 
 @pytest.mark.parametrize(

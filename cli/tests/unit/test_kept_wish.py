@@ -50,6 +50,38 @@ def test_what_spec_keeps_asking_for(before: Manifest, seen: Manifest, kept: list
     assert taken_back_by(before, seen, "web-2") == (f"qx vm set web-2 {back}" if back else "")
 
 
+def capped(vm: Manifest, cores: int | None = None, memory: str = "", **resolved: Any) -> Manifest:
+    """As `vm`, with what it may grow to, as spec says it and as it was `resolved` where that says nothing."""
+    spec = vm["spec"]
+    cpu = {**spec.get("cpu", {})} | ({"maxCores": cores} if cores else {})
+    size = {**spec.get("memory", {})} | ({"maxSize": memory} if memory else {})
+    status = {**vm["status"], "resolved": vm["status"]["resolved"] | resolved}
+    return {**vm, "spec": {**spec, "cpu": cpu, "memory": size}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "back"),
+    [
+        (
+            capped(vm(), memory="4Gi"),
+            capped(vm(2, "900Gi"), memory="900Gi"),
+            "--memory 2GiB --max-memory 4GiB",
+        ),
+        (
+            capped(vm(), maxMemory="4Gi"),
+            capped(vm(2, "900Gi"), memory="900Gi", maxMemory="4Gi"),
+            "--memory 2GiB --max-memory 4GiB",
+        ),
+        (capped(vm(), 4), capped(vm(64), 64), "--cpu 2 --max-cpu 4"),
+        (capped(vm(), memory="4Gi"), capped(vm(2, "3Gi"), memory="4096Mi"), "--memory 2GiB"),
+        (capped(vm(None, "", "small"), 4), capped(vm(64), 64), "--type small --max-cpu 4"),
+    ],
+    ids=["a ceiling", "one that was resolved", "of cores", "the same one", "of a type"],
+)
+def test_a_ceiling_that_was_raised_is_taken_back_too(before: Manifest, seen: Manifest, back: str) -> None:
+    assert taken_back_by(before, seen, "web-2") == f"qx vm set web-2 {back}"
+
+
 class Refusing(Looks):
     """A VM that runs on a host without room; what is written to it stays in its spec."""
 

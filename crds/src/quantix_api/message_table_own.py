@@ -29,6 +29,12 @@ OWN_TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "NotEnoughMemory",
+        "client",
+        "{name} can have no {wanted} of memory, which is more than a guest on any host can have: {hosts}.",
+        "qx vm set {name} {options}, with less",
+    ),
+    Template(
+        "NotEnoughMemory",
         "VirtualMachine",
         "{name} may grow to {most} of memory, and a guest on {host} can have {ceiling} at most.",
         "qx vm set {name} --max-memory {ceiling}, or less",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from quantix_api import resources
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of, hint_of, sentence_of
 from quantix_cli import fetch
 from quantix_cli.addressing import refuse_addresses
 from quantix_cli.amounts import SIZE
@@ -26,10 +26,13 @@ from quantix_cli.session import Session, each
 from quantix_cli.vm.arrival import runs
 from quantix_cli.vm.changes import (
     Wanted,
+    changes_memory,
     growth_refusal,
     left_for_restart,
     may_wait,
+    memory_on_its_way,
     patch_of,
+    told_of_groups,
     told_of_type,
 )
 from quantix_cli.vm.kept_wish import kept_wish, taken_back_by
@@ -37,6 +40,8 @@ from quantix_cli.waiting import until
 
 _LOOK_S = 0.2
 _SETTLED_S = 3.0
+# as long as what leaves a VM is followed
+_TAKEN_S = 20.0
 
 CEILINGS = (
     click.option(
@@ -121,7 +126,7 @@ def set_command(_: str) -> click.Command:
             await confirm_protection(session, NOUNS["vm"], vms, wanted.protection)
             return await each(
                 vms,
-                lambda vm: _change(session, vm, lambda live: patch_of(live, wanted), not no_wait),
+                lambda vm: _set(session, vm, wanted, not no_wait),
                 session,
             )
 
@@ -146,6 +151,15 @@ async def write_vm(session: Session, vm: Manifest, patch: Callable[[Manifest], M
     return await session.write.change(resources.VIRTUAL_MACHINES, vm, patch)
 
 
+async def _set(session: Session, vm: Manifest, wanted: Wanted, wait: bool) -> None:
+    """As `_change`. Memory that no host has addresses for comes first: a higher ceiling is no way out."""
+    memory = {"size": wanted.memory, "maxSize": wanted.max_memory}
+    await refuse_unaddressable(
+        session, vm["metadata"]["name"], {"memory": memory, "cpu": {"model": wanted.cpu_model}}, vm["spec"]
+    )
+    await _change(session, vm, lambda live: patch_of(live, wanted), wait)
+
+
 async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Manifest], wait: bool) -> None:
     """Write it, and say what the running guest has of it. Raises CommandError (6) where its host has no room
     for what it grows by.
@@ -156,6 +170,8 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
         session.terminal.note(session.terminal.plain(line))
     if changed is None:
         return
+    for line in told_of_groups(vm, patch(vm)):
+        session.terminal.note(session.terminal.plain(f"{name}: {line}"))
     generation = changed["metadata"]["generation"]
     if generation == vm["metadata"]["generation"] and changed["metadata"] == vm["metadata"]:
         session.terminal.note(f"{name} is so already.")
@@ -164,13 +180,28 @@ async def _change(session: Session, vm: Manifest, patch: Callable[[Manifest], Ma
     seen = await until_compared(session, changed) if follow else None
     if seen is not None and (refusal := growth_refusal(vm, changed, seen)):
         raise _not_given(vm, seen, refusal, reference(vm, "vm", session.namespace))
-    left = left_for_restart(seen) if seen is not None else []
+    left = left_for_restart(seen, vm) if seen is not None else []
     for what in left:
         session.terminal.note(session.terminal.plain(f"{name}: {what} at the next restart."))
+    named = reference(vm, "vm", session.namespace)
     if left:
-        session.terminal.note(f"Try: qx vm restart {reference(vm, 'vm', session.namespace)}")
+        session.terminal.note(f"Try: qx vm restart {named}")
+    elif seen is not None and changes_memory(vm, changed) and (on_its_way := await _takes(session, seen)):
+        session.terminal.note(session.terminal.plain(f"{name} changed. {sentence_of(on_its_way)}"))
+        session.terminal.note(f"Try: qx vm explain {named}, which says how far it is; {hint_of(on_its_way)}")
     else:
         session.terminal.note(f"{name} changed.")
+
+
+async def _takes(session: Session, vm: Manifest) -> str:
+    """What is said of memory that the guest has not taken after 20 s; "" once it has it."""
+    generation, metadata = vm["metadata"]["generation"], vm["metadata"]
+    looks = int(_TAKEN_S / _LOOK_S)
+    while (said := memory_on_its_way(vm, generation)) and looks:
+        looks -= 1
+        await session.clock.sleep(_LOOK_S)
+        vm = await session.api.get(NOUNS["vm"].resource, metadata["name"], metadata["namespace"])
+    return said
 
 
 def _not_given(before: Manifest, seen: Manifest, refusal: str, named: str) -> CommandError:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from quantix_api.conditions import condition_of, is_current
+from quantix_api.inbound import groups_that_count
+from quantix_api.messages import render
 from quantix_api.quantities import counted
 from quantix_cli.amounts import parse_changes
 from quantix_cli.exits import CommandError, Exit
@@ -14,6 +16,8 @@ from quantix_cli.owners import is_applied
 from quantix_cli.vm.ceilings import refuse_beyond
 from quantix_cli.vm.devices import refuse_unknown
 
+_ANY = "…"
+_OF_MEMORY = render("WaitingForGuest", has=_ANY, wants=_ANY, name="").sentence.split(_ANY)[1]
 _OF_SIZE = ("cpu", "memory", "instanceType")
 _OF_THE_GUEST = (*_OF_SIZE, "disks", "cdroms", "nics", "boot")
 
@@ -166,10 +170,44 @@ def _differ(before: Manifest, after: Manifest, parts: tuple[str, ...]) -> bool:
     return any(look(before, f"spec.{part}") != look(after, f"spec.{part}") for part in parts)
 
 
-def left_for_restart(vm: Manifest) -> list[str]:
-    """`memory.size 2Gi → 4Gi` for each change that the running guest does not have yet."""
+def left_for_restart(vm: Manifest, before: Manifest | None = None) -> list[str]:
+    """`memory.size 2Gi → 4Gi` for each change that the running guest does not have yet, without those that
+    it did not have `before` either: what is done in between has not caused them.
+    """
+    old = look(before or {}, "status.runtime.pendingChanges", [])
     return [
         f"{str(change.get('path', '')).removeprefix('spec.')} "
         f"{change.get('running', 'none')}{CHANGES_TO}{change.get('wanted', 'none')}"
         for change in look(vm, "status.runtime.pendingChanges", [])
+        if change not in old
     ]
+
+
+def told_of_groups(vm: Manifest, patch: Manifest) -> list[str]:
+    """`security groups of eth0: web → ssh`, for each NIC that a patch takes groups from, or gives some."""
+    had = {nic["name"]: _groups_of(nic) for nic in look(vm, "spec.nics", [])}
+    changed = {nic["name"]: _groups_of(nic) for nic in look(patch, "spec.nics", [])}
+    return [
+        f"security groups of {name}: {had[name]}{CHANGES_TO}{groups}; it counts at once."
+        for name, groups in changed.items()
+        if groups != had.get(name, groups)
+    ]
+
+
+def _groups_of(nic: Manifest) -> str:
+    """As spec says them; `default` where it says none."""
+    counting = groups_that_count(nic.get("portSecurity", "Enabled"), nic.get("securityGroups"))
+    return ", ".join(counting) or "none"
+
+
+def changes_memory(before: Manifest, after: Manifest) -> bool:
+    """Whether the guest may have to take memory for what was written."""
+    return _differ(before, after, ("memory", "instanceType"))
+
+
+def memory_on_its_way(vm: Manifest, generation: int) -> str:
+    """The message of Ready where the guest has not taken all memory that it was given; else ""."""
+    ready = condition_of(vm)
+    waits = is_current(ready, generation) and ready.get("reason") == "WaitingForGuest"
+    message = str(ready.get("message", ""))
+    return message if waits and _OF_MEMORY in message else ""

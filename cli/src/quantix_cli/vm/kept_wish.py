@@ -9,6 +9,11 @@ from __future__ import annotations
 from quantix_api.quantities import size_bytes
 from quantix_cli.nouns import CHANGES_TO, Manifest, look
 
+_CEILINGS = (
+    ("--max-cpu", "cpu.maxCores", "maxCores", ""),
+    ("--max-memory", "memory.maxSize", "maxMemory", "B"),
+)
+
 
 def kept_wish(vm: Manifest) -> list[str]:
     """`cpu.cores 2 → 64` for each size that spec says and the VM, as it was seen last, was not given."""
@@ -24,8 +29,9 @@ def taken_back_by(before: Manifest, seen: Manifest, named: str) -> str:
     `before`: the VM as it was before what was refused was written.
     """
     old, new = look(before, "spec.instanceType"), look(seen, "spec.instanceType")
+    ceilings = _ceilings_before(before, seen)
     if old and old != new:
-        return f"qx vm set {named} --type {old}"
+        return " ".join((f"qx vm set {named} --type {old}", *ceilings))
     sizes = dict.fromkeys(("cpu.cores", "memory.size"), "")
     has = {"cpu.cores": look(seen, "status.resolved.cores"), "memory.size": _memory(seen)}
     if new and new != old and all(has.values()):
@@ -35,7 +41,20 @@ def taken_back_by(before: Manifest, seen: Manifest, named: str) -> str:
             sizes[path] = str(had)
     options = (f"--cpu {sizes['cpu.cores']}", f"--memory {sizes['memory.size']}B")
     given = [option for option, size in zip(options, sizes.values(), strict=True) if size]
-    return f"qx vm set {named} {' '.join(given)}" if given else ""
+    return f"qx vm set {named} {' '.join([*given, *ceilings])}" if given or ceilings else ""
+
+
+def _ceilings_before(before: Manifest, seen: Manifest) -> list[str]:
+    """The options for what the VM could grow to, where that was changed; what it came to where spec said
+    nothing of it.
+    """
+    options = []
+    for option, path, resolved, unit in _CEILINGS:
+        wants, had = look(seen, f"spec.{path}"), look(before, f"spec.{path}")
+        had = had or look(before, f"status.resolved.{resolved}")
+        if wants and had and _differ(str(had) if unit else int(had), str(wants) if unit else int(wants)):
+            options.append(f"{option} {had}{unit}")
+    return options
 
 
 def _sizes(vm: Manifest) -> list[tuple[str, int | str, int | str]]:

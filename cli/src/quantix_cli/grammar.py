@@ -72,7 +72,7 @@ _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
     "instancetype": ("create", "set", "delete"),
 }
 _NOUNS_NOT_YET = (
-    *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace"),
+    *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace", "ns"),
     *("drill", "plan", "cluster", "backup", "restore"),
 )
 _UNTIL_THEN = (
@@ -89,7 +89,6 @@ _INSTEAD: Mapping[str, str] = {
     "backup": f"Backups into a pool, by hand and by a schedule, are planned. {_UNTIL_THEN}.",
     "snapshot": f"{_A_COPY}.",
     "snap": f"{_A_COPY}.",
-    "namespace": "Until then kubectl get namespaces lists them, kubectl create namespace NAME makes one.",
     "restore": f"It comes with backups, which are planned. {_UNTIL_THEN}.",
     "namespace": _NAMESPACES,
     "ns": _NAMESPACES,

@@ -11,7 +11,7 @@ FOREIGN: Mapping[str, str] = {
     "datastore": "pool", "storage": "pool", "portgroup": "network", "port-group": "network",
     "vswitch": "network", "bridge": "network", "esxi": "host", "node": "host", "hypervisor": "host",
     "template": "image", "iso": "image", "machine": "vm", "guest": "vm", "domain": "vm", "instance": "vm",
-    "disk": "volume", "ns": "namespace", "namespaces": "namespace", "flavor": "instancetype", "firewall": "securitygroup",
+    "disk": "volume", "flavor": "instancetype", "firewall": "securitygroup", "namespaces": "namespace",
     "vmotion": "migrate", "evacuate": "drain", "maintenance": "drain",
     "get": "list", "describe": "show", "info": "show", "inspect": "show", "why": "explain",
     "new": "create", "add": "create", "apply": "create", "import": "upload",

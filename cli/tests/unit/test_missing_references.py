@@ -273,4 +273,4 @@ async def test_what_is_neither_an_image_nor_a_file_stays_what_it_is() -> None:
     with pytest.raises(CommandError) as refused:
         await fetch.image(qx_session(Api(), namespace="shop"), "tiny")
     assert refused.value.message == "There is no image tiny here. Did you mean shared/tiny?"
-    assert refused.value.hint == "qx image list"
+    assert refused.value.hint == "qx image list 'shared/*'"

@@ -88,6 +88,7 @@ def test_shared_is_meant_only_where_it_is_said() -> None:
     with pytest.raises(CommandError) as raised:
         pick(IMAGES, [Name("tiny")], "image", "default")
     assert raised.value.message == "There is no image tiny here. Did you mean shared/tiny?"
+    assert raised.value.hint == "qx image list 'shared/*'", "a list without it only counts them"
 
 
 def test_one_name_in_several_namespaces_counts_as_not_typed_out() -> None:
@@ -110,6 +111,19 @@ def test_a_command_that_is_offered_finds_its_object(
     obj: dict[str, Any], noun: str, home: str, typed: str
 ) -> None:
     assert reference(obj, noun, home) == typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["web-1", "web-2", "web-3"], "There is no VM web-3 here."),
+        (["web-1", "web-3"], "There is no VM web-3 here. Did you mean web-2?"),
+    ],
+)
+def test_no_name_is_offered_that_was_typed(typed: list[str], said: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        names(typed)
+    assert raised.value.message == said
 
 
 def test_the_nearest_name_is_offered() -> None:

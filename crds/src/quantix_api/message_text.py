@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from quantix_api.message_table_phrases import AND_MORE
 
 _NAMED = 3
-_NAMES = ("Quantix",)
+_NAMES = ("Quantix", "AppArmor")
 _TRY = " Try: "
 _PROMISES = ("; it goes on by itself", "; it then goes on by itself")
 
@@ -41,8 +41,8 @@ def cause_of(text: str) -> str:
 
 
 def within(said: str) -> str:
-    """A sentence as it goes on after a colon: with a small letter, unless it begins with a name of its own, or
-    an abbreviation.
+    """A sentence as it goes on after a colon: with a small letter, unless it begins with a name or with an
+    abbreviation.
     """
     first = said.split(" ", 1)[0]
     return said if first in _NAMES or first[1:2].isupper() else f"{said[:1].lower()}{said[1:]}"

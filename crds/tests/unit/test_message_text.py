@@ -14,6 +14,7 @@ from quantix_api.message_text import (
     quoted,
     sentence_of,
     text_of,
+    within,
     without_promise,
 )
 from quantix_api.messages import as_error, message_of, render
@@ -49,3 +50,18 @@ def test_of_many_the_first_are_named_and_the_others_counted(items: Sequence[str]
 def test_a_hint_is_told_without_the_promise_that_it_goes_on() -> None:
     hints = ["add it; it then goes on by itself", "add it; it goes on by itself", "add it"]
     assert [without_promise(hint) for hint in hints] == ["add it"] * 3
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("No host fits", "no host fits"),
+        ("A VM is off", "a VM is off"),
+        ("Quantix is being stopped on it", "Quantix is being stopped on it"),
+        ("NIC eth0 is in no network", "NIC eth0 is in no network"),
+        ("web-1 waits", "web-1 waits"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_goes_on_after_a_colon_with_its_names_as_they_are(said: str, told: str) -> None:
+    assert within(said) == told

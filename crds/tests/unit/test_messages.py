@@ -118,7 +118,7 @@ BINDING = [
     (
         "NameTaken",
         {"one": "A VM", "noun": "vm", "name": "web-1", "age": "3 d"},
-        "A VM web-1 exists here since 3 d. Try: another name, or qx vm set web-1.",
+        "A VM web-1 exists here for 3 d. Try: another name, or qx vm set web-1.",
     ),
     (
         "NotAllowed",

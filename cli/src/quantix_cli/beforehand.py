@@ -76,8 +76,8 @@ async def refuse_unaddressable(
     size = look(spec, "memory.size")
     if before is not None and size and size_bytes(str(size)) > max(ceilings.values()):
         options = "--memory SIZE --max-memory SIZE" if look(spec, "memory.maxSize") else "--memory SIZE"
-        wanted, hosts = human_size(size_bytes(str(size))), first_of(told)
-        raise refused(render("NotEnoughMemory", wanted=wanted, hosts=hosts, name=name, options=options))
+        wanted, reach = human_size(size_bytes(str(size))), first_of(told)
+        raise refused(render("NotEnoughMemory", wanted=wanted, hosts=reach, name=name, options=options))
     raise refused(render("NotEnoughMemory", most=human_size(most_bytes), hosts=first_of(told), name=name))
 
 

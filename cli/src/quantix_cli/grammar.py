@@ -83,7 +83,7 @@ _A_COPY = (
     "Until then a copy keeps what is on the disks: qx vm clone NAME COPY, of a VM that is off, "
     "or qx volume create COPY --from NAME"
 )
-_NAMESPACES = "Until then: kubectl get namespaces, kubectl create namespace NAME."
+_NAMESPACES = "Until then kubectl get namespaces lists them, kubectl create namespace NAME makes one."
 # what does the same in part
 _INSTEAD: Mapping[str, str] = {
     "backup": f"Backups into a pool, by hand and by a schedule, are planned. {_UNTIL_THEN}.",

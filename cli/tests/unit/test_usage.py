@@ -101,7 +101,8 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
         (["vm", "vmotion", "web-1"], "✗ qx vm migrate is not built yet."),
         (
             ["ns", "list"],
-            "✗ qx ns is not built yet. Until then: kubectl get namespaces, kubectl create namespace NAME.",
+            "✗ qx ns is not built yet. Until then kubectl get namespaces lists them, kubectl create "
+            "namespace NAME makes one.",
         ),
         (["host", "drain", "box"], "✗ qx host drain is not built yet."),
         (

@@ -178,7 +178,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Recovered Cancelled",
         "FencingHeld Fencing FenceUnproven Restarting WaitingForReturn Cleaning Lifting",
     ),
-    *_row("VirtualMachine Volume Image", "NamespaceKept", "", "NamespaceDeleting"),
+    *_row("VirtualMachine Volume Image", "NamespaceKept", "", "NamespaceDeleting GoesWithNamespace"),
     # not in api.md's table, yet without it kstatus would wait for these for ever
     *_row("InstanceType HAPolicy SchedulingPolicy", "Ready", "Accepted", ""),
 )

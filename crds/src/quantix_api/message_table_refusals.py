@@ -76,6 +76,14 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "lets it go for good",
     ),
     Template(
+        "GoesWithNamespace",
+        "VirtualMachine, Volume, Image",
+        "Namespace {namespace} is being deleted, which nothing calls back; {name} goes with it for good, at "
+        "the latest once nothing in it is protected.",
+        "copy elsewhere what is to be kept; qx {noun} set {name} -n {namespace} --protect makes it stay "
+        "until then",
+    ),
+    Template(
         "NamespaceDeleting",
         "refusal",
         "Namespace {namespace} is being deleted, so nothing can be made in it.",

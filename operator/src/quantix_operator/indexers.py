@@ -22,6 +22,12 @@ def made_for(volume: Manifest) -> Iterable[str]:
     return (str(uid),) if uid else ()
 
 
+def home(obj: Manifest) -> Iterable[str]:
+    """The namespace that an object is in."""
+    namespace = obj["metadata"].get("namespace")
+    return (str(namespace),) if namespace else ()
+
+
 def volumes_attached(vm: Manifest) -> Iterator[str]:
     """The keys of the Volumes that a VM attaches by name."""
     return _named(vm, ("volume",))

@@ -22,6 +22,12 @@ REFUSAL_ADVICE: dict[str, Advice] = {
         "disks. Secrets went at once, passphrases too: an encrypted disk needs its own again at the next "
         "start. Make what you need in another namespace.",
     ),
+    "GoesWithNamespace": Advice(
+        "`qx status` names what the namespace waits for.",
+        "Nothing calls the deletion of a namespace back. What is not protected may run on in it while "
+        "something else is, and goes, a VM with its disks, as soon as that does, or before. Copy elsewhere "
+        "what is to be kept; `--protect` makes it stay until that is done.",
+    ),
     "QuotaExceeded": Advice(
         "`kubectl describe quota -n NAMESPACE`.",
         "Delete what nobody needs, or ask whoever made the quota. [Teams](teams.md).",

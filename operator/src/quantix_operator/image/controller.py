@@ -31,7 +31,7 @@ from quantix_operator.finalizers import Finalizers
 from quantix_operator.image.plan import Observed, Plan, means, plan_image, users_of
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
-from quantix_operator.staying import protected_in, staying_fact
+from quantix_operator.staying import silent_in, staying_fact
 from quantix_operator.volume.observe import place_in, pool_of
 
 _AGAIN_S = 0.05
@@ -55,7 +55,7 @@ def _key(reference: str | None, obj: Manifest) -> Iterator[str]:
 
 
 def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
-    return protected_in(namespace, cache, IMAGES)
+    return silent_in(namespace, cache, IMAGES)
 
 
 def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:

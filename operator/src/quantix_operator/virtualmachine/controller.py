@@ -24,6 +24,7 @@ from quantix_operator.finalizers import Finalizers, has_finalizer
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.staying import unsay
 from quantix_operator.virtualmachine.apply import carry_out
 from quantix_operator.virtualmachine.deletion import plan_release, still_attached
 from quantix_operator.virtualmachine.disks import made_in_vain, volume_views
@@ -195,6 +196,10 @@ class VirtualMachineController:
         return "reason" in condition_in(self._writer.owned(dict(observed.live)))
 
     async def _delete(self, vm: VirtualMachine) -> float | None:
+        said = self._objects.manifest(vm)
+        if said is not None:
+            # somebody else's finalizer may keep it for long
+            await unsay(self._writer, VIRTUAL_MACHINES, said)
         if not is_absent(vm):
             observed = await observe(self._api, self._objects, vm)
             if observed.host_lost:

@@ -36,7 +36,7 @@ from quantix_operator.indexers import (
     volumes_named,
 )
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, vm_as_neighbour
-from quantix_operator.staying import protected_in
+from quantix_operator.staying import silent_in
 
 
 def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
@@ -129,11 +129,11 @@ def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
-    """Its labels decide what of `shared` its VMs may use; of one that is deleted those that keep it."""
+    """Its labels decide what of `shared` its VMs may use; of one that is deleted all say so."""
     name = namespace["metadata"]["name"]
     waiting = cache.by(VIRTUAL_MACHINES, unresolved, UNRESOLVED)
     yield from (key_of(vm) for vm in waiting if vm["metadata"].get("namespace") == name)
-    yield from protected_in(namespace, cache, VIRTUAL_MACHINES)
+    yield from silent_in(namespace, cache, VIRTUAL_MACHINES)
 
 
 def _naming(named: Manifest, cache: Cache, names: Callable[[Manifest], Iterable[str]]) -> Iterator[str]:

@@ -41,7 +41,7 @@ from quantix_operator.indexers import (
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
 from quantix_operator.status_writer import StatusWriter
-from quantix_operator.staying import left_in, protected_in
+from quantix_operator.staying import left_in, silent_in
 from quantix_operator.storagepool.promises import size_granted
 from quantix_operator.volume.observe import observe
 from quantix_operator.volume.plan import Plan, plan_volume
@@ -118,10 +118,9 @@ def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def _of_namespace(namespace: Manifest, cache: Cache) -> Iterable[str]:
-    """Of one that is deleted those with the mark of a VM, which may be gone, and those that keep it."""
+    """Of one that is deleted those with the mark of a VM, which may be gone, and those that say nothing."""
     marked = (volume for volume in left_in(namespace, cache, VOLUMES) if list(made_for(volume)))
-    yield from map(key_of, marked)
-    yield from protected_in(namespace, cache, VOLUMES)
+    return dict.fromkeys((*map(key_of, marked), *silent_in(namespace, cache, VOLUMES)))
 
 
 class VolumeController:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from quantix_api.conditions import condition_of
-from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID, NAMESPACES, VIRTUAL_MACHINES, VOLUMES
+from quantix_api.resources import FINALIZER, LABEL_VIRTUAL_MACHINE_UID, NAMESPACES, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import NotFound
 from quantix_lab.operator_world import OperatorWorld
@@ -20,16 +21,23 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 # the server's own controller begins after 5 s, and tries again after pauses that double
 _WITHIN_S = 60.0
+_HOLD = "example.org/hold"
 DISKS: dict[str, Any] = {"disks": [{"name": "root", "size": "1Gi"}, {"name": "extra", "volume": "extra"}]}
 
 
 async def test_a_protected_vm_keeps_its_disks(world: OperatorWorld, namespace: str) -> None:
     await world.apply(VOLUMES, "extra", {"size": "1Gi"}, namespace)
     await world.apply(VIRTUAL_MACHINES, "prot", SMALL | DISKS | {"deletionProtection": True}, namespace)
-    await world.until_ready("prot", namespace)
+    # the server goes by name, and ends at the first that is refused
+    await world.apply(VIRTUAL_MACHINES, "zoo", SMALL, namespace)
+    for name in ("prot", "zoo"):
+        await world.until_ready(name, namespace)
+    held = {"metadata": {"finalizers": [FINALIZER, _HOLD]}}
+    await world.admin.patch(VIRTUAL_MACHINES, "zoo", held, namespace)
     await world.admin.delete(NAMESPACES, namespace)
     await world.until(NAMESPACES, namespace, _was_refused, within_s=_WITHIN_S)
-    await world.until(VIRTUAL_MACHINES, "prot", _tells_of_its_namespace, namespace)
+    for name, reason in (("prot", "NamespaceDeleting"), ("zoo", "GoesWithNamespace")):
+        await world.until(VIRTUAL_MACHINES, name, _tells_of_its_namespace(reason), namespace)
     await world.admin.patch(VIRTUAL_MACHINES, "prot", {"spec": {"powerState": "Stopped"}}, namespace)
     await world.until_ready("prot", namespace, "Stopped")
     for name in ("prot-root", "extra"):
@@ -37,6 +45,8 @@ async def test_a_protected_vm_keeps_its_disks(world: OperatorWorld, namespace: s
         assert ("deletionTimestamp" in kept["metadata"], kept["status"]["data"]) == (False, "Present")
 
     await world.admin.patch(VIRTUAL_MACHINES, "prot", {"spec": {"deletionProtection": False}}, namespace)
+    await world.until(VIRTUAL_MACHINES, "zoo", _leaves_in_silence, namespace, within_s=_WITHIN_S)
+    await world.admin.patch(VIRTUAL_MACHINES, "zoo", {"metadata": {"finalizers": None}}, namespace)
     await _until_gone(world, namespace)
 
 
@@ -53,9 +63,16 @@ async def test_where_nothing_is_protected_all_of_it_goes(world: OperatorWorld, n
     await _until_gone(world, namespace)
 
 
-def _tells_of_its_namespace(vm: Manifest) -> bool:
-    told = condition_of(vm, "NamespaceKept")
-    return (told.get("status"), told.get("reason")) == ("False", "NamespaceDeleting")
+def _tells_of_its_namespace(reason: str) -> Callable[[Manifest], bool]:
+    def tells(vm: Manifest) -> bool:
+        told = condition_of(vm, "NamespaceKept")
+        return (told.get("status"), told.get("reason")) == ("False", reason)
+
+    return tells
+
+
+def _leaves_in_silence(vm: Manifest) -> bool:
+    return vm["metadata"].get("finalizers") == [_HOLD] and not condition_of(vm, "NamespaceKept")
 
 
 def _was_refused(live: Manifest) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from quantix_api import VirtualMachine
-from quantix_api.resources import QUANTIX_RESOURCES, VIRTUAL_MACHINES
+from quantix_api.resources import NAMESPACES, QUANTIX_RESOURCES, VIRTUAL_MACHINES
 from quantix_client.api import ApiClient
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
@@ -52,7 +52,7 @@ async def seen(spec: dict[str, Any], of_type: dict[str, Any] | None, **status: A
     """What is observed of a VM that was resolved with that of its type; there are no types."""
     before = {"uuid": "u", "cores": 2, "memory": "2Gi"} | ({"ofType": of_type} if of_type else {})
     metadata = {"name": "web", "namespace": "a", "uid": "uid-web", "resourceVersion": "1"}
-    cache = Cache(QUANTIX_RESOURCES)
+    cache = Cache((*QUANTIX_RESOURCES, NAMESPACES))
     status = {"resolved": before, **status}
     cache.put(VIRTUAL_MACHINES, {"metadata": metadata, "spec": spec, "status": status})
     objects = Objects(cache)

@@ -97,8 +97,10 @@ async def test_who_takes_the_protection_off_a_vm_is_told_what_goes_and_asked(
     with pytest.raises(CommandError) as refused:
         await typed(qx_session(api, namespace="team"), "vm set web-1 --no-protect --no-wait")
     assert (refused.value.exit_code, refused.value.hint, api.written) == (Exit.USAGE, "--yes", 0)
-    assert refused.value.message.startswith(f"{LETS_GO} Let VM web-1 go?")
-    assert "VM web-1 (deletes web-1-root, data with all data)" in capsys.readouterr().err
+    assert refused.value.message.startswith(f"{LETS_GO} Let VM web-1 go, with 1 volume beside it?")
+    told = capsys.readouterr().err
+    assert "VM web-1 (deletes web-1-root, data with all data)" in told
+    assert "deletes volume other with all data" in told
 
 
 async def test_what_waits_unprotected_in_the_same_namespace_is_named_too(
@@ -109,8 +111,8 @@ async def test_what_waits_unprotected_in_the_same_namespace_is_named_too(
     with pytest.raises(CommandError):
         await typed(qx_session(api, namespace="team"), "vm set web-1 --no-protect --no-wait")
     said = capsys.readouterr().err
-    assert "deletes VM app-00, which waits for the same" in said
-    assert "deletes 2 more that wait for the same" in said
+    assert "  VM app-00\n" in said
+    assert "  and 2 more\n" in said
     assert "image old" not in said
 
 

@@ -6,26 +6,25 @@ Used by `qx vm|volume|image set --no-protect`.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     LABEL_VIRTUAL_MACHINE_UID,
     VIRTUAL_MACHINES,
-    VOLUMES,
 )
-from quantix_cli.fates import effects, is_of, is_protected, losing
+from quantix_cli.fates import effects, losing
 from quantix_cli.going_with import is_owned
 from quantix_cli.homes import is_going
-from quantix_cli.naming import shown, these
-from quantix_cli.nouns import NOUNS, Manifest, Noun, look
+from quantix_cli.naming import these
+from quantix_cli.nouns import Manifest, Noun, look
 from quantix_cli.questions import confirm
 from quantix_cli.session import Session
+from quantix_cli.taken_along import deleted, taken_along
 from quantix_client.errors import Forbidden, NotFound
 
-_WITH_DATA = {"volume": " with all data"}
-_MOST_OTHERS = 20
+# of those that are selected, and with which no data goes
+_LISTED = 10
 
 
 async def confirm_protection(
@@ -61,66 +60,30 @@ def is_leaving(obj: Manifest) -> bool:
 
 
 async def _confirm_end(session: Session, noun: Noun, going: list[Manifest], ends: set[str]) -> None:
-    """The server deletes what is in a namespace that goes, volumes that their VMs would leave, too."""
-    disks = await _disks(session, going) if noun.word == "vm" else {}
-    home = session.namespace
-    told = effects(noun, going, disks, volumes=True, home=home)
-    if noun.word != "vm":
-        told = [f"deletes {line}{_WITH_DATA.get(noun.word, '')}" for line in told]
-    losers = effects(noun, losing(going, disks, volumes=True), disks, volumes=True, home=home)
-    others = await _others(session, ends, going)
+    """The server deletes what is in a namespace that goes, volumes that their VMs would leave, too, and what
+    was never protected, but had to wait.
+    """
+    home, taken = session.namespace, await taken_along(session, ends, going)
+    if noun.word == "vm":
+        told = effects(noun, going, taken.disks, volumes=True, home=home)
+        losers = losing(going, taken.disks, volumes=True)
+        sure = effects(noun, losers, taken.disks, volumes=True, home=home)
+    else:
+        told = [deleted(noun.word, obj, home) for obj in going]
+        sure = told if noun.word == "volume" else []
+    shown = [line for line in told if line not in sure and not session.assume_yes]
+    more = len(shown) - _LISTED
+    shown = [*shown[:_LISTED], f"and {more} more"] if more > 0 else shown
     are = f"Namespace {min(ends)} is" if len(ends) == 1 else f"Namespaces {', '.join(sorted(ends))} are"
+    others = f", with {taken.counts} beside it" if taken.counts else ""
     question = (
         f"{are} being deleted, and what is protected no more goes with it for good. "
-        f"Let {these(going, noun.singular, home)} go?"
+        f"Let {these(going, noun.singular, home)} go{others}?"
     )
+    all_told = [*sure, *shown, *taken.told(home)]
     confirm(
-        question,
-        told + others,
-        assume_yes=session.assume_yes,
-        terminal=session.terminal,
-        always_told=(told if noun.word == "volume" else losers) + others,
+        question, all_told, assume_yes=session.assume_yes, terminal=session.terminal, always_told=all_told
     )
-
-
-async def _others(session: Session, ends: set[str], going: list[Manifest]) -> list[str]:
-    """What else is in namespaces that go, with no protection of its own: where it is there still, it only
-    waits for what is protected. What the account may not list is left out.
-    """
-    uids = {obj["metadata"]["uid"] for obj in going}
-    found = []
-    for noun in (NOUNS[word] for word in ("vm", "volume", "image")):
-        for home in sorted(ends):
-            with contextlib.suppress(Forbidden):
-                found += [
-                    f"deletes {noun.singular} {shown(obj, session.namespace)}, which waits for the same"
-                    for obj in (await session.api.list(noun.resource, home)).items
-                    if not (is_protected(obj) or is_leaving(obj) or obj["metadata"]["uid"] in uids)
-                    and not (noun.word == "volume" and _is_of_some_vm(obj))
-                ]
-    more = len(found) - _MOST_OTHERS
-    return [*found[:_MOST_OTHERS], *([f"deletes {more} more that wait for the same"] if more > 0 else [])]
-
-
-def _is_of_some_vm(volume: Manifest) -> bool:
-    return bool(
-        LABEL_VIRTUAL_MACHINE_UID in look(volume, "metadata.labels", {})
-        or look(volume, "status.attachedTo", [])
-    )
-
-
-async def _disks(session: Session, vms: list[Manifest]) -> dict[str, list[Manifest]]:
-    """For each VM's UID the volumes that it has: its own, and those that it names."""
-    found = []
-    for home in sorted({vm["metadata"]["namespace"] for vm in vms}):
-        with contextlib.suppress(Forbidden):
-            found += (await session.api.list(VOLUMES, home)).items
-    return {vm["metadata"]["uid"]: [volume for volume in found if _has(vm, volume)] for vm in vms}
-
-
-def _has(vm: Manifest, volume: Manifest) -> bool:
-    uid = vm["metadata"]["uid"]
-    return is_of(volume, vm) or any(user.get("uid") == uid for user in look(volume, "status.attachedTo", []))
 
 
 async def _confirm_end_of_volume(session: Session, noun: Noun, volume: Manifest) -> None:

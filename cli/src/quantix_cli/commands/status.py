@@ -166,20 +166,31 @@ def _matters(obj: Manifest, noun: Noun, seen: Seen) -> list[Matter]:
 
 
 def _held_namespaces(seen: Seen) -> list[Matter]:
-    """The namespaces whose deletion waits for somebody to decide about what is protected in them."""
-    holders: dict[str, list[tuple[Noun, Manifest]]] = {}
+    """The namespaces whose deletion waits for somebody to decide about what is protected in them, and what
+    goes with them.
+    """
+    found: dict[str, tuple[list[tuple[Noun, Manifest]], list[tuple[Noun, Manifest]]]] = {}
     for word in ("vm", "volume", "image"):
         for obj in seen.objects.get(word, ()):
-            if condition_of(obj, "NamespaceKept").get("status") == "False":
-                holders.setdefault(obj["metadata"]["namespace"], []).append((NOUNS[word], obj))
+            told = condition_of(obj, "NamespaceKept")
+            if told.get("status") == "False" and not look(obj, "metadata.deletionTimestamp"):
+                holders, others = found.setdefault(obj["metadata"]["namespace"], ([], []))
+                side = others if told.get("reason") == "GoesWithNamespace" else holders
+                side.append((NOUNS[word], obj))
     matters = []
-    for namespace, held_by in sorted(holders.items()):
-        (noun, first), *_ = held_by
-        named = first_of([f"{kind.singular} {obj['metadata']['name']}" for kind, obj in held_by])
-        text = f"namespace {namespace} is being deleted, and waits for what is protected: {named}."
+    for namespace, (holders, others) in sorted(found.items()):
+        (noun, first), *_ = holders or others
+        text = f"namespace {namespace} is being deleted"
+        text += f", and waits for what is protected: {_named(holders)}" if holders else ""
+        text += f"; what goes with it: {_named(others)}" if others else ""
         explain = f"qx {noun.word} explain {reference(first, noun.word, seen.home)}"
-        matters.append(Matter("▲", "yellow", text, explain, attention=True))
+        # where nothing is seen to hold it, it goes by itself
+        matters.append(Matter("▲", "yellow", f"{text}.", explain, attention=bool(holders)))
     return matters
+
+
+def _named(objects: Sequence[tuple[Noun, Manifest]]) -> str:
+    return first_of([f"{noun.singular} {obj['metadata']['name']}" for noun, obj in objects])
 
 
 def _host_matters(host: Manifest, explain: str) -> list[Matter]:

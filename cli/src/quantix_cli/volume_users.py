@@ -22,13 +22,14 @@ async def refuse_used(session: Session, vm: Manifest, name: str) -> None:
         volume = await session.api.get(resources.VOLUMES, name, vm["metadata"]["namespace"])
         about, uid = volume["metadata"], vm["metadata"].get("uid")
         attached = look(volume, "status.attachedTo", [])
-        names = ", ".join(f"VM {one['name']}" for one in attached if one.get("uid") != uid)
+        others = [f"VM {one['name']}" for one in attached if one.get("uid") != uid]
         owner = (about.get("labels") or {}).get(resources.LABEL_VIRTUAL_MACHINE_UID, uid)
         maker = (about.get("annotations") or {}).get(resources.ANNOTATION_VIRTUAL_MACHINE)
-        said = render("VolumeInUse", volume=name, user=names or (f"VM {maker}" if maker else "another VM"))
+        users = ", ".join(others) or (f"VM {maker}" if maker else "another VM")
+        said = render("VolumeInUse", volume=name, user=users)
         if owner != uid:
             named = reference(volume, "volume", session.namespace)
             raise refused(said, f"another volume, or a copy: qx volume create NAME --from {named}")
         shared = look(volume, "spec.accessMode", "ReadWriteOnce") != "ReadWriteOnce"
-        if names and len(attached) == len(names.split(", ")) and not shared and not runs(vm):
+        if others and len(others) == len(attached) and not shared and not runs(vm):
             session.terminal.note(session.terminal.plain(said.text))

@@ -59,12 +59,17 @@ def remembered(vm: VmHandle) -> tuple[VolumePlace, ...]:
     return vm.world.records.load(vm.uid).places
 
 
+async def lets_go_of_locked(vm: VmHandle, data: VolumePlace, locks: Locks) -> None:
+    """Its disk data leaves spec and QEMU, while the claim cannot be changed."""
+    locks.begin(data)
+    set_disks(vm, "root")
+    await vm.reconcile()
+
+
 async def test_what_is_locked_when_its_disk_leaves_is_put_down_later(
     both: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, locks: Locks
 ) -> None:
-    locks.begin(data)
-    set_disks(both, "root")
-    await both.reconcile()
+    await lets_go_of_locked(both, data, locks)
     assert (hypervisor.calls, opened(both)) == (["detach ua-data"], ["root"])
     assert (claim_on(both, data).holder, remembered(both)) == (Holder(HOST, 1), (both.root_place, data))
     assert both.condition("Ready")["reason"] == "Running"
@@ -99,9 +104,7 @@ async def test_the_lock_is_not_waited_for_at_every_look(
 async def test_what_is_locked_keeps_no_other_disk_from_coming(
     both: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, locks: Locks
 ) -> None:
-    locks.begin(data)
-    set_disks(both, "root")
-    await both.reconcile()
+    await lets_go_of_locked(both, data, locks)
     more = VolumePlace(both.world.pool, both.world.add_volume("more")["metadata"]["uid"])
     set_disks(both, "root", "more")
     both.change(
@@ -134,9 +137,7 @@ async def test_what_is_let_go_meanwhile_does_not_wait_for_what_is_locked(
 async def test_a_disk_that_comes_again_meanwhile_is_kept(
     both: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, locks: Locks
 ) -> None:
-    locks.begin(data)
-    set_disks(both, "root")
-    await both.reconcile()
+    await lets_go_of_locked(both, data, locks)
     locks.end()
     set_disks(both, "root", "data")
     await both.reconcile()
@@ -149,9 +150,7 @@ async def test_a_disk_that_comes_again_meanwhile_is_kept(
 async def test_what_another_vm_took_meanwhile_is_left_to_it(
     both: VmHandle, data: VolumePlace, locks: Locks
 ) -> None:
-    locks.begin(data)
-    set_disks(both, "root")
-    await both.reconcile()
+    await lets_go_of_locked(both, data, locks)
     locks.end()
     held = claim_on(both, data)
     theirs = Claim(held.floor, Holder(HOST, 9), "another", held.cluster_uid)
@@ -183,9 +182,7 @@ async def test_a_vm_that_is_deleted_does_not_wait_for_a_disk_that_it_let_go(
     both: VmHandle, data: VolumePlace, hypervisor: FakeHypervisor, locks: Locks
 ) -> None:
     """Of its disks it does; the claim that stays admits nobody, and the Volume's own look regains it."""
-    locks.begin(data)
-    set_disks(both, "root")
-    await both.reconcile()
+    await lets_go_of_locked(both, data, locks)
     both.delete()
     for _ in range(3):
         await both.reconcile()

@@ -132,14 +132,19 @@ async def test_a_copy_goes_on_while_the_old_pool_answers_with_an_error(
     assert hypervisor.calls == ["copy vda", "suspend", "switch vda", "resume"]
 
 
-async def test_a_copy_goes_on_while_the_pool_that_it_goes_to_does_not_answer(
-    running: VmHandle, hypervisor: FakeHypervisor, hang: Hang, told: None
-) -> None:
+async def copies_into_silence(running: VmHandle, hypervisor: FakeHypervisor, hang: Hang) -> None:
+    """Its disk is being copied to a pool that stops answering."""
     running.world.add_pool("fast")
     new = want_pool(running, "fast")
     hypervisor.copies_at_once = False
     await running.reconcile()
     hang.begin(new.pool_path)
+
+
+async def test_a_copy_goes_on_while_the_pool_that_it_goes_to_does_not_answer(
+    running: VmHandle, hypervisor: FakeHypervisor, hang: Hang, told: None
+) -> None:
+    await copies_into_silence(running, hypervisor, hang)
     for _ in range(2):
         await running.look_after(1)
     assert hypervisor.calls == ["copy vda"]
@@ -153,11 +158,7 @@ async def test_a_copy_goes_on_while_the_pool_that_it_goes_to_does_not_answer(
 async def test_a_copy_that_nobody_wants_is_given_up_although_its_pool_does_not_answer(
     running: VmHandle, hypervisor: FakeHypervisor, hang: Hang
 ) -> None:
-    running.world.add_pool("fast")
-    new = want_pool(running, "fast")
-    hypervisor.copies_at_once = False
-    await running.reconcile()
-    hang.begin(new.pool_path)
+    await copies_into_silence(running, hypervisor, hang)
     want_pool(running, "local", granted=False)
     await running.look_after(1)
     assert hypervisor.calls == ["copy vda", "drop vda"]

@@ -40,6 +40,8 @@ class OperatorWorld:
     control_plane: ControlPlane
     admin: ApiClient
     hosts: dict[str, ScriptedHostd] = field(default_factory=dict)
+    at_work: list[asyncio.Task[None]] = field(default_factory=list)
+    """What the hosts do; a task that ended by itself fails whoever waits next, with its error."""
     operator: asyncio.subprocess.Process | None = None
 
     async def start_operator(self) -> None:
@@ -94,6 +96,9 @@ class OperatorWorld:
         live: Manifest = {}
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
+            for task in self.at_work:
+                if task.done():
+                    task.result()
             try:
                 live = await self.admin.get(resource, name, namespace or None)
             except NotFound:
@@ -157,7 +162,7 @@ async def operator_world(root: Path, host_names: tuple[str, ...] = ("h1",)) -> A
             client = ApiClient.from_kubeconfig(host_kubeconfig(plane, root, name), user_agent="hostd")
             hostd = ScriptedHostd(await stack.enter_async_context(client), name)
             world.hosts[name] = hostd
-            await stack.enter_async_context(running(hostd.run()))
+            world.at_work.append(await stack.enter_async_context(running(hostd.run())))
         yield world
 
 

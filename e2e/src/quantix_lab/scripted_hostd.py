@@ -206,7 +206,7 @@ class ScriptedHostd:
             return await apply_if_changed(
                 self.api, resource, live, {"status": dict(status)}, manager=MANAGER_HOSTD, on_version=True
             )
-        except Conflict:
+        except (Conflict, NotFound):  # written or deleted meanwhile
             return None
         except ApiError as error:
             raise AssertionError(f"the API refused a host's report on {resource.kind}: {error}") from error

@@ -34,10 +34,14 @@ import select, socket, sys, time
 wanted = int(sys.argv[1])
 tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86DD))
 tap.bind(('eth0', 0))
+said = [sys.stdin]  # closed once all is said
 print('listening', flush=True)
-end = time.monotonic() + 2
-while time.monotonic() < end:
-    if select.select([tap], [], [], 0.1)[0]:
+deadline = time.monotonic() + 20
+while time.monotonic() < deadline:
+    ready = select.select([tap, *said], [], [], 0.1)[0]
+    if said and said[0] in ready:
+        said, deadline = [], time.monotonic() + 1
+    if tap in ready:
         frame = tap.recv(2048)
         place = 54 if frame[20] == 58 else 62
         if len(frame) > place and frame[6:12] == bytes.fromhex(sys.argv[2]) and frame[place] == wanted:
@@ -105,6 +109,7 @@ class Wire:
         mac = _MACS["liar"].replace(":", "")
         ear = subprocess.Popen(
             inside(self.guests["victim"], sys.executable, "-c", _LISTEN, str(said.type), mac),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -20,6 +20,7 @@ from quantix_client.lease import HostLease, LeaderLease
 from quantix_client.reflector import Change, Reflector
 from quantix_client.reviews import Access, Identity, may, whose_token
 from quantix_lab.control_plane import ControlPlane
+from quantix_lab.waiting import eventually_async
 
 
 @pytest.fixture
@@ -206,8 +207,14 @@ async def test_reviews_tell_who_may_do_what(client: ApiClient, namespace: str) -
     assert await whose_token(client, "no.token") is None
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     await client.request("POST", path, json={"metadata": {"name": "robot"}})
-    token = await client.request("POST", f"{path}/robot/token", json={"spec": {}})
-    identity = await whose_token(client, token["status"]["token"])
+    token = (await client.request("POST", f"{path}/robot/token", json={"spec": {}}))["status"]["token"]
+
+    # the server knows an account as its own cache does, a moment after it was made
+    async def is_known() -> bool:
+        return await whose_token(client, token) is not None
+
+    await eventually_async("the token of the new account to be known", is_known)
+    identity = await whose_token(client, token)
     assert identity is not None
     assert identity.name == f"system:serviceaccount:{namespace}:robot"
 

@@ -7,7 +7,7 @@ has.
 from __future__ import annotations
 
 from quantix_api.conditions import condition_of, is_current
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of, hint_of, within
 from quantix_api.messages import render
 from quantix_api.quantities import human_size, size_bytes
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
@@ -32,7 +32,7 @@ def growth_facts(volume: Manifest) -> list[tuple[str, str]]:
     if not has or not wanted or size_bytes(wanted) <= size_bytes(has):
         return []
     told = cause_of(_growth_told(volume))
-    why = f": {told[:1].lower()}{told[1:]}" if told else ""
+    why = f": {within(told)}" if told else ""
     return [("size", f"{human_size(size_bytes(has))}{CHANGES_TO}{human_size(size_bytes(wanted))}{why}")]
 
 

@@ -96,9 +96,7 @@ class OperatorWorld:
         live: Manifest = {}
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
-            for task in self.at_work:
-                if task.done():
-                    task.result()
+            self._expect_hosts_at_work()
             try:
                 live = await self.admin.get(resource, name, namespace or None)
             except NotFound:
@@ -112,6 +110,7 @@ class OperatorWorld:
     async def until_gone(self, resource: Resource, name: str, namespace: str = "") -> None:
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
+            self._expect_hosts_at_work()
             try:
                 live = await self.admin.get(resource, name, namespace or None)
             except NotFound:
@@ -126,11 +125,17 @@ class OperatorWorld:
     async def until_event(self, namespace: str, reason: str) -> None:
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
+            self._expect_hosts_at_work()
             events = await self.admin.list(EVENTS, namespace)
             if any(event["reason"] == reason for event in events.items):
                 return
             await asyncio.sleep(_LOOK_S)
         raise AssertionError(f"no event {reason} in {namespace}")
+
+    def _expect_hosts_at_work(self) -> None:
+        for task in self.at_work:
+            if task.done():
+                task.result()
 
 
 def says(condition_type: str, reason: str) -> Callable[[Manifest], bool]:

@@ -14,17 +14,29 @@ from pathlib import Path
 SERVICE_VARIABLE = "QUANTIX_SERVICE"
 ROOT_VARIABLE = "QUANTIX_SERVICE_ROOT"
 PATIENCE_S = 10.0
+# a process that becomes another program (execve(2)) has no environment for a moment
+_LOOKS, _MOMENT_S = 50, 0.001
 
 
 def environment_of(process: Path) -> dict[str, str]:
     """The environment that a process (a directory of /proc) began with; {} where it cannot be read."""
+    raw = b""
     try:
-        raw = (process / "environ").read_bytes()
+        for _ in range(_LOOKS):
+            raw = (process / "environ").read_bytes()
+            if raw or not _is_program(process):
+                break
+            time.sleep(_MOMENT_S)
     except OSError:
-        # it ended, or it is a kernel thread
+        # it ended, or it is another user's
         return {}
     pairs = (item.partition("=") for item in raw.decode(errors="replace").split("\0"))
     return {key: value for key, _, value in pairs}
+
+
+def _is_program(process: Path) -> bool:
+    """Neither a kernel thread nor one that has ended."""
+    return os.access(process / "exe", os.F_OK)
 
 
 def _belongs_to_guests(process: Path, service: str) -> bool:

@@ -46,9 +46,10 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "network": (("net", "networks"), _READ | _NETWORK | _DELETE),
     "router": (("rtr", "routers"), _READ | _ROUTER | _DELETE),
     "securitygroup": (("sg", "securitygroups"), _READ | _GROUP | _DELETE),
-    "host": (("hosts",), _READ | _verbs("orphans", "end-orphan")),
+    "host": (("hosts",), _READ | _verbs("adding_host", "add") | _verbs("orphans", "end-orphan")),
     "pool": (("pools", "storagepool", "storagepools"), _READ | _POOL | _DELETE),
     "instancetype": (("it", "instancetypes"), _READ),
+    "cluster": (("clusters",), _verbs("joining_cluster", "join")),
 }  # fmt: skip
 COMMANDS: Mapping[str, str] = {
     "status": "quantix_cli.commands.status:status_command",
@@ -68,12 +69,13 @@ HELP = "help"
 _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
     "vm": ("snapshot", "migrate", "exec", "cp", "backup", "restore"),
     "volume": ("snapshot", "backup", "restore"),
-    "host": ("add", "drain", "resume", "confirm-dead"),
+    "host": ("drain", "resume", "confirm-dead"),
     "instancetype": ("create", "set", "delete"),
+    "cluster": ("create",),
 }
 _NOUNS_NOT_YET = (
     *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace", "ns"),
-    *("drill", "plan", "cluster", "backup", "restore"),
+    *("drill", "plan", "backup", "restore"),
 )
 _UNTIL_THEN = (
     "Until then copy what matters out of the guest, or all disks of a VM that is off: "

@@ -120,7 +120,7 @@ async def remove_bridges(installation: Installation, log: UpLog) -> None:
     database = ["ovs-vsctl", "--timeout=5", f"--db={installation.openvswitch_database}", "--no-wait"]
     asked = await run([*database, "--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-remote"], log)
     remote = "".join(asked.output).strip().strip('"')
-    if remote not in ("", f"unix:{installation.layout.ovn_sb_socket}"):
+    if remote not in ("", installation.southbound, f"unix:{installation.layout.ovn_sb_socket}"):
         # the machine's own switch, of another installation: its bridges have the same names
         return
     if remote:

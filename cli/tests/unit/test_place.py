@@ -100,7 +100,9 @@ def test_a_member_keeps_the_name_with_which_it_joined(root: Path) -> None:
 
 def test_a_member_prepares_neither_a_control_plane_nor_the_image_of_the_example(root: Path) -> None:
     settings = judge_settings(read_settings({"QUANTIX_ROOT": str(root)}))
-    steps = Preparation(settings, UpLog(root / "up.log"), for_member=True).steps()
+    log = UpLog(root / "up.log")
+    steps = Preparation(settings, log, for_member=True).steps()
+    log.close()
     assert [step.name for step in steps] == ["check the machine", "check KVM", "install packages"]
 
 

@@ -2,28 +2,29 @@
 
 Outside all knowledge of the product: it reads /proc alone (proc(5)). A QEMU runs its guest while its threads
 of virtual CPUs spend time; the half of a migration that waits to be filled, and a guest that is paused, spend
-none. Two that take turns within one look are a hand-over: only those that both ran in two looks one after the
-other ran beside each other.
+none but for moments, such as when it starts. So two ran beside each other that both did in `LOOKS` looks one
+after the other; those that take turns within one are a hand-over.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 LOOK_S = 0.05
+LOOKS = 4
 _PROGRAM = "qemu-system-"
 _NAMED = "debug-threads=on"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A QEMU that ran the guest of VM `uuid` within a look; `network` names the host that it is in."""
+    """A QEMU that has run the guest of VM `uuid` for some looks; `network` names the host that it is in."""
 
     uuid: str
     pid: int
@@ -72,13 +73,15 @@ class Auditor:
 
     def _look_on(self) -> None:
         spent: dict[int, int] = {}
-        before: list[Run] = []
+        streaks: dict[int, int] = {}
         try:
             while not self._ending.wait(LOOK_S):
                 now = {pid: self._spent_ns(pid) for pid in self._machines()}
-                runs = [self._run_of(pid) for pid, cpu_ns in now.items() if cpu_ns > spent.get(pid, cpu_ns)]
-                self.violations += violations(before, runs, time.monotonic())
-                spent, before = now, runs
+                ran = {pid for pid, cpu_ns in now.items() if cpu_ns > spent.get(pid, cpu_ns)}
+                streaks = {pid: streaks.get(pid, 0) + 1 for pid in ran}
+                runs = [self._run_of(pid) for pid, looks in streaks.items() if looks >= LOOKS]
+                self.violations += violations(runs, time.monotonic())
+                spent = now
                 self.looks += 1
         except BaseException as error:
             self._error = error
@@ -120,18 +123,12 @@ class Auditor:
         return Run(uuid, pid, network)
 
 
-def violations(before: Iterable[Run], now: Iterable[Run], at_s: float) -> list[Violation]:
-    """Which VMs two ran both in the look before and in this one. Pure."""
-    earlier = set(before)
-    both: dict[str, list[Run]] = {}
-    for run in now:
-        if run in earlier:
-            both.setdefault(run.uuid, []).append(run)
-    return [Violation(at_s, tuple(runs)) for runs in _several(both).values()]
-
-
-def _several(found: Mapping[str, list[Run]]) -> dict[str, list[Run]]:
-    return {uuid: runs for uuid, runs in found.items() if len(runs) > 1}
+def violations(runs: Iterable[Run], at_s: float) -> list[Violation]:
+    """Which VMs have more than one of these runs. Pure."""
+    by_vm: dict[str, list[Run]] = {}
+    for run in runs:
+        by_vm.setdefault(run.uuid, []).append(run)
+    return [Violation(at_s, tuple(several)) for several in by_vm.values() if len(several) > 1]
 
 
 def _text(path: Path) -> str:

@@ -80,6 +80,19 @@ class Layout:
         return self.etc / "pki"
 
     @property
+    def ovn_key(self) -> Path:
+        """With `ovn_certificate` and `ovn_authority`: how OVN's databases and chassis know each other."""
+        return self.pki / "ovn.key"
+
+    @property
+    def ovn_certificate(self) -> Path:
+        return self.pki / "ovn.crt"
+
+    @property
+    def ovn_authority(self) -> Path:
+        return self.pki / "ovn-ca.crt"
+
+    @property
     def hostd_socket(self) -> Path:
         return self.run / "hostd.sock"
 

@@ -165,9 +165,15 @@ def _vm(vm: Manifest, _: World) -> tuple[Cell, ...]:
     )
 
 
+def _host_address(addresses: Manifest) -> str | None:
+    """Where others reach it: that of its API; where this is for the machine alone, that of its way out."""
+    api = str(addresses.get("api", "")).rpartition(":")[0].strip("[]")
+    return addresses.get("tunnel", api or None) if api in ("", "127.0.0.1", "::1") else api
+
+
 def _host(host: Manifest, _: World) -> tuple[Cell, ...]:
     return (
-        _text(look(host, "status.addresses.tunnel")),
+        _text(_host_address(look(host, "status.addresses", {}))),
         _number(look(host, "status.cpus")),
         _amount(look(host, "status.memory")),
         _number(look(host, "status.virtualMachines")),

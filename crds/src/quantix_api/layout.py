@@ -86,7 +86,7 @@ class Layout:
 
     @property
     def ovn_key(self) -> Path:
-        """Of this host towards the network's databases, with `ovn_certificate` and `ovn_authority`."""
+        """With `ovn_certificate` and `ovn_authority`: how OVN's databases and chassis know each other."""
         return self.pki / "ovn.key"
 
     @property

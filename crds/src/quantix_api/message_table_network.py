@@ -96,6 +96,13 @@ _NICS = (
         "{host} does not reach the network's database, so new NICs are not connected there.",
         "qx host explain {host}",
     ),
+    Template(
+        "SouthboundUnreachable",
+        "Host",
+        "{host} has no certificate for the network's database, so new NICs are not connected there. "
+        "Said: {said}.",
+        "look at the operator, which signs it; {host} asks again by itself",
+    ),
 )
 
 _NETWORKS = (

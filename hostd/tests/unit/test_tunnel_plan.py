@@ -13,6 +13,7 @@ from quantix_hostd.facts.links import DefaultRoute, LinkFacts
 from quantix_hostd.facts.switch import OWNER_KEY, BridgeFacts, InterfaceFacts
 from quantix_hostd.host.network.model import (
     MARK,
+    WIRE,
     AddAddress,
     AttachPort,
     EnsureBridge,
@@ -110,7 +111,7 @@ class World:
         match action:
             case EnsureBridge():
                 ports = self.bridges[action.name].ports if action.name in self.bridges else frozenset[str]()
-                ids = {OWNER_KEY: action.owner}
+                ids = {OWNER_KEY: action.owner, WIRE: action.wire}
                 self.bridges[action.name] = BridgeFacts(
                     action.datapath, action.fail_mode, action.mac, ids, ports | {action.name}
                 )
@@ -181,6 +182,18 @@ def test_another_wire_takes_the_place_of_the_first() -> None:
     assert world.links["eth1"] == _WIRE
     assert world.links["qx-phy"] == replace(other, up=True)
     assert world.bridges["qx-phy"].ports == {"qx-phy", "eth2"}
+
+
+def test_a_wire_that_somebody_took_out_of_the_bridge_comes_back_with_its_address() -> None:
+    world = World()
+    world.reach("eth1")
+    bridge = world.bridges["qx-phy"]
+    world.bridges["qx-phy"] = replace(bridge, ports=frozenset({"qx-phy"}))
+    world.reach("eth1")
+    assert world.bridges["qx-phy"] == bridge
+    world.bridges["qx-phy"] = replace(bridge, ports=frozenset({"qx-phy"}))
+    world.reach(None)
+    assert world.links == {"eth1": _WIRE}
 
 
 def test_an_interface_that_vanishes_leaves_the_bridge_to_be_put_away() -> None:

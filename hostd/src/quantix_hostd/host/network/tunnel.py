@@ -16,6 +16,7 @@ from quantix_hostd.facts.switch import OWNER_KEY, BridgeFacts
 from quantix_hostd.host.network.model import (
     MARK,
     TUNNEL_BRIDGE,
+    WIRE,
     AddAddress,
     AttachPort,
     EnsureBridge,
@@ -35,8 +36,8 @@ _MAX_NAMED = 8
 
 @dataclass(frozen=True)
 class Underlay:
-    """What the machine has: devices, the port of `qx-phy` ("" without), the way out, and the addresses that
-    hostd serves at and reaches the API from.
+    """What the machine has: devices, the one whose addresses `qx-phy` has ("" without), the way out, and the
+    addresses that hostd serves at and reaches the API from.
     """
 
     links: Mapping[str, LinkFacts]
@@ -56,9 +57,9 @@ class TunnelPlace:
 
 
 def attached_wire(bridges: Mapping[str, BridgeFacts]) -> str:
-    """The device that is a port of `qx-phy`; "" when there is none."""
+    """The device whose addresses `qx-phy` has, its port or not; "" when there is none."""
     found = bridges.get(TUNNEL_BRIDGE)
-    return min(found.ports - {TUNNEL_BRIDGE}, default="") if found is not None else ""
+    return found.external_ids.get(WIRE, "") if found is not None else ""
 
 
 def tunnel_place(host: str, interface: str | None, datapath: str, found: Underlay) -> TunnelPlace:
@@ -101,9 +102,10 @@ def _take(spec: NetworkSpec, wire: TunnelWire, state: NetworkState) -> Iterator[
         and bridge.fail_mode == "standalone"
         and bridge.mac == wire.mac
         and bridge.external_ids.get(OWNER_KEY) == spec.system_id
+        and bridge.external_ids.get(WIRE) == wire.device
     )
     if not right:
-        yield EnsureBridge(TUNNEL_BRIDGE, spec.datapath, "standalone", spec.system_id, wire.mac)
+        yield EnsureBridge(TUNNEL_BRIDGE, spec.datapath, "standalone", spec.system_id, wire.mac, wire.device)
     port = state.interfaces.get(wire.device)
     if bridge is None or wire.device not in bridge.ports or port is None or MARK not in port.external_ids:
         yield AttachPort(TUNNEL_BRIDGE, wire.device, spec.system_id)

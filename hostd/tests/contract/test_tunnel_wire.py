@@ -18,6 +18,7 @@ from quantix_api.layout import Layout
 from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
+from quantix_hostd.clients.own_addresses import own_addresses
 from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
@@ -189,6 +190,20 @@ async def test_an_interface_that_others_need_is_left_and_given_back(
     assert facts.traffic_problem is not None
     assert facts.traffic_problem[0] == "TunnelInterfaceShared"
     assert "10.0.0.1/24" in one.addresses(_WIRE)
+
+
+async def test_the_addresses_that_a_host_cannot_do_without_are_found(
+    machines: tuple[Machine, Machine],
+) -> None:
+    one, _ = machines
+    netlink = NetlinkClient(one.switch.namespace)
+    assert await own_addresses(netlink, "127.0.0.1", "https://10.0.0.2:6443") == {"127.0.0.1", "10.0.0.1"}
+    await one.look(_WIRE)
+    assert await own_addresses(netlink, "127.0.0.1", "https://[fd00:a::2]:6443") == {
+        "127.0.0.1",
+        "fd00:a::1",
+    }
+    assert await own_addresses(netlink, "10.0.0.1", "https://192.0.2.1:6443") == {"10.0.0.1"}
 
 
 async def test_an_interface_that_is_not_there_is_named(machines: tuple[Machine, Machine]) -> None:

@@ -50,6 +50,14 @@ def test_nothing_is_named_and_tunnels_are_on_the_way_out() -> None:
     assert place(None, found=replace(_FOUND, default=None)) == TunnelPlace("127.0.0.1", 1500)
 
 
+def test_a_host_among_others_needs_a_wire_for_tunnels_without_the_kernels_datapath() -> None:
+    member = replace(_FOUND, member=True)
+    nameless = place(None, found=member)
+    assert (nameless.address, reason(nameless)) == ("192.0.2.2", "TunnelInterfaceUnusable")
+    assert reason(place(None, "system", member)) == ""
+    assert reason(place("eth1", found=member)) == ""
+
+
 def test_the_kernels_datapath_takes_the_interface_as_it_is() -> None:
     assert place("eth1", "system") == TunnelPlace("10.0.0.7", 9000)
     assert place("eth0", "system") == TunnelPlace("192.0.2.2", 1400)

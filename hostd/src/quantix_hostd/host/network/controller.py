@@ -126,7 +126,8 @@ class HostNetwork:
             attached = interface or ""
         netlink = self._clients.netlink
         own = await self._own_addresses() if interface else frozenset()
-        found = Underlay(await netlink.links(), attached, await netlink.default_route(), own)
+        links, default = await netlink.links(), await netlink.default_route()
+        found = Underlay(links, attached, default, own, member=not self._southbound.startswith("unix:"))
         return tunnel_place(host.metadata.name, interface, datapath, found)
 
     async def _reach(self, spec: NetworkSpec) -> NetworkState:

@@ -8,7 +8,7 @@ of `qx-phy`, and its addresses are that bridge's own. The kernel's datapath take
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantix_api.messages import render
 from quantix_hostd.facts.links import DefaultRoute, LinkFacts
@@ -37,13 +37,14 @@ _MAX_NAMED = 8
 @dataclass(frozen=True)
 class Underlay:
     """What the machine has: devices, the one whose addresses `qx-phy` has ("" without), the way out, and the
-    addresses that hostd serves at and reaches the API from.
+    addresses that hostd serves at and reaches the API from. `member`: the databases are another host's.
     """
 
     links: Mapping[str, LinkFacts]
     attached: str
     default: DefaultRoute | None
     own_addresses: frozenset[str] = frozenset()
+    member: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,11 @@ def tunnel_place(host: str, interface: str | None, datapath: str, found: Underla
     peers to reach: loopback.
     """
     if interface is None:
-        return _way_out(found)
+        place = _way_out(found)
+        if datapath != "netdev" or not found.member:
+            return place
+        text = render("TunnelInterfaceUnusable", host=host).text
+        return replace(place, problem=("TunnelInterfaceUnusable", text))
     link = found.links.get(interface)
     if link is None:
         there = sorted(name for name in found.links if name != "lo" and not name.startswith("qx"))

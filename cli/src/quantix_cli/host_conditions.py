@@ -1,5 +1,5 @@
-"""Which conditions of a Host somebody is to hear of, for `qx status` and `qx doctor` alike, and which say that
-it is there. Pure.
+"""Which conditions of a Host somebody is to hear of, for `qx status` and `qx doctor` alike, and which say
+that it is there. Pure.
 """
 
 from __future__ import annotations

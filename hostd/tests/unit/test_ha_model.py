@@ -7,7 +7,7 @@ import pytest
 from quantix_lab.ha_model.one_disk import OneDisk
 from quantix_lab.ha_model.rules import Disturbance, Rule, Setting
 from quantix_lab.ha_model.search import STUCK, TooManyStatesError, explore
-from quantix_lab.ha_model.world import MORE_THAN_ONE_WRITES, STALE_MEMORY
+from quantix_lab.ha_model.world import LATE_WRITES, MORE_THAN_ONE_WRITES, STALE_MEMORY
 
 D = Disturbance
 
@@ -23,6 +23,7 @@ NEEDED = [
     (Rule.PAUSED_TARGET, MORE_THAN_ONE_WRITES, 2, (D.MIGRATION, D.REPLY_LOST)),
     (Rule.DESTROY_UNHANDED, STALE_MEMORY, 2, (D.MIGRATION, D.SUSPICION)),
     (Rule.BOUNDED_LIFTER, MORE_THAN_ONE_WRITES, 3, (D.SUSPICION, D.LEADER_CHANGE)),
+    (Rule.LAST_WRITES, LATE_WRITES, 1, (D.QEMU_KILLED,)),
     (Rule.ADOPT_CLAIM, STUCK, 1, (D.STATUS_LOST,)),
     (Rule.ADOPT_ENTRY, STUCK, 2, (D.SUSPICION, D.STATUS_LOST)),
     (Rule.RECOVERY_ANEW, MORE_THAN_ONE_WRITES, 2, (D.SUSPICION, D.RESTORE)),
@@ -32,7 +33,7 @@ SCENARIOS = {
     "a false detection, with hosts that freeze and boot": (3, (D.SUSPICION, D.FREEZE, D.REBOOT)),
     "fenced, clean, lifted and failed again, with late acts": (3, (D.SUSPICION, D.LEADER_CHANGE)),
     "a create in flight when hostd is killed and releases": (4, (D.HOSTD_KILLED, D.STOP)),
-    "a late act after the recovery was forgotten": (3, (D.SUSPICION, D.LEADER_CHANGE, D.STATUS_LOST)),
+    "a QEMU that is killed during a false detection": (3, (D.QEMU_KILLED, D.SUSPICION, D.STOP)),
     "revoked while it is taken": (3, (D.REVOKE, D.LEADER_CHANGE, D.FREEZE)),
     "restored twice, with and without a backup": (2, (D.RESTORE, D.STATUS_LOST, D.SUSPICION)),
     "a migration whose reply is lost, and a source that dies": (3, (D.MIGRATION, D.REPLY_LOST, D.REBOOT)),

@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
-from quantix_lab.ha_model import idle_volume, made_volume, other_host, other_pool
+from quantix_lab.ha_model import idle_volume, made_volume, other_host, other_pool, whose_claim
 from quantix_lab.ha_model.idle_volume import IdleVolume
 from quantix_lab.ha_model.made_volume import MadeVolume
 from quantix_lab.ha_model.other_host import OtherHost
 from quantix_lab.ha_model.other_pool import OtherPool
 from quantix_lab.ha_model.search import STUCK, Model, explore
+from quantix_lab.ha_model.whose_claim import WhoseClaim
 
-ToHost, ToPool, Idle, Made = other_host.Rule, other_pool.Rule, idle_volume.Rule, made_volume.Rule
+ToHost, ToPool = other_host.Rule, other_pool.Rule
+Idle, Made, Whose = idle_volume.Rule, made_volume.Rule, whose_claim.Rule
 MODELS: dict[type[Any], type[Any]] = {
     ToHost: OtherHost,
     ToPool: OtherPool,
     Idle: IdleVolume,
     Made: MadeVolume,
+    Whose: WhoseClaim,
 }
 NEEDED = {
     ToHost.SOURCE_WRITES: other_host.OLD_DATA,
@@ -48,6 +51,9 @@ NEEDED = {
     Made.CLAIM_BEFORE_NAME: STUCK,
     Made.RENAME_NEVER_REPLACES: made_volume.OVERWRITTEN,
     Made.ANY_MAKER_FINISHES: STUCK,
+    Whose.COMPARES_VM: whose_claim.TWO_WRITE,
+    Whose.COMPARES_CLUSTER: whose_claim.TWO_WRITE,
+    Whose.EPOCH_ABOVE_FLOOR: STUCK,
 }
 
 

@@ -7,6 +7,7 @@
 | `other_pool` | a volume that moves to another pool under its guest |
 | `idle_volume` | work on a volume that no QEMU has, and a VM that uses it before and after |
 | `made_volume` | a volume being made, by two makers |
+| `whose_claim` | two VMs, and two clusters, that believe one volume theirs |
 | `detector` | who is thought dead, and the brake; played through in time |
 
 Each has its rules, with the failure that each prevents. `search` looks for the shortest way to a broken

@@ -55,7 +55,7 @@ def _start(world: World, setting: Setting, index: int, host: Host) -> Iterator[S
     if host.creating:
         running = host._replace(qemu=Qemu(Phase.RUNNING, host.creating), creating=0)
         yield Step(f"libvirtd h{index} starts a QEMU", world.host_is(index, running))
-    elif host.told and host.recovery not in REPORTED_CLEAN:
+    elif host.told and host.recovery not in REPORTED_CLEAN and last_writes_are_over(host, setting):
         ordered = world.host_is(index, host._replace(creating=host.told))
         if Rule.CLAIM not in setting.rules:
             if world.assignment == (index, host.told):
@@ -71,6 +71,10 @@ def _start(world: World, setting: Setting, index: int, host: Host) -> Iterator[S
             yield Step(sentence, world._replace(claim=Claim(NOBODY, world.claim.epoch)))
 
 
+def last_writes_are_over(host: Host, setting: Setting) -> bool:
+    return Rule.LAST_WRITES not in setting.rules or host.last_writes in (None, Entry.ENFORCED)
+
+
 def _destroy(world: World, setting: Setting, index: int, host: Host) -> Iterator[Step]:
     """Of domains that are known to be of no more use, while no recovery of this host is open."""
     qemu = host.qemu
@@ -78,6 +82,9 @@ def _destroy(world: World, setting: Setting, index: int, host: Host) -> Iterator
     if host.agent is Entry.ENFORCED and at_peace:
         fresh = host._replace(agent=Entry.NONE)
         yield Step(f"hostd h{index} begins anew with a new client", world.host_is(index, fresh))
+    if host.last_writes is Entry.NONE and host.reaches_storage and Rule.LAST_WRITES in setting.rules:
+        blocked = host._replace(last_writes=Entry.SENT)
+        yield Step(f"hostd h{index} blocks the client of its dead QEMU", world.host_is(index, blocked))
     if not qemu or qemu.phase is not Phase.RUNNING:
         return
     gone = world.host_is(index, host._replace(qemu=None))
@@ -89,7 +96,7 @@ def _destroy(world: World, setting: Setting, index: int, host: Host) -> Iterator
 
 
 def _return(world: World, setting: Setting, index: int, host: Host) -> Iterator[Step]:
-    if host.recovery not in FENCED:
+    if host.recovery not in FENCED or not last_writes_are_over(host, setting):
         return
     proven = host.recovery is Recovery.PROVEN
     clean = without_guest(host, setting)._replace(
@@ -138,10 +145,15 @@ def host_disturbances(world: World, setting: Setting) -> Iterator[Step]:
         if Disturbance.FREEZE in setting.kinds:
             frozen = world.host_is(index, host._replace(frozen=True))
             yield Step(f"h{index} freezes", frozen.disturbed(), True)
+        if Disturbance.QEMU_KILLED in setting.kinds and host.qemu:
+            last = host.qemu.entry if host.qemu.phase is Phase.RUNNING else host.last_writes
+            dead = world.host_is(index, host._replace(qemu=None, last_writes=last))
+            yield Step(f"the QEMU of h{index} is killed", end_half(dead, index).disturbed(), True)
         if Disturbance.HOSTD_KILLED in setting.kinds and (host.told or host.creating or host.qemu):
             yield from _killed(world, index, host)
         busy = world.migration is not None or host.recovery is not Recovery.NONE
-        if Disturbance.STOP in setting.kinds and host.told and not busy and host.reaches_storage:
+        may_stop = host.told and host.reaches_storage and last_writes_are_over(host, setting)
+        if Disturbance.STOP in setting.kinds and may_stop and not busy:
             after = release(world, setting, index)
             yield Step(f"hostd h{index} stops the guest and releases", after.disturbed(), True)
 

@@ -12,6 +12,9 @@ from quantix_lab.ha_model.world import HOSTS, Entry, Host, World
 def storage_steps(world: World) -> Iterator[Step]:
     for index in HOSTS:
         host = world.hosts[index]
+        if host.last_writes is not None and not host.frozen:
+            arrived = world.host_is(index, host._replace(last_writes=None))
+            yield Step(f"the last writes of h{index}'s dead QEMU have arrived or were refused", arrived)
         if not all_enforced(host):
             yield Step(f"every OSD has learnt the entries of h{index}", world.host_is(index, _enforced(host)))
 
@@ -28,17 +31,19 @@ def storage_disturbances(world: World, setting: Setting) -> Iterator[Step]:
 
 def all_enforced(host: Host) -> bool:
     """What was sent is known to every OSD: the barrier's reads returned."""
-    entries = (host.address, host.agent, host.qemu.entry if host.qemu else Entry.NONE)
+    entries = (host.address, host.agent, host.last_writes, host.qemu.entry if host.qemu else Entry.NONE)
     return Entry.SENT not in entries
 
 
 def fenced(host: Host, setting: Setting) -> Host:
     """The monitor has an entry for each client of the host, and one for its addresses."""
     if Rule.ADDRESS_ENTRY in setting.rules:
-        host = host._replace(address=_sent(host.address))
+        host = host._replace(address=sent(host.address))
     qemu = host.qemu
     return host._replace(
-        agent=_sent(host.agent), qemu=qemu._replace(entry=_sent(qemu.entry)) if qemu else None
+        agent=sent(host.agent),
+        last_writes=None if host.last_writes is None else sent(host.last_writes),
+        qemu=qemu._replace(entry=sent(qemu.entry)) if qemu else None,
     )
 
 
@@ -50,7 +55,7 @@ def lifted(host: Host, keep_instances: bool) -> Host:
     return host._replace(agent=Entry.NONE, qemu=qemu._replace(entry=Entry.NONE) if qemu else None)
 
 
-def _sent(entry: Entry) -> Entry:
+def sent(entry: Entry) -> Entry:
     return Entry.SENT if entry is Entry.NONE else entry
 
 
@@ -62,5 +67,6 @@ def _enforced(host: Host) -> Host:
     return host._replace(
         address=learnt(host.address),
         agent=learnt(host.agent),
+        last_writes=None if host.last_writes is None else learnt(host.last_writes),
         qemu=qemu._replace(entry=learnt(qemu.entry)) if qemu else None,
     )

@@ -9,6 +9,7 @@ NOBODY = -1
 HOSTS = (0, 1)
 
 MORE_THAN_ONE_WRITES = "two QEMUs can write the disk"
+LATE_WRITES = "writes of a QEMU that is gone arrive beside its successor's"
 STALE_MEMORY = "memory was resumed that is older than its disk"
 
 
@@ -59,11 +60,18 @@ class Host(NamedTuple):
     told: int = 0
     """The epoch that hostd believes it is assigned under."""
     frozen: bool = False
+    last_writes: Entry | None = None
+    """The entry of the client of a QEMU that was killed, while its sockets may still hold writes."""
 
     @property
     def reaches_storage(self) -> bool:
         """hostd may move claims."""
         return self.address is not Entry.ENFORCED and self.agent is not Entry.ENFORCED
+
+    @property
+    def has_late_writes(self) -> bool:
+        let_through = self.last_writes not in (None, Entry.ENFORCED) and self.address is not Entry.ENFORCED
+        return let_through and not self.frozen
 
     @property
     def writes(self) -> bool:
@@ -154,6 +162,8 @@ def broken(world: World) -> str | None:
     one, other = world.hosts
     if one.writes and other.writes:
         return MORE_THAN_ONE_WRITES
+    if (one.writes or other.writes) and (one.has_late_writes or other.has_late_writes):
+        return LATE_WRITES
     if any(host.qemu and host.qemu.phase is Phase.STALE for host in world.hosts):
         return STALE_MEMORY
     return None

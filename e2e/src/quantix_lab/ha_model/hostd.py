@@ -1,7 +1,8 @@
 """What hostd and libvirtd of a host do, and what becomes of the host.
 
 Left out on purpose: that hostd starts nothing while its own Host has an open recovery. It may not have read
-that yet, so nothing may depend on it; only a hostd that reported clean knows that it did.
+that yet, so nothing may depend on it; only a hostd that reported clean knows that it did, and one that was
+killed reads it in the API when it begins anew.
 """
 
 from __future__ import annotations
@@ -50,12 +51,13 @@ def _learn(world: World, index: int, host: Host) -> Iterator[Step]:
 
 
 def _start(world: World, setting: Setting, index: int, host: Host) -> Iterator[Step]:
-    if host.qemu or (world.migration and world.migration.source == index):
+    hands_over = world.migration is not None and world.migration.source == index
+    if host.qemu or (hands_over and Rule.SOURCE_WAITS in setting.rules):
         return
     if host.creating:
         running = host._replace(qemu=Qemu(Phase.RUNNING, host.creating), creating=0)
         yield Step(f"libvirtd h{index} starts a QEMU", world.host_is(index, running))
-    elif host.told and host.recovery not in REPORTED_CLEAN and last_writes_are_over(host, setting):
+    elif host.told and _may_start(host, setting):
         ordered = world.host_is(index, host._replace(creating=host.told))
         if Rule.CLAIM not in setting.rules:
             if world.assignment == (index, host.told):
@@ -69,6 +71,11 @@ def _start(world: World, setting: Setting, index: int, host: Host) -> Iterator[S
         if world.claim.holder == index and world.claim.epoch < host.told and host.reaches_storage:
             sentence = f"hostd h{index} frees what it holds under an older epoch, with no QEMU left"
             yield Step(sentence, world._replace(claim=Claim(NOBODY, world.claim.epoch)))
+
+
+def _may_start(host: Host, setting: Setting) -> bool:
+    bound = host.recovery in REPORTED_CLEAN and Rule.CLEAN_BINDS in setting.rules
+    return not bound and last_writes_are_over(host, setting)
 
 
 def last_writes_are_over(host: Host, setting: Setting) -> bool:

@@ -64,7 +64,7 @@ class FloatingIP(ApiObject):
             REASON,
             AGE,
         ),
-        selectable=("spec.virtualMachine",),
+        selectable=(".spec.virtualMachine",),
     )
 
     spec: Annotated[FloatingIPSpec, Live("What is wanted.")]

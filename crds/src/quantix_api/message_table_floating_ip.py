@@ -28,7 +28,7 @@ FLOATING_IP_TEMPLATES: tuple[Template, ...] = (
         "VirtualMachineNotFound",
         "FloatingIP",
         "There is no VM {vm} here.",
-        "qx floatingip attach {name} VM, or make that VM; it then goes on by itself",
+        "qx floatingip attach {name} VM, or create that VM; it then goes on by itself",
     ),
     Template(
         "VirtualMachineNotFound",

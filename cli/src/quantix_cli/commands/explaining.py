@@ -28,6 +28,7 @@ from quantix_cli.nouns import (
     Manifest,
     Noun,
     World,
+    floating_of,
     look,
     state,
 )
@@ -56,6 +57,12 @@ _FACTS = (
     "GuestHealthy",
     "NamespaceKept",
 )
+
+_WHERE = {
+    "Distributed": "on the host of the VM",
+    "Centralized": "on the host that carries the router's way out",
+    "": "?",
+}
 
 # the API's default transition time of conditions that nobody wrote yet is 1970
 _NEVER_S = 20_000 * 86_400.0
@@ -112,6 +119,7 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
             return tuple([await with_users(session, image) for image in picked.objects]), seen
         if noun.word == "vm":
             told = [await with_taken_over(session, vm) for vm in picked.objects]
+            seen = await fetch.with_floating(session, noun, seen)
             return tuple([await with_moves(session, vm) for vm in told]), seen
         return picked.objects, seen
 
@@ -125,12 +133,13 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
 def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     """The lines of `explain`. Pure."""
     lines = [verdict(obj, noun, seen)]
-    lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in facts(obj, noun)]
+    told = [*facts(obj, noun), *(floating_facts(obj, seen) if noun.word == "vm" else ())]
+    lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in told]
     hints = [hint for hint in (_ready_hint(obj), *_more_hints(obj, noun)) if hint]
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
     ready = condition_of(obj)
-    told = any(hint.startswith("nothing;") or "by itself" in hint for hint in hints)
-    if not told and ready.get("status") != "True" and condition_of(obj, "Stalled").get("status") != "True":
+    is_told = any(hint.startswith("nothing;") or "by itself" in hint for hint in hints)
+    if not is_told and ready.get("status") != "True" and condition_of(obj, "Stalled").get("status") != "True":
         lines.append(
             "  It goes on by itself once that is done; nothing to retry."
             if hints
@@ -219,6 +228,8 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word == "securitygroup":
         found += [("in", told_rule(rule, "from")) for rule in look(obj, "spec.ingress", [])]
         found += [("out", told_rule(rule, "to")) for rule in look(obj, "spec.egress", [])]
+    if noun.word == "floatingip":
+        found += _ways(obj)
     if noun.word == "image" and look(obj, "status.usedBy"):
         found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
     return found
@@ -258,6 +269,22 @@ def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
         volumes = ", ".join(d.get("volume", "") for d in look(vm, "status.resolved.disks", []))
         disks = f"; its data is in {volumes}" if volumes else ""
         found.append((f"if {host} dies", f"it stays down until {host} is back{disks}"))
+    return found
+
+
+def floating_facts(vm: Manifest, seen: World) -> list[tuple[str, str]]:
+    """The floating IPs that lead to a VM."""
+    return [("floating IP", f"{one.address} ({one.name}) on NIC {one.nic}") for one in floating_of(vm, seen)]
+
+
+def _ways(floating_ip: Manifest) -> list[tuple[str, str]]:
+    """Where a floating IP leads, and where it is translated."""
+    status = floating_ip.get("status") or {}
+    found = [("address", status["address"])] if status.get("address") else []
+    if status.get("nic"):
+        vm = look(floating_ip, "spec.virtualMachine")
+        found.append(("leads to", f"{status.get('nicAddress')}, NIC {status['nic']} of VM {vm}"))
+        found.append(("translated", f"{_WHERE[status.get('mode', '')]}, by router {status.get('router')}"))
     return found
 
 

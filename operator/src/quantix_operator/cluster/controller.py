@@ -120,7 +120,7 @@ class ClusterController:
         """The legs, None while the Router `default` is not there."""
         context = self._context
         router = context.objects.get(Router, DEFAULT_ROUTER)
-        if router is None or router.deleting:
+        if router is None or not context.in_force(router):
             return None
         owner = router_owner(context.cluster_uid, router)
         here = owner.ref("Logical_Router")

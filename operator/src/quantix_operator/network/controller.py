@@ -112,7 +112,7 @@ class NetworkController:
                 mtu=mtu,
                 resolvers=tuple(view.network.spec.dns.servers) or context.resolvers,
                 records=dns_records(ports, view.network.spec.dns.domain),
-                routed=is_routed(view.network, context.objects.list(Router)),
+                routed=is_routed(view.network, filter(context.in_force, context.objects.list(Router))),
                 capabilities=await context.northbound.capabilities(),
             )
             await context.northbound.converge(view.uid, network_rows(plan))
@@ -179,11 +179,11 @@ def unknown_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:
 
 
 def is_routed(network: Network, routers: Iterable[Router]) -> bool:
-    """Whether a Router answers at the Network's gateway."""
+    """Whether one of the Routers in force answers at the Network's gateway."""
     return any(
         item.name == network.metadata.name and item.address is None
         for router in routers
-        if router.metadata.namespace == network.metadata.namespace and not router.deleting
+        if router.metadata.namespace == network.metadata.namespace
         for item in router.spec.networks
     )
 

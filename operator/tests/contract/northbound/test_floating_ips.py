@@ -213,6 +213,9 @@ async def test_a_router_waits_for_what_leads_through_it(web: World, database: Ov
     assert "it leads to 1 floating IP of other namespaces" in text
     assert web.ready(FLOATING_IPS, key)[0] == "Attached"
     assert "dnat_and_snat" in nat(database, web)
+    # as if nobody had deleted it: guests are told the way out, and the machine has its leg
+    assert "router=10.77.0.1" in database.nbctl("--bare", "--columns=options", "list", "DHCP_Options")
+    assert "Cluster" in database.nbctl("--bare", "--columns=external_ids", "list", "Logical_Router_Port")
     late = floating(web, "late", virtualMachine="late")
     assert (await web.ensure(guest(web, "late", securityGroups=[]))).ready
     await web.settle()

@@ -21,15 +21,8 @@ from quantix_lab.side_by_side import Groups, group_of
 _SHARED = (
     (
         *("test_documents", "test_first_vm", "test_guest_network", "test_floating_ips", "test_qx_verbs"),
-        *(
-            "test_examples",
-            "test_live_changes",
-            "test_live_nics",
-            "test_start_order",
-            "test_modes",
-            "test_bad_input",
-        ),
-        *("test_wishes_in_vain", "test_faults"),
+        *("test_examples", "test_live_changes", "test_live_nics", "test_start_order", "test_modes"),
+        *("test_bad_input", "test_wishes_in_vain", "test_faults"),
     ),
     (
         "test_cloud_init_page",

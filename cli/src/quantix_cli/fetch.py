@@ -14,10 +14,11 @@ from quantix_api.message_text import cause_of, hint_of
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_api.state import PHASES_SHOWN
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.floating import Floating
 from quantix_cli.measures import age_s, utc_now
 from quantix_cli.mentions import SECRET, Mention, new_mentions
 from quantix_cli.naming import SHARED_NOUNS, Name, parse_name, reference
-from quantix_cli.nouns import NOUNS, Floating, Manifest, Noun, World, look, state
+from quantix_cli.nouns import NOUNS, Manifest, Noun, World, look, state
 from quantix_cli.selection import Picked, Selection, not_found, pick
 from quantix_cli.session import Session, no_namespace
 from quantix_client.errors import Forbidden, NotFound

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
@@ -17,6 +17,7 @@ from quantix_api.message_text import cause_of
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, Resource
 from quantix_api.state import StateWord, state_word
+from quantix_cli.floating import Leading, leading_to
 from quantix_cli.measures import age_s, short_age, size
 from quantix_cli.tables import Cell
 
@@ -24,14 +25,6 @@ Manifest = dict[str, Any]
 
 CHANGES_TO = " → "
 """Between what is and what the next start makes of it, in a cell."""
-
-
-class Floating(NamedTuple):
-    """A floating IP that leads to a NIC."""
-
-    name: str
-    address: str
-    nic: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class World:
     now: datetime
     lease_ages_s: Mapping[str, float]
     pooling_hosts: int = 0
-    floating: Mapping[str, tuple[Floating, ...]] = field(default_factory=dict)
+    floating: Leading = field(default_factory=dict)
 
     @property
     def is_one_host(self) -> bool:
@@ -162,12 +155,6 @@ def _running(vm: Manifest, path: str, wanted: Cell, show: Callable[[Any], Cell])
     return wanted
 
 
-def floating_of(vm: Manifest, world: World) -> tuple[Floating, ...]:
-    """The floating IPs that lead to a VM."""
-    metadata = vm["metadata"]
-    return world.floating.get(f"{metadata.get('namespace')}/{metadata['name']}", ())
-
-
 def _vm(vm: Manifest, world: World) -> tuple[Cell, ...]:
     cores = _number(look(vm, "status.resolved.cores", look(vm, "spec.cpu.cores")))
     memory = _amount(look(vm, "status.resolved.memory", look(vm, "spec.memory.size")))
@@ -175,7 +162,7 @@ def _vm(vm: Manifest, world: World) -> tuple[Cell, ...]:
     own = look(vm, "status.addresses", [])[:1]
     return (
         _text(look(vm, "status.assignment.host")),
-        _text(", ".join([*own, *(one.address for one in floating_of(vm, world))])),
+        _text(", ".join([*own, *(one.address for one in leading_to(vm, world.floating))])),
         _running(vm, "spec.cpu.cores", cores, _number),
         _running(vm, "spec.memory.size", memory, _amount),
         _text({"True": "yes", "False": "no"}.get(protected or "")),

@@ -11,8 +11,9 @@ from quantix_cli.commands.explaining import explanation
 from quantix_cli.commands.floating_ips import leading_to, patch_of
 from quantix_cli.completing.words import candidates
 from quantix_cli.ending import end_of
+from quantix_cli.floating import Floating
 from quantix_cli.mentions import mentions
-from quantix_cli.nouns import NOUNS, Floating, World, row
+from quantix_cli.nouns import NOUNS, World, row
 from quantix_cli.wide import wide_cells
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -16,22 +16,14 @@ from quantix_api.message_text import cause_of, hint_of, within
 from quantix_api.quantities import counted, human_size, size_bytes
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.floating import floating_facts
 from quantix_cli.grammar import unknown
 from quantix_cli.growing import growth_facts, growth_hint
 from quantix_cli.helping import Verb
 from quantix_cli.image_users import with_users
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
-from quantix_cli.nouns import (
-    CHANGES_TO,
-    NOUNS,
-    Manifest,
-    Noun,
-    World,
-    floating_of,
-    look,
-    state,
-)
+from quantix_cli.nouns import CHANGES_TO, NOUNS, Manifest, Noun, World, look, state
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
@@ -57,12 +49,6 @@ _FACTS = (
     "GuestHealthy",
     "NamespaceKept",
 )
-
-_WHERE = {
-    "Distributed": "on the host of the VM",
-    "Centralized": "on the host that carries the router's way out",
-    "": "?",
-}
 
 # the API's default transition time of conditions that nobody wrote yet is 1970
 _NEVER_S = 20_000 * 86_400.0
@@ -119,8 +105,8 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
             return tuple([await with_users(session, image) for image in picked.objects]), seen
         if noun.word == "vm":
             told = [await with_taken_over(session, vm) for vm in picked.objects]
-            seen = await fetch.with_floating(session, noun, seen)
-            return tuple([await with_moves(session, vm) for vm in told]), seen
+            moved = tuple([await with_moves(session, vm) for vm in told])
+            return moved, await fetch.with_floating(session, noun, seen)
         return picked.objects, seen
 
     objects, seen = invocation.run(read)
@@ -133,13 +119,13 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
 def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     """The lines of `explain`. Pure."""
     lines = [verdict(obj, noun, seen)]
-    told = [*facts(obj, noun), *(floating_facts(obj, seen) if noun.word == "vm" else ())]
-    lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in told]
+    known = (*facts(obj, noun), *floating_facts(obj, seen.floating))
+    lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in known]
     hints = [hint for hint in (_ready_hint(obj), *_more_hints(obj, noun)) if hint]
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
     ready = condition_of(obj)
-    is_told = any(hint.startswith("nothing;") or "by itself" in hint for hint in hints)
-    if not is_told and ready.get("status") != "True" and condition_of(obj, "Stalled").get("status") != "True":
+    told = any(hint.startswith("nothing;") or "by itself" in hint for hint in hints)
+    if not told and ready.get("status") != "True" and condition_of(obj, "Stalled").get("status") != "True":
         lines.append(
             "  It goes on by itself once that is done; nothing to retry."
             if hints
@@ -228,8 +214,6 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word == "securitygroup":
         found += [("in", told_rule(rule, "from")) for rule in look(obj, "spec.ingress", [])]
         found += [("out", told_rule(rule, "to")) for rule in look(obj, "spec.egress", [])]
-    if noun.word == "floatingip":
-        found += _ways(obj)
     if noun.word == "image" and look(obj, "status.usedBy"):
         found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
     return found
@@ -269,22 +253,6 @@ def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
         volumes = ", ".join(d.get("volume", "") for d in look(vm, "status.resolved.disks", []))
         disks = f"; its data is in {volumes}" if volumes else ""
         found.append((f"if {host} dies", f"it stays down until {host} is back{disks}"))
-    return found
-
-
-def floating_facts(vm: Manifest, seen: World) -> list[tuple[str, str]]:
-    """The floating IPs that lead to a VM."""
-    return [("floating IP", f"{one.address} ({one.name}) on NIC {one.nic}") for one in floating_of(vm, seen)]
-
-
-def _ways(floating_ip: Manifest) -> list[tuple[str, str]]:
-    """Where a floating IP leads, and where it is translated."""
-    status = floating_ip.get("status") or {}
-    found = [("address", status["address"])] if status.get("address") else []
-    if status.get("nic"):
-        vm = look(floating_ip, "spec.virtualMachine")
-        found.append(("leads to", f"{status.get('nicAddress')}, NIC {status['nic']} of VM {vm}"))
-        found.append(("translated", f"{_WHERE[status.get('mode', '')]}, by router {status.get('router')}"))
     return found
 
 

@@ -20,7 +20,6 @@ from quantix_operator.floatingip.addresses import assign_floating, claimant_of
 from quantix_operator.floatingip.observed import Absence, Observed
 from quantix_operator.floatingip.rows import Translation
 from quantix_operator.ipam.ledger import Allocation, Ledger
-from quantix_operator.northbound.rows import Owner
 from quantix_operator.router.plan import Legs, plan_legs
 from quantix_operator.router.rows import router_owner
 from quantix_operator.topology.reach import has_wire
@@ -128,9 +127,15 @@ def _rival(observed: Observed, vm: VirtualMachine, nic: Nic, address: str) -> Fl
         leads_here = (one.status.nic, one.status.nic_address) == (nic.name, address)
         return not leads_here, age_order(one)
 
-    asking = [rival for rival in observed.rivals if _nic(vm, rival) == nic]
+    asking = [rival for rival in observed.rivals if _nic(vm, rival) == nic and not _is_without_address(rival)]
     first = min([*asking, observed.floating_ip], key=order)
     return None if first is observed.floating_ip else first
+
+
+def _is_without_address(rival: FloatingIP) -> bool:
+    """Whether it was refused its address: it leads nowhere then, and is in nobody's way."""
+    ready = rival.status.condition("Ready")
+    return rival.status.address is None and ready is not None and ready.status == "False"
 
 
 def _attachment(
@@ -147,7 +152,7 @@ def _attachment(
     physical = view.network.spec.physical
     distributed = _everywhere(view.network, target.vm, observed.hosts)
     translation = Translation(
-        router=_owner(observed, router),
+        router=router_owner(observed.cluster_uid, router),
         outside=held.addresses[0],
         inside=target.address,
         port=target.port if distributed else None,
@@ -160,10 +165,6 @@ def _attachment(
         physical=physical.name if physical is not None else view.key,
         reachable=legs.outside is not None and bool(legs.outside.gateways),
     )
-
-
-def _owner(observed: Observed, router: Router) -> Owner:
-    return router_owner(observed.cluster_uid, router)
 
 
 def _way(observed: Observed, target: _Target, ledger: Ledger) -> tuple[Router, Legs] | None:

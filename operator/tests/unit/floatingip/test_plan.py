@@ -149,6 +149,14 @@ def test_whoever_leads_to_a_nic_keeps_it_and_else_the_elder_gets_it(place: Place
     assert place.said(there, elder)[0] == "Attached"
 
 
+def test_one_that_was_refused_its_address_is_in_nobodys_way(place: Place) -> None:
+    said = {"type": "Ready", "status": "False", "reason": "AddressInUse"}
+    refused = floating("refused", 1, {"conditions": [said]}, virtualMachine="web-1")
+    assert place.said(floating("younger", 2, virtualMachine="web-1"), refused)[0] == "Attached"
+    not_looked_at = floating("new", 1, virtualMachine="web-1")
+    assert place.said(floating("younger", 2, virtualMachine="web-1"), not_looked_at)[0] == "NICInUse"
+
+
 def test_two_nics_of_a_vm_may_have_one_each(place: Place) -> None:
     place.vm = guest("10.0.0.5", "10.0.0.6", nics=("eth0", "eth1"))
     first, second = (

@@ -85,7 +85,7 @@ class Machine:
         self.close()
 
     @property
-    def inside(self) -> str:
+    def network_namespace(self) -> str:
         """The network namespace that the machine is."""
         return self._inside
 

@@ -77,7 +77,7 @@ class Neighbour:
 @contextlib.contextmanager
 def neighbour(view: MachineView, address: str) -> Iterator[Neighbour]:
     """Somebody with this address (in CIDR form) on the wire, while inside."""
-    name = f"{view.machine.inside}n"
+    name = f"{view.machine.network_namespace}n"
     _ip("netns", "add", name)
     try:
         _ip(
@@ -85,7 +85,7 @@ def neighbour(view: MachineView, address: str) -> Iterator[Neighbour]:
             "add",
             "aside",
             "netns",
-            view.machine.inside,
+            view.machine.network_namespace,
             "type",
             "veth",
             "peer",
@@ -93,7 +93,7 @@ def neighbour(view: MachineView, address: str) -> Iterator[Neighbour]:
             "netns",
             name,
         )
-        for namespace, device in ((view.machine.inside, "aside"), (name, "eth0")):
+        for namespace, device in ((view.machine.network_namespace, "aside"), (name, "eth0")):
             _ip("-n", namespace, "link", "set", device, "up")
             # Open vSwitch opens it by AF_PACKET, past which nobody fills in checksums
             subprocess.run(

@@ -10,6 +10,7 @@ from xdist.remote import Producer
 
 from quantix_lab import roomy_guest
 from quantix_lab.guest_console import GuestConsole, guest_console
+from quantix_lab.lab import Lab
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
 from quantix_lab.side_by_side import Groups, group_of
@@ -32,7 +33,7 @@ _SHARED = (
     ),
 )
 # modules with machines of their own, for whichever worker is done first: those that take longest come first
-_ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
+_ALONE = ("test_several_hosts", "test_up_and_down", "test_users_cluster", "test_bench")
 _GROUPS = (*_SHARED, *((module,) for module in _ALONE))
 _PLACES = {
     module: (number, place) for number, group in enumerate(_GROUPS) for place, module in enumerate(group)
@@ -64,6 +65,13 @@ def machine() -> Iterator[Machine]:
     """A machine fresh from the shop, on which nothing was started yet."""
     with Machine("box") as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Two hosts of one cluster: h1, which has the control plane, and h2."""
+    with Lab(2) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.copy_bounds import CopyBounds
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.transfer.room import Room
@@ -42,6 +43,9 @@ class NoCopies:
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
         raise AssertionError(image)
+
+    def progress(self, image: Image) -> CopyProgress | None:
+        return None
 
 
 class SlowQemuImg(QemuImg):

@@ -20,16 +20,21 @@ from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_client.api import ApiClient
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.clients.http_source import Download, HttpSource, Kept
+from quantix_hostd.clients.http_download import Download, Kept
+from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.patience import PatientThreads
+from quantix_hostd.clients.peer_source import PeerSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.controller import ImageController, ImageTools
+from quantix_hostd.image.fetching import OtherHosts
+from quantix_hostd.image.holders import Holders
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_lab.fake_status_api import FakeStatusApi
+from quantix_lab.image_hosts import ImageHosts
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
 from quantix_lab.waiting import eventually_async
@@ -61,6 +66,7 @@ class OneHost:
         self.api = FakeStatusApi()
         self.images: dict[str, dict[str, Any]] = {}
         self.server = Silent()
+        self.others = ImageHosts(root)
         self.woken: list[str] = []
         self.events = ToldEvents()
         pools: dict[str, dict[str, Any]] = {}
@@ -77,6 +83,7 @@ class OneHost:
                 pools=self.pools,
                 qemu_img=QemuImg(OpenSandbox()),
                 source=cast(HttpSource, self.server),
+                hosts=OtherHosts(Holders(self.others, "h1"), PeerSource(self.others.trust_of("h1"))),
                 room=Room(),
                 slots=UploadSlots("h1"),
                 volumes_based_on=volumes_based_on,

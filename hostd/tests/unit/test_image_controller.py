@@ -34,7 +34,7 @@ from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_lab.fake_status_api import FakeStatusApi
-from quantix_lab.image_hosts import ImageHosts
+from quantix_lab.image_hosts import DISK, KEY, UID, ImageHosts, image_manifest
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
 from quantix_lab.waiting import eventually_async
@@ -66,7 +66,7 @@ class OneHost:
         self.api = FakeStatusApi()
         self.images: dict[str, dict[str, Any]] = {}
         self.server = Silent()
-        self.others = ImageHosts(root)
+        self.others = ImageHosts(root, "h2", "h3")
         self.woken: list[str] = []
         self.events = ToldEvents()
         pools: dict[str, dict[str, Any]] = {}
@@ -127,8 +127,9 @@ class OneHost:
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[OneHost]:
     made = OneHost(tmp_path)
-    yield made
-    await made.controller.stop()
+    async with made.others:
+        yield made
+        await made.controller.stop()
 
 
 @pytest.fixture
@@ -325,3 +326,59 @@ async def test_an_upload_whose_file_vanished_is_asked_for_again_and_not_called_a
     await host.controller.reconcile("default/sent")
     assert host.ready("sent")["reason"] == "WaitingForUpload"
     assert host.api.objects["uid-sent"]["status"]["checksum"] == checked["checksum"]
+
+
+def disk_of(host: OneHost, home: str) -> Image:
+    """The image that the other hosts may have, kept by `home`."""
+    manifest = image_manifest()
+    manifest["status"]["host"] = home
+    host.images[KEY] = host.api.put(manifest)
+    return Image.model_validate(manifest)
+
+
+async def test_a_volume_gets_an_image_from_another_host_and_shows_how_far_it_is(host: OneHost) -> None:
+    reads = host.others["h2"].has().pools.slow = asyncio.Event()
+    image, pool = disk_of(host, "h2"), await host.pool("a")
+
+    async def waits(sentence: str) -> bool:
+        with pytest.raises(WaitingError) as caught:
+            await host.controller.ensure_copy(image, pool)
+        assert caught.value.reason == "ImageDownloading"
+        return sentence in caught.value.message
+
+    assert host.controller.progress(image) is None
+    await eventually_async("its sender", lambda: waits("disk is being copied from host h2."))
+    reads.set()
+    await eventually_async("the file", lambda: pool.image(UID).exists())
+    await host.controller.ensure_copy(image, pool)
+    assert pool.image(UID).read_bytes() == DISK
+    assert host.controller.progress(image) is None
+
+
+async def test_a_volume_whose_image_no_host_sends_says_which_ones_have_it(host: OneHost) -> None:
+    await host.others["h2"].has().stop()
+    image, pool = disk_of(host, "h2"), await host.pool("a")
+    said: list[WaitingError] = []
+
+    async def told() -> bool:
+        with pytest.raises(WaitingError) as caught:
+            await host.controller.ensure_copy(image, pool)
+        said.append(caught.value)
+        return caught.value.reason == "ImageUnreachable"
+
+    await eventually_async("why it does not come", told)
+    assert said[-1].message == (
+        "disk is on host h2 and nowhere else, and cannot be copied from there: it refuses connections."
+    )
+
+
+async def test_an_image_whose_file_vanished_comes_back_from_a_host_that_has_a_copy(host: OneHost) -> None:
+    host.others["h3"].has()
+    disk_of(host, "h1")
+    await host.controller.reconcile(KEY)
+    pool = await host.pool("a")
+    await eventually_async("the file", lambda: pool.image(UID).exists() and bool(host.woken))
+    host.images[KEY] = host.api.objects[UID]
+    await host.controller.reconcile(KEY)
+    ready = next(item for item in host.api.objects[UID]["status"]["conditions"] if item["type"] == "Ready")
+    assert (ready["reason"], pool.image(UID).read_bytes()) == ("Verified", DISK)

@@ -67,8 +67,8 @@ contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
 e2e: ## whole machines with real guests
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile e2e/tests
 
-soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods
-	$(PYTEST) -q -m soak e2e/tests hostd/tests/contract operator/tests/contract
+soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods, models of HA
+	$(PYTEST) -q -m soak e2e/tests hostd/tests/unit hostd/tests/contract operator/tests/contract
 
 image-debian: prepare ## build the guest image of Debian with cloud-init, and print where it is
 	$(VENV)/python -m quantix_cli.debianimage

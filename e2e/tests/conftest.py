@@ -9,6 +9,7 @@ import pytest
 from xdist.remote import Producer
 
 from quantix_lab import roomy_guest
+from quantix_lab.auditor import Auditor
 from quantix_lab.guest_console import GuestConsole, guest_console
 from quantix_lab.lab import Lab
 from quantix_lab.machine import Machine
@@ -33,8 +34,10 @@ _SHARED = (
     ),
 )
 # modules with machines of their own, for whichever worker is done first: those that take longest come first
-_ALONE = ("test_several_hosts", "test_up_and_down", "test_users_cluster", "test_bench")
-_GROUPS = (*_SHARED, *((module,) for module in _ALONE))
+_ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
+# on a lab of several hosts, first how they become one cluster
+_SEVERAL_HOSTS = ("test_joining", "test_several_hosts")
+_GROUPS = (*_SHARED, _SEVERAL_HOSTS, *((module,) for module in _ALONE))
 _PLACES = {
     module: (number, place) for number, group in enumerate(_GROUPS) for place, module in enumerate(group)
 }
@@ -68,17 +71,25 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """Two hosts of one cluster: h1, which has the control plane, and h2."""
-    with Lab(2) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def view(machine: Machine) -> MachineView:
     """The shared machine, with Quantix running on it."""
     machine.up()
     return MachineView(machine)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Two hosts that are one cluster."""
+    with Lab(2) as hosts:
+        yield hosts
+
+
+@pytest.fixture
+def audited() -> Iterator[None]:
+    """No VM runs twice while the test lasts."""
+    with Auditor() as auditor:
+        yield
+        auditor.check()
 
 
 @pytest.fixture

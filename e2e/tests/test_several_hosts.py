@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from quantix_api.conditions import condition_of
-from quantix_lab.auditor import Auditor
 from quantix_lab.guest_console import guest_console
 from quantix_lab.lab import Lab
 from quantix_lab.machine_view import SHARED, MachineView, Manifest
@@ -16,29 +14,18 @@ from quantix_lab.vm_manifests import ipv4, small_vm
 
 PAIR = {"app": "pair"}
 
-
-@pytest.fixture(scope="module")
-def auditing() -> Iterator[Auditor]:
-    with Auditor() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("audited")
 
 
-@pytest.fixture(autouse=True)
-def audited(auditing: Auditor) -> Iterator[None]:
-    """No VM ran twice during the test."""
-    yield
-    auditing.check()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster(lab: Lab) -> MachineView:
     """The cluster as its first host shows it."""
     return MachineView(lab.first)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def pair(cluster: MachineView) -> tuple[Manifest, Manifest]:
-    """Two VMs that may not be on one host, from the image that was sent to h1."""
+    """Two VMs that may not be on one host, from the image that was sent to h1; they stay for other tests."""
     apart: dict[str, Any] = {"antiAffinity": [{"vmSelector": PAIR}]}
     for name in ("left", "right"):
         vm = small_vm(name, placement=apart, gracePeriodSeconds=0)

@@ -38,6 +38,7 @@ _NETWORK = _verbs("networks", "create", "set")
 _ROUTER = _verbs("routers", "create", "set")
 _POOL = _verbs("pools", "create", "set")
 _GROUP = _verbs("security_groups", "create", "set")
+_HOST = _verbs("adding_host", "add") | _verbs("orphans", "end-orphan")
 # noun: (other words for it, {verb: place})
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _VM | _DELETE),
@@ -46,7 +47,7 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "network": (("net", "networks"), _READ | _NETWORK | _DELETE),
     "router": (("rtr", "routers"), _READ | _ROUTER | _DELETE),
     "securitygroup": (("sg", "securitygroups"), _READ | _GROUP | _DELETE),
-    "host": (("hosts",), _READ | _verbs("adding_host", "add") | _verbs("orphans", "end-orphan")),
+    "host": (("hosts",), _READ | _HOST | _DELETE),
     "pool": (("pools", "storagepool", "storagepools"), _READ | _POOL | _DELETE),
     "instancetype": (("it", "instancetypes"), _READ),
     "cluster": (("clusters",), _verbs("joining_cluster", "join")),

@@ -163,6 +163,13 @@ _ABILITIES = (
     Template(
         "TunnelInterfaceUnusable",
         "Host",
+        "{host} names no interface for tunnels, so its guests do not reach those of other hosts: without the "
+        "kernel's module openvswitch tunnels need one of their own.",
+        "name it in spec.interfaces.tunnel of {host}",
+    ),
+    Template(
+        "TunnelInterfaceUnusable",
+        "Host",
         "{interface}, which spec.interfaces.tunnel of {host} names, is not there; there is {known}.",
         "name one that is there",
     ),

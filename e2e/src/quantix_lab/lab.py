@@ -79,10 +79,11 @@ class Lab:
         self.first.up()
         if self.hosts[1:]:
             say(f"{', '.join(host.name for host in self.hosts[1:])}: make join")
-            words = [self._word_for(host) for host in self.hosts[1:]]
+            words = [self.word_for(host.name) for host in self.hosts[1:]]
             with ThreadPoolExecutor(len(words)) as side_by_side:
                 list(side_by_side.map(join, self.hosts[1:], words))
-            self._use_the_wire()
+            for host in self.hosts:
+                self.use_the_wire(host)
 
     def close(self) -> None:
         """End everything and remove it."""
@@ -94,16 +95,16 @@ class Lab:
         subprocess.run(["chattr", "-R", "-f", "-i", str(self.folder)], check=False, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _word_for(self, host: SimulatedHost) -> str:
-        """The line that `qx host add` prints holds it."""
+    def word_for(self, name: str) -> str:
+        """The word with which host `name` may join: the line that `qx host add` prints holds it."""
         address = f"{MANAGEMENT}.1"
-        said = self.first.qx("host", "add", host.name, "--print", "--address", address, timeout_s=120)
+        said = self.first.qx("host", "add", name, "--print", "--address", address, timeout_s=120)
         return said.stdout.split()[1]
 
-    def _use_the_wire(self) -> None:
-        for host in self.hosts:
-            patch = '{"spec": {"interfaces": {"tunnel": "wire0"}}}'
-            self.first.kubectl("patch", "host", host.name, "--type=merge", "-p", patch)
+    def use_the_wire(self, host: SimulatedHost) -> None:
+        """Have its tunnels take the wire that is for them."""
+        patch = '{"spec": {"interfaces": {"tunnel": "wire0"}}}'
+        self.first.kubectl("patch", "host", host.name, "--type=merge", "-p", patch)
 
     def _make_world(self) -> None:
         self._add_namespace(self.world)

@@ -91,7 +91,9 @@ class SimulatedHost(Machine):
             "QUANTIX_CACHE": str(CACHE),
             "QUANTIX_HOST_NAME": self.name,
         }
-        return {**os.environ, **own, "KUBECONFIG": str(self.inside.admin_kubeconfig)}
+        if self.layout.admin_kubeconfig.exists():
+            own["KUBECONFIG"] = str(self.inside.admin_kubeconfig)
+        return {**os.environ, **own}
 
     @property
     def is_running(self) -> bool:

@@ -13,6 +13,7 @@ from quantix_hostd.facts.links import DefaultRoute, LinkFacts
 from quantix_hostd.facts.switch import OWNER_KEY, BridgeFacts, InterfaceFacts
 from quantix_hostd.host.network.model import (
     MARK,
+    WIRE,
     AddAddress,
     AttachPort,
     EnsureBridge,
@@ -47,6 +48,14 @@ def reason(of: TunnelPlace) -> str:
 def test_nothing_is_named_and_tunnels_are_on_the_way_out() -> None:
     assert place(None) == TunnelPlace("192.0.2.2", 1400)
     assert place(None, found=replace(_FOUND, default=None)) == TunnelPlace("127.0.0.1", 1500)
+
+
+def test_a_host_among_others_needs_a_wire_for_tunnels_without_the_kernels_datapath() -> None:
+    member = replace(_FOUND, member=True)
+    nameless = place(None, found=member)
+    assert (nameless.address, reason(nameless)) == ("192.0.2.2", "TunnelInterfaceUnusable")
+    assert reason(place(None, "system", member)) == ""
+    assert reason(place("eth1", found=member)) == ""
 
 
 def test_the_kernels_datapath_takes_the_interface_as_it_is() -> None:
@@ -110,7 +119,7 @@ class World:
         match action:
             case EnsureBridge():
                 ports = self.bridges[action.name].ports if action.name in self.bridges else frozenset[str]()
-                ids = {OWNER_KEY: action.owner}
+                ids = {OWNER_KEY: action.owner, WIRE: action.wire}
                 self.bridges[action.name] = BridgeFacts(
                     action.datapath, action.fail_mode, action.mac, ids, ports | {action.name}
                 )
@@ -181,6 +190,18 @@ def test_another_wire_takes_the_place_of_the_first() -> None:
     assert world.links["eth1"] == _WIRE
     assert world.links["qx-phy"] == replace(other, up=True)
     assert world.bridges["qx-phy"].ports == {"qx-phy", "eth2"}
+
+
+def test_a_wire_that_somebody_took_out_of_the_bridge_comes_back_with_its_address() -> None:
+    world = World()
+    world.reach("eth1")
+    bridge = world.bridges["qx-phy"]
+    world.bridges["qx-phy"] = replace(bridge, ports=frozenset({"qx-phy"}))
+    world.reach("eth1")
+    assert world.bridges["qx-phy"] == bridge
+    world.bridges["qx-phy"] = replace(bridge, ports=frozenset({"qx-phy"}))
+    world.reach(None)
+    assert world.links == {"eth1": _WIRE}
 
 
 def test_an_interface_that_vanishes_leaves_the_bridge_to_be_put_away() -> None:

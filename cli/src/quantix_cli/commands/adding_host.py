@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -62,7 +63,7 @@ def _add(invocation: Invocation, name: str, address: str | None) -> None:
     require_root(again, "opens this machine to others", os.geteuid())
     with alone(settings, again):
         adding = Adding(settings, name, address)
-        log, progress = open_log(settings), Progress(invocation.terminal, now_s)
+        log, progress = open_log(settings), Progress(invocation.terminal, now_s, sys.stderr)
 
         async def work() -> int:
             await adding.work(log, progress)

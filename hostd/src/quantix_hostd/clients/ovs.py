@@ -14,7 +14,6 @@ from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
 from quantix_hostd.facts.switch import (
-    OWNER_KEY,
     BridgeFacts,
     InterfaceFacts,
     InternalPort,
@@ -77,7 +76,13 @@ class OvsClient:
         }
 
     async def ensure_bridge(
-        self, name: str, *, datapath_type: str, fail_mode: str, owner: str, mac: str = ""
+        self,
+        name: str,
+        *,
+        datapath_type: str,
+        fail_mode: str,
+        external_ids: Mapping[str, str],
+        mac: str = "",
     ) -> None:
         """Make the bridge, or set it right where it differs; its ports stay.
 
@@ -96,7 +101,7 @@ class OvsClient:
             f"fail_mode={fail_mode}",
             "other_config:disable-in-band=true",
             *([f"other_config:hwaddr={_quoted(mac)}"] if mac else []),
-            f"external_ids:{_quoted(OWNER_KEY)}={_quoted(owner)}",
+            *_ids(external_ids),
         )
 
     async def ensure_internal_port(self, port: InternalPort) -> None:

@@ -26,10 +26,18 @@ from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
 from quantix_hostd.endless import endless
 from quantix_hostd.facts.links import HOST_LEG
+from quantix_hostd.facts.switch import OWNER_KEY
 from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network import model
 from quantix_hostd.host.network.desired import desired_network
-from quantix_hostd.host.network.model import EXTERNAL_BRIDGE, MARK, TUNNEL_BRIDGE, NetworkSpec, NetworkState
+from quantix_hostd.host.network.model import (
+    EXTERNAL_BRIDGE,
+    MARK,
+    TUNNEL_BRIDGE,
+    WIRE,
+    NetworkSpec,
+    NetworkState,
+)
 from quantix_hostd.host.network.plan import plan_network, plan_packet_filter, traffic_problem
 from quantix_hostd.host.network.tunnel import TunnelPlace, Underlay, attached_wire, tunnel_place
 
@@ -118,7 +126,8 @@ class HostNetwork:
             attached = interface or ""
         netlink = self._clients.netlink
         own = await self._own_addresses() if interface else frozenset()
-        found = Underlay(await netlink.links(), attached, await netlink.default_route(), own)
+        links, default = await netlink.links(), await netlink.default_route()
+        found = Underlay(links, attached, default, own, member=not self._southbound.startswith("unix:"))
         return tunnel_place(host.metadata.name, interface, datapath, found)
 
     async def _reach(self, spec: NetworkSpec) -> NetworkState:
@@ -218,7 +227,7 @@ async def _apply_to_switch(ovs: OvsClient, action: model.SwitchAction) -> None:
                 action.name,
                 datapath_type=action.datapath,
                 fail_mode=action.fail_mode,
-                owner=action.owner,
+                external_ids={OWNER_KEY: action.owner, **({WIRE: action.wire} if action.wire else {})},
                 mac=action.mac,
             )
         case model.RemoveBridge():

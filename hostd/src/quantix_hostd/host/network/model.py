@@ -17,6 +17,8 @@ TUNNEL_BRIDGE = "qx-phy"
 """Without the kernel's datapath: holds the wire for tunnels, and its address."""
 MARK = "quantix.io/host"
 """Key in Open_vSwitch's external_ids: the UID of the Host that set ovn-controller's keys."""
+WIRE = "quantix.io/wire"
+"""Key in the external_ids of `qx-phy`: the interface whose addresses it has."""
 IP_FORWARD = "net.ipv4.ip_forward"
 IP_FORWARD_V6 = "net.ipv6.conf.all.forwarding"
 
@@ -96,6 +98,7 @@ class EnsureBridge:
     fail_mode: str
     owner: str
     mac: str
+    wire: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ of `qx-phy`, and its addresses are that bridge's own. The kernel's datapath take
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantix_api.messages import render
 from quantix_hostd.facts.links import DefaultRoute, LinkFacts
@@ -16,6 +16,7 @@ from quantix_hostd.facts.switch import OWNER_KEY, BridgeFacts
 from quantix_hostd.host.network.model import (
     MARK,
     TUNNEL_BRIDGE,
+    WIRE,
     AddAddress,
     AttachPort,
     EnsureBridge,
@@ -35,14 +36,15 @@ _MAX_NAMED = 8
 
 @dataclass(frozen=True)
 class Underlay:
-    """What the machine has: devices, the port of `qx-phy` ("" without), the way out, and the addresses that
-    hostd serves at and reaches the API from.
+    """What the machine has: devices, the one whose addresses `qx-phy` has ("" without), the way out, and the
+    addresses that hostd serves at and reaches the API from. `member`: the databases are another host's.
     """
 
     links: Mapping[str, LinkFacts]
     attached: str
     default: DefaultRoute | None
     own_addresses: frozenset[str] = frozenset()
+    member: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ class TunnelPlace:
 
 
 def attached_wire(bridges: Mapping[str, BridgeFacts]) -> str:
-    """The device that is a port of `qx-phy`; "" when there is none."""
+    """The device whose addresses `qx-phy` has, its port or not; "" when there is none."""
     found = bridges.get(TUNNEL_BRIDGE)
-    return min(found.ports - {TUNNEL_BRIDGE}, default="") if found is not None else ""
+    return found.external_ids.get(WIRE, "") if found is not None else ""
 
 
 def tunnel_place(host: str, interface: str | None, datapath: str, found: Underlay) -> TunnelPlace:
@@ -66,7 +68,11 @@ def tunnel_place(host: str, interface: str | None, datapath: str, found: Underla
     peers to reach: loopback.
     """
     if interface is None:
-        return _way_out(found)
+        place = _way_out(found)
+        if datapath != "netdev" or not found.member:
+            return place
+        text = render("TunnelInterfaceUnusable", host=host).text
+        return replace(place, problem=("TunnelInterfaceUnusable", text))
     link = found.links.get(interface)
     if link is None:
         there = sorted(name for name in found.links if name != "lo" and not name.startswith("qx"))
@@ -101,9 +107,10 @@ def _take(spec: NetworkSpec, wire: TunnelWire, state: NetworkState) -> Iterator[
         and bridge.fail_mode == "standalone"
         and bridge.mac == wire.mac
         and bridge.external_ids.get(OWNER_KEY) == spec.system_id
+        and bridge.external_ids.get(WIRE) == wire.device
     )
     if not right:
-        yield EnsureBridge(TUNNEL_BRIDGE, spec.datapath, "standalone", spec.system_id, wire.mac)
+        yield EnsureBridge(TUNNEL_BRIDGE, spec.datapath, "standalone", spec.system_id, wire.mac, wire.device)
     port = state.interfaces.get(wire.device)
     if bridge is None or wire.device not in bridge.ports or port is None or MARK not in port.external_ids:
         yield AttachPort(TUNNEL_BRIDGE, wire.device, spec.system_id)

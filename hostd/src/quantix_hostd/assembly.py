@@ -174,7 +174,7 @@ class Hostd:
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
-            sweeps = (self.volume_uploads.tidy, self.sweeps.ports, self.sweeps.logs)
+            sweeps = (self.volume_uploads.tidy, self.images.tidy, self.sweeps.ports, self.sweeps.logs)
             group.create_task(repeat(_SWEEP_S, *sweeps), name="sweep")
             group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
             group.create_task(repeat(_BALLOON_S, self.balloons.step), name="balloons")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -76,7 +77,12 @@ class OneHost:
             pools[name] = {"metadata": {"name": name}, "spec": spec}
         threads = PatientThreads(patience_s=0.2)
         self.pools = HostPools(pools, {}, "h1", Layout(root), FileOwner.current(), threads=threads)
-        self.controller = ImageController(
+        self.based_on: list[Path] = []
+        self.controller = self.restarted()
+
+    def restarted(self) -> ImageController:
+        """As after a restart of hostd: nothing is remembered but what lies on disk."""
+        return ImageController(
             ImageTools(
                 api=cast(ApiClient, self.api),
                 images=self.images,
@@ -86,7 +92,7 @@ class OneHost:
                 hosts=OtherHosts(Holders(self.others, "h1"), PeerSource(self.others.trust_of("h1"))),
                 room=Room(),
                 slots=UploadSlots("h1"),
-                volumes_based_on=volumes_based_on,
+                volumes_based_on=lambda pool, uid: self.based_on or volumes_based_on(pool, uid),
                 events=self.events,
                 host="h1",
             ),
@@ -382,3 +388,50 @@ async def test_an_image_whose_file_vanished_comes_back_from_a_host_that_has_a_co
     await host.controller.reconcile(KEY)
     ready = next(item for item in host.api.objects[UID]["status"]["conditions"] if item["type"] == "Ready")
     assert (ready["reason"], pool.image(UID).read_bytes()) == ("Verified", DISK)
+
+
+async def _copied(host: OneHost) -> PoolDir:
+    """The pool that has a copy of an image that host h2 keeps."""
+    host.others["h2"].has()
+    image, pool = disk_of(host, "h2"), await host.pool("a")
+    with pytest.raises(WaitingError):
+        await host.controller.ensure_copy(image, pool)
+    await eventually_async("the file", lambda: pool.image(UID).exists())
+    return pool
+
+
+async def test_a_copy_goes_with_its_image_which_another_host_keeps(host: OneHost) -> None:
+    pool = await _copied(host)
+    await host.restarted().tidy()
+    assert pool.image(UID).exists(), "the API has its Image"
+    (pool.images / "0ff1ce").write_bytes(b"of somebody else")
+    host.others.image = {}
+    await host.restarted().tidy()
+    assert [path.name for path in pool.images.iterdir()] == ["0ff1ce"]
+    assert json.loads(host.pools.layout.image_copies.read_text()) == {}
+
+
+async def test_a_copy_that_a_volume_stands_on_stays_and_so_does_one_while_the_api_is_away(
+    host: OneHost,
+) -> None:
+    pool = await _copied(host)
+    host.based_on = [pool.volumes / "web-root"]
+    host.others.image = {}
+    await host.restarted().tidy()
+    assert pool.image(UID).exists()
+    host.based_on, host.others.is_away = [], True
+    with pytest.raises(TransientError):
+        await host.restarted().tidy()
+    assert pool.image(UID).exists()
+    host.others.is_away = False
+    await host.restarted().tidy()
+    assert not pool.image(UID).exists()
+
+
+async def test_a_copy_of_an_image_that_is_going_goes_and_the_hosts_own_do_not(host: OneHost) -> None:
+    pool = await _copied(host)
+    own = host.put("own", status={})
+    pool.image(own.metadata.uid).write_bytes(_DISK)
+    host.others.image["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+    await host.restarted().tidy()
+    assert [path.name for path in pool.images.iterdir()] == [own.metadata.uid]

@@ -31,7 +31,7 @@ from quantix_hostd.peers import Peer, named
 
 _CONNECT_S = 5.0
 # a hostd that has just started waits 20 s for the API, and 10 s for a pool
-_PACE = Pace(answer_s=40.0)
+_PACE = Pace(answer_s=40.0, least_bytes=1 << 20)
 _LACKING = frozenset({404, 409})
 _BUSY = 429
 Trust = Callable[[], Awaitable[ssl.SSLContext]]

@@ -31,6 +31,7 @@ from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.image import plan
 from quantix_hostd.image.fetching import OtherHosts
 from quantix_hostd.image.intake import Intake
+from quantix_hostd.image.kept_copies import KeptCopies
 from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import ImagePlan, plan_image
 from quantix_hostd.image.status import derive_status, downloading, known_facts, lost_file, verdict_kept
@@ -80,6 +81,9 @@ class ImageController:
         self._enqueue = enqueue
         receiving = Receiving("image", tools.qemu_img, tools.room, enqueue)
         self._intake = Intake(tools.source, tools.qemu_img, receiving, tools.hosts)
+        self._kept = KeptCopies(
+            tools.hosts.holders.api, tools.pools, tools.volumes_based_on, self._intake.forget
+        )
         self._desk = UploadDesk(receiving, tools.slots, enqueue, _takes_none)
 
     async def reconcile(self, key: str) -> float | None:
@@ -153,6 +157,8 @@ class ImageController:
         source = await self._file(image, pool)
         if source == pool.image(uid):
             return
+        if self._intake.seen(uid, pool.name) is None:
+            await self._kept.note(image, pool)
         # nothing is awaited from here on: two volumes that want the same copy begin it once
         seen = self._intake.seen(uid, pool.name)
         if seen is not None and not seen.running and seen.error is not None and seen.retry_in_s != 0:
@@ -164,6 +170,10 @@ class ImageController:
         """How far its copy into a pool of this host has come; None while none is made."""
         done, total = self._intake.shown(image.metadata.uid)
         return CopyProgress(done, total) if done else None
+
+    async def tidy(self) -> None:
+        """Remove the copies of images that another host kept, and that are deleted. Raises ApiError."""
+        await self._kept.tidy()
 
     async def stop(self) -> None:
         """Stop receiving; of what is half there, only what can be gone on with is kept."""

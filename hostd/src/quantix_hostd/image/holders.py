@@ -34,7 +34,7 @@ class Holders:
     """One for a process, which runs on `host`."""
 
     def __init__(self, api: Lister, host: str, clock: Clock | None = None) -> None:
-        self._api, self._host = api, host
+        self.api, self._host = api, host
         self._clock = clock or SystemClock()
         self._asking = asyncio.Lock()
         self._known: tuple[Holder, ...] | None = None
@@ -44,6 +44,9 @@ class Holders:
         """The other hosts that have it, in the order in which they are to be asked. What was known stays so
         while the API is away; raises ApiError where nothing was.
         """
+        if not image.status.checksum:
+            # nobody can have what was not checked yet
+            return ()
         async with self._asking:
             if self._clock.monotonic() - self._read_s >= _KNOWN_FOR_S:
                 await self._read()
@@ -51,7 +54,7 @@ class Holders:
 
     async def _read(self) -> None:
         try:
-            listed = await self._api.list(HOSTS)
+            listed = await self.api.list(HOSTS)
         except ApiError as error:
             if self._known is None:
                 raise

@@ -9,24 +9,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from quantix_api.resources import HOSTS, IMAGES, Resource
+from quantix_api.resources import CA_CONFIG_MAP, CONFIG_MAPS, HOSTS, IMAGES, Resource
 from quantix_client.api import ApiClient, ListResult
 from quantix_client.errors import NotFound, Unreachable
-from quantix_client.kubeconfig import load_pair
+from quantix_client.kubeconfig import Access, load_pair
 from quantix_hostd.api.server import ApiServer, bind, server_context
 from quantix_hostd.clients.files import FileOwner
+from quantix_hostd.clients.peer_source import Trust
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.join.requests import CLIENT, SERVING, Purpose, as_host, new_key, render_request
+from quantix_hostd.join.trust import trust_of_hosts
 from quantix_hostd.pools import HostPools
 from quantix_lab.api_world import ApiWorld
 from quantix_lab.small_authority import SmallAuthority
@@ -140,15 +141,11 @@ class ImageHosts:
         begins = datetime.now(UTC) - timedelta(minutes=1)
         return self.authority.sign(request, begins, usages=purpose.usages[1:]), key
 
-    def trust_of(self, name: str) -> Callable[[], Any]:
+    def trust_of(self, name: str) -> Trust:
         """What host `name` trusts and shows."""
-        context = ssl.create_default_context(cadata=self.authority.pem)
-        load_pair(context, *self.certified(CLIENT, name))
-
-        async def trust() -> ssl.SSLContext:
-            return context
-
-        return trust
+        certificate, key = self.certified(CLIENT, name)
+        api = _Seen(self, Access("https://api.example", certificate_pem=certificate, key_pem=key))
+        return partial(trust_of_hosts, cast(ApiClient, api))
 
     # the verbs of the API that hosts use
 
@@ -161,6 +158,8 @@ class ImageHosts:
         return ListResult([host.manifest() for host in self.by_name.values()], "1")
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        if resource is CONFIG_MAPS and name == CA_CONFIG_MAP:
+            return {"data": {"ca.crt": self.authority.pem}}
         if (resource, f"{namespace}/{name}") != (IMAGES, KEY):
             raise NotFound(f"There is no {resource.kind} {name}.")
         return self.image
@@ -168,6 +167,17 @@ class ImageHosts:
     async def request(self, method: str, path: str, *, json: dict[str, Any]) -> dict[str, Any]:
         assert path.endswith("/subjectaccessreviews")
         return {"status": {"allowed": json["spec"]["user"].startswith("quantix:host:")}}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The API as one host reaches it."""
+
+    hosts: ImageHosts
+    access: Access
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        return await self.hosts.get(resource, name, namespace)
 
 
 def image_manifest(**spec: Any) -> dict[str, Any]:

@@ -89,13 +89,18 @@ class KeptCopies:
         # where a mount point is empty, nothing can be told to be gone
         await self.pools.check_there(file.pool, pool)
         await self.end(uid)
-        users = partial(self.volumes_based_on, pool, uid)
-        there = await self.pools.ask(pool, pool.volumes.is_dir)
-        if there and await self.pools.scan(pool, Scan.BASED_ON_IMAGE, users):
+        if await self._is_used(pool, uid):
             return
         await self.pools.ask(pool, partial(_remove_all, pool, uid))
         await asyncio.to_thread(self._notes.forget, entry)
         log.info("copy of a deleted image removed", image=file.key, uid=uid, pool=str(file.path))
+
+    async def _is_used(self, pool: PoolDir, uid: str) -> bool:
+        """False, too, where the pool was put away. Raises as `HostPools.scan`."""
+        if not await self.pools.ask(pool, pool.volumes.is_dir):
+            return False
+        users = await self.pools.scan(pool, Scan.BASED_ON_IMAGE, partial(self.volumes_based_on, pool, uid))
+        return bool(users)
 
 
 def _remove_all(pool: PoolDir, uid: str) -> None:

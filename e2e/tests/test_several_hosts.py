@@ -28,7 +28,7 @@ def pair(cluster: MachineView) -> tuple[Manifest, Manifest]:
     """Two VMs that may not be on one host, from the image that was sent to h1; they stay for other tests."""
     apart: dict[str, Any] = {"antiAffinity": [{"vmSelector": PAIR}]}
     for name in ("left", "right"):
-        vm = small_vm(name, placement=apart, gracePeriodSeconds=0)
+        vm = small_vm(name, placement=apart, readiness={"tcpPort": 22}, gracePeriodSeconds=0)
         vm["metadata"]["labels"] = PAIR
         cluster.apply(vm)
     left, right = (cluster.wait_ready(name, reason="Running", timeout_s=90) for name in ("left", "right"))
@@ -51,7 +51,8 @@ def test_an_image_that_was_sent_to_one_host_runs_on_both(
 def test_guests_on_two_hosts_reach_each_other(lab: Lab, pair: tuple[Manifest, Manifest]) -> None:
     for vm, other in (pair, pair[::-1]):
         with guest_console(lab.first, vm["metadata"]["name"]) as console:
-            said = console.ask(f"ping -c 3 -W 5 {ipv4(other)}")
+            # the first packet finds no way yet in the switches and waits, or is lost
+            said = console.ask(f"ping -c 1 -W 5 {ipv4(other)} >/dev/null; ping -c 3 -W 5 {ipv4(other)}")
             assert " 0% packet loss" in said, said
             asked = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 9 {ipv4(other)} 80"
             said = console.ask(f"{asked} | grep -o 'hostname=[a-z]*'")

@@ -75,7 +75,7 @@ class OneHost:
             (root / name).mkdir()
             spec = {"dir": {"path": str(root / name)}, "default": name == "a"}
             pools[name] = {"metadata": {"name": name}, "spec": spec}
-        threads = PatientThreads(patience_s=0.2)
+        threads = PatientThreads(patience_s=0.5)
         self.pools = HostPools(pools, {}, "h1", Layout(root), FileOwner.current(), threads=threads)
         self.based_on: list[Path] = []
         self.controller = self.restarted()

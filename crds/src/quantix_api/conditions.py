@@ -173,7 +173,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "GuestTraffic",
         "Works",
         "HostFirewallDropsGuests UnderlayTooSmall TunnelInterfaceShared TunnelInterfaceUnusable "
-        f"{INTERNAL_ERROR}",
+        f"PhysicalNetworkUnusable {INTERNAL_ERROR}",
     ),
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
     *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),

@@ -84,7 +84,7 @@ class PhysicalNetwork(ApiModel):
     """A wire that Networks may be joined to."""
 
     name: Annotated[DeviceName, Live("Name of the wire, as Networks call it in spec.physical.")]
-    interface: Annotated[InterfaceName, Live("The host's interface that it is plugged into."), NotBuilt()]
+    interface: Annotated[InterfaceName, Live("The host's interface that it is plugged into.")]
 
 
 class DeviceOffer(ApiModel):

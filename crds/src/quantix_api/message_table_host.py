@@ -179,6 +179,24 @@ _ABILITIES = (
         "{interface}, which spec.interfaces.tunnel of {host} names, has no address.",
         "give {interface} an address that the other hosts reach",
     ),
+    Template(
+        "PhysicalNetworkUnusable",
+        "Host",
+        "{interface}, which {host} is to have for physical network {physical}, is not there.",
+        "correct it in spec.physicalNetworks",
+    ),
+    Template(
+        "PhysicalNetworkUnusable",
+        "Host",
+        "{interface}, which {host} is to have for physical network {physical}, is its own: it has {address}.",
+        "an interface without an address, such as a second one, or a VLAN of its own for the host",
+    ),
+    Template(
+        "PhysicalNetworkUnusable",
+        "Host",
+        "{tunnels}, which {host} is to have for physical network {physical}, is its wire for tunnels.",
+        "another interface in spec.physicalNetworks",
+    ),
     Template("AppArmor", "Host", "AppArmor confines every QEMU."),
     Template(
         "NoAppArmor",

@@ -1,8 +1,9 @@
 """Several real hosts on one machine: the cluster that end-to-end tests share, and that `make lab` starts.
 
 The first host has the control plane and the central databases of the network; the others join as people do,
-with the word of `qx host add`. Between them lie two wires, as bridges of a network namespace that also plays
-the world: `mgmt0` (10.90.0.N) for the API, and `wire0` (10.91.0.N, MTU 9000) for the guests' tunnels.
+with the word of `qx host add`. Between them lie three wires, as bridges of a network namespace that also
+plays the world: `mgmt0` (10.90.0.N) for the API, `wire0` (10.91.0.N, MTU 9000) for the guests' tunnels, and
+`phys0`, the site's network, on which the hosts have no address.
 Everything that `close` ends and removes, `start` made.
 """
 
@@ -26,7 +27,9 @@ from quantix_lab.simulated_host import SimulatedHost
 MANAGEMENT, WIRE = "10.90.0", "10.91.0"
 GATEWAY = f"{MANAGEMENT}.254"
 WIRE_MTU = 9000
-_BRIDGES = ("mgmt", "wire")
+_BRIDGES = ("mgmt", "wire", "phys")
+SITE = "203.0.113"
+"""The site's own network on `phys0`; the world is its first address."""
 
 
 class Lab:
@@ -111,6 +114,11 @@ class Lab:
         subprocess.run(["chattr", "-R", "-f", "-i", str(self.folder)], check=False, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def plug_into_site(self, host: SimulatedHost) -> None:
+        """Have its guests reach the site's network, as physical network `site`."""
+        patch = '{"spec": {"physicalNetworks": [{"name": "site", "interface": "phys0"}]}}'
+        self.first.kubectl("patch", "host", host.name, "--type=merge", "-p", patch)
+
     def word_for(self, name: str) -> str:
         """The word with which host `name` may join: the line that `qx host add` prints holds it."""
         address = f"{MANAGEMENT}.1"
@@ -129,6 +137,7 @@ class Lab:
             _ip("-n", self.world, "link", "set", bridge, "up")
         _ip("-n", self.world, "link", "set", "wire", "mtu", str(WIRE_MTU))
         _ip("-n", self.world, "addr", "add", f"{GATEWAY}/24", "dev", "mgmt")
+        _ip("-n", self.world, "addr", "add", f"{SITE}.1/24", "dev", "phys")
         _ip("-n", self.world, "addr", "add", f"{INTERNET}/32", "dev", "lo")
 
     def _wire(self, host: SimulatedHost, number: int) -> None:
@@ -137,6 +146,7 @@ class Lab:
         for device, bridge, address in (
             ("mgmt0", "mgmt", f"{MANAGEMENT}.{number}/24"),
             ("wire0", "wire", f"{WIRE}.{number}/24"),
+            ("phys0", "phys", ""),
         ):
             there = f"{bridge}-{host.name}"
             pair = ("type", "veth", "peer", "name", there, "netns", self.world)
@@ -144,7 +154,8 @@ class Lab:
             mtu = str(WIRE_MTU if bridge == "wire" else 1500)
             _ip("-n", self.world, "link", "set", there, "mtu", mtu, "master", bridge, "up")
             _ip("-n", inside, "link", "set", device, "mtu", mtu, "up")
-            _ip("-n", inside, "addr", "add", address, "dev", device)
+            if address:
+                _ip("-n", inside, "addr", "add", address, "dev", device)
         _ip("-n", inside, "route", "add", "default", "via", GATEWAY)
 
     def _add_namespace(self, name: str) -> None:

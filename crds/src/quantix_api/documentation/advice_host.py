@@ -57,6 +57,11 @@ _STATE = {
         "`ip address` on the host.",
         "Name an interface that is there and has an address ([networks](networks.md#the-wire-for-tunnels)).",
     ),
+    "PhysicalNetworkUnusable": Advice(
+        "An interface of the Host's spec.physicalNetworks is not there, has an address of the host, leads to "
+        "the outside, or is the wire for tunnels. Networks on other wires of that host are not affected.",
+        "Name an interface that the host itself does not use: guests have all of it.",
+    ),
     "NoAppArmor": Advice("`aa-status` on the host.", "Turn AppArmor on and reboot. VMs run without it, too."),
     "OrphanGuest": Advice(
         "`qx host end-orphan` on the host, as root, lists such guests.",

@@ -37,7 +37,9 @@ from quantix_hostd.host.network.model import (
     WIRE,
     NetworkSpec,
     NetworkState,
+    PhysicalWire,
 )
+from quantix_hostd.host.network.physical import PREFIX, physical_wires
 from quantix_hostd.host.network.plan import plan_network, plan_packet_filter, traffic_problem
 from quantix_hostd.host.network.tunnel import TunnelPlace, Underlay, attached_wire, tunnel_place
 
@@ -91,14 +93,22 @@ class HostNetwork:
         """Put everything right and tell how it is. What cannot be put right is in the facts."""
         datapath = await self._known_datapath()
         tunnel = await self._tunnel(host, datapath)
+        wires, lacking = await self._wires(host)
         spec = desired_network(
-            host, networks, self._southbound, tunnel, datapath, way_out_mac=self._way_out_mac
+            host,
+            networks,
+            self._southbound,
+            tunnel,
+            datapath,
+            way_out_mac=self._way_out_mac,
+            physical=wires,
         )
+        unusable = tunnel.problem or lacking
         facts = NetworkFacts(
             underlay_mtu=tunnel.mtu,
             userspace=datapath == "netdev",
             tunnel_address=tunnel.address,
-            traffic_problem=tunnel.problem,
+            traffic_problem=unusable,
         )
         try:
             await asyncio.to_thread(self._write_system_id, spec.system_id)
@@ -115,7 +125,13 @@ class HostNetwork:
                 return replace(facts, problem=(error.reason, message_of(error)))
             text = render("NetworkDown", process="Open vSwitch", said=error.message).text
             return replace(facts, problem=("NetworkDown", text))
-        return replace(facts, traffic_problem=traffic_problem(spec, state) or tunnel.problem)
+        return replace(facts, traffic_problem=traffic_problem(spec, state) or unusable)
+
+    async def _wires(self, host: Host) -> tuple[tuple[PhysicalWire, ...], tuple[str, str] | None]:
+        if not host.spec.physical_networks:
+            return (), None
+        netlink = self._clients.netlink
+        return physical_wires(host, await netlink.links(), await netlink.default_route())
 
     async def _tunnel(self, host: Host, datapath: str) -> TunnelPlace:
         interface = host.spec.interfaces.tunnel
@@ -182,7 +198,8 @@ class HostNetwork:
 async def observe_network(clients: NetworkClients) -> NetworkState:
     """What is now. Raises TransientError."""
     bridges = await clients.ovs.bridges()
-    wires = bridges[TUNNEL_BRIDGE].ports if TUNNEL_BRIDGE in bridges else ()
+    held = [bridge.ports for name, bridge in bridges.items() if name.startswith((TUNNEL_BRIDGE, PREFIX))]
+    wires = frozenset[str]().union(*held)
     return NetworkState(
         external_ids=await clients.ovs.external_ids(),
         bridges=bridges,

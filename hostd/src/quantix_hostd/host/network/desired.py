@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from quantix_api import Host, Network
 from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
-from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
+from quantix_hostd.host.network.model import LegSpec, NetworkSpec, PhysicalWire, WayOut
 from quantix_hostd.host.network.tunnel import TunnelPlace
 
 _FALLBACK_MTU = 1500
@@ -21,6 +21,7 @@ def desired_network(
     datapath: str,
     *,
     way_out_mac: str,
+    physical: tuple[PhysicalWire, ...] = (),
 ) -> NetworkSpec:
     """From the Host (leg), the Networks joined to `qx-local` (ways out), and what the machine can do."""
     outside = sorted((n for n in networks if _is_outside(n)), key=lambda network: network.key)
@@ -33,6 +34,7 @@ def desired_network(
         datapath=datapath,
         way_out_mac=way_out_mac,
         leg=_leg(host),
+        physical=physical,
         ways_out=tuple(way for network in outside for way in _ways_out(network)),
     )
 

@@ -54,6 +54,15 @@ class TunnelWire:
 
 
 @dataclass(frozen=True)
+class PhysicalWire:
+    """A wire of the site: its name, the bridge that is mapped to it, and the interface it comes in by."""
+
+    name: str
+    bridge: str
+    device: str
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """What should be. `system_id` is the UID of the Host, `datapath` OVS's word: system or netdev.
 
@@ -68,6 +77,7 @@ class NetworkSpec:
     way_out_mac: str
     leg: LegSpec | None = None
     ways_out: tuple[WayOut, ...] = ()
+    physical: tuple[PhysicalWire, ...] = ()
     wire: TunnelWire | None = None
 
 

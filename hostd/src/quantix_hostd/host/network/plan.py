@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error, render
-from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 from quantix_hostd.facts.links import HOST_LEG, Route
 from quantix_hostd.facts.switch import OWNER_KEY, InternalPort
 from quantix_hostd.host.network.model import (
@@ -36,6 +35,7 @@ from quantix_hostd.host.network.model import (
     SetExternalIds,
     SetLink,
 )
+from quantix_hostd.host.network.physical import mappings, plan_physical
 from quantix_hostd.host.network.tunnel import plan_wire
 from quantix_hostd.packet_filter import render_tables
 
@@ -48,6 +48,7 @@ def plan_network(spec: NetworkSpec, state: NetworkState) -> tuple[NetworkAction,
     return (
         *_bridges(spec, state),
         *plan_wire(spec, state),
+        *plan_physical(spec, state),
         *_external_ids(spec, state),
         *_leg_port(spec, state),
         *_leg_device(spec, state),
@@ -65,7 +66,7 @@ def wanted_external_ids(spec: NetworkSpec) -> dict[str, str]:
         "ovn-encap-ip": spec.tunnel_address,
         "ovn-bridge": INTEGRATION_BRIDGE,
         "ovn-bridge-datapath-type": spec.datapath,
-        "ovn-bridge-mappings": f"{LOCAL_PHYSICAL_NETWORK}:{EXTERNAL_BRIDGE}",
+        "ovn-bridge-mappings": mappings(spec.physical),
         "ovn-monitor-all": "true",
         MARK: spec.system_id,
     }

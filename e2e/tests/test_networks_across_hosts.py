@@ -1,0 +1,150 @@
+"""Networks of guests on two hosts: the site's wire, a router out to it, floating IPs, and a gateway that fails.
+
+The world has the first address of the site's network; what it reaches is what somebody outside would.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from quantix_lab.guest_console import guest_console
+from quantix_lab.lab import SITE, Lab
+from quantix_lab.machine_view import MachineView, Manifest
+from quantix_lab.simulated_host import SimulatedHost
+from quantix_lab.vm_manifests import ipv4, small_vm
+from quantix_lab.waiting import eventually
+
+WORLD = f"{SITE}.1"
+IN_FORCE_S = 10.0
+FAILOVER_S = 20.0
+
+pytestmark = pytest.mark.usefixtures("audited")
+
+
+@pytest.fixture(scope="module")
+def site(lab: Lab) -> MachineView:
+    """The cluster, whose hosts are on the site's wire, with a network of that wire and a router out to it."""
+    for host in lab.hosts:
+        lab.plug_into_site(host)
+    view = MachineView(lab.first)
+    free = [{"first": f"{SITE}.2", "last": f"{SITE}.99"}]
+    subnet = {"cidr": f"{SITE}.0/24", "gateway": WORLD, "dhcp": "Enabled", "excludeRanges": free}
+    view.apply(
+        network("site", {"physical": {"name": "site"}, "subnets": [subnet]}),
+        network("inner", {"subnets": [{"cidr": "10.33.0.0/24"}]}),
+        network("apart", {"subnets": [{"cidr": "10.34.0.0/24"}]}),
+        {
+            "apiVersion": "quantix.io/v1alpha1",
+            "kind": "Router",
+            "metadata": {"name": "r1", "namespace": "default"},
+            "spec": {"networks": [{"name": "inner"}], "external": {"network": "site", "snat": "Enabled"}},
+        },
+    )
+    for name, host, net in (
+        ("in-1", "h1", "inner"),
+        ("in-2", "h2", "inner"),
+        ("apart-2", "h2", "apart"),
+        ("site-2", "h2", "site"),
+    ):
+        view.apply(vm(name, host, net))
+    for name in ("in-1", "in-2", "apart-2", "site-2"):
+        view.wait_ready(name, reason="Running", timeout_s=150)
+    return view
+
+
+def network(name: str, spec: dict[str, Any]) -> Manifest:
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "quantix.io/v1alpha1", "kind": "Network", "metadata": metadata, "spec": spec}
+
+
+def vm(name: str, host: str, net: str) -> Manifest:
+    nics = [{"name": "eth0", "network": net}]
+    placement = {"hostSelector": {"quantix.io/host": host}}
+    return small_vm(name, nics=nics, placement=placement, readiness={"tcpPort": 22}, gracePeriodSeconds=0)
+
+
+def address_of(site: MachineView, name: str) -> str:
+    return ipv4(site.get("virtualmachine", name))
+
+
+def world_pings(lab: Lab, address: str, *, count: int = 3) -> bool:
+    """Whether all come back; a first one that nobody counts finds the way."""
+    lab.first.world("ping", "-c", "1", "-W", "5", address, check=False)
+    return lab.first.world("ping", "-c", str(count), "-W", "3", address, check=False).returncode == 0
+
+
+def test_guests_reach_each_other_and_no_other_network(lab: Lab, site: MachineView) -> None:
+    beside, apart = address_of(site, "in-2"), address_of(site, "apart-2")
+    with guest_console(lab.first, "in-1") as console:
+        said = console.ask(f"ping -c 1 -W 5 {beside} >/dev/null; ping -c 3 -W 5 {beside}")
+        assert " 0% packet loss" in said, said
+        said = console.ask(
+            f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 9 {beside} 80 | grep -o 'hostname=[a-z0-9-]*'"
+        )
+        assert said.endswith("hostname=in-2"), said
+        assert "100% packet loss" in console.ask(f"ping -c 2 -W 2 {apart}")
+
+
+def test_a_guest_on_the_sites_wire_is_the_sites_neighbour(lab: Lab, site: MachineView) -> None:
+    assert world_pings(lab, address_of(site, "site-2"))
+    assert lab.first.knocks(address_of(site, "site-2"), 22)
+    assert not lab.first.knocks(address_of(site, "site-2"), 80), "no group lets anybody in there"
+
+
+def test_a_router_leads_out_of_every_host(lab: Lab, site: MachineView) -> None:
+    for name in ("in-1", "in-2"):
+        with guest_console(lab.first, name) as console:
+            said = console.ask(f"ping -c 1 -W 5 {WORLD} >/dev/null; ping -c 3 -W 5 {WORLD}")
+            assert " 0% packet loss" in said, (name, said)
+
+
+def test_a_floating_ip_is_reached_on_the_host_of_its_guest(lab: Lab, site: MachineView) -> None:
+    lab.first.qx("floatingip", "create", "front", "--network", "site", "--vm", "in-2")
+    front = site.get("floatingip", "front")["status"]
+    assert front["mode"] == "Distributed"
+    eventually("the world reaches it", lambda: world_pings(lab, front["address"], count=1), IN_FORCE_S)
+    assert lab.first.knocks(front["address"], 22)
+    lab.first.qx("floatingip", "attach", "front", "in-1")
+    with guest_console(lab.first, "in-1") as console:
+        console.ask("hostname")
+    eventually("it leads to the other host", lambda: world_pings(lab, front["address"], count=1), IN_FORCE_S)
+    lab.first.qx("floatingip", "delete", "front", "--yes")
+
+
+def test_the_way_out_goes_on_when_its_gateway_fails(lab: Lab, site: MachineView) -> None:
+    """The switch of the gateway's host stands still; hosts see that by BFD and take over."""
+    active = site.get("router", "r1")["status"]["gatewayHosts"][0]
+    [other] = [host for host in lab.hosts if host.name != active]
+    [failing] = [host for host in lab.hosts if host.name == active]
+    name = {"h1": "in-1", "h2": "in-2"}[other.name]
+    switch = switch_of(failing)
+    with guest_console(lab.first, name) as console:
+        assert " 0% packet loss" in console.ask(f"ping -c 2 -W 5 {WORLD}")
+        os.kill(switch, signal.SIGSTOP)
+        try:
+            began_s = time.monotonic()
+            lost = f"until ping -c 1 -W 1 {WORLD} >/dev/null; do :; done; echo back"
+            assert console.ask(lost, timeout_s=FAILOVER_S).endswith("back")
+            took_s = time.monotonic() - began_s
+        finally:
+            os.kill(switch, signal.SIGCONT)
+    print(f"the way out went on over {other.name} after {took_s:.1f} s")  # noqa: T201 - a figure for the log
+
+
+def switch_of(host: SimulatedHost) -> int:
+    """The process of its Open vSwitch, as it is called outside of the host."""
+    for pid in host.processes():
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+                command = file.read()
+        except OSError:
+            continue
+        if re.match(r"/usr/sbin/ovs-vswitchd\0", command):
+            return pid
+    raise AssertionError(f"no switch runs on {host.name}")

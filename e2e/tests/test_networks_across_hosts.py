@@ -1,4 +1,4 @@
-"""Networks of guests on two hosts: the site's wire, a router out to it, floating IPs, and a gateway that fails.
+"""Networks of guests on two hosts: the site's wire, a router out to it, floating IPs, a gateway that fails.
 
 The world has the first address of the site's network; what it reaches is what somebody outside would.
 """
@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,13 +47,13 @@ def site(lab: Lab) -> MachineView:
             "spec": {"networks": [{"name": "inner"}], "external": {"network": "site", "snat": "Enabled"}},
         },
     )
-    for name, host, net in (
+    for name, where, net in (
         ("in-1", "h1", "inner"),
         ("in-2", "h2", "inner"),
         ("apart-2", "h2", "apart"),
         ("site-2", "h2", "site"),
     ):
-        view.apply(vm(name, host, net))
+        view.apply(vm(name, where, net))
     for name in ("in-1", "in-2", "apart-2", "site-2"):
         view.wait_ready(name, reason="Running", timeout_s=150)
     return view
@@ -141,8 +142,7 @@ def switch_of(host: SimulatedHost) -> int:
     """The process of its Open vSwitch, as it is called outside of the host."""
     for pid in host.processes():
         try:
-            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
-                command = file.read()
+            command = Path(f"/proc/{pid}/cmdline").read_text()
         except OSError:
             continue
         if re.match(r"/usr/sbin/ovs-vswitchd\0", command):

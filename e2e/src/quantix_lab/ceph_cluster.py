@@ -1,9 +1,9 @@
 """A real Ceph for tests: one monitor and some OSDs (BlueStore on sparse files) in a directory of its own.
 
-Used by pytest fixtures; without systemd. Needs Debian's ceph-mon, ceph-osd and ceph-common, and ceph-mgr where
-it is asked for. All its daemons listen on one address: of the network namespace that is given, else on one of the loopback
-network, where a cluster needs nothing of its own. They end with the context, and with the thread that began
-it. Ready within 5 s on an idle machine.
+Used by pytest fixtures; without systemd. Needs Debian's ceph-mon, ceph-osd and ceph-common, and ceph-mgr
+where it is asked for. All its daemons listen on one address: of the network namespace that is given, else
+on one of the loopback network that is this cluster's alone. They end with the context, and with the thread
+that began it. Ready within 5 s on an idle machine.
 
     with running_ceph(Path("/tmp/qx1"), "127.77.0.1") as ceph:
         ceph.make_pool("quantix")

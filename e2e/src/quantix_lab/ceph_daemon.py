@@ -71,8 +71,11 @@ class CephDaemon:
         self.await_working()
 
     def freeze(self) -> None:
-        """It answers nobody, and keeps its connections (SIGSTOP)."""
+        """It answers nobody from now on, and keeps its connections (SIGSTOP)."""
         self._signal(signal.SIGSTOP)
+        tasks = Path("/proc", str(self.pid), "task")
+        while any(_state(task) != "T" for task in tasks.iterdir()):
+            time.sleep(_POLL_S)
 
     def thaw(self) -> None:
         """Go on after `freeze`."""
@@ -122,3 +125,8 @@ class CephDaemon:
     def _last_words(self) -> str:
         files = [self.directory / "log" / f"{self.name}.{end}" for end in ("out", "log")]
         return " | ".join(file.read_text(errors="replace")[-800:] for file in files if file.exists())
+
+
+def _state(task: Path) -> str:
+    """Of a thread (proc(5), stat): its name, in parentheses, may hold anything."""
+    return (task / "stat").read_text().rpartition(") ")[2][0]

@@ -36,9 +36,7 @@ class RBD(ApiModel):
     user: Annotated[str, Text(64, 1), Live("Ceph user, without client.")] = "quantix"
     secret_ref: Annotated[
         CephSecret | None,
-        Live(
-            "Secret in quantix-system that holds the user's key as `key`. Without it no host uses the pool."
-        ),
+        Live("Secret in quantix-system that holds the user's key as `key`. Without it no host uses it."),
     ] = None
 
 

@@ -82,6 +82,11 @@ class Machine:
         self.close()
 
     @property
+    def namespace(self) -> str:
+        """Its network namespace, for what runs beside Quantix on it."""
+        return self._inside
+
+    @property
     def environment(self) -> dict[str, str]:
         """What `make up` is told inside."""
         own = {"QUANTIX_ROOT": str(self.root), "QUANTIX_CACHE": str(CACHE), "QUANTIX_HOST_NAME": self.name}

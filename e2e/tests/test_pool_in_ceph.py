@@ -1,5 +1,5 @@
-"""A whole machine with a pool in a real Ceph: a VM is made from an image there, lives through what breaks, and
-leaves nothing.
+"""A whole machine with a pool in a real Ceph: a VM is made from an image there, lives through what breaks,
+and leaves nothing.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.domainxml.spec import (
     Backing,
     Bus,
     Cdrom,
-    CephSource,
     Console,
     Cpu,
     CpuPlaces,

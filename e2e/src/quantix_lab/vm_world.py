@@ -100,14 +100,8 @@ class VmWorld:
         self.events = ToldEvents()
         self.woken: list[str] = []
         self.host = HostSpec()
-        self.facts = HostFacts(
-            name=HOST,
-            cluster_uid=CLUSTER,
-            boot_id="this boot",
-            kvm=False,
-            userspace_switch=True,
-            machine_type="pc-q35-7.2",
-        )
+        kvm, userspace, machine = False, True, "pc-q35-7.2"
+        self.facts = HostFacts(HOST, CLUSTER, "this boot", kvm, userspace, machine)
         kept, ceph = self.stores[STORAGE_POOLS], self.storage.pools_in_ceph
         self.pools = HostPools(kept, {}, HOST, self.layout, self.owner, ceph=ceph)
         self.disks = self.storage.disks(self.pools)

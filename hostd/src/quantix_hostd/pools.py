@@ -6,11 +6,10 @@ Used by the host, image and volume controllers. Reads the cached StoragePools an
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +30,7 @@ from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.clients.way_in import WayIn
-from quantix_hostd.pool_place import refuse_left, refuse_shared, refuse_system, take_places
+from quantix_hostd.dir_places import DirPlaces
 
 _RETRY_S = 5.0
 # longer than a worker may take (`dispatch.HANG_S`): the lanes that scan are not guarded (`assembly`)
@@ -206,7 +205,7 @@ class HostPools:
         if isinstance(found, PoolRbd):
             return await self._opened(pool, found)
         others = self._directories_by_uid(), list(self.deleted().values())
-        await self.ask(found, lambda: self._prepare(found, pool.metadata.uid, *others))
+        await self.ask(found, lambda: DirPlaces(self.layout).prepare(found, pool.metadata.uid, *others))
         self.in_use[pool.metadata.uid] = found
         return found
 
@@ -253,62 +252,18 @@ class HostPools:
         """
         pool = self.in_use[uid]
         try:
-            reached = self._directories_by_uid()
-            remains = await self.scan(pool, Scan.PUT_AWAY, lambda: self._put_away(uid, pool, reached, images))
+            reached, places = self._directories_by_uid(), DirPlaces(self.layout)
+            remove = partial(places.put_away, uid, pool, reached, images)
+            remains = await self.scan(pool, Scan.PUT_AWAY, remove)
         except OSError as error:
             raise explained(error, str(pool.path)) from error
         self.in_use.pop(uid, None)
         return remains
 
-    def _put_away(
-        self, uid: str, pool: PoolDir, places: Sequence[tuple[str, PoolDir]], images: Collection[str]
-    ) -> Remains | None:
-        used = UsedPools(self.layout.used_pools)
-        is_own = self._is_ours(pool.path)
-        # where it lies now: a link that gets on the way from here on leads nowhere
-        pool = replace(pool, path=Path(os.path.realpath(pool.path.parent), pool.path.name))
-        try:
-            refuse_shared(pool, [place for other, place in places if used.has(other, place.path)])
-            return pool.put_away(images, is_own=is_own)
-        except PoolPlaceError:
-            # an earlier version let two pools have one place
-            return None
-        finally:
-            used.forget(uid)
-
     def _hangs(self, pool: Pool, silent: SilentPlaceError) -> TransientError:
         about = {"host": self.host, "pool": pool.name, "said": silent}
         hangs = {"hangs": pool.path} if isinstance(pool, PoolDir) else {}
         return as_error(TransientError, "PoolUnreachable", **about, **hangs)
-
-    def _prepare(
-        self,
-        directory: PoolDir,
-        uid: str,
-        reached: Sequence[tuple[str, PoolDir]],
-        deleted: Sequence[PoolDir],
-    ) -> None:
-        used = UsedPools(self.layout.used_pools)
-        try:
-            ours, before = self._is_ours(directory.path), used.has(uid, directory.path)
-            if not before:
-                refuse_system(directory, self.layout)
-                refuse_shared(directory, self._earlier(uid, reached, used))
-                refuse_left(directory, deleted)
-            directory.prepare(create=ours, used_before=before)
-            used.note(uid, directory.path)
-        except OSError as error:
-            raise explained(error, str(used.file)) from error
-
-    def _earlier(self, uid: str, reached: Sequence[tuple[str, PoolDir]], used: UsedPools) -> list[PoolDir]:
-        """The pools whose places here come before that of the one with this UID: those that keep data
-        already, and those that are older.
-        """
-        others = [(other, pool) for other, pool in reached if other != uid]
-        older = [pool for _, pool in itertools.takewhile(lambda item: item[0] != uid, reached)]
-        keeping = [pool for other, pool in others if used.has(other, pool.path)]
-        waiting = [pool for pool in older if pool not in keeping]
-        return take_places((*keeping, *waiting))
 
     def find(self, name: str | None) -> StoragePool:
         """The pool of this name (None: the default one). Raises WaitingError (PoolNotFound)."""
@@ -329,7 +284,3 @@ class HostPools:
         host = model_of(Host, manifest)
         labels = host_labels(self.host, host.metadata.labels, host.status.arch, host.status.cpu_vendor)
         return selects(pool.spec.host_selector, labels)
-
-    def _is_ours(self, path: Path) -> bool:
-        """Only below our own data directory is a missing directory made: elsewhere a disk may be missing."""
-        return path.is_relative_to(self.layout.data)

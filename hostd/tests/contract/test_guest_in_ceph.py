@@ -1,4 +1,4 @@
-"""A VM whose disk lies in a real Ceph: real libvirt and QEMU, and a guest that counts on its disk for ever."""
+"""A VM whose disk lies in a real Ceph: real libvirt and QEMU, and a guest that counts on its disk."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from quantix_api.vm_status import ResolvedDisk
 from quantix_hostd.claims import CephPool, ClaimStore, PoolKey, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.clients.qemu_rbd import monitor_addresses
-from quantix_hostd.domainxml.spec import Backing, CephSource
+from quantix_hostd.domainxml.ceph import CephSource
+from quantix_hostd.domainxml.spec import Backing
 from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.virtualmachine.desired import VolumeState
 from quantix_hostd.virtualmachine.objects import Objects

@@ -105,7 +105,7 @@ def layered(root: Path) -> dict[str, DomainSpec]:
     minimal = _minimal(root)
     disk = minimal.disks[0]
     monitors = (("10.1.0.1", "6789"), ("fd00::1", "3300"))
-    source = CephSource("fast", "quantix/tenants/1111", monitors, "quantix")
+    source = CephSource("fast", "quantix/1111", monitors, "quantix")
     on_image = replace(disk, backing=Backing(f"{root}/images/1111", "raw"))
     return {
         "on-an-image": replace(minimal, disks=(on_image,)),

@@ -26,7 +26,7 @@ from quantix_hostd.ceph_pools import CephPools
 from quantix_hostd.claims import CephPool
 from quantix_hostd.clients.files import FileOwner, explained
 from quantix_hostd.clients.patience import PatientThreads, SilentPlaceError
-from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains, remove_tree
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.clients.way_in import WayIn
@@ -112,7 +112,7 @@ class HostPools:
     def in_ceph(self, name: str) -> PoolRbd:
         """The pool in Ceph that the StoragePool with this name tells of, or told."""
         assert self.ceph is not None
-        return self.ceph.pool(name, self.at(self.layout.data / "staging" / name, name))
+        return self.ceph.pool(name, self.at(self._staging(name), name))
 
     def at(self, path: Path, name: str = "") -> PoolDir:
         """What a pool has, or had, at this path of the host; named by it where nobody knows the name."""
@@ -178,6 +178,7 @@ class HostPools:
         """At hostd's start: what an earlier process left half-made is nobody's now, but for what came of
         `wanted` images and volumes (UIDs), and what an older version made gets the owner that it should have.
         """
+        await asyncio.to_thread(self._sweep_staging, frozenset(self.pools))
         for pool in self.reached():
             if await self.problem(pool):
                 continue
@@ -186,6 +187,16 @@ class HostPools:
             except (TransientError, OSError) as error:
                 # what is left there is found at the next start; hostd's own must not wait for a pool
                 log.warning("pool not tidied", pool=pool.metadata.name, error=str(error))
+
+    def _sweep_staging(self, known: frozenset[str]) -> None:
+        """What was received for pools in Ceph that are no more."""
+        staging = self._staging("x").parent
+        for path in staging.iterdir() if staging.is_dir() else ():
+            if path.name not in known:
+                remove_tree(path)
+
+    def _staging(self, name: str) -> Path:
+        return self.layout.data / "staging" / name
 
     async def _tidy(self, pool: Pool, wanted: frozenset[str]) -> None:
         # no scans: until one that was given up has ended, nothing may be made beside it

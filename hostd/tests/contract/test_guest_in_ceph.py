@@ -108,6 +108,21 @@ async def test_a_killed_qemu_is_started_again_under_its_claim_and_nothing_is_los
     await bench.counts_on(vm, 0)
 
 
+async def test_of_a_killed_qemu_nothing_gets_to_a_disk_that_was_given_back(bench: Bench) -> None:
+    vm = await bench.counting("given-back")
+    vm.change("spec", "powerState", value="Stopped")
+    (pid,) = bench.pids(vm)
+    os.kill(pid, signal.SIGKILL)
+    await eventually_async("its end", lambda: _looked(vm, "Stopped"), timeout_s=20)
+
+    assert claim_of(vm).holder is None
+    found = await asyncio.to_thread(bench.ceph.ceph, "osd", "blocklist", "ls")
+    assert found.count("127.") == 1
+    pool = await bench.world.pools.pool("fast")
+    # while its client was known for one that may come back this would be refused, for half a minute
+    assert await asyncio.to_thread(bench.world.disks.remove, pool, place_of(vm).handle)
+
+
 async def test_a_guest_stands_still_while_ceph_is_away_and_goes_on_by_itself(bench: Bench) -> None:
     vm = await bench.counting("stalled")
     pids = bench.pids(vm)

@@ -26,7 +26,6 @@ FAST = CephPool("fast")
 PLACE: dict[str, Any] = {
     "monitors": ["10.1.0.1", "10.1.0.2:3300"],
     "pool": "quantix",
-    "namespace": "tenants",
     "user": "hosts",
     "secretRef": {"name": "ceph"},
 }
@@ -74,8 +73,7 @@ async def test_a_pool_is_used_as_its_storage_pool_says_with_the_key_of_its_secre
     await host.pools.learn(pool())
 
     known = host.clients.access(FAST)
-    assert known == CephAccess(("10.1.0.1", "10.1.0.2:3300"), "quantix", "tenants", "hosts", "AQB==", "ceph")
-    assert known.image("v1") == "quantix/tenants/v1"
+    assert known == CephAccess(("10.1.0.1", "10.1.0.2:3300"), "quantix", "hosts", "AQB==", "ceph")
     assert "AQB" not in repr(known)
 
 
@@ -121,6 +119,14 @@ async def test_what_is_missing_of_the_secret_is_told(
     with pytest.raises(QuantixError) as missing:
         await host.pools.learn(pool(secretRef=named))
     assert (missing.value.reason, missing.value.message) == (reason, says)
+
+
+async def test_a_pool_in_a_namespace_is_not_used(host: Host) -> None:
+    host.put_key("one")
+    with pytest.raises(TransientError) as refused:
+        await host.pools.learn(pool(namespace="tenants"))
+    said = "h1 does not reach pool fast. Said: spec.rbd.namespace is not built yet."
+    assert (refused.value.reason, refused.value.message) == ("PoolUnreachable", said)
 
 
 async def test_a_host_that_may_not_read_the_secret_yet_waits_for_it(host: Host) -> None:

@@ -9,7 +9,7 @@ _CEPH_SECRET = "quantix/"
 
 @dataclass(frozen=True)
 class CephSource:
-    """Where in Ceph a disk is: RBD image `image` (`POOL/NAME`, or `POOL/NAMESPACE/NAME`), as `user`, whose
+    """Where in Ceph a disk is: RBD image `image` (`POOL/NAME`), as `user`, whose
     key libvirt knows as that of the StoragePool `pool`. `monitors`: host and port of each.
     """
 

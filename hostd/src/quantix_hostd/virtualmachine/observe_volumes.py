@@ -140,7 +140,7 @@ def with_source(state: VolumeState, objects: Objects) -> VolumeState:
     if place is None:
         text = render("PoolNotFound", pool=name, path="spec.pool").text
         return replace(state, place=None, reason="PoolNotFound", message=text)
-    image = "/".join(filter(None, (place.pool, place.namespace, state.place.handle)))
+    image = f"{place.pool}/{state.place.handle}"
     monitors = tuple(monitor_addresses(place.monitors))
     return replace(state, ceph=CephSource(name, image, monitors, place.user))
 

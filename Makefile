@@ -11,13 +11,16 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prepare test unit contract e2e soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
+.PHONY: help up join down clean prepare test unit contract e2e soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
 
 up: ## set everything up, start Quantix on this machine, run examples/first-vm.yaml
 	@$(BOOTSTRAP) up
+
+join: ## make this machine a host of the cluster whose word comes on standard input (qx host add)
+	@$(BOOTSTRAP) join
 
 down: ## stop Quantix; guests are shut down cleanly, data is kept
 	@if [ -x $(VENV)/qx ]; then $(VENV)/qx down; else echo "Nothing runs: Quantix is not set up here. make up begins or goes on."; fi
@@ -64,8 +67,8 @@ contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
 e2e: ## whole machines with real guests
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile e2e/tests
 
-soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods
-	$(PYTEST) -q -m soak e2e/tests hostd/tests/contract operator/tests/contract
+soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods, models of HA
+	$(PYTEST) -q -m soak e2e/tests hostd/tests/unit hostd/tests/contract operator/tests/contract
 
 image-debian: prepare ## build the guest image of Debian with cloud-init, and print where it is
 	$(VENV)/python -m quantix_cli.debianimage

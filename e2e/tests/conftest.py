@@ -9,7 +9,9 @@ import pytest
 from xdist.remote import Producer
 
 from quantix_lab import roomy_guest
+from quantix_lab.auditor import Auditor
 from quantix_lab.guest_console import GuestConsole, guest_console
+from quantix_lab.lab import Lab
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
 from quantix_lab.side_by_side import Groups, group_of
@@ -18,9 +20,9 @@ from quantix_lab.side_by_side import Groups, group_of
 # works, then what is wrong, then what breaks. The pages of docs/ are typed where nothing ran before.
 _SHARED = (
     (
-        *("test_documents", "test_first_vm", "test_guest_network", "test_qx_verbs", "test_examples"),
-        *("test_live_changes", "test_live_nics", "test_start_order", "test_modes", "test_bad_input"),
-        *("test_wishes_in_vain", "test_faults"),
+        *("test_documents", "test_first_vm", "test_guest_network", "test_floating_ips", "test_qx_verbs"),
+        *("test_examples", "test_live_changes", "test_live_nics", "test_start_order", "test_modes"),
+        *("test_bad_input", "test_wishes_in_vain", "test_faults"),
     ),
     (
         "test_cloud_init_page",
@@ -34,7 +36,9 @@ _SHARED = (
 )
 # modules with machines of their own, for whichever worker is done first: those that take longest come first
 _ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
-_GROUPS = (*_SHARED, *((module,) for module in _ALONE))
+# on a lab of several hosts, first how they become one cluster
+_SEVERAL_HOSTS = ("test_joining",)
+_GROUPS = (*_SHARED, _SEVERAL_HOSTS, *((module,) for module in _ALONE))
 _PLACES = {
     module: (number, place) for number, group in enumerate(_GROUPS) for place, module in enumerate(group)
 }
@@ -72,6 +76,21 @@ def view(machine: Machine) -> MachineView:
     """The shared machine, with Quantix running on it."""
     machine.up()
     return MachineView(machine)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Two hosts that are one cluster."""
+    with Lab(2) as hosts:
+        yield hosts
+
+
+@pytest.fixture
+def audited() -> Iterator[None]:
+    """No VM runs twice while the test lasts."""
+    with Auditor() as auditor:
+        yield
+        auditor.check()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ _GIB = 1 << 30
 def ceph(view: MachineView) -> Iterator[CephCluster]:
     """In the machine's own network, as its administrator would name it."""
     with tempfile.TemporaryDirectory(prefix="qx") as directory:
-        inside = view.machine.namespace
+        inside = view.machine.network_namespace
         with running_ceph(Path(directory), "127.0.0.1", namespace=inside, mgr=True) as cluster:
             add_fast_pool(cluster)
             cluster.await_capacity()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from quantix_api.layout import Layout
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.place import read_place
 from quantix_cli.settings import Settings
 
 
@@ -41,6 +42,12 @@ def choose(flag: str | None, context: str | None, settings: Settings) -> Target:
     home = (settings.home or Path("/root")) / ".kube/config"
     if os.access(home, os.R_OK):
         return _target(home, context, "it is yours (~/.kube/config)", settings)
+    if (place := read_place(settings.layout.place)) is not None and place.is_member:
+        raise CommandError(
+            Exit.UNREACHABLE,
+            f"This machine is host {place.host} of another one's cluster, and keeps no way to administer it.",
+            "the same on the machine with the control plane, or name a kubeconfig with --kubeconfig",
+        )
     raise CommandError(
         Exit.UNREACHABLE,
         f"No cluster is known here: {own} is not there or not readable, and neither is {home}.",

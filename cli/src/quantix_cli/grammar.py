@@ -36,8 +36,10 @@ _VOLUME = _verbs("volumes", "create", "set") | _verbs("changing_volume", "resize
 _VOLUME |= _verbs("uploading_volume", "upload")
 _NETWORK = _verbs("networks", "create", "set")
 _ROUTER = _verbs("routers", "create", "set")
+_FLOATING_IP = _verbs("floating_ips", "create", "attach", "detach", "set")
 _POOL = _verbs("pools", "create", "set")
 _GROUP = _verbs("security_groups", "create", "set")
+_HOST = _verbs("adding_host", "add") | _verbs("orphans", "end-orphan")
 # noun: (other words for it, {verb: place})
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _VM | _DELETE),
@@ -45,10 +47,12 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "volume": (("vol", "volumes"), _READ | _VOLUME | _DELETE),
     "network": (("net", "networks"), _READ | _NETWORK | _DELETE),
     "router": (("rtr", "routers"), _READ | _ROUTER | _DELETE),
+    "floatingip": (("fip", "floatingips"), _READ | _FLOATING_IP | _DELETE),
     "securitygroup": (("sg", "securitygroups"), _READ | _GROUP | _DELETE),
-    "host": (("hosts",), _READ | _verbs("orphans", "end-orphan")),
+    "host": (("hosts",), _READ | _HOST | _DELETE),
     "pool": (("pools", "storagepool", "storagepools"), _READ | _POOL | _DELETE),
     "instancetype": (("it", "instancetypes"), _READ),
+    "cluster": (("clusters",), _verbs("joining_cluster", "join")),
 }  # fmt: skip
 COMMANDS: Mapping[str, str] = {
     "status": "quantix_cli.commands.status:status_command",
@@ -68,12 +72,13 @@ HELP = "help"
 _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
     "vm": ("snapshot", "migrate", "exec", "cp", "backup", "restore"),
     "volume": ("snapshot", "backup", "restore"),
-    "host": ("add", "drain", "resume", "confirm-dead"),
+    "host": ("drain", "resume", "confirm-dead"),
     "instancetype": ("create", "set", "delete"),
+    "cluster": ("create",),
 }
 _NOUNS_NOT_YET = (
-    *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace", "ns"),
-    *("drill", "plan", "cluster", "backup", "restore"),
+    *("snapshot", "snap", "migration", "recovery", "namespace", "ns"),
+    *("drill", "plan", "backup", "restore"),
 )
 _UNTIL_THEN = (
     "Until then copy what matters out of the guest, or all disks of a VM that is off: "

@@ -21,8 +21,9 @@ DEFAULT_PORT = "6443"
 @dataclass(frozen=True)
 class Settings:
     """`quantix_kubeconfig` and `kubeconfig` are the variables of these names, None where they are not set or
-    empty; of a list in KUBECONFIG the first file counts. `up_since_s` (CLOCK_MONOTONIC) and `up_changed` are
-    what the first process of a `make up` hands to the second.
+    empty; of a list in KUBECONFIG the first file counts. `asked_host_name` is what QUANTIX_HOST_NAME says.
+    `up_since_s` (CLOCK_MONOTONIC) and `up_changed` are what the first process of a `make up` hands to the
+    second.
     """
 
     terminal: Terminal
@@ -31,6 +32,7 @@ class Settings:
     home: Path | None
     search_path: str
     host_name: str
+    asked_host_name: str | None
     api_port: str
     quantix_kubeconfig: Path | None
     kubeconfig: Path | None
@@ -48,6 +50,7 @@ def read_settings(environment: Mapping[str, str], *, no_color: bool = False) -> 
         cache=_path(environment.get("QUANTIX_CACHE")) or layout.cache,
         home=_path(environment.get("HOME")),
         search_path=environment.get("PATH", ""),
+        asked_host_name=environment.get("QUANTIX_HOST_NAME") or None,
         host_name=environment.get("QUANTIX_HOST_NAME") or socket.gethostname().partition(".")[0].lower(),
         api_port=environment.get("QUANTIX_API_PORT") or DEFAULT_PORT,
         quantix_kubeconfig=_path(environment.get("QUANTIX_KUBECONFIG")),

@@ -57,6 +57,23 @@ def test_sizes_are_sorted_by_amount() -> None:
     assert [line[0] for line in shown[1:]] == ["512mi", "9gi", "10gi", "2ti"]
 
 
+@pytest.mark.parametrize(
+    ("addresses", "shown"),
+    [
+        ({"api": "192.0.2.2:9443", "tunnel": "10.0.0.2"}, "192.0.2.2"),
+        ({"api": "[fd00::2]:9443", "tunnel": "10.0.0.2"}, "fd00::2"),
+        ({"api": "127.0.0.1:9443", "tunnel": "192.0.2.2"}, "192.0.2.2"),
+        ({"api": "127.0.0.1:9443"}, "127.0.0.1"),
+    ],
+)
+def test_a_host_is_shown_with_the_address_at_which_others_reach_it(
+    addresses: dict[str, str], shown: str
+) -> None:
+    host = {"kind": "Host", "metadata": {"name": "box"}, "status": {"addresses": addresses}}
+    view = View(PIPE, home="default", columns=("ADDRESS",))
+    assert table_lines([host], NOUNS["host"], SEEN, view) == ["ADDRESS", shown]
+
+
 def test_wide_shows_exact_times() -> None:
     assert "60m" in lines(image("a"))[1]
     assert "2026-11-23T23:00:00Z" in lines(image("a"), wide=True)[1]

@@ -22,6 +22,7 @@ from quantix_cli.up.run.runner import require_root
 from quantix_cli.up.settings import CHECKOUT, judge_settings
 from quantix_cli.up.start import credentials, defaults, manifests, subnets
 from quantix_cli.up.start.network_databases import parse_map
+from quantix_cli.whole_file import write_whole
 from quantix_client.kubeconfig import Access, load, render
 
 
@@ -121,7 +122,7 @@ def test_a_token_reaches_a_cluster_as_its_administrator_does_and_with_nothing_el
 
 
 def test_credentials_are_readable_by_root_only(tmp_path: Path) -> None:
-    credentials.write_private(tmp_path / "sub/kubeconfig", "secret")
+    write_whole(tmp_path / "sub/kubeconfig", "secret")
     assert (tmp_path / "sub/kubeconfig").stat().st_mode & 0o777 == 0o600
 
 

@@ -20,6 +20,7 @@ from quantix_cli.up.run.runner import now_s
 from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.settings import judge_settings
 from quantix_cli.up.stop import at_work, clean, guests, stopping
+from quantix_cli.up.stop import bridges as bridges_module
 
 PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 
@@ -200,10 +201,10 @@ def test_bridges_of_another_ovn_stay(
         said = (remote.format(root=tmp_path),) if "external_ids:ovn-remote" in argv else ()
         return Done(0, said, said)
 
-    monkeypatch.setattr(clean, "run", answer)
+    monkeypatch.setattr(bridges_module, "run", answer)
     settings = replace(judge_settings(read_settings({})), layout=Layout(tmp_path))
     with closing(UpLog(tmp_path / "up.log")) as log:
-        asyncio.run(clean.remove_bridges(describe(settings, None), log))
+        asyncio.run(bridges_module.remove_bridges(describe(settings, None), log))
     assert bridges == kept
 
 

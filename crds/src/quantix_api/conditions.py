@@ -144,11 +144,19 @@ TABLE: tuple[ConditionRow, ...] = (
         f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressesExhausted",
     ),
     *_row(
+        "FloatingIP",
+        "Ready",
+        "Attached Allocated",
+        "Programming NetworkNotFound NetworkNotAllowed NoSubnet AddressInUse AddressOutsideSubnet "
+        "AddressesExhausted VirtualMachineNotFound NICNotFound NICNotReady NICInUse NoRoute NoGatewayHost "
+        "NorthboundUnreachable",
+    ),
+    *_row(
         "Host",
         "Ready",
         "Healthy",
         "Joining Suspect Isolated StorageLost Failed Unreachable Fencing Fenced Cleaning ShuttingDown "
-        "LibvirtDown NetworkDown OVNAlreadyConfigured",
+        "LibvirtDown NetworkDown OVNAlreadyConfigured SouthboundUnreachable",
     ),
     *_row("Host", "Schedulable", "Open", "Cordoned Maintenance Cleaning Flapping NotReady"),
     *_row("Host", "Drained", "Empty", "Draining Blocked"),
@@ -160,7 +168,13 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "NoSharedPool AddressShared AddressUnknown BMCUnreachable CredentialsRefused",
     ),
-    *_row("Host", "GuestTraffic", "Works", f"HostFirewallDropsGuests UnderlayTooSmall {INTERNAL_ERROR}"),
+    *_row(
+        "Host",
+        "GuestTraffic",
+        "Works",
+        "HostFirewallDropsGuests UnderlayTooSmall TunnelInterfaceShared TunnelInterfaceUnusable "
+        f"{INTERNAL_ERROR}",
+    ),
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
     *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),
     *_row("Host", "VolumesKnown", "Owned", "OrphanVolume"),

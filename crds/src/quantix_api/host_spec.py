@@ -191,9 +191,7 @@ class HostSpec(ApiModel):
         Live("true: its absence is known, and no longer counts when many hosts fail at once."),
         NotBuilt(),
     ] = False
-    interfaces: Annotated[
-        Interfaces, Live("Its network interfaces. A change counts when its daemon restarts.")
-    ] = Interfaces()
+    interfaces: Annotated[Interfaces, Live("Its network interfaces. A change counts at once.")] = Interfaces()
     physical_networks: Annotated[
         tuple[PhysicalNetwork, ...], keyed("name"), Live("Wires that Networks may be joined to.")
     ] = ()

@@ -75,9 +75,27 @@ class Layout:
         return self.etc / "hostd-bootstrap.kubeconfig"
 
     @property
+    def place(self) -> Path:
+        """The place of this machine in its cluster, once other machines are in it or were let in."""
+        return self.etc / "machine.json"
+
+    @property
     def pki(self) -> Path:
         """Keys and certificates of this host."""
         return self.etc / "pki"
+
+    @property
+    def ovn_key(self) -> Path:
+        """With `ovn_certificate` and `ovn_authority`: how OVN's databases and chassis know each other."""
+        return self.pki / "ovn.key"
+
+    @property
+    def ovn_certificate(self) -> Path:
+        return self.pki / "ovn.crt"
+
+    @property
+    def ovn_authority(self) -> Path:
+        return self.pki / "ovn-ca.crt"
 
     @property
     def hostd_socket(self) -> Path:

@@ -153,6 +153,32 @@ _ABILITIES = (
         "The network between hosts carries {found} bytes at {host}; network {network} needs {wanted}.",
         "raise the MTU of {interface} to {wanted}",
     ),
+    Template(
+        "TunnelInterfaceShared",
+        "Host",
+        "{host} cannot have {interface} for tunnels, as {address} on it serves other ends, too: without the "
+        "kernel's module openvswitch the interface goes to the switch whole.",
+        "give spec.interfaces.tunnel an interface of its own, or {host} that module",
+    ),
+    Template(
+        "TunnelInterfaceUnusable",
+        "Host",
+        "{host} names no interface for tunnels, so its guests do not reach those of other hosts: without the "
+        "kernel's module openvswitch tunnels need one of their own.",
+        "name it in spec.interfaces.tunnel of {host}",
+    ),
+    Template(
+        "TunnelInterfaceUnusable",
+        "Host",
+        "{interface}, which spec.interfaces.tunnel of {host} names, is not there; there is {known}.",
+        "name one that is there",
+    ),
+    Template(
+        "TunnelInterfaceUnusable",
+        "Host",
+        "{interface}, which spec.interfaces.tunnel of {host} names, has no address.",
+        "give {interface} an address that the other hosts reach",
+    ),
     Template("AppArmor", "Host", "AppArmor confines every QEMU."),
     Template(
         "NoAppArmor",

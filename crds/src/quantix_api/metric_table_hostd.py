@@ -51,7 +51,7 @@ HOSTD_API_REQUEST_SECONDS = durations(
 )
 HOSTD_CERTIFICATE_ENDS = gauge(
     "quantix_hostd_certificate_ends_timestamp_seconds",
-    "When a certificate of the host ends (Unix time): serving, or client towards the API.",
+    "When a certificate of the host ends (Unix time): serving, client towards the API, or ovn.",
     ("certificate",),
     unit="seconds",
 )

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Range, Rule, unchanged
 from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Progress, Status
 from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
-from quantix_api.scalars import Count, Name
+from quantix_api.scalars import UID, Count, Message, Name, Time, Word
+from quantix_api.vm_status import Epoch
 
 
 class VirtualMachineMigrationSpec(ApiModel):
@@ -40,7 +41,9 @@ class VirtualMachineMigrationSpec(ApiModel):
 
 
 class MigrationSource(ApiModel):
-    """What the source host reports."""
+    """What the source host reports. `outcome` is its last word: after it, nothing of this migration changes
+    on its side (docs/adr/0044).
+    """
 
     mode: Annotated[Literal["PreCopy", "PostCopy"] | None, Doc("How memory is copied.")] = None
     dirty_bytes_per_second: Annotated[
@@ -49,12 +52,29 @@ class MigrationSource(ApiModel):
     downtime_milliseconds: Annotated[
         Count | None, Doc("How long the guest stood still, in milliseconds.")
     ] = None
+    outcome: Annotated[
+        Literal["HandedOver", "GaveUp"] | None,
+        Doc("HandedOver: the claims of the disks name the target. GaveUp: the VM stays, and this holds."),
+    ] = None
+    epoch: Annotated[Epoch | None, Doc("Under which the claims were handed over.")] = None
+    reason: Annotated[Word | None, Doc("Why it was given up.")] = None
+    message: Annotated[Message | None, Doc("The same as a sentence.")] = None
 
 
 class MigrationTarget(ApiModel):
     """What the target host reports."""
 
     prepared: Annotated[bool | None, Doc("Whether it is ready to receive the VM.")] = None
+    outcome: Annotated[
+        Literal["Running", "Refused", "Gone"] | None,
+        Doc(
+            "Running: the guest runs here. Refused: it cannot be received. "
+            "Gone: nothing of it is left here, since it was given up."
+        ),
+    ] = None
+    epoch: Annotated[Epoch | None, Doc("Under which the claims name this host.")] = None
+    reason: Annotated[Word | None, Doc("Why it is refused.")] = None
+    message: Annotated[Message | None, Doc("The same as a sentence.")] = None
 
 
 class VirtualMachineMigrationStatus(Status):
@@ -64,11 +84,14 @@ class VirtualMachineMigrationStatus(Status):
         Literal["Queued", "Preparing", "Copying", "CuttingOver", "Succeeded", "Failed", "Cancelled"] | None,
         Doc("In one word, for people: how far it is."),
     ] = None
+    virtual_machine_uid: Annotated[UID | None, Doc("The VM that it is about.")] = None
     source_host: Annotated[Name | None, Doc("The host that the VM comes from.")] = None
     target_host: Annotated[Name | None, Doc("The host that it goes to.")] = None
     progress: Annotated[Progress | None, Doc("How much memory is copied.")] = None
     source: Annotated[MigrationSource | None, Doc("What the source host reports.")] = None
     target: Annotated[MigrationTarget | None, Doc("What the target host reports.")] = None
+    started_at: Annotated[Time | None, Doc("When the hosts were chosen.")] = None
+    finished_at: Annotated[Time | None, Doc("When it ended.")] = None
 
 
 class VirtualMachineMigration(ApiObject):

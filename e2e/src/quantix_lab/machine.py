@@ -36,8 +36,7 @@ INTERNET = "198.51.100.1"
 """An address that only the world has: guests that reach it have a way out."""
 UP_TIMEOUT_S = 600.0
 # ip-netns(8) mounts a new /sys, which has none of the control groups of version 1 or 2
-_INSIDE = """
-mount -t tmpfs -o mode=0755 tmpfs /run
+CONTROL_GROUPS = """
 if grep -q "^cpu[[:space:]]*0[[:space:]]" /proc/cgroups; then
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
 else
@@ -47,6 +46,10 @@ else
         mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller"
     done
 fi
+"""
+_INSIDE = f"""
+mount -t tmpfs -o mode=0755 tmpfs /run
+{CONTROL_GROUPS}
 exec "$@"
 """
 
@@ -54,13 +57,13 @@ exec "$@"
 class Machine:
     """One machine. `kubectl` and `qx` run inside it; the API listens on its own loopback."""
 
-    def __init__(self, name: str = "box") -> None:
+    def __init__(self, name: str = "box", root: Path | None = None) -> None:
         self.name = name
         # short, and open to libvirt-qemu: see quantix_api.layout.MAX_ROOT_LENGTH
-        self.root = Path(tempfile.mkdtemp(prefix="qxm"))
+        self.root = root or Path(tempfile.mkdtemp(prefix="qxm"))
         self.root.chmod(0o755)
         self.layout = Layout(self.root)
-        suffix = self.root.name[3:]
+        suffix = self.root.name.removeprefix("qxm")
         self._inside, self._world = f"qxm-{suffix}", f"qxw-{suffix}"
         self.api = InsideApi(self._inside, self.layout.admin_kubeconfig)
         self._made: list[str] = []
@@ -82,8 +85,8 @@ class Machine:
         self.close()
 
     @property
-    def namespace(self) -> str:
-        """Its network namespace, for what runs beside Quantix on it."""
+    def network_namespace(self) -> str:
+        """The network namespace that the machine is."""
         return self._inside
 
     @property

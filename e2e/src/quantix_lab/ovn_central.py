@@ -36,6 +36,22 @@ QUIET = ("-vconsole:info", "-vfile:off", "-vsyslog:off")
 
 
 @dataclass(frozen=True)
+class TlsListener:
+    """Where else the southbound database listens, as its table Connection says, and what it shows there."""
+
+    namespace: str
+    key: Path
+    certificate: Path
+    authority: Path
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """For ovsdb-server(1)."""
+        files = (f"--private-key={self.key}", f"--certificate={self.certificate}")
+        return ("--remote=db:OVN_Southbound,SB_Global,connections", *files, f"--ca-cert={self.authority}")
+
+
+@dataclass(frozen=True)
 class OvnCentral:
     """A running central: where it listens and how to ask it."""
 
@@ -100,11 +116,11 @@ def running_northbound(directory: Path) -> Iterator[OvnCentral]:
 
 
 @contextmanager
-def running_central(directory: Path) -> Iterator[OvnCentral]:
+def running_central(directory: Path, tls: TlsListener | None = None) -> Iterator[OvnCentral]:
     """Run both databases and northd below `directory` (a short path: sockets have at most 107 bytes)."""
     with ExitStack() as stack:
         stack.enter_context(database(directory, "nb"))
-        stack.enter_context(database(directory, "sb"))
+        stack.enter_context(database(directory, "sb", tls))
         central = OvnCentral(directory)
         central.nbctl("init")
         central.sbctl("init")
@@ -121,7 +137,7 @@ def running_central(directory: Path) -> Iterator[OvnCentral]:
 
 
 @contextmanager
-def database(directory: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def database(directory: Path, name: str, tls: TlsListener | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run the database `nb` or `sb`; an existing file is used again, so a test can stop and restart it."""
     directory.mkdir(parents=True, exist_ok=True)
     store = directory / f"ovn{name}_db.db"
@@ -136,8 +152,11 @@ def database(directory: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
         f"--unixctl={directory}/ovn{name}_db.ctl",
         f"--pidfile={directory}/ovn{name}_db.pid",
         *QUIET,
+        *(tls.options if tls is not None else ()),
         str(store),
     )
+    if tls is not None:
+        command = ("ip", "netns", "exec", tls.namespace, *command)
     with _process(directory, f"ovn{name}_db", command) as process:
         _wait_for_socket(socket, process)
         yield process

@@ -45,11 +45,15 @@ class Chassis:
 
 
 @contextmanager
-def running_chassis(switch: OpenVSwitch, central: OvnCentral, system_id: str) -> Iterator[Chassis]:
-    """Run ovn-controller as the chassis `system_id`, with the wire `qx-local` on the bridge `qx-ex`."""
+def running_chassis(
+    switch: OpenVSwitch, central: OvnCentral, system_id: str, southbound: str = ""
+) -> Iterator[Chassis]:
+    """Run ovn-controller as the chassis `system_id`, with the wire `qx-local` on the bridge `qx-ex`;
+    `southbound` is the database as it reaches it, if not by the central's own socket.
+    """
     settings = {
         "system-id": system_id,
-        "ovn-remote": central.southbound,
+        "ovn-remote": southbound or central.southbound,
         "ovn-encap-type": "geneve",
         "ovn-encap-ip": "127.0.0.1",
         "ovn-bridge": BRIDGE,
@@ -58,7 +62,7 @@ def running_chassis(switch: OpenVSwitch, central: OvnCentral, system_id: str) ->
     }
     for bridge in (BRIDGE, "qx-ex"):
         switch.vsctl("add-br", bridge, "--", "set", "Bridge", bridge, "datapath_type=netdev")
-    pairs = [f"external_ids:{key}={value}" for key, value in settings.items()]
+    pairs = [f'external_ids:{key}="{value}"' for key, value in settings.items()]
     switch.vsctl("set", "Open_vSwitch", ".", *pairs)
     run = switch.directory
     command = inside(switch.namespace, "ovn-controller", switch.database)

@@ -28,6 +28,7 @@ from quantix_hostd.bundles import (
     host_pools,
     host_tools,
     image_tools,
+    ovn_trust,
     packet_filter_watch,
     upload_tools,
     vm_tools,
@@ -138,6 +139,7 @@ class Hostd:
         self.devices = DeviceBook(self._host_spec, HostDevices(), self.libvirt)
         self.listener = bind(settings.listen_host, settings.listen_port)
         self.doors: Doors | None = None
+        self.ovn_trust = ovn_trust(self)
 
     async def prepare(self) -> None:
         """Find out what this machine is, become its Host, and build the controllers.
@@ -183,6 +185,8 @@ class Hostd:
             if self.settings.ovn_sb is not None:
                 group.create_task(repeat(_GUARD_S, self.sweeps.guards), name="guard")
                 group.create_task(packet_filter_watch(self), name="packet filter")
+            if self.ovn_trust is not None:
+                group.create_task(self.ovn_trust.run(self.api), name="ovn trust")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 

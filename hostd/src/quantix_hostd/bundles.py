@@ -6,6 +6,7 @@ Called by `assembly` only, once; in which order things are made and live is its 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quantix_api import VirtualMachine
@@ -24,6 +25,7 @@ from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.nft_events import watch_our_tables
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
+from quantix_hostd.clients.own_addresses import own_addresses
 from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.state_store import StateStore
@@ -35,6 +37,7 @@ from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
+from quantix_hostd.join.ovn import Chassis, OvnTrust
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.receiving import Receiving
@@ -174,7 +177,11 @@ def host_tools(hostd: Hostd) -> HostTools:
     network = None
     if settings.ovn_sb is not None:
         clients = NetworkClients(hostd.ovs, NetlinkClient(), NftClient())
-        network = HostNetwork(clients, settings.layout, settings.ovn_sb, hostd.cluster_uid)
+
+        def own() -> Coroutine[Any, Any, frozenset[str]]:
+            return own_addresses(clients.netlink, hostd.address, hostd.api.access.server)
+
+        network = HostNetwork(clients, settings.layout, settings.ovn_sb, hostd.cluster_uid, own)
     pages, objects = HugePages(), StoredObjects(settings.name, stores, lambda: hostd.watches.synced)
 
     def guests() -> Sequence[VirtualMachine] | None:
@@ -187,6 +194,7 @@ def host_tools(hostd: Hostd) -> HostTools:
         networks=stores[NETWORKS],
         pools=hostd.pools,
         network=network,
+        southbound_problem=lambda: hostd.ovn_trust.problem() if hostd.ovn_trust is not None else None,
         libvirt_works=lambda: hostd.libvirt.connected,
         cpu_model=lambda: hostd.cpu_model,
         huge_pages=pages,
@@ -196,6 +204,21 @@ def host_tools(hostd: Hostd) -> HostTools:
         orphan_volumes=VolumeOrphans(orphans).find,
         deleted_pools=DeletedPools(hostd.api, stores[HOSTS], hostd.pools, hostd.events),
     )
+
+
+def ovn_trust(hostd: Hostd) -> OvnTrust | None:
+    """How the host and OVN's databases know each other, where hostd is told to see to it."""
+    settings, stores = hostd.settings, hostd.watches.stores
+    if not settings.ovn_certificate:
+        return None
+
+    def uid() -> str:
+        return str(stores[HOSTS].get(settings.name, {}).get("metadata", {}).get("uid", ""))
+
+    switch = hostd.ovs if (settings.ovn_sb or "").startswith("ssl:") else None
+    chassis = Chassis(settings.name, uid)
+    look = partial(hostd.dispatcher.add, HOSTS, settings.name)
+    return OvnTrust(settings.layout, chassis, switch, hostd.clock, look)
 
 
 def packet_filter_watch(hostd: Hostd) -> Coroutine[Any, Any, None]:

@@ -24,8 +24,8 @@ from quantix_hostd.host.guest_stats import GuestStats
 from quantix_hostd.host.metrics import HostdMetrics, Moment, render_metrics, render_vm_metrics
 from quantix_hostd.host.vm_metrics import state_of
 from quantix_hostd.image.controller import ImageController
-from quantix_hostd.join.requests import ends_at
-from quantix_hostd.join.serving import ServingCertificate
+from quantix_hostd.join.kept import KeptCertificate
+from quantix_hostd.join.requests import SERVING, as_host, ends_at
 from quantix_hostd.join.trust import published_authority
 from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
@@ -92,10 +92,20 @@ class Doors:
 
     async def serve_tls(self, listener: socket.socket, address: str) -> None:
         """Until cancelled: serve on `listener` from the first certificate on, and keep it renewed."""
-        parts = self._parts
+        parts, opened = self._parts, False
+        pki, name = parts.settings.layout.pki, parts.settings.name
         context = server_context(await self._client_ca())
-        certificate = ServingCertificate(parts.settings.layout, parts.settings.name, [address], parts.clock)
-        await certificate.run(parts.api, context, lambda: self._server.open_tls(listener, context))
+        kept = KeptCertificate(pki / "serving.crt", pki / "serving.key", parts.clock)
+        wanted = as_host(SERVING, name, [name, address])
+
+        async def show() -> None:
+            nonlocal opened
+            context.load_cert_chain(kept.certificate, kept.key)
+            if not opened:
+                opened = True
+                await self._server.open_tls(listener, context)
+
+        await kept.keep(lambda: kept.ensure(parts.api, wanted, show), lambda error: None)
 
     async def close(self) -> None:
         await self._server.close()
@@ -126,11 +136,10 @@ class Doors:
 
     def _certificate_ends(self) -> dict[str, float]:
         """Unix times; what is not there (yet), or damaged, is left out."""
-        serving = self._parts.settings.layout.pki / "serving.crt"
-        found = {
-            "client": self._parts.api.access.certificate_pem or "",
-            "serving": serving.read_text() if serving.exists() else "",
-        }
+        layout = self._parts.settings.layout
+        files = {"serving": layout.pki / "serving.crt", "ovn": layout.ovn_certificate}
+        found = {name: path.read_text() if path.exists() else "" for name, path in files.items()}
+        found["client"] = self._parts.api.access.certificate_pem or ""
         ends: dict[str, float] = {}
         for name, pem in found.items():
             with contextlib.suppress(PermanentError):

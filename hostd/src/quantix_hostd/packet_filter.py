@@ -29,12 +29,13 @@ And what that stack says there of itself: who its routers are, what groups it he
 _BEFORE_FRAGMENTS = "-450"
 
 
-def render_tables(prefixes: Iterable[str], bridge: str) -> str:
+def render_tables(prefixes: Iterable[str], bridge: str, wire: str = "") -> str:
     """Our tables. Packets from `prefixes` that leave by anything but `bridge` get the host's own address;
     what comes in by `bridge` for an address of the host itself, whichever, opens no connection, neither to
     the host nor to a container whose port is published there; nor does what the host takes as meant for all.
     What comes in by a guest's tap is not for the host at all, whatever it says, and the host says nothing
-    there.
+    there. So it is with a `wire` that is a port of the switch: its bridge hears and answers, with the same
+    MAC, and the host's own stack would do so once more.
 
     Written exactly as `nft list` prints it, so that both can be compared.
     """
@@ -50,10 +51,12 @@ def render_tables(prefixes: Iterable[str], bridge: str) -> str:
     # Before anybody's rules give the packet another destination: it would be forwarded, and never come in
     addressed = ("prerouting", "filter hook prerouting priority mangle", (from_guests, _FOR_OTHERS, *closed))
     received = ("input", "filter hook input priority filter", (from_guests, *closed))
-    heard = ("heard", f"filter hook prerouting priority {_BEFORE_FRAGMENTS}", (_BY_A_TAP,))
-    said = ("said", "filter hook output priority raw", (_INTO_A_TAP,))
-    asked = ("input", "filter hook input priority filter", (_BY_A_TAP,))
-    asks = ("output", "filter hook output priority filter", (_INTO_A_TAP,))
+    by_a_port = (_BY_A_TAP, f'iifname "{wire}" drop') if wire else (_BY_A_TAP,)
+    into_a_port = (_INTO_A_TAP, f'oifname "{wire}" drop') if wire else (_INTO_A_TAP,)
+    heard = ("heard", f"filter hook prerouting priority {_BEFORE_FRAGMENTS}", by_a_port)
+    said = ("said", "filter hook output priority raw", into_a_port)
+    asked = ("input", "filter hook input priority filter", by_a_port)
+    asks = ("output", "filter hook output priority filter", into_a_port)
     return _table("ip", nat) + _table("inet", heard, said, addressed, received) + _table("arp", asked, asks)
 
 

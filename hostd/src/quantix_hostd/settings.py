@@ -28,6 +28,8 @@ class Settings:
     ovs_db: str
     ovn_sb: str | None
     """Southbound database as ovn-controller here reaches it; None: the host's network is left alone."""
+    ovn_certificate: bool
+    """Whether to keep a certificate for OVN, by which its databases are reached or served with TLS."""
     listen_host: str
     listen_port: int
     libvirt_uri: str
@@ -50,6 +52,9 @@ def parse(arguments: Sequence[str]) -> Settings:
     parser.add_argument(
         "--ovn-sb", help="OVN's southbound database, e.g. unix:/run/quantix/ovn/ovnsb_db.sock"
     )
+    parser.add_argument(
+        "--ovn-certificate", action="store_true", help="keep a certificate for OVN in /etc/quantix/pki"
+    )
     parser.add_argument("--listen", type=_address, default=("127.0.0.1", 9443), help="where to serve its API")
     parser.add_argument("--libvirt", help="libvirt's URI (our own libvirtd below the root)")
     parser.add_argument("--qemu-user", default=QEMU_USER, help="the user that QEMU runs as")
@@ -63,6 +68,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         name=given.name or _host_name(socket.gethostname().lower()),
         ovs_db=given.ovs_db,
         ovn_sb=given.ovn_sb,
+        ovn_certificate=given.ovn_certificate,
         listen_host=given.listen[0],
         listen_port=given.listen[1],
         libvirt_uri=given.libvirt or f"qemu+unix:///system?socket={layout.libvirt_socket}",

@@ -25,11 +25,11 @@ _LIFETIME_S = 30
 
 @pytest.fixture
 def cluster() -> Iterator[HostCluster]:
-    """h1 has joined, and both of its certificates live for seconds."""
+    """h1 has joined, and its certificates live for seconds."""
     short = [f"--host-certificate-lifetime={_LIFETIME_S}s"], [f"--serving-certificate-seconds={_LIFETIME_S}"]
     with host_cluster(*short) as running:
         running.give_token("h1")
-        running.start_hostd()
+        running.start_hostd("h1", "--ovn-certificate")
         running.eventually(lambda: "API served" in running.log("hostd"))
         make_local_pool(running)
         yield running
@@ -43,6 +43,11 @@ def client_certificate(cluster: HostCluster) -> x509.Certificate:
 def shown_certificate(cluster: HostCluster, port: int) -> x509.Certificate:
     """What hostd's server shows to whoever connects now."""
     return x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port), timeout=5).encode())
+
+
+def ovn_certificate(cluster: HostCluster) -> x509.Certificate:
+    cluster.eventually(cluster.layout.ovn_certificate.exists)
+    return x509.load_pem_x509_certificate(cluster.layout.ovn_certificate.read_bytes())
 
 
 def port_of(cluster: HostCluster) -> int:
@@ -91,12 +96,14 @@ async def upload(cluster: HostCluster, name: str, content: bytes, until: datetim
         return answer.status, await answer.text()
 
 
-def test_both_certificates_are_renewed_and_running_work_goes_on(cluster: HostCluster, tmp_path: Path) -> None:
+def test_all_certificates_are_renewed_and_running_work_goes_on(cluster: HostCluster, tmp_path: Path) -> None:
     wait_for_image(cluster, "slow")
     hostd = cluster.processes["hostd"].pid
     port = port_of(cluster)
     first, first_shown = client_certificate(cluster), shown_certificate(cluster, port)
-    later = max(first.not_valid_after_utc, first_shown.not_valid_after_utc) + timedelta(seconds=1)
+    first_ovn, uid = ovn_certificate(cluster), cluster.get("host", "h1")["metadata"]["uid"]
+    ends = (certificate.not_valid_after_utc for certificate in (first, first_shown, first_ovn))
+    later = max(ends) + timedelta(seconds=1)
     assert later < datetime.now(UTC) + timedelta(seconds=_LIFETIME_S + 2)
 
     status, text = asyncio.run(upload(cluster, "slow", disk_image(tmp_path / "disk"), later))
@@ -105,11 +112,14 @@ def test_both_certificates_are_renewed_and_running_work_goes_on(cluster: HostClu
     for new, old in (
         (client_certificate(cluster), first),
         (shown_certificate(cluster, port), first_shown),
+        (ovn_certificate(cluster), first_ovn),
     ):
         assert new.not_valid_after_utc > datetime.now(UTC)
         assert new.serial_number != old.serial_number
         assert new.public_key() != old.public_key(), "a new certificate has a new key"
     cluster.eventually(lambda: reason(cluster, "slow") == "Verified")
+    assert ovn_certificate(cluster).subject.rfc4514_string() == f"CN={uid},O=quantix:hosts"
+    assert cluster.layout.ovn_authority.read_text() == cluster.authority_pem()
 
     # it hears of what is new, and what it writes is taken: every request shows a certificate
     wait_for_image(cluster, "next")

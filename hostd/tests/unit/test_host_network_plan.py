@@ -8,8 +8,7 @@ import pytest
 
 from quantix_api import Host, Network
 from quantix_hostd.clients.nft import find_forward_blockers
-from quantix_hostd.facts.links import DefaultRoute, LinkFacts
-from quantix_hostd.host.network.desired import desired_network, tunnel_endpoint
+from quantix_hostd.host.network.desired import desired_network
 from quantix_hostd.host.network.model import (
     AddAddress,
     EnsureBridge,
@@ -19,9 +18,11 @@ from quantix_hostd.host.network.model import (
     WayOut,
 )
 from quantix_hostd.host.network.plan import plan_network
+from quantix_hostd.host.network.tunnel import TunnelPlace
 from quantix_hostd.packet_filter import render_tables
 
 _MAC = "0e:aa:bb:cc:dd:ee"
+_TUNNEL = TunnelPlace("10.0.0.1", 1500)
 _LEG = {
     "port": "a51b3053-c2cf-5656-b399-e17845987ff8",
     "mac": "0e:11:22:33:44:55",
@@ -53,7 +54,7 @@ def test_only_untagged_networks_on_the_hosts_own_wire_are_ways_out() -> None:
         network("wire", physical={"name": "physnet1"}, subnets=subnets),
         network("overlay", subnets=subnets),
     ]
-    spec = desired_network(host(), networks, "unix:sb", "10.0.0.1", "netdev", way_out_mac=_MAC)
+    spec = desired_network(host(), networks, "unix:sb", _TUNNEL, "netdev", way_out_mac=_MAC)
     assert spec.ways_out == (
         WayOut("172.31.0.1/24", "172.31.0.0/24"),
         WayOut("172.30.0.9/24", "172.30.0.0/24"),
@@ -61,8 +62,8 @@ def test_only_untagged_networks_on_the_hosts_own_wire_are_ways_out() -> None:
 
 
 def test_the_leg_is_what_the_operator_wrote_and_nothing_before() -> None:
-    assert desired_network(host(), [], "unix:sb", "10.0.0.1", "system", way_out_mac=_MAC).leg is None
-    leg = desired_network(host(hostLeg=_LEG), [], "unix:sb", "10.0.0.1", "system", way_out_mac=_MAC).leg
+    assert desired_network(host(), [], "unix:sb", _TUNNEL, "system", way_out_mac=_MAC).leg is None
+    leg = desired_network(host(hostLeg=_LEG), [], "unix:sb", _TUNNEL, "system", way_out_mac=_MAC).leg
     assert leg is not None
     assert (leg.addresses, leg.gateways, leg.prefixes) == (
         ("100.64.0.2/16",),
@@ -77,25 +78,13 @@ def test_the_leg_is_what_the_operator_wrote_and_nothing_before() -> None:
 )
 def test_the_host_has_the_gateway_that_the_operator_names_where_nothing_is_said(cidr: str, own: str) -> None:
     outside = network("outside", physical={"name": "qx-local"}, subnets=[{"cidr": cidr}])
-    spec = desired_network(host(), [outside], "unix:sb", "10.0.0.1", "netdev", way_out_mac=_MAC)
+    spec = desired_network(host(), [outside], "unix:sb", _TUNNEL, "netdev", way_out_mac=_MAC)
     assert [way.gateway for way in spec.ways_out] == [own]
     assert outside.spec.subnets[0].effective_gateway == own.split("/")[0]
 
 
-def test_the_tunnel_is_on_the_named_interface_else_on_the_way_out() -> None:
-    links = {
-        "eth0": LinkFacts(True, 1400, "02:00:00:00:00:01", frozenset({"192.0.2.2/24"})),
-        "eth1": LinkFacts(True, 9000, "02:00:00:00:00:02", frozenset({"fd00::7/64", "10.0.0.7/24"})),
-    }
-    default = DefaultRoute("eth0", "192.0.2.2")
-    assert tunnel_endpoint(links, None, default) == ("192.0.2.2", 1400)
-    assert tunnel_endpoint(links, "eth1", default) == ("10.0.0.7", 9000)
-    assert tunnel_endpoint(links, None, None) == ("127.0.0.1", 1500)
-    assert tunnel_endpoint(links, "eth9", default) == ("127.0.0.1", 1500)
-
-
 def test_only_our_own_keys_of_a_shared_map_are_written() -> None:
-    spec = desired_network(host(), [], "unix:sb", "10.0.0.1", "netdev", way_out_mac=_MAC)
+    spec = desired_network(host(), [], "unix:sb", _TUNNEL, "netdev", way_out_mac=_MAC)
     state = NetworkState(external_ids={"theirs": "1", "system-id": "random"})
     written = next(action for action in plan_network(spec, state) if isinstance(action, SetExternalIds))
     values = dict(written.values)
@@ -104,7 +93,7 @@ def test_only_our_own_keys_of_a_shared_map_are_written() -> None:
 
 
 def test_an_ovn_that_is_ours_may_move() -> None:
-    spec = desired_network(host(), [], "unix:new", "10.0.0.1", "netdev", way_out_mac=_MAC)
+    spec = desired_network(host(), [], "unix:new", _TUNNEL, "netdev", way_out_mac=_MAC)
     ours = {"ovn-remote": "unix:old", "quantix.io/host": "u-1"}
     written = [
         a for a in plan_network(spec, NetworkState(external_ids=ours)) if isinstance(a, SetExternalIds)
@@ -119,13 +108,13 @@ def test_the_table_lists_each_prefix_once() -> None:
 
 def test_the_door_is_closed_before_the_bridge_has_an_address() -> None:
     outside = network("outside", physical={"name": "qx-local"}, subnets=[{"cidr": "172.30.0.0/24"}])
-    spec = desired_network(host(), [outside], "unix:sb", "10.0.0.1", "netdev", way_out_mac=_MAC)
+    spec = desired_network(host(), [outside], "unix:sb", _TUNNEL, "netdev", way_out_mac=_MAC)
     kinds = [type(action) for action in plan_network(spec, NetworkState())]
     assert kinds.index(ReplacePacketFilter) < kinds.index(AddAddress)
 
 
 def test_only_the_bridge_of_the_way_out_gets_a_mac_of_ours() -> None:
-    spec = desired_network(host(), [], "unix:sb", "10.0.0.1", "netdev", way_out_mac=_MAC)
+    spec = desired_network(host(), [], "unix:sb", _TUNNEL, "netdev", way_out_mac=_MAC)
     bridges = [action for action in plan_network(spec, NetworkState()) if isinstance(action, EnsureBridge)]
     assert {bridge.name: bridge.mac for bridge in bridges} == {"qx-int": "", "qx-ex": _MAC}
 

@@ -18,7 +18,9 @@ from quantix_hostd.join.identity import HostIdentity
 from quantix_hostd.join.requests import (
     CLIENT,
     SERVING,
+    Wanted,
     alternative_names,
+    as_host,
     common_name,
     matches,
     new_key,
@@ -53,33 +55,34 @@ def signed(request_pem: str, days: int = 90) -> str:
 
 
 def test_a_request_names_the_host_and_only_that() -> None:
-    request = x509.load_pem_x509_csr(render_request(new_key(), "h1").encode())
+    request = x509.load_pem_x509_csr(render_request(as_host(CLIENT, "h1"), new_key()).encode())
     assert request.subject.rfc4514_string() == "CN=quantix:host:h1,O=quantix:hosts"
     assert list(request.extensions) == []
     assert request.is_signature_valid
 
 
 def test_names_and_addresses_go_into_a_serving_certificate() -> None:
-    certificate = signed(render_request(new_key(), "h1", ["h1", "10.0.0.1", "fd00::1"]))
+    certificate = signed(render_request(as_host(SERVING, "h1", ["h1", "10.0.0.1", "fd00::1"]), new_key()))
     assert alternative_names(certificate) == {"h1", "10.0.0.1", "fd00::1"}
     assert common_name(certificate) == "quantix:host:h1"
 
 
 def test_a_request_is_found_again_by_its_key_and_purpose() -> None:
-    key = new_key()
-    assert request_name(CLIENT, "h1", key) == request_name(CLIENT, "h1", key)
+    key, own = new_key(), as_host(CLIENT, "h1")
+    assert request_name(own, key) == request_name(own, key)
     others = {
-        request_name(CLIENT, "h1", new_key()),
-        request_name(SERVING, "h1", key),
-        request_name(CLIENT, "h1", key, ["h1"]),
+        request_name(own, new_key()),
+        request_name(as_host(SERVING, "h1"), key),
+        request_name(as_host(CLIENT, "h1", ["h1"]), key),
+        request_name(Wanted(CLIENT, "h1", "another"), key),
     }
-    assert request_name(CLIENT, "h1", key) not in others
-    assert len(others) == 3
+    assert request_name(own, key) not in others
+    assert len(others) == 4
 
 
 def test_a_certificate_belongs_to_one_key() -> None:
     key = new_key()
-    certificate = signed(render_request(key, "h1"))
+    certificate = signed(render_request(as_host(CLIENT, "h1"), key))
     assert matches(certificate, key)
     assert not matches(certificate, new_key())
 
@@ -89,14 +92,14 @@ def test_a_certificate_belongs_to_one_key() -> None:
     [(-1, False, False), (1, True, False), (59, True, False), (61, True, True), (91, False, True)],
 )
 def test_it_is_renewed_when_a_third_of_its_life_is_left(day: int, is_usable: bool, is_due: bool) -> None:
-    certificate = signed(render_request(new_key(), "h1"))
+    certificate = signed(render_request(as_host(CLIENT, "h1"), new_key()))
     now = _START + timedelta(days=day)
     assert usable(certificate, now) is is_usable
     assert (renewal_due_s(certificate, now) == 0) is is_due
 
 
 def test_a_renewal_is_tried_again_in_time_however_short_the_life_is() -> None:
-    certificate = signed(render_request(new_key(), "h1"), days=30)
+    certificate = signed(render_request(as_host(CLIENT, "h1"), new_key()), days=30)
     end = _START + timedelta(days=30)
     assert retry_s(certificate, end - timedelta(days=10)) == 60
     assert retry_s(certificate, end - timedelta(seconds=80)) == 10
@@ -105,7 +108,9 @@ def test_a_renewal_is_tried_again_in_time_however_short_the_life_is() -> None:
 
 def test_a_damaged_key_says_what_to_do() -> None:
     with pytest.raises(PermanentError) as caught:
-        render_request("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "h1")
+        render_request(
+            as_host(CLIENT, "h1"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+        )
     assert caught.value.hint
 
 
@@ -126,7 +131,7 @@ class StoppedClock:
 async def test_a_host_looks_at_the_end_of_its_certificate_every_five_minutes(tmp_path: Path) -> None:
     layout, clock = Layout(tmp_path), StoppedClock()
     key = new_key()
-    certificate = signed(render_request(key, "h1"), days=36500)
+    certificate = signed(render_request(as_host(CLIENT, "h1"), key), days=36500)
     user = {
         "client-certificate-data": base64.b64encode(certificate.encode()).decode(),
         "client-key-data": base64.b64encode(key.encode()).decode(),

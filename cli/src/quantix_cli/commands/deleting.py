@@ -25,6 +25,7 @@ from quantix_cli.fates import (
 )
 from quantix_cli.going_with import bind, end_at_once, show_end_at_once
 from quantix_cli.helping import Verb
+from quantix_cli.host_conditions import refuse_heard
 from quantix_cli.in_use import refusal_of
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.naming import reference, these
@@ -85,8 +86,7 @@ async def _delete(
     """Ask, then delete what is selected, with the volumes of VMs that would stay where `volumes` says so.
     `now`: guests have no time to shut down.
     """
-    picked, _ = await fetch.selected(session, noun, selection, untouched="Nothing was deleted.")
-    objects = list(picked.objects)
+    objects = await _picked(session, noun, selection)
     found = await _volumes(session, noun)
     disks = volumes_of(objects, found)
     going = going_with(objects, disks, volumes=volumes)
@@ -129,6 +129,13 @@ async def _delete(
                 await remove_object(session, NOUNS["volume"], volume, wait=waits(volume))
 
     return await each(objects, remove, session)
+
+
+async def _picked(session: Session, noun: Noun, selection: Selection) -> list[Manifest]:
+    picked, _ = await fetch.selected(session, noun, selection, untouched="Nothing was deleted.")
+    if noun.word == "host":
+        refuse_heard(picked.objects)
+    return list(picked.objects)
 
 
 def _staying(session: Session, volume: Manifest, vm: Manifest, *, volumes: bool) -> str:

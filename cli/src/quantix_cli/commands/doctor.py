@@ -26,6 +26,7 @@ from quantix_cli.exits import Exit
 from quantix_cli.helping import Verb
 from quantix_cli.measures import local_time, utc_now
 from quantix_cli.options import Invocation, common_options
+from quantix_cli.place import read_place
 
 Check = Callable[[], list[Finding]]
 
@@ -43,7 +44,7 @@ def doctor_command(invocation: Invocation, output: str) -> int:
     OVN and the API. It changes nothing, and works while the API is away. Exit code 3 when a problem is found.
     """
     findings = examine(invocation)
-    host, terminal = invocation.settings.host_name, invocation.terminal
+    host, terminal = host_name(invocation), invocation.terminal
     if output == "json":
         terminal.out(json.dumps(document(findings, host, version("quantix")), indent=2))
     else:
@@ -60,20 +61,28 @@ def examine(invocation: Invocation) -> list[Finding]:
     from quantix_cli.supervision.choose import supervisor_of
     from quantix_cli.up.stop.at_work import is_being_stopped
 
-    settings, python = invocation.settings, Path(sys.executable)
-    layout = settings.layout
+    layout, python, host = invocation.settings.layout, Path(sys.executable), host_name(invocation)
+    place = read_place(layout.place)
+    is_member = place is not None and place.is_member
+    said_by_api = platform.platform_of_member if is_member else platform.platform
     checks: Sequence[tuple[str, Check]] = (
-        ("control plane", lambda: platform.platform(invocation, settings.host_name)),
+        ("control plane", lambda: said_by_api(invocation, host)),
         ("processes", lambda: services.processes(layout, supervisor_of(layout, python), python)),
-        ("sockets", lambda: services.sockets(layout)),
+        ("sockets", lambda: services.sockets(layout, is_member=is_member)),
         ("certificates", lambda: certificates.certificates(layout)),
-        ("KVM", lambda: machine.kvm(settings.host_name)),
+        ("KVM", lambda: machine.kvm(host)),
         ("disk", lambda: machine.disks(layout)),
         ("I/O", machine.disk_requests),
         ("clock", machine.clock),
     )
     findings = proven([finding for name, check in checks for finding in looked_at(name, check)])
     return on_purpose(findings) if is_being_stopped(layout) else of_one_cause(findings)
+
+
+def host_name(invocation: Invocation) -> str:
+    """What this machine is called as a host."""
+    place = read_place(invocation.settings.layout.place)
+    return (place.host if place else "") or invocation.settings.host_name
 
 
 def looked_at(name: str, check: Check) -> list[Finding]:

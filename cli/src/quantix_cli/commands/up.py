@@ -14,6 +14,7 @@ from quantix_cli.settings import Settings
 from quantix_cli.supervision.choose import supervisor_of
 from quantix_cli.up import neighbours
 from quantix_cli.up.installation import describe
+from quantix_cli.up.membership import bring_member_up, member_ending
 from quantix_cli.up.prepare.builds import ensure_control_plane, ensure_guest_image
 from quantix_cli.up.prepare.preparation import Preparation
 from quantix_cli.up.run.alone import alone
@@ -68,16 +69,19 @@ class _UpRun:
         self._troubles: Sequence[Trouble] = ()
 
     async def work(self) -> int:
-        controlplane, guest_image = await self._prepare()
         settings = self._settings
+        if settings.is_member:
+            await self._prepare_member()
+            self._changed |= await bring_member_up(settings, self._log, self._progress)
+            return 0
+        controlplane, guest_image = await self._prepare()
         supervisor = supervisor_of(settings.layout, Path(sys.executable))
         site = Site(settings, self._log, supervisor, describe(settings, controlplane))
         bringup = BringUp(site, guest_image)
         try:
             outcomes = await run_steps(bringup.steps(), self._progress, self._log)
         finally:
-            if site.client is not None:
-                await site.client.__aexit__(None, None, None)
+            await site.close()
         self._changed |= any(outcome.changed for outcome in outcomes.values())
         self._state, self._troubles = bringup.state, bringup.troubles
         return 0
@@ -94,8 +98,16 @@ class _UpRun:
         image = preparation.guest_image or await ensure_guest_image(self._settings)
         return controlplane, image
 
+    async def _prepare_member(self) -> None:
+        if self._settings.since_s is None:
+            preparation = Preparation(self._settings, self._log, for_member=True)
+            outcomes = await run_steps(preparation.steps(), self._progress, self._log)
+            self._changed |= any(outcome.changed for outcome in outcomes.values())
+
     def told(self, took_s: float) -> list[str]:
         """What it came to, and where to go on."""
+        if self._settings.is_member:
+            return [member_ending(self._settings, took_s, changed=self._changed)]
         if self._state is None:
             return []
         return ending(

@@ -67,7 +67,8 @@ def _found(layout: Layout) -> Iterator[Life | Finding]:
     authority = layout.control_plane_data / "pki"
     for path in (layout.admin_kubeconfig, layout.operator_kubeconfig, layout.hostd_kubeconfig):
         yield from _look(path, is_kubeconfig=True)
-    for path in (layout.pki / "serving.crt", authority / "ca.crt", authority / "serving.pem"):
+    own = (layout.pki / "serving.crt", layout.ovn_certificate, layout.ovn_authority)
+    for path in (*own, authority / "ca.crt", authority / "serving.pem"):
         yield from _look(path, is_kubeconfig=False)
 
 

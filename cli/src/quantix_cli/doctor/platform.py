@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from quantix_api import resources
 from quantix_api.errors import QuantixError
 from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
@@ -32,6 +35,26 @@ def platform(invocation: Invocation, host: str) -> list[Finding]:
         hosts = await fetch.visible_of(session, NOUNS["host"]) or []
         return [*found, *said_of(host, hosts)]
 
+    return _answered(invocation, ask)
+
+
+def platform_of_member(invocation: Invocation, host: str) -> list[Finding]:
+    """The same as this machine's hostd sees it, which is all that a member may."""
+    kubeconfig = str(invocation.settings.layout.hostd_kubeconfig)
+
+    async def ask(session: Session) -> list[Finding]:
+        begun = time.monotonic()
+        found = await session.api.get(resources.HOSTS, host)
+        took_ms = int((time.monotonic() - begun) * 1000)
+        server = session.api.access.server
+        return [good("control plane", f"{server} answers in {took_ms} ms"), *said_of(host, [found])]
+
+    return _answered(replace(invocation, kubeconfig=kubeconfig), ask)
+
+
+def _answered(
+    invocation: Invocation, ask: Callable[[Session], Coroutine[Any, Any, list[Finding]]]
+) -> list[Finding]:
     try:
         return invocation.run(ask)
     except CommandError as error:

@@ -63,18 +63,20 @@ def _told(found: Running, words: str) -> str:
     return f"{ended}: {cause_of(words)}" if words else ended
 
 
-def sockets(layout: Layout) -> list[Finding]:
-    """Whether libvirt, OVN, Open vSwitch and hostd answer on their sockets."""
+def sockets(layout: Layout, *, is_member: bool = False) -> list[Finding]:
+    """Whether libvirt, OVN, Open vSwitch and hostd answer on their sockets; a member of another machine's
+    cluster has none of OVN.
+    """
     if not layout.data.is_dir() or os.geteuid() != 0:
         return []
     own_switch = layout.openvswitch_run / "db.sock"
     switch = (
         own_switch if (layout.data / "openvswitch/conf.db").exists() else Path("/run/openvswitch/db.sock")
     )
+    central = () if is_member else (layout.ovn_nb_socket, layout.ovn_sb_socket)
     found = [
         answering("libvirt", layout.libvirt_socket, b"", b""),
-        answering("OVN", layout.ovn_nb_socket, _ECHO, b'"qx"'),
-        answering("OVN", layout.ovn_sb_socket, _ECHO, b'"qx"'),
+        *(answering("OVN", database, _ECHO, b'"qx"') for database in central),
         answering("Open vSwitch", switch, _ECHO, b'"qx"'),
         answering("hostd", layout.hostd_socket, _HEALTH, b" 200 "),
     ]

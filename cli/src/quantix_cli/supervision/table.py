@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quantix_api.layout import Layout
 from quantix_cli.directories import Directory, with_parents
+from quantix_cli.place import Place, in_url
 from quantix_cli.supervision.service import Service
 
 QUIET = ("-vconsole:info", "-vfile:off", "-vsyslog:off")
@@ -34,7 +35,8 @@ class Installation:
 
     `controlplane` is the built binary, or None with a cluster of the user's own; `machine_openvswitch` is the
     run directory of an Open vSwitch that the machine already runs, or None; `code` identifies the
-    installed Python code, so that a new version restarts what runs it.
+    installed Python code, so that a new version restarts what runs it. On a member of another machine's
+    cluster only what makes it a host runs.
     """
 
     layout: Layout
@@ -45,6 +47,19 @@ class Installation:
     api_port: int = 6443
     operator_kubeconfig: Path | None = None
     machine_openvswitch: Path | None = None
+    place: Place | None = None
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this machine is in the cluster of another one."""
+        return self.place is not None and self.place.is_member
+
+    @property
+    def southbound(self) -> str:
+        """The southbound database, as ovn-controller reaches it."""
+        if self.place is not None and self.place.is_member:
+            return self.place.southbound
+        return f"unix:{self.layout.ovn_sb_socket}"
 
     @property
     def openvswitch_run(self) -> Path:
@@ -62,15 +77,20 @@ class Installation:
 
 def services(installation: Installation) -> tuple[Service, ...]:
     """Every service of this machine, in the order in which they start."""
-    control = () if installation.controlplane is None else (_control_plane(installation),)
     own_switch = () if installation.machine_openvswitch else _open_vswitch(installation)
+    control: tuple[Service, ...] = ()
+    central: tuple[Service, ...] = ()
+    operator: tuple[Service, ...] = ()
+    if not installation.is_member:
+        control = () if installation.controlplane is None else (_control_plane(installation),)
+        central, operator = _ovn_central(installation), (_operator(installation),)
     return (
         *control,
-        *_ovn_central(installation),
+        *central,
         *own_switch,
-        _ovn_controller(installation),
+        _ovn_controller(installation, own_central=bool(central)),
         *_libvirt(installation),
-        _operator(installation),
+        *operator,
         _hostd(installation),
     )
 
@@ -79,7 +99,9 @@ def _control_plane(installation: Installation) -> Service:
     layout, run = installation.layout, installation.layout.run / CONTROL_PLANE
     argv = [str(installation.controlplane), "serve", "--data-dir", str(layout.control_plane_data)]
     argv += ["--config-dir", str(layout.etc), "--run-dir", str(run)]
-    argv += ["--log-dir", str(layout.log), "--address", "127.0.0.1", "--port", str(installation.api_port)]
+    place = installation.place
+    argv += ["--log-dir", str(layout.log), "--address", place.any_address if place else "127.0.0.1"]
+    argv += ["--port", str(installation.api_port), *(("--san", place.address) if place else ())]
     return Service(
         name=CONTROL_PLANE,
         description="Quantix control plane (API server and etcd)",
@@ -105,9 +127,9 @@ def _ovn_central(installation: Installation) -> tuple[Service, ...]:
     run, data = layout.run / "ovn", layout.data / "ovn"
     environment = _ovn_environment(installation)
 
-    def database(name: str, title: str) -> Service:
+    def database(name: str, title: str, *options: str) -> Service:
         stem = f"{run}/ovn{name}_db"
-        argv = ["/usr/sbin/ovsdb-server", f"--remote=punix:{stem}.sock", f"--unixctl={stem}.ctl"]
+        argv = ["/usr/sbin/ovsdb-server", f"--remote=punix:{stem}.sock", *options, f"--unixctl={stem}.ctl"]
         return Service(
             name=f"ovn-{name}",
             description=f"Quantix network: OVN {title} database",
@@ -132,7 +154,11 @@ def _ovn_central(installation: Installation) -> tuple[Service, ...]:
         after=("ovn-nb", "ovn-sb"),
         directories=installation.directories(run),
     )
-    return database("nb", "northbound"), database("sb", "southbound"), northd
+    # how other machines reach it stands in itself: ovn-sbctl(8), set-connection and set-ssl
+    for_others = ["--remote=db:OVN_Southbound,SB_Global,connections"]
+    columns = {"private-key": "private_key", "certificate": "certificate", "ca-cert": "ca_cert"}
+    for_others += [f"--{option}=db:OVN_Southbound,SSL,{column}" for option, column in columns.items()]
+    return database("nb", "northbound"), database("sb", "southbound", *for_others), northd
 
 
 def _open_vswitch(installation: Installation) -> tuple[Service, ...]:
@@ -172,9 +198,11 @@ def _open_vswitch(installation: Installation) -> tuple[Service, ...]:
     return database, switch
 
 
-def _ovn_controller(installation: Installation) -> Service:
+def _ovn_controller(installation: Installation, *, own_central: bool) -> Service:
     run = installation.layout.run / "ovn"
-    own_switch = installation.machine_openvswitch is None
+    before = ("ovn-sb",) if own_central else ()
+    if installation.machine_openvswitch is None:
+        before = (*before, "ovs-vswitchd")
     return Service(
         name="ovn-controller",
         description="Quantix network: OVN controller of this host",
@@ -185,7 +213,7 @@ def _ovn_controller(installation: Installation) -> Service:
             *QUIET,
         ),
         environment=_ovn_environment(installation),
-        after=("ovn-sb", "ovs-vswitchd") if own_switch else ("ovn-sb",),
+        after=before,
         directories=installation.directories(run),
         memory_protected=True,
     )
@@ -241,7 +269,11 @@ def _hostd(installation: Installation) -> Service:
     layout = installation.layout
     argv = [_program(installation, HOSTD_PROGRAM), "--root", str(layout.root)]
     argv += ["--name", installation.host_name, "--ovs-db", installation.openvswitch_database]
-    argv += ["--ovn-sb", f"unix:{layout.ovn_sb_socket}", "--listen", f"127.0.0.1:{HOSTD_PORT}"]
+    argv += ["--ovn-sb", installation.southbound]
+    if (place := installation.place) is None:
+        argv += ["--listen", f"127.0.0.1:{HOSTD_PORT}"]
+    else:
+        argv += ["--listen", f"{in_url(place.address)}:{HOSTD_PORT}", "--ovn-certificate"]
     return Service(
         name=HOSTD,
         description=f"Quantix host daemon of {installation.host_name}",

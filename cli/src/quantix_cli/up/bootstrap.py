@@ -1,8 +1,8 @@
 """Where `make up`, `make test` and `make clean` begin: on any Python 3.11, before anything is installed.
 
-`python3 -m quantix_cli.up.bootstrap up` prepares the machine and becomes `qx up`; `… prepare` only prepares,
-for the tests; `… clean` becomes the removal, or removes by itself what a preparation that never ended has
-left. Standard library only.
+`python3 -m quantix_cli.up.bootstrap up` prepares the machine and becomes `qx up`, `… join` likewise `qx
+cluster join`; `… prepare` only prepares, for the tests; `… clean` becomes the removal, or removes by itself
+what a preparation that never ended has left. Standard library only.
 """
 
 from __future__ import annotations
@@ -27,32 +27,37 @@ from quantix_cli.up.run.steps import run_steps
 from quantix_cli.up.run.words import steps_kept
 from quantix_cli.up.settings import UpSettings, judge_settings
 
-COMMANDS = {"up": "make up", "prepare": "make test", "clean": "make clean"}
+COMMANDS = {"up": "make up", "join": "make join", "prepare": "make test", "clean": "make clean"}
 DEEDS = {"make clean": "removes what make up made"}
 
 
-def up(settings: UpSettings, terminal: Terminal, began_s: float) -> int:
-    """Prepare the machine. Returns an exit code, or does not return: `qx up` takes over.
+# what goes on with each, once the machine is prepared
+_GOING_ON = {"make up": ("up",), "make join": ("cluster", "join")}
+
+
+def up(settings: UpSettings, terminal: Terminal, began_s: float, command: str = "make up") -> int:
+    """Prepare the machine. Returns an exit code, or does not return: `qx up` or `qx cluster join` takes over.
 
     Raises PermanentError beside another installation that runs, before anything is written, and while another
     command works for this one.
     """
     neighbours.require_alone(settings.layout.root)
-    with alone(settings, COMMANDS["up"]):
-        code, changed = prepare(settings, terminal, "make up")
+    with alone(settings, command):
+        code, changed = prepare(settings, terminal, command)
         if code != 0:
             return code
         handed_over = {"QUANTIX_UP_SINCE": str(began_s), "QUANTIX_UP_CHANGED": "yes" if changed else "no"}
         qx = str(settings.venv / "bin/qx")
         # the lock is let go, and taken again by what begins here
-        os.execve(qx, [qx, "up"], {**os.environ, **handed_over})
+        os.execve(qx, [qx, *_GOING_ON[command]], {**os.environ, **handed_over})
 
 
 def prepare(settings: UpSettings, terminal: Terminal, command: str) -> tuple[int, bool]:
     """Install and build what `command` needs; the exit code, and whether anything was to do."""
     log = open_log(settings)
     for_tests = command == COMMANDS["prepare"]
-    preparation = Preparation(settings, log, for_tests=for_tests)
+    for_member = command == COMMANDS["join"] or (settings.is_member and not for_tests)
+    preparation = Preparation(settings, log, for_tests=for_tests, for_member=for_member)
     progress = Progress(terminal, now_s)
     if not for_tests:
         show_header(settings, progress)
@@ -119,8 +124,8 @@ def run(command: str, terminal: Terminal, settings: UpSettings, began_s: float) 
     """Do what one of COMMANDS does; its exit code."""
     # before the log, which only root may write
     require_root(command, DEEDS.get(command, "installs packages and starts VMs"), os.geteuid())
-    if command == COMMANDS["up"]:
-        return up(settings, terminal, began_s)
+    if command in _GOING_ON:
+        return up(settings, terminal, began_s, command)
     if command == COMMANDS["clean"]:
         return clean(settings, terminal)
     return prepare(settings, terminal, command)[0]

@@ -15,7 +15,9 @@ SOURCES = ("crds/src", "operator/src", "hostd/src")
 
 
 def describe(settings: UpSettings, controlplane: Path | None) -> Installation:
-    """The installation of `settings`; `controlplane` is the built binary, None with the user's cluster."""
+    """The installation of `settings`; `controlplane` is the built binary, None with the user's cluster and
+    on a member of another machine's.
+    """
     own_switch = settings.layout.data / "openvswitch/conf.db"
     use_machines = not own_switch.exists() and answers(MACHINE_OPENVSWITCH / "db.sock")
     return Installation(
@@ -26,6 +28,7 @@ def describe(settings: UpSettings, controlplane: Path | None) -> Installation:
         controlplane=controlplane,
         api_port=settings.api_port,
         machine_openvswitch=MACHINE_OPENVSWITCH if use_machines else None,
+        place=settings.place,
     )
 
 

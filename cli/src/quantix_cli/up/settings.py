@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quantix_api.errors import PermanentError
 from quantix_api.layout import MAX_ROOT_LENGTH, Layout
+from quantix_cli.place import Place, read_place
 from quantix_cli.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -36,6 +37,12 @@ class UpSettings:
     earlier_changes: bool
     home: Path | None
     search_path: str
+    place: Place | None = None
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this machine is in the cluster of another one."""
+        return self.place is not None and self.place.is_member
 
     @property
     def is_machines_own(self) -> bool:
@@ -56,7 +63,9 @@ class UpSettings:
 
 
 def judge_settings(given: Settings) -> UpSettings:
-    """The installation of these settings. Raises PermanentError when one of them cannot be."""
+    """The installation of these settings. Raises PermanentError when one of them cannot be, or it cannot be
+    read which cluster this machine is part of.
+    """
     root, port, kubeconfig = given.layout.root, given.api_port, given.quantix_kubeconfig
     if not root.is_absolute() or len(str(root)) > MAX_ROOT_LENGTH:
         raise PermanentError(
@@ -64,12 +73,10 @@ def judge_settings(given: Settings) -> UpSettings:
             f"QUANTIX_ROOT is {root}; it must be an absolute path of at most {MAX_ROOT_LENGTH} characters.",
             "a shorter directory, e.g. /srv/quantix",
         )
-    if len(given.host_name) > _NAME_LENGTH or not _NAME.fullmatch(given.host_name):
-        raise PermanentError(
-            "SettingRefused",
-            f"{given.host_name!r} is no name of a host: small letters, digits, - and . are.",
-            "QUANTIX_HOST_NAME=another name",
-        )
+    place = read_place(given.layout.place)
+    host_name = (place.host if place else "") or given.host_name
+    if not is_host_name(host_name):
+        raise PermanentError("SettingRefused", no_host_name(host_name), "QUANTIX_HOST_NAME=another name")
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise PermanentError(
             "SettingRefused", f"QUANTIX_API_PORT is {port}, which is no port.", "QUANTIX_API_PORT=7443"
@@ -82,11 +89,21 @@ def judge_settings(given: Settings) -> UpSettings:
         layout=given.layout,
         checkout=CHECKOUT,
         cache=given.cache,
-        host_name=given.host_name,
+        host_name=host_name,
         api_port=int(port),
         kubeconfig=kubeconfig,
         since_s=given.up_since_s,
         earlier_changes=given.up_changed,
         home=given.home,
         search_path=given.search_path,
+        place=place,
     )
+
+
+def is_host_name(text: str) -> bool:
+    """Whether hostd takes it as the name of a host."""
+    return len(text) <= _NAME_LENGTH and _NAME.fullmatch(text) is not None
+
+
+def no_host_name(text: str) -> str:
+    return f"{text!r} is no name of a host: small letters, digits, - and . are."

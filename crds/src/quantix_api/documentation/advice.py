@@ -30,6 +30,7 @@ NEWS = frozenset(
         "Renews",
         "Scheduled",
         "Serves",
+        "Connects",
         "VolumeResized",
     }
 )

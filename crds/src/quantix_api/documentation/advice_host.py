@@ -48,6 +48,15 @@ _STATE = {
         "Run the command that the message names, and have it run at each boot.",
     ),
     "UnderlayTooSmall": Advice("`ip link` on the hosts.", "Raise the MTU between the hosts."),
+    "TunnelInterfaceShared": Advice(
+        "`ip address` and `ip route` on the host.",
+        "Guests on different hosts do not reach each other over it. Name an interface that only tunnels use "
+        "([networks](networks.md#the-wire-for-tunnels)).",
+    ),
+    "TunnelInterfaceUnusable": Advice(
+        "`ip address` on the host.",
+        "Name an interface that is there and has an address ([networks](networks.md#the-wire-for-tunnels)).",
+    ),
     "NoAppArmor": Advice("`aa-status` on the host.", "Turn AppArmor on and reboot. VMs run without it, too."),
     "OrphanGuest": Advice(
         "`qx host end-orphan` on the host, as root, lists such guests.",

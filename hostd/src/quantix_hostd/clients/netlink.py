@@ -58,6 +58,12 @@ class NetlinkClient:
                 return DefaultRoute(str(found[0]["dev"]), str(found[0]["prefsrc"]))
         return None
 
+    async def source_towards(self, target: str) -> str:
+        """The address with which packets to this one leave; "" when nothing leads there."""
+        result = await run(*self._ip, "-j", "route", "get", target, check=False)
+        rows = json.loads(result.stdout) if result.code == 0 and result.stdout.strip() else []
+        return str(rows[0].get("prefsrc", "")) if rows else ""
+
     async def reachable_address(self, listening: str) -> str:
         """The address under which others reach what listens on `listening`, which may be all (0.0.0.0,
         ::).

@@ -13,7 +13,13 @@ from typing import Any
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.command import CommandFailed, CommandTimedOut, run
-from quantix_hostd.facts.switch import OWNER_KEY, BridgeFacts, InterfaceFacts, InternalPort
+from quantix_hostd.facts.switch import (
+    BridgeFacts,
+    InterfaceFacts,
+    InternalPort,
+    TlsFacts,
+    TlsFiles,
+)
 
 _TIMEOUT_S = 5
 
@@ -70,7 +76,13 @@ class OvsClient:
         }
 
     async def ensure_bridge(
-        self, name: str, *, datapath_type: str, fail_mode: str, owner: str, mac: str = ""
+        self,
+        name: str,
+        *,
+        datapath_type: str,
+        fail_mode: str,
+        external_ids: Mapping[str, str],
+        mac: str = "",
     ) -> None:
         """Make the bridge, or set it right where it differs; its ports stay.
 
@@ -89,18 +101,44 @@ class OvsClient:
             f"fail_mode={fail_mode}",
             "other_config:disable-in-band=true",
             *([f"other_config:hwaddr={_quoted(mac)}"] if mac else []),
-            f"external_ids:{_quoted(OWNER_KEY)}={_quoted(owner)}",
+            *_ids(external_ids),
         )
 
     async def ensure_internal_port(self, port: InternalPort) -> None:
         """Make the port, or set it right where it differs."""
-        ids = [f"external_ids:{_quoted(key)}={_quoted(value)}" for key, value in port.external_ids.items()]
-        settings = ["type=internal", f"mac={_quoted(port.mac)}", f"mtu_request={port.mtu}", *ids]
+        size = f"mtu_request={port.mtu}"
+        settings = ["type=internal", f"mac={_quoted(port.mac)}", size, *_ids(port.external_ids)]
         add = ["--may-exist", "add-port", port.bridge, port.name]
         await self._vsctl(*add, "--", "set", "Interface", port.name, *settings)
 
     async def remove_port(self, bridge: str, name: str) -> None:
         await self._vsctl("--if-exists", "del-port", bridge, name)
+
+    async def tls(self) -> TlsFacts | None:
+        """How the programs that use this database speak TLS; None when nobody has said."""
+        rows = await self._list("SSL", "private_key", "certificate", "ca_cert", "external_ids")
+        if not rows:
+            return None
+        paths = (str(rows[0][column]) for column in ("private_key", "certificate", "ca_cert"))
+        return TlsFacts(TlsFiles(*paths), dict(rows[0]["external_ids"]))
+
+    async def set_ssl(self, files: TlsFiles, external_ids: Mapping[str, str]) -> None:
+        """Have the programs that use this database, such as ovn-controller, speak TLS with these files.
+
+        One row for all (ovs-vswitchd.conf.db(5), SSL): see first whose it is.
+        """
+        values = {"private_key": files.key, "certificate": files.certificate, "ca_cert": files.authority}
+        pairs = [f"{column}={_quoted(path)}" for column, path in values.items()]
+        row = ["--id=@ssl", "create", "SSL", *pairs, *_ids(external_ids)]
+        await self._vsctl("--no-wait", "--", *row, "--", "set", "Open_vSwitch", ".", "ssl=@ssl")
+
+    async def attach_port(self, bridge: str, device: str, external_ids: Mapping[str, str]) -> None:
+        """Make a device of the host a port of the bridge, or mark it where it is one."""
+        add = ["--may-exist", "add-port", bridge, device]
+        await self._vsctl(*add, "--", "set", "Interface", device, *_ids(external_ids))
+
+    async def remove_bridge(self, name: str) -> None:
+        await self._vsctl("--if-exists", "del-br", name)
 
     async def _list(self, table: str, *columns: str) -> list[dict[str, Any]]:
         answer = await self._vsctl("--format=json", f"--columns={','.join(columns)}", "list", table)
@@ -149,3 +187,7 @@ def _one(value: Any) -> Any:
 
 def _quoted(text: str) -> str:
     return json.dumps(text)
+
+
+def _ids(external_ids: Mapping[str, str]) -> list[str]:
+    return [f"external_ids:{_quoted(key)}={_quoted(value)}" for key, value in external_ids.items()]

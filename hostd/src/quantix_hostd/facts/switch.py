@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 OWNER_KEY = "quantix.io/owner"
-"""Key in external_ids: the UID of the VM or Host that a bridge or an interface was made for."""
+"""Key in external_ids: the UID of the VM or Host that a row was made for."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,23 @@ class InternalPort:
     name: str
     mac: str
     mtu: int
+    external_ids: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """The paths of a key, of its certificate, and of whom to trust."""
+
+    key: str
+    certificate: str
+    authority: str
+
+
+@dataclass(frozen=True)
+class TlsFacts:
+    """The row of the database by which its programs speak TLS."""
+
+    files: TlsFiles
     external_ids: Mapping[str, str]
 
 

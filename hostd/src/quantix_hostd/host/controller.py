@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ class HostTools:
     networks: Mapping[str, Manifest]
     pools: HostPools
     network: HostNetwork | None
+    southbound_problem: Callable[[], tuple[str, str] | None]
     libvirt_works: Callable[[], bool]
     cpu_model: Callable[[], str]
     huge_pages: HugePages
@@ -150,6 +151,8 @@ class HostController:
         if self._tools.network is not None:
             networks = [model_of(Network, item) for item in self._tools.networks.values()]
             self.facts = await self._tools.network.ensure(host, networks)
+            if self.facts.problem is None:
+                self.facts = replace(self.facts, problem=self._tools.southbound_problem())
         await self._tools.deleted_pools.put_away()
         await self._tools.pages.ensure(host.spec.reserved, self._self.machine.boot_id)
 

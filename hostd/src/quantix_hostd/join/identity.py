@@ -22,7 +22,15 @@ from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
 from quantix_client.kubeconfig import load, render
 from quantix_hostd.clients.files import write_atomically
-from quantix_hostd.join.requests import CLIENT, common_name, new_key, renewal_due_s, retry_s, usable
+from quantix_hostd.join.requests import (
+    CLIENT,
+    as_host,
+    common_name,
+    new_key,
+    renewal_due_s,
+    retry_s,
+    usable,
+)
 from quantix_hostd.join.signing import obtain_certificate
 from quantix_hostd.join.trust import published_authority, with_renewed
 
@@ -98,7 +106,7 @@ class HostIdentity:
     async def _obtain(self, kubeconfig: Path) -> None:
         key = await asyncio.to_thread(self._pending_key)
         async with ApiClient.from_kubeconfig(kubeconfig, user_agent=_USER_AGENT) as api:
-            certificate = await obtain_certificate(api, CLIENT, self._name, key, self._clock)
+            certificate = await obtain_certificate(api, as_host(CLIENT, self._name), key, self._clock)
             authority = with_renewed(api.access.ca_pem or "", await published_authority(api))
             own = replace(api.access, ca_pem=authority, certificate_pem=certificate, key_pem=key, token=None)
         await asyncio.to_thread(

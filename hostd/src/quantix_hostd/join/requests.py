@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -36,6 +37,22 @@ class Purpose:
 
 CLIENT = Purpose("client", SIGNER_CLIENT, ("digital signature", "client auth"))
 SERVING = Purpose("serving", SIGNER_SERVING, ("digital signature", "server auth"))
+OVN = Purpose("ovn", SIGNER_SERVING, ("digital signature", "client auth", "server auth"))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A certificate as `host` asks for it; `names` are the names and addresses of a server."""
+
+    purpose: Purpose
+    host: str
+    common_name: str
+    names: tuple[str, ...] = ()
+
+
+def as_host(purpose: Purpose, host: str, names: Sequence[str] = ()) -> Wanted:
+    """A certificate that names its host as a user of the API."""
+    return Wanted(purpose, host, HOST_USER_PREFIX + host, tuple(names))
 
 
 def new_key() -> str:
@@ -48,31 +65,29 @@ def new_key() -> str:
     ).decode()
 
 
-def render_request(key_pem: str, host: str, alternative_names: Sequence[str] = ()) -> str:
-    """The request of host `host` as PEM; names and addresses for a server certificate.
-
-    Raises PermanentError when the key cannot be read.
-    """
+def render_request(wanted: Wanted, key_pem: str) -> str:
+    """The request as PEM. Raises PermanentError when the key cannot be read."""
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, HOST_GROUP),
-            x509.NameAttribute(NameOID.COMMON_NAME, HOST_USER_PREFIX + host),
+            x509.NameAttribute(NameOID.COMMON_NAME, wanted.common_name),
         ]
     )
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    if alternative_names:
-        names = [_general_name(name) for name in alternative_names]
+    if wanted.names:
+        names = [_general_name(name) for name in wanted.names]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     request = builder.sign(_load_key(key_pem), hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def request_name(purpose: Purpose, host: str, key_pem: str, alternative_names: Sequence[str] = ()) -> str:
-    """The same for the same key and names, so that a restart finds the request that it sent before."""
+def request_name(wanted: Wanted, key_pem: str) -> str:
+    """The same for the same key and content, so that a restart finds the request that it sent before."""
     public = _load_key(key_pem).public_key()
     raw = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    mark = hashlib.sha256(raw + "\0".join(sorted(alternative_names)).encode()).hexdigest()[:16]
-    return f"quantix-{purpose.name}-{host[:200]}-{mark}"
+    content = "\0".join([wanted.common_name, *sorted(wanted.names)])
+    mark = hashlib.sha256(raw + content.encode()).hexdigest()[:16]
+    return f"quantix-{wanted.purpose.name}-{wanted.host[:200]}-{mark}"
 
 
 def matches(certificate_pem: str, key_pem: str) -> bool:
@@ -100,6 +115,16 @@ def alternative_names(certificate_pem: str) -> frozenset[str]:
     return frozenset([*extension.get_values_for_type(x509.DNSName), *addresses])
 
 
+def issued_by(certificate_pem: str, authority_pem: str) -> bool:
+    """Whether one of these authorities signed it; False when these cannot be read."""
+    certificate = _load_certificate(certificate_pem)
+    try:
+        authorities = x509.load_pem_x509_certificates(authority_pem.encode())
+    except ValueError:
+        return False
+    return any(_signed(certificate, authority) for authority in authorities)
+
+
 def ends_at(certificate_pem: str) -> float:
     """When a certificate ends, in Unix time. Raises PermanentError when it is none."""
     return _load_certificate(certificate_pem).not_valid_after_utc.timestamp()
@@ -123,6 +148,14 @@ def retry_s(certificate_pem: str, now: datetime) -> float:
     """Seconds until a renewal that did not work is tried again: several times before a short life ends."""
     left = _load_certificate(certificate_pem).not_valid_after_utc - now
     return min(_LONGEST_RETRY_S, max(_SHORTEST_RETRY_S, left.total_seconds() / 8))
+
+
+def _signed(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -1,14 +1,13 @@
 """Sends a signing request to the cluster and waits until somebody approved and signed it.
 
 Called by `join.identity` (client certificate, first with the bootstrap token, later with the host's own
-identity) and `join.serving`. A request is found again after a restart, since its name comes from its key.
+identity) and `join.kept`. A request is found again after a restart, since its name comes from its key.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
 
 import structlog
 
@@ -17,7 +16,7 @@ from quantix_api.resources import CSRS
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock
 from quantix_client.errors import AlreadyExists, NotFound
-from quantix_hostd.join.requests import Purpose, matches, render_request, request_name
+from quantix_hostd.join.requests import Purpose, Wanted, matches, render_request, request_name
 
 _POLL_S = 0.5
 _SAY_AGAIN_S = 15.0
@@ -25,27 +24,20 @@ _SAY_AGAIN_S = 15.0
 log = structlog.get_logger(__name__)
 
 
-async def obtain_certificate(
-    api: ApiClient,
-    purpose: Purpose,
-    host: str,
-    key_pem: str,
-    clock: Clock,
-    names: Sequence[str] = (),
-) -> str:
+async def obtain_certificate(api: ApiClient, wanted: Wanted, key_pem: str, clock: Clock) -> str:
     """The certificate (PEM) for the key; waits as long as nobody has decided, and says so in the log.
 
     Raises PermanentError (JoinDenied) when it was denied, TransientError when it could not be signed,
     ApiError.
     """
-    name = request_name(purpose, host, key_pem, names)
-    await _send(api, name, purpose, render_request(key_pem, host, names))
+    name, request_pem = request_name(wanted, key_pem), render_request(wanted, key_pem)
+    await _send(api, name, wanted.purpose, request_pem)
     asked_s = said_s = clock.monotonic()
     while True:
         try:
             request = await api.get(CSRS, name)
         except NotFound:
-            await _send(api, name, purpose, render_request(key_pem, host, names))
+            await _send(api, name, wanted.purpose, request_pem)
             continue
         if certificate := _signed(request, key_pem):
             return certificate

@@ -1,6 +1,7 @@
-"""The authority of the API server: what the cluster publishes of it, and when that replaces what a host has.
+"""The authorities that the cluster publishes, and when one replaces what a host has.
 
-Used by `join.identity` with each renewal, and by hostd's own server, which trusts the same clients.
+That of the API server is used by `join.identity` with each renewal, and by hostd's own server, which trusts
+the same clients; that of hosts by `join.ovn`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from quantix_api.resources import CONFIG_MAPS
+from quantix_api.errors import TransientError
+from quantix_api.resources import CA_CONFIG_MAP, CONFIG_MAPS, NAMESPACE_SHARED
 from quantix_client.api import ApiClient
 from quantix_client.errors import Forbidden, NotFound
 
@@ -23,6 +25,24 @@ async def published_authority(api: ApiClient) -> str:
     except (NotFound, Forbidden):
         return ""
     return str((found.get("data") or {}).get("client-ca-file") or "")
+
+
+async def published_host_authority(api: ApiClient) -> str:
+    """Who signs what hosts show each other (PEM). Raises ApiError, TransientError (AuthorityMissing)."""
+    try:
+        found = await api.get(CONFIG_MAPS, CA_CONFIG_MAP, NAMESPACE_SHARED)
+    except NotFound:
+        found = {}
+    pem = str((found.get("data") or {}).get("ca.crt") or "")
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError as error:
+        raise TransientError(
+            "AuthorityMissing",
+            f"ConfigMap {NAMESPACE_SHARED}/{CA_CONFIG_MAP} holds no authority of hosts",
+            "restart the operator, which publishes it",
+        ) from error
+    return pem
 
 
 def with_renewed(trusted_pem: str, published_pem: str) -> str:

@@ -7,6 +7,7 @@ quantix-shared/quantix-ca.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -116,8 +117,7 @@ def sign(
     """
     until = min(now + lifetime, authority.certificate.not_valid_after_utc)
     key = request.public_key()
-    names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(request.subject)
         .issuer_name(authority.certificate.subject)
@@ -128,13 +128,15 @@ def sign(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(enciphers=isinstance(key, rsa.RSAPublicKey)), critical=True)
         .add_extension(x509.ExtendedKeyUsage(_extended(usages)), critical=False)
-        .add_extension(names.value, critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
         )
-        .sign(authority.key, hashes.SHA256())
     )
+    with contextlib.suppress(x509.ExtensionNotFound):
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        builder = builder.add_extension(names.value, critical=False)
+    certificate = builder.sign(authority.key, hashes.SHA256())
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii") + authority.certificate_pem
 
 

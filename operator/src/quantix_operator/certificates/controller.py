@@ -42,8 +42,9 @@ from quantix_operator.certificates.plan import (
     Requester,
     Wait,
     decide,
+    requesting_host,
 )
-from quantix_operator.certificates.request import CertificateRequest, decode, parse
+from quantix_operator.certificates.request import decode, parse
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
 
@@ -113,13 +114,14 @@ class CertificateController:
             token_id = requester.user.removeprefix(BOOTSTRAP_USER_PREFIX)
             token = await store.find_token(self._api, token_id, datetime.now(UTC))
             token_host = token.host if token is not None and not token.expired else None
-        return decide(requester, request, token_host, self._facts(request))
+        return decide(requester, request, token_host, self._facts(requesting_host(requester, token_host)))
 
-    def _facts(self, request: CertificateRequest) -> HostFacts:
-        name = request.common_name.removeprefix(HOST_USER_PREFIX)
-        host = self._cache.get(HOSTS, name)
-        reported = frozenset(addresses_of(host)) if host is not None else None
-        return HostFacts(reported, self._addresses.held_by_others(name))
+    def _facts(self, name: str | None) -> HostFacts:
+        host = self._cache.get(HOSTS, name) if name else None
+        if name is None or host is None:
+            return HostFacts()
+        reported, foreign = frozenset(addresses_of(host)), self._addresses.held_by_others(name)
+        return HostFacts(reported, foreign, str(host["metadata"].get("uid") or ""))
 
     async def _finish(self, csr: Manifest) -> float | None:
         """After the decision: sign, end the token that was used, remove what is old."""

@@ -2,7 +2,8 @@
 
 ```
 bootstrap token ──► client certificate of the token's host, once ──► renewed by the host itself
-                                      └──► serving certificate for that Host's own name and addresses
+                                      ├──► serving certificate for that Host's own name and addresses
+                                      └──► certificate for OVN, named by the UID of that Host
 ```
 Whatever names one of our identities, or comes from one, and is not exactly that, is denied. Requests of
 others with other names are none of our business: they wait for whoever runs the cluster.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from uuid import UUID
 
 from quantix_api.messages import render
 from quantix_api.resources import (
@@ -52,11 +54,12 @@ class Requester:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What is known about the host that a request is for. `addresses` None: there is no such Host."""
+    """What is known about the host that asks. `addresses` None: there is no such Host, and no `uid`."""
 
     addresses: frozenset[str] | None = None
     foreign_addresses: frozenset[str] = frozenset()
     """Addresses that another Host reported as its own before this one did."""
+    uid: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,16 @@ def decide(
     host = requesting_host(requester, token_host)
     if host is None:
         return _not_a_host(requester)
-    refusal = _subject_refusal(host, request)
+    wants_ovn = _wants_ovn(requester, request)
+    if wants_ovn and facts.addresses is None:
+        return Wait(f"There is no Host {host} yet, so its UID is not known.")
+    refusal = _subject_refusal(host, facts.uid if wants_ovn else f"{HOST_USER_PREFIX}{host}", request)
     if refusal is not None:
         return refusal
     if requester.signer == SIGNER_CLIENT:
         return _client(requester, request, host, facts)
+    if wants_ovn:
+        return _ovn(requester, request, host, facts)
     return _serving(requester, request, host, facts)
 
 
@@ -135,8 +143,17 @@ def _not_a_host(requester: Requester) -> Deny:
     return _deny("NotAHost", user=requester.user)
 
 
-def _subject_refusal(host: str, request: CertificateRequest) -> Deny | None:
-    expected = f"{HOST_USER_PREFIX}{host}"
+def _wants_ovn(requester: Requester, request: CertificateRequest) -> bool:
+    """Whether a host asks for what OVN's databases know chassis by (network.md, section 12)."""
+    if requester.signer != SIGNER_SERVING or not requester.is_host:
+        return False
+    try:
+        return str(UUID(request.common_name)) == request.common_name
+    except ValueError:
+        return False
+
+
+def _subject_refusal(host: str, expected: str, request: CertificateRequest) -> Deny | None:
     if request.common_name != expected:
         return _deny("WrongName", name=repr(request.common_name), host=host)
     if request.organizations != (HOST_GROUP,):
@@ -167,6 +184,18 @@ def _serving(requester: Requester, request: CertificateRequest, host: str, facts
         return _wrong_usages("serving", requester)
     if not request.names:
         return _deny("NoNames")
+    return _names_refusal(request, host, facts) or _approve(host, "Serves")
+
+
+def _ovn(requester: Requester, request: CertificateRequest, host: str, facts: HostFacts) -> Decision:
+    """Databases are asked by it and may be served with it, so it is for both."""
+    if not {"client auth", "server auth"} <= requester.usages <= _SERVING_USAGES:
+        return _wrong_usages("OVN", requester)
+    refusal = _names_refusal(request, host, facts) if request.names else None
+    return refusal or _approve(host, "Connects")
+
+
+def _names_refusal(request: CertificateRequest, host: str, facts: HostFacts) -> Deny | Wait | None:
     if not facts.addresses:
         return Wait(f"The Host {host} has not reported its addresses yet.")
     foreign = sorted(set(request.dns_names) - {host})
@@ -177,7 +206,7 @@ def _serving(requester: Requester, request: CertificateRequest, host: str, facts
             return _deny("WrongAddress", address=address, host=host)
         if address in facts.foreign_addresses and not ip_address(address).is_loopback:
             return _deny("AddressShared", address=address)
-    return _approve(host, "Serves")
+    return None
 
 
 def _approve(host: str, reason: str) -> Approve:
@@ -189,6 +218,8 @@ def _deny(reason: str, **fields: object) -> Deny:
 
 
 def _wrong_usages(certificate: str, requester: Requester) -> Deny:
-    usage = "server auth" if certificate == "serving" else "client auth"
+    usage = {"serving": "server auth", "client": "client auth"}.get(
+        certificate, "client auth and server auth"
+    )
     usages = ", ".join(sorted(requester.usages)) or "nothing"
     return _deny("WrongUsages", certificate=certificate, usage=usage, usages=usages)

@@ -35,7 +35,9 @@ SERVER = replace(HOST, signer=SERVING, usages=frozenset({"server auth", "client 
 ALICE = Requester("alice", frozenset({"system:authenticated"}), CLIENT, TOKEN.usages)
 FOR_H1 = CertificateRequest("quantix:host:h1", ("quantix:hosts",))
 NAMED = replace(FOR_H1, dns_names=("h1",), ip_addresses=("192.0.2.1", "fd00::1"))
-THERE = HostFacts(frozenset({"192.0.2.1", "fd00::1"}), frozenset({"192.0.2.9"}))
+UID, OTHER_UID = "aaaaaaaa-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+FOR_OVN = CertificateRequest(UID, ("quantix:hosts",))
+THERE = HostFacts(frozenset({"192.0.2.1", "fd00::1"}), frozenset({"192.0.2.9"}), UID)
 
 
 def reason(decision: Decision) -> str:
@@ -138,6 +140,80 @@ CASES: list[tuple[str, Requester, CertificateRequest, str | None, HostFacts, str
     ),
     ("a token wants to serve", replace(TOKEN, signer=SERVING), NAMED, "h1", THERE, "NotAHost"),
     ("a person wants to serve", replace(ALICE, signer=SERVING), NAMED, None, THERE, "NotAHost"),
+    ("a host is known to OVN by the UID of its Host", SERVER, FOR_OVN, None, THERE, "Connects"),
+    (
+        "for OVN, with its own name and addresses",
+        SERVER,
+        replace(NAMED, common_name=UID),
+        None,
+        THERE,
+        "Connects",
+    ),
+    (
+        "for OVN, before it has reported addresses",
+        SERVER,
+        FOR_OVN,
+        None,
+        HostFacts(frozenset(), uid=UID),
+        "Connects",
+    ),
+    (
+        "for OVN, with addresses that it has not reported yet",
+        SERVER,
+        replace(NAMED, common_name=UID),
+        None,
+        HostFacts(frozenset(), uid=UID),
+        "Wait",
+    ),
+    ("another host's UID", SERVER, replace(FOR_OVN, common_name=OTHER_UID), None, THERE, "WrongName"),
+    ("its UID in another form", SERVER, replace(FOR_OVN, common_name=UID.upper()), None, THERE, "WrongName"),
+    ("a UID of a Host that is not there yet", SERVER, FOR_OVN, None, HostFacts(), "Wait"),
+    (
+        "no name at all, of a Host that is not there",
+        SERVER,
+        replace(FOR_OVN, common_name=""),
+        None,
+        HostFacts(),
+        "WrongName",
+    ),
+    ("for OVN, with another's name", SERVER, replace(FOR_OVN, dns_names=("h2",)), None, THERE, "WrongName"),
+    (
+        "for OVN, with another's address",
+        SERVER,
+        replace(FOR_OVN, ip_addresses=("192.0.2.9",)),
+        None,
+        THERE,
+        "WrongAddress",
+    ),
+    ("for OVN, of another group", SERVER, replace(FOR_OVN, organizations=()), None, THERE, "WrongGroup"),
+    ("for OVN, with a weak key", SERVER, replace(FOR_OVN, weak_key="a short key"), None, THERE, "WeakKey"),
+    (
+        "for OVN, as a client only",
+        replace(SERVER, usages=frozenset({"client auth", "digital signature"})),
+        FOR_OVN,
+        None,
+        THERE,
+        "WrongUsages",
+    ),
+    (
+        "for OVN, to sign others",
+        replace(SERVER, usages=SERVER.usages | {"cert sign"}),
+        FOR_OVN,
+        None,
+        THERE,
+        "WrongUsages",
+    ),
+    ("a UID of the API's own signer", HOST, FOR_OVN, None, THERE, "WrongName"),
+    ("a token wants OVN", replace(TOKEN, signer=SERVING), FOR_OVN, "h1", THERE, "WrongName"),
+    (
+        "a token that is used up wants OVN",
+        replace(TOKEN, signer=SERVING),
+        FOR_OVN,
+        None,
+        THERE,
+        "TokenUnknown",
+    ),
+    ("a person wants OVN", replace(ALICE, signer=SERVING), FOR_OVN, None, THERE, "NotAHost"),
 ]
 
 
@@ -156,7 +232,7 @@ def test_the_verdict(
     assert reason(decide(requester, request_, token_host, facts)) == expected
 
 
-names = st.sampled_from(["quantix:host:h1", "quantix:host:h2", "admin", "system:masters", ""])
+names = st.sampled_from(["quantix:host:h1", "quantix:host:h2", "admin", "system:masters", "", UID, OTHER_UID])
 groups = st.frozensets(st.sampled_from(["quantix:hosts", "system:bootstrappers:quantix", "system:masters"]))
 
 
@@ -186,9 +262,10 @@ def test_whatever_is_approved_is_for_the_host_that_asks_and_for_hosts_only(
     if not isinstance(decision, Approve):
         assert isinstance(decision, Deny | Wait | Ignore)
         return
-    assert request_.common_name == f"quantix:host:{decision.host}"
+    own_name = f"quantix:host:{decision.host}"
+    assert request_.common_name == own_name or (request_.common_name == UID and requester.signer == SERVING)
     assert request_.organizations == ("quantix:hosts",)
-    assert requester.user == request_.common_name or (
+    assert requester.user == own_name or (
         requester.user.startswith("system:bootstrap:") and decision.host == token_host
     )
     assert set(request_.dns_names) <= {decision.host}

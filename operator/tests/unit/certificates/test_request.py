@@ -118,6 +118,13 @@ def test_a_signed_certificate_holds_the_subject_the_names_and_the_usages_and_cha
     assert not leaf.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
 
 
+def test_a_request_without_names_is_signed_without_names() -> None:
+    pem = sign(new_authority("uid", NOW), decode(encoded()), frozenset({"client auth"}), NOW, DAYS_90)
+    leaf = x509.load_pem_x509_certificate(pem.encode())
+    with pytest.raises(x509.ExtensionNotFound):
+        leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+
+
 @pytest.mark.parametrize(
     ("asked_s", "given"),
     [

@@ -46,8 +46,10 @@ def read_release(text: str) -> dict[str, str]:
     return {key: value.strip().strip('"') for key, _, value in pairs}
 
 
-def ports_needed(settings: UpSettings, *, for_tests: bool) -> tuple[int, ...]:
-    """The TCP ports of loopback that services listen on. Tests run them in network namespaces."""
+def ports_needed(settings: UpSettings, *, for_tests: bool, for_member: bool = False) -> tuple[int, ...]:
+    """The TCP ports that services listen on. Tests run them in network namespaces."""
+    if for_member:
+        return (HOSTD_PORT,)
     api = () if settings.kubeconfig else (settings.api_port,)
     return api if for_tests else (*api, METRICS_PORT, HOSTD_PORT)
 

@@ -26,12 +26,17 @@ BUILT_S = 4.0
 
 
 class Preparation:
-    """Makes the steps; afterwards holds what they made. `for_tests` adds what only the tests need."""
+    """Makes the steps; afterwards holds what they made. `for_tests` adds what only the tests need; a machine
+    that is to be a member of another one's cluster (`for_member`) needs neither control plane nor example.
+    """
 
-    def __init__(self, settings: UpSettings, log: UpLog, *, for_tests: bool = False) -> None:
+    def __init__(
+        self, settings: UpSettings, log: UpLog, *, for_tests: bool = False, for_member: bool = False
+    ) -> None:
         self._settings = settings
         self._log = log
         self._for_tests = for_tests
+        self._for_member = for_member
         self.guest_image: Path | None = None
         self.controlplane: Path | None = None
 
@@ -41,20 +46,22 @@ class Preparation:
         if not self._for_tests:
             steps.append(Step(CHECK_KVM, self._check_kvm, (CHECK,)))
         steps.append(Step(PACKAGES, self._packages, (CHECK,), usual_s=120))
+        if self._for_member:
+            return steps
         steps.append(Step(GUEST_IMAGE, self._guest_image, (PACKAGES,), usual_s=15))
         if self._settings.kubeconfig is None:
             steps.append(Step(CONTROL_PLANE, self._control_plane, (CHECK,), usual_s=360))
         return steps
 
     async def _check(self, activity: Activity) -> Outcome:
-        installed = self._settings.admin_kubeconfig.exists() or self._for_tests
-        ports = machine.ports_needed(self._settings, for_tests=self._for_tests)
+        installed = is_installed(self._settings) or self._for_tests
+        ports = machine.ports_needed(self._settings, for_tests=self._for_tests, for_member=self._for_member)
         facts = machine.observe_machine(self._settings, ports, is_installed=installed)
         return Outcome(machine.judge_machine(facts, self._settings), changed=not installed)
 
     async def _check_kvm(self, activity: Activity) -> Outcome:
         obstacle = kvm.obstacle()
-        known = self._settings.admin_kubeconfig.exists()
+        known = is_installed(self._settings)
         if obstacle is not None:
             message = render("KVMUnusable", host=self._settings.host_name, **obstacle)
             return Outcome(cause_of(message.sentence), changed=False, warns=not known)
@@ -81,3 +88,8 @@ class Preparation:
         began = loop.time()
         self.controlplane = await ensure_control_plane(self._settings, self._log, activity.say)
         return Outcome("kept: later starts skip this", changed=loop.time() - began > BUILT_S)
+
+
+def is_installed(settings: UpSettings) -> bool:
+    """Whether a run came to its end here before."""
+    return (settings.layout.hostd_kubeconfig if settings.is_member else settings.admin_kubeconfig).exists()

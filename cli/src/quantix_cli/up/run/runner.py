@@ -37,7 +37,8 @@ def open_log(settings: UpSettings) -> UpLog:
 
 def show_header(settings: UpSettings, progress: Progress) -> None:
     """The first line, within the first moment."""
-    first = "" if settings.admin_kubeconfig.exists() else f" {FIRST_TIME}"
+    begun = settings.admin_kubeconfig.exists() or settings.place is not None
+    first = "" if begun else f" {FIRST_TIME}"
     progress.say(f"Quantix {VERSION} on {settings.host_name}.{first} Log: {settings.log_path}")
 
 

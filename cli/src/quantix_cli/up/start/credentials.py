@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,10 +12,14 @@ from typing import Any
 from quantix_api import resources
 from quantix_api.resources import BOOTSTRAP_GROUP, MANAGER_SETUP, NAMESPACE_SYSTEM
 from quantix_api.times import render_time
+from quantix_cli.whole_file import write_whole
 from quantix_client.api import ApiClient
 from quantix_client.kubeconfig import load, render
 
 TOKEN_LIFE = timedelta(minutes=10)
+# somebody walks to the other machine, and it installs its packages before it joins
+ADMITTED_LIFE = timedelta(hours=1)
+TOKEN_NAMESPACE, TOKEN_TYPE = "kube-system", "bootstrap.kubernetes.io/token"
 BOOTSTRAP_USER_PREFIX = "system:bootstrap:"
 OPERATOR_ACCOUNT = "quantix-operator"
 OPERATOR_TOKEN_S = 365 * 24 * 3600
@@ -27,20 +30,22 @@ def _letters(count: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(count))
 
 
-def render_bootstrap_secret(host: str, identifier: str, secret: str, now: datetime) -> dict[str, Any]:
+def render_bootstrap_secret(
+    host: str, identifier: str, secret: str, now: datetime, life: timedelta = TOKEN_LIFE
+) -> dict[str, Any]:
     """A bootstrap token for one host (Kubernetes, "Authenticating with Bootstrap Tokens"; `host` is ours)."""
     fields = {
         "token-id": identifier,
         "token-secret": secret,
-        "expiration": render_time(now + TOKEN_LIFE),
+        "expiration": render_time(now + life),
         "usage-bootstrap-authentication": "true",
         "auth-extra-groups": BOOTSTRAP_GROUP,
         "host": host,
     }
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in fields.items()}
     return {
-        "metadata": {"name": f"bootstrap-token-{identifier}", "namespace": "kube-system"},
-        "type": "bootstrap.kubernetes.io/token",
+        "metadata": {"name": f"bootstrap-token-{identifier}", "namespace": TOKEN_NAMESPACE},
+        "type": TOKEN_TYPE,
         "data": encoded,
     }
 
@@ -52,10 +57,24 @@ def token_kubeconfig(admin: Path, user: str, token: str) -> str:
 
 async def give_bootstrap_token(client: ApiClient, admin: Path, target: Path, host: str) -> None:
     """Make a token with which exactly `host` may join within 10 minutes, and write its kubeconfig."""
+    token = await make_bootstrap_token(client, host, TOKEN_LIFE)
+    write_whole(target, token_kubeconfig(admin, f"host-{host}", token))
+
+
+async def make_bootstrap_token(client: ApiClient, host: str, life: timedelta) -> str:
+    """Make a token with which exactly `host` may join."""
     identifier, secret = _letters(6), _letters(16)
-    manifest = render_bootstrap_secret(host, identifier, secret, datetime.now(UTC))
+    manifest = render_bootstrap_secret(host, identifier, secret, datetime.now(UTC), life)
     await client.apply(resources.SECRETS, manifest, manager=MANAGER_SETUP)
-    write_private(target, token_kubeconfig(admin, f"host-{host}", f"{identifier}.{secret}"))
+    return f"{identifier}.{secret}"
+
+
+async def drop_tokens(client: ApiClient, host: str) -> None:
+    """Make the tokens void with which `host` was let in before."""
+    wanted = base64.b64encode(host.encode()).decode()
+    for secret in (await client.list(resources.SECRETS, TOKEN_NAMESPACE)).items:
+        if secret.get("type") == TOKEN_TYPE and (secret.get("data") or {}).get("host") == wanted:
+            await client.delete(resources.SECRETS, secret["metadata"]["name"], TOKEN_NAMESPACE)
 
 
 async def drop_requests(client: ApiClient, host: str) -> None:
@@ -82,15 +101,4 @@ async def give_operator_token(client: ApiClient, admin: Path, target: Path) -> N
     }
     path = f"/api/v1/namespaces/{NAMESPACE_SYSTEM}/serviceaccounts/{OPERATOR_ACCOUNT}/token"
     answer = await client.request("POST", path, json=asked)
-    write_private(target, token_kubeconfig(admin, OPERATOR_ACCOUNT, str(answer["status"]["token"])))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only root may read; it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    partial.rename(path)
+    write_whole(target, token_kubeconfig(admin, OPERATOR_ACCOUNT, str(answer["status"]["token"])))

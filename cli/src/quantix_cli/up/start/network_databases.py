@@ -31,7 +31,7 @@ def databases(installation: Installation) -> dict[str, tuple[Path, Path]]:
     data = installation.layout.data
     found = {
         f"ovn-{name}": (data / f"ovn/ovn{name}_db.db", OVN_SCHEMAS / f"ovn-{name}.ovsschema")
-        for name in ("nb", "sb")
+        for name in (() if installation.is_member else ("nb", "sb"))
     }
     if installation.machine_openvswitch is None:
         found["ovs-db"] = (data / "openvswitch/conf.db", OPENVSWITCH_SCHEMA)
@@ -45,26 +45,27 @@ async def ensure_files(installation: Installation, log: UpLog, running: Collecti
     for service, (database, schema) in databases(installation).items():
         directories.ensure(installation.directories(database.parent))
         if not database.exists():
-            await _must(["ovsdb-tool", "create", str(database), str(schema)], log)
+            await must_run(["ovsdb-tool", "create", str(database), str(schema)], log)
         elif service not in running:
-            asked = await _must(["ovsdb-tool", "needs-conversion", str(database), str(schema)], log)
+            asked = await must_run(["ovsdb-tool", "needs-conversion", str(database), str(schema)], log)
             if asked.output[-1:] == ("yes",):
-                await _must(["ovsdb-tool", "convert", str(database), str(schema)], log)
+                await must_run(["ovsdb-tool", "convert", str(database), str(schema)], log)
 
 
 async def initialize(installation: Installation, log: UpLog) -> None:
     """Wait for the servers and make the row that everything hangs on; repeatable."""
     layout = installation.layout
+    central = {"ovn-nbctl": layout.ovn_nb_socket, "ovn-sbctl": layout.ovn_sb_socket}
     tools = {
-        layout.ovn_nb_socket: ["ovn-nbctl", f"--db=unix:{layout.ovn_nb_socket}", "--no-leader-only", "init"],
-        layout.ovn_sb_socket: ["ovn-sbctl", f"--db=unix:{layout.ovn_sb_socket}", "--no-leader-only", "init"],
+        socket_path: [tool, f"--db=unix:{socket_path}", "--no-leader-only", "init"]
+        for tool, socket_path in ({} if installation.is_member else central).items()
     }
     if installation.machine_openvswitch is None:
         switch = ["ovs-vsctl", f"--db={installation.openvswitch_database}", "--no-wait", "init"]
         tools[installation.openvswitch_run / "db.sock"] = switch
     for socket_path, argv in tools.items():
         await _listening(socket_path)
-        await _must([argv[0], "--timeout=20", *argv[1:]], log)
+        await must_run([argv[0], "--timeout=20", *argv[1:]], log)
 
 
 async def claim_switch(installation: Installation, log: UpLog) -> None:
@@ -73,11 +74,12 @@ async def claim_switch(installation: Installation, log: UpLog) -> None:
     Raises PermanentError `OVNAlreadyConfigured` when the machine's Open vSwitch belongs to another OVN.
     """
     database = ["ovs-vsctl", "--timeout=20", f"--db={installation.openvswitch_database}", "--no-wait"]
-    known = await _must([*database, "get", "Open_vSwitch", ".", "external_ids"], log)
+    known = await must_run([*database, "get", "Open_vSwitch", ".", "external_ids"], log)
     settings = parse_map(known.output[-1] if known.output else "{}")
     remote = settings.get("ovn-remote")
-    ours = f"unix:{installation.layout.ovn_sb_socket}"
-    if remote not in (None, ours):
+    # one that was open on its own before it became a member, or the other way round
+    ours = {installation.southbound, f"unix:{installation.layout.ovn_sb_socket}"}
+    if remote is not None and remote not in ours:
         raise PermanentError(
             "OVNAlreadyConfigured",
             f"Open vSwitch of this machine belongs to the OVN at {remote}.",
@@ -85,7 +87,7 @@ async def claim_switch(installation: Installation, log: UpLog) -> None:
         )
     if settings.get("ovn-bridge") != INTEGRATION_BRIDGE:
         key = f"external_ids:ovn-bridge={INTEGRATION_BRIDGE}"
-        await _must([*database, "set", "Open_vSwitch", ".", key], log)
+        await must_run([*database, "set", "Open_vSwitch", ".", key], log)
 
 
 def parse_map(text: str) -> dict[str, str]:
@@ -106,7 +108,8 @@ async def _listening(socket_path: Path) -> None:
     await until(look, START_TIMEOUT_S, give_up)
 
 
-async def _must(argv: list[str], log: UpLog) -> Done:
+async def must_run(argv: list[str], log: UpLog) -> Done:
+    """Run a tool of a database. Raises PermanentError (DatabaseFailed) with its last line."""
     done = await run(argv, log)
     if done.code != 0:
         raise PermanentError(

@@ -36,6 +36,11 @@ class Site:
         """The hostd of this machine."""
         return HostdDoor(self.settings.layout.hostd_socket)
 
+    async def close(self) -> None:
+        """Let go of the API, if it was reached."""
+        if self.client is not None:
+            await self.client.__aexit__(None, None, None)
+
     def services(self, *names: str) -> list[Service]:
         """The services of these names, all without."""
         return [service for service in services(self.installation) if not names or service.name in names]

@@ -19,7 +19,6 @@ from quantix_api.filter_tables import FAMILIES, TABLE
 from quantix_api.layout import Layout
 from quantix_cli.settings import read_settings
 from quantix_cli.supervision.choose import supervisor_of
-from quantix_cli.supervision.table import Installation
 from quantix_cli.up import neighbours
 from quantix_cli.up.installation import describe
 from quantix_cli.up.links import remove_links
@@ -32,17 +31,13 @@ from quantix_cli.up.run.steps import StepFailed
 from quantix_cli.up.run.uplog import UpLog
 from quantix_cli.up.run.words import duration
 from quantix_cli.up.settings import UpSettings, judge_settings
+from quantix_cli.up.stop.bridges import leave_network, remove_bridges
 from quantix_cli.up.stop.guests import end_guests
 from quantix_cli.up.stop.stopping import stop_everything, stop_order
 
-BRIDGE_PREFIX = "qx-"
 DEVICE_PREFIX = "qx"
 DATAPATH_DEVICE = "ovs-netdev"
-# What hostd writes elsewhere: its keys in a switch that is the machine's own (ovn-controller(8)), and files
-SWITCH_KEYS = (
-    *("ovn-remote", "ovn-encap-type", "ovn-encap-ip", "ovn-bridge", "ovn-bridge-datapath-type"),
-    *("ovn-bridge-mappings", "ovn-monitor-all", "quantix.io/host"),
-)
+# What hostd writes elsewhere
 DROP_INS = ("etc/NetworkManager/conf.d/90-quantix.conf", "etc/systemd/network/05-quantix.network")
 DROP_IN_MARK = "# Made by Quantix"
 
@@ -112,24 +107,8 @@ async def _remove_bridges_after(settings: UpSettings, log: UpLog, progress: Prog
         if not name.startswith("ovs-"):
             supervisor.stop(name)
     end_guests(settings.layout)
+    await leave_network(installation, log)
     await remove_bridges(installation, log)
-
-
-async def remove_bridges(installation: Installation, log: UpLog) -> None:
-    """Remove our keys and bridges from the Open vSwitch that we use: unless it serves another OVN."""
-    database = ["ovs-vsctl", "--timeout=5", f"--db={installation.openvswitch_database}", "--no-wait"]
-    asked = await run([*database, "--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-remote"], log)
-    remote = "".join(asked.output).strip().strip('"')
-    if remote not in ("", f"unix:{installation.layout.ovn_sb_socket}"):
-        # the machine's own switch, of another installation: its bridges have the same names
-        return
-    if remote:
-        for key in SWITCH_KEYS:
-            await run([*database, "remove", "Open_vSwitch", ".", "external_ids", f'"{key}"'], log)
-    listed = await run([*database, "list-br"], log)
-    for bridge in listed.output if listed.code == 0 else ():
-        if bridge.startswith(BRIDGE_PREFIX):
-            await run([*database[:-1], "--if-exists", "del-br", bridge], log)
 
 
 async def _switch_devices(layout: Layout, log: UpLog) -> list[str]:
@@ -206,6 +185,10 @@ def main() -> None:
     )
     removed = f"Removed in {duration(now_s() - began_s)}: services, bridges, files{cache}. Packages stay."
     terminal.out(terminal.plain(f"{removed} {left}".rstrip()))
+    if settings.is_member:
+        host = settings.host_name
+        forget = f"qx host delete {host} on its first machine makes it forget it"
+        terminal.out(f"The cluster still knows host {host}; {forget}.")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -26,11 +26,20 @@ from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
 from quantix_hostd.endless import endless
 from quantix_hostd.facts.links import HOST_LEG
+from quantix_hostd.facts.switch import OWNER_KEY
 from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network import model
-from quantix_hostd.host.network.desired import desired_network, tunnel_endpoint
-from quantix_hostd.host.network.model import EXTERNAL_BRIDGE, NetworkSpec, NetworkState
+from quantix_hostd.host.network.desired import desired_network
+from quantix_hostd.host.network.model import (
+    EXTERNAL_BRIDGE,
+    MARK,
+    TUNNEL_BRIDGE,
+    WIRE,
+    NetworkSpec,
+    NetworkState,
+)
 from quantix_hostd.host.network.plan import plan_network, plan_packet_filter, traffic_problem
+from quantix_hostd.host.network.tunnel import TunnelPlace, Underlay, attached_wire, tunnel_place
 
 _SYSTEM_OVS_RUN = "unix:/run/openvswitch/"
 _MAX_ROUNDS = 6
@@ -48,15 +57,31 @@ class NetworkClients:
     nft: NftClient
 
 
-class HostNetwork:
-    """The network of one host; `southbound` is OVN's database as ovn-controller reaches it."""
+async def _none() -> frozenset[str]:
+    return frozenset()
 
-    def __init__(self, clients: NetworkClients, layout: Layout, southbound: str, cluster_uid: str) -> None:
+
+class HostNetwork:
+    """The network of one host; `southbound` is OVN's database as ovn-controller reaches it, `own_addresses`
+    tells those that hostd serves at and reaches the API from. `datapath` is OVS's word for how it moves
+    packets here, found out where it is not said.
+    """
+
+    def __init__(
+        self,
+        clients: NetworkClients,
+        layout: Layout,
+        southbound: str,
+        cluster_uid: str,
+        own_addresses: Callable[[], Awaitable[frozenset[str]]] = _none,
+        datapath: str | None = None,
+    ) -> None:
+        self._own_addresses = own_addresses
         self._clients = clients
         self._layout = layout
         self._southbound = southbound
         self._way_out_mac = identity.way_out_mac(cluster_uid)
-        self._datapath: str | None = None
+        self._datapath = datapath
 
     async def first_facts(self) -> NetworkFacts:
         """What is known before anything was put right: how Open vSwitch moves packets here."""
@@ -64,14 +89,17 @@ class HostNetwork:
 
     async def ensure(self, host: Host, networks: Iterable[Network]) -> NetworkFacts:
         """Put everything right and tell how it is. What cannot be put right is in the facts."""
-        links = dict(await self._clients.netlink.links())
-        default = await self._clients.netlink.default_route()
-        address, mtu = tunnel_endpoint(links, _tunnel_interface(host), default)
         datapath = await self._known_datapath()
+        tunnel = await self._tunnel(host, datapath)
         spec = desired_network(
-            host, networks, self._southbound, address, datapath, way_out_mac=self._way_out_mac
+            host, networks, self._southbound, tunnel, datapath, way_out_mac=self._way_out_mac
         )
-        facts = NetworkFacts(underlay_mtu=mtu, userspace=datapath == "netdev", tunnel_address=address)
+        facts = NetworkFacts(
+            underlay_mtu=tunnel.mtu,
+            userspace=datapath == "netdev",
+            tunnel_address=tunnel.address,
+            traffic_problem=tunnel.problem,
+        )
         try:
             await asyncio.to_thread(self._write_system_id, spec.system_id)
             state = await self._reach(spec)
@@ -87,8 +115,20 @@ class HostNetwork:
                 return replace(facts, problem=(error.reason, message_of(error)))
             text = render("NetworkDown", process="Open vSwitch", said=error.message).text
             return replace(facts, problem=("NetworkDown", text))
-        problem = traffic_problem(spec, state)
-        return replace(facts, traffic_problem=problem)
+        return replace(facts, traffic_problem=traffic_problem(spec, state) or tunnel.problem)
+
+    async def _tunnel(self, host: Host, datapath: str) -> TunnelPlace:
+        interface = host.spec.interfaces.tunnel
+        try:
+            attached = attached_wire(await self._clients.ovs.bridges())
+        except QuantixError:
+            # as it is once Open vSwitch answers; until then nothing can be done about it
+            attached = interface or ""
+        netlink = self._clients.netlink
+        own = await self._own_addresses() if interface else frozenset()
+        links, default = await netlink.links(), await netlink.default_route()
+        found = Underlay(links, attached, default, own, member=not self._southbound.startswith("unix:"))
+        return tunnel_place(host.metadata.name, interface, datapath, found)
 
     async def _reach(self, spec: NetworkSpec) -> NetworkState:
         """Act until nothing is left to do; devices of a new bridge appear a moment after it.
@@ -106,7 +146,10 @@ class HostNetwork:
         raise endless(actions)
 
     async def _close_the_door(self, spec: NetworkSpec) -> None:
-        """Guests' taps are there while the switch does not answer, and the host hears them."""
+        """Guests' taps are there while the switch does not answer, and the host hears them. What it has of a
+        wire for tunnels is its own stack's business meanwhile.
+        """
+        spec = replace(spec, wire=None)
         try:
             for action in plan_packet_filter(spec, await self._clients.nft.our_tables()):
                 await apply_action(self._clients, action)
@@ -138,10 +181,12 @@ class HostNetwork:
 
 async def observe_network(clients: NetworkClients) -> NetworkState:
     """What is now. Raises TransientError."""
+    bridges = await clients.ovs.bridges()
+    wires = bridges[TUNNEL_BRIDGE].ports if TUNNEL_BRIDGE in bridges else ()
     return NetworkState(
         external_ids=await clients.ovs.external_ids(),
-        bridges=await clients.ovs.bridges(),
-        interfaces=await clients.ovs.interfaces([HOST_LEG]),
+        bridges=bridges,
+        interfaces=await clients.ovs.interfaces([HOST_LEG, *wires]),
         links=await clients.netlink.links(),
         routes=await clients.netlink.our_routes(),
         packet_filter=await clients.nft.our_tables(),
@@ -154,20 +199,6 @@ async def observe_network(clients: NetworkClients) -> NetworkState:
 async def apply_action(clients: NetworkClients, action: model.NetworkAction) -> None:
     """Do one thing; doing it again does no harm. Raises TransientError."""
     match action:
-        case model.SetExternalIds():
-            await clients.ovs.set_external_ids(dict(action.values))
-        case model.EnsureBridge():
-            await clients.ovs.ensure_bridge(
-                action.name,
-                datapath_type=action.datapath,
-                fail_mode=action.fail_mode,
-                owner=action.owner,
-                mac=action.mac,
-            )
-        case model.EnsurePort():
-            await clients.ovs.ensure_internal_port(action.port)
-        case model.RemovePort():
-            await clients.ovs.remove_port(action.bridge, action.name)
         case model.SetLink():
             await clients.netlink.set_link(action.device, mtu=action.mtu)
         case model.AddAddress():
@@ -184,12 +215,31 @@ async def apply_action(clients: NetworkClients, action: model.NetworkAction) -> 
             log.info("the kernel now forwards packets between networks", sysctl=action.sysctl)
             await clients.netlink.set_sysctl(action.sysctl, "1")
         case _:
+            await _apply_to_switch(clients.ovs, action)
+
+
+async def _apply_to_switch(ovs: OvsClient, action: model.SwitchAction) -> None:
+    match action:
+        case model.SetExternalIds():
+            await ovs.set_external_ids(dict(action.values))
+        case model.EnsureBridge():
+            await ovs.ensure_bridge(
+                action.name,
+                datapath_type=action.datapath,
+                fail_mode=action.fail_mode,
+                external_ids={OWNER_KEY: action.owner, **({WIRE: action.wire} if action.wire else {})},
+                mac=action.mac,
+            )
+        case model.RemoveBridge():
+            await ovs.remove_bridge(action.name)
+        case model.EnsurePort():
+            await ovs.ensure_internal_port(action.port)
+        case model.AttachPort():
+            await ovs.attach_port(action.bridge, action.device, {MARK: action.owner})
+        case model.RemovePort():
+            await ovs.remove_port(action.bridge, action.name)
+        case _:
             assert_never(action)
-
-
-def _tunnel_interface(host: Host) -> str | None:
-    interfaces = host.spec.interfaces
-    return interfaces.tunnel if interfaces else None
 
 
 def _said(action: model.NetworkAction) -> dict[str, Any]:

@@ -7,18 +7,17 @@ from collections.abc import Iterable
 
 from quantix_api import Host, Network
 from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
-from quantix_hostd.facts.links import DefaultRoute, LinkFacts
 from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
+from quantix_hostd.host.network.tunnel import TunnelPlace
 
 _FALLBACK_MTU = 1500
-_LOOPBACK = "127.0.0.1"
 
 
 def desired_network(
     host: Host,
     networks: Iterable[Network],
     southbound: str,
-    tunnel_address: str,
+    tunnel: TunnelPlace,
     datapath: str,
     *,
     way_out_mac: str,
@@ -29,29 +28,13 @@ def desired_network(
         system_id=host.metadata.uid,
         host=host.metadata.name,
         southbound=southbound,
-        tunnel_address=tunnel_address,
+        tunnel_address=tunnel.address,
+        wire=tunnel.wire,
         datapath=datapath,
         way_out_mac=way_out_mac,
         leg=_leg(host),
         ways_out=tuple(way for network in outside for way in _ways_out(network)),
     )
-
-
-def tunnel_endpoint(
-    links: dict[str, LinkFacts], interface: str | None, default: DefaultRoute | None
-) -> tuple[str, int]:
-    """(address, MTU) of the wire between hosts: of the interface named in spec, else of the default route.
-
-    A host without either has no peers to reach: loopback.
-    """
-    device = interface or (default.device if default else None)
-    link = links.get(device) if device else None
-    if link is None:
-        return _LOOPBACK, _FALLBACK_MTU
-    if default is not None and default.device == device:
-        return default.address, link.mtu
-    own = sorted(link.addresses, key=lambda address: (":" in address, address))
-    return (own[0].split("/")[0] if own else _LOOPBACK), link.mtu
 
 
 def _is_outside(network: Network) -> bool:

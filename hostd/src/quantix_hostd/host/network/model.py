@@ -13,8 +13,12 @@ from quantix_hostd.facts.switch import BridgeFacts, InterfaceFacts, InternalPort
 
 INTEGRATION_BRIDGE = "qx-int"
 EXTERNAL_BRIDGE = "qx-ex"
+TUNNEL_BRIDGE = "qx-phy"
+"""Without the kernel's datapath: holds the wire for tunnels, and its address."""
 MARK = "quantix.io/host"
 """Key in Open_vSwitch's external_ids: the UID of the Host that set ovn-controller's keys."""
+WIRE = "quantix.io/wire"
+"""Key in the external_ids of `qx-phy`: the interface whose addresses it has."""
 IP_FORWARD = "net.ipv4.ip_forward"
 IP_FORWARD_V6 = "net.ipv6.conf.all.forwarding"
 
@@ -40,6 +44,16 @@ class WayOut:
 
 
 @dataclass(frozen=True)
+class TunnelWire:
+    """The interface that `qx-phy` takes, with what its own port has from it; addresses with prefix length."""
+
+    device: str
+    mac: str
+    mtu: int
+    addresses: frozenset[str]
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """What should be. `system_id` is the UID of the Host, `datapath` OVS's word: system or netdev.
 
@@ -54,6 +68,7 @@ class NetworkSpec:
     way_out_mac: str
     leg: LegSpec | None = None
     ways_out: tuple[WayOut, ...] = ()
+    wire: TunnelWire | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +98,26 @@ class EnsureBridge:
     fail_mode: str
     owner: str
     mac: str
+    wire: str = ""
 
 
 @dataclass(frozen=True)
 class EnsurePort:
     port: InternalPort
+
+
+@dataclass(frozen=True)
+class AttachPort:
+    """Make a device of the host a port."""
+
+    bridge: str
+    device: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class RemoveBridge:
+    name: str
 
 
 @dataclass(frozen=True)
@@ -136,11 +166,9 @@ class Forward:
     sysctl: str
 
 
+SwitchAction = SetExternalIds | EnsureBridge | RemoveBridge | EnsurePort | AttachPort | RemovePort
 NetworkAction = (
-    SetExternalIds
-    | EnsureBridge
-    | EnsurePort
-    | RemovePort
+    SwitchAction
     | SetLink
     | AddAddress
     | RemoveAddress

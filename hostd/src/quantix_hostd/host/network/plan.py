@@ -36,6 +36,7 @@ from quantix_hostd.host.network.model import (
     SetExternalIds,
     SetLink,
 )
+from quantix_hostd.host.network.tunnel import plan_wire
 from quantix_hostd.packet_filter import render_tables
 
 _REMOTE = "ovn-remote"
@@ -46,6 +47,7 @@ def plan_network(spec: NetworkSpec, state: NetworkState) -> tuple[NetworkAction,
     _refuse_foreign_ovn(spec, state)
     return (
         *_bridges(spec, state),
+        *plan_wire(spec, state),
         *_external_ids(spec, state),
         *_leg_port(spec, state),
         *_leg_device(spec, state),
@@ -73,7 +75,7 @@ def plan_packet_filter(spec: NetworkSpec, found: str) -> tuple[NetworkAction, ..
     """What puts our tables right, of which `found` is the text: part of `plan_network`, and all that can be
     done without the switch.
     """
-    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE)
+    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE, spec.wire.device if spec.wire else "")
     return () if _normal(tables) == _normal(found) else (ReplacePacketFilter(tables),)
 
 

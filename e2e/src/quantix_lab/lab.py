@@ -1,0 +1,147 @@
+"""Several real hosts on one machine: the cluster that end-to-end tests share, and that `make lab` starts.
+
+The first host has the control plane and the central databases of the network; the others join as people do,
+with the word of `qx host add`. Between them lie two wires, as bridges of a network namespace that also plays
+the world: `mgmt0` (10.90.0.N) for the API, and `wire0` (10.91.0.N, MTU 9000) for the guests' tunnels.
+Everything that `close` ends and removes, `start` made.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from quantix_cli.guestimage.build import ensure_image
+from quantix_lab.control_plane import build_control_plane
+from quantix_lab.machine import CACHE, INTERNET, QX, UP_TIMEOUT_S
+from quantix_lab.simulated_host import SimulatedHost
+
+MANAGEMENT, WIRE = "10.90.0", "10.91.0"
+GATEWAY = f"{MANAGEMENT}.254"
+WIRE_MTU = 9000
+_BRIDGES = ("mgmt", "wire")
+
+
+class Lab:
+    """`count` hosts, called h1 and so on."""
+
+    def __init__(self, count: int = 3) -> None:
+        # short, and open to libvirt-qemu: see quantix_api.layout.MAX_ROOT_LENGTH
+        self.folder = Path(tempfile.mkdtemp(prefix="qxl"))
+        self.folder.chmod(0o755)
+        self._tag = self.folder.name
+        self.world = f"{self._tag}-world"
+        root = self.folder / "r"
+        root.mkdir(mode=0o755)
+        self.hosts = [
+            SimulatedHost(
+                f"h{number}", self.folder / f"h{number}", root, f"{self._tag}-h{number}", self.world
+            )
+            for number in range(1, count + 1)
+        ]
+        self._made: list[str] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def first(self) -> SimulatedHost:
+        """The host with the control plane."""
+        return self.hosts[0]
+
+    def start(self, say: Callable[[str], None] = lambda _: None) -> None:
+        """Make everything; `say` is told of each step. Raises AssertionError, CalledProcessError."""
+        # the hosts have no way to mirrors: what is built from downloads is there before they start
+        ensure_image(CACHE)
+        build_control_plane()
+        say("hosts and wires")
+        self._make_world()
+        for number, host in enumerate(self.hosts, 1):
+            self._wire(host, number)
+            host.start_host()
+        say(f"{self.first.name}: make up")
+        self.first.up()
+        if self.hosts[1:]:
+            say(f"{', '.join(host.name for host in self.hosts[1:])}: make join")
+            words = [self.word_for(host.name) for host in self.hosts[1:]]
+            with ThreadPoolExecutor(len(words)) as side_by_side:
+                list(side_by_side.map(join, self.hosts[1:], words))
+            for host in self.hosts:
+                self.use_the_wire(host)
+
+    def close(self) -> None:
+        """End everything and remove it."""
+        for host in self.hosts:
+            host.close()
+        for namespace in reversed(self._made):
+            subprocess.run(["ip", "netns", "del", namespace], check=False)
+        # base images are immutable
+        subprocess.run(["chattr", "-R", "-f", "-i", str(self.folder)], check=False, capture_output=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def word_for(self, name: str) -> str:
+        """The word with which host `name` may join: the line that `qx host add` prints holds it."""
+        address = f"{MANAGEMENT}.1"
+        said = self.first.qx("host", "add", name, "--print", "--address", address, timeout_s=120)
+        return said.stdout.split()[1]
+
+    def use_the_wire(self, host: SimulatedHost) -> None:
+        """Have its tunnels take the wire that is for them."""
+        patch = '{"spec": {"interfaces": {"tunnel": "wire0"}}}'
+        self.first.kubectl("patch", "host", host.name, "--type=merge", "-p", patch)
+
+    def _make_world(self) -> None:
+        self._add_namespace(self.world)
+        for bridge in _BRIDGES:
+            _ip("-n", self.world, "link", "add", bridge, "type", "bridge")
+            _ip("-n", self.world, "link", "set", bridge, "up")
+        _ip("-n", self.world, "link", "set", "wire", "mtu", str(WIRE_MTU))
+        _ip("-n", self.world, "addr", "add", f"{GATEWAY}/24", "dev", "mgmt")
+        _ip("-n", self.world, "addr", "add", f"{INTERNET}/32", "dev", "lo")
+
+    def _wire(self, host: SimulatedHost, number: int) -> None:
+        inside = f"{self._tag}-{host.name}"
+        self._add_namespace(inside)
+        for device, bridge, address in (
+            ("mgmt0", "mgmt", f"{MANAGEMENT}.{number}/24"),
+            ("wire0", "wire", f"{WIRE}.{number}/24"),
+        ):
+            there = f"{bridge}-{host.name}"
+            pair = ("type", "veth", "peer", "name", there, "netns", self.world)
+            _ip("link", "add", device, "netns", inside, *pair)
+            mtu = str(WIRE_MTU if bridge == "wire" else 1500)
+            _ip("-n", self.world, "link", "set", there, "mtu", mtu, "master", bridge, "up")
+            _ip("-n", inside, "link", "set", device, "mtu", mtu, "up")
+            _ip("-n", inside, "addr", "add", address, "dev", device)
+        _ip("-n", inside, "route", "add", "default", "via", GATEWAY)
+
+    def _add_namespace(self, name: str) -> None:
+        _ip("netns", "add", name)
+        self._made.append(name)
+        _ip("-n", name, "link", "set", "lo", "up")
+
+
+def join(host: SimulatedHost, word: str) -> str:
+    """Make it a member, as somebody does who pastes the word; what it printed."""
+    joined = host.run(str(QX), "cluster", "join", stdin=word, timeout_s=UP_TIMEOUT_S)
+    return joined.stdout
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)

@@ -1,0 +1,85 @@
+"""The auditor of the lab, which must see two QEMUs that run one VM, and take nothing else for that."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from quantix_lab.auditor import Auditor
+from quantix_lab.waiting import eventually
+
+# a guest that goes round for ever (jmp to itself), in a boot sector
+ROUND = b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa"
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a QEMU of the VM with this UUID; it is ended with the test."""
+    with ExitStack() as running:
+
+        def start_one(vm: str, *options: str) -> subprocess.Popen[bytes]:
+            disk = tmp_path / f"{uuid.uuid4().hex}.raw"
+            disk.write_bytes(ROUND)
+            argv = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "32", "-nodefaults", "-display"]
+            argv += ["none", "-name", "guest=round,debug-threads=on"]
+            argv += ["-uuid", vm, "-drive", f"file={disk},format=raw,if=virtio", *options]
+            machine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            running.callback(machine.wait, 10)
+            running.callback(machine.kill)
+            return machine
+
+        yield start_one
+
+
+@pytest.fixture
+def auditor() -> Iterator[Auditor]:
+    with Auditor() as looking:
+        yield looking
+
+
+def look_on(auditor: Auditor, looks: int = 20) -> None:
+    until = auditor.looks + looks
+    eventually("the auditor looks", lambda: auditor.looks >= until, 30)
+
+
+def test_two_that_run_one_vm_are_seen(auditor: Auditor, start: Start) -> None:
+    vm = str(uuid.uuid4())
+    pids = {start(vm).pid, start(vm).pid}
+    eventually("both are seen", lambda: bool(auditor.violations), 30)
+    assert {run.pid for run in auditor.violations[-1].runs} == pids
+    with pytest.raises(AssertionError, match=f"VM {vm} ran twice"):
+        auditor.check()
+
+
+def test_two_vms_and_a_half_that_waits_are_no_violation(auditor: Auditor, start: Start) -> None:
+    vm = str(uuid.uuid4())
+    start(vm)
+    start(str(uuid.uuid4()))
+    start(vm, "-incoming", "defer")
+    start(vm, "-S")
+    time.sleep(1)
+    look_on(auditor)
+    auditor.check()
+
+
+def test_one_that_takes_over_from_another_is_no_violation(auditor: Auditor, start: Start) -> None:
+    vm = str(uuid.uuid4())
+    first = start(vm)
+    look_on(auditor)
+    first.kill()
+    first.wait()
+    start(vm)
+    look_on(auditor)
+    auditor.check()
+
+
+def test_an_auditor_that_does_not_look_proves_nothing() -> None:
+    with pytest.raises(AssertionError):
+        Auditor().check()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from quantix_api import StoragePool
 from quantix_api.errors import TransientError
-from quantix_api.message_table_phrases import CEPH_NAMESPACE
+from quantix_api.message_table_phrases import CEPH_NAMESPACE, CEPH_NO_MONITOR, CEPH_UNKNOWN
 from quantix_api.messages import as_error
 from quantix_api.resources import NAMESPACE_SYSTEM
 from quantix_hostd.claims import CephPool
@@ -43,14 +43,15 @@ class CephPools:
         """Know from now on where the pool is, and the key of its user.
 
         Raises PoolPlaceError (CredentialsRefused) where it names no Secret, TransientError (PoolUnreachable)
-        where it names a namespace, and as `SecretValues.read`.
+        where it names a namespace or no monitor, and as `SecretValues.read`.
         """
         place, name = pool.spec.rbd, pool.metadata.name
         assert place is not None
         if place.namespace:
             # libvirt 9.0 takes it for a part of the image's name
-            about = {"host": self.clients.host, "pool": name}
-            raise as_error(TransientError, "PoolUnreachable", **about, said=CEPH_NAMESPACE)
+            raise self._unusable(name, CEPH_NAMESPACE)
+        if not place.monitors:
+            raise self._unusable(name, CEPH_NO_MONITOR)
         if place.secret_ref is None:
             raise as_error(PoolPlaceError, "CredentialsRefused", user=place.user)
         known = self.clients.access(CephPool(name))
@@ -71,7 +72,13 @@ class CephPools:
         """See that the pool can be used, and is this cluster's. Blocks; raises TransientError
         (PoolUnreachable), as PoolPlaceError where what is wrong is for the pool's own Ready.
         """
+        cluster_uid = self.cluster_uid()
+        if not cluster_uid:
+            raise self._unusable(pool.name, CEPH_UNKNOWN)
         self.refused.add(pool.name)
         self.clients.check(pool.key)
         self.refused.discard(pool.name)
-        pool.mark(self.cluster_uid())
+        pool.mark(cluster_uid)
+
+    def _unusable(self, pool: str, said: str) -> TransientError:
+        return as_error(TransientError, "PoolUnreachable", host=self.clients.host, pool=pool, said=said)

@@ -121,12 +121,19 @@ async def test_what_is_missing_of_the_secret_is_told(
     assert (missing.value.reason, missing.value.message) == (reason, says)
 
 
-async def test_a_pool_in_a_namespace_is_not_used(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"namespace": "tenants"}, "spec.rbd.namespace is not built yet"),
+        ({"monitors": []}, "spec.rbd.monitors names none"),
+    ],
+)
+async def test_a_pool_that_cannot_be_used_so_is_told(host: Host, place: dict[str, Any], said: str) -> None:
     host.put_key("one")
     with pytest.raises(TransientError) as refused:
-        await host.pools.learn(pool(namespace="tenants"))
-    said = "h1 does not reach pool fast. Said: spec.rbd.namespace is not built yet."
-    assert (refused.value.reason, refused.value.message) == ("PoolUnreachable", said)
+        await host.pools.learn(pool(**place))
+    assert refused.value.reason == "PoolUnreachable"
+    assert refused.value.message == f"h1 does not reach pool fast. Said: {said}."
 
 
 async def test_a_host_that_may_not_read_the_secret_yet_waits_for_it(host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -53,7 +54,8 @@ class PoolLooks:
     async def _images_in(self, uid: str, pool: Pool) -> tuple[ImageCopy, ...]:
         """What was known before stays true while they cannot be listed: the pool itself has answered."""
         try:
-            found = await self._pools.scan(pool, Scan.IMAGES, partial(_list_images, pool))
+            known = {copy.uid: copy.size_bytes for copy in self._images.get(uid, ())}
+            found = await self._pools.scan(pool, Scan.IMAGES, partial(_list_images, pool, known))
         except (TransientError, OSError) as error:
             log.warning("images of a pool not listed", pool=pool.name, error=str(error))
         else:
@@ -74,9 +76,9 @@ def _facts(pool: Pool) -> PoolFacts:
     return replace(known, degraded=degraded)
 
 
-def _list_images(pool: Pool) -> tuple[ImageCopy, ...]:
+def _list_images(pool: Pool, known: Mapping[str, int]) -> tuple[ImageCopy, ...]:
     if isinstance(pool, PoolRbd):
-        return tuple(ImageCopy(uid, pool.name, size_bytes) for uid, size_bytes in pool.image_sizes().items())
+        return tuple(ImageCopy(uid, pool.name, size) for uid, size in pool.image_sizes(known).items())
     return tuple(
         ImageCopy(entry.name, pool.name, entry.stat().st_size)
         for entry in pool.images.iterdir()

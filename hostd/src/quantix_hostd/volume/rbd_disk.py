@@ -88,12 +88,11 @@ class RbdDiskMaker:
 
         async def fill(draft: str) -> None:
             await self._bring(pool, draft, source)
+            # before it has its claim: what is lost later is missed
+            await asyncio.to_thread(copy_state, self._states, source, pool.place(source.handle))
 
         await asyncio.to_thread(pool.remove_volume, source.handle)
-        made = await self._publish(pool, source.handle, claim, fill, is_wanted)
-        if made:
-            await asyncio.to_thread(copy_state, self._states, source, pool.place(source.handle))
-        return made
+        return await self._publish(pool, source.handle, claim, fill, is_wanted)
 
     async def made_bytes(self, pool: PoolRbd, recipe: Recipe) -> int | None:
         return None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_lab.ceph_cluster import CephCluster, running_ceph
 from quantix_lab.ceph_pools import FAST, add_fast_pool
 from quantix_lab.guest_console import wait_booted
@@ -156,6 +157,39 @@ def test_it_stops_and_starts_and_leaves_nothing_when_it_is_deleted(
 
     assert handle not in in_ceph(ceph)
     assert handle not in ceph.run("rados", "-p", FAST, "ls")
+
+
+def test_a_volume_moves_into_ceph_and_back(view: MachineView, fast: Manifest, ceph: CephCluster) -> None:
+    spec = {"source": {"image": "shared/tiny"}, "pool": "local"}
+    about = {"name": "mover", "namespace": "default"}
+    view.apply({"apiVersion": "quantix.io/v1alpha1", "kind": "Volume", "metadata": about, "spec": spec})
+    view.wait_ready("mover", kind="volume", reason="Available", timeout_s=90)
+    handle = handle_of(view, "mover")
+    for there in ("fast", "local"):
+        view.patch("volume", "mover", {"spec": {"pool": there}})
+
+        def moved(pool: str = there) -> tuple[bool, object]:
+            status = view.get("volume", "mover")["status"]
+            return status.get("pool") == pool and (handle in in_ceph(ceph)) == (pool == "fast"), status
+
+        wait_for(f"the volume in pool {there}", moved, 120)
+        view.wait_ready("mover", kind="volume", reason="Available")
+
+
+def test_the_disk_of_a_vm_that_runs_waits_for_its_end_to_go_into_ceph(
+    view: MachineView, fast: Manifest
+) -> None:
+    view.apply(small_vm("rooted", nics=None, gracePeriodSeconds=0))
+    view.wait_ready("rooted", reason="Running", timeout_s=90)
+    disk = {"name": "root", "image": "shared/tiny", "pool": "fast", "reclaimPolicy": "Delete"}
+    view.patch("vm", "rooted", {"spec": {"disks": [disk]}})
+
+    def told() -> tuple[bool, object]:
+        said = condition_of(view.get("volume", "rooted-root"), "Ready")
+        return "once rooted is stopped" in said.get("message", ""), said
+
+    wait_for("what it waits for", told, 60)
+    assert condition_of(view.get("vm", "rooted"), "Ready")["status"] == "True"
 
 
 def test_a_key_that_ceph_refuses_is_told_until_it_is_corrected(

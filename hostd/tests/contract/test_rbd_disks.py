@@ -177,8 +177,7 @@ async def test_what_was_found_of_an_images_file_is_known_from_the_pool(fast: Fas
         "checksum": "sha256:ab",
         **{"quantix.owner": image, "quantix.cluster": CLUSTER},
     }
-    assert fast.pool.image_sizes({})[image] == 64 * MIB
-    assert fast.pool.image_sizes({image: 1})[image] == 1
+    assert fast.pool.image_bytes(image) == 64 * MIB
 
 
 async def test_a_full_copy_of_an_image_stands_alone(fast: Fast, ceph_cluster: CephCluster) -> None:

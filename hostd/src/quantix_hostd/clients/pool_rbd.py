@@ -183,14 +183,6 @@ class PoolRbd:
             except (rbd().ImageNotFound, rbd().ObjectNotFound):
                 return None
 
-    def image_sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Bytes by UID, of all that are there whole; those of `known` ones never change."""
-        with self.ceph.opened(self.key) as ioctx:
-            names = [name for name in rbd().RBD().list(ioctx) if name.startswith(_IMAGE)]
-        uids = [name.removeprefix(_IMAGE) for name in names]
-        sizes = {uid: known[uid] if uid in known else self.image_bytes(uid) for uid in uids}
-        return {uid: size for uid, size in sizes.items() if size is not None}
-
     def volumes_based_on(self, uid: str) -> list[Path]:
         """What are clones of this image, by names of its pool."""
         with self.ceph.opened(self.key) as ioctx:

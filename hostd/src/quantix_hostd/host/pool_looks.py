@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +11,7 @@ from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import message_of
 from quantix_hostd.clients.files import explained
 from quantix_hostd.clients.pool import Pool
-from quantix_hostd.clients.pool_dir import PoolPlaceError
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.host.model import ImageCopy, PoolFacts
 from quantix_hostd.pools import HostPools, Scan
@@ -48,14 +47,15 @@ class PoolLooks:
             except TransientError as silent:
                 facts.append(_problem(found.name, silent))
                 continue
-            images.extend(await self._images_in(pool.metadata.uid, found))
+            # what is in Ceph every host has, and none has to send
+            if isinstance(found, PoolDir):
+                images.extend(await self._images_in(pool.metadata.uid, found))
         return tuple(facts), tuple(sorted(images, key=lambda copy: copy.uid))
 
-    async def _images_in(self, uid: str, pool: Pool) -> tuple[ImageCopy, ...]:
+    async def _images_in(self, uid: str, pool: PoolDir) -> tuple[ImageCopy, ...]:
         """What was known before stays true while they cannot be listed: the pool itself has answered."""
         try:
-            known = {copy.uid: copy.size_bytes for copy in self._images.get(uid, ())}
-            found = await self._pools.scan(pool, Scan.IMAGES, partial(_list_images, pool, known))
+            found = await self._pools.scan(pool, Scan.IMAGES, partial(_list_images, pool))
         except (TransientError, OSError) as error:
             log.warning("images of a pool not listed", pool=pool.name, error=str(error))
         else:
@@ -76,9 +76,7 @@ def _facts(pool: Pool) -> PoolFacts:
     return replace(known, degraded=degraded)
 
 
-def _list_images(pool: Pool, known: Mapping[str, int]) -> tuple[ImageCopy, ...]:
-    if isinstance(pool, PoolRbd):
-        return tuple(ImageCopy(uid, pool.name, size) for uid, size in pool.image_sizes(known).items())
+def _list_images(pool: PoolDir) -> tuple[ImageCopy, ...]:
     return tuple(
         ImageCopy(entry.name, pool.name, entry.stat().st_size)
         for entry in pool.images.iterdir()

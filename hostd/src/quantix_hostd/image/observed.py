@@ -20,7 +20,8 @@ class Copy:
 @dataclass(frozen=True)
 class ImageObserved:
     """`pool` is the image's own, `there` whether its file lies in it, and `kept` what a broken transfer left
-    there: bytes, of so many.
+    there: bytes, of so many. `elsewhere`: another host has it; asked only for one that was sent, was checked,
+    and is not there.
 
     `received`: its file is there whole, and is still to be brought into its pool, which has no files.
 
@@ -35,5 +36,6 @@ class ImageObserved:
     received: bool = False
     transfer: TransferSeen[Received] | None = None
     kept: tuple[int, int] | None = None
+    elsewhere: bool = False
     copies: tuple[Copy, ...] = ()
     arriving: bool = False

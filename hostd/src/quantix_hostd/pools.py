@@ -236,8 +236,9 @@ class HostPools:
         Raises QuantixError.
         """
         manifest = self.pools.get(key.name)
-        if self.ceph is not None and manifest is not None:
-            await self.ceph.learn(model_of(StoragePool, manifest))
+        pool = model_of(StoragePool, manifest) if manifest is not None else None
+        if self.ceph is not None and pool is not None and pool.spec.rbd is not None:
+            await self.ceph.learn(pool)
 
     def key_of(self, name: str) -> str:
         """The key of the user of a StoragePool in Ceph. Raises TransientError (PoolUnreachable)."""

@@ -32,10 +32,11 @@ class RBD(ApiModel):
         tuple[Annotated[str, Text(128, 1)], ...], ordered(), Live("Addresses of the Ceph monitors.")
     ] = ()
     pool: Annotated[str, Text(128, 1), Fixed("Name of the pool in Ceph.")]
-    namespace: Annotated[str | None, Text(128), Fixed("RBD namespace in it. Absent: none.")] = None
+    namespace: Annotated[str | None, Text(128), Fixed("RBD namespace in it. Absent: none."), Refused()] = None
     user: Annotated[str, Text(64, 1), Live("Ceph user, without client.")] = "quantix"
     secret_ref: Annotated[
-        CephSecret | None, Live("Secret in quantix-system with the user's key. Absent: none.")
+        CephSecret | None,
+        Live("Secret in quantix-system that holds the user's key as `key`. Without it no host uses it."),
     ] = None
 
 
@@ -64,7 +65,7 @@ class StoragePoolSpec(ApiModel):
         Rule(_SAME_DIR, _PLACE_CHANGED),
     )
 
-    rbd: Annotated[RBD | None, Fixed("A pool of a Ceph cluster, which all hosts share."), Refused()] = None
+    rbd: Annotated[RBD | None, Fixed("A pool of a Ceph cluster, which all hosts share.")] = None
     dir: Annotated[Dir | None, Fixed("A directory on the host itself.")] = None
     default: Annotated[
         bool, Live("true: used where an object names no pool. Of several, the oldest counts.")

@@ -25,7 +25,7 @@ from quantix_client.kubeconfig import Access, load_pair
 from quantix_hostd.api.server import ApiServer, bind, server_context
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.peer_source import Trust
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.join.requests import CLIENT, SERVING, Purpose, as_host, new_key, render_request
 from quantix_hostd.join.trust import trust_of_hosts
 from quantix_hostd.pools import HostPools
@@ -48,7 +48,7 @@ class BreakingPools(HostPools):
     breaks_after: int | None = None
     slow: asyncio.Event | None = None
 
-    async def ask(self, pool: PoolDir, call: Callable[[], T]) -> T:
+    async def ask(self, pool: Pool, call: Callable[[], T]) -> T:
         if isinstance(call, partial) and call.func is os.pread:
             await self._read()
         return await super().ask(pool, call)

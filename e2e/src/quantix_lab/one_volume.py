@@ -15,7 +15,7 @@ from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.copy_bounds import CopyBounds
 from quantix_hostd.facts.copies import CopyProgress
@@ -26,6 +26,7 @@ from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
@@ -44,7 +45,7 @@ class SlowCopies:
     def __init__(self) -> None:
         self.came: CopyProgress | None = None
 
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
+    async def ensure_copy(self, image: Image, pool: Pool) -> None:
         raise as_wait("ImageDownloading", 1.0, image=image.metadata.name, sender="host h2")
 
     def progress(self, image: Image) -> CopyProgress | None:
@@ -101,7 +102,7 @@ class OneVolume:
         self.woken: list[str] = []
         self.events = ToldEvents()
         pools = HostPools(self.known_pools, {}, "h1", Layout(root), FileOwner.current())
-        maker = DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1")
+        maker = StorageByKind(DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1"))
         self.uploads = volume_uploads(
             self.volumes,
             pools,

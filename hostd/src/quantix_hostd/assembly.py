@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,7 +35,6 @@ from quantix_hostd.bundles import (
     vm_tools,
     volume_tools,
 )
-from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.http_source import HttpSource
@@ -60,9 +60,9 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
-from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
+from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
@@ -78,7 +78,6 @@ from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
 from quantix_hostd.volume.controller import VolumeController
-from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.uploads import VolumeUploads
@@ -86,6 +85,7 @@ from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
 _STATE_S = 1.0
+_CLOSE_S = 3.0
 _BALLOON_S = 5.0
 _GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
 _EMULATED_CPU = "qemu64"  # what guests have without KVM, and where libvirt names no model
@@ -112,7 +112,11 @@ class Hostd:
         self.directories = VmDirectories(settings.layout, self.qemu.sockets)
         self.ovs = OvsClient(settings.ovs_db)
         self.qemu_img = QemuImg(Sandbox(images))
-        self.claims = LocalClaimStore()
+        self.secrets = SecretValues(api)
+        self.storage = StorageParts.made(
+            settings.name, self.secrets, self.qemu_img, images, lambda: self.cluster_uid
+        )
+        self.claims = self.storage.claims
         self.consoles = ConsoleHub()
         self.events = EventRecorder(api, settings.name, clock=clock)
         self._resync = asyncio.Event()
@@ -194,6 +198,10 @@ class Hostd:
         await self.images.stop()
         await self.volumes.stop()
         await self.consoles.close()
+        with contextlib.suppress(TimeoutError):
+            # where Ceph is away it may take longer than anybody waits
+            async with asyncio.timeout(_CLOSE_S):
+                await asyncio.to_thread(self.storage.clients.close)
 
     def facts(self) -> HostFacts:
         """What the VM renderer must know of this host, now."""
@@ -211,8 +219,7 @@ class Hostd:
 
     def _build_controllers(self) -> None:
         add, room, slots = self.dispatcher.add, Room(), UploadSlots(self.settings.name)
-        self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid, PoolAsks(self.pools))
-        self.secrets = SecretValues(self.api)
+        self.disks = self.storage.disks(self.pools)
         self.passphrases = Passphrases(self.secrets)
         look_again = partial(add, VOLUMES)
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)

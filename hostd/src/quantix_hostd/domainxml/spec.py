@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.facts.devices import Seat
 
 DomainUuid = NewType("DomainUuid", str)
@@ -47,7 +48,8 @@ class Backing:
 @dataclass(frozen=True)
 class Disk:
     """A writable disk. `port` is the number the operator gave the device (1, 2, …); `secret_uuid` is that of
-    libvirt's secret with the passphrase, "" for a disk that is not encrypted.
+    libvirt's secret with the passphrase, "" for a disk that is not encrypted. `path`: what people call what
+    holds it, for one that is in a file its path.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Disk:
     bytes_per_second: int = 0
     backing: Backing | None = None
     secret_uuid: str = ""
+    ceph: CephSource | None = None
 
 
 @dataclass(frozen=True)

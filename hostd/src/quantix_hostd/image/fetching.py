@@ -22,7 +22,7 @@ from quantix_client.errors import ApiError
 from quantix_hostd.clients.http_download import Download, Kept
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.peer_source import BusyPeerError, PeerSource, validator_of, why_of
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.image.holders import Holders
 from quantix_hostd.image.status import lost_file
 from quantix_hostd.image.wanted import wanted_of
@@ -72,7 +72,7 @@ class Fetching:
         """Whether it would have to wait for its turn now."""
         return self._turns.all_taken(image.metadata.namespace or "")
 
-    async def fetch(self, pool: PoolDir, image: Image, transfer: Transfer[Received]) -> Received:
+    async def fetch(self, pool: Pool, image: Image, transfer: Transfer[Received]) -> Received:
         """Have it in the pool, once it is the namespace's turn; after what is kept of a broken transfer.
 
         Raises QuantixError: ImageUnreachable where nobody sends it, WaitingForUpload where nobody has it.
@@ -87,9 +87,7 @@ class Fetching:
             assert self._hosts is not None
             await self._hosts.clock.sleep(_BUSY_S)
 
-    async def _from_anybody(
-        self, pool: PoolDir, image: Image, transfer: Transfer[Received]
-    ) -> Received | None:
+    async def _from_anybody(self, pool: Pool, image: Image, transfer: Transfer[Received]) -> Received | None:
         """None while those that have it, and answer, are busy."""
         troubles: dict[str, str] = {}
         busy: list[str] = []
@@ -122,22 +120,22 @@ class Fetching:
             return ()
 
     async def _from_host(
-        self, peer: Peer, pool: PoolDir, image: Image, transfer: Transfer[Received]
+        self, peer: Peer, pool: Pool, image: Image, transfer: Transfer[Received]
     ) -> Received:
         """What came from another host before is gone on with, unless it is found to be something else."""
         validator = validator_of(image.status.checksum or "")
-        note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
+        note = await asyncio.to_thread(read_note, pool.received, image.metadata.uid)
         note = note if note is not None and note.validator == validator else None
         try:
             return await self._take_from(peer, pool, image, transfer, note)
         except QuantixError as error:
-            gone = await asyncio.to_thread(read_note, pool, image.metadata.uid) is None
+            gone = await asyncio.to_thread(read_note, pool.received, image.metadata.uid) is None
             if note is None or not gone or error.reason not in _OF_SENDER:
                 raise
         return await self._take_from(peer, pool, image, transfer, None)
 
     async def _take_from(
-        self, peer: Peer, pool: PoolDir, image: Image, transfer: Transfer[Received], note: Note | None
+        self, peer: Peer, pool: Pool, image: Image, transfer: Transfer[Received], note: Note | None
     ) -> Received:
         assert self._hosts is not None
         if note is not None and note.offset_bytes == note.length_bytes:
@@ -147,7 +145,7 @@ class Fetching:
             transfer.sender, transfer.busy = named([peer.name]), ""
             return await self._receiving.receive(pool, wanted_of(image), _incoming(found), transfer)
 
-    async def _from_server(self, pool: PoolDir, image: Image, transfer: Transfer[Received]) -> Received:
+    async def _from_server(self, pool: Pool, image: Image, transfer: Transfer[Received]) -> Received:
         try:
             return await self._download(pool, image, transfer)
         except PermanentError as error:
@@ -156,8 +154,8 @@ class Fetching:
         # put together of two that differ, whatever the server said: all of it, once
         return await self._download(pool, image, transfer)
 
-    async def _download(self, pool: PoolDir, image: Image, transfer: Transfer[Received]) -> Received:
-        note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
+    async def _download(self, pool: Pool, image: Image, transfer: Transfer[Received]) -> Received:
+        note = await asyncio.to_thread(read_note, pool.received, image.metadata.uid)
         if note is not None and note.offset_bytes == note.length_bytes:
             return await self._receiving.receive(pool, wanted_of(image), _whole(note), transfer)
         async with self._servers.open(image.spec.url or "", _kept(note)) as found:

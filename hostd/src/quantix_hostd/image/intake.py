@@ -7,18 +7,23 @@ image controller, which decides what is begun. What is begun again while it runs
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from quantix_api import Image
+from quantix_api.disk_image import ImageFacts, ImageFormat
+from quantix_api.errors import PermanentError
 from quantix_api.message_table_phrases import ANOTHER_HOST
+from quantix_api.messages import as_error
 from quantix_hostd.clients.http_source import HttpSource
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.fetching import Fetching, OtherHosts
 from quantix_hostd.image.wanted import wanted_of
 from quantix_hostd.transfer.receive import Incoming, check_file, hash_file, read_chunks
 from quantix_hostd.transfer.received import Received
-from quantix_hostd.transfer.receiving import Receiving
+from quantix_hostd.transfer.receiving import Receiving, Wanted
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer
 
@@ -45,7 +50,7 @@ class Intake:
         """Bytes done and in all of what brings this image into any pool, as reported; (0, None) for none."""
         return self._receiving.shown(uid)
 
-    def download(self, pool: PoolDir, image: Image) -> Transfer[Received]:
+    def download(self, pool: Pool, image: Image) -> Transfer[Received]:
         """From another host that has it, else from the image's server."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
@@ -58,7 +63,7 @@ class Intake:
             begun.sender = ANOTHER_HOST
         return begun
 
-    def copy(self, pool: PoolDir, image: Image, source: Path) -> Transfer[Received]:
+    def copy(self, pool: Pool, image: Image, source: Path) -> Transfer[Received]:
         """From a file of this host."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
@@ -69,17 +74,21 @@ class Intake:
 
         return self._receiving.begin(pool, wanted_of(image), fetch)
 
-    def verify(self, pool: PoolDir, image: Image) -> Transfer[Received]:
-        """Check the file that lies in the pool."""
-        path = pool.image(image.metadata.uid)
+    def verify(self, pool: Pool, image: Image) -> Transfer[Received]:
+        """Check the file that lies in the pool, or that was received for it."""
+        uid, wanted = image.metadata.uid, wanted_of(image)
 
         async def check(_: Transfer[Received]) -> Received:
+            if isinstance(pool, PoolRbd) and await asyncio.to_thread(pool.has_image, uid):
+                return _as_received(await asyncio.to_thread(pool.received_as, uid), wanted)
+            path = pool.received.image(uid)
             checksum = await hash_file(path)
-            return Received(
-                await check_file(path, wanted_of(image).expectation, pool, self._qemu_img), checksum
-            )
+            facts = await check_file(path, wanted.expectation, pool.received, self._qemu_img)
+            received = Received(facts, checksum)
+            await self._receiving.keep(pool, wanted, received)
+            return received
 
-        return self._receiving.begin(pool, wanted_of(image), check)
+        return self._receiving.begin(pool, wanted, check)
 
     async def forget(self, uid: str) -> None:
         """End what brings this image, into whichever pool."""
@@ -88,3 +97,11 @@ class Intake:
     async def stop(self) -> None:
         """End all; of what is half there, only what a later transfer can go on from is kept."""
         await self._receiving.stop()
+
+
+def _as_received(told: Mapping[str, str], wanted: Wanted) -> Received:
+    """What an image in Ceph tells of the file that it was. Raises PermanentError (ChecksumMismatch)."""
+    checksum, expected = told.get("checksum", ""), wanted.expectation.checksum
+    if expected and checksum != expected:
+        raise as_error(PermanentError, "ChecksumMismatch", found=checksum, wanted=expected)
+    return Received(ImageFacts(ImageFormat(told["format"]), int(told["size"])), checksum)

@@ -22,7 +22,9 @@ from quantix_api.errors import QuantixError
 from quantix_api.resources import IMAGES
 from quantix_client.clock import Clock, SystemClock
 from quantix_hostd.clients.files import explained
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.sent_files import SentFile, SentFiles
 from quantix_hostd.image.holders import Lister
 from quantix_hostd.pools import HostPools, Scan
@@ -41,7 +43,7 @@ class KeptCopies:
 
     api: Lister
     pools: HostPools
-    volumes_based_on: Callable[[PoolDir, str], list[Path]]
+    volumes_based_on: Callable[[Pool, str], list[Path]]
     end: Callable[[str], Awaitable[None]]
     clock: Clock = field(default_factory=SystemClock)
     _tidied_s: float = -math.inf
@@ -50,9 +52,11 @@ class KeptCopies:
     def _notes(self) -> SentFiles:
         return SentFiles(self.pools.layout.image_copies)
 
-    async def note(self, image: Image, pool: PoolDir) -> None:
-        """That a copy is made in the pool of an image that another host keeps. Raises QuantixError."""
-        if image.status.host == self.pools.host:
+    async def note(self, image: Image, pool: Pool) -> None:
+        """That a copy is made in the pool of an image that another host keeps. Raises QuantixError. One in
+        Ceph is every host's, and goes by that which keeps the image.
+        """
+        if image.status.host == self.pools.host or isinstance(pool, PoolRbd):
             return
         about = SentFile(image.key, self.pools.find(pool.name).metadata.uid, pool.path)
         try:

@@ -23,6 +23,8 @@ class ImageObserved:
     there: bytes, of so many. `elsewhere`: another host has it; asked only for one that was sent, was checked,
     and is not there.
 
+    `received`: its file is there whole, and is still to be brought into its pool, which has no files.
+
     `copies` and `arriving` (whether it is on its way into any pool, or was) are looked at for an image that
     is being deleted only.
     """
@@ -31,6 +33,7 @@ class ImageObserved:
     host: str
     pool: str = ""
     there: bool = False
+    received: bool = False
     transfer: TransferSeen[Received] | None = None
     kept: tuple[int, int] | None = None
     elsewhere: bool = False

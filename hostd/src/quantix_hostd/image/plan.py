@@ -7,7 +7,8 @@
      └──── when it is due ◄───┘                                 ▼
                                StopTransfers, RemoveFile in every pool without volumes on it ──► gone
 ```
-The file in the pool is the truth: it is there only after every check.
+The file in the pool is the truth: it is there only after every check. Of a pool in Ceph that is the image,
+and its file, which is received beside, is checked again (Verify) where it did not get there.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ def _plan_absent(seen: ImageObserved) -> ImagePlan:
         return broken
     if failure := _failure(seen):
         return failure
+    if seen.received:
+        return ImagePlan(_verifying(), _PROGRESS_S, (Verify(),))
     if fetched:
         begun = TransferSeen[Received](shown=seen.kept or (0, None))
         return ImagePlan(under_way(seen.image, begun, seen.host), _PROGRESS_S, (Download(),))

@@ -17,6 +17,7 @@ from quantix_api.quantities import cpu_millis, size_bytes
 from quantix_api.vm_devices import DiskQoS
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.facts.devices import Seat
 from quantix_hostd.virtualmachine.disk_limits import disk_limits
 
@@ -66,6 +67,7 @@ class VolumeState:
     backing: domain.Backing | None = None
     encrypted: bool = False
     qos: DiskQoS | None = None
+    ceph: CephSource | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,9 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
             domain.Disk(
                 name=disk.name,
                 port=ports[disk.name],
-                path=str(volume.place.data),
+                path=volume.place.shown,
+                image_format="raw" if volume.ceph else "qcow2",
+                ceph=volume.ceph,
                 serial=disk.serial or volume.uid.replace("-", "")[:_SERIAL_LENGTH],
                 bus=domain.Bus(disk.bus.lower()),
                 cache=cache if volume.direct_io or cache != "none" else "writeback",

@@ -43,6 +43,8 @@ async def _medium(vm: VirtualMachine, cdrom: str, name: str, tools: VmTools) -> 
         raise as_error(WaitingError, "ImageNotFound", image=name, path=f"CD-ROM {cdrom}")
     pool = tools.objects.pool(image.spec.pool or "")
     directory = pool.spec.dir if pool else None
+    if pool is not None and directory is None:
+        raise as_error(WaitingError, "ConfigRefused", image=name, pool=pool.metadata.name)
     at_home = image.status.host == tools.facts().name
     # data is there from the first byte on, the facts after every check
     if known_facts(image) is None or directory is None or (at_home and image.status.data != "Present"):

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from quantix_api.layout import Layout
-from quantix_hostd.claims import VolumePlace
+from quantix_hostd.claims import VolumePlace, place_recorded
 from quantix_hostd.facts.domain import EventKind
 
 log = structlog.get_logger(__name__)
@@ -293,4 +292,4 @@ def _parse_remains(raw: dict[str, Any]) -> Remains:
 
 
 def _parse_places(raw: Any) -> tuple[VolumePlace, ...]:
-    return tuple(VolumePlace(Path(place["pool_path"]), place["handle"]) for place in raw)
+    return tuple(map(place_recorded, raw))

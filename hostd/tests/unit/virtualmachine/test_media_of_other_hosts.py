@@ -7,7 +7,7 @@ from dataclasses import replace
 from quantix_api import Image, VirtualMachine
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error, as_wait
-from quantix_api.resources import IMAGES, VIRTUAL_MACHINES
+from quantix_api.resources import IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES
 from quantix_hostd.virtualmachine.media import Media, media_of
 from quantix_lab.vm_world import VmWorld
 
@@ -57,3 +57,15 @@ async def test_a_pool_that_does_not_answer_takes_no_medium_from_a_guest(world: V
     about = {"host": "h1", "pool": "local", "hangs": "/p", "said": "no answer"}
     media = await _media(world, "h2", Bringing(as_error(TransientError, "PoolUnreachable", **about)))
     assert (list(media.files), media.waits) == (["cd"], {})
+
+
+async def test_a_medium_in_ceph_says_that_it_cannot_be_one_yet(world: VmWorld) -> None:
+    world.put(STORAGE_POOLS, "fast", spec={"rbd": {"pool": "quantix"}})
+    world.put(IMAGES, "setup", "default", spec={"pool": "fast"}, status={**_CHECKED, "host": "h1"})
+    vm = world.add_vm("web-1", cdroms=[{"name": "cd", "image": "setup"}])
+    media = await media_of(VirtualMachine.parse(world.stores[VIRTUAL_MACHINES][vm.key]), world.tools)
+    assert media.files == {}
+    assert str(media.waits["cd"]) == (
+        "Image setup is in pool fast, which is in Ceph: it cannot be a CD-ROM yet. "
+        "Try: name an image in a pool with spec.dir."
+    )

@@ -115,7 +115,7 @@ def _move(objects: Objects, volume: Volume) -> Move | None:
         return Move(name)
     pools, policy = objects.list(StoragePool), objects.get(SchedulingPolicy, "default")
     reached = view_of(host, pools, policy).pools if host is not None else frozenset()
-    if name not in reached or pool.spec.dir is None:
+    if name not in reached:
         fields = {"host": status.host or "The cluster", "pool": name} | _why_unreached(host, name)
         return Move(name, "PoolUnreachable", fields)
     taken = taken_bytes(objects, name)

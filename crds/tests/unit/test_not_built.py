@@ -26,7 +26,6 @@ HALF_WAY = {
     "Disk.snapshot": "becomes the source of a Volume, which waits",
     "Disk.snapshot_disk": "becomes the source of a Volume, which waits",
     "StoragePoolSpec.rbd": "tells that the pool is shared; no host reaches it",
-    "VirtualMachineSpec.migration": "the condition Migratable tells onMaintenance",
     "VolumeSource.snapshot": "the Volume waits for it",
 }
 """Marked, though a component reads them: what it does with them is not yet what the field is for."""

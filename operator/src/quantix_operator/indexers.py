@@ -15,6 +15,7 @@ from quantix_client.api import Manifest
 POOL_FULL = "PoolFull"
 NO_HOST = ""
 UNRESOLVED = ""
+UNFINISHED = ""
 
 
 def made_for(volume: Manifest) -> Iterable[str]:
@@ -82,6 +83,11 @@ def assigned_host(vm: Manifest) -> Iterable[str]:
     """The host that a VM is assigned to."""
     host = ((vm.get("status") or {}).get("assignment") or {}).get("host")
     return (str(host),) if host else ()
+
+
+def unfinished(migration: Manifest) -> Iterable[str]:
+    """UNFINISHED for a migration that waits or goes on."""
+    return () if (migration.get("status") or {}).get("finishedAt") else (UNFINISHED,)
 
 
 def migrations_of(migration: Manifest) -> Iterable[str]:

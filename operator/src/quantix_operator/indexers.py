@@ -96,6 +96,12 @@ def migrations_of(migration: Manifest) -> Iterable[str]:
     return (f"{migration['metadata'].get('namespace')}/{name}",) if name else ()
 
 
+def moving_to(vm: Manifest) -> Iterable[str]:
+    """The host that a VM is on its way to."""
+    host = ((vm.get("status") or {}).get("migration") or {}).get("targetHost")
+    return (str(host),) if host else ()
+
+
 def choosy_in(vm: Manifest) -> Iterable[str]:
     """The namespace of a VM that wants others near or away."""
     placement = (vm.get("spec") or {}).get("placement") or {}

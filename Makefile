@@ -11,7 +11,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle
 
 .DEFAULT_GOAL := help
-.PHONY: help up join down clean prepare test unit contract e2e soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
+.PHONY: help up join down clean prepare test unit contract e2e lab lab-down soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -66,6 +66,13 @@ contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
 
 e2e: ## whole machines with real guests
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile e2e/tests
+
+HOSTS ?= 3
+lab: prepare ## HOSTS=3 real hosts on this machine, each with namespaces of its own, as one cluster
+	$(VENV)/python -m quantix_lab.lab_command up $(HOSTS)
+
+lab-down: ## end that lab
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_lab.lab_command down; fi
 
 soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods, models of HA
 	$(PYTEST) -q -m soak e2e/tests hostd/tests/unit hostd/tests/contract operator/tests/contract

@@ -133,6 +133,11 @@ class Layout:
         """Which volumes this host took files for that it still has: by UID their keys and pools."""
         return self.data / "sent-files.json"
 
+    @property
+    def image_copies(self) -> Path:
+        """Of which images that other hosts keep this host has made copies, by UIDs of image and pool."""
+        return self.data / "image-copies.json"
+
     def mode_of(self, directory: Path) -> int:
         """The mode of a directory of ours, whatever the umask of who makes it."""
         if directory == self.cache:

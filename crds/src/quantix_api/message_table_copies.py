@@ -1,4 +1,6 @@
-"""Messages about volumes that are copies of others, that move, and about encrypted ones. Data only."""
+"""Messages about volumes that are copies of others, that move, and about encrypted ones, and about images
+that are copied from other hosts. Data only.
+"""
 
 from __future__ import annotations
 
@@ -116,4 +118,23 @@ COPY_TEMPLATES: tuple[Template, ...] = (
         "name another pool if both are one directory; else look at it, and take it away",
     ),
     Template("Moved", "Volume", "It was moved from pool {before} to pool {pool}."),
+    Template(
+        "ImageDownloading",
+        "Image, VirtualMachine, Volume",
+        "{image} is being copied from {sender}.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "ImageDownloading",
+        "Image, VirtualMachine, Volume",
+        "{image} waits for its turn: {busy} cannot send more images at once.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "ImageUnreachable",
+        "Image, VirtualMachine, Volume",
+        "{image} is on {holders} and nowhere else, and cannot be copied from there: {why}.",
+        "get a host back that has it; it then goes on by itself",
+    ),
+    Template("ImageUnreachable", "log", "No copy came from {sender}: {why}.", NOTHING_TO_DO),
 )

@@ -62,7 +62,7 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "WaitingForUpload",
         "Image, VirtualMachine, Volume",
-        "No pool of {host} has its file any more, so it waits for the same file again.",
+        "Neither {host} nor any other host has its file any more, so it waits for the same file again.",
         "qx image upload FILE --name {name}",
     ),
     Template(

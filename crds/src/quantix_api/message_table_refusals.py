@@ -151,6 +151,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "send it again once one of them has arrived",
     ),
     Template(
+        "TooManyReaders",
+        "refusal",
+        "Host {host} sends as many images at once, or to {user}, as it does.",
+        "ask again once one of them has arrived",
+    ),
+    Template(
         "NameTaken",
         "refusal",
         "{one} {name} exists here for {age}.",

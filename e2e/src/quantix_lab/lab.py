@@ -11,11 +11,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from quantix_cli.guestimage.build import ensure_image
 from quantix_lab.control_plane import build_control_plane
@@ -31,19 +32,18 @@ _BRIDGES = ("mgmt", "wire")
 class Lab:
     """`count` hosts, called h1 and so on."""
 
-    def __init__(self, count: int = 3) -> None:
+    def __init__(self, count: int = 3, folder: Path | None = None) -> None:
         # short, and open to libvirt-qemu: see quantix_api.layout.MAX_ROOT_LENGTH
-        self.folder = Path(tempfile.mkdtemp(prefix="qxl"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="qxl"))
         self.folder.chmod(0o755)
         self._tag = self.folder.name
         self.world = f"{self._tag}-world"
         root = self.folder / "r"
-        root.mkdir(mode=0o755)
+        root.mkdir(mode=0o755, exist_ok=True)
+        names = {f"h{number}": f"{MANAGEMENT}.{number}" for number in range(1, count + 1)}
         self.hosts = [
-            SimulatedHost(
-                f"h{number}", self.folder / f"h{number}", root, f"{self._tag}-h{number}", self.world
-            )
-            for number in range(1, count + 1)
+            SimulatedHost(name, self.folder / name, root, f"{self._tag}-{name}", self.world, names)
+            for name in names
         ]
         self._made: list[str] = []
 
@@ -59,6 +59,22 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What another process needs to end it, or to enter its hosts: `adopt` takes it."""
+        pids = {host.name: host.pid for host in self.hosts}
+        return {"folder": str(self.folder), "pids": pids, "namespaces": self._made}
+
+    @classmethod
+    def adopt(cls, state: Mapping[str, Any]) -> Self:
+        """One that another process started; a host of it that has ended meanwhile counts as switched off."""
+        lab = cls(len(state["pids"]), Path(state["folder"]))
+        lab._made = list(state["namespaces"])
+        for host in lab.hosts:
+            with suppress(LookupError):
+                host.adopt(int(state["pids"][host.name]))
+        return lab
 
     @property
     def first(self) -> SimulatedHost:

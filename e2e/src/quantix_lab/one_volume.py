@@ -10,7 +10,7 @@ from quantix_api import Image
 from quantix_api.errors import TransientError
 from quantix_api.host_spec import HostSpec
 from quantix_api.layout import Layout
-from quantix_api.messages import as_error
+from quantix_api.messages import as_error, as_wait
 from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
 from quantix_hostd.clients.claim_store import LocalClaimStore
@@ -18,6 +18,7 @@ from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.copy_bounds import CopyBounds
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.transfer.room import Room
@@ -37,11 +38,17 @@ KEY = "default/data"
 MIB = 1 << 20
 
 
-class NoCopies:
-    """For volumes that are made from nothing."""
+class SlowCopies:
+    """Of images: they come from host h2, and never arrive. `came`: how far each has."""
+
+    def __init__(self) -> None:
+        self.came: CopyProgress | None = None
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
-        raise AssertionError(image)
+        raise as_wait("ImageDownloading", 1.0, image=image.metadata.name, sender="host h2")
+
+    def progress(self, image: Image) -> CopyProgress | None:
+        return self.came
 
 
 class SlowQemuImg(QemuImg):
@@ -89,6 +96,7 @@ class OneVolume:
         self.path.mkdir(exist_ok=True)
         claims = LocalClaimStore()
         self.qemu_img = SlowQemuImg()
+        self.copies = SlowCopies()
         self.departed = Departed()
         self.woken: list[str] = []
         self.events = ToldEvents()
@@ -112,7 +120,7 @@ class OneVolume:
                 machines=self.machines,
                 namespaces=self.namespaces,
                 pools=pools,
-                copies=NoCopies(),
+                copies=self.copies,
                 uploads=self.uploads,
                 maker=maker,
                 room=Room(),

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from quantix_api.layout import Layout
@@ -56,6 +56,7 @@ mount -t tmpfs -o mode=0755 tmpfs /run
     + """
 hostname "$name"
 mount --bind "$store.machine-id" /etc/machine-id
+mount --bind "$store.hosts" /etc/hosts
 mount --bind "$store" "$root"
 exec "$@"
 """
@@ -71,18 +72,21 @@ while True:
 
 class SimulatedHost(Machine):
     """Host `name`; its files are in `store`, which it sees at `root`. `network` is the name of its network
-    namespace, which the lab makes.
+    namespace, which the lab makes; `names` are the addresses of all hosts, by their names.
     """
 
-    def __init__(self, name: str, store: Path, root: Path, network: str, world: str) -> None:
+    def __init__(
+        self, name: str, store: Path, root: Path, network: str, world: str, names: Mapping[str, str]
+    ) -> None:
         store.mkdir(exist_ok=True)
         super().__init__(name, store)
         self.inside = Layout(root)
         self._inside, self._world = network, world
         self.api = InsideApi(network, self.layout.admin_kubeconfig)
-        self._group = network
+        self._group, self._names = network, names
         self._made = [network]
         self.pid = 0
+        self._holder: subprocess.Popen[str] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -103,7 +107,8 @@ class SimulatedHost(Machine):
         """`command` as it runs inside; its process has other numbers there than here."""
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
         entering = ["sh", "-ec", _JOIN_GROUPS, "sh", self._group, f"--target={self.pid}"]
-        return [*entering, *spaces, "--", *command]
+        # nsenter(1) hands no signal on to what it started in the namespace of processes
+        return [*entering, *spaces, "--", "setpriv", "--pdeathsig", "TERM", *command]
 
     def start_host(self) -> None:
         """Switch it on. Raises AssertionError when it does not come up."""
@@ -111,6 +116,9 @@ class SimulatedHost(Machine):
         identity = store.with_name(f"{store.name}.machine-id")
         if not identity.exists():
             identity.write_text(f"{uuid.uuid4().hex}\n")
+        # no resolver answers here, and libvirt asks for the host's own name at each migration
+        known = "".join(f"{address} {name}\n" for name, address in self._names.items())
+        store.with_name(f"{store.name}.hosts").write_text(f"127.0.0.1 localhost\n{known}")
         arguments = [self._group, self._inside, str(store), str(self.inside.root), self.name]
         holder = subprocess.Popen(
             ["sh", "-ec", _ENTER_GROUPS, "sh", *arguments, sys.executable, "-c", _INIT],
@@ -131,11 +139,19 @@ class SimulatedHost(Machine):
         self._holder = holder
         self.pid = _child_of(holder.pid)
 
+    def adopt(self, pid: int) -> None:
+        """Take over one that another process switched on. Raises LookupError when it is another by now."""
+        command = Path(f"/proc/{pid}/cmdline")
+        if not command.exists() or _INIT.encode() not in command.read_bytes():
+            raise LookupError(f"process {pid} is not the init of host {self.name}")
+        self.pid = pid
+
     def kill(self) -> None:
         """Pull the plug: everything in it ends at once, nothing is written any more."""
         if self.is_running:
             os.kill(self.pid, signal.SIGKILL)
-        self._holder.wait(_START_S)
+        if self._holder is not None:
+            self._holder.wait(_START_S)
         deadline = time.monotonic() + _START_S
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.02)

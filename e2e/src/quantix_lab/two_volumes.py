@@ -26,7 +26,7 @@ from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.held_copies import HeldCopies
-from quantix_lab.one_volume import Departed, NoCopies
+from quantix_lab.one_volume import Departed, SlowCopies
 from quantix_lab.told_events import ToldEvents
 from quantix_lab.volume_uploads import volume_uploads
 from quantix_lab.waiting import eventually_async
@@ -80,7 +80,7 @@ class TwoVolumes:
                 machines=self.machines,
                 namespaces=self.namespaces,
                 pools=pools,
-                copies=NoCopies(),
+                copies=SlowCopies(),
                 uploads=volume_uploads(self.volumes, pools, "h1"),
                 maker=maker,
                 room=Room(),

@@ -17,7 +17,7 @@ from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.mortality import Mortality
-from quantix_lab.one_volume import NoCopies
+from quantix_lab.one_volume import SlowCopies
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, HOST, VmWorld
 from quantix_lab.volume_uploads import volume_uploads
@@ -40,7 +40,7 @@ class VolumesPart:
                 machines=world.stores[VIRTUAL_MACHINES],
                 namespaces=world.stores[NAMESPACES],
                 pools=world.pools,
-                copies=NoCopies(),
+                copies=SlowCopies(),
                 uploads=volume_uploads(world.stores[VOLUMES], world.pools, HOST),
                 maker=DiskFileMaker(qemu_img or QemuImg(OpenSandbox()), world.claims, CLUSTER),
                 room=Room(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     VOLUMES,
 )
-from quantix_client.api import ApiClient
+from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock
+from quantix_client.errors import ApiError
 from quantix_client.events import EventRecorder
 from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
@@ -167,14 +168,13 @@ class Hostd:
             await self.watches.wait_synced()
             if corrected := await asyncio.to_thread(self.directories.correct):
                 log.info("owners and modes of guests' directories corrected", count=corrected)
-            images = self.watches.stores[IMAGES].values()
-            sent = (*images, *self.watches.stores[VOLUMES].values())
+            sent = (*await self._all_images(), *self.watches.stores[VOLUMES].values())
             await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
             await self.volume_uploads.remember()
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
-            sweeps = (self.volume_uploads.tidy, self.sweeps.ports, self.sweeps.logs)
+            sweeps = (self.volume_uploads.tidy, self.images.tidy, self.sweeps.ports, self.sweeps.logs)
             group.create_task(repeat(_SWEEP_S, *sweeps), name="sweep")
             group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
             group.create_task(repeat(_BALLOON_S, self.balloons.step), name="balloons")
@@ -228,6 +228,14 @@ class Hostd:
         self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)
         self.dispatcher.register(VOLUMES, self.volumes.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINES, self.machines.reconcile, concurrency=8, guarded=True)
+
+    async def _all_images(self) -> Sequence[Manifest]:
+        """Also those that other hosts keep: a copy of one that broke off is gone on with."""
+        try:
+            return (await self.api.list(IMAGES)).items
+        except ApiError as error:
+            log.warning("images not listed", reason=error.reason, error=str(error))
+            return tuple(self.watches.stores[IMAGES].values())
 
     async def orphans(self) -> list[OrphanGuest]:
         found = await self.machines.orphans()

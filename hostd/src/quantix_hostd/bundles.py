@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quantix_api import VirtualMachine
+from quantix_api import Image, VirtualMachine
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
@@ -27,6 +27,7 @@ from quantix_hostd.clients.nft_events import watch_our_tables
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.clients.own_addresses import own_addresses
 from quantix_hostd.clients.patience import PatientThreads
+from quantix_hostd.clients.peer_source import PeerSource
 from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.clients.way_in import QemusWayIn
@@ -37,7 +38,10 @@ from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
+from quantix_hostd.image.fetching import OtherHosts
+from quantix_hostd.image.holders import Holders
 from quantix_hostd.join.ovn import Chassis, OvnTrust
+from quantix_hostd.join.trust import trust_of_hosts
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.receiving import Receiving
@@ -72,8 +76,12 @@ def host_pools(hostd: Hostd, image_owner: FileOwner) -> HostPools:
 
 
 def vm_tools(hostd: Hostd) -> VmTools:
-    """For the VMs; `hostd` has made its disks by then."""
+    """For the VMs; `hostd` has made its images and disks by then."""
     layout, host, stores = hostd.settings.layout, hostd.settings.name, hostd.watches.stores
+
+    async def bring_image(image: Image) -> None:
+        await hostd.images.ensure_copy(image, await hostd.pools.pool(image.spec.pool))
+
     return VmTools(
         api=hostd.api,
         objects=StoredObjects(host, stores, lambda: hostd.watches.synced),
@@ -97,6 +105,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         layout=layout,
         facts=hostd.facts,
         way_problem=hostd.pools.way_problem,
+        bring_image=bring_image,
     )
 
 
@@ -108,6 +117,9 @@ def image_tools(hostd: Hostd, room: Room, slots: UploadSlots) -> ImageTools:
         pools=hostd.pools,
         qemu_img=hostd.qemu_img,
         source=hostd.source,
+        hosts=OtherHosts(
+            Holders(hostd.api, hostd.settings.name), PeerSource(partial(trust_of_hosts, hostd.api))
+        ),
         room=room,
         slots=slots,
         volumes_based_on=volumes_based_on,

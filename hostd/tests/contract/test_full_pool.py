@@ -16,7 +16,7 @@ from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.sandbox import Sandbox
-from quantix_hostd.image.intake import wanted_of
+from quantix_hostd.image.wanted import wanted_of
 from quantix_hostd.transfer.receive import Incoming
 from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.receiving import Receiving

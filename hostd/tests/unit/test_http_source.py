@@ -15,7 +15,8 @@ from unittest.mock import patch
 import pytest
 
 from quantix_api.errors import QuantixError, TransientError
-from quantix_hostd.clients.http_source import HttpSource, Kept
+from quantix_hostd.clients.http_download import Kept
+from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.image_addresses import AddressRules
 from quantix_hostd.pace import Pace
 from quantix_lab.waiting import eventually_async

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -20,16 +21,21 @@ from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_client.api import ApiClient
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.clients.http_source import Download, HttpSource, Kept
+from quantix_hostd.clients.http_download import Download, Kept
+from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.patience import PatientThreads
+from quantix_hostd.clients.peer_source import PeerSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.image.controller import ImageController, ImageTools
+from quantix_hostd.image.fetching import OtherHosts
+from quantix_hostd.image.holders import Holders
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_lab.fake_status_api import FakeStatusApi
+from quantix_lab.image_hosts import DISK, KEY, UID, ImageHosts, image_manifest
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
 from quantix_lab.waiting import eventually_async
@@ -61,6 +67,7 @@ class OneHost:
         self.api = FakeStatusApi()
         self.images: dict[str, dict[str, Any]] = {}
         self.server = Silent()
+        self.others = ImageHosts(root, "h2", "h3")
         self.woken: list[str] = []
         self.events = ToldEvents()
         pools: dict[str, dict[str, Any]] = {}
@@ -68,18 +75,24 @@ class OneHost:
             (root / name).mkdir()
             spec = {"dir": {"path": str(root / name)}, "default": name == "a"}
             pools[name] = {"metadata": {"name": name}, "spec": spec}
-        threads = PatientThreads(patience_s=0.2)
+        threads = PatientThreads(patience_s=0.5)
         self.pools = HostPools(pools, {}, "h1", Layout(root), FileOwner.current(), threads=threads)
-        self.controller = ImageController(
+        self.based_on: list[Path] = []
+        self.controller = self.restarted()
+
+    def restarted(self) -> ImageController:
+        """As after a restart of hostd: nothing is remembered but what lies on disk."""
+        return ImageController(
             ImageTools(
                 api=cast(ApiClient, self.api),
                 images=self.images,
                 pools=self.pools,
                 qemu_img=QemuImg(OpenSandbox()),
                 source=cast(HttpSource, self.server),
+                hosts=OtherHosts(Holders(self.others, "h1"), PeerSource(self.others.trust_of("h1"))),
                 room=Room(),
                 slots=UploadSlots("h1"),
-                volumes_based_on=volumes_based_on,
+                volumes_based_on=lambda pool, uid: self.based_on or volumes_based_on(pool, uid),
                 events=self.events,
                 host="h1",
             ),
@@ -120,8 +133,9 @@ class OneHost:
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[OneHost]:
     made = OneHost(tmp_path)
-    yield made
-    await made.controller.stop()
+    async with made.others:
+        yield made
+        await made.controller.stop()
 
 
 @pytest.fixture
@@ -318,3 +332,106 @@ async def test_an_upload_whose_file_vanished_is_asked_for_again_and_not_called_a
     await host.controller.reconcile("default/sent")
     assert host.ready("sent")["reason"] == "WaitingForUpload"
     assert host.api.objects["uid-sent"]["status"]["checksum"] == checked["checksum"]
+
+
+def disk_of(host: OneHost, home: str) -> Image:
+    """The image that the other hosts may have, kept by `home`."""
+    manifest = image_manifest()
+    manifest["status"]["host"] = home
+    host.images[KEY] = host.api.put(manifest)
+    return Image.model_validate(manifest)
+
+
+async def test_a_volume_gets_an_image_from_another_host_and_shows_how_far_it_is(host: OneHost) -> None:
+    reads = host.others["h2"].has().pools.slow = asyncio.Event()
+    image, pool = disk_of(host, "h2"), await host.pool("a")
+
+    async def waits(sentence: str) -> bool:
+        with pytest.raises(WaitingError) as caught:
+            await host.controller.ensure_copy(image, pool)
+        assert caught.value.reason == "ImageDownloading"
+        return sentence in caught.value.message
+
+    assert host.controller.progress(image) is None
+    await eventually_async("its sender", lambda: waits("disk is being copied from host h2."))
+    reads.set()
+    await eventually_async("the file", lambda: pool.image(UID).exists())
+    await host.controller.ensure_copy(image, pool)
+    assert pool.image(UID).read_bytes() == DISK
+    assert host.controller.progress(image) is None
+
+
+async def test_a_volume_whose_image_no_host_sends_says_which_ones_have_it(host: OneHost) -> None:
+    await host.others["h2"].has().stop()
+    image, pool = disk_of(host, "h2"), await host.pool("a")
+    said: list[WaitingError] = []
+
+    async def told() -> bool:
+        with pytest.raises(WaitingError) as caught:
+            await host.controller.ensure_copy(image, pool)
+        said.append(caught.value)
+        return caught.value.reason == "ImageUnreachable"
+
+    await eventually_async("why it does not come", told)
+    assert said[-1].message == (
+        "disk is on host h2 and nowhere else, and cannot be copied from there: it refuses connections."
+    )
+
+
+async def test_an_image_whose_file_vanished_comes_back_from_a_host_that_has_a_copy(host: OneHost) -> None:
+    host.others["h3"].has()
+    disk_of(host, "h1")
+    await host.controller.reconcile(KEY)
+    pool = await host.pool("a")
+    await eventually_async("the file", lambda: pool.image(UID).exists() and bool(host.woken))
+    host.images[KEY] = host.api.objects[UID]
+    await host.controller.reconcile(KEY)
+    ready = next(item for item in host.api.objects[UID]["status"]["conditions"] if item["type"] == "Ready")
+    assert (ready["reason"], pool.image(UID).read_bytes()) == ("Verified", DISK)
+
+
+async def _copied(host: OneHost) -> PoolDir:
+    """The pool that has a copy of an image that host h2 keeps."""
+    host.others["h2"].has()
+    image, pool = disk_of(host, "h2"), await host.pool("a")
+    with pytest.raises(WaitingError):
+        await host.controller.ensure_copy(image, pool)
+    await eventually_async("the file", lambda: pool.image(UID).exists())
+    return pool
+
+
+async def test_a_copy_goes_with_its_image_which_another_host_keeps(host: OneHost) -> None:
+    pool = await _copied(host)
+    await host.restarted().tidy()
+    assert pool.image(UID).exists(), "the API has its Image"
+    (pool.images / "0ff1ce").write_bytes(b"of somebody else")
+    host.others.image = {}
+    await host.restarted().tidy()
+    assert [path.name for path in pool.images.iterdir()] == ["0ff1ce"]
+    assert json.loads(host.pools.layout.image_copies.read_text()) == {}
+
+
+async def test_a_copy_that_a_volume_stands_on_stays_and_so_does_one_while_the_api_is_away(
+    host: OneHost,
+) -> None:
+    pool = await _copied(host)
+    host.based_on = [pool.volumes / "web-root"]
+    host.others.image = {}
+    await host.restarted().tidy()
+    assert pool.image(UID).exists()
+    host.based_on, host.others.is_away = [], True
+    with pytest.raises(TransientError):
+        await host.restarted().tidy()
+    assert pool.image(UID).exists()
+    host.others.is_away = False
+    await host.restarted().tidy()
+    assert not pool.image(UID).exists()
+
+
+async def test_a_copy_of_an_image_that_is_going_goes_and_the_hosts_own_do_not(host: OneHost) -> None:
+    pool = await _copied(host)
+    own = host.put("own", status={})
+    pool.image(own.metadata.uid).write_bytes(_DISK)
+    host.others.image["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+    await host.restarted().tidy()
+    assert [path.name for path in pool.images.iterdir()] == [own.metadata.uid]

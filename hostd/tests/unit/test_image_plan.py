@@ -14,7 +14,7 @@ from quantix_hostd.image.plan import Action, Download, RemoveFile, StopTransfers
 from quantix_hostd.transfer.received import Received
 from quantix_hostd.transfer.seen import TransferSeen
 
-_CHECKED = {"checksum": f"sha256:{'a' * 64}", "format": "Raw", "virtualSize": "1Gi"}
+_CHECKED = {"host": "h1", "checksum": f"sha256:{'a' * 64}", "format": "Raw", "virtualSize": "1Gi"}
 _URL: dict[str, Any] = {"url": "http://a.example/x"}
 _UPLOAD: dict[str, Any] = {"upload": {}}
 _RECEIVED = TransferSeen(received=Received(ImageFacts(ImageFormat.RAW, 1 << 30), "sha256:b"))
@@ -126,5 +126,34 @@ def test_only_the_same_file_may_take_the_place_of_an_upload_that_vanished() -> N
     verdict = plan_image(seen(_UPLOAD, _CHECKED)).verdict
     assert verdict.checksum == _CHECKED["checksum"]
     assert verdict.facts == ImageFacts(ImageFormat.RAW, 1 << 30)
-    assert verdict.message.startswith("No pool of h1 has its file any more, so it waits for the same file")
+    assert verdict.message.startswith("Neither h1 nor any other host has its file any more")
     assert plan_image(seen(_UPLOAD)).verdict.message.startswith("The file was not sent yet.")
+
+
+def test_a_file_that_vanished_comes_back_from_another_host_that_has_it() -> None:
+    plan = plan_image(seen(_UPLOAD, _CHECKED, elsewhere=True))
+    assert plan.actions == (Download(),)
+    coming: TransferSeen[Received] = TransferSeen(running=True, sender="host h2")
+    said = plan_image(seen(_UPLOAD, _CHECKED, elsewhere=True, transfer=coming)).verdict
+    assert (said.reason, said.message.partition(".")[0]) == (
+        "ImageDownloading",
+        "x is being copied from host h2",
+    )
+    waiting: TransferSeen[Received] = TransferSeen(running=True, busy="hosts h2, h3")
+    said = plan_image(seen(_UPLOAD, _CHECKED, elsewhere=True, transfer=waiting)).verdict
+    assert said.message.startswith("x waits for its turn: hosts h2, h3 cannot send more images at once.")
+
+
+def test_an_image_that_was_never_checked_is_asked_of_no_host() -> None:
+    plan = plan_image(seen(_UPLOAD, elsewhere=True))
+    assert (plan.actions, plan.verdict.reason) == ((), "WaitingForUpload")
+
+
+def test_the_words_of_a_broken_copy_are_not_those_of_an_upload() -> None:
+    away = TransientError("ImageUnreachable", "x is on host h2 and nowhere else.", "get it back")
+    seen_so = {"transfer": failed(away, 9.0), "kept": (3 << 20, 1 << 30)}
+    plan = plan_image(seen(_UPLOAD, _CHECKED, elsewhere=True, **seen_so))
+    assert (plan.verdict.reason, plan.verdict.present, plan.again_s) == ("ImageUnreachable", True, 9.0)
+    assert plan_image(seen(_UPLOAD, _CHECKED, transfer=failed(away, 9.0))).verdict.message.startswith(
+        "Neither h1 nor any other host"
+    )

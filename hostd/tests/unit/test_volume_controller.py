@@ -12,6 +12,7 @@ from quantix_api.conditions import reasons_otherwise
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_hostd.claims import VolumePlace, release, take
 from quantix_hostd.clients.claim_store import LocalClaimStore
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_lab.one_volume import KEY, UID, OneVolume
 
 
@@ -272,3 +273,24 @@ async def test_a_volume_is_made_in_a_pool_only_where_its_namespace_may_use_that(
     volume.namespaces.clear()
     await volume.reconcile()
     assert volume.ready()["reason"] == "Available", "what is there serves on"
+
+
+async def test_a_volume_says_from_where_its_image_comes_and_how_far_it_is(tmp_path: Path) -> None:
+    made = OneVolume(tmp_path)
+    ready = {"type": "Ready", "status": "True", "reason": "Verified"}
+    status = {"host": "h2", "data": "Present", "format": "Qcow2", "virtualSize": "1Mi", "conditions": [ready]}
+    image = {"name": "tiny", "namespace": "default", "uid": "uid-tiny"}
+    made.images["default/tiny"] = {"metadata": image, "spec": {"upload": {}}, "status": status}
+    volume = made.volumes[KEY]
+    volume["spec"] = {"source": {"image": "tiny"}}
+    made.put(volume)
+    made.copies.came = CopyProgress(3 << 20, 12 << 20)
+    await made.reconcile()
+    assert (made.ready()["reason"], made.status["progress"]) == (
+        "ImageDownloading",
+        {"doneBytes": 3 << 20, "totalBytes": 12 << 20, "percent": 25},
+    )
+    assert made.ready()["message"].startswith("tiny is being copied from host h2.")
+    made.copies.came = None
+    await made.reconcile()
+    assert "progress" not in made.status

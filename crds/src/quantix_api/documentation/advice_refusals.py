@@ -65,6 +65,11 @@ REFUSAL_ADVICE: dict[str, Advice] = {
         "Send it again once one of them has arrived: a namespace sends four files to a host at once, and "
         "fewer while many others send.",
     ),
+    "TooManyReaders": Advice(
+        "`qx host list`: which hosts could have been asked instead.",
+        "Ask again once one of the images has arrived. Hosts that copy an image from each other do so by "
+        "themselves, or ask another host.",
+    ),
     "NameTaken": Advice("`qx vm list`.", "Choose another name, or change what is there."),
     "NotAllowed": Advice(
         "`kubectl auth whoami`, `kubectl auth can-i --list -n NAMESPACE`.",

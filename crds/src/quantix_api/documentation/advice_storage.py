@@ -24,7 +24,7 @@ _IMAGES = {
         "may be on any machine that has `qx`.",
     ),
     "ImageUnreachable": Advice(
-        "`curl -I URL` on the host: it is the host that downloads.",
+        "`curl -I URL` on the host: it is the host that downloads. Where it names hosts: `qx host list`.",
         "It is tried again by itself. An image's `url` cannot change: for another one there is another "
         "image, or send the file with `qx image upload`.",
     ),

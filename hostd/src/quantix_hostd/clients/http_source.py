@@ -22,40 +22,25 @@ from yarl import URL
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
-from quantix_client.clock import SystemClock
 from quantix_client.server_names import ServerNames
+from quantix_hostd.clients.http_download import (
+    Download,
+    Kept,
+    length_of,
+    offset_of,
+    paced_chunks,
+    range_headers,
+)
 from quantix_hostd.clients.http_trouble import trouble_of
 from quantix_hostd.image_addresses import AddressRules, IPAddress, refuse_address, refuse_odd_host
-from quantix_hostd.pace import Pace, PaceKeeper
+from quantix_hostd.pace import Pace
 
 _MAX_REDIRECTS = 5
-_CHUNK_BYTES = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WHOLE, _WHOLE_OR_PART = frozenset({200}), frozenset({200, 206, 416})
 # RFC 9110, 8.8.2.2: a file that was changed twice within a second has one Last-Modified
 _CERTAIN_AGE = timedelta(seconds=60)
 Rules = Callable[[], Awaitable[AddressRules]]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What an earlier answer left: so many bytes of the file that `validator` names (RFC 9110, 13.1.5)."""
-
-    offset_bytes: int
-    length_bytes: int
-    validator: str
-
-
-@dataclass(frozen=True)
-class Download:
-    """An open answer: the file's whole length if the server told, where the body begins in it, and the body
-    piece by piece. `validator` "" : it cannot be gone on with.
-    """
-
-    length_bytes: int | None
-    chunks: AsyncIterator[bytes]
-    offset_bytes: int = 0
-    validator: str = ""
 
 
 def _is_own(address: IPAddress) -> bool:
@@ -120,20 +105,29 @@ class HttpSource:
         async with _session(rules, self._names) as session:
             getting = _Getting(session, rules, self._pace)
             response = await getting.get(URL(url), kept)
-            offset = 0 if kept is None else _offset_of(response, kept)
+            offset = 0 if kept is None else offset_of(response, kept)
             if offset is None:
                 # the rest of something else: all of it, then
                 response.close()
                 response, offset = await getting.get(URL(url), None), 0
             try:
                 yield Download(
-                    _length_of(response, kept if offset else None),
-                    _body(response, self._pace),
+                    length_of(response, kept if offset else None),
+                    self._body(response),
                     offset,
                     _validator_of(response),
                 )
             finally:
                 response.close()
+
+    def _body(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        server = response.url.host
+        return paced_chunks(
+            response,
+            self._pace,
+            broken=lambda error: _unreachable(server=server, why=trouble_of(error)),
+            slow=lambda words: _unreachable(server=server, **words),
+        )
 
 
 def _session(rules: AddressRules, names: AbstractResolver) -> aiohttp.ClientSession:
@@ -163,7 +157,7 @@ class _Getting:
         seen: Sequence[URL] = ()
         taken = _WHOLE if kept is None else _WHOLE_OR_PART
         while True:
-            response = await self._request(url, _range_headers(kept))
+            response = await self._request(url, range_headers(kept))
             if response.status in taken:
                 return response
             response.close()
@@ -183,23 +177,6 @@ class _Getting:
                 return await self.session.get(url, allow_redirects=False, headers=headers)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _unreachable(server=url.host, file=url.name or "/", why=trouble_of(error)) from error
-
-
-def _range_headers(kept: Kept | None) -> dict[str, str]:
-    return {} if kept is None else {"Range": f"bytes={kept.offset_bytes}-", "If-Range": kept.validator}
-
-
-def _offset_of(response: aiohttp.ClientResponse, kept: Kept) -> int | None:
-    """Where the body begins in the file; None when it is of no use."""
-    if response.status == 200:
-        return 0
-    wanted = f"bytes {kept.offset_bytes}-{kept.length_bytes - 1}/{kept.length_bytes}"
-    told = response.headers.get("Content-Range", "")
-    return kept.offset_bytes if response.status == 206 and told == wanted else None
-
-
-def _length_of(response: aiohttp.ClientResponse, kept: Kept | None) -> int | None:
-    return response.content_length if kept is None else kept.length_bytes
 
 
 def _validator_of(response: aiohttp.ClientResponse) -> str:
@@ -234,23 +211,6 @@ def _redirected(url: URL, target: str) -> URL:
     if url.scheme == "https" and following.scheme != "https":
         raise as_error(PermanentError, "AddressRefused", server=url.host, scheme=following.scheme)
     return following
-
-
-async def _body(response: aiohttp.ClientResponse, pace: Pace) -> AsyncIterator[bytes]:
-    keeper = PaceKeeper(pace, response.content_length)
-    pieces = response.content.iter_chunked(_CHUNK_BYTES)
-    clock = SystemClock()
-    while True:
-        asked_at_s = clock.monotonic()
-        try:
-            chunk = await anext(pieces, None)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(server=response.url.host, why=trouble_of(error)) from error
-        if chunk is None:
-            return
-        if slow := keeper.slowness(clock.monotonic() - asked_at_s, len(chunk)):
-            raise _unreachable(server=response.url.host, **slow)
-        yield chunk
 
 
 def _unreachable(**fields: object) -> TransientError:

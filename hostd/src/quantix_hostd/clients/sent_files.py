@@ -1,10 +1,10 @@
-"""For which volumes this host took files that it still has: so that what was sent is put away also where
-hostd restarted before the volume went.
+"""Which files this host has that it has to put away itself, also where hostd restarts before.
 
-Used by `volume.sent_here`. One small file of the host,
+Used by `volume.sent_here` for what was sent for volumes, and by `image.kept_copies` for copies of images that
+other hosts keep. One small file of the host for each,
 `{"<UID of the Volume>": ["<its key>", "<UID of its pool>", "<path of the pool>"]}`: in the pool itself
-nothing tells the file of a volume from an image, and a pool made anew under the same name may lie elsewhere.
-Everything here blocks.
+nothing tells such a file from an image of the host's own, and a pool made anew under the same name may lie
+elsewhere. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _MOST_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class SentFile:
-    """What was sent for the volume with this `key` (namespace/name). `pool`: the UID of the StoragePool that
-    lay at `path`.
+    """What came for the volume, or is a copy of the image, with this `key` (namespace/name). `pool`: UID of
+    the StoragePool that lay at `path`.
     """
 
     key: str

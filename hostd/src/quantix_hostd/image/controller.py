@@ -27,11 +27,15 @@ from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.endless import endless
 from quantix_hostd.events import Events, tell
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.image import plan
-from quantix_hostd.image.intake import Intake, wanted_of
+from quantix_hostd.image.fetching import OtherHosts
+from quantix_hostd.image.intake import Intake
+from quantix_hostd.image.kept_copies import KeptCopies
 from quantix_hostd.image.observed import Copy, ImageObserved
 from quantix_hostd.image.plan import ImagePlan, plan_image
-from quantix_hostd.image.status import derive_status, downloading, typed_name, verdict_kept
+from quantix_hostd.image.status import derive_status, downloading, known_facts, lost_file, verdict_kept
+from quantix_hostd.image.wanted import wanted_of
 from quantix_hostd.pools import HostPools, Scan
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import image_event
@@ -53,7 +57,7 @@ Manifest = dict[str, Any]
 @dataclass(frozen=True)
 class ImageTools:
     """Everything the image controller acts with; `images` is the cache. `volumes_based_on` tells the volumes
-    in a pool that are based on the image with a UID, and blocks.
+    in a pool that are based on the image with a UID, and blocks. `hosts` are the others.
     """
 
     api: ApiClient
@@ -61,6 +65,7 @@ class ImageTools:
     pools: HostPools
     qemu_img: QemuImg
     source: HttpSource
+    hosts: OtherHosts
     room: Room
     slots: UploadSlots
     volumes_based_on: Callable[[PoolDir, str], list[Path]]
@@ -75,7 +80,10 @@ class ImageController:
         self._tools = tools
         self._enqueue = enqueue
         receiving = Receiving("image", tools.qemu_img, tools.room, enqueue)
-        self._intake = Intake(tools.source, tools.qemu_img, receiving)
+        self._intake = Intake(tools.source, tools.qemu_img, receiving, tools.hosts)
+        self._kept = KeptCopies(
+            tools.hosts.holders.api, tools.pools, tools.volumes_based_on, self._intake.forget
+        )
         self._desk = UploadDesk(receiving, tools.slots, enqueue, _takes_none)
 
     async def reconcile(self, key: str) -> float | None:
@@ -136,8 +144,8 @@ class ImageController:
         return image, pool
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
-        """Have a checked image's file in another pool of this host: copied from a pool here, else fetched
-        anew.
+        """Have a checked image's file in another pool than its own: copied from a pool here, else fetched
+        from a host that has it, else anew.
 
         Returns when it is there. Raises WaitingError: ImageDownloading while it is under way,
         WaitingForUpload when only who sent it has it, SourceNotFound for an image that is being deleted; and
@@ -149,17 +157,23 @@ class ImageController:
         source = await self._file(image, pool)
         if source == pool.image(uid):
             return
+        if self._intake.seen(uid, pool.name) is None:
+            await self._kept.note(image, pool)
         # nothing is awaited from here on: two volumes that want the same copy begin it once
         seen = self._intake.seen(uid, pool.name)
         if seen is not None and not seen.running and seen.error is not None and seen.retry_in_s != 0:
             raise seen.error
-        if source is None and image.spec.url is None:
-            # the image's own Ready says it soon
-            self._enqueue(image.key)
-            raise as_wait("WaitingForUpload", _COPYING_S, name=typed_name(image), host=self._tools.host)
         begun = self._intake.copy(pool, image, source) if source else self._intake.download(pool, image)
-        queued_on = self._tools.host if begun.queued else ""
-        raise as_wait("ImageDownloading", _COPYING_S, **downloading(image, queued_on))
+        raise as_wait("ImageDownloading", _COPYING_S, **downloading(image, begun.seen(), self._tools.host))
+
+    def progress(self, image: Image) -> CopyProgress | None:
+        """How far its copy into a pool of this host has come; None while none is made."""
+        done, total = self._intake.shown(image.metadata.uid)
+        return CopyProgress(done, total) if done else None
+
+    async def tidy(self) -> None:
+        """Remove the copies of images that another host kept, and that are deleted. Raises ApiError."""
+        await self._kept.tidy()
 
     async def stop(self) -> None:
         """Stop receiving; of what is half there, only what can be gone on with is kept."""
@@ -184,7 +198,16 @@ class ImageController:
         there = await asyncio.to_thread(pool.image(uid).exists)
         note = None if there else await asyncio.to_thread(read_note, pool, uid)
         kept = (note.offset_bytes, note.length_bytes) if note else None
-        return ImageObserved(image, host, pool.name, there, self._intake.seen(uid, pool.name), kept)
+        lost = not there and image.spec.url is None and known_facts(image) is not None
+        return ImageObserved(
+            image,
+            host,
+            pool.name,
+            there,
+            self._intake.seen(uid, pool.name),
+            kept,
+            elsewhere=lost and bool(await self._tools.hosts.holders.of(image)),
+        )
 
     async def _left_of(self, uid: str) -> bool:
         """Whether a broken transfer left anything, in any pool."""
@@ -224,7 +247,7 @@ class ImageController:
         """Where its file lies on this host: in the pool that wants it, or else in another.
 
         Raises TransientError or OSError where the pool that wants it hangs or is broken, or another is and
-        nobody but who sent the file can bring it anew.
+        nobody else can bring it; and WaitingForUpload where nobody can at all.
         """
         others = map(self._tools.pools.directory, self._tools.pools.reached())
         silent: TransientError | OSError | None = None
@@ -238,8 +261,10 @@ class ImageController:
                     raise
                 log.warning("image not looked for", image=image.key, pool=pool.name, error=str(error))
                 silent = error
-        if silent is not None and image.spec.url is None:
-            raise silent
+        if image.spec.url is None and not await self._tools.hosts.holders.of(image):
+            # the image's own Ready says it soon
+            self._enqueue(image.key)
+            raise silent or as_wait("WaitingForUpload", _COPYING_S, **lost_file(image))
         return None
 
 

@@ -1,46 +1,37 @@
 """Brings images into the pools of this host, in the background, and checks what lies there.
 
-They come from a server, from another pool, or from somebody who sends them. Owned by the image controller,
-which decides what is begun. What is begun again while it runs goes on.
+They come from another host or a server, from another pool, or from somebody who sends them. Owned by the
+image controller, which decides what is begun. What is begun again while it runs goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from quantix_api import Image
-from quantix_api.errors import PermanentError
-from quantix_api.quantities import size_bytes
-from quantix_hostd.clients.http_source import HttpSource, Kept
+from quantix_api.message_table_phrases import ANOTHER_HOST
+from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
-from quantix_hostd.transfer.draft import read_note
-from quantix_hostd.transfer.receive import (
-    Expectation,
-    Incoming,
-    check_file,
-    hash_file,
-    read_chunks,
-)
+from quantix_hostd.image.fetching import Fetching, OtherHosts
+from quantix_hostd.image.wanted import wanted_of
+from quantix_hostd.transfer.receive import Incoming, check_file, hash_file, read_chunks
 from quantix_hostd.transfer.received import Received
-from quantix_hostd.transfer.receiving import Receiving, Wanted
+from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer
-from quantix_hostd.transfer.turns import Limits, Turns
-
-_DOWNLOADS = Limits(at_once=16, of_namespace=4)
 
 
 class Intake:
-    """One for a process. `receiving` does the work; `source` asks servers."""
+    """One for a process. `receiving` does the work; `source` asks servers, `hosts` are the others."""
 
-    def __init__(self, source: HttpSource, qemu_img: QemuImg, receiving: Receiving) -> None:
-        self._source = source
+    def __init__(
+        self, source: HttpSource, qemu_img: QemuImg, receiving: Receiving, hosts: OtherHosts | None = None
+    ) -> None:
         self._qemu_img = qemu_img
         self._receiving = receiving
-        self._turns = Turns(_DOWNLOADS)
+        self._fetching = Fetching(source, receiving, hosts)
 
     def seen(self, uid: str, pool: str) -> TransferSeen[Received] | None:
         """The transfer of this image into this pool as it is now, None when there was none."""
@@ -50,25 +41,22 @@ class Intake:
         """Whether this image is on its way into any pool, or it is remembered how that went."""
         return self._receiving.arriving(uid)
 
+    def shown(self, uid: str) -> tuple[int, int | None]:
+        """Bytes done and in all of what brings this image into any pool, as reported; (0, None) for none."""
+        return self._receiving.shown(uid)
+
     def download(self, pool: PoolDir, image: Image) -> Transfer[Received]:
-        """From the image's server, once it is the namespace's turn; after what is kept of a broken one."""
+        """From another host that has it, else from the image's server."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
-            namespace = image.metadata.namespace or ""
-            transfer.queued = self._turns.all_taken(namespace)
-            async with self._turns.turn(namespace):
-                transfer.queued = False
-                try:
-                    return await self._fetch(pool, image, transfer)
-                except PermanentError as error:
-                    if error.reason != "ChecksumMismatch" or not transfer.resumed:
-                        raise
-                # put together of two that differ, whatever the server said: all of it, once
-                return await self._fetch(pool, image, transfer)
+            return await self._fetching.fetch(pool, image, transfer)
 
         # `fetch` says so anew, but what is reported now comes before its first step
-        queued = self._turns.all_taken(image.metadata.namespace or "")
-        return self._receiving.begin(pool, wanted_of(image), fetch, queued=queued)
+        queued = self._fetching.is_queued(image)
+        begun = self._receiving.begin(pool, wanted_of(image), fetch, queued=queued)
+        if image.spec.url is None and not begun.sender:
+            begun.sender = ANOTHER_HOST
+        return begun
 
     def copy(self, pool: PoolDir, image: Image, source: Path) -> Transfer[Received]:
         """From a file of this host."""
@@ -100,37 +88,3 @@ class Intake:
     async def stop(self) -> None:
         """End all; of what is half there, only what a later transfer can go on from is kept."""
         await self._receiving.stop()
-
-    async def _fetch(self, pool: PoolDir, image: Image, transfer: Transfer[Received]) -> Received:
-        note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
-        if note is not None and note.offset_bytes == note.length_bytes:
-            whole = Incoming(_nothing(), note.length_bytes, note.offset_bytes, note.validator, resumable=True)
-            return await self._receiving.receive(pool, wanted_of(image), whole, transfer)
-        kept = Kept(note.offset_bytes, note.length_bytes, note.validator) if note else None
-        async with self._source.open(image.spec.url or "", kept) as found:
-            resumable = bool(found.validator and found.length_bytes)
-            rest = Incoming(
-                found.chunks, found.length_bytes, found.offset_bytes, found.validator, resumable=resumable
-            )
-            return await self._receiving.receive(pool, wanted_of(image), rest, transfer)
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    """What is left of a file that is there whole, and was not looked at yet."""
-    chunks: tuple[bytes, ...] = ()
-    for chunk in chunks:
-        yield chunk
-
-
-def wanted_of(image: Image) -> Wanted:
-    """What the file of an image must be."""
-    return Wanted(
-        image.key,
-        Expectation(
-            uid=image.metadata.uid,
-            image_format=image.spec.format,
-            # Once it was checked, every further copy must be the same file
-            checksum=image.spec.checksum or image.status.checksum or "",
-            max_virtual_size_bytes=size_bytes(image.spec.max_virtual_size),
-        ),
-    )

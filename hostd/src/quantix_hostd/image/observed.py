@@ -20,7 +20,8 @@ class Copy:
 @dataclass(frozen=True)
 class ImageObserved:
     """`pool` is the image's own, `there` whether its file lies in it, and `kept` what a broken transfer left
-    there: bytes, of so many.
+    there: bytes, of so many. `elsewhere`: another host has it; asked only for one that was sent, was checked,
+    and is not there.
 
     `copies` and `arriving` (whether it is on its way into any pool, or was) are looked at for an image that
     is being deleted only.
@@ -32,5 +33,6 @@ class ImageObserved:
     there: bool = False
     transfer: TransferSeen[Received] | None = None
     kept: tuple[int, int] | None = None
+    elsewhere: bool = False
     copies: tuple[Copy, ...] = ()
     arriving: bool = False

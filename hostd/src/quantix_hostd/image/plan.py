@@ -2,7 +2,8 @@
 
 ```
   nothing ──Download──► on its way ──► there ──Verify, where nothing is known of it──► Verified
-     ▲  upload: waits         │ failed                          │ deleted
+     ▲  upload: waits, once   │ failed                          │ deleted
+     │  no host has its file  │                                 │
      └──── when it is due ◄───┘                                 ▼
                                StopTransfers, RemoveFile in every pool without volumes on it ──► gone
 ```
@@ -34,11 +35,12 @@ from quantix_hostd.transfer.seen import TransferSeen
 LOOK_AGAIN_S = 300.0
 _PROGRESS_S = 5.0
 _IN_USE_S = 5.0
+_LOST_S = 30.0
 
 
 @dataclass(frozen=True)
 class Download:
-    """Fetch it from its URL, in the background."""
+    """Fetch it from another host that has it, else from its URL, in the background."""
 
 
 @dataclass(frozen=True)
@@ -89,24 +91,26 @@ def _plan_present(seen: ImageObserved) -> ImagePlan:
 
 
 def _plan_absent(seen: ImageObserved) -> ImagePlan:
-    if broken := _broken_upload(seen):
+    known = known_facts(seen.image) is not None
+    fetched = seen.image.spec.url is not None or (known and seen.elsewhere)
+    if not fetched and (broken := _broken_upload(seen)):
         return broken
     if failure := _failure(seen):
         return failure
-    if seen.image.spec.url is not None:
-        return ImagePlan(under_way(seen.image, seen.kept or (0, None), ""), _PROGRESS_S, (Download(),))
+    if fetched:
+        begun = TransferSeen[Received](shown=seen.kept or (0, None))
+        return ImagePlan(under_way(seen.image, begun, seen.host), _PROGRESS_S, (Download(),))
     if seen.image.spec.upload is None:
         return ImagePlan(verdict_of_error(as_error(PermanentError, "ImageRefused", path="spec.volume")))
-    if known_facts(seen.image) is not None:
-        return ImagePlan(lost_upload(seen.image, seen.host))
+    if known:
+        return ImagePlan(lost_upload(seen.image), _LOST_S)
     return ImagePlan(waiting_for_upload(seen.image))
 
 
 def _on_its_way(seen: ImageObserved, transfer: TransferSeen[Received]) -> ImagePlan:
     if seen.there:
         return ImagePlan(_verifying(), _PROGRESS_S)
-    queued_on = seen.host if transfer.queued else ""
-    return ImagePlan(under_way(seen.image, transfer.shown, queued_on), _PROGRESS_S)
+    return ImagePlan(under_way(seen.image, transfer, seen.host), _PROGRESS_S)
 
 
 def _broken_upload(seen: ImageObserved) -> ImagePlan | None:
@@ -118,7 +122,8 @@ def _broken_upload(seen: ImageObserved) -> ImagePlan | None:
     error = seen.transfer.error if seen.transfer else None
     if error is None or error.reason != "ImageUnreachable":
         return None
-    return ImagePlan(waiting_for_upload(seen.image))
+    known = known_facts(seen.image) is not None
+    return ImagePlan(lost_upload(seen.image), _LOST_S) if known else ImagePlan(waiting_for_upload(seen.image))
 
 
 def _failure(seen: ImageObserved) -> ImagePlan | None:

@@ -18,6 +18,8 @@ from quantix_api.messages import as_wait, message_of, render
 from quantix_api.quantities import format_size, human_size, size_bytes
 from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
+from quantix_hostd.transfer.received import Received
+from quantix_hostd.transfer.seen import TransferSeen
 
 _PHASES = {
     "Verified": "Ready",
@@ -58,20 +60,23 @@ def verdict_of_error(error: QuantixError, again_s: float | None = None) -> Image
     return ImageVerdict(ready_reason("Image", error.reason), message, present=False)
 
 
-def under_way(image: Image, progress: tuple[int, int | None], queued_on: str) -> ImageVerdict:
-    """For an image that is being received, or waits for its turn; `progress` in bytes: done, in all."""
-    sent = image.spec.upload is not None
-    about = {"sent": image.metadata.name} if sent else downloading(image, queued_on)
+def under_way(image: Image, transfer: TransferSeen[Received], host: str) -> ImageVerdict:
+    """For an image that is being received on `host`, or waits for its turn."""
+    sent = image.spec.upload is not None and not (transfer.sender or transfer.busy)
+    about = {"sent": image.metadata.name} if sent else downloading(image, transfer, host)
     text = render("ImageDownloading", **about).text
-    return ImageVerdict("ImageDownloading", text, True, done_bytes=progress[0], total_bytes=progress[1])
+    done, total = transfer.shown
+    return ImageVerdict("ImageDownloading", text, True, done_bytes=done, total_bytes=total)
 
 
-def downloading(image: Image, queued_on: str) -> dict[str, str]:
-    """The fields of ImageDownloading; `queued_on` is the host on which it waits for its turn, "" when it does
-    not.
-    """
-    waits = {"host": queued_on, "namespace": image.metadata.namespace or ""} if queued_on else {}
-    return {"image": image.metadata.name, **waits}
+def downloading(image: Image, transfer: TransferSeen[Received], host: str) -> dict[str, str]:
+    """The fields of ImageDownloading, for one that comes to `host`, or waits for its turn there."""
+    about = {"image": image.metadata.name}
+    if transfer.queued:
+        return {**about, "host": host, "namespace": image.metadata.namespace or ""}
+    if transfer.busy:
+        return {**about, "busy": transfer.busy}
+    return {**about, "sender": transfer.sender} if transfer.sender else about
 
 
 def wait_for_image(image: Image, retry_after_s: float) -> WaitingError:
@@ -123,10 +128,15 @@ def broken_upload(image: Image, done_bytes: int, total_bytes: int) -> ImageVerdi
     return ImageVerdict("WaitingForUpload", text, present=True)
 
 
-def lost_upload(image: Image, host: str) -> ImageVerdict:
-    """For an image that was sent and checked, and whose file is gone."""
-    text = render("WaitingForUpload", name=typed_name(image), host=host).text
+def lost_upload(image: Image) -> ImageVerdict:
+    """For an image that was sent and checked, and whose file no host has any more."""
+    text = render("WaitingForUpload", **lost_file(image)).text
     return ImageVerdict("WaitingForUpload", text, present=False)
+
+
+def lost_file(image: Image) -> dict[str, str]:
+    """The fields of WaitingForUpload, for an image whose file no host has any more."""
+    return {"name": typed_name(image), "host": image.status.host or ""}
 
 
 def typed_name(image: Image) -> str:

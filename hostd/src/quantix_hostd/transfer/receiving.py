@@ -57,6 +57,10 @@ class Receiving:
         """Whether it is on its way into any pool, or it is remembered how that went."""
         return self._transfers.knows(uid)
 
+    def shown(self, uid: str) -> tuple[int, int | None]:
+        """Bytes done and in all of what brings this object into any pool, as reported; (0, None) for none."""
+        return self._transfers.shown(uid)
+
     def begin(self, pool: PoolDir, wanted: Wanted, work: Work, *, queued: bool = False) -> Transfer[Received]:
         """Start `work`, unless the object is on its way into the pool already."""
         running = self._transfers.get(wanted.uid, pool.name)

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from quantix_api.errors import InvariantError, PermanentError, QuantixError
+from quantix_api.errors import InvariantError, PermanentError, QuantixError, WaitingError
 from quantix_api.messages import as_error
 from quantix_client.clock import Clock, SystemClock
 from quantix_hostd.clients.files import explained
@@ -35,11 +35,14 @@ class Transfer(Generic[R]):
     and at a failure.
 
     `queued`: it waits for its turn, and nothing is asked of a server yet. `resumed`: it went on after what an
-    earlier one had left.
+    earlier one had left. `sender`: the host that it comes from, or would, as messages call it, "" for any
+    other; `busy`: the hosts that have no turn for it.
     """
 
     queued: bool = False
     resumed: bool = False
+    sender: str = ""
+    busy: str = ""
     total_bytes: int | None = None
     done_bytes: int = 0
     task: asyncio.Task[None] | None = None
@@ -75,6 +78,8 @@ class Transfer(Generic[R]):
         return TransferSeen(
             running=self.running,
             queued=self.queued,
+            sender=self.sender,
+            busy=self.busy,
             shown=self.shown,
             received=self.received,
             error=self.error,
@@ -99,6 +104,11 @@ class Transfers(Generic[R]):
     def knows(self, uid: str) -> bool:
         """Whether there is or was a transfer of this object, into any pool."""
         return any(place[0] == uid for place in self._by_place)
+
+    def shown(self, uid: str) -> tuple[int, int | None]:
+        """Bytes done and in all of one that runs for this object, as reported; (0, None) for none."""
+        running = (item for place, item in self._by_place.items() if place[0] == uid and item.running)
+        return next((item.shown for item in running), (0, None))
 
     def begin(
         self, uid: str, pool: str, key: str, work: Callable[[Transfer[R]], Coroutine[Any, Any, R]]
@@ -149,5 +159,7 @@ class Transfers(Generic[R]):
         if error.reason == "PoolFull" and transfer.total_bytes is None:
             # each try of a stream without a known length takes all the room before it ends so again
             transfer.delay_s = _LAST_RETRY_S
+        if isinstance(error, WaitingError):
+            transfer.delay_s = error.retry_after_s
         transfer.retry_at_s = transfer.clock.monotonic() + transfer.delay_s
         log.warning("transfer failed", what=self._what, key=key, reason=error.reason, error=str(error))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
-from pathlib import Path
 
 from quantix_api import Network, VirtualMachine
 from quantix_api.errors import QuantixError, WaitingError
@@ -20,7 +19,6 @@ from quantix_hostd.domainxml.spec import GUEST_AGENT_CHANNEL, UNBOUND, DomainSpe
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import DomainProcesses
-from quantix_hostd.image.status import known_facts, wait_for_image
 from quantix_hostd.virtualmachine.agent_state import NOT_SEEN
 from quantix_hostd.virtualmachine.boot_time import of_this_boot
 from quantix_hostd.virtualmachine.cpu_entries import CpuEntries
@@ -28,6 +26,7 @@ from quantix_hostd.virtualmachine.cpu_places import places_of
 from quantix_hostd.virtualmachine.desired import Surroundings, desired_domain
 from quantix_hostd.virtualmachine.device_entries import DeviceEntries
 from quantix_hostd.virtualmachine.device_places import devices_of, gets_devices
+from quantix_hostd.virtualmachine.media import Media, media_of
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.observe_moves import observe_moves
 from quantix_hostd.virtualmachine.observe_storage import look_at_storage
@@ -130,7 +129,7 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
     )
     if seen.vm is None or not seen.is_mine:
         return seen
-    wanted, waiting = _wanted(seen, tools, cpus, devices)
+    wanted, waiting = _wanted(seen, tools, cpus, devices, await media_of(seen.vm, tools))
     refusal = unfit(wanted)
     if refusal is not None:
         # its devices may come and go, but there is no domain to compare it with
@@ -145,13 +144,12 @@ async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
 
 
 def _wanted(
-    seen: Observed, tools: VmTools, cpus: CpuEntries, devices: DeviceEntries
+    seen: Observed, tools: VmTools, cpus: CpuEntries, devices: DeviceEntries, media: Media
 ) -> tuple[DomainSpec | None, QuantixError | None]:
     vm = seen.vm
     assert vm is not None
     mtus, no_network = _mtus(vm, tools.objects)
-    media, no_medium = _media(vm, tools.objects)
-    waits = device_waits(vm, seen.volumes, no_network | no_medium)
+    waits = device_waits(vm, seen.volumes, {**no_network, **media.waits})
     wait = unresolved(vm) or next(iter(waits.values()), None)
     if wait is not None and (seen.live is None or not is_decided(vm)):
         return None, wait
@@ -159,7 +157,7 @@ def _wanted(
     try:
         refusal = refused(vm, seen.facts, runs=seen.live is not None)
         places, hosts_own = places_of(seen, cpus), devices_of(seen, devices)
-        around = Surroundings(seen.volumes, mtus, media, places, hosts_own, frozenset(waits))
+        around = Surroundings(seen.volumes, mtus, media.files, places, hosts_own, frozenset(waits))
         return desired_domain(vm, around, seen.facts, tools.layout, handled), refusal or wait
     except QuantixError as error:
         return None, error
@@ -183,30 +181,6 @@ def _mtu(nic: Nic, network: Network | None) -> int:
     if network.status.mtu is None:
         raise as_error(WaitingError, "Programming", network=nic.network)
     return network.status.mtu
-
-
-def _media(vm: VirtualMachine, objects: Objects) -> tuple[dict[str, str | None], dict[str, QuantixError]]:
-    """By CD-ROM: the file of its medium, None for no medium; or why the medium is not there yet."""
-    media: dict[str, str | None] = {}
-    waits: dict[str, QuantixError] = {}
-    for cdrom in vm.spec.cdroms:
-        try:
-            media[cdrom.name] = _medium(vm, cdrom.name, cdrom.image, objects) if cdrom.image else None
-        except WaitingError as wait:
-            waits[cdrom.name] = wait
-    return media, waits
-
-
-def _medium(vm: VirtualMachine, cdrom: str, name: str, objects: Objects) -> str:
-    image = objects.image(vm.metadata.namespace or "", name)
-    if image is None:
-        raise as_error(WaitingError, "ImageNotFound", image=name, path=f"CD-ROM {cdrom}")
-    pool = objects.pool(image.spec.pool or "")
-    directory = pool.spec.dir if pool else None
-    # data is there from the first byte on, the facts after every check
-    if image.status.data != "Present" or known_facts(image) is None or directory is None:
-        raise wait_for_image(image, _IMAGE_SOON_S)
-    return str(Path(directory.path) / "images" / image.metadata.uid)
 
 
 def _agent_channel(domain: DomainSnapshot | None) -> bool:

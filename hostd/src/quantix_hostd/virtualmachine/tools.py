@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from quantix_api import StoragePool, VirtualMachine
+from quantix_api import Image, StoragePool, VirtualMachine
 from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient
@@ -56,11 +56,16 @@ class Disks(Protocol):
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None: ...
 
 
+async def _is_there(image: Image) -> None:
+    """For a host that has all images."""
+
+
 @dataclass(frozen=True)
 class VmTools:
     """`facts` is asked at every look, since a probe may change them; `leg` is the device by which this host
     reaches guests; `way_problem` tells why QEMU's user does not get to a pool: it may not enter a directory
-    on the way, or the way hangs; None where it does.
+    on the way, or the way hangs; None where it does. `bring_image` returns once the file of an image that
+    another host keeps is in its pool here too, and raises what that waits for.
 
     `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
     gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
@@ -88,6 +93,7 @@ class VmTools:
     layout: Layout
     facts: Callable[[], HostFacts]
     way_problem: Callable[[StoragePool], Awaitable[QuantixError | None]]
+    bring_image: Callable[[Image], Awaitable[None]] = _is_there
     clock: Clock = field(default_factory=SystemClock)
     wall: Callable[[], float] = time.time
     leg: str = HOST_LEG

@@ -157,6 +157,7 @@ class VolumeController:
     def _progress(self, volume: Volume) -> CopyProgress | None:
         copied, live = self._copying.progress(volume), self._tools.live_moves.seen(volume.metadata.uid)
         copied = copied or self._tools.uploads.progress(volume)
+        copied = copied or self._sources.progress(volume, self._tools.copies)
         return copied or (live.progress if live is not None else None)
 
     async def _observe(self, pool: PoolDir, volume: Volume) -> VolumeObserved:

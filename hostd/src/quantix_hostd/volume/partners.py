@@ -6,12 +6,15 @@ from typing import Protocol
 
 from quantix_api import Image
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.facts.copies import CopyProgress
 
 
 class ImageCopies(Protocol):
     """Brings the file of an image into a pool (`image.controller`)."""
 
     async def ensure_copy(self, image: Image, pool: PoolDir) -> None: ...
+
+    def progress(self, image: Image) -> CopyProgress | None: ...
 
 
 class Guests(Protocol):

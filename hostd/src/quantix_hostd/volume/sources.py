@@ -18,8 +18,10 @@ from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, ClaimStore
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.pools import HostPools
 from quantix_hostd.volume.disk_header import file_size_bytes, read_disk_file, read_volume
+from quantix_hostd.volume.partners import ImageCopies
 from quantix_hostd.volume.recipe import Base, Origin
 from quantix_hostd.volume.wanted import image_key_of, source_volume_key_of
 
@@ -47,6 +49,11 @@ class Sources:
         image = None if manifest is None else model_of(Image, manifest)
         known = self.namespaces.get(volume.metadata.namespace or "")
         return image if image and admits(image.spec.allowed_namespaces, known) else None
+
+    def progress(self, volume: Volume, copies: ImageCopies) -> CopyProgress | None:
+        """How far the image has come that it is made from; None where that does not come now."""
+        image = self.image(volume) if volume.status.data != "Present" else None
+        return copies.progress(image) if image is not None else None
 
     def check_pool(self, volume: Volume) -> None:
         """Raises WaitingError (PoolNotFound) where it may not be made: its namespace may not use that pool.

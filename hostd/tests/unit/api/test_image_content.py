@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
+from quantix_api.resources import IMAGES
 from quantix_hostd.api.server import build_app
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.patience import PatientThreads
+from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_lab.api_world import ApiWorld
 
@@ -102,3 +107,77 @@ async def test_a_link_in_the_place_of_a_file_is_no_content(world: ApiWorld, tmp_
     (tmp_path / "secret").write_bytes(b"not yours")
     (tmp_path / "near/images/0a1b").symlink_to(tmp_path / "secret")
     assert (await _content(world, pools))[0] == 409
+
+
+@pytest.fixture
+async def ready(world: ApiWorld, tmp_path: Path) -> AsyncIterator[TestClient[web.Request, web.Application]]:
+    """Asks a host that has a checked file of ten bytes."""
+    pools = _pools(world, tmp_path, "near")
+    (tmp_path / "near/images/0a1b").write_bytes(b"0123456789")
+    checked = {"default/tiny": {"metadata": {"uid": "0a1b"}, "status": {"checksum": "sha256:aa"}}}
+    stores = {**world.backend.stores, IMAGES: checked}
+    app = build_app(replace(world.backend, pools=pools, stores=stores), world.guard)
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "body", "part"),
+    [
+        ({}, 200, b"0123456789", None),
+        ({"Range": "bytes=4-"}, 206, b"456789", "bytes 4-9/10"),
+        ({"Range": "bytes=4-5"}, 206, b"45", "bytes 4-5/10"),
+        ({"Range": "bytes=4-", "If-Range": '"sha256:aa"'}, 206, b"456789", "bytes 4-9/10"),
+        ({"Range": "bytes=4-", "If-Range": '"sha256:bb"'}, 200, b"0123456789", None),
+        ({"Range": "bytes=10-"}, 416, None, "bytes */10"),
+        ({"Range": "lines=1-2"}, 416, None, "bytes */10"),
+    ],
+)
+async def test_the_rest_of_a_file_is_sent_to_who_has_its_beginning(
+    ready: TestClient[web.Request, web.Application],
+    headers: dict[str, str],
+    status: int,
+    body: bytes | None,
+    part: str | None,
+) -> None:
+    async with ready.get(_CONTENT, headers=headers) as answer:
+        assert (answer.status, answer.headers.get("Content-Range")) == (status, part)
+        if body is not None:
+            assert (await answer.read(), answer.headers["ETag"]) == (body, '"sha256:aa"')
+
+
+async def test_the_head_of_a_file_says_how_long_it_is(
+    ready: TestClient[web.Request, web.Application],
+) -> None:
+    async with ready.head(_CONTENT) as answer:
+        assert (answer.status, answer.headers["Content-Length"]) == (200, "10")
+
+
+async def test_a_host_sends_so_many_files_at_once_and_says_so(world: ApiWorld, tmp_path: Path) -> None:
+    pools = _pools(world, tmp_path, "near")
+    (tmp_path / "near/images/0a1b").write_bytes(bytes(64 << 20))
+    app = build_app(replace(world.backend, pools=pools), world.guard)
+    async with TestClient(TestServer(app)) as client:
+        # what is not read fills the buffers of the kernel, and then waits
+        async with client.get(_CONTENT) as first, client.get(_CONTENT) as second:
+            assert (first.status, second.status) == (200, 200)
+            async with client.get(_CONTENT) as third:
+                refused = as_error(TransientError, "TooManyReaders", host="h1", user="alice")
+                assert (third.status, await third.text()) == (429, str(refused))
+        async with asyncio.timeout(10):
+            while True:
+                async with client.get(_CONTENT) as again:
+                    if again.status == 200:
+                        break
+                await asyncio.sleep(0.05)
+
+
+async def test_who_takes_nothing_for_long_is_cut_off(world: ApiWorld, tmp_path: Path) -> None:
+    pools = _pools(world, tmp_path, "near")
+    (tmp_path / "near/images/0a1b").write_bytes(bytes(64 << 20))
+    pace = Pace(window_s=0.2)
+    app = build_app(replace(world.backend, pools=pools, upload_pace=pace), world.guard)
+    async with TestClient(TestServer(app)) as client, client.get(_CONTENT) as answer:
+        await asyncio.sleep(1)
+        with pytest.raises(ClientPayloadError):
+            await answer.read()

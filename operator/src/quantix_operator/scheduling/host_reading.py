@@ -40,6 +40,7 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
         device_problems=device_problems(host),
         pools=frozenset(reached & meant),
         networks=frozenset(network.name for network in host.spec.physical_networks),
+        images=frozenset(image.uid for image in host.status.images),
     )
 
 

@@ -95,7 +95,8 @@ class Guest:
     """What a VM asks of a host. `memory_bytes` is the request, QEMU's own need included, without what
     comes in huge pages: `huge_bytes` by their size. `own_cpus`: how many it has to itself; `bound_bytes`:
     its memory that has to be on their NUMA nodes, in pages of `page_size` ("": ordinary); `most_bytes`: what
-    it can grow to while it runs, with a CPU of `cpu_model`. `returning`: it ran
+    it can grow to while it runs, with a CPU of `cpu_model`. `images`: UIDs of those that its disks are still
+    to be made from. `returning`: it ran
     until its host was shut down, and nobody stopped it since; `created`: when its VM was made, as the API
     writes it.
     """
@@ -121,6 +122,7 @@ class Guest:
     pools: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
     networks: tuple[str, ...] = ()
+    images: frozenset[str] = frozenset()
     priority: int = 100
     returning: bool = False
     created: str = ""
@@ -152,7 +154,7 @@ class HostView:
     start there ("Cordoned"); both empty on a host that takes guests. `cpu_percent` is its CPU overcommit,
     `own_cpus` how many of its CPUs guests may have to themselves, `huge_bytes` its memory in huge pages,
     `address_bits` those of an address of memory of a guest that has its CPU, `devices` how many guests can
-    have one of each class, `device_problems` why not more.
+    have one of each class, `device_problems` why not more; `images` the UIDs of those that it has copies of.
     """
 
     name: str
@@ -171,6 +173,7 @@ class HostView:
     device_problems: Mapping[str, str] = field(default_factory=dict)
     pools: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from quantix_api import (
     Host,
+    Image,
     InstanceType,
     Network,
     SchedulingPolicy,
@@ -21,6 +22,7 @@ from quantix_api import (
 )
 from quantix_api.compute import memory_request_bytes
 from quantix_api.errors import PermanentError
+from quantix_api.references import resolve_key
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
 from quantix_api.vm_devices import Disk
@@ -209,12 +211,13 @@ def guest_of(objects: Objects, vm: VirtualMachine, size: Sizing, volumes: Sequen
 
 
 def _with_reach(objects: Objects, vm: VirtualMachine, occupant: Guest, volumes: Sequence[Volume]) -> Guest:
-    """With the pools, volumes and networks that its host has to reach."""
+    """With the pools, volumes and networks that its host has to reach, and the images that it needs."""
     return replace(
         occupant,
         pools=_pools(objects, volumes),
         pins=pins(objects, volumes),
         networks=_wires(objects, vm),
+        images=_images(objects, volumes),
     )
 
 
@@ -270,6 +273,17 @@ def pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
         if volume.status.host and not shared and not is_denied(objects, volume):
             found.append(Pin(named.metadata.name, volume.status.host))
     return tuple(found)
+
+
+def _images(objects: Objects, volumes: Sequence[Volume]) -> frozenset[str]:
+    """UIDs of the images that a host has to have before it can make what is not made yet."""
+    found = set()
+    for volume in volumes:
+        named = volume.spec.source.image if volume.spec.source else None
+        if named and volume.status.data != "Present":
+            image = objects.get(Image, resolve_key(volume.metadata.namespace or "", named))
+            found.add(image.metadata.uid if image else "")
+    return frozenset(found - {""})
 
 
 def _wires(objects: Objects, vm: VirtualMachine) -> tuple[str, ...]:

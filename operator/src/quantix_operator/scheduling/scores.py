@@ -9,15 +9,18 @@ from quantix_operator.scheduling.filters import meets
 from quantix_operator.scheduling.model import Guest, HostView, cpu_request_millis
 from quantix_operator.scheduling.occupancy import Occupancy
 
-Score = tuple[int, int, int, str]
+Score = tuple[int, int, int, int, str]
 
 
 def score(guest: Guest, host: HostView, occupancy: Occupancy) -> Score:
-    """Discouraging taints, then broken preferences, then the load that the host would have."""
+    """Discouraging taints, broken preferences, the load that the host would have; of equals the images that
+    it would have to fetch: that takes a moment once, load stays.
+    """
     return (
         _discouraging_taints(guest, host),
         _broken_preferences(guest, host, occupancy),
         load_permille(guest, host, occupancy),
+        len(guest.images - host.images),
         host.name,
     )
 

@@ -10,6 +10,7 @@ from quantix_api import Host, VirtualMachine
 from quantix_api.compute import memory_request_bytes
 from quantix_api.resources import (
     HOSTS,
+    IMAGES,
     LABEL_VIRTUAL_MACHINE_UID,
     QUANTIX_RESOURCES,
     VIRTUAL_MACHINES,
@@ -65,6 +66,32 @@ def test_a_vm_that_let_its_host_go_asks_with_all_that_it_needs() -> None:
     again = seen(cache, objects)
     assert again.guest is not None
     assert again.guest.pins == ()
+
+
+def test_a_vm_needs_the_images_of_disks_that_are_not_made_yet() -> None:
+    cache = Cache(QUANTIX_RESOURCES)
+    objects = Objects(cache)
+    cache.put(VIRTUAL_MACHINES, vm(1))
+    image = {"name": "tiny", "namespace": "quantix-shared", "uid": "uid-tiny", "resourceVersion": "2"}
+    cache.put(IMAGES, {"metadata": image, "spec": {"upload": {}}})
+    disk = volume(3, "")
+    disk["spec"]["source"] = {"image": "shared/tiny"}
+    cache.put(VOLUMES, disk)
+    found = seen(cache, objects).guest
+    assert found is not None
+    assert found.images == {"uid-tiny"}
+    made = volume(4, "h1")
+    made["spec"]["source"], made["status"]["data"] = {"image": "shared/tiny"}, "Present"
+    cache.put(VOLUMES, made)
+    found = seen(cache, objects).guest
+    assert found is not None
+    assert found.images == frozenset()
+
+
+def test_a_host_has_the_images_that_it_says() -> None:
+    images = [{"uid": "uid-tiny", "pool": "local", "size": "1Mi"}]
+    host = Host.model_validate({"metadata": {"name": "h1"}, "spec": {}, "status": {"images": images}})
+    assert view_of(host, [], None).images == {"uid-tiny"}
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,13 @@ def test_equal_hosts_are_taken_by_name(host: Any, guest: Any) -> None:
     assert where(World((host("h2"), host("h1"))), guest("new")) == {"new": "h1"}
 
 
+def test_of_equal_hosts_one_that_has_the_image_is_taken(host: Any, guest: Any) -> None:
+    hosts = (host("h1", images=frozenset({"other"})), host("h2", images=frozenset({"debian"})))
+    new = guest("new", images=frozenset({"debian"}))
+    assert where(World(hosts), new) == {"new": "h2"}
+    assert where(World(hosts, (Placed(guest("old"), "h2"),)), new) == {"new": "h1"}
+
+
 def test_guests_of_one_pass_spread(host: Any, guest: Any) -> None:
     world = World((host("h1"), host("h2")))
     assert where(world, guest("a"), guest("b")) == {"a": "h1", "b": "h2"}

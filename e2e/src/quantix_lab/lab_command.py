@@ -1,0 +1,98 @@
+"""`make lab` and `make lab-down`: several real hosts on this machine, to look at and to break.
+
+`python -m quantix_lab.lab_command up 3`, `… down`, and `… h2 COMMAND` to run something inside a host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from quantix_lab.lab import Lab
+
+STATE = Path("/run/quantix-lab.json")
+_ENTER = f"{Path(sys.executable).parent}/python -m quantix_lab.lab_command"
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def up(count: int) -> None:
+    """Start one and leave it running. Raises SystemExit where there is one."""
+    if STATE.exists():
+        sys.exit("There is a lab already. Try: make lab-down")
+    began_s = time.monotonic()
+
+    def say(step: str) -> None:
+        _out(f"{time.monotonic() - began_s:6.1f} s  {step}")
+
+    lab = Lab(count)
+    try:
+        lab.start(say)
+    except BaseException:
+        lab.close()
+        raise
+    STATE.write_text(json.dumps(lab.state))
+    say(f"{count} hosts are one cluster")
+    _out(how_to_look_around(lab))
+
+
+def how_to_look_around(lab: Lab) -> str:
+    """What to type next."""
+    last = lab.hosts[-1].name
+    return "\n".join(
+        (
+            "",
+            f"  {_ENTER} h1 qx status",
+            f"  {_ENTER} h1 qx vm create web-2 --image shared/tiny",
+            f"  {_ENTER} {last} bash          a shell on {last}: its own network, processes and files",
+            f"  kill -9 {lab.hosts[-1].pid}      pulls the plug of {last}",
+            f"  logs: {lab.folder}/h*/var/log/quantix",
+            "  make lab-down",
+        )
+    )
+
+
+def down() -> None:
+    """End it, and remove all that it made."""
+    if not STATE.exists():
+        _out("There is no lab.")
+        return
+    Lab.adopt(json.loads(STATE.read_text())).close()
+    STATE.unlink()
+    _out("The lab is gone.")
+
+
+def enter(name: str, command: Sequence[str]) -> None:
+    """Become `command` inside a host. Raises SystemExit where there is none of this name, or it is off."""
+    lab = Lab.adopt(json.loads(STATE.read_text())) if STATE.exists() else None
+    host = next((one for one in lab.hosts if one.name == name), None) if lab else None
+    if host is None or not host.is_running:
+        sys.exit(f"No host {name} runs. Try: make lab")
+    programs = Path(sys.executable).parent
+    environment = {**host.environment, "PATH": f"{programs}:{os.environ.get('PATH', '')}"}
+    argv = host.argv(command or ["bash"])
+    os.execvpe(argv[0], argv, environment)
+
+
+def main(words: Sequence[str]) -> None:
+    """Do what the words say."""
+    match words:
+        case ["up", count] if count.isdecimal() and 1 <= int(count) <= 20:
+            up(int(count))
+        case ["down"]:
+            down()
+        case [name, *command] if name.startswith("h"):
+            enter(name, command)
+        case _:
+            sys.exit("make lab HOSTS=3 (1 to 20), make lab-down")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

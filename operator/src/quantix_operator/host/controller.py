@@ -16,6 +16,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers, has_finalizer
+from quantix_operator.host.drains import Drains
 from quantix_operator.host.load import Figure, amounts, amounts_unread
 from quantix_operator.host.status import (
     LOST_AFTER_S,
@@ -26,7 +27,7 @@ from quantix_operator.host.status import (
     is_lost,
     only_figures_differ,
 )
-from quantix_operator.indexers import assigned_host
+from quantix_operator.indexers import assigned_host, moving_to
 from quantix_operator.lease_watch import LeaseWatch
 from quantix_operator.objects import Objects
 from quantix_operator.parts import vm_as_load
@@ -42,8 +43,9 @@ _LOOK_S = 1.0
 
 
 def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
-    host = ((vm.get("status") or {}).get("assignment") or {}).get("host")
-    return (host,) if host else ()
+    status = vm.get("status") or {}
+    hosts = ((status.get("assignment") or {}).get("host"), (status.get("migration") or {}).get("targetHost"))
+    return tuple(host for host in hosts if host)
 
 
 class HostController:
@@ -54,10 +56,11 @@ class HostController:
     resource: Resource | None = HOSTS
     watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: OnChangeOf(vm_as_load, _of_vm)}
 
-    def __init__(self, context: Context, objects: Objects, leases: LeaseWatch) -> None:
+    def __init__(self, context: Context, objects: Objects, leases: LeaseWatch, drains: Drains) -> None:
         self._events = context.events
         self._objects = objects
         self._leases = leases
+        self._drains = drains
         self._cache, self._clock = context.cache, context.clock
         self._writer = StatusWriter(context.api, context.cache)
         self._finalizers = Finalizers(context.api, context.cache, HOSTS)
@@ -117,18 +120,15 @@ class HostController:
         vms, cpus, memory = (
             self._objects.total(VirtualMachine, amounts, (figure, name), amounts_unread) for figure in Figure
         )
-        return Load(vms, cpus, memory, self._stays(name) if host.spec.maintenance else None)
+        stays = self._drains.stays.get(name) if host.spec.maintenance else None
+        return Load(vms, cpus, memory, stays, awaits=self._awaits(name))
 
     def _has_vms(self, host: str) -> bool:
-        return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host))
+        return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host)) or self._awaits(host)
 
-    def _stays(self, host: str) -> tuple[str, str] | None:
-        found = []
-        for vm in self._objects.by(VirtualMachine, assigned_host, host):
-            migratable = vm.status.condition("Migratable")
-            if migratable is not None and migratable.status == "False":
-                found.append((vm.metadata.name, migratable.reason))
-        return min(found, default=None)
+    def _awaits(self, host: str) -> bool:
+        """Whether a VM is on its way to it."""
+        return bool(self._cache.by(VIRTUAL_MACHINES, moving_to, host))
 
 
 def _next_look_s(observed: Observed) -> float:

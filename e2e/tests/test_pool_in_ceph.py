@@ -184,11 +184,8 @@ def test_the_disk_of_a_vm_that_runs_waits_for_its_end_to_go_into_ceph(
     disk = {"name": "root", "image": "shared/tiny", "pool": "fast", "reclaimPolicy": "Delete"}
     view.patch("vm", "rooted", {"spec": {"disks": [disk]}})
 
-    def told() -> tuple[bool, object]:
-        said = condition_of(view.get("volume", "rooted-root"), "Ready")
-        return "once rooted is stopped" in said.get("message", ""), said
-
-    wait_for("what it waits for", told, 60)
+    view.wait_reason("volume", "rooted-root", "Moving", timeout_s=60)
+    assert view.get("volume", "rooted-root")["status"]["pool"] == "local"
     assert condition_of(view.get("vm", "rooted"), "Ready")["status"] == "True"
 
 

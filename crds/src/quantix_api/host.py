@@ -110,10 +110,15 @@ class HostPool(ApiModel):
         Literal["Reachable", "Unreachable"] | None, Doc("Whether the host reaches the pool.")
     ] = None
     reason: Annotated[
-        Literal["DirectoryMissing", "PathRefused", "PathShared", "PathBarred"] | None,
-        Doc("What is wrong with its place on this host, where that is what keeps the host from it."),
+        Literal[
+            "DirectoryMissing", "PathRefused", "PathShared", "PathBarred", "CredentialsRefused", "Degraded"
+        ]
+        | None,
+        Doc("What is wrong with the pool's place, or with its key, as this host finds it."),
     ] = None
-    message: Annotated[str | None, Text(512), Doc("Why the host does not reach it.")] = None
+    message: Annotated[str | None, Text(512), Doc("Why the host does not reach it, or what is missing.")] = (
+        None
+    )
 
 
 class Allocated(ApiModel):

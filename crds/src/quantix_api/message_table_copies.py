@@ -89,7 +89,20 @@ COPY_TEMPLATES: tuple[Template, ...] = (
         "Volume {encrypted} is encrypted, and a copy without spec.encryption would be readable.",
         "delete {copy}, then qx volume create {copy} --from {encrypted} --secret {secret}",
     ),
+    Template(
+        "ConfigRefused",
+        "Volume",
+        "Pool {pool} is in Ceph, where volumes cannot be encrypted yet.",
+        "leave out {path}, or name a pool with spec.dir",
+    ),
     Template("Moving", "Volume, VirtualMachine", "{volume} is on its way to pool {pool}.", NOTHING_TO_DO),
+    Template(
+        "Moving",
+        "Volume, VirtualMachine",
+        "{volume} goes to pool {pool} once {user} is stopped: into Ceph, or out of it, no disk of a running "
+        "VM goes yet.",
+        "qx vm stop {user}",
+    ),
     Template(
         "Moving",
         "Volume, VirtualMachine",

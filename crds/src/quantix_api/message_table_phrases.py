@@ -85,6 +85,13 @@ class Phrase:
         return (self.one if count == 1 else self.several).format(**fields)
 
 
+CEPH_UNKNOWN = "its monitors and its key are not known yet"
+CEPH_SHUT_OUT = "the cluster has shut this host's client out (ceph osd blocklist ls)"
+CEPH_KEY_REFUSED = "the cluster refused user {user} with the key in Secret {secret}"
+CEPH_POOL_MISSING = "there is no pool {pool} in the cluster"
+CEPH_FOREIGN = "it carries the mark of another Quantix cluster, {cluster}"
+"""Why a pool in Ceph cannot be used."""
+
 CPU_AND_MEMORY = Phrase("lacks CPU and memory", "lack CPU and memory")
 LACKS: Mapping[str, Phrase] = {
     "Ready": Phrase("is {what}", "are {what}"),

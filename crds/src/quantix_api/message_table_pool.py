@@ -149,14 +149,8 @@ POOL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "Unreachable",
         "StoragePool",
-        "{path} is not built yet, so no host reaches it.",
-        "make a pool with spec.dir",
-    ),
-    Template(
-        "Unreachable",
-        "StoragePool",
         "No host reaches it. Said: {said}.",
-        "look at its directory on that host, and bring it back",
+        "look at its directory on that host, or at its monitors in Ceph, and bring it back",
     ),
     Template(
         "DirectoryMissing",
@@ -205,6 +199,30 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "StoragePool, Host",
         "{server} refused the user and key.",
         "correct Secret {secret}",
+    ),
+    Template(
+        "CredentialsRefused",
+        "StoragePool",
+        "It names no Secret with the key of user {user}.",
+        "name one in spec.rbd.secretRef",
+    ),
+    Template(
+        "SecretNotFound",
+        "StoragePool, Volume",
+        "There is no Secret {name} in quantix-system with the key of pool {pool}.",
+        "create it, or correct spec.rbd.secretRef; it then goes on by itself",
+    ),
+    Template(
+        "SecretNotFound",
+        "StoragePool, Volume",
+        "Secret {name} in quantix-system, which pool {pool} names, has no key {key}.",
+        "add it; it then goes on by itself",
+    ),
+    Template(
+        "SecretNotGranted",
+        "StoragePool, Volume",
+        "Its host is about to be allowed to read Secret {name}, which pool {pool} names.",
+        NOTHING_TO_DO,
     ),
     Template("Blocklist", "StoragePool", "A failed host can be shut out of it."),
     Template(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Refused, Rule, Text, exactly_one, ordered
+from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Rule, Text, exactly_one, ordered
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
 from quantix_api.resources import STORAGE_POOLS
 from quantix_api.scalars import UID, Capacity, Count, LabelValue, Name, Short
@@ -35,7 +35,10 @@ class RBD(ApiModel):
     namespace: Annotated[str | None, Text(128), Fixed("RBD namespace in it. Absent: none.")] = None
     user: Annotated[str, Text(64, 1), Live("Ceph user, without client.")] = "quantix"
     secret_ref: Annotated[
-        CephSecret | None, Live("Secret in quantix-system with the user's key. Absent: none.")
+        CephSecret | None,
+        Live(
+            "Secret in quantix-system that holds the user's key as `key`. Without it no host uses the pool."
+        ),
     ] = None
 
 
@@ -64,7 +67,7 @@ class StoragePoolSpec(ApiModel):
         Rule(_SAME_DIR, _PLACE_CHANGED),
     )
 
-    rbd: Annotated[RBD | None, Fixed("A pool of a Ceph cluster, which all hosts share."), Refused()] = None
+    rbd: Annotated[RBD | None, Fixed("A pool of a Ceph cluster, which all hosts share.")] = None
     dir: Annotated[Dir | None, Fixed("A directory on the host itself.")] = None
     default: Annotated[
         bool, Live("true: used where an object names no pool. Of several, the oldest counts.")

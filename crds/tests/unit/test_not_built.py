@@ -25,7 +25,6 @@ MODELS = CHECKOUT / "crds/src/quantix_api"
 HALF_WAY = {
     "Disk.snapshot": "becomes the source of a Volume, which waits",
     "Disk.snapshot_disk": "becomes the source of a Volume, which waits",
-    "StoragePoolSpec.rbd": "tells that the pool is shared; no host reaches it",
     "VirtualMachineSpec.migration": "the condition Migratable tells onMaintenance",
     "VolumeSource.snapshot": "the Volume waits for it",
 }
@@ -48,6 +47,7 @@ CALLED = {
     "Peer": (f"{_OPERATOR}/securitygroup/rows.py", "peer"),
     "PhysicalNetwork": (f"{_OPERATOR}/scheduling/host_reading.py", "network"),
     "PortRange": (f"{_OPERATOR}/securitygroup/rows.py", "item"),
+    "RBD": ("hostd/src/quantix_hostd/ceph_pools.py", "place"),
     "Reserved.memory": ("crds/src/quantix_api/host_spec.py", "self"),
     "RouterNetwork": (f"{_OPERATOR}/router/observe.py", "item"),
     "Subnet": (f"{_OPERATOR}/network/rows.py", "item"),

@@ -15,7 +15,7 @@ from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.copy_bounds import CopyBounds
 from quantix_hostd.pools import HostPools
@@ -25,6 +25,7 @@ from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
@@ -40,7 +41,7 @@ MIB = 1 << 20
 class NoCopies:
     """For volumes that are made from nothing."""
 
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
+    async def ensure_copy(self, image: Image, pool: Pool) -> None:
         raise AssertionError(image)
 
 
@@ -93,7 +94,7 @@ class OneVolume:
         self.woken: list[str] = []
         self.events = ToldEvents()
         pools = HostPools(self.known_pools, {}, "h1", Layout(root), FileOwner.current())
-        maker = DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1")
+        maker = StorageByKind(DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1"))
         self.uploads = volume_uploads(
             self.volumes,
             pools,

@@ -53,7 +53,7 @@ def hanging(world: VmWorld) -> Iterator[Hang]:
 
     def slow(name: str, call: Any) -> Any:
         def waits(self: LocalClaimStore, place: VolumePlace, *rest: Any, **named: Any) -> Any:
-            if place.pool_path in hang.pools and name in hang.calls:
+            if place.pool in hang.pools and name in hang.calls:
                 hang.begun.append(name)
                 hang.answers.wait(20)
             return call(self, place, *rest, **named)

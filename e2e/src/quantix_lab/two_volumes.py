@@ -24,6 +24,7 @@ from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.held_copies import HeldCopies
 from quantix_lab.one_volume import Departed, NoCopies
@@ -70,7 +71,7 @@ class TwoVolumes:
         found = {path.name: _pool(path) for path in (self.path, self.fast)}
         self.qemu_img = HeldCopies()
         pools = HostPools(found, {}, "h1", Layout(self.root), FileOwner.current())
-        maker = DiskFileMaker(self.qemu_img, self.claims, CLUSTER)
+        maker = StorageByKind(DiskFileMaker(self.qemu_img, self.claims, CLUSTER))
         self.controller = VolumeController(
             VolumeTools(
                 api=cast(ApiClient, self.api),

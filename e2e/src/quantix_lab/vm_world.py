@@ -58,6 +58,7 @@ from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.assigned_vm import assigned_vm, granted_as_asked
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
@@ -107,7 +108,8 @@ class VmWorld:
             machine_type="pc-q35-7.2",
         )
         self.pools = HostPools(self.stores[STORAGE_POOLS], {}, HOST, self.layout, self.owner)
-        self.disks = DiskFileMaker(QemuImg(OpenSandbox()), self.claims, CLUSTER, PoolAsks(self.pools))
+        files = DiskFileMaker(QemuImg(OpenSandbox()), self.claims, CLUSTER, PoolAsks(self.pools))
+        self.disks = StorageByKind(files)
         self.live_moves = LiveMoves(self.pools, self.disks, self.woken.append, lambda: self.host, self)
         self.put(STORAGE_POOLS, "local", spec={"dir": {"path": str(self.pool)}, "default": True})
         self.reconciler = self.new_reconciler()
@@ -150,6 +152,7 @@ class VmWorld:
             layout=self.layout,
             facts=lambda: self.facts,
             way_problem=lambda pool: self.pools.way_problem(pool),
+            pool_key=self.pools.key_of,
             clock=self,
             wall=self.wall_s,
             leg="lo",

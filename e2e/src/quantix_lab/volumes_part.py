@@ -16,6 +16,7 @@ from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.volume.controller import VolumeController, VolumeTools
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.passphrases import Passphrases
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.mortality import Mortality
 from quantix_lab.one_volume import NoCopies
 from quantix_lab.open_sandbox import OpenSandbox
@@ -42,7 +43,7 @@ class VolumesPart:
                 pools=world.pools,
                 copies=NoCopies(),
                 uploads=volume_uploads(world.stores[VOLUMES], world.pools, HOST),
-                maker=DiskFileMaker(qemu_img or QemuImg(OpenSandbox()), world.claims, CLUSTER),
+                maker=StorageByKind(DiskFileMaker(qemu_img or QemuImg(OpenSandbox()), world.claims, CLUSTER)),
                 room=Room(),
                 claims=claims,
                 guests=DepartedGuests(objects, world.records, world.hypervisor, world.processes),

@@ -33,7 +33,6 @@ from quantix_hostd.bundles import (
     vm_tools,
     volume_tools,
 )
-from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.http_source import HttpSource
@@ -59,9 +58,9 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
-from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
+from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
@@ -77,7 +76,6 @@ from quantix_hostd.virtualmachine.guest_watch import GuestWatch
 from quantix_hostd.virtualmachine.reconciler import VirtualMachineReconciler
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
 from quantix_hostd.volume.controller import VolumeController
-from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.uploads import VolumeUploads
@@ -111,7 +109,11 @@ class Hostd:
         self.directories = VmDirectories(settings.layout, self.qemu.sockets)
         self.ovs = OvsClient(settings.ovs_db)
         self.qemu_img = QemuImg(Sandbox(images))
-        self.claims = LocalClaimStore()
+        self.secrets = SecretValues(api)
+        self.storage = StorageParts.made(
+            settings.name, self.secrets, self.qemu_img, images, lambda: self.cluster_uid
+        )
+        self.claims = self.storage.claims
         self.consoles = ConsoleHub()
         self.events = EventRecorder(api, settings.name, clock=clock)
         self._resync = asyncio.Event()
@@ -211,8 +213,7 @@ class Hostd:
 
     def _build_controllers(self) -> None:
         add, room, slots = self.dispatcher.add, Room(), UploadSlots(self.settings.name)
-        self.disks = DiskFileMaker(self.qemu_img, self.claims, self.cluster_uid, PoolAsks(self.pools))
-        self.secrets = SecretValues(self.api)
+        self.disks = self.storage.disks(self.pools)
         self.passphrases = Passphrases(self.secrets)
         look_again = partial(add, VOLUMES)
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)

@@ -68,6 +68,7 @@ def host_pools(hostd: Hostd, image_owner: FileOwner) -> HostPools:
         image_owner=image_owner,
         way_in=QemusWayIn(qemu, threads),
         threads=threads,
+        ceph=hostd.storage.pools_in_ceph,
     )
 
 
@@ -87,7 +88,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         passphrases=hostd.passphrases,
         moves=hostd.live_moves,
         records=RecordStore(layout),
-        states=StateStore(layout, hostd.claims, hostd.qemu.sockets, host),
+        states=StateStore(layout, hostd.claims, hostd.qemu.sockets, host, hostd.storage.states),
         directories=hostd.directories,
         consoles=hostd.consoles,
         guests=hostd.guests,
@@ -97,6 +98,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         layout=layout,
         facts=hostd.facts,
         way_problem=hostd.pools.way_problem,
+        pool_key=hostd.pools.key_of,
     )
 
 
@@ -113,6 +115,7 @@ def image_tools(hostd: Hostd, room: Room, slots: UploadSlots) -> ImageTools:
         volumes_based_on=volumes_based_on,
         events=hostd.events,
         host=hostd.settings.name,
+        keep=hostd.storage.images.keep,
     )
 
 

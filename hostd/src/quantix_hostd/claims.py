@@ -17,6 +17,7 @@ that no VM has, so that nobody begins to write; it ends as free(f).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -59,16 +60,61 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class VolumePlace:
-    """Where a volume lies: the pool's directory and the volume's handle (its UID, never a name)."""
+class CephPool:
+    """A pool in Ceph, by the name of its StoragePool: what Ceph calls it says nothing without the cluster."""
 
-    pool_path: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"pool {self.name}"
+
+
+PoolKey = Path | CephPool
+"""How a host knows a pool: by its directory, or by the StoragePool that says where in Ceph it is."""
+
+
+@dataclass(frozen=True)
+class VolumePlace:
+    """Where a volume lies: the pool and the volume's handle (its UID, never a name)."""
+
+    pool: PoolKey
     handle: str
 
     @property
+    def directory(self) -> Path:
+        """Of its pool, which is a `dir` pool."""
+        if not isinstance(self.pool, Path):
+            raise TypeError(f"{self} is in no directory")
+        return self.pool
+
+    @property
     def data(self) -> Path:
-        """The disk file, as it is named to QEMU."""
-        return self.pool_path / "volumes" / self.handle / "data"
+        """The disk file of one in a `dir` pool, as it is named to QEMU."""
+        return self.directory / "volumes" / self.handle / "data"
+
+    @property
+    def shown(self) -> str:
+        """What holds its data, as people and views of domains name it."""
+        return str(self.data) if isinstance(self.pool, Path) else f"{self.pool.name}/{self.handle}"
+
+    @property
+    def shown_whole(self) -> str:
+        """What holds its data and its claim."""
+        return str(self.data.parent) if isinstance(self.pool, Path) else self.shown
+
+
+def pools_in_ceph(places: Iterable[VolumePlace]) -> tuple[str, ...]:
+    """The StoragePools of those places that are in Ceph, each once."""
+    return tuple(dict.fromkeys(place.pool.name for place in places if isinstance(place.pool, CephPool)))
+
+
+def place_shown(text: str) -> VolumePlace | None:
+    """The place that has this as its `shown`; None for what is none of ours."""
+    path = Path(text)
+    if not path.is_absolute():
+        return VolumePlace(CephPool(path.parts[0]), path.parts[1]) if len(path.parts) == 2 else None
+    ours = path.name == "data" and path.parent.parent.name == "volumes"
+    return VolumePlace(path.parents[2], path.parent.name) if ours else None
 
 
 class ClaimRefusedError(TransientError):

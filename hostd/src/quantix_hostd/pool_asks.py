@@ -1,4 +1,4 @@
-"""Asks a pool of which only the directory is known, as claims and domains name it.
+"""Asks a pool of which only the key is known, as claims and domains name it.
 
 `bundles` gives it to the VM's reconciler.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from quantix_hostd.claims import CephPool, PoolKey
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.pools import HostPools
 
@@ -18,13 +19,13 @@ T = TypeVar("T")
 
 
 class Ask(Protocol):
-    """Makes a blocking call that looks into the pool at `path`."""
+    """Makes a blocking call that looks into a pool."""
 
-    async def __call__(self, path: Path, call: Callable[[], T]) -> T:
+    async def __call__(self, pool: PoolKey, call: Callable[[], T]) -> T:
         """What `call` returns, or raises."""
 
 
-async def in_a_thread(path: Path, call: Callable[[], T]) -> T:
+async def in_a_thread(pool: PoolKey, call: Callable[[], T]) -> T:
     """For who may wait for a pool as long as it takes."""
     return await asyncio.to_thread(call)
 
@@ -35,10 +36,13 @@ class PoolAsks:
 
     pools: HostPools
 
-    async def __call__(self, path: Path, call: Callable[[], T]) -> T:
-        """As `HostPools.ask`, of the pool that lies at `path`, also of one that the API does not have."""
+    async def __call__(self, pool: PoolKey, call: Callable[[], T]) -> T:
+        """As `HostPools.ask`, also of a pool that the API does not have."""
         pools = self.pools
-        return await pools.ask(PoolDir(self._name(path), path, pools.owner, pools.host), call)
+        if isinstance(pool, CephPool):
+            await pools.learn(pool)
+            return await pools.ask(pools.in_ceph(pool.name), call)
+        return await pools.ask(PoolDir(self._name(pool), pool, pools.owner, pools.host), call)
 
     def _name(self, path: Path) -> str:
         """For sentences."""

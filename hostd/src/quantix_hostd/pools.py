@@ -5,6 +5,7 @@ Used by the host, image and volume controllers. Reads the cached StoragePools an
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,9 +23,12 @@ from quantix_api.layout import Layout
 from quantix_api.messages import as_error, as_wait
 from quantix_api.seniority import age_order, default_pool
 from quantix_client.reading import model_of
+from quantix_hostd.ceph_pools import CephPools
+from quantix_hostd.claims import CephPool
 from quantix_hostd.clients.files import FileOwner, explained
 from quantix_hostd.clients.patience import PatientThreads, SilentPlaceError
 from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.clients.way_in import WayIn
 from quantix_hostd.pool_place import refuse_left, refuse_shared, refuse_system, take_places
@@ -34,6 +38,9 @@ _RETRY_S = 5.0
 _SCAN_S = 120.0
 
 T = TypeVar("T")
+
+Pool = PoolDir | PoolRbd
+"""A pool of this host, of either kind."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +57,8 @@ class Scan(Enum):
 @dataclass(frozen=True)
 class HostPools:
     """`pools` and `hosts` are caches; `owner` and `image_owner` as in `PoolDir`. `way_in`: of QEMU's user;
-    None where nobody asks for it. `in_use`: by UID the pools that this process has used. `scan_s`: how long
-    a scan may take.
+    None where nobody asks for it. `ceph`: None where no pool is in Ceph. `in_use`: by UID the `dir` pools
+    that this process has used, `opened` the names of those in Ceph. `scan_s`: how long a scan may take.
     """
 
     pools: Mapping[str, Mapping[str, Any]]
@@ -61,17 +68,28 @@ class HostPools:
     owner: FileOwner
     image_owner: FileOwner | None = None
     way_in: WayIn | None = None
+    ceph: CephPools | None = None
     in_use: dict[str, PoolDir] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
     threads: PatientThreads = field(default_factory=PatientThreads)
     scan_s: float = _SCAN_S
 
     def reached(self) -> tuple[StoragePool, ...]:
-        """The `dir` pools whose selector takes this host, oldest first."""
+        """The pools whose selector takes this host, oldest first."""
         known = [model_of(StoragePool, manifest) for manifest in self.pools.values()]
-        mine = [pool for pool in known if pool.spec.dir and not pool.deleting and self._selects(pool)]
+        usable = (pool for pool in known if pool.spec.dir or self.ceph is not None)
+        mine = [pool for pool in usable if not pool.deleting and self._selects(pool)]
         return tuple(sorted(mine, key=age_order))
 
-    async def pool(self, name: str | None) -> PoolDir:
+    def at_hand(self) -> tuple[Pool, ...]:
+        """The same, as this host uses them."""
+        return tuple(self.found(pool) for pool in self.reached())
+
+    def directories(self) -> tuple[PoolDir, ...]:
+        """Those of kind `dir`."""
+        return tuple(pool for pool in self.at_hand() if isinstance(pool, PoolDir))
+
+    async def pool(self, name: str | None) -> Pool:
         """The pool of this name (None: the default one), its directories made.
 
         Raises WaitingError (PoolNotFound), PermanentError (PoolUnreachable: not for this host) or
@@ -83,11 +101,19 @@ class HostPools:
             # who uses a pool knows one reason for all that may be wrong with it
             raise TransientError("PoolUnreachable", error.message, error.hint) from error
 
-    def directory(self, pool: StoragePool) -> PoolDir:
-        """Where a `dir` pool lies on this host."""
-        if pool.spec.dir is None:
-            raise ValueError(f"{pool.metadata.name} is no dir pool")
-        return self.at(Path(pool.spec.dir.path), pool.metadata.name)
+    def found(self, pool: StoragePool) -> Pool:
+        """A pool as this host uses it."""
+        name = pool.metadata.name
+        if pool.spec.dir is not None:
+            return self.at(Path(pool.spec.dir.path), name)
+        if self.ceph is None:
+            raise ValueError(f"{name} is no dir pool")
+        return self.in_ceph(name)
+
+    def in_ceph(self, name: str) -> PoolRbd:
+        """The pool in Ceph that the StoragePool with this name tells of, or told."""
+        assert self.ceph is not None
+        return self.ceph.pool(name, self.at(self.layout.data / "staging" / name, name))
 
     def at(self, path: Path, name: str = "") -> PoolDir:
         """What a pool has, or had, at this path of the host; named by it where nobody knows the name."""
@@ -102,22 +128,23 @@ class HostPools:
             about = {"host": self.host, "pool": pool.name, "empty": pool.path}
             raise as_error(TransientError, "PoolUnreachable", **about)
 
-    async def ask(self, pool: PoolDir, call: Callable[[], T]) -> T:
+    async def ask(self, pool: Pool, call: Callable[[], T]) -> T:
         """What `call` finds out in the pool, in a thread. Raises what it does, and TransientError
         (PoolUnreachable) where the disk, or the server behind it, does not answer in time.
         """
         try:
-            return await self.threads.ask(pool.path, call)
+            return await self.threads.ask(pool.key, call)
         except SilentPlaceError as silent:
             raise self._hangs(pool, silent) from silent
 
-    async def scan(self, pool: PoolDir, what: Scan, call: Callable[[], T]) -> T:
+    async def scan(self, pool: Pool, what: Scan, call: Callable[[], T]) -> T:
         """The same for what takes as long as the pool has entries: one that is slow is not taken for one that
         hangs, and keeps no other kind of scan from being made.
         """
-        await self.ask(pool, pool.path.exists)
+        if isinstance(pool, PoolDir):
+            await self.ask(pool, pool.path.exists)
         try:
-            return await self.threads.ask((pool.path, what), call, self.scan_s)
+            return await self.threads.ask((pool.key, what), call, self.scan_s)
         except SilentPlaceError as silent:
             raise self._hangs(pool, silent) from silent
 
@@ -138,7 +165,7 @@ class HostPools:
         """
         if self.way_in is None or pool.spec.dir is None:
             return None
-        directory = self.directory(pool)
+        directory = self.at(Path(pool.spec.dir.path), pool.metadata.name)
         try:
             barred = await self.way_in.first_barred(directory.path, directory.volumes, directory.images)
         except SilentPlaceError as silent:
@@ -156,27 +183,60 @@ class HostPools:
             if await self.problem(pool):
                 continue
             try:
-                await self._tidy(self.directory(pool), wanted)
+                await self._tidy(self.found(pool), wanted)
             except (TransientError, OSError) as error:
                 # what is left there is found at the next start; hostd's own must not wait for a pool
                 log.warning("pool not tidied", pool=pool.metadata.name, error=str(error))
 
-    async def _tidy(self, pool: PoolDir, wanted: frozenset[str]) -> None:
+    async def _tidy(self, pool: Pool, wanted: frozenset[str]) -> None:
         # no scans: until one that was given up has ended, nothing may be made beside it
-        if swept := await self.ask(pool, lambda: pool.sweep_drafts(wanted)):
+        received = pool.received
+        if swept := await self.ask(received, lambda: received.sweep_drafts(wanted)):
             log.info("half-made things removed", pool=pool.name, count=swept)
-        if corrected := await self.ask(pool, pool.correct_owners):
+        if isinstance(pool, PoolRbd):
+            await self.ask(pool, pool.sweep_drafts)
+        elif corrected := await self.ask(pool, pool.correct_owners):
             log.info("owners corrected", pool=pool.name, count=corrected)
 
-    async def _prepared(self, pool: StoragePool) -> PoolDir:
-        """The directory of a pool, made. Raises as `pool`, and PoolPlaceError."""
-        if pool.spec.dir is None or not self._selects(pool):
+    async def _prepared(self, pool: StoragePool) -> Pool:
+        """A pool that can be used, its directories made. Raises as `pool`, and PoolPlaceError."""
+        if not self._selects(pool):
             raise as_error(PermanentError, "PoolUnreachable", host=self.host, pool=pool.metadata.name)
-        directory = self.directory(pool)
-        others = self.reached(), list(self.deleted().values())
-        await self.ask(directory, lambda: self._prepare(directory, pool.metadata.uid, *others))
-        self.in_use[pool.metadata.uid] = directory
-        return directory
+        found = self.found(pool)
+        if isinstance(found, PoolRbd):
+            return await self._opened(pool, found)
+        others = self._directories_by_uid(), list(self.deleted().values())
+        await self.ask(found, lambda: self._prepare(found, pool.metadata.uid, *others))
+        self.in_use[pool.metadata.uid] = found
+        return found
+
+    async def _opened(self, pool: StoragePool, found: PoolRbd) -> PoolRbd:
+        assert self.ceph is not None
+        ceph, before = self.ceph, self.ceph.clients.access(found.key)
+        await ceph.learn(pool)
+        if found.name not in self.opened or ceph.clients.access(found.key) != before:
+            self.opened.discard(found.name)
+            await asyncio.to_thread(lambda: found.staging.prepare(create=True))
+            await self.ask(found, lambda: ceph.open(found))
+            self.opened.add(found.name)
+        return found
+
+    async def learn(self, key: CephPool) -> None:
+        """Let calls into a pool in Ceph know its place and its key, as far as its StoragePool is there.
+        Raises QuantixError.
+        """
+        manifest = self.pools.get(key.name)
+        if self.ceph is not None and manifest is not None:
+            await self.ceph.learn(model_of(StoragePool, manifest))
+
+    def key_of(self, name: str) -> str:
+        """The key of the user of a StoragePool in Ceph. Raises TransientError (PoolUnreachable)."""
+        return self.in_ceph(name).known_access().key
+
+    def _directories_by_uid(self) -> list[tuple[str, PoolDir]]:
+        """Those of kind `dir` that this host reaches, oldest first."""
+        found = ((pool.metadata.uid, self.found(pool)) for pool in self.reached())
+        return [(uid, pool) for uid, pool in found if isinstance(pool, PoolDir)]
 
     def deleted(self) -> dict[str, PoolDir]:
         """By UID the pools that this process has used, that were deleted since, and that are not `put_away`.
@@ -193,7 +253,7 @@ class HostPools:
         """
         pool = self.in_use[uid]
         try:
-            reached = self.reached()
+            reached = self._directories_by_uid()
             remains = await self.scan(pool, Scan.PUT_AWAY, lambda: self._put_away(uid, pool, reached, images))
         except OSError as error:
             raise explained(error, str(pool.path)) from error
@@ -201,13 +261,12 @@ class HostPools:
         return remains
 
     def _put_away(
-        self, uid: str, pool: PoolDir, reached: Sequence[StoragePool], images: Collection[str]
+        self, uid: str, pool: PoolDir, places: Sequence[tuple[str, PoolDir]], images: Collection[str]
     ) -> Remains | None:
         used = UsedPools(self.layout.used_pools)
         is_own = self._is_ours(pool.path)
         # where it lies now: a link that gets on the way from here on leads nowhere
         pool = replace(pool, path=Path(os.path.realpath(pool.path.parent), pool.path.name))
-        places = [(other.metadata.uid, self.directory(other)) for other in reached]
         try:
             refuse_shared(pool, [place for other, place in places if used.has(other, place.path)])
             return pool.put_away(images, is_own=is_own)
@@ -217,12 +276,17 @@ class HostPools:
         finally:
             used.forget(uid)
 
-    def _hangs(self, pool: PoolDir, silent: SilentPlaceError) -> TransientError:
-        about = {"host": self.host, "pool": pool.name, "hangs": pool.path, "said": silent}
-        return as_error(TransientError, "PoolUnreachable", **about)
+    def _hangs(self, pool: Pool, silent: SilentPlaceError) -> TransientError:
+        about = {"host": self.host, "pool": pool.name, "said": silent}
+        hangs = {"hangs": pool.path} if isinstance(pool, PoolDir) else {}
+        return as_error(TransientError, "PoolUnreachable", **about, **hangs)
 
     def _prepare(
-        self, directory: PoolDir, uid: str, reached: Sequence[StoragePool], deleted: Sequence[PoolDir]
+        self,
+        directory: PoolDir,
+        uid: str,
+        reached: Sequence[tuple[str, PoolDir]],
+        deleted: Sequence[PoolDir],
     ) -> None:
         used = UsedPools(self.layout.used_pools)
         try:
@@ -236,15 +300,15 @@ class HostPools:
         except OSError as error:
             raise explained(error, str(used.file)) from error
 
-    def _earlier(self, uid: str, reached: Sequence[StoragePool], used: UsedPools) -> list[PoolDir]:
+    def _earlier(self, uid: str, reached: Sequence[tuple[str, PoolDir]], used: UsedPools) -> list[PoolDir]:
         """The pools whose places here come before that of the one with this UID: those that keep data
         already, and those that are older.
         """
-        others = [pool for pool in reached if pool.metadata.uid != uid]
-        older = list(itertools.takewhile(lambda pool: pool.metadata.uid != uid, reached))
-        keeping = [pool for pool in others if used.has(pool.metadata.uid, self.directory(pool).path)]
+        others = [(other, pool) for other, pool in reached if other != uid]
+        older = [pool for _, pool in itertools.takewhile(lambda item: item[0] != uid, reached)]
+        keeping = [pool for other, pool in others if used.has(other, pool.path)]
         waiting = [pool for pool in older if pool not in keeping]
-        return take_places(self.directory(pool) for pool in (*keeping, *waiting))
+        return take_places((*keeping, *waiting))
 
     def find(self, name: str | None) -> StoragePool:
         """The pool of this name (None: the default one). Raises WaitingError (PoolNotFound)."""

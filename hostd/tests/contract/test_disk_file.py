@@ -22,10 +22,12 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_hostd.volume.copying import Copying
-from quantix_hostd.volume.disk_file import DiskFileMaker, remove_volume
+from quantix_hostd.volume.disk_draft import remove_volume
+from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.disk_header import read_disk_file, read_volume
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.disk_pools import IMAGES, QEMU, pool_with_image
 from quantix_lab.hostile_images import bomb
 from quantix_lab.qcow2_file import CLUSTER
@@ -197,7 +199,7 @@ async def test_two_namespaces_with_images_out_of_proportion_keep_a_third_waiting
     IMAGES.files.give(pool.image("1111"))
     ended: list[str] = []
     lending = Lending(LocalClaimStore(), "h1", "cluster-1", ended.append)
-    copying = Copying(maker, Room(), lending, ended.append)
+    copying = Copying(StorageByKind(maker), Room(), lending, ended.append)
     bases = {"a": Base("22", "qcow2", _GIB), "b": Base("33", "qcow2", _GIB), "c": _BASE}
     volumes = {namespace: volume_in(namespace) for namespace in bases}
     for namespace, base in bases.items():

@@ -26,6 +26,7 @@ from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.disk_pools import IMAGES, pool_at
 from quantix_lab.waiting import eventually_async
 
@@ -110,7 +111,9 @@ async def test_a_full_copy_without_room_leaves_nothing_and_is_made_once_there_is
     filler = guests_take(pool, 6 * _MIB)
     claims, ended = LocalClaimStore(), list[str]()
     maker = DiskFileMaker(QemuImg(Sandbox(IMAGES)), claims, "cluster-1")
-    copying = Copying(maker, Room(), Lending(claims, "h1", "cluster-1", lambda _: None), ended.append)
+    copying = Copying(
+        StorageByKind(maker), Room(), Lending(claims, "h1", "cluster-1", lambda _: None), ended.append
+    )
     volume = Volume.model_validate(
         {"metadata": {"name": "v", "namespace": "default", "uid": "v"}, "spec": {}}
     )

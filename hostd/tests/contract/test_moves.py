@@ -16,6 +16,7 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.domainxml.render import render_copy
 from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.open_sandbox import OpenSandbox
@@ -48,9 +49,9 @@ async def writing_guest(host: LibvirtHost, passphrase: str = "") -> AsyncIterato
 async def encrypt(world: VmWorld, place: VolumePlace, passphrase: str) -> None:
     """Make the volume an encrypted one, and its Secret."""
     qemu_img = QemuImg(OpenSandbox(), unlock_ms=1)
-    world.live_moves.maker = DiskFileMaker(qemu_img, world.claims, CLUSTER)
+    world.live_moves.maker = StorageByKind(DiskFileMaker(qemu_img, world.claims, CLUSTER))
     place.data.unlink()
-    await qemu_img.create(Disk(place.pool_path, place.data, passphrase=passphrase), 64 << 20)
+    await qemu_img.create(Disk(place.directory, place.data, passphrase=passphrase), 64 << 20)
     place.data.chmod(0o666)
     world.stores[VOLUMES][KEY]["spec"]["encryption"] = {"secretRef": {"name": "disk-key"}}
     data = {"passphrase": base64.b64encode(passphrase.encode()).decode()}
@@ -114,7 +115,7 @@ async def test_a_guest_that_writes_outlives_copies_that_begin_and_are_given_up(
     copy = busy.root_place.data.with_name("copy")
     qemu_img = QemuImg(OpenSandbox())
     for _ in range(60):
-        await qemu_img.create(Disk(busy.root_place.pool_path, copy), 64 << 20)
+        await qemu_img.create(Disk(busy.root_place.directory, copy), 64 << 20)
         copy.chmod(0o666)
         await hypervisor.copy_disk(busy.domain, "vda", render_copy(str(copy)), 0)
         await hypervisor.drop_copy(busy.domain, "vda")

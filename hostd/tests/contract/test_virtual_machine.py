@@ -180,7 +180,7 @@ async def test_a_disk_grows_under_a_running_guest(bench: Bench) -> None:
     await vm.reconcile()
     bench.world.stores[VOLUMES]["default/grown-1-root"] = grown(volume, "128Mi")
     await vm.reconcile()
-    data = vm.root_place.pool_path / "volumes" / vm.root_place.handle / "data"
+    data = vm.root_place.directory / "volumes" / vm.root_place.handle / "data"
     assert int.from_bytes(data.read_bytes()[24:32], "big") == 128 * 1024**2
 
 

@@ -1,4 +1,6 @@
-"""Claims: the table of moves, and the store's compare-and-set on real files."""
+"""Claims: the table of moves, and what is particular to a store on real files. What every store does is in
+the contract tests (`test_claim_stores`).
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,8 @@ from hypothesis import strategies as st
 from quantix_api.errors import InvariantError, TransientError
 from quantix_hostd.claims import (
     Claim,
-    ClaimChangedError,
     ClaimRefusedError,
     Holder,
-    VolumeMissingError,
     VolumePlace,
     hand_over,
     new_claim,
@@ -163,62 +163,10 @@ def _moved(claim: Claim, move: str, host: str, epoch: int) -> Claim:
     return hand_over(claim, host, "h2" if host == "h1" else "h1")
 
 
-def test_a_claim_is_made_once(place: VolumePlace) -> None:
-    store = LocalClaimStore()
-    assert store.read(place) is None
-    store.create(place, FREE)
-    assert store.read(place) == FREE
-    with pytest.raises(ClaimChangedError):
-        store.create(place, FREE)
-
-
-def test_of_a_volume_that_is_not_there_no_claim_is_known(tmp_path: Path) -> None:
-    with pytest.raises(VolumeMissingError) as unknown:
-        LocalClaimStore().read(VolumePlace(tmp_path, "v1"))
-    assert unknown.value.reason == "DataMissing"
-
-
-def test_a_claim_changes_only_from_what_was_read(place: VolumePlace) -> None:
-    store = LocalClaimStore()
-    store.create(place, FREE)
-    store.compare_and_set(place, FREE, held("h1", 1))
-    with pytest.raises(ClaimChangedError):
-        store.compare_and_set(place, FREE, held("h2", 1))
-    assert store.read(place) == held("h1", 1)
-
-
-def test_the_floor_never_falls(place: VolumePlace) -> None:
-    store, high = LocalClaimStore(), Claim(5, None, "", CLUSTER)
-    store.create(place, high)
-    with pytest.raises(InvariantError):
-        store.compare_and_set(place, high, FREE)
-
-
-def test_of_many_that_try_one_gets_it(place: VolumePlace) -> None:
-    store = LocalClaimStore()
-    store.create(place, FREE)
-    won: list[int] = []
-
-    def compete(number: int) -> None:
-        try:
-            store.compare_and_set(place, FREE, held(f"h{number}", 1))
-        except ClaimChangedError:
-            return
-        won.append(number)
-
-    threads = [threading.Thread(target=compete, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 1
-    assert store.read(place) == held(f"h{won[0]}", 1)
-
-
 def test_a_crash_while_writing_leaves_the_old_claim(place: VolumePlace) -> None:
     store = LocalClaimStore()
     store.create(place, FREE)
-    (place.pool_path / "volumes/v1/.claim.new").write_bytes(b'{"flo')
+    (place.directory / "volumes/v1/.claim.new").write_bytes(b'{"flo')
     assert store.read(place) == FREE
     store.compare_and_set(place, FREE, held("h1", 1))
     assert store.read(place) == held("h1", 1)
@@ -238,12 +186,6 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_handle_is_one_name(tmp_path: Path, handle: str) -> None:
     with pytest.raises(InvariantError):
         LocalClaimStore().read(VolumePlace(tmp_path, handle))
-
-
-def test_a_damaged_claim_is_reported_and_not_taken_for_free(place: VolumePlace) -> None:
-    (place.pool_path / "volumes/v1/claim").write_bytes(b"\x00\x00")
-    with pytest.raises(InvariantError):
-        LocalClaimStore().read(place)
 
 
 def test_a_lock_that_is_never_let_go_is_waited_for_no_longer_than_for_others(

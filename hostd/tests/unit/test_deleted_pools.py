@@ -22,6 +22,7 @@ from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.pools import HostPools
+from quantix_lab.dir_pools import dir_pool
 from quantix_lab.told_events import ToldEvents
 
 Manifest = dict[str, Any]
@@ -81,7 +82,7 @@ class OneHost:
 
     async def used(self, name: str) -> PoolDir:
         """The pool, with a copy of each image of the API in it."""
-        pool = await self.pools.pool(name)
+        pool = await dir_pool(self.pools, name)
         for uid in (FETCHED, SENT):
             pool.image(uid).write_text("image")
         return pool
@@ -119,7 +120,7 @@ async def test_a_pool_in_our_own_directory_leaves_nothing(root: Path) -> None:
     path = Layout(root / "host").data / "pools/fast"
     host.create("fast")
     host.stored["fast"]["spec"]["dir"]["path"] = str(path)
-    await host.pools.pool("fast")
+    await dir_pool(host.pools, "fast")
     del host.stored["fast"]
     await host.look()
     assert not path.exists()
@@ -153,7 +154,7 @@ async def test_an_image_that_was_sent_and_lies_nowhere_else_stays(root: Path) ->
         f"Try: qx pool create fast --path {pool.path} has it again; or remove it on h1, as root."
     ]
     host.create("fast", uid="uid-2")
-    assert (await host.pools.pool("fast")).image(SENT).exists()
+    assert (await dir_pool(host.pools, "fast")).image(SENT).exists()
 
 
 async def test_what_is_not_ours_stays(root: Path) -> None:

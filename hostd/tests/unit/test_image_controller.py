@@ -29,6 +29,7 @@ from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.volume.based_on import volumes_based_on
+from quantix_lab.dir_pools import dir_pool
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.told_events import ToldEvents
@@ -104,7 +105,7 @@ class OneHost:
         return next(item for item in conditions if item["type"] == "Ready")
 
     async def pool(self, name: str) -> PoolDir:
-        return await self.pools.pool(name)
+        return await dir_pool(self.pools, name)
 
     async def silence(self, name: str, freed: threading.Event) -> None:
         """Let a pool hang until then."""

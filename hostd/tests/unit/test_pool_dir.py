@@ -16,6 +16,7 @@ from quantix_api.layout import Layout
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
 from quantix_hostd.pools import HostPools
+from quantix_lab.dir_pools import dir_pool
 
 
 def directory(path: Path) -> PoolDir:
@@ -62,16 +63,16 @@ async def test_an_empty_mount_point_is_not_taken_for_a_new_pool(tmp_path: Path) 
     mount_point = tmp_path / "big"
     mount_point.mkdir()
     pools = pools_at(mount_point, tmp_path / "host")
-    await pools.pool("big")
+    await dir_pool(pools, "big")
     mount_point.rename(tmp_path / "unmounted")
     mount_point.mkdir()
     with pytest.raises(TransientError, match=r"has kept data in .*, where there is none now") as refused:
-        await pools.pool("big")
+        await dir_pool(pools, "big")
     assert refused.value.reason == "PoolUnreachable"
     assert list(mount_point.iterdir()) == []
     mount_point.rmdir()
     (tmp_path / "unmounted").rename(mount_point)
-    await pools.pool("big")
+    await dir_pool(pools, "big")
 
 
 async def test_whoever_wants_to_begin_anew_makes_the_directory_or_the_pool_anew(tmp_path: Path) -> None:
@@ -90,12 +91,12 @@ async def test_whoever_wants_to_begin_anew_makes_the_directory_or_the_pool_anew(
 async def test_a_damaged_note_keeps_no_pool_away(tmp_path: Path) -> None:
     path, pools = tmp_path / "big", pools_at(tmp_path / "big", tmp_path / "host")
     path.mkdir()
-    await pools.pool("big")
+    await dir_pool(pools, "big")
     (pools.layout.data / "used-pools.json").write_text("{")
-    await pools.pool("big")
+    await dir_pool(pools, "big")
     (path / "volumes").rmdir()
     with pytest.raises(TransientError, match="has kept data"):
-        await pools.pool("big")
+        await dir_pool(pools, "big")
 
 
 def named(name: str, path: Path, second: int) -> dict[str, Any]:
@@ -280,6 +281,6 @@ async def test_a_pool_that_qemu_may_not_get_to_names_the_directory_that_bars_the
         "h1 runs no VM from pool big: libvirt-qemu, the user of QEMU, may not enter /srv/shut. "
         "Try: chmod o+x /srv/shut on h1; or qx pool delete big, and create it elsewhere."
     )
-    assert (await pools.pool("big")).name == "big", "what is in it can be removed"
+    assert (await dir_pool(pools, "big")).name == "big", "what is in it can be removed"
     way.at = None
     assert await problem_of(pools, "big") is None

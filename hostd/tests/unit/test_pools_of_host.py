@@ -18,6 +18,7 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.host.model import ImageCopy
 from quantix_hostd.host.pool_looks import PoolLooks
 from quantix_hostd.pools import HostPools, Scan
+from quantix_lab.dir_pools import dir_pool
 from quantix_lab.waiting import eventually_async
 
 BOX: dict[str, Any] = {
@@ -71,7 +72,7 @@ async def test_a_pool_whose_disk_hangs_is_told_and_asked_again_once_it_has_answe
     pools, answers = patient(tmp_path, manifests), threading.Event()
     far = StoragePool.model_validate(manifests["far"])
     with pytest.raises(TransientError) as hangs:
-        await pools.ask(pools.directory(far), lambda: answers.wait(20))
+        await pools.ask(pools.found(far), lambda: answers.wait(20))
     try:
         assert str(hangs.value) == (
             f"box cannot use pool far: what {tmp_path}/far lies on hangs. Said: no answer within 0 s. "
@@ -80,10 +81,10 @@ async def test_a_pool_whose_disk_hangs_is_told_and_asked_again_once_it_has_answe
         problem = await pools.problem(far)
         assert "an earlier call has not been answered" in str(problem)
         with pytest.raises(TransientError, match="an earlier call has not been answered") as hangs:
-            await pools.pool("far")
+            await dir_pool(pools, "far")
         assert hangs.value.reason == "PoolUnreachable"
         assert not (tmp_path / "far/volumes").exists(), "nothing more is asked of it"
-        assert (await pools.pool("near")).name == "near"
+        assert (await dir_pool(pools, "near")).name == "near"
     finally:
         answers.set()
 
@@ -91,13 +92,13 @@ async def test_a_pool_whose_disk_hangs_is_told_and_asked_again_once_it_has_answe
         return await pools.problem(far) is None
 
     await eventually_async("it is asked again", is_well)
-    assert (await pools.pool("far")).name == "far"
+    assert (await dir_pool(pools, "far")).name == "far"
 
 
 async def test_a_long_look_into_a_pool_is_not_taken_for_a_disk_that_hangs(tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path)
     pools, begun, done = patient(tmp_path, {"big": manifest}), threading.Event(), threading.Event()
-    pool = pools.directory(StoragePool.model_validate(manifest))
+    pool = pools.found(StoragePool.model_validate(manifest))
 
     def look() -> bool:
         begun.set()
@@ -115,7 +116,7 @@ async def test_a_long_look_into_a_pool_is_not_taken_for_a_disk_that_hangs(tmp_pa
 async def test_a_scan_that_takes_too_long_keeps_no_pool_from_being_told_as_it_is(tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path / "big")
     pools, freed = patient(tmp_path, {"big": manifest}, scan_s=0.2), threading.Event()
-    pool = await pools.pool("big")
+    pool = await dir_pool(pools, "big")
     pool.image("debian").write_bytes(b"1234")
     looks = PoolLooks(pools)
     with pytest.raises(TransientError):
@@ -139,8 +140,8 @@ async def test_a_scan_that_takes_too_long_keeps_no_pool_from_being_told_as_it_is
 async def test_one_pool_that_hangs_is_told_beside_the_others(tmp_path: Path) -> None:
     manifests = {name: manifest_of(tmp_path / name, name) for name in ("far", "near")}
     pools, freed = patient(tmp_path, manifests), threading.Event()
-    (await pools.pool("near")).image("debian").write_bytes(b"1234")
-    await silence(pools, await pools.pool("far"), freed)
+    (await dir_pool(pools, "near")).image("debian").write_bytes(b"1234")
+    await silence(pools, await dir_pool(pools, "far"), freed)
     facts, images = await PoolLooks(pools).look()
     freed.set()
     assert [(fact.name, not fact.problem) for fact in facts] == [("far", False), ("near", True)]
@@ -155,19 +156,19 @@ async def test_a_pool_that_hangs_as_it_is_tidied_keeps_hostd_from_nothing(
     async with asyncio.timeout(5):
         await pools.tidy(frozenset())
     with pytest.raises(TransientError):
-        await pools.pool("far")
+        await dir_pool(pools, "far")
     freed.set()
 
 
 async def test_images_of_a_pool_are_not_told_of_the_next_one_by_its_name(tmp_path: Path) -> None:
     manifests = {"big": manifest_of(tmp_path / "big")}
     pools, freed = patient(tmp_path, manifests, scan_s=0.2), threading.Event()
-    (await pools.pool("big")).image("debian").write_bytes(b"1234")
+    (await dir_pool(pools, "big")).image("debian").write_bytes(b"1234")
     looks = PoolLooks(pools)
     assert (await looks.look())[1] != ()
     manifests["big"] = manifest_of(tmp_path / "anew")
     manifests["big"]["metadata"]["uid"] = "another"
     with pytest.raises(TransientError):
-        await pools.scan(await pools.pool("big"), Scan.IMAGES, lambda: freed.wait(20))
+        await pools.scan(await dir_pool(pools, "big"), Scan.IMAGES, lambda: freed.wait(20))
     assert (await looks.look())[1] == ()
     freed.set()

@@ -156,7 +156,7 @@ def test_without_the_claim_nothing_is_written(
 
 def test_a_volume_that_is_away_is_no_state_that_is_missing(store: StateStore, owned: Owned) -> None:
     with pytest.raises(VolumeMissingError):
-        store.restore(replace(owned, place=VolumePlace(owned.place.pool_path, "v2")))
+        store.restore(replace(owned, place=VolumePlace(owned.place.pool, "v2")))
 
 
 def test_no_link_that_a_guest_made_is_followed(

@@ -19,9 +19,9 @@ from quantix_hostd.transfer import transfers
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume import copying as copies
 from quantix_hostd.volume.copying import Copying
-from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.waiting import eventually_async
 
 _MIB = 1 << 20
@@ -74,7 +74,7 @@ def woken() -> list[str]:
 @pytest.fixture
 def copying(maker: SlowMaker, woken: list[str]) -> Copying:
     lending = Lending(LocalClaimStore(), "h1", "c1", woken.append)
-    return Copying(cast(DiskFileMaker, maker), Room(), lending, woken.append)
+    return Copying(cast(StorageByKind, maker), Room(), lending, woken.append)
 
 
 def pool(path: Path, available_bytes: int = 1 << 30) -> PoolDir:

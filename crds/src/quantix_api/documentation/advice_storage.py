@@ -157,9 +157,13 @@ _POOLS = {
         "`qx pool list -o wide`.", "Leave `default: true` on one pool only: `qx pool set NAME --no-default`."
     ),
     "CredentialsRefused": Advice(
-        "The Secret that it names.", "Correct user and key. Ceph and BMCs are not built yet."
+        "The Secret that it names.",
+        "Correct user and key: `ceph auth get client.USER` shows the key. BMCs are not built yet.",
     ),
-    "NoCapability": Advice("The rights of the pool's user.", "Ceph is not built yet, so nothing gives it."),
+    "NoCapability": Advice(
+        "The rights of the pool's user: `ceph auth get client.USER`.",
+        "Give it `profile rbd` for `mon`. Failover is not built yet, so nothing asks for it.",
+    ),
 }
 
 STORAGE_ADVICE: dict[str, Advice] = {**_IMAGES, **_VOLUMES, **_POOLS}

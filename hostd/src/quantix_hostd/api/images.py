@@ -53,8 +53,7 @@ class ImageDoors:
         that may have it does not answer.
         """
         pools, silent = self._backend.pools, None
-        for pool in pools.reached():
-            directory = pools.directory(pool)
+        for directory in pools.directories():
             try:
                 if await pools.ask(directory, partial(_is_image, directory.image(uid))):
                     return directory.image(uid)

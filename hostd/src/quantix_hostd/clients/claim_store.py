@@ -6,24 +6,15 @@ Used through `claims.ClaimStore`; which moves there are is decided in `claims`. 
 from __future__ import annotations
 
 import fcntl
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from quantix_api.errors import InvariantError, TransientError
-from quantix_api.message_table_phrases import NO_CLAIM
 from quantix_api.messages import as_error
-from quantix_hostd.claims import (
-    Claim,
-    ClaimChangedError,
-    ClaimDamagedError,
-    Holder,
-    VolumeMissingError,
-    VolumePlace,
-)
+from quantix_hostd.claims import Claim, ClaimChangedError, VolumeMissingError, VolumePlace
+from quantix_hostd.clients.claim_text import parse_claim, render_claim
 from quantix_hostd.clients.no_follow import opened_directory, opened_file_at, replace_file_at
 
 _VOLUMES = "volumes"
@@ -50,14 +41,14 @@ class LocalClaimStore:
     def read(self, place: VolumePlace) -> Claim | None:
         with _opened(place) as directory:
             content = _read(directory, place)
-        return None if content is None else _parse(content, place)
+        return None if content is None else parse_claim(content, str(_path(place)))
 
     def compare_and_set(
         self, place: VolumePlace, expected: Claim, wanted: Claim, *, rewrite: bool = False
     ) -> None:
         with _locked(place) as directory:
             content = _read(directory, place)
-            if content is None or _parse(content, place) != expected:
+            if content is None or parse_claim(content, str(_path(place))) != expected:
                 raise as_error(ClaimChangedError, "VolumeInUse", handle=place.handle)
             if wanted.floor < expected.floor:
                 raise InvariantError("InternalError", "The floor of a claim must never fall.")
@@ -87,7 +78,7 @@ def _lock(directory: int, place: VolumePlace) -> None:
 @contextmanager
 def _opened(place: VolumePlace) -> Iterator[int]:
     try:
-        with opened_directory(place.pool_path, _VOLUMES, place.handle) as directory:
+        with opened_directory(place.directory, _VOLUMES, place.handle) as directory:
             yield directory
     except FileNotFoundError as error:
         raise as_error(VolumeMissingError, "DataMissing", place=place.data) from error
@@ -103,52 +94,8 @@ def _read(directory: int, place: VolumePlace) -> bytes | None:
 
 def _path(place: VolumePlace) -> Path:
     """For messages only."""
-    return place.pool_path / _VOLUMES / place.handle / _CLAIM
+    return place.directory / _VOLUMES / place.handle / _CLAIM
 
 
 def _write(directory: int, claim: Claim) -> None:
-    replace_file_at(directory, _CLAIM, _render(claim), _MODE)
-
-
-def _render(claim: Claim) -> bytes:
-    holder = {"host": claim.holder.host, "epoch": claim.holder.epoch} if claim.holder else None
-    content: dict[str, object] = {
-        "floor": claim.floor,
-        "holder": holder,
-        "vmUID": claim.vm_uid,
-        "clusterUID": claim.cluster_uid,
-    }
-    optional = {
-        "hasState": claim.has_state,
-        "movingTo": claim.moving_to,
-        "moved": claim.moved,
-        "movedFrom": claim.moved_from,
-        "partial": claim.partial,
-    }
-    content |= {name: value for name, value in optional.items() if value}
-    return json.dumps(content, sort_keys=True).encode() + b"\n"
-
-
-def _parse(content: bytes, place: VolumePlace) -> Claim:
-    try:
-        raw = json.loads(content)
-        holder = raw["holder"]
-        return Claim(
-            _epoch(raw["floor"]),
-            Holder(str(holder["host"]), _epoch(holder["epoch"])) if holder else None,
-            str(raw["vmUID"]),
-            str(raw["clusterUID"]),
-            has_state=raw.get("hasState") is True,
-            moving_to=str(raw.get("movingTo", "")),
-            moved=raw.get("moved") is True,
-            moved_from=str(raw.get("movedFrom", "")),
-            partial=raw.get("partial") is True,
-        )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise as_error(ClaimDamagedError, "DataDamaged", path=_path(place), said=NO_CLAIM) from error
-
-
-def _epoch(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(value)
-    return value
+    replace_file_at(directory, _CLAIM, render_claim(claim).encode() + b"\n", _MODE)

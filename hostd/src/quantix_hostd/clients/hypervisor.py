@@ -41,6 +41,9 @@ class Hypervisor(Protocol):
     async def set_secret(self, uuid: str, passphrase: str) -> None:
         """Let it open encrypted disks that name this secret; it tells the passphrase to nobody."""
 
+    async def set_pool_key(self, pool: str, key: str) -> None:
+        """Let it open disks in Ceph of this StoragePool; it tells the key to nobody."""
+
     async def forget_secret(self, uuid: str) -> None:
         """One that is not there is no error."""
 

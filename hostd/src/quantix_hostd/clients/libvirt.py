@@ -33,7 +33,12 @@ from quantix_hostd.clients.libvirt_events import register
 from quantix_hostd.clients.libvirt_live import LiveChanges
 from quantix_hostd.clients.libvirt_looks import LibvirtLooks
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
-from quantix_hostd.clients.libvirt_secrets import forget_left_secrets, forget_secret, set_secret
+from quantix_hostd.clients.libvirt_secrets import (
+    forget_left_secrets,
+    forget_secret,
+    set_pool_key,
+    set_secret,
+)
 from quantix_hostd.clients.libvirt_threads import About, Kind, LibvirtThreads
 from quantix_hostd.domainxml.metadata import METADATA_KEY
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE
@@ -172,6 +177,9 @@ class LibvirtClient(LiveChanges, DiskCopies):
 
     async def set_secret(self, uuid: str, passphrase: str) -> None:
         await self._call(lambda connection: set_secret(connection, uuid, passphrase))
+
+    async def set_pool_key(self, pool: str, key: str) -> None:
+        await self._call(lambda connection: set_pool_key(connection, pool, key))
 
     async def forget_secret(self, uuid: str) -> None:
         await self._call(lambda connection: forget_secret(connection, uuid))

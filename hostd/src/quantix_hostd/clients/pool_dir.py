@@ -74,6 +74,16 @@ class PoolDir:
         return self.image_owner or self.owner
 
     @property
+    def key(self) -> Path:
+        """By which this host knows it."""
+        return self.path
+
+    @property
+    def received(self) -> PoolDir:
+        """Where files from outside are received for it: in itself."""
+        return self
+
+    @property
     def images(self) -> Path:
         return self.path / "images"
 
@@ -83,27 +93,35 @@ class PoolDir:
 
     def image(self, uid: str) -> Path:
         """Where the image with this UID lies, or will lie."""
-        return self.images / _checked(uid)
+        return self.images / checked_handle(uid)
 
     def image_draft(self, uid: str) -> Path:
         """Where this host receives it; nobody reads it there."""
-        return self.images / f".{_checked(uid)}.{self.host}.part"
+        return self.images / f".{checked_handle(uid)}.{self.host}.part"
 
     def image_note(self, uid: str) -> Path:
         """Beside the draft: by what a broken transfer goes on."""
-        return self.images / f".{_checked(uid)}.{self.host}.note"
+        return self.images / f".{checked_handle(uid)}.{self.host}.note"
+
+    def has_image(self, uid: str) -> bool:
+        """Whether the image is there whole."""
+        return self.image(uid).exists()
+
+    def has_volume(self, handle: str) -> bool:
+        """Whether there is a volume."""
+        return self.volume(handle).exists()
 
     def volume(self, handle: str) -> Path:
         """The directory of a volume."""
-        return self.volumes / _checked(handle)
+        return self.volumes / checked_handle(handle)
 
     def place(self, handle: str) -> VolumePlace:
         """The volume, as claims name it."""
-        return VolumePlace(self.path, _checked(handle))
+        return VolumePlace(self.path, checked_handle(handle))
 
     def volume_draft_name(self, handle: str) -> str:
         """The name of the directory in which this host makes a volume."""
-        return f".{_checked(handle)}.{self.host}.new"
+        return f".{checked_handle(handle)}.{self.host}.new"
 
     def prepare(self, *, create: bool, used_before: bool = False) -> None:
         """Make sure that the pool's directories are there; the pool's own only with `create`.
@@ -247,7 +265,8 @@ def remove_tree(path: Path) -> bool:
     return True
 
 
-def _checked(name: str) -> str:
+def checked_handle(name: str) -> str:
+    """The name, where it is a UID or a handle. Raises InvariantError."""
     if not _HANDLE.fullmatch(name):
         raise InvariantError("InternalError", f"{name!r} is neither a UID nor a handle.")
     return name

@@ -8,13 +8,23 @@ blocks. Called by `virtualmachine.apply_state` under the VM's lock.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from quantix_api.errors import TransientError
 from quantix_api.layout import PASSAGE, Layout
 from quantix_api.messages import as_error
-from quantix_hostd.claims import Claim, ClaimRefusedError, ClaimStore, VolumeMissingError, VolumePlace
+from quantix_hostd.claims import (
+    CephPool,
+    Claim,
+    ClaimRefusedError,
+    ClaimStore,
+    VolumeMissingError,
+    VolumePlace,
+)
 from quantix_hostd.clients.files import FileOwner, write_atomically
 from quantix_hostd.clients.no_follow import (
     opened_directory,
@@ -47,10 +57,61 @@ class Owned:
     epoch: int
 
 
+class StateObjects(Protocol):
+    """Keeps the objects beside volumes. Both raise VolumeMissingError and TransientError."""
+
+    def read(self, place: VolumePlace) -> bytes | None:
+        """None where there is none."""
+
+    def write(self, place: VolumePlace, content: bytes) -> None:
+        """There is the old content or the new one, whatever happens."""
+
+
+class StateFiles:
+    """Those of `dir` pools."""
+
+    def read(self, place: VolumePlace) -> bytes | None:
+        with _beside(place) as directory:
+            try:
+                with opened_file_at(directory, _STATE, place.data.with_name(_STATE)) as file:
+                    return file.read(MAX_BYTES)
+            except FileNotFoundError:
+                return None
+
+    def write(self, place: VolumePlace, content: bytes) -> None:
+        with _beside(place) as directory:
+            replace_file_at(directory, _STATE, content, _MODE)
+
+
+@dataclass(frozen=True)
+class StateByKind:
+    """Those of all pools of a host."""
+
+    directories: StateObjects
+    ceph: StateObjects
+
+    def read(self, place: VolumePlace) -> bytes | None:
+        return self._of(place).read(place)
+
+    def write(self, place: VolumePlace, content: bytes) -> None:
+        self._of(place).write(place, content)
+
+    def _of(self, place: VolumePlace) -> StateObjects:
+        return self.ceph if isinstance(place.pool, CephPool) else self.directories
+
+
 class StateStore:
     """State of all VMs of this host; `qemu` is the user that QEMU and swtpm run as."""
 
-    def __init__(self, layout: Layout, claims: ClaimStore, qemu: FileOwner, host: str) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        claims: ClaimStore,
+        qemu: FileOwner,
+        host: str,
+        objects: StateObjects | None = None,
+    ) -> None:
+        self._objects = objects or StateFiles()
         self._layout = layout
         self._claims = claims
         self._qemu = qemu
@@ -70,7 +131,7 @@ class StateStore:
         claim, stored = self._held(owned), self._read(owned.place)
         here = self._sequence(owned.vm_uid)
         if stored is None and claim.has_state and not here:
-            raise as_error(TransientError, "StateMissing", pool=owned.place.pool_path)
+            raise as_error(TransientError, "StateMissing", pool=owned.place.pool)
         self._open_own_directory(owned.vm_uid)
         if stored is None or stored.sequence <= here:
             return
@@ -99,8 +160,7 @@ class StateStore:
         if not claim.has_state:
             # first, so that an object which is lost later is missed
             self._claims.compare_and_set(owned.place, claim, replace(claim, has_state=True))
-        with opened_directory(owned.place.pool_path, _VOLUMES, owned.place.handle) as directory:
-            replace_file_at(directory, _STATE, render_state(state), _MODE)
+        self._objects.write(owned.place, render_state(state))
         self._note_sequence(owned.vm_uid, state.sequence)
 
     def remove_local(self, vm_uid: str, domain_uuid: str) -> None:
@@ -116,21 +176,12 @@ class StateStore:
         return claim
 
     def _read(self, place: VolumePlace) -> FirmwareState | None:
-        path = place.data.with_name(_STATE)
+        content = self._objects.read(place)
         try:
-            with opened_directory(place.pool_path, _VOLUMES, place.handle) as directory:
-                return self._parse(directory, path)
-        except FileNotFoundError as error:
-            raise as_error(VolumeMissingError, "DataMissing", place=place.data) from error
-
-    def _parse(self, directory: int, path: Path) -> FirmwareState | None:
-        try:
-            with opened_file_at(directory, _STATE, path) as file:
-                return parse_state(file.read(MAX_BYTES))
-        except FileNotFoundError:
-            return None
+            return None if content is None else parse_state(content)
         except StateDamagedError as error:
-            raise as_error(TransientError, "DataDamaged", path=path, said=str(error)) from error
+            shown = f"{place.shown_whole}/{_STATE}"
+            raise as_error(TransientError, "DataDamaged", path=shown, said=str(error)) from error
 
     def _read_nvram(self, vm_uid: str) -> bytes | None:
         return _content(self._layout.vm_data(vm_uid), _NVRAM)
@@ -175,20 +226,25 @@ class StateStore:
         write_atomically(self._layout.vm_data(vm_uid) / _SEQUENCE, f"{sequence}\n".encode())
 
 
+@contextmanager
+def _beside(place: VolumePlace) -> Iterator[int]:
+    try:
+        with opened_directory(place.directory, _VOLUMES, place.handle) as directory:
+            yield directory
+    except FileNotFoundError as error:
+        raise as_error(VolumeMissingError, "DataMissing", place=place.shown) from error
+
+
+def copy_state(objects: StateObjects, source: VolumePlace, copy: VolumePlace) -> None:
+    """Put what lies beside a volume that nobody has beside its copy, too; most volumes have nothing."""
+    content = objects.read(source)
+    if content is not None:
+        objects.write(copy, content)
+
+
 def _content(root: Path, *names: str) -> bytes | None:
     try:
         with opened_file(root, *names) as file:
             return file.read(MAX_PART_BYTES)
     except FileNotFoundError:
         return None
-
-
-def copy_state(source: VolumePlace, copy: VolumePlace) -> None:
-    """Put what lies beside a volume that nobody has beside its copy, too; most volumes have nothing."""
-    try:
-        with opened_file(source.pool_path, _VOLUMES, source.handle, _STATE) as file:
-            content = file.read(MAX_BYTES)
-    except FileNotFoundError:
-        return
-    with opened_directory(copy.pool_path, _VOLUMES, copy.handle) as directory:
-        replace_file_at(directory, _STATE, content, _MODE)

@@ -17,6 +17,7 @@ SwitchPortName = NewType("SwitchPortName", str)
 
 DOMAIN_PREFIX = "qx-"
 METADATA_NAMESPACE = "https://quantix.io/domain/1"
+_CEPH_SECRET = "quantix/"
 _MAX_SHARES = 10_000
 GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 QUANTIX_AGENT_CHANNEL = "io.quantix.agent.0"
@@ -45,9 +46,22 @@ class Backing:
 
 
 @dataclass(frozen=True)
+class CephSource:
+    """Where in Ceph a disk is: RBD image `image` (`POOL/NAME`, or `POOL/NAMESPACE/NAME`), as `user`, whose
+    key libvirt knows as that of the StoragePool `pool`. `monitors`: host and port of each.
+    """
+
+    pool: str
+    image: str
+    monitors: tuple[tuple[str, str], ...]
+    user: str
+
+
+@dataclass(frozen=True)
 class Disk:
     """A writable disk. `port` is the number the operator gave the device (1, 2, …); `secret_uuid` is that of
-    libvirt's secret with the passphrase, "" for a disk that is not encrypted.
+    libvirt's secret with the passphrase, "" for a disk that is not encrypted. `path`: what people call what
+    holds it, for one that is in a file its path.
     """
 
     name: str
@@ -64,6 +78,7 @@ class Disk:
     bytes_per_second: int = 0
     backing: Backing | None = None
     secret_uuid: str = ""
+    ceph: CephSource | None = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +278,16 @@ class DomainSpec:
     @property
     def vnc_socket(self) -> str:
         return f"{self.run_dir}/vnc.sock"
+
+
+def ceph_secret(pool: str) -> str:
+    """By which libvirt knows the key of a StoragePool's user."""
+    return f"{_CEPH_SECRET}{pool}"
+
+
+def ceph_secret_pool(usage: str) -> str:
+    """The StoragePool of such a secret, "" for one of somebody else."""
+    return usage.removeprefix(_CEPH_SECRET) if usage.startswith(_CEPH_SECRET) else ""
 
 
 def domain_name(vm_uid: str) -> str:

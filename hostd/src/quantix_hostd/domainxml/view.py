@@ -17,7 +17,7 @@ from quantix_hostd.domainxml.element import Element
 from quantix_hostd.domainxml.host_devices import source_of
 from quantix_hostd.domainxml.memory import BLOCK_BYTES, MEMORY_ALIAS
 from quantix_hostd.domainxml.metadata import DomainMetadata, parse_metadata
-from quantix_hostd.domainxml.spec import BoundMemory
+from quantix_hostd.domainxml.spec import BoundMemory, ceph_secret_pool
 from quantix_hostd.domainxml.view_fields import DEVICE_FIELDS, DOMAIN_FIELDS, SMBIOS_FIELDS
 from quantix_hostd.facts.cpu_lists import parse_cpus
 
@@ -163,11 +163,19 @@ def _devices(domain: Element) -> tuple[dict[str, Fields], tuple[str, ...]]:
             unrendered.append(f"{node.tag} {alias.get('name') if alias is not None else ''}".strip())
             continue
         device = _extract(node, DEVICE_FIELDS.get(node.tag, {}))
+        if node.find("source[@protocol='rbd']") is not None:
+            device["path"] = _path_in_ceph(node)
         if node.tag == "disk" and "path" not in device:
             # an empty drive has no format, but the live XML names one
             device.pop("format", None)
         devices[key] = MappingProxyType(device)
     return devices, tuple(unrendered)
+
+
+def _path_in_ceph(disk: Element) -> str:
+    """What people call it: by its StoragePool, whatever Ceph calls that."""
+    pool = ceph_secret_pool(_value(disk, ".//auth/secret@usage"))
+    return f"{pool}/{_value(disk, 'source@name').rpartition('/')[2]}"
 
 
 def _host_devices(domain: Element) -> dict[str, str]:

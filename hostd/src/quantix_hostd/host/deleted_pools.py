@@ -64,7 +64,7 @@ class DeletedPools:
         alone = await self.pools.ask(deleted, partial(_lying_in, deleted, alone))
         elsewhere: set[str] = set()
         silent: TransientError | None = None
-        for pool in map(self.pools.directory, self.pools.reached()):
+        for pool in self.pools.directories():
             if not alone - elsewhere:
                 break
             try:

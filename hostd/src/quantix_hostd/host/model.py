@@ -14,7 +14,8 @@ from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 @dataclass(frozen=True)
 class PoolFacts:
     """A pool as this host sees it; `problem` is "" when it can be used, `reason` the one that the pool
-    is to give where its place is what is wrong.
+    is to give where its place is what is wrong. `degraded`: why it is less safe than it should be.
+    Without a capacity nobody tells it.
     """
 
     name: str
@@ -22,6 +23,7 @@ class PoolFacts:
     available_bytes: int = 0
     problem: str = ""
     reason: str = ""
+    degraded: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import message_of
 from quantix_hostd.clients.files import explained
-from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_dir import PoolPlaceError
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.host.model import ImageCopy, PoolFacts
 from quantix_hostd.pools import HostPools, Scan
 
@@ -35,23 +38,22 @@ class PoolLooks:
             if problem is not None:
                 facts.append(_problem(pool.metadata.name, problem))
                 continue
-            directory = self._pools.directory(pool)
+            found = self._pools.found(pool)
             try:
-                space = await self._pools.ask(directory, directory.space)
+                facts.append(await self._pools.ask(found, partial(_facts, found)))
             except OSError as error:
-                facts.append(_problem(directory.name, explained(error, str(directory.path))))
+                facts.append(_problem(found.name, explained(error, str(found.key))))
                 continue
             except TransientError as silent:
-                facts.append(_problem(directory.name, silent))
+                facts.append(_problem(found.name, silent))
                 continue
-            facts.append(PoolFacts(directory.name, space.capacity_bytes, space.available_bytes))
-            images.extend(await self._images_in(pool.metadata.uid, directory))
+            images.extend(await self._images_in(pool.metadata.uid, found))
         return tuple(facts), tuple(sorted(images, key=lambda copy: copy.uid))
 
-    async def _images_in(self, uid: str, pool: PoolDir) -> tuple[ImageCopy, ...]:
+    async def _images_in(self, uid: str, pool: Pool) -> tuple[ImageCopy, ...]:
         """What was known before stays true while they cannot be listed: the pool itself has answered."""
         try:
-            found = await self._pools.scan(pool, Scan.IMAGES, lambda: _list_images(pool.name, pool.images))
+            found = await self._pools.scan(pool, Scan.IMAGES, partial(_list_images, pool))
         except (TransientError, OSError) as error:
             log.warning("images of a pool not listed", pool=pool.name, error=str(error))
         else:
@@ -64,9 +66,19 @@ def _problem(pool: str, problem: QuantixError) -> PoolFacts:
     return PoolFacts(pool, problem=message_of(problem), reason=reason)
 
 
-def _list_images(pool: str, directory: Path) -> tuple[ImageCopy, ...]:
+def _facts(pool: Pool) -> PoolFacts:
+    """Blocks; raises OSError and TransientError."""
+    space = pool.space()
+    known = PoolFacts(pool.name, space.capacity_bytes, space.available_bytes)
+    degraded = pool.health() if isinstance(pool, PoolRbd) else ""
+    return replace(known, degraded=degraded)
+
+
+def _list_images(pool: Pool) -> tuple[ImageCopy, ...]:
+    if isinstance(pool, PoolRbd):
+        return tuple(ImageCopy(uid, pool.name, size_bytes) for uid, size_bytes in pool.image_sizes().items())
     return tuple(
-        ImageCopy(entry.name, pool, entry.stat().st_size)
-        for entry in directory.iterdir()
+        ImageCopy(entry.name, pool.name, entry.stat().st_size)
+        for entry in pool.images.iterdir()
         if entry.is_file() and not entry.name.startswith(".")
     )

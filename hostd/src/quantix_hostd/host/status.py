@@ -173,12 +173,13 @@ def _pool(pool: PoolFacts) -> Mapping[str, Any]:
     if pool.problem:
         reason = {"reason": pool.reason} if pool.reason else {}
         return {"name": pool.name, "state": "Unreachable", **reason, "message": pool.problem[:512]}
-    return {
-        "name": pool.name,
-        "state": "Reachable",
-        "capacity": _rounded(pool.capacity_bytes, pool.capacity_bytes),
-        "available": _rounded(pool.available_bytes, pool.capacity_bytes),
-    }
+    told: dict[str, Any] = {"name": pool.name, "state": "Reachable"}
+    if pool.degraded:
+        told |= {"reason": "Degraded", "message": pool.degraded[:512]}
+    if pool.capacity_bytes:
+        told["capacity"] = _rounded(pool.capacity_bytes, pool.capacity_bytes)
+        told["available"] = _rounded(pool.available_bytes, pool.capacity_bytes)
+    return told
 
 
 def _images(copies: Iterable[ImageCopy]) -> list[Mapping[str, Any]]:

@@ -23,7 +23,9 @@ from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
 from quantix_client.reading import model_of
 from quantix_hostd.clients.http_source import HttpSource
-from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_dir import remove_tree
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.endless import endless
 from quantix_hostd.events import Events, tell
@@ -38,7 +40,7 @@ from quantix_hostd.told import image_event
 from quantix_hostd.transfer.desk import UploadDesk
 from quantix_hostd.transfer.draft import Note, discard, read_note
 from quantix_hostd.transfer.received import Received
-from quantix_hostd.transfer.receiving import Receiving
+from quantix_hostd.transfer.receiving import Keep, Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
 
@@ -53,7 +55,8 @@ Manifest = dict[str, Any]
 @dataclass(frozen=True)
 class ImageTools:
     """Everything the image controller acts with; `images` is the cache. `volumes_based_on` tells the volumes
-    in a pool that are based on the image with a UID, and blocks.
+    in a pool that are based on the image with a UID, and blocks; `keep` takes a file that was received for
+    a pool in Ceph there.
     """
 
     api: ApiClient
@@ -63,9 +66,10 @@ class ImageTools:
     source: HttpSource
     room: Room
     slots: UploadSlots
-    volumes_based_on: Callable[[PoolDir, str], list[Path]]
+    volumes_based_on: Callable[[Pool, str], list[Path]]
     events: Events
     host: str
+    keep: Keep | None = None
 
 
 class ImageController:
@@ -74,7 +78,7 @@ class ImageController:
     def __init__(self, tools: ImageTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
         self._enqueue = enqueue
-        receiving = Receiving("image", tools.qemu_img, tools.room, enqueue)
+        receiving = Receiving("image", tools.qemu_img, tools.room, enqueue, tools.keep)
         self._intake = Intake(tools.source, tools.qemu_img, receiving)
         self._desk = UploadDesk(receiving, tools.slots, enqueue, _takes_none)
 
@@ -122,7 +126,7 @@ class ImageController:
         image, pool = await self._awaiting_upload(key)
         return await self._desk.take(pool, wanted_of(image), chunks, length_bytes, offset_bytes)
 
-    async def _awaiting_upload(self, key: str) -> tuple[Image, PoolDir]:
+    async def _awaiting_upload(self, key: str) -> tuple[Image, Pool]:
         """The Image, and the pool that it goes into. Raises PermanentError (NotWaiting)."""
         manifest = self._tools.images.get(key)
         image = model_of(Image, manifest) if manifest else None
@@ -131,11 +135,12 @@ class ImageController:
         if image.spec.upload is None:
             raise _takes_none(key, "it is not made by upload")
         pool = await self._tools.pools.pool(image.spec.pool)
-        if await asyncio.to_thread(pool.image(image.metadata.uid).exists):
+        uid = image.metadata.uid
+        if await asyncio.to_thread(lambda: pool.has_image(uid) or pool.received.has_image(uid)):
             raise _takes_none(key, "it was sent already")
         return image, pool
 
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None:
+    async def ensure_copy(self, image: Image, pool: Pool) -> None:
         """Have a checked image's file in another pool of this host: copied from a pool here, else fetched
         anew.
 
@@ -146,9 +151,9 @@ class ImageController:
         uid = image.metadata.uid
         if image.deleting:
             raise as_wait("SourceNotFound", _COPYING_S, kind="image", source=image.key)
-        source = await self._file(image, pool)
-        if source == pool.image(uid):
+        if await self._tools.pools.ask(pool, partial(pool.has_image, uid)):
             return
+        source = await self._file(image, pool)
         # nothing is awaited from here on: two volumes that want the same copy begin it once
         seen = self._intake.seen(uid, pool.name)
         if seen is not None and not seen.running and seen.error is not None and seen.retry_in_s != 0:
@@ -181,22 +186,24 @@ class ImageController:
             arriving = self._intake.arriving(uid) or await self._left_of(uid)
             return ImageObserved(image, host, copies=await self._copies(uid), arriving=arriving)
         pool = await self._tools.pools.pool(image.spec.pool)
-        there = await asyncio.to_thread(pool.image(uid).exists)
-        note = None if there else await asyncio.to_thread(read_note, pool, uid)
+        there = await asyncio.to_thread(pool.has_image, uid)
+        received = not there and await asyncio.to_thread(pool.received.has_image, uid)
+        note = None if there else await asyncio.to_thread(read_note, pool.received, uid)
         kept = (note.offset_bytes, note.length_bytes) if note else None
-        return ImageObserved(image, host, pool.name, there, self._intake.seen(uid, pool.name), kept)
+        transfer = self._intake.seen(uid, pool.name)
+        return ImageObserved(image, host, pool.name, there, received, transfer, kept)
 
     async def _left_of(self, uid: str) -> bool:
         """Whether a broken transfer left anything, in any pool."""
-        for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
+        for pool in (pool.received for pool in self._tools.pools.at_hand()):
             if await self._tools.pools.ask(pool, pool.image_draft(uid).exists):
                 return True
         return False
 
     async def _copies(self, uid: str) -> tuple[Copy, ...]:
         found = []
-        for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
-            if await self._tools.pools.ask(pool, pool.image(uid).exists):
+        for pool in self._tools.pools.at_hand():
+            if await self._tools.pools.ask(pool, partial(_lies_in, pool, uid)):
                 based_on = partial(self._tools.volumes_based_on, pool, uid)
                 users = await self._tools.pools.scan(pool, Scan.BASED_ON_IMAGE, based_on)
                 found.append(Copy(pool.name, len(users)))
@@ -211,36 +218,42 @@ class ImageController:
                 self._intake.verify(await self._tools.pools.pool(image.spec.pool), image)
             case plan.StopTransfers():
                 await self._intake.forget(uid)
-                for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
-                    await asyncio.to_thread(discard, pool, uid)
+                for pool in self._tools.pools.at_hand():
+                    await asyncio.to_thread(discard, pool.received, uid)
             case plan.RemoveFile():
                 pool = await self._tools.pools.pool(action.pool)
-                await asyncio.to_thread(remove_tree, pool.image(uid))
+                if isinstance(pool, PoolRbd):
+                    await asyncio.to_thread(pool.remove_image, uid)
+                await asyncio.to_thread(remove_tree, pool.received.image(uid))
                 log.info("image removed", image=image.key, uid=uid, pool=action.pool)
             case _:
                 assert_never(action)
 
-    async def _file(self, image: Image, wanted_in: PoolDir) -> Path | None:
+    async def _file(self, image: Image, wanted_in: Pool) -> Path | None:
         """Where its file lies on this host: in the pool that wants it, or else in another.
 
         Raises TransientError or OSError where the pool that wants it hangs or is broken, or another is and
         nobody but who sent the file can bring it anew.
         """
-        others = map(self._tools.pools.directory, self._tools.pools.reached())
+        own, others = wanted_in.received, self._tools.pools.directories()
         silent: TransientError | OSError | None = None
-        for pool in (wanted_in, *(other for other in others if other.path != wanted_in.path)):
+        for pool in (own, *(other for other in others if other.path != own.path)):
             path = pool.image(image.metadata.uid)
             try:
                 if await self._tools.pools.ask(pool, path.is_file):
                     return path
             except (TransientError, OSError) as error:
-                if pool is wanted_in:
+                if pool is own:
                     raise
                 log.warning("image not looked for", image=image.key, pool=pool.name, error=str(error))
                 silent = error
         if silent is not None and image.spec.url is None:
             raise silent
         return None
+
+
+def _lies_in(pool: Pool, uid: str) -> bool:
+    return pool.has_image(uid) or pool.received.has_image(uid)
 
 
 def _takes_none(key: str, why: str) -> PermanentError:

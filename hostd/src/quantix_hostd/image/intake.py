@@ -7,14 +7,17 @@ which decides what is begun. What is begun again while it runs goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from quantix_api import Image
+from quantix_api.disk_image import ImageFacts, ImageFormat
 from quantix_api.errors import PermanentError
+from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_hostd.clients.http_source import HttpSource, Kept
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.transfer.draft import read_note
 from quantix_hostd.transfer.receive import (
@@ -50,7 +53,7 @@ class Intake:
         """Whether this image is on its way into any pool, or it is remembered how that went."""
         return self._receiving.arriving(uid)
 
-    def download(self, pool: PoolDir, image: Image) -> Transfer[Received]:
+    def download(self, pool: Pool, image: Image) -> Transfer[Received]:
         """From the image's server, once it is the namespace's turn; after what is kept of a broken one."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
@@ -70,7 +73,7 @@ class Intake:
         queued = self._turns.all_taken(image.metadata.namespace or "")
         return self._receiving.begin(pool, wanted_of(image), fetch, queued=queued)
 
-    def copy(self, pool: PoolDir, image: Image, source: Path) -> Transfer[Received]:
+    def copy(self, pool: Pool, image: Image, source: Path) -> Transfer[Received]:
         """From a file of this host."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
@@ -81,17 +84,21 @@ class Intake:
 
         return self._receiving.begin(pool, wanted_of(image), fetch)
 
-    def verify(self, pool: PoolDir, image: Image) -> Transfer[Received]:
-        """Check the file that lies in the pool."""
-        path = pool.image(image.metadata.uid)
+    def verify(self, pool: Pool, image: Image) -> Transfer[Received]:
+        """Check the file that lies in the pool, or that was received for it."""
+        uid, wanted = image.metadata.uid, wanted_of(image)
 
         async def check(_: Transfer[Received]) -> Received:
+            if isinstance(pool, PoolRbd) and await asyncio.to_thread(pool.has_image, uid):
+                return _as_received(await asyncio.to_thread(pool.received_as, uid), wanted)
+            path = pool.received.image(uid)
             checksum = await hash_file(path)
-            return Received(
-                await check_file(path, wanted_of(image).expectation, pool, self._qemu_img), checksum
-            )
+            facts = await check_file(path, wanted.expectation, pool.received, self._qemu_img)
+            received = Received(facts, checksum)
+            await self._receiving.keep(pool, wanted, received)
+            return received
 
-        return self._receiving.begin(pool, wanted_of(image), check)
+        return self._receiving.begin(pool, wanted, check)
 
     async def forget(self, uid: str) -> None:
         """End what brings this image, into whichever pool."""
@@ -101,8 +108,8 @@ class Intake:
         """End all; of what is half there, only what a later transfer can go on from is kept."""
         await self._receiving.stop()
 
-    async def _fetch(self, pool: PoolDir, image: Image, transfer: Transfer[Received]) -> Received:
-        note = await asyncio.to_thread(read_note, pool, image.metadata.uid)
+    async def _fetch(self, pool: Pool, image: Image, transfer: Transfer[Received]) -> Received:
+        note = await asyncio.to_thread(read_note, pool.received, image.metadata.uid)
         if note is not None and note.offset_bytes == note.length_bytes:
             whole = Incoming(_nothing(), note.length_bytes, note.offset_bytes, note.validator, resumable=True)
             return await self._receiving.receive(pool, wanted_of(image), whole, transfer)
@@ -120,6 +127,14 @@ async def _nothing() -> AsyncIterator[bytes]:
     chunks: tuple[bytes, ...] = ()
     for chunk in chunks:
         yield chunk
+
+
+def _as_received(told: Mapping[str, str], wanted: Wanted) -> Received:
+    """What an image in Ceph tells of the file that it was. Raises PermanentError (ChecksumMismatch)."""
+    checksum, expected = told.get("checksum", ""), wanted.expectation.checksum
+    if expected and checksum != expected:
+        raise as_error(PermanentError, "ChecksumMismatch", found=checksum, wanted=expected)
+    return Received(ImageFacts(ImageFormat(told["format"]), int(told["size"])), checksum)
 
 
 def wanted_of(image: Image) -> Wanted:

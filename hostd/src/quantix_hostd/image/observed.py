@@ -22,6 +22,8 @@ class ImageObserved:
     """`pool` is the image's own, `there` whether its file lies in it, and `kept` what a broken transfer left
     there: bytes, of so many.
 
+    `received`: its file is there whole, and is still to be brought into its pool, which has no files.
+
     `copies` and `arriving` (whether it is on its way into any pool, or was) are looked at for an image that
     is being deleted only.
     """
@@ -30,6 +32,7 @@ class ImageObserved:
     host: str
     pool: str = ""
     there: bool = False
+    received: bool = False
     transfer: TransferSeen[Received] | None = None
     kept: tuple[int, int] | None = None
     copies: tuple[Copy, ...] = ()

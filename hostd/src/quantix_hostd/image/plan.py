@@ -6,7 +6,8 @@
      └──── when it is due ◄───┘                                 ▼
                                StopTransfers, RemoveFile in every pool without volumes on it ──► gone
 ```
-The file in the pool is the truth: it is there only after every check.
+The file in the pool is the truth: it is there only after every check. Of a pool in Ceph that is the image,
+and its file, which is received beside, is checked again (Verify) where it did not get there.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ def _plan_absent(seen: ImageObserved) -> ImagePlan:
         return broken
     if failure := _failure(seen):
         return failure
+    if seen.received:
+        return ImagePlan(_verifying(), _PROGRESS_S, (Verify(),))
     if seen.image.spec.url is not None:
         return ImagePlan(under_way(seen.image, seen.kept or (0, None), ""), _PROGRESS_S, (Download(),))
     if seen.image.spec.upload is None:

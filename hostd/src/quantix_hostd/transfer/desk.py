@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from quantix_api.errors import PermanentError
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.transfer.draft import Note, read_note
 from quantix_hostd.transfer.receive import Incoming
 from quantix_hostd.transfer.received import Received
@@ -37,19 +37,19 @@ class UploadDesk:
         self._look_again = look_again
         self._takes_none = takes_none
 
-    def check(self, pool: PoolDir, wanted: Wanted) -> None:
+    def check(self, pool: Pool, wanted: Wanted) -> None:
         """Raises PermanentError (NotWaiting) while another sends it, and TransientError (TooManyUploads)."""
         self._refuse_second(pool, wanted)
         self._slots.check(_namespace(wanted))
 
-    async def kept(self, pool: PoolDir, wanted: Wanted) -> Note | None:
+    async def kept(self, pool: Pool, wanted: Wanted) -> Note | None:
         """What an upload that broke off left. Raises as `check`."""
         self.check(pool, wanted)
-        return await asyncio.to_thread(read_note, pool, wanted.uid)
+        return await asyncio.to_thread(read_note, pool.received, wanted.uid)
 
     async def take(
         self,
-        pool: PoolDir,
+        pool: Pool,
         wanted: Wanted,
         chunks: AsyncIterator[bytes],
         length_bytes: int,
@@ -61,7 +61,7 @@ class UploadDesk:
         as `receive_image`.
         """
         if offset_bytes:
-            note = await asyncio.to_thread(read_note, pool, wanted.uid)
+            note = await asyncio.to_thread(read_note, pool.received, wanted.uid)
             kept = (note.offset_bytes, note.length_bytes) if note else (0, length_bytes)
             if kept != (offset_bytes, length_bytes):
                 raise self._takes_none(wanted.key, f"{kept[0]} bytes are kept of a file of {kept[1]}")
@@ -77,7 +77,7 @@ class UploadDesk:
             raise transfer.error or self._takes_none(wanted.key, "it was deleted meanwhile")
         return transfer.received
 
-    def _refuse_second(self, pool: PoolDir, wanted: Wanted) -> None:
+    def _refuse_second(self, pool: Pool, wanted: Wanted) -> None:
         before = self._receiving.seen(wanted.uid, pool.name)
         if before is not None and before.running:
             raise self._takes_none(wanted.key, _ANOTHER)

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.transfer.receive import Expectation, Incoming, receive_image
 from quantix_hostd.transfer.received import Received
@@ -21,6 +21,7 @@ from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 
 Work = Callable[[Transfer[Received]], Coroutine[Any, Any, Received]]
+Keep = Callable[[Pool, str, Received], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +40,19 @@ class Wanted:
 
 class Receiving:
     """One for a process and kind, `what`. `room` is shared with all else that fills pools; `on_end` hears the
-    key of an object whose transfer ended.
+    key of an object whose transfer ended. `keep` takes a file that was checked to where it is to be; without,
+    it is there already.
     """
 
-    def __init__(self, what: str, qemu_img: QemuImg, room: Room, on_end: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        what: str,
+        qemu_img: QemuImg,
+        room: Room,
+        on_end: Callable[[str], None],
+        keep: Keep | None = None,
+    ) -> None:
+        self._keep = keep
         self._what = what
         self._qemu_img = qemu_img
         self._room = room
@@ -57,7 +67,7 @@ class Receiving:
         """Whether it is on its way into any pool, or it is remembered how that went."""
         return self._transfers.knows(uid)
 
-    def begin(self, pool: PoolDir, wanted: Wanted, work: Work, *, queued: bool = False) -> Transfer[Received]:
+    def begin(self, pool: Pool, wanted: Wanted, work: Work, *, queued: bool = False) -> Transfer[Received]:
         """Start `work`, unless the object is on its way into the pool already."""
         running = self._transfers.get(wanted.uid, pool.name)
         if running is not None and running.running:
@@ -67,7 +77,7 @@ class Receiving:
         begun.queued = queued
         return begun
 
-    def take(self, pool: PoolDir, wanted: Wanted, incoming: Incoming) -> Transfer[Received]:
+    def take(self, pool: Pool, wanted: Wanted, incoming: Incoming) -> Transfer[Received]:
         """From somebody who sends it."""
 
         async def fetch(transfer: Transfer[Received]) -> Received:
@@ -76,22 +86,28 @@ class Receiving:
         return self.begin(pool, wanted, fetch)
 
     async def receive(
-        self, pool: PoolDir, wanted: Wanted, incoming: Incoming, transfer: Transfer[Received]
+        self, pool: Pool, wanted: Wanted, incoming: Incoming, transfer: Transfer[Received]
     ) -> Received:
         """As part of `work`: store what comes in. Raises as `receive_image`."""
         transfer.total_bytes = incoming.length_bytes
         transfer.resumed = incoming.offset_bytes > 0
         received = await receive_image(
-            pool,
+            pool.received,
             wanted.expectation,
             incoming,
             self._qemu_img,
             room=self._room,
             on_progress=transfer.on_progress,
         )
+        await self.keep(pool, wanted, received)
         kept = {"format": str(received.facts.format), "checksum": received.checksum}
         log.info(f"{self._what} kept", key=wanted.key, uid=wanted.uid, **kept)
         return received
+
+    async def keep(self, pool: Pool, wanted: Wanted, received: Received) -> None:
+        """As part of `work`: take what was checked to where it is to be. Raises QuantixError and OSError."""
+        if self._keep is not None:
+            await self._keep(pool, wanted.uid, received)
 
     async def forget(self, uid: str) -> None:
         """End what brings this object, into whichever pool."""

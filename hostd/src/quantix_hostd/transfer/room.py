@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 
 _STEP_BYTES = 64 << 20
 _KEEP_FREE_PERCENT = 5
@@ -26,7 +26,7 @@ class Share:
     """What one transfer may write, and has written. `length_bytes`: None when the sender does not say."""
 
     room: Room
-    pool: PoolDir
+    pool: Pool
     length_bytes: int | None
     limit_bytes: int
     """More than this is never taken."""
@@ -61,7 +61,7 @@ class Room:
 
     @contextmanager
     def share(
-        self, pool: PoolDir, length_bytes: int | None, limit_bytes: int, what: str = "this image"
+        self, pool: Pool, length_bytes: int | None, limit_bytes: int, what: str = "this image"
     ) -> Iterator[Share]:
         """A share for as long as the transfer runs and what it wrote is not kept or removed yet."""
         share = Share(self, pool, length_bytes, limit_bytes, what)
@@ -79,9 +79,10 @@ class Room:
         async with self._asking:
             # before the free space is read: what is written meanwhile counts twice, never not at all
             others = (other for other in self._shares if other is not share)
-            taken = sum(other.outstanding_bytes for other in others if other.pool.path == share.pool.path)
+            taken = sum(other.outstanding_bytes for other in others if other.pool.key == share.pool.key)
             space = await asyncio.to_thread(share.pool.space)
             free = space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
-            if taken + size_bytes - share.written_bytes > free:
+            # without a capacity nobody tells it: then the pool itself refuses what it has no room for
+            if space.capacity_bytes and taken + size_bytes - share.written_bytes > free:
                 raise as_error(TransientError, "PoolFull", pool=share.pool.name, what=share.what)
             share.promised_bytes = size_bytes

@@ -98,9 +98,10 @@ class CheckPassphrases:
 
 @dataclass(frozen=True)
 class CreatePaused:
-    """`encrypted`: the volumes whose passphrases QEMU needs."""
+    """`encrypted`: the volumes whose passphrases QEMU needs; `ceph`: the pools in Ceph whose keys it does."""
 
     encrypted: tuple[str, ...] = ()
+    ceph: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

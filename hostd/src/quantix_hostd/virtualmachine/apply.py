@@ -13,6 +13,7 @@ import structlog
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import (
+    CephPool,
     Claim,
     ClaimDamagedError,
     ClaimStore,
@@ -92,11 +93,13 @@ async def _take_claims(tools: VmTools, ref: VmRef, action: do.TakeClaims) -> Non
         claim = _read_claim(tools.claims, place)
         free = regain(claim, facts.name, action.epoch, ref.uid)
         wanted = take(free, facts.name, action.epoch, ref.uid, facts.cluster_uid)
-        tools.claims.compare_and_set(place, claim, wanted, rewrite=action.rewrite)
+        # in Ceph always: what an earlier process asked, and gave up, may still be done
+        anew = action.rewrite or isinstance(place.pool, CephPool)
+        tools.claims.compare_and_set(place, claim, wanted, rewrite=anew)
 
     for place in action.places:
         # one at a time: what comes after one that is not answered in time is not begun
-        await tools.ask(place.pool_path, partial(take_one, place))
+        await tools.ask(place.pool, partial(take_one, place))
 
 
 async def _grow_disk(tools: VmTools, ref: VmRef, action: do.GrowDisk) -> None:
@@ -110,7 +113,7 @@ async def _define(tools: VmTools, ref: VmRef, action: do.Define) -> None:
 
 async def _create_paused(tools: VmTools, ref: VmRef, action: do.CreatePaused) -> None:
     await asyncio.to_thread(tools.records.clear_events, ref.uid)
-    async with unlocked(tools, ref, action.encrypted):
+    async with unlocked(tools, ref, action.encrypted, action.ceph):
         await tools.hypervisor.create_paused(ref.domain)
     # whatever the guest says from its first byte on is read: an unread console would stop it
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
@@ -199,18 +202,18 @@ async def _free_claims(tools: VmTools, ref: VmRef, action: do.FreeClaims) -> Non
             log.warning("claim is damaged and stays", uid=ref.uid, path=damage.message)
         except VolumeMissingError as missing:
             if not (action.give_up_missing or action.give_up):
-                told = {"name": ref.name, "place": place.data}
+                told = {"name": ref.name, "place": place.shown}
                 raise as_error(TransientError, "DataMissing", **told) from missing
-            log.warning("data is missing, its claim stays", uid=ref.uid, path=str(place.data))
+            log.warning("data is missing, its claim stays", uid=ref.uid, path=place.shown)
 
     for place in reversed(action.places):
         try:
-            await tools.ask(place.pool_path, partial(free_one, place))
+            await tools.ask(place.pool, partial(free_one, place))
         except TransientError as trouble:
             if not action.give_up:
                 raise
             # also one that is freed late: only of what has left spec it may be given up
-            log.warning("claim is not freed", uid=ref.uid, path=str(place.data), error=str(trouble))
+            log.warning("claim is not freed", uid=ref.uid, path=place.shown, error=str(trouble))
 
 
 async def _remove_directories(tools: VmTools, ref: VmRef, action: do.RemoveDirectories) -> None:
@@ -230,17 +233,17 @@ async def _put_down_claims(tools: VmTools, ref: VmRef, action: do.PutDownClaims)
                 tools.claims.compare_and_set(place, claim, put_down(ours, host, action.epoch))
         except QuantixError as trouble:
             # the guest goes on without it; what is still held then is tried again
-            log.warning("claim is not put down", uid=ref.uid, path=str(place.data), error=str(trouble))
+            log.warning("claim is not put down", uid=ref.uid, path=place.shown, error=str(trouble))
 
     for place in action.places:
         # one that is not answered in time is remembered until the pool answers again
-        await tools.ask(place.pool_path, partial(put_one_down, place))
+        await tools.ask(place.pool, partial(put_one_down, place))
 
 
 def _read_claim(store: ClaimStore, place: VolumePlace) -> Claim:
     claim = store.read(place)
     if claim is None:
-        raise as_error(ClaimDamagedError, "DataDamaged", unclaimed=place.data.parent)
+        raise as_error(ClaimDamagedError, "DataDamaged", unclaimed=place.shown_whole)
     return claim
 
 

@@ -27,7 +27,7 @@ async def _set_link(tools: VmTools, ref: VmRef, action: do.SetLink) -> None:
 
 
 async def _plug_device(tools: VmTools, ref: VmRef, action: do.PlugDevice) -> None:
-    async with unlocked(tools, ref, action.encrypted):
+    async with unlocked(tools, ref, action.encrypted, action.ceph):
         await tools.hypervisor.attach_device(ref.domain, action.xml)
     _tell(tools, ref, "HotPlugged", device=action.name)
 

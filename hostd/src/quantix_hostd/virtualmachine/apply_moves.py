@@ -37,7 +37,7 @@ async def _make_copy(tools: VmTools, ref: VmRef, action: do.MakeCopy) -> None:
 
 
 async def _copy_disk(tools: VmTools, ref: VmRef, action: do.CopyDisk) -> None:
-    async with unlocked(tools, ref, action.encrypted):
+    async with unlocked(tools, ref, action.encrypted, ()):
         await tools.hypervisor.copy_disk(ref.domain, action.target, action.xml, tools.moves.bytes_per_second)
 
 
@@ -58,14 +58,14 @@ async def _hand_on(tools: VmTools, ref: VmRef, action: do.HandOn) -> None:
 
 async def _held(tools: VmTools, ref: VmRef, place: VolumePlace, epoch: int) -> Claim:
     """The claim, which must be this VM's under the present epoch. Raises ClaimRefusedError (ClaimNotHeld)."""
-    host, claim = tools.facts().name, await tools.ask(place.pool_path, partial(tools.claims.read, place))
+    host, claim = tools.facts().name, await tools.ask(place.pool, partial(tools.claims.read, place))
     if claim is None or not claim.held_by(host, epoch) or claim.vm_uid != ref.uid:
         raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
     return claim
 
 
 async def _change(tools: VmTools, place: VolumePlace, expected: Claim, wanted: Claim) -> None:
-    await tools.ask(place.pool_path, partial(tools.claims.compare_and_set, place, expected, wanted))
+    await tools.ask(place.pool, partial(tools.claims.compare_and_set, place, expected, wanted))
 
 
 MOVE_HANDLERS: Mapping[type, Handler] = {

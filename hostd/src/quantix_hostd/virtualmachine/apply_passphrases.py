@@ -27,8 +27,14 @@ async def passphrase_of(tools: VmTools, ref: VmRef, volume: str) -> str:
 
 
 @asynccontextmanager
-async def unlocked(tools: VmTools, ref: VmRef, volumes: tuple[str, ...]) -> AsyncIterator[None]:
-    """Let libvirt know the passphrases meanwhile. Raises as `passphrase_of`."""
+async def unlocked(
+    tools: VmTools, ref: VmRef, volumes: tuple[str, ...], pools: tuple[str, ...]
+) -> AsyncIterator[None]:
+    """Let libvirt know the passphrases meanwhile, and the keys of pools in Ceph, which it forgets when it
+    ends. Raises as `passphrase_of`, and TransientError (PoolUnreachable) while a key is not known.
+    """
+    for pool in pools:
+        await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
     known = [await _read(tools, ref, name) for name in volumes]
     try:
         for uid, passphrase in known:

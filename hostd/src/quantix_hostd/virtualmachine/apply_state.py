@@ -23,19 +23,19 @@ log = structlog.get_logger(__name__)
 
 async def _restore_state(tools: VmTools, ref: VmRef, action: do.RestoreState) -> None:
     owned = Owned(ref.uid, action.uuid, action.place, action.epoch)
-    await tools.ask(action.place.pool_path, partial(tools.states.restore, owned))
+    await tools.ask(action.place.pool, partial(tools.states.restore, owned))
 
 
 async def _save_state(tools: VmTools, ref: VmRef, action: do.SaveState) -> None:
     owned = Owned(ref.uid, action.uuid, action.place, action.epoch)
     try:
-        await tools.ask(action.place.pool_path, partial(tools.states.save, owned))
+        await tools.ask(action.place.pool, partial(tools.states.save, owned))
     except ClaimRefusedError as refused:
         # another has it: what lies here is older than what that one writes
-        log.warning("state is not kept", uid=ref.uid, path=str(action.place.data), error=refused.message)
+        log.warning("state is not kept", uid=ref.uid, path=action.place.shown, error=refused.message)
     except VolumeMissingError as missing:
         if not action.give_up:
-            told = {"name": ref.name, "place": action.place.data}
+            told = {"name": ref.name, "place": action.place.shown}
             raise as_error(TransientError, "DataMissing", **told) from missing
 
 

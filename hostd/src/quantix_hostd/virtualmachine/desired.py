@@ -66,6 +66,7 @@ class VolumeState:
     backing: domain.Backing | None = None
     encrypted: bool = False
     qos: DiskQoS | None = None
+    ceph: domain.CephSource | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,9 @@ def _disks(vm: VirtualMachine, around: Surroundings) -> tuple[domain.Disk, ...]:
             domain.Disk(
                 name=disk.name,
                 port=ports[disk.name],
-                path=str(volume.place.data),
+                path=volume.place.shown,
+                image_format="raw" if volume.ceph else "qcow2",
+                ceph=volume.ceph,
                 serial=disk.serial or volume.uid.replace("-", "")[:_SERIAL_LENGTH],
                 bus=domain.Bus(disk.bus.lower()),
                 cache=cache if volume.direct_io or cache != "none" else "writeback",

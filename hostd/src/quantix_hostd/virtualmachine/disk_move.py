@@ -57,17 +57,17 @@ class DiskMove:
 
     @property
     def copying(self) -> bool:
-        return self.target is not None and self.copy_path == str(self.target.data)
+        return self.target is not None and self.copy_path == self.target.shown
 
     @property
     def adrift(self) -> bool:
         """QEMU is on no file that is known to be the volume: on the copy, whose pool cannot be looked at."""
-        return self.target is None and self.problem is not None and self.path != str(self.source.data)
+        return self.target is None and self.problem is not None and self.path != self.source.shown
 
     @property
     def switched(self) -> bool:
         """QEMU is on the copy, and nothing durable says so yet."""
-        return self.target is not None and self.path == str(self.target.data) != str(self.source.data)
+        return self.target is not None and self.path == self.target.shown != self.source.shown
 
     @property
     def stands_still(self) -> bool:

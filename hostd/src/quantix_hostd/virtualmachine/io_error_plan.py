@@ -71,7 +71,7 @@ def _wait(observed: Observed) -> WaitingError:
     name, details = observed.vm.metadata.name, _details(observed)
     if not details:
         # hostd was away when it happened: what can be seen is whether there is room
-        full = [place for place in observed.unwritable if place.pool_path not in observed.silent]
+        full = [place for place in observed.unwritable if place.pool not in observed.silent]
         if any(place in full for place in _failing(observed)):
             return as_error(WaitingError, "PoolFull", pool=pools(observed), name=name)
         return as_error(WaitingError, "StorageIOError", pool=pools(observed))

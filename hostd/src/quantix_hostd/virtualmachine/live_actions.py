@@ -22,11 +22,12 @@ class SetLink:
 
 @dataclass(frozen=True)
 class PlugDevice:
-    """`encrypted`: the volumes whose passphrases QEMU needs for it."""
+    """`encrypted` and `ceph` as at a start."""
 
     name: str
     xml: str
     encrypted: tuple[str, ...] = ()
+    ceph: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def _begin(observed: Observed, begun: Record, move: DiskMove, target: VolumePlac
     # a Secret that was changed since the start would open the copy, and what it held before would not
     check: tuple[Action, ...] = (TryPassphrase(move.source, encrypted),) if encrypted else ()
     made = MakeCopy(move.source, move.source_pool, move.pool, move.size_bytes, observed.epoch, encrypted)
-    copy = CopyDisk(move.dev, render_copy(str(target.data), secret), (encrypted,) if encrypted else ())
+    copy = CopyDisk(move.dev, render_copy(target.shown, secret), (encrypted,) if encrypted else ())
     turn = TakeTurn(move.uid, move.volume, move.key, move.pool)
     return (turn, *check, SaveRecord(begun), made, copy)
 
@@ -193,7 +193,7 @@ def _obstacle(observed: Observed, move: DiskMove, tried: MoveTry | None) -> Wait
     if not _is_held(observed, claim) or claim is None or claim.moved_from:
         return _moving(move)
     if move.target is not None and move.target_there and (target is None or not target.partial):
-        path = move.target.data.parent
+        path = move.target.shown_whole
         return as_wait("Moving", _WAIT_S, volume=move.volume, pool=move.pool, path=path)
     if claim.moving_to not in ("", move.pool) or move.grows:
         return _moving(move)

@@ -25,6 +25,7 @@ from quantix_api.resources import (
 from quantix_api.seniority import default_pool
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
+from quantix_hostd.claims import CephPool, PoolKey
 
 Manifest = dict[str, Any]
 _CLOSED_RECOVERY = frozenset({"Done", "Cancelled"})
@@ -50,8 +51,8 @@ class Objects(Protocol):
     def pool(self, name: str) -> StoragePool | None:
         """The pool of this name; "" is the default one."""
 
-    def pool_paths(self) -> Mapping[str, Path]:
-        """Where the pools lie that are directories of hosts."""
+    def pool_keys(self) -> Mapping[str, PoolKey]:
+        """How this host knows the pools, by their names."""
 
     def network(self, namespace: str, name: str) -> Network | None:
         """`name` may be shared/NAME, as in spec."""
@@ -107,9 +108,12 @@ class StoredObjects:
             return None if found is None else model_of(StoragePool, found)
         return default_pool(model_of(StoragePool, item) for item in self._stores[STORAGE_POOLS].values())
 
-    def pool_paths(self) -> Mapping[str, Path]:
+    def pool_keys(self) -> Mapping[str, PoolKey]:
         specs = {name: found.get("spec") or {} for name, found in self._stores[STORAGE_POOLS].items()}
-        return {name: Path(spec["dir"]["path"]) for name, spec in specs.items() if spec.get("dir")}
+        return {
+            name: Path(spec["dir"]["path"]) if spec.get("dir") else CephPool(name)
+            for name, spec in specs.items()
+        }
 
     def network(self, namespace: str, name: str) -> Network | None:
         found = self._stores[NETWORKS].get(resolve_key(namespace, name))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from quantix_api import Volume
 from quantix_api.errors import QuantixError, WaitingError
-from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
+from quantix_api.messages import as_error
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE
+from quantix_hostd.claims import CephPool, Claim, ClaimStore, PoolKey, VolumePlace, place_shown
 from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.virtualmachine.desired import VolumeState
@@ -55,14 +57,14 @@ async def _out_of_sight(
     nothing durable calls the volume: then it stays as it is, whatever spec says, until the claims can be read
     again.
     """
-    pools, device = tools.objects.pool_paths(), live.devices[f"ua-{state.disk}"]
+    pools, device = tools.objects.pool_keys(), live.devices[f"ua-{state.disk}"]
     said, opened = _said_place(seen, pools, state, volume), disk_places(live).get(state.disk)
     if said is None or opened is None or opened.handle != said.handle:
         return ()
     copy = _copy_place(device)
     if copy is None and opened in (said, *seen.record.places):
         return ()
-    problem = seen.silent.get(said.pool_path)
+    problem = seen.silent.get(said.pool)
     move = replace(
         _move(state, volume, opened if copy else said, device, None),
         target=copy,
@@ -71,28 +73,27 @@ async def _out_of_sight(
     )
     if copy is None:
         return (move,)
-    pool = next((name for name, path in pools.items() if path == copy.pool_path), move.pool)
+    pool = next((name for name, path in pools.items() if path == copy.pool), move.pool)
     progress = await tools.hypervisor.copy_progress(domain_name(seen.uid), move.dev)
     return (replace(move, pool=pool, progress=progress, still_s=tools.moves.still_s(move.uid, progress)),)
 
 
 def _said_place(
-    seen: Observed, pools: Mapping[str, Path], state: VolumeState, volume: Volume
+    seen: Observed, pools: Mapping[str, PoolKey], state: VolumeState, volume: Volume
 ) -> VolumePlace | None:
     """Where the volume is by the last that is known of it: from the API, or from the record."""
     handle = volume.status.handle
     if not handle:
         return None
-    pool_path = pools.get(state.pool or volume.status.pool or "")
-    if pool_path is not None:
-        return VolumePlace(pool_path, handle)
+    pool = pools.get(state.pool or volume.status.pool or "")
+    if pool is not None:
+        return VolumePlace(pool, handle)
     return next((place for place in seen.record.places if place.handle == handle), None)
 
 
 def _copy_place(device: Mapping[str, str]) -> VolumePlace | None:
     """Where QEMU makes a copy of the disk."""
-    copy = Path(device.get("copy", ""))
-    return VolumePlace(copy.parents[2], copy.parent.name) if device.get("copy") else None
+    return place_shown(device.get("copy", ""))
 
 
 def _move(
@@ -132,7 +133,11 @@ async def _look(
     try:
         pool = await tools.moves.pool(move.pool)
         target = pool.place(move.source.handle)
-        there, claim = await tools.ask(pool.path, partial(_target, tools.claims, pool, target))
+        if isinstance(pool, PoolRbd) or isinstance(move.source.pool, CephPool):
+            # QEMU's copies are files here: it is moved by this host once the VM has ended
+            fields = {"volume": move.volume, "pool": move.pool, "user": _user_of(volume)}
+            return replace(move, problem=as_error(WaitingError, "Moving", **fields))
+        there, claim = await tools.ask(pool.key, partial(_target, tools.claims, pool, target))
         seen = replace(
             move,
             target=target,
@@ -141,7 +146,7 @@ async def _look(
             progress=progress,
             still_s=still_s,
             free_bytes=await tools.moves.free_bytes(pool),
-            stored_bytes=await tools.ask(move.source.pool_path, partial(stored_bytes, move.source)),
+            stored_bytes=await tools.ask(move.source.pool, partial(stored_bytes, move.source)),
             others=tools.moves.others(move.uid, volume.metadata.namespace or ""),
         )
     except QuantixError as problem:
@@ -165,3 +170,9 @@ async def _with_passphrase(tools: VmTools, move: DiskMove, volume: Volume) -> Di
     except QuantixError as problem:
         return replace(move, problem=problem)
     return move
+
+
+def _user_of(volume: Volume) -> str:
+    """The VM that has the volume, by name."""
+    users = (user.name for user in volume.status.attached_to)
+    return next(users, volume.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE, ""))

@@ -11,10 +11,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from quantix_api.errors import QuantixError
-from quantix_hostd.claims import ClaimStore, VolumePlace
+from quantix_hostd.claims import CephPool, ClaimStore, PoolKey, VolumePlace
 from quantix_hostd.virtualmachine.desired import VolumeState
 from quantix_hostd.virtualmachine.observe_volumes import (
     NamedVolume,
@@ -22,9 +21,10 @@ from quantix_hostd.virtualmachine.observe_volumes import (
     hidden,
     look_at_volume,
     unusable,
+    with_source,
 )
 from quantix_hostd.virtualmachine.observed import DiskClaim
-from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.tools import Disks, VmTools
 
 # whichever is less
 _ROOM_BYTES, _ROOM_PERCENT = 64 * 1024**2, 5
@@ -37,7 +37,7 @@ class Storage:
     volumes: tuple[VolumeState, ...]
     claims: tuple[DiskClaim, ...]
     unwritable: tuple[VolumePlace, ...]
-    silent: Mapping[Path, QuantixError]
+    silent: Mapping[PoolKey, QuantixError]
     beside: tuple[DiskClaim, ...]
 
 
@@ -56,8 +56,8 @@ class _Found:
 
     volumes: dict[str, VolumeState | Sought] = field(default_factory=dict)
     claims: dict[VolumePlace, DiskClaim] = field(default_factory=dict)
-    full: set[Path] = field(default_factory=set)
-    silent: dict[Path, QuantixError] = field(default_factory=dict)
+    full: set[PoolKey] = field(default_factory=set)
+    silent: dict[PoolKey, QuantixError] = field(default_factory=dict)
     sought: dict[str, VolumePlace] = field(default_factory=dict)
 
 
@@ -78,10 +78,10 @@ async def look_at_storage(
     if moved:
         await _ask_pools(tools, found, moved, ())
     states = (found.volumes.get(item.disk.name) or unusable(item) for item in named)
-    volumes = tuple(state for state in states if isinstance(state, VolumeState))
+    volumes = tuple(with_source(state, tools.objects) for state in states if isinstance(state, VolumeState))
     of_spec = (_place(volume, found, known, disks) for volume in volumes)
     places = dict.fromkeys((*(place for place in of_spec if place is not None), *known))
-    unwritable = (place for place in places if place.pool_path in {*found.full, *found.silent})
+    unwritable = (place for place in places if place.pool in {*found.full, *found.silent})
     claims = (_claim_of(place, found) for place in places)
     beside = (_claim_of(place, found) for place in held if place not in places)
     return Storage(volumes, tuple(claims), tuple(unwritable), found.silent, tuple(beside))
@@ -100,7 +100,7 @@ def _place(
 
 
 def _claim_of(place: VolumePlace, found: _Found) -> DiskClaim:
-    return found.claims.get(place) or DiskClaim(place, None, found.silent.get(place.pool_path))
+    return found.claims.get(place) or DiskClaim(place, None, found.silent.get(place.pool))
 
 
 async def _ask_pools(
@@ -110,46 +110,59 @@ async def _ask_pools(
     known: Sequence[VolumePlace],
 ) -> None:
     # before any thread: only the loop that changes the stores may walk through them
-    pools = tools.objects.pool_paths()
-    paths = dict.fromkeys(place.pool_path for place in (*(item.place for item in sought), *known))
-    await asyncio.gather(*(_ask_pool(tools, found, path, sought, known, pools) for path in paths))
+    pools = tools.objects.pool_keys()
+    keys = dict.fromkeys(place.pool for place in (*(item.place for item in sought), *known))
+    await asyncio.gather(*(_ask_pool(tools, found, key, sought, known, pools) for key in keys))
 
 
 async def _ask_pool(
     tools: VmTools,
     found: _Found,
-    path: Path,
+    pool: PoolKey,
     sought: Sequence[Sought],
     known: Sequence[VolumePlace],
-    pools: Mapping[str, Path],
+    pools: Mapping[str, PoolKey],
 ) -> None:
-    here = [item for item in sought if item.place.pool_path == path]
+    here = [item for item in sought if item.place.pool == pool]
     found.sought |= {item.disk: item.place for item in here}
-    places = [place for place in known if place.pool_path == path]
-    host = tools.facts().name
+    places = [place for place in known if place.pool == pool]
+    look = _Look(tools.claims, tools.disks, tools.facts().name, pools)
     try:
-        in_pool = await tools.ask(path, partial(_look, tools.claims, host, path, here, places, pools))
+        in_pool = await tools.ask(pool, partial(look.at, pool, here, places))
     except QuantixError as silence:
-        found.silent[path] = silence
+        found.silent[pool] = silence
         found.volumes |= {item.disk: hidden(item, silence) for item in here}
         return
     found.volumes |= in_pool.volumes
     found.claims |= in_pool.claims
-    found.full |= set() if in_pool.takes_writes else {path}
+    found.full |= set() if in_pool.takes_writes else {pool}
 
 
-def _look(
-    store: ClaimStore,
-    host: str,
-    path: Path,
-    sought: Sequence[Sought],
-    known: Sequence[VolumePlace],
-    pools: Mapping[str, Path],
-) -> _InPool:
-    volumes = {item.disk: look_at_volume(item, host, store, pools) for item in sought}
-    seen = (state.place for state in volumes.values() if isinstance(state, VolumeState) and state.place)
-    places = dict.fromkeys((*seen, *known))
-    return _InPool(volumes, {place: _claim(store, place) for place in places}, _takes_writes(path))
+@dataclass(frozen=True)
+class _Look:
+    """Looks into one pool. Blocks."""
+
+    claims: ClaimStore
+    disks: Disks
+    host: str
+    pools: Mapping[str, PoolKey]
+
+    def at(self, pool: PoolKey, sought: Sequence[Sought], known: Sequence[VolumePlace]) -> _InPool:
+        if isinstance(pool, CephPool):
+            self._refuse_silence(next(iter((*(item.place for item in sought), *known))))
+        volumes = {
+            item.disk: look_at_volume(item, self.host, self.claims, self.disks, self.pools) for item in sought
+        }
+        seen = (state.place for state in volumes.values() if isinstance(state, VolumeState) and state.place)
+        places = dict.fromkeys((*seen, *known))
+        claims = {place: _claim(self.claims, place) for place in places}
+        return _InPool(volumes, claims, _takes_writes(pool))
+
+    def _refuse_silence(self, place: VolumePlace) -> None:
+        """Raise what keeps anything from being read while the cluster is away: once, not for each volume."""
+        problem = _claim(self.claims, place).problem
+        if problem is not None and problem.reason == "PoolUnreachable":
+            raise problem
 
 
 def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
@@ -159,8 +172,12 @@ def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
         return DiskClaim(place, None, problem)
 
 
-def _takes_writes(pool: Path) -> bool:
-    """Whether its file system is there, not read-only, and has room for what a guest writes next."""
+def _takes_writes(pool: PoolKey) -> bool:
+    """Whether its file system is there, not read-only, and has room for what a guest writes next. In Ceph a
+    guest that writes where there is no room waits.
+    """
+    if isinstance(pool, CephPool):
+        return True
     try:
         space = os.statvfs(pool)
     except OSError:

@@ -14,12 +14,14 @@ from quantix_api.errors import QuantixError
 from quantix_api.message_table_phrases import UNENCRYPTED
 from quantix_api.messages import message_of, render
 from quantix_api.vm_status import ResolvedDisk
-from quantix_hostd.claims import ClaimStore, VolumePlace
+from quantix_hostd.claims import CephPool, ClaimStore, PoolKey, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
-from quantix_hostd.domainxml.spec import Backing
+from quantix_hostd.clients.qemu_rbd import monitor_addresses
+from quantix_hostd.domainxml.spec import Backing, CephSource
+from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.virtualmachine.desired import VolumeState
 from quantix_hostd.virtualmachine.objects import Objects
-from quantix_hostd.volume.disk_header import DiskFile, read_volume
+from quantix_hostd.virtualmachine.tools import Disks
 from quantix_hostd.volume.wanted import granted_bytes
 
 
@@ -34,13 +36,14 @@ class NamedVolume:
     @property
     def sought(self) -> Sought | None:
         """Where the API says that it is; None while it says nothing of the kind."""
-        directory = self.pool.spec.dir if self.pool is not None else None
-        if self.volume is None or directory is None:
+        if self.volume is None or self.pool is None:
             return None
         status = self.volume.status
         if status.data != "Present" or not status.handle:
             return None
-        place = VolumePlace(Path(directory.path), status.handle)
+        directory = self.pool.spec.dir
+        key = Path(directory.path) if directory else CephPool(self.pool.metadata.name)
+        place = VolumePlace(key, status.handle)
         return Sought(self.disk.name, self.volume, place, status.pool or "")
 
 
@@ -87,7 +90,7 @@ def hidden(sought: Sought, error: QuantixError) -> VolumeState:
 
 
 def look_at_volume(
-    sought: Sought, host: str, claims: ClaimStore, paths: Mapping[str, Path]
+    sought: Sought, host: str, claims: ClaimStore, disks: Disks, pools: Mapping[str, PoolKey]
 ) -> VolumeState | Sought:
     """What is there; or, of one that was moved away, where it is to be looked for. Blocking."""
     place, volume = sought.place, sought.volume
@@ -95,21 +98,21 @@ def look_at_volume(
         claim = claims.read(place)
     except QuantixError:
         claim = None
-    if claim is not None and sought.said and claim.moved and claim.moving_to in paths:
-        moved = VolumePlace(paths[claim.moving_to], place.handle)
+    if claim is not None and sought.said and claim.moved and claim.moving_to in pools:
+        moved = VolumePlace(pools[claim.moving_to], place.handle)
         return replace(sought, place=moved, pool=claim.moving_to, said=False)
     name, uid = volume.metadata.name, volume.metadata.uid
     if claim is not None and claim.moving_to and claim.vm_uid == uid and claim.holder:
         return _without_place(sought, "Moving", render("Moving", volume=name, pool=claim.moving_to).text)
     try:
-        file = read_volume(place)
+        file = disks.read(place)
     except QuantixError as error:
         return _without_place(sought, error.reason, message_of(error))
     if file is None:
-        text = render("DataMissing", volume=name, place=place.data, host=host).text
+        text = render("DataMissing", volume=name, place=place.shown, host=host).text
         return _without_place(sought, "DataMissing", text)
     if volume.spec.encryption is not None and not file.encrypted:
-        text = render("DataDamaged", path=place.data, said=UNENCRYPTED).text
+        text = render("DataDamaged", path=place.shown, said=UNENCRYPTED).text
         return _without_place(sought, "DataDamaged", text)
     return VolumeState(
         sought.disk,
@@ -118,12 +121,27 @@ def look_at_volume(
         place,
         size_bytes=file.capacity_bytes,
         wanted_bytes=granted_bytes(volume, file.capacity_bytes),
-        direct_io=supports_direct_io(place.pool_path / "volumes"),
+        direct_io=isinstance(place.pool, CephPool) or supports_direct_io(place.pool / "volumes"),
         pool=sought.pool,
         backing=_backing(place, file),
         encrypted=file.encrypted,
         qos=volume.spec.qos,
     )
+
+
+def with_source(state: VolumeState, objects: Objects) -> VolumeState:
+    """One in Ceph, with how QEMU gets to it as the API says now; without its StoragePool it is not usable."""
+    if state.place is None or not isinstance(state.place.pool, CephPool):
+        return state
+    name = state.place.pool.name
+    pool = objects.pool(name)
+    place = pool.spec.rbd if pool is not None else None
+    if place is None:
+        text = render("PoolNotFound", pool=name, path="spec.pool").text
+        return replace(state, place=None, reason="PoolNotFound", message=text)
+    image = "/".join(filter(None, (place.pool, place.namespace, state.place.handle)))
+    monitors = tuple(monitor_addresses(place.monitors))
+    return replace(state, ceph=CephSource(name, image, monitors, place.user))
 
 
 def _without_place(sought: Sought, reason: str, message: str) -> VolumeState:
@@ -135,4 +153,4 @@ def _without_place(sought: Sought, reason: str, message: str) -> VolumeState:
 def _backing(place: VolumePlace, file: DiskFile) -> Backing | None:
     if not file.image_uid:
         return None
-    return Backing(str(place.pool_path / "images" / file.image_uid), file.backing_driver)
+    return Backing(str(place.directory / "images" / file.image_uid), file.backing_driver)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
-from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.claims import Claim, PoolKey, VolumePlace, place_shown
 from quantix_hostd.domainxml.spec import UNBOUND, BoundMemory, DomainSpec
 from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.facts.domain import DomainSnapshot
@@ -40,7 +39,7 @@ class Observed:
     `others_with_uuid` only keep it from starting, and are never ended.
     `agent_channel`: the guest holds its agent's channel. `now_s`: seconds since the machine booted, by which
     durations are judged; `wall_s`: seconds since 1970, to be written, or compared with a time of the user's.
-    `silent`: the pools, by their paths, that did not answer, and in which words: of what lies in them nothing
+    `silent`: the pools that did not answer, and in which words: of what lies in them nothing
     is known, so nothing follows. `unwritable`: places in such a pool, or whose file system is full or
     read-only. `out_of_memory`: the kernel says that it ended the QEMU of `record` for want of memory.
     `entered_cpus`: those that the book of CPUs gives to it alone, `entered_memory`: what is bound to their
@@ -73,7 +72,7 @@ class Observed:
     guest_answers: bool = True
     startable: bool = True
     """Whether `wanted` can be made a domain here; where it cannot, `waiting` says why."""
-    silent: Mapping[Path, QuantixError] = field(default_factory=dict)
+    silent: Mapping[PoolKey, QuantixError] = field(default_factory=dict)
     unwritable: tuple[VolumePlace, ...] = ()
     out_of_memory: bool = False
     moves: tuple[DiskMove, ...] = ()
@@ -198,7 +197,7 @@ def disk_places(seen: DomainView | None) -> dict[str, VolumePlace]:
     """Where the disks of a domain lie, by their names, whatever spec says now."""
     places = {}
     for alias, device in seen.devices.items() if seen else ():
-        path = Path(device.get("path", ""))
-        if device.get("device") == "disk" and path.name == "data" and path.parent.parent.name == "volumes":
-            places[alias.removeprefix("ua-")] = VolumePlace(path.parents[2], path.parent.name)
+        place = place_shown(device.get("path", "")) if device.get("device") == "disk" else None
+        if place is not None:
+            places[alias.removeprefix("ua-")] = place
     return places

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from quantix_api.errors import WaitingError
 from quantix_api.message_table_phrases import LATER_TURN, NO_SLOT_LEFT
 from quantix_api.messages import as_error
-from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.claims import Claim, VolumePlace, pools_in_ceph
 from quantix_hostd.domainxml.pcie import root_port_of
 from quantix_hostd.domainxml.render import render_device
 from quantix_hostd.domainxml.spec import Bus, Disk, DomainSpec, Nic
@@ -141,11 +141,12 @@ def _plug(
             continue
         places.append(volume.place)
         encrypted = (volume.volume,) if volume.encrypted else ()
+        ceph = pools_in_ceph((volume.place,))
         actions += [CheckPassphrases(encrypted)] if encrypted else []
         actions.append(TakeClaims((volume.place,), observed.epoch, rewrite=True))
         if volume.size_bytes < volume.wanted_bytes:
             actions.append(GrowDisk(volume.place, volume.wanted_bytes, "".join(encrypted)))
-        actions.append(PlugDevice(disk.name, render_device(wanted, disk.name), encrypted))
+        actions.append(PlugDevice(disk.name, render_device(wanted, disk.name), encrypted, ceph))
         # nothing, unless a change that was begun before the claim was taken got there meanwhile
         actions.append(TakeClaims((volume.place,), observed.epoch))
     for nic in wanted.nics:
@@ -180,10 +181,8 @@ def _put_down(
     """
     needed = {disk.path for disk in wanted.disks}
     opened = set(disk_places(observed.live).values())
-    away = (
-        place for place in record.places if place not in opened and place.pool_path not in observed.silent
-    )
-    left = tuple(place for place in away if str(place.data) not in needed)
+    away = (place for place in record.places if place not in opened and place.pool not in observed.silent)
+    left = tuple(place for place in away if place.shown not in needed)
     held = tuple(place for place in left if may_be_held(observed, place))
     kept = tuple(place for place in record.places if place not in left or place in held)
     record = replace(record, places=kept)

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from quantix_api.layout import Layout
-from quantix_hostd.claims import VolumePlace
+from quantix_hostd.claims import CephPool, PoolKey, VolumePlace
 from quantix_hostd.facts.domain import EventKind
 
 log = structlog.get_logger(__name__)
@@ -293,4 +293,10 @@ def _parse_remains(raw: dict[str, Any]) -> Remains:
 
 
 def _parse_places(raw: Any) -> tuple[VolumePlace, ...]:
-    return tuple(VolumePlace(Path(place["pool_path"]), place["handle"]) for place in raw)
+    return tuple(VolumePlace(_parse_pool(place), place["handle"]) for place in raw)
+
+
+def _parse_pool(place: dict[str, Any]) -> PoolKey:
+    # its name in records of guests that run since before there were pools in Ceph
+    raw = place["pool"] if "pool" in place else place["pool_path"]
+    return CephPool(str(raw["name"])) if isinstance(raw, dict) else Path(raw)

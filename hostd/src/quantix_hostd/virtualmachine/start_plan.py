@@ -14,7 +14,7 @@ from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_error
 from quantix_api.quantities import format_size
 from quantix_api.times import render_epoch_time, render_time
-from quantix_hostd.claims import VolumePlace
+from quantix_hostd.claims import VolumePlace, pools_in_ceph
 from quantix_hostd.domainxml.memory import room_bytes
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.domainxml.spec import DomainSpec
@@ -162,11 +162,9 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
     # of disks that left spec since their claims were taken
     others = tuple(dict.fromkeys(place for place in (*record.places, *observed.places) if place not in disks))
     # remembered until they are seen to be free, since giving them back may fail, or end late
-    kept = tuple(
-        place for place in others if place.pool_path in observed.silent or may_be_held(observed, place)
-    )
+    kept = tuple(place for place in others if place.pool in observed.silent or may_be_held(observed, place))
     # nothing is asked of a pool that does not answer
-    left = tuple(place for place in others if place.pool_path not in observed.silent)
+    left = tuple(place for place in others if place.pool not in observed.silent)
     taking = replace(record, places=(*disks, *others), put_down_s=0.0)
     first_boot: tuple[Action, ...] = (BuildFirstBootDrive(),) if has_first_boot_drive(observed.vm) else ()
     encrypted = tuple(volume.volume for volume in observed.volumes if volume.encrypted)
@@ -186,7 +184,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         *((MakeDevices(made),) if made else ()),
         Define(render_domain(wanted)),
         SaveRecord(_started(observed, replace(taking, places=(*disks, *kept)))),
-        CreatePaused(encrypted),
+        CreatePaused(encrypted, pools_in_ceph(disks)),
         WirePorts(observed.ports),
         *resume,
     )

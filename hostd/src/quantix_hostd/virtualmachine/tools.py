@@ -13,13 +13,14 @@ from quantix_api.errors import QuantixError
 from quantix_api.layout import Layout
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock, SystemClock
-from quantix_hostd.claims import ClaimStore, VolumePlace
+from quantix_hostd.claims import ClaimStore, PoolKey, VolumePlace
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.kernel_log import DevKmsg, KernelLog
 from quantix_hostd.clients.ovs_ports import GuestPorts
 from quantix_hostd.clients.process import Processes
 from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.events import Events
+from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
@@ -36,9 +37,9 @@ T = TypeVar("T")
 
 
 class AskPool(Protocol):
-    """Makes a blocking call that looks into, or changes, the pool at `path` (`pool_asks.PoolAsks`)."""
+    """Makes a blocking call that looks into, or changes, a pool (`pool_asks.PoolAsks`)."""
 
-    async def __call__(self, path: Path, call: Callable[[], T]) -> T:
+    async def __call__(self, pool: PoolKey, call: Callable[[], T]) -> T:
         """What `call` returns, or raises. Raises TransientError (PoolUnreachable) where the pool does not
         answer in time: `call` may go on then, and until it ends the pool is asked nothing more.
         """
@@ -51,7 +52,9 @@ class FirstBootDrives(Protocol):
 
 
 class Disks(Protocol):
-    """Grows a disk that nobody has open (`volume.disk_file.DiskFileMaker`)."""
+    """Looks at disks, and grows those that nobody has open (`volume.storage.StorageByKind`)."""
+
+    def read(self, place: VolumePlace) -> DiskFile | None: ...
 
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None: ...
 
@@ -60,7 +63,8 @@ class Disks(Protocol):
 class VmTools:
     """`facts` is asked at every look, since a probe may change them; `leg` is the device by which this host
     reaches guests; `way_problem` tells why QEMU's user does not get to a pool: it may not enter a directory
-    on the way, or the way hangs; None where it does.
+    on the way, or the way hangs; None where it does. `pool_key` tells the key of a StoragePool in Ceph, or
+    raises TransientError (PoolUnreachable).
 
     `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
     gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
@@ -88,6 +92,7 @@ class VmTools:
     layout: Layout
     facts: Callable[[], HostFacts]
     way_problem: Callable[[StoragePool], Awaitable[QuantixError | None]]
+    pool_key: Callable[[str], str]
     clock: Clock = field(default_factory=SystemClock)
     wall: Callable[[], float] = time.time
     leg: str = HOST_LEG

@@ -8,17 +8,20 @@ from pathlib import Path
 import structlog
 
 from quantix_api.errors import QuantixError
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.volume.disk_header import read_disk_file
 
 log = structlog.get_logger(__name__)
 
 
-def volumes_based_on(pool: PoolDir, image_uid: str) -> list[Path]:
-    """The volumes of the pool whose backing file is this image. Blocks.
+def volumes_based_on(pool: Pool, image_uid: str) -> list[Path]:
+    """The volumes of the pool whose backing file is this image, or that are its clones. Blocks.
 
     What is no disk is skipped where no volume of ours can be meant. Raises as `read_disk_file` for others.
     """
+    if isinstance(pool, PoolRbd):
+        return pool.volumes_based_on(image_uid)
     found = []
     for directory in pool.volumes.iterdir():
         try:

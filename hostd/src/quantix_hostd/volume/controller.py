@@ -24,7 +24,7 @@ from quantix_client.api import ApiClient
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.endless import endless
 from quantix_hostd.events import Events, tell
 from quantix_hostd.facts.copies import CopyProgress
@@ -34,8 +34,6 @@ from quantix_hostd.told import volume_event
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume import actions as do
 from quantix_hostd.volume.copying import Copying
-from quantix_hostd.volume.disk_file import DiskFileMaker, remove_volume
-from quantix_hostd.volume.disk_header import read_volume
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.making_plan import has_sources
@@ -46,6 +44,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_hostd.volume.unmade import UnmadeCopies
 from quantix_hostd.volume.uploads import VolumeUploads
 from quantix_hostd.volume.wanted import growth_text, has_guest_here, is_mine, move_target, owner_uids
@@ -71,7 +70,7 @@ class VolumeTools:
     pools: HostPools
     copies: ImageCopies
     uploads: VolumeUploads
-    maker: DiskFileMaker
+    maker: StorageByKind
     room: Room
     claims: ClaimStore
     guests: Guests
@@ -89,9 +88,15 @@ class VolumeController:
         self._machines = ByUid(tools.machines)
         self._lending = Lending(tools.claims, tools.host, tools.cluster_uid, enqueue)
         self._copying = Copying(tools.maker, tools.room, self._lending, enqueue)
-        self._moves = VolumeMoves(tools.pools, tools.claims, self._copying, self._is_holder_gone)
+        self._moves = VolumeMoves(tools.pools, tools.claims, tools.maker, self._copying, self._is_holder_gone)
         self._sources = Sources(
-            tools.volumes, tools.images, self._machines, tools.namespaces, tools.pools, tools.claims
+            tools.volumes,
+            tools.images,
+            self._machines,
+            tools.namespaces,
+            tools.pools,
+            tools.claims,
+            tools.maker,
         )
         self._unmade = UnmadeCopies(tools.api, tools.namespaces)
 
@@ -159,11 +164,11 @@ class VolumeController:
         copied = copied or self._tools.uploads.progress(volume)
         return copied or (live.progress if live is not None else None)
 
-    async def _observe(self, pool: PoolDir, volume: Volume) -> VolumeObserved:
+    async def _observe(self, pool: Pool, volume: Volume) -> VolumeObserved:
         handle = volume.status.handle or volume.metadata.uid
         place = pool.place(handle)
-        disk = None if volume.deleting else await asyncio.to_thread(read_volume, place)
-        there = await asyncio.to_thread(pool.volume(handle).exists)
+        disk = None if volume.deleting else await asyncio.to_thread(self._tools.maker.read, place)
+        there = await asyncio.to_thread(pool.has_volume, handle)
         claim, problem = await asyncio.to_thread(self._claim, place) if there else (None, None)
         seen = VolumeObserved(
             volume=volume,
@@ -195,7 +200,7 @@ class VolumeController:
         moves = move_target(seen.volume, seen.pool) and not seen.assigned and not copying
         return await self._with_passphrases(seen, None) if moves else seen
 
-    async def _with_sources(self, pool: PoolDir, seen: VolumeObserved) -> VolumeObserved:
+    async def _with_sources(self, pool: Pool, seen: VolumeObserved) -> VolumeObserved:
         """What only matters while there is no data yet."""
         image, source = self._sources.image(seen.volume), self._sources.volume(seen.volume)
         origin, claim = await self._sources.origin(source) if source is not None else (None, None)
@@ -255,7 +260,7 @@ class VolumeController:
         except QuantixError as problem:
             return None, problem
 
-    async def _apply(self, pool: PoolDir, seen: VolumeObserved, action: do.Action) -> None:
+    async def _apply(self, pool: Pool, seen: VolumeObserved, action: do.Action) -> None:
         about = {"volume": seen.volume.key, "uid": seen.volume.metadata.uid, "pool": pool.name}
         match action:
             case do.BringImage():
@@ -280,7 +285,7 @@ class VolumeController:
                 await self._move(seen.place, action.found, action.freed)
             case do.Remove():
                 await self._move(seen.place, action.found, action.held)
-                await asyncio.to_thread(remove_volume, pool, seen.handle)
+                await asyncio.to_thread(self._tools.maker.remove, pool, seen.handle)
                 log.info("volume removed", **about)
             case _:
                 await self._moves.apply(

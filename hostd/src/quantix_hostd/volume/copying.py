@@ -14,16 +14,16 @@ from typing import Any
 
 from quantix_api import Volume
 from quantix_hostd.claims import Claim, VolumePlace
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.transfer.room import Room, Share
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 from quantix_hostd.transfer.turns import DISK_COPIES, Turns
-from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.disk_size import draft_size_bytes
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Recipe
+from quantix_hostd.volume.storage import StorageByKind
 
 _MEASURE_S = 1.0
 # qcow2 that holds every cluster is larger than the disk by its tables
@@ -34,7 +34,7 @@ _TABLES_FACTOR = 1.1
 class Work:
     """What is written where: `size_bytes` as the guest sees it."""
 
-    pool: PoolDir
+    pool: Pool
     handle: str
     size_bytes: int
 
@@ -55,7 +55,7 @@ class Copying:
     """
 
     def __init__(
-        self, maker: DiskFileMaker, room: Room, lending: Lending, on_end: Callable[[str], None]
+        self, maker: StorageByKind, room: Room, lending: Lending, on_end: Callable[[str], None]
     ) -> None:
         self._maker = maker
         self._transfers: Transfers[None] = Transfers("volume", on_end)
@@ -75,7 +75,7 @@ class Copying:
         transfer = self._transfer(volume)
         return CopyProgress(*transfer.shown) if transfer is not None and transfer.running else None
 
-    def begin(self, pool: PoolDir, volume: Volume, recipe: Recipe, is_wanted: Callable[[], bool]) -> None:
+    def begin(self, pool: Pool, volume: Volume, recipe: Recipe, is_wanted: Callable[[], bool]) -> None:
         """Begin to make the volume."""
 
         async def make() -> bool:

@@ -9,11 +9,9 @@ rename.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -21,22 +19,25 @@ from quantix_api.disk_image import HEAD_BYTES, ImageFormat, inspect_image
 from quantix_api.errors import InvariantError, TransientError
 from quantix_api.message_table_phrases import OTHER_DISK
 from quantix_api.messages import as_error
-from quantix_hostd.claims import Claim, ClaimStore, VolumePlace, new_claim
-from quantix_hostd.clients.files import sync_directory
+from quantix_hostd.claims import CephPool, Claim, ClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
-from quantix_hostd.clients.state_store import copy_state
+from quantix_hostd.clients.state_store import StateFiles, StateObjects, copy_state
 from quantix_hostd.copy_bounds import copy_bounds
+from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.pool_asks import Ask, in_a_thread
-from quantix_hostd.volume.disk_header import DiskFile, read_volume
+from quantix_hostd.volume.disk_draft import (
+    begin_draft,
+    hand_to_qemu,
+    publish_draft,
+    reflinked,
+    remove_volume,
+)
+from quantix_hostd.volume.disk_header import read_volume
 from quantix_hostd.volume.disk_size import copy_bytes, length_bytes
+from quantix_hostd.volume.rbd_export import RbdExport
 from quantix_hostd.volume.recipe import Recipe
-
-_DIRECTORY_MODE = 0o710
-_FILE_MODE = 0o660
-# linux/fs.h: FICLONE, _IOW(0x94, 9, int)
-_FICLONE = 0x40049409
 
 log = structlog.get_logger(__name__)
 
@@ -44,15 +45,30 @@ log = structlog.get_logger(__name__)
 class DiskFileMaker:
     """Makes and removes the files of volumes; `cluster_uid` goes into their claims. `ask`: how a pool is
     asked by what a VM's start or its running guest waits for, whose worker must not hang with the pool.
+    `exports`: None where no pool is in Ceph.
     """
 
     def __init__(
-        self, qemu_img: QemuImg, claims: ClaimStore, cluster_uid: str, ask: Ask = in_a_thread
+        self,
+        qemu_img: QemuImg,
+        claims: ClaimStore,
+        cluster_uid: str,
+        ask: Ask = in_a_thread,
+        exports: RbdExport | None = None,
+        states: StateObjects | None = None,
     ) -> None:
         self._ask = ask
+        self._exports = exports
+        self._states = states or StateFiles()
         self._qemu_img = qemu_img
         self._claims = claims
         self._cluster_uid = cluster_uid
+
+    def read(self, place: VolumePlace) -> DiskFile | None:
+        return read_volume(place)
+
+    def remove(self, pool: PoolDir, handle: str) -> bool:
+        return remove_volume(pool, handle)
 
     async def make(self, pool: PoolDir, recipe: Recipe, is_wanted: Callable[[], bool] = lambda: True) -> bool:
         """Make the volume; False when it was not wanted any more in the end, and became none. What is already
@@ -82,7 +98,7 @@ class DiskFileMaker:
         """
 
         async def fill(place: VolumePlace) -> None:
-            made = Disk(place.pool_path, place.data, passphrase=passphrase)
+            made = Disk(place.directory, place.data, passphrase=passphrase)
             await self._qemu_img.create(made, size_bytes)
 
         if await self._ask(pool.path, pool.volume(handle).exists):
@@ -103,12 +119,16 @@ class DiskFileMaker:
         """
 
         async def fill(place: VolumePlace) -> None:
+            if isinstance(source.pool, CephPool):
+                await self._bring(pool, source, Disk(place.directory, place.data, passphrase=passphrase), 0)
+                await asyncio.to_thread(copy_state, self._states, source, place)
+                return
             found = await self._found(source)
             disk = _disk(source, found, passphrase)
-            made = Disk(place.pool_path, place.data, passphrase=passphrase)
+            made = Disk(place.directory, place.data, passphrase=passphrase)
             stored_bytes = await asyncio.to_thread(length_bytes, disk)
             await self._write(pool, disk, made, stored_bytes, found.capacity_bytes)
-            await asyncio.to_thread(copy_state, source, place)
+            await asyncio.to_thread(copy_state, self._states, source, place)
 
         await asyncio.to_thread(remove_volume, pool, source.handle)
         return await self.publish(pool, source.handle, claim, fill, is_wanted)
@@ -122,6 +142,8 @@ class DiskFileMaker:
 
     async def moved_bytes(self, place: VolumePlace) -> int | None:
         """What the copy of a volume that moves will take at most, None where that is not known."""
+        if isinstance(place.pool, CephPool):
+            return None
         found = await asyncio.to_thread(read_volume, place)
         return None if found is None else await copy_bytes(self._qemu_img, _disk(place, found, ""), None)
 
@@ -137,16 +159,16 @@ class DiskFileMaker:
         end. Raises TransientError (VolumeInUse) when there is one.
         """
         draft = pool.volumes / pool.volume_draft_name(handle)
-        beginning = asyncio.create_task(asyncio.to_thread(_begin, draft, pool))
+        beginning = asyncio.create_task(asyncio.to_thread(begin_draft, draft, pool))
         try:
             await asyncio.shield(beginning)
             place = VolumePlace(pool.path, draft.name)
             await fill(place)
-            await asyncio.to_thread(_hand_to_qemu, place.data, pool)
+            await asyncio.to_thread(hand_to_qemu, place.data, pool)
             await asyncio.to_thread(self._claims.create, place, claim)
             wanted = is_wanted()
             if wanted:
-                await asyncio.to_thread(_publish, draft, pool.volume(handle))
+                await asyncio.to_thread(publish_draft, draft, pool.volume(handle))
             return wanted
         finally:
             # a thread goes on when who waits for it is cancelled, and would make what was just removed
@@ -161,13 +183,16 @@ class DiskFileMaker:
 
     async def _found(self, place: VolumePlace) -> DiskFile:
         """What lies there. Raises TransientError (DataMissing)."""
-        found = await self._ask(place.pool_path, partial(read_volume, place))
+        found = await self._ask(place.directory, partial(read_volume, place))
         if found is None:
             raise as_error(TransientError, "DataMissing", place=place.data)
         return found
 
     async def _fill(self, place: VolumePlace, pool: PoolDir, recipe: Recipe) -> None:
-        made = _made(place, recipe)
+        made, origin = _made(place, recipe), recipe.origin
+        if origin is not None and isinstance(origin.place.pool, CephPool):
+            await self._bring(pool, origin.place, made, recipe.final_size_bytes)
+            return
         source = _source(pool, recipe)
         from_bytes = await asyncio.to_thread(length_bytes, source) if source is not None else 0
         if source is None or not recipe.is_copy:
@@ -175,18 +200,26 @@ class DiskFileMaker:
             return
         # one that is encrypted gets a key of its own
         as_it_is = source.driver == "qcow2" and source.backing == made.backing and not recipe.passphrase
-        if as_it_is and await asyncio.to_thread(_reflinked, source, made.path):
-            await asyncio.to_thread(_hand_to_qemu, made.path, pool)
+        if as_it_is and await asyncio.to_thread(reflinked, source, made.path):
+            await asyncio.to_thread(hand_to_qemu, made.path, pool)
             await self.grow(place, recipe.final_size_bytes)
             return
         await self._write(pool, source, made, from_bytes, recipe.final_size_bytes)
+
+    async def _bring(self, pool: PoolDir, source: VolumePlace, made: Disk, least_bytes: int) -> None:
+        """Make a disk that holds all that one in Ceph does."""
+        assert self._exports is not None
+        size_bytes = await self._exports.size_bytes(source)
+        await self._qemu_img.create(made, max(size_bytes, least_bytes))
+        await asyncio.to_thread(hand_to_qemu, made.path, pool)
+        await self._exports.fill(made, source)
 
     async def _write(
         self, pool: PoolDir, source: Disk, made: Disk, stored_bytes: int, size_bytes: int
     ) -> None:
         """Make a disk that holds all that `source` shows, which takes `stored_bytes`."""
         await self._qemu_img.create(made, size_bytes)
-        await asyncio.to_thread(_hand_to_qemu, made.path, pool)
+        await asyncio.to_thread(hand_to_qemu, made.path, pool)
         await self._qemu_img.copy(source, made, copy_bounds(stored_bytes, size_bytes))
         await asyncio.to_thread(_refuse_other_disk, made, size_bytes)
 
@@ -197,10 +230,10 @@ def _made(place: VolumePlace, recipe: Recipe) -> Disk:
     shared, driver = "", ""
     if base is not None and not recipe.full_copy:
         shared, driver = base.image_uid, base.driver
-    elif origin is not None and not recipe.full_copy and origin.place.pool_path == place.pool_path:
+    elif origin is not None and not recipe.full_copy and origin.place.pool == place.directory:
         shared, driver = origin.image_uid, origin.driver
-    image = place.pool_path / "images" / shared if shared else None
-    return Disk(place.pool_path, place.data, "qcow2", image, driver, recipe.passphrase)
+    image = place.directory / "images" / shared if shared else None
+    return Disk(place.directory, place.data, "qcow2", image, driver, recipe.passphrase)
 
 
 def _source(pool: PoolDir, recipe: Recipe) -> Disk | None:
@@ -210,14 +243,14 @@ def _source(pool: PoolDir, recipe: Recipe) -> Disk | None:
         return Disk(pool.path, pool.image(base.image_uid), base.driver)
     if origin is None:
         return None
-    root = origin.place.pool_path
+    root = origin.place.directory
     image = root / "images" / origin.image_uid if origin.image_uid else None
     return Disk(root, origin.place.data, "qcow2", image, origin.driver, recipe.origin_passphrase)
 
 
 def _disk(place: VolumePlace, found: DiskFile, passphrase: str) -> Disk:
-    image = place.pool_path / "images" / found.image_uid if found.image_uid else None
-    return Disk(place.pool_path, place.data, "qcow2", image, found.backing_driver, passphrase)
+    image = place.directory / "images" / found.image_uid if found.image_uid else None
+    return Disk(place.directory, place.data, "qcow2", image, found.backing_driver, passphrase)
 
 
 def _refuse_other_disk(made: Disk, size_bytes: int) -> None:
@@ -230,7 +263,7 @@ def _refuse_other_disk(made: Disk, size_bytes: int) -> None:
         raise _another_disk(place)
     if image or made.passphrase:
         return
-    with opened_file(place.pool_path, "volumes", place.handle, "data") as file:
+    with opened_file(place.directory, "volumes", place.handle, "data") as file:
         head, size = file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
     facts = inspect_image(head, size, ImageFormat.QCOW2, size_bytes)
     if facts.virtual_size_bytes != size_bytes:
@@ -239,60 +272,3 @@ def _refuse_other_disk(made: Disk, size_bytes: int) -> None:
 
 def _another_disk(place: VolumePlace) -> InvariantError:
     return as_error(InvariantError, "DataDamaged", path=place.data, said=OTHER_DISK)
-
-
-def remove_volume(pool: PoolDir, handle: str) -> bool:
-    """Remove a volume with all its data: it is gone at once, whatever happens while its space is freed.
-
-    The caller holds its claim. False when there was none. Blocks.
-    """
-    place = pool.volume(handle)
-    if not place.exists():
-        return False
-    doomed = pool.volumes / pool.volume_draft_name(handle)
-    remove_tree(doomed)
-    place.rename(doomed)
-    sync_directory(pool.volumes)
-    remove_tree(doomed)
-    return True
-
-
-def _begin(draft: Path, pool: PoolDir) -> None:
-    remove_tree(draft)
-    draft.mkdir(mode=0o700)
-    draft.chmod(_DIRECTORY_MODE)
-    pool.owner.give(draft)
-
-
-def _hand_to_qemu(data: Path, pool: PoolDir) -> None:
-    pool.owner.give(data)
-    data.chmod(_FILE_MODE)
-    descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _publish(draft: Path, final: Path) -> None:
-    sync_directory(draft)
-    try:
-        draft.rename(final)
-    except OSError as error:
-        raise as_error(TransientError, "VolumeInUse", handle=final.name) from error
-    sync_directory(final.parent)
-
-
-def _reflinked(source: Disk, target: Path) -> bool:
-    """Share the blocks of a file, where the file system can."""
-    names = source.path.relative_to(source.root).parts
-    with opened_file(source.root, *names) as original, target.open("xb") as copy:
-        try:
-            fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
-        except OSError:
-            shared = False
-        else:
-            shared = True
-    if not shared:
-        target.unlink()
-    return shared

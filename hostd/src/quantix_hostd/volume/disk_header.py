@@ -7,8 +7,6 @@ Everything here blocks.
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,31 +16,13 @@ from quantix_api.messages import as_error
 from quantix_api.qcow2_header import BACKING_FORMAT, MAX_CLUSTER_BYTES, Qcow2Error, Qcow2Header
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.no_follow import opened_file
+from quantix_hostd.facts.disk_file import DiskFile
 
 _MAX_BACKING_BYTES = 1023
 # the header and its extensions
 _HEAD_BYTES = 64 << 10
 _CRYPT_NONE = 0
 _IMAGE_DRIVERS = frozenset({"qcow2", "raw"})
-_OUR_BACKING = re.compile(r"\.\./\.\./images/([a-z0-9][-a-z0-9]{0,99})")
-
-
-@dataclass(frozen=True)
-class DiskFile:
-    """What lies in the pool now. `backing` is the backing file's name as the file says it, "" when it stands
-    alone; `backing_driver` the format of that, "" where the file does not say.
-    """
-
-    capacity_bytes: int
-    backing: str = ""
-    backing_driver: str = ""
-    encrypted: bool = False
-
-    @property
-    def image_uid(self) -> str:
-        """The image of this pool that it stands on, "" for none."""
-        found = _OUR_BACKING.fullmatch(self.backing)
-        return found[1] if found else ""
 
 
 def read_volume(place: VolumePlace) -> DiskFile | None:
@@ -50,7 +30,7 @@ def read_volume(place: VolumePlace) -> DiskFile | None:
 
     Raises InvariantError (DataDamaged) also for one that stands on what is no image of its pool.
     """
-    disk = read_disk_file(place.pool_path, "volumes", place.handle, "data")
+    disk = read_disk_file(place.directory, "volumes", place.handle, "data")
     if disk is not None and disk.backing and not (disk.image_uid and disk.backing_driver in _IMAGE_DRIVERS):
         raise as_error(InvariantError, "DataDamaged", path=place.data, said=FOREIGN_BACKING)
     return disk

@@ -11,15 +11,20 @@ from pathlib import Path
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import VolumePlace
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.volume.disk_header import file_size_bytes, read_disk_file
 
 _BLOCK_BYTES = 512
 
 
-def draft_size_bytes(pool: PoolDir, handle: str) -> int:
-    """How much of the pool the volume takes that this host is making; 0 while there is nothing."""
+def draft_size_bytes(pool: Pool, handle: str) -> int:
+    """How much of the pool the volume takes that this host is making; 0 while there is nothing, and in Ceph,
+    which does not say.
+    """
+    if isinstance(pool, PoolRbd):
+        return 0
     try:
         return _blocks_bytes(pool.volumes / pool.volume_draft_name(handle) / "data")
     except FileNotFoundError:
@@ -31,7 +36,7 @@ def stored_bytes(place: VolumePlace) -> int:
 
     Raises OSError, and as `read_disk_file`.
     """
-    disk = read_disk_file(place.pool_path, "volumes", place.handle, "data")
+    disk = read_disk_file(place.directory, "volumes", place.handle, "data")
     base = place.data.parent / disk.backing if disk is not None and disk.backing else None
     below = _blocks_bytes(base) if base is not None and base.exists() else 0
     return _blocks_bytes(place.data) + below

@@ -56,7 +56,7 @@ class Lending:
     def _hold(self, place: VolumePlace, uid: str) -> None:
         claim = self._claims.read(place)
         if claim is None:
-            raise as_error(TransientError, "DataDamaged", unclaimed=place.data.parent)
+            raise as_error(TransientError, "DataDamaged", unclaimed=place.shown_whole)
         held = hold_still(claim, self._host, uid, self._cluster_uid)
         self._claims.compare_and_set(place, claim, held)
 

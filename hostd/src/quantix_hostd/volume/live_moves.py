@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from quantix_api.host_spec import HostSpec
 from quantix_client.clock import Clock
 from quantix_hostd.claims import Claim, VolumePlace
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.facts.copies import CopyProgress, LiveMove, OtherCopies
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.turns import DISK_COPIES
-from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.storage import StorageByKind
 
 # where guests write, as in `transfer.room`
 _KEEP_FREE_PERCENT = 5
@@ -31,7 +31,7 @@ class LiveMoves:
     """One for a process. `on_change` hears the key of a volume about which something new is known."""
 
     pools: HostPools
-    maker: DiskFileMaker
+    maker: StorageByKind
     on_change: Callable[[str], None]
     host: Callable[[], HostSpec]
     clock: Clock
@@ -48,11 +48,11 @@ class LiveMoves:
         spec = self.host()
         return spec.disk_copies.bytes_in_a_second
 
-    async def pool(self, name: str) -> PoolDir:
+    async def pool(self, name: str) -> Pool:
         """As `HostPools.pool`."""
         return await self.pools.pool(name)
 
-    async def free_bytes(self, pool: PoolDir) -> int:
+    async def free_bytes(self, pool: Pool) -> int:
         """What a copy may take of the pool: its last 5 % are kept for guests. Raises OSError, and as
         `HostPools.ask`.
         """
@@ -60,13 +60,13 @@ class LiveMoves:
         return space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
 
     async def try_passphrase(self, place: VolumePlace, passphrase: str) -> None:
-        """As `DiskFileMaker.try_passphrase`."""
+        """As `VolumeStorage.try_passphrase`."""
         await self.maker.try_passphrase(place, passphrase)
 
     async def make_copy(
         self, pool: str, handle: str, size_bytes: int, claim: Claim, passphrase: str = ""
     ) -> None:
-        """As `DiskFileMaker.make_blank_copy`."""
+        """As `VolumeStorage.make_blank_copy`."""
         await self.maker.make_blank_copy(await self.pool(pool), handle, size_bytes, claim, passphrase)
 
     def others(self, uid: str, namespace: str) -> OtherCopies:

@@ -22,7 +22,7 @@ def making(seen: VolumeObserved) -> tuple[Action, ...]:
     """What is done next. Raises what it waits for."""
     volume = seen.volume
     if volume.status.data == "Present":
-        name, place = volume.metadata.name, seen.place.data
+        name, place = volume.metadata.name, seen.place.shown
         raise as_error(PermanentError, "DataMissing", volume=name, place=place, host=seen.host)
     if seen.copy is not None and seen.copy.running:
         waits_on = {"host": seen.host} if seen.copy.queued else {}
@@ -118,7 +118,7 @@ def _refuse_readable_copy(volume: Volume, source: Volume) -> None:
 def _check_free(seen: VolumeObserved, name: str) -> None:
     claim = seen.origin_claim
     if claim is None:
-        raise as_error(TransientError, "DataDamaged", unclaimed=seen.place.data.parent)
+        raise as_error(TransientError, "DataDamaged", unclaimed=seen.place.shown_whole)
     if claim.moving_to or claim.partial:
         raise as_wait("VolumeInUse", _SOON_S, source=name, pool=claim.moving_to or seen.source_pool)
     if claim.holder is None or seen.origin_lent:

@@ -156,7 +156,7 @@ def _move(seen: VolumeObserved, claim: Claim, wanted: str, other: OtherPlace) ->
 def _remove_copy(seen: VolumeObserved, other: OtherPlace) -> RemoveOther:
     """Raises WaitingError for what is no copy: where two pools are one directory it is the volume itself."""
     if other.claim is None or not other.claim.partial:
-        name, path = seen.volume.metadata.name, other.place.data.parent if other.place else ""
+        name, path = seen.volume.metadata.name, other.place.shown_whole if other.place else ""
         raise as_wait("Moving", _RETRY_S, volume=name, pool=other.pool, path=path)
     return RemoveOther(other.pool)
 

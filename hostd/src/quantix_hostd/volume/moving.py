@@ -12,12 +12,12 @@ import structlog
 from quantix_api import Volume
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, ClaimStore, VolumeMissingError, VolumePlace
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.pools import HostPools
 from quantix_hostd.volume import move_plan as do
 from quantix_hostd.volume.copying import Copying, MoveWork, Work
-from quantix_hostd.volume.disk_file import remove_volume
 from quantix_hostd.volume.observed import OtherPlace, VolumeObserved
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_hostd.volume.wanted import move_target
 
 log = structlog.get_logger(__name__)
@@ -29,10 +29,11 @@ class VolumeMoves:
 
     pools: HostPools
     claims: ClaimStore
+    storage: StorageByKind
     copying: Copying
     is_gone: Callable[[Claim], Awaitable[bool]]
 
-    async def pool_of(self, volume: Volume) -> PoolDir:
+    async def pool_of(self, volume: Volume) -> Pool:
         """The pool in which the volume is, or is to be made: the one that it was moved to, whatever the API
         still says. Raises as `HostPools.pool`.
         """
@@ -41,14 +42,14 @@ class VolumeMoves:
         claim = await self._claim(pool.place(handle))
         if claim is not None and claim.moved:
             return await self.pools.pool(claim.moving_to)
-        if not wanted or await asyncio.to_thread(pool.volume(handle).exists):
+        if not wanted or await asyncio.to_thread(pool.has_volume, handle):
             return pool
         # an API that was restored may name the pool that it has left; here it is asked for where it is
         other = await self.pools.pool(wanted)
         found = await self._claim(other.place(handle))
         return other if found is not None and not found.partial and not found.moved else pool
 
-    async def other(self, pool: PoolDir, volume: Volume, claim: Claim | None) -> OtherPlace | None:
+    async def other(self, pool: Pool, volume: Volume, claim: Claim | None) -> OtherPlace | None:
         """What lies of it in another pool than `pool`, where it is."""
         if claim is None:
             return None
@@ -60,13 +61,13 @@ class VolumeMoves:
         except QuantixError as problem:
             return OtherPlace(name, problem=problem)
         place = other.place(volume.status.handle or volume.metadata.uid)
-        there = await asyncio.to_thread(other.volume(place.handle).exists)
+        there = await asyncio.to_thread(other.has_volume, place.handle)
         found = await self._claim(place) if there else None
         gone = found is not None and await self.is_gone(found)
         return OtherPlace(name, place, found, there, holder_gone=gone)
 
     async def apply(
-        self, pool: PoolDir, seen: VolumeObserved, action: do.MoveAction, is_wanted: Callable[[], bool]
+        self, pool: Pool, seen: VolumeObserved, action: do.MoveAction, is_wanted: Callable[[], bool]
     ) -> None:
         """Do one step. Raises QuantixError and OSError."""
         match action:
@@ -80,13 +81,13 @@ class VolumeMoves:
                 await self.copying.forget(seen.volume.key)
             case do.RemoveOther():
                 other = await self.pools.pool(action.pool)
-                await asyncio.to_thread(remove_volume, other, seen.handle)
+                await asyncio.to_thread(self.storage.remove, other, seen.handle)
                 log.info("removed from a pool", volume=seen.volume.key, uid=seen.handle, pool=action.pool)
             case _:
                 assert_never(action)
 
     async def _copy(
-        self, pool: PoolDir, seen: VolumeObserved, action: do.CopyTo, is_wanted: Callable[[], bool]
+        self, pool: Pool, seen: VolumeObserved, action: do.CopyTo, is_wanted: Callable[[], bool]
     ) -> None:
         target, size_bytes = await self.pools.pool(action.pool), seen.capacity_bytes or 0
         work = Work(target, seen.handle, size_bytes)
@@ -102,5 +103,5 @@ class VolumeMoves:
         except VolumeMissingError:
             return None
         except QuantixError as problem:
-            log.warning("claim is not read", place=str(place.data), error=problem.message)
+            log.warning("claim is not read", place=place.shown, error=problem.message)
             return None

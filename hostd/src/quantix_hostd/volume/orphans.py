@@ -18,7 +18,8 @@ from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
 from quantix_client.clock import Clock, SystemClock
 from quantix_hostd.claims import ClaimDamagedError, ClaimStore, VolumeMissingError, VolumePlace
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.facts.orphans import OrphanVolume
 from quantix_hostd.pools import HostPools, Scan
 
@@ -78,7 +79,7 @@ class VolumeOrphans:
         """
         found: list[tuple[str, OrphanVolume]] = []
         read = set()
-        for pool in map(self._tools.pools.directory, self._tools.pools.reached()):
+        for pool in self._tools.pools.at_hand():
             try:
                 found += await self._tools.pools.scan(
                     pool, Scan.ORPHANS, partial(self._unknown_in, pool, known)
@@ -89,12 +90,12 @@ class VolumeOrphans:
                 read.add(pool.name)
         return found, read
 
-    def _unknown_in(self, pool: PoolDir, known: frozenset[str]) -> list[tuple[str, OrphanVolume]]:
+    def _unknown_in(self, pool: Pool, known: frozenset[str]) -> list[tuple[str, OrphanVolume]]:
         """Of one pool. Blocks; raises QuantixError and OSError."""
         return [
-            (handle, OrphanVolume(pool.name, str(pool.volumes / handle)))
+            (handle, OrphanVolume(pool.name, VolumePlace(pool.key, handle).shown_whole))
             for handle in _handles_in(pool)
-            if handle not in known and self._is_ours(VolumePlace(pool.path, handle))
+            if handle not in known and self._is_ours(VolumePlace(pool.key, handle))
         ]
 
     def _is_ours(self, place: VolumePlace) -> bool:
@@ -114,8 +115,12 @@ def _handles(volumes: Iterable[Manifest]) -> frozenset[str]:
     return frozenset(name for pair in names for name in pair if name)
 
 
-def _handles_in(pool: PoolDir) -> list[str]:
-    """The names of what may be volumes: neither drafts nor links. Raises OSError while the pool is away."""
+def _handles_in(pool: Pool) -> list[str]:
+    """The names of what may be volumes: neither drafts nor links. Raises OSError, and in Ceph
+    TransientError, while the pool is away.
+    """
+    if isinstance(pool, PoolRbd):
+        return pool.handles()
     return [
         entry.name
         for entry in pool.volumes.iterdir()

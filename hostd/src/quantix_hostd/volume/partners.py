@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from quantix_api import Image
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
 
 
 class ImageCopies(Protocol):
     """Brings the file of an image into a pool (`image.controller`)."""
 
-    async def ensure_copy(self, image: Image, pool: PoolDir) -> None: ...
+    async def ensure_copy(self, image: Image, pool: Pool) -> None: ...
 
 
 class Guests(Protocol):

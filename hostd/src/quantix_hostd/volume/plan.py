@@ -121,7 +121,7 @@ def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:
     if seen.claim_problem is not None:
         raise seen.claim_problem
     if seen.claim is None:
-        raise as_error(TransientError, "DataDamaged", unclaimed=seen.place.data.parent)
+        raise as_error(TransientError, "DataDamaged", unclaimed=seen.place.shown_whole)
     if _is_ours_for_work(seen, seen.claim):
         return seen.claim, seen.claim
     free = _freed(seen, seen.claim) if seen.holder_gone else seen.claim

@@ -17,10 +17,12 @@ from quantix_api.references import admits
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, ClaimStore
-from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.pools import HostPools
-from quantix_hostd.volume.disk_header import file_size_bytes, read_disk_file, read_volume
+from quantix_hostd.volume.disk_header import file_size_bytes, read_disk_file
 from quantix_hostd.volume.recipe import Base, Origin
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_hostd.volume.wanted import image_key_of, source_volume_key_of
 
 _LOOK_S = 5.0
@@ -38,6 +40,7 @@ class Sources:
     namespaces: Mapping[str, Manifest]
     pools: HostPools
     claims: ClaimStore
+    storage: StorageByKind
 
     def image(self, volume: Volume) -> Image | None:
         """The image that it is made from, None for none, and for one that is not there or that its namespace
@@ -57,7 +60,7 @@ class Sources:
         if not admits(pool.spec.allowed_namespaces, self.namespaces.get(volume.metadata.namespace or "")):
             raise as_wait("PoolNotFound", _LOOK_S, pool=pool.metadata.name, path="spec.pool")
 
-    async def base(self, pool: PoolDir, image: Image) -> Base | None:
+    async def base(self, pool: Pool, image: Image) -> Base | None:
         """The image's file in the pool, None while it is not there or not known what it is."""
         return await asyncio.to_thread(_base, pool, image)
 
@@ -84,9 +87,9 @@ class Sources:
         found = self.machines.get(claim.vm_uid)
         return str(found["metadata"]["name"]) if found else ""
 
-    def _origin(self, pool: PoolDir, source: Volume, handle: str) -> tuple[Origin | None, Claim | None]:
+    def _origin(self, pool: Pool, source: Volume, handle: str) -> tuple[Origin | None, Claim | None]:
         place = pool.place(handle)
-        disk = read_volume(place)
+        disk = self.storage.read(place)
         if disk is None:
             return None, None
         origin = Origin(
@@ -101,8 +104,11 @@ class Sources:
         return origin, self.claims.read(place)
 
 
-def _base(pool: PoolDir, image: Image) -> Base | None:
+def _base(pool: Pool, image: Image) -> Base | None:
     uid, found_format = image.metadata.uid, image.status.format
+    if isinstance(pool, PoolRbd):
+        size_bytes = pool.image_bytes(uid) if found_format is not None else None
+        return Base(uid, "raw", size_bytes) if size_bytes is not None else None
     if found_format is None or not pool.image(uid).exists():
         return None
     driver = ImageFormat(found_format).driver

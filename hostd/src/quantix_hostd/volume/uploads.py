@@ -23,6 +23,7 @@ from quantix_api.references import admits
 from quantix_client.api import ApiClient
 from quantix_client.reading import model_of
 from quantix_hostd.clients.no_follow import opened_file
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.pools import HostPools
@@ -97,10 +98,10 @@ class VolumeUploads:
         volume, pool = await self._awaiting_upload(key)
         wanted = _wanted(volume)
         self._desk.check(pool, wanted)
-        await self._sent.note(volume, pool)
+        await self._sent.note(volume, pool.received)
         return await self._desk.take(pool, wanted, chunks, length_bytes, offset_bytes)
 
-    async def look(self, pool: PoolDir, volume: Volume) -> Arrival | None:
+    async def look(self, pool: Pool, volume: Volume) -> Arrival | None:
         """What came for the volume, None for one that is not made by upload. Raises OSError, and
         PermanentError (ImageRefused) for a file that somebody has changed since it was checked.
         """
@@ -108,7 +109,7 @@ class VolumeUploads:
             return None
         uid = volume.metadata.uid
         transfer = self._tools.receiving.seen(uid, pool.name)
-        base, note, left = await asyncio.to_thread(_on_disk, pool, volume)
+        base, note, left = await asyncio.to_thread(_on_disk, pool.received, volume)
         kept = (note.offset_bytes, note.length_bytes) if note and base is None else None
         return Arrival(base, kept, transfer, left=left or transfer is not None)
 
@@ -117,11 +118,11 @@ class VolumeUploads:
         transfer = self._tools.receiving.seen(volume.metadata.uid, volume.status.pool or "")
         return CopyProgress(*transfer.shown) if transfer is not None and transfer.running else None
 
-    async def end(self, pool: PoolDir, volume: Volume) -> None:
+    async def end(self, pool: Pool, volume: Volume) -> None:
         """End what brings it, and keep nothing of that. Raises OSError."""
         uid = volume.metadata.uid
         await self._tools.receiving.forget(uid)
-        await self._sent.remove(volume.key, uid, pool)
+        await self._sent.remove(volume.key, uid, pool.received)
 
     def sent_for(self, key: str) -> frozenset[str]:
         """The UIDs of the volumes of this key for which something is here."""
@@ -139,7 +140,7 @@ class VolumeUploads:
         """Stop receiving; of what is half there, only what can be gone on with is kept."""
         await self._tools.receiving.stop()
 
-    async def _awaiting_upload(self, key: str) -> tuple[Volume, PoolDir]:
+    async def _awaiting_upload(self, key: str) -> tuple[Volume, Pool]:
         """The Volume, and the pool that it is made in. Raises QuantixError (NotWaiting, PoolNotFound)."""
         manifest = self._tools.volumes.get(key)
         volume = model_of(Volume, manifest) if manifest else None
@@ -151,12 +152,12 @@ class VolumeUploads:
             raise _takes_none(key, "it has its data")
         pool = await self._pool(volume)
         uid = volume.metadata.uid
-        made = pool.volume(volume.status.handle or uid)
-        if await asyncio.to_thread(lambda: pool.image(uid).exists() or made.exists()):
+        handle = volume.status.handle or uid
+        if await asyncio.to_thread(lambda: pool.received.has_image(uid) or pool.has_volume(handle)):
             raise _takes_none(key, "it was sent already")
         return volume, pool
 
-    async def _pool(self, volume: Volume) -> PoolDir:
+    async def _pool(self, volume: Volume) -> Pool:
         """As for all that makes data: judged again whether its namespace may use it."""
         found = self._tools.pools.find(volume.status.pool or volume.spec.pool)
         if not admits(

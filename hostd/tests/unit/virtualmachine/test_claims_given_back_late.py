@@ -204,7 +204,7 @@ async def test_what_ends_after_its_time_at_a_start_is_seen_to_be_free(
     await running.reconcile()
     hypervisor.kill(running.domain)
     set_disks(running, "root")
-    hang.begin(data.pool_path, "compare_and_set")
+    hang.begin(data.directory, "compare_and_set")
     await running.look_after(60)
     await running.look_after(60)
     assert running.status["phase"] == "Running"

@@ -17,6 +17,7 @@ from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
@@ -69,7 +70,7 @@ def hypervisor() -> FakeHypervisor:
 @pytest.fixture
 def disks(world: VmWorld) -> Disks:
     disks = Disks()
-    world.live_moves.maker = DiskFileMaker(disks, world.claims, CLUSTER)
+    world.live_moves.maker = StorageByKind(DiskFileMaker(disks, world.claims, CLUSTER))
     return disks
 
 

@@ -88,7 +88,7 @@ async def test_nor_does_it_go_on_while_the_old_pool_answers_with_an_error(
     switch, read = hypervisor.switch_to_copy, LocalClaimStore.read
 
     def stale(self: LocalClaimStore, place: VolumePlace) -> Claim | None:
-        if place.pool_path == running.world.pool:
+        if place.pool == running.world.pool:
             raise TransientError("PoolUnreachable", "stale file handle")
         return read(self, place)
 
@@ -138,7 +138,7 @@ async def copies_into_silence(running: VmHandle, hypervisor: FakeHypervisor, han
     new = want_pool(running, "fast")
     hypervisor.copies_at_once = False
     await running.reconcile()
-    hang.begin(new.pool_path)
+    hang.begin(new.directory)
 
 
 async def test_a_copy_goes_on_while_the_pool_that_it_goes_to_does_not_answer(
@@ -172,8 +172,8 @@ async def test_a_guest_whose_moved_disk_cannot_be_looked_at_goes_on(
     new = want_pool(running, "fast")
     await running.reconcile()
     hypervisor.calls.clear()
-    volumes = new.pool_path / "volumes"
-    volumes.rename(new.pool_path / "away")
+    volumes = new.directory / "volumes"
+    volumes.rename(new.directory / "away")
     for _ in range(2):
         await running.look_after(2)
     assert hypervisor.calls == []

@@ -163,7 +163,7 @@ async def test_one_without_a_vm_is_not_woken_either(
 async def test_one_without_a_vm_is_not_woken_while_its_claims_cannot_be_read(
     running: VmHandle, hypervisor: HangsAfterTheSwitch, between: VolumePlace, hang: Hang
 ) -> None:
-    hang.begin(between.pool_path)
+    hang.begin(between.directory)
     running.world.remove_by_force(running)
     await running.world.reconciler.end_orphan(running.uid)
     await running.world.reconciler.reconcile(running.uid)

@@ -169,7 +169,7 @@ async def test_a_start_without_a_disk_remembers_its_claim_until_its_pool_answers
     await running.reconcile()
     hypervisor.kill(running.domain)
     set_disks(running, "root")
-    hang.begin(data.pool_path)
+    hang.begin(data.directory)
     await running.look_after(60)
     await running.look_after(60)
     assert running.status["phase"] == "Running"

@@ -203,4 +203,4 @@ async def test_what_a_vm_held_that_vanished_while_it_was_released_is_given_back(
 def test_a_record_keeps_the_places_of_what_it_holds(running: VmHandle) -> None:
     (place,) = running.world.records.load(running.uid).places
     assert place == running.root_place
-    assert isinstance(place.pool_path, Path)
+    assert isinstance(place.pool, Path)

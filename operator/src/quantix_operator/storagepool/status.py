@@ -10,7 +10,6 @@ from quantix_api import StoragePool
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact
 from quantix_api.message_text import cause_of
-from quantix_api.not_built import refused_parts
 from quantix_api.quantities import UNIT_BYTES, format_size, human_size
 from quantix_client.apply import comparable
 from quantix_operator.storagepool.promises import fills_up, is_full
@@ -59,11 +58,12 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
     # Its deletion is refused by these two: they count also while no host reaches the pool
     kept = {"allocated": _allocated(observed), "virtualMachines": observed.machines}
     figures: dict[str, Any] = {"hosts": len(reaching), "fencing": "None", **kept}
-    if not reaching:
-        return figures
+    told = [report for report in reaching if report.capacity_bytes]
     # A shared pool is one for all: every host says the same of it
-    counted = reaching[:1] if shared else reaching
+    counted = told[:1] if shared else told
     capacity = sum(report.capacity_bytes for report in counted)
+    if not capacity:
+        return figures
     return figures | {
         "capacity": rounded(capacity, capacity),
         "available": rounded(sum(report.available_bytes for report in counted), capacity),
@@ -103,10 +103,11 @@ def _ready(observed: Observed) -> Fact:
     reaching = [report for report in observed.reports if report.reached]
     if observed.elder_default:
         return fact("Ready", "False", "DefaultConflict", other=observed.elder_default)
-    for path in refused_parts(observed.pool.spec):
-        return fact("Ready", "False", "Unreachable", path=path)
     if not observed.reports:
         return fact("Ready", "False", "NoHost")
+    degraded = next((report for report in reaching if report.reason == "Degraded"), None)
+    if degraded is not None:
+        return fact("Ready", "False", "Degraded", said=degraded.message)
     if reaching:
         return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
     if all(report.reached is None for report in observed.reports):

@@ -1,9 +1,10 @@
-"""Lets a host read the Secrets of the VMs that are assigned to it and of the encrypted Volumes that it keeps,
-and no others.
+"""Lets a host read the Secrets of the VMs that are assigned to it, of the encrypted Volumes that it keeps, and
+of the pools that it reaches, and no others.
 
 hostds may not list Secrets: in every namespace one Role and RoleBinding `quantix-host-HOST` names exactly
 those that VMs on that host refer to (api.md, "Cloud-init Secrets"), and Volumes that it has by right. Called
-by the VM controller before a start, and by its own controller when a VM or a Volume comes or goes.
+by the VM controller before a start, and by its own controller when a VM, a Volume, a pool or a Host comes,
+goes or changes.
 """
 
 from __future__ import annotations
@@ -11,25 +12,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from quantix_api import VirtualMachine, Volume
+from quantix_api import Host, StoragePool, VirtualMachine, Volume
+from quantix_api.host_labels import selects
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     HOST_USER_PREFIX,
+    HOSTS,
     LABEL_MANAGED_BY,
     MANAGED_BY,
     MANAGER_OPERATOR,
+    NAMESPACE_SYSTEM,
     ROLE_BINDINGS,
     ROLES,
+    STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
 )
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import NotFound
+from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.dispatch import Mapper
 from quantix_operator.indexers import assigned_host, encrypted_in
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
 from quantix_operator.virtualmachine.observe import secret_references
 from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
 
@@ -53,6 +60,7 @@ class SecretAccess:
             (
                 *needed_secrets(self._objects.list(VirtualMachine, namespace), host),
                 *secrets_of_volumes(self._objects, namespace, host),
+                *(secrets_of_pools(self._objects, host) if namespace == NAMESPACE_SYSTEM else ()),
             )
         )
         if self._granted.get((namespace, host)) == names:
@@ -81,7 +89,12 @@ class SecretAccessController:
 
     def __init__(self, access: SecretAccess) -> None:
         self._access = access
-        self.watches: Mapping[Resource, Mapper] = {VIRTUAL_MACHINES: _places, VOLUMES: _keepers}
+        self.watches: Mapping[Resource, Mapper] = {
+            VIRTUAL_MACHINES: _places,
+            VOLUMES: _keepers,
+            STORAGE_POOLS: _reaching,
+            HOSTS: _reached,
+        }
 
     async def reconcile(self, key: str) -> float | None:
         namespace, _, host = key.partition("/")
@@ -111,6 +124,31 @@ def _keepers(volume: Manifest, cache: Cache) -> Iterable[str]:
     for name in filter(None, names):
         hosts.update(assigned_host(cache.get(VIRTUAL_MACHINES, f"{namespace}/{name}") or {}))
     return tuple(f"{namespace}/{host}" for host in sorted(filter(None, hosts)))
+
+
+def _reaching(pool: Manifest, cache: Cache) -> Iterable[str]:
+    """Every host that may reach a pool in Ceph, or might until now."""
+    if not (pool.get("spec") or {}).get("rbd"):
+        return ()
+    return (f"{NAMESPACE_SYSTEM}/{key_of(host)}" for host in cache.list(HOSTS))
+
+
+def _reached(host: Manifest, cache: Cache) -> Iterable[str]:
+    """The host itself, where there is a pool in Ceph that its labels may decide about."""
+    if any((pool.get("spec") or {}).get("rbd") for pool in cache.list(STORAGE_POOLS)):
+        yield f"{NAMESPACE_SYSTEM}/{key_of(host)}"
+
+
+def secrets_of_pools(objects: Objects, host: str) -> Iterable[str]:
+    """The names of the Secrets of pools in Ceph that the host reaches."""
+    found = objects.get(Host, host)
+    if found is None or found.deleting:
+        return
+    labels = host_reading.implied_labels(found)
+    for pool in objects.list(StoragePool):
+        place = pool.spec.rbd
+        if place is not None and place.secret_ref is not None and selects(pool.spec.host_selector, labels):
+            yield place.secret_ref.name
 
 
 def secrets_of_volumes(objects: Objects, namespace: str, host: str) -> Iterable[str]:

@@ -12,6 +12,7 @@ from quantix_operator.storagepool.status import Observed, Report, pool_facts, po
 
 GIB = 1 << 30
 LOCAL = StoragePool.parse({"metadata": {"name": "local"}, "spec": {"dir": {"path": "/pool"}}})
+CEPH = StoragePool.parse({"metadata": {"name": "ceph"}, "spec": {"rbd": {"pool": "quantix"}}})
 REACHED = Report("h1", True, 100 * GIB, 60 * GIB)
 
 CASES: dict[str, tuple[Observed, str, str]] = {
@@ -35,12 +36,28 @@ def test_ready(case: str) -> None:
     assert fenceable.reason == "LocalStorage"
 
 
-def test_a_pool_of_a_sort_that_is_not_built_says_so() -> None:
-    ceph = StoragePool.parse({"metadata": {"name": "ceph"}, "spec": {"rbd": {"pool": "quantix"}}})
-    ready, fenceable, *_ = pool_facts(Observed(ceph, [Report("h1", None)]))
-    assert (ready.status, ready.reason) == ("False", "Unreachable")
+def test_a_pool_in_ceph_has_the_room_that_one_host_tells_of() -> None:
+    figures = pool_figures(Observed(CEPH, [REACHED, Report("h2", True, 100 * GIB, 60 * GIB)]))
+    assert (figures["capacity"], figures["available"], figures["hosts"]) == ("100Gi", "60Gi", 2)
+
+
+def test_a_pool_of_which_nobody_tells_how_large_it_is_promises_what_is_asked() -> None:
+    figures = pool_figures(Observed(CEPH, [Report("h1", True)]))
+    assert figures == {"allocated": "0", "virtualMachines": 0, "hosts": 1, "fencing": "None"}
+
+
+def test_a_pool_in_ceph_that_is_less_safe_than_it_should_be_says_why() -> None:
+    missing = Report("h2", True, 100 * GIB, 60 * GIB, "1 osds down", "Degraded")
+    ready, fenceable, *_ = pool_facts(Observed(CEPH, [REACHED, missing]))
+    assert (ready.status, ready.reason) == ("False", "Degraded")
+    assert ready.message.startswith("It works with less safety than it should. Said: 1 osds down.")
     assert (fenceable.status, fenceable.reason) == ("Unknown", "NoCapability")
-    assert ready.message.startswith("spec.rbd is not built yet, so no host reaches it.")
+
+
+def test_a_pool_whose_key_is_refused_says_which_secret_holds_it() -> None:
+    refused = Report("h1", False, message="10.0.0.1 refused the user and key.", reason="CredentialsRefused")
+    ready, *_ = pool_facts(Observed(CEPH, [refused]))
+    assert (ready.status, ready.reason) == ("False", "CredentialsRefused")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +123,9 @@ def test_what_a_host_says_of_a_pool_is_one_sentence_with_one_hint() -> None:
     host = "Pool local cannot be used on h1. Said: there is no directory /pool. Try: make it."
     ready, *_ = pool_facts(Observed(LOCAL, [Report("h1", False, message=host)]))
     said = "No host reaches it. Said: h1: there is no directory /pool."
-    assert ready.message == f"{said} Try: look at its directory on that host, and bring it back."
+    assert ready.message == (
+        f"{said} Try: look at its directory on that host, or at its monitors in Ceph, and bring it back."
+    )
 
 
 @pytest.mark.parametrize("reason", ["DirectoryMissing", "PathRefused", "PathShared", "PathBarred"])

@@ -22,6 +22,8 @@ from quantix_cli.up.run.uplog import UpLog
 PACKAGES = (
     *("ovn-central", "ovn-host", "openvswitch-switch", "nftables", "iproute2", "ethtool"),
     *("libvirt-daemon-system", "qemu-system-x86", "qemu-utils", "ovmf", "swtpm", "swtpm-tools"),
+    # disks in Ceph: QEMU's driver, and the bindings of librados and librbd; 16 MB with all that they need
+    *("qemu-block-extra", "python3-rados", "python3-rbd"),
     # libvirt's Python binding is built here; the guest image is made by mtools and dosfstools
     *("libvirt-dev", "pkg-config", "gcc", "libc6-dev", "mtools", "dosfstools"),
     # images from outside are looked at in its sandbox
@@ -33,6 +35,8 @@ TEST_PACKAGES = (
     *("cpio", "curl", "nasm", "openssh-client", "xfsprogs"),
     # what Tab does in them
     *("zsh", "fish"),
+    # a Ceph of the tests' own
+    *("ceph-mon", "ceph-osd", "ceph-mgr", "ceph-common"),
     # of it only promtool is used
     "prometheus",
     # the Debian image

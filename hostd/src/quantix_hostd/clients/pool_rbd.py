@@ -1,0 +1,292 @@
+"""A pool in Ceph: which RBD images and objects in it are ours, what lies in them, and their removal.
+
+```
+<handle>                  a volume
+image.<image uid>@base    an image: volumes are clones of its snapshot, in clone format 2
+new.<host>.<handle>       being made, or removed, by that host; nobody reads it
+quantix.claim.<handle>    who may write the volume (claims)
+quantix.state.<handle>    what firmware and TPM remember
+quantix.pool              whose the pool is
+```
+Used by the image, volume and host parts. Names come from UIDs only; each image of ours carries the UIDs of
+its owner and of the cluster. Everything here blocks, and raises TransientError (PoolUnreachable, PoolFull) as
+`CephClients.opened`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantix_api.errors import TransientError
+from quantix_api.message_table_phrases import CEPH_FOREIGN
+from quantix_api.messages import as_error
+from quantix_hostd.claims import CephPool, VolumePlace
+from quantix_hostd.clients.ceph import CephAccess, CephClients
+from quantix_hostd.clients.ceph_claims import claim_object
+from quantix_hostd.clients.ceph_library import rados, rbd
+from quantix_hostd.clients.ceph_state import state_object
+from quantix_hostd.clients.pool_dir import PoolDir, Space, checked_handle
+from quantix_hostd.facts.disk_file import DiskFile
+
+BASE = "base"
+_IMAGE, _DRAFT = "image.", "new."
+_MARK, _MARK_KEY = "quantix.pool", "pool"
+_OWNER, _CLUSTER, _RECEIVED = "quantix.owner", "quantix.cluster", "quantix.received."
+# what is missing of these makes the pool less safe than it should be (docs.ceph.com, "Health checks")
+_UNSAFE = ("OSD_DOWN", "MON_DOWN", "PG_AVAILABILITY", "PG_DEGRADED", "PG_DAMAGED", "OSD_SCRUB_ERRORS")
+
+
+@dataclass(frozen=True)
+class PoolRbd:
+    """One pool, as `host` uses it for the cluster `cluster_uid`. `staging`: where files of images lie on this
+    host until all of them are in the pool.
+    """
+
+    name: str
+    host: str
+    ceph: CephClients
+    staging: PoolDir
+
+    @property
+    def key(self) -> CephPool:
+        return CephPool(self.name)
+
+    @property
+    def received(self) -> PoolDir:
+        """Where files from outside are received for it."""
+        return self.staging
+
+    def place(self, handle: str) -> VolumePlace:
+        """The volume, as claims name it."""
+        return VolumePlace(self.key, checked_handle(handle))
+
+    def has_volume(self, handle: str) -> bool:
+        """Whether there is a volume, or what one has left that was removed in part."""
+        with self.ceph.opened(self.key) as ioctx:
+            return _size(ioctx, handle) is not None or _is_object(ioctx, claim_object(handle))
+
+    def disk(self, handle: str) -> DiskFile | None:
+        """What lies there now; None for nothing."""
+        with self.ceph.opened(self.key) as ioctx:
+            size_bytes = _size(ioctx, handle)
+        return None if size_bytes is None else DiskFile(size_bytes)
+
+    def handles(self) -> list[str]:
+        """The handles of all that may be volumes."""
+        with self.ceph.opened(self.key) as ioctx:
+            names = rbd().RBD().list(ioctx)
+        return [name for name in names if not name.startswith((_IMAGE, _DRAFT))]
+
+    def remove_volume(self, handle: str) -> bool:
+        """Remove it with all its data; its claim goes last. False when there was none."""
+        with self.ceph.opened(self.key) as ioctx:
+            there = _size(ioctx, handle) is not None
+            if there:
+                self._refuse_watched(ioctx, handle)
+                _remove(ioctx, self.draft(handle))
+                # at once it is no volume any more, however long its data takes
+                rbd().RBD().rename(ioctx, handle, self.draft(handle))
+            _remove(ioctx, self.draft(handle))
+            for name in (state_object(handle), claim_object(handle)):
+                there |= _remove_object(ioctx, name)
+        return there
+
+    def draft(self, handle: str) -> str:
+        """The RBD image in which this host makes a volume or an image."""
+        return f"{_DRAFT}{self.host}.{checked_handle(handle)}"
+
+    def remove_draft(self, handle: str) -> bool:
+        """False when there is none."""
+        with self.ceph.opened(self.key) as ioctx:
+            return _remove(ioctx, self.draft(handle))
+
+    def publish(self, handle: str) -> None:
+        """Make the draft the volume. Raises TransientError (VolumeInUse) when there is one."""
+        self._rename(self.draft(handle), handle)
+
+    def publish_image(self, uid: str, received: Mapping[str, str], cluster_uid: str) -> None:
+        """Make the draft an image, which nobody writes any more. `received`: what was found of its file."""
+        with self.editing(self.draft(uid)) as image:
+            mark_owner(image, uid, cluster_uid)
+            for name, value in received.items():
+                image.metadata_set(f"{_RECEIVED}{name}", value)
+            image.create_snap(BASE)
+        self._rename(self.draft(uid), self.image_name(uid))
+
+    def received_as(self, uid: str) -> dict[str, str]:
+        """What was found of the file of an image that is there whole."""
+        with self.editing(self.image_name(uid)) as image:
+            found = dict(image.metadata_list())
+        return {name.removeprefix(_RECEIVED): value for name, value in found.items()}
+
+    def known_access(self) -> CephAccess:
+        """As whom the pool is used. Raises TransientError (PoolUnreachable) while that is not known."""
+        return self.ceph.known_access(self.key)
+
+    def _rename(self, name: str, final: str) -> None:
+        with self.ceph.opened(self.key) as ioctx:
+            try:
+                rbd().RBD().rename(ioctx, name, final)
+            except rbd().ImageExists as error:
+                raise as_error(TransientError, "VolumeInUse", handle=final) from error
+
+    def image_name(self, uid: str) -> str:
+        return f"{_IMAGE}{checked_handle(uid)}"
+
+    def has_image(self, uid: str) -> bool:
+        """Whether all of the image is there."""
+        return self.image_bytes(uid) is not None
+
+    def image_bytes(self, uid: str) -> int | None:
+        """The size of the disk that an image describes; None while it is not there whole."""
+        with self.ceph.opened(self.key) as ioctx:
+            try:
+                with rbd().Image(ioctx, self.image_name(uid), snapshot=BASE, read_only=True) as image:
+                    return int(image.size())
+            except (rbd().ImageNotFound, rbd().ObjectNotFound):
+                return None
+
+    def image_sizes(self) -> dict[str, int]:
+        """Size in bytes by UID, of all that are there whole."""
+        with self.ceph.opened(self.key) as ioctx:
+            names = [name for name in rbd().RBD().list(ioctx) if name.startswith(_IMAGE)]
+        sizes = {uid: self.image_bytes(uid) for uid in (name.removeprefix(_IMAGE) for name in names)}
+        return {uid: size for uid, size in sizes.items() if size is not None}
+
+    def volumes_based_on(self, uid: str) -> list[Path]:
+        """What are clones of this image, by names of its pool."""
+        with self.ceph.opened(self.key) as ioctx:
+            try:
+                with rbd().Image(ioctx, self.image_name(uid), snapshot=BASE, read_only=True) as image:
+                    return [Path(self.name, child["image"]) for child in image.list_children2()]
+            except (rbd().ImageNotFound, rbd().ObjectNotFound):
+                return []
+
+    def remove_image(self, uid: str) -> bool:
+        """False when there was nothing. Raises TransientError (VolumeInUse) while a volume is its clone."""
+        with self.ceph.opened(self.key) as ioctx:
+            return _remove(ioctx, self.image_name(uid))
+
+    def sweep_drafts(self) -> int:
+        """Remove what an earlier run of this host left half-made or half-removed; how many that were."""
+        with self.ceph.opened(self.key) as ioctx:
+            drafts = [name for name in rbd().RBD().list(ioctx) if name.startswith(f"{_DRAFT}{self.host}.")]
+            return sum(_remove(ioctx, name) for name in drafts)
+
+    def space(self) -> Space:
+        """All zero while no manager of the cluster tells it."""
+        access = self.ceph.access(self.key)
+        with self.ceph.monitored(self.key) as cluster:
+            told = _asked(cluster, "df")
+        of_pools = {pool["name"]: pool["stats"] for pool in told.get("pools", [])}
+        stats = of_pools.get(access.pool if access else "", {})
+        free = int(stats.get("max_avail", 0))
+        return Space(int(stats.get("stored", 0)) + free, free)
+
+    def health(self) -> str:
+        """What makes the cluster less safe than it should be, "" for nothing."""
+        with self.ceph.monitored(self.key) as cluster:
+            checks = _asked(cluster, "health").get("checks", {})
+        found = (checks[code]["summary"]["message"] for code in _UNSAFE if code in checks)
+        return "; ".join(found)
+
+    def mark(self, cluster_uid: str) -> None:
+        """Make the pool this cluster's. Raises TransientError (PoolUnreachable) where it is another's."""
+        with self.ceph.opened(self.key) as ioctx:
+            with rados().WriteOpCtx() as operation:
+                operation.new(rados().LIBRADOS_CREATE_EXCLUSIVE)
+                mark = json.dumps({"clusterUID": cluster_uid, "leaderBeat": 0, "term": 0}, sort_keys=True)
+                ioctx.set_omap(operation, (_MARK_KEY,), (mark.encode(),))
+                try:
+                    ioctx.operate_write_op(operation, _MARK)
+                except rados().ObjectExists:
+                    pass
+                else:
+                    return
+            found = _marked(ioctx)
+        if found != cluster_uid:
+            about = {"host": self.host, "pool": self.name, "said": CEPH_FOREIGN.format(cluster=found)}
+            raise as_error(TransientError, "PoolUnreachable", **about)
+
+    @contextmanager
+    def editing(self, name: str) -> Iterator[Any]:
+        """An RBD image, to be changed by this host."""
+        with self.ceph.opened(self.key) as ioctx, rbd().Image(ioctx, name) as image:
+            yield image
+
+    def _refuse_watched(self, ioctx: Any, handle: str) -> None:
+        """Nothing is removed under a QEMU, whatever its claim says."""
+        with rbd().Image(ioctx, handle, read_only=True) as image:
+            watchers = list(image.watchers_list())
+        if watchers:
+            raise as_error(TransientError, "VolumeInUse", handle=handle)
+
+
+def mark_owner(image: Any, owner_uid: str, cluster_uid: str) -> None:
+    """Write into an image whose it is."""
+    image.metadata_set(_OWNER, owner_uid)
+    image.metadata_set(_CLUSTER, cluster_uid)
+
+
+def _size(ioctx: Any, name: str) -> int | None:
+    try:
+        with rbd().Image(ioctx, name, read_only=True) as image:
+            return int(image.size())
+    except rbd().ImageNotFound:
+        return None
+
+
+def _is_object(ioctx: Any, name: str) -> bool:
+    try:
+        ioctx.stat(name)
+    except rados().ObjectNotFound:
+        return False
+    return True
+
+
+def _remove(ioctx: Any, name: str) -> bool:
+    """An RBD image with its snapshots. Raises TransientError (VolumeInUse) where another stands on them."""
+    try:
+        with rbd().Image(ioctx, name) as image:
+            for snapshot in list(image.list_snaps()):
+                image.set_snap(snapshot["name"])
+                used = any(True for _ in image.list_children2())
+                image.set_snap(None)
+                if used:
+                    raise as_error(TransientError, "VolumeInUse", handle=name)
+                image.remove_snap(snapshot["name"])
+        rbd().RBD().remove(ioctx, name)
+    except rbd().ImageNotFound:
+        return False
+    except rbd().ImageBusy as error:
+        raise as_error(TransientError, "VolumeInUse", handle=name) from error
+    return True
+
+
+def _remove_object(ioctx: Any, name: str) -> bool:
+    try:
+        ioctx.remove_object(name)
+    except rados().ObjectNotFound:
+        return False
+    return True
+
+
+def _marked(ioctx: Any) -> str:
+    with rados().ReadOpCtx() as operation:
+        found, _ = ioctx.get_omap_vals_by_keys(operation, (_MARK_KEY,))
+        ioctx.operate_read_op(operation, _MARK)
+        return str(json.loads(dict(found)[_MARK_KEY])["clusterUID"])
+
+
+def _asked(cluster: Any, prefix: str) -> dict[str, Any]:
+    """The answer of the monitors. Raises what librados does."""
+    code, answer, said = cluster.mon_command(json.dumps({"prefix": prefix, "format": "json"}), b"")
+    if code:
+        raise rados().make_ex(code, said or prefix)
+    told: dict[str, Any] = json.loads(answer)
+    return told

@@ -39,11 +39,10 @@ class Lab:
         self.world = f"{self._tag}-world"
         root = self.folder / "r"
         root.mkdir(mode=0o755)
+        names = {f"h{number}": f"{MANAGEMENT}.{number}" for number in range(1, count + 1)}
         self.hosts = [
-            SimulatedHost(
-                f"h{number}", self.folder / f"h{number}", root, f"{self._tag}-h{number}", self.world
-            )
-            for number in range(1, count + 1)
+            SimulatedHost(name, self.folder / name, root, f"{self._tag}-{name}", self.world, names)
+            for name in names
         ]
         self._made: list[str] = []
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from quantix_api.layout import Layout
@@ -56,6 +56,7 @@ mount -t tmpfs -o mode=0755 tmpfs /run
     + """
 hostname "$name"
 mount --bind "$store.machine-id" /etc/machine-id
+mount --bind "$store.hosts" /etc/hosts
 mount --bind "$store" "$root"
 exec "$@"
 """
@@ -71,16 +72,18 @@ while True:
 
 class SimulatedHost(Machine):
     """Host `name`; its files are in `store`, which it sees at `root`. `network` is the name of its network
-    namespace, which the lab makes.
+    namespace, which the lab makes; `names` are the addresses of all hosts, by their names.
     """
 
-    def __init__(self, name: str, store: Path, root: Path, network: str, world: str) -> None:
+    def __init__(
+        self, name: str, store: Path, root: Path, network: str, world: str, names: Mapping[str, str]
+    ) -> None:
         store.mkdir(exist_ok=True)
         super().__init__(name, store)
         self.inside = Layout(root)
         self._inside, self._world = network, world
         self.api = InsideApi(network, self.layout.admin_kubeconfig)
-        self._group = network
+        self._group, self._names = network, names
         self._made = [network]
         self.pid = 0
 
@@ -111,6 +114,9 @@ class SimulatedHost(Machine):
         identity = store.with_name(f"{store.name}.machine-id")
         if not identity.exists():
             identity.write_text(f"{uuid.uuid4().hex}\n")
+        # no resolver answers here, and libvirt asks for the host's own name at each migration
+        known = "".join(f"{address} {name}\n" for name, address in self._names.items())
+        store.with_name(f"{store.name}.hosts").write_text(f"127.0.0.1 localhost\n{known}")
         arguments = [self._group, self._inside, str(store), str(self.inside.root), self.name]
         holder = subprocess.Popen(
             ["sh", "-ec", _ENTER_GROUPS, "sh", *arguments, sys.executable, "-c", _INIT],

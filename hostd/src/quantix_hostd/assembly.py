@@ -27,6 +27,7 @@ from quantix_hostd.bundles import (
     host_pools,
     host_tools,
     image_tools,
+    migration_trust,
     ovn_trust,
     packet_filter_watch,
     upload_tools,
@@ -138,6 +139,7 @@ class Hostd:
         self.listener = bind(settings.listen_host, settings.listen_port)
         self.doors: Doors | None = None
         self.ovn_trust = ovn_trust(self)
+        self.migration_trust = migration_trust(self)
 
     async def prepare(self) -> None:
         """Find out what this machine is, become its Host, and build the controllers.
@@ -185,6 +187,8 @@ class Hostd:
                 group.create_task(packet_filter_watch(self), name="packet filter")
             if self.ovn_trust is not None:
                 group.create_task(self.ovn_trust.run(self.api), name="ovn trust")
+            if self.migration_trust is not None:
+                group.create_task(self.migration_trust.run(self.api), name="migration trust")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 

@@ -37,6 +37,7 @@ from quantix_hostd.host.deleted_pools import DeletedPools
 from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
+from quantix_hostd.join.migration import MigrationTrust
 from quantix_hostd.join.ovn import Chassis, OvnTrust
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
@@ -219,6 +220,18 @@ def ovn_trust(hostd: Hostd) -> OvnTrust | None:
     chassis = Chassis(settings.name, uid)
     look = partial(hostd.dispatcher.add, HOSTS, settings.name)
     return OvnTrust(settings.layout, chassis, switch, hostd.clock, look)
+
+
+def migration_trust(hostd: Hostd) -> MigrationTrust | None:
+    """What QEMU shows while guests move, on a host that is not alone: one that is has no OVN certificate."""
+    settings = hostd.settings
+    if not settings.ovn_certificate:
+        return None
+
+    def names() -> tuple[str, ...]:
+        return settings.name, hostd.address
+
+    return MigrationTrust(settings.layout, settings.name, names, hostd.qemu.files, hostd.clock)
 
 
 def packet_filter_watch(hostd: Hostd) -> Coroutine[Any, Any, None]:

@@ -27,6 +27,7 @@ NEWS = frozenset(
         "Joins",
         "MemoryGivenBack",
         "Moved",
+        "Moves",
         "Renews",
         "Scheduled",
         "Serves",

@@ -175,8 +175,9 @@ TABLE: tuple[ConditionRow, ...] = (
         "VirtualMachineMigration",
         "Ready",
         "Succeeded",
-        "Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits CPUFeatureMissing "
-        "MigrationTooSlow SourceFailed TargetFailed SnapshotRunning TimedOut",
+        "Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits HostDevice CPUPassthrough "
+        "PolicyBlock LocalMedium CPUFeatureMissing MigrationTooSlow SourceFailed TargetFailed "
+        "SnapshotRunning TimedOut",
     ),
     *_row(
         "HostRecovery",

@@ -175,7 +175,6 @@ class HostSpec(ApiModel):
     maintenance: Annotated[
         bool,
         Live("true: it gets no new VMs, and those on it leave as their onMaintenance says."),
-        NotBuilt("VMs do not leave by themselves"),
     ] = False
     taints: Annotated[
         tuple[Taint, ...], keyed("key", "effect"), Live("Keep VMs away that do not tolerate them.")

@@ -1,4 +1,4 @@
-"""Messages about hosts and migrations between them. Data only."""
+"""Messages about hosts. Data only."""
 
 from __future__ import annotations
 
@@ -102,8 +102,6 @@ _SCHEDULABLE = (
     ),
     Template("NotReady", "Host", "It is not Ready, so it takes no new VMs.", "qx host explain {host}"),
     Template("Empty", "Host", "No VM is left on it."),
-    Template("Draining", "Host", "VMs are leaving it.", NOTHING_TO_DO),
-    Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
 )
 
 _ABILITIES = (

@@ -73,6 +73,23 @@ COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be 
 """What the data of a volume that is deleted waits for."""
 
 
+CLUSTER_BUSY = "{count} go on in the cluster, and no more may"
+HOST_BUSY = "{host} takes part in {count}, and no more may"
+MOVES_ALREADY = "{name} is being moved by {other}"
+STARTS_YET = "{name} is starting"
+HOST_SILENT = "{host} is silent"
+"""What a migration waits for before it begins."""
+IS_OFF, IS_PAUSED, IS_LEAVING = "is off", "is paused", "is being deleted"
+"""What a VM is that is to be moved."""
+WISH_CANCELLED, WISH_REFUSED = "It is to be cancelled", "{host} refuses it"
+WISH_OFF, WISH_DELETED = "{name} is to be off", "{name} is being deleted"
+"""Why a migration that goes on is to be given up."""
+NO_OTHER_HOST, NOT_THERE = "there is no other host", "is not there"
+DIFFER = "differ, or come too late"
+NO_WORD = "it did not say why"
+"""Of a host that gave a migration up."""
+
+
 @dataclass(frozen=True)
 class Phrase:
     """What is so of one host, and of several."""
@@ -109,5 +126,8 @@ LACKS: Mapping[str, Phrase] = {
     "Memory": Phrase("lacks memory", "lack memory"),
     "HugePages": Phrase("lacks {what}", "lack {what}"),
     "NUMA": Phrase("lacks {what}", "lack {what}"),
+    "PoolRoom": Phrase("has no room in pool {what}", "have no room in pool {what}"),
+    "CPUModel": Phrase("has not the CPU {what}", "have not the CPU {what}"),
+    "MachineType": Phrase("does not know machine {what}", "do not know machine {what}"),
 }
 """What keeps a VM off a host, by the scheduler's word for it."""

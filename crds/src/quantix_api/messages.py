@@ -20,6 +20,7 @@ from quantix_api.message_table_failures import FAILURE_TEMPLATES
 from quantix_api.message_table_guest import GUEST_TEMPLATES
 from quantix_api.message_table_host import HOST_TEMPLATES
 from quantix_api.message_table_image import IMAGE_TEMPLATES
+from quantix_api.message_table_migration import MIGRATION_TEMPLATES
 from quantix_api.message_table_network import NETWORK_TEMPLATES
 from quantix_api.message_table_own import OWN_TEMPLATES
 from quantix_api.message_table_pool import POOL_TEMPLATES
@@ -40,6 +41,7 @@ TABLE: tuple[Template, ...] = (
     *CONFIG_TEMPLATES,
     *OWN_TEMPLATES,
     *FAILURE_TEMPLATES,
+    *MIGRATION_TEMPLATES,
     *IMAGE_TEMPLATES,
     *STORAGE_TEMPLATES,
     *POOL_TEMPLATES,

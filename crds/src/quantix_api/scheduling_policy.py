@@ -45,7 +45,6 @@ class SchedulingPolicySpec(ApiModel):
         MigrationLimits,
         SchemaDefault({"perHost": 2, "perCluster": 8}),
         Live("How many migrations may run at once."),
-        NotBuilt(),
     ] = MigrationLimits()
 
 

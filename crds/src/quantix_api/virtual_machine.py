@@ -135,9 +135,7 @@ class VirtualMachineSpec(ApiModel):
     ] = None
     sysprep: Annotated[Sysprep | None, AtRestart("First-boot settings for Windows. Absent: none.")] = None
     placement: Annotated[Placement, Live("Which hosts may run the VM. Absent: all.")] = Placement()
-    migration: Annotated[MigrationSettings, Live("How the VM moves while it runs."), NotBuilt()] = (
-        MigrationSettings()
-    )
+    migration: Annotated[MigrationSettings, Live("How the VM moves while it runs.")] = MigrationSettings()
     ha: Annotated[HighAvailability, Live("What happens after a failure.")] = HighAvailability()
     readiness: Annotated[
         Readiness | None, Live("When the VM counts as Ready. Absent: as soon as QEMU runs the guest.")

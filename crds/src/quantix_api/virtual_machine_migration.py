@@ -8,7 +8,10 @@ from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Range, Rule, unchang
 from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Progress, Status
 from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
 from quantix_api.scalars import UID, Count, Message, Name, Time, Word
-from quantix_api.vm_status import Epoch
+from quantix_api.vm_status import MAX_CLAIM_EPOCH
+
+HandedEpoch = Annotated[int, Range(1, MAX_CLAIM_EPOCH)]
+"""Bounded, since hosts say it."""
 
 
 class VirtualMachineMigrationSpec(ApiModel):
@@ -30,10 +33,10 @@ class VirtualMachineMigrationSpec(ApiModel):
     target_host: Annotated[Name | None, Fixed("Where to. Absent: the scheduler chooses.")] = None
     cancel: Annotated[bool, Live("true: give it up; the VM stays where it is.")] = False
     auto_converge: Annotated[
-        bool | None, Fixed("Slow the guest down if it must be. Absent: what the VM says.")
+        bool | None, Fixed("Slow the guest down if it must be. Absent: what the VM says."), NotBuilt()
     ] = None
     post_copy: Annotated[
-        bool | None, Fixed("Switch before all memory is copied. Absent: what the VM says.")
+        bool | None, Fixed("Switch before all memory is copied. Absent: what the VM says."), NotBuilt()
     ] = None
     ttl_seconds_after_finished: Annotated[
         int, Range(0, 2592000), Fixed("How long the finished migration is kept, in seconds.")
@@ -56,7 +59,7 @@ class MigrationSource(ApiModel):
         Literal["HandedOver", "GaveUp"] | None,
         Doc("HandedOver: the claims of the disks name the target. GaveUp: the VM stays, and this holds."),
     ] = None
-    epoch: Annotated[Epoch | None, Doc("Under which the claims were handed over.")] = None
+    epoch: Annotated[HandedEpoch | None, Doc("Under which the claims were handed over.")] = None
     reason: Annotated[Word | None, Doc("Why it was given up.")] = None
     message: Annotated[Message | None, Doc("The same as a sentence.")] = None
 
@@ -72,7 +75,7 @@ class MigrationTarget(ApiModel):
             "Gone: nothing of it is left here, since it was given up."
         ),
     ] = None
-    epoch: Annotated[Epoch | None, Doc("Under which the claims name this host.")] = None
+    epoch: Annotated[HandedEpoch | None, Doc("Under which the claims name this host.")] = None
     reason: Annotated[Word | None, Doc("Why it is refused.")] = None
     message: Annotated[Message | None, Doc("The same as a sentence.")] = None
 
@@ -111,5 +114,5 @@ class VirtualMachineMigration(ApiObject):
         (".spec.virtualMachine", ".status.phase", ".status.sourceHost", ".status.targetHost"),
     )
 
-    spec: Annotated[VirtualMachineMigrationSpec, Live("What is wanted."), NotBuilt()]
+    spec: Annotated[VirtualMachineMigrationSpec, Live("What is wanted.")]
     status: VirtualMachineMigrationStatus = VirtualMachineMigrationStatus()

@@ -54,20 +54,26 @@ class MigrationSettings(ApiModel):
         Live("What happens when its host goes into maintenance; Block: the host waits for a person."),
     ] = "Migrate"
     auto_converge: Annotated[
-        bool, Live("true: the guest is slowed down when it changes memory faster than it is copied.")
+        bool,
+        Live("true: the guest is slowed down when it changes memory faster than it is copied."),
+        NotBuilt(),
     ] = True
     post_copy: Annotated[
         bool,
         Live("true: the VM may switch hosts before all memory is copied; a failed network then stops it."),
+        NotBuilt(),
     ] = False
     max_downtime_milliseconds: Annotated[
-        int, Range(10, 60000), Live("Longest stop at the switch, in milliseconds.")
+        int, Range(10, 60000), Live("Longest stop at the switch, in milliseconds."), NotBuilt()
     ] = 300
     timeout_seconds: Annotated[
-        int, Range(10, 86400), Live("How long a migration may take, in seconds, before it is given up.")
+        int,
+        Range(10, 86400),
+        Live("How long a migration may take, in seconds, before it is given up."),
+        NotBuilt(),
     ] = 1800
     bytes_per_second: Annotated[
-        Size | None, Live("Most data in a second, such as 1Gi. Absent: no limit.")
+        Size | None, Live("Most data in a second, such as 1Gi. Absent: no limit."), NotBuilt()
     ] = None
 
 

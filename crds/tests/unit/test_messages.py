@@ -185,7 +185,6 @@ LATER = {
     ("VirtualMachine", "GuestHealthy"),
     ("VirtualMachine", "AgentConnected"),
     ("Host", "StorageFence"),
-    ("VirtualMachineMigration", "Ready"),
     ("HostRecovery", "Ready"),
 }
 

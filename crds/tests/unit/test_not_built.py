@@ -25,7 +25,6 @@ MODELS = CHECKOUT / "crds/src/quantix_api"
 HALF_WAY = {
     "Disk.snapshot": "becomes the source of a Volume, which waits",
     "Disk.snapshot_disk": "becomes the source of a Volume, which waits",
-    "VirtualMachineSpec.migration": "the condition Migratable tells onMaintenance",
     "VolumeSource.snapshot": "the Volume waits for it",
 }
 """Marked, though a component reads them: what it does with them is not yet what the field is for."""

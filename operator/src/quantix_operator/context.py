@@ -28,3 +28,5 @@ class Context:
     cluster_uid: str
     promising: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from the look at what pools have promised until the next promise is in the cache."""
+    placing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from the look at what hosts have room for until what was decided is in the cache."""

@@ -16,6 +16,7 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
 from quantix_operator.host.controller import HostController
 from quantix_operator.image.controller import ImageController
+from quantix_operator.migration.controller import MigrationController
 from quantix_operator.networking import Networking, networking
 from quantix_operator.objects import Objects
 from quantix_operator.policy.controller import KINDS, AcceptedController
@@ -45,6 +46,7 @@ async def build_controllers(context: Context) -> AsyncIterator[tuple[Controller,
             ImageController(context, objects),
             VolumeController(context, objects),
             PlacementController(context, objects),
+            MigrationController(context, objects),
             VirtualMachineController(context, objects, network.ports, access),
             SecretAccessController(access),
         )

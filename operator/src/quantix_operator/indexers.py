@@ -83,6 +83,12 @@ def assigned_host(vm: Manifest) -> Iterable[str]:
     return (str(host),) if host else ()
 
 
+def migrations_of(migration: Manifest) -> Iterable[str]:
+    """The key of the VM that a migration is about."""
+    name = (migration.get("spec") or {}).get("virtualMachine")
+    return (f"{migration['metadata'].get('namespace')}/{name}",) if name else ()
+
+
 def choosy_in(vm: Manifest) -> Iterable[str]:
     """The namespace of a VM that wants others near or away."""
     placement = (vm.get("spec") or {}).get("placement") or {}

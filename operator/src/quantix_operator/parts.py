@@ -42,7 +42,14 @@ def vm_as_load(vm: Manifest) -> Any:
     leaves = [(item.get("status"), item.get("reason")) for item in conditions if item["type"] == "Migratable"]
     runtime = status.get("runtime") or {}
     has = (runtime.get("domain"), runtime.get("pendingChanges"))
-    return status.get("assignment"), status.get("resolved"), has, leaves
+    return status.get("assignment"), status.get("migration"), status.get("resolved"), has, leaves
+
+
+def migration_but_progress(migration: Manifest) -> Any:
+    """What decides how a migration goes on; how far its copy is decides nothing."""
+    source = (migration.get("status") or {}).get("source") or {}
+    words = {name: value for name, value in source.items() if name != "dirtyBytesPerSecond"}
+    return _without(migration, "progress", "source"), words
 
 
 def vm_as_neighbour(vm: Manifest) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from quantix_api.conditions import TABLE as CONDITIONS
 from quantix_api.documentation.advice_entry import Advice
 from quantix_api.documentation.advice_host import HOST_ADVICE
+from quantix_api.documentation.advice_migration import MIGRATION_ADVICE
 from quantix_api.documentation.advice_network import NETWORK_ADVICE
 from quantix_api.documentation.advice_refusals import REFUSAL_ADVICE
 from quantix_api.documentation.advice_storage import STORAGE_ADVICE
@@ -16,6 +17,7 @@ ADVICE: dict[str, Advice] = {
     **STORAGE_ADVICE,
     **NETWORK_ADVICE,
     **HOST_ADVICE,
+    **MIGRATION_ADVICE,
     **REFUSAL_ADVICE,
 }
 NEWS = frozenset(
@@ -26,6 +28,8 @@ NEWS = frozenset(
         "HotUnplugged",
         "Joins",
         "MemoryGivenBack",
+        "Migrated",
+        "MigrationStarted",
         "Moved",
         "Moves",
         "Renews",

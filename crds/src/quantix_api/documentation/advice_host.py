@@ -36,8 +36,6 @@ _STATE = {
     "Maintenance": Advice("`spec.maintenance` of the host.", "Set it to false when the work on it is done."),
     "Flapping": Advice(_HOST, _LATER),
     "NotReady": Advice(_HOST, "Do what its Ready says."),
-    "Draining": waits(_HOST, "Migration is not built yet: stop its VMs."),
-    "Blocked": Advice("`qx vm list --host HOST`.", "Stop that VM; migration is not built yet."),
     "KVMUnusable": Advice(
         "`ls -l /dev/kvm` and `lscpu | grep Virtualization` on the host.",
         "Turn on VT-x or AMD-V in its firmware; where it is a VM itself, nested virtualization on its own "

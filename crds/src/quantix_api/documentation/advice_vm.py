@@ -211,8 +211,6 @@ _FAILURES = {
         "Switch it off by hand and see that it is off before you confirm it. Failover is not built yet.",
     ),
     "FencingHeld": Advice("The switch between the hosts.", "Mend the network. Failover is not built yet."),
-    "CPUFeatureMissing": Advice(_EXPLAIN, "Migration is not built yet."),
-    "MigrationTooSlow": Advice(_EXPLAIN, "Migration is not built yet."),
     "LocalStorage": Advice(
         "`qx pool list`.",
         "Nothing on one machine. Shared storage, which would protect the VM, is not built yet.",
@@ -238,8 +236,6 @@ _FAILURES = {
     ),
     "NoSpareRoom": Advice("`qx status`.", "Stop a VM, or add a host. Failover is not built yet."),
     "QuorumAtRisk": Advice("`qx status`.", "Bring the lost member back. Failover is not built yet."),
-    "CPUPassthrough": Advice("`spec.cpu.model`.", "Migration is not built yet."),
-    "PolicyBlock": Advice("`spec.migration.onMaintenance`.", "Migration is not built yet."),
     "LocalMedium": Advice("`spec.cdroms`.", "`qx vm detach NAME DRIVE` takes the medium out."),
     "AffinityBroken": Advice(_EXPLAIN, "Stop and start the VM: it is then placed anew."),
     "AntiAffinityBroken": Advice(

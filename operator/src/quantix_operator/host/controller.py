@@ -42,8 +42,9 @@ _LOOK_S = 1.0
 
 
 def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
-    host = ((vm.get("status") or {}).get("assignment") or {}).get("host")
-    return (host,) if host else ()
+    status = vm.get("status") or {}
+    hosts = ((status.get("assignment") or {}).get("host"), (status.get("migration") or {}).get("targetHost"))
+    return tuple(host for host in hosts if host)
 
 
 class HostController:

@@ -29,7 +29,17 @@ def amounts(vm: VirtualMachine) -> Mapping[Hashable, int]:
     if size is None:
         return _on(assignment.host, 0, 0)
     devices = len(started_with(vm, size).device_classes)
-    return _on(assignment.host, size.cores, memory_request_bytes(size.memory_bytes, devices))
+    memory_bytes = memory_request_bytes(size.memory_bytes, devices)
+    has = _on(assignment.host, size.cores, memory_bytes)
+    move = vm.status.migration
+    if move is None or move.target_host == assignment.host:
+        return has
+    # where it comes to it is promised room, and is not yet
+    return {
+        **has,
+        (Figure.CPUS, move.target_host): size.cores,
+        (Figure.MEMORY_BYTES, move.target_host): memory_bytes,
+    }
 
 
 def amounts_unread(vm: Manifest) -> Mapping[Hashable, int]:

@@ -53,6 +53,8 @@ class VmFacts:
     domain_absent: bool = False
     last_exit: str = ""
     deleting: bool = False
+    migrating: bool = False
+    """It moves to another host: nothing else is decided about it before that is over."""
     prepared: bool = True
     """Volumes and instance type are there, and nothing bars it: it may ask for a place."""
 
@@ -84,6 +86,8 @@ def transition(vm: VmFacts, now: datetime) -> Transition:
     """The one transition of the diagram that applies now."""
     if vm.assignment.host is None:
         return _transition_without_host(vm, now)
+    if vm.migrating:
+        return Transition(Step.KEEP, vm.assignment)
     if vm.deleting or not has_let_go(vm):
         return Transition(Step.KEEP, _corrected(vm))
     hold = _hold_after(vm, now)
@@ -105,9 +109,10 @@ def returns(vm: VmFacts) -> bool:
 def has_let_go(vm: VmFacts) -> bool:
     """hostd reported, for this epoch, that domain, process and claims of the VM are released.
 
-    Before a start, and between a crash and the restart on the same host, it says no such thing.
+    Before a start, and between a crash and the restart on the same host, it says no such thing. Of a VM that
+    moves it may say so: then another host has it.
     """
-    return vm.observed_epoch == vm.assignment.epoch and vm.domain_absent
+    return not vm.migrating and vm.observed_epoch == vm.assignment.epoch and vm.domain_absent
 
 
 def _corrected(vm: VmFacts) -> Assignment:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 
-from quantix_api import to_manifest
-from quantix_api.facts import render_conditions, subject_in
 from quantix_api.messages import render
 from quantix_api.resources import (
     HOSTS,
@@ -34,9 +31,9 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, volume_but_its_making
-from quantix_operator.scheduling.assignments import Assignment
 from quantix_operator.scheduling.observe import observe
 from quantix_operator.scheduling.pass_plan import Change, plan_pass
+from quantix_operator.scheduling.writing import placement_status
 from quantix_operator.status_writer import StatusWriter
 
 log = structlog.get_logger(__name__)
@@ -80,6 +77,7 @@ class PlacementController:
         self._clock = context.clock
         self._events = context.events
         self._objects = objects
+        self._placing = context.placing
         self._writer = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
         self._refused_since_s: dict[str, float] = {}
         self._told_s: dict[str, float] = {}
@@ -88,6 +86,10 @@ class PlacementController:
     async def reconcile(self, key: str) -> float | None:
         """Decide on all VMs; returns when a wait or a restart's time is due."""
         await self._clock.sleep(max(0.0, self._next_pass_s - self._clock.monotonic()))
+        async with self._placing:
+            return await self._pass()
+
+    async def _pass(self) -> float | None:
         now, began_s = datetime.now(UTC), self._clock.monotonic()
         plan = plan_pass(observe(self._objects), now)
         ended_s = self._clock.monotonic()
@@ -125,13 +127,9 @@ class PlacementController:
         live = self._objects.manifest(change.vm)
         if live is None or live["metadata"]["resourceVersion"] != change.vm.metadata.resource_version:
             return _CONFLICT_RETRY_S
-        status: dict[str, Any] = {
-            "conditions": render_conditions([change.scheduled], subject_in(VIRTUAL_MACHINES, live), now)
-        }
-        if change.unfit:
-            status["unfitHosts"] = [to_manifest(group) for group in change.unfit]
-        if change.assignment.epoch > 0:
-            status["assignment"] = render_assignment(change.assignment)
+        status = placement_status(
+            live, change.scheduled, change.assignment, change.vm.status.migration, now, change.unfit
+        )
         try:
             written = await self._writer.write(VIRTUAL_MACHINES, live, status, on_version=True)
         except (Conflict, NotFound):
@@ -173,15 +171,3 @@ class PlacementController:
 def look_again_s(at: datetime, now: datetime) -> float:
     """Seconds until a time that a user named; a far one is looked at again, since the clock may be set."""
     return min((at - now).total_seconds(), _CLOCK_LOOK_S)
-
-
-def render_assignment(assignment: Assignment) -> dict[str, Any]:
-    """`status.assignment`; the epoch is never left out."""
-    members = {
-        "host": assignment.host,
-        "epoch": assignment.epoch,
-        "hold": assignment.hold,
-        "lastHost": assignment.last_host,
-        "returning": assignment.returning or None,
-    }
-    return {name: value for name, value in members.items() if value is not None}

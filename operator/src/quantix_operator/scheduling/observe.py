@@ -121,6 +121,7 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
         domain_absent=runtime.domain == "Absent",
         last_exit=runtime.last_exit.reason if runtime.last_exit else "",
         deleting=vm.deleting,
+        migrating=vm.status.migration is not None,
         prepared=prepared,
     )
 
@@ -128,6 +129,8 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
 def is_absent(vm: VirtualMachine) -> bool:
     """Nothing of it is left anywhere: it has no host, or its host said so under this assignment."""
     assignment, runtime = vm.status.assignment, vm.status.runtime
+    if vm.status.migration is not None:
+        return False
     if assignment is None or assignment.host is None:
         return True
     return runtime.observed_epoch == assignment.epoch and runtime.domain == "Absent"

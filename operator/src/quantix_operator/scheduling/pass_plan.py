@@ -78,9 +78,7 @@ def _in_order(item: Candidate, taken: Transition, now: datetime) -> Transition:
 def _place(observed: Observed, transitions: list[tuple[Candidate, Transition]]) -> dict[str, Decision]:
     """Only guests that keep their host count as placed: who gave it up asks anew, or leaves its room."""
     kept = tuple(
-        Placed(item.guest, item.facts.assignment.host)
-        for item, taken in transitions
-        if taken.step is Step.KEEP and item.guest is not None and item.facts.assignment.host is not None
+        placed for item, taken in transitions if taken.step is Step.KEEP for placed in places_of(item)
     )
     pending = [
         item.guest
@@ -89,6 +87,13 @@ def _place(observed: Observed, transitions: list[tuple[Candidate, Transition]]) 
     ]
     decisions = place(World(observed.hosts, kept), pending)
     return {decision.guest.uid: decision for decision in decisions}
+
+
+def places_of(item: Candidate) -> tuple[Placed, ...]:
+    """Where the VM takes room: while it moves on both hosts."""
+    move = item.vm.status.migration
+    hosts = (item.facts.assignment.host, move.target_host if move is not None else None)
+    return () if item.guest is None else tuple(Placed(item.guest, host) for host in hosts if host is not None)
 
 
 def _change(item: Candidate, taken: Transition, decision: Decision | None) -> Change | None:
@@ -106,9 +111,9 @@ def _change(item: Candidate, taken: Transition, decision: Decision | None) -> Ch
             return Change(item.vm, taken.assignment, refusal, urgent, news, unfit_hosts(decision))
         assignment = Assignment(decision.host, next_epoch(item.facts))
         without = item.awaited.names if item.awaited is not None else ()
-        return Change(item.vm, assignment, _scheduled(item.vm.metadata.name, assignment), without=without)
+        return Change(item.vm, assignment, scheduled_fact(item.vm.metadata.name, assignment), without=without)
     if taken.assignment != before:
-        return Change(item.vm, taken.assignment, _scheduled(item.vm.metadata.name, taken.assignment))
+        return Change(item.vm, taken.assignment, scheduled_fact(item.vm.metadata.name, taken.assignment))
     return _said_again(item, taken)
 
 
@@ -120,7 +125,7 @@ def _said_again(item: Candidate, taken: Transition) -> Change | None:
     settled = taken.step in (Step.KEEP, Step.HELD) or item.facts.power_state == "Stopped"
     if not settled:
         return None
-    scheduled = _scheduled(item.vm.metadata.name, taken.assignment)
+    scheduled = scheduled_fact(item.vm.metadata.name, taken.assignment)
     return Change(item.vm, taken.assignment, scheduled, news=_is_news(item, scheduled))
 
 
@@ -129,7 +134,7 @@ def _is_news(item: Candidate, scheduled: Fact) -> bool:
     return said is None or said.reason != scheduled.reason
 
 
-def _scheduled(name: str, assignment: Assignment) -> Fact:
+def scheduled_fact(name: str, assignment: Assignment) -> Fact:
     """Scheduled of a VM that has this assignment, whatever else it may want."""
     if assignment.host is not None:
         return fact("Scheduled", "True", "Assigned", host=assignment.host)

@@ -65,7 +65,7 @@ def scheduled_false(decision: Decision) -> Fact:
         )
     if not decision.verdicts:
         return fact("Scheduled", "False", "NoHostFits")
-    return fact("Scheduled", "False", "NoHostFits", reasons=_counts(decision.verdicts), name=guest.name)
+    return fact("Scheduled", "False", "NoHostFits", reasons=host_counts(decision.verdicts), name=guest.name)
 
 
 def _refusal(verdict: HostVerdict, lack: Lack) -> Refusal:
@@ -148,10 +148,15 @@ def _why_away(verdict: HostVerdict) -> str:
     return LACKS[refusal.lack].of(1, what=refusal.what)
 
 
-def _counts(verdicts: Sequence[HostVerdict]) -> str:
+def host_counts(verdicts: Sequence[HostVerdict]) -> str:
     """`2 lack memory, 1 lacks pool ceph`: by what each host lacks first."""
     causes = Counter(_first_cause(verdict) for verdict in verdicts if verdict.refusals)
     return first_of([f"{number} {cause.of(number)}" for cause, number in causes.most_common()])
+
+
+def first_lack(verdict: HostVerdict) -> str:
+    """`lacks memory`: what keeps the guest off this one host."""
+    return _first_cause(verdict).of(1)
 
 
 def _first_cause(verdict: HostVerdict) -> _Cause:

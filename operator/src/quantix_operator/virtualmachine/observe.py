@@ -6,12 +6,13 @@ the controller, since that has an effect.
 
 from __future__ import annotations
 
-from quantix_api import Host, Image, InstanceType, StoragePool, VirtualMachine
+from quantix_api import Host, Image, InstanceType, StoragePool, VirtualMachine, VirtualMachineMigration
 from quantix_api.host_labels import selects
 from quantix_api.resources import SECRETS
 from quantix_api.vm_status import OfType
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
+from quantix_operator.indexers import migrations_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.eligible import Identities, Obstacle, barrier, chose_uuid
@@ -60,13 +61,14 @@ async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Obser
             encryptions=inherited_encryption(objects, vm),
         ),
         fleet=[platform_of(item) for item in objects.list(Host)],
-        standing=_standing(objects, vm, host) if host else None,
+        standing=standing_of(objects, vm, host) if host else None,
         obstacle=_barrier(objects, vm, instance_type)
         or (_no_type(vm) if no_type and not keeps else None)
         or await _secret(api, vm),
         no_room=_no_type(vm, "missing") if no_type and keeps else None,
         host_lost=_lost_since(vm, host),
         staying=staying_fact(objects, vm),
+        arrived=_arrived(objects, vm),
     )
 
 
@@ -86,6 +88,19 @@ def platform_of(host: Host) -> HostPlatform:
         cpu_model=host.status.cpu_model or "",
         kvm_works=host_reading.kvm_works(host),
     )
+
+
+def _arrived(objects: Objects, vm: VirtualMachine) -> bool:
+    """Whether a migration brought it to its host under this assignment: what was decided for it stays."""
+    assignment = vm.status.assignment
+    if assignment is None or assignment.host is None:
+        return False
+    for migration in objects.by(VirtualMachineMigration, migrations_of, vm.key):
+        status, target = migration.status, migration.status.target
+        is_its = (status.virtual_machine_uid, status.target_host) == (vm.metadata.uid, assignment.host)
+        if is_its and target is not None and target.outcome == "Running" and target.epoch == assignment.epoch:
+            return True
+    return False
 
 
 def _lost_since(vm: VirtualMachine, host: Host | None) -> str:
@@ -137,7 +152,8 @@ def secret_references(vm: VirtualMachine) -> tuple[tuple[str, str, str], ...]:
     return tuple(references)
 
 
-def _standing(objects: Objects, vm: VirtualMachine, host: Host) -> Standing:
+def standing_of(objects: Objects, vm: VirtualMachine, host: Host) -> Standing:
+    """Where a VM stands that this host has."""
     labels = host_reading.implied_labels(host)
     return Standing(
         host=host.metadata.name,

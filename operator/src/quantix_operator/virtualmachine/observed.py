@@ -25,7 +25,8 @@ from quantix_operator.virtualmachine.volume_model import DiskWish, Surroundings,
 class Observed:
     """`host_lost`: since when its host has not been heard ("" it is heard, or it has none); `no_room`: why a
     VM that its host has is not given what it asks for anew; `of_type`: what its instance type says;
-    `staying`: what it says where it keeps its namespace from being deleted.
+    `staying`: what it says where it keeps its namespace from being deleted; `arrived`: its guest came to this
+    host running.
     """
 
     vm: VirtualMachine
@@ -42,6 +43,7 @@ class Observed:
     host_lost: str = ""
     no_room: Obstacle | None = None
     staying: Fact | None = None
+    arrived: bool = False
 
     @property
     def host(self) -> str | None:
@@ -75,4 +77,6 @@ class Observed:
     @property
     def running(self) -> bool:
         """Whether there is a QEMU (or something left of one) under this assignment."""
-        return self.heard and self.vm.status.runtime.domain == "Present"
+        if not self.heard:
+            return self.arrived
+        return self.vm.status.runtime.domain == "Present"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from quantix_api import VirtualMachine
 from quantix_api.address_space import HOST_PASSTHROUGH
-from quantix_api.compute import compute_of
+from quantix_api.compute import compute_of, granted_devices
 from quantix_api.facts import Fact, fact
 
 
@@ -53,14 +53,24 @@ def _migratable(vm: VirtualMachine, standing: Standing) -> Fact:
         return fact("Migratable", "False", "NoOtherHost")
     if vm.spec.migration.on_maintenance == "Block":
         return fact("Migratable", "False", "PolicyBlock")
-    if vm.spec.host_devices:
-        device = vm.spec.host_devices[0].name
-        return fact("Migratable", "False", "HostDevice", device=device, host=standing.host)
-    if compute_of(vm).model == HOST_PASSTHROUGH:
+    return keeps_it_there(vm, standing) or fact("Migratable", "True", "Migratable")
+
+
+def keeps_it_there(vm: VirtualMachine, standing: Standing) -> Fact | None:
+    """What no other host can give a guest that runs; as Migratable says it."""
+    if vm.spec.host_devices or granted_devices(vm):
+        names = [device.name for device in vm.spec.host_devices] or list(granted_devices(vm))
+        return fact("Migratable", "False", "HostDevice", device=names[0], host=standing.host)
+    if compute_of(vm).model == HOST_PASSTHROUGH or _started_with_passthrough(vm):
         return fact("Migratable", "False", "CPUPassthrough")
     if standing.local_medium:
         return fact("Migratable", "False", "LocalMedium", device=standing.local_medium, host=standing.host)
-    return fact("Migratable", "True", "Migratable")
+    return None
+
+
+def _started_with_passthrough(vm: VirtualMachine) -> bool:
+    """What runs keeps its CPU until its next start, whatever spec says since."""
+    return vm.status.resolved is not None and vm.status.resolved.cpu_model == HOST_PASSTHROUGH
 
 
 def _placement(standing: Standing) -> Fact:

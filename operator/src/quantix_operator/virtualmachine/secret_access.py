@@ -105,12 +105,15 @@ class SecretAccessController:
 def _places(vm: Manifest, cache: Cache) -> Iterable[str]:
     """Where a VM with Secrets is, its own or its volumes' (asked for its old and its new state)."""
     spec, status = vm.get("spec") or {}, vm.get("status") or {}
-    host = (status.get("assignment") or {}).get("host")
+    hosts = {
+        (status.get("assignment") or {}).get("host"),
+        (status.get("migration") or {}).get("targetHost"),
+    }
     secret = (spec.get("cloudInit") or {}).get("userDataSecretRef") or spec.get("sysprep")
     namespace = vm["metadata"]["namespace"]
-    if not host or not (secret or cache.by(VOLUMES, encrypted_in, namespace)):
+    if not (secret or cache.by(VOLUMES, encrypted_in, namespace)):
         return ()
-    return (f"{namespace}/{host}",)
+    return tuple(f"{namespace}/{host}" for host in sorted(filter(None, hosts)))
 
 
 def _keepers(volume: Manifest, cache: Cache) -> Iterable[str]:
@@ -156,17 +159,23 @@ def secrets_of_volumes(objects: Objects, namespace: str, host: str) -> Iterable[
     for volume in objects.by(Volume, encrypted_in, namespace):
         if volume.spec.encryption is None:
             continue
-        keeper = volume.status.host or host_of_owners(owners_of(objects, volume))
-        if keeper == host and not is_denied(objects, volume):
+        owners = owners_of(objects, volume)
+        keeper = volume.status.host or host_of_owners(owners)
+        comes = any(_moves_to(vm, host) for vm in owners)
+        if (keeper == host or comes) and not is_denied(objects, volume):
             yield volume.spec.encryption.secret_ref.name
 
 
 def needed_secrets(vms: Iterable[VirtualMachine], host: str) -> Iterable[str]:
-    """The names of Secrets that VMs assigned to the host refer to."""
+    """The names of Secrets that VMs assigned to the host, or on their way to it, refer to."""
     for vm in vms:
         assignment = vm.status.assignment
-        if assignment is not None and assignment.host == host:
+        if (assignment is not None and assignment.host == host) or _moves_to(vm, host):
             yield from (name for _, name, _ in secret_references(vm))
+
+
+def _moves_to(vm: VirtualMachine, host: str) -> bool:
+    return vm.status.migration is not None and vm.status.migration.target_host == host
 
 
 def role_name(host: str) -> str:

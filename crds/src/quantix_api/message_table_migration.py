@@ -1,0 +1,106 @@
+"""Messages about VMs that move to another host while they run. Data only."""
+
+from __future__ import annotations
+
+from quantix_api.message_template import NOTHING_TO_DO, Template
+
+_MIGRATION = "VirtualMachineMigration"
+
+_ON_THE_WAY = (
+    Template("Queued", _MIGRATION, "It waits for its turn: {what}.", NOTHING_TO_DO),
+    Template("Preparing", _MIGRATION, "{target} makes ready to receive {name}.", NOTHING_TO_DO),
+    Template("Copying", _MIGRATION, "{name} is copied from {source} to {target}.", NOTHING_TO_DO),
+    Template("CuttingOver", _MIGRATION, "{source} has handed {name} over to {target}.", NOTHING_TO_DO),
+    *(
+        Template(
+            phase,
+            _MIGRATION,
+            "It waits for {silent}, which is silent.",
+            "bring {silent} back; then it goes on by itself",
+        )
+        for phase in ("Preparing", "Copying", "CuttingOver")
+    ),
+    *(
+        Template(
+            phase,
+            _MIGRATION,
+            "{wish}, and it waits for {host} to say that it was given up.",
+            NOTHING_TO_DO,
+        )
+        for phase in ("Preparing", "Copying")
+    ),
+    *(
+        Template(
+            phase,
+            _MIGRATION,
+            "{wish}, but only {silent} can give it up, and that is silent.",
+            "bring {silent} back; then it ends by itself",
+        )
+        for phase in ("Preparing", "Copying")
+    ),
+    Template(
+        "CuttingOver",
+        _MIGRATION,
+        "{source} and {target} name epochs of the hand-over of {name} that {epochs}.",
+        "qx support-bundle, and report it",
+    ),
+)
+
+_ENDED = (
+    Template("Succeeded", _MIGRATION, "{name} runs on {target}."),
+    Template("Cancelled", _MIGRATION, "It was cancelled; {name} runs on where it was."),
+    Template(
+        "NotRunning",
+        _MIGRATION,
+        "Only a VM that runs can be moved, and {name} {state}.",
+        "qx vm start {name}, which also chooses a host anew",
+    ),
+    Template("NotRunning", _MIGRATION, "There is no VM {missing} in this namespace.", "qx vm list"),
+    Template(
+        "NoHostFits",
+        _MIGRATION,
+        "No other host can take {name} from {source}: {reasons}.",
+        "make room or add a host; {name} runs on where it is",
+    ),
+    Template(
+        "NoHostFits",
+        _MIGRATION,
+        "{target} cannot take {name}: it {reasons}.",
+        "another host, or none, so that one is chosen",
+    ),
+    Template("NoHostFits", _MIGRATION, "{name} is on {target} already.", "another host"),
+    Template(
+        "CPUFeatureMissing",
+        _MIGRATION,
+        "{host} cannot give {name} the CPU {model} with which it was started.",
+        "another host, or a restart of {name} there",
+    ),
+    Template("SourceFailed", _MIGRATION, "{host} gave it up: {said}.", "qx host explain {host}"),
+    Template("TargetFailed", _MIGRATION, "{host} could not receive it: {said}.", "another host"),
+    Template(
+        "SourceFailed",
+        _MIGRATION,
+        "Neither host said how it ended, and the VM is no longer being moved.",
+        "make a new migration",
+    ),
+    Template("SnapshotRunning", _MIGRATION, "A snapshot of {name} is being taken.", "try again afterwards"),
+    Template(
+        "TimedOut",
+        _MIGRATION,
+        "{name} was not moved within {seconds} s.",
+        "a quieter hour, or a longer migration.timeoutSeconds",
+    ),
+)
+
+_EVENTS = (
+    Template("MigrationStarted", "VirtualMachine", "It moves from {source} to {target}."),
+    Template("Migrated", "VirtualMachine", "It moved from {source} to {target}."),
+    Template("MigrationFailed", "VirtualMachine", "It was not moved from {source}: {why}."),
+)
+
+_DRAINING = (
+    Template("Draining", "Host", "VMs are leaving it.", NOTHING_TO_DO),
+    Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
+)
+
+MIGRATION_TEMPLATES: tuple[Template, ...] = (*_ON_THE_WAY, *_ENDED, *_EVENTS, *_DRAINING)

@@ -1,0 +1,57 @@
+"""Decides what this host does about a guest that another one sends it. Pure; the steps are docs/adr/0044's.
+
+```
+ named ──Prepare──► prepared ──its half arrives, paused──► half ──the source handed over──► TakeOver ──► running
+   └── cannot ──► Refused          └────────────── the source gave up ──────────────► ClearUp ──► Gone
+```
+A half is never resumed without the hand-over, and never destroyed without the source's word that there is
+none: whoever does not know keeps it, paused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from quantix_hostd.migration.kept import Coming
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """What is known. `migration` is the UID of the one that names this host for the VM now, "" for none;
+    `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
+    last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host.
+    """
+
+    known: bool
+    migration: str
+    gave_up: bool = False
+    epoch: int = 0
+    coming: Coming | None = None
+    domain: bool = False
+    mine: bool = False
+
+
+Step = Literal["Prepare", "WirePorts", "TakeOver", "ClearUp", "Forget", "TellGone", "Wait"]
+
+
+def plan_arrival(seen: Arriving) -> Step:
+    """The next step; "Wait" where there is none."""
+    coming = seen.coming
+    if not seen.known:
+        return "Wait"
+    if coming is None:
+        if not seen.migration or seen.mine:
+            return "Wait"
+        return "TellGone" if seen.gave_up else "Wait" if seen.epoch else "Prepare"
+    if coming.epoch:
+        # it is this host's, whatever becomes of the migration's object
+        return "Forget" if seen.mine else "TakeOver"
+    if coming.uid != seen.migration:
+        # an attempt of which nobody speaks any more: only a later one tells that it is over
+        return "ClearUp" if seen.migration else "Wait"
+    if seen.gave_up:
+        return "ClearUp"
+    if seen.epoch:
+        return "TakeOver"
+    return "WirePorts" if seen.domain else "Wait"

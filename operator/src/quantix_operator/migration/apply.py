@@ -1,0 +1,161 @@
+"""Carries out the steps of one migration, each as one write that may be repeated.
+
+Called by the controller with the lock of placements held. A write of a VM counts only against the version
+that was decided on: whoever was faster makes it a Conflict, and the next pass decides anew.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from quantix_api import VirtualMachine, VirtualMachineMigration
+from quantix_api.message_text import cause_of
+from quantix_api.messages import render
+from quantix_api.resources import (
+    MANAGER_SCHEDULER,
+    VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+)
+from quantix_api.vm_status import MigrationState
+from quantix_client.api import Manifest
+from quantix_client.errors import Conflict, NotFound
+from quantix_operator.context import Context
+from quantix_operator.finalizers import Finalizers
+from quantix_operator.migration.model import (
+    Action,
+    Choose,
+    CutOver,
+    LetGo,
+    MoveVolumes,
+    Name,
+    Release,
+    Remove,
+    Steps,
+    Tell,
+    Verdict,
+)
+from quantix_operator.migration.status import chosen_status, told_status
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling.assignments import Assignment
+from quantix_operator.scheduling.observe import facts_of
+from quantix_operator.scheduling.pass_plan import scheduled_fact
+from quantix_operator.scheduling.writing import placement_status
+from quantix_operator.status_writer import StatusWriter
+
+log = structlog.get_logger(__name__)
+
+
+class Writer:
+    """`await carry_out(steps)`."""
+
+    def __init__(self, context: Context, objects: Objects) -> None:
+        self._api, self._cache, self._events = context.api, context.cache, context.events
+        self._objects = objects
+        self._operator = StatusWriter(context.api, context.cache)
+        self._scheduler = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
+        self._finalizers = Finalizers(context.api, context.cache, VIRTUAL_MACHINE_MIGRATIONS)
+
+    async def carry_out(self, steps: Steps) -> None:
+        """All of them, in their order. Raises Conflict or NotFound at the first that finds another state."""
+        migration, vm = steps.move.migration, steps.move.vm
+        for action in steps.actions:
+            await self._one(action, migration, vm)
+
+    async def _one(
+        self, action: Action, migration: VirtualMachineMigration, vm: VirtualMachine | None
+    ) -> None:
+        match action:
+            case Choose():
+                await self._choose(migration, action)
+            case MoveVolumes():
+                await self._move_volumes(action)
+            case Tell():
+                await self._tell(migration, action.verdict)
+            case Remove():
+                metadata = migration.metadata
+                await self._api.delete(
+                    VIRTUAL_MACHINE_MIGRATIONS, metadata.name, metadata.namespace, uid=metadata.uid
+                )
+            case Release():
+                await self._finalizers.release(self._live(migration))
+            case _:
+                if vm is None:
+                    raise NotFound("the VM is gone")
+                await self._write_vm(action, migration, vm)
+
+    async def _choose(self, migration: VirtualMachineMigration, chosen: Choose) -> None:
+        held = await self._finalizers.ensure(self._live(migration))
+        if held is None:
+            raise NotFound("the migration is gone")
+        status = chosen_status(migration, chosen)
+        await self._scheduler.write(VIRTUAL_MACHINE_MIGRATIONS, held, status, on_version=True)
+
+    async def _write_vm(
+        self, action: Name | CutOver | LetGo, migration: VirtualMachineMigration, vm: VirtualMachine
+    ) -> None:
+        live = self._objects.manifest(vm)
+        if live is None or live["metadata"]["resourceVersion"] != vm.metadata.resource_version:
+            raise Conflict("the VM has changed since it was decided on")
+        assignment, state = facts_of(vm, prepared=True).assignment, None
+        if isinstance(action, Name):
+            metadata = migration.metadata
+            state = MigrationState(
+                uid=metadata.uid, name=metadata.name, source_host=action.source, target_host=action.target
+            )
+        elif isinstance(action, CutOver):
+            assignment = Assignment(action.target, action.epoch)
+        scheduled = scheduled_fact(vm.metadata.name, assignment)
+        status = placement_status(
+            live, scheduled, assignment, state, datetime.now(UTC), vm.status.unfit_hosts
+        )
+        if await self._scheduler.write(VIRTUAL_MACHINES, live, status, on_version=True):
+            self._tell_vm(action, migration, live)
+
+    async def _move_volumes(self, action: MoveVolumes) -> None:
+        for volume in action.volumes:
+            live = self._live(volume)
+            placed = {"host": action.target, "confirmedHost": action.target}
+            await self._scheduler.write(VOLUMES, live, placed, on_version=True)
+
+    async def _tell(self, migration: VirtualMachineMigration, verdict: Verdict) -> None:
+        live = self._live(migration)
+        status = told_status(live, verdict, datetime.now(UTC))
+        written = await self._operator.write(VIRTUAL_MACHINE_MIGRATIONS, live, status, on_version=True)
+        if not written or (live.get("status") or {}).get("phase") == verdict.phase:
+            return
+        log.info("migration", migration=migration.key, phase=verdict.phase, reason=verdict.ready.reason)
+        began = migration.status.source_host
+        vm = self._cache.get(
+            VIRTUAL_MACHINES, f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
+        )
+        if verdict.ended and verdict.ready.status != "True" and vm is not None and began:
+            why = f"{cause_of(verdict.ready.message)} ({verdict.ready.reason})"
+            said = render("MigrationFailed", source=began, why=why)
+            self._record(vm, said.reason, said.text, is_warning=verdict.phase == "Failed")
+
+    def _tell_vm(
+        self, action: Name | CutOver | LetGo, migration: VirtualMachineMigration, live: Manifest
+    ) -> None:
+        status = migration.status
+        if isinstance(action, Name):
+            said = render("MigrationStarted", source=action.source, target=action.target)
+        elif isinstance(action, CutOver):
+            said = render("Migrated", source=status.source_host, target=action.target)
+        else:
+            return
+        log.info("virtual machine", vm=migration.spec.virtual_machine, event=said.reason)
+        self._record(live, said.reason, said.text)
+
+    def _record(self, live: Manifest, reason: str, text: str, *, is_warning: bool = False) -> None:
+        kind: Any = "Warning" if is_warning else "Normal"
+        self._events.record(live, reason, text, type=kind, action="Migrate", reporter="scheduler")
+
+    def _live(self, model: Any) -> Manifest:
+        found = self._objects.manifest(model)
+        if found is None:
+            raise NotFound(f"{model.key} is gone")
+        return found

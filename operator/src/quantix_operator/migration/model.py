@@ -1,0 +1,156 @@
+"""What a pass over all migrations knows, and what it decides: frozen values, no I/O and no clock.
+
+Made by `observe`, read by `plan` and `queue`; the actions are carried out by `apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from quantix_api import VirtualMachine, VirtualMachineMigration, Volume
+from quantix_api.facts import Fact
+from quantix_operator.scheduling.model import Guest, Refusal, World
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What decides whether a VM can leave its host. `guest`: what it asks of another one; `kept_by`: what
+    keeps it on any; `beside`: what keeps it off a host beside the filters.
+    """
+
+    guest: Guest
+    source: str
+    kept_by: Fact | None = None
+    beside: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One migration. `vm`: the one that it names, or once it began the one that it began with, None when
+    that is gone; `volumes`: those of its disks whose data is on one host only; `prospect`: before it begins.
+    """
+
+    migration: VirtualMachineMigration
+    vm: VirtualMachine | None = None
+    volumes: tuple[Volume, ...] = ()
+    prospect: Prospect | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the VM says that it is this one that moves it: only then hosts act."""
+        named = self.vm.status.migration if self.vm is not None else None
+        return named is not None and named.uid == self.migration.metadata.uid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was told how it ended."""
+        return self.migration.status.finished_at is not None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether hosts were chosen, and it has not ended."""
+        return self.migration.status.started_at is not None and not self.is_over
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many may go on at once."""
+
+    per_host: int = 2
+    per_cluster: int = 8
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`moves`: the elder first; `silent`: hosts that are not heard, or are not there."""
+
+    moves: tuple[Move, ...]
+    world: World
+    limits: Limits = Limits()
+    silent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a migration. `ended`: it is over, and that stays."""
+
+    phase: str
+    ready: Fact
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Write the hosts into the migration, with when, and of which VM."""
+
+    vm_uid: str
+    source: str
+    target: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Name:
+    """Say in the VM that this migration moves it: from then on hosts act."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class MoveVolumes:
+    """Say of each that its data is with the target now."""
+
+    volumes: tuple[Volume, ...]
+    target: str
+
+
+@dataclass(frozen=True)
+class CutOver:
+    """The VM is the target's, under this epoch, and is no longer moved: one write."""
+
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class LetGo:
+    """The VM is no longer moved, and stays where it is."""
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Phase and conditions of the migration."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Delete the migration, whose time is over."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Take the finalizer off."""
+
+
+Action = Choose | Name | MoveVolumes | CutOver | LetGo | Tell | Remove | Release
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is to be done about one migration, in this order; the first that fails ends it for now."""
+
+    move: Move
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`look_again_at`: when the time of one that ended is over."""
+
+    steps: tuple[Steps, ...] = ()
+    look_again_at: datetime | None = None

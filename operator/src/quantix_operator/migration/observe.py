@@ -1,0 +1,93 @@
+"""From cached objects to what a pass over all migrations decides on. Reads the cache only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration
+from quantix_api.seniority import age_order
+from quantix_operator.migration.model import Limits, Move, Observed
+from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
+from quantix_operator.scheduling.model import World
+from quantix_operator.scheduling.observe import observe as observe_placement
+from quantix_operator.scheduling.pass_plan import places_of
+
+
+def observe(objects: Objects) -> Observed:
+    """Everything that one pass decides on."""
+    migrations = objects.list(VirtualMachineMigration)
+    begun = [_begun(objects, item) for item in migrations if item.status.started_at is not None]
+    coming = coming_to(begun)
+    waiting = [_waiting(objects, item, coming) for item in migrations if item.status.started_at is None]
+    return Observed(
+        tuple(sorted((*begun, *waiting), key=_turn)),
+        world_of(objects),
+        limits_of(objects),
+        _silent(objects, begun),
+    )
+
+
+def world_of(objects: Objects) -> World:
+    """Hosts, and what is promised on them; a VM that moves takes its room on both."""
+    placement = observe_placement(objects)
+    return World(placement.hosts, tuple(place for item in placement.candidates for place in places_of(item)))
+
+
+def limits_of(objects: Objects) -> Limits:
+    policy = objects.get(SchedulingPolicy, "default")
+    if policy is None:
+        return Limits()
+    return Limits(policy.spec.migrations.per_host, policy.spec.migrations.per_cluster)
+
+
+def coming_to(moves: Iterable[Move]) -> Coming:
+    """Data that is on its way to a host, by host and pool."""
+    coming: Coming = Coming()
+    for move in moves:
+        if move.goes_on:
+            for pool, size in bytes_by_pool(move.volumes).items():
+                coming[move.migration.status.target_host or "", pool] += size
+    return coming
+
+
+def _begun(objects: Objects, migration: VirtualMachineMigration) -> Move:
+    vm = objects.get(VirtualMachine, _vm_key(migration))
+    if vm is None or vm.metadata.uid != migration.status.virtual_machine_uid:
+        return Move(migration)
+    return Move(migration, vm, local_volumes(objects, vm))
+
+
+def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Coming) -> Move:
+    vm = objects.get(VirtualMachine, _vm_key(migration))
+    if vm is None or migration.status.finished_at is not None:
+        return Move(migration, vm)
+    volumes = local_volumes(objects, vm)
+    return Move(migration, vm, volumes, prospect_of(objects, vm, volumes, coming))
+
+
+def _vm_key(migration: VirtualMachineMigration) -> str:
+    return f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
+
+
+def _turn(move: Move) -> tuple[str, int, int, str]:
+    """The elder first. Of one second, which is all that the API tells: the more important VM, then the larger
+    one, for which it is harder to find room.
+    """
+    guest = move.prospect.guest if move.prospect is not None else None
+    priority, memory_bytes = (guest.priority, guest.memory_bytes) if guest is not None else (0, 0)
+    return age_order(move.migration)[0], -priority, -memory_bytes, move.migration.key
+
+
+def _silent(objects: Objects, begun: Iterable[Move]) -> frozenset[str]:
+    hosts = objects.list(Host)
+    known = {host.metadata.name for host in hosts}
+    named = {name for item in begun for name in hosts_of(item.migration)}
+    return frozenset({host.metadata.name for host in hosts if host_reading.lost(host)} | (named - known))
+
+
+def hosts_of(migration: VirtualMachineMigration) -> tuple[str, ...]:
+    """The two hosts, once they are chosen."""
+    status = migration.status
+    return tuple(name for name in (status.source_host, status.target_host) if name)

@@ -1,0 +1,161 @@
+"""What is to be done about every migration, from what was observed. Pure.
+
+    waits ──its turn──► Choose, Name ──► prepared ──► copying ──► HandedOver, Running ──► MoveVolumes, CutOver
+      │                                     └── the source's GaveUp ──► LetGo                    │
+      └── can never begin ──► Failed, Cancelled ◄──┘                                Succeeded ◄──┘
+
+Every write is one action, and every state that a leader can leave behind by ending between two of them leads
+on: the source's word decides, never what a leader remembers (docs/adr/0044). That a VM names a migration ends
+only with such a word, also where the migration was told to be over, by a late write of a former leader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from quantix_operator.migration.model import (
+    Action,
+    Choose,
+    CutOver,
+    LetGo,
+    Move,
+    MoveVolumes,
+    Name,
+    Observed,
+    Plan,
+    Release,
+    Remove,
+    Steps,
+    Tell,
+    Verdict,
+)
+from quantix_operator.migration.queue import Queue
+from quantix_operator.migration.verdicts import (
+    cancelled,
+    gave_up,
+    handed_epoch,
+    lost_track,
+    succeeded,
+    under_way,
+)
+
+
+def plan_migrations(observed: Observed, now: datetime) -> Plan:
+    """The steps of every migration that has any, in the order in which they were asked for."""
+    queue = Queue(observed)
+    steps = []
+    times = []
+    for move in observed.moves:
+        actions = _actions(move, observed, queue, now)
+        if actions:
+            steps.append(Steps(move, actions))
+        ends = _ends_at(move)
+        if ends is not None and ends > now:
+            times.append(ends)
+    return Plan(tuple(steps), min(times, default=None))
+
+
+def _actions(move: Move, observed: Observed, queue: Queue, now: datetime) -> tuple[Action, ...]:
+    status = move.migration.status
+    if move.is_named and status.started_at is None:
+        return _chosen_again(move, observed, now)
+    if move.is_named:
+        return _named(move, observed)
+    if move.is_over:
+        return _after(move, now)
+    if status.started_at is not None:
+        return _unnamed(move, observed)
+    if move.migration.deleting:
+        return (Release(),)
+    if move.migration.spec.cancel:
+        return (Tell(cancelled(move)),)
+    return _begin(move, queue, now)
+
+
+def _begin(move: Move, queue: Queue, now: datetime) -> tuple[Action, ...]:
+    found = queue.ask(move)
+    if isinstance(found, Verdict):
+        return (Tell(found),)
+    assert move.vm is not None
+    assert move.prospect is not None
+    source, uid = move.prospect.source, move.vm.metadata.uid
+    begun = _with_hosts(move, source, found)
+    return Choose(uid, source, found, now), Name(source, found), Tell(under_way(begun, frozenset()))
+
+
+def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action, ...]:
+    """The VM remembers more than the migration, as in an API that was restored."""
+    assert move.vm is not None
+    named = move.vm.status.migration
+    assert named is not None
+    begun = _with_hosts(move, named.source_host, named.target_host)
+    return (
+        Choose(move.vm.metadata.uid, named.source_host, named.target_host, now),
+        Tell(under_way(begun, observed.silent)),
+    )
+
+
+def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
+    """Hosts act: only their words end it."""
+    source, target = move.migration.status.source, move.migration.status.target
+    if source is not None and source.outcome == "GaveUp":
+        return (LetGo(), *_told(move, gave_up(move)))
+    epoch = handed_epoch(move)
+    if epoch is not None and target is not None and target.outcome == "Running":
+        host = move.migration.status.target_host or ""
+        return (*_volumes(move, host), CutOver(host, epoch), *_told(move, succeeded(move)))
+    return _told(move, under_way(move, observed.silent))
+
+
+def _volumes(move: Move, target: str) -> tuple[Action, ...]:
+    """Before the VM: a volume that is said to be with a host that the VM never had would be taken back."""
+    there = (target, target)
+    left = tuple(item for item in move.volumes if (item.status.host, item.status.confirmed_host) != there)
+    return (MoveVolumes(left, target),) if left else ()
+
+
+def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
+    """Chosen, and the VM does not say so: it was not written yet, or it is over and that was not told."""
+    status, vm = move.migration.status, move.vm
+    source = status.source
+    if source is not None and source.outcome == "GaveUp":
+        return _told(move, gave_up(move))
+    assignment = vm.status.assignment if vm is not None else None
+    epoch = handed_epoch(move)
+    if vm is None or assignment is None:
+        return _told(move, lost_track())
+    if epoch is not None and assignment.epoch >= epoch:
+        return _told(move, succeeded(move))
+    if vm.status.migration is not None or assignment.host != status.source_host:
+        return _told(move, lost_track())
+    silent = source is None and status.target is None
+    if silent and (move.migration.spec.cancel or move.migration.deleting or vm.deleting):
+        return _told(move, cancelled(move))
+    names = Name(status.source_host or "", status.target_host or "")
+    return names, *_told(move, under_way(move, observed.silent))
+
+
+def _told(move: Move, verdict: Verdict) -> tuple[Action, ...]:
+    """What was told to be over stays so."""
+    return () if move.is_over else (Tell(verdict),)
+
+
+def _after(move: Move, now: datetime) -> tuple[Action, ...]:
+    ends = _ends_at(move)
+    if move.migration.deleting:
+        return (Release(),)
+    return (Remove(),) if ends is not None and ends <= now else ()
+
+
+def _ends_at(move: Move) -> datetime | None:
+    finished = move.migration.status.finished_at
+    if finished is None or move.is_named:
+        return None
+    return finished + timedelta(seconds=move.migration.spec.ttl_seconds_after_finished)
+
+
+def _with_hosts(move: Move, source: str, target: str) -> Move:
+    """As it is once the hosts are written."""
+    status = move.migration.status.model_copy(update={"source_host": source, "target_host": target})
+    return replace(move, migration=move.migration.model_copy(update={"status": status}))

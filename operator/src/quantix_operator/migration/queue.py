@@ -1,0 +1,148 @@
+"""Whose turn it is, and where to: within the limits, and as the scheduler's filters and scores have it.
+
+Pure, but for what it counts with: what one gets, those after it do not. Made anew for every pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from quantix_api import VirtualMachine
+from quantix_api.facts import Fact, fact
+from quantix_api.message_table_phrases import (
+    CLUSTER_BUSY,
+    HOST_BUSY,
+    HOST_SILENT,
+    IS_LEAVING,
+    IS_OFF,
+    IS_PAUSED,
+    MOVES_ALREADY,
+    NO_OTHER_HOST,
+    NOT_THERE,
+    STARTS_YET,
+)
+from quantix_api.resources import LABEL_MAINTENANCE_OF
+from quantix_operator.migration.model import Move, Observed, Prospect, Verdict
+from quantix_operator.migration.verdicts import failed, queued
+from quantix_operator.scheduling.model import Lack, World
+from quantix_operator.scheduling.occupancy import Occupancy
+from quantix_operator.scheduling.plan import Decision, decide
+from quantix_operator.scheduling.verdict import first_lack, host_counts
+
+
+def where_to(prospect: Prospect, world: World, occupancy: Occupancy, target: str | None = None) -> Decision:
+    """The best other host for the VM, or why none takes it; of a `target` that is named, only that."""
+    hosts = [host for host in world.hosts if host.name != prospect.source and target in (None, host.name)]
+    return decide(prospect.guest, hosts, occupancy, prospect.beside)
+
+
+class Queue:
+    """Asked for one migration after the other, in their order."""
+
+    def __init__(self, observed: Observed) -> None:
+        self._world, self._limits, self._silent = observed.world, observed.limits, observed.silent
+        self._occupancy = Occupancy(observed.world)
+        self._moving: dict[str, str] = {}
+        self._busy: Counter[str] = Counter()
+        for move in observed.moves:
+            if move.goes_on or move.is_named:
+                status = move.migration.status
+                self._count(move, status.source_host or "", status.target_host or "")
+
+    def _count(self, move: Move, source: str, target: str) -> None:
+        uid = move.migration.status.virtual_machine_uid or (move.vm.metadata.uid if move.vm else "")
+        self._moving[uid] = move.migration.metadata.name
+        self._busy.update((source, target))
+
+    def ask(self, move: Move) -> str | Verdict:
+        """The host that it goes to, which is its from now on; or why it waits, or never begins."""
+        vm, prospect = move.vm, move.prospect
+        if vm is None:
+            missing = move.migration.spec.virtual_machine
+            return failed(fact("Ready", "False", "NotRunning", missing=missing))
+        refusal = _not_running(vm) or (prospect.kept_by if prospect is not None else None) or _kept(move, vm)
+        if refusal is not None:
+            return failed(refusal)
+        what = self._waits_for(vm, prospect)
+        if what or prospect is None:
+            return queued(what or STARTS_YET.format(name=vm.metadata.name))
+        return self._choose(move, vm, prospect)
+
+    def _waits_for(self, vm: VirtualMachine, prospect: Prospect | None) -> str:
+        name = vm.metadata.name
+        other = self._moving.get(vm.metadata.uid) or (vm.status.migration and vm.status.migration.name)
+        if other:
+            return MOVES_ALREADY.format(name=name, other=other)
+        if prospect is None or not runs(vm):
+            return STARTS_YET.format(name=name)
+        if prospect.source in self._silent:
+            return HOST_SILENT.format(host=prospect.source)
+        if len(self._moving) >= self._limits.per_cluster:
+            return CLUSTER_BUSY.format(count=len(self._moving))
+        return self._host_busy(prospect.source)
+
+    def _host_busy(self, host: str) -> str:
+        count = self._busy[host]
+        return HOST_BUSY.format(host=host, count=count) if count >= self._limits.per_host else ""
+
+    def _choose(self, move: Move, vm: VirtualMachine, prospect: Prospect) -> str | Verdict:
+        wanted = move.migration.spec.target_host
+        name = vm.metadata.name
+        if wanted == prospect.source:
+            return failed(fact("Ready", "False", "NoHostFits", name=name, target=wanted))
+        decision = where_to(prospect, self._world, self._occupancy, wanted)
+        if decision.host is None:
+            return failed(refused(decision, prospect, name, wanted))
+        free = self._world_without_busy()
+        chosen = where_to(prospect, free, self._occupancy, wanted).host
+        if chosen is None:
+            return queued(self._host_busy(decision.host))
+        self._occupancy.add(prospect.guest, chosen)
+        self._count(move, prospect.source, chosen)
+        return chosen
+
+    def _world_without_busy(self) -> World:
+        hosts = tuple(host for host in self._world.hosts if not self._host_busy(host.name))
+        return World(hosts, self._world.placed)
+
+
+def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | None) -> Fact:
+    """Why no host takes it, in the scheduler's words."""
+    verdicts = decision.verdicts
+    if wanted is None:
+        if not verdicts:
+            return fact(
+                "Ready", "False", "NoHostFits", name=name, source=prospect.source, reasons=NO_OTHER_HOST
+            )
+        reasons = host_counts(verdicts)
+        return fact("Ready", "False", "NoHostFits", name=name, source=prospect.source, reasons=reasons)
+    if not verdicts:
+        return fact("Ready", "False", "NoHostFits", name=name, target=wanted, reasons=NOT_THERE)
+    lack = verdicts[0].refusals[0]
+    if lack.lack is Lack.CPU_MODEL:
+        return fact("Ready", "False", "CPUFeatureMissing", host=wanted, name=name, model=lack.what)
+    return fact("Ready", "False", "NoHostFits", name=name, target=wanted, reasons=first_lack(verdicts[0]))
+
+
+def runs(vm: VirtualMachine) -> bool:
+    """Whether its host said, of this assignment, that the guest runs."""
+    assignment, runtime = vm.status.assignment, vm.status.runtime
+    heard = assignment is not None and runtime.observed_epoch == assignment.epoch
+    return heard and runtime.domain == "Present" and vm.status.phase == "Running"
+
+
+def _not_running(vm: VirtualMachine) -> Fact | None:
+    """One that is to run, and does not yet, is waited for."""
+    state = {"Stopped": IS_OFF, "Paused": IS_PAUSED}.get(vm.spec.power_state, "")
+    held = vm.status.assignment is not None and vm.status.assignment.hold is not None
+    state = IS_LEAVING if vm.deleting else state or (IS_OFF if held else "")
+    return fact("Ready", "False", "NotRunning", name=vm.metadata.name, state=state) if state else None
+
+
+def _kept(move: Move, vm: VirtualMachine) -> Fact | None:
+    """Block keeps a VM from leaving by itself, and from nothing that a person asks for."""
+    labels: Mapping[str, str] = move.migration.metadata.labels
+    if LABEL_MAINTENANCE_OF in labels and vm.spec.migration.on_maintenance == "Block":
+        return fact("Ready", "False", "PolicyBlock")
+    return None

@@ -1,0 +1,149 @@
+"""Phase and words of a migration, from its hosts' reports. Pure.
+
+Hosts' words are quoted, and their reasons held against the table: a host says why it gave up, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quantix_api.facts import Fact, fact
+from quantix_api.message_table_phrases import (
+    DIFFER,
+    NO_WORD,
+    WISH_CANCELLED,
+    WISH_DELETED,
+    WISH_OFF,
+    WISH_REFUSED,
+)
+from quantix_api.message_text import cause_of
+from quantix_operator.migration.model import Move, Verdict
+
+_REASONS_OF_HOSTS = frozenset(
+    {
+        "NotRunning",
+        "HostDevice",
+        "CPUPassthrough",
+        "LocalMedium",
+        "CPUFeatureMissing",
+        "MigrationTooSlow",
+        "SnapshotRunning",
+        "TimedOut",
+        "SourceFailed",
+        "TargetFailed",
+    }
+)
+"""Why a host may say that it gave a migration up; anything else is that it failed."""
+_BY_REFUSAL = frozenset({"", "TargetFailed", "SourceFailed"})
+
+
+def queued(what: str) -> Verdict:
+    return Verdict("Queued", fact("Ready", "False", "Queued", what=what))
+
+
+def failed(why: Fact) -> Verdict:
+    return Verdict("Failed", why.repeated_as("Ready", "False"), ended=True)
+
+
+def cancelled(move: Move) -> Verdict:
+    name = move.migration.spec.virtual_machine
+    return Verdict("Cancelled", fact("Ready", "False", "Cancelled", name=name), ended=True)
+
+
+def succeeded(move: Move) -> Verdict:
+    """It ended as it was to."""
+    name, target = move.migration.spec.virtual_machine, move.migration.status.target_host
+    return Verdict("Succeeded", fact("Ready", "True", "Succeeded", name=name, target=target), ended=True)
+
+
+def lost_track() -> Verdict:
+    """The VM is gone, or is no longer moved, and no host said how it ended."""
+    return failed(fact("Ready", "False", "SourceFailed"))
+
+
+def handed_epoch(move: Move) -> int | None:
+    """The epoch under which both hosts say that the target has the VM; above the source's assignment, as no
+    other is one that a hand-over gives. None: they do not say so.
+    """
+    source, target = move.migration.status.source, move.migration.status.target
+    if source is None or target is None or source.outcome != "HandedOver" or source.epoch is None:
+        return None
+    assignment = move.vm.status.assignment if move.vm is not None else None
+    if move.is_named and (assignment is None or source.epoch <= assignment.epoch):
+        return None
+    return source.epoch if source.epoch == target.epoch else None
+
+
+def gave_up(move: Move) -> Verdict:
+    """The source's last word, or the target's where that is why."""
+    status, name = move.migration.status, move.migration.spec.virtual_machine
+    source, target = status.source, status.target
+    reason = (source.reason if source is not None else None) or ""
+    asked = move.migration.spec.cancel or move.migration.deleting
+    if reason == "Cancelled" or (asked and not reason):
+        return cancelled(move)
+    if (
+        target is not None
+        and target.outcome in ("Refused", "Gone")
+        and target.reason
+        and reason in _BY_REFUSAL
+    ):
+        return failed(_as_said("TargetFailed", target.reason, target.message, status.target_host or name))
+    said = source.message if source is not None else None
+    return failed(_as_said("SourceFailed", reason, said, status.source_host or name))
+
+
+def _as_said(otherwise: str, reason: str, message: str | None, host: str) -> Fact:
+    said = fact("Ready", "False", otherwise, host=host, said=cause_of(message or "") or NO_WORD)
+    return Fact("Ready", "False", reason if reason in _REASONS_OF_HOSTS else otherwise, said.message)
+
+
+def under_way(move: Move, silent: frozenset[str]) -> Verdict:
+    """How far it is, and for whom it waits: a host that is silent, or the word that ends it."""
+    status, name = move.migration.status, move.migration.spec.virtual_machine
+    hosts = {"source": status.source_host or "", "target": status.target_host or ""}
+    phase = _phase(move)
+    if phase == "CuttingOver":
+        return Verdict(phase, _cutting_over(move, hosts, name, silent))
+    wish = _wish(move)
+    if wish:
+        source = hosts["source"]
+        told = {"silent": source} if source in silent else {"host": source}
+        return Verdict(phase, fact("Ready", "False", phase, wish=wish, **told))
+    for host in hosts.values():
+        if host in silent:
+            return Verdict(phase, fact("Ready", "False", phase, silent=host))
+    if phase == "Preparing":
+        return Verdict(phase, fact("Ready", "False", phase, target=hosts["target"], name=name))
+    return Verdict(phase, fact("Ready", "False", phase, **hosts, name=name))
+
+
+def _phase(move: Move) -> str:
+    source = move.migration.status.source
+    if source is not None and source.outcome == "HandedOver":
+        return "CuttingOver"
+    return "Copying" if source is not None and source.mode is not None else "Preparing"
+
+
+def _cutting_over(move: Move, hosts: Mapping[str, str], name: str, silent: frozenset[str]) -> Fact:
+    target = move.migration.status.target
+    if target is not None and target.outcome == "Running":
+        # else it would be over
+        return fact("Ready", "False", "CuttingOver", **hosts, name=name, epochs=DIFFER)
+    if hosts["target"] in silent:
+        return fact("Ready", "False", "CuttingOver", silent=hosts["target"])
+    return fact("Ready", "False", "CuttingOver", **hosts, name=name)
+
+
+def _wish(move: Move) -> str:
+    """Why it is to be given up, in words; "" for no reason."""
+    status, vm, target = move.migration.status, move.vm, move.migration.status.target
+    if target is not None and target.outcome == "Refused":
+        return WISH_REFUSED.format(host=status.target_host)
+    if move.migration.spec.cancel or move.migration.deleting:
+        return WISH_CANCELLED
+    if vm is not None and vm.deleting:
+        return WISH_DELETED.format(name=vm.metadata.name)
+    if vm is not None and vm.spec.power_state == "Stopped":
+        return WISH_OFF.format(name=vm.metadata.name)
+    return ""

@@ -20,9 +20,9 @@ from quantix_lab.side_by_side import Groups, group_of
 # works, then what is wrong, then what breaks. The pages of docs/ are typed where nothing ran before.
 _SHARED = (
     (
-        *("test_documents", "test_first_vm", "test_guest_network", "test_qx_verbs", "test_examples"),
-        *("test_live_changes", "test_live_nics", "test_start_order", "test_modes", "test_bad_input"),
-        *("test_wishes_in_vain", "test_faults"),
+        *("test_documents", "test_first_vm", "test_guest_network", "test_floating_ips", "test_qx_verbs"),
+        *("test_examples", "test_live_changes", "test_live_nics", "test_start_order", "test_modes"),
+        *("test_bad_input", "test_wishes_in_vain", "test_faults"),
     ),
     (
         "test_cloud_init_page",

@@ -21,6 +21,8 @@ from quantix_client.errors import Forbidden, NotFound
 
 TAKEN = frozenset({"PoolFull", "AddressInUse", "MACInUse", "AddressesExhausted"})
 """Reasons that last until somebody gives up what is wanted: nothing comes of it while one waits."""
+IN_VAIN = frozenset({"NICInUse", "NICNotFound", "NoRoute", "NoSubnet", "VirtualMachineNotFound"})
+"""Reasons of a floating IP that last until somebody changes it, or what it leads to."""
 ONCE_DONE = "It goes on by itself once that is done."
 _ONCE_IT_COMES = "It goes on by itself once the file comes."
 _UNREACHABLE = "ImageUnreachable"
@@ -65,7 +67,7 @@ def stalled_end(obj: Manifest, generation: int) -> End | None:
 
 def end_of(obj: Manifest, generation: int) -> End | None:
     """What its Ready says, where that ends a wait for it."""
-    if (end := stalled_end(obj, generation)) or _says(obj, generation) not in TAKEN:
+    if (end := stalled_end(obj, generation)) or _says(obj, generation) not in TAKEN | IN_VAIN:
         return end
     return End(str(condition_of(obj).get("message", "")), ONCE_DONE)
 

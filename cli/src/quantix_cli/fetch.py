@@ -14,6 +14,7 @@ from quantix_api.message_text import cause_of, hint_of
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_api.state import PHASES_SHOWN
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.floating import Floating
 from quantix_cli.measures import age_s, utc_now
 from quantix_cli.mentions import SECRET, Mention, new_mentions
 from quantix_cli.naming import SHARED_NOUNS, Name, parse_name, reference
@@ -59,6 +60,21 @@ async def world(session: Session) -> World:
         return World(now, {}, await _pooling_hosts(session))
     ages = {lease["metadata"]["name"]: _silence_s(lease, now) for lease in leases}
     return World(now, {host: age for host, age in ages.items() if age is not None})
+
+
+async def with_floating(session: Session, noun: Noun, seen: World) -> World:
+    """`seen` with the floating IPs that lead to VMs, where `noun` is theirs."""
+    if noun.word != "vm":
+        return seen
+    leading: dict[str, tuple[Floating, ...]] = {}
+    with contextlib.suppress(Forbidden, NotFound):
+        for one in await objects_of(session, NOUNS["floatingip"]):
+            status = one.get("status") or {}
+            if status.get("nic") and status.get("address"):
+                key = f"{one['metadata']['namespace']}/{look(one, 'spec.virtualMachine')}"
+                found = Floating(one["metadata"]["name"], status["address"], status["nic"])
+                leading[key] = (*leading.get(key, ()), found)
+    return replace(seen, floating=leading)
 
 
 async def _pooling_hosts(session: Session) -> int:

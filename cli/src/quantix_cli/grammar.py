@@ -36,6 +36,7 @@ _VOLUME = _verbs("volumes", "create", "set") | _verbs("changing_volume", "resize
 _VOLUME |= _verbs("uploading_volume", "upload")
 _NETWORK = _verbs("networks", "create", "set")
 _ROUTER = _verbs("routers", "create", "set")
+_FLOATING_IP = _verbs("floating_ips", "create", "attach", "detach", "set")
 _POOL = _verbs("pools", "create", "set")
 _GROUP = _verbs("security_groups", "create", "set")
 _HOST = _verbs("adding_host", "add") | _verbs("orphans", "end-orphan")
@@ -46,6 +47,7 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "volume": (("vol", "volumes"), _READ | _VOLUME | _DELETE),
     "network": (("net", "networks"), _READ | _NETWORK | _DELETE),
     "router": (("rtr", "routers"), _READ | _ROUTER | _DELETE),
+    "floatingip": (("fip", "floatingips"), _READ | _FLOATING_IP | _DELETE),
     "securitygroup": (("sg", "securitygroups"), _READ | _GROUP | _DELETE),
     "host": (("hosts",), _READ | _HOST | _DELETE),
     "pool": (("pools", "storagepool", "storagepools"), _READ | _POOL | _DELETE),
@@ -75,7 +77,7 @@ _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
     "cluster": ("create",),
 }
 _NOUNS_NOT_YET = (
-    *("floatingip", "fip", "snapshot", "snap", "migration", "recovery", "namespace", "ns"),
+    *("snapshot", "snap", "migration", "recovery", "namespace", "ns"),
     *("drill", "plan", "backup", "restore"),
 )
 _UNTIL_THEN = (

@@ -23,6 +23,8 @@ _PLACES = (
     ("network", "nics.network"),
     ("network", "networks.name"),
     ("network", "external.network"),
+    ("network", "network"),
+    ("vm", "virtualMachine"),
     ("securitygroup", "nics.securityGroups"),
     ("securitygroup", "ingress.from.group"),
     ("securitygroup", "egress.to.group"),

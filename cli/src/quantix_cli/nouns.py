@@ -6,7 +6,7 @@ Pure: objects of the API in, cells out. Used by the verbs list, show and explain
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from quantix_api.message_text import cause_of
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, Resource
 from quantix_api.state import StateWord, state_word
+from quantix_cli.floating import Leading, leading_to
 from quantix_cli.measures import age_s, short_age, size
 from quantix_cli.tables import Cell
 
@@ -30,11 +31,13 @@ CHANGES_TO = " → "
 class World:
     """What a row is made from besides its object: the time, and the age of each host's Lease in seconds.
     `pooling_hosts`: how many hosts reach the pool that most reach, where the Leases may not be read.
+    `floating`: the floating IPs that lead to VMs, by the keys of those, where somebody looked for them.
     """
 
     now: datetime
     lease_ages_s: Mapping[str, float]
     pooling_hosts: int = 0
+    floating: Leading = field(default_factory=dict)
 
     @property
     def is_one_host(self) -> bool:
@@ -152,13 +155,14 @@ def _running(vm: Manifest, path: str, wanted: Cell, show: Callable[[Any], Cell])
     return wanted
 
 
-def _vm(vm: Manifest, _: World) -> tuple[Cell, ...]:
+def _vm(vm: Manifest, world: World) -> tuple[Cell, ...]:
     cores = _number(look(vm, "status.resolved.cores", look(vm, "spec.cpu.cores")))
     memory = _amount(look(vm, "status.resolved.memory", look(vm, "spec.memory.size")))
     protected = condition_of(vm, "Protected").get("status")
+    own = look(vm, "status.addresses", [])[:1]
     return (
         _text(look(vm, "status.assignment.host")),
-        _text(next(iter(look(vm, "status.addresses", [])), None)),
+        _text(", ".join([*own, *(one.address for one in leading_to(vm, world.floating))])),
         _running(vm, "spec.cpu.cores", cores, _number),
         _running(vm, "spec.memory.size", memory, _amount),
         _text({"True": "yes", "False": "no"}.get(protected or "")),
@@ -228,6 +232,11 @@ def _router(router: Manifest, _: World) -> tuple[Cell, ...]:
     return _text(", ".join(filter(None, inside))), _text(look(router, "status.address"))
 
 
+def _floating_ip(floating_ip: Manifest, _: World) -> tuple[Cell, ...]:
+    vm, nic = look(floating_ip, "spec.virtualMachine"), look(floating_ip, "spec.nic")
+    return _text(look(floating_ip, "status.address")), _text(f"{vm}/{nic}" if nic else vm)
+
+
 def _security_group(group: Manifest, _: World) -> tuple[Cell, ...]:
     return _number(len(look(group, "spec.ingress", []))), _number(len(look(group, "spec.egress", [])))
 
@@ -267,6 +276,7 @@ NOUNS: Mapping[str, Noun] = {
             _pool,
         ),
         Noun("router", "router", resources.ROUTERS, ("NETWORKS", "ADDRESS"), _router),
+        Noun("floatingip", "floating IP", resources.FLOATING_IPS, ("ADDRESS", "VM"), _floating_ip),
         Noun(
             "securitygroup",
             "security group",

@@ -33,6 +33,7 @@ async def watch(session: Session, noun: Noun, selection: Selection, output: str,
     does when it cannot be begun.
     """
     _, seen = await fetch.selected(session, noun, selection)
+    seen = await fetch.with_floating(session, noun, seen)
     copy = _Copy(session, noun, selection)
     show = _Screen(copy, output, view) if session.terminal.is_tty and output in ("table", "wide") else None
     shown = show or _Lines(copy, output, view)
@@ -48,7 +49,7 @@ async def watch(session: Session, noun: Noun, selection: Selection, output: str,
                 await asyncio.sleep(_GATHER_S)
             copy.changed.clear()
             try:
-                seen = await fetch.world(session)
+                seen = await fetch.with_floating(session, noun, await fetch.world(session))
             except QuantixError:
                 # what was last known stays, with its age; the reflectors try again by themselves
                 away = f"The API has not answered for {how_long(time.monotonic() - heard_s)}."

@@ -83,6 +83,12 @@ _COLUMNS: Mapping[str, Mapping[str, _Cell]] = {
         "DEFAULT": _flag("spec.default"),
     },
     "router": {"EXTERNAL": _at("spec.external.network"), "GATEWAYS": _at("status.gatewayHosts")},
+    "floatingip": {
+        "NETWORK": _at("spec.network"),
+        "LEADS-TO": _at("status.nicAddress"),
+        "MODE": _at("status.mode"),
+        "ROUTER": _at("status.router"),
+    },
     "pool": {
         "PROMISED": _size("status.allocated"),
         "PROMISABLE": _promisable,

@@ -81,6 +81,11 @@ WRITES = [
     ("routers", "r1", "router create r1 --network db --external shared/offered --no-wait"),
     ("networks", "web", "network create web --subnet 10.20.2.0/24 --no-wait"),
     ("routers", "r1", "router set r1 --add-network web --remove-network db"),
+    ("floatingips", "out", "floatingip create out --vm made --label a=b --no-wait"),
+    ("floatingips", "out", "floatingip detach out --no-wait"),
+    ("floatingips", "out", "fip attach out made --nic eth0 --no-wait"),
+    ("floatingips", "out", "floatingip set out --label c=d"),
+    ("floatingips", "kept", "floatingip create kept --network db --address 10.20.1.20 --no-wait"),
 ]
 
 

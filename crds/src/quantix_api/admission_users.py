@@ -12,6 +12,7 @@ from quantix_api.admission_platform import IS_OPERATOR
 from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     FINALIZER,
+    FLOATING_IPS,
     HOSTS,
     IMAGES,
     LABEL_VIRTUAL_MACHINE_UID,
@@ -138,6 +139,7 @@ WITH_FINALIZER = (
     NETWORKS,
     SECURITY_GROUPS,
     ROUTERS,
+    FLOATING_IPS,
     HOSTS,
     VIRTUAL_MACHINE_MIGRATIONS,
 )

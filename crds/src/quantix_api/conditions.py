@@ -144,6 +144,14 @@ TABLE: tuple[ConditionRow, ...] = (
         f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressesExhausted",
     ),
     *_row(
+        "FloatingIP",
+        "Ready",
+        "Attached Allocated",
+        "Programming NetworkNotFound NetworkNotAllowed NoSubnet AddressInUse AddressOutsideSubnet "
+        "AddressesExhausted VirtualMachineNotFound NICNotFound NICNotReady NICInUse NoRoute NoGatewayHost "
+        "NorthboundUnreachable",
+    ),
+    *_row(
         "Host",
         "Ready",
         "Healthy",

@@ -5,6 +5,7 @@ Models are frozen; `to_manifest` turns them back into what the API takes.
 
 from __future__ import annotations
 
+from quantix_api.floating_ip import FloatingIP, FloatingIPSpec, FloatingIPStatus
 from quantix_api.ha_policy import Detection, Fencing, Flap, HAPolicy, HAPolicySpec
 from quantix_api.host import (
     Allocated,
@@ -131,6 +132,7 @@ KINDS: tuple[type[ApiObject], ...] = (
     Network,
     SecurityGroup,
     Router,
+    FloatingIP,
     VirtualMachineMigration,
     InstanceType,
     StoragePool,
@@ -184,6 +186,9 @@ __all__ = [
     "Fencing",
     "Firmware",
     "Flap",
+    "FloatingIP",
+    "FloatingIPSpec",
+    "FloatingIPStatus",
     "Guest",
     "HAPolicy",
     "HAPolicySpec",

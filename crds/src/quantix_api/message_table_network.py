@@ -25,31 +25,31 @@ _NICS = (
     ),
     Template(
         "NetworkNotAllowed",
-        "VirtualMachine",
+        "VirtualMachine, FloatingIP",
         "Network {network} is not for namespace {namespace}.",
         "use another network, or label the namespace as its allowedNamespaces says",
     ),
     Template(
         "AddressInUse",
-        "VirtualMachine, Router",
+        "VirtualMachine, Router, FloatingIP",
         "Address {address} in network {network} belongs to {user}.",
         "choose another address in {path}, or free it; it then goes on by itself",
     ),
     Template(
         "AddressOutsideSubnet",
-        "VirtualMachine, Router",
+        "VirtualMachine, Router, FloatingIP",
         "Address {address} is not in network {network}, which has {subnets}.",
         "choose another address in {path}",
     ),
     Template(
         "AddressOutsideSubnet",
-        "VirtualMachine, Router",
+        "VirtualMachine, Router, FloatingIP",
         "Address {address} is {what} of network {network}, so it is not given out.",
         "choose another address in {path}",
     ),
     Template(
         "AddressesExhausted",
-        "VirtualMachine, Router",
+        "VirtualMachine, Router, FloatingIP",
         "Network {network} has no free address: {used} of {all} are used.",
         "remove a VM or add a network",
     ),
@@ -108,12 +108,15 @@ _NICS = (
 _NETWORKS = (
     Template("Programmed", "Network, Router, SecurityGroup", "It is in force on all hosts."),
     Template(
-        "Programming", "Network, Router, SecurityGroup, VirtualMachine", "It is being set up.", NOTHING_TO_DO
+        "Programming",
+        "Network, Router, SecurityGroup, FloatingIP, VirtualMachine",
+        "It is being set up.",
+        NOTHING_TO_DO,
     ),
     Template("Programming", "log", "The network's database does not have {row} yet.", NOTHING_TO_DO),
     Template(
         "NorthboundUnreachable",
-        "Network, Router, SecurityGroup, VirtualMachine",
+        "Network, Router, SecurityGroup, FloatingIP, VirtualMachine",
         "The network's database does not answer; networks that work go on working.",
         "qx status shows which process is down",
     ),
@@ -149,7 +152,7 @@ _NETWORKS = (
     ),
     Template(
         "NetworkNotFound",
-        "Router",
+        "Router, FloatingIP",
         "There is no network {network} here.",
         "create it or correct the spec; it then goes on by itself",
     ),
@@ -167,7 +170,7 @@ _NETWORKS = (
     ),
     Template(
         "NoGatewayHost",
-        "Router",
+        "Router, FloatingIP",
         "No host that is Ready has the wire {physical} to lead out.",
         "bring a host back, or add the wire to one",
     ),

@@ -41,7 +41,7 @@ EARLIER_CALL_OWED, EARLIER_CALLS_OWED = (
 """What is known of a libvirt or a disk that does not answer, or of a QEMU that keeps libvirt."""
 
 A_KIND, A_KIND_ELSEWHERE = "a {kind}", "a {kind} of another namespace"
-VMS_ELSEWHERE = "{vms} of other namespaces"
+COUNTED_ELSEWHERE = "{counted} of other namespaces"
 """What one namespace is told of another's objects."""
 
 GATEWAY_ADDRESS, BROADCAST_ADDRESS = "the gateway", "the broadcast address"

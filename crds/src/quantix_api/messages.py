@@ -17,6 +17,7 @@ from quantix_api.message_table_certificates import CERTIFICATE_TEMPLATES
 from quantix_api.message_table_config import CONFIG_TEMPLATES
 from quantix_api.message_table_copies import COPY_TEMPLATES
 from quantix_api.message_table_failures import FAILURE_TEMPLATES
+from quantix_api.message_table_floating_ip import FLOATING_IP_TEMPLATES
 from quantix_api.message_table_guest import GUEST_TEMPLATES
 from quantix_api.message_table_host import HOST_TEMPLATES
 from quantix_api.message_table_image import IMAGE_TEMPLATES
@@ -47,6 +48,7 @@ TABLE: tuple[Template, ...] = (
     *POOL_TEMPLATES,
     *COPY_TEMPLATES,
     *NETWORK_TEMPLATES,
+    *FLOATING_IP_TEMPLATES,
     *HOST_TEMPLATES,
     *CERTIFICATE_TEMPLATES,
     *REFUSAL_TEMPLATES,

@@ -97,6 +97,7 @@ IMAGES = _quantix("images", "Image", namespaced=True)
 NETWORKS = _quantix("networks", "Network", namespaced=True)
 SECURITY_GROUPS = _quantix("securitygroups", "SecurityGroup", namespaced=True)
 ROUTERS = _quantix("routers", "Router", namespaced=True)
+FLOATING_IPS = _quantix("floatingips", "FloatingIP", namespaced=True)
 VIRTUAL_MACHINE_MIGRATIONS = _quantix("virtualmachinemigrations", "VirtualMachineMigration", namespaced=True)
 INSTANCE_TYPES = _quantix("instancetypes", "InstanceType", namespaced=False)
 STORAGE_POOLS = _quantix("storagepools", "StoragePool", namespaced=False)
@@ -112,6 +113,7 @@ QUANTIX_RESOURCES: tuple[Resource, ...] = (
     NETWORKS,
     SECURITY_GROUPS,
     ROUTERS,
+    FLOATING_IPS,
     VIRTUAL_MACHINE_MIGRATIONS,
     INSTANCE_TYPES,
     STORAGE_POOLS,

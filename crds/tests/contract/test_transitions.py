@@ -186,6 +186,7 @@ def test_the_finalizer_is_added_once_and_beside_others(api: ApiAs, namespace: st
         ("Network", {}),
         ("SecurityGroup", {}),
         ("Router", {}),
+        ("FloatingIP", {"network": "shared/public"}),
         ("Host", {}),
         ("VirtualMachineMigration", {"virtualMachine": "a"}),
     )

@@ -10,7 +10,7 @@ from quantix_lab.waiting import eventually
 
 NAMESPACES = ("team-blue", "shop")
 """Those that pages of docs/ make."""
-KINDS = ("vm", "volume", "image", "securitygroup", "secret", "router", "network", "storagepool")
+KINDS = ("vm", "volume", "image", "securitygroup", "secret", "floatingip", "router", "network", "storagepool")
 _UNPROTECTED = ("--type=merge", "-p", '{"spec": {"deletionProtection": false}}')
 _GONE = ("--ignore-not-found", "--timeout=80s")
 

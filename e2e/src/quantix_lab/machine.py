@@ -85,6 +85,11 @@ class Machine:
         self.close()
 
     @property
+    def network_namespace(self) -> str:
+        """The network namespace that the machine is."""
+        return self._inside
+
+    @property
     def environment(self) -> dict[str, str]:
         """What `make up` is told inside."""
         own = {"QUANTIX_ROOT": str(self.root), "QUANTIX_CACHE": str(CACHE), "QUANTIX_HOST_NAME": self.name}

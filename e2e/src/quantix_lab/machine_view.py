@@ -230,6 +230,7 @@ class MachineView:
             "DNS",
             "ACL",
             "QoS",
+            "NAT",
         ):
             matches = f'external_ids:"quantix.io/owner"="{owner_uid}"'
             rows = self.nbctl("--bare", "--columns=_uuid", "find", table, matches)

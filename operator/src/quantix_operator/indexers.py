@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from quantix_api.references import resolve_key
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_client.api import Manifest
 
@@ -100,6 +101,32 @@ def refused_for(obj: Manifest) -> Iterator[str]:
     """The reasons of an object's conditions, such as PoolFull."""
     conditions = (obj.get("status") or {}).get("conditions") or []
     return (str(item["reason"]) for item in conditions if item.get("reason"))
+
+
+def floating_ips_of_vm(floating_ip: Manifest) -> Iterable[str]:
+    """The key of the VM that a FloatingIP shall lead to."""
+    vm = (floating_ip.get("spec") or {}).get("virtualMachine")
+    return (f"{floating_ip['metadata'].get('namespace')}/{vm}",) if vm else ()
+
+
+def floating_ips_on(floating_ip: Manifest) -> Iterable[str]:
+    """The key of the Network that a FloatingIP has its address of."""
+    return _in_network(floating_ip, (floating_ip.get("spec") or {}).get("network"))
+
+
+def leading_through(floating_ip: Manifest) -> Iterable[str]:
+    """The key of the Router that a FloatingIP leads through, by its status."""
+    router = (floating_ip.get("status") or {}).get("router")
+    return (resolve_key(floating_ip["metadata"].get("namespace") or "", router),) if router else ()
+
+
+def routers_through(router: Manifest) -> Iterable[str]:
+    """The key of the Network that a Router has its way out through."""
+    return _in_network(router, ((router.get("spec") or {}).get("external") or {}).get("network"))
+
+
+def _in_network(obj: Manifest, reference: str | None) -> Iterable[str]:
+    return (resolve_key(obj["metadata"].get("namespace") or "", reference),) if reference else ()
 
 
 def _named(vm: Manifest, members: tuple[str, ...]) -> Iterator[str]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quantix_api import FloatingIP, Router
 from quantix_api.conditions import condition_of
 from quantix_api.facts import Fact, fact
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.clock import Clock
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb import Northbound
+from quantix_operator.indexers import leading_through
 from quantix_operator.ipam.ledger import Ledger
 from quantix_operator.objects import Objects
 
@@ -38,6 +40,10 @@ class NetworkContext:
     def cluster_uid(self) -> str:
         """UID of the cluster."""
         return self.northbound.cluster_uid
+
+    def in_force(self, router: Router) -> bool:
+        """Whether a Router is programmed: one that goes as long as floating IPs lead through it."""
+        return not router.deleting or bool(self.objects.by(FloatingIP, leading_through, router.key))
 
 
 def unreachable(live: Manifest) -> Fact:

@@ -17,6 +17,7 @@ from quantix_operator.cluster.figures import NetworkFigures
 from quantix_operator.cluster.sweep import Sweep
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
+from quantix_operator.floatingip.controller import FloatingIPController
 from quantix_operator.ipam.ledger import Ledger
 from quantix_operator.network.controller import NetworkController
 from quantix_operator.network_context import NetworkContext
@@ -57,6 +58,7 @@ async def networking(context: Context, remote: str, objects: Objects) -> AsyncIt
         ClusterController(shared, Sweep(shared, figures)),
         NetworkController(shared),
         RouterController(shared),
+        FloatingIPController(shared),
         SecurityGroupController(shared),
     )
     ports = NicPorts(context.api, objects, northbound, shared.ledger, feed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quantix_api.message_table_phrases import A_KIND, A_KIND_ELSEWHERE, VMS_ELSEWHERE
+from quantix_api.message_table_phrases import A_KIND, A_KIND_ELSEWHERE, COUNTED_ELSEWHERE
 from quantix_api.quantities import counted
 
 
@@ -23,15 +23,15 @@ def as_told(other: str, reader: str) -> str:
     return (A_KIND_ELSEWHERE if namespace else A_KIND).format(kind=kind)
 
 
-def users_as_told(users: Sequence[str], home: str, at_most: int) -> str:
-    """VMs, by their keys, as an object of the namespace `home` may say them: its own by name (`at_most` of
-    them), those of others by number; "" for none.
+def users_as_told(users: Sequence[str], home: str, at_most: int, kind: str = "VM") -> str:
+    """Objects of a kind, by their keys, as an object of the namespace `home` may say them: its own by name
+    (`at_most` of them), those of others by number; "" for none.
     """
     own = [key for key in users if _namespace(key) == home]
     others = len(users) - len(own)
     told = own[:at_most]
     if others:
-        told.append(VMS_ELSEWHERE.format(vms=counted(others, "VM")))
+        told.append(COUNTED_ELSEWHERE.format(counted=counted(others, kind)))
     return ", ".join(told)
 
 

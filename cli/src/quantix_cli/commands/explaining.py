@@ -16,21 +16,14 @@ from quantix_api.message_text import cause_of, hint_of, within
 from quantix_api.quantities import counted, human_size, size_bytes
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit
+from quantix_cli.floating import floating_facts
 from quantix_cli.grammar import unknown
 from quantix_cli.growing import growth_facts, growth_hint
 from quantix_cli.helping import Verb
 from quantix_cli.image_users import with_users
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
-from quantix_cli.nouns import (
-    CHANGES_TO,
-    NOUNS,
-    Manifest,
-    Noun,
-    World,
-    look,
-    state,
-)
+from quantix_cli.nouns import CHANGES_TO, NOUNS, Manifest, Noun, World, look, state
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
@@ -112,7 +105,8 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
             return tuple([await with_users(session, image) for image in picked.objects]), seen
         if noun.word == "vm":
             told = [await with_taken_over(session, vm) for vm in picked.objects]
-            return tuple([await with_moves(session, vm) for vm in told]), seen
+            moved = tuple([await with_moves(session, vm) for vm in told])
+            return moved, await fetch.with_floating(session, noun, seen)
         return picked.objects, seen
 
     objects, seen = invocation.run(read)
@@ -125,7 +119,8 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
 def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
     """The lines of `explain`. Pure."""
     lines = [verdict(obj, noun, seen)]
-    lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in facts(obj, noun)]
+    known = (*facts(obj, noun), *floating_facts(obj, seen.floating))
+    lines += [f"  {label:<{_LABEL_WIDTH - 1}} {text}" for label, text in known]
     hints = [hint for hint in (_ready_hint(obj), *_more_hints(obj, noun)) if hint]
     lines += [f"  {'Try':<{_LABEL_WIDTH - 1}} {hint}" for hint in dict.fromkeys(hints)]
     ready = condition_of(obj)

@@ -74,6 +74,7 @@ async def _show(session: Session, noun: Noun, selection: Selection, output: str,
         if picked.objects or output != "name":
             session.terminal.out(object_text(picked.objects, noun, output))
         return
+    seen = await fetch.with_floating(session, noun, seen)
     for line in table_lines(picked.objects, noun, seen, view) if picked.objects else ():
         session.terminal.out(line)
     if not picked.objects:

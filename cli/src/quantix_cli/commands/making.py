@@ -33,6 +33,8 @@ Check = Callable[[Session, Manifest], Awaitable[None]]
 """Raises CommandError for what would be accepted and come to nothing."""
 _AT_REST = ("WaitingForHost", "WaitingForUpload", "DefaultConflict")
 _ANY = "…"
+_SAY_MORE = ("floatingip",)
+"""Nouns whose Ready says what was chosen for them."""
 
 LABEL = click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable).")
 LABEL_CHANGE = click.option(
@@ -88,6 +90,8 @@ def make(
                 session.terminal.note(session.terminal.plain(f"Try: {hint_of(message)}"))
             return
         session.terminal.note(f"{noun.singular} {meant} is ready after {duration(time.monotonic() - begun)}.")
+        if word in _SAY_MORE:
+            session.terminal.note(session.terminal.plain(str(condition_of(made).get("message", ""))))
 
     invocation.run(act)
 

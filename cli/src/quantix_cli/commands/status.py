@@ -73,7 +73,7 @@ def status_command(invocation: Invocation) -> int:
         begun = time.monotonic()
         seen = await fetch.world(session)
         answer_ms = int((time.monotonic() - begun) * 1000)
-        words = ("host", "vm", "pool", "image", "volume", "network", "router")
+        words = ("host", "vm", "pool", "image", "volume", "network", "router", "floatingip")
         found = await asyncio.gather(*(fetch.visible_of(session, NOUNS[word]) for word in words))
         listed = dict(zip(words, found, strict=True))
         hidden = tuple(word for word in words if listed[word] is None)

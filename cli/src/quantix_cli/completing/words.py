@@ -22,11 +22,14 @@ _NOUN_OF_OPTION = {
         "volume": ("--volume",),
         "securitygroup": ("--group", "--from", "--to"),
         "host": ("--host",),
+        "vm": ("--vm",),
         "pool": ("--pool",),
         "instancetype": ("--type", "--instance-type"),
     }.items()
     for option in options
 }
+# arguments that name an object of another noun than the command's
+_NOUN_OF_ARGUMENT = {"vm": "vm"}
 _PLACES = {
     "-n": "namespace",
     "--namespace": "namespace",
@@ -116,6 +119,8 @@ def _of_argument(typed: Typed, options: Sequence[click.Option], names: Names) ->
         return _that_fit([str(choice) for choice in argument.type.choices], typed.current)
     if typed.noun == "explain":
         return _of_explain(typed, place, names)
+    if argument.name in _NOUN_OF_ARGUMENT:
+        return _that_fit(names(_NOUN_OF_ARGUMENT[argument.name]), typed.current)
     is_name = argument.name in ("name", "names", "source")
     if typed.noun not in NOUNS or not is_name or typed.command.name == "create":
         return []

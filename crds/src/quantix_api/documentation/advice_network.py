@@ -71,4 +71,33 @@ NETWORK_ADVICE: dict[str, Advice] = {
         "Apply the missing manifests again. If they were meant to go, leave it: what is left over does no "
         "harm.",
     ),
+    "NoSubnet": Advice(
+        _NETWORK,
+        "Make the floating IP anew (`qx floatingip create --network NETWORK`) in a network with an IPv4 "
+        "subnet. IPv6 addresses of guests are not translated: where they are routed, they are reached as "
+        "they are.",
+    ),
+    "VirtualMachineNotFound": Advice(
+        "`qx vm list`. A floating IP stays when its VM goes.",
+        "Attach it to another VM (`qx floatingip attach NAME VM`), or delete it.",
+    ),
+    "NICNotFound": Advice(
+        "`qx vm show VM`, `spec.nics`.",
+        "Name a NIC that the VM has (`qx floatingip attach NAME VM --nic NIC`).",
+    ),
+    "NICNotReady": Advice(
+        "`qx vm explain VM`: its NIC gets an address when its network is there and has one free.",
+        "What keeps the NIC from its address, keeps the floating IP from the NIC.",
+    ),
+    "NICInUse": Advice(
+        "`qx floatingip list`: which one leads to that VM.",
+        "A NIC has one floating IP: the one that leads to it already. Detach that one, or give the VM "
+        "another NIC.",
+    ),
+    "NoRoute": Advice(
+        "`qx router list`: a router must be in the network of the NIC, and its way out must be the network "
+        "of the floating IP.",
+        "Join the two networks (`qx router create NAME --network NETWORK --external shared/outside`), or "
+        "attach the floating IP to a NIC that is behind such a router.",
+    ),
 }

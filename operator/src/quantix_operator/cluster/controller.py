@@ -13,6 +13,7 @@ from quantix_api import Host, HostLeg, Network, Router, to_manifest
 from quantix_api.errors import WaitingError
 from quantix_api.messages import render
 from quantix_api.resources import (
+    FLOATING_IPS,
     HOSTS,
     MANAGER_NETWORK,
     NAMESPACE_SHARED,
@@ -51,6 +52,7 @@ DEFAULT_ROUTER = f"{NAMESPACE_SHARED}/default"
 QUEUES: Mapping[str, tuple[str, Resource]] = {
     "Network": ("network", NETWORKS),
     "Router": ("router", ROUTERS),
+    "FloatingIP": ("floatingip", FLOATING_IPS),
     "SecurityGroup": ("securitygroup", SECURITY_GROUPS),
     "VirtualMachine": ("virtualmachine", VIRTUAL_MACHINES),
 }
@@ -118,7 +120,7 @@ class ClusterController:
         """The legs, None while the Router `default` is not there."""
         context = self._context
         router = context.objects.get(Router, DEFAULT_ROUTER)
-        if router is None or router.deleting:
+        if router is None or not context.in_force(router):
             return None
         owner = router_owner(context.cluster_uid, router)
         here = owner.ref("Logical_Router")

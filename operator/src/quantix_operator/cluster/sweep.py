@@ -15,6 +15,7 @@ import structlog
 from quantix_api.resources import (
     CLUSTER_CONFIG_MAP,
     CONFIG_MAPS,
+    FLOATING_IPS,
     NAMESPACE_SYSTEM,
     NETWORKS,
     ROUTERS,
@@ -31,7 +32,7 @@ from quantix_operator.northbound.words import message
 
 log = structlog.get_logger(__name__)
 
-OWNERS = (NETWORKS, ROUTERS, SECURITY_GROUPS, VIRTUAL_MACHINES)
+OWNERS = (NETWORKS, ROUTERS, FLOATING_IPS, SECURITY_GROUPS, VIRTUAL_MACHINES)
 ALLOWED_KEY = "networkDeletionsUntil"
 SWEEP_S = 60.0
 _REMEMBERED = 10_000

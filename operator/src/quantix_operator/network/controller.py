@@ -8,18 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import Any
 
 from quantix_api import Host, Network, Router, VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.references import resolve_key
-from quantix_api.resources import HOSTS, LOCAL_PHYSICAL_NETWORK, NETWORKS, ROUTERS, VIRTUAL_MACHINES, Resource
+from quantix_api.resources import (
+    FLOATING_IPS,
+    HOSTS,
+    LOCAL_PHYSICAL_NETWORK,
+    NETWORKS,
+    ROUTERS,
+    VIRTUAL_MACHINES,
+    Resource,
+)
 from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
-from quantix_operator.dispatch import Mapper
+from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.finalizers import Finalizers
+from quantix_operator.indexers import floating_ips_on
 from quantix_operator.ipam.occupancy import free_pool
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.rows import NetworkPlan, network_rows
@@ -55,6 +65,7 @@ class NetworkController:
             NETWORKS: networks_of_network,
             VIRTUAL_MACHINES: networks_of_vm,
             ROUTERS: networks_of_router,
+            FLOATING_IPS: OnChangeOf(_address_of, networks_of_floating_ip),
             HOSTS: networks_of_host,
         }
 
@@ -101,7 +112,7 @@ class NetworkController:
                 mtu=mtu,
                 resolvers=tuple(view.network.spec.dns.servers) or context.resolvers,
                 records=dns_records(ports, view.network.spec.dns.domain),
-                routed=is_routed(view.network, context.objects.list(Router)),
+                routed=is_routed(view.network, filter(context.in_force, context.objects.list(Router))),
                 capabilities=await context.northbound.capabilities(),
             )
             await context.northbound.converge(view.uid, network_rows(plan))
@@ -168,13 +179,23 @@ def unknown_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:
 
 
 def is_routed(network: Network, routers: Iterable[Router]) -> bool:
-    """Whether a Router answers at the Network's gateway."""
+    """Whether one of the Routers in force answers at the Network's gateway."""
     return any(
         item.name == network.metadata.name and item.address is None
         for router in routers
-        if router.metadata.namespace == network.metadata.namespace and not router.deleting
+        if router.metadata.namespace == network.metadata.namespace
         for item in router.spec.networks
     )
+
+
+def _address_of(floating_ip: Manifest) -> Any:
+    """What of a FloatingIP counts in its Network: the address that it takes."""
+    return (floating_ip.get("status") or {}).get("address")
+
+
+def networks_of_floating_ip(floating_ip: Manifest, _cache: Cache) -> Iterable[str]:
+    """The Network that a FloatingIP has its address of."""
+    return floating_ips_on(floating_ip)
 
 
 def networks_of_network(network: Manifest, cache: Cache) -> Iterable[str]:

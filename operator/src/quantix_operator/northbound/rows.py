@@ -192,7 +192,7 @@ MEMBERSHIPS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 # Rows of these tables may be in sets of objects that are not their owner's: searched for everywhere
-ROAMING_TABLES = frozenset({"Logical_Switch_Port", "QoS"})
+ROAMING_TABLES = frozenset({"Logical_Switch_Port", "NAT", "QoS"})
 
 # Columns that hold a reference to one row of another table
 REFERENCES: Mapping[tuple[str, str], str] = {

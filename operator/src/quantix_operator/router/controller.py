@@ -8,23 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from quantix_api import Host, Router
+from quantix_api import FloatingIP, Host, Router
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.references import resolve_key
-from quantix_api.resources import HOSTS, NETWORKS, ROUTERS, Resource
+from quantix_api.resources import FLOATING_IPS, HOSTS, NETWORKS, ROUTERS, Resource
 from quantix_client.api import Manifest
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, own_key
 from quantix_operator.finalizers import Finalizers
-from quantix_operator.network_context import RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.indexers import leading_through
+from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.router.addresses import OUTSIDE
 from quantix_operator.router.claims import RouterFeed, record
 from quantix_operator.router.observe import observe_router
 from quantix_operator.router.plan import Legs, plan_legs
 from quantix_operator.router.rows import RouterPlan, router_owner, router_rows
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.tenancy import users_as_told
 
 
 class RouterController:
@@ -42,6 +44,7 @@ class RouterController:
             ROUTERS: own_key,
             NETWORKS: routers_of_network,
             HOSTS: routers_with_a_way_out,
+            FLOATING_IPS: deleted_routers,
         }
         self._feed = RouterFeed(context.cache, context.objects, context.ledger, context.cluster_uid)
 
@@ -51,7 +54,8 @@ class RouterController:
         live = self._context.cache.get(ROUTERS, key)
         if router is None or live is None:
             return None
-        if router.deleting:
+        users = self._users(router) if router.deleting else []
+        if router.deleting and not users:
             return await self._delete(router, live)
         held = await self._finalizers.ensure(live)
         if held is None:
@@ -60,8 +64,18 @@ class RouterController:
         # With no await since the ledger was asked
         record(router, legs.held, self._context.ledger)
         ready = await self._converge(router, legs, held)
+        if users:
+            told = users_as_told(users, router.metadata.namespace or "", MAX_USERS, "floating IP")
+            ready = fact("Ready", "False", "InUse", floating_ips=told)
         await self._writer.write(ROUTERS, held, self._status(legs, ready, held))
         return SLOW_S if ready.status == "True" else RETRY_S
+
+    def _users(self, router: Router) -> list[str]:
+        """The floating IPs that lead through a Router: until they are gone it is in force as if nobody had
+        deleted it.
+        """
+        found = self._context.objects.by(FloatingIP, leading_through, router.key)
+        return sorted(floating_ip.key for floating_ip in found)
 
     async def _converge(self, router: Router, legs: Legs, live: Manifest) -> Fact:
         context = self._context
@@ -128,3 +142,11 @@ def routers_with_a_way_out(_host: Manifest, cache: Cache) -> Iterable[str]:
     for router in cache.list(ROUTERS):
         if (router.get("spec") or {}).get("external"):
             yield f"{router['metadata'].get('namespace')}/{router['metadata']['name']}"
+
+
+def deleted_routers(floating_ip: Manifest, cache: Cache) -> Iterable[str]:
+    """The Router that a FloatingIP leads through, while it waits to be deleted."""
+    for key in leading_through(floating_ip):
+        router = cache.get(ROUTERS, key)
+        if router is not None and router["metadata"].get("deletionTimestamp"):
+            yield key

@@ -12,7 +12,6 @@ from ipaddress import ip_address
 
 from quantix_api import Host, Network, Router, identity
 from quantix_api.facts import Fact, fact
-from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 from quantix_operator.ipam.assign import Problem
 from quantix_operator.ipam.ledger import Allocation, Ledger
 from quantix_operator.northbound.match import Family
@@ -36,6 +35,7 @@ from quantix_operator.router.rows import (
     router_owner,
 )
 from quantix_operator.topology.overlap import is_younger, overlap_in_router, overlap_on_wire
+from quantix_operator.topology.reach import has_wire
 from quantix_operator.topology.view import (
     NetworkView,
     choose_mtu,
@@ -192,11 +192,7 @@ def gateway_hosts(network: Network, hosts: Iterable[Host]) -> list[Host]:
         for host in hosts
         if not host.deleting
         and host.status.host_uid is not None
-        and (
-            physical is None
-            or physical.name == LOCAL_PHYSICAL_NETWORK
-            or any(item.name == physical.name for item in host.spec.physical_networks)
-        )
+        and (physical is None or has_wire(host, physical))
     ]
     labelled = [host for host in able if GATEWAY_LABEL in host.metadata.labels]
     return sorted(labelled or able, key=lambda host: host.metadata.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quantix_api.resources import (
+    FLOATING_IPS,
     HOSTS,
     NAMESPACES,
     NETWORKS,
@@ -60,4 +61,10 @@ def guest(world: World, name: str, host: str | None = None, namespace: str = "de
         namespace=namespace,
         status=status,
     )
+    return f"{namespace}/{name}"
+
+
+def floating(world: World, name: str, namespace: str = "default", **spec: Any) -> str:
+    """A floating IP in the network of the way out; returns its key."""
+    world.add(FLOATING_IPS, name, {"network": "shared/outside", **spec}, namespace=namespace)
     return f"{namespace}/{name}"

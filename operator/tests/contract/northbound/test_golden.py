@@ -18,7 +18,7 @@ from quantix_api.resources import SECURITY_GROUPS
 from quantix_lab.ovn_central import OvnCentral, running_northbound
 from quantix_operator.northbound.rows import MEMBERSHIPS, ROOT_TABLES, UNMARKED_TABLES
 
-from .scenario import guest, installation, web_group
+from .scenario import floating, guest, installation, web_group
 from .world import world
 
 GOLDEN = Path(__file__).parent / "golden/first_installation.json"
@@ -91,6 +91,8 @@ async def build(central: OvnCentral) -> dict[str, dict[str, Any]]:
         await made.settle()
         assert (await made.ensure(guest(made, "web-1", host="h1", securityGroups=["web"]))).ready
         assert (await made.ensure(guest(made, "db-1", securityGroups=["db"]))).ready
+        floating(made, "web", address="10.78.0.20", virtualMachine="web-1")
+        floating(made, "kept", address="10.78.0.21")
         await made.settle()
         return content(central)
 

@@ -39,7 +39,7 @@ class Port:
 @dataclass(frozen=True)
 class Wanted:
     """A small network of every shape of row that there is; `gateways` None: no router. `pinned`: the MACs of
-    the router's neighbours; `limits`: switch and rate.
+    the router's neighbours; `limits`: switch and rate; `translated`: router, and the port that does it.
     """
 
     ports: dict[str, Port]
@@ -47,6 +47,7 @@ class Wanted:
     limits: dict[str, tuple[str, str]]
     gateways: frozenset[str] | None
     pinned: dict[str, str]
+    translated: dict[str, tuple[str, str | None]]
     texts: dict[str, str]
 
 
@@ -70,6 +71,10 @@ _wanted = st.builds(
     pinned=st.dictionaries(
         st.sampled_from(["10.0.0.9", "fd00::9"]), st.sampled_from(["0e:00:00:00:00:01", "0e:00:00:00:00:02"])
     ),
+    translated=st.dictionaries(
+        st.sampled_from(["10.9.0.1", "10.9.0.2"]),
+        st.tuples(st.sampled_from(["s", "t"]), st.sampled_from([None, "p", "q"])),
+    ),
     texts=_texts,
 )
 
@@ -87,6 +92,8 @@ def render(wanted: Wanted) -> list[DesiredRow]:
             )
             for ip, mac in wanted.pinned.items()
         ]
+    rows += [OWNER.row("Logical_Router", key, name=key) for key in ("s", "t")]
+    rows += [_translation(address, *how) for address, how in wanted.translated.items()]
     rows += [_port(key, port) for key, port in wanted.ports.items()]
     for key, (switch, rate) in wanted.limits.items():
         rules = SetRef(*OWNER.ref("Logical_Switch", switch), "qos_rules")
@@ -134,6 +141,19 @@ def _router(gateways: frozenset[str]) -> list[DesiredRow]:
         OWNER.row("HA_Chassis", host, parents=[members], chassis_name=host, priority=1) for host in gateways
     ]
     return [group, router, port, *chassis]
+
+
+def _translation(address: str, router: str, port: str | None) -> DesiredRow:
+    return OWNER.row(
+        "NAT",
+        address,
+        parents=[SetRef(*OWNER.ref("Logical_Router", router), "nat")],
+        type="dnat_and_snat",
+        external_ip=address,
+        logical_ip="10.0.0.1",
+        logical_port=port,
+        external_mac="0a:00:00:00:00:01" if port is not None else None,
+    )
 
 
 def _port(key: str, port: Port) -> DesiredRow:

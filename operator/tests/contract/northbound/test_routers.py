@@ -8,8 +8,9 @@ from quantix_api.resources import (
     ROUTERS,
 )
 from quantix_lab.ovn_central import OvnCentral
+from quantix_operator.router.plan import GATEWAY_LABEL
 
-from .scenario import guest, installation
+from .scenario import guest, host, installation
 from .world import SHARED, World, world
 
 _DUAL = [{"cidr": "10.79.0.0/24"}, {"cidr": "fd79::/64", "gateway": "fd79::1"}]
@@ -155,3 +156,42 @@ async def test_without_a_host_there_is_no_way_out(database: OvnCentral) -> None:
         await made.settle()
         assert made.ready(ROUTERS, f"{SHARED}/default")[0] == "NoGatewayHost"
         assert "mtu" not in made.live(NETWORKS, f"{SHARED}/default")["status"]
+
+
+def carriers(database: OvnCentral) -> dict[str, str]:
+    """Priority of each host in the group of the one way out, by the host's UID."""
+    text = database.nbctl(
+        "--format=csv",
+        "--no-headings",
+        "--data=bare",
+        "--columns=chassis_name,priority",
+        "list",
+        "HA_Chassis",
+    )
+    return dict(line.split(",") for line in text.splitlines())
+
+
+async def test_five_of_many_hosts_carry_a_way_out_and_keep_their_order(
+    here: World, database: OvnCentral
+) -> None:
+    for number in range(2, 8):
+        host(here, f"h{number}")
+    await here.settle()
+    before = here.live(ROUTERS, f"{SHARED}/default")["status"]["gatewayHosts"]
+    assert len(before) == 5
+    uids = [here.live(HOSTS, name)["metadata"]["uid"] for name in before]
+    assert carriers(database) == dict(zip(uids, ("50", "40", "30", "20", "10"), strict=True))
+    for gone in (before[1], *({f"h{number}" for number in range(1, 8)} - set(before))):
+        here.cache.remove(HOSTS, here.live(HOSTS, gone))
+    await here.settle()
+    after = here.live(ROUTERS, f"{SHARED}/default")["status"]["gatewayHosts"]
+    assert after == [name for name in before if name != before[1]]
+    here.change(HOSTS, before[4], metadata=labelled(here, before[4]))
+    await here.settle()
+    assert here.live(ROUTERS, f"{SHARED}/default")["status"]["gatewayHosts"] == [before[4]]
+    assert list(carriers(database)) == [uids[4]]
+
+
+def labelled(world: World, name: str) -> dict[str, object]:
+    """The metadata of a host with the label of those that carry ways out."""
+    return {**world.live(HOSTS, name)["metadata"], "labels": {GATEWAY_LABEL: ""}}

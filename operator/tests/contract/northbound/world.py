@@ -16,6 +16,7 @@ from quantix_api import VirtualMachine
 from quantix_api.resources import (
     CONFIG_MAPS,
     FINALIZER,
+    FLOATING_IPS,
     HOSTS,
     NAMESPACES,
     NETWORKS,
@@ -34,6 +35,7 @@ from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.cluster.controller import KEY, ClusterController
 from quantix_operator.cluster.figures import NetworkFigures
 from quantix_operator.cluster.sweep import SWEEP_S, Sweep
+from quantix_operator.floatingip.controller import FloatingIPController
 from quantix_operator.ipam.ledger import Ledger
 from quantix_operator.metrics import Metrics
 from quantix_operator.network.controller import NetworkController
@@ -49,7 +51,7 @@ from .connection import connected
 
 SHARED = "quantix-shared"
 _FIRST = datetime(2026, 11, 24, tzinfo=UTC)
-_WATCHED = (NETWORKS, ROUTERS, SECURITY_GROUPS, VIRTUAL_MACHINES, HOSTS, NAMESPACES)
+_WATCHED = (NETWORKS, ROUTERS, FLOATING_IPS, SECURITY_GROUPS, VIRTUAL_MACHINES, HOSTS, NAMESPACES)
 
 
 class MemoryApi(FakeStatusApi):
@@ -147,6 +149,7 @@ class World:
         self.cluster = ClusterController(self.context, Sweep(self.context, NetworkFigures(self.metrics)))
         self.networks = NetworkController(self.context)
         self.routers = RouterController(self.context)
+        self.floating_ips = FloatingIPController(self.context)
         self.groups = SecurityGroupController(self.context)
 
     def add(
@@ -190,6 +193,7 @@ class World:
             for resource, controller in (
                 (NETWORKS, self.networks),
                 (ROUTERS, self.routers),
+                (FLOATING_IPS, self.floating_ips),
                 (SECURITY_GROUPS, self.groups),
             ):
                 for item in self.cache.list(resource):

@@ -1,0 +1,212 @@
+"""The guests that other hosts send to this one: looked at, decided by `arrival`, and acted on here.
+
+Run by the dispatcher with the UID of a VM as key, and at once when the source tells that the guest is ours. Of
+such a VM the reconciler of VMs does nothing until it is assigned to this host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from quantix_api import VirtualMachine, VirtualMachineMigration
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.message_text import MAX_MESSAGE
+from quantix_api.messages import message_of
+from quantix_api.resources import (
+    MANAGER_TARGET,
+    VIRTUAL_MACHINE_MIGRATIONS,
+)
+from quantix_client.apply import apply_if_changed
+from quantix_client.errors import NotFound
+from quantix_client.reading import model_of
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.migration.arrival import Arriving, plan_arrival
+from quantix_hostd.migration.kept import Coming, ComingStore
+from quantix_hostd.migration.receiving import clear_up, prepare, take_over, wire
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.vm_ref import VmRef
+
+log = structlog.get_logger(__name__)
+
+Manifest = dict[str, Any]
+_LOOK_S = 2.0
+_QUIET_S = 30.0
+_MOST_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class IncomingMove:
+    """One that the API names this host for, and that has not ended."""
+
+    uid: str
+    source: str
+    vm_uid: str
+
+
+@dataclass
+class IncomingMoves:
+    """`migrations` and `machines` are caches of those that name this host as target; `mine` tells whether the
+    VM with this UID is assigned to this host; `known`: whether the API was heard.
+    """
+
+    tools: VmTools
+    migrations: Mapping[str, Manifest]
+    machines: Mapping[str, Manifest]
+    mine: Callable[[str], bool]
+    known: Callable[[], bool]
+    _told: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By UID of the VM: migration and epoch, as the source told them directly."""
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._store = ComingStore(self.tools.layout)
+
+    def has(self, vm_uid: str) -> bool:
+        """Whether the guest of this VM, or half of it, is here without being assigned here."""
+        return not self.mine(vm_uid) and self._store.load(vm_uid) is not None
+
+    def move(self, uid: str) -> IncomingMove | None:
+        """The migration with this UID while it goes on."""
+        for manifest in self.migrations.values():
+            if manifest["metadata"]["uid"] == uid:
+                status = model_of(VirtualMachineMigration, manifest).status
+                gave_up = status.source is not None and status.source.outcome == "GaveUp"
+                if status.source_host and status.virtual_machine_uid and not gave_up:
+                    return IncomingMove(uid, status.source_host, status.virtual_machine_uid)
+        return None
+
+    async def handed_over(self, move: IncomingMove, epoch: int) -> None:
+        """The source says that the claims name this host: returns once the guest runs here.
+
+        Raises QuantixError while it cannot.
+        """
+        self._told[move.vm_uid] = (move.uid, epoch)
+        await self.reconcile(move.vm_uid)
+        coming = self._store.load(move.vm_uid)
+        if coming is None or not coming.epoch:
+            raise TransientError("TargetFailed", "The guest does not run here yet.")
+
+    async def reconcile(self, vm_uid: str) -> float | None:
+        """Bring one nearer; seconds until the next look."""
+        async with self._locks.setdefault(vm_uid, asyncio.Lock()):
+            for _ in range(_MOST_ROUNDS):
+                again_s = await self._step(vm_uid)
+                if again_s is not None:
+                    return again_s
+        return _LOOK_S
+
+    async def _step(self, vm_uid: str) -> float | None:
+        """None: look again at once."""
+        manifest = self._named(vm_uid)
+        seen = await self._look(vm_uid, manifest)
+        step = plan_arrival(seen)
+        if step == "Prepare" and manifest is not None:
+            return await self._prepare(vm_uid, manifest)
+        if step == "WirePorts":
+            await wire(self.tools, vm_uid, self._machine(vm_uid))
+        if step == "TakeOver" and seen.coming is not None:
+            return await self._take_over(vm_uid, manifest, seen.coming, seen.coming.epoch or seen.epoch)
+        if step == "ClearUp" and seen.coming is not None:
+            await clear_up(self.tools, VmRef(vm_uid, self._machine(vm_uid)), seen.coming)
+            await asyncio.to_thread(self._store.forget, vm_uid)
+            self._told.pop(vm_uid, None)
+            return None
+        if step == "Forget":
+            await asyncio.to_thread(self._store.forget, vm_uid)
+            self._told.pop(vm_uid, None)
+        if step == "TellGone" and manifest is not None:
+            await self._report(manifest, {"outcome": "Gone"})
+        return _LOOK_S if seen.coming is not None else _QUIET_S
+
+    async def _look(self, vm_uid: str, manifest: Manifest | None) -> Arriving:
+        coming = await asyncio.to_thread(self._store.load, vm_uid)
+        domain = await self.tools.hypervisor.domain(domain_name(vm_uid)) if coming else None
+        if manifest is None:
+            return Arriving(self.known(), "", coming=coming, domain=False, mine=self.mine(vm_uid))
+        source = model_of(VirtualMachineMigration, manifest).status.source
+        uid, outcome = manifest["metadata"]["uid"], source.outcome if source else None
+        told_uid, told_epoch = self._told.get(vm_uid, ("", 0))
+        epoch = told_epoch if told_uid == uid else 0
+        if outcome == "HandedOver" and source is not None and source.epoch:
+            epoch = source.epoch
+        return Arriving(
+            known=self.known(),
+            migration=uid,
+            gave_up=outcome == "GaveUp",
+            epoch=epoch,
+            coming=coming,
+            domain=domain is not None,
+            mine=self.mine(vm_uid),
+        )
+
+    async def _prepare(self, vm_uid: str, manifest: Manifest) -> float | None:
+        vm = self._machine(vm_uid)
+        if vm is None:
+            return _LOOK_S
+        source = str(manifest["status"]["sourceHost"])
+        coming = Coming(manifest["metadata"]["uid"], source)
+        try:
+            # noted first: whatever is half made is found again
+            await asyncio.to_thread(self._store.save, vm_uid, coming)
+            copies = await prepare(self.tools, VmRef(vm_uid, vm))
+        except (QuantixError, OSError) as error:
+            await clear_up(self.tools, VmRef(vm_uid, vm), coming)
+            await asyncio.to_thread(self._store.forget, vm_uid)
+            await self._report(manifest, _refusal(error))
+            log.warning("a guest is not received", uid=vm_uid, source=source, error=str(error))
+            return _QUIET_S
+        await asyncio.to_thread(self._store.save, vm_uid, Coming(coming.uid, source, copies))
+        await self._report(manifest, {"prepared": True})
+        log.info("ready for a guest", uid=vm_uid, source=source)
+        return _LOOK_S
+
+    async def _take_over(
+        self, vm_uid: str, manifest: Manifest | None, coming: Coming, epoch: int
+    ) -> float | None:
+        vm = self._machine(vm_uid)
+        if not coming.epoch:
+            await take_over(self.tools, VmRef(vm_uid, vm), coming, epoch)
+            coming = Coming(coming.uid, coming.source, coming.copies, epoch)
+            await asyncio.to_thread(self._store.save, vm_uid, coming)
+            log.info("guest taken over", uid=vm_uid, source=coming.source, epoch=epoch)
+        if manifest is not None and manifest["metadata"]["uid"] == coming.uid:
+            await self._report(manifest, {"prepared": True, "outcome": "Running", "epoch": coming.epoch})
+        return _LOOK_S
+
+    async def _report(self, manifest: Manifest, target: Mapping[str, Any]) -> None:
+        fields = {"status": {"target": dict(target)}}
+        try:
+            await apply_if_changed(
+                self.tools.api, VIRTUAL_MACHINE_MIGRATIONS, manifest, fields, manager=MANAGER_TARGET
+            )
+        except NotFound:
+            log.info("the migration is gone", name=manifest["metadata"]["name"])
+
+    def _named(self, vm_uid: str) -> Manifest | None:
+        """The newest migration that brings this VM here."""
+        found = [
+            manifest
+            for manifest in self.migrations.values()
+            if (manifest.get("status") or {}).get("virtualMachineUID") == vm_uid
+            and (manifest.get("status") or {}).get("phase") not in ("Succeeded", "Failed", "Cancelled")
+        ]
+        return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
+
+    def _machine(self, vm_uid: str) -> VirtualMachine | None:
+        found = (item for item in self.machines.values() if item["metadata"]["uid"] == vm_uid)
+        manifest = next(found, None)
+        return model_of(VirtualMachine, manifest) if manifest else None
+
+
+def _refusal(error: QuantixError | OSError) -> dict[str, str]:
+    if isinstance(error, QuantixError):
+        return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MAX_MESSAGE]}
+    said = error.strerror or str(error)
+    return {"outcome": "Refused", "reason": "TargetFailed", "message": said[:MAX_MESSAGE]}
+
+

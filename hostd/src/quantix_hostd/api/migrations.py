@@ -1,4 +1,4 @@
-"""What another host's hostd asks while a guest of it moves here: a way to our libvirtd, and that it is ours now.
+"""What another host's hostd asks while a guest of it moves here: a way to our libvirtd, and to take it over.
 
 Only the source of a migration that the API knows, by the certificate of that host, and only until it ended.
 """
@@ -51,12 +51,12 @@ class MigrationDoors:
         body: Any = await request.json()
         epoch = body.get("epoch") if isinstance(body, dict) else None
         if not isinstance(epoch, int) or epoch < 1:
-            raise web.HTTPBadRequest(text="The body is to be {\"epoch\": N}.")
+            raise web.HTTPBadRequest(text='The body is to be {"epoch": N}.')
         await self._backend.moves.handed_over(move, epoch)
         return web.json_response({"running": True})
 
     def _admit(self, request: web.Request) -> IncomingMove:
-        """Raises HTTPForbidden for anybody but the source, PermanentError where there is no such migration."""
+        """Raises HTTPForbidden for anybody but the source, PermanentError for no such migration."""
         identity = identity_of(request.get_extra_info("peercert"))
         move = self._backend.moves.move(request.match_info["uid"])
         if move is None:

@@ -1,7 +1,7 @@
 """The guests that other hosts send to this one: looked at, decided by `arrival`, and acted on here.
 
-Run by the dispatcher with the UID of a VM as key, and at once when the source tells that the guest is ours. Of
-such a VM the reconciler of VMs does nothing until it is assigned to this host.
+Run by the dispatcher with the UID of a VM as key, and at once when the source tells that the guest is ours.
+Of such a VM the reconciler of VMs does nothing until it is assigned to this host.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import structlog
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.errors import QuantixError, TransientError
-from quantix_api.message_text import MAX_MESSAGE
 from quantix_api.messages import message_of
 from quantix_api.resources import (
     MANAGER_TARGET,
     VIRTUAL_MACHINE_MIGRATIONS,
 )
+from quantix_api.scalars import MESSAGE_LENGTH
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
@@ -205,8 +205,6 @@ class IncomingMoves:
 
 def _refusal(error: QuantixError | OSError) -> dict[str, str]:
     if isinstance(error, QuantixError):
-        return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MAX_MESSAGE]}
+        return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}
     said = error.strerror or str(error)
-    return {"outcome": "Refused", "reason": "TargetFailed", "message": said[:MAX_MESSAGE]}
-
-
+    return {"outcome": "Refused", "reason": "TargetFailed", "message": said[:MESSAGE_LENGTH]}

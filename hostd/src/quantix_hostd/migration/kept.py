@@ -20,8 +20,8 @@ _NAME = "incoming.json"
 
 @dataclass(frozen=True)
 class Coming:
-    """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) whose data comes, too, and that
-    were made for it. `epoch`: under which the guest was taken over, 0 before that.
+    """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
+    comes, too. `epoch`: under which the guest was taken over, 0 before that.
     """
 
     uid: str

@@ -96,9 +96,7 @@ class OutgoingMoves:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _send(
-        self, vm_uid: str, domain: str, migration: str, sending: Sending, target: Target
-    ) -> None:
+    async def _send(self, vm_uid: str, domain: str, migration: str, sending: Sending, target: Target) -> None:
         closing: list[Callable[[], Awaitable[None]]] = []
 
         async def connect() -> tuple[AsyncIterator[bytes], Send]:

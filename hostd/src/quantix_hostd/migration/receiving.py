@@ -16,6 +16,7 @@ from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import VOLUMES
 from quantix_api.times import render_epoch_time
+from quantix_api.vm_status import ResolvedDisk
 from quantix_client.reading import model_of
 from quantix_hostd.claims import CephPool, Claim, Holder, PoolKey, VolumeMissingError, VolumePlace
 from quantix_hostd.domainxml.spec import domain_name
@@ -39,7 +40,8 @@ async def prepare(tools: VmTools, ref: VmRef) -> tuple[tuple[str, str], ...]:
         key = tools.objects.pool_keys().get(pool)
         if isinstance(key, CephPool):
             await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
-    await apply(tools, ref, (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive()))
+    made = (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
+    await apply(tools, ref, made)
     return tuple([await _make_copy(tools, ref, volume) for volume in volumes if _is_local(tools, volume)])
 
 
@@ -54,7 +56,7 @@ async def _volume(tools: VmTools, vm: VirtualMachine, name: str) -> Volume:
     return model_of(Volume, await tools.api.get(VOLUMES, name, vm.metadata.namespace))
 
 
-def _disks(vm: VirtualMachine):  # type: ignore[no-untyped-def]
+def _disks(vm: VirtualMachine) -> tuple[ResolvedDisk, ...]:
     return vm.status.resolved.disks if vm.status.resolved else ()
 
 
@@ -72,7 +74,10 @@ def _key(tools: VmTools, pool: str) -> PoolKey:
 async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> tuple[str, str]:
     pool, handle = volume.status.pool or "", volume.status.handle or volume.metadata.uid
     if volume.spec.encryption is not None:
-        raise PermanentError("TargetFailed", f"Volume {volume.metadata.name} is encrypted and on a local pool.")
+        name = volume.metadata.name
+        raise PermanentError(
+            "TargetFailed", f"Volume {name} is encrypted, and its pool is of this host alone."
+        )
     claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
     capacity = size_bytes(volume.status.capacity or volume.spec.size)
     await tools.moves.make_copy(pool, handle, capacity, claim)

@@ -14,6 +14,7 @@ from quantix_api.host_spec import HostSpec
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
+    VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
@@ -23,6 +24,7 @@ from quantix_client.events import EventRecorder
 from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
 from quantix_hostd.bundles import (
+    arrivals,
     door_parts,
     host_pools,
     host_tools,
@@ -59,6 +61,7 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
+from quantix_hostd.migration.outgoing import OutgoingMoves
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
 from quantix_hostd.storage_parts import StorageParts
@@ -199,6 +202,7 @@ class Hostd:
         self.listener.close()
         await self.images.stop()
         await self.volumes.stop()
+        await self.outgoing.close()
         await self.consoles.close()
 
     def facts(self) -> HostFacts:
@@ -222,17 +226,22 @@ class Hostd:
         look_again = partial(add, VOLUMES)
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
         self.images = ImageController(image_tools(self, room, slots), lambda key: add(IMAGES, key))
+        self.outgoing = OutgoingMoves(
+            self.libvirt, self.settings.layout, partial(add, VIRTUAL_MACHINES), self.clock
+        )
         vms = vm_tools(self)
         receiving = Receiving("volume", self.qemu_img, room, look_again)
         self.volume_uploads = VolumeUploads(upload_tools(self, receiving, slots), look_again)
         self.volumes = VolumeController(volume_tools(self, vms, room), look_again)
         self.sweeps, self.balloons = GuestSweeps(vms), Balloons(vms)
+        self.arrivals = arrivals(self, vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
         self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)
         self.dispatcher.register(VOLUMES, self.volumes.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINES, self.machines.reconcile, concurrency=8, guarded=True)
+        self.dispatcher.register(VIRTUAL_MACHINE_MIGRATIONS, self.arrivals.reconcile, concurrency=4)
 
     async def orphans(self) -> list[OrphanGuest]:
         found = await self.machines.orphans()

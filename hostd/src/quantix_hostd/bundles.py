@@ -39,6 +39,9 @@ from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
 from quantix_hostd.join.migration import MigrationTrust
 from quantix_hostd.join.ovn import Chassis, OvnTrust
+from quantix_hostd.join.trust import trust_of_hosts
+from quantix_hostd.migration.departures import Departures
+from quantix_hostd.migration.incoming import IncomingMoves
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.receiving import Receiving
@@ -52,6 +55,7 @@ from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_hostd.volume.controller import VolumeTools
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 from quantix_hostd.volume.uploads import UploadTools
+from quantix_hostd.watches import Moving
 
 if TYPE_CHECKING:
     from quantix_hostd.assembly import Hostd
@@ -100,6 +104,35 @@ def vm_tools(hostd: Hostd) -> VmTools:
         facts=hostd.facts,
         way_problem=hostd.pools.way_problem,
         pool_key=hostd.pools.key_of,
+        departures=_departures(hostd),
+        comes=lambda uid: hostd.arrivals.has(uid),
+    )
+
+
+def _departures(hostd: Hostd) -> Departures:
+    """Of guests that leave this host."""
+    trust = hostd.migration_trust
+
+    return Departures(
+        api=hostd.api,
+        migrations=hostd.watches.moving(Moving.LEAVES),
+        hypervisor=hostd.libvirt,
+        outgoing=hostd.outgoing,
+        trust=partial(trust_of_hosts, hostd.api),
+        ready=lambda: trust is not None and trust.ready,
+        clock=hostd.clock,
+    )
+
+
+def arrivals(hostd: Hostd, vms: VmTools) -> IncomingMoves:
+    """Guests that come to this host."""
+    here = StoredObjects(hostd.settings.name, hostd.watches.stores, lambda: hostd.watches.synced)
+    return IncomingMoves(
+        vms,
+        hostd.watches.moving(Moving.COMES),
+        hostd.watches.moving(Moving.COMING_VM),
+        mine=lambda uid: here.virtual_machine_manifest(uid) is not None,
+        known=lambda: hostd.watches.synced,
     )
 
 
@@ -169,6 +202,7 @@ def door_parts(hostd: Hostd) -> Parts:
         dispatcher=hostd.dispatcher,
         metrics=hostd.metrics,
         known=hostd.watches.wait_synced,
+        moves=hostd.arrivals,
     )
 
 

@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.resources import HOST_USER_PREFIX
 from quantix_hostd.api.backend import Backend
-from quantix_hostd.api.guard import ADMITTED, Guard, identity_of
+from quantix_hostd.api.guard import ADMITTED, identity_of
 from quantix_hostd.clients.libvirt_relay import relay
 from quantix_hostd.migration.incoming import IncomingMove
 
@@ -24,9 +24,8 @@ log = structlog.get_logger(__name__)
 class MigrationDoors:
     """For the source's hostd alone: root on this machine has no business here."""
 
-    def __init__(self, backend: Backend, guard: Guard) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._guard = guard
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -52,13 +51,15 @@ class MigrationDoors:
         epoch = body.get("epoch") if isinstance(body, dict) else None
         if not isinstance(epoch, int) or epoch < 1:
             raise web.HTTPBadRequest(text='The body is to be {"epoch": N}.')
+        assert self._backend.moves is not None
         await self._backend.moves.handed_over(move, epoch)
         return web.json_response({"running": True})
 
     def _admit(self, request: web.Request) -> IncomingMove:
         """Raises HTTPForbidden for anybody but the source, PermanentError for no such migration."""
         identity = identity_of(request.get_extra_info("peercert"))
-        move = self._backend.moves.move(request.match_info["uid"])
+        moves = self._backend.moves
+        move = moves.move(request.match_info["uid"]) if moves is not None else None
         if move is None:
             raise PermanentError("NotHere", "No migration of this UID comes here.")
         if identity is None or identity.name != f"{HOST_USER_PREFIX}{move.source}":

@@ -1,10 +1,12 @@
 """The authorities that the cluster publishes, and when one replaces what a host has.
 
 That of the API server is used by `join.identity` with each renewal, and by hostd's own server, which trusts
-the same clients; that of hosts by `join.ovn`.
+the same clients; that of hosts by `join.ovn`, and to reach other hosts.
 """
 
 from __future__ import annotations
+
+import ssl
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -13,6 +15,7 @@ from quantix_api.errors import TransientError
 from quantix_api.resources import CA_CONFIG_MAP, CONFIG_MAPS, NAMESPACE_SHARED
 from quantix_client.api import ApiClient
 from quantix_client.errors import Forbidden, NotFound
+from quantix_client.kubeconfig import load_pair
 
 # Made by every API server (k8s.io/kubernetes v1.37, pkg/controlplane/controller/clusterauthenticationtrust)
 _CONFIG_MAP = "extension-apiserver-authentication"
@@ -43,6 +46,16 @@ async def published_host_authority(api: ApiClient) -> str:
             "restart the operator, which publishes it",
         ) from error
     return pem
+
+
+async def trust_of_hosts(api: ApiClient) -> ssl.SSLContext:
+    """For connections to hostds of other hosts: trusts what the cluster signed, and shows this host's own
+    certificate. Raises as `published_host_authority`.
+    """
+    context = ssl.create_default_context(cadata=await published_host_authority(api))
+    if api.access.certificate_pem and api.access.key_pem:
+        load_pair(context, api.access.certificate_pem, api.access.key_pem)
+    return context
 
 
 def with_renewed(trusted_pem: str, published_pem: str) -> str:

@@ -1,8 +1,8 @@
 """Decides what this host does about a guest that another one sends it. Pure; the steps are docs/adr/0044's.
 
 ```
- named ──Prepare──► prepared ──its half arrives, paused──► half ──the source handed over──► TakeOver ──► running
-   └── cannot ──► Refused          └────────────── the source gave up ──────────────► ClearUp ──► Gone
+ named ──Prepare──► prepared ──its half comes, paused──► half ──the source handed over──► TakeOver ──► running
+   └── cannot ──► Refused          └───────────── the source gave up ─────────────► ClearUp ──► Gone
 ```
 A half is never resumed without the hand-over, and never destroyed without the source's word that there is
 none: whoever does not know keeps it, paused.

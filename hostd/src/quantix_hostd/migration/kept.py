@@ -1,6 +1,6 @@
 """What a host remembers of a guest that comes to it, until that is its own or gone: a small file each.
 
-Without it a restarted hostd would take the half of a guest for one that nobody has. Calls block for under 1 ms.
+Without it a restarted hostd would take half a guest for one that nobody has. Calls block for under 1 ms.
 """
 
 from __future__ import annotations

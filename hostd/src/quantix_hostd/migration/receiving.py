@@ -79,7 +79,7 @@ async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> tuple[str, s
             "TargetFailed", f"Volume {name} is encrypted, and its pool is of this host alone."
         )
     claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
-    capacity = size_bytes(volume.status.capacity or volume.spec.size)
+    capacity = size_bytes(volume.status.capacity or volume.spec.size or "0")
     await tools.moves.make_copy(pool, handle, capacity, claim)
     return pool, handle
 

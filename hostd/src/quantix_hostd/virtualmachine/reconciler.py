@@ -25,7 +25,7 @@ from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import report
 from quantix_hostd.virtualmachine.apply import apply
-from quantix_hostd.virtualmachine.following import follow_guest, follow_moves
+from quantix_hostd.virtualmachine.following import follow_guest, follow_leaving, follow_moves
 from quantix_hostd.virtualmachine.memory import Kept, Memory
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
@@ -74,6 +74,9 @@ class VirtualMachineReconciler:
         Raises TransientError (retried with backoff) and WaitingError (retried when it says). What keeps this
         host from looking at the VM is said in its Ready before it is raised.
         """
+        if self._tools.comes(key):
+            # what is here of it is another's to look after, until the VM is assigned to this host
+            return _RESYNC_S
         try:
             async with self._memory.hold(key) as kept:
                 kept.detained = False
@@ -84,6 +87,7 @@ class VirtualMachineReconciler:
                     raise
                 await follow_guest(self._tools, observed)
                 follow_moves(self._tools, observed, plan)
+                await follow_leaving(self._tools, observed, plan)
                 kept.leaving = observed.vm is None and bool(plan.actions or plan.wait or error)
                 kept.detained = is_detained(observed, plan, error)
                 later_s = await self._report(observed, kept, plan, error)
@@ -129,6 +133,8 @@ class VirtualMachineReconciler:
         if event.kind is EventKind.WATCHDOG:
             # one time it fired must not pass for another
             self._tools.records.add_event(uid, SeenEvent(event.kind, str(self._tools.wall())))
+        if event.kind is EventKind.SUSPENDED and event.detail == "MIGRATED" and self._tools.departures:
+            self._tools.departures.stopped(uid)
         if event.kind is EventKind.REBOOT:
             self._resets.note(uid)
         if event.kind is EventKind.STOPPED:
@@ -235,8 +241,10 @@ class VirtualMachineReconciler:
         self, observed: Observed, kept: Kept, plan: Plan, error: QuantixError | None
     ) -> float | None:
         """Write the status if it changed; returns when to look again because it is not worth a write yet."""
-        vm = observed.vm
-        if vm is None or not observed.is_mine or not observed.synced:
+        vm, leaving = observed.vm, plan.record.leaving
+        # of one that was handed over the other host speaks
+        left = leaving is not None and leaving.step == "handed"
+        if vm is None or left or not observed.is_mine or not observed.synced:
             kept.passing_since = None
             return None
         verdict = judge(observed, plan, error)

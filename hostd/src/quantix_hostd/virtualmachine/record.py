@@ -17,6 +17,7 @@ import structlog
 from quantix_api.layout import Layout
 from quantix_hostd.claims import CephPool, PoolKey, VolumePlace
 from quantix_hostd.facts.domain import EventKind
+from quantix_hostd.migration.leaving import LeavingRecord
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +129,7 @@ class Record:
     the devices that the running guest is to let go, `cables` its NICs. `first_boot_mark`: with which
     first-boot settings it was started. `bites` are those of the guest's watchdog. `move`: the copying of one
     of its disks. `put_down_s`: the last try to put claims down that may still be held, 0: there is none.
+    `leaving`: how it goes to another host.
     """
 
     epoch: int = 0
@@ -156,6 +158,7 @@ class Record:
     bites: Bites = Bites()
     move: MoveTry | None = None
     put_down_s: float = 0.0
+    leaving: LeavingRecord | None = None
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and
@@ -168,6 +171,7 @@ class Record:
             handled_restart_at=self.handled_restart_at,
             last_exit=self.last_exit,
             places=self.places,
+            leaving=self.leaving,
         )
 
     def with_stop(self, why: StopReason, now_s: float) -> Record:
@@ -272,7 +276,7 @@ def _parse_record(raw: dict[str, Any]) -> Record:
     unplugs = tuple(Unplug(**item) for item in raw.pop("unplugs", ()))
     cables = tuple(Cable(**item) for item in raw.pop("cables", ()))
     bites = Bites(**raw.pop("bites", {}))
-    move = raw.pop("move", None)
+    move, leaving = raw.pop("move", None), raw.pop("leaving", None)
     if stop:
         stop = StopRequest(StopReason(stop["why"]), float(stop["since_s"]), stop.get("asked_s"))
     return Record(
@@ -285,6 +289,7 @@ def _parse_record(raw: dict[str, Any]) -> Record:
         cables=cables,
         bites=bites,
         move=MoveTry(**move) if move else None,
+        leaving=LeavingRecord(**leaving) if leaving else None,
     )
 
 

@@ -154,7 +154,7 @@ def _said(record: LeavingRecord, leaving: Leaving | None) -> dict[str, Any]:
             "percent": progress.percent,
             "doneBytes": progress.done_bytes,
             "totalBytes": progress.total_bytes,
-            "bytesPerSecond": str(progress.bytes_per_second),
+            "bytesPerSecond": f"{progress.bytes_per_second // 1024}Ki",
             **({} if progress.seconds_left is None else {"secondsLeft": progress.seconds_left}),
         }
     return status

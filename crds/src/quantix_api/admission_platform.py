@@ -8,6 +8,7 @@ object: what takes a second one to judge (is the VM of this volume assigned to t
 from __future__ import annotations
 
 from quantix_api.admission import Check, Match, Policy
+from quantix_api.admission_migrations import HOST_CHECKS, OWNERSHIP_CHECKS
 from quantix_api.resources import (
     FINALIZER,
     GROUP,
@@ -45,12 +46,7 @@ OWNERSHIP = Policy(
             "status.assignment and status.migration say which host may run the VM: "
             "only Quantix's scheduler writes them.",
         ),
-        Check(
-            "request.resource.resource != 'virtualmachinemigrations' "
-            "|| (object.?status.?sourceHost == oldObject.?status.?sourceHost "
-            "&& object.?status.?targetHost == oldObject.?status.?targetHost)",
-            "status.sourceHost and status.targetHost of a migration are written only by Quantix's scheduler.",
-        ),
+        *OWNERSHIP_CHECKS,
         Check(
             "request.resource.resource != 'hostrecoveries'",
             "The status of a HostRecovery is written only by Quantix's operator. "
@@ -170,14 +166,7 @@ _HOST_CHECKS = (
         ),
         "hostLeg, allocated and virtualMachines of a Host are written only by Quantix's operator.",
     ),
-    Check(
-        _for(
-            "virtualmachinemigrations/status",
-            "variables.me in [oldObject.?status.?sourceHost.orValue(''), "
-            "oldObject.?status.?targetHost.orValue('')]",
-        ),
-        message_cel="'This migration does not concern host ' + variables.me + '.'",
-    ),
+    *HOST_CHECKS,
     Check(
         _for(
             "volumes/status images/status",

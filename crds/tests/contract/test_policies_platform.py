@@ -257,6 +257,46 @@ def test_a_migration_is_reported_by_its_two_hosts(api: ApiAs, namespace: str) ->
     assert away.code == 403
 
 
+def test_each_host_of_a_migration_says_its_own_part_and_nothing_after_its_last_word(
+    api: ApiAs, namespace: str
+) -> None:
+    kind = "VirtualMachineMigration"
+    path = make(api, kind, namespace, "move", {"virtualMachine": "web-1"})
+    hosts = {"sourceHost": "h1", "targetHost": "h2"}
+    assert report(api, path, kind, OPERATOR, "quantix-scheduler", hosts).code == 200
+
+    def source(user: str, **said: object) -> int:
+        return report(api, path, kind, host_user(user), "quantix-hostd-source", {"source": said}).code
+
+    def target(user: str, **said: object) -> int:
+        return report(api, path, kind, host_user(user), "quantix-hostd-target", {"target": said}).code
+
+    def merged(user: User, status: dict[str, object]) -> int:
+        return api.merge(f"{path}/status", {"status": status}, user=user).code
+
+    assert (source("h2", mode="PreCopy"), target("h1", prepared=True)) == (403, 403)
+    assert merged(host_user("h2"), {"progress": {"percent": 100}}) == 403
+    for forged in (
+        {"phase": "Succeeded"},
+        {"virtualMachineUID": "x"},
+        {"finishedAt": "2026-01-01T00:00:00Z"},
+    ):
+        assert merged(host_user("h1"), dict(forged)) == 403
+    assert merged(host_user("h1"), {"conditions": [condition("Ready", "Succeeded")]}) == 403
+    assert source("h1", outcome="HandedOver", epoch=2**53 + 1) == 422, "epochs do not come to their end"
+    by_admin = api.merge(f"{path}/status", {"status": {"source": {"outcome": "GaveUp"}}})
+    assert by_admin.code == 403, "only its host knows"
+    assert source("h1", mode="PreCopy") == 200
+    assert source("h1", outcome="HandedOver", epoch=2) == 200
+    assert source("h1", outcome="GaveUp") == 403
+    assert source("h1", outcome="HandedOver", epoch=3) == 403
+    assert merged(host_user("h1"), {"source": None}) == 403
+    assert target("h2", outcome="Refused", reason="PoolFull") == 200
+    assert target("h2", outcome="Running", epoch=2) == 403
+    assert target("h2", outcome="Gone", reason="PoolFull") == 200
+    assert target("h2", outcome="Refused") == 403
+
+
 def test_the_status_of_a_recovery_is_the_operators(api: ApiAs, namespace: str) -> None:
     path = make(api, "HostRecovery", namespace, f"r-{namespace}", {"host": "h1", "cause": "Manual"})
     by_admin = api.merge(f"{path}/status", {"status": {"phase": "Proven"}})

@@ -30,6 +30,7 @@ from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import ApiError, Conflict, NotFound, Throttled
 from quantix_client.lease import HostLease
+from quantix_lab.scripted_migrations import ScriptedMigrations
 
 _LOOK_S = 0.05
 
@@ -57,6 +58,11 @@ class ScriptedHostd:
     """VMs (names) whose volumes this host holds under this epoch, with a guest that runs."""
     released: dict[str, int] = field(default_factory=dict)
     """UIDs of VMs that were released, with the epoch."""
+    maintenance: bool = False
+    """What spec of its Host says."""
+
+    def __post_init__(self) -> None:
+        self.migrations = ScriptedMigrations(self.api, self.name)
 
     async def run(self) -> None:
         """Join, then beat and work until cancelled."""
@@ -92,6 +98,7 @@ class ScriptedHostd:
         selector = f"status.assignment.host={self.name}"
         for live in (await self.api.list(VIRTUAL_MACHINES, field_selector=selector)).items:
             await self._look_at_vm(live)
+        await self.migrations.look()
         for resource in (VOLUMES, IMAGES):
             selector = f"status.host={self.name}"
             for live in (await self.api.list(resource, field_selector=selector)).items:
@@ -99,6 +106,7 @@ class ScriptedHostd:
 
     async def _report_host(self, pools: list[str]) -> None:
         live = await self.api.get(HOSTS, self.name)
+        self.maintenance = bool(live["spec"].get("maintenance"))
         status = {
             "phase": "Ready",
             "cpus": self.cpus,
@@ -121,6 +129,9 @@ class ScriptedHostd:
     async def _look_at_vm(self, live: Manifest) -> None:
         vm = VirtualMachine.parse(live)
         assert vm.status.assignment is not None
+        if vm.status.migration is not None:
+            # what somebody wants of it meanwhile is a wish to the source of its migration
+            return
         epoch = vm.status.assignment.epoch
         runtime: dict[str, Any] = {"observedEpoch": epoch}
         if self.held.get(vm.metadata.name, 0) > epoch:
@@ -131,6 +142,8 @@ class ScriptedHostd:
             runtime |= {"domain": "Absent", "claimEpoch": floor if floor > epoch else None}
             await self._report_vm(live, runtime, ("False", "Pending"), "Stopped")
             return
+        if self.maintenance and vm.spec.migration.on_maintenance == "Stop":
+            self.exits.setdefault(vm.metadata.name, "HostShutdown")
         ends = vm.deleting or vm.spec.power_state == "Stopped" or vm.metadata.name in self.exits
         if ends or self.released.get(vm.metadata.uid) == epoch:
             self.released[vm.metadata.uid] = epoch

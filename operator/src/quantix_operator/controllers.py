@@ -15,7 +15,9 @@ from quantix_operator.certificates import controller as certificates
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
 from quantix_operator.host.controller import HostController
+from quantix_operator.host.drains import Drains
 from quantix_operator.image.controller import ImageController
+from quantix_operator.maintenance.controller import MaintenanceController
 from quantix_operator.migration.controller import MigrationController
 from quantix_operator.networking import Networking, networking
 from quantix_operator.objects import Objects
@@ -33,6 +35,7 @@ async def build_controllers(context: Context) -> AsyncIterator[tuple[Controller,
     """All controllers, with their connections open while inside."""
     objects = Objects(context.cache)
     access = SecretAccess(context.api, objects)
+    drains = Drains()
     async with AsyncExitStack() as stack:
         network = Networking((), NoPorts())
         if context.settings.ovn_nb is not None:
@@ -41,12 +44,13 @@ async def build_controllers(context: Context) -> AsyncIterator[tuple[Controller,
             await certificates.build(context),
             *(AcceptedController(context, kind) for kind in KINDS),
             StoragePoolController(context, objects),
-            HostController(context, objects, context.leases),
+            HostController(context, objects, context.leases, drains),
             *network.controllers,
             ImageController(context, objects),
             VolumeController(context, objects),
             PlacementController(context, objects),
             MigrationController(context, objects),
+            MaintenanceController(context, objects, drains),
             VirtualMachineController(context, objects, network.ports, access),
             SecretAccessController(access),
         )

@@ -34,15 +34,13 @@ def volume_but_its_making(volume: Manifest) -> Any:
 
 
 def vm_as_load(vm: Manifest) -> Any:
-    """What a VM is to its host: that it has it, what it was promised, what it has beside that until its next
-    start, and whether it can leave.
+    """What a VM is to its host: that it has it, or will, what it was promised, and what it has beside that
+    until its next start.
     """
     status = vm.get("status") or {}
-    conditions = status.get("conditions") or []
-    leaves = [(item.get("status"), item.get("reason")) for item in conditions if item["type"] == "Migratable"]
     runtime = status.get("runtime") or {}
     has = (runtime.get("domain"), runtime.get("pendingChanges"))
-    return status.get("assignment"), status.get("migration"), status.get("resolved"), has, leaves
+    return status.get("assignment"), status.get("migration"), status.get("resolved"), has
 
 
 def migration_but_progress(migration: Manifest) -> Any:

@@ -16,6 +16,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers, has_finalizer
+from quantix_operator.host.drains import Drains
 from quantix_operator.host.load import Figure, amounts, amounts_unread
 from quantix_operator.host.status import (
     LOST_AFTER_S,
@@ -55,10 +56,11 @@ class HostController:
     resource: Resource | None = HOSTS
     watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: OnChangeOf(vm_as_load, _of_vm)}
 
-    def __init__(self, context: Context, objects: Objects, leases: LeaseWatch) -> None:
+    def __init__(self, context: Context, objects: Objects, leases: LeaseWatch, drains: Drains) -> None:
         self._events = context.events
         self._objects = objects
         self._leases = leases
+        self._drains = drains
         self._cache, self._clock = context.cache, context.clock
         self._writer = StatusWriter(context.api, context.cache)
         self._finalizers = Finalizers(context.api, context.cache, HOSTS)
@@ -118,18 +120,10 @@ class HostController:
         vms, cpus, memory = (
             self._objects.total(VirtualMachine, amounts, (figure, name), amounts_unread) for figure in Figure
         )
-        return Load(vms, cpus, memory, self._stays(name) if host.spec.maintenance else None)
+        return Load(vms, cpus, memory, self._drains.stays.get(name) if host.spec.maintenance else None)
 
     def _has_vms(self, host: str) -> bool:
         return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host))
-
-    def _stays(self, host: str) -> tuple[str, str] | None:
-        found = []
-        for vm in self._objects.by(VirtualMachine, assigned_host, host):
-            migratable = vm.status.condition("Migratable")
-            if migratable is not None and migratable.status == "False":
-                found.append((vm.metadata.name, migratable.reason))
-        return min(found, default=None)
 
 
 def _next_look_s(observed: Observed) -> float:

@@ -147,7 +147,7 @@ class Writer:
             said = render("Migrated", source=status.source_host, target=action.target)
         else:
             return
-        log.info("virtual machine", vm=migration.spec.virtual_machine, event=said.reason)
+        log.info("virtual machine", vm=migration.spec.virtual_machine, reason=said.reason)
         self._record(live, said.reason, said.text)
 
     def _record(self, live: Manifest, reason: str, text: str, *, is_warning: bool = False) -> None:

@@ -22,6 +22,7 @@ class Prospect:
 
     guest: Guest
     source: str
+    source_uid: str
     kept_by: Fact | None = None
     beside: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
 

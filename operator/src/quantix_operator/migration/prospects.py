@@ -41,6 +41,7 @@ def prospect_of(
     return Prospect(
         guest,
         host.metadata.name,
+        host.metadata.uid,
         keeps_it_there(vm, standing_of(objects, vm, host)),
         {item.metadata.name: tuple(_refusals(vm, host, item, volumes, coming)) for item in others},
     )

@@ -6,7 +6,6 @@ Pure, but for what it counts with: what one gets, those after it do not. Made an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
@@ -24,7 +23,7 @@ from quantix_api.message_table_phrases import (
 )
 from quantix_api.resources import LABEL_MAINTENANCE_OF
 from quantix_operator.migration.model import Move, Observed, Prospect, Verdict
-from quantix_operator.migration.verdicts import failed, queued
+from quantix_operator.migration.verdicts import cancelled, failed, queued
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
@@ -64,6 +63,8 @@ class Queue:
         refusal = _not_running(vm) or (prospect.kept_by if prospect is not None else None) or _kept(move, vm)
         if refusal is not None:
             return failed(refusal)
+        if prospect is not None and prospect.source_uid != _emptied(move, prospect):
+            return cancelled(move)
         what = self._waits_for(vm, prospect)
         if what or prospect is None:
             return queued(what or STARTS_YET.format(name=vm.metadata.name))
@@ -142,7 +143,11 @@ def _not_running(vm: VirtualMachine) -> Fact | None:
 
 def _kept(move: Move, vm: VirtualMachine) -> Fact | None:
     """Block keeps a VM from leaving by itself, and from nothing that a person asks for."""
-    labels: Mapping[str, str] = move.migration.metadata.labels
-    if LABEL_MAINTENANCE_OF in labels and vm.spec.migration.on_maintenance == "Block":
+    if LABEL_MAINTENANCE_OF in move.migration.metadata.labels and vm.spec.migration.on_maintenance == "Block":
         return fact("Ready", "False", "PolicyBlock")
     return None
+
+
+def _emptied(move: Move, prospect: Prospect) -> str:
+    """UID of the host that it helps to empty: once the VM has left that it is needless."""
+    return move.migration.metadata.labels.get(LABEL_MAINTENANCE_OF, prospect.source_uid)

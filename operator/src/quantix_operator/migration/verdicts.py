@@ -17,6 +17,7 @@ from quantix_api.message_table_phrases import (
     WISH_REFUSED,
 )
 from quantix_api.message_text import cause_of
+from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_operator.migration.model import Move, Verdict
 
 _REASONS_OF_HOSTS = frozenset(
@@ -67,6 +68,8 @@ def handed_epoch(move: Move) -> int | None:
     """
     source, target = move.migration.status.source, move.migration.status.target
     if source is None or target is None or source.outcome != "HandedOver" or source.epoch is None:
+        return None
+    if source.epoch > MAX_CLAIM_EPOCH:
         return None
     assignment = move.vm.status.assignment if move.vm is not None else None
     if move.is_named and (assignment is None or source.epoch <= assignment.epoch):

@@ -11,6 +11,7 @@ from quantix_client.reflector import Change
 from quantix_operator.dispatch import OnChangeOf, own_key
 from quantix_operator.parts import (
     host_but_amounts,
+    migration_but_progress,
     pool_but_what_is_in_it,
     vm_as_load,
     vm_as_neighbour,
@@ -71,10 +72,12 @@ CASES: dict[str, tuple[Part, dict[str, Any], dict[str, Any], bool]] = {
         obj(resolved={"memory": "2Gi"}),
         True,
     ),
-    "a VM that cannot leave": (
-        vm_as_load,
-        obj(),
-        obj(conditions=[{"type": "Migratable", "status": "False", "reason": "LocalDisk"}]),
+    "a VM that is on its way to it": (vm_as_load, obj(), obj(migration={"targetHost": "h1"}), True),
+    "a migration that comes further": (migration_but_progress, obj(), obj(progress={"percent": 3}), False),
+    "a migration that is handed over": (
+        migration_but_progress,
+        obj(source={"mode": "PreCopy"}),
+        obj(source={"mode": "PreCopy", "outcome": "HandedOver"}),
         True,
     ),
     "a VM whose neighbour comes up": (vm_as_neighbour, obj(phase="Starting"), obj(phase="Running"), False),

@@ -14,6 +14,7 @@ from quantix_api.resources import FINALIZER, HOSTS, QUANTIX_RESOURCES, VIRTUAL_M
 from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.host.controller import HostController
+from quantix_operator.host.drains import Drains
 from quantix_operator.objects import Objects
 
 from ..owning_api import OwningApi
@@ -41,7 +42,7 @@ class World:
         self.clock, self.api, self.cache = ManualClock(), OwningApi(shown), Cache(QUANTIX_RESOURCES)
         context: Any = SimpleNamespace(api=self.api, cache=self.cache, clock=self.clock, events=None)
         leases: Any = SimpleNamespace(silent_s=lambda _: 0.0)
-        self.controller = HostController(context, Objects(self.cache), leases)
+        self.controller = HostController(context, Objects(self.cache), leases, Drains())
         self.cache.put(HOSTS, shown)
 
     def load(self) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINES
 from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.host.controller import HostController
+from quantix_operator.host.drains import Drains
 from quantix_operator.objects import Objects
 
 from ..owning_api import OwningApi
@@ -29,8 +30,9 @@ class World:
     def __init__(self) -> None:
         self.clock, self.api, self.cache = ManualClock(), OwningApi(HOST), Cache(QUANTIX_RESOURCES)
         context: Any = SimpleNamespace(api=self.api, cache=self.cache, clock=self.clock, events=None)
+        self.drains = Drains()
         leases: Any = SimpleNamespace(silent_s=lambda _: 0.0)
-        self.controller = HostController(context, Objects(self.cache), leases)
+        self.controller = HostController(context, Objects(self.cache), leases, self.drains)
         self.cache.put(HOSTS, HOST)
 
 
@@ -64,13 +66,11 @@ async def test_a_host_that_is_cordoned_is_told_at_once() -> None:
 
 async def test_the_vm_that_cannot_leave_a_host_in_maintenance_is_named() -> None:
     world = World()
-    world.cache.put(VIRTUAL_MACHINES, vm(2))
-    stays = vm(3)
-    stays["status"]["conditions"] = [{"type": "Migratable", "status": "False", "reason": "LocalDisk"}]
-    world.cache.put(VIRTUAL_MACHINES, stays)
+    world.cache.put(VIRTUAL_MACHINES, vm(3))
     about = {**HOST["metadata"], "resourceVersion": "4", "generation": 2}
     world.cache.put(HOSTS, {**HOST, "metadata": about, "spec": {"maintenance": True}})
+    world.drains.stays = {"h1": ("v3", "no other host has room (NoHostFits)")}
     await world.controller.reconcile("h1")
     said = {item["type"]: item for item in world.api.told[-1]["conditions"]}
     assert said["Drained"]["reason"] == "Blocked"
-    assert "v3" in said["Drained"]["message"]
+    assert said["Drained"]["message"].startswith("v3 does not leave it: no other host has room (NoHostFits).")

@@ -1,0 +1,82 @@
+"""From cached objects to what is decided about hosts in maintenance. Reads the cache only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from quantix_api import Host, VirtualMachine, VirtualMachineMigration
+from quantix_api.resources import LABEL_MAINTENANCE_OF
+from quantix_client.api import Manifest
+from quantix_operator.indexers import assigned_host, migrations_of
+from quantix_operator.maintenance.plan import Leaving, Observed
+from quantix_operator.migration.model import Move
+from quantix_operator.migration.observe import coming_to, world_of
+from quantix_operator.migration.prospects import local_volumes, prospect_of
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling.model import World
+
+IN_MAINTENANCE = "true"
+
+
+def in_maintenance(host: Manifest) -> Iterable[str]:
+    """IN_MAINTENANCE for a host that is to be emptied."""
+    return (IN_MAINTENANCE,) if (host.get("spec") or {}).get("maintenance") else ()
+
+
+def made_for_maintenance(migration: Manifest) -> Iterable[str]:
+    """IN_MAINTENANCE for a migration that was made to empty a host, until it is over."""
+    made = LABEL_MAINTENANCE_OF in (migration["metadata"].get("labels") or {})
+    return (IN_MAINTENANCE,) if made and not (migration.get("status") or {}).get("finishedAt") else ()
+
+
+def observe(objects: Objects) -> Observed:
+    """Everything that one pass decides on."""
+    hosts = objects.by(Host, in_maintenance, IN_MAINTENANCE)
+    uids = {host.metadata.uid for host in hosts}
+    made = objects.by(VirtualMachineMigration, made_for_maintenance, IN_MAINTENANCE)
+    needless = tuple(item for item in made if item.metadata.labels[LABEL_MAINTENANCE_OF] not in uids)
+    if not hosts and not made:
+        return Observed((), World(()))
+    leaving = tuple(item for host in hosts for item in _leaving(objects, host))
+    return Observed(leaving, world_of(objects), tuple(filter(_waits, needless)))
+
+
+def _waits(migration: VirtualMachineMigration) -> bool:
+    return migration.status.started_at is None and not migration.spec.cancel and not migration.deleting
+
+
+def _leaving(objects: Objects, host: Host) -> Iterator[Leaving]:
+    coming = coming_to(_moves(objects))
+    for vm in objects.by(VirtualMachine, assigned_host, host.metadata.name):
+        migrations = objects.by(VirtualMachineMigration, migrations_of, vm.key)
+        open_ones = [item for item in migrations if item.status.finished_at is None]
+        yield Leaving(
+            vm,
+            host.metadata.name,
+            host.metadata.uid,
+            prospect_of(objects, vm, local_volumes(objects, vm), coming),
+            bool(open_ones) or vm.status.migration is not None,
+            _last_in_vain(migrations, host.metadata.uid),
+        )
+
+
+def _moves(objects: Objects) -> Iterator[Move]:
+    for migration in objects.list(VirtualMachineMigration):
+        key = f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
+        vm = objects.get(VirtualMachine, key)
+        status = migration.status
+        if vm is not None and status.started_at is not None and status.finished_at is None:
+            yield Move(migration, vm, local_volumes(objects, vm))
+
+
+def _last_in_vain(
+    migrations: Iterable[VirtualMachineMigration], host_uid: str
+) -> VirtualMachineMigration | None:
+    ended = {
+        item.status.finished_at: item
+        for item in migrations
+        if item.metadata.labels.get(LABEL_MAINTENANCE_OF) == host_uid
+        and item.status.finished_at is not None
+        and item.status.phase != "Succeeded"
+    }
+    return ended[max(ended)] if ended else None

@@ -1,0 +1,135 @@
+"""Which VMs leave a host in maintenance, and what keeps the others there. Pure.
+
+The more important VM goes first, then the larger one: what is hardest to find room for is moved while there
+is most of it, and of what is left over in the end the least important stays. Called by the controller with
+one look at all hosts in maintenance, so that no room is promised twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from quantix_api import VirtualMachine, VirtualMachineMigration
+from quantix_api.facts import Fact, fact
+from quantix_api.message_table_phrases import IS_PAUSED
+from quantix_api.message_text import cause_of
+from quantix_operator.migration.model import Prospect
+from quantix_operator.migration.queue import refused, runs, where_to
+from quantix_operator.scheduling.model import World
+from quantix_operator.scheduling.occupancy import Occupancy
+
+AGAIN_AFTER = timedelta(minutes=5)
+"""What failed is not tried at once again: most often it would fail for the same reason."""
+_LONGEST_STEM = 240
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A VM on a host in maintenance. `moves`: a migration of it waits or goes on; `ended`: the last one that
+    this maintenance made and that did not succeed.
+    """
+
+    vm: VirtualMachine
+    host: str
+    host_uid: str
+    prospect: Prospect | None = None
+    moves: bool = False
+    ended: VirtualMachineMigration | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`needless`: migrations that wait, of hosts that are no longer to be emptied."""
+
+    leaving: tuple[Leaving, ...]
+    world: World
+    needless: tuple[VirtualMachineMigration, ...] = ()
+
+
+@dataclass(frozen=True)
+class Create:
+    """A migration of this VM, under this name."""
+
+    name: str
+    leaving: Leaving
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`stays`: by host, the first VM that does not leave it by itself, and why."""
+
+    create: tuple[Create, ...]
+    cancel: tuple[VirtualMachineMigration, ...]
+    stays: Mapping[str, tuple[str, str]]
+    look_again_at: datetime | None = None
+
+
+def plan_maintenance(observed: Observed, now: datetime) -> Plan:
+    """What is to be asked for now."""
+    occupancy = Occupancy(observed.world)
+    create: list[Create] = []
+    stays: dict[str, tuple[str, str]] = {}
+    times = []
+    for item in sorted(observed.leaving, key=_turn):
+        if _goes_anyhow(item):
+            continue
+        why = _keeps(item, now) or _room(item, observed.world, occupancy)
+        if why is None:
+            create.append(Create(_name(item), item))
+        else:
+            stays.setdefault(item.host, (item.vm.metadata.name, f"{cause_of(why.message)} ({why.reason})"))
+        if item.ended is not None and item.ended.status.finished_at is not None:
+            times.append(item.ended.status.finished_at + AGAIN_AFTER)
+    ahead = [at for at in times if at > now]
+    return Plan(tuple(create), observed.needless, stays, min(ahead, default=None))
+
+
+def _turn(item: Leaving) -> tuple[int, int, str]:
+    memory_bytes = item.prospect.guest.memory_bytes if item.prospect is not None else 0
+    return -item.vm.spec.ha.priority, -memory_bytes, item.vm.key
+
+
+def _goes_anyhow(item: Leaving) -> bool:
+    """It moves, ends, or its host shuts it down; one that starts is looked at again when it runs."""
+    vm = item.vm
+    if item.moves or vm.deleting or vm.spec.power_state == "Stopped":
+        return True
+    policy = vm.spec.migration.on_maintenance
+    return policy == "Stop" or (policy == "Migrate" and vm.spec.power_state == "Running" and not runs(vm))
+
+
+def _keeps(item: Leaving, now: datetime) -> Fact | None:
+    vm = item.vm
+    if vm.spec.migration.on_maintenance == "Block":
+        return fact("Migratable", "False", "PolicyBlock")
+    if vm.spec.power_state == "Paused":
+        return fact("Ready", "False", "NotRunning", name=vm.metadata.name, state=IS_PAUSED)
+    if item.prospect is not None and item.prospect.kept_by is not None:
+        return item.prospect.kept_by
+    ended = item.ended
+    if ended is None or ended.status.finished_at is None or ended.status.finished_at + AGAIN_AFTER <= now:
+        return None
+    ready = ended.status.condition("Ready")
+    return Fact("Ready", "False", ready.reason, ready.message) if ready is not None else None
+
+
+def _room(item: Leaving, world: World, occupancy: Occupancy) -> Fact | None:
+    """Why no other host takes it; None: one does, and its room there is taken from now on."""
+    if item.prospect is None:
+        return fact("Ready", "False", "NoHostFits")
+    decision = where_to(item.prospect, world, occupancy)
+    if decision.host is None:
+        return refused(decision, item.prospect, item.vm.metadata.name, None)
+    occupancy.add(item.prospect.guest, decision.host)
+    return None
+
+
+def _name(item: Leaving) -> str:
+    """The same for whoever decides the same, so that two leaders make one."""
+    assignment, vm = item.vm.status.assignment, item.vm
+    before = item.ended.metadata.uid if item.ended is not None else ""
+    seed = f"{vm.metadata.uid} {item.host_uid} {assignment.epoch if assignment else 0} {before}"
+    return f"{vm.metadata.name[:_LONGEST_STEM]}-{hashlib.sha256(seed.encode()).hexdigest()[:5]}"

@@ -1,0 +1,116 @@
+"""A host in maintenance is emptied in order, and says what stays on it and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from quantix_api.times import render_time
+from quantix_operator.maintenance.plan import AGAIN_AFTER
+
+from ..migration.moving_world import MovingWorld
+
+
+@pytest.fixture
+def world() -> MovingWorld:
+    made = MovingWorld()
+    made.host("h1", {"maintenance": True})
+    return made
+
+
+async def test_vms_of_a_host_in_maintenance_are_asked_to_move(world: MovingWorld) -> None:
+    world.vm("web")
+    world.vm("db", "h2")
+    await world.drain()
+    asked = world.asked()
+    assert list(asked) == ["web"]
+    labels = asked["web"]["metadata"]["labels"]
+    assert labels == {"app.kubernetes.io/managed-by": "quantix", "quantix.io/maintenance-of": "uid-h1"}
+    assert asked["web"]["status"]["targetHost"] in ("h2", "h3")
+    assert world.drains.stays == {}
+    await world.drain()
+    assert len(world.asked()) == 1, "one is enough"
+
+
+async def test_what_finds_no_room_stays_and_says_so(world: MovingWorld) -> None:
+    world.vm("vital", memory="12Gi", ha={"priority": 500})
+    world.vm("large", memory="13Gi")
+    world.vm("small", memory="12Gi")
+    await world.drain()
+    assert sorted(world.asked()) == ["large", "vital"]
+    name, why = world.drains.stays["h1"]
+    assert name == "small"
+    assert why.startswith("No other host can take small from h1: 2 lack memory")
+    assert why.endswith("(NoHostFits)")
+
+
+async def test_block_waits_for_a_person_and_stop_for_its_host(world: MovingWorld) -> None:
+    world.vm("web", migration={"onMaintenance": "Block"})
+    world.vm("db", migration={"onMaintenance": "Stop"})
+    await world.drain()
+    assert world.asked() == {}
+    assert world.drains.stays["h1"] == ("web", "Its migration.onMaintenance is Block (PolicyBlock)")
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"powerState": "Paused"}, "Only a VM that runs can be moved, and web is paused (NotRunning)"),
+        (
+            {"hostDevices": [{"name": "gpu", "class": "gpu"}]},
+            "It has device gpu of h1 to itself (HostDevice)",
+        ),
+    ],
+)
+async def test_what_cannot_move_stays(world: MovingWorld, spec: dict[str, Any], why: str) -> None:
+    world.vm("web", **spec)
+    await world.drain()
+    assert world.asked() == {}
+    assert world.drains.stays["h1"] == ("web", why)
+
+
+async def test_what_failed_is_not_tried_again_at_once(world: MovingWorld) -> None:
+    world.vm("web")
+    await world.drain()
+    (asked,) = world.asked().values()
+    world.says(asked["metadata"]["name"], source={"outcome": "GaveUp", "reason": "MigrationTooSlow"})
+    await world.look()
+    await world.drain()
+    assert len(world.asked()) == 1
+    assert world.drains.stays["h1"][1].endswith("(MigrationTooSlow)")
+    world.says(asked["metadata"]["name"], finishedAt=render_time(datetime.now(UTC) - 2 * AGAIN_AFTER))
+    await world.drain()
+    found = [item for item in world.api.objects.values() if item["kind"] == "VirtualMachineMigration"]
+    assert len(found) == 2
+    assert world.drains.stays == {}
+
+
+async def test_the_end_of_maintenance_cancels_what_waits_and_not_what_goes_on(world: MovingWorld) -> None:
+    world.policy(perHost=1, perCluster=8)
+    world.vm("web", ha={"priority": 500})
+    world.vm("db")
+    await world.drain()
+    names = {vm: item["metadata"]["name"] for vm, item in world.asked().items()}
+    assert (world.told(names["web"])[0], world.told(names["db"])[0]) == ("Preparing", "Queued")
+    world.host("h1")
+    await world.drain()
+    assert (world.told(names["web"])[0], world.told(names["db"])[0]) == ("Preparing", "Cancelled")
+    assert not world.live(names["web"])["spec"].get("cancel")
+
+
+async def test_a_vm_that_has_left_is_not_moved_on(world: MovingWorld) -> None:
+    """By a second wish, of a leader that did not know of the first."""
+    world.vm("web", "h2")
+    world.ask("late", labels={"quantix.io/maintenance-of": "uid-h1"})
+    await world.look()
+    assert world.told("late")[0] == "Cancelled"
+    assert world.moving() is None
+
+
+async def test_a_migration_of_a_person_is_enough(world: MovingWorld) -> None:
+    world.vm("web")
+    world.ask("by-hand")
+    await world.drain()
+    assert [item["metadata"]["name"] for item in world.asked().values()] == ["by-hand"]

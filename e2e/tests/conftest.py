@@ -31,6 +31,7 @@ _SHARED = (
         "test_other_devices",
         "test_clones",
         "test_images",
+        "test_pool_in_ceph",
     ),
 )
 # modules with machines of their own, for whichever worker is done first: those that take longest come first

@@ -95,6 +95,12 @@ COPY_TEMPLATES: tuple[Template, ...] = (
         "Pool {pool} is in Ceph, where volumes cannot be encrypted yet.",
         "leave out {path}, or name a pool with spec.dir",
     ),
+    Template(
+        "ConfigRefused",
+        "VirtualMachine",
+        "Image {image} is in pool {pool}, which is in Ceph: it cannot be a CD-ROM yet.",
+        "name an image in a pool with spec.dir",
+    ),
     Template("Moving", "Volume, VirtualMachine", "{volume} is on its way to pool {pool}.", NOTHING_TO_DO),
     Template(
         "Moving",

@@ -107,6 +107,7 @@ CEPH_SHUT_OUT = "the cluster has shut this host's client out (ceph osd blocklist
 CEPH_KEY_REFUSED = "the cluster refused user {user} with the key in Secret {secret}"
 CEPH_POOL_MISSING = "there is no pool {pool} in the cluster"
 CEPH_FOREIGN = "it carries the mark of another Quantix cluster, {cluster}"
+CEPH_NAMESPACE = "spec.rbd.namespace is not built yet"
 """Why a pool in Ceph cannot be used."""
 
 CPU_AND_MEMORY = Phrase("lacks CPU and memory", "lack CPU and memory")

@@ -149,6 +149,12 @@ POOL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "Unreachable",
         "StoragePool",
+        "{path} is not built yet, so no host reaches it.",
+        "make a pool without it",
+    ),
+    Template(
+        "Unreachable",
+        "StoragePool",
         "No host reaches it. Said: {said}.",
         "look at its directory on that host, or at its monitors in Ceph, and bring it back",
     ),

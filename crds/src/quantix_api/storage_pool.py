@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Rule, Text, exactly_one, ordered
+from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Refused, Rule, Text, exactly_one, ordered
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
 from quantix_api.resources import STORAGE_POOLS
 from quantix_api.scalars import UID, Capacity, Count, LabelValue, Name, Short
@@ -32,13 +32,11 @@ class RBD(ApiModel):
         tuple[Annotated[str, Text(128, 1)], ...], ordered(), Live("Addresses of the Ceph monitors.")
     ] = ()
     pool: Annotated[str, Text(128, 1), Fixed("Name of the pool in Ceph.")]
-    namespace: Annotated[str | None, Text(128), Fixed("RBD namespace in it. Absent: none.")] = None
+    namespace: Annotated[str | None, Text(128), Fixed("RBD namespace in it. Absent: none."), Refused()] = None
     user: Annotated[str, Text(64, 1), Live("Ceph user, without client.")] = "quantix"
     secret_ref: Annotated[
         CephSecret | None,
-        Live(
-            "Secret in quantix-system that holds the user's key as `key`. Without it no host uses the pool."
-        ),
+        Live("Secret in quantix-system that holds the user's key as `key`. Without it no host uses it."),
     ] = None
 
 

@@ -16,9 +16,9 @@ def add_fast_pool(cluster: CephCluster) -> None:
     cluster.make_user(FAST, FAST)
 
 
-def access_to(cluster: CephCluster, namespace: str = "") -> CephAccess:
+def access_to(cluster: CephCluster) -> CephAccess:
     """To that pool."""
-    return CephAccess(tuple(cluster.monitors), FAST, namespace, FAST, cluster.keys[FAST], "ceph")
+    return CephAccess(tuple(cluster.monitors), FAST, FAST, cluster.keys[FAST], "ceph")
 
 
 def clients_of(cluster: CephCluster, host: str) -> CephClients:

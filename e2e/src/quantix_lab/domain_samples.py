@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.domainxml.spec import (
     Backing,
     Bus,
@@ -100,12 +101,17 @@ def networked(root: Path) -> dict[str, DomainSpec]:
 
 
 def layered(root: Path) -> dict[str, DomainSpec]:
-    """Samples whose disk needs more than its own file: an image beneath it, or a secret that opens it."""
+    """Samples whose disk needs more than its own file: an image beneath it, a secret that opens it, Ceph."""
     minimal = _minimal(root)
     disk = minimal.disks[0]
+    monitors = (("10.1.0.1", "6789"), ("fd00::1", "3300"))
+    source = CephSource("fast", "quantix/1111", monitors, "quantix")
     on_image = replace(disk, backing=Backing(f"{root}/images/1111", "raw"))
     return {
         "on-an-image": replace(minimal, disks=(on_image,)),
+        "in-ceph": replace(
+            minimal, disks=(replace(disk, path="fast/1111", image_format="raw", ceph=source),)
+        ),
         "encrypted": replace(minimal, disks=(replace(on_image, secret_uuid=UID),)),
     }
 

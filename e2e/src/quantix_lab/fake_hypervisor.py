@@ -71,7 +71,6 @@ class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeAgents):
     oom_scores: dict[int, int] = field(default_factory=dict)
     out_of_memory: set[int] = field(default_factory=set)
     secrets: dict[str, str] = field(default_factory=dict)
-    pool_keys: dict[str, str] = field(default_factory=dict)
     _next_pid: int = 1000
 
     async def domains(self) -> tuple[DomainSummary, ...]:
@@ -114,9 +113,6 @@ class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeAgents):
 
     async def set_secret(self, uuid: str, passphrase: str) -> None:
         self.secrets[uuid] = passphrase
-
-    async def set_pool_key(self, pool: str, key: str) -> None:
-        self.pool_keys[pool] = key
 
     async def forget_secret(self, uuid: str) -> None:
         self.secrets.pop(uuid, None)

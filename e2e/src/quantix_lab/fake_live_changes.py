@@ -33,6 +33,9 @@ class FakeLiveChanges(ABC):
         with self.live(name) as root:
             _detach(root, alias)
 
+    async def set_pool_key(self, pool: str, key: str) -> None:
+        self.did(f"key of pool {pool}")
+
     async def set_link(self, name: str, alias: str, *, up: bool) -> None:
         self.did(f"link {alias} {'up' if up else 'down'}")
         with self.live(name) as root:

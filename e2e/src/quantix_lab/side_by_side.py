@@ -40,6 +40,11 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "crds/tests/contract/test_teams.py",
         "crds/tests/contract/test_transitions.py",
     ),
+    "a Ceph": (
+        "hostd/tests/contract/test_claim_stores.py",
+        "hostd/tests/contract/test_guest_in_ceph.py",
+        "hostd/tests/contract/test_rbd_disks.py",
+    ),
     "an API with VMs to list": ("cli/tests/contract/test_qx_*.py",),
 }
 """Files that share a world which takes seconds to start. Those that take longest come first."""

@@ -32,7 +32,6 @@ from quantix_api.times import render_epoch_time
 from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
 from quantix_hostd.claims import Claim, VolumePlace, new_claim
-from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.hypervisor import Hypervisor
@@ -44,6 +43,7 @@ from quantix_hostd.domainxml.spec import NumaNode
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
+from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
 from quantix_hostd.virtualmachine.desired import HostFacts
@@ -55,10 +55,8 @@ from quantix_hostd.virtualmachine.reconciler import QUIET_S, VirtualMachineRecon
 from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.sweeps import GuestSweeps
 from quantix_hostd.virtualmachine.tools import VmTools
-from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
-from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.assigned_vm import assigned_vm, granted_as_asked
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
@@ -93,23 +91,20 @@ class VmWorld:
         self.api = FakeStatusApi()
         self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in _KINDS}
         self.ports = FakeGuestPorts()
-        self.claims = LocalClaimStore()
+        self.storage = StorageParts.made(
+            HOST, SecretValues(self.api), QemuImg(OpenSandbox()), None, lambda: CLUSTER
+        )
+        self.claims = self.storage.claims
         self.records = RecordStore(self.layout)
         self.consoles = ConsoleHub()
         self.events = ToldEvents()
         self.woken: list[str] = []
         self.host = HostSpec()
-        self.facts = HostFacts(
-            name=HOST,
-            cluster_uid=CLUSTER,
-            boot_id="this boot",
-            kvm=False,
-            userspace_switch=True,
-            machine_type="pc-q35-7.2",
-        )
-        self.pools = HostPools(self.stores[STORAGE_POOLS], {}, HOST, self.layout, self.owner)
-        files = DiskFileMaker(QemuImg(OpenSandbox()), self.claims, CLUSTER, PoolAsks(self.pools))
-        self.disks = StorageByKind(files)
+        kvm, userspace, machine = False, True, "pc-q35-7.2"
+        self.facts = HostFacts(HOST, CLUSTER, "this boot", kvm, userspace, machine)
+        kept, ceph = self.stores[STORAGE_POOLS], self.storage.pools_in_ceph
+        self.pools = HostPools(kept, {}, HOST, self.layout, self.owner, ceph=ceph)
+        self.disks = self.storage.disks(self.pools)
         self.live_moves = LiveMoves(self.pools, self.disks, self.woken.append, lambda: self.host, self)
         self.put(STORAGE_POOLS, "local", spec={"dir": {"path": str(self.pool)}, "default": True})
         self.reconciler = self.new_reconciler()
@@ -142,7 +137,7 @@ class VmWorld:
             passphrases=Passphrases(SecretValues(self.api)),
             moves=guard(self.live_moves),
             records=guard(self.records),
-            states=StateStore(self.layout, self.claims, self.owner, HOST),
+            states=StateStore(self.layout, self.claims, self.owner, HOST, self.storage.states),
             directories=guard(VmDirectories(self.layout, self.owner)),
             consoles=self.consoles,
             guests=self.guests,

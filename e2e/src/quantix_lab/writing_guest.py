@@ -23,13 +23,13 @@ _CODE = bytes.fromhex(
     "cd13"  # by the BIOS
     "ebe4"  # and again
 )
+BOOT_SECTOR = _CODE.ljust(510, b"\0") + b"\x55\xaa"
 
 
 def install(data: Path, passphrase: str = "") -> None:
     """Make the qcow2 disk, which nobody has open, one that boots this guest."""
     raw = data.with_name("boot.raw")
-    sector = _CODE.ljust(510, b"\0") + b"\x55\xaa"
-    raw.write_bytes(sector)
+    raw.write_bytes(BOOT_SECTOR)
     write = ["-c", f"write -q -s {raw} 0 512"]
     with _opened(data, passphrase) as (secret, disk):
         subprocess.run(["qemu-io", *secret, *write, *disk], check=True, capture_output=True)
@@ -46,6 +46,11 @@ def numbers(data: Path, passphrase: str = "") -> list[int]:
         subprocess.run(convert, check=True, capture_output=True)
     content = raw.read_bytes()
     raw.unlink()
+    return numbers_in(content)
+
+
+def numbers_in(content: bytes) -> list[int]:
+    """The same of a disk that was read."""
     places = ((turn * _HEADS * _SECTORS_A_TRACK + 1) * _SECTOR_BYTES for turn in range(TURNS))
     return [_number(content[place : place + _SECTOR_BYTES]) for place in places]
 

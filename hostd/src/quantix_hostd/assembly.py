@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -87,6 +88,7 @@ from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
 _STATE_S = 1.0
+_CLOSE_S = 3.0
 _BALLOON_S = 5.0
 _GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
 _EMULATED_CPU = "qemu64"  # what guests have without KVM, and where libvirt names no model
@@ -204,6 +206,10 @@ class Hostd:
         await self.volumes.stop()
         await self.outgoing.close()
         await self.consoles.close()
+        with contextlib.suppress(TimeoutError):
+            # where Ceph is away it may take longer than anybody waits
+            async with asyncio.timeout(_CLOSE_S):
+                await asyncio.to_thread(self.storage.clients.close)
 
     def facts(self) -> HostFacts:
         """What the VM renderer must know of this host, now."""

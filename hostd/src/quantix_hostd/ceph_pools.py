@@ -7,9 +7,11 @@ pools in Ceph once that is back, and its guests go on meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from quantix_api import StoragePool
+from quantix_api.errors import TransientError
+from quantix_api.message_table_phrases import CEPH_NAMESPACE
 from quantix_api.messages import as_error
 from quantix_api.resources import NAMESPACE_SYSTEM
 from quantix_hostd.claims import CephPool
@@ -40,17 +42,21 @@ class CephPools:
     async def learn(self, pool: StoragePool) -> None:
         """Know from now on where the pool is, and the key of its user.
 
-        Raises PoolPlaceError (CredentialsRefused) where it names no Secret, and as `SecretValues.read`.
+        Raises PoolPlaceError (CredentialsRefused) where it names no Secret, TransientError (PoolUnreachable)
+        where it names a namespace, and as `SecretValues.read`.
         """
         place, name = pool.spec.rbd, pool.metadata.name
         assert place is not None
+        if place.namespace:
+            # libvirt 9.0 takes it for a part of the image's name
+            about = {"host": self.clients.host, "pool": name}
+            raise as_error(TransientError, "PoolUnreachable", **about, said=CEPH_NAMESPACE)
         if place.secret_ref is None:
             raise as_error(PoolPlaceError, "CredentialsRefused", user=place.user)
         known = self.clients.access(CephPool(name))
         wanted = CephAccess(
             place.monitors,
             place.pool,
-            place.namespace or "",
             place.user,
             known.key if known is not None else "",
             place.secret_ref.name,
@@ -59,12 +65,7 @@ class CephPools:
             return
         secret = SecretKey(NAMESPACE_SYSTEM, place.secret_ref.name, SECRET_KEY, {"pool": name})
         key = (await self.secrets.read(secret)).decode(errors="replace").strip()
-        self.clients.learn(
-            CephPool(name),
-            CephAccess(
-                wanted.monitors, wanted.pool, wanted.namespace, wanted.user, key, place.secret_ref.name
-            ),
-        )
+        self.clients.learn(CephPool(name), replace(wanted, key=key))
 
     def open(self, pool: PoolRbd) -> None:
         """See that the pool can be used, and is this cluster's. Blocks; raises TransientError

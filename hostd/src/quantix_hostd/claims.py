@@ -17,10 +17,10 @@ that no VM has, so that nobody begins to write; it ends as free(f).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from quantix_api.errors import InvariantError, TransientError
 from quantix_api.messages import as_error
@@ -101,6 +101,14 @@ class VolumePlace:
     def shown_whole(self) -> str:
         """What holds its data and its claim."""
         return str(self.data.parent) if isinstance(self.pool, Path) else self.shown
+
+
+def place_recorded(raw: Mapping[str, Any]) -> VolumePlace:
+    """The place as the fields of it were written down. Raises LookupError."""
+    # its name in records of guests that run since before there were pools in Ceph
+    pool = raw["pool"] if "pool" in raw else raw["pool_path"]
+    key = CephPool(str(pool["name"])) if isinstance(pool, dict) else Path(pool)
+    return VolumePlace(key, raw["handle"])
 
 
 def pools_in_ceph(places: Iterable[VolumePlace]) -> tuple[str, ...]:

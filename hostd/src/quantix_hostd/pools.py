@@ -6,11 +6,10 @@ Used by the host, image and volume controllers. Reads the cached StoragePools an
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,11 +26,11 @@ from quantix_hostd.ceph_pools import CephPools
 from quantix_hostd.claims import CephPool
 from quantix_hostd.clients.files import FileOwner, explained
 from quantix_hostd.clients.patience import PatientThreads, SilentPlaceError
-from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains
+from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError, Remains, remove_tree
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.clients.way_in import WayIn
-from quantix_hostd.pool_place import refuse_left, refuse_shared, refuse_system, take_places
+from quantix_hostd.dir_places import DirPlaces
 
 _RETRY_S = 5.0
 # longer than a worker may take (`dispatch.HANG_S`): the lanes that scan are not guarded (`assembly`)
@@ -113,7 +112,7 @@ class HostPools:
     def in_ceph(self, name: str) -> PoolRbd:
         """The pool in Ceph that the StoragePool with this name tells of, or told."""
         assert self.ceph is not None
-        return self.ceph.pool(name, self.at(self.layout.data / "staging" / name, name))
+        return self.ceph.pool(name, self.at(self._staging(name), name))
 
     def at(self, path: Path, name: str = "") -> PoolDir:
         """What a pool has, or had, at this path of the host; named by it where nobody knows the name."""
@@ -179,6 +178,7 @@ class HostPools:
         """At hostd's start: what an earlier process left half-made is nobody's now, but for what came of
         `wanted` images and volumes (UIDs), and what an older version made gets the owner that it should have.
         """
+        await asyncio.to_thread(self._sweep_staging, frozenset(self.pools))
         for pool in self.reached():
             if await self.problem(pool):
                 continue
@@ -187,6 +187,16 @@ class HostPools:
             except (TransientError, OSError) as error:
                 # what is left there is found at the next start; hostd's own must not wait for a pool
                 log.warning("pool not tidied", pool=pool.metadata.name, error=str(error))
+
+    def _sweep_staging(self, known: frozenset[str]) -> None:
+        """What was received for pools in Ceph that are no more."""
+        staging = self._staging("x").parent
+        for path in staging.iterdir() if staging.is_dir() else ():
+            if path.name not in known:
+                remove_tree(path)
+
+    def _staging(self, name: str) -> Path:
+        return self.layout.data / "staging" / name
 
     async def _tidy(self, pool: Pool, wanted: frozenset[str]) -> None:
         # no scans: until one that was given up has ended, nothing may be made beside it
@@ -206,7 +216,7 @@ class HostPools:
         if isinstance(found, PoolRbd):
             return await self._opened(pool, found)
         others = self._directories_by_uid(), list(self.deleted().values())
-        await self.ask(found, lambda: self._prepare(found, pool.metadata.uid, *others))
+        await self.ask(found, lambda: DirPlaces(self.layout).prepare(found, pool.metadata.uid, *others))
         self.in_use[pool.metadata.uid] = found
         return found
 
@@ -253,62 +263,18 @@ class HostPools:
         """
         pool = self.in_use[uid]
         try:
-            reached = self._directories_by_uid()
-            remains = await self.scan(pool, Scan.PUT_AWAY, lambda: self._put_away(uid, pool, reached, images))
+            reached, places = self._directories_by_uid(), DirPlaces(self.layout)
+            remove = partial(places.put_away, uid, pool, reached, images)
+            remains = await self.scan(pool, Scan.PUT_AWAY, remove)
         except OSError as error:
             raise explained(error, str(pool.path)) from error
         self.in_use.pop(uid, None)
         return remains
 
-    def _put_away(
-        self, uid: str, pool: PoolDir, places: Sequence[tuple[str, PoolDir]], images: Collection[str]
-    ) -> Remains | None:
-        used = UsedPools(self.layout.used_pools)
-        is_own = self._is_ours(pool.path)
-        # where it lies now: a link that gets on the way from here on leads nowhere
-        pool = replace(pool, path=Path(os.path.realpath(pool.path.parent), pool.path.name))
-        try:
-            refuse_shared(pool, [place for other, place in places if used.has(other, place.path)])
-            return pool.put_away(images, is_own=is_own)
-        except PoolPlaceError:
-            # an earlier version let two pools have one place
-            return None
-        finally:
-            used.forget(uid)
-
     def _hangs(self, pool: Pool, silent: SilentPlaceError) -> TransientError:
         about = {"host": self.host, "pool": pool.name, "said": silent}
         hangs = {"hangs": pool.path} if isinstance(pool, PoolDir) else {}
         return as_error(TransientError, "PoolUnreachable", **about, **hangs)
-
-    def _prepare(
-        self,
-        directory: PoolDir,
-        uid: str,
-        reached: Sequence[tuple[str, PoolDir]],
-        deleted: Sequence[PoolDir],
-    ) -> None:
-        used = UsedPools(self.layout.used_pools)
-        try:
-            ours, before = self._is_ours(directory.path), used.has(uid, directory.path)
-            if not before:
-                refuse_system(directory, self.layout)
-                refuse_shared(directory, self._earlier(uid, reached, used))
-                refuse_left(directory, deleted)
-            directory.prepare(create=ours, used_before=before)
-            used.note(uid, directory.path)
-        except OSError as error:
-            raise explained(error, str(used.file)) from error
-
-    def _earlier(self, uid: str, reached: Sequence[tuple[str, PoolDir]], used: UsedPools) -> list[PoolDir]:
-        """The pools whose places here come before that of the one with this UID: those that keep data
-        already, and those that are older.
-        """
-        others = [(other, pool) for other, pool in reached if other != uid]
-        older = [pool for _, pool in itertools.takewhile(lambda item: item[0] != uid, reached)]
-        keeping = [pool for other, pool in others if used.has(other, pool.path)]
-        waiting = [pool for pool in older if pool not in keeping]
-        return take_places((*keeping, *waiting))
 
     def find(self, name: str | None) -> StoragePool:
         """The pool of this name (None: the default one). Raises WaitingError (PoolNotFound)."""
@@ -329,7 +295,3 @@ class HostPools:
         host = model_of(Host, manifest)
         labels = host_labels(self.host, host.metadata.labels, host.status.arch, host.status.cpu_vendor)
         return selects(pool.spec.host_selector, labels)
-
-    def _is_ours(self, path: Path) -> bool:
-        """Only below our own data directory is a missing directory made: elsewhere a disk may be missing."""
-        return path.is_relative_to(self.layout.data)

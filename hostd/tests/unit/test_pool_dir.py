@@ -85,7 +85,7 @@ async def test_whoever_wants_to_begin_anew_makes_the_directory_or_the_pool_anew(
     for name in ("images", "volumes"):
         (path / name).rmdir()
     (path / "volumes").mkdir()
-    assert (await pools_at(path, host, uid="pool-2").pool("big")).images.is_dir()
+    assert (await dir_pool(pools_at(path, host, uid="pool-2"), "big")).images.is_dir()
 
 
 async def test_a_damaged_note_keeps_no_pool_away(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ async def test_two_that_use_a_pool_for_the_first_time_at_once_both_have_it(tmp_p
     for number in range(20):
         path = tmp_path / f"{number}/var/lib/quantix/pools/fast"
         pools = pools_of(tmp_path / str(number), named("fast", path, 0))
-        made = await asyncio.gather(*(pools.pool("fast") for _ in range(4)))
+        made = await asyncio.gather(*(dir_pool(pools, "fast") for _ in range(4)))
         assert {item.path for item in made} == {path}
 
 

@@ -51,7 +51,6 @@ class CephAccess:
 
     monitors: tuple[str, ...]
     pool: str
-    namespace: str
     user: str
     key: str = field(repr=False)
     secret: str = ""
@@ -60,10 +59,6 @@ class CephAccess:
     def addresses(self) -> str:
         """Of the monitors, as Ceph's own options list them."""
         return ",".join(self.monitors)
-
-    def image(self, name: str) -> str:
-        """An RBD image as libvirt names it."""
-        return "/".join(filter(None, (self.pool, self.namespace, name)))
 
 
 @dataclass
@@ -77,7 +72,7 @@ class CephClients:
     """One for a process. `host` is this one's name, for messages."""
 
     def __init__(self, host: str) -> None:
-        self._host = host
+        self.host = host
         self._accesses: dict[CephPool, CephAccess] = {}
         self._clients: dict[CephPool, _Client] = {}
         self._left: list[_Client] = []
@@ -97,7 +92,7 @@ class CephClients:
         """The same. Raises TransientError (PoolUnreachable) while it is not known."""
         access = self._accesses.get(pool)
         if access is None:
-            about = {"host": self._host, "pool": pool.name}
+            about = {"host": self.host, "pool": pool.name}
             raise as_error(TransientError, "PoolUnreachable", **about, said=CEPH_UNKNOWN)
         return access
 
@@ -173,7 +168,7 @@ class CephClients:
         if number in (errno.ENOSPC, errno.EDQUOT):
             return as_error(TransientError, "PoolFull", what=f"pool {pool.name}", said=_said(error))
         return as_error(
-            TransientError, "PoolUnreachable", host=self._host, pool=pool.name, said=self._words(pool, error)
+            TransientError, "PoolUnreachable", host=self.host, pool=pool.name, said=self._words(pool, error)
         )
 
     def _words(self, pool: CephPool, error: Exception) -> str:
@@ -194,7 +189,6 @@ def _open(access: CephAccess) -> _Client:
     try:
         cluster.connect()
         ioctx = cluster.open_ioctx(access.pool)
-        ioctx.set_namespace(access.namespace)
     except BaseException:
         cluster.shutdown()
         raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quantix_hostd.claims import CephPool, Claim, ClaimStore, VolumePlace
 
 
-@dataclass(frozen=True)
+@dataclass
 class ClaimsByKind:
     """One for a process."""
 

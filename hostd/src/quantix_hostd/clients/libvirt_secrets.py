@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 
 import libvirt
 
+from quantix_hostd.domainxml.ceph import ceph_secret
 from quantix_hostd.domainxml.element import element, serialize
-from quantix_hostd.domainxml.spec import ceph_secret
 
 _USAGE = "quantix"
 _POOL_KEYS = UUID("5a0a4f0e-8c0b-4a5c-9a54-6f1f7d1c2b46")

@@ -31,12 +31,22 @@ from quantix_hostd.clients.ceph_claims import claim_object
 from quantix_hostd.clients.ceph_library import rados, rbd
 from quantix_hostd.clients.ceph_state import state_object
 from quantix_hostd.clients.pool_dir import PoolDir, Space, checked_handle
+from quantix_hostd.clients.rbd_calls import (
+    asked,
+    has_object,
+    mark_owner,
+    remove_image,
+    remove_object,
+    size_of,
+)
 from quantix_hostd.facts.disk_file import DiskFile
 
 BASE = "base"
 _IMAGE, _DRAFT = "image.", "new."
 _MARK, _MARK_KEY = "quantix.pool", "pool"
-_OWNER, _CLUSTER, _RECEIVED = "quantix.owner", "quantix.cluster", "quantix.received."
+_RECEIVED = "quantix.received."
+# ten years: an entry that ends lets a write in that waits behind it
+_FOR_GOOD_S = 315_360_000.0
 # what is missing of these makes the pool less safe than it should be (docs.ceph.com, "Health checks")
 _UNSAFE = ("OSD_DOWN", "MON_DOWN", "PG_AVAILABILITY", "PG_DEGRADED", "PG_DAMAGED", "OSD_SCRUB_ERRORS")
 
@@ -68,12 +78,12 @@ class PoolRbd:
     def has_volume(self, handle: str) -> bool:
         """Whether there is a volume, or what one has left that was removed in part."""
         with self.ceph.opened(self.key) as ioctx:
-            return _size(ioctx, handle) is not None or _is_object(ioctx, claim_object(handle))
+            return size_of(ioctx, handle) is not None or has_object(ioctx, claim_object(handle))
 
     def disk(self, handle: str) -> DiskFile | None:
         """What lies there now; None for nothing."""
         with self.ceph.opened(self.key) as ioctx:
-            size_bytes = _size(ioctx, handle)
+            size_bytes = size_of(ioctx, handle)
         return None if size_bytes is None else DiskFile(size_bytes)
 
     def handles(self) -> list[str]:
@@ -85,16 +95,38 @@ class PoolRbd:
     def remove_volume(self, handle: str) -> bool:
         """Remove it with all its data; its claim goes last. False when there was none."""
         with self.ceph.opened(self.key) as ioctx:
-            there = _size(ioctx, handle) is not None
+            there = size_of(ioctx, handle) is not None
             if there:
                 self._refuse_watched(ioctx, handle)
-                _remove(ioctx, self.draft(handle))
+                remove_image(ioctx, self.draft(handle))
                 # at once it is no volume any more, however long its data takes
                 rbd().RBD().rename(ioctx, handle, self.draft(handle))
-            _remove(ioctx, self.draft(handle))
+            remove_image(ioctx, self.draft(handle))
             for name in (state_object(handle), claim_object(handle)):
-                there |= _remove_object(ioctx, name)
+                there |= remove_object(ioctx, name)
         return there
+
+    def shut_out_left(self, handle: str) -> int:
+        """Let no write arrive any more of whoever has the volume open still: QEMUs of this host that ended
+        without a word. How many that were. The caller holds the claim, and knows that none of them lives.
+
+        An entry names one client of one process (docs.ceph.com, "Blocklist"), and is never taken back.
+        """
+        with self.ceph.opened(self.key) as ioctx:
+            try:
+                with rbd().Image(ioctx, handle, read_only=True) as image:
+                    watchers = list(image.watchers_list())
+            except rbd().ImageNotFound:
+                return 0
+        with self.ceph.monitored(self.key) as cluster:
+            own = cluster.get_instance_id()
+            left = [found["addr"] for found in watchers if found["id"] != own]
+            for address in left:
+                entry = {"blocklistop": "add", "addr": address, "expire": _FOR_GOOD_S}
+                asked(cluster, "osd blocklist", **entry)
+            if left:
+                cluster.wait_for_latest_osdmap()
+        return len(left)
 
     def draft(self, handle: str) -> str:
         """The RBD image in which this host makes a volume or an image."""
@@ -103,7 +135,7 @@ class PoolRbd:
     def remove_draft(self, handle: str) -> bool:
         """False when there is none."""
         with self.ceph.opened(self.key) as ioctx:
-            return _remove(ioctx, self.draft(handle))
+            return remove_image(ioctx, self.draft(handle))
 
     def publish(self, handle: str) -> None:
         """Make the draft the volume. Raises TransientError (VolumeInUse) when there is one."""
@@ -170,19 +202,19 @@ class PoolRbd:
     def remove_image(self, uid: str) -> bool:
         """False when there was nothing. Raises TransientError (VolumeInUse) while a volume is its clone."""
         with self.ceph.opened(self.key) as ioctx:
-            return _remove(ioctx, self.image_name(uid))
+            return remove_image(ioctx, self.image_name(uid))
 
     def sweep_drafts(self) -> int:
         """Remove what an earlier run of this host left half-made or half-removed; how many that were."""
         with self.ceph.opened(self.key) as ioctx:
             drafts = [name for name in rbd().RBD().list(ioctx) if name.startswith(f"{_DRAFT}{self.host}.")]
-            return sum(_remove(ioctx, name) for name in drafts)
+            return sum(remove_image(ioctx, name) for name in drafts)
 
     def space(self) -> Space:
         """All zero while no manager of the cluster tells it."""
         access = self.ceph.access(self.key)
         with self.ceph.monitored(self.key) as cluster:
-            told = _asked(cluster, "df")
+            told = asked(cluster, "df")
         of_pools = {pool["name"]: pool["stats"] for pool in told.get("pools", [])}
         stats = of_pools.get(access.pool if access else "", {})
         free = int(stats.get("max_avail", 0))
@@ -191,7 +223,7 @@ class PoolRbd:
     def health(self) -> str:
         """What makes the cluster less safe than it should be, "" for nothing."""
         with self.ceph.monitored(self.key) as cluster:
-            checks = _asked(cluster, "health").get("checks", {})
+            checks = asked(cluster, "health").get("checks", {})
         found = (checks[code]["summary"]["message"] for code in _UNSAFE if code in checks)
         return "; ".join(found)
 
@@ -227,66 +259,8 @@ class PoolRbd:
             raise as_error(TransientError, "VolumeInUse", handle=handle)
 
 
-def mark_owner(image: Any, owner_uid: str, cluster_uid: str) -> None:
-    """Write into an image whose it is."""
-    image.metadata_set(_OWNER, owner_uid)
-    image.metadata_set(_CLUSTER, cluster_uid)
-
-
-def _size(ioctx: Any, name: str) -> int | None:
-    try:
-        with rbd().Image(ioctx, name, read_only=True) as image:
-            return int(image.size())
-    except rbd().ImageNotFound:
-        return None
-
-
-def _is_object(ioctx: Any, name: str) -> bool:
-    try:
-        ioctx.stat(name)
-    except rados().ObjectNotFound:
-        return False
-    return True
-
-
-def _remove(ioctx: Any, name: str) -> bool:
-    """An RBD image with its snapshots. Raises TransientError (VolumeInUse) where another stands on them."""
-    try:
-        with rbd().Image(ioctx, name) as image:
-            for snapshot in list(image.list_snaps()):
-                image.set_snap(snapshot["name"])
-                used = any(True for _ in image.list_children2())
-                image.set_snap(None)
-                if used:
-                    raise as_error(TransientError, "VolumeInUse", handle=name)
-                image.remove_snap(snapshot["name"])
-        rbd().RBD().remove(ioctx, name)
-    except rbd().ImageNotFound:
-        return False
-    except rbd().ImageBusy as error:
-        raise as_error(TransientError, "VolumeInUse", handle=name) from error
-    return True
-
-
-def _remove_object(ioctx: Any, name: str) -> bool:
-    try:
-        ioctx.remove_object(name)
-    except rados().ObjectNotFound:
-        return False
-    return True
-
-
 def _marked(ioctx: Any) -> str:
     with rados().ReadOpCtx() as operation:
         found, _ = ioctx.get_omap_vals_by_keys(operation, (_MARK_KEY,))
         ioctx.operate_read_op(operation, _MARK)
         return str(json.loads(dict(found)[_MARK_KEY])["clusterUID"])
-
-
-def _asked(cluster: Any, prefix: str) -> dict[str, Any]:
-    """The answer of the monitors. Raises what librados does."""
-    code, answer, said = cluster.mon_command(json.dumps({"prefix": prefix, "format": "json"}), b"")
-    if code:
-        raise rados().make_ex(code, said or prefix)
-    told: dict[str, Any] = json.loads(answer)
-    return told

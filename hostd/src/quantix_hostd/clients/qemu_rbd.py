@@ -98,8 +98,6 @@ def _rbd_options(end: RbdImage, key: str) -> Iterator[tuple[str, str]]:
     yield "driver", "raw"
     yield "file.driver", "rbd"
     yield "file.pool", access.pool
-    if access.namespace:
-        yield "file.namespace", access.namespace
     yield "file.image", end.name
     yield "file.user", access.user
     yield "file.key-secret", key

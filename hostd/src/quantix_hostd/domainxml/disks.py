@@ -7,9 +7,10 @@ from string import ascii_lowercase
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error
+from quantix_hostd.domainxml.ceph import CephSource, ceph_secret
 from quantix_hostd.domainxml.element import Element, element
 from quantix_hostd.domainxml.pcie import BuiltinPort, behind, on_root_bus, root_port_of
-from quantix_hostd.domainxml.spec import Backing, Bus, Cdrom, CephSource, Disk, DomainSpec, ceph_secret
+from quantix_hostd.domainxml.spec import Backing, Bus, Cdrom, Disk, DomainSpec
 
 SATA_UNITS = 6
 # the ICH9's own AHCI controller of every q35 machine

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.facts.devices import Seat
 
 DomainUuid = NewType("DomainUuid", str)
@@ -17,7 +18,6 @@ SwitchPortName = NewType("SwitchPortName", str)
 
 DOMAIN_PREFIX = "qx-"
 METADATA_NAMESPACE = "https://quantix.io/domain/1"
-_CEPH_SECRET = "quantix/"
 _MAX_SHARES = 10_000
 GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 QUANTIX_AGENT_CHANNEL = "io.quantix.agent.0"
@@ -43,18 +43,6 @@ class Backing:
 
     path: str
     image_format: str
-
-
-@dataclass(frozen=True)
-class CephSource:
-    """Where in Ceph a disk is: RBD image `image` (`POOL/NAME`, or `POOL/NAMESPACE/NAME`), as `user`, whose
-    key libvirt knows as that of the StoragePool `pool`. `monitors`: host and port of each.
-    """
-
-    pool: str
-    image: str
-    monitors: tuple[tuple[str, str], ...]
-    user: str
 
 
 @dataclass(frozen=True)
@@ -278,16 +266,6 @@ class DomainSpec:
     @property
     def vnc_socket(self) -> str:
         return f"{self.run_dir}/vnc.sock"
-
-
-def ceph_secret(pool: str) -> str:
-    """By which libvirt knows the key of a StoragePool's user."""
-    return f"{_CEPH_SECRET}{pool}"
-
-
-def ceph_secret_pool(usage: str) -> str:
-    """The StoragePool of such a secret, "" for one of somebody else."""
-    return usage.removeprefix(_CEPH_SECRET) if usage.startswith(_CEPH_SECRET) else ""
 
 
 def domain_name(vm_uid: str) -> str:

@@ -13,11 +13,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from xml.etree import ElementTree
 
+from quantix_hostd.domainxml.ceph import ceph_secret_pool
 from quantix_hostd.domainxml.element import Element
 from quantix_hostd.domainxml.host_devices import source_of
 from quantix_hostd.domainxml.memory import BLOCK_BYTES, MEMORY_ALIAS
 from quantix_hostd.domainxml.metadata import DomainMetadata, parse_metadata
-from quantix_hostd.domainxml.spec import BoundMemory, ceph_secret_pool
+from quantix_hostd.domainxml.spec import BoundMemory
 from quantix_hostd.domainxml.view_fields import DEVICE_FIELDS, DOMAIN_FIELDS, SMBIOS_FIELDS
 from quantix_hostd.facts.cpu_lists import parse_cpus
 

@@ -193,6 +193,8 @@ async def _free_claims(tools: VmTools, ref: VmRef, action: do.FreeClaims) -> Non
         if claim is not None and claim.vm_uid == ref.uid:
             # what an earlier epoch left held goes with it: nothing of the VM is here any more
             freed = release(regain(claim, host, action.epoch, ref.uid), host, action.epoch)
+            if freed.holder is None and claim.holder is not None:
+                tools.disks.leave(place)
             tools.claims.compare_and_set(place, claim, freed)
 
     def free_one(place: VolumePlace) -> None:

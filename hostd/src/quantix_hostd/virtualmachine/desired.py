@@ -17,6 +17,7 @@ from quantix_api.quantities import cpu_millis, size_bytes
 from quantix_api.vm_devices import DiskQoS
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml import spec as domain
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.facts.devices import Seat
 from quantix_hostd.virtualmachine.disk_limits import disk_limits
 
@@ -66,7 +67,7 @@ class VolumeState:
     backing: domain.Backing | None = None
     encrypted: bool = False
     qos: DiskQoS | None = None
-    ceph: domain.CephSource | None = None
+    ceph: CephSource | None = None
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,9 @@ def _medium(vm: VirtualMachine, cdrom: str, name: str, objects: Objects) -> str:
         raise as_error(WaitingError, "ImageNotFound", image=name, path=f"CD-ROM {cdrom}")
     pool = objects.pool(image.spec.pool or "")
     directory = pool.spec.dir if pool else None
+    if pool is not None and directory is None:
+        fields = {"image": name, "pool": pool.metadata.name}
+        raise as_error(WaitingError, "ConfigRefused", **fields)
     # data is there from the first byte on, the facts after every check
     if image.status.data != "Present" or known_facts(image) is None or directory is None:
         raise wait_for_image(image, _IMAGE_SOON_S)

@@ -17,7 +17,8 @@ from quantix_api.vm_status import ResolvedDisk
 from quantix_hostd.claims import CephPool, ClaimStore, PoolKey, VolumePlace
 from quantix_hostd.clients.direct_io import supports_direct_io
 from quantix_hostd.clients.qemu_rbd import monitor_addresses
-from quantix_hostd.domainxml.spec import Backing, CephSource
+from quantix_hostd.domainxml.ceph import CephSource
+from quantix_hostd.domainxml.spec import Backing
 from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.virtualmachine.desired import VolumeState
 from quantix_hostd.virtualmachine.objects import Objects
@@ -139,7 +140,7 @@ def with_source(state: VolumeState, objects: Objects) -> VolumeState:
     if place is None:
         text = render("PoolNotFound", pool=name, path="spec.pool").text
         return replace(state, place=None, reason="PoolNotFound", message=text)
-    image = "/".join(filter(None, (place.pool, place.namespace, state.place.handle)))
+    image = f"{place.pool}/{state.place.handle}"
     monitors = tuple(monitor_addresses(place.monitors))
     return replace(state, ceph=CephSource(name, image, monitors, place.user))
 

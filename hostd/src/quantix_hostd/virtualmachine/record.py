@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from quantix_api.layout import Layout
-from quantix_hostd.claims import CephPool, PoolKey, VolumePlace
+from quantix_hostd.claims import VolumePlace, place_recorded
 from quantix_hostd.facts.domain import EventKind
 from quantix_hostd.migration.leaving import LeavingRecord
 
@@ -298,10 +297,4 @@ def _parse_remains(raw: dict[str, Any]) -> Remains:
 
 
 def _parse_places(raw: Any) -> tuple[VolumePlace, ...]:
-    return tuple(VolumePlace(_parse_pool(place), place["handle"]) for place in raw)
-
-
-def _parse_pool(place: dict[str, Any]) -> PoolKey:
-    # its name in records of guests that run since before there were pools in Ceph
-    raw = place["pool"] if "pool" in place else place["pool_path"]
-    return CephPool(str(raw["name"])) if isinstance(raw, dict) else Path(raw)
+    return tuple(map(place_recorded, raw))

@@ -89,15 +89,8 @@ class VolumeController:
         self._lending = Lending(tools.claims, tools.host, tools.cluster_uid, enqueue)
         self._copying = Copying(tools.maker, tools.room, self._lending, enqueue)
         self._moves = VolumeMoves(tools.pools, tools.claims, tools.maker, self._copying, self._is_holder_gone)
-        self._sources = Sources(
-            tools.volumes,
-            tools.images,
-            self._machines,
-            tools.namespaces,
-            tools.pools,
-            tools.claims,
-            tools.maker,
-        )
+        keeps = tools.pools, tools.claims, tools.maker
+        self._sources = Sources(tools.volumes, tools.images, self._machines, tools.namespaces, *keeps)
         self._unmade = UnmadeCopies(tools.api, tools.namespaces)
 
     async def stop(self) -> None:

@@ -67,6 +67,9 @@ class DiskFileMaker:
     def read(self, place: VolumePlace) -> DiskFile | None:
         return read_volume(place)
 
+    def leave(self, place: VolumePlace) -> None:
+        """The kernel has all that it wrote."""
+
     def remove(self, pool: PoolDir, handle: str) -> bool:
         return remove_volume(pool, handle)
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from quantix_api.errors import InvariantError, PermanentError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import CephPool, Claim, ClaimChangedError, ClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.ceph_library import rbd
-from quantix_hostd.clients.pool_rbd import BASE, PoolRbd, mark_owner
+from quantix_hostd.clients.pool_rbd import BASE, PoolRbd
 from quantix_hostd.clients.qemu_img import Disk
 from quantix_hostd.clients.qemu_rbd import RbdImage, convert
+from quantix_hostd.clients.rbd_calls import mark_owner
 from quantix_hostd.clients.rbd_import import FEATURES, RbdImport, create_blank
 from quantix_hostd.clients.state_store import StateObjects, copy_state
 from quantix_hostd.copy_bounds import copy_bounds
 from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_hostd.volume.recipe import Origin, Recipe
+
+log = structlog.get_logger(__name__)
 
 Fill = Callable[[str], Awaitable[None]]
 
@@ -45,6 +50,10 @@ class RbdDiskMaker:
 
     def read(self, place: VolumePlace) -> DiskFile | None:
         return self._pool(place).disk(place.handle)
+
+    def leave(self, place: VolumePlace) -> None:
+        if shut_out := self._pool(place).shut_out_left(place.handle):
+            log.warning("clients shut out that ended without a word", place=place.shown, count=shut_out)
 
     def remove(self, pool: PoolRbd, handle: str) -> bool:
         return pool.remove_volume(handle)

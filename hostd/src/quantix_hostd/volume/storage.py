@@ -25,6 +25,11 @@ class VolumeStorage(Protocol[P]):
     def read(self, place: VolumePlace) -> DiskFile | None:
         """What lies there; None for nothing. Blocks. Raises QuantixError while that is not known."""
 
+    def leave(self, place: VolumePlace) -> None:
+        """Let no write of a QEMU of this host that has ended get there late. Blocks. The caller holds the
+        claim, and gives it back then.
+        """
+
     def remove(self, pool: P, handle: str) -> bool:
         """Remove a volume, whose claim the caller holds, with all its data; False for none. Blocks."""
 
@@ -77,6 +82,9 @@ class StorageByKind:
 
     def read(self, place: VolumePlace) -> DiskFile | None:
         return self._of(place).read(place)
+
+    def leave(self, place: VolumePlace) -> None:
+        self._of(place).leave(place)
 
     def remove(self, pool: Pool, handle: str) -> bool:
         if isinstance(pool, PoolRbd):

@@ -10,6 +10,7 @@ from quantix_api import StoragePool
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact
 from quantix_api.message_text import cause_of
+from quantix_api.not_built import refused_parts
 from quantix_api.quantities import UNIT_BYTES, format_size, human_size
 from quantix_client.apply import comparable
 from quantix_operator.storagepool.promises import fills_up, is_full
@@ -103,6 +104,8 @@ def _ready(observed: Observed) -> Fact:
     reaching = [report for report in observed.reports if report.reached]
     if observed.elder_default:
         return fact("Ready", "False", "DefaultConflict", other=observed.elder_default)
+    for path in refused_parts(observed.pool.spec):
+        return fact("Ready", "False", "Unreachable", path=path)
     if not observed.reports:
         return fact("Ready", "False", "NoHost")
     degraded = next((report for report in reaching if report.reason == "Degraded"), None)

@@ -1,5 +1,5 @@
-"""Lets a host read the Secrets of the VMs that are assigned to it, of the encrypted Volumes that it keeps, and
-of the pools that it reaches, and no others.
+"""Lets a host read the Secrets of the VMs that are assigned to it, of the encrypted Volumes that it keeps,
+and of the pools that it reaches, and no others.
 
 hostds may not list Secrets: in every namespace one Role and RoleBinding `quantix-host-HOST` names exactly
 those that VMs on that host refer to (api.md, "Cloud-init Secrets"), and Volumes that it has by right. Called

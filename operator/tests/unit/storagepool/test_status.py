@@ -54,6 +54,14 @@ def test_a_pool_in_ceph_that_is_less_safe_than_it_should_be_says_why() -> None:
     assert (fenceable.status, fenceable.reason) == ("Unknown", "NoCapability")
 
 
+def test_a_pool_of_which_a_part_is_not_built_says_so() -> None:
+    place = {"pool": "quantix", "namespace": "tenants"}
+    apart = StoragePool.parse({"metadata": {"name": "ceph"}, "spec": {"rbd": place}})
+    ready, *_ = pool_facts(Observed(apart, [REACHED]))
+    assert (ready.status, ready.reason) == ("False", "Unreachable")
+    assert ready.message.startswith("spec.rbd.namespace is not built yet, so no host reaches it.")
+
+
 def test_a_pool_whose_key_is_refused_says_which_secret_holds_it() -> None:
     refused = Report("h1", False, message="10.0.0.1 refused the user and key.", reason="CredentialsRefused")
     ready, *_ = pool_facts(Observed(CEPH, [refused]))

@@ -1,0 +1,76 @@
+"""Single steps in a pool of Ceph, with librados and librbd. Used by `pool_rbd` only, which opens the pool and
+translates what these raise.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
+from quantix_hostd.clients.ceph_library import rados, rbd
+
+_OWNER, _CLUSTER = "quantix.owner", "quantix.cluster"
+
+
+def mark_owner(image: Any, owner_uid: str, cluster_uid: str) -> None:
+    """Write into an image whose it is."""
+    image.metadata_set(_OWNER, owner_uid)
+    image.metadata_set(_CLUSTER, cluster_uid)
+
+
+def size_of(ioctx: Any, name: str) -> int | None:
+    """Of an RBD image, in bytes; None where there is none."""
+    try:
+        with rbd().Image(ioctx, name, read_only=True) as image:
+            return int(image.size())
+    except rbd().ImageNotFound:
+        return None
+
+
+def has_object(ioctx: Any, name: str) -> bool:
+    """Whether there is an object of this name."""
+    try:
+        ioctx.stat(name)
+    except rados().ObjectNotFound:
+        return False
+    return True
+
+
+def remove_image(ioctx: Any, name: str) -> bool:
+    """An RBD image with its snapshots. Raises TransientError (VolumeInUse) where another stands on them."""
+    try:
+        with rbd().Image(ioctx, name) as image:
+            for snapshot in list(image.list_snaps()):
+                image.set_snap(snapshot["name"])
+                used = any(True for _ in image.list_children2())
+                image.set_snap(None)
+                if used:
+                    raise as_error(TransientError, "VolumeInUse", handle=name)
+                image.remove_snap(snapshot["name"])
+        rbd().RBD().remove(ioctx, name)
+    except rbd().ImageNotFound:
+        return False
+    except rbd().ImageBusy as error:
+        raise as_error(TransientError, "VolumeInUse", handle=name) from error
+    return True
+
+
+def remove_object(ioctx: Any, name: str) -> bool:
+    """False when there was none."""
+    try:
+        ioctx.remove_object(name)
+    except rados().ObjectNotFound:
+        return False
+    return True
+
+
+def asked(cluster: Any, prefix: str, **fields: object) -> dict[str, Any]:
+    """The answer of the monitors. Raises what librados does."""
+    command = {"prefix": prefix, "format": "json", **fields}
+    code, answer, said = cluster.mon_command(json.dumps(command), b"")
+    if code:
+        raise rados().make_ex(code, said or prefix)
+    told: dict[str, Any] = json.loads(answer or b"{}")
+    return told

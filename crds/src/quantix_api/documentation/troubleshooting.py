@@ -13,6 +13,7 @@ from quantix_api.conditions import TABLE as CONDITIONS
 from quantix_api.documentation.advice import ADVICE, reasons_that_are_well
 from quantix_api.documentation.advice_entry import Advice
 from quantix_api.documentation.advice_host import HOST_ADVICE
+from quantix_api.documentation.advice_migration import MIGRATION_ADVICE
 from quantix_api.documentation.advice_network import NETWORK_ADVICE
 from quantix_api.documentation.advice_refusals import REFUSAL_ADVICE
 from quantix_api.documentation.advice_storage import STORAGE_ADVICE
@@ -33,6 +34,7 @@ Not sure where to begin: `qx status` for the whole platform, `qx doctor` for the
 """
 _SECTIONS: tuple[tuple[str, dict[str, Advice]], ...] = (
     ("VMs and guests", VM_ADVICE),
+    ("Moving VMs", MIGRATION_ADVICE),
     ("Images, volumes and pools", STORAGE_ADVICE),
     ("Networks", NETWORK_ADVICE),
     ("Hosts and certificates", HOST_ADVICE),

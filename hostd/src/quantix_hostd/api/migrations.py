@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import WSMsgType, web
 
-from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.errors import QuantixError
 from quantix_api.resources import HOST_USER_PREFIX
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import ADMITTED, identity_of
@@ -46,7 +46,7 @@ class MigrationDoors:
         return socket
 
     async def _handed_over(self, request: web.Request) -> web.Response:
-        move = self._admit(request)
+        move = self._admit(request, half=True)
         body: Any = await request.json()
         epoch = body.get("epoch") if isinstance(body, dict) else None
         if not isinstance(epoch, int) or epoch < 1:
@@ -55,13 +55,17 @@ class MigrationDoors:
         await self._backend.moves.handed_over(move, epoch)
         return web.json_response({"running": True})
 
-    def _admit(self, request: web.Request) -> IncomingMove:
-        """Raises HTTPForbidden for anybody but the source, PermanentError for no such migration."""
+    def _admit(self, request: web.Request, *, half: bool = False) -> IncomingMove:
+        """`half`: also where the API has the migration no more, and half of the guest is here. Raises
+        HTTPForbidden for anybody but the source, HTTPNotFound for no such migration.
+        """
         identity = identity_of(request.get_extra_info("peercert"))
-        moves = self._backend.moves
-        move = moves.move(request.match_info["uid"]) if moves is not None else None
+        moves, uid = self._backend.moves, request.match_info["uid"]
+        move = moves.move(uid) if moves is not None else None
+        if move is None and moves is not None and half:
+            move = moves.half(uid)
         if move is None:
-            raise PermanentError("NotHere", "No migration of this UID comes here.")
+            raise web.HTTPNotFound(text="No migration of this UID comes here.")
         if identity is None or identity.name != f"{HOST_USER_PREFIX}{move.source}":
             raise web.HTTPForbidden(text="Only the host that the guest comes from may ask this.")
         request[ADMITTED] = identity

@@ -16,6 +16,8 @@ from urllib.parse import quote
 import libvirt
 
 from quantix_api.errors import TransientError
+from quantix_api.message_text import cause_of
+from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import close_quietly
 from quantix_hostd.facts.migration import Sending, SendingProgress
 
@@ -100,7 +102,7 @@ def _send(uri: str, name: str, sending: Sending) -> None:
         finally:
             close_quietly(connection, ())
     except libvirt.libvirtError as error:
-        raise TransientError("SourceFailed", str(error)) from error
+        raise as_error(TransientError, "SourceFailed", said=cause_of(str(error))) from error
 
 
 def _flags(sending: Sending) -> int:

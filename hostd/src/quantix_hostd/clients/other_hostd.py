@@ -14,6 +14,8 @@ import aiohttp
 from yarl import URL
 
 from quantix_api.errors import TransientError
+from quantix_api.message_text import cause_of
+from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_relay import Pieces, Send
 
 Trust = Callable[[], Awaitable[ssl.SSLContext]]
@@ -63,7 +65,7 @@ class OtherHostd:
                     )
                     if answer.status != 200:
                         said = (await answer.text())[:300]
-                        raise TransientError("TargetFailed", f"{self._host} answered {answer.status}: {said}")
+                        raise self._failed(f"{answer.status} {said}")
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise self._failed(error) from error
 
@@ -76,9 +78,9 @@ class OtherHostd:
     def _url(self, path: str) -> URL:
         return URL.build(scheme="https", authority=self._address, path=path)
 
-    def _failed(self, error: Exception) -> TransientError:
-        said = str(error) or type(error).__name__
-        return TransientError("TargetFailed", f"hostd of {self._host} does not answer ({said})")
+    def _failed(self, error: Exception | str) -> TransientError:
+        said = cause_of(str(error)) or type(error).__name__
+        return as_error(TransientError, "TargetFailed", deaf=self._host, said=said)
 
 
 async def _pieces(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[bytes]:

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quantix_api import Host, VirtualMachine, VirtualMachineMigration
-from quantix_api.errors import TransientError
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
-from quantix_api.resources import HOSTS, MANAGER_SOURCE, VIRTUAL_MACHINE_MIGRATIONS
+from quantix_api.resources import HOSTS, MANAGER_SOURCE, VIRTUAL_MACHINE_MIGRATIONS, VIRTUAL_MACHINES
 from quantix_api.scalars import MESSAGE_LENGTH
 from quantix_client.api import ApiClient
 from quantix_client.apply import apply_if_changed
 from quantix_client.clock import Clock
-from quantix_client.errors import NotFound
+from quantix_client.errors import ApiError, NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.other_hostd import OtherHostd, Trust
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.migration import Sending, SendingProgress
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord
-from quantix_hostd.migration.outgoing import OutgoingMoves
+from quantix_hostd.migration.outgoing import OutgoingMoves, Target
 from quantix_hostd.migration.target_xml import target_xml
 
 Manifest = dict[str, Any]
@@ -44,26 +45,27 @@ class Departures:
     trust: Trust
     ready: Callable[[], bool]
     clock: Clock
+    reach: Callable[[str, str, Trust], Target] = OtherHostd
+    """The hostd of a host, at an address."""
     _told_s: dict[str, float] = field(default_factory=dict)
 
-    async def observe(self, vm_uid: str) -> Leaving | None:
-        """The migration that is to bring this VM away; None when there is none. Raises TransientError."""
-        manifest = self._of(vm_uid)
-        if manifest is None:
+    async def observe(self, vm_uid: str, kept: LeavingRecord | None) -> Leaving | None:
+        """The migration that is to bring this VM away, of one that was begun that one; None when there is
+        none. Raises TransientError.
+        """
+        manifest = self._of(vm_uid, kept)
+        if manifest is not None:
+            seen = _wish(model_of(VirtualMachineMigration, manifest), ready=self.ready())
+        elif kept is not None and kept.step != "stays":
+            seen = Leaving(kept.migration, kept.target, cancelled=True)
+        else:
             return None
-        migration = model_of(VirtualMachineMigration, manifest)
-        status, uid = migration.status, migration.metadata.uid
-        target, sent = status.target, self.outgoing.state(vm_uid, uid)
+        if kept is not None and kept.gone:
+            return seen if seen.runs_there else replace(seen, runs_there=await self._assigned_there(kept))
+        sent = self.outgoing.state(vm_uid, seen.migration)
         sending = sent is not None and not sent.done and sent.error is None
-        refused = target is not None and target.outcome == "Refused"
-        runs = target is not None and target.outcome == "Running"
-        return Leaving(
-            migration=uid,
-            target=status.target_host or "",
-            cancelled=migration.spec.cancel or migration.deleting,
-            prepared=target is not None and bool(target.prepared) and self.ready(),
-            refusal=(target.reason or "TargetFailed", target.message or "") if target and refused else None,
-            runs_there=(target.epoch or 0) if target is not None and runs else 0,
+        return replace(
+            seen,
             sending=sending,
             sent=sent is not None and sent.done,
             failure=sent.error.message if sent is not None and sent.error is not None else "",
@@ -71,14 +73,35 @@ class Departures:
             stood_still_ms=self.outgoing.downtime_ms(vm_uid),
         )
 
+    async def _assigned_there(self, kept: LeavingRecord) -> int:
+        """The epoch under which the API says that the target has it; also once the migration is forgotten."""
+        namespace, _, name = kept.vm.partition("/")
+        try:
+            vm = model_of(VirtualMachine, await self.api.get(VIRTUAL_MACHINES, name, namespace))
+        except ApiError:
+            return 0
+        assignment = vm.status.assignment
+        there = assignment is not None and assignment.host == kept.target
+        return assignment.epoch if there and assignment and assignment.epoch >= kept.epoch else 0
+
     async def begin(
         self, vm: VirtualMachine, domain: str, migration: str, target: str, epoch: int, local: tuple[str, ...]
     ) -> None:
-        """Have the guest sent. Raises QuantixError when that cannot be begun."""
+        """Have the guest sent; that it cannot be begun is seen as its failure."""
+        try:
+            sending, other = await self._prepared(vm, domain, target, epoch, local)
+        except QuantixError as error:
+            self.outgoing.fail(vm.metadata.uid, migration, error)
+            return
+        self.outgoing.begin(vm.metadata.uid, domain, migration, sending, other)
+
+    async def _prepared(
+        self, vm: VirtualMachine, domain: str, target: str, epoch: int, local: tuple[str, ...]
+    ) -> tuple[Sending, Target]:
         host = model_of(Host, await self.api.get(HOSTS, target))
         api = host.status.addresses.api if host.status.addresses else None
         if not api:
-            raise TransientError("TargetFailed", f"{target} has not told its address.")
+            raise as_error(TransientError, "TargetFailed", target=target)
         told = host.status.addresses.migration if host.status.addresses else None
         xml = target_xml(await self.hypervisor.migratable_xml(domain), epoch, local)
         wish = vm.spec.migration
@@ -93,20 +116,20 @@ class Departures:
             bytes_per_second=size_bytes(wish.bytes_per_second) if wish.bytes_per_second else 0,
             downtime_ms=wish.max_downtime_milliseconds,
         )
-        self.outgoing.begin(vm.metadata.uid, domain, migration, sending, OtherHostd(target, api, self.trust))
+        return sending, self.reach(target, api, self.trust)
 
     async def tell(self, vm_uid: str, migration: str, target: str, epoch: int) -> None:
         """Tell the target that the guest is its own, and wait until it runs there. Raises QuantixError."""
         host = model_of(Host, await self.api.get(HOSTS, target))
         api = host.status.addresses.api if host.status.addresses else ""
-        await OtherHostd(target, api or "", self.trust).handed_over(migration, epoch)
+        await self.reach(target, api or "", self.trust).handed_over(migration, epoch)
 
     async def report(self, vm_uid: str, record: LeavingRecord | None, leaving: Leaving | None) -> None:
         """Say in the migration what is so. Raises ApiError."""
-        manifest = self._of(vm_uid)
+        manifest = self._of(vm_uid, record)
         if manifest is None or record is None or record.migration != manifest["metadata"]["uid"]:
             return
-        final = record.step != "sending"
+        final = record.step in ("handed", "stays")
         now_s = self.clock.monotonic()
         if not final and now_s - self._told_s.get(vm_uid, float("-inf")) < _TOLD_EVERY_S:
             return
@@ -126,20 +149,40 @@ class Departures:
     async def _progress(self, vm_uid: str) -> SendingProgress | None:
         return await self.hypervisor.sending_progress(domain_name(vm_uid))
 
-    def _of(self, vm_uid: str) -> Manifest | None:
-        found = [
-            manifest
-            for manifest in self.migrations.values()
-            if (manifest.get("status") or {}).get("virtualMachineUID") == vm_uid
-            and (manifest.get("status") or {}).get("phase") not in _OVER
-        ]
+    def _of(self, vm_uid: str, kept: LeavingRecord | None) -> Manifest | None:
+        """That of `kept` as long as the guest may go by it, else the newest that is not over."""
+        own = [item for item in self.migrations.values() if _vm_of(item) == vm_uid]
+        if kept is not None and kept.step != "stays":
+            return next((item for item in own if item["metadata"]["uid"] == kept.migration), None)
+        found = [item for item in own if (item.get("status") or {}).get("phase") not in _OVER]
         return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
+
+
+def _vm_of(manifest: Manifest) -> str | None:
+    uid: str | None = (manifest.get("status") or {}).get("virtualMachineUID")
+    return uid
+
+
+def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
+    """What the API says of it."""
+    status, target = migration.status, migration.status.target
+    refused = target is not None and target.outcome == "Refused"
+    runs = target is not None and target.outcome == "Running"
+    return Leaving(
+        migration=migration.metadata.uid,
+        target=status.target_host or "",
+        cancelled=migration.spec.cancel or migration.deleting,
+        prepared=target is not None and bool(target.prepared) and ready,
+        refusal=(target.message or "") if target is not None and refused else None,
+        runs_there=(target.epoch or 0) if target is not None and runs else 0,
+    )
 
 
 def _said(record: LeavingRecord, leaving: Leaving | None) -> dict[str, Any]:
     progress = leaving.progress if leaving is not None else None
     post_copy = progress is not None and progress.post_copy
-    source: dict[str, Any] = {"mode": "PostCopy" if post_copy else "PreCopy"}
+    # where it was never begun, nothing is said of how
+    source: dict[str, Any] = {"mode": "PostCopy" if post_copy else "PreCopy"} if record.since_s else {}
     status: dict[str, Any] = {"source": source}
     if record.step == "handed":
         source |= {"outcome": "HandedOver", "epoch": record.epoch}

@@ -15,11 +15,8 @@ import structlog
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.errors import QuantixError, TransientError
-from quantix_api.messages import message_of
-from quantix_api.resources import (
-    MANAGER_TARGET,
-    VIRTUAL_MACHINE_MIGRATIONS,
-)
+from quantix_api.messages import message_of, render
+from quantix_api.resources import MANAGER_TARGET, VIRTUAL_MACHINE_MIGRATIONS
 from quantix_api.scalars import MESSAGE_LENGTH
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
@@ -70,6 +67,14 @@ class IncomingMoves:
         """Whether the guest of this VM, or half of it, is here without being assigned here."""
         return not self.mine(vm_uid) and self._store.load(vm_uid) is not None
 
+    def half(self, uid: str) -> IncomingMove | None:
+        """What came with the migration with this UID, whether the API knows that or not."""
+        for vm_uid in self._store.vm_uids():
+            coming = self._store.load(vm_uid)
+            if coming is not None and coming.uid == uid:
+                return IncomingMove(uid, coming.source, vm_uid)
+        return None
+
     def move(self, uid: str) -> IncomingMove | None:
         """The migration with this UID while it goes on."""
         for manifest in self.migrations.values():
@@ -89,7 +94,7 @@ class IncomingMoves:
         await self.reconcile(move.vm_uid)
         coming = self._store.load(move.vm_uid)
         if coming is None or not coming.epoch:
-            raise TransientError("TargetFailed", "The guest does not run here yet.")
+            raise TransientError("NotTakenOver", "The guest does not run here yet.")
 
     async def reconcile(self, vm_uid: str) -> float | None:
         """Bring one nearer; seconds until the next look."""
@@ -126,11 +131,14 @@ class IncomingMoves:
     async def _look(self, vm_uid: str, manifest: Manifest | None) -> Arriving:
         coming = await asyncio.to_thread(self._store.load, vm_uid)
         domain = await self.tools.hypervisor.domain(domain_name(vm_uid)) if coming else None
+        told_uid, told_epoch = self._told.get(vm_uid, ("", 0))
         if manifest is None:
-            return Arriving(self.known(), "", coming=coming, domain=False, mine=self.mine(vm_uid))
+            # the source's word counts, also once the API has forgotten the migration
+            told = coming is not None and coming.uid == told_uid
+            known = (self.known(), told_uid if told else "")
+            return Arriving(*known, epoch=told_epoch if told else 0, coming=coming, mine=self.mine(vm_uid))
         source = model_of(VirtualMachineMigration, manifest).status.source
         uid, outcome = manifest["metadata"]["uid"], source.outcome if source else None
-        told_uid, told_epoch = self._told.get(vm_uid, ("", 0))
         epoch = told_epoch if told_uid == uid else 0
         if outcome == "HandedOver" and source is not None and source.epoch:
             epoch = source.epoch
@@ -170,6 +178,8 @@ class IncomingMoves:
     ) -> float | None:
         vm = self._machine(vm_uid)
         if not coming.epoch:
+            if vm is None:
+                return _LOOK_S
             await take_over(self.tools, VmRef(vm_uid, vm), coming, epoch)
             coming = Coming(coming.uid, coming.source, coming.copies, epoch)
             await asyncio.to_thread(self._store.save, vm_uid, coming)
@@ -206,5 +216,5 @@ class IncomingMoves:
 def _refusal(error: QuantixError | OSError) -> dict[str, str]:
     if isinstance(error, QuantixError):
         return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}
-    said = error.strerror or str(error)
-    return {"outcome": "Refused", "reason": "TargetFailed", "message": said[:MESSAGE_LENGTH]}
+    said = render("TargetFailed", said=error.strerror or str(error)).text
+    return {"outcome": "Refused", "reason": "TargetFailed", "message": said}

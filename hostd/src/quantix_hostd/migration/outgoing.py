@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -17,9 +18,11 @@ import structlog
 
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.layout import Layout
+from quantix_api.messages import as_error
 from quantix_client.clock import Clock
 from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.libvirt_relay import Pieces, RelaySocket, Send
+from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.migration import Sending
 
 log = structlog.get_logger(__name__)
@@ -72,6 +75,10 @@ class OutgoingMoves:
         work = self._send(vm_uid, domain, migration, sending, target)
         self._tasks[vm_uid] = asyncio.create_task(work, name=f"move-{vm_uid}")
 
+    def fail(self, vm_uid: str, migration: str, error: QuantixError) -> None:
+        """It could not even begin."""
+        self._sent[vm_uid] = Sent(migration, error=error)
+
     def socket(self, vm_uid: str) -> Path:
         """Where our libvirtd finds the other's."""
         return self._layout.run / "migration" / f"{vm_uid}.sock"
@@ -92,7 +99,11 @@ class OutgoingMoves:
         self._stopped_s.pop(vm_uid, None)
 
     async def close(self) -> None:
-        for task in self._tasks.values():
+        """Break off what goes on: the next hostd would, and a thread that waits for it keeps this one."""
+        for vm_uid, task in self._tasks.items():
+            if not task.done():
+                with suppress(QuantixError):
+                    await self._hypervisor.stop_sending(domain_name(vm_uid))
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
@@ -112,7 +123,7 @@ class OutgoingMoves:
         except QuantixError as error:
             ended = Sent(migration, error=error)
         except OSError as error:
-            ended = Sent(migration, error=TransientError("SourceFailed", str(error)))
+            ended = Sent(migration, error=as_error(TransientError, "SourceFailed", said=str(error)))
         finally:
             await relay.close()
             for close in closing:

@@ -11,18 +11,29 @@ from functools import partial
 from pathlib import Path
 
 from quantix_api import VirtualMachine, Volume
-from quantix_api.errors import PermanentError, TransientError, WaitingError
+from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import VOLUMES
 from quantix_api.times import render_epoch_time
 from quantix_api.vm_status import ResolvedDisk
 from quantix_client.reading import model_of
-from quantix_hostd.claims import CephPool, Claim, Holder, PoolKey, VolumeMissingError, VolumePlace
-from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.claims import (
+    CephPool,
+    Claim,
+    Holder,
+    PoolKey,
+    VolumeMissingError,
+    VolumePlace,
+    release,
+)
+from quantix_hostd.domainxml.view import view
+from quantix_hostd.facts.domain import DomainSnapshot, DomainState
 from quantix_hostd.migration.kept import Coming
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.apply import apply
+from quantix_hostd.virtualmachine.firmware import keeps_state
+from quantix_hostd.virtualmachine.observed import disk_places
 from quantix_hostd.virtualmachine.record import Record
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
@@ -34,7 +45,8 @@ async def prepare(tools: VmTools, ref: VmRef) -> tuple[tuple[str, str], ...]:
     Raises QuantixError and OSError: then it cannot come.
     """
     assert ref.vm is not None
-    _refuse(ref.vm)
+    if keeps_state(ref.vm):
+        await asyncio.to_thread(tools.states.make_way, ref.uid)
     volumes = [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]
     for pool in {volume.status.pool or "" for volume in volumes}:
         key = tools.objects.pool_keys().get(pool)
@@ -43,13 +55,6 @@ async def prepare(tools: VmTools, ref: VmRef) -> tuple[tuple[str, str], ...]:
     made = (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
     await apply(tools, ref, made)
     return tuple([await _make_copy(tools, ref, volume) for volume in volumes if _is_local(tools, volume)])
-
-
-def _refuse(vm: VirtualMachine) -> None:
-    """Raises PermanentError for what does not travel yet."""
-    resolved = vm.status.resolved
-    if vm.spec.firmware.tpm or (resolved is not None and resolved.firmware == "UEFI"):
-        raise PermanentError("TargetFailed", "What its firmware or TPM remembers does not move yet.")
 
 
 async def _volume(tools: VmTools, vm: VirtualMachine, name: str) -> Volume:
@@ -67,7 +72,7 @@ def _is_local(tools: VmTools, volume: Volume) -> bool:
 def _key(tools: VmTools, pool: str) -> PoolKey:
     key = tools.objects.pool_keys().get(pool)
     if key is None:
-        raise as_error(WaitingError, "PoolNotFound", pool=pool)
+        raise as_error(TransientError, "TargetFailed", unknown=pool)
     return key
 
 
@@ -75,9 +80,9 @@ async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> tuple[str, s
     pool, handle = volume.status.pool or "", volume.status.handle or volume.metadata.uid
     if volume.spec.encryption is not None:
         name = volume.metadata.name
-        raise PermanentError(
-            "TargetFailed", f"Volume {name} is encrypted, and its pool is of this host alone."
-        )
+        raise as_error(PermanentError, "TargetFailed", encrypted=name, pool=pool)
+    place = _place(tools, pool, handle)
+    await tools.ask(place.pool, partial(_require_useless, tools, place))
     claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
     capacity = size_bytes(volume.status.capacity or volume.spec.size or "0")
     await tools.moves.make_copy(pool, handle, capacity, claim)
@@ -93,53 +98,59 @@ async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
 
 
 async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int) -> None:
-    """The source handed the guest over: take its claims, and let it go on.
+    """The source handed the guest over: take its claims, and let it go on. One whose half has ended here is
+    this host's all the same: it is started from its disks once it is assigned.
 
-    Raises TransientError while the guest is not here whole, or a claim names another.
+    Raises TransientError while a claim names another.
     """
-    domain = await tools.hypervisor.domain(domain_name(ref.uid))
-    if domain is None or not domain.active:
-        raise TransientError("TargetFailed", f"Nothing of {ref.name} has come to {tools.facts().name}.")
-    places = tuple(_place(tools, pool, handle) for pool, handle in coming.copies)
-    for place in places:
+    assert ref.vm is not None
+    before = await asyncio.to_thread(tools.records.load, ref.uid)
+    domain = await tools.hypervisor.domain(ref.domain)
+    live = view(domain.live_xml) if domain is not None and domain.live_xml else None
+    opened = tuple(disk_places(live).values()) or await _places(tools, ref.vm)
+    copied = tuple(_place(tools, pool, handle) for pool, handle in coming.copies)
+    for place in (place for place in copied if place in opened):
         await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))
-    shared = await _shared_places(tools, ref, places)
-    for place in shared:
+    for place in (place for place in opened if place not in copied):
         await tools.ask(place.pool, partial(_require, tools, place, ref.uid, epoch))
+    if before.epoch == epoch and before.started and (domain is None or not domain.active):
+        # it went on here, and has ended since
+        return
     record = Record(
         epoch=epoch,
-        started=True,
+        started=domain is not None and domain.active,
         boot_id=tools.facts().boot_id,
         started_s=tools.clock.monotonic(),
         started_at=render_epoch_time(tools.wall()),
-        places=(*shared, *places),
+        handled_restart_at=live.metadata.handled_restart_at if live and live.metadata else "",
+        places=opened,
     )
     await asyncio.to_thread(tools.records.save, ref.uid, record)
-    ports = _ports(ref.vm) if ref.vm is not None else ()
-    paused = ref.vm is not None and ref.vm.spec.power_state == "Paused"
-    resume = () if paused else (do.Resume(),)
-    await apply(tools, ref, (do.WirePorts(ports, 1.0), *resume))
+    if domain is not None and domain.active:
+        await _go_on(tools, ref, domain)
+
+
+async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot) -> None:
+    assert ref.vm is not None
+    stays_paused = ref.vm.spec.power_state == "Paused" or domain.state is not DomainState.PAUSED
+    resume = () if stays_paused else (do.Resume(),)
+    await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *resume))
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
 
 
-async def _shared_places(
-    tools: VmTools, ref: VmRef, local: tuple[VolumePlace, ...]
-) -> tuple[VolumePlace, ...]:
-    if ref.vm is None:
-        return ()
-    volumes = [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]
-    found = [
-        VolumePlace(_key(tools, volume.status.pool or ""), volume.status.handle or volume.metadata.uid)
+async def _places(tools: VmTools, vm: VirtualMachine) -> tuple[VolumePlace, ...]:
+    volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
+    return tuple(
+        _place(tools, volume.status.pool or "", volume.status.handle or volume.metadata.uid)
         for volume in volumes
-    ]
-    return tuple(place for place in found if place not in local)
+    )
 
 
 def _take(tools: VmTools, place: VolumePlace, vm_uid: str, epoch: int) -> None:
     """Of data that came too: held from now on by this host, as the source's claim says."""
     host, claim = tools.facts().name, tools.claims.read(place)
     if claim is None or claim.vm_uid != vm_uid:
-        raise TransientError("TargetFailed", f"The copy in {place.shown} is not this VM's.")
+        raise TransientError("NotTakenOver", f"The copy in {place.shown} is not this VM's.")
     if claim.held_by(host, epoch):
         return
     held = replace(claim, holder=Holder(host, epoch), partial=False, floor=max(claim.floor, epoch - 1))
@@ -149,7 +160,7 @@ def _take(tools: VmTools, place: VolumePlace, vm_uid: str, epoch: int) -> None:
 def _require(tools: VmTools, place: VolumePlace, vm_uid: str, epoch: int) -> None:
     claim = tools.claims.read(place)
     if claim is None or claim.vm_uid != vm_uid or not claim.held_by(tools.facts().name, epoch):
-        raise TransientError("TargetFailed", f"The claim of {place.shown} does not name this host yet.")
+        raise TransientError("NotTakenOver", f"The claim of {place.shown} does not name this host yet.")
 
 
 async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
@@ -159,24 +170,43 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
         await apply(tools, ref, (do.Destroy(graceful=False),))
     if found is not None:
         await apply(tools, ref, (do.Undefine(),))
-    uuid = found.uuid if found is not None else ref.uid
+    uuid = found.uuid if found is not None else _uuid(ref)
     ports = _ports(ref.vm) if ref.vm is not None else ()
     await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(ports)))
-    for pool, handle in coming.copies:
-        place = _place(tools, pool, handle)
-        await tools.ask(place.pool, partial(_require_partial, tools, place))
+    copied = [_place(tools, pool, handle) for pool, handle in coming.copies]
+    for place, (pool, handle) in zip(copied, coming.copies, strict=True):
+        await tools.ask(place.pool, partial(_require_useless, tools, place))
         await tools.moves.remove_copy(pool, handle)
-    await apply(tools, ref, (do.RemoveDirectories(),))
+    if ref.vm is not None:
+        for place in (place for place in await _places(tools, ref.vm) if place not in copied):
+            await tools.ask(place.pool, partial(_give_back, tools, place, ref))
+    await apply(tools, ref, (do.RemoveDirectories(), do.RemoveLocalState(uuid)))
 
 
-def _require_partial(tools: VmTools, place: VolumePlace) -> None:
-    """Never remove what anybody may have: raises TransientError."""
+def _uuid(ref: VmRef) -> str:
+    resolved = ref.vm.status.resolved if ref.vm is not None else None
+    return (resolved.uuid if resolved is not None else None) or ref.uid
+
+
+def _give_back(tools: VmTools, place: VolumePlace, ref: VmRef) -> None:
+    """A hand-over that stopped before the deciding claim never happened: of the others none stays here."""
+    host, claim = tools.facts().name, tools.claims.read(place)
+    holder = claim.holder if claim is not None and claim.vm_uid == ref.uid else None
+    if claim is not None and holder is not None and holder.host == host:
+        tools.claims.compare_and_set(place, claim, release(claim, host, holder.epoch))
+
+
+def _require_useless(tools: VmTools, place: VolumePlace) -> None:
+    """Never remove what anybody may have: only a copy that was not filled, or what has moved away since.
+    Raises TransientError.
+    """
     try:
         claim = tools.claims.read(place)
     except VolumeMissingError:
         return
-    if claim is not None and not claim.partial:
-        raise TransientError("TargetFailed", f"{place.shown} is no copy any more, and is kept.")
+    elsewhere = claim is not None and claim.holder is not None and claim.holder.host != tools.facts().name
+    if claim is not None and not claim.partial and not elsewhere:
+        raise TransientError("NotTakenOver", f"{place.shown} is no copy, and is kept.")
 
 
 def _place(tools: VmTools, pool: str, handle: str) -> VolumePlace:

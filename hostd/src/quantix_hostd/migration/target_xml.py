@@ -1,4 +1,4 @@
-"""The domain of a guest as it is to be on the host that it moves to. Pure: from what libvirt says of it here."""
+"""The domain of a guest as it is to be on the host that it moves to, from what libvirt says here. Pure."""
 
 from __future__ import annotations
 

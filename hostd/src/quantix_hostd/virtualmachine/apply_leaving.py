@@ -35,6 +35,9 @@ async def _hand_over(tools: VmTools, ref: VmRef, action: do.HandOver) -> None:
         claim = tools.claims.read(place)
         if claim is not None and claim.holder == Holder(action.target, action.epoch + 1):
             return
+        if place != action.places[0] and (claim is None or claim.holder is None):
+            # no disk of the guest that went: it was added since
+            return
         if claim is None or claim.vm_uid != ref.uid or not claim.held_by(host, action.epoch):
             raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
         tools.claims.compare_and_set(place, claim, hand_over(claim, host, action.target))

@@ -60,10 +60,8 @@ def plan_virtual_machine(observed: Observed) -> Plan:
 
 
 def _plan(observed: Observed) -> Plan:
-    handed = observed.record.leaving is not None and observed.record.leaving.step == "handed"
     if observed.vm is None or not observed.is_mine:
-        gone = plan_leaving(observed, observed.record, None) if handed else None
-        return gone or plan_missing(observed)
+        return plan_leaving(observed, observed.record, None) or plan_missing(observed)
     record = known_record(observed)
     leaving = plan_leaving(observed, record, stop_reason(observed, record))
     if leaving is not None:

@@ -242,8 +242,8 @@ class VirtualMachineReconciler:
     ) -> float | None:
         """Write the status if it changed; returns when to look again because it is not worth a write yet."""
         vm, leaving = observed.vm, plan.record.leaving
-        # of one that was handed over the other host speaks
-        left = leaving is not None and leaving.step == "handed"
+        # of one that went the other host speaks, and what is about to be known is not guessed
+        left = leaving is not None and (leaving.gone or (leaving.step == "sending" and not observed.runs))
         if vm is None or left or not observed.is_mine or not observed.synced:
             kept.passing_since = None
             return None

@@ -16,7 +16,7 @@ import structlog
 from quantix_api.layout import Layout
 from quantix_hostd.claims import VolumePlace, place_recorded
 from quantix_hostd.facts.domain import EventKind
-from quantix_hostd.migration.leaving import LeavingRecord
+from quantix_hostd.migration.leaving import LeavingRecord, parse_leaving
 
 log = structlog.get_logger(__name__)
 
@@ -288,7 +288,7 @@ def _parse_record(raw: dict[str, Any]) -> Record:
         cables=cables,
         bites=bites,
         move=MoveTry(**move) if move else None,
-        leaving=LeavingRecord(**leaving) if leaving else None,
+        leaving=parse_leaving(leaving) if leaving else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from quantix_api.errors import PermanentError
@@ -54,6 +55,8 @@ class Moves(Protocol):
     """Guests that come from other hosts (`migration.incoming`)."""
 
     def move(self, uid: str) -> IncomingMove | None: ...
+
+    def copies(self, vm_uid: str) -> tuple[Path, ...]: ...
 
     def half(self, uid: str) -> IncomingMove | None: ...
 

@@ -6,6 +6,8 @@ Only the source of a migration that the API knows, by the certificate of that ho
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,8 +17,11 @@ from quantix_api.errors import QuantixError
 from quantix_api.resources import HOST_USER_PREFIX
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import ADMITTED, identity_of
+from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import relay
+from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.incoming import IncomingMove
+from quantix_hostd.migration.sent_domain import why_not
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +42,9 @@ class MigrationDoors:
         move = self._admit(request)
         socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES)
         await socket.prepare(request)
+        gate = PacketGate(domain_name(move.vm_uid), partial(why_not, move.vm_uid, self._rooms(move)))
         try:
-            await relay(self._backend.layout.libvirt_socket, _pieces(socket), socket.send_bytes)
+            await relay(self._backend.layout.libvirt_socket, gate, _pieces(socket), socket.send_bytes)
         except (QuantixError, OSError) as error:
             log.warning("the way to libvirtd ended", migration=move.uid, source=move.source, error=str(error))
         finally:
@@ -54,6 +60,12 @@ class MigrationDoors:
         assert self._backend.moves is not None
         await self._backend.moves.handed_over(move, epoch)
         return web.json_response({"running": True})
+
+    def _rooms(self, move: IncomingMove) -> tuple[Path, ...]:
+        """Where the guest that comes has its things."""
+        assert self._backend.moves is not None
+        layout, uid = self._backend.layout, move.vm_uid
+        return layout.vm_run(uid), layout.vm_data(uid), layout.vm_log(uid), *self._backend.moves.copies(uid)
 
     def _admit(self, request: web.Request, *, half: bool = False) -> IncomingMove:
         """`half`: also where the API has the migration no more, and half of the guest is here. Raises

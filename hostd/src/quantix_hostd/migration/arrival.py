@@ -20,7 +20,8 @@ from quantix_hostd.migration.kept import Coming
 class Arriving:
     """What is known. `migration` is the UID of the one that names this host for the VM now, "" for none;
     `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
-    last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host.
+    last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host;
+    `named`: the VM says that it moves here.
     """
 
     known: bool
@@ -30,9 +31,10 @@ class Arriving:
     coming: Coming | None = None
     domain: bool = False
     mine: bool = False
+    named: bool = False
 
 
-Step = Literal["Prepare", "WirePorts", "TakeOver", "ClearUp", "Forget", "TellGone", "Wait"]
+Step = Literal["Prepare", "TellPrepared", "WirePorts", "TakeOver", "ClearUp", "Forget", "TellGone", "Wait"]
 
 
 def plan_arrival(seen: Arriving) -> Step:
@@ -46,7 +48,11 @@ def plan_arrival(seen: Arriving) -> Step:
         return "TellGone" if seen.gave_up else "Wait" if seen.epoch else "Prepare"
     if coming.epoch:
         # it is this host's, whatever becomes of the migration's object
-        return "Forget" if seen.mine else "TakeOver"
+        over = not seen.migration and not seen.named
+        return "Forget" if seen.mine or over else "TakeOver"
+    if seen.mine and not (seen.epoch and coming.uid == seen.migration):
+        # assigned anew since, after a fence of the source: what came of it is old
+        return "Wait" if coming.copies else "ClearUp"
     if coming.uid != seen.migration:
         # an attempt of which nobody speaks any more: only a later one tells that it is over
         return "ClearUp" if seen.migration else "Wait"
@@ -54,4 +60,6 @@ def plan_arrival(seen: Arriving) -> Step:
         return "ClearUp"
     if seen.epoch:
         return "TakeOver"
-    return "WirePorts" if seen.domain else "Wait"
+    if seen.domain:
+        return "WirePorts"
+    return "TellPrepared" if coming.prepared else "Prepare"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,10 +22,11 @@ from quantix_api.scalars import MESSAGE_LENGTH
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.kept import Coming, ComingStore
-from quantix_hostd.migration.receiving import clear_up, prepare, take_over, wire
+from quantix_hostd.migration.receiving import clear_up, copies_of, prepare, take_over, wire
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -34,6 +36,7 @@ Manifest = dict[str, Any]
 _LOOK_S = 2.0
 _QUIET_S = 30.0
 _MOST_ROUNDS = 6
+_OVER = ("Succeeded", "Failed", "Cancelled")
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class IncomingMoves:
     machines: Mapping[str, Manifest]
     mine: Callable[[str], bool]
     known: Callable[[], bool]
+    look_again: Callable[[str], None]
+    """Hears the UID of a VM that nothing is kept of here any more."""
     _told: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By UID of the VM: migration and epoch, as the source told them directly."""
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -64,8 +69,15 @@ class IncomingMoves:
         self._store = ComingStore(self.tools.layout)
 
     def has(self, vm_uid: str) -> bool:
-        """Whether the guest of this VM, or half of it, is here without being assigned here."""
-        return not self.mine(vm_uid) and self._store.load(vm_uid) is not None
+        """Whether the guest of this VM is here without being assigned here, or half of it in any case."""
+        coming = self._store.load(vm_uid)
+        return coming is not None and not (coming.epoch and self.mine(vm_uid))
+
+    def copies(self, vm_uid: str) -> tuple[Path, ...]:
+        """The disk files that were made for what comes with it."""
+        coming, keys = self._store.load(vm_uid), self.tools.objects.pool_keys()
+        made = ((keys.get(pool), handle) for pool, handle in (coming.copies if coming is not None else ()))
+        return tuple(VolumePlace(key, handle).data for key, handle in made if isinstance(key, Path))
 
     def half(self, uid: str) -> IncomingMove | None:
         """What came with the migration with this UID, whether the API knows that or not."""
@@ -107,8 +119,9 @@ class IncomingMoves:
 
     async def _step(self, vm_uid: str) -> float | None:
         """None: look again at once."""
-        manifest = self._named(vm_uid)
-        seen = await self._look(vm_uid, manifest)
+        coming = await asyncio.to_thread(self._store.load, vm_uid)
+        manifest = self._named(vm_uid, coming)
+        seen = await self._look(vm_uid, manifest, coming)
         step = plan_arrival(seen)
         if step == "Prepare" and manifest is not None:
             return await self._prepare(vm_uid, manifest)
@@ -118,25 +131,35 @@ class IncomingMoves:
             return await self._take_over(vm_uid, manifest, seen.coming, seen.coming.epoch or seen.epoch)
         if step == "ClearUp" and seen.coming is not None:
             await clear_up(self.tools, VmRef(vm_uid, self._machine(vm_uid)), seen.coming)
-            await asyncio.to_thread(self._store.forget, vm_uid)
-            self._told.pop(vm_uid, None)
+            await self._forget(vm_uid)
             return None
         if step == "Forget":
-            await asyncio.to_thread(self._store.forget, vm_uid)
-            self._told.pop(vm_uid, None)
+            await self._forget(vm_uid)
+        if step in ("TellPrepared", "WirePorts") and manifest is not None:
+            await self._report(manifest, {"prepared": True})
         if step == "TellGone" and manifest is not None:
-            await self._report(manifest, {"outcome": "Gone"})
+            await self._report(manifest, _gone(manifest))
         return _LOOK_S if seen.coming is not None else _QUIET_S
 
-    async def _look(self, vm_uid: str, manifest: Manifest | None) -> Arriving:
-        coming = await asyncio.to_thread(self._store.load, vm_uid)
+    async def _forget(self, vm_uid: str) -> None:
+        await asyncio.to_thread(self._store.forget, vm_uid)
+        self._told.pop(vm_uid, None)
+        self.look_again(vm_uid)
+
+    async def _look(self, vm_uid: str, manifest: Manifest | None, coming: Coming | None) -> Arriving:
         domain = await self.tools.hypervisor.domain(domain_name(vm_uid)) if coming else None
         told_uid, told_epoch = self._told.get(vm_uid, ("", 0))
         if manifest is None:
             # the source's word counts, also once the API has forgotten the migration
             told = coming is not None and coming.uid == told_uid
             known = (self.known(), told_uid if told else "")
-            return Arriving(*known, epoch=told_epoch if told else 0, coming=coming, mine=self.mine(vm_uid))
+            return Arriving(
+                *known,
+                epoch=told_epoch if told else 0,
+                coming=coming,
+                mine=self.mine(vm_uid),
+                named=self._machine(vm_uid) is not None,
+            )
         source = model_of(VirtualMachineMigration, manifest).status.source
         uid, outcome = manifest["metadata"]["uid"], source.outcome if source else None
         epoch = told_epoch if told_uid == uid else 0
@@ -150,6 +173,7 @@ class IncomingMoves:
             coming=coming,
             domain=domain is not None,
             mine=self.mine(vm_uid),
+            named=_status(manifest).get("phase") not in _OVER,
         )
 
     async def _prepare(self, vm_uid: str, manifest: Manifest) -> float | None:
@@ -159,16 +183,17 @@ class IncomingMoves:
         source = str(manifest["status"]["sourceHost"])
         coming = Coming(manifest["metadata"]["uid"], source)
         try:
+            coming = replace(coming, copies=await copies_of(self.tools, vm))
             # noted first: whatever is half made is found again
             await asyncio.to_thread(self._store.save, vm_uid, coming)
-            copies = await prepare(self.tools, VmRef(vm_uid, vm))
+            await prepare(self.tools, VmRef(vm_uid, vm))
         except (QuantixError, OSError) as error:
             await clear_up(self.tools, VmRef(vm_uid, vm), coming)
-            await asyncio.to_thread(self._store.forget, vm_uid)
+            await self._forget(vm_uid)
             await self._report(manifest, _refusal(error))
             log.warning("a guest is not received", uid=vm_uid, source=source, error=str(error))
             return _QUIET_S
-        await asyncio.to_thread(self._store.save, vm_uid, Coming(coming.uid, source, copies))
+        await asyncio.to_thread(self._store.save, vm_uid, replace(coming, prepared=True))
         await self._report(manifest, {"prepared": True})
         log.info("ready for a guest", uid=vm_uid, source=source)
         return _LOOK_S
@@ -181,7 +206,7 @@ class IncomingMoves:
             if vm is None:
                 return _LOOK_S
             await take_over(self.tools, VmRef(vm_uid, vm), coming, epoch)
-            coming = Coming(coming.uid, coming.source, coming.copies, epoch)
+            coming = replace(coming, epoch=epoch)
             await asyncio.to_thread(self._store.save, vm_uid, coming)
             log.info("guest taken over", uid=vm_uid, source=coming.source, epoch=epoch)
         if manifest is not None and manifest["metadata"]["uid"] == coming.uid:
@@ -197,20 +222,29 @@ class IncomingMoves:
         except NotFound:
             log.info("the migration is gone", name=manifest["metadata"]["name"])
 
-    def _named(self, vm_uid: str) -> Manifest | None:
-        """The newest migration that brings this VM here."""
-        found = [
-            manifest
-            for manifest in self.migrations.values()
-            if (manifest.get("status") or {}).get("virtualMachineUID") == vm_uid
-            and (manifest.get("status") or {}).get("phase") not in ("Succeeded", "Failed", "Cancelled")
-        ]
+    def _named(self, vm_uid: str, coming: Coming | None) -> Manifest | None:
+        """The newest migration that brings this VM here; else that of what is here, also once it is over."""
+        own = [item for item in self.migrations.values() if _status(item).get("virtualMachineUID") == vm_uid]
+        found = [item for item in own if _status(item).get("phase") not in _OVER]
+        if not found and coming is not None:
+            found = [item for item in own if item["metadata"]["uid"] == coming.uid]
         return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
 
     def _machine(self, vm_uid: str) -> VirtualMachine | None:
         found = (item for item in self.machines.values() if item["metadata"]["uid"] == vm_uid)
         manifest = next(found, None)
         return model_of(VirtualMachine, manifest) if manifest else None
+
+
+def _status(manifest: Manifest) -> dict[str, Any]:
+    status: dict[str, Any] = manifest.get("status") or {}
+    return status
+
+
+def _gone(manifest: Manifest) -> dict[str, str]:
+    """Nothing is here any more; why it was refused stays."""
+    before = _status(manifest).get("target") or {}
+    return {"outcome": "Gone"} | {name: before[name] for name in ("reason", "message") if name in before}
 
 
 def _refusal(error: QuantixError | OSError) -> dict[str, str]:

@@ -21,13 +21,14 @@ _NAME = "incoming.json"
 @dataclass(frozen=True)
 class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
-    comes, too. `epoch`: under which the guest was taken over, 0 before that.
+    comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
     """
 
     uid: str
     source: str
     copies: tuple[tuple[str, str], ...] = ()
     epoch: int = 0
+    prepared: bool = False
 
 
 class ComingStore:
@@ -41,7 +42,8 @@ class ComingStore:
         try:
             raw = json.loads(self._path(vm_uid).read_bytes())
             copies = tuple((str(pool), str(handle)) for pool, handle in raw["copies"])
-            return Coming(str(raw["uid"]), str(raw["source"]), copies, int(raw["epoch"]))
+            about = (str(raw["uid"]), str(raw["source"]), copies)
+            return Coming(*about, int(raw["epoch"]), bool(raw["prepared"]))
         except FileNotFoundError:
             return None
         except (ValueError, LookupError, TypeError) as error:

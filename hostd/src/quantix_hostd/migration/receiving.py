@@ -39,11 +39,18 @@ from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
 
-async def prepare(tools: VmTools, ref: VmRef) -> tuple[tuple[str, str], ...]:
-    """Make all that the guest finds here; the copies (pool, handle) that were made for its local disks.
+async def copies_of(tools: VmTools, vm: VirtualMachine) -> tuple[tuple[str, str], ...]:
+    """(pool, handle) of the disks whose data comes, too. Raises QuantixError."""
+    volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
+    return tuple(
+        (volume.status.pool or "", volume.status.handle or volume.metadata.uid)
+        for volume in volumes
+        if _is_local(tools, volume)
+    )
 
-    Raises QuantixError and OSError: then it cannot come.
-    """
+
+async def prepare(tools: VmTools, ref: VmRef) -> None:
+    """Make all that the guest finds here. Raises QuantixError and OSError: then it cannot come."""
     assert ref.vm is not None
     if keeps_state(ref.vm):
         await asyncio.to_thread(tools.states.make_way, ref.uid)
@@ -54,7 +61,9 @@ async def prepare(tools: VmTools, ref: VmRef) -> tuple[tuple[str, str], ...]:
             await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
     made = (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
     await apply(tools, ref, made)
-    return tuple([await _make_copy(tools, ref, volume) for volume in volumes if _is_local(tools, volume)])
+    for volume in volumes:
+        if _is_local(tools, volume):
+            await _make_copy(tools, ref, volume)
 
 
 async def _volume(tools: VmTools, vm: VirtualMachine, name: str) -> Volume:
@@ -76,7 +85,7 @@ def _key(tools: VmTools, pool: str) -> PoolKey:
     return key
 
 
-async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> tuple[str, str]:
+async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
     pool, handle = volume.status.pool or "", volume.status.handle or volume.metadata.uid
     if volume.spec.encryption is not None:
         name = volume.metadata.name
@@ -86,7 +95,6 @@ async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> tuple[str, s
     claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
     capacity = size_bytes(volume.status.capacity or volume.spec.size or "0")
     await tools.moves.make_copy(pool, handle, capacity, claim)
-    return pool, handle
 
 
 async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
@@ -125,6 +133,8 @@ async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int) -> N
         handled_restart_at=live.metadata.handled_restart_at if live and live.metadata else "",
         places=opened,
     )
+    # what was told of its half is about no end of this guest
+    await asyncio.to_thread(tools.records.clear_events, ref.uid)
     await asyncio.to_thread(tools.records.save, ref.uid, record)
     if domain is not None and domain.active:
         await _go_on(tools, ref, domain)
@@ -181,6 +191,7 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
         for place in (place for place in await _places(tools, ref.vm) if place not in copied):
             await tools.ask(place.pool, partial(_give_back, tools, place, ref))
     await apply(tools, ref, (do.RemoveDirectories(), do.RemoveLocalState(uuid)))
+    await asyncio.to_thread(tools.records.clear_events, ref.uid)
 
 
 def _uuid(ref: VmRef) -> str:

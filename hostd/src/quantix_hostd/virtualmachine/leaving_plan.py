@@ -78,6 +78,14 @@ def without_leaving(observed: Observed, record: Record) -> Record:
     return replace(record, leaving=None) if observed.synced else record
 
 
+def is_left(observed: Observed, record: Record) -> bool:
+    """Whether nothing is said of the VM here: of one that went the other host speaks, and of one that is
+    about to be known to have gone nothing is guessed.
+    """
+    kept = record.leaving
+    return kept is not None and (kept.gone or (kept.step == "sending" and not observed.runs))
+
+
 def _plan_beginning(
     observed: Observed, record: Record, leaving: Leaving, why: StopReason | None
 ) -> Plan | None:

@@ -26,7 +26,8 @@ from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import report
 from quantix_hostd.virtualmachine.apply import apply
 from quantix_hostd.virtualmachine.following import follow_guest, follow_leaving, follow_moves
-from quantix_hostd.virtualmachine.memory import Kept, Memory
+from quantix_hostd.virtualmachine.leaving_plan import is_left
+from quantix_hostd.virtualmachine.memory import Kept, Memory, version_of
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed
@@ -241,10 +242,8 @@ class VirtualMachineReconciler:
         self, observed: Observed, kept: Kept, plan: Plan, error: QuantixError | None
     ) -> float | None:
         """Write the status if it changed; returns when to look again because it is not worth a write yet."""
-        vm, leaving = observed.vm, plan.record.leaving
-        # of one that went the other host speaks, and what is about to be known is not guessed
-        left = leaving is not None and (leaving.gone or (leaving.step == "sending" and not observed.runs))
-        if vm is None or left or not observed.is_mine or not observed.synced:
+        vm = observed.vm
+        if vm is None or is_left(observed, plan.record) or not (observed.is_mine and observed.synced):
             kept.passing_since = None
             return None
         verdict = judge(observed, plan, error)
@@ -274,7 +273,7 @@ class VirtualMachineReconciler:
     def _newest(self, uid: str, kept: Kept) -> Manifest | None:
         """The object as the watch or our own last write tells it: the watch may lag behind the write."""
         seen = self._tools.objects.virtual_machine_manifest(uid)
-        if seen is None or kept.written is None or _version(seen) >= _version(kept.written):
+        if seen is None or kept.written is None or version_of(seen) >= version_of(kept.written):
             kept.written = None
             return seen
         return kept.written
@@ -297,7 +296,3 @@ class VirtualMachineReconciler:
             raise error
         waits = [wait for wait in (plan.requeue_after_s, later_s, _RESYNC_S) if wait is not None]
         return max(min(waits), 0.05)
-
-
-def _version(manifest: Manifest) -> int:
-    return int(manifest["metadata"]["resourceVersion"])

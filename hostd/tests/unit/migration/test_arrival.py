@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from quantix_hostd.migration.arrival import Arriving, Step, plan_arrival
 from quantix_hostd.migration.kept import Coming
 
-HALF = Coming("m1", "h1")
-OURS = Coming("m1", "h1", (), 2)
+HALF = Coming("m1", "h1", prepared=True)
+HALF_MADE = Coming("m1", "h1")
+WITH_DATA = Coming("m1", "h1", (("local", "v1"),), prepared=True)
+OURS = Coming("m1", "h1", (), 2, prepared=True)
 CASES: list[tuple[str, Arriving, Step]] = [
     ("one that is named is made ready for", Arriving(True, "m1"), "Prepare"),
     ("nothing is done before the API was heard", Arriving(False, "m1"), "Wait"),
@@ -18,7 +20,16 @@ CASES: list[tuple[str, Arriving, Step]] = [
     ("one that was given up before is told to be gone", Arriving(True, "m1", gave_up=True), "TellGone"),
     ("one that was handed over without us waits", Arriving(True, "m1", epoch=2), "Wait"),
     ("a VM of this host does not come", Arriving(True, "m1", mine=True), "Wait"),
-    ("one that is ready waits", Arriving(True, "m1", coming=HALF), "Wait"),
+    ("one that is ready tells so", Arriving(True, "m1", coming=HALF), "TellPrepared"),
+    ("what was left half made is made again", Arriving(True, "m1", coming=HALF_MADE), "Prepare"),
+    (
+        "a half is old once the VM is assigned here",
+        Arriving(True, "", coming=HALF, mine=True),
+        "ClearUp",
+    ),
+    ("data is not thrown away for it", Arriving(True, "", coming=WITH_DATA, mine=True), "Wait"),
+    ("a VM that is another's since is an orphan as any", Arriving(True, "", coming=OURS), "Forget"),
+    ("while it says that it moves here it is not", Arriving(True, "", coming=OURS, named=True), "TakeOver"),
     ("a half has its ports marked", Arriving(True, "m1", coming=HALF, domain=True), "WirePorts"),
     ("one that was handed over is taken over", Arriving(True, "m1", epoch=2, coming=HALF), "TakeOver"),
     ("one that was given up is cleared up", Arriving(True, "m1", gave_up=True, coming=HALF), "ClearUp"),
@@ -35,9 +46,10 @@ ARRIVING = st.builds(
     migration=st.sampled_from(["", "m1", "m2"]),
     gave_up=st.booleans(),
     epoch=st.sampled_from([0, 2]),
-    coming=st.none() | st.sampled_from([HALF, OURS]),
+    coming=st.none() | st.sampled_from([HALF, HALF_MADE, WITH_DATA, OURS]),
     domain=st.booleans(),
     mine=st.booleans(),
+    named=st.booleans(),
 )
 
 
@@ -59,7 +71,9 @@ def test_it_is_never_cleared_up_without_the_sources_word(seen: Arriving) -> None
         assert seen.coming is not None
         assert not seen.coming.epoch
         later = seen.migration not in ("", seen.coming.uid)
-        assert later or (seen.gave_up and seen.migration == seen.coming.uid)
+        given_up = seen.gave_up and seen.migration == seen.coming.uid
+        # or the word of the leader, which fenced the source
+        assert later or given_up or (seen.mine and not seen.coming.copies)
 
 
 @given(ARRIVING)

@@ -100,6 +100,7 @@ _OF_HOSTS = (
     Template("SourceFailed", _MIGRATION, "Disks of {changing} are about to be plugged in or out."),
     Template("TargetFailed", _MIGRATION, "{target} has not told its address."),
     Template("TargetFailed", _MIGRATION, "hostd of {deaf} does not answer: {said}."),
+    Template("TargetFailed", _MIGRATION, "{kept} is there already, and is no copy."),
     Template("TargetFailed", _MIGRATION, "It does not know pool {unknown}."),
     Template("TargetFailed", _MIGRATION, "This cannot be made ready: {said}."),
     Template(

@@ -31,6 +31,7 @@ from quantix_hostd.migration.target_xml import target_xml
 
 Manifest = dict[str, Any]
 _TOLD_EVERY_S = 2.0
+_TOLD_AGAIN_S = 5.0
 _OVER = ("Succeeded", "Failed", "Cancelled")
 
 
@@ -48,6 +49,7 @@ class Departures:
     reach: Callable[[str, str, Trust], Target] = OtherHostd
     """The hostd of a host, at an address."""
     _told_s: dict[str, float] = field(default_factory=dict)
+    _asked_s: dict[str, float] = field(default_factory=dict)
 
     async def observe(self, vm_uid: str, kept: LeavingRecord | None) -> Leaving | None:
         """The migration that is to bring this VM away, of one that was begun that one; None when there is
@@ -59,9 +61,12 @@ class Departures:
         elif kept is not None and kept.step != "stays":
             seen = Leaving(kept.migration, kept.target, cancelled=True)
         else:
+            self._asked_s.pop(vm_uid, None)
+            self.outgoing.forget(vm_uid)
             return None
         if kept is not None and kept.gone:
-            return seen if seen.runs_there else replace(seen, runs_there=await self._assigned_there(kept))
+            runs_there = seen.runs_there or await self._assigned_there(kept)
+            return replace(seen, runs_there=runs_there, told=self._was_told(vm_uid))
         sent = self.outgoing.state(vm_uid, seen.migration)
         sending = sent is not None and not sent.done and sent.error is None
         return replace(
@@ -72,6 +77,9 @@ class Departures:
             progress=await self._progress(vm_uid) if sent is None or sending else None,
             stood_still_ms=self.outgoing.downtime_ms(vm_uid),
         )
+
+    def _was_told(self, vm_uid: str) -> bool:
+        return self.clock.monotonic() - self._asked_s.get(vm_uid, float("-inf")) < _TOLD_AGAIN_S
 
     async def _assigned_there(self, kept: LeavingRecord) -> int:
         """The epoch under which the API says that the target has it; also once the migration is forgotten."""
@@ -122,6 +130,7 @@ class Departures:
         """Tell the target that the guest is its own, and wait until it runs there. Raises QuantixError."""
         host = model_of(Host, await self.api.get(HOSTS, target))
         api = host.status.addresses.api if host.status.addresses else ""
+        self._asked_s[vm_uid] = self.clock.monotonic()
         await self.reach(target, api or "", self.trust).handed_over(migration, epoch)
 
     async def report(self, vm_uid: str, record: LeavingRecord | None, leaving: Leaving | None) -> None:
@@ -197,7 +206,8 @@ def _said(record: LeavingRecord, leaving: Leaving | None) -> dict[str, Any]:
             "percent": progress.percent,
             "doneBytes": progress.done_bytes,
             "totalBytes": progress.total_bytes,
-            "bytesPerSecond": f"{progress.bytes_per_second // 1024}Ki",
+            # a quantity is above zero
+            **({"bytesPerSecond": f"{speed}Ki"} if (speed := progress.bytes_per_second // 1024) else {}),
             **({} if progress.seconds_left is None else {"secondsLeft": progress.seconds_left}),
         }
     return status

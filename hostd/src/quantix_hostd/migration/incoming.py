@@ -188,10 +188,10 @@ class IncomingMoves:
             await asyncio.to_thread(self._store.save, vm_uid, coming)
             await prepare(self.tools, VmRef(vm_uid, vm))
         except (QuantixError, OSError) as error:
+            log.warning("a guest is not received", uid=vm_uid, source=source, error=str(error))
+            await self._report(manifest, _refusal(error))
             await clear_up(self.tools, VmRef(vm_uid, vm), coming)
             await self._forget(vm_uid)
-            await self._report(manifest, _refusal(error))
-            log.warning("a guest is not received", uid=vm_uid, source=source, error=str(error))
             return _QUIET_S
         await asyncio.to_thread(self._store.save, vm_uid, replace(coming, prepared=True))
         await self._report(manifest, {"prepared": True})

@@ -43,13 +43,15 @@ def parse_leaving(raw: dict[str, Any]) -> LeavingRecord:
 @dataclass(frozen=True)
 class Leaving:
     """The migration that the API names this host as the source of, and how far it is. One that the API has
-    no more is `cancelled`. `refusal` is what the target said. `runs_there`: the epoch under which the guest
-    runs there, 0 before. `sent`: in this process the sending ended well, `failure`: it failed, `sending`: it
-    goes on, and `progress` is how far; also of what an earlier process began.
+    no more is `cancelled`. `told`: the target was, a moment ago. `refusal` is what the target said.
+    `runs_there`: the epoch under which the guest runs there, 0 before. `sent`: in this process the sending
+    ended well, `failure`: it failed, `sending`: it goes on, and `progress` is how far; also of what an
+    earlier process began.
     """
 
     migration: str
     target: str
+    told: bool = False
     cancelled: bool = False
     prepared: bool = False
     refusal: str | None = None

@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from quantix_api import VirtualMachine, Volume
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
@@ -21,6 +23,7 @@ from quantix_client.reading import model_of
 from quantix_hostd.claims import (
     CephPool,
     Claim,
+    ClaimDamagedError,
     Holder,
     PoolKey,
     VolumeMissingError,
@@ -37,6 +40,8 @@ from quantix_hostd.virtualmachine.observed import disk_places
 from quantix_hostd.virtualmachine.record import Record
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
+
+log = structlog.get_logger(__name__)
 
 
 async def copies_of(tools: VmTools, vm: VirtualMachine) -> tuple[tuple[str, str], ...]:
@@ -185,7 +190,11 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
     await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(ports)))
     copied = [_place(tools, pool, handle) for pool, handle in coming.copies]
     for place, (pool, handle) in zip(copied, coming.copies, strict=True):
-        await tools.ask(place.pool, partial(_require_useless, tools, place))
+        try:
+            await tools.ask(place.pool, partial(_require_useless, tools, place))
+        except (ClaimDamagedError, PermanentError) as error:
+            log.warning("data is kept", uid=ref.uid, path=place.shown, error=error.message)
+            continue
         await tools.moves.remove_copy(pool, handle)
     if ref.vm is not None:
         for place in (place for place in await _places(tools, ref.vm) if place not in copied):
@@ -209,7 +218,7 @@ def _give_back(tools: VmTools, place: VolumePlace, ref: VmRef) -> None:
 
 def _require_useless(tools: VmTools, place: VolumePlace) -> None:
     """Never remove what anybody may have: only a copy that was not filled, or what has moved away since.
-    Raises TransientError.
+    Raises PermanentError, ClaimDamagedError and TransientError.
     """
     try:
         claim = tools.claims.read(place)
@@ -217,7 +226,7 @@ def _require_useless(tools: VmTools, place: VolumePlace) -> None:
         return
     elsewhere = claim is not None and claim.holder is not None and claim.holder.host != tools.facts().name
     if claim is not None and not claim.partial and not elsewhere:
-        raise TransientError("NotTakenOver", f"{place.shown} is no copy, and is kept.")
+        raise as_error(PermanentError, "TargetFailed", kept=place.shown)
 
 
 def _place(tools: VmTools, pool: str, handle: str) -> VolumePlace:

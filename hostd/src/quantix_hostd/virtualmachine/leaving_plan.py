@@ -197,10 +197,12 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
     if record.released and not back:
         nothing = observed.vm is None and observed.domain is None
         return Plan(record, (ForgetRecord(),) if nothing else (), None, _WAIT_S)
-    told = leaving is not None and leaving.migration == kept.migration and bool(leaving.runs_there)
-    if not told and not back:
+    runs_there = leaving is not None and leaving.migration == kept.migration and leaving.runs_there
+    if not back and (observed.is_mine or not runs_there):
+        # until the API names the target, what is here is what the API tells of
         tell = TellTarget(kept.migration, kept.target, kept.epoch)
-        return with_record(observed, record, tell, requeue_after_s=_WAIT_S)
+        quiet = runs_there or (leaving is not None and leaving.told)
+        return with_record(observed, record, *(() if quiet else (tell,)), requeue_after_s=_LOOK_S)
     local = tuple(place for place in record.places if isinstance(place.pool, Path))
     left = replace(record, started=False, stop=None, places=(), move=None)
     after = replace(left, leaving=None) if back else replace(left, ended=True, released=True)

@@ -98,10 +98,11 @@ async def test_what_arrived_is_handed_over_and_told_and_goes_once_it_runs_there(
     migration.change("target", outcome="Running", epoch=2)
     place = running.root_place
     await look(running, migration)
-    assert not place.data.exists()
-    assert "create" not in sender(running).calls
+    assert place.data.exists()
     world.move_away(running)
     await look(running, migration)
+    assert not place.data.exists()
+    assert "create" not in sender(running).calls
     assert world.records.load(running.uid).leaving is None
 
 
@@ -244,6 +245,7 @@ async def test_data_whose_claim_does_not_name_the_target_is_kept(
     claim, place = running.root_claim, running.root_place
     world.claims.compare_and_set(place, claim, type(claim)(2, None, running.uid, claim.cluster_uid))
     migration.change("target", outcome="Running", epoch=2)
+    world.move_away(running)
     await look(running, migration)
     assert place.data.exists()
 

@@ -30,6 +30,7 @@ _VM = (
     | _verbs("console", "console")
     | _verbs("ssh", "ssh")
     | _verbs("screen", "screenshot", "view")
+    | _verbs("migrating", "migrate")
 )
 _IMAGE = _verbs("images", "create", "upload", "set")
 _VOLUME = _verbs("volumes", "create", "set") | _verbs("changing_volume", "resize", "move")
@@ -39,7 +40,9 @@ _ROUTER = _verbs("routers", "create", "set")
 _FLOATING_IP = _verbs("floating_ips", "create", "attach", "detach", "set")
 _POOL = _verbs("pools", "create", "set")
 _GROUP = _verbs("security_groups", "create", "set")
-_HOST = _verbs("adding_host", "add") | _verbs("orphans", "end-orphan")
+_HOST = _verbs("adding_host", "add") | _verbs("draining", "drain", "resume") | _verbs("orphans", "end-orphan")
+_MIGRATION = _verbs("migrating", "cancel")
+_VMM = ("virtualmachinemigration", "virtualmachinemigrations")
 # noun: (other words for it, {verb: place})
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "vm": (("vms", "virtualmachine", "virtualmachines"), _READ | _VM | _DELETE),
@@ -52,6 +55,7 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "host": (("hosts",), _READ | _HOST | _DELETE),
     "pool": (("pools", "storagepool", "storagepools"), _READ | _POOL | _DELETE),
     "instancetype": (("it", "instancetypes"), _READ),
+    "migration": (("migrations", "vmm", *_VMM), _READ | _MIGRATION | _DELETE),
     "cluster": (("clusters",), _verbs("joining_cluster", "join")),
 }  # fmt: skip
 COMMANDS: Mapping[str, str] = {
@@ -70,14 +74,14 @@ HELP = "help"
 
 # what is planned and not built: nobody means another word by it
 _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "vm": ("snapshot", "migrate", "exec", "cp", "backup", "restore"),
+    "vm": ("snapshot", "exec", "cp", "backup", "restore"),
     "volume": ("snapshot", "backup", "restore"),
-    "host": ("drain", "resume", "confirm-dead"),
+    "host": ("confirm-dead",),
     "instancetype": ("create", "set", "delete"),
     "cluster": ("create",),
 }
 _NOUNS_NOT_YET = (
-    *("snapshot", "snap", "migration", "recovery", "namespace", "ns"),
+    *("snapshot", "snap", "recovery", "namespace", "ns"),
     *("drill", "plan", "backup", "restore"),
 )
 _UNTIL_THEN = (

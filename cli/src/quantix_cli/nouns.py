@@ -241,6 +241,16 @@ def _security_group(group: Manifest, _: World) -> tuple[Cell, ...]:
     return _number(len(look(group, "spec.ingress", []))), _number(len(look(group, "spec.egress", [])))
 
 
+def _migration(migration: Manifest, _: World) -> tuple[Cell, ...]:
+    percent = look(migration, "status.progress.percent")
+    return (
+        _text(look(migration, "spec.virtualMachine")),
+        _text(look(migration, "status.sourceHost")),
+        _text(look(migration, "status.targetHost", look(migration, "spec.targetHost"))),
+        Cell(f"{percent} %" if percent is not None else "-", right=True),
+    )
+
+
 def _instance_type(kind: Manifest, _: World) -> tuple[Cell, ...]:
     default = "yes" if look(kind, "spec.default") else "-"
     return _number(look(kind, "spec.cpu.cores")), _amount(look(kind, "spec.memory.size")), Cell(default)
@@ -268,28 +278,23 @@ NOUNS: Mapping[str, Noun] = {
             on_hosts=True,
         ),
         Noun("network", "network", resources.NETWORKS, ("SUBNETS", "PORTS", "FREE"), _network),
-        Noun(
-            "pool",
-            "pool",
-            resources.STORAGE_POOLS,
-            ("KIND", "CAPACITY", "AVAILABLE", "HOSTS"),
-            _pool,
-        ),
+        Noun("pool", "pool", resources.STORAGE_POOLS, ("KIND", "CAPACITY", "AVAILABLE", "HOSTS"), _pool),
         Noun("router", "router", resources.ROUTERS, ("NETWORKS", "ADDRESS"), _router),
         Noun("floatingip", "floating IP", resources.FLOATING_IPS, ("ADDRESS", "VM"), _floating_ip),
-        Noun(
-            "securitygroup",
-            "security group",
-            resources.SECURITY_GROUPS,
-            ("IN", "OUT"),
-            _security_group,
-        ),
+        Noun("securitygroup", "security group", resources.SECURITY_GROUPS, ("IN", "OUT"), _security_group),
         Noun(
             "instancetype",
             "instance type",
             resources.INSTANCE_TYPES,
             ("CPU", "MEMORY", "DEFAULT"),
             _instance_type,
+        ),
+        Noun(
+            "migration",
+            "migration",
+            resources.VIRTUAL_MACHINE_MIGRATIONS,
+            ("VM", "FROM", "TO", "PROGRESS"),
+            _migration,
         ),
     )
 }

@@ -44,7 +44,7 @@ _ELSEWHERE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("vm", ("attach-interface", "add-nic"), "qx vm attach NAME --network NETWORK."),
     ("vm", ("detach-disk", "detach-interface", "unplug"), "qx vm detach NAME DEVICE."),
     ("vm", ("move", "relocate", "move-disk"),
-     "qx volume move VOLUME --pool POOL moves a disk of it; to another host is not built yet."),
+     "qx vm migrate NAME moves it to another host, qx volume move VOLUME --pool POOL a disk of it."),
     ("vm", ("import", "importdisk", "upload", "define", "register"), _UPLOADS),
     ("vm", ("export", "download", "exportovf"),
      "There is no export; qx vm show NAME -o yaml is the VM without its data."),

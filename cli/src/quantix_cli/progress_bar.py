@@ -28,6 +28,8 @@ class ProgressBar:
     terminal: Terminal
     clock: Callable[[], float] = time.monotonic
     stream: TextIO = field(default_factory=lambda: sys.stderr)
+    between: str = ": "
+    """What stands between name and bar."""
     _begun: tuple[float, int] | None = None
     _shown_s: float = 0.0
     _is_drawn: bool = False
@@ -43,7 +45,8 @@ class ProgressBar:
             return
         self._shown_s = now
         begun_s, before = self._begun
-        line = render_bar(self.name, done_bytes, total_bytes, (done_bytes - before) / (now - begun_s))
+        rate = (done_bytes - before) / (now - begun_s)
+        line = render_bar(self.name, done_bytes, total_bytes, rate, between=self.between)
         line = self.terminal.plain(line)
         if in_place:
             width = (self.terminal.width or len(line) + 1) - 1
@@ -63,13 +66,15 @@ class ProgressBar:
         self.stream.flush()
 
 
-def render_bar(name: str, done_bytes: int, total_bytes: int, bytes_per_s: float) -> str:
+def render_bar(
+    name: str, done_bytes: int, total_bytes: int, bytes_per_s: float, *, between: str = ": "
+) -> str:
     """The line: name, bar, percent, sizes, rate and the time that is left."""
     done = min(done_bytes, total_bytes)
     percent = done * 100 // total_bytes if total_bytes else 0
     full = percent * _COLUMNS // 100
     bar = f"{'█' * full}{'░' * (_COLUMNS - full)}"
-    parts = [f"{name}: ▕{bar}▏ {percent} %", f"{size(done)} of {size(total_bytes)}"]
+    parts = [f"{name}{between}▕{bar}▏ {percent} %", f"{size(done)} of {size(total_bytes)}"]
     if bytes_per_s >= 1:
         left = duration((total_bytes - done) / bytes_per_s)
         parts += [f"{size(int(bytes_per_s))}/s", f"{left} left"]

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-IN_NAMESPACES = ("vm", "image", "volume", "network", "router", "floatingip", "securitygroup")
+IN_NAMESPACES = (
+    *("vm", "image", "volume", "network", "router", "floatingip", "securitygroup"),
+    "migration",
+)
 """The nouns whose objects lie in namespaces."""
 _NOUN = "|".join(IN_NAMESPACES)
 # a command of such a noun, up to where its name is or would be; the help is the same everywhere

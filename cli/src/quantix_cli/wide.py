@@ -82,6 +82,7 @@ _COLUMNS: Mapping[str, Mapping[str, _Cell]] = {
         "WIRE": _at("spec.physical.name"),
         "DEFAULT": _flag("spec.default"),
     },
+    "migration": {"PHASE": _PHASE},
     "router": {"EXTERNAL": _at("spec.external.network"), "GATEWAYS": _at("status.gatewayHosts")},
     "floatingip": {
         "NETWORK": _at("spec.network"),

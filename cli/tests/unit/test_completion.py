@@ -52,6 +52,8 @@ def offered(*words: str) -> list[str]:
         (["vm", "set", "web-1", "--max"], ["--max-cpu", "--max-memory"]),
         (["vm", "list", "--host", ""], ["box"]),
         (["vm", "list", "--ho"], ["--host"]),
+        (["vm", "migrate", "web-1", "--to", ""], ["box"]),
+        (["host", "drain", ""], ["box"]),
         (["pool", "list", "--ho"], []),
         (["pool", "delete", "--ho"], []),
         (["vm", "delete", "--now"], ["--now"]),

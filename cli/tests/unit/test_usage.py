@@ -98,13 +98,13 @@ def qx(*words: str) -> subprocess.CompletedProcess[str]:
             "Until then copy what matters out of the guest, or all disks of a VM that is off: "
             "qx vm clone NAME COPY --full --pool POOL.",
         ),
-        (["vm", "vmotion", "web-1"], "✗ qx vm migrate is not built yet."),
+        (["vm", "vmotion", "web-1"], '✗ No verb "vmotion" for vm. Did you mean migrate?'),
         (
             ["ns", "list"],
             "✗ qx ns is not built yet. Until then kubectl get namespaces lists them, kubectl create "
             "namespace NAME makes one.",
         ),
-        (["host", "drain", "box"], "✗ qx host drain is not built yet."),
+        (["host", "confirm-dead", "box"], "✗ qx host confirm-dead is not built yet."),
         (
             ["snap", "list"],
             "✗ qx snap is not built yet. Until then a copy keeps what is on the disks: "

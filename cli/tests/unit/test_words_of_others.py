@@ -29,7 +29,6 @@ def said_of(*words: str) -> str:
         (("vm", "import"), ("docs/bring-a-vm-over.md", "qx volume upload FILE")),
         (("vm", "config"), ("qx vm show NAME", "qx vm set NAME")),
         (("vm", "destroy"), ("qx vm stop NAME --now", "qx vm delete NAME")),
-        (("vm", "migrate"), ("is not built yet",)),
         (("vm", "snapshot"), ("is not built yet",)),
         (("vms", "resize"), ("qx volume resize VOLUME SIZE",)),
         (("destroy", "vm", "web-1"), ("the noun comes first. qx vm stop NAME --now",)),

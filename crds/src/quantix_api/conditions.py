@@ -76,6 +76,7 @@ _VM_READY = (
     "HostSuspect HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld "
     "ConfigRefused KernelLimit RestoreInProgress ClaimNotHeld"
 )
+_STAYS = "HostDevice CPUPassthrough PolicyBlock LocalMedium"
 
 TABLE: tuple[ConditionRow, ...] = (
     *_row(
@@ -99,12 +100,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Protected",
         "LocalStorage HostDevice PolicyNever PolicyWait NoFencing NoOtherHost NoSpareRoom QuorumAtRisk",
     ),
-    *_row(
-        "VirtualMachine",
-        "Migratable",
-        "Migratable",
-        "HostDevice CPUPassthrough PolicyBlock NoOtherHost LocalMedium",
-    ),
+    *_row("VirtualMachine", "Migratable", "Migratable", f"NoOtherHost {_STAYS}"),
     *_row("VirtualMachine", "PlacementOK", "AsAsked", "AffinityBroken AntiAffinityBroken SelectorBroken"),
     *_row("VirtualMachine", "AgentConnected", "Connected", "NotInstalled Silent Refused"),
     *_row("VirtualMachine", "GuestHealthy", "Healthy", "ServiceFailed NoAgent"),
@@ -183,9 +179,8 @@ TABLE: tuple[ConditionRow, ...] = (
         "VirtualMachineMigration",
         "Ready",
         "Succeeded",
-        "Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits HostDevice CPUPassthrough "
-        "PolicyBlock LocalMedium CPUFeatureMissing MigrationTooSlow SourceFailed TargetFailed "
-        "SnapshotRunning TimedOut",
+        f"Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits {_STAYS} CPUFeatureMissing "
+        "MigrationTooSlow SourceFailed TargetFailed SnapshotRunning TimedOut",
     ),
     *_row(
         "HostRecovery",

@@ -70,6 +70,8 @@ _WORKING = {
     "ImageDownloading",
     "Verifying",
     "Programming",
+    "Preparing",
+    "CuttingOver",
     "Starting",
     "Restarting",
     "PortNotBound",

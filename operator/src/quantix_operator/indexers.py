@@ -15,6 +15,7 @@ from quantix_client.api import Manifest
 POOL_FULL = "PoolFull"
 NO_HOST = ""
 UNRESOLVED = ""
+UNFINISHED = ""
 
 
 def made_for(volume: Manifest) -> Iterable[str]:
@@ -84,10 +85,21 @@ def assigned_host(vm: Manifest) -> Iterable[str]:
     return (str(host),) if host else ()
 
 
+def unfinished(migration: Manifest) -> Iterable[str]:
+    """UNFINISHED for a migration that waits or goes on."""
+    return () if (migration.get("status") or {}).get("finishedAt") else (UNFINISHED,)
+
+
 def migrations_of(migration: Manifest) -> Iterable[str]:
     """The key of the VM that a migration is about."""
     name = (migration.get("spec") or {}).get("virtualMachine")
     return (f"{migration['metadata'].get('namespace')}/{name}",) if name else ()
+
+
+def moving_to(vm: Manifest) -> Iterable[str]:
+    """The host that a VM is on its way to."""
+    host = ((vm.get("status") or {}).get("migration") or {}).get("targetHost")
+    return (str(host),) if host else ()
 
 
 def choosy_in(vm: Manifest) -> Iterable[str]:

@@ -28,6 +28,8 @@ _NOUN_OF_OPTION = {
     }.items()
     for option in options
 }
+_OF_ONE_COMMAND = {"migrate": {"--to": "host"}}
+"""Where the same word means another kind."""
 # arguments that name an object of another noun than the command's
 _NOUN_OF_ARGUMENT = {"vm": "vm"}
 _PLACES = {
@@ -91,19 +93,21 @@ def _of_command(typed: Typed, names: Names) -> list[str]:
     ]
     asked = next((o for o in options if typed.rest and typed.rest[-1] in (*o.opts, *o.secondary_opts)), None)
     if asked is not None and not asked.is_flag:
-        return _of_option(asked, typed.current, names)
+        return _of_option(asked, typed, names)
     if typed.current.startswith("-"):
         flags = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
         return _that_fit(sorted(flag for flag in flags if flag.startswith("--")), typed.current)
     return _of_argument(typed, options, names)
 
 
-def _of_option(option: click.Option, current: str, names: Names) -> list[str]:
+def _of_option(option: click.Option, typed: Typed, names: Names) -> list[str]:
+    current, command = typed.current, str(typed.command.name)
     if isinstance(option.type, click.Choice):
         return _that_fit([str(choice) for choice in option.type.choices], current)
     if isinstance(option.type, click.Path) or "--kubeconfig" in option.opts:
         return [FILES]
-    noun = next((_NOUN_OF_OPTION[word] for word in option.opts if word in _NOUN_OF_OPTION), None)
+    known = {**_NOUN_OF_OPTION, **_OF_ONE_COMMAND.get(command, {})}
+    noun = next((known[word] for word in option.opts if word in known), None)
     return _that_fit(names(noun), current) if noun else []
 
 

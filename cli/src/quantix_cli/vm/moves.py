@@ -1,4 +1,4 @@
-"""Which disks of a VM are on their way to another pool, and how far: for `qx vm explain`."""
+"""Whether a VM moves to another host, and which of its disks to another pool: for `qx vm explain`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ async def with_moves(session: Session, vm: Manifest) -> Manifest:
 
 
 def moving_facts(obj: Manifest) -> list[tuple[str, str]]:
-    """`moving  web-1-root to pool fast, 41 %` for each, of a VM or of the volume itself. Pure."""
+    """`moving  web-1-root to pool fast, 41 %` for each, of a VM or of the volume itself; a VM that moves as a
+    whole does that alone. Pure.
+    """
+    move = look(obj, "status.migration")
+    if move:
+        return [("moving", f"to host {move.get('targetHost')} (migration {move.get('name')})")]
     volumes = [obj] if look(obj, "status.phase") == "Moving" else obj.get(_KEY, [])
     return [("moving", _told(volume)) for volume in volumes]
 

@@ -38,6 +38,7 @@ _SECTIONS: tuple[tuple[str, dict[str, Advice]], ...] = (
     ("Images, volumes and pools", STORAGE_ADVICE),
     ("Networks", NETWORK_ADVICE),
     ("Hosts and certificates", HOST_ADVICE),
+    ("Migrations and maintenance", MIGRATION_ADVICE),
     ("Refusals", REFUSAL_ADVICE),
 )
 _WELL = """

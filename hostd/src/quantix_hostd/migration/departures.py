@@ -112,17 +112,17 @@ class Departures:
             raise as_error(TransientError, "TargetFailed", target=target)
         told = host.status.addresses.migration if host.status.addresses else None
         xml = target_xml(await self.hypervisor.migratable_xml(domain), epoch, local)
-        wish = vm.spec.migration
+        migration = vm.spec.migration
         sending = Sending(
             socket=self.outgoing.socket(vm.metadata.uid),
             host=target,
             address=told or api.rpartition(":")[0].strip("[]"),
             xml=xml,
             disks=local,
-            auto_converge=wish.auto_converge,
+            auto_converge=migration.auto_converge,
             post_copy=False,
-            bytes_per_second=size_bytes(wish.bytes_per_second) if wish.bytes_per_second else 0,
-            downtime_ms=wish.max_downtime_milliseconds,
+            bytes_per_second=size_bytes(migration.bytes_per_second) if migration.bytes_per_second else 0,
+            downtime_ms=migration.max_downtime_milliseconds,
         )
         return sending, self.reach(target, api, self.trust)
 

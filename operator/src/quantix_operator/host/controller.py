@@ -27,7 +27,7 @@ from quantix_operator.host.status import (
     is_lost,
     only_figures_differ,
 )
-from quantix_operator.indexers import assigned_host
+from quantix_operator.indexers import assigned_host, moving_to
 from quantix_operator.lease_watch import LeaseWatch
 from quantix_operator.objects import Objects
 from quantix_operator.parts import vm_as_load
@@ -120,10 +120,15 @@ class HostController:
         vms, cpus, memory = (
             self._objects.total(VirtualMachine, amounts, (figure, name), amounts_unread) for figure in Figure
         )
-        return Load(vms, cpus, memory, self._drains.stays.get(name) if host.spec.maintenance else None)
+        stays = self._drains.stays.get(name) if host.spec.maintenance else None
+        return Load(vms, cpus, memory, stays, awaits=self._awaits(name))
 
     def _has_vms(self, host: str) -> bool:
-        return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host))
+        return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host)) or self._awaits(host)
+
+    def _awaits(self, host: str) -> bool:
+        """Whether a VM is on its way to it."""
+        return bool(self._cache.by(VIRTUAL_MACHINES, moving_to, host))
 
 
 def _next_look_s(observed: Observed) -> float:

@@ -1,4 +1,4 @@
-"""What stays on hosts that are to be emptied: found by the controller of maintenance, told by that of hosts."""
+"""What stays on hosts that are to be emptied: `maintenance` finds it, the controller of hosts tells it."""
 
 from __future__ import annotations
 

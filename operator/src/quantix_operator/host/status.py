@@ -24,13 +24,14 @@ LOST_AFTER_S = 8.0
 @dataclass(frozen=True)
 class Load:
     """How many VMs have the host, what they were promised, and, of a host that is emptied, the first that
-    cannot leave with why.
+    cannot leave with why. `awaits`: one is on its way to it.
     """
 
     vms: int = 0
     cpus: int = 0
     memory_bytes: int = 0
     stays: tuple[str, str] | None = None
+    awaits: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _schedulable(host: Host, *, lost: bool) -> Fact:
 
 
 def _drained(load: Load) -> Fact:
-    if not load.vms:
+    if not load.vms and not load.awaits:
         return fact("Drained", "True", "Empty")
     if load.stays is not None:
         name, why = load.stays

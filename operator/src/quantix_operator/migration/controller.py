@@ -21,6 +21,7 @@ from quantix_client.errors import Conflict, NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
+from quantix_operator.indexers import UNFINISHED, unfinished
 from quantix_operator.migration.apply import Writer
 from quantix_operator.migration.observe import observe
 from quantix_operator.migration.plan import plan_migrations
@@ -38,8 +39,7 @@ _SHARE = 0.1
 
 def _while_there_are_any(_obj: Manifest, cache: Cache) -> Iterable[str]:
     """Hosts and VMs change all the time: without a migration that waits or goes on they concern nobody."""
-    migrations = cache.list(VIRTUAL_MACHINE_MIGRATIONS)
-    return (KEY,) if any(not (item.get("status") or {}).get("finishedAt") for item in migrations) else ()
+    return (KEY,) if cache.by(VIRTUAL_MACHINE_MIGRATIONS, unfinished, UNFINISHED) else ()
 
 
 def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:

@@ -23,7 +23,8 @@ def observe(objects: Objects) -> Observed:
     waiting = [_waiting(objects, item, coming) for item in migrations if item.status.started_at is None]
     return Observed(
         tuple(sorted((*begun, *waiting), key=_turn)),
-        world_of(objects),
+        # what goes on needs no place any more
+        world_of(objects) if any(move.prospect for move in waiting) else World(()),
         limits_of(objects),
         _silent(objects, begun),
     )

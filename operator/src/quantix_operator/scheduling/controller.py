@@ -1,4 +1,4 @@
-"""Carries out scheduling passes: the only writer of `status.assignment`.
+"""Carries out scheduling passes: the writer of `status.assignment`, but for VMs that move while they run.
 
 Started by `controllers` with one key, so that passes never overlap; anything that may let a VM fit, start or
 stop asks for a pass. Every write counts only against the version that was decided on.

@@ -118,6 +118,24 @@ async def test_a_cancel_is_a_wish_to_the_source(world: OperatorWorld, namespace:
     assert after["status"]["assignment"] == vm["status"]["assignment"]
 
 
+async def test_what_else_is_said_of_a_vm_leaves_its_migration_alone(
+    world: OperatorWorld, namespace: str
+) -> None:
+    await running(world, namespace)
+    for host in world.hosts.values():
+        host.migrations.held.add("web-1")
+    try:
+        await ask(world, namespace)
+        await until_phase(world, namespace, "Copying")
+        await world.admin.patch(VIRTUAL_MACHINES, "web-1", {"spec": {"gracePeriodSeconds": 7}}, namespace)
+        told = await world.until(VIRTUAL_MACHINES, "web-1", says("Scheduled", "Assigned"), namespace)
+        assert told["status"]["migration"]["name"] == "move"
+    finally:
+        for host in world.hosts.values():
+            host.migrations.held.discard("web-1")
+    await until_phase(world, namespace, "Succeeded")
+
+
 async def test_a_target_that_refuses_leaves_the_vm_where_it_is(world: OperatorWorld, namespace: str) -> None:
     vm = await running(world, namespace)
     target = other_than(vm["status"]["assignment"]["host"])

@@ -55,6 +55,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         said(spec={"maintenance": True}, load=Load(2, stays=("web-1", "NoOtherHost"))),
         {"Schedulable": "Maintenance", "Drained": "Blocked"},
     ),
+    "a host in maintenance that a VM is still on its way to": (
+        said(spec={"maintenance": True}, load=Load(0, awaits=True)),
+        {"Schedulable": "Maintenance", "Drained": "Draining"},
+    ),
     "a host that is being emptied": (
         said(spec={"maintenance": True}, load=Load(1)),
         {"Schedulable": "Maintenance", "Drained": "Draining"},

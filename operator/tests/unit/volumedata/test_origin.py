@@ -23,7 +23,7 @@ from quantix_operator.scheduling.observe import pins
 from quantix_operator.service import WATCHED
 from quantix_operator.storagepool.promises import volume_bytes
 from quantix_operator.virtualmachine.disks import inherited_encryption, missing_sources
-from quantix_operator.virtualmachine.secret_access import secrets_of_volumes
+from quantix_operator.virtualmachine.secret_access import needed_secrets, secrets_of_volumes
 from quantix_operator.volume.controller import VolumeController
 from quantix_operator.volume.observe import observe
 from quantix_operator.volume.plan import plan_volume
@@ -267,3 +267,16 @@ def test_a_host_may_read_the_secrets_of_the_volumes_that_it_keeps_by_right_only(
     assert readers() == {"h1"}
     world.volume("data", encrypted, {**MADE, "confirmedHost": None}, **of_vm("web-1"))
     assert readers() == set()
+
+
+def test_a_host_that_a_vm_moves_to_may_read_its_secrets_before_it_comes(world: World) -> None:
+    move = {"uid": "m", "name": "move", "sourceHost": "h2", "targetHost": "h1"}
+    status = {"assignment": {"host": "h2", "epoch": 1}, "migration": move}
+    spec = {"cpu": {"cores": 1}, "memory": {"size": "1Gi"}}
+    spec |= {"cloudInit": {"userDataSecretRef": {"name": "seed", "key": "userData"}}}
+    world.vm("web-1", spec, status)
+    world.volume("data", {"size": "1Gi", "encryption": KEY}, MADE, **of_vm("web-1"))
+    vms = world.objects.list(VirtualMachine)
+    for host, reads in {"h1": True, "h2": True, "h3": False}.items():
+        assert ("disk-key" in secrets_of_volumes(world.objects, "a", host)) is reads
+        assert ("seed" in needed_secrets(vms, host)) is reads

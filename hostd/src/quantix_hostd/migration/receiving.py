@@ -6,6 +6,7 @@ Called by `incoming`. All of it may be done again: hostd may end after any line 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from quantix_api.quantities import size_bytes
 from quantix_api.resources import VOLUMES
 from quantix_api.times import render_epoch_time
 from quantix_api.vm_status import ResolvedDisk
+from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.claims import (
     CephPool,
@@ -197,10 +199,22 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
             continue
         await tools.moves.remove_copy(pool, handle)
     if ref.vm is not None:
-        for place in (place for place in await _places(tools, ref.vm) if place not in copied):
+        for place in (place for place in await _places_there_are(tools, ref.vm) if place not in copied):
             await tools.ask(place.pool, partial(_give_back, tools, place, ref))
     await apply(tools, ref, (do.RemoveDirectories(), do.RemoveLocalState(uuid)))
     await asyncio.to_thread(tools.records.clear_events, ref.uid)
+
+
+async def _places_there_are(tools: VmTools, vm: VirtualMachine) -> tuple[VolumePlace, ...]:
+    """Those of its volumes whose pools this host knows."""
+    found, keys = [], tools.objects.pool_keys()
+    for disk in _disks(vm):
+        with suppress(NotFound):
+            volume = await _volume(tools, vm, disk.volume)
+            key = keys.get(volume.status.pool or "")
+            if key is not None:
+                found.append(VolumePlace(key, volume.status.handle or volume.metadata.uid))
+    return tuple(found)
 
 
 def _uuid(ref: VmRef) -> str:

@@ -70,9 +70,6 @@ class FakeGuestMoves(ABC):
         if name in self._ways:
             self.fail(name, "operation aborted: migration out job: canceled by client")
 
-    async def switch_to_post_copy(self, name: str) -> None:
-        self.did("post-copy")
-
     # what becomes of it
 
     async def arrive(self, name: str) -> None:

@@ -132,9 +132,6 @@ class Hypervisor(Protocol):
     async def stop_sending(self, name: str) -> None:
         """Have it end with an error; without one nothing happens."""
 
-    async def switch_to_post_copy(self, name: str) -> None:
-        """Let the guest go on there now, and fetch what is missing. There is no way back."""
-
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
         """The screen now; None when the domain does not run. Raises PermanentError (NoScreen,
         ScreenTooLarge), TransientError (ScreenHangs) while an earlier one is not there yet.

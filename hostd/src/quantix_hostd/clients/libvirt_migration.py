@@ -69,7 +69,7 @@ class GuestMoves(ABC):
         def read(domain: Any) -> None:
             job = domain.jobStats() if domain.isActive() else {}
             if job.get("type") in _RUNNING_JOBS and job.get("operation") == _MOVES:
-                found.append(_progress(domain, job))
+                found.append(_progress(job))
 
         await self.on_own(name, read, missing_ok=True)
         return found[0] if found else None
@@ -80,9 +80,6 @@ class GuestMoves(ABC):
                 domain.abortJob()
 
         await self.on_own(name, stop, missing_ok=True)
-
-    async def switch_to_post_copy(self, name: str) -> None:
-        await self.on_own(name, lambda domain: domain.migrateStartPostCopy(0))
 
     def close_movers(self) -> None:
         """What is under way goes on in libvirtd."""
@@ -109,8 +106,6 @@ def _flags(sending: Sending) -> int:
     flags = int(_FLAGS)
     if sending.auto_converge:
         flags |= libvirt.VIR_MIGRATE_AUTO_CONVERGE
-    if sending.post_copy:
-        flags |= libvirt.VIR_MIGRATE_POSTCOPY
     if sending.disks:
         flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK
     return flags
@@ -132,7 +127,7 @@ def _parameters(sending: Sending) -> dict[str, Any]:
     return parameters
 
 
-def _progress(domain: Any, job: dict[str, Any]) -> SendingProgress:
+def _progress(job: dict[str, Any]) -> SendingProgress:
     total = int(job.get("memory_total", 0)) + int(job.get("disk_total", 0))
     left = int(job.get("memory_remaining", 0)) + int(job.get("disk_remaining", 0))
     page = int(job.get("memory_page_size", 4096))
@@ -141,5 +136,4 @@ def _progress(domain: Any, job: dict[str, Any]) -> SendingProgress:
         total_bytes=total,
         bytes_per_second=int(job.get("memory_bps", 0)) + int(job.get("disk_bps", 0)),
         dirty_bytes_per_second=int(job.get("memory_dirty_rate", 0)) * page,
-        post_copy=domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_POSTCOPY,
     )

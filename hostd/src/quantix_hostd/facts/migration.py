@@ -19,20 +19,18 @@ class Sending:
     xml: str
     disks: tuple[str, ...] = ()
     auto_converge: bool = True
-    post_copy: bool = False
     bytes_per_second: int = 0
     downtime_ms: int = 300
 
 
 @dataclass(frozen=True)
 class SendingProgress:
-    """Memory and disks together, in bytes. `post_copy`: the guest runs there, and fetches the rest."""
+    """Memory and disks together, in bytes."""
 
     done_bytes: int
     total_bytes: int
     bytes_per_second: int
     dirty_bytes_per_second: int
-    post_copy: bool = False
 
     @property
     def percent(self) -> int:

@@ -120,7 +120,6 @@ class Departures:
             xml=xml,
             disks=local,
             auto_converge=migration.auto_converge,
-            post_copy=False,
             bytes_per_second=size_bytes(migration.bytes_per_second) if migration.bytes_per_second else 0,
             downtime_ms=migration.max_downtime_milliseconds,
         )
@@ -189,9 +188,8 @@ def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
 
 def _said(record: LeavingRecord, leaving: Leaving | None) -> dict[str, Any]:
     progress = leaving.progress if leaving is not None else None
-    post_copy = progress is not None and progress.post_copy
     # where it was never begun, nothing is said of how
-    source: dict[str, Any] = {"mode": "PostCopy" if post_copy else "PreCopy"} if record.since_s else {}
+    source: dict[str, Any] = {"mode": "PreCopy"} if record.since_s else {}
     status: dict[str, Any] = {"source": source}
     if record.step == "handed":
         source |= {"outcome": "HandedOver", "epoch": record.epoch}

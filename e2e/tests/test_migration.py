@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +19,7 @@ from quantix_lab.waiting import eventually
 pytestmark = pytest.mark.usefixtures("audited")
 SERVICES = {"hostd": "bin/quantix-hostd", "libvirtd": "/libvirtd", "ovn-controller": "ovn-controller"}
 SEED = 4
+CUT_S = 8.0
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +148,20 @@ def test_whenever_hostd_is_killed_the_guest_runs_once(guest: MovingGuest) -> Non
         name, host = guest.move(), chance.choice((guest.host, guest.other))
         delay_s = chance.uniform(0.5, 5.0)
         eventually(f"{name} is ready", lambda name=name: guest.phase(name) != "Queued", 60)  # type: ignore[misc]
-        guest.lab.first.run("sleep", f"{delay_s:.2f}")
+        time.sleep(delay_s)
         kill(host, SERVICES["hostd"])
         status = guest.wait_over(name, 120)
         tell(f"hostd of {host.name} killed {delay_s:.2f} s after its begin: {status['phase']}")
         guest.wait_at_home()
+
+
+def test_a_network_that_is_cut_for_some_seconds_lets_nothing_run_twice(slow: MovingGuest) -> None:
+    name = slow.move()
+    slow.wait_copying(name)
+    wire = ("ip", "-n", slow.lab.world, "link", "set", f"mgmt-{slow.lab.hosts[1].name}")
+    subprocess.run([*wire, "down"], check=True)
+    time.sleep(CUT_S)
+    subprocess.run([*wire, "up"], check=True)
+    status = slow.wait_over(name, 180)
+    tell(f"cut for {CUT_S:.0f} s: {status['phase']}")
+    slow.wait_at_home()

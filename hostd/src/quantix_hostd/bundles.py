@@ -133,6 +133,7 @@ def arrivals(hostd: Hostd, vms: VmTools) -> IncomingMoves:
         hostd.watches.moving(Moving.COMING_VM),
         mine=lambda uid: here.virtual_machine_manifest(uid) is not None,
         known=lambda: hostd.watches.synced,
+        closing=lambda: hostd.host.shutting_down,
         look_again=lambda uid: hostd.dispatcher.add(VIRTUAL_MACHINES, uid),
     )
 

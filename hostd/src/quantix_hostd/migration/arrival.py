@@ -5,7 +5,7 @@
    └── cannot ──► Refused          └───────────── the source gave up ─────────────► ClearUp ──► Gone
 ```
 A half is never resumed without the hand-over, and never destroyed without the source's word that there is
-none: whoever does not know keeps it, paused.
+none: whoever does not know keeps it, paused; but on a host that goes down its QEMU ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Arriving:
     """What is known. `migration` is the UID of the one that names this host for the VM now, "" for none;
     `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
     last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host;
-    `named`: the VM says that it moves here.
+    `named`: the VM says that it moves here; `closing`: this host goes down.
     """
 
     known: bool
@@ -32,9 +32,12 @@ class Arriving:
     domain: bool = False
     mine: bool = False
     named: bool = False
+    closing: bool = False
 
 
-Step = Literal["Prepare", "TellPrepared", "WirePorts", "TakeOver", "ClearUp", "Forget", "TellGone", "Wait"]
+Step = Literal[
+    "Drop", "Prepare", "TellPrepared", "WirePorts", "TakeOver", "ClearUp", "Forget", "TellGone", "Wait"
+]
 
 
 def plan_arrival(seen: Arriving) -> Step:
@@ -45,7 +48,7 @@ def plan_arrival(seen: Arriving) -> Step:
     if coming is None:
         if not seen.migration or seen.mine:
             return "Wait"
-        return "TellGone" if seen.gave_up else "Wait" if seen.epoch else "Prepare"
+        return "TellGone" if seen.gave_up else "Wait" if seen.epoch or seen.closing else "Prepare"
     if coming.epoch:
         # it is this host's, whatever becomes of the migration's object
         over = not seen.migration and not seen.named
@@ -61,5 +64,6 @@ def plan_arrival(seen: Arriving) -> Step:
     if seen.epoch:
         return "TakeOver"
     if seen.domain:
-        return "WirePorts"
+        # its data is kept: should it have been handed over, it starts from there
+        return "Drop" if seen.closing else "WirePorts"
     return "TellPrepared" if coming.prepared else "Prepare"

@@ -26,7 +26,7 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.kept import Coming, ComingStore
-from quantix_hostd.migration.receiving import clear_up, copies_of, prepare, take_over, wire
+from quantix_hostd.migration.receiving import clear_up, copies_of, drop, prepare, take_over, wire
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -59,6 +59,7 @@ class IncomingMoves:
     machines: Mapping[str, Manifest]
     mine: Callable[[str], bool]
     known: Callable[[], bool]
+    closing: Callable[[], bool]
     look_again: Callable[[str], None]
     """Hears the UID of a VM that nothing is kept of here any more."""
     _told: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -127,6 +128,8 @@ class IncomingMoves:
             return await self._prepare(vm_uid, manifest)
         if step == "WirePorts":
             await wire(self.tools, vm_uid, self._machine(vm_uid))
+        if step == "Drop":
+            await drop(self.tools, VmRef(vm_uid, None))
         if step == "TakeOver" and seen.coming is not None:
             return await self._take_over(vm_uid, manifest, seen.coming, seen.coming.epoch or seen.epoch)
         if step == "ClearUp" and seen.coming is not None:
@@ -174,6 +177,7 @@ class IncomingMoves:
             domain=domain is not None,
             mine=self.mine(vm_uid),
             named=_status(manifest).get("phase") not in _OVER,
+            closing=self.closing(),
         )
 
     async def _prepare(self, vm_uid: str, manifest: Manifest) -> float | None:

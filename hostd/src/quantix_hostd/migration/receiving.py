@@ -180,13 +180,19 @@ def _require(tools: VmTools, place: VolumePlace, vm_uid: str, epoch: int) -> Non
         raise TransientError("NotTakenOver", f"The claim of {place.shown} does not name this host yet.")
 
 
-async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
-    """Nothing of it is to be here: the half is ended and what was made for it goes. Raises QuantixError."""
+async def drop(tools: VmTools, ref: VmRef) -> DomainSnapshot | None:
+    """End the half, and nothing else; what it was. Raises QuantixError."""
     found = await tools.hypervisor.domain(ref.domain)
     if found is not None and found.active:
         await apply(tools, ref, (do.Destroy(graceful=False),))
     if found is not None:
         await apply(tools, ref, (do.Undefine(),))
+    return found
+
+
+async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
+    """Nothing of it is to be here: the half is ended and what was made for it goes. Raises QuantixError."""
+    found = await drop(tools, ref)
     uuid = found.uuid if found is not None else _uuid(ref)
     ports = _ports(ref.vm) if ref.vm is not None else ()
     await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(ports)))

@@ -31,6 +31,8 @@ CASES: list[tuple[str, Arriving, Step]] = [
     ("a VM that is another's since is an orphan as any", Arriving(True, "", coming=OURS), "Forget"),
     ("while it says that it moves here it is not", Arriving(True, "", coming=OURS, named=True), "TakeOver"),
     ("a half has its ports marked", Arriving(True, "m1", coming=HALF, domain=True), "WirePorts"),
+    ("a half ends with its host", Arriving(True, "m1", coming=HALF, domain=True, closing=True), "Drop"),
+    ("a host that goes down makes nothing ready", Arriving(True, "m1", closing=True), "Wait"),
     ("one that was handed over is taken over", Arriving(True, "m1", epoch=2, coming=HALF), "TakeOver"),
     ("one that was given up is cleared up", Arriving(True, "m1", gave_up=True, coming=HALF), "ClearUp"),
     ("a half that nobody speaks of is kept", Arriving(True, "", coming=HALF, domain=True), "Wait"),
@@ -50,6 +52,7 @@ ARRIVING = st.builds(
     domain=st.booleans(),
     mine=st.booleans(),
     named=st.booleans(),
+    closing=st.booleans(),
 )
 
 

@@ -36,6 +36,7 @@ class Arrival:
     machines: dict[str, Any]
     half: str
     mine: set[str] = field(default_factory=set)
+    closing: bool = False
 
     def __post_init__(self) -> None:
         self.restart()
@@ -48,6 +49,7 @@ class Arrival:
             self.machines,
             mine=lambda uid: uid in self.mine,
             known=lambda: True,
+            closing=lambda: self.closing,
             look_again=self.world.woken.append,
         )
 
@@ -263,6 +265,18 @@ async def test_a_pool_that_is_not_known_here_is_a_refusal(arrival: Arrival) -> N
     arrival.world.stores[STORAGE_POOLS].clear()
     await arrival.look()
     assert (arrival.told["outcome"], arrival.told["reason"]) == ("Refused", "TargetFailed")
+
+
+async def test_a_host_that_goes_down_ends_a_half_and_keeps_its_data(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    arrival.closing = True
+    await arrival.look()
+    assert arrival.state() is None
+    assert arrival.place.data.exists()
+    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+    await arrival.look()
+    assert not arrival.place.data.exists()
 
 
 async def test_it_is_forgotten_once_it_is_assigned_here(arrival: Arrival) -> None:

@@ -209,6 +209,17 @@ async def test_a_vm_that_is_to_be_off_is_not_moved(running: VmHandle, migration:
     assert "shutdown" in sender(running).calls
 
 
+async def test_a_host_that_goes_down_breaks_it_off_and_shuts_the_guest_down(
+    running: VmHandle, migration: MigrationHandle
+) -> None:
+    await begin(running, migration)
+    await running.world.reconciler.shut_down_guests()
+    for _ in range(3):
+        await look(running, migration)
+    assert sender(running).calls[:3] == ["send", "stop sending", "shutdown"]
+    assert migration.source["reason"] == "NotRunning"
+
+
 async def test_what_takes_too_long_is_given_up(running: VmHandle, migration: MigrationHandle) -> None:
     running.change("spec", "migration", value={"timeoutSeconds": 30})
     await begin(running, migration)

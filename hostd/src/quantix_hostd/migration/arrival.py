@@ -58,7 +58,7 @@ def plan_arrival(seen: Arriving) -> Step:
         return "Wait" if coming.copies else "ClearUp"
     if coming.uid != seen.migration:
         # an attempt of which nobody speaks any more: only a later one tells that it is over
-        return "ClearUp" if seen.migration else "Wait"
+        return "ClearUp" if seen.migration else "Drop" if seen.closing and seen.domain else "Wait"
     if seen.gave_up:
         return "ClearUp"
     if seen.epoch:

@@ -161,7 +161,9 @@ class IncomingMoves:
                 epoch=told_epoch if told else 0,
                 coming=coming,
                 mine=self.mine(vm_uid),
+                domain=domain is not None,
                 named=self._machine(vm_uid) is not None,
+                closing=self.closing(),
             )
         source = model_of(VirtualMachineMigration, manifest).status.source
         uid, outcome = manifest["metadata"]["uid"], source.outcome if source else None

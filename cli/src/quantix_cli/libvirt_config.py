@@ -15,6 +15,7 @@ class HostFacts:
 
     host_uuid: str
     apparmor: bool
+    migration_pki: str
     max_files: int = 32768
     max_processes: int = 32768
 
@@ -53,7 +54,8 @@ def render_qemu_conf(facts: HostFacts) -> str:
     """`qemu.conf`: guests run as libvirt-qemu, in the seccomp sandbox, and file ownership stays hostd's.
 
     With dynamic_ownership libvirt would take a shared base image away from the other guests that use it;
-    without, it gives QEMU no right to the socket of a TPM, which only its own user may open (0600).
+    without, it gives QEMU no right to the socket of a TPM, which only its own user may open (0600). Guests
+    are sent by, and taken from, hosts of the cluster alone.
     """
     driver = '"apparmor"' if facts.apparmor else '"none"'
     return f"""\
@@ -71,6 +73,10 @@ stdio_handler = "logd"
 max_files = {facts.max_files}
 max_processes = {facts.max_processes}
 max_core = 0
+migrate_tls_x509_cert_dir = "{facts.migration_pki}"
+migrate_tls_x509_verify = 1
+migration_port_min = 49152
+migration_port_max = 49215
 set_process_name = 1
 auto_dump_path = "/var/lib/libvirt/qemu/dump"
 auto_start_bypass_cache = 0

@@ -123,13 +123,16 @@ def _raise_limit(kind: int, wanted: int) -> int:
 def prepare(layout: Layout) -> None:
     """Make the directories and write the configuration. Safe to call again; changes only what differs."""
     # the packages make the last one and libvirtd does not; virtlogd needs it
-    ours = (*binds(layout).values(), *kept_closed(layout), layout.log / "libvirt/qemu")
+    ours = (*binds(layout).values(), *kept_closed(layout), layout.log / "libvirt/qemu", layout.migration_pki)
     directories.ensure(directories.with_parents(layout, *ours))
+    # libvirtd does not start without it, and QEMU's user reads there
+    shutil.chown(layout.migration_pki, group=QEMU_USER)
     shutil.chown(_tpm_authority(layout), QEMU_USER, QEMU_USER)
     configuration = layout.etc / "libvirt"
     facts = libvirt_config.HostFacts(
         host_uuid=_host_uuid(configuration / "host-uuid"),
         apparmor=has_apparmor(),
+        migration_pki=str(layout.migration_pki),
         # libvirtd cannot give a guest more than it may have itself, and adds one (virProcessSetMaxFiles)
         max_files=min(FILES_OF_A_GUEST, _raise_limit(resource.RLIMIT_NOFILE, OPEN_FILES) - 1),
         max_processes=_raise_limit(resource.RLIMIT_NPROC, PROCESSES_OF_GUESTS),

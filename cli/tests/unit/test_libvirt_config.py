@@ -5,8 +5,8 @@ from pathlib import Path
 from quantix_api.layout import Layout
 from quantix_cli import libvirt_config, libvirt_namespace
 
-PLAIN = libvirt_config.HostFacts("3f1cf1c1-0000-4000-8000-000000000001", apparmor=False)
-CONFINED = libvirt_config.HostFacts("3f1cf1c1-0000-4000-8000-000000000001", apparmor=True)
+PLAIN = libvirt_config.HostFacts("3f1cf1c1-0000-4000-8000-000000000001", apparmor=False, migration_pki="/p")
+CONFINED = libvirt_config.HostFacts("3f1cf1c1-0000-4000-8000-000000000001", apparmor=True, migration_pki="/p")
 
 
 def settings(text: str) -> dict[str, str]:

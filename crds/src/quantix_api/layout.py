@@ -85,6 +85,11 @@ class Layout:
         return self.etc / "pki"
 
     @property
+    def migration_pki(self) -> Path:
+        """What QEMU shows, and whom it trusts, while guests move: its own user reads there."""
+        return self.etc / "migration"
+
+    @property
     def ovn_key(self) -> Path:
         """With `ovn_certificate` and `ovn_authority`: how OVN's databases and chassis know each other."""
         return self.pki / "ovn.key"

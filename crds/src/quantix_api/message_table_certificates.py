@@ -10,6 +10,7 @@ CERTIFICATE_TEMPLATES: tuple[Template, ...] = (
     Template("Joins", _CSR, "The bootstrap token was made for host {host}."),
     Template("Renews", _CSR, "Host {host} renews its own certificate."),
     Template("Serves", _CSR, "Names and addresses are those of host {host}."),
+    Template("Moves", _CSR, "Host {host} shows it to other hosts while guests move between them."),
     Template("Connects", _CSR, "Host {host} shows it to the network's databases, by the UID of its Host."),
     Template(
         "TokenUnknown",

@@ -92,6 +92,23 @@ _ENDED = (
     ),
 )
 
+_OF_HOSTS = (
+    Template("NotRunning", _MIGRATION, "{name} does not run on {here}, or is about to stop."),
+    Template("SourceFailed", _MIGRATION, "libvirt says: {said}."),
+    Template("SourceFailed", _MIGRATION, "hostd of {restarted} was started anew meanwhile."),
+    Template("SourceFailed", _MIGRATION, "{unsure} is not sure that {name} is its own."),
+    Template("SourceFailed", _MIGRATION, "Disks of {changing} are about to be plugged in or out."),
+    Template("TargetFailed", _MIGRATION, "{target} has not told its address."),
+    Template("TargetFailed", _MIGRATION, "hostd of {deaf} does not answer: {said}."),
+    Template("TargetFailed", _MIGRATION, "{kept} is there already, and is no copy."),
+    Template("TargetFailed", _MIGRATION, "It does not know pool {unknown}."),
+    Template("TargetFailed", _MIGRATION, "This cannot be made ready: {said}."),
+    Template(
+        "TargetFailed", _MIGRATION, "Volume {encrypted} is encrypted, and pool {pool} is of each host alone."
+    ),
+)
+"""What hosts say; the operator quotes it in a sentence that names the host."""
+
 _EVENTS = (
     Template("MigrationStarted", "VirtualMachine", "It moves from {source} to {target}."),
     Template("Migrated", "VirtualMachine", "It moved from {source} to {target}."),
@@ -103,4 +120,4 @@ _DRAINING = (
     Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
 )
 
-MIGRATION_TEMPLATES: tuple[Template, ...] = (*_ON_THE_WAY, *_ENDED, *_EVENTS, *_DRAINING)
+MIGRATION_TEMPLATES: tuple[Template, ...] = (*_ON_THE_WAY, *_ENDED, *_OF_HOSTS, *_EVENTS, *_DRAINING)

@@ -33,6 +33,8 @@ CA_CONFIG_MAP = "quantix-ca"
 
 OPERATOR_USER = "system:serviceaccount:quantix-system:quantix-operator"
 HOST_USER_PREFIX = "quantix:host:"
+MIGRATION_PREFIX = "quantix:migration:"
+"""Of the name in certificates that QEMU shows while guests move; no user of the API is called so."""
 HOST_GROUP = "quantix:hosts"
 BOOTSTRAP_GROUP = "system:bootstrappers:quantix"
 MANAGER_OPERATOR = "quantix-operator"

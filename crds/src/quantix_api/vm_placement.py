@@ -56,7 +56,6 @@ class MigrationSettings(ApiModel):
     auto_converge: Annotated[
         bool,
         Live("true: the guest is slowed down when it changes memory faster than it is copied."),
-        NotBuilt(),
     ] = True
     post_copy: Annotated[
         bool,
@@ -64,16 +63,15 @@ class MigrationSettings(ApiModel):
         NotBuilt(),
     ] = False
     max_downtime_milliseconds: Annotated[
-        int, Range(10, 60000), Live("Longest stop at the switch, in milliseconds."), NotBuilt()
+        int, Range(10, 60000), Live("Longest stop at the switch, in milliseconds.")
     ] = 300
     timeout_seconds: Annotated[
         int,
         Range(10, 86400),
         Live("How long a migration may take, in seconds, before it is given up."),
-        NotBuilt(),
     ] = 1800
     bytes_per_second: Annotated[
-        Size | None, Live("Most data in a second, such as 1Gi. Absent: no limit."), NotBuilt()
+        Size | None, Live("Most data in a second, such as 1Gi. Absent: no limit.")
     ] = None
 
 

@@ -56,7 +56,7 @@ def test_every_reason_that_is_given_is_expected_by_a_test() -> None:
 
 def _raised_about(kind: str) -> frozenset[str]:
     """The reasons that hostd gives an error, of those that have words for objects of this kind."""
-    worded = {template.reason for template in TABLE if kind in template.where}
+    worded = {template.reason for template in TABLE if kind in template.where.split(", ")}
     calls = (node for path in sources("hostd") for node in nodes(path) if isinstance(node, ast.Call))
     errors = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "as_error")
     given = (word.value for call in errors for word in call.args if isinstance(word, ast.Constant))

@@ -60,6 +60,7 @@ from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.assigned_vm import assigned_vm, granted_as_asked
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
+from quantix_lab.fake_target import FakeTarget, departures_of
 from quantix_lab.mortality import Mortality
 from quantix_lab.no_first_boot import NoFirstBoot
 from quantix_lab.open_sandbox import OpenSandbox
@@ -72,8 +73,8 @@ _KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, NAMESPACES
 
 @dataclass
 class VmWorld:
-    """The clocks that the reconciler sees are real time plus what a test skips; the wall clock jumps besides.
-    `agents` are the hypervisor's own where none are given; `guests` asks them while a test runs it.
+    """Its clocks are real time plus what a test skips; the wall clock jumps besides. `agents` are the
+    hypervisor's own where none are given; `guests` asks them while a test runs it.
     """
 
     layout: Layout
@@ -88,7 +89,7 @@ class VmWorld:
     nodes: tuple[NumaNode, ...] = (NumaNode(0, (0, 1)), NumaNode(1, (2, 3)))
 
     def __post_init__(self) -> None:
-        self.api = FakeStatusApi()
+        self.api, self.events = FakeStatusApi(), ToldEvents()
         self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in _KINDS}
         self.ports = FakeGuestPorts()
         self.storage = StorageParts.made(
@@ -97,7 +98,6 @@ class VmWorld:
         self.claims = self.storage.claims
         self.records = RecordStore(self.layout)
         self.consoles = ConsoleHub()
-        self.events = ToldEvents()
         self.woken: list[str] = []
         self.host = HostSpec()
         kvm, userspace, machine = False, True, "pc-q35-7.2"
@@ -107,6 +107,7 @@ class VmWorld:
         self.disks = self.storage.disks(self.pools)
         self.live_moves = LiveMoves(self.pools, self.disks, self.woken.append, lambda: self.host, self)
         self.put(STORAGE_POOLS, "local", spec={"dir": {"path": str(self.pool)}, "default": True})
+        self.migrations, self.target = dict[str, Manifest](), FakeTarget()
         self.reconciler = self.new_reconciler()
 
     @property
@@ -152,6 +153,7 @@ class VmWorld:
             wall=self.wall_s,
             leg="lo",
             kernel_log=self.kernel_log,
+            departures=departures_of(self, guard),
         )
         self.tools, self.sweeps = tools, GuestSweeps(tools)
         return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)

@@ -15,6 +15,7 @@ from quantix_api.host_spec import HostSpec
 from quantix_api.resources import (
     HOSTS,
     IMAGES,
+    VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
@@ -25,10 +26,12 @@ from quantix_client.events import EventRecorder
 from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
 from quantix_hostd.bundles import (
+    arrivals,
     door_parts,
     host_pools,
     host_tools,
     image_tools,
+    migration_trust,
     ovn_trust,
     packet_filter_watch,
     upload_tools,
@@ -60,6 +63,7 @@ from quantix_hostd.host.metrics import HostdMetrics
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
+from quantix_hostd.migration.outgoing import OutgoingMoves
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
 from quantix_hostd.storage_parts import StorageParts
@@ -141,6 +145,7 @@ class Hostd:
         self.listener = bind(settings.listen_host, settings.listen_port)
         self.doors: Doors | None = None
         self.ovn_trust = ovn_trust(self)
+        self.migration_trust = migration_trust(self)
 
     async def prepare(self) -> None:
         """Find out what this machine is, become its Host, and build the controllers.
@@ -187,6 +192,8 @@ class Hostd:
                 group.create_task(packet_filter_watch(self), name="packet filter")
             if self.ovn_trust is not None:
                 group.create_task(self.ovn_trust.run(self.api), name="ovn trust")
+            if self.migration_trust is not None:
+                group.create_task(self.migration_trust.run(self.api), name="migration trust")
             group.create_task(self.doors.serve_tls(self.listener, self.address), name="tls")
             log.info("hostd runs", host=self.settings.name, cluster=self.cluster_uid)
 
@@ -197,6 +204,7 @@ class Hostd:
         self.listener.close()
         await self.images.stop()
         await self.volumes.stop()
+        await self.outgoing.close()
         await self.consoles.close()
         with contextlib.suppress(TimeoutError):
             # where Ceph is away it may take longer than anybody waits
@@ -224,17 +232,22 @@ class Hostd:
         look_again = partial(add, VOLUMES)
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
         self.images = ImageController(image_tools(self, room, slots), lambda key: add(IMAGES, key))
+        self.outgoing = OutgoingMoves(
+            self.libvirt, self.settings.layout, partial(add, VIRTUAL_MACHINES), self.clock
+        )
         vms = vm_tools(self)
         receiving = Receiving("volume", self.qemu_img, room, look_again)
         self.volume_uploads = VolumeUploads(upload_tools(self, receiving, slots), look_again)
         self.volumes = VolumeController(volume_tools(self, vms, room), look_again)
         self.sweeps, self.balloons = GuestSweeps(vms), Balloons(vms)
+        self.arrivals = arrivals(self, vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
         self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)
         self.dispatcher.register(VOLUMES, self.volumes.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINES, self.machines.reconcile, concurrency=8, guarded=True)
+        self.dispatcher.register(VIRTUAL_MACHINE_MIGRATIONS, self.arrivals.reconcile, concurrency=4)
 
     async def _all_images(self) -> Sequence[Manifest]:
         """Also those that other hosts keep: a copy of one that broke off is gone on with."""

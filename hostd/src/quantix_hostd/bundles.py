@@ -40,8 +40,11 @@ from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
 from quantix_hostd.image.fetching import OtherHosts
 from quantix_hostd.image.holders import Holders
+from quantix_hostd.join.migration import MigrationTrust
 from quantix_hostd.join.ovn import Chassis, OvnTrust
 from quantix_hostd.join.trust import trust_of_hosts
+from quantix_hostd.migration.departures import Departures
+from quantix_hostd.migration.incoming import IncomingMoves
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.receiving import Receiving
@@ -55,6 +58,7 @@ from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_hostd.volume.controller import VolumeTools
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
 from quantix_hostd.volume.uploads import UploadTools
+from quantix_hostd.watches import Moving
 
 if TYPE_CHECKING:
     from quantix_hostd.assembly import Hostd
@@ -108,6 +112,37 @@ def vm_tools(hostd: Hostd) -> VmTools:
         way_problem=hostd.pools.way_problem,
         pool_key=hostd.pools.key_of,
         bring_image=bring_image,
+        departures=_departures(hostd),
+        comes=lambda uid: hostd.arrivals.has(uid),
+    )
+
+
+def _departures(hostd: Hostd) -> Departures:
+    """Of guests that leave this host."""
+    trust = hostd.migration_trust
+
+    return Departures(
+        api=hostd.api,
+        migrations=hostd.watches.moving(Moving.LEAVES),
+        hypervisor=hostd.libvirt,
+        outgoing=hostd.outgoing,
+        trust=partial(trust_of_hosts, hostd.api),
+        ready=lambda: trust is not None and trust.ready,
+        clock=hostd.clock,
+    )
+
+
+def arrivals(hostd: Hostd, vms: VmTools) -> IncomingMoves:
+    """Guests that come to this host."""
+    here = StoredObjects(hostd.settings.name, hostd.watches.stores, lambda: hostd.watches.synced)
+    return IncomingMoves(
+        vms,
+        hostd.watches.moving(Moving.COMES),
+        hostd.watches.moving(Moving.COMING_VM),
+        mine=lambda uid: here.virtual_machine_manifest(uid) is not None,
+        known=lambda: hostd.watches.synced,
+        closing=lambda: hostd.host.shutting_down,
+        look_again=lambda uid: hostd.dispatcher.add(VIRTUAL_MACHINES, uid),
     )
 
 
@@ -180,6 +215,7 @@ def door_parts(hostd: Hostd) -> Parts:
         dispatcher=hostd.dispatcher,
         metrics=hostd.metrics,
         known=hostd.watches.wait_synced,
+        moves=hostd.arrivals,
     )
 
 
@@ -231,6 +267,18 @@ def ovn_trust(hostd: Hostd) -> OvnTrust | None:
     chassis = Chassis(settings.name, uid)
     look = partial(hostd.dispatcher.add, HOSTS, settings.name)
     return OvnTrust(settings.layout, chassis, switch, hostd.clock, look)
+
+
+def migration_trust(hostd: Hostd) -> MigrationTrust | None:
+    """What QEMU shows while guests move, on a host that is not alone: one that is has no OVN certificate."""
+    settings = hostd.settings
+    if not settings.ovn_certificate:
+        return None
+
+    def names() -> tuple[str, ...]:
+        return settings.name, hostd.address
+
+    return MigrationTrust(settings.layout, settings.name, names, hostd.qemu.files, hostd.clock)
 
 
 def packet_filter_watch(hostd: Hostd) -> Coroutine[Any, Any, None]:

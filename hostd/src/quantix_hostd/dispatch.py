@@ -16,6 +16,7 @@ from quantix_api.resources import (
     IMAGES,
     NETWORKS,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -95,6 +96,9 @@ class Dispatcher:
 
     def on_change(self, resource: Resource, change: Change) -> None:
         """Wire this to every watch."""
+        if resource == VIRTUAL_MACHINE_MIGRATIONS:
+            self._add_moving(change.object)
+            return
         if resource in (VOLUMES, IMAGES):
             self.add(resource, change.key)
         if not concerns_us(resource, change):
@@ -119,6 +123,12 @@ class Dispatcher:
             self._add_all(VOLUMES, self._stores()[VOLUMES])
             self._add_all(IMAGES, self._stores()[IMAGES])
         self._add_all(VIRTUAL_MACHINES, self._extra(resource, change))
+
+    def _add_moving(self, found: Mapping[str, Any]) -> None:
+        """Of a migration the VM that it is about, or of such a VM itself."""
+        uid = (found.get("status") or {}).get("virtualMachineUID") or found["metadata"]["uid"]
+        self.add(VIRTUAL_MACHINE_MIGRATIONS, str(uid))
+        self.add(VIRTUAL_MACHINES, str(uid))
 
     def hanging(self) -> bool:
         """Whether a guarded kind makes no progress any more."""

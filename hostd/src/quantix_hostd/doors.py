@@ -27,6 +27,7 @@ from quantix_hostd.image.controller import ImageController
 from quantix_hostd.join.kept import KeptCertificate
 from quantix_hostd.join.requests import SERVING, as_host, ends_at
 from quantix_hostd.join.trust import published_authority
+from quantix_hostd.migration.incoming import IncomingMoves
 from quantix_hostd.pools import HostPools
 from quantix_hostd.settings import Settings
 from quantix_hostd.virtualmachine.console import ConsoleHub
@@ -56,6 +57,7 @@ class Parts:
     dispatcher: Dispatcher
     metrics: HostdMetrics
     known: Callable[[], Awaitable[object]]
+    moves: IncomingMoves
 
 
 class Doors:
@@ -83,6 +85,7 @@ class Doors:
                 shut_down=self._shut_guests_down,
                 guests=self._guests_here,
                 known=parts.known,
+                moves=parts.moves,
             )
         )
 

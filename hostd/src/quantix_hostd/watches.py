@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from enum import Enum
 from typing import Any, Protocol
 
 import structlog
@@ -23,6 +24,7 @@ from quantix_api.resources import (
     NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -128,6 +130,14 @@ class NamedObjects:
             )
 
 
+class Moving(Enum):
+    """Migrations whose source, or target, this host is, and the VMs that come with them."""
+
+    LEAVES = "leaves"
+    COMES = "comes"
+    COMING_VM = "coming-vm"
+
+
 class Watches:
     """All that this host reads of the API. `stores` are live mappings from key to manifest."""
 
@@ -147,26 +157,48 @@ class Watches:
             resource: Reflector(api, resource, field_selector=fields, on_change=self._listener(resource))
             for resource, fields in selections.items()
         }
+        self._moving = {
+            Moving.LEAVES: self._watch(api, VIRTUAL_MACHINE_MIGRATIONS, f"status.sourceHost={host}"),
+            Moving.COMES: self._watch(api, VIRTUAL_MACHINE_MIGRATIONS, f"status.targetHost={host}"),
+            Moving.COMING_VM: self._watch(api, VIRTUAL_MACHINES, f"status.migration.targetHost={host}"),
+        }
         self._named = NamedObjects(api, self._wanted, on_change)
         self.stores: Mapping[Resource, Mapping[str, Manifest]] = {
             resource: ChainMap(reflector.store, self._named.stores.get(resource, {}))
             for resource, reflector in self._reflectors.items()
         }
 
+    def moving(self, what: Moving) -> Mapping[str, Manifest]:
+        """What is on its way to or from this host; as live as `stores`."""
+        return self._moving[what].store
+
     @property
     def synced(self) -> bool:
         """Whether every selection was read since this process started."""
-        return all(reflector.synced.is_set() for reflector in self._reflectors.values())
+        return all(reflector.synced.is_set() for reflector in self._all())
 
     async def wait_synced(self) -> None:
-        for reflector in self._reflectors.values():
+        for reflector in self._all():
             await reflector.synced.wait()
+
+    def _all(self) -> Iterable[Reflector]:
+        return (*self._reflectors.values(), *self._moving.values())
+
+    def _watch(self, api: ApiClient, resource: Resource, fields: str) -> Reflector:
+        """Of what moves: VMs and migrations alike concern the VM, whoever has it."""
+
+        def listen(change: Change) -> None:
+            self._on_change(VIRTUAL_MACHINE_MIGRATIONS, change)
+
+        return Reflector(api, resource, field_selector=fields, on_change=listen)
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             for resource, reflector in self._reflectors.items():
                 group.create_task(reflector.run(), name=f"watch-{resource.plural}")
+            for what, reflector in self._moving.items():
+                group.create_task(reflector.run(), name=f"watch-{what.value}")
             group.create_task(self._named.run(), name="named")
 
     def _listener(self, resource: Resource) -> Callable[[Change], None]:

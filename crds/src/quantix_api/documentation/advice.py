@@ -31,6 +31,7 @@ NEWS = frozenset(
         "Migrated",
         "MigrationStarted",
         "Moved",
+        "Moves",
         "Renews",
         "Scheduled",
         "Serves",

@@ -34,6 +34,7 @@ Not sure where to begin: `qx status` for the whole platform, `qx doctor` for the
 """
 _SECTIONS: tuple[tuple[str, dict[str, Advice]], ...] = (
     ("VMs and guests", VM_ADVICE),
+    ("Moving VMs", MIGRATION_ADVICE),
     ("Images, volumes and pools", STORAGE_ADVICE),
     ("Networks", NETWORK_ADVICE),
     ("Hosts and certificates", HOST_ADVICE),

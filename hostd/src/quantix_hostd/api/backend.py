@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from quantix_api.errors import PermanentError
@@ -13,6 +14,7 @@ from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
 from quantix_hostd.events import Events
 from quantix_hostd.facts.domain import Picture
+from quantix_hostd.migration.incoming import IncomingMove
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.draft import Note
@@ -49,6 +51,18 @@ class Orphans(Protocol):
     async def end_orphan(self, uid: str) -> Orphan: ...
 
 
+class Moves(Protocol):
+    """Guests that come from other hosts (`migration.incoming`)."""
+
+    def move(self, uid: str) -> IncomingMove | None: ...
+
+    def copies(self, vm_uid: str) -> tuple[Path, ...]: ...
+
+    def half(self, uid: str) -> IncomingMove | None: ...
+
+    async def handed_over(self, move: IncomingMove, epoch: int) -> None: ...
+
+
 async def _at_once() -> None:
     """What is known already."""
 
@@ -75,6 +89,7 @@ class Backend:
     metrics: Callable[[str | None], Awaitable[bytes]]
     shut_down: Callable[[], Awaitable[list[str]]]
     guests: Callable[[], Awaitable[Mapping[str, int]]]
+    moves: Moves | None = None
     known: Callable[[], Awaitable[object]] = _at_once
     upload_pace: Pace = Pace()  # noqa: RUF009 - it is frozen
 

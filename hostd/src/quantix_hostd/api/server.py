@@ -23,6 +23,7 @@ from quantix_hostd.api.gate import Gate
 from quantix_hostd.api.guard import ADMITTED, Guard, LocalGuard, ReviewingGuard
 from quantix_hostd.api.host import HostDoors
 from quantix_hostd.api.images import ImageDoors, status_of
+from quantix_hostd.api.migrations import MigrationDoors
 from quantix_hostd.api.request_log import request_logger
 from quantix_hostd.api.uploads import UploadDoors
 from quantix_hostd.api.virtual_machines import VirtualMachineDoors
@@ -95,6 +96,8 @@ def build_app(backend: Backend, guard: Guard) -> web.Application:
     app.add_routes(UploadDoors(backend, guard, IMAGES, backend.uploads).routes())
     app.add_routes(UploadDoors(backend, guard, VOLUMES, backend.volume_uploads).routes())
     app.add_routes(HostDoors(backend, guard).routes())
+    if not guard.local:
+        app.add_routes(MigrationDoors(backend).routes())
     return app
 
 

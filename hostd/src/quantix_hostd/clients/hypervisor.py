@@ -6,8 +6,8 @@ InvariantError (hypervisor.md, section 1), and translate foreign errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
 
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.domain import (
@@ -17,6 +17,7 @@ from quantix_hostd.facts.domain import (
     Picture,
     ShutdownMode,
 )
+from quantix_hostd.facts.migration import Sending, SendingProgress
 
 Cpus = tuple[int, ...]
 
@@ -116,6 +117,20 @@ class Hypervisor(Protocol):
 
     async def drop_copy(self, name: str, target: str) -> None:
         """End copying; the disk is untouched, the copy nothing. Without one nothing happens."""
+
+    async def migratable_xml(self, name: str) -> str:
+        """The running domain, as another host's libvirt takes it."""
+
+    def send_guest(self, name: str, sending: Sending) -> Coroutine[Any, Any, None]:
+        """Send the running guest to another host: done once it is there, paused, and gone here. It takes as
+        long as it takes, and goes on without hostd. Raises TransientError (SourceFailed); the guest runs on.
+        """
+
+    async def sending_progress(self, name: str) -> SendingProgress | None:
+        """How far that has come; None while nothing is sent."""
+
+    async def stop_sending(self, name: str) -> None:
+        """Have it end with an error; without one nothing happens."""
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
         """The screen now; None when the domain does not run. Raises PermanentError (NoScreen,

@@ -33,6 +33,7 @@ from quantix_hostd.clients.libvirt_events import register
 from quantix_hostd.clients.libvirt_live import LiveChanges
 from quantix_hostd.clients.libvirt_looks import LibvirtLooks
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
+from quantix_hostd.clients.libvirt_migration import GuestMoves
 from quantix_hostd.clients.libvirt_secrets import (
     forget_left_secrets,
     forget_secret,
@@ -63,7 +64,7 @@ _KEEPALIVE_S, _KEEPALIVE_COUNT = 1, 15
 _BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
 
-class LibvirtClient(LiveChanges, DiskCopies):
+class LibvirtClient(LiveChanges, DiskCopies, GuestMoves):
     """Fulfils `Hypervisor`. `run` keeps the connection; `on_reset` is called after each (re)connection."""
 
     def __init__(
@@ -74,7 +75,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
         on_reset: Callable[[], None] = lambda: None,
         deadline_s: float = _DEADLINE_S,
     ) -> None:
-        self._uri = uri
+        self.uri = uri
         self._on_event = on_event
         self._on_reset = on_reset
         self._connection: Any = None
@@ -118,9 +119,9 @@ class LibvirtClient(LiveChanges, DiskCopies):
             loop.call_soon_threadsafe(self._drop, connection)
 
         def opened() -> Any:
-            connection = libvirt.open(self._uri)
+            connection = libvirt.open(self.uri)
             self._registered[connection] = ()
-            if not self._uri.startswith("test:"):
+            if not self.uri.startswith("test:"):
                 connection.registerCloseCallback(closed, None)
                 connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVE_COUNT)
             return connection
@@ -129,7 +130,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
             ensure_event_loop()
             connection, of_guests = opened(), opened()
             self._registered[connection] = register(connection, event)
-            if not self._uri.startswith("test:"):
+            if not self.uri.startswith("test:"):
                 forget_left_secrets(connection)
             return connection, of_guests
 
@@ -140,6 +141,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
         self._connection = self._of_guests = None
         await self._close_dropped()
         self._threads.close()
+        self.close_movers()
         self.looks.close()
         self.agents.close()
 
@@ -168,7 +170,7 @@ class LibvirtClient(LiveChanges, DiskCopies):
         await self._call(define, About(Kind.START, name))
 
     async def create_paused(self, name: str) -> None:
-        if self._uri.startswith("test:"):
+        if self.uri.startswith("test:"):
             # libvirt's test driver knows no flags (9.0, testDomainCreateWithFlags)
             await self._on_own(name, lambda domain: (domain.create(), domain.suspend()), Kind.START)
             return

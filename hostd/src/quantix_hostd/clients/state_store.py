@@ -123,6 +123,10 @@ class StateStore:
         found = (path.lstat() for path in files if path.exists())
         return tuple((stat.st_mtime_ns, stat.st_size) for stat in found)
 
+    def make_way(self, vm_uid: str) -> None:
+        """For a guest that comes with its state: where QEMU is to write its variables."""
+        self._open_own_directory(vm_uid)
+
     def restore(self, owned: Owned) -> None:
         """Before a start: the files of this host become those of the object where that is the later one.
 

@@ -37,6 +37,7 @@ class Purpose:
 
 CLIENT = Purpose("client", SIGNER_CLIENT, ("digital signature", "client auth"))
 SERVING = Purpose("serving", SIGNER_SERVING, ("digital signature", "server auth"))
+MIGRATION = Purpose("migration", SIGNER_SERVING, ("digital signature", "client auth", "server auth"))
 OVN = Purpose("ovn", SIGNER_SERVING, ("digital signature", "client auth", "server auth"))
 
 

@@ -10,6 +10,7 @@ from quantix_hostd.domainxml.spec import UNBOUND, BoundMemory
 from quantix_hostd.facts.devices import Seat
 from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.facts.process import QemuProcess
+from quantix_hostd.virtualmachine.leaving_actions import LeavingAction
 from quantix_hostd.virtualmachine.live_actions import LiveAction
 from quantix_hostd.virtualmachine.move_actions import MoveAction
 from quantix_hostd.virtualmachine.record import Record
@@ -259,4 +260,5 @@ Action = (
     | RemoveLocalState
     | LiveAction
     | MoveAction
+    | LeavingAction
 )

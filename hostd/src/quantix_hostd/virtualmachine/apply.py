@@ -26,6 +26,7 @@ from quantix_hostd.claims import (
 )
 from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.virtualmachine import actions as do
+from quantix_hostd.virtualmachine.apply_leaving import LEAVING_HANDLERS
 from quantix_hostd.virtualmachine.apply_live import LIVE_HANDLERS
 from quantix_hostd.virtualmachine.apply_moves import MOVE_HANDLERS
 from quantix_hostd.virtualmachine.apply_passphrases import check_passphrases, passphrase_of, unlocked
@@ -280,4 +281,5 @@ _HANDLERS: dict[type, Handler] = {
     **LIVE_HANDLERS,
     **STATE_HANDLERS,
     **MOVE_HANDLERS,
+    **LEAVING_HANDLERS,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from quantix_client.errors import ApiError
 from quantix_hostd.facts.copies import LiveMove
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.virtualmachine.disk_move import DiskMove, wait_for_turn
@@ -66,6 +67,18 @@ def follow_moves(tools: VmTools, observed: Observed, plan: Plan) -> None:
     tools.moves.tell(
         observed.uid, {move.uid: _told(move, observed, plan) for move in observed.moves if move.wanted}
     )
+
+
+async def follow_leaving(tools: VmTools, observed: Observed, plan: Plan) -> None:
+    """Tell how far the guest is on its way to another host."""
+    record = plan.record.leaving
+    if tools.departures is None or record is None:
+        return
+    try:
+        await tools.departures.report(observed.uid, record, observed.leaving)
+    except ApiError as error:
+        # told at the next look
+        log.warning("a migration is not reported", uid=observed.uid, error=error.message)
 
 
 def _told(move: DiskMove, observed: Observed, plan: Plan) -> LiveMove:

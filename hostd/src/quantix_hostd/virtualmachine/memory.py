@@ -79,3 +79,8 @@ class Memory:
     def leaving(self) -> set[str]:
         """Those that the API does not have, and that are being ended."""
         return {uid for uid, kept in self._by_uid.items() if kept.leaving}
+
+
+def version_of(manifest: Manifest) -> int:
+    """The resourceVersion, to be compared with those of the same object."""
+    return int(manifest["metadata"]["resourceVersion"])

@@ -54,6 +54,9 @@ class Objects(Protocol):
     def pool_keys(self) -> Mapping[str, PoolKey]:
         """How this host knows the pools, by their names."""
 
+    def pool_of(self, key: PoolKey) -> str:
+        """The name of the pool that this host knows by this key, "" for none."""
+
     def network(self, namespace: str, name: str) -> Network | None:
         """`name` may be shared/NAME, as in spec."""
 
@@ -114,6 +117,9 @@ class StoredObjects:
             name: Path(spec["dir"]["path"]) if spec.get("dir") else CephPool(name)
             for name, spec in specs.items()
         }
+
+    def pool_of(self, key: PoolKey) -> str:
+        return next((name for name, known in self.pool_keys().items() if known == key), "")
 
     def network(self, namespace: str, name: str) -> Network | None:
         found = self._stores[NETWORKS].get(resolve_key(namespace, name))

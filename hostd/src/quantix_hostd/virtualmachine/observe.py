@@ -85,6 +85,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         beside=storage.beside,
         silent=storage.silent,
         unwritable=storage.unwritable,
+        leaving=await tools.departures.observe(uid, record.leaving) if tools.departures else None,
         out_of_memory=bool(ended) and await asyncio.to_thread(_was_out_of_memory, tools, record),
     )
     if live is not None and seen.is_mine:

@@ -13,6 +13,7 @@ from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.facts.switch import PortProblem
+from quantix_hostd.migration.leaving import Leaving
 from quantix_hostd.virtualmachine.agent_state import NOT_SEEN, AgentState
 from quantix_hostd.virtualmachine.desired import HostFacts, VolumeState
 from quantix_hostd.virtualmachine.disk_move import DiskMove
@@ -79,6 +80,8 @@ class Observed:
     entered_cpus: tuple[int, ...] = ()
     entered_memory: BoundMemory = UNBOUND
     entered_devices: Mapping[str, str] = field(default_factory=dict)
+    leaving: Leaving | None = None
+    """The migration that is to bring it to another host."""
 
     @property
     def agent_connected(self) -> bool:

@@ -35,6 +35,7 @@ from quantix_hostd.virtualmachine.cpu_places import with_cpus
 from quantix_hostd.virtualmachine.deaths import Death, classify, note_death, restarts_after
 from quantix_hostd.virtualmachine.device_places import with_devices
 from quantix_hostd.virtualmachine.firmware import keeps_state
+from quantix_hostd.virtualmachine.leaving_plan import plan_leaving, without_leaving
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
@@ -60,8 +61,12 @@ def plan_virtual_machine(observed: Observed) -> Plan:
 
 def _plan(observed: Observed) -> Plan:
     if observed.vm is None or not observed.is_mine:
-        return plan_missing(observed)
+        return plan_leaving(observed, observed.record, None) or plan_missing(observed)
     record = known_record(observed)
+    leaving = plan_leaving(observed, record, stop_reason(observed, record))
+    if leaving is not None:
+        return leaving
+    record = without_leaving(observed, record)
     if observed.domain is not None and observed.domain.active:
         if observed.domain_epoch != observed.epoch:
             return _plan_stale(observed, record)

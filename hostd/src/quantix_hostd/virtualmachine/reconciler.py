@@ -25,8 +25,9 @@ from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import report
 from quantix_hostd.virtualmachine.apply import apply
-from quantix_hostd.virtualmachine.following import follow_guest, follow_moves
-from quantix_hostd.virtualmachine.memory import Kept, Memory
+from quantix_hostd.virtualmachine.following import follow_guest, follow_leaving, follow_moves
+from quantix_hostd.virtualmachine.leaving_plan import is_left
+from quantix_hostd.virtualmachine.memory import Kept, Memory, version_of
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed
@@ -74,6 +75,9 @@ class VirtualMachineReconciler:
         Raises TransientError (retried with backoff) and WaitingError (retried when it says). What keeps this
         host from looking at the VM is said in its Ready before it is raised.
         """
+        if self._tools.comes(key):
+            # what is here of it is another's to look after, until the VM is assigned to this host
+            return _RESYNC_S
         try:
             async with self._memory.hold(key) as kept:
                 kept.detained = False
@@ -84,6 +88,7 @@ class VirtualMachineReconciler:
                     raise
                 await follow_guest(self._tools, observed)
                 follow_moves(self._tools, observed, plan)
+                await follow_leaving(self._tools, observed, plan)
                 kept.leaving = observed.vm is None and bool(plan.actions or plan.wait or error)
                 kept.detained = is_detained(observed, plan, error)
                 later_s = await self._report(observed, kept, plan, error)
@@ -129,6 +134,8 @@ class VirtualMachineReconciler:
         if event.kind is EventKind.WATCHDOG:
             # one time it fired must not pass for another
             self._tools.records.add_event(uid, SeenEvent(event.kind, str(self._tools.wall())))
+        if event.kind is EventKind.SUSPENDED and event.detail == "MIGRATED" and self._tools.departures:
+            self._tools.departures.stopped(uid)
         if event.kind is EventKind.REBOOT:
             self._resets.note(uid)
         if event.kind is EventKind.STOPPED:
@@ -236,7 +243,7 @@ class VirtualMachineReconciler:
     ) -> float | None:
         """Write the status if it changed; returns when to look again because it is not worth a write yet."""
         vm = observed.vm
-        if vm is None or not observed.is_mine or not observed.synced:
+        if vm is None or is_left(observed, plan.record) or not (observed.is_mine and observed.synced):
             kept.passing_since = None
             return None
         verdict = judge(observed, plan, error)
@@ -266,7 +273,7 @@ class VirtualMachineReconciler:
     def _newest(self, uid: str, kept: Kept) -> Manifest | None:
         """The object as the watch or our own last write tells it: the watch may lag behind the write."""
         seen = self._tools.objects.virtual_machine_manifest(uid)
-        if seen is None or kept.written is None or _version(seen) >= _version(kept.written):
+        if seen is None or kept.written is None or version_of(seen) >= version_of(kept.written):
             kept.written = None
             return seen
         return kept.written
@@ -289,7 +296,3 @@ class VirtualMachineReconciler:
             raise error
         waits = [wait for wait in (plan.requeue_after_s, later_s, _RESYNC_S) if wait is not None]
         return max(min(waits), 0.05)
-
-
-def _version(manifest: Manifest) -> int:
-    return int(manifest["metadata"]["resourceVersion"])

@@ -16,6 +16,7 @@ import structlog
 from quantix_api.layout import Layout
 from quantix_hostd.claims import VolumePlace, place_recorded
 from quantix_hostd.facts.domain import EventKind
+from quantix_hostd.migration.leaving import LeavingRecord, parse_leaving
 
 log = structlog.get_logger(__name__)
 
@@ -127,6 +128,7 @@ class Record:
     the devices that the running guest is to let go, `cables` its NICs. `first_boot_mark`: with which
     first-boot settings it was started. `bites` are those of the guest's watchdog. `move`: the copying of one
     of its disks. `put_down_s`: the last try to put claims down that may still be held, 0: there is none.
+    `leaving`: how it goes to another host.
     """
 
     epoch: int = 0
@@ -155,6 +157,7 @@ class Record:
     bites: Bites = Bites()
     move: MoveTry | None = None
     put_down_s: float = 0.0
+    leaving: LeavingRecord | None = None
 
     def for_epoch(self, epoch: int) -> Record:
         """This record under a new assignment: what belongs to the VM stays, what belongs to a run goes, and
@@ -167,6 +170,7 @@ class Record:
             handled_restart_at=self.handled_restart_at,
             last_exit=self.last_exit,
             places=self.places,
+            leaving=self.leaving,
         )
 
     def with_stop(self, why: StopReason, now_s: float) -> Record:
@@ -271,7 +275,7 @@ def _parse_record(raw: dict[str, Any]) -> Record:
     unplugs = tuple(Unplug(**item) for item in raw.pop("unplugs", ()))
     cables = tuple(Cable(**item) for item in raw.pop("cables", ()))
     bites = Bites(**raw.pop("bites", {}))
-    move = raw.pop("move", None)
+    move, leaving = raw.pop("move", None), raw.pop("leaving", None)
     if stop:
         stop = StopRequest(StopReason(stop["why"]), float(stop["since_s"]), stop.get("asked_s"))
     return Record(
@@ -284,6 +288,7 @@ def _parse_record(raw: dict[str, Any]) -> Record:
         cables=cables,
         bites=bites,
         move=MoveTry(**move) if move else None,
+        leaving=parse_leaving(leaving) if leaving else None,
     )
 
 

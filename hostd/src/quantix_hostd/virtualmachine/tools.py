@@ -22,6 +22,7 @@ from quantix_hostd.clients.state_store import StateStore
 from quantix_hostd.events import Events
 from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.facts.links import HOST_LEG
+from quantix_hostd.migration.departures import Departures
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
 from quantix_hostd.virtualmachine.desired import HostFacts
@@ -65,13 +66,18 @@ async def _is_there(image: Image) -> None:
     """For a host that has all images."""
 
 
+def _nobody_comes(_: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class VmTools:
     """`facts` is asked at every look, since a probe may change them; `leg` is the device by which this host
     reaches guests; `way_problem` tells why QEMU's user does not get to a pool: it may not enter a directory
     on the way, or the way hangs; None where it does. `bring_image` returns once the file of an image that
     another host keeps is in its pool here too, and raises what that waits for. `pool_key` tells the key of a
-    StoragePool in Ceph, or raises TransientError (PoolUnreachable).
+    StoragePool in Ceph, or raises TransientError (PoolUnreachable). `departures`: None where guests move
+    nowhere; `comes` tells whether the guest of a VM is here, or half of it, without being assigned here.
 
     `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
     gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
@@ -104,4 +110,6 @@ class VmTools:
     clock: Clock = field(default_factory=SystemClock)
     wall: Callable[[], float] = time.time
     leg: str = HOST_LEG
+    departures: Departures | None = None
+    comes: Callable[[str], bool] = _nobody_comes
     kernel_log: KernelLog = field(default_factory=DevKmsg)

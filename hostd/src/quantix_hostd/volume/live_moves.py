@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from quantix_api.host_spec import HostSpec
 from quantix_client.clock import Clock
@@ -68,6 +69,11 @@ class LiveMoves:
     ) -> None:
         """As `VolumeStorage.make_blank_copy`."""
         await self.maker.make_blank_copy(await self.pool(pool), handle, size_bytes, claim, passphrase)
+
+    async def remove_copy(self, pool: str, handle: str) -> None:
+        """Remove one that nobody may have. Raises as `VolumeStorage.remove`."""
+        where = await self.pool(pool)
+        await self.pools.ask(where, partial(self.maker.remove, where, handle))
 
     def others(self, uid: str, namespace: str) -> OtherCopies:
         """Which copies are made for running guests beside that of the volume with this UID, and which of

@@ -20,6 +20,7 @@ from quantix_api.resources import (
     BOOTSTRAP_GROUP,
     HOST_GROUP,
     HOST_USER_PREFIX,
+    MIGRATION_PREFIX,
     SIGNER_CLIENT,
     SIGNER_SERVING,
 )
@@ -127,13 +128,17 @@ def decide(
     wants_ovn = _wants_ovn(requester, request)
     if wants_ovn and facts.addresses is None:
         return Wait(f"There is no Host {host} yet, so its UID is not known.")
-    refusal = _subject_refusal(host, facts.uid if wants_ovn else f"{HOST_USER_PREFIX}{host}", request)
+    wants_migration = requester.is_host and request.common_name.startswith(MIGRATION_PREFIX)
+    expected = f"{MIGRATION_PREFIX if wants_migration else HOST_USER_PREFIX}{host}"
+    refusal = _subject_refusal(host, facts.uid if wants_ovn else expected, request)
     if refusal is not None:
         return refusal
     if requester.signer == SIGNER_CLIENT:
         return _client(requester, request, host, facts)
     if wants_ovn:
-        return _ovn(requester, request, host, facts)
+        return _both_ways("OVN", "Connects", requester, request, host, facts)
+    if wants_migration:
+        return _both_ways("migration", "Moves", requester, request, host, facts)
     return _serving(requester, request, host, facts)
 
 
@@ -187,12 +192,19 @@ def _serving(requester: Requester, request: CertificateRequest, host: str, facts
     return _names_refusal(request, host, facts) or _approve(host, "Serves")
 
 
-def _ovn(requester: Requester, request: CertificateRequest, host: str, facts: HostFacts) -> Decision:
-    """Databases are asked by it and may be served with it, so it is for both."""
+def _both_ways(
+    purpose: str,
+    reason: str,
+    requester: Requester,
+    request: CertificateRequest,
+    host: str,
+    facts: HostFacts,
+) -> Decision:
+    """Others are asked by it, and served with it."""
     if not {"client auth", "server auth"} <= requester.usages <= _SERVING_USAGES:
-        return _wrong_usages("OVN", requester)
+        return _wrong_usages(purpose, requester)
     refusal = _names_refusal(request, host, facts) if request.names else None
-    return refusal or _approve(host, "Connects")
+    return refusal or _approve(host, reason)
 
 
 def _names_refusal(request: CertificateRequest, host: str, facts: HostFacts) -> Deny | Wait | None:

@@ -37,6 +37,7 @@ FOR_H1 = CertificateRequest("quantix:host:h1", ("quantix:hosts",))
 NAMED = replace(FOR_H1, dns_names=("h1",), ip_addresses=("192.0.2.1", "fd00::1"))
 UID, OTHER_UID = "aaaaaaaa-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 FOR_OVN = CertificateRequest(UID, ("quantix:hosts",))
+FOR_MOVES = replace(NAMED, common_name="quantix:migration:h1")
 THERE = HostFacts(frozenset({"192.0.2.1", "fd00::1"}), frozenset({"192.0.2.9"}), UID)
 
 
@@ -165,6 +166,17 @@ CASES: list[tuple[str, Requester, CertificateRequest, str | None, HostFacts, str
         HostFacts(frozenset(), uid=UID),
         "Wait",
     ),
+    ("a host shows one while guests move", SERVER, FOR_MOVES, None, THERE, "Moves"),
+    (
+        "for moves, of another host",
+        SERVER,
+        replace(FOR_MOVES, common_name="quantix:migration:h2"),
+        None,
+        THERE,
+        "WrongName",
+    ),
+    ("for moves, of a host that is not there", SERVER, FOR_MOVES, None, HostFacts(), "Wait"),
+    ("a person wants one for moves", replace(ALICE, signer=SERVING), FOR_MOVES, None, THERE, "NotAHost"),
     ("another host's UID", SERVER, replace(FOR_OVN, common_name=OTHER_UID), None, THERE, "WrongName"),
     ("its UID in another form", SERVER, replace(FOR_OVN, common_name=UID.upper()), None, THERE, "WrongName"),
     ("a UID of a Host that is not there yet", SERVER, FOR_OVN, None, HostFacts(), "Wait"),

@@ -1,0 +1,189 @@
+"""A guest that never stops to write and to answer, and what is to be seen of it while it moves between hosts.
+
+Its disk `data` gets one number after the other, each flushed, in 64 places by turns; the guest itself tells
+whether one of the last is missing. Used by end-to-end tests.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from quantix_api.conditions import condition_of
+from quantix_lab.guest_console import guest_console, wait_booted
+from quantix_lab.lab import Lab
+from quantix_lab.machine_view import MachineView, Manifest
+from quantix_lab.simulated_host import SimulatedHost
+from quantix_lab.vm_manifests import small_vm
+from quantix_lab.waiting import eventually, wait_for
+
+NAME = "mover"
+_OVER = ("Succeeded", "Failed", "Cancelled")
+_OPEN = {
+    "apiVersion": "quantix.io/v1alpha1",
+    "kind": "SecurityGroup",
+    "metadata": {"name": "pinged", "namespace": "default"},
+    "spec": {"ingress": [{"protocol": "ICMP"}]},
+}
+_WRITE = (
+    "(i=0; while :; do i=$((i+1)); printf %010d $i | dd of=/dev/vdb bs=512 seek=$((i%64)) conv=sync,fsync "
+    "2>/dev/null; echo $i > /tmp/done; done) & echo begun"
+)
+_CHECK = (
+    "n=$(cat /tmp/done); echo 3 > /proc/sys/vm/drop_caches; bad=0; k=$((n>40?n-40:1)); "
+    "while [ $k -le $n ]; do v=$(dd if=/dev/vdb bs=512 skip=$((k%64)) count=1 2>/dev/null | head -c 10); "
+    'v=$(echo $v | sed "s/^0*//"); [ "$v" -ge $k ] || bad=$((bad+1)); k=$((k+1)); done; '
+    "echo wrote=$n bad=$bad"
+)
+
+
+class MovingGuest:
+    """VM `mover` on the hosts of a lab; `move` makes a migration and returns its name."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.view = MachineView(lab.first)
+        self._made = 0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """From its boot until it is removed."""
+        data = {"name": "data", "size": "64Mi", "reclaimPolicy": "Delete"}
+        disks = [{"name": "root", "image": "shared/tiny", "reclaimPolicy": "Delete"}, data]
+        nics = [{"name": "eth0", "network": "shared/default", "securityGroups": ["pinged"]}]
+        self.view.apply(_OPEN, small_vm(NAME, disks=disks, nics=nics, gracePeriodSeconds=0))
+        self.view.wait_ready(NAME, reason="Running", timeout_s=90)
+        with guest_console(self.lab.first, NAME, boot_s=90) as console:
+            console.run(_WRITE, until="begun")
+        yield
+        self.view.machine.kubectl("delete", "vm", NAME, "--timeout=60s", timeout_s=90)
+
+    @property
+    def vm(self) -> Manifest:
+        return self.view.get("virtualmachine", NAME)
+
+    @property
+    def uid(self) -> str:
+        uid: str = self.vm["metadata"]["uid"]
+        return uid
+
+    @property
+    def host(self) -> SimulatedHost:
+        """Which it is assigned to."""
+        name = self.vm["status"]["assignment"]["host"]
+        return next(host for host in self.lab.hosts if host.name == name)
+
+    @property
+    def other(self) -> SimulatedHost:
+        """Where it is to go."""
+        here = self.host
+        return next(host for host in self.lab.hosts if host is not here)
+
+    def slowly(self, speed: str | None) -> None:
+        """So much in a second at most, to be seen on its way; None: as fast as it goes."""
+        self.view.patch("virtualmachine", NAME, {"spec": {"migration": {"bytesPerSecond": speed}}})
+
+    def move(self) -> str:
+        self._made += 1
+        name = f"move-{self._made}"
+        spec = {"virtualMachine": NAME, "targetHost": self.other.name}
+        metadata = {"name": name, "namespace": "default"}
+        kind = {"apiVersion": "quantix.io/v1alpha1", "kind": "VirtualMachineMigration"}
+        self.view.apply({**kind, "metadata": metadata, "spec": spec})
+        return name
+
+    def migration(self, name: str) -> Manifest:
+        return self.view.get("virtualmachinemigration", name)
+
+    def phase(self, name: str) -> str:
+        phase: str = self.migration(name).get("status", {}).get("phase", "")
+        return phase
+
+    def wait_copying(self, name: str) -> None:
+        """Until it is on its way, with some of it sent."""
+        eventually(f"{name} is under way", lambda: self.phase(name) in ("Copying", *_OVER), 60)
+        assert self.phase(name) == "Copying", self.migration(name)["status"]
+
+    def wait_over(self, name: str, timeout_s: float = 90.0) -> Manifest:
+        """Until it has ended; its status."""
+
+        def look() -> tuple[bool, object]:
+            status = self.migration(name).get("status", {})
+            return status.get("phase") in _OVER, status
+
+        wait_for(f"{name} to end", look, timeout_s)
+        status: Manifest = self.migration(name)["status"]
+        return status
+
+    def written(self) -> int:
+        """How many numbers the guest wrote; it finds each of the last ones on its disk."""
+        with guest_console(self.lab.first, NAME, boot_s=60) as console:
+            said = console.run(_CHECK, until="wrote=", timeout_s=60)
+            said += console.run("", until="# ", timeout_s=60)
+        found = re.findall(r"wrote=(\d+) bad=(\d+)", said)
+        assert found, said[-300:]
+        assert found[-1][1] == "0", f"{found[-1][1]} of the last writes are lost"
+        return int(found[-1][0])
+
+    def qemus(self, host: SimulatedHost) -> list[str]:
+        """Of this VM, by number inside."""
+        return host.run("pgrep", "-f", f"qemu-system.*guest=qx-{self.uid}", check=False).stdout.split()
+
+    def left_on(self, host: SimulatedHost) -> list[str]:
+        """Everything of this VM that is there: QEMU, domain, port, directories, data."""
+        uid, layout, inside = self.uid, host.layout, host.inside
+        uri = f"qemu+unix:///system?socket={inside.libvirt_socket}"
+        domains = host.run("virsh", "-c", uri, "list", "--all", "--name").stdout.split()
+        switch = f"--db=unix:{inside.openvswitch_run}/db.sock"
+        ports = host.run("ovs-vsctl", switch, "--bare", "--columns=external_ids", "list", "Interface").stdout
+        carried = [nic["port"] for nic in self.vm["status"]["nics"] if nic.get("port", "?") in ports]
+        volumes = [self.view.get("volume", f"{NAME}-{disk}") for disk in ("root", "data")]
+        handles = [volume["status"]["handle"] for volume in volumes]
+        files = [layout.vm_run(uid), layout.vm_data(uid), *(_data(layout.local_pool, it) for it in handles)]
+        return [
+            *(f"QEMU {pid}" for pid in self.qemus(host)),
+            *(name for name in domains if uid in name),
+            *carried,
+            *(str(path) for path in files if path.exists()),
+        ]
+
+    def wait_at_home(self) -> None:
+        """It runs, once, where the API says, and nothing of it is on the other host."""
+
+        def look() -> tuple[bool, object]:
+            ready = condition_of(self.vm, "Ready")
+            left = self.left_on(self.other)
+            here = self.qemus(self.host)
+            return ready.get("status") == "True" and len(here) == 1 and not left, (ready, here, left)
+
+        wait_for("the guest to run on one host alone", look, 90)
+
+
+def wait_for_boot(guest: MovingGuest) -> None:
+    """Of one that was started anew."""
+    wait_booted(guest.view, NAME)
+
+
+@contextmanager
+def pinged(host: SimulatedHost, address: str) -> Iterator[list[float]]:
+    """Ten pings a second within the block; afterwards the longest silence between two answers, in seconds."""
+    gaps: list[float] = []
+    command = host.argv(["ping", "-D", "-i", "0.1", "-W", "1", address])
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield gaps
+    finally:
+        for pid in host.run("pgrep", "-f", f"ping -D.*{re.escape(address)}", check=False).stdout.split():
+            host.run("kill", "-INT", pid, check=False)
+        said, _ = process.communicate(timeout=20)
+    times = [float(found) for found in re.findall(r"\[(\d+\.\d+)\].*bytes from", said)]
+    assert len(times) > 5, said[-500:]
+    gaps.append(max(later - earlier for earlier, later in pairwise(times)))
+
+
+def _data(pool: Path, handle: str) -> Path:
+    return pool / "volumes" / handle

@@ -1,0 +1,94 @@
+"""What another host's hostd asks while a guest of it moves here: a way to our libvirtd, and to take it over.
+
+Only the source of a migration that the API knows, by the certificate of that host, and only until it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from quantix_api.errors import QuantixError
+from quantix_api.resources import HOST_USER_PREFIX
+from quantix_hostd.api.backend import Backend
+from quantix_hostd.api.guard import ADMITTED, identity_of
+from quantix_hostd.clients.libvirt_packets import PacketGate
+from quantix_hostd.clients.libvirt_relay import relay
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.migration.incoming import IncomingMove
+from quantix_hostd.migration.sent_domain import why_not
+
+log = structlog.get_logger(__name__)
+
+
+class MigrationDoors:
+    """For the source's hostd alone: root on this machine has no business here."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v1/migrations/{uid}/libvirt", self._libvirt),
+            web.post("/v1/migrations/{uid}/handed-over", self._handed_over),
+        ]
+
+    async def _libvirt(self, request: web.Request) -> web.StreamResponse:
+        move = self._admit(request)
+        socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES)
+        await socket.prepare(request)
+        gate = PacketGate(domain_name(move.vm_uid), partial(why_not, move.vm_uid, self._rooms(move)))
+        try:
+            await relay(self._backend.layout.libvirt_socket, gate, _pieces(socket), socket.send_bytes)
+        except (QuantixError, OSError) as error:
+            log.warning("the way to libvirtd ended", migration=move.uid, source=move.source, error=str(error))
+        finally:
+            await socket.close()
+        return socket
+
+    async def _handed_over(self, request: web.Request) -> web.Response:
+        move = self._admit(request, half=True)
+        body: Any = await request.json()
+        epoch = body.get("epoch") if isinstance(body, dict) else None
+        if not isinstance(epoch, int) or epoch < 1:
+            raise web.HTTPBadRequest(text='The body is to be {"epoch": N}.')
+        assert self._backend.moves is not None
+        await self._backend.moves.handed_over(move, epoch)
+        return web.json_response({"running": True})
+
+    def _rooms(self, move: IncomingMove) -> tuple[Path, ...]:
+        """Where the guest that comes has its things."""
+        assert self._backend.moves is not None
+        layout, uid = self._backend.layout, move.vm_uid
+        return layout.vm_run(uid), layout.vm_data(uid), layout.vm_log(uid), *self._backend.moves.copies(uid)
+
+    def _admit(self, request: web.Request, *, half: bool = False) -> IncomingMove:
+        """`half`: also where the API has the migration no more, and half of the guest is here. Raises
+        HTTPForbidden for anybody but the source, HTTPNotFound for no such migration.
+        """
+        identity = identity_of(request.get_extra_info("peercert"))
+        moves, uid = self._backend.moves, request.match_info["uid"]
+        move = moves.move(uid) if moves is not None else None
+        if move is None and moves is not None and half:
+            move = moves.half(uid)
+        if move is None:
+            raise web.HTTPNotFound(text="No migration of this UID comes here.")
+        if identity is None or identity.name != f"{HOST_USER_PREFIX}{move.source}":
+            raise web.HTTPForbidden(text="Only the host that the guest comes from may ask this.")
+        request[ADMITTED] = identity
+        return move
+
+
+_MOST_BYTES = 33 * 1024 * 1024
+
+
+async def _pieces(socket: web.WebSocketResponse) -> AsyncIterator[bytes]:
+    async for message in socket:
+        if message.type is not WSMsgType.BINARY:
+            return
+        yield message.data

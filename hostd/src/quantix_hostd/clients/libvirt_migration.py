@@ -1,0 +1,139 @@
+"""Sends a running guest to another host through libvirt: a part of `clients/libvirt.py`.
+
+Peer to peer, so that a hostd that ends does not end it, and always paused at its end: who may go on is told
+by the claims alone (ha.md, "Migration"). Source: libvirt 9.0, libvirt-domain.h, virDomainMigrateToURI3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+import libvirt
+
+from quantix_api.errors import TransientError
+from quantix_api.message_text import cause_of
+from quantix_api.messages import as_error
+from quantix_hostd.clients.libvirt_calls import close_quietly
+from quantix_hostd.facts.migration import Sending, SendingProgress
+
+_MIB = 1024 * 1024
+_AT_ONCE = 8
+_FLAGS = (
+    libvirt.VIR_MIGRATE_LIVE
+    | libvirt.VIR_MIGRATE_PEER2PEER
+    | libvirt.VIR_MIGRATE_PERSIST_DEST
+    | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
+    | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
+    | libvirt.VIR_MIGRATE_TLS
+    | libvirt.VIR_MIGRATE_PAUSED
+)
+_RUNNING_JOBS = (libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED)
+_MOVES = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+
+
+class GuestMoves(ABC):
+    """The migrations of `Hypervisor`. Each has a thread and a connection of its own while it lasts."""
+
+    uri: str
+    _movers: ThreadPoolExecutor | None = None
+
+    @abstractmethod
+    async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
+        """Act on a domain of ours in a thread: the client's part."""
+
+    async def migratable_xml(self, name: str) -> str:
+        found: list[str] = []
+
+        def read(domain: Any) -> None:
+            found.append(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE))
+
+        await self.on_own(name, read)
+        return found[0]
+
+    def send_guest(self, name: str, sending: Sending) -> Coroutine[Any, Any, None]:
+        if self._movers is None:
+            self._movers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="move")
+        return self._send(self._movers, name, sending)
+
+    async def _send(self, movers: ThreadPoolExecutor, name: str, sending: Sending) -> None:
+        await asyncio.get_running_loop().run_in_executor(movers, _send, self.uri, name, sending)
+
+    async def sending_progress(self, name: str) -> SendingProgress | None:
+        found: list[SendingProgress] = []
+
+        def read(domain: Any) -> None:
+            job = domain.jobStats() if domain.isActive() else {}
+            if job.get("type") in _RUNNING_JOBS and job.get("operation") == _MOVES:
+                found.append(_progress(job))
+
+        await self.on_own(name, read, missing_ok=True)
+        return found[0] if found else None
+
+    async def stop_sending(self, name: str) -> None:
+        def stop(domain: Any) -> None:
+            if domain.isActive() and domain.jobInfo()[0] in _RUNNING_JOBS:
+                domain.abortJob()
+
+        await self.on_own(name, stop, missing_ok=True)
+
+    def close_movers(self) -> None:
+        """What is under way goes on in libvirtd."""
+        if self._movers is not None:
+            self._movers.shutdown(wait=False, cancel_futures=True)
+
+
+def _send(uri: str, name: str, sending: Sending) -> None:
+    """Blocks until the guest is there, paused, and gone here. Raises TransientError (SourceFailed)."""
+    try:
+        connection = libvirt.open(uri)
+        try:
+            domain = connection.lookupByName(name)
+            domain.migrateSetMaxDowntime(sending.downtime_ms)
+            target = f"qemu+unix:///system?socket={quote(str(sending.socket))}"
+            domain.migrateToURI3(target, _parameters(sending), _flags(sending))
+        finally:
+            close_quietly(connection, ())
+    except libvirt.libvirtError as error:
+        raise as_error(TransientError, "SourceFailed", said=cause_of(str(error))) from error
+
+
+def _flags(sending: Sending) -> int:
+    flags = int(_FLAGS)
+    if sending.auto_converge:
+        flags |= libvirt.VIR_MIGRATE_AUTO_CONVERGE
+    if sending.disks:
+        flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK
+    return flags
+
+
+def _parameters(sending: Sending) -> dict[str, Any]:
+    address = f"[{sending.address}]" if ":" in sending.address else sending.address
+    parameters: dict[str, Any] = {
+        libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{address}",
+        libvirt.VIR_MIGRATE_PARAM_LISTEN_ADDRESS: sending.address,
+        libvirt.VIR_MIGRATE_PARAM_TLS_DESTINATION: sending.host,
+        libvirt.VIR_MIGRATE_PARAM_DEST_XML: sending.xml,
+        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: sending.xml,
+    }
+    if sending.disks:
+        parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(sending.disks)
+    if sending.bytes_per_second:
+        parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = max(sending.bytes_per_second // _MIB, 1)
+    return parameters
+
+
+def _progress(job: dict[str, Any]) -> SendingProgress:
+    total = int(job.get("memory_total", 0)) + int(job.get("disk_total", 0))
+    left = int(job.get("memory_remaining", 0)) + int(job.get("disk_remaining", 0))
+    page = int(job.get("memory_page_size", 4096))
+    return SendingProgress(
+        done_bytes=max(total - left, 0),
+        total_bytes=total,
+        bytes_per_second=int(job.get("memory_bps", 0)) + int(job.get("disk_bps", 0)),
+        dirty_bytes_per_second=int(job.get("memory_dirty_rate", 0)) * page,
+    )

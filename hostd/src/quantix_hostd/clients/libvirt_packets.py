@@ -1,0 +1,133 @@
+"""Judges what the libvirtd of another host may say to ours: the calls of one guest's move, about that guest.
+
+Used by `libvirt_relay`. Whoever has another host's key has no more than this: the domain that is made here is
+that of the migration, it is made paused, and what it opens lies where guests of this host have their things.
+Source: libvirt 9.0, src/rpc/virnetprotocol.x, src/remote/remote_protocol.x, src/rpc/virnetmessage.c.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+from quantix_api.errors import PermanentError
+
+_LENGTH = struct.Struct(">I")
+_HEADER = struct.Struct(">IIIiIi")
+# VIR_NET_MESSAGE_MAX of libvirt 9.0
+_MOST_BYTES = 32 * 1024 * 1024
+_REMOTE, _KEEPALIVE = 0x20008086, 0x6B656570
+_CALL, _KEEPALIVE_MESSAGE = 0, 2
+PREPARE, FINISH = 303, 306
+ALLOWED = {
+    1: "CONNECT_OPEN",
+    2: "CONNECT_CLOSE",
+    60: "CONNECT_SUPPORTS_FEATURE",
+    66: "AUTH_LIST",
+    PREPARE: "DOMAIN_MIGRATE_PREPARE3_PARAMS",
+    FINISH: "DOMAIN_MIGRATE_FINISH3_PARAMS",
+    360: "CONNECT_REGISTER_CLOSE_CALLBACK",
+    361: "CONNECT_UNREGISTER_CLOSE_CALLBACK",
+}
+# VIR_MIGRATE_*: the guest is left paused; never may it go on by libvirt's own decision
+_PAUSED = 1 << 5
+_INT, _UINT, _LLONG, _ULLONG, _DOUBLE, _BOOLEAN, _STRING = range(1, 8)
+_SIZES = {_INT: 4, _UINT: 4, _LLONG: 8, _ULLONG: 8, _DOUBLE: 8, _BOOLEAN: 4}
+_NAME, _XML, _PERSISTENT = "destination_name", "destination_xml", "persistent_xml"
+MayMake = Callable[[ElementTree.Element], str]
+"""Why a domain may not be made here; "" where it may."""
+
+
+class PacketGate:
+    """Takes the bytes of a connection in pieces, and gives the packets that may pass. `domain` is the name of
+    the only one that may be spoken of; `may_make` judges what is to be made.
+    """
+
+    def __init__(self, domain: str, may_make: MayMake) -> None:
+        self._domain = domain
+        self._may_make = may_make
+        self._buffer = bytearray()
+
+    def feed(self, piece: bytes) -> bytes:
+        """Whole packets, as they came. Raises PermanentError (CallRefused)."""
+        self._buffer += piece
+        passed = bytearray()
+        while (packet := self._next()) is not None:
+            self._judge(packet)
+            passed += packet
+        return bytes(passed)
+
+    def _next(self) -> bytes | None:
+        if len(self._buffer) < _LENGTH.size:
+            return None
+        (length,) = _LENGTH.unpack_from(self._buffer)
+        if not _LENGTH.size + _HEADER.size <= length <= _MOST_BYTES:
+            raise _refused(f"a packet of {length} bytes")
+        if len(self._buffer) < length:
+            return None
+        packet = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return packet
+
+    def _judge(self, packet: bytes) -> None:
+        program, _, procedure, kind, _, _ = _HEADER.unpack_from(packet, _LENGTH.size)
+        if program == _KEEPALIVE and kind == _KEEPALIVE_MESSAGE:
+            return
+        if program != _REMOTE or kind != _CALL or procedure not in ALLOWED:
+            raise _refused(f"procedure {procedure} of program {program:#x} (type {kind})")
+        if procedure in (PREPARE, FINISH):
+            self._judge_arguments(procedure, packet)
+
+    def _judge_arguments(self, procedure: int, packet: bytes) -> None:
+        try:
+            parameters, flags = _arguments(packet[_LENGTH.size + _HEADER.size :])
+            texts = [parameters[name] for name in (_XML, _PERSISTENT) if name in parameters]
+            domains = [ElementTree.fromstring(text) for text in texts]
+        except (struct.error, ValueError, LookupError, ElementTree.ParseError) as error:
+            raise _refused(f"{ALLOWED[procedure]} that cannot be read") from error
+        if not flags & _PAUSED:
+            raise _refused("a guest that is to run at once")
+        names = {domain.findtext("name") for domain in domains} | {parameters.get(_NAME, self._domain)}
+        if names != {self._domain} or (procedure == PREPARE and _XML not in parameters):
+            raise _refused(f"{ALLOWED[procedure]} of another domain")
+        for domain in domains:
+            why = self._may_make(domain)
+            if why:
+                raise _refused(why)
+
+
+def _arguments(body: bytes) -> tuple[dict[str, str], int]:
+    """(parameters that are texts, flags) of one of the two calls: `params<>`, `cookie_in<>`, `flags`, ….
+    Raises ValueError, LookupError, struct.error.
+    """
+    (count,), at = _LENGTH.unpack_from(body), 4
+    texts: dict[str, str] = {}
+    for _ in range(count):
+        name, at = _opaque(body, at)
+        (kind,) = _LENGTH.unpack_from(body, at)
+        at += 4
+        if kind == _STRING:
+            value, at = _opaque(body, at)
+            key = name.decode()
+            if key in texts:
+                raise ValueError(f"{key} comes twice")
+            texts[key] = value.decode()
+        else:
+            at += _SIZES[kind]
+    _, at = _opaque(body, at)
+    (flags,) = _LENGTH.unpack_from(body, at)
+    return texts, flags
+
+
+def _opaque(body: bytes, at: int) -> tuple[bytes, int]:
+    """XDR's variable-length bytes (RFC 4506, 4.10): the length, then so many, filled up to four."""
+    (length,) = _LENGTH.unpack_from(body, at)
+    start, end = at + 4, at + 4 + length
+    if end > len(body):
+        raise ValueError("it ends too soon")
+    return body[start:end], end + -length % 4
+
+
+def _refused(what: str) -> PermanentError:
+    return PermanentError("CallRefused", f"The other host's libvirtd sent {what}, which no migration needs.")

@@ -1,0 +1,69 @@
+"""Decides what this host does about a guest that another one sends it. Pure; the steps are docs/adr/0044's.
+
+```
+ named ──Prepare──► prepared ──its half comes, paused──► half ──the source handed over──► TakeOver ──► running
+   └── cannot ──► Refused          └───────────── the source gave up ─────────────► ClearUp ──► Gone
+```
+A half is never resumed without the hand-over, and never destroyed without the source's word that there is
+none: whoever does not know keeps it, paused; but on a host that goes down its QEMU ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from quantix_hostd.migration.kept import Coming
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """What is known. `migration` is the UID of the one that names this host for the VM now, "" for none;
+    `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
+    last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host;
+    `named`: the VM says that it moves here; `closing`: this host goes down.
+    """
+
+    known: bool
+    migration: str
+    gave_up: bool = False
+    epoch: int = 0
+    coming: Coming | None = None
+    domain: bool = False
+    mine: bool = False
+    named: bool = False
+    closing: bool = False
+
+
+Step = Literal[
+    "Drop", "Prepare", "TellPrepared", "WirePorts", "TakeOver", "ClearUp", "Forget", "TellGone", "Wait"
+]
+
+
+def plan_arrival(seen: Arriving) -> Step:
+    """The next step; "Wait" where there is none."""
+    coming = seen.coming
+    if not seen.known:
+        return "Wait"
+    if coming is None:
+        if not seen.migration or seen.mine:
+            return "Wait"
+        return "TellGone" if seen.gave_up else "Wait" if seen.epoch or seen.closing else "Prepare"
+    if coming.epoch:
+        # it is this host's, whatever becomes of the migration's object
+        over = not seen.migration and not seen.named
+        return "Forget" if seen.mine or over else "TakeOver"
+    if seen.mine and not (seen.epoch and coming.uid == seen.migration):
+        # assigned anew since, after a fence of the source: what came of it is old
+        return "Wait" if coming.copies else "ClearUp"
+    if coming.uid != seen.migration:
+        # an attempt of which nobody speaks any more: only a later one tells that it is over
+        return "ClearUp" if seen.migration else "Drop" if seen.closing and seen.domain else "Wait"
+    if seen.gave_up:
+        return "ClearUp"
+    if seen.epoch:
+        return "TakeOver"
+    if seen.domain:
+        # its data is kept: should it have been handed over, it starts from there
+        return "Drop" if seen.closing else "WirePorts"
+    return "TellPrepared" if coming.prepared else "Prepare"

@@ -1,0 +1,211 @@
+"""Which guests are to leave this host, how far they are, and how that is told: the source's part.
+
+Used by the reconciler of VMs, which decides. Reads the migrations that the API names this host as source of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from quantix_api import Host, VirtualMachine, VirtualMachineMigration
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.messages import as_error
+from quantix_api.quantities import size_bytes
+from quantix_api.resources import HOSTS, MANAGER_SOURCE, VIRTUAL_MACHINE_MIGRATIONS, VIRTUAL_MACHINES
+from quantix_api.scalars import MESSAGE_LENGTH
+from quantix_client.api import ApiClient
+from quantix_client.apply import apply_if_changed
+from quantix_client.clock import Clock
+from quantix_client.errors import ApiError, NotFound
+from quantix_client.reading import model_of
+from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.clients.other_hostd import OtherHostd, Trust
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.facts.migration import Sending, SendingProgress
+from quantix_hostd.migration.leaving import Leaving, LeavingRecord
+from quantix_hostd.migration.outgoing import OutgoingMoves, Target
+from quantix_hostd.migration.target_xml import target_xml
+
+Manifest = dict[str, Any]
+_TOLD_EVERY_S = 2.0
+_TOLD_AGAIN_S = 5.0
+_OVER = ("Succeeded", "Failed", "Cancelled")
+
+
+@dataclass
+class Departures:
+    """`migrations` is a cache of those whose source is this host. `ready`: whether QEMU has a certificate."""
+
+    api: ApiClient
+    migrations: Mapping[str, Manifest]
+    hypervisor: Hypervisor
+    outgoing: OutgoingMoves
+    trust: Trust
+    ready: Callable[[], bool]
+    clock: Clock
+    reach: Callable[[str, str, Trust], Target] = OtherHostd
+    """The hostd of a host, at an address."""
+    _told_s: dict[str, float] = field(default_factory=dict)
+    _asked_s: dict[str, float] = field(default_factory=dict)
+
+    async def observe(self, vm_uid: str, kept: LeavingRecord | None) -> Leaving | None:
+        """The migration that is to bring this VM away, of one that was begun that one; None when there is
+        none. Raises TransientError.
+        """
+        manifest = self._of(vm_uid, kept)
+        if manifest is not None:
+            seen = _wish(model_of(VirtualMachineMigration, manifest), ready=self.ready())
+        elif kept is not None and kept.step != "stays":
+            seen = Leaving(kept.migration, kept.target, cancelled=True)
+        else:
+            self._asked_s.pop(vm_uid, None)
+            self.outgoing.forget(vm_uid)
+            return None
+        if kept is not None and kept.gone:
+            runs_there = seen.runs_there or await self._assigned_there(kept)
+            return replace(seen, runs_there=runs_there, told=self._was_told(vm_uid))
+        sent = self.outgoing.state(vm_uid, seen.migration)
+        sending = sent is not None and not sent.done and sent.error is None
+        return replace(
+            seen,
+            sending=sending,
+            sent=sent is not None and sent.done,
+            failure=sent.error.message if sent is not None and sent.error is not None else "",
+            progress=await self._progress(vm_uid) if sent is None or sending else None,
+            stood_still_ms=self.outgoing.downtime_ms(vm_uid),
+        )
+
+    def _was_told(self, vm_uid: str) -> bool:
+        return self.clock.monotonic() - self._asked_s.get(vm_uid, float("-inf")) < _TOLD_AGAIN_S
+
+    async def _assigned_there(self, kept: LeavingRecord) -> int:
+        """The epoch under which the API says that the target has it; also once the migration is forgotten."""
+        namespace, _, name = kept.vm.partition("/")
+        try:
+            vm = model_of(VirtualMachine, await self.api.get(VIRTUAL_MACHINES, name, namespace))
+        except ApiError:
+            return 0
+        assignment = vm.status.assignment
+        there = assignment is not None and assignment.host == kept.target
+        return assignment.epoch if there and assignment and assignment.epoch >= kept.epoch else 0
+
+    async def begin(
+        self, vm: VirtualMachine, domain: str, migration: str, target: str, epoch: int, local: tuple[str, ...]
+    ) -> None:
+        """Have the guest sent; that it cannot be begun is seen as its failure."""
+        try:
+            sending, other = await self._prepared(vm, domain, target, epoch, local)
+        except QuantixError as error:
+            self.outgoing.fail(vm.metadata.uid, migration, error)
+            return
+        self.outgoing.begin(vm.metadata.uid, domain, migration, sending, other)
+
+    async def _prepared(
+        self, vm: VirtualMachine, domain: str, target: str, epoch: int, local: tuple[str, ...]
+    ) -> tuple[Sending, Target]:
+        host = model_of(Host, await self.api.get(HOSTS, target))
+        api = host.status.addresses.api if host.status.addresses else None
+        if not api:
+            raise as_error(TransientError, "TargetFailed", target=target)
+        told = host.status.addresses.migration if host.status.addresses else None
+        xml = target_xml(await self.hypervisor.migratable_xml(domain), epoch, local)
+        migration = vm.spec.migration
+        sending = Sending(
+            socket=self.outgoing.socket(vm.metadata.uid),
+            host=target,
+            address=told or api.rpartition(":")[0].strip("[]"),
+            xml=xml,
+            disks=local,
+            auto_converge=migration.auto_converge,
+            bytes_per_second=size_bytes(migration.bytes_per_second) if migration.bytes_per_second else 0,
+            downtime_ms=migration.max_downtime_milliseconds,
+        )
+        return sending, self.reach(target, api, self.trust)
+
+    async def tell(self, vm_uid: str, migration: str, target: str, epoch: int) -> None:
+        """Tell the target that the guest is its own, and wait until it runs there. Raises QuantixError."""
+        host = model_of(Host, await self.api.get(HOSTS, target))
+        api = host.status.addresses.api if host.status.addresses else ""
+        self._asked_s[vm_uid] = self.clock.monotonic()
+        await self.reach(target, api or "", self.trust).handed_over(migration, epoch)
+
+    async def report(self, vm_uid: str, record: LeavingRecord | None, leaving: Leaving | None) -> None:
+        """Say in the migration what is so. Raises ApiError."""
+        manifest = self._of(vm_uid, record)
+        if manifest is None or record is None or record.migration != manifest["metadata"]["uid"]:
+            return
+        final = record.step in ("handed", "stays")
+        now_s = self.clock.monotonic()
+        if not final and now_s - self._told_s.get(vm_uid, float("-inf")) < _TOLD_EVERY_S:
+            return
+        self._told_s[vm_uid] = now_s
+        fields = {"status": _said(record, leaving)}
+        with suppress(NotFound):
+            await apply_if_changed(
+                self.api, VIRTUAL_MACHINE_MIGRATIONS, manifest, fields, manager=MANAGER_SOURCE
+            )
+        if final:
+            self._told_s.pop(vm_uid, None)
+
+    def stopped(self, vm_uid: str) -> None:
+        """The guest stands still for its last memory."""
+        self.outgoing.note_stopped(vm_uid)
+
+    async def _progress(self, vm_uid: str) -> SendingProgress | None:
+        return await self.hypervisor.sending_progress(domain_name(vm_uid))
+
+    def _of(self, vm_uid: str, kept: LeavingRecord | None) -> Manifest | None:
+        """That of `kept` as long as the guest may go by it, else the newest that is not over."""
+        own = [item for item in self.migrations.values() if _vm_of(item) == vm_uid]
+        if kept is not None and kept.step != "stays":
+            return next((item for item in own if item["metadata"]["uid"] == kept.migration), None)
+        found = [item for item in own if (item.get("status") or {}).get("phase") not in _OVER]
+        return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
+
+
+def _vm_of(manifest: Manifest) -> str | None:
+    uid: str | None = (manifest.get("status") or {}).get("virtualMachineUID")
+    return uid
+
+
+def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
+    """What the API says of it."""
+    status, target = migration.status, migration.status.target
+    refused = target is not None and target.outcome == "Refused"
+    runs = target is not None and target.outcome == "Running"
+    return Leaving(
+        migration=migration.metadata.uid,
+        target=status.target_host or "",
+        cancelled=migration.spec.cancel or migration.deleting,
+        prepared=target is not None and bool(target.prepared) and ready,
+        refusal=(target.message or "") if target is not None and refused else None,
+        runs_there=(target.epoch or 0) if target is not None and runs else 0,
+    )
+
+
+def _said(record: LeavingRecord, leaving: Leaving | None) -> dict[str, Any]:
+    progress = leaving.progress if leaving is not None else None
+    # where it was never begun, nothing is said of how
+    source: dict[str, Any] = {"mode": "PreCopy"} if record.since_s else {}
+    status: dict[str, Any] = {"source": source}
+    if record.step == "handed":
+        source |= {"outcome": "HandedOver", "epoch": record.epoch}
+        if record.downtime_ms:
+            source["downtimeMilliseconds"] = record.downtime_ms
+        status["progress"] = {"percent": 100}
+    elif record.step == "stays":
+        source |= {"outcome": "GaveUp", "reason": record.reason, "message": record.message[:MESSAGE_LENGTH]}
+    elif progress is not None:
+        source["dirtyBytesPerSecond"] = progress.dirty_bytes_per_second
+        status["progress"] = {
+            "percent": progress.percent,
+            "doneBytes": progress.done_bytes,
+            "totalBytes": progress.total_bytes,
+            # a quantity is above zero
+            **({"bytesPerSecond": f"{speed}Ki"} if (speed := progress.bytes_per_second // 1024) else {}),
+            **({} if progress.seconds_left is None else {"secondsLeft": progress.seconds_left}),
+        }
+    return status

@@ -1,0 +1,260 @@
+"""The guests that other hosts send to this one: looked at, decided by `arrival`, and acted on here.
+
+Run by the dispatcher with the UID of a VM as key, and at once when the source tells that the guest is ours.
+Of such a VM the reconciler of VMs does nothing until it is assigned to this host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from quantix_api import VirtualMachine, VirtualMachineMigration
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.messages import message_of, render
+from quantix_api.resources import MANAGER_TARGET, VIRTUAL_MACHINE_MIGRATIONS
+from quantix_api.scalars import MESSAGE_LENGTH
+from quantix_client.apply import apply_if_changed
+from quantix_client.errors import NotFound
+from quantix_client.reading import model_of
+from quantix_hostd.claims import VolumePlace
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.migration.arrival import Arriving, plan_arrival
+from quantix_hostd.migration.kept import Coming, ComingStore
+from quantix_hostd.migration.receiving import clear_up, copies_of, drop, prepare, take_over, wire
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.vm_ref import VmRef
+
+log = structlog.get_logger(__name__)
+
+Manifest = dict[str, Any]
+_LOOK_S = 2.0
+_QUIET_S = 30.0
+_MOST_ROUNDS = 6
+_OVER = ("Succeeded", "Failed", "Cancelled")
+
+
+@dataclass(frozen=True)
+class IncomingMove:
+    """One that the API names this host for, and that has not ended."""
+
+    uid: str
+    source: str
+    vm_uid: str
+
+
+@dataclass
+class IncomingMoves:
+    """`migrations` and `machines` are caches of those that name this host as target; `mine` tells whether the
+    VM with this UID is assigned to this host; `known`: whether the API was heard.
+    """
+
+    tools: VmTools
+    migrations: Mapping[str, Manifest]
+    machines: Mapping[str, Manifest]
+    mine: Callable[[str], bool]
+    known: Callable[[], bool]
+    closing: Callable[[], bool]
+    look_again: Callable[[str], None]
+    """Hears the UID of a VM that nothing is kept of here any more."""
+    _told: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By UID of the VM: migration and epoch, as the source told them directly."""
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._store = ComingStore(self.tools.layout)
+
+    def has(self, vm_uid: str) -> bool:
+        """Whether the guest of this VM is here without being assigned here, or half of it in any case."""
+        coming = self._store.load(vm_uid)
+        return coming is not None and not (coming.epoch and self.mine(vm_uid))
+
+    def copies(self, vm_uid: str) -> tuple[Path, ...]:
+        """The disk files that were made for what comes with it."""
+        coming, keys = self._store.load(vm_uid), self.tools.objects.pool_keys()
+        made = ((keys.get(pool), handle) for pool, handle in (coming.copies if coming is not None else ()))
+        return tuple(VolumePlace(key, handle).data for key, handle in made if isinstance(key, Path))
+
+    def half(self, uid: str) -> IncomingMove | None:
+        """What came with the migration with this UID, whether the API knows that or not."""
+        for vm_uid in self._store.vm_uids():
+            coming = self._store.load(vm_uid)
+            if coming is not None and coming.uid == uid:
+                return IncomingMove(uid, coming.source, vm_uid)
+        return None
+
+    def move(self, uid: str) -> IncomingMove | None:
+        """The migration with this UID while it goes on."""
+        for manifest in self.migrations.values():
+            if manifest["metadata"]["uid"] == uid:
+                status = model_of(VirtualMachineMigration, manifest).status
+                gave_up = status.source is not None and status.source.outcome == "GaveUp"
+                if status.source_host and status.virtual_machine_uid and not gave_up:
+                    return IncomingMove(uid, status.source_host, status.virtual_machine_uid)
+        return None
+
+    async def handed_over(self, move: IncomingMove, epoch: int) -> None:
+        """The source says that the claims name this host: returns once the guest runs here.
+
+        Raises QuantixError while it cannot.
+        """
+        self._told[move.vm_uid] = (move.uid, epoch)
+        await self.reconcile(move.vm_uid)
+        coming = self._store.load(move.vm_uid)
+        if coming is None or not coming.epoch:
+            raise TransientError("NotTakenOver", "The guest does not run here yet.")
+
+    async def reconcile(self, vm_uid: str) -> float | None:
+        """Bring one nearer; seconds until the next look."""
+        async with self._locks.setdefault(vm_uid, asyncio.Lock()):
+            for _ in range(_MOST_ROUNDS):
+                again_s = await self._step(vm_uid)
+                if again_s is not None:
+                    return again_s
+        return _LOOK_S
+
+    async def _step(self, vm_uid: str) -> float | None:
+        """None: look again at once."""
+        coming = await asyncio.to_thread(self._store.load, vm_uid)
+        manifest = self._named(vm_uid, coming)
+        seen = await self._look(vm_uid, manifest, coming)
+        step = plan_arrival(seen)
+        if step == "Prepare" and manifest is not None:
+            return await self._prepare(vm_uid, manifest)
+        if step == "WirePorts":
+            await wire(self.tools, vm_uid, self._machine(vm_uid))
+        if step == "Drop":
+            await drop(self.tools, VmRef(vm_uid, None))
+        if step == "TakeOver" and seen.coming is not None:
+            return await self._take_over(vm_uid, manifest, seen.coming, seen.coming.epoch or seen.epoch)
+        if step == "ClearUp" and seen.coming is not None:
+            await clear_up(self.tools, VmRef(vm_uid, self._machine(vm_uid)), seen.coming)
+            await self._forget(vm_uid)
+            return None
+        if step == "Forget":
+            await self._forget(vm_uid)
+        if step in ("TellPrepared", "WirePorts") and manifest is not None:
+            await self._report(manifest, {"prepared": True})
+        if step == "TellGone" and manifest is not None:
+            await self._report(manifest, _gone(manifest))
+        return _LOOK_S if seen.coming is not None else _QUIET_S
+
+    async def _forget(self, vm_uid: str) -> None:
+        await asyncio.to_thread(self._store.forget, vm_uid)
+        self._told.pop(vm_uid, None)
+        self.look_again(vm_uid)
+
+    async def _look(self, vm_uid: str, manifest: Manifest | None, coming: Coming | None) -> Arriving:
+        domain = await self.tools.hypervisor.domain(domain_name(vm_uid)) if coming else None
+        told_uid, told_epoch = self._told.get(vm_uid, ("", 0))
+        if manifest is None:
+            # the source's word counts, also once the API has forgotten the migration
+            told = coming is not None and coming.uid == told_uid
+            known = (self.known(), told_uid if told else "")
+            return Arriving(
+                *known,
+                epoch=told_epoch if told else 0,
+                coming=coming,
+                mine=self.mine(vm_uid),
+                domain=domain is not None,
+                named=self._machine(vm_uid) is not None,
+                closing=self.closing(),
+            )
+        source = model_of(VirtualMachineMigration, manifest).status.source
+        uid, outcome = manifest["metadata"]["uid"], source.outcome if source else None
+        epoch = told_epoch if told_uid == uid else 0
+        if outcome == "HandedOver" and source is not None and source.epoch:
+            epoch = source.epoch
+        return Arriving(
+            known=self.known(),
+            migration=uid,
+            gave_up=outcome == "GaveUp",
+            epoch=epoch,
+            coming=coming,
+            domain=domain is not None,
+            mine=self.mine(vm_uid),
+            named=_status(manifest).get("phase") not in _OVER,
+            closing=self.closing(),
+        )
+
+    async def _prepare(self, vm_uid: str, manifest: Manifest) -> float | None:
+        vm = self._machine(vm_uid)
+        if vm is None:
+            return _LOOK_S
+        source = str(manifest["status"]["sourceHost"])
+        coming = Coming(manifest["metadata"]["uid"], source)
+        try:
+            coming = replace(coming, copies=await copies_of(self.tools, vm))
+            # noted first: whatever is half made is found again
+            await asyncio.to_thread(self._store.save, vm_uid, coming)
+            await prepare(self.tools, VmRef(vm_uid, vm))
+        except (QuantixError, OSError) as error:
+            log.warning("a guest is not received", uid=vm_uid, source=source, error=str(error))
+            await self._report(manifest, _refusal(error))
+            await clear_up(self.tools, VmRef(vm_uid, vm), coming)
+            await self._forget(vm_uid)
+            return _QUIET_S
+        await asyncio.to_thread(self._store.save, vm_uid, replace(coming, prepared=True))
+        await self._report(manifest, {"prepared": True})
+        log.info("ready for a guest", uid=vm_uid, source=source)
+        return _LOOK_S
+
+    async def _take_over(
+        self, vm_uid: str, manifest: Manifest | None, coming: Coming, epoch: int
+    ) -> float | None:
+        vm = self._machine(vm_uid)
+        if not coming.epoch:
+            if vm is None:
+                return _LOOK_S
+            await take_over(self.tools, VmRef(vm_uid, vm), coming, epoch)
+            coming = replace(coming, epoch=epoch)
+            await asyncio.to_thread(self._store.save, vm_uid, coming)
+            log.info("guest taken over", uid=vm_uid, source=coming.source, epoch=epoch)
+        if manifest is not None and manifest["metadata"]["uid"] == coming.uid:
+            await self._report(manifest, {"prepared": True, "outcome": "Running", "epoch": coming.epoch})
+        return _LOOK_S
+
+    async def _report(self, manifest: Manifest, target: Mapping[str, Any]) -> None:
+        fields = {"status": {"target": dict(target)}}
+        try:
+            await apply_if_changed(
+                self.tools.api, VIRTUAL_MACHINE_MIGRATIONS, manifest, fields, manager=MANAGER_TARGET
+            )
+        except NotFound:
+            log.info("the migration is gone", name=manifest["metadata"]["name"])
+
+    def _named(self, vm_uid: str, coming: Coming | None) -> Manifest | None:
+        """The newest migration that brings this VM here; else that of what is here, also once it is over."""
+        own = [item for item in self.migrations.values() if _status(item).get("virtualMachineUID") == vm_uid]
+        found = [item for item in own if _status(item).get("phase") not in _OVER]
+        if not found and coming is not None:
+            found = [item for item in own if item["metadata"]["uid"] == coming.uid]
+        return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
+
+    def _machine(self, vm_uid: str) -> VirtualMachine | None:
+        found = (item for item in self.machines.values() if item["metadata"]["uid"] == vm_uid)
+        manifest = next(found, None)
+        return model_of(VirtualMachine, manifest) if manifest else None
+
+
+def _status(manifest: Manifest) -> dict[str, Any]:
+    status: dict[str, Any] = manifest.get("status") or {}
+    return status
+
+
+def _gone(manifest: Manifest) -> dict[str, str]:
+    """Nothing is here any more; why it was refused stays."""
+    before = _status(manifest).get("target") or {}
+    return {"outcome": "Gone"} | {name: before[name] for name in ("reason", "message") if name in before}
+
+
+def _refusal(error: QuantixError | OSError) -> dict[str, str]:
+    if isinstance(error, QuantixError):
+        return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}
+    said = render("TargetFailed", said=error.strerror or str(error)).text
+    return {"outcome": "Refused", "reason": "TargetFailed", "message": said}

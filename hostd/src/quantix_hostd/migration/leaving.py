@@ -1,0 +1,63 @@
+"""A guest that is to leave this host: what is known of that, and what the host remembers of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from quantix_hostd.facts.migration import SendingProgress
+
+
+@dataclass(frozen=True)
+class LeavingRecord:
+    """Kept on disk before anybody is told. "sending": libvirt was, or is about to be, asked to send it.
+    "handing": it was sent whole and ended here, and nothing starts here any more; the claims are about to
+    name `target` under `epoch`. "handed": they do. "stays": it was given up, for `reason`, and that holds.
+    `since_s`: when it began (seconds since the boot), 0 where it did not. `vm` is the VM's key in the API;
+    `ports` and `uuid` are what is left of it here once the API names the target.
+    """
+
+    migration: str
+    target: str
+    step: Literal["sending", "handing", "handed", "stays"]
+    since_s: float = 0.0
+    epoch: int = 0
+    reason: str = ""
+    message: str = ""
+    downtime_ms: int = 0
+    vm: str = ""
+    ports: tuple[str, ...] = ()
+    uuid: str = ""
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing starts here any more."""
+        return self.step in ("handing", "handed")
+
+
+def parse_leaving(raw: dict[str, Any]) -> LeavingRecord:
+    """As it was written down, in JSON. Raises TypeError."""
+    return LeavingRecord(**{**raw, "ports": tuple(raw.get("ports", ()))})
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """The migration that the API names this host as the source of, and how far it is. One that the API has
+    no more is `cancelled`. `told`: the target was, a moment ago. `refusal` is what the target said.
+    `runs_there`: the epoch under which the guest runs there, 0 before. `sent`: in this process the sending
+    ended well, `failure`: it failed, `sending`: it goes on, and `progress` is how far; also of what an
+    earlier process began.
+    """
+
+    migration: str
+    target: str
+    told: bool = False
+    cancelled: bool = False
+    prepared: bool = False
+    refusal: str | None = None
+    runs_there: int = 0
+    sending: bool = False
+    sent: bool = False
+    failure: str = ""
+    progress: SendingProgress | None = None
+    stood_still_ms: int | None = None

@@ -1,0 +1,133 @@
+"""The guests that this host is sending to others right now: one task each, beside the VM's own looks.
+
+Used by the VM's reconciler, which decides when one begins, is broken off, and what its end means. Nothing is
+kept over a restart of hostd: what libvirtd still sends then is broken off, and the guest stays
+(docs/adr/0042, 7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from quantix_api.errors import QuantixError, TransientError
+from quantix_api.layout import Layout
+from quantix_api.messages import as_error
+from quantix_client.clock import Clock
+from quantix_hostd.clients.hypervisor import Hypervisor
+from quantix_hostd.clients.libvirt_relay import Pieces, RelaySocket, Send
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.facts.migration import Sending
+
+log = structlog.get_logger(__name__)
+
+
+class Target(Protocol):
+    """The hostd of the other host (`clients.other_hostd`)."""
+
+    async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]: ...
+
+    async def handed_over(self, migration: str, epoch: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How the sending of a guest in this process stands: `done`, the guest is there; or `error`; or neither,
+    it goes on.
+    """
+
+    migration: str
+    done: bool = False
+    error: QuantixError | None = None
+
+
+class OutgoingMoves:
+    """One for a process. `look_again` hears the UID of a VM whose sending ended."""
+
+    def __init__(
+        self, hypervisor: Hypervisor, layout: Layout, look_again: Callable[[str], None], clock: Clock
+    ) -> None:
+        self._hypervisor = hypervisor
+        self._layout = layout
+        self._look_again = look_again
+        self._clock = clock
+        self._sent: dict[str, Sent] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopped_s: dict[str, float] = {}
+
+    def state(self, vm_uid: str, migration: str) -> Sent | None:
+        """Of this migration; None when this process began none."""
+        found = self._sent.get(vm_uid)
+        return found if found is not None and found.migration == migration else None
+
+    def begin(self, vm_uid: str, domain: str, migration: str, sending: Sending, target: Target) -> None:
+        """Send the guest. Only one at a time; nothing where this one is under way."""
+        if self.state(vm_uid, migration) is not None:
+            return
+        self._sent[vm_uid] = Sent(migration)
+        self._stopped_s.pop(vm_uid, None)
+        work = self._send(vm_uid, domain, migration, sending, target)
+        self._tasks[vm_uid] = asyncio.create_task(work, name=f"move-{vm_uid}")
+
+    def fail(self, vm_uid: str, migration: str, error: QuantixError) -> None:
+        """It could not even begin."""
+        self._sent[vm_uid] = Sent(migration, error=error)
+
+    def socket(self, vm_uid: str) -> Path:
+        """Where our libvirtd finds the other's."""
+        return self._layout.run / "migration" / f"{vm_uid}.sock"
+
+    def note_stopped(self, vm_uid: str) -> None:
+        """The guest stands still for its last memory to be sent."""
+        self._stopped_s[vm_uid] = self._clock.monotonic()
+
+    def downtime_ms(self, vm_uid: str) -> int | None:
+        """For how long the guest has stood still until now; None when nobody saw it stop."""
+        since_s = self._stopped_s.get(vm_uid)
+        return None if since_s is None else round((self._clock.monotonic() - since_s) * 1000)
+
+    def forget(self, vm_uid: str) -> None:
+        """Of one that ended."""
+        self._sent.pop(vm_uid, None)
+        self._tasks.pop(vm_uid, None)
+        self._stopped_s.pop(vm_uid, None)
+
+    async def close(self) -> None:
+        """Break off what goes on: the next hostd would, and a thread that waits for it keeps this one."""
+        for vm_uid, task in self._tasks.items():
+            if not task.done():
+                with suppress(QuantixError):
+                    await self._hypervisor.stop_sending(domain_name(vm_uid))
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _send(self, vm_uid: str, domain: str, migration: str, sending: Sending, target: Target) -> None:
+        closing: list[Callable[[], Awaitable[None]]] = []
+
+        async def connect() -> tuple[AsyncIterator[bytes], Send]:
+            pieces, send, close = await target.connect_libvirt(migration)
+            closing.append(close)
+            return pieces, send
+
+        relay = RelaySocket(sending.socket, connect)
+        ended = Sent(migration, done=True)
+        try:
+            await relay.open()
+            await self._hypervisor.send_guest(domain, sending)
+        except QuantixError as error:
+            ended = Sent(migration, error=error)
+        except OSError as error:
+            ended = Sent(migration, error=as_error(TransientError, "SourceFailed", said=str(error)))
+        finally:
+            await relay.close()
+            for close in closing:
+                await close()
+        log.info("guest sent", uid=vm_uid, to=sending.host, error=str(ended.error or ""))
+        self._sent[vm_uid] = replace(ended)
+        self._look_again(vm_uid)

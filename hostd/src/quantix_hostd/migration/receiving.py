@@ -1,0 +1,257 @@
+"""What this host does for a guest that comes: makes room for it, takes it over, or clears its half up.
+
+Called by `incoming`. All of it may be done again: hostd may end after any line of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from quantix_api import VirtualMachine, Volume
+from quantix_api.errors import PermanentError, TransientError
+from quantix_api.messages import as_error
+from quantix_api.quantities import size_bytes
+from quantix_api.resources import VOLUMES
+from quantix_api.times import render_epoch_time
+from quantix_api.vm_status import ResolvedDisk
+from quantix_client.errors import NotFound
+from quantix_client.reading import model_of
+from quantix_hostd.claims import (
+    CephPool,
+    Claim,
+    ClaimDamagedError,
+    Holder,
+    PoolKey,
+    VolumeMissingError,
+    VolumePlace,
+    release,
+)
+from quantix_hostd.domainxml.view import view
+from quantix_hostd.facts.domain import DomainSnapshot, DomainState
+from quantix_hostd.migration.kept import Coming
+from quantix_hostd.virtualmachine import actions as do
+from quantix_hostd.virtualmachine.apply import apply
+from quantix_hostd.virtualmachine.firmware import keeps_state
+from quantix_hostd.virtualmachine.observed import disk_places
+from quantix_hostd.virtualmachine.record import Record
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.vm_ref import VmRef
+
+log = structlog.get_logger(__name__)
+
+
+async def copies_of(tools: VmTools, vm: VirtualMachine) -> tuple[tuple[str, str], ...]:
+    """(pool, handle) of the disks whose data comes, too. Raises QuantixError."""
+    volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
+    return tuple(
+        (volume.status.pool or "", volume.status.handle or volume.metadata.uid)
+        for volume in volumes
+        if _is_local(tools, volume)
+    )
+
+
+async def prepare(tools: VmTools, ref: VmRef) -> None:
+    """Make all that the guest finds here. Raises QuantixError and OSError: then it cannot come."""
+    assert ref.vm is not None
+    if keeps_state(ref.vm):
+        await asyncio.to_thread(tools.states.make_way, ref.uid)
+    volumes = [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]
+    for pool in {volume.status.pool or "" for volume in volumes}:
+        key = tools.objects.pool_keys().get(pool)
+        if isinstance(key, CephPool):
+            await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
+    made = (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
+    await apply(tools, ref, made)
+    for volume in volumes:
+        if _is_local(tools, volume):
+            await _make_copy(tools, ref, volume)
+
+
+async def _volume(tools: VmTools, vm: VirtualMachine, name: str) -> Volume:
+    return model_of(Volume, await tools.api.get(VOLUMES, name, vm.metadata.namespace))
+
+
+def _disks(vm: VirtualMachine) -> tuple[ResolvedDisk, ...]:
+    return vm.status.resolved.disks if vm.status.resolved else ()
+
+
+def _is_local(tools: VmTools, volume: Volume) -> bool:
+    return isinstance(_key(tools, volume.status.pool or ""), Path)
+
+
+def _key(tools: VmTools, pool: str) -> PoolKey:
+    key = tools.objects.pool_keys().get(pool)
+    if key is None:
+        raise as_error(TransientError, "TargetFailed", unknown=pool)
+    return key
+
+
+async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
+    pool, handle = volume.status.pool or "", volume.status.handle or volume.metadata.uid
+    if volume.spec.encryption is not None:
+        name = volume.metadata.name
+        raise as_error(PermanentError, "TargetFailed", encrypted=name, pool=pool)
+    place = _place(tools, pool, handle)
+    await tools.ask(place.pool, partial(_require_useless, tools, place))
+    claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
+    capacity = size_bytes(volume.status.capacity or volume.spec.size or "0")
+    await tools.moves.make_copy(pool, handle, capacity, claim)
+
+
+async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
+    """Mark its taps as ours, so that they are found, and guard its sockets; the guest is not here yet."""
+    if vm is not None and _ports(vm):
+        await tools.ports.set_owner(_ports(vm), vm_uid)
+        await tools.ports.guard(tools.objects.router_ports())
+    await asyncio.to_thread(tools.directories.close_sockets, vm_uid)
+
+
+async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int) -> None:
+    """The source handed the guest over: take its claims, and let it go on. One whose half has ended here is
+    this host's all the same: it is started from its disks once it is assigned.
+
+    Raises TransientError while a claim names another.
+    """
+    assert ref.vm is not None
+    before = await asyncio.to_thread(tools.records.load, ref.uid)
+    domain = await tools.hypervisor.domain(ref.domain)
+    live = view(domain.live_xml) if domain is not None and domain.live_xml else None
+    opened = tuple(disk_places(live).values()) or await _places(tools, ref.vm)
+    copied = tuple(_place(tools, pool, handle) for pool, handle in coming.copies)
+    for place in (place for place in copied if place in opened):
+        await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))
+    for place in (place for place in opened if place not in copied):
+        await tools.ask(place.pool, partial(_require, tools, place, ref.uid, epoch))
+    if before.epoch == epoch and before.started and (domain is None or not domain.active):
+        # it went on here, and has ended since
+        return
+    record = Record(
+        epoch=epoch,
+        started=domain is not None and domain.active,
+        boot_id=tools.facts().boot_id,
+        started_s=tools.clock.monotonic(),
+        started_at=render_epoch_time(tools.wall()),
+        handled_restart_at=live.metadata.handled_restart_at if live and live.metadata else "",
+        places=opened,
+    )
+    # what was told of its half is about no end of this guest
+    await asyncio.to_thread(tools.records.clear_events, ref.uid)
+    await asyncio.to_thread(tools.records.save, ref.uid, record)
+    if domain is not None and domain.active:
+        await _go_on(tools, ref, domain)
+
+
+async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot) -> None:
+    assert ref.vm is not None
+    stays_paused = ref.vm.spec.power_state == "Paused" or domain.state is not DomainState.PAUSED
+    resume = () if stays_paused else (do.Resume(),)
+    await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *resume))
+    tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
+
+
+async def _places(tools: VmTools, vm: VirtualMachine) -> tuple[VolumePlace, ...]:
+    volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
+    return tuple(
+        _place(tools, volume.status.pool or "", volume.status.handle or volume.metadata.uid)
+        for volume in volumes
+    )
+
+
+def _take(tools: VmTools, place: VolumePlace, vm_uid: str, epoch: int) -> None:
+    """Of data that came too: held from now on by this host, as the source's claim says."""
+    host, claim = tools.facts().name, tools.claims.read(place)
+    if claim is None or claim.vm_uid != vm_uid:
+        raise TransientError("NotTakenOver", f"The copy in {place.shown} is not this VM's.")
+    if claim.held_by(host, epoch):
+        return
+    held = replace(claim, holder=Holder(host, epoch), partial=False, floor=max(claim.floor, epoch - 1))
+    tools.claims.compare_and_set(place, claim, held)
+
+
+def _require(tools: VmTools, place: VolumePlace, vm_uid: str, epoch: int) -> None:
+    claim = tools.claims.read(place)
+    if claim is None or claim.vm_uid != vm_uid or not claim.held_by(tools.facts().name, epoch):
+        raise TransientError("NotTakenOver", f"The claim of {place.shown} does not name this host yet.")
+
+
+async def drop(tools: VmTools, ref: VmRef) -> DomainSnapshot | None:
+    """End the half, and nothing else; what it was. Raises QuantixError."""
+    found = await tools.hypervisor.domain(ref.domain)
+    if found is not None and found.active:
+        await apply(tools, ref, (do.Destroy(graceful=False),))
+    if found is not None:
+        await apply(tools, ref, (do.Undefine(),))
+    return found
+
+
+async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
+    """Nothing of it is to be here: the half is ended and what was made for it goes. Raises QuantixError."""
+    found = await drop(tools, ref)
+    uuid = found.uuid if found is not None else _uuid(ref)
+    ports = _ports(ref.vm) if ref.vm is not None else ()
+    await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(ports)))
+    copied = [_place(tools, pool, handle) for pool, handle in coming.copies]
+    for place, (pool, handle) in zip(copied, coming.copies, strict=True):
+        try:
+            await tools.ask(place.pool, partial(_require_useless, tools, place))
+        except (ClaimDamagedError, PermanentError) as error:
+            log.warning("data is kept", uid=ref.uid, path=place.shown, error=error.message)
+            continue
+        await tools.moves.remove_copy(pool, handle)
+    if ref.vm is not None:
+        for place in (place for place in await _places_there_are(tools, ref.vm) if place not in copied):
+            await tools.ask(place.pool, partial(_give_back, tools, place, ref))
+    await apply(tools, ref, (do.RemoveDirectories(), do.RemoveLocalState(uuid)))
+    await asyncio.to_thread(tools.records.clear_events, ref.uid)
+
+
+async def _places_there_are(tools: VmTools, vm: VirtualMachine) -> tuple[VolumePlace, ...]:
+    """Those of its volumes whose pools this host knows."""
+    found, keys = [], tools.objects.pool_keys()
+    for disk in _disks(vm):
+        with suppress(NotFound):
+            volume = await _volume(tools, vm, disk.volume)
+            key = keys.get(volume.status.pool or "")
+            if key is not None:
+                found.append(VolumePlace(key, volume.status.handle or volume.metadata.uid))
+    return tuple(found)
+
+
+def _uuid(ref: VmRef) -> str:
+    resolved = ref.vm.status.resolved if ref.vm is not None else None
+    return (resolved.uuid if resolved is not None else None) or ref.uid
+
+
+def _give_back(tools: VmTools, place: VolumePlace, ref: VmRef) -> None:
+    """A hand-over that stopped before the deciding claim never happened: of the others none stays here."""
+    host, claim = tools.facts().name, tools.claims.read(place)
+    holder = claim.holder if claim is not None and claim.vm_uid == ref.uid else None
+    if claim is not None and holder is not None and holder.host == host:
+        tools.claims.compare_and_set(place, claim, release(claim, host, holder.epoch))
+
+
+def _require_useless(tools: VmTools, place: VolumePlace) -> None:
+    """Never remove what anybody may have: only a copy that was not filled, or what has moved away since.
+    Raises PermanentError, ClaimDamagedError and TransientError.
+    """
+    try:
+        claim = tools.claims.read(place)
+    except VolumeMissingError:
+        return
+    elsewhere = claim is not None and claim.holder is not None and claim.holder.host != tools.facts().name
+    if claim is not None and not claim.partial and not elsewhere:
+        raise as_error(PermanentError, "TargetFailed", kept=place.shown)
+
+
+def _place(tools: VmTools, pool: str, handle: str) -> VolumePlace:
+    return VolumePlace(_key(tools, pool), handle)
+
+
+def _ports(vm: VirtualMachine) -> tuple[str, ...]:
+    return tuple(nic.port for nic in vm.status.nics if nic.port)

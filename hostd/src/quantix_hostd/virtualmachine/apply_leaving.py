@@ -1,0 +1,80 @@
+"""Does what a guest that leaves this host needs. Part of `apply`, whose table these belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+
+from quantix_api.errors import QuantixError
+from quantix_api.messages import as_error
+from quantix_hostd.claims import ClaimRefusedError, Holder, VolumeMissingError, VolumePlace, hand_over
+from quantix_hostd.virtualmachine import leaving_actions as do
+from quantix_hostd.virtualmachine.tools import VmTools
+from quantix_hostd.virtualmachine.vm_ref import Handler, VmRef
+
+log = structlog.get_logger(__name__)
+
+
+async def _send_guest(tools: VmTools, ref: VmRef, action: do.SendGuest) -> None:
+    assert ref.vm is not None
+    assert tools.departures is not None
+    where = (action.migration, action.target, action.epoch, action.local)
+    await tools.departures.begin(ref.vm, ref.domain, *where)
+
+
+async def _stop_sending(tools: VmTools, ref: VmRef, action: do.StopSending) -> None:
+    await tools.hypervisor.stop_sending(ref.domain)
+
+
+async def _hand_over(tools: VmTools, ref: VmRef, action: do.HandOver) -> None:
+    host = tools.facts().name
+
+    def hand_one_over(place: VolumePlace) -> None:
+        claim = tools.claims.read(place)
+        if claim is not None and claim.holder == Holder(action.target, action.epoch + 1):
+            return
+        if place != action.places[0] and (claim is None or claim.holder is None):
+            # no disk of the guest that went: it was added since
+            return
+        if claim is None or claim.vm_uid != ref.uid or not claim.held_by(host, action.epoch):
+            raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
+        tools.claims.compare_and_set(place, claim, hand_over(claim, host, action.target))
+
+    for place in reversed(action.places):
+        await tools.ask(place.pool, partial(hand_one_over, place))
+    log.info("guest handed over", uid=ref.uid, to=action.target, epoch=action.epoch + 1)
+
+
+async def _tell_target(tools: VmTools, ref: VmRef, action: do.TellTarget) -> None:
+    assert tools.departures is not None
+    try:
+        await tools.departures.tell(ref.uid, action.migration, action.target, action.epoch)
+    except QuantixError as error:
+        # it reads it in the API, or in the claim
+        log.warning("the target was not told", uid=ref.uid, target=action.target, error=str(error))
+
+
+async def _remove_moved(tools: VmTools, ref: VmRef, action: do.RemoveMoved) -> None:
+    for place in action.places:
+        try:
+            claim = await tools.ask(place.pool, partial(tools.claims.read, place))
+        except VolumeMissingError:
+            continue
+        holder = claim.holder if claim is not None else None
+        if claim is None or claim.vm_uid != ref.uid or holder is None or holder.host != action.target:
+            # whatever it is, it did not go to that host
+            log.warning("data is kept", uid=ref.uid, path=place.shown)
+            continue
+        await tools.moves.remove_copy(tools.objects.pool_of(place.pool), place.handle)
+        log.info("data that moved is removed", uid=ref.uid, path=place.shown, to=action.target)
+
+
+LEAVING_HANDLERS: Mapping[type, Handler] = {
+    do.SendGuest: _send_guest,
+    do.StopSending: _stop_sending,
+    do.HandOver: _hand_over,
+    do.TellTarget: _tell_target,
+    do.RemoveMoved: _remove_moved,
+}

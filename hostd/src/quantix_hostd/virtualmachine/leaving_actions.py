@@ -1,0 +1,51 @@
+"""What a host does to a guest that leaves it: the words between `leaving_plan` and `apply`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_hostd.claims import VolumePlace
+
+
+@dataclass(frozen=True)
+class SendGuest:
+    """Begin to send it; `epoch` is that of the target. `local`: the disks (by `dev`) whose data goes, too."""
+
+    migration: str
+    target: str
+    epoch: int
+    local: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StopSending:
+    pass
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """held(e, here) becomes held(e+1, target), of the first place last: it decides."""
+
+    places: tuple[VolumePlace, ...]
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class TellTarget:
+    """That the guest is its own. Whether it heard is seen in the API."""
+
+    migration: str
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class RemoveMoved:
+    """Data that went to another host, whose claims here say so."""
+
+    places: tuple[VolumePlace, ...]
+    target: str
+
+
+LeavingAction = SendGuest | StopSending | HandOver | TellTarget | RemoveMoved

@@ -1,0 +1,235 @@
+"""Plans how a guest leaves this host: the source's part of a migration (docs/adr/0044). Pure.
+
+```
+ (none) ──target prepared──► sending ──sent whole, QEMU gone──► handing ──claims──► handed ──► cleared up
+                                │                              (nothing starts here any more)
+                                └── broken off, failed, hostd began anew ──► stays ──► (none)
+```
+"stays" is the source's word and holds: it is written down before it is told. A hostd that was killed while it
+sent has forgotten whether all of it arrived: then the guest stays, whatever has become of it (0042, 7). Once
+"handing" is written down that is known, and only forward is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from quantix_api.messages import render
+from quantix_hostd.claims import VolumePlace
+from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.migration.leaving import Leaving, LeavingRecord
+from quantix_hostd.virtualmachine.actions import (
+    Action,
+    EnsureNoProcess,
+    ForgetRecord,
+    FreeClaims,
+    RemoveDirectories,
+    RemoveLocalState,
+    RemovePorts,
+    SaveRecord,
+)
+from quantix_hostd.virtualmachine.leaving_actions import (
+    HandOver,
+    RemoveMoved,
+    SendGuest,
+    StopSending,
+    TellTarget,
+)
+from quantix_hostd.virtualmachine.observed import Observed, disk_places
+from quantix_hostd.virtualmachine.record import Record, StopReason
+from quantix_hostd.virtualmachine.steps import Plan, with_record
+
+_SOON_S = 0.2
+_LOOK_S = 1.0
+_WAIT_S = 5.0
+
+
+def plan_leaving(observed: Observed, record: Record, why: StopReason | None) -> Plan | None:
+    """The next step of a guest that is to leave, or does; None where the VM is looked after as usual. `why`:
+    what it shall end for, here.
+    """
+    kept, leaving = record.leaving, observed.leaving
+    if kept is not None and kept.step == "handing":
+        return with_record(observed, record, *_handing(observed, record, kept), requeue_after_s=0.0)
+    if kept is not None and kept.step == "handed":
+        return _plan_handed(observed, record, kept)
+    if kept is not None and kept.step == "stays" and leaving is not None:
+        if leaving.migration == kept.migration:
+            return None
+        kept = None
+    if leaving is None:
+        return None
+    if observed.vm is None or not observed.is_mine:
+        # whoever has it now, this one sends nothing more
+        return (
+            with_record(observed, record, StopSending(), requeue_after_s=_LOOK_S) if leaving.sending else None
+        )
+    if kept is None:
+        return _plan_beginning(observed, record, leaving, why)
+    return _plan_sending(observed, record, kept, leaving, why)
+
+
+def without_leaving(observed: Observed, record: Record) -> Record:
+    """The record once nobody speaks of its migration any more, or of one that was given up."""
+    kept, leaving = record.leaving, observed.leaving
+    if kept is None or (leaving is not None and leaving.migration == kept.migration):
+        return record
+    return replace(record, leaving=None) if observed.synced else record
+
+
+def is_left(observed: Observed, record: Record) -> bool:
+    """Whether nothing is said of the VM here: of one that went the other host speaks, and of one that is
+    about to be known to have gone nothing is guessed.
+    """
+    kept = record.leaving
+    return kept is not None and (kept.gone or (kept.step == "sending" and not observed.runs))
+
+
+def _plan_beginning(
+    observed: Observed, record: Record, leaving: Leaving, why: StopReason | None
+) -> Plan | None:
+    vm = observed.vm
+    assert vm is not None
+    kept = LeavingRecord(
+        leaving.migration,
+        leaving.target,
+        "sending",
+        observed.now_s,
+        vm=f"{vm.metadata.namespace}/{vm.metadata.name}",
+        ports=observed.ports,
+        uuid=observed.uuid,
+    )
+    given_up = _obstacle(observed, leaving, why)
+    if given_up is not None:
+        return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
+    if not leaving.prepared:
+        return None
+    send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, _local_disks(observed))
+    return with_record(observed, replace(record, leaving=kept), send, requeue_after_s=_LOOK_S)
+
+
+def _obstacle(observed: Observed, leaving: Leaving, why: StopReason | None) -> tuple[str, str] | None:
+    """(reason, message) of what keeps it from being sent at all."""
+    assert observed.vm is not None
+    name, domain = observed.vm.metadata.name, observed.domain
+    if leaving.cancelled:
+        return _told("Cancelled", name=name)
+    if leaving.refusal is not None:
+        return "TargetFailed", leaving.refusal
+    if why is not None or domain is None or domain.state is not DomainState.RUNNING:
+        return _told("NotRunning", name=name, here=observed.facts.name)
+    if observed.claim_lost or observed.domain_epoch != observed.epoch:
+        return _told("SourceFailed", unsure=observed.facts.name, name=name)
+    if set(observed.places) != set(disk_places(observed.live).values()):
+        return _told("SourceFailed", changing=name)
+    return None
+
+
+def _plan_sending(
+    observed: Observed, record: Record, kept: LeavingRecord, leaving: Leaving, why: StopReason | None
+) -> Plan:
+    late = _is_late(observed, kept)
+    if leaving.sent:
+        if observed.runs:
+            # seen before it ended, or about to end
+            return with_record(observed, record, requeue_after_s=_SOON_S)
+        handing = replace(
+            kept, step="handing", epoch=observed.epoch + 1, downtime_ms=leaving.stood_still_ms or 0
+        )
+        record = replace(record, leaving=handing, places=observed.held)
+        return with_record(observed, record, *_handing(observed, record, handing), requeue_after_s=0.0)
+    if leaving.sending:
+        ends = leaving.cancelled or why is not None or late
+        stop: tuple[Action, ...] = (StopSending(),) if ends else ()
+        return with_record(observed, record, *stop, requeue_after_s=_LOOK_S)
+    if observed.domain is not None and observed.domain.active and leaving.progress is not None:
+        # begun by a hostd that is gone: nobody would know how it ended
+        return with_record(observed, record, StopSending(), requeue_after_s=_LOOK_S)
+    return _stays(observed, record, kept, *_failure(observed, leaving, why, late))
+
+
+def _is_late(observed: Observed, kept: LeavingRecord) -> bool:
+    limit_s = observed.vm.spec.migration.timeout_seconds if observed.vm is not None else 0
+    return observed.now_s - kept.since_s > limit_s
+
+
+def _failure(observed: Observed, leaving: Leaving, why: StopReason | None, late: bool) -> tuple[str, str]:
+    """(reason, message) of what ended the sending."""
+    assert observed.vm is not None
+    name = observed.vm.metadata.name
+    if leaving.cancelled:
+        return _told("Cancelled", name=name)
+    if why is not None:
+        return _told("NotRunning", name=name, here=observed.facts.name)
+    if late:
+        return _told("TimedOut", name=name, seconds=observed.vm.spec.migration.timeout_seconds)
+    if leaving.failure:
+        return "SourceFailed", leaving.failure
+    return _told("SourceFailed", restarted=observed.facts.name)
+
+
+def _told(reason: str, **fields: object) -> tuple[str, str]:
+    return reason, render(reason, **fields).sentence
+
+
+def _stays(observed: Observed, record: Record, kept: LeavingRecord, reason: str, message: str) -> Plan:
+    stays = replace(kept, step="stays", reason=reason, message=message)
+    return with_record(observed, replace(record, leaving=stays), requeue_after_s=0.0)
+
+
+def _handing(observed: Observed, record: Record, kept: LeavingRecord) -> tuple[Action, ...]:
+    """Only what spec has goes there: what was unplugged, and is held yet, is given back at the end."""
+    return (
+        EnsureNoProcess(kept.uuid),
+        HandOver(observed.places or record.places, kept.target, kept.epoch - 1),
+        SaveRecord(replace(record, leaving=replace(kept, step="handed"))),
+        TellTarget(kept.migration, kept.target, kept.epoch),
+    )
+
+
+def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Plan | None:
+    """Nothing starts here. Once the guest runs there, what is left of it goes; that it has left is
+    remembered until nothing of it is here, or it is assigned to this host anew.
+    """
+    leaving = observed.leaving
+    back = observed.vm is not None and observed.is_mine and observed.epoch > kept.epoch
+    if record.released and not back:
+        nothing = observed.vm is None and observed.domain is None
+        return Plan(record, (ForgetRecord(),) if nothing else (), None, _WAIT_S)
+    runs_there = leaving is not None and leaving.migration == kept.migration and leaving.runs_there
+    if not back and (observed.is_mine or not runs_there):
+        # until the API names the target, what is here is what the API tells of
+        tell = TellTarget(kept.migration, kept.target, kept.epoch)
+        quiet = runs_there or (leaving is not None and leaving.told)
+        return with_record(observed, record, *(() if quiet else (tell,)), requeue_after_s=_LOOK_S)
+    local = tuple(place for place in record.places if isinstance(place.pool, Path))
+    left = replace(record, started=False, stop=None, places=(), move=None)
+    after = replace(left, leaving=None) if back else replace(left, ended=True, released=True)
+    return with_record(
+        observed,
+        record,
+        EnsureNoProcess(kept.uuid),
+        FreeClaims(_unplugged(observed, record), kept.epoch - 1, give_up=True),
+        RemoveMoved(local, kept.target),
+        RemovePorts(kept.ports),
+        RemoveDirectories(),
+        RemoveLocalState(kept.uuid),
+        SaveRecord(after),
+        requeue_after_s=0.0,
+    )
+
+
+def _unplugged(observed: Observed, record: Record) -> tuple[VolumePlace, ...]:
+    """Where claims may be that are this host's still: those of the guest's own disks are not."""
+    return tuple(place for place in record.places if place not in observed.places)
+
+
+def _local_disks(observed: Observed) -> tuple[str, ...]:
+    """Disks of a directory of this host, by the name that libvirt gives them."""
+    devices = observed.live.devices.items() if observed.live else ()
+    return tuple(
+        device["dev"]
+        for _, device in devices
+        if device.get("device") == "disk" and device.get("path", "").startswith("/")
+    )

@@ -1,0 +1,304 @@
+"""A guest that comes to this host: made ready for, taken over once it is handed over, else cleared up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from quantix_api.errors import TransientError
+from quantix_api.layout import Layout
+from quantix_api.resources import STORAGE_POOLS, VIRTUAL_MACHINE_MIGRATIONS
+from quantix_hostd.claims import Claim, Holder, VolumePlace, new_claim
+from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.migration.incoming import IncomingMoves
+from quantix_hostd.migration.kept import ComingStore
+from quantix_hostd.migration.target_xml import target_xml
+from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.vm_world import CLUSTER, VmWorld
+
+OURS = Holder("h1", 2)
+
+
+@dataclass
+class Arrival:
+    """The world of a target (it is called h1, as every world is), and what the API tells there."""
+
+    world: VmWorld
+    hypervisor: FakeHypervisor
+    uid: str
+    place: VolumePlace
+    migrations: dict[str, Any]
+    machines: dict[str, Any]
+    half: str
+    mine: set[str] = field(default_factory=set)
+    closing: bool = False
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """As with hostd."""
+        self.moves = IncomingMoves(
+            self.world.tools,
+            self.migrations,
+            self.machines,
+            mine=lambda uid: uid in self.mine,
+            known=lambda: True,
+            closing=lambda: self.closing,
+            look_again=self.world.woken.append,
+        )
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What this host said of the migration."""
+        said: dict[str, Any] = self.world.api.objects["m1"]["status"].get("target", {})
+        return said
+
+    @property
+    def claim(self) -> Claim:
+        claim = self.world.claims.read(self.place)
+        assert claim is not None
+        return claim
+
+    def state(self) -> DomainState | None:
+        found = self.hypervisor.found.get(f"qx-{self.uid}")
+        return found.state if found is not None else None
+
+    async def look(self) -> None:
+        await self.moves.reconcile(self.uid)
+        self.pull()
+
+    def pull(self) -> None:
+        if "m1" in self.migrations:
+            self.migrations["m1"] = self.world.api.objects["m1"]
+
+    def source_says(self, **said: Any) -> None:
+        manifest = self.world.api.objects["m1"]
+        manifest["status"]["source"] = said
+        self.migrations["m1"] = self.world.api.put(manifest)
+
+    async def arrive(self) -> None:
+        """All of it is here, paused."""
+        await self.hypervisor.define(self.half)
+        await self.hypervisor.create_paused(f"qx-{self.uid}")
+
+    async def hand_over(self) -> None:
+        move = self.moves.move("m1") or self.moves.half("m1")
+        assert move is not None
+        await self.moves.handed_over(move, 2)
+        self.pull()
+
+
+@pytest.fixture
+async def arrival() -> AsyncIterator[Arrival]:
+    with TemporaryDirectory(prefix="qx") as there, TemporaryDirectory(prefix="qx") as here:
+        sender = FakeHypervisor()
+        source = VmWorld(Layout(Path(there)), sender, sender, kernel_log=sender)
+        volume = source.add_volume("web-1-root")
+        vm = source.add_vm("web-1", disks={"root": volume})
+        await vm.reconcile()
+        live = sender.found[vm.domain].live_xml or ""
+        hypervisor = FakeHypervisor()
+        world = VmWorld(Layout(Path(here)), hypervisor, hypervisor, kernel_log=hypervisor)
+        world.pool.mkdir(parents=True)
+        world.api.put(volume)
+        manifest = {
+            "metadata": {
+                "name": "move",
+                "namespace": "default",
+                "uid": "m1",
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "apiVersion": VIRTUAL_MACHINE_MIGRATIONS.api_version,
+            "kind": VIRTUAL_MACHINE_MIGRATIONS.kind,
+            "spec": {"virtualMachine": "web-1"},
+            "status": {"virtualMachineUID": vm.uid, "sourceHost": "h0", "targetHost": "h1"},
+        }
+        yield Arrival(
+            world,
+            hypervisor,
+            vm.uid,
+            VolumePlace(world.pool, volume["metadata"]["uid"]),
+            {"m1": world.api.put(manifest)},
+            {"default/web-1": source.api.objects[vm.uid]},
+            target_xml(live, 2, ("vda",)).replace(there, here),
+        )
+        for each in (source, world):
+            await each.consoles.close()
+
+
+async def test_room_is_made_for_its_data_and_told(arrival: Arrival) -> None:
+    await arrival.look()
+    assert arrival.told == {"prepared": True}
+    assert arrival.claim.partial
+    assert arrival.claim.holder is None
+    assert arrival.moves.has(arrival.uid)
+
+
+async def test_it_goes_on_once_it_is_handed_over_and_not_before(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    await arrival.look()
+    assert arrival.state() is DomainState.PAUSED
+    await arrival.hand_over()
+    assert arrival.state() is DomainState.RUNNING
+    assert (arrival.claim.holder, arrival.claim.partial) == (OURS, False)
+    assert arrival.told == {"prepared": True, "outcome": "Running", "epoch": 2}
+    record = arrival.world.records.load(arrival.uid)
+    assert (record.epoch, record.started, record.places) == (2, True, (arrival.place,))
+
+
+async def test_who_was_away_reads_the_hand_over_in_the_api(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    arrival.restart()
+    arrival.source_says(outcome="HandedOver", epoch=2)
+    await arrival.look()
+    assert arrival.state() is DomainState.RUNNING
+
+
+async def test_a_hand_over_counts_also_once_the_migration_is_gone(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    arrival.migrations.clear()
+    await arrival.look()
+    assert arrival.state() is DomainState.PAUSED
+    await arrival.hand_over()
+    assert arrival.state() is DomainState.RUNNING
+
+
+async def test_what_was_taken_over_is_left_alone_by_another_hand_over(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    await arrival.hand_over()
+    arrival.hypervisor.calls.clear()
+    await arrival.hand_over()
+    assert arrival.hypervisor.calls == []
+
+
+async def test_one_that_was_given_up_leaves_nothing(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+    await arrival.look()
+    assert arrival.told == {"outcome": "Gone"}
+    assert arrival.state() is None
+    assert not arrival.place.data.parent.exists()
+    assert not arrival.moves.has(arrival.uid)
+    assert not arrival.world.layout.vm_run(arrival.uid).exists()
+
+
+async def test_the_word_is_heard_also_once_the_migration_is_over(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    arrival.migrations["m1"]["status"]["phase"] = "Failed"
+    arrival.world.api.objects["m1"]["status"]["phase"] = "Failed"
+    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+    await arrival.look()
+    assert arrival.state() is None
+
+
+async def test_a_half_that_nobody_speaks_of_is_kept(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    arrival.migrations.clear()
+    arrival.machines.clear()
+    for _ in range(2):
+        await arrival.look()
+        arrival.restart()
+    assert arrival.state() is DomainState.PAUSED
+    assert arrival.place.data.exists()
+
+
+async def test_a_half_that_died_once_it_was_handed_over_is_this_hosts_to_start(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.hand_over()
+    assert arrival.claim.holder == OURS
+    assert arrival.told["outcome"] == "Running"
+    assert not arrival.world.records.load(arrival.uid).started
+
+
+async def test_a_restart_that_was_done_there_is_not_done_again(arrival: Arrival) -> None:
+    await arrival.look()
+    arrival.half = arrival.half.replace('handledRestartAt=""', 'handledRestartAt="2026-01-01T00:00:00Z"')
+    await arrival.arrive()
+    await arrival.hand_over()
+    assert arrival.world.records.load(arrival.uid).handled_restart_at == "2026-01-01T00:00:00Z"
+
+
+async def test_what_is_half_made_is_made_again(arrival: Arrival) -> None:
+    await arrival.look()
+    store = ComingStore(arrival.world.layout)
+    coming = store.load(arrival.uid)
+    assert coming is not None
+    store.save(arrival.uid, type(coming)(coming.uid, coming.source, coming.copies))
+    arrival.restart()
+    await arrival.look()
+    assert (kept := store.load(arrival.uid)) is not None
+    assert kept.prepared
+
+
+async def test_data_that_is_no_copy_is_never_written_over(arrival: Arrival) -> None:
+    arrival.place.data.parent.mkdir(parents=True)
+    arrival.place.data.write_text("of somebody")
+    arrival.world.claims.create(arrival.place, new_claim(CLUSTER))
+    await arrival.look()
+    assert (arrival.told["outcome"], arrival.told["reason"]) == ("Refused", "TargetFailed")
+    assert arrival.place.data.read_text() == "of somebody"
+    assert not arrival.moves.has(arrival.uid)
+
+
+async def test_an_encrypted_volume_is_refused(arrival: Arrival) -> None:
+    volume = arrival.world.api.objects[arrival.place.handle]
+    volume["spec"]["encryption"] = {"secretRef": {"name": "key"}}
+    await arrival.look()
+    assert arrival.told["outcome"] == "Refused"
+    assert "encrypted" in arrival.told["message"]
+
+
+async def test_a_pool_that_is_not_known_here_is_a_refusal(arrival: Arrival) -> None:
+    arrival.world.stores[STORAGE_POOLS].clear()
+    await arrival.look()
+    assert (arrival.told["outcome"], arrival.told["reason"]) == ("Refused", "TargetFailed")
+
+
+async def test_a_host_that_goes_down_ends_a_half_and_keeps_its_data(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    arrival.closing = True
+    await arrival.look()
+    assert arrival.state() is None
+    assert arrival.place.data.exists()
+    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+    await arrival.look()
+    assert not arrival.place.data.exists()
+
+
+async def test_it_is_forgotten_once_it_is_assigned_here(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    await arrival.hand_over()
+    arrival.mine.add(arrival.uid)
+    assert not arrival.moves.has(arrival.uid)
+    await arrival.look()
+    assert ComingStore(arrival.world.layout).load(arrival.uid) is None
+    assert arrival.world.woken == [arrival.uid]
+    assert arrival.state() is DomainState.RUNNING
+
+
+async def test_a_hand_over_that_is_told_before_the_claims_say_so_changes_nothing(arrival: Arrival) -> None:
+    await arrival.look()
+    await arrival.arrive()
+    store = ComingStore(arrival.world.layout)
+    coming = store.load(arrival.uid)
+    assert coming is not None
+    # as if the disk were in a pool of both hosts
+    store.save(arrival.uid, type(coming)(coming.uid, coming.source, (), 0, prepared=True))
+    with pytest.raises(TransientError):
+        await arrival.hand_over()
+    assert arrival.state() is DomainState.PAUSED

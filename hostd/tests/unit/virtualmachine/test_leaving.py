@@ -1,0 +1,274 @@
+"""How a guest leaves this host: sent, handed over, cleared up, or kept; and what it is never."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from quantix_api.errors import TransientError
+from quantix_api.layout import Layout
+from quantix_hostd.claims import Holder, VolumePlace
+from quantix_hostd.migration.leaving import LeavingRecord
+from quantix_lab.fake_hypervisor import FakeHypervisor
+from quantix_lab.fake_target import MigrationHandle
+from quantix_lab.vm_world import VmHandle, VmWorld
+
+THERE = Holder("h2", 2)
+
+
+@pytest.fixture
+def world(hypervisor: FakeHypervisor) -> Iterator[VmWorld]:
+    """In a directory whose name leaves room for sockets."""
+    with TemporaryDirectory(prefix="qx") as root:
+        world = VmWorld(Layout(Path(root)), hypervisor, hypervisor, kernel_log=hypervisor)
+        hypervisor.on_event = lambda event: world.reconciler.on_libvirt_event(event)
+        yield world
+
+
+@pytest.fixture
+def migration(running: VmHandle) -> MigrationHandle:
+    running.world.api.put(
+        {
+            "metadata": {"name": "h2", "uid": "h2"},
+            "spec": {},
+            "status": {"addresses": {"api": "192.0.2.2:9443"}},
+        }
+    )
+    return MigrationHandle(running)
+
+
+async def look(vm: VmHandle, migration: MigrationHandle) -> None:
+    """One look of the source, and what its caches see of it."""
+    await vm.world.reconciler.reconcile(vm.uid)
+    if migration.uid in vm.world.migrations:
+        migration.pull()
+
+
+async def begin(vm: VmHandle, migration: MigrationHandle) -> None:
+    """The target is ready, and the guest is on its way."""
+    migration.change("target", prepared=True)
+    await look(vm, migration)
+    await asyncio.wait_for(sender(vm).sends.wait(), 5.0)
+
+
+def sender(vm: VmHandle) -> FakeHypervisor:
+    assert isinstance(vm.world.hypervisor, FakeHypervisor)
+    return vm.world.hypervisor
+
+
+def kept(vm: VmHandle) -> LeavingRecord:
+    leaving = vm.world.records.load(vm.uid).leaving
+    assert leaving is not None
+    return leaving
+
+
+async def test_it_waits_for_a_target_that_is_not_ready(running: VmHandle, migration: MigrationHandle) -> None:
+    await look(running, migration)
+    assert sender(running).calls == []
+    assert migration.source == {}
+
+
+async def test_it_is_sent_to_the_address_of_the_target(running: VmHandle, migration: MigrationHandle) -> None:
+    await begin(running, migration)
+    sending = sender(running).sendings[running.domain]
+    assert (sending.host, sending.address, sending.disks) == ("h2", "192.0.2.2", ("vda",))
+    assert 'epoch="2"' in sending.xml
+    await running.look_after(2.1)
+    migration.pull()
+    assert migration.source == {"mode": "PreCopy", "dirtyBytesPerSecond": 4096}
+    assert migration.status["progress"]["percent"] == 50
+
+
+async def test_what_arrived_is_handed_over_and_told_and_goes_once_it_runs_there(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    await begin(running, migration)
+    await sender(running).arrive(running.domain)
+    await look(running, migration)
+    assert running.root_claim.holder == THERE
+    assert set(world.target.told) == {(migration.uid, 2)}
+    assert migration.source["outcome"] == "HandedOver"
+    assert migration.source["epoch"] == 2
+    assert running.root_place.data.exists()
+
+    migration.change("target", outcome="Running", epoch=2)
+    place = running.root_place
+    await look(running, migration)
+    assert place.data.exists()
+    world.move_away(running)
+    await look(running, migration)
+    assert not place.data.exists()
+    assert "create" not in sender(running).calls
+    assert world.records.load(running.uid).leaving is None
+
+
+async def test_the_vm_is_never_said_to_be_off_because_it_moves(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    await begin(running, migration)
+    del sender(running).found[running.domain]
+    await look(running, migration)
+    written = [status for manager, status in world.api.writes if "runtime" in status]
+    assert [status for status in written if status["runtime"].get("domain") != "Running"] == []
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+async def test_a_hostd_that_was_killed_while_it_sent_never_hands_over(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld, restarts: int
+) -> None:
+    await begin(running, migration)
+    await sender(running).arrive(running.domain)
+    for _ in range(restarts):
+        world.reconciler = world.new_reconciler()
+    await look(running, migration)
+    assert running.root_claim.holder == Holder("h1", 1)
+    assert migration.source["outcome"] == "GaveUp"
+    assert migration.source["reason"] == "SourceFailed"
+    assert world.target.told == []
+    assert sender(running).found[running.domain].live_xml is not None
+
+
+async def test_one_that_was_killed_once_all_was_there_hands_over_and_starts_nothing(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await begin(running, migration)
+    world.target.deaf = TransientError("TargetFailed", "")
+    await sender(running).arrive(running.domain)
+
+    def away(place: VolumePlace) -> None:
+        raise TransientError("PoolUnreachable", "")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.claims, "read", away)
+        with pytest.raises(TransientError):
+            await look(running, migration)
+    assert kept(running).step == "handing"
+    world.reconciler = world.new_reconciler()
+    world.target.deaf = None
+    await look(running, migration)
+    assert running.root_claim.holder == THERE
+    assert "create" not in sender(running).calls
+    assert migration.source["outcome"] == "HandedOver"
+
+
+async def test_a_failure_is_the_sources_word_and_holds(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    await begin(running, migration)
+    sender(running).fail(running.domain, "no route")
+    await running.look_after(0)
+    await look(running, migration)
+    assert migration.source["outcome"] == "GaveUp"
+    assert migration.source["message"] == "libvirt says: no route."
+    migration.change("target", prepared=True)
+    world.reconciler = world.new_reconciler()
+    await look(running, migration)
+    assert sender(running).sendings == {}
+    assert migration.source["outcome"] == "GaveUp"
+
+
+async def test_one_that_was_cancelled_stays(running: VmHandle, migration: MigrationHandle) -> None:
+    await begin(running, migration)
+    migration.change("spec", cancel=True)
+    await look(running, migration)
+    await look(running, migration)
+    assert migration.source["reason"] == "Cancelled"
+    assert sender(running).found[running.domain].live_xml is not None
+    assert running.root_claim.holder == Holder("h1", 1)
+
+
+async def test_one_that_was_cancelled_before_it_began_says_no_mode(
+    running: VmHandle, migration: MigrationHandle
+) -> None:
+    migration.change("spec", cancel=True)
+    await look(running, migration)
+    assert "mode" not in migration.source
+    assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "Cancelled")
+
+
+async def test_a_target_that_refuses_is_what_it_is_given_up_for(
+    running: VmHandle, migration: MigrationHandle
+) -> None:
+    migration.change("target", outcome="Refused", reason="CPUFeatureMissing", message="no avx")
+    await look(running, migration)
+    assert (migration.source["reason"], migration.source["message"]) == ("TargetFailed", "no avx")
+
+
+async def test_a_vm_that_is_to_be_off_is_not_moved(running: VmHandle, migration: MigrationHandle) -> None:
+    await begin(running, migration)
+    running.change("spec", "powerState", value="Stopped")
+    await look(running, migration)
+    assert "stop sending" in sender(running).calls
+    await look(running, migration)
+    await look(running, migration)
+    assert migration.source["reason"] == "NotRunning"
+    assert "shutdown" in sender(running).calls
+
+
+async def test_a_host_that_goes_down_breaks_it_off_and_shuts_the_guest_down(
+    running: VmHandle, migration: MigrationHandle
+) -> None:
+    await begin(running, migration)
+    await running.world.reconciler.shut_down_guests()
+    for _ in range(3):
+        await look(running, migration)
+    assert sender(running).calls[:3] == ["send", "stop sending", "shutdown"]
+    assert migration.source["reason"] == "NotRunning"
+
+
+async def test_what_takes_too_long_is_given_up(running: VmHandle, migration: MigrationHandle) -> None:
+    running.change("spec", "migration", value={"timeoutSeconds": 30})
+    await begin(running, migration)
+    await running.look_after(31)
+    await running.look_after(1)
+    migration.pull()
+    assert migration.source["reason"] == "TimedOut"
+    assert "30 s" in migration.source["message"]
+
+
+async def test_a_migration_that_is_gone_is_broken_off(running: VmHandle, migration: MigrationHandle) -> None:
+    await begin(running, migration)
+    migration.remove()
+    await look(running, migration)
+    assert sender(running).calls == ["send", "stop sending"]
+    await look(running, migration)
+    assert running.world.records.load(running.uid).leaving is None
+
+
+async def test_one_that_cannot_begin_is_given_up(running: VmHandle, migration: MigrationHandle) -> None:
+    del running.world.api.objects["h2"]
+    migration.change("target", prepared=True)
+    await look(running, migration)
+    await look(running, migration)
+    assert migration.source["reason"] == "SourceFailed"
+
+
+async def test_data_whose_claim_does_not_name_the_target_is_kept(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    await begin(running, migration)
+    await sender(running).arrive(running.domain)
+    await look(running, migration)
+    claim, place = running.root_claim, running.root_place
+    world.claims.compare_and_set(place, claim, type(claim)(2, None, running.uid, claim.cluster_uid))
+    migration.change("target", outcome="Running", epoch=2)
+    world.move_away(running)
+    await look(running, migration)
+    assert place.data.exists()
+
+
+async def test_it_is_cleared_up_once_the_api_assigns_it_there_though_the_migration_is_forgotten(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    await begin(running, migration)
+    await sender(running).arrive(running.domain)
+    await look(running, migration)
+    place = running.root_place
+    migration.remove()
+    world.move_away(running)
+    await look(running, migration)
+    assert not place.data.exists()

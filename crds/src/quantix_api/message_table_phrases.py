@@ -106,5 +106,8 @@ LACKS: Mapping[str, Phrase] = {
     "Memory": Phrase("lacks memory", "lack memory"),
     "HugePages": Phrase("lacks {what}", "lack {what}"),
     "NUMA": Phrase("lacks {what}", "lack {what}"),
+    "PoolRoom": Phrase("has no room in pool {what}", "have no room in pool {what}"),
+    "CPUModel": Phrase("has not the CPU {what}", "have not the CPU {what}"),
+    "MachineType": Phrase("does not know machine {what}", "do not know machine {what}"),
 }
 """What keeps a VM off a host, by the scheduler's word for it."""

@@ -29,7 +29,7 @@ _NOUN_OF_OPTION = {
     for option in options
 }
 # arguments that name an object of another noun than the command's
-_NOUN_OF_ARGUMENT = {"vm": "vm"}
+_NOUN_OF_ARGUMENT = {"vm": "vm", "host": "host"}
 _PLACES = {
     "-n": "namespace",
     "--namespace": "namespace",

@@ -32,6 +32,10 @@ class Lack(StrEnum):
     MEMORY = "Memory"
     HUGE_PAGES = "HugePages"
     NUMA = "NUMA"
+    # of a VM that moves while it runs
+    POOL_ROOM = "PoolRoom"
+    CPU_MODEL = "CPUModel"
+    MACHINE_TYPE = "MachineType"
 
 
 @dataclass(frozen=True)

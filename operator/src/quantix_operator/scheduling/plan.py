@@ -6,11 +6,11 @@ as it goes, so that the guests of one pass cannot overcommit a host together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from quantix_operator.scheduling.filters import free_cpus, refusals
-from quantix_operator.scheduling.model import Guest, Refusal, World
+from quantix_operator.scheduling.model import Guest, HostView, Refusal, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.scores import score
 
@@ -44,7 +44,7 @@ def place(world: World, pending: Iterable[Guest]) -> tuple[Decision, ...]:
     occupancy = Occupancy(world)
     decisions = []
     for guest in sorted(pending, key=rank):
-        decision = _decide(guest, world, occupancy)
+        decision = decide(guest, world.hosts, occupancy)
         if decision.host is not None:
             occupancy.add(guest, decision.host)
         decisions.append(decision)
@@ -59,16 +59,23 @@ def rank(guest: Guest) -> Rank:
     return (-guest.priority, not guest.returning, *age)
 
 
-def _decide(guest: Guest, world: World, occupancy: Occupancy) -> Decision:
+def decide(
+    guest: Guest,
+    hosts: Sequence[HostView],
+    occupancy: Occupancy,
+    beside: Mapping[str, tuple[Refusal, ...]] | None = None,
+) -> Decision:
+    """The best of `hosts` for one guest; `beside`: what keeps it off some of them beside the filters."""
+    also = beside or {}
     verdicts = tuple(
         HostVerdict(
             host.name,
-            refusals(guest, host, occupancy),
+            (*refusals(guest, host, occupancy), *also.get(host.name, ())),
             occupancy.free_memory_bytes(host),
             *free_cpus(guest, host, occupancy),
         )
-        for host in sorted(world.hosts, key=lambda host: host.name)
+        for host in sorted(hosts, key=lambda host: host.name)
     )
     fitting = {verdict.host for verdict in verdicts if not verdict.refusals}
-    scores = [score(guest, host, occupancy) for host in world.hosts if host.name in fitting]
+    scores = [score(guest, host, occupancy) for host in hosts if host.name in fitting]
     return Decision(guest, min(scores)[-1] if scores else None, verdicts)

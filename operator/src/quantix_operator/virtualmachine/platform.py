@@ -40,6 +40,14 @@ def common_machine_type(fleet: Sequence[HostPlatform]) -> str:
     return f"pc-q35-{major}.{minor}"
 
 
+def knows_machine(newest: str, wanted: str) -> bool:
+    """Whether a QEMU whose newest machine type that is can run a guest that has `wanted`; what is not known
+    is for the host to tell.
+    """
+    known, asked = _version(newest), _version(wanted)
+    return known is None or asked is None or known >= asked
+
+
 def cpu_model(wanted: str, host: str, fleet: Sequence[HostPlatform]) -> str:
     """The model for a start on `host`: `wanted` is Auto, HostPassthrough or a model's name."""
     if not any(item.name == host and item.kvm_works for item in fleet):

@@ -25,7 +25,7 @@ def is_denied(objects: Objects, volume: Volume) -> bool:
 
     Data in a shared pool is nobody's alone: its host changes with the VM and pins nothing.
     """
-    if not volume.status.host or _in_shared_pool(objects, volume):
+    if not volume.status.host or in_shared_pool(objects, volume):
         return False
     return refuted(volume, owners_of(objects, volume))
 
@@ -67,7 +67,8 @@ def _never_on(vm: VirtualMachine, host: str) -> bool:
     return assignment.last_host is not None and assignment.last_host != host
 
 
-def _in_shared_pool(objects: Objects, volume: Volume) -> bool:
+def in_shared_pool(objects: Objects, volume: Volume) -> bool:
+    """Whether every host of its pool reaches its data."""
     name = volume.status.pool or volume.spec.pool
     pool = objects.get(StoragePool, name) if name else objects.default_pool()
     return pool is not None and pool.spec.rbd is not None

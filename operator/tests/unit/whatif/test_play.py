@@ -83,7 +83,7 @@ def test_what_a_vm_takes_those_after_it_do_not_get(question: Question) -> None:
 
 @QUESTIONS
 def test_vms_that_stay_apart_do_not_meet_on_the_way(question: Question) -> None:
-    apart = {"labels": {"app": "db"}, "anti_affinity": (Rule({"app": "db"}),)}
+    apart: dict[str, Any] = {"labels": {"app": "db"}, "anti_affinity": (Rule({"app": "db"}),)}
     three = tuple(leaver(name, **apart) for name in ("a", "b", "c"))
     plan = play(question, Snapshot("h1", hosts(64, 64, 64), leavers=three))
     assert where(plan) == {"a": "h2", "b": "h3"}
@@ -128,7 +128,7 @@ def test_the_larger_vm_moves_first() -> None:
 
 
 def test_data_on_one_host_moves_along_while_the_pool_has_room() -> None:
-    local = {"pools": ("local",), "pins": (Pin("root", "h1"),), "data": {"local": 10 * GIB}}
+    local: dict[str, Any] = {"pools": ("local",), "pins": (Pin("root", "h1"),), "data": {"local": 10 * GIB}}
     two = (leaver("a", **local), leaver("b", **local))
     snapshot = Snapshot("h1", hosts(8, 8), leavers=two, pool_free={("h2", "local"): 15 * GIB})
     plan = play("maintenance", snapshot)

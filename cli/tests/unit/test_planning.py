@@ -45,7 +45,7 @@ MISFITS = [
 
 def plan(**different: Any) -> dict[str, Any]:
     usual = {"question": "maintenance", "host": "h1", "vms": 4, "seconds": 40}
-    return HostPlan.model_validate({**usual, "moves": MOVES, "misfits": MISFITS, **different}).manifest()
+    return HostPlan.parse({**usual, "moves": MOVES, "misfits": MISFITS, **different}).manifest()
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def plan(**different: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_the_last_line_is_the_verdict(different: dict[str, Any], said: str) -> None:
-    assert verdict(HostPlan.model_validate(plan(**different))) == said
+    assert verdict(HostPlan.parse(plan(**different))) == said
 
 
 def test_every_vm_has_a_line_of_what_happens_to_it() -> None:
     terminal = read_settings({}, no_color=True).terminal
-    lines = report(HostPlan.model_validate(plan()), terminal)
+    lines = report(HostPlan.parse(plan()), terminal)
     assert [line.split() for line in lines[:5]] == [
         ["VM", "DOES", "TO", "COPIED", "DONE", "AFTER", "REASON"],
         ["a/web-1", "moves", "h2", "3", "GiB", "34", "s"],

@@ -6,13 +6,14 @@ under one `apiVersion`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from quantix_api.model import ApiModel
 
 API_VERSION = "plan.quantix.io/v1"
 KIND = "HostPlan"
 Question = Literal["maintenance", "host-loss"]
+Action = Literal["Migrate", "Stop", "Restart"]
 QUESTIONS: tuple[Question, ...] = ("maintenance", "host-loss")
 
 
@@ -24,7 +25,7 @@ class PlannedMove(ApiModel):
 
     namespace: str
     name: str
-    action: Literal["Migrate", "Stop", "Restart"]
+    action: Action
     to: str | None = None
     bytes: int = 0
     seconds: int = 0
@@ -52,6 +53,11 @@ class HostPlan(ApiModel):
     seconds: int
     moves: tuple[PlannedMove, ...] = ()
     misfits: tuple[Misfit, ...] = ()
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> Self:
+        """From an answer. Raises pydantic's ValidationError for anything else."""
+        return cls.model_validate(document)
 
     def manifest(self) -> dict[str, Any]:
         """As it is sent, and shown by `-o json`; what is absent is left out."""

@@ -25,6 +25,7 @@ MODELS = CHECKOUT / "crds/src/quantix_api"
 HALF_WAY = {
     "Disk.snapshot": "becomes the source of a Volume, which waits",
     "Disk.snapshot_disk": "becomes the source of a Volume, which waits",
+    "SchedulingPolicySpec.migrations": "qx plan counts with it; nothing moves yet",
     "StoragePoolSpec.rbd": "tells that the pool is shared; no host reaches it",
     "VirtualMachineSpec.migration": "the condition Migratable tells onMaintenance",
     "VolumeSource.snapshot": "the Volume waits for it",

@@ -46,7 +46,7 @@ def _command(question: Question, short_help: str, docstring: str) -> click.Comma
             said = "A plan is asked of the operator on this machine, whatever a kubeconfig says."
             raise CommandError(Exit.USAGE, said, f"qx plan {question} {host}")
         document = ask_for_plan(invocation.settings.layout.operator_socket, question, host)
-        plan = HostPlan.model_validate(document)
+        plan = HostPlan.parse(document)
         lines = [json.dumps(document, indent=2)] if output == "json" else report(plan, invocation.terminal)
         for line in lines:
             invocation.terminal.out(line)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from quantix_api.facts import Fact, fact
-from quantix_api.host_plan import HostPlan, Misfit, PlannedMove, Question
+from quantix_api.host_plan import Action, HostPlan, Misfit, PlannedMove, Question
 from quantix_operator.scheduling.model import Guest, HostView, Lack, Placed, Refusal, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide, rank
@@ -136,10 +136,18 @@ def _as(host: HostView, name: str, *, closed: str = "", not_ready: str = "") -> 
     return replace(host, closed=closed or host.closed, not_ready=not_ready or host.not_ready)
 
 
-def _move(item: Leaver, action: str, found: str | Fact, copied: int = 0, seconds: int = 0) -> PlannedMove:
-    place = {"to": found} if isinstance(found, str) else {"reason": found.reason, "message": found.message}
-    about = {"namespace": item.guest.namespace, "name": item.guest.name, "action": action}
-    return PlannedMove.model_validate({**about, **place, "bytes": copied, "seconds": seconds})
+def _move(item: Leaver, action: Action, found: str | Fact, copied: int = 0, seconds: int = 0) -> PlannedMove:
+    target, why = (found, None) if isinstance(found, str) else (None, found)
+    return PlannedMove(
+        namespace=item.guest.namespace,
+        name=item.guest.name,
+        action=action,
+        to=target,
+        bytes=copied,
+        seconds=seconds,
+        reason=why.reason if why is not None else None,
+        message=why.message if why is not None else None,
+    )
 
 
 def _misfit(item: Leaver, why: Fact) -> Misfit:

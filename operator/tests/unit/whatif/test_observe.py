@@ -190,7 +190,7 @@ async def test_the_leader_answers_with_a_versioned_document(cluster: Cluster) ->
     assert reply.status == 200
     assert reply.document is not None
     assert (reply.document["apiVersion"], reply.document["kind"]) == (API_VERSION, "HostPlan")
-    plan = HostPlan.model_validate(reply.document)
+    plan = HostPlan.parse(reply.document)
     assert [(move.name, move.to) for move in plan.moves] == [("web", "h2")]
     gone = await leading.answer("maintenance", "h9")
     assert (gone.status, gone.sentence) == (404, "There is no host h9. Try: qx host list")

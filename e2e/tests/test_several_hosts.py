@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -46,6 +47,15 @@ def test_an_image_that_was_sent_to_one_host_runs_on_both(
     first, second = (copy.read_bytes() for copy in copies)
     assert first == second
     assert len({copy.stat().st_ino for copy in copies}) == 2
+
+
+def test_what_a_loss_would_mean_is_said_before_it_happens(lab: Lab, pair: tuple[Manifest, Manifest]) -> None:
+    said = lab.first.qx("plan", "host-loss", "h2", "-o", "json", check=False)
+    assert said.returncode == 3, said.stderr
+    plan = json.loads(said.stdout)
+    reasons = {item["name"]: item["reason"] for item in plan["misfits"]}
+    (there,) = (vm["metadata"]["name"] for vm in pair if vm["status"]["assignment"]["host"] == "h2")
+    assert (plan["host"], reasons[there]) == ("h2", "LocalStorage")
 
 
 def test_guests_on_two_hosts_reach_each_other(lab: Lab, pair: tuple[Manifest, Manifest]) -> None:

@@ -61,6 +61,7 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
 COMMANDS: Mapping[str, str] = {
     "status": "quantix_cli.commands.status:status_command",
     "explain": "quantix_cli.commands.explaining:explain_any_command",
+    "plan": "quantix_cli.commands.planning:plan_command",
     "doctor": "quantix_cli.commands.doctor:doctor_command",
     "support-bundle": "quantix_cli.commands.support_bundle:support_bundle_command",
     "completion": "quantix_cli.commands.completion:completion_command",
@@ -82,7 +83,7 @@ _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
 }
 _NOUNS_NOT_YET = (
     *("snapshot", "snap", "recovery", "namespace", "ns"),
-    *("drill", "plan", "backup", "restore"),
+    *("drill", "backup", "restore"),
 )
 _UNTIL_THEN = (
     "Until then copy what matters out of the guest, or all disks of a VM that is off: "
@@ -286,6 +287,7 @@ class Root(click.Group):
 _SUMMARIES = {
     "status": "how the whole is doing, and what needs attention",
     "explain": "why an object is as it is: qx explain vm/web-1",
+    "plan": "what would happen: qx plan host-loss h1, qx plan maintenance h1",
     "doctor": "whether this machine and the installation on it are well; needs no API",
     "support-bundle": "logs, objects and versions in one file, without secrets",
     "completion": "what bash, zsh or fish needs so that Tab completes qx",

@@ -105,7 +105,7 @@ def test_every_command_says_what_it_does_and_shows_how_it_is_typed() -> None:
     ("text", "wrong"),
     [
         ("qx drill on a control-plane host", ["qx drill on a control-plane host"]),
-        ("look at it with qx plan; it goes on", ["qx plan"]),
+        ("look at it with qx rehearse; it goes on", ["qx rehearse"]),
         ("qx vm stop web-1 --force stops it", ["qx vm stop web-1 --force stops it"]),
         ("qx vm stop {name} --now pulls the plug, or make up", []),
         ("make install", ["make install"]),

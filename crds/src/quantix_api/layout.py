@@ -107,6 +107,11 @@ class Layout:
         return self.run / "hostd.sock"
 
     @property
+    def operator_socket(self) -> Path:
+        """Where root asks the operator what would happen."""
+        return self.run / "operator.sock"
+
+    @property
     def libvirt_socket(self) -> Path:
         return self.run / "libvirt/libvirt-sock"
 

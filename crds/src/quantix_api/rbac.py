@@ -167,6 +167,9 @@ def _operator_everywhere() -> tuple[Manifest, ...]:
             rule("certificates.k8s.io", ("certificatesigningrequests/status",), ("update", "patch")),
             rule("certificates.k8s.io", ("signers",), ("approve",), (SIGNER_CLIENT, SIGNER_SERVING)),
             rule("certificates.k8s.io", ("signers",), ("sign",), (SIGNER_SERVING,)),
+            # whoever asks what would happen (hosts/plan) is asked about
+            rule("authentication.k8s.io", ("tokenreviews",), ("create",)),
+            rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",)),
         ),
         cluster_binding(OPERATOR_ACCOUNT, _OPERATOR),
     )

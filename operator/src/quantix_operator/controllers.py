@@ -31,9 +31,8 @@ from quantix_operator.volume.controller import VolumeController
 
 
 @asynccontextmanager
-async def build_controllers(context: Context) -> AsyncIterator[tuple[Controller, ...]]:
+async def build_controllers(context: Context, objects: Objects) -> AsyncIterator[tuple[Controller, ...]]:
     """All controllers, with their connections open while inside."""
-    objects = Objects(context.cache)
     access = SecretAccess(context.api, objects)
     drains = Drains()
     async with AsyncExitStack() as stack:

@@ -32,6 +32,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.certificates.expiry import ExpiryWatch
 from quantix_operator.certificates.token import TokenRenewal
 from quantix_operator.clients.http_server import serving
+from quantix_operator.clients.plan_door import PlanDoor
 from quantix_operator.context import Context
 from quantix_operator.controllers import build_controllers
 from quantix_operator.dispatch import Dispatcher
@@ -42,8 +43,10 @@ from quantix_operator.leader import LEADER_LEASE, ensure_cluster_uid, work_while
 from quantix_operator.lease_thread import LeaseThread
 from quantix_operator.lease_watch import LeaseWatch
 from quantix_operator.metrics import Metrics
+from quantix_operator.objects import Objects
 from quantix_operator.resync import Resync
 from quantix_operator.settings import Settings, parse
+from quantix_operator.whatif.answer import Planner
 
 WATCHED = (*QUANTIX_RESOURCES, CSRS, NAMESPACES)
 
@@ -72,9 +75,11 @@ class Operator:
         self.token = TokenRenewal(client, settings.kubeconfig, self.clock)
         self.resync = Resync(client, self.cache, self.metrics, period_s=settings.resync_s, clock=self.clock)
         self.lease = LeaseThread(self.open_lease, die)
+        self.planner = Planner(client)
 
     async def run(self) -> None:
         """Until cancelled, or until something ends that must not: then raises it."""
+        door = PlanDoor(self.client, self.planner.answer)
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(
                 serving(
@@ -83,8 +88,10 @@ class Operator:
                     self.metrics.registry,
                     live=self.liveness,
                     ready=self.readiness,
+                    plans=door,
                 )
             )
+            await stack.enter_async_context(door.serving_root(self.settings.layout.operator_socket))
             log.info("operator started", identity=self.settings.identity, metrics_port=port)
             stack.push_async_callback(self.watches.stopped)
             await stack.enter_async_context(self.lease)
@@ -114,6 +121,7 @@ class Operator:
             await work_while_leading(self.lease, self.control, self.die)
         finally:
             self.metrics.leader.set(0)
+            self.planner.give_way()
             await self.lease.release()
         raise TransientError("LeadershipLost", "Another operator leads now, or the API was away for too long")
 
@@ -130,8 +138,10 @@ class Operator:
             cluster_uid=await ensure_cluster_uid(self.client),
         )
         report = ErrorReport(self.client, self.cache, self.metrics)
-        async with build_controllers(context) as controllers:
+        objects = Objects(self.cache)
+        async with build_controllers(context, objects) as controllers:
             self.metrics.leader.set(1)
+            self.planner.lead(objects)
             await Dispatcher(self.cache, controllers, self.metrics, report=report, clock=self.clock).run()
 
     def liveness(self) -> Health:

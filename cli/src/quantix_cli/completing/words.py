@@ -31,7 +31,7 @@ _NOUN_OF_OPTION = {
 _OF_ONE_COMMAND = {"migrate": {"--to": "host"}}
 """Where the same word means another kind."""
 # arguments that name an object of another noun than the command's
-_NOUN_OF_ARGUMENT = {"vm": "vm"}
+_NOUN_OF_ARGUMENT = {"vm": "vm", "host": "host"}
 _PLACES = {
     "-n": "namespace",
     "--namespace": "namespace",

@@ -1,5 +1,5 @@
-"""Serves /metrics, /healthz and /readyz. Started by `service`; loopback unless told otherwise; no secrets in
-it.
+"""Serves /metrics, /healthz and /readyz, and plans to those who may have them. Started by `service`; loopback
+unless told otherwise; no secrets in it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from quantix_api.errors import PermanentError
+from quantix_operator.clients.plan_door import PlanDoor
 from quantix_operator.health import Health
 
 Probe = Callable[[], Health]
@@ -20,7 +21,7 @@ Probe = Callable[[], Health]
 
 @asynccontextmanager
 async def serving(
-    host: str, port: int, registry: CollectorRegistry, *, live: Probe, ready: Probe
+    host: str, port: int, registry: CollectorRegistry, *, live: Probe, ready: Probe, plans: PlanDoor
 ) -> AsyncIterator[int]:
     """Serve while inside; yields the port. Raises PermanentError (PortTaken)."""
 
@@ -40,6 +41,7 @@ async def serving(
     application.router.add_get("/metrics", metrics)
     application.router.add_get("/healthz", answering(live))  # type: ignore[arg-type]
     application.router.add_get("/readyz", answering(ready))  # type: ignore[arg-type]
+    application.add_routes(plans.routes(local=False))
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

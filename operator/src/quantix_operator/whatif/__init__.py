@@ -1,0 +1,1 @@
+"""What would move where if a host went: pure, on a snapshot of the caches."""

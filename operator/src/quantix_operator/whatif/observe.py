@@ -1,0 +1,145 @@
+"""From cached objects to what a what-if is played on. Reads the cache only.
+
+Which VMs may leave is read from their conditions, Migratable and Protected: those are what the platform
+promises, and whoever works them out is the one to ask.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from quantix_api import Host, SchedulingPolicy, VirtualMachine, Volume
+from quantix_api.facts import Fact, fact
+from quantix_api.host_plan import Question
+from quantix_api.quantities import size_bytes
+from quantix_api.scheduling_policy import MigrationLimits
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
+from quantix_operator.scheduling.assignments import Step, transition
+from quantix_operator.scheduling.model import Lack, Placed, Refusal
+from quantix_operator.scheduling.observe import Candidate, guest_of, sizing_of
+from quantix_operator.scheduling.observe import observe as observe_placement
+from quantix_operator.scheduling.sizing import given
+from quantix_operator.virtualmachine.platform import knows_machine
+from quantix_operator.volumedata.right import in_shared_pool
+from quantix_operator.whatif.model import Leaver, Snapshot
+
+
+def observe(objects: Objects, question: Question, source: Host, now: datetime) -> Snapshot:
+    """Everything that is played if this host goes."""
+    name = source.metadata.name
+    placement = observe_placement(objects)
+    placed, leavers, pending = [], [], []
+    for item in placement.candidates:
+        step = transition(item.facts, now).step
+        host = item.facts.assignment.host
+        if step is Step.PLACE and item.guest is not None and item.facts.prepared:
+            pending.append(item.guest)
+        elif step is Step.KEEP and item.guest is not None and host is not None:
+            found = _leaver(objects, question, item, source) if host == name and _is_wanted(item) else None
+            if found is not None:
+                leavers.append(found)
+            else:
+                placed.append(Placed(item.guest, host))
+    return Snapshot(
+        host=name,
+        hosts=placement.hosts,
+        placed=tuple(placed),
+        leavers=tuple(leavers),
+        pending=tuple(pending),
+        pool_free=_pool_free(objects),
+        at_once=_at_once(objects),
+    )
+
+
+def _is_wanted(item: Candidate) -> bool:
+    """One that is to be off, or gone, leaves by itself and is started nowhere."""
+    return item.facts.power_state != "Stopped" and not item.facts.deleting
+
+
+def _leaver(objects: Objects, question: Question, item: Candidate, source: Host) -> Leaver | None:
+    """With what it asks of a host that it does not have yet; None while its size is not known."""
+    vm = item.vm
+    size = given(vm, sizing_of(objects, vm))
+    if size is None:
+        return None
+    volumes = _volumes(objects, vm)
+    guest = guest_of(objects, vm, size, volumes)
+    if question == "host-loss":
+        after = tuple(f"{vm.metadata.namespace}/{name}" for name in vm.spec.ha.after)
+        return Leaver(
+            guest,
+            _told(vm, "Protected", source.metadata.name),
+            after=after,
+            after_timeout_s=vm.spec.ha.after_timeout_seconds,
+        )
+    if vm.spec.migration.on_maintenance == "Stop":
+        return Leaver(guest, stops=True, grace_s=vm.spec.grace_period_seconds)
+    others = (host for host in objects.list(Host) if host.metadata.name != source.metadata.name)
+    return Leaver(
+        guest,
+        _told(vm, "Migratable", source.metadata.name) or _paused(vm, source),
+        data=_data(objects, volumes),
+        beside={host.metadata.name: tuple(_refusals(vm, source, host)) for host in others},
+    )
+
+
+def _told(vm: VirtualMachine, condition: str, host: str) -> Fact | None:
+    """Why it does not leave, as its condition tells; a VM that was told nothing yet is starting."""
+    told = vm.status.condition(condition)
+    if told is None:
+        return fact("Ready", "False", "Starting", host=host)
+    return None if told.status == "True" else Fact(condition, "False", told.reason, told.message)
+
+
+def _paused(vm: VirtualMachine, source: Host) -> Fact | None:
+    """A guest that stands still is not moved."""
+    if vm.spec.power_state != "Paused":
+        return None
+    return fact("Ready", "False", "Paused", host=source.metadata.name)
+
+
+def _volumes(objects: Objects, vm: VirtualMachine) -> tuple[Volume, ...]:
+    """The Volumes of the disks that it has."""
+    disks = vm.status.resolved.disks if vm.status.resolved is not None else ()
+    found = ((objects.get(Volume, f"{vm.metadata.namespace}/{disk.volume}"), disk) for disk in disks)
+    return tuple(
+        volume for volume, disk in found if volume is not None and volume.metadata.uid == disk.volume_uid
+    )
+
+
+def _data(objects: Objects, volumes: tuple[Volume, ...]) -> Mapping[str, int]:
+    """By pool, what of its disks is on one host only, as large as its guest may fill it."""
+    found: Counter[str] = Counter()
+    for volume in volumes:
+        size = volume.status.capacity or volume.spec.size
+        if size and not in_shared_pool(objects, volume):
+            found[volume.status.pool or ""] += size_bytes(size)
+    return found
+
+
+def _refusals(vm: VirtualMachine, source: Host, target: Host) -> Iterator[Refusal]:
+    """What a guest that runs cannot do without, beside what keeps any guest off a host."""
+    resolved = vm.status.resolved
+    if resolved is None:
+        return
+    if host_reading.kvm_works(source) != host_reading.kvm_works(target):
+        yield Refusal(Lack.CPU_MODEL, resolved.cpu_model or "")
+    if not knows_machine(target.status.versions.get("machineType", ""), resolved.machine_type or ""):
+        yield Refusal(Lack.MACHINE_TYPE, resolved.machine_type or "")
+
+
+def _pool_free(objects: Objects) -> Mapping[tuple[str, str], int]:
+    return {
+        (host.metadata.name, pool.name): host_reading.capacity_bytes(pool.available)
+        for host in objects.list(Host)
+        for pool in host.status.pools
+    }
+
+
+def _at_once(objects: Objects) -> int:
+    policy = objects.get(SchedulingPolicy, "default")
+    limits = policy.spec.migrations if policy is not None else MigrationLimits()
+    return min(limits.per_host, limits.per_cluster)

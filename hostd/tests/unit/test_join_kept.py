@@ -152,8 +152,7 @@ async def test_failures_are_told_and_it_is_tried_again(world: World) -> None:
     keeping = asyncio.create_task(world.kept.keep(world.ensure, failures.append))
     await until(lambda: len(failures) == 1)
     world.signer.denied = False
-    await world.clock.advance(31)
-    await until(lambda: bool(world.used))
+    await comes(world, 31, lambda: bool(world.used))
     keeping.cancel()
 
 
@@ -176,6 +175,16 @@ class Switch:
 
 async def until(reached: Callable[[], bool]) -> None:
     await eventually_async("what the test waits for", reached)
+
+
+async def comes(world: World, seconds: float, reached: Callable[[], bool]) -> None:
+    """Let time pass, again and again: who is still at work as it does goes to sleep only then."""
+
+    async def later() -> bool:
+        await world.clock.advance(seconds)
+        return reached()
+
+    await eventually_async("what the test waits for", later)
 
 
 class OvnWorld(World):
@@ -230,13 +239,13 @@ async def test_it_follows_the_authority_that_is_published(ovn: OvnWorld) -> None
         await until(lambda: ovn.reason() == "")
         ovn.signer.authority.renew(_START + timedelta(days=1))
         ovn.publish()
-        await ovn.clock.advance(301)
-        await until(lambda: ovn.layout.ovn_authority.read_text() == ovn.signer.authority.pem)
+        await comes(ovn, 301, lambda: ovn.layout.ovn_authority.read_text() == ovn.signer.authority.pem)
         await until(lambda: len(ovn.signer.requests) == 1)
         ovn.signer.authority = SmallAuthority(_START)
         ovn.publish()
-        await ovn.clock.advance(301)
-        await until(lambda: issued_by(ovn.layout.ovn_certificate.read_text(), ovn.signer.authority.pem))
+        await comes(
+            ovn, 301, lambda: issued_by(ovn.layout.ovn_certificate.read_text(), ovn.signer.authority.pem)
+        )
     assert ovn.switch.writes == 1, "the paths are the same"
 
 
@@ -244,16 +253,13 @@ async def test_a_renewal_that_does_not_work_is_no_problem_before_the_end(ovn: Ov
     async with ovn.running():
         await until(lambda: ovn.reason() == "")
         ovn.signer.denied, ovn.calendar.day = True, 61
-        await ovn.clock.advance(301)
-        await until(lambda: len(ovn.signer.requests) == 2)
+        await comes(ovn, 301, lambda: len(ovn.signer.requests) == 2)
         assert ovn.reason() == ""
         ovn.calendar.day = 91
-        await ovn.clock.advance(301)
-        await until(lambda: "somebody else" in (ovn.trust.problem() or ("", ""))[1])
+        await comes(ovn, 301, lambda: "somebody else" in (ovn.trust.problem() or ("", ""))[1])
         assert ovn.reason() == "SouthboundUnreachable"
         ovn.signer.denied = False
-        await ovn.clock.advance(31)
-        await until(lambda: ovn.reason() == "")
+        await comes(ovn, 31, lambda: ovn.reason() == "")
 
 
 async def test_a_host_that_was_made_anew_gets_one_for_its_new_uid(ovn: OvnWorld) -> None:
@@ -262,11 +268,9 @@ async def test_a_host_that_was_made_anew_gets_one_for_its_new_uid(ovn: OvnWorld)
         await ovn.clock.advance(5)
         assert ovn.signer.requests == {}
         ovn.uid = _UID
-        await ovn.clock.advance(5)
-        await until(lambda: ovn.reason() == "")
+        await comes(ovn, 5, lambda: ovn.reason() == "")
         ovn.uid = _UID.replace("1", "2")
-        await ovn.clock.advance(301)
-        await until(lambda: common_name(ovn.layout.ovn_certificate.read_text()) == ovn.uid)
+        await comes(ovn, 301, lambda: common_name(ovn.layout.ovn_certificate.read_text()) == ovn.uid)
 
 
 async def test_without_an_authority_or_a_switch_it_says_what_is_missing(ovn: OvnWorld) -> None:
@@ -275,11 +279,9 @@ async def test_without_an_authority_or_a_switch_it_says_what_is_missing(ovn: Ovn
         await until(lambda: "no authority of hosts" in (ovn.trust.problem() or ("", ""))[1])
         ovn.publish()
         ovn.switch.dead = True
-        await ovn.clock.advance(31)
-        await until(lambda: "Open vSwitch" in (ovn.trust.problem() or ("", ""))[1])
+        await comes(ovn, 31, lambda: "Open vSwitch" in (ovn.trust.problem() or ("", ""))[1])
         ovn.switch.dead = False
-        await ovn.clock.advance(31)
-        await until(lambda: ovn.reason() == "")
+        await comes(ovn, 31, lambda: ovn.reason() == "")
 
 
 async def test_a_switch_that_speaks_tls_for_others_is_left_alone(ovn: OvnWorld) -> None:

@@ -6,6 +6,7 @@ whether one of the last is missing. Used by end-to-end tests.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from quantix_api.conditions import condition_of
-from quantix_lab.guest_console import guest_console, wait_booted
+from quantix_lab.guest_console import guest_console
 from quantix_lab.lab import Lab
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.simulated_host import SimulatedHost
@@ -55,12 +56,20 @@ class MovingGuest:
         data = {"name": "data", "size": "64Mi", "reclaimPolicy": "Delete"}
         disks = [{"name": "root", "image": "shared/tiny", "reclaimPolicy": "Delete"}, data]
         nics = [{"name": "eth0", "network": "shared/default", "securityGroups": ["pinged"]}]
+        # its image is on the first host alone
+        self._let_start_on_others(False)
         self.view.apply(_OPEN, small_vm(NAME, disks=disks, nics=nics, gracePeriodSeconds=0))
         self.view.wait_ready(NAME, reason="Running", timeout_s=90)
+        self._let_start_on_others(True)
         with guest_console(self.lab.first, NAME, boot_s=90) as console:
             console.run(_WRITE, until="begun")
         yield
         self.view.machine.kubectl("delete", "vm", NAME, "--timeout=60s", timeout_s=90)
+
+    def _let_start_on_others(self, let: bool) -> None:
+        for host in self.lab.hosts[1:]:
+            patch = json.dumps({"spec": {"unschedulable": not let}})
+            self.view.machine.kubectl("patch", "host", host.name, "--type=merge", "-p", patch)
 
     @property
     def vm(self) -> Manifest:
@@ -161,11 +170,6 @@ class MovingGuest:
             return ready.get("status") == "True" and len(here) == 1 and not left, (ready, here, left)
 
         wait_for("the guest to run on one host alone", look, 90)
-
-
-def wait_for_boot(guest: MovingGuest) -> None:
-    """Of one that was started anew."""
-    wait_booted(guest.view, NAME)
 
 
 @contextmanager

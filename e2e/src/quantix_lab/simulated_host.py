@@ -106,7 +106,8 @@ class SimulatedHost(Machine):
         """`command` as it runs inside; its process has other numbers there than here."""
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
         entering = ["sh", "-ec", _JOIN_GROUPS, "sh", self._group, f"--target={self.pid}"]
-        return [*entering, *spaces, "--", *command]
+        # nsenter waits for it as for a child; whoever ends that means both
+        return [*entering, *spaces, "--", "setpriv", "--pdeathsig", "TERM", *command]
 
     def start_host(self) -> None:
         """Switch it on. Raises AssertionError when it does not come up."""

@@ -32,7 +32,7 @@ _OPEN = {
 }
 _WRITE = (
     "(i=0; while :; do i=$((i+1)); printf %010d $i | dd of=/dev/vdb bs=512 seek=$((i%64)) conv=sync,fsync "
-    "2>/dev/null; echo $i > /tmp/done; done) & echo begun"
+    "2>/dev/null; echo $i > /tmp/done; sleep 0.2; done) & echo begun"
 )
 _CHECK = (
     "n=$(cat /tmp/done); echo 3 > /proc/sys/vm/drop_caches; bad=0; k=$((n>40?n-40:1)); "

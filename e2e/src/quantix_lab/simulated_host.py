@@ -107,7 +107,7 @@ class SimulatedHost(Machine):
         """`command` as it runs inside; its process has other numbers there than here."""
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
         entering = ["sh", "-ec", _JOIN_GROUPS, "sh", self._group, f"--target={self.pid}"]
-        # nsenter(1) hands no signal on to what it started in the namespace of processes
+        # nsenter waits for it as for a child; whoever ends that means both
         return [*entering, *spaces, "--", "setpriv", "--pdeathsig", "TERM", *command]
 
     def start_host(self) -> None:

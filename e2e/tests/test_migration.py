@@ -112,6 +112,7 @@ def test_a_vm_that_is_to_be_off_does_not_move(slow: MovingGuest) -> None:
     assert (status["phase"], status["source"]["reason"]) == ("Failed", "NotRunning")
     eventually("the guest is off", lambda: not slow.qemus(source), 60)
     slow.view.patch("virtualmachine", NAME, {"spec": {"powerState": "Running"}})
+    slow.view.wait_ready(NAME, reason="Running", timeout_s=90)
     slow.wait_at_home()
 
 

@@ -35,6 +35,7 @@ _PAUSED = 1 << 5
 _INT, _UINT, _LLONG, _ULLONG, _DOUBLE, _BOOLEAN, _STRING = range(1, 8)
 _SIZES = {_INT: 4, _UINT: 4, _LLONG: 8, _ULLONG: 8, _DOUBLE: 8, _BOOLEAN: 4}
 _NAME, _XML, _PERSISTENT = "destination_name", "destination_xml", "persistent_xml"
+_ONCE = (_NAME, _XML, _PERSISTENT)
 MayMake = Callable[[ElementTree.Element], str]
 """Why a domain may not be made here; "" where it may."""
 
@@ -110,7 +111,8 @@ def _arguments(body: bytes) -> tuple[dict[str, str], int]:
         if kind == _STRING:
             value, at = _opaque(body, at)
             key = name.decode()
-            if key in texts:
+            # others are lists, such as the disks that come, too
+            if key in texts and key in _ONCE:
                 raise ValueError(f"{key} comes twice")
             texts[key] = value.decode()
         else:

@@ -28,13 +28,16 @@ def opaque(value: bytes) -> bytes:
     return struct.pack(">I", len(value)) + value + b"\0" * (-len(value) % 4)
 
 
-def arguments(texts: dict[str, str], flags: int = PAUSED | LIVE) -> bytes:
-    """As virTypedParams go over the wire, with one number among them."""
+def arguments(
+    texts: dict[str, str], flags: int = PAUSED | LIVE, more: tuple[tuple[str, str], ...] = ()
+) -> bytes:
+    """As virTypedParams go over the wire, with one number among them; `more` may repeat names."""
+    pairs = (*texts.items(), *more)
     listed = b"".join(
-        opaque(name.encode()) + struct.pack(">I", 7) + opaque(text.encode()) for name, text in texts.items()
+        opaque(name.encode()) + struct.pack(">I", 7) + opaque(text.encode()) for name, text in pairs
     )
     number = opaque(b"bandwidth") + struct.pack(">IQ", 4, 100)
-    count = struct.pack(">I", len(texts) + 1)
+    count = struct.pack(">I", len(pairs) + 1)
     return count + number + listed + opaque(b"cookie") + struct.pack(">I", flags)
 
 
@@ -42,10 +45,12 @@ def gate(why: str = "") -> PacketGate:
     return PacketGate(NAME, lambda domain: why)
 
 
+DISKS = (("migrate_disks", "vda"), ("migrate_disks", "vdb"))
 GOOD = (
     packet(66)
     + packet(1, b"\0\0\0\0")
     + packet(PREPARE, arguments({"destination_xml": XML, "destination_name": NAME}))
+    + packet(PREPARE, arguments({"destination_xml": XML}, more=DISKS))
     + packet(1, program=KEEPALIVE, kind=2)
     + packet(FINISH, arguments({"destination_name": NAME}))
     + packet(2)
@@ -79,10 +84,11 @@ def test_the_calls_of_a_move_pass_as_they_came_however_they_are_split(cuts: list
         packet(PREPARE, arguments({"destination_xml": XML, "destination_name": "other"})),
         packet(PREPARE, arguments({"destination_name": NAME})),
         packet(PREPARE, arguments({"destination_xml": XML}, flags=LIVE)),
+        packet(PREPARE, arguments({"destination_xml": XML}, more=(("destination_xml", XML),))),
         packet(FINISH, arguments({"destination_name": "other"})),
         packet(FINISH, arguments({"destination_name": NAME}, flags=LIVE)),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_anything_else_is_refused(sent: bytes) -> None:
     with pytest.raises(PermanentError) as refused:

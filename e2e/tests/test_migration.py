@@ -131,6 +131,7 @@ def test_a_service_that_is_killed_meanwhile_costs_the_move_and_nothing_else(
     assert slow.qemus(source) == before
 
 
+@pytest.mark.soak
 def test_a_half_that_dies_costs_the_move_and_nothing_else(slow: MovingGuest) -> None:
     source, target = slow.host, slow.other
     before = slow.qemus(source)
@@ -142,6 +143,7 @@ def test_a_half_that_dies_costs_the_move_and_nothing_else(slow: MovingGuest) -> 
     assert slow.qemus(source) == before
 
 
+@pytest.mark.soak
 def test_whenever_hostd_is_killed_the_guest_runs_once(guest: MovingGuest) -> None:
     chance = random.Random(SEED)
     for _ in range(4):
@@ -155,6 +157,7 @@ def test_whenever_hostd_is_killed_the_guest_runs_once(guest: MovingGuest) -> Non
         guest.wait_at_home()
 
 
+@pytest.mark.soak
 def test_a_network_that_is_cut_for_some_seconds_lets_nothing_run_twice(slow: MovingGuest) -> None:
     name = slow.move()
     slow.wait_copying(name)

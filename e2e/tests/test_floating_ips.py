@@ -74,6 +74,11 @@ def test_a_guest_is_reached_at_its_floating_ip_and_goes_out_with_it_until_it_is_
     wait_for("the floating IP to answer again", lambda: (banner in outside.answer(front), ""), IN_FORCE_S)
 
 
+def misses(view: MachineView, said: str) -> tuple[bool, object]:
+    message = view.wait_reason("floatingip", "kept", "VirtualMachineNotFound")["message"]
+    return said in message, message
+
+
 def test_it_stays_when_its_vm_goes_and_says_so(view: MachineView) -> None:
     view.apply(small_vm("float-1", powerState="Stopped"))
     view.wait_ready("float-1", reason="Stopped")
@@ -83,10 +88,8 @@ def test_it_stays_when_its_vm_goes_and_says_so(view: MachineView) -> None:
     assert refused.returncode == 6
     assert "has floating IP kept already" in refused.stderr
     view.machine.kubectl("delete", "vm", "float-1", "--timeout=60s", timeout_s=90)
-    assert (
-        "There is no VM float-1 here"
-        in view.wait_reason("floatingip", "kept", "VirtualMachineNotFound")["message"]
-    )
+    # "is being deleted" comes first, and its reason is the same
+    wait_for("the floating IP to miss its VM", lambda: misses(view, "There is no VM float-1 here"), 60)
     assert view.get("floatingip", "kept")["status"]["address"] == address
     assert view.northbound_rows(view.get("floatingip", "kept")["metadata"]["uid"]) == []
     view.machine.qx("floatingip", "delete", "kept", "--yes")

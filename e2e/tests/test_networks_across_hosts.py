@@ -24,6 +24,7 @@ from quantix_lab.waiting import eventually
 WORLD = f"{SITE}.1"
 IN_FORCE_S = 10.0
 FAILOVER_S = 20.0
+OWN_ADDRESS = r"ip -4 address show eth0 | sed -n 's|.*inet \([0-9.]*\)/.*|\1|p'"
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -59,7 +60,7 @@ def site(lab: Lab) -> MachineView:
     for name in ("in-1", "in-2", "apart-2", "site-2"):
         # no host has a way to these networks, so nobody but the guest can say that it is up
         with guest_console(lab.first, name) as console:
-            console.until("ip -4 address show eth0", address_of(view, name), timeout_s=90)
+            console.until(OWN_ADDRESS, address_of(view, name), timeout_s=90)
     return view
 
 

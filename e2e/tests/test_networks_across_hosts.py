@@ -1,29 +1,22 @@
-"""Networks of guests on two hosts: the site's wire, a router out to it, floating IPs, a gateway that fails.
+"""Networks of guests on two hosts: the site's wire, a router out to it, floating IPs.
 
 The world has the first address of the site's network; what it reaches is what somebody outside would.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quantix_lab.guest_console import guest_console
+from quantix_lab.guest_console import GuestConsole, guest_console
 from quantix_lab.lab import SITE, Lab
 from quantix_lab.machine_view import MachineView, Manifest
-from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.vm_manifests import ipv4, small_vm
 from quantix_lab.waiting import eventually
 
 WORLD = f"{SITE}.1"
 IN_FORCE_S = 10.0
-FAILOVER_S = 20.0
 OWN_ADDRESS = r"ip -4 address show eth0 | sed -n 's|.*inet \([0-9.]*\)/.*|\1|p'"
 
 pytestmark = pytest.mark.usefixtures("audited")
@@ -99,10 +92,10 @@ def test_guests_reach_each_other_and_no_other_network(lab: Lab, site: MachineVie
 
 def test_a_guest_on_the_sites_wire_is_the_sites_neighbour(lab: Lab, site: MachineView) -> None:
     assert world_pings(lab, address_of(site, "site-2"))
-    assert lab.first.knocks(address_of(site, "site-2"), 22)
     assert not lab.first.knocks(address_of(site, "site-2"), 80), "no group lets anybody in there"
 
 
+@pytest.mark.soak  # fails at times: docs/plan.md, Issue 5
 def test_a_router_leads_out_of_every_host(lab: Lab, site: MachineView) -> None:
     for name in ("in-1", "in-2"):
         with guest_console(lab.first, name) as console:
@@ -110,46 +103,20 @@ def test_a_router_leads_out_of_every_host(lab: Lab, site: MachineView) -> None:
             assert " 0% packet loss" in said, (name, said)
 
 
+def echoes(console: GuestConsole) -> int:
+    """How many pings the guest has heard, by its kernel's count."""
+    names, values = (line.split() for line in console.ask("grep ^Icmp: /proc/net/snmp").splitlines())
+    return int(values[names.index("InEchos")])
+
+
 def test_a_floating_ip_is_reached_on_the_host_of_its_guest(lab: Lab, site: MachineView) -> None:
     lab.first.qx("floatingip", "create", "front", "--network", "site", "--vm", "in-2")
     front = site.get("floatingip", "front")["status"]
     assert front["mode"] == "Distributed"
     eventually("the world reaches it", lambda: world_pings(lab, front["address"], count=1), IN_FORCE_S)
-    assert lab.first.knocks(front["address"], 22)
     lab.first.qx("floatingip", "attach", "front", "in-1")
     with guest_console(lab.first, "in-1") as console:
-        console.ask("hostname")
-    eventually("it leads to the other host", lambda: world_pings(lab, front["address"], count=1), IN_FORCE_S)
+        before = echoes(console)
+        eventually("the world reaches it", lambda: world_pings(lab, front["address"], count=1), IN_FORCE_S)
+        eventually("it leads to the other host", lambda: echoes(console) > before, IN_FORCE_S)
     lab.first.qx("floatingip", "delete", "front", "--yes")
-
-
-def test_the_way_out_goes_on_when_its_gateway_fails(lab: Lab, site: MachineView) -> None:
-    """The switch of the gateway's host stands still; hosts see that by BFD and take over."""
-    active = site.get("router", "r1")["status"]["gatewayHosts"][0]
-    [other] = [host for host in lab.hosts if host.name != active]
-    [failing] = [host for host in lab.hosts if host.name == active]
-    name = {"h1": "in-1", "h2": "in-2"}[other.name]
-    switch = switch_of(failing)
-    with guest_console(lab.first, name) as console:
-        assert " 0% packet loss" in console.ask(f"ping -c 2 -W 5 {WORLD}")
-        os.kill(switch, signal.SIGSTOP)
-        try:
-            began_s = time.monotonic()
-            lost = f"until ping -c 1 -W 1 {WORLD} >/dev/null; do :; done; echo back"
-            assert console.ask(lost, timeout_s=FAILOVER_S).endswith("back")
-            took_s = time.monotonic() - began_s
-        finally:
-            os.kill(switch, signal.SIGCONT)
-    print(f"the way out went on over {other.name} after {took_s:.1f} s")  # noqa: T201 - a figure for the log
-
-
-def switch_of(host: SimulatedHost) -> int:
-    """The process of its Open vSwitch, as it is called outside of the host."""
-    for pid in host.processes():
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_text()
-        except OSError:
-            continue
-        if re.match(r"/usr/sbin/ovs-vswitchd\0", command):
-            return pid
-    raise AssertionError(f"no switch runs on {host.name}")

@@ -1,6 +1,6 @@
 """Whether a VM can leave its host at all, and what keeps it off another one.
 
-Reads the cache only; used for migrations that wait, and for hosts that are to be emptied.
+Reads the cache only; used for migrations that wait, for hosts that are to be emptied, and by what-ifs.
 """
 
 from __future__ import annotations
@@ -66,20 +66,26 @@ def bytes_by_pool(volumes: Iterable[Volume]) -> Mapping[str, int]:
     found: Counter[str] = Counter()
     for volume in volumes:
         size = volume.status.capacity or volume.spec.size
-        found[volume.status.pool or ""] += size_bytes(size) if size else 0
+        if size:
+            found[volume.status.pool or ""] += size_bytes(size)
     return found
+
+
+def running_refusals(vm: VirtualMachine, source: Host, target: Host) -> Iterator[Refusal]:
+    """What a guest that runs cannot do without, beside what keeps any guest off a host."""
+    resolved = vm.status.resolved
+    if resolved is None:
+        return
+    if host_reading.kvm_works(source) != host_reading.kvm_works(target):
+        yield Refusal(Lack.CPU_MODEL, resolved.cpu_model or "")
+    if not knows_machine(target.status.versions.get("machineType", ""), resolved.machine_type or ""):
+        yield Refusal(Lack.MACHINE_TYPE, resolved.machine_type or "")
 
 
 def _refusals(
     vm: VirtualMachine, source: Host, target: Host, volumes: tuple[Volume, ...], coming: Coming
 ) -> Iterator[Refusal]:
-    """Beside what keeps any guest off a host: what a guest that runs cannot do without."""
-    resolved = vm.status.resolved
-    if resolved is not None and host_reading.kvm_works(source) != host_reading.kvm_works(target):
-        yield Refusal(Lack.CPU_MODEL, resolved.cpu_model or "")
-    newest = target.status.versions.get("machineType", "")
-    if resolved is not None and not knows_machine(newest, resolved.machine_type or ""):
-        yield Refusal(Lack.MACHINE_TYPE, resolved.machine_type or "")
+    yield from running_refusals(vm, source, target)
     free = {pool.name: pool.available for pool in target.status.pools}
     for pool, wanted in bytes_by_pool(volumes).items():
         known = free.get(pool)

@@ -6,24 +6,21 @@ promises, and whoever works them out is the one to ask.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
-from quantix_api import Host, SchedulingPolicy, VirtualMachine, Volume
+from quantix_api import Host, SchedulingPolicy, VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.host_plan import Question
-from quantix_api.quantities import size_bytes
 from quantix_api.scheduling_policy import MigrationLimits
+from quantix_operator.migration.prospects import bytes_by_pool, local_volumes, running_refusals, volumes_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.assignments import Step, transition
-from quantix_operator.scheduling.model import Lack, Placed, Refusal
+from quantix_operator.scheduling.model import Placed
 from quantix_operator.scheduling.observe import Candidate, guest_of, sizing_of
 from quantix_operator.scheduling.observe import observe as observe_placement
 from quantix_operator.scheduling.sizing import given
-from quantix_operator.virtualmachine.platform import knows_machine
-from quantix_operator.volumedata.right import in_shared_pool
 from quantix_operator.whatif.model import Leaver, Snapshot
 
 
@@ -65,7 +62,7 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
     size = given(vm, sizing_of(objects, vm))
     if size is None:
         return None
-    volumes = _volumes(objects, vm)
+    volumes = volumes_of(objects, vm)
     guest = guest_of(objects, vm, size, volumes)
     if question == "host-loss":
         after = tuple(f"{vm.metadata.namespace}/{name}" for name in vm.spec.ha.after)
@@ -81,8 +78,8 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
     return Leaver(
         guest,
         _told(vm, "Migratable", source.metadata.name) or _paused(vm, source),
-        data=_data(objects, volumes),
-        beside={host.metadata.name: tuple(_refusals(vm, source, host)) for host in others},
+        data=bytes_by_pool(local_volumes(objects, vm)),
+        beside={host.metadata.name: tuple(running_refusals(vm, source, host)) for host in others},
     )
 
 
@@ -99,36 +96,6 @@ def _paused(vm: VirtualMachine, source: Host) -> Fact | None:
     if vm.spec.power_state != "Paused":
         return None
     return fact("Ready", "False", "Paused", host=source.metadata.name)
-
-
-def _volumes(objects: Objects, vm: VirtualMachine) -> tuple[Volume, ...]:
-    """The Volumes of the disks that it has."""
-    disks = vm.status.resolved.disks if vm.status.resolved is not None else ()
-    found = ((objects.get(Volume, f"{vm.metadata.namespace}/{disk.volume}"), disk) for disk in disks)
-    return tuple(
-        volume for volume, disk in found if volume is not None and volume.metadata.uid == disk.volume_uid
-    )
-
-
-def _data(objects: Objects, volumes: tuple[Volume, ...]) -> Mapping[str, int]:
-    """By pool, what of its disks is on one host only, as large as its guest may fill it."""
-    found: Counter[str] = Counter()
-    for volume in volumes:
-        size = volume.status.capacity or volume.spec.size
-        if size and not in_shared_pool(objects, volume):
-            found[volume.status.pool or ""] += size_bytes(size)
-    return found
-
-
-def _refusals(vm: VirtualMachine, source: Host, target: Host) -> Iterator[Refusal]:
-    """What a guest that runs cannot do without, beside what keeps any guest off a host."""
-    resolved = vm.status.resolved
-    if resolved is None:
-        return
-    if host_reading.kvm_works(source) != host_reading.kvm_works(target):
-        yield Refusal(Lack.CPU_MODEL, resolved.cpu_model or "")
-    if not knows_machine(target.status.versions.get("machineType", ""), resolved.machine_type or ""):
-        yield Refusal(Lack.MACHINE_TYPE, resolved.machine_type or "")
 
 
 def _pool_free(objects: Objects) -> Mapping[tuple[str, str], int]:

@@ -179,6 +179,15 @@ _OF_RESTORES = (
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
 )
 
+_OF_COPIES = (
+    Template(
+        "ConfigRefused",
+        "Volume, VirtualMachine",
+        "Volume {encrypted} was encrypted when the snapshot was taken, and {unsealed} would be readable.",
+        "qx volume create {unsealed} --from-snapshot SNAPSHOT --disk DISK --secret SECRET",
+    ),
+)
+
 _EVENTS = (
     Template("SnapshotTaken", "VirtualMachine", "Snapshot {snapshot} was taken."),
     Template("SnapshotFailed", "VirtualMachine", "Snapshot {snapshot} was not taken: {why}."),
@@ -186,4 +195,10 @@ _EVENTS = (
     Template("RestoreFailed", "VirtualMachine", "Its disks were not set back to {snapshot}: {why}."),
 )
 
-SNAPSHOT_TEMPLATES: tuple[Template, ...] = (*_WAITS, *_OF_SNAPSHOTS, *_OF_RESTORES, *_EVENTS)
+SNAPSHOT_TEMPLATES: tuple[Template, ...] = (
+    *_WAITS,
+    *_OF_SNAPSHOTS,
+    *_OF_RESTORES,
+    *_OF_COPIES,
+    *_EVENTS,
+)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from quantix_api.resources import (
+    STORAGE_POOLS,
     VIRTUAL_MACHINE_RESTORES,
     VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
@@ -38,7 +39,12 @@ def restore(phase: str, **status: Any) -> Manifest:
 
 
 def api(*ends: Manifest, machine: Manifest | None = None) -> Api:
-    found = {"VirtualMachine": [machine or vm()], "VirtualMachineSnapshot": [snapshot("Ready")]}
+    pool = obj(STORAGE_POOLS, "local", {"dir": {"path": "/p"}, "default": True})
+    found = {
+        "VirtualMachine": [machine or vm()],
+        "VirtualMachineSnapshot": [snapshot("Ready")],
+        "StoragePool": [pool],
+    }
     return Api([*ends], **found)
 
 

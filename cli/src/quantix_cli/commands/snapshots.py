@@ -6,6 +6,7 @@ stops nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -217,7 +218,7 @@ async def _restore(
 async def _vm_of(session: Session, snapshot: Manifest) -> Manifest:
     """The VM that it is of. Raises CommandError: 5 where that is gone."""
     namespace, name = snapshot["metadata"]["namespace"], look(snapshot, "spec.virtualMachine")
-    vm = await fetch.one(session, NOUNS["vm"], parse_name(f"{namespace}/{name}", "vm"))
+    vm = await fetch.one(replace(session, namespace=namespace), NOUNS["vm"], parse_name(name, "vm"))
     uid = look(snapshot, "status.virtualMachineUID")
     if uid not in (None, vm["metadata"]["uid"]):
         of = snapshot["metadata"]["name"]

@@ -24,7 +24,7 @@ def _same(*members: str) -> str:
 def _disks(source: str) -> str:
     """What the scheduler says of the disks, as a list of lists."""
     members = ", ".join(f"d.?{name}.orValue('')" for name in _CHOSEN)
-    members += ", string(d.?encrypted.orValue(false))"
+    members += ", d.?encrypted.orValue(false)"
     return f"{source}.?status.?disks.orValue([]).map(d, [{members}])"
 
 

@@ -102,7 +102,7 @@ def wait_booted(view: MachineView, name: str, *, timeout_s: float = 90.0) -> Man
 
 
 @contextmanager
-def guest_console(machine: Machine, name: str, *, boot_s: float = 40.0) -> Iterator[GuestConsole]:
+def guest_console(machine: Machine, name: str, *, boot_s: float = 90.0) -> Iterator[GuestConsole]:
     """`qx vm console NAME` in a pipe, from its first prompt on; ended afterwards."""
     console = GuestConsole(machine.start_qx("vm", "console", name, "--take"))
     try:

@@ -38,6 +38,11 @@ def has_object(ioctx: Any, name: str) -> bool:
     return True
 
 
+def has_snapshots(image: Any) -> bool:
+    """Whether an image has any, also such as only clones of it need still."""
+    return any(True for _ in image.list_snaps())
+
+
 def remove_image(ioctx: Any, name: str) -> bool:
     """An RBD image with its snapshots. Raises TransientError (VolumeInUse) where another stands on them."""
     try:

@@ -85,6 +85,18 @@ from quantix_api.virtual_machine_migration import (
     VirtualMachineMigrationSpec,
     VirtualMachineMigrationStatus,
 )
+from quantix_api.virtual_machine_restore import (
+    RestoreDisk,
+    VirtualMachineRestore,
+    VirtualMachineRestoreSpec,
+    VirtualMachineRestoreStatus,
+)
+from quantix_api.virtual_machine_snapshot import (
+    SnapshotDisk,
+    VirtualMachineSnapshot,
+    VirtualMachineSnapshotSpec,
+    VirtualMachineSnapshotStatus,
+)
 from quantix_api.vm_compute import CPU, SMBIOS, Boot, Clock, CPUFeature, Firmware, Identity, Memory
 from quantix_api.vm_devices import Cdrom, Console, Disk, DiskQoS, HostDevice, Nic, NicQoS, Watchdog
 from quantix_api.vm_guest import (
@@ -110,6 +122,7 @@ from quantix_api.vm_status import (
     Resolved,
     ResolvedDevice,
     ResolvedDisk,
+    RestoreState,
     Runtime,
     VirtualMachineStatus,
 )
@@ -134,6 +147,8 @@ KINDS: tuple[type[ApiObject], ...] = (
     Router,
     FloatingIP,
     VirtualMachineMigration,
+    VirtualMachineSnapshot,
+    VirtualMachineRestore,
     InstanceType,
     StoragePool,
     Host,
@@ -249,6 +264,8 @@ __all__ = [
     "ResolvedDevice",
     "ResolvedDisk",
     "Restart",
+    "RestoreDisk",
+    "RestoreState",
     "Route",
     "Router",
     "RouterNetwork",
@@ -261,6 +278,7 @@ __all__ = [
     "SecurityGroupSpec",
     "Service",
     "ServiceCheck",
+    "SnapshotDisk",
     "SnapshotSource",
     "Status",
     "StoragePool",
@@ -276,6 +294,12 @@ __all__ = [
     "VirtualMachineMigration",
     "VirtualMachineMigrationSpec",
     "VirtualMachineMigrationStatus",
+    "VirtualMachineRestore",
+    "VirtualMachineRestoreSpec",
+    "VirtualMachineRestoreStatus",
+    "VirtualMachineSnapshot",
+    "VirtualMachineSnapshotSpec",
+    "VirtualMachineSnapshotStatus",
     "VirtualMachineSpec",
     "VirtualMachineStatus",
     "Volume",

@@ -167,7 +167,7 @@ class Volume(ApiObject):
             REASON,
             AGE,
         ),
-        (".spec.pool", ".spec.source.volume", ".status.phase", ".status.host"),
+        (".spec.pool", ".spec.source.volume", ".spec.source.snapshot.name", ".status.phase", ".status.host"),
     )
 
     spec: Annotated[VolumeSpec, Live("What is wanted.")]

@@ -37,7 +37,7 @@ from quantix_hostd.clients.pool_dir import PoolDir, Space, checked_handle
 from quantix_hostd.clients.rbd_calls import (
     asked,
     has_object,
-    has_snapshots,
+    is_kept_by_snapshots,
     mark_owner,
     remove_image,
     remove_object,
@@ -267,7 +267,7 @@ class PoolRbd:
         with rbd().Image(ioctx, handle, read_only=True) as image:
             if list(image.watchers_list()):
                 raise as_error(TransientError, "VolumeInUse", handle=handle)
-            return has_snapshots(image)
+            return is_kept_by_snapshots(image)
 
 
 def _marked(ioctx: Any) -> str:

@@ -14,16 +14,19 @@ import structlog
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
+from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.ceph_library import rbd
 from quantix_hostd.clients.pool_rbd import PoolRbd
-from quantix_hostd.clients.rbd_calls import has_snapshots
+from quantix_hostd.clients.qemu_rbd import RbdImage
+from quantix_hostd.clients.rbd_calls import SNAPSHOT, is_kept_by_snapshots, remove_image
+from quantix_hostd.snapshot_place import SnapshotPlace
 
 log = structlog.get_logger(__name__)
 
 
 def snapshot_name(uid: str) -> str:
     """Of the snapshot with this UID, at each image that it is of."""
-    return f"snap.{uid}"
+    return f"{SNAPSHOT}{uid}"
 
 
 def take_snapshot(pool: PoolRbd, handle: str, uid: str) -> None:
@@ -38,6 +41,26 @@ def snapshot_image(pool: PoolRbd, handle: str, uid: str) -> str | None:
     with pool.ceph.opened(pool.key) as ioctx:
         found = (name for name in (handle, pool.gone(handle)) if _size(ioctx, name, uid) is not None)
         return next(found, None)
+
+
+def image_at(pool: PoolRbd, place: VolumePlace) -> RbdImage:
+    """What QEMU's tools read a disk in Ceph from: a volume, or what a snapshot keeps of one. Raises
+    TransientError (DataMissing).
+    """
+    if not isinstance(place, SnapshotPlace):
+        return RbdImage(pool.known_access(), place.handle)
+    image = snapshot_image(pool, place.handle, place.uid)
+    if image is None:
+        raise as_error(TransientError, "DataMissing", place=place.shown)
+    return RbdImage(pool.known_access(), image, snapshot_name(place.uid))
+
+
+def bytes_at(pool: PoolRbd, place: VolumePlace) -> int | None:
+    """How large the disk is there; None where there is none."""
+    if isinstance(place, SnapshotPlace):
+        return snapshot_bytes(pool, place.handle, place.uid)
+    disk = pool.disk(place.handle)
+    return disk.capacity_bytes if disk is not None else None
 
 
 def snapshot_bytes(pool: PoolRbd, handle: str, uid: str) -> int | None:
@@ -83,19 +106,23 @@ def remove_gone(pool: PoolRbd) -> int:
     with pool.ceph.opened(pool.key) as ioctx:
         for name in rbd().RBD().list(ioctx):
             if name.startswith(pool.gone("")) and _is_left(ioctx, name):
-                try:
-                    rbd().RBD().remove(ioctx, name)
-                except (rbd().ImageNotFound, rbd().ImageBusy, rbd().ImageHasSnapshots):
-                    continue
-                log.info("image of a volume that is gone removed", pool=pool.name, image=name)
-                removed += 1
+                removed += _removed(ioctx, name)
     return removed
+
+
+def _removed(ioctx: Any, name: str) -> bool:
+    """Another host may be at it."""
+    try:
+        return remove_image(ioctx, name)
+    except TransientError as busy:
+        log.info("image of a volume that is gone stays", image=name, error=busy.message)
+        return False
 
 
 def _is_left(ioctx: Any, name: str) -> bool:
     try:
         with rbd().Image(ioctx, name, read_only=True) as image:
-            return not has_snapshots(image)
+            return not is_kept_by_snapshots(image)
     except rbd().ImageNotFound:
         return False
 

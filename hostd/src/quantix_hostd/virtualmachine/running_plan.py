@@ -194,6 +194,9 @@ def _grace_s(observed: Observed, record: Record) -> float:
     assert record.stop is not None
     if record.stop.why is StopReason.WATCHDOG:
         return _KILLED
+    if observed.vm.status.restore is not None:
+        # what it would write is undone
+        return _KILLED
     restart = observed.vm.spec.restart
     if record.stop.why is StopReason.RESTART and restart is not None and restart.mode == "Force":
         return _KILLED

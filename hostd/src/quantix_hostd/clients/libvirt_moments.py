@@ -2,9 +2,12 @@
 
 The guest stands still while its memory goes to a file, while the copying of its disks begins, and while
 whatever else is of that moment is kept; then it goes on, and QEMU copies each cluster before the guest writes
-over it. All of that is one call in a thread of its own, which a hostd that is told to end waits for; what one
-leaves that was killed is found by the next (`resume` and `thaw`). Source: libvirt 9.0, libvirt-domain.h,
-virDomainBackupBegin and virDomainSnapshotCreateXML; formatbackup.html, formatsnapshot.html.
+over it. Where there are only disks to copy it need not stand still: QEMU begins all of them in one transaction.
+All of that is one call in a thread of its own, which a hostd that is told to end waits for; what one leaves
+that was killed is found by the next (`resume` and `thaw`). QEMU 7.2 dies where a guest goes on just when a job
+of its disks begins or ends (`qemu_mutex_unlock_impl: Operation not permitted`: the disk changes its thread
+then), so that is waited for. Source: libvirt 9.0, libvirt-domain.h, virDomainBackupBegin and
+virDomainSnapshotCreateXML; formatbackup.html, formatsnapshot.html.
 """
 
 from __future__ import annotations
@@ -32,6 +35,9 @@ log = structlog.get_logger(__name__)
 _AT_ONCE = 8
 # an agent that says nothing at all is given up by libvirt after half of that, or later
 _FREEZE_S, _LATE_S = 10, 5.0
+_FAR_FROM_ITS_END_BYTES = 32 << 20
+# ten seconds together
+_LOOKS, _LOOK_S = 2000, 0.005
 _STOPPED_BY_US = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER]
 _RUNNING_JOBS = (libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED)
 _BACKUP = libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP
@@ -112,12 +118,12 @@ def _take_of(domain: Any, moment: Moment, keep: Callable[[], None]) -> MomentTak
     try:
         if moment.quiesce == "Required" and quiesced != "Frozen":
             raise as_error(PermanentError, "QuiesceRequired", why=quiesced)
-        if runs:
+        if runs and moment.still:
             domain.suspend()
         _keep(domain, moment, keep)
     finally:
         # suspending what is paused already changes nothing, nor why it is
-        if runs and domain.state() == _STOPPED_BY_US:
+        if runs and moment.still and domain.state() == _STOPPED_BY_US:
             domain.resume()
         thawed = thawed or _thawed(domain)
     return MomentTaken(quiesced, frozen=not thawed)
@@ -134,7 +140,24 @@ def _keep(domain: Any, moment: Moment, keep: Callable[[], None]) -> None:
         keep()
     except BaseException:
         _stop(domain)
+        _wait(domain, lambda: domain.jobStats()["type"] == libvirt.VIR_DOMAIN_JOB_NONE)
         raise
+    if moment.still:
+        _wait(domain, lambda: all(_settled(domain, disk.target) for disk in moment.disks))
+
+
+def _settled(domain: Any, target: str) -> bool:
+    """Whether the job of a disk neither begins nor ends just now."""
+    job = domain.blockJobInfo(target, 0)
+    return not job or (job["cur"] > 0 and job["end"] - job["cur"] > _FAR_FROM_ITS_END_BYTES)
+
+
+def _wait(domain: Any, holds: Callable[[], bool]) -> None:
+    for _ in range(_LOOKS):
+        if holds():
+            return
+        time.sleep(_LOOK_S)
+    log.warning("a job does not settle", domain=domain.name(), waited_s=_LOOKS * _LOOK_S)
 
 
 def _freeze(domain: Any) -> str:

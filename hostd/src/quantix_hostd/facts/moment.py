@@ -25,12 +25,14 @@ class CopiedDisk:
 @dataclass(frozen=True)
 class Moment:
     """`memory`: the file that the guest's memory goes to, "" for none. `disks`: what is copied from that
-    moment on, while the guest goes on.
+    moment on, while the guest goes on. `still`: whether the guest has to stand still, since not only those
+    disks are of the moment, which QEMU takes as one by itself.
     """
 
     quiesce: Quiesce = "Auto"
     disks: tuple[CopiedDisk, ...] = ()
     memory: str = ""
+    still: bool = True
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from quantix_hostd.snapshot.undoing import remove_data, thaw, undo
 from quantix_hostd.told import Told
 
 _MAX_ROUNDS = 6
+_AGAIN_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -57,12 +58,19 @@ class SnapshotController:
             found = self._tools.snapshots.get(kept.key)
             if found is not None and found["metadata"]["uid"] == kept.uid:
                 self._enqueue(kept.key)
-                continue
+            else:
+                await self._end_left(kept)
+
+    async def _end_left(self, kept: Kept) -> None:
+        while True:
             try:
                 await undo(self._tools, kept)
                 await asyncio.to_thread(self._tools.kept.forget, kept.uid)
             except (QuantixError, OSError) as error:
                 log.warning("what is left of a snapshot stays", uid=kept.uid, error=str(error))
+                await self._tools.clock.sleep(_AGAIN_S)
+            else:
+                return
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the snapshot nearer; seconds until the next look.

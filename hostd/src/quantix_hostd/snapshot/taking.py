@@ -70,6 +70,12 @@ class _Begun:
         return [(disk, seen[disk.name], self.pools[disk.pool]) for disk in self.kept.disks]
 
 
+def _needs_stillness(begun: _Begun) -> bool:
+    """Whether more is of the moment than the disks that QEMU copies."""
+    vm, kept = begun.seen.vm, begun.kept
+    return kept.memory or any(disk.in_ceph for disk in kept.disks) or (vm is not None and keeps_state(vm))
+
+
 class Taking:
     """One for a process. `on_end` hears the key of a snapshot whose task ended."""
 
@@ -112,7 +118,7 @@ class Taking:
             await asyncio.to_thread(tools.storage.begin_rest, begun.home, kept.uid)
             copied = await self._blanks(begun)
             memory = str(tools.storage.memory_file(begun.home, kept.uid)) if kept.memory else ""
-            moment = Moment(snapshot.spec.quiesce, copied, memory)
+            moment = Moment(snapshot.spec.quiesce, copied, memory, still=_needs_stillness(begun))
             at = datetime.now(UTC)
             ref, encrypted = (
                 VmRef(kept.vm_uid, begun.seen.vm),

@@ -15,6 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from quantix_api.errors import PermanentError, QuantixError
+from quantix_api.message_table_phrases import UNQUIESCED
 from quantix_api.messages import as_error
 from quantix_hostd.facts.moment import CopyStep, DisksCopy, Moment, MomentTaken
 
@@ -22,7 +23,7 @@ Element = ElementTree.Element
 
 
 class FakeGuestMoments(ABC):
-    """The moments of `Hypervisor`. `agent_freezes`: how asking it to ends; `thaw_fails`: what thawing does."""
+    """The moments of `Hypervisor`. `agent_freezes`: how asking it to ends; `thaw_fails`: so does thawing."""
 
     agent_freezes: str = "Frozen"
     thaw_fails: QuantixError | None = None
@@ -55,7 +56,7 @@ class FakeGuestMoments(ABC):
         self.moments.append(moment)
         quiesced = "NotAsked" if moment.quiesce == "Never" else self.agent_freezes
         if moment.quiesce == "Required" and quiesced != "Frozen":
-            raise as_error(PermanentError, "QuiesceRequired", why=quiesced)
+            raise as_error(PermanentError, "QuiesceRequired", why=UNQUIESCED[quiesced])
         await self.suspend(name)
         if moment.memory:
             Path(moment.memory).write_bytes(b"memory of the guest")

@@ -16,6 +16,7 @@ from quantix_api.resources import (
     HOSTS,
     IMAGES,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_RESTORES,
     VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -69,6 +70,7 @@ from quantix_hostd.migration.outgoing import OutgoingMoves
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
 from quantix_hostd.snapshot.controller import SnapshotController
+from quantix_hostd.snapshot.restores import RestoreController
 from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
@@ -209,6 +211,7 @@ class Hostd:
         await self.images.stop()
         await self.volumes.stop()
         await self.snapshots.stop()
+        await self.restores.stop()
         await self.outgoing.close()
         await self.consoles.close()
         with contextlib.suppress(TimeoutError):
@@ -249,11 +252,13 @@ class Hostd:
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
         kept = snapshot_tools(self, vms, room)
         self.snapshots = SnapshotController(kept, partial(add, VIRTUAL_MACHINE_SNAPSHOTS))
+        self.restores = RestoreController(kept, partial(add, VIRTUAL_MACHINE_RESTORES))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
         self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)
         self.dispatcher.register(VOLUMES, self.volumes.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINES, self.machines.reconcile, concurrency=8, guarded=True)
+        self.dispatcher.register(VIRTUAL_MACHINE_RESTORES, self.restores.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINE_SNAPSHOTS, self.snapshots.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINE_MIGRATIONS, self.arrivals.reconcile, concurrency=4)
 

@@ -2,10 +2,10 @@
 
 The guest stands still while its memory goes to a file, while the copying of its disks begins, and while
 whatever else is of that moment is kept; then it goes on, and QEMU copies each cluster before the guest writes
-over it. Where there are only disks to copy it need not stand still: QEMU begins all of them in one transaction.
-All of that is one call in a thread of its own, which a hostd that is told to end waits for; what one leaves
-that was killed is found by the next (`resume` and `thaw`). QEMU 7.2 dies where a guest goes on just when a job
-of its disks begins or ends (`qemu_mutex_unlock_impl: Operation not permitted`: the disk changes its thread
+over it. Where there are only disks to copy it need not stand still: QEMU begins all in one transaction. All
+of that is one call in a thread of its own, which a hostd that is told to end waits for; what one leaves that
+was killed is found by the next (`resume` and `thaw`). QEMU 7.2 dies where a guest goes on just when a job of
+its disks begins or ends (`qemu_mutex_unlock_impl: Operation not permitted`: the disk changes its thread
 then), so that is waited for. Source: libvirt 9.0, libvirt-domain.h, virDomainBackupBegin and
 virDomainSnapshotCreateXML; formatbackup.html, formatsnapshot.html.
 """
@@ -24,6 +24,7 @@ import libvirt
 import structlog
 
 from quantix_api.errors import PermanentError
+from quantix_api.message_table_phrases import UNQUIESCED
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import close_quietly, lookup, translated
 from quantix_hostd.domainxml.element import element, serialize
@@ -117,7 +118,7 @@ def _take_of(domain: Any, moment: Moment, keep: Callable[[], None]) -> MomentTak
     runs = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
     try:
         if moment.quiesce == "Required" and quiesced != "Frozen":
-            raise as_error(PermanentError, "QuiesceRequired", why=quiesced)
+            raise as_error(PermanentError, "QuiesceRequired", why=UNQUIESCED[quiesced])
         if runs and moment.still:
             domain.suspend()
         _keep(domain, moment, keep)

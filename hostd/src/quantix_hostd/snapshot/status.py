@@ -66,7 +66,8 @@ def derive_status(
     if verdict.progress is not None:
         status["progress"] = _progress(verdict.progress)
     ready = Fact("Ready", "True" if verdict.reason == "Taken" else "False", verdict.reason, verdict.message)
-    facts = [*with_kstatus(ready), *_quiesced(snapshot, kept)]
+    over = [ready, ready.repeated_as("Stalled", "True")]
+    facts = [*(over if verdict.failed else with_kstatus(ready)), *_quiesced(snapshot, kept)]
     status["conditions"] = render_conditions(facts, subject_of(snapshot), now)
     return status
 

@@ -161,6 +161,10 @@ class SnapshotStorage:
         with pool.ceph.opened(pool.key) as ioctx:
             return remove_object(ioctx, state_object(uid)) or removed
 
+    def stored_bytes(self, pool: Pool, disk: SnapshotPlace) -> int:
+        """What a copy of what is kept of a disk takes at most; in Ceph none is made."""
+        return disk.data.stat().st_blocks * _BLOCK_BYTES if isinstance(pool, PoolDir) else 0
+
     def put_back(
         self, pool: Pool, disk: SnapshotPlace, volume: VolumePlace, goes_on: Callable[[], bool]
     ) -> bool:

@@ -12,6 +12,7 @@ from quantix_lab.mortality import Mortality
 from quantix_lab.snapshot_files import disk_file, holds, write
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle
+from quantix_lab.waiting import eventually_async
 
 
 def places(vm: VmHandle) -> list[VolumePlace]:
@@ -64,10 +65,12 @@ async def test_only_the_disks_that_are_named_are_set_back(vm: VmHandle, part: Sn
 
 async def test_no_vm_starts_from_a_disk_that_is_being_set_back(vm: VmHandle, part: SnapshotsPart) -> None:
     key = await kept_and_changed(vm, part)
-    dying = SnapshotsPart(part.world, Mortality(4))
-    await dying.look(part.add_restore("back", key, vm))
+    mortality = Mortality(4)
+    dying = SnapshotsPart(part.world, mortality)
+    await dying.look_until_dead(part.add_restore("back", key, vm), mortality)
     await dying.restores.stop()
     assert any(claim.restoring for claim in claims(vm))
+    await vm.reconcile()
     await vm.look_after(3)
     assert vm.condition("Ready")["reason"] == "RestoreInProgress"
     assert not any(claim.vm_uid == vm.uid for claim in claims(vm))
@@ -132,9 +135,11 @@ async def test_a_vm_that_has_its_disks_is_waited_for(vm: VmHandle, part: Snapsho
     key = await kept_and_changed(vm, part)
     await vm.reconcile()
     restore = part.add_restore("back", key, vm)
-    for _ in range(3):
-        status = await part.look(restore)
-    assert ready(status) == ("False", "VolumeInUse")
+
+    async def waits() -> bool:
+        return ready(await part.look(restore)) == ("False", "VolumeInUse")
+
+    await eventually_async("it to wait", waits)
     assert vm.root_claim.held_by(HOST, 1)
 
 

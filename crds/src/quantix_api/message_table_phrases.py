@@ -73,6 +73,20 @@ LATER_TURN = (
     "and a restart gives {name} a later one"
 )
 """Why a device comes to a guest at its next start only."""
+A_RESTORE, A_VOLUME = "a restore", "a volume"
+"""Of which no name is known."""
+
+UNQUIESCED = {
+    "NoAgent": "no agent in the guest answers",
+    "FreezeFailed": "the agent in the guest did not do it",
+    "FreezeTimedOut": "the guest did not do it in time",
+}
+"""Why a guest's file systems were not held still, by the reason of condition Quiesced."""
+
+SNAPSHOT_GUEST_ENDED = "the guest ended before all of its disks was copied"
+SNAPSHOT_UNKNOWN = "libvirt began anew, and does not tell how the copying of its disks ended"
+"""What kept a snapshot of a running VM from being finished."""
+
 COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 """What the data of a volume that is deleted waits for."""
 

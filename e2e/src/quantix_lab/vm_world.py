@@ -24,6 +24,8 @@ from quantix_api.resources import (
     NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -43,6 +45,7 @@ from quantix_hostd.domainxml.spec import NumaNode
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
+from quantix_hostd.snapshot.kept import KeptStore
 from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
@@ -69,6 +72,7 @@ from quantix_lab.told_events import ToldEvents
 CLUSTER = "c1a57e2e-0000-4000-8000-000000000001"
 HOST = "h1"
 _KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, NAMESPACES, HOST_RECOVERIES)
+_OF_SNAPSHOTS = (VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINE_RESTORES)
 
 
 @dataclass
@@ -90,14 +94,14 @@ class VmWorld:
 
     def __post_init__(self) -> None:
         self.api, self.events = FakeStatusApi(), ToldEvents()
-        self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in _KINDS}
+        self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in (*_KINDS, *_OF_SNAPSHOTS)}
         self.ports = FakeGuestPorts()
         self.storage = StorageParts.made(
             HOST, SecretValues(self.api), QemuImg(OpenSandbox()), None, lambda: CLUSTER
         )
         self.claims = self.storage.claims
         self.records = RecordStore(self.layout)
-        self.consoles = ConsoleHub()
+        self.consoles, self.kept = ConsoleHub(), KeptStore(self.layout)
         self.woken: list[str] = []
         self.host = HostSpec()
         kvm, userspace, machine = False, True, "pc-q35-7.2"
@@ -154,6 +158,7 @@ class VmWorld:
             leg="lo",
             kernel_log=self.kernel_log,
             departures=departures_of(self, guard),
+            kept_still=self.kept.under_way,
         )
         self.tools, self.sweeps = tools, GuestSweeps(tools)
         return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)

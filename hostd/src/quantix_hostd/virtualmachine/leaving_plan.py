@@ -103,7 +103,7 @@ def _plan_beginning(
     given_up = _obstacle(observed, leaving, why)
     if given_up is not None:
         return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
-    if not leaving.prepared:
+    if not leaving.prepared or observed.kept_still:
         return None
     send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, _local_disks(observed))
     return with_record(observed, replace(record, leaving=kept), send, requeue_after_s=_LOOK_S)

@@ -81,7 +81,7 @@ def stop_reason(observed: Observed, record: Record) -> StopReason | None:
         return StopReason.DELETING
     if observed.shutting_down:
         return StopReason.HOST_SHUTDOWN
-    if observed.vm.spec.power_state == "Stopped":
+    if observed.vm.spec.power_state == "Stopped" or observed.vm.status.restore is not None:
         return StopReason.REQUESTED
     restart = observed.vm.spec.restart
     if restart is None or restart.mode == "Reset":

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from quantix_api.address_space import addressable_bytes
 from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.message_table_phrases import A_RESTORE
 from quantix_api.messages import as_error
 from quantix_api.quantities import format_size
 from quantix_api.times import render_epoch_time, render_time
@@ -97,6 +98,9 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     host, name = observed.facts.name, observed.vm.metadata.name
     if observed.recovery_open:
         return as_error(WaitingError, "HostFailed", host=host, name=name), _LOOK_AGAIN_S
+    restoring = next((found for found in observed.claims if found.claim and found.claim.restoring), None)
+    if restoring is not None:
+        return as_error(WaitingError, "RestoreInProgress", restore=A_RESTORE), _LOOK_AGAIN_S
     if observed.others_with_uuid:
         return uuid_taken(observed.others_with_uuid, host), PROCESS_LOOK_S
     if observed.wanted is None:

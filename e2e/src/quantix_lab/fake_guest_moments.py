@@ -73,6 +73,14 @@ class FakeGuestMoments(ABC):
             await self.resume(name)
         return MomentTaken(quiesced, frozen=self.thaw_fails is not None and quiesced == "Frozen")
 
+    @abstractmethod
+    async def create_paused(self, name: str) -> None:
+        """As the hypervisor does it."""
+
+    async def restore_paused(self, name: str, path: str, xml: str) -> None:
+        self.did(f"restore {Path(path).read_text()}")
+        await self.create_paused(name)
+
     async def disks_copy(self, name: str) -> DisksCopy:
         return self.copy_said
 

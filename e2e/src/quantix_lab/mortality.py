@@ -34,6 +34,7 @@ class Mortality:
             "switch_to_copy",
             "drop_copy",
             "take_moment",
+            "restore_paused",
             "stop_disks_copy",
             "thaw",
             "forget",

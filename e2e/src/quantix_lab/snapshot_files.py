@@ -36,5 +36,5 @@ def left_of_snapshots(part: SnapshotsPart) -> list[str]:
 def disk_file(vm: VmHandle, disk: str = "root") -> Path:
     """The file of a disk of the VM."""
     resolved = vm.world.api.objects[vm.uid]["status"]["resolved"]["disks"]
-    uid = next(item["volumeUID"] for item in resolved if item["name"] == disk)
+    uid = str(next(item["volumeUID"] for item in resolved if item["name"] == disk))
     return vm.world.pool / "volumes" / uid / "data"

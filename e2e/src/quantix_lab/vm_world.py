@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import subprocess
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +48,7 @@ from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.snapshot.kept import KeptStore
+from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
@@ -159,9 +162,16 @@ class VmWorld:
             kernel_log=self.kernel_log,
             departures=departures_of(self, guard),
             kept_still=self.kept.under_way,
+            memory=self._memory,
         )
         self.tools, self.sweeps = tools, GuestSweeps(tools)
         return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)
+
+    @asynccontextmanager
+    async def _memory(self, pool: str, snapshot: str) -> AsyncIterator[Path]:
+        storage = SnapshotStorage(self.layout, QemuImg(OpenSandbox()), self.storage.states)
+        async with storage.memory(await self.pools.pool(pool), snapshot) as path:
+            yield path
 
     def monotonic(self) -> float:
         """Seconds since the machine booted."""

@@ -36,11 +36,11 @@ from quantix_hostd.bundles import (
     migration_trust,
     ovn_trust,
     packet_filter_watch,
-    snapshot_tools,
     upload_tools,
     vm_tools,
     volume_tools,
 )
+from quantix_hostd.bundles_of_snapshots import snapshot_tools
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.http_source import HttpSource

@@ -16,11 +16,11 @@ from quantix_api.resources import (
     NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
-    VIRTUAL_MACHINE_RESTORES,
     VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
+from quantix_hostd.bundles_of_snapshots import kept_memory
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.clients.netlink import NetlinkClient
@@ -50,8 +50,6 @@ from quantix_hostd.migration.incoming import IncomingMoves
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.snapshot.kept import KeptStore
-from quantix_hostd.snapshot.storage import SnapshotStorage
-from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
@@ -120,6 +118,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         departures=_departures(hostd),
         comes=lambda uid: hostd.arrivals.has(uid),
         kept_still=KeptStore(layout).under_way,
+        memory=partial(kept_memory, hostd),
     )
 
 
@@ -199,30 +198,6 @@ def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
         events=hostd.events,
         live_moves=hostd.live_moves,
         guests=DepartedGuests(vms.objects, vms.records, vms.hypervisor, vms.processes),
-        cluster_uid=hostd.cluster_uid,
-        host=hostd.settings.name,
-    )
-
-
-def snapshot_tools(hostd: Hostd, vms: VmTools, room: Room) -> SnapshotTools:
-    """For snapshots, and what is set back to them; `hostd` has made its volumes and VMs by then."""
-    stores, layout = hostd.watches.stores, hostd.settings.layout
-    return SnapshotTools(
-        api=hostd.api,
-        snapshots=stores[VIRTUAL_MACHINE_SNAPSHOTS],
-        restores=stores[VIRTUAL_MACHINE_RESTORES],
-        namespaces=stores[NAMESPACES],
-        pools=hostd.pools,
-        storage=SnapshotStorage(layout, hostd.qemu_img, hostd.storage.states),
-        kept=KeptStore(layout),
-        vms=vms,
-        guests=hostd.machines,
-        states=vms.states,
-        lending=hostd.volumes.lending,
-        room=room,
-        passphrases=hostd.passphrases,
-        events=hostd.events,
-        look_again=partial(hostd.dispatcher.add, VIRTUAL_MACHINES),
         cluster_uid=hostd.cluster_uid,
         host=hostd.settings.name,
     )

@@ -60,6 +60,11 @@ class Claim:
     """The restore (its UID) that sets the disk back: until all of it is, nobody may have it."""
     restored: str = ""
     """The restore that set it back last: it is over, and must not be done again."""
+    memory: str = ""
+    """VM/POOL/SNAPSHOT: the next start of that VM (its UID) goes on with the memory that this snapshot (its
+    UID) keeps in this pool, if all its disks say so. It goes before that guest writes anything, and with
+    whoever else has the volume.
+    """
 
     def held_by(self, host: str, epoch: int) -> bool:
         return self.holder == Holder(host, epoch)
@@ -194,7 +199,8 @@ def take(claim: Claim, host: str, epoch: int, vm_uid: str, cluster_uid: str) -> 
         raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
     if epoch <= claim.floor:
         raise as_error(ClaimRefusedError, "ClaimStale", epoch=epoch, floor=claim.floor)
-    return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid)
+    memory = claim.memory if claim.memory.startswith(f"{vm_uid}/") else ""
+    return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid, memory=memory)
 
 
 def release(claim: Claim, host: str, epoch: int) -> Claim:
@@ -244,7 +250,7 @@ def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -
         raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
     if claim.moving_to or claim.moved or claim.partial:
         raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
-    return replace(claim, holder=Holder(host, 0), vm_uid=restore_uid, restoring=restore_uid)
+    return replace(claim, holder=Holder(host, 0), vm_uid=restore_uid, restoring=restore_uid, memory="")
 
 
 def end_restore(claim: Claim, restore_uid: str) -> Claim:
@@ -252,6 +258,11 @@ def end_restore(claim: Claim, restore_uid: str) -> Claim:
     if claim.restoring != restore_uid:
         return claim
     return replace(claim, holder=None, vm_uid="", restoring="", restored=restore_uid)
+
+
+def without_memory(claim: Claim, host: str) -> Claim:
+    """Before the guest of this host goes on: what it writes fits that memory no more."""
+    return replace(claim, memory="") if claim.holder is not None and claim.holder.host == host else claim
 
 
 def revoke(claim: Claim, epoch: int) -> Claim:

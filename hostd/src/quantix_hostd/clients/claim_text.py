@@ -28,6 +28,7 @@ def render_claim(claim: Claim, **beside: object) -> str:
         "partial": claim.partial,
         "restoring": claim.restoring,
         "restored": claim.restored,
+        "memory": claim.memory,
     }
     content |= {name: value for name, value in optional.items() if value}
     return json.dumps(content, sort_keys=True)
@@ -50,6 +51,7 @@ def parse_claim(content: bytes, shown: str) -> Claim:
             partial=raw.get("partial") is True,
             restoring=str(raw.get("restoring", "")),
             restored=str(raw.get("restored", "")),
+            memory=str(raw.get("memory", "")),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise as_error(ClaimDamagedError, "DataDamaged", path=shown, said=NO_CLAIM) from error

@@ -141,6 +141,11 @@ class Hypervisor(Protocol):
         It takes as long as it takes. Raises what `keep` does; PermanentError (QuiesceRequired).
         """
 
+    async def restore_paused(self, name: str, path: str, xml: str) -> None:
+        """Start the defined domain, which is as `xml` says, from the memory in a file: the guest stands still
+        where it stood then. PermanentError (ConfigRefused) where it is another machine by now.
+        """
+
     async def disks_copy(self, name: str) -> DisksCopy:
         """How that copying goes on, or ended."""
 

@@ -27,6 +27,7 @@ from quantix_api.errors import PermanentError
 from quantix_api.message_table_phrases import UNQUIESCED
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import close_quietly, lookup, translated
+from quantix_hostd.clients.libvirt_memory import restore_paused
 from quantix_hostd.domainxml.element import element, serialize
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
@@ -79,6 +80,12 @@ class GuestMoments(ABC):
     ) -> MomentTaken:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(keepers, _take, self.uri, name, moment, keep)
+
+    async def restore_paused(self, name: str, path: str, xml: str) -> None:
+        if self._keepers is None:
+            self._keepers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="moment")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._keepers, restore_paused, self.uri, name, path, xml)
 
     async def disks_copy(self, name: str) -> DisksCopy:
         found = [DisksCopy(CopyStep.NONE)]

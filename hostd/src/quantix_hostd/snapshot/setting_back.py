@@ -66,6 +66,7 @@ class SettingBack:
             log.info("disks of a VM are set back", uid=uid, snapshot=snapshot.metadata.uid, disks=len(disks))
             await self._put_back(disks)
             await self._set_state_back(restore, snapshot, disks)
+            await self._mark_memory(restore, snapshot, disks)
         # the claim that decides last
         for disk in reversed(disks):
             await asyncio.to_thread(self._change, disk, partial(end_restore, restore_uid=uid))
@@ -170,6 +171,17 @@ class SettingBack:
         content = await asyncio.to_thread(self.tools.storage.state, home, snapshot.metadata.uid)
         if disk is not None and content is not None:
             await asyncio.to_thread(self._write_state, disk, content)
+
+    async def _mark_memory(
+        self, restore: VirtualMachineRestore, snapshot: VirtualMachineSnapshot, disks: Sequence[_Disk]
+    ) -> None:
+        """Have the next start go on with the memory, where all its disks are of that moment."""
+        if restore.spec.memory == "Never" or not snapshot.spec.memory:
+            return
+        home = snapshot.status.disks[0].pool
+        said = f"{restore.status.virtual_machine_uid}/{home}/{snapshot.metadata.uid}"
+        for disk in disks:
+            await asyncio.to_thread(self._change, disk, lambda claim: replace(claim, memory=said))
 
     async def _first_volume(self, restore: VirtualMachineRestore) -> str:
         name, namespace = restore.spec.virtual_machine, restore.metadata.namespace

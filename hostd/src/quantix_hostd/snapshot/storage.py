@@ -8,7 +8,8 @@ whoever changes volumes holds their claims.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +125,16 @@ class SnapshotStorage:
         bounds = copy_bounds(disk.capacity_bytes, disk.capacity_bytes)
         await convert(source, DiskFileEnd(path, "raw"), bounds.wall_s)
         return path
+
+    @asynccontextmanager
+    async def memory(self, pool: Pool, uid: str) -> AsyncIterator[Path]:
+        """The same, for so long as it is read."""
+        path = await self.fetch_memory(pool, uid)
+        try:
+            yield path
+        finally:
+            if not isinstance(pool, PoolDir):
+                await asyncio.to_thread(remove_tree, path)
 
     def written_bytes(self, pool: Pool, uid: str, disk: str) -> int:
         """What the set of a disk that is being made takes of its pool; in Ceph it takes nothing."""

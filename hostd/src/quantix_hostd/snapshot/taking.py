@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -26,51 +26,28 @@ from quantix_hostd.claims import pools_in_ceph
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.pool_rbd import PoolRbd
-from quantix_hostd.clients.state_store import Owned
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment
+from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
-from quantix_hostd.snapshot.observe import look_at_vm
-from quantix_hostd.snapshot.observed import DiskSeen, SnapshotObserved, WorkSeen
-from quantix_hostd.snapshot.plan import is_live
+from quantix_hostd.snapshot.observed import WorkSeen
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 from quantix_hostd.virtualmachine.apply_passphrases import unlocked
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.vm_ref import VmRef
-from quantix_hostd.volume.disk_size import own_bytes, stored_bytes
 from quantix_hostd.volume.recipe import Origin
 
 _LOOK_S = 1.0
-_AGAIN_S, _NO_ROOM_S = 2.0, 60.0
-_TABLES_FACTOR = 1.1
-_WHAT = "this snapshot"
 _NO_SPACE = "No space left"
 _PASSING = frozenset({"LibvirtDown", "QEMUHangs"})
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """What is taken: `seen` once nobody else acts on the VM, and its pools by name."""
-
-    kept: Kept
-    seen: SnapshotObserved
-    pools: dict[str, Pool]
-
-    @property
-    def home(self) -> Pool:
-        return self.pools[self.kept.home]
-
-    def disks(self) -> list[tuple[KeptDisk, DiskSeen, Pool]]:
-        seen = {disk.name: disk for disk in self.seen.disks}
-        return [(disk, seen[disk.name], self.pools[disk.pool]) for disk in self.kept.disks]
-
-
-def _needs_stillness(begun: _Begun) -> bool:
+def _needs_stillness(begun: Begun) -> bool:
     """Whether more is of the moment than the disks that QEMU copies."""
     vm, kept = begun.seen.vm, begun.kept
     return kept.memory or any(disk.in_ceph for disk in kept.disks) or (vm is not None and keeps_state(vm))
@@ -81,6 +58,7 @@ class Taking:
 
     def __init__(self, tools: SnapshotTools, on_end: Callable[[str], None]) -> None:
         self._tools = tools
+        self._beginning = Beginning(tools)
         self._transfers: Transfers[None] = Transfers("snapshot", on_end)
 
     def seen(self, uid: str) -> WorkSeen:
@@ -113,8 +91,8 @@ class Taking:
     ) -> None:
         tools = self._tools
         async with tools.guests.alone(kept.vm_uid):
-            begun = await self._checked(snapshot, kept)
-            await self._check_room(begun)
+            begun = await self._beginning.checked(snapshot, kept)
+            await self._beginning.check_room(begun)
             await asyncio.to_thread(tools.storage.begin_rest, begun.home, kept.uid)
             copied = await self._blanks(begun)
             memory = str(tools.storage.memory_file(begun.home, kept.uid)) if kept.memory else ""
@@ -136,39 +114,7 @@ class Taking:
         await asyncio.to_thread(tools.kept.save, kept)
         await self._copy(kept, transfer)
 
-    async def _checked(self, snapshot: VirtualMachineSnapshot, kept: Kept) -> _Begun:
-        """Once more, since nobody else acts on the VM from now on. Raises what it waits for."""
-        seen = await look_at_vm(self._tools, snapshot, WorkSeen())
-        if is_live(seen) != kept.live:
-            raise as_wait("Starting", _AGAIN_S, starting=kept.vm)
-        names = [(disk.name, disk.size_bytes, disk.target) for disk in seen.disks]
-        if names != [(disk.name, disk.size_bytes, disk.target) for disk in kept.disks]:
-            raise as_wait("Starting", _AGAIN_S, starting=kept.vm)
-        return _Begun(kept, seen, await self._pools(kept))
-
-    async def _check_room(self, begun: _Begun) -> None:
-        """Raises WaitingError (PoolFull): it is begun once there is room."""
-        with ExitStack() as shares:
-            for disk, seen, pool in begun.disks():
-                if not isinstance(pool, PoolDir):
-                    continue
-                assert seen.place is not None
-                measure = partial(stored_bytes if begun.kept.live else own_bytes, seen.place)
-                wanted, share = (
-                    await asyncio.to_thread(measure),
-                    shares.enter_context(self._share(pool, disk)),
-                )
-                try:
-                    await self._tools.room.promise(share, wanted)
-                except TransientError as full:
-                    raise WaitingError(
-                        full.reason, full.message, full.hint, retry_after_s=_NO_ROOM_S
-                    ) from full
-
-    async def _pools(self, kept: Kept) -> dict[str, Pool]:
-        return {disk.pool: await self._tools.pools.pool(disk.pool) for disk in kept.disks}
-
-    async def _blanks(self, begun: _Begun) -> tuple[CopiedDisk, ...]:
+    async def _blanks(self, begun: Begun) -> tuple[CopiedDisk, ...]:
         """An empty file for each disk that QEMU is to copy."""
         copied = []
         for disk, _, pool in begun.disks():
@@ -179,50 +125,35 @@ class Taking:
                 copied.append(CopiedDisk(disk.target, str(path), disk.volume_uid if disk.encrypted else ""))
         return tuple(copied)
 
-    async def _passphrase(self, begun: _Begun, disk: KeptDisk) -> str:
+    async def _passphrase(self, begun: Begun, disk: KeptDisk) -> str:
         if not disk.encrypted:
             return ""
         namespace = begun.seen.snapshot.metadata.namespace or ""
         volume = self._tools.vms.objects.volume(namespace, disk.volume)
         if volume is None:
-            raise as_wait("DiskMissing", _AGAIN_S, unmade=disk.name, name=begun.kept.vm)
+            raise as_wait("DiskMissing", AGAIN_S, unmade=disk.name, name=begun.kept.vm)
         return await self._tools.passphrases.of(volume)
 
-    def _keep_rest(self, begun: _Begun) -> None:
+    def _keep_rest(self, begun: Begun) -> None:
         """While the guest stands still: what QEMU does not copy. Blocks."""
         storage, kept = self._tools.storage, begun.kept
         for _, seen, pool in begun.disks():
             if isinstance(pool, PoolRbd):
                 assert seen.place is not None
                 storage.keep_in_ceph(pool, seen.place, kept.uid)
-        self._keep_state(begun)
-
-    def _keep_state(self, begun: _Begun) -> None:
-        """What firmware and TPM remember, beside the VM's first disk, whether that is kept or not."""
-        vm = begun.seen.vm
-        assert vm is not None
-        if not keeps_state(vm):
-            return
-        record = self._tools.vms.records.load(vm.metadata.uid)
-        first = vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
-        places = (*record.places, *(disk.place for disk in begun.seen.disks if disk.place is not None))
-        place = next((place for place in places if place.handle == first), None)
-        if place is None:
-            return
-        if begun.kept.live:
-            resolved = vm.status.resolved
-            uuid = (resolved.uuid if resolved else None) or vm.metadata.uid
-            self._tools.states.save(Owned(vm.metadata.uid, uuid, place, record.epoch))
-        self._tools.storage.keep_state(begun.home, begun.kept.uid, place)
+        self._beginning.keep_state(begun)
 
     async def _copy(self, kept: Kept, transfer: Transfer[None]) -> None:
         """Until QEMU has copied all; then it is whole. Raises TransientError (PoolFull, SnapshotInterrupted,
         SnapshotFailed).
         """
-        pools, storage = await self._pools(kept), self._tools.storage
+        pools, storage = await self._beginning.pools(kept), self._tools.storage
         local = [disk for disk in kept.disks if not disk.in_ceph]
         with ExitStack() as shares:
-            taken = {disk.name: shares.enter_context(self._share(pools[disk.pool], disk)) for disk in local}
+            taken = {
+                disk.name: shares.enter_context(self._beginning.share(pools[disk.pool], disk))
+                for disk in local
+            }
             while local:
                 for disk in local:
                     measure = partial(storage.written_bytes, pools[disk.pool], kept.uid, disk.name)
@@ -235,9 +166,6 @@ class Taking:
         if kept.memory:
             await storage.keep_memory(pools[kept.home], kept.uid)
         await self._finish(kept, pools)
-
-    def _share(self, pool: Pool, disk: KeptDisk) -> AbstractContextManager[Share]:
-        return self._tools.room.share(pool, None, int(disk.size_bytes * _TABLES_FACTOR), _WHAT)
 
     async def _is_copied(self, kept: Kept, transfer: Transfer[None]) -> bool:
         try:
@@ -256,7 +184,7 @@ class Taking:
     async def _failure(self, kept: Kept, copy: DisksCopy) -> TransientError:
         domain = await self._tools.vms.hypervisor.domain(domain_name(kept.vm_uid))
         if _NO_SPACE in copy.said:
-            return as_error(TransientError, "PoolFull", what=_WHAT, said=copy.said)
+            return as_error(TransientError, "PoolFull", what=WHAT, said=copy.said)
         if domain is None or not domain.active:
             return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_GUEST_ENDED)
         if copy.step is CopyStep.NONE:
@@ -268,8 +196,8 @@ class Taking:
     async def _take_idle(
         self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]
     ) -> None:
-        begun = await self._checked(snapshot, kept)
-        await self._check_room(begun)
+        begun = await self._beginning.checked(snapshot, kept)
+        await self._beginning.check_room(begun)
         async with self._held_still(begun):
             at = datetime.now(UTC)
             storage, goes_on = self._tools.storage, threading.Event()
@@ -277,17 +205,15 @@ class Taking:
             for disk, seen, pool in begun.disks():
                 assert seen.place is not None
                 call = partial(storage.keep_idle, pool, seen.place, kept.uid, disk.name)
-                with self._tools.room.share(
-                    pool, None, int(disk.size_bytes * _TABLES_FACTOR), _WHAT
-                ) as share:
+                with self._beginning.share(pool, disk) as share:
                     measure = partial(storage.written_bytes, pool, kept.uid, disk.name)
                     await self._to_the_end(call, goes_on, share, measure)
-            await asyncio.to_thread(self._keep_state, begun)
+            await asyncio.to_thread(self._beginning.keep_state, begun)
         kept = replace(kept, quiesced="NotAsked", taken_at=render_time(at))
         await self._finish(kept, begun.pools)
 
     @asynccontextmanager
-    async def _held_still(self, begun: _Begun) -> AsyncIterator[None]:
+    async def _held_still(self, begun: Begun) -> AsyncIterator[None]:
         """Nobody begins to write to any of the disks meanwhile."""
         namespace = begun.seen.snapshot.metadata.namespace
         async with AsyncExitStack() as held:
@@ -301,7 +227,7 @@ class Taking:
                 except TransientError as error:
                     if error.reason != "VolumeInUse" or isinstance(error, WaitingError | InvariantError):
                         raise
-                    raise as_wait("Starting", _AGAIN_S, starting=begun.kept.vm) from error
+                    raise as_wait("Starting", AGAIN_S, starting=begun.kept.vm) from error
             yield
 
     async def _to_the_end(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.claims import Claim, VolumePlace, release, take
+from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.firmware_state import FirmwareState, parse_state, render_state
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.mortality import Mortality
+from quantix_lab.mortality import HostdKilledError, Mortality
 from quantix_lab.snapshot_files import disk_file, holds, write
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle
@@ -168,3 +169,78 @@ async def test_what_firmware_remembered_comes_back_as_the_newest(vm: VmHandle, p
     assert content is not None
     assert (parse_state(content).nvram, parse_state(content).sequence) == (b"then", 10)
     assert claims(vm)[0].has_state
+
+
+async def taken_with_memory(vm: VmHandle, part: SnapshotsPart) -> str:
+    """A snapshot of the guest that runs, which is off then, and set back."""
+    await vm.reconcile()
+    key = part.add("first", vm, memory=True)
+    await part.until(key, "Ready")
+    vm.change("spec", "powerState", value="Stopped")
+    for _ in range(4):
+        await vm.look_after(11)
+    assert vm.root_claim.holder is None
+    await part.until(part.add_restore("back", key, vm), "Restored")
+    vm.change("spec", "powerState", value="Running")
+    vm.change("status", "assignment", value={"host": HOST, "epoch": 2})
+    return key
+
+
+def starts(hypervisor: FakeHypervisor) -> list[str]:
+    return [call for call in hypervisor.calls if call.startswith(("restore", "create", "resume"))]
+
+
+async def test_the_next_start_goes_on_with_the_memory_once(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part)
+    assert all(claim.memory for claim in claims(vm))
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["restore memory of the guest", "create", "resume"]
+    assert not any(claim.memory for claim in claims(vm))
+    hypervisor.calls.clear()
+    hypervisor.kill(vm.domain)
+    for _ in range(3):
+        await vm.look_after(11)
+    assert starts(hypervisor) == ["create", "resume"], "it has written since"
+
+
+async def test_a_guest_that_a_killed_hostd_left_with_its_memory_meets_it_no_second_time(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part)
+    step, world = 0, vm.world
+    # of the run before: a hostd that is killed right before it forgets them takes this one for ended so
+    world.records.clear_events(vm.uid)
+    while step < 40:
+        hypervisor.calls.clear()
+        world.reconciler = world.new_reconciler(mortal=Mortality(step))
+        try:
+            await vm.reconcile()
+        except HostdKilledError:
+            step += 1
+        else:
+            break
+        # whatever it came to: nothing went on while the claims spoke of memory
+        if hypervisor.calls.count("resume"):
+            assert not any(claim.memory for claim in claims(vm)), step
+    world.reconciler = world.new_reconciler()
+    for _ in range(3):
+        await vm.look_after(11)
+    assert hypervisor.found[vm.domain].state is DomainState.RUNNING
+    assert not any(claim.memory for claim in claims(vm))
+
+
+async def test_memory_goes_with_whoever_else_had_a_disk(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part)
+    place, claim = places(vm)[1], claims(vm)[1]
+    other = take(claim, HOST, 5, "another VM", claim.cluster_uid)
+    part.world.claims.compare_and_set(place, claim, release(other, HOST, 5))
+    vm.change("status", "assignment", value={"host": HOST, "epoch": 6})
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["create", "resume"]
+    assert not any(claim.memory for claim in claims(vm))

@@ -107,6 +107,14 @@ DELETION = Policy(
                 count=_counted("oldObject.?status.?virtualMachines.orValue(0)", "VM"),
             ),
         ),
+        Check(
+            _where("storagepools", "oldObject.?status.?snapshots.orValue(0) == 0"),
+            message_cel=message_expression(
+                "InUse",
+                pool=OLD_NAME,
+                snapshots=_counted("oldObject.?status.?snapshots.orValue(0)", "snapshot"),
+            ),
+        ),
     ),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quantix_lab.api_as import ApiAs
-from quantix_lab.api_objects import OPERATOR, host_user, make, report
+from quantix_lab.api_objects import OPERATOR, decide, host_user, make, report
 
 KIND = "VirtualMachineSnapshot"
 DISK = {"name": "root", "volume": "web-1-root", "volumeUID": "uid-of-volume", "pool": "local"}
@@ -115,6 +115,17 @@ def test_a_protected_snapshot_is_not_deleted_and_the_refusal_says_how_it_would_b
     assert refused.code == 403
     assert "qx snapshot set snap --no-protect" in refused.message
     assert api.merge(path, {"spec": {"deletionProtection": False}}).code == 200
+    assert api.call("DELETE", path).code == 200
+
+
+def test_a_pool_with_snapshots_is_not_deleted(api: ApiAs) -> None:
+    name = f"pool-{uuid.uuid4().hex[:8]}"
+    path = make(api, "StoragePool", "", name, {"dir": {"path": f"/srv/{name}"}})
+    assert decide(api, path, "StoragePool", {"snapshots": 2, "allocated": "0"}).code == 200
+    refused = api.call("DELETE", path)
+    assert refused.code == 403
+    assert f"Pool {name} keeps 2 snapshots." in refused.message
+    assert decide(api, path, "StoragePool", {"snapshots": 0, "allocated": "0"}).code == 200
     assert api.call("DELETE", path).code == 200
 
 

@@ -155,6 +155,14 @@ def being_taken_of(snapshot: Manifest) -> Iterable[str]:
     return (f"{snapshot['metadata'].get('namespace')}/{name}",) if going_on and name else ()
 
 
+def pools_kept_in(snapshot: Manifest) -> Iterable[str]:
+    """The pools that hold something of a snapshot, or are about to."""
+    status = snapshot.get("status") or {}
+    if status.get("data") == "Absent":
+        return ()
+    return {str(disk["pool"]) for disk in status.get("disks") or [] if disk.get("pool")}
+
+
 def undone(obj: Manifest) -> Iterable[str]:
     """UNFINISHED for a snapshot or a restore that waits, goes on, or is being deleted, and while it is said
     of one that is over that it goes on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quantix_api.conditions import condition_of
+from quantix_operator.storagepool.controller import StoragePoolController
 
 from .snapping_world import DISK, SnappingWorld
 
@@ -221,6 +222,15 @@ async def test_it_goes_once_its_host_says_that_nothing_is_left(world: SnappingWo
     world.host_says("snap", "Deleting", data="Absent")
     await world.pass_all()
     assert not world.is_there("snap")
+
+
+async def test_a_pool_counts_the_snapshots_in_it(world: SnappingWorld) -> None:
+    world.kept()
+    world.kept("gone", data="Absent")
+    world.learn()
+    for pool, count in (("local", 1), ("ceph", 0)):
+        await StoragePoolController(world.context, world.objects).reconcile(pool)
+        assert world.live(pool)["status"]["snapshots"] == count
 
 
 async def test_the_vm_may_go_and_the_snapshot_stays(world: SnappingWorld) -> None:

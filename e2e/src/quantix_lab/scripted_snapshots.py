@@ -51,7 +51,9 @@ class ScriptedSnapshots:
     async def _snapshot(self, live: Manifest) -> None:
         status, going = live.get("status") or {}, live["metadata"].get("deletionTimestamp")
         if going:
-            ended = {"phase": "Failed", "data": "Absent"}
+            # what was said once it was taken stands
+            kept = {name: status[name] for name in ("takenAt", "config") if name in status}
+            ended = {**kept, "phase": status.get("phase", "Failed"), "data": "Absent"}
             await self._say(VIRTUAL_MACHINE_SNAPSHOTS, live, ended, Fact("Ready", "False", "Deleting"))
         elif live["spec"]["virtualMachine"] in self.held:
             taking = {"phase": "Taking", "data": "Present", "progress": {"percent": 40}}

@@ -171,9 +171,9 @@ class Taking:
         try:
             copy = await self._tools.vms.hypervisor.disks_copy(domain_name(kept.vm_uid))
         except TransientError as error:
-            if error.reason not in _PASSING:
-                raise
-            return False
+            if error.reason in _PASSING:
+                return False
+            copy = DisksCopy(CopyStep.FAILED, said=error.message)
         if copy.step is CopyStep.RUNNING and copy.progress is not None:
             transfer.total_bytes = copy.progress.total_bytes
             transfer.on_progress(copy.progress.done_bytes)

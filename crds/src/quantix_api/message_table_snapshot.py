@@ -183,16 +183,16 @@ _OF_COPIES = (
     Template(
         "ConfigRefused",
         "Volume, VirtualMachine",
-        "Volume {encrypted} was encrypted when the snapshot was taken, and {unsealed} would be readable.",
-        "qx volume create {unsealed} --from-snapshot SNAPSHOT --disk DISK --secret SECRET",
+        "Volume {encrypted} was encrypted when {snapshot} was taken, and {copy} would be readable.",
+        "qx volume create {copy} --from-snapshot {snapshot} --disk DISK --secret SECRET",
     ),
 )
 
 _EVENTS = (
     Template("SnapshotTaken", "VirtualMachine", "Snapshot {snapshot} was taken."),
-    Template("SnapshotFailed", "VirtualMachine", "Snapshot {snapshot} was not taken: {why}."),
+    Template("SnapshotFailed", _SNAPSHOT, "Snapshot {snapshot} was not taken: {why}."),
     Template("RestoreDone", "VirtualMachine", "Its disks were set back to snapshot {snapshot}."),
-    Template("RestoreFailed", "VirtualMachine", "Its disks were not set back to {snapshot}: {why}."),
+    Template("RestoreFailed", _RESTORE, "Its disks were not set back to {snapshot}: {why}."),
 )
 
 SNAPSHOT_TEMPLATES: tuple[Template, ...] = (

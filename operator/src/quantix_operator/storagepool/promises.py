@@ -177,7 +177,7 @@ def source_bytes(objects: Objects, namespace: str, source: VolumeSource) -> int:
         origin = objects.get(Volume, f"{namespace}/{source.volume}")
         capacity = origin.status.capacity if origin is not None else None
         return size_bytes(capacity) if capacity else 0
-    kept = kept_disk(objects, namespace, source)
+    kept = kept_disk(objects, namespace, source.snapshot)
     if isinstance(kept, Kept):
         return size_bytes(kept.disk.size) if kept.disk.size else 0
     return image_bytes(objects, source.image, namespace)

@@ -11,10 +11,10 @@ from typing import Any
 from quantix_api import (
     Condition,
     Image,
+    SnapshotSource,
     StoragePool,
     VirtualMachine,
     Volume,
-    VolumeSource,
     to_manifest,
     volume_name,
 )
@@ -57,9 +57,15 @@ def _source(disk: Disk) -> dict[str, object] | None:
         return {"image": disk.image}
     if disk.clone_of:
         return {"volume": disk.clone_of}
-    if disk.snapshot:
-        return {"snapshot": {"name": disk.snapshot, "disk": disk.snapshot_disk or disk.name}}
-    return None
+    kept = _kept_in(disk)
+    return {"snapshot": to_manifest(kept)} if kept is not None else None
+
+
+def _kept_in(disk: Disk) -> SnapshotSource | None:
+    """The disk of a snapshot that it is made from."""
+    if not disk.snapshot:
+        return None
+    return SnapshotSource(name=disk.snapshot, disk=disk.snapshot_disk or disk.name)
 
 
 def missing_sources(objects: Objects, vm: VirtualMachine) -> Mapping[str, Missing | None]:
@@ -70,12 +76,14 @@ def missing_sources(objects: Objects, vm: VirtualMachine) -> Mapping[str, Missin
 def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None:
     namespace = vm.metadata.namespace or ""
     if disk.snapshot:
-        kept = kept_disk(objects, namespace, VolumeSource.model_validate(_source(disk)))
+        kept = kept_disk(objects, namespace, _kept_in(disk))
         if isinstance(kept, Lack):
             return Missing(disk.name, kept.reason, kept.fields)
         if kept is not None and kept.disk.encrypted and disk.name not in inherited_encryption(objects, vm):
             of = kept.disk.volume or kept.disk.name
-            return Missing(disk.name, "ConfigRefused", {"encrypted": of, "unsealed": disk.name})
+            return Missing(
+                disk.name, "ConfigRefused", {"encrypted": of, "copy": disk.name, "snapshot": disk.snapshot}
+            )
     image = objects.referred(Image, disk.image, namespace) if disk.image else None
     if disk.image and image is None:
         return Missing(disk.name, "ImageNotFound", _image_fields(objects, vm, disk.name, disk.image))
@@ -115,7 +123,7 @@ def _snapshotted(objects: Objects, vm: VirtualMachine, disk: Disk) -> str:
     if not disk.snapshot:
         return ""
     namespace = vm.metadata.namespace or ""
-    kept = kept_disk(objects, namespace, VolumeSource.model_validate(_source(disk)))
+    kept = kept_disk(objects, namespace, _kept_in(disk))
     return (kept.disk.volume or "") if isinstance(kept, Kept) and kept.disk.encrypted else ""
 
 

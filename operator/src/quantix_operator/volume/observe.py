@@ -199,7 +199,10 @@ def _readable_copy(objects: Objects, volume: Volume) -> dict[str, str] | None:
     """What of a copy is refused that would hold in the clear what its source keeps encrypted."""
     kept = kept_for(objects, volume)
     if isinstance(kept, Kept) and kept.disk.encrypted and volume.spec.encryption is None:
-        return {"encrypted": kept.disk.volume or kept.disk.name, "unsealed": volume.metadata.name}
+        source = volume.spec.source
+        of = source.snapshot.name if source is not None and source.snapshot is not None else ""
+        encrypted = kept.disk.volume or kept.disk.name
+        return {"encrypted": encrypted, "copy": volume.metadata.name, "snapshot": of}
     origin = source_volume(objects, volume) if volume.spec.encryption is None else None
     if origin is None or origin.spec.encryption is None:
         return None

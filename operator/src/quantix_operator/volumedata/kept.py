@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from quantix_api import SnapshotDisk, StoragePool, VirtualMachineSnapshot, Volume, VolumeSource
+from quantix_api import SnapshotDisk, SnapshotSource, StoragePool, VirtualMachineSnapshot, Volume
 from quantix_operator.objects import Objects
 
 
@@ -27,16 +27,17 @@ class Kept:
 
 def kept_for(objects: Objects, volume: Volume) -> Kept | Lack | None:
     """What a Volume is made from, None where that is no snapshot."""
-    return kept_disk(objects, volume.metadata.namespace or "", volume.spec.source)
+    source = volume.spec.source
+    return kept_disk(objects, volume.metadata.namespace or "", source.snapshot) if source else None
 
 
-def kept_disk(objects: Objects, namespace: str, source: VolumeSource | None) -> Kept | Lack | None:
-    """The disk that `source` names, None where it names none. A snapshot that is deleted serves what is to be
+def kept_disk(objects: Objects, namespace: str, source: SnapshotSource | None) -> Kept | Lack | None:
+    """The disk that `source` names, None for none. A snapshot that is deleted serves what is to be
     made from it as long as its data is there (docs/adr/0037).
     """
-    if source is None or source.snapshot is None:
+    if source is None:
         return None
-    name = source.snapshot.name
+    name = source.name
     snapshot = objects.get(VirtualMachineSnapshot, f"{namespace}/{name}")
     if snapshot is None or (snapshot.deleting and snapshot.status.data != "Present"):
         return Lack("SnapshotNotFound", {"snapshot": name})
@@ -44,7 +45,7 @@ def kept_disk(objects: Objects, namespace: str, source: VolumeSource | None) -> 
         return Lack("SnapshotNotReady", {"failed": name})
     if snapshot.status.phase != "Ready":
         return Lack("SnapshotNotReady", {"snapshot": name})
-    wanted = source.snapshot.disk
+    wanted = source.disk
     disk = next((item for item in snapshot.status.disks if item.name == wanted), None)
     if disk is None:
         return Lack("DiskMissing", {"snapshot": name, "disk": wanted})

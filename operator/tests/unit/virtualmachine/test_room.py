@@ -111,3 +111,35 @@ def test_a_network_that_the_namespace_may_not_use_is_not_near_to_its_own_name() 
     metadata = {"name": "lan", "namespace": "team"}
     objects = Objects(cache_of((NETWORKS, {"metadata": metadata, "spec": {}})))
     assert objects.near_name(Network, "lan", "team") == ""
+
+
+def test_a_disk_is_made_from_a_snapshot_once_that_is_taken_and_as_secret_as_it_was() -> None:
+    snapshot = {
+        "metadata": {"name": "before", "namespace": "default"},
+        "spec": {"virtualMachine": "web"},
+        "status": {
+            "phase": "Ready",
+            "host": "h1",
+            "data": "Present",
+            "disks": [
+                {"name": "root", "volume": "web-root", "pool": "local", "size": "6Gi"},
+                {"name": "safe", "volume": "web-safe", "pool": "local", "encrypted": True},
+            ],
+        },
+    }
+    pool = {"metadata": {"name": "local"}, "spec": {"dir": {"path": "/pool"}, "default": True}}
+    names = ({"name": "a", "snapshotDisk": "root"}, {"name": "safe"}, {"name": "b", "snapshotDisk": "other"})
+    disks = [{**disk, "snapshot": "before"} for disk in names]
+    vm = VirtualMachine.parse(
+        {"metadata": {"name": "new", "namespace": "default", "uid": "u"}, "spec": {"disks": disks}}
+    )
+    objects = Objects(cache_of((STORAGE_POOLS, pool), (VIRTUAL_MACHINE_SNAPSHOTS, snapshot)))
+    missing = missing_sources(objects, vm)
+    assert {name: lack and lack.reason for name, lack in missing.items()} == {
+        "a": None,
+        "safe": "ConfigRefused",
+        "b": "DiskMissing",
+    }
+    failed = {**snapshot, "status": {**snapshot["status"], "phase": "Failed"}}  # type: ignore[dict-item]
+    objects = Objects(cache_of((STORAGE_POOLS, pool), (VIRTUAL_MACHINE_SNAPSHOTS, failed)))
+    assert {lack and lack.reason for lack in missing_sources(objects, vm).values()} == {"SnapshotNotReady"}

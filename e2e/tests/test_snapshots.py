@@ -9,6 +9,7 @@ import pytest
 from quantix_lab.guest_console import guest_console, wait_booted
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.vm_manifests import small_vm
+from quantix_lab.waiting import wait_for
 
 # far behind whatever the image keeps on its disk
 AT = 1_900_000
@@ -73,6 +74,10 @@ def test_a_restore_goes_on_at_that_instant_and_what_was_written_since_is_gone(
     view.wait_ready(NAME, reason="Running")
     assert read(view, NAME) == ["before", "in", "before"]
     assert view.get("vm", NAME)["spec"] == spec
+    wait_for(
+        "what was done, as events",
+        lambda: ({"SnapshotTaken", "RestoreDone"} <= set(view.events(NAME)), view.events(NAME)),
+    )
 
 
 def test_disks_alone_are_set_back_and_the_guest_boots(view: MachineView, kept: Manifest) -> None:

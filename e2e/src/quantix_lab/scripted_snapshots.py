@@ -55,10 +55,12 @@ class ScriptedSnapshots:
             kept = {name: status[name] for name in ("takenAt", "config") if name in status}
             ended = {**kept, "phase": status.get("phase", "Failed"), "data": "Absent"}
             await self._say(VIRTUAL_MACHINE_SNAPSHOTS, live, ended, Fact("Ready", "False", "Deleting"))
+        elif status.get("phase") in ("Ready", "Failed"):
+            return
         elif live["spec"]["virtualMachine"] in self.held:
             taking = {"phase": "Taking", "data": "Present", "progress": {"percent": 40}}
             await self._say(VIRTUAL_MACHINE_SNAPSHOTS, live, taking, Fact("Ready", "False", "Taking"))
-        elif status.get("phase") not in ("Ready", "Failed"):
+        else:
             await self._take(live)
 
     async def _take(self, live: Manifest) -> None:

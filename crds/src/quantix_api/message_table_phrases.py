@@ -85,7 +85,9 @@ UNQUIESCED = {
 
 SNAPSHOT_GUEST_ENDED = "the guest ended before all of its disks was copied"
 SNAPSHOT_UNKNOWN = "libvirt began anew, and does not tell how the copying of its disks ended"
+SNAPSHOT_UNTOLD = "libvirt does not say why"
 """What kept a snapshot of a running VM from being finished."""
+AGENT_REFUSED = "the guest's agent refused"
 
 COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 """What the data of a volume that is deleted waits for."""

@@ -15,6 +15,7 @@ from quantix_api import VirtualMachineSnapshot
 from quantix_api.conditions import ready_reason
 from quantix_api.errors import QuantixError
 from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_kstatus
+from quantix_api.message_table_phrases import AGENT_REFUSED
 from quantix_api.messages import message_of
 from quantix_api.quantities import format_size
 from quantix_hostd.facts.copies import CopyProgress
@@ -135,7 +136,7 @@ def _quiesced(snapshot: VirtualMachineSnapshot, kept: Kept | None) -> Iterator[F
     name = snapshot.spec.virtual_machine
     fields: dict[str, dict[str, object]] = {
         "NoAgent": {"name": name},
-        "FreezeFailed": {"said": "the guest's agent refused"},
+        "FreezeFailed": {"said": AGENT_REFUSED},
         "FreezeTimedOut": {"seconds": FREEZE_S},
         "NotAsked": {} if kept is None or kept.live else {"name": name},
     }

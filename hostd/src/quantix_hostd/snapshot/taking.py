@@ -19,7 +19,7 @@ import structlog
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import InvariantError, TransientError, WaitingError
-from quantix_api.message_table_phrases import SNAPSHOT_GUEST_ENDED, SNAPSHOT_UNKNOWN
+from quantix_api.message_table_phrases import SNAPSHOT_GUEST_ENDED, SNAPSHOT_UNKNOWN, SNAPSHOT_UNTOLD
 from quantix_api.messages import as_error, as_wait
 from quantix_api.times import render_time
 from quantix_hostd.claims import pools_in_ceph
@@ -189,9 +189,7 @@ class Taking:
             return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_GUEST_ENDED)
         if copy.step is CopyStep.NONE:
             return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_UNKNOWN)
-        return as_error(
-            TransientError, "SnapshotFailed", said=copy.said.rstrip(".") or "libvirt does not say"
-        )
+        return as_error(TransientError, "SnapshotFailed", said=copy.said.rstrip(".") or SNAPSHOT_UNTOLD)
 
     async def _take_idle(
         self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]

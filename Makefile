@@ -68,8 +68,9 @@ e2e: ## whole machines with real guests
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile e2e/tests
 
 HOSTS ?= 3
-lab: prepare ## HOSTS=3 real hosts on this machine, each with namespaces of its own, as one cluster
-	$(VENV)/python -m quantix_lab.lab_command up $(HOSTS)
+CEPH ?= 1
+lab: prepare ## HOSTS=3 real hosts on this machine, as one cluster, and a Ceph beside them (CEPH=0: none)
+	$(VENV)/python -m quantix_lab.lab_command up $(HOSTS) $(if $(filter-out 0,$(CEPH)),ceph)
 
 lab-down: ## end that lab
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_lab.lab_command down; fi

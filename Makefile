@@ -8,7 +8,7 @@ WORKERS ?= 2
 # with bytecode, whoever asked for none: without, each worker rewrites every test at each run, which takes 7 s
 PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 
-BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle
+BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle bench-cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help up join down clean prepare test unit contract e2e lab lab-down soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)

@@ -174,10 +174,10 @@ class MovingGuest:
 
 
 @contextmanager
-def pinged(host: SimulatedHost, address: str) -> Iterator[list[float]]:
-    """Ten pings a second within the block; afterwards the longest silence between two answers, in seconds."""
+def pinged(host: SimulatedHost, address: str, every_s: float = 0.1) -> Iterator[list[float]]:
+    """Pings within the block; afterwards the longest silence between two answers, in seconds."""
     gaps: list[float] = []
-    command = host.argv(["ping", "-D", "-i", "0.1", "-W", "1", address])
+    command = host.argv(["ping", "-D", "-i", str(every_s), "-W", "1", address])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield gaps

@@ -82,18 +82,10 @@ def move(lab: Lab, source: SimulatedHost, target: SimulatedHost, name: str) -> f
     number = lab.hosts.index(target) + 1
     there = f"qemu+unix:///system?socket={target.layout.libvirt_socket}"
     address = f"{MANAGEMENT}.{number}"
-    where = (
-        "--migrateuri",
-        f"tcp://{address}",
-        "--listen-address",
-        address,
-        "--tls-destination",
-        target.name,
-    )
-    command = ("virsh", "-q", "-c", _uri(source), "migrate", *_FLAGS, name, there, *where)
-    said = source.run(
-        "sh", "-ec", _TIMED, "sh", *command, "--tls-destination", target.name, timeout_s=_TIMEOUT_S
-    ).stdout.split()
+    ways = ("--migrateuri", f"tcp://{address}", "--listen-address", address)
+    ways += ("--tls-destination", target.name)
+    command = ("virsh", "-q", "-c", _uri(source), "migrate", *_FLAGS, name, there, *ways)
+    said = source.run("sh", "-ec", _TIMED, "sh", *command, timeout_s=_TIMEOUT_S).stdout.split()
     return float(said[1]) - float(said[0])
 
 

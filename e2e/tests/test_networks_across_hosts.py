@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from quantix_lab.lab import SITE, Lab
 from quantix_lab.machine import INTERNET
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.simulated_host import SimulatedHost
-from quantix_lab.vm_manifests import ipv4, small_vm
-from quantix_lab.waiting import eventually
+from quantix_lab.vm_manifests import READY, ipv4, small_vm
+from quantix_lab.waiting import eventually, wait_for
 
 WORLD = f"{SITE}.1"
 GUESTS = {
@@ -35,7 +36,6 @@ GUESTS = {
 """Their hosts and networks."""
 IN_FORCE_S = 10.0
 FAILOVER_S = 20.0
-OWN_ADDRESS = r"ip -4 address show eth0 | sed -n 's|.*inet \([0-9.]*\)/.*|\1|p'"
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -65,9 +65,17 @@ def site(lab: Lab) -> MachineView:
         view.wait_ready(name, reason="Running", timeout_s=90)
     for name in GUESTS:
         # no host has a way to these networks, so nobody but the guest can say that it is up
-        with guest_console(lab.first, name) as console:
-            console.until(OWN_ADDRESS, address_of(view, name), timeout_s=90)
+        said = partial(printed, lab, view, name)
+        wait_for(f"{name} to boot", lambda said=said: (READY in said(), said()), 90)  # type: ignore[misc]
+        assert f"address={address_of(view, name)}" in said()
     return view
+
+
+def printed(lab: Lab, view: MachineView, name: str) -> str:
+    """What its guest has said on its console."""
+    vm = view.get("virtualmachine", name)
+    (host,) = (host for host in lab.hosts if host.name == vm["status"]["assignment"]["host"])
+    return MachineView(host).printed(vm)[-300:]
 
 
 def network(name: str, spec: dict[str, Any]) -> Manifest:

@@ -11,19 +11,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quantix_lab.guest_console import GuestConsole, guest_console
+from quantix_lab.guest_console import GuestConsole, guest_console, wait_booted
 from quantix_lab.lab import SITE, Lab
 from quantix_lab.machine import INTERNET
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.simulated_host import SimulatedHost
-from quantix_lab.vm_manifests import READY, ipv4, small_vm
-from quantix_lab.waiting import eventually, wait_for
+from quantix_lab.vm_manifests import ipv4, small_vm
+from quantix_lab.waiting import eventually
 
 WORLD = f"{SITE}.1"
 GUESTS = {
@@ -61,21 +60,11 @@ def site(lab: Lab) -> MachineView:
     )
     for name, (where, net) in GUESTS.items():
         view.apply(vm(name, where, net))
-    for name in GUESTS:
-        view.wait_ready(name, reason="Running", timeout_s=90)
-    for name in GUESTS:
+    for name, (where, _) in GUESTS.items():
+        (host,) = (host for host in lab.hosts if host.name == where)
         # no host has a way to these networks, so nobody but the guest can say that it is up
-        said = partial(printed, lab, view, name)
-        wait_for(f"{name} to boot", lambda said=said: (READY in said(), said()), 90)  # type: ignore[misc]
-        assert f"address={address_of(view, name)}" in said()
+        wait_booted(view, name, on=MachineView(host))
     return view
-
-
-def printed(lab: Lab, view: MachineView, name: str) -> str:
-    """What its guest has said on its console."""
-    vm = view.get("virtualmachine", name)
-    (host,) = (host for host in lab.hosts if host.name == vm["status"]["assignment"]["host"])
-    return MachineView(host).printed(vm)[-300:]
 
 
 def network(name: str, spec: dict[str, Any]) -> Manifest:

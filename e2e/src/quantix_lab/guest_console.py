@@ -100,13 +100,17 @@ class GuestConsole:
         return said
 
 
-def wait_booted(view: MachineView, name: str, *, timeout_s: float = 90.0) -> Manifest:
-    """A VM of the guest image once it runs and its guest has said so on its console."""
+def wait_booted(
+    view: MachineView, name: str, *, on: MachineView | None = None, timeout_s: float = 90.0
+) -> Manifest:
+    """A VM of the guest image once it runs and its guest has said so on its console; `on` is its host, where
+    that is not the machine of `view`.
+    """
     vm = view.wait_ready(name, reason="Running", timeout_s=timeout_s)
 
     def look() -> tuple[bool, object]:
         # the log holds earlier boots, too
-        said = view.printed(vm)[-3000:]
+        said = (on or view).printed(vm)[-3000:]
         return READY in said, said[-300:]
 
     wait_for(f"the guest of {name} to boot", look, timeout_s)

@@ -37,7 +37,10 @@ def measure_changes(lab: Lab) -> list[Figure]:
     for host, name in zip(lab.hosts, names, strict=True):
         placement = {"hostSelector": {"quantix.io/host": host.name}}
         view.apply(bench_vm(name, nics=nics, placement=placement, gracePeriodSeconds=0))
-    addresses = [ipv4(wait_booted(view, name, timeout_s=TIMEOUT_S)) for name in names]
+    addresses = [
+        ipv4(wait_booted(view, name, on=MachineView(host), timeout_s=TIMEOUT_S))
+        for host, name in zip(lab.hosts, names, strict=True)
+    ]
     first, last = zip(*(_change(lab, addresses, 7000 + number) for number in range(ROUNDS)), strict=True)
     view.machine.kubectl("delete", "vm", *names, "--wait=true", timeout_s=TIMEOUT_S)
     return [

@@ -83,8 +83,8 @@ def move(lab: Lab, source: SimulatedHost, target: SimulatedHost, name: str) -> f
     there = f"qemu+unix:///system?socket={target.layout.libvirt_socket}"
     address = f"{MANAGEMENT}.{number}"
     ways = ("--migrateuri", f"tcp://{address}", "--listen-address", address)
-    ways += ("--tls-destination", target.name)
-    command = ("virsh", "-q", "-c", _uri(source), "migrate", *_FLAGS, name, there, *ways)
+    virsh = ("virsh", "-q", "-c", _uri(source), "migrate", *_FLAGS, *ways)
+    command = (*virsh, "--tls-destination", target.name, name, there)
     said = source.run("sh", "-ec", _TIMED, "sh", *command, timeout_s=_TIMEOUT_S).stdout.split()
     return float(said[1]) - float(said[0])
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -175,15 +176,36 @@ class MovingGuest:
 
 @contextmanager
 def pinged(host: SimulatedHost, address: str, every_s: float = 0.1) -> Iterator[list[float]]:
-    """Pings within the block; afterwards the longest silence between two answers, in seconds."""
+    """Pings by a host within the block; afterwards the longest silence between two answers, in seconds."""
+
+    def end(_: subprocess.Popen[str]) -> None:
+        for pid in host.run("pgrep", "-f", f"ping -D.*{re.escape(address)}", check=False).stdout.split():
+            host.run("kill", "-INT", pid, check=False)
+
+    with _pinging(host.argv(_ping(address, every_s)), end) as gaps:
+        yield gaps
+
+
+@contextmanager
+def pinged_by_world(lab: Lab, address: str, every_s: float = 0.1) -> Iterator[list[float]]:
+    """The same by the world outside."""
+    command = lab.first.argv_in_world(_ping(address, every_s))
+    with _pinging(command, lambda process: process.send_signal(signal.SIGINT)) as gaps:
+        yield gaps
+
+
+def _ping(address: str, every_s: float) -> list[str]:
+    return ["ping", "-D", "-i", str(every_s), "-W", "1", address]
+
+
+@contextmanager
+def _pinging(command: list[str], end: Callable[[subprocess.Popen[str]], None]) -> Iterator[list[float]]:
     gaps: list[float] = []
-    command = host.argv(["ping", "-D", "-i", str(every_s), "-W", "1", address])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield gaps
     finally:
-        for pid in host.run("pgrep", "-f", f"ping -D.*{re.escape(address)}", check=False).stdout.split():
-            host.run("kill", "-INT", pid, check=False)
+        end(process)
         said, _ = process.communicate(timeout=20)
     times = [float(found) for found in re.findall(r"\[(\d+\.\d+)\].*bytes from", said)]
     assert len(times) > 5, said[-500:]

@@ -10,24 +10,32 @@ from quantix_lab.bench.cluster_changes import measure_changes
 from quantix_lab.bench.cluster_drain import measure_drain
 from quantix_lab.bench.cluster_moves import measure_moves
 from quantix_lab.bench.cluster_storage import measure_storage
-from quantix_lab.bench.figures import report
+from quantix_lab.bench.figures import Figure, report
+from quantix_lab.bench.guests import TIMEOUT_S
 from quantix_lab.bench.interruption import as_interrupt
 from quantix_lab.bench.progress import step
 from quantix_lab.lab import Lab
 
 
 def main() -> None:
-    """On a lab of its own, removed at the end."""
+    """On a lab of its own, removed at the end. A part that fails keeps none before it from being told."""
+    figures: list[Figure] = []
     with as_interrupt():
         lab = Lab(3)
         try:
             lab.start(step, ceph=True)
-            lab.first.kubectl("delete", "vm", "--all", "--wait=true", timeout_s=240)
+            lab.first.kubectl("delete", "vm", "--all", "--wait=true", timeout_s=TIMEOUT_S)
             moves, bare_move_s = measure_moves(lab)
-            figures = [*moves, *measure_storage(lab), *measure_changes(lab), *measure_drain(lab, bare_move_s)]
+            figures += moves
+            figures += measure_storage(lab)
+            figures += measure_changes(lab)
+            figures += measure_drain(lab, bare_move_s)
         finally:
             lab.close()
-    report("cluster", figures, "medians; three hosts on one machine, disks in one Ceph beside them")
+            if figures:
+                report(
+                    "cluster", figures, "medians; three hosts on one machine, disks in one Ceph beside them"
+                )
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def _change(lab: Lab, addresses: list[str], port: int) -> tuple[float, float]:
     knocking = lab.first.start(sys.executable, "-m", "quantix_lab.bench.first_connections", *places)
     assert knocking.stdout is not None
     assert knocking.stdout.readline() == "trying\n"
-    rule = {"protocol": "TCP", "ports": [{"from": port, "to": port}]}
+    rule = {"protocol": "TCP", "ports": [{"port": port}]}
     patch = json.dumps({"spec": {"ingress": [rule]}})
     command = lab.first.kubectl_argv("patch", "securitygroup", _GROUP, "--type=merge", "-p", patch)
     began_s = float(lab.first.run("sh", "-ec", TIMED, "sh", *command).stdout.split()[0])

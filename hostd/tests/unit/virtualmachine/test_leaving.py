@@ -190,6 +190,18 @@ async def test_one_that_was_cancelled_before_it_began_says_no_mode(
     assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "Cancelled")
 
 
+@pytest.mark.parametrize("phase", ["Cancelled", "Failed"])
+async def test_one_that_was_told_to_be_over_without_its_word_is_given_up(
+    running: VmHandle, migration: MigrationHandle, phase: str
+) -> None:
+    migration.change("target", prepared=True)
+    migration.change("status", phase=phase)
+    await look(running, migration)
+    assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "Cancelled")
+    assert "mode" not in migration.source
+    assert not sender(running).sends.is_set()
+
+
 async def test_a_target_that_refuses_is_what_it_is_given_up_for(
     running: VmHandle, migration: MigrationHandle
 ) -> None:

@@ -20,6 +20,7 @@ from quantix_api.host_spec import HostSpec
 from quantix_api.layout import Layout
 from quantix_api.resources import (
     HOST_RECOVERIES,
+    HOSTS,
     IMAGES,
     NAMESPACES,
     NETWORKS,
@@ -68,7 +69,7 @@ from quantix_lab.told_events import ToldEvents
 
 CLUSTER = "c1a57e2e-0000-4000-8000-000000000001"
 HOST = "h1"
-_KINDS = (VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, NAMESPACES, HOST_RECOVERIES)
+_KINDS = (HOSTS, VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, NAMESPACES, HOST_RECOVERIES)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.kept import Coming, ComingStore
-from quantix_hostd.migration.receiving import clear_up, copies_of, drop, prepare, take_over, wire
+from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, wire
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -189,7 +189,7 @@ class IncomingMoves:
         source = str(manifest["status"]["sourceHost"])
         coming = Coming(manifest["metadata"]["uid"], source)
         try:
-            coming = replace(coming, copies=await copies_of(self.tools, vm))
+            coming = await coming_of(self.tools, vm, coming.uid, source)
             # noted first: whatever is half made is found again
             await asyncio.to_thread(self._store.save, vm_uid, coming)
             await prepare(self.tools, VmRef(vm_uid, vm))

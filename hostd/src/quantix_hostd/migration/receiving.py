@@ -20,7 +20,6 @@ from quantix_api.quantities import size_bytes
 from quantix_api.resources import VOLUMES
 from quantix_api.times import render_epoch_time
 from quantix_api.vm_status import ResolvedDisk
-from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.claims import (
     CephPool,
@@ -46,13 +45,22 @@ from quantix_hostd.virtualmachine.vm_ref import VmRef
 log = structlog.get_logger(__name__)
 
 
-async def copies_of(tools: VmTools, vm: VirtualMachine) -> tuple[tuple[str, str], ...]:
-    """(pool, handle) of the disks whose data comes, too. Raises QuantixError."""
-    volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
-    return tuple(
-        (volume.status.pool or "", volume.status.handle or volume.metadata.uid)
-        for volume in volumes
-        if _is_local(tools, volume)
+async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: str) -> Coming:
+    """What is to be noted of it before anything is made for it. Raises QuantixError."""
+    copies: list[tuple[str, str]] = []
+    shared: list[tuple[str, str]] = []
+    for disk in _disks(vm):
+        volume = await _volume(tools, vm, disk.volume)
+        kind = copies if _is_local(tools, volume) else shared
+        kind.append((volume.status.pool or "", volume.status.handle or volume.metadata.uid))
+    uuid = vm.status.resolved.uuid if vm.status.resolved is not None else None
+    return Coming(
+        migration,
+        source,
+        tuple(copies),
+        uuid=uuid or vm.metadata.uid,
+        ports=_ports(vm),
+        shared=tuple(shared),
     )
 
 
@@ -191,41 +199,26 @@ async def drop(tools: VmTools, ref: VmRef) -> DomainSnapshot | None:
 
 
 async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
-    """Nothing of it is to be here: the half is ended and what was made for it goes. Raises QuantixError."""
+    """Nothing of it is to be here: the half is ended and what was made for it goes, whether the API still
+    tells this host of the VM or not. Raises QuantixError.
+    """
     found = await drop(tools, ref)
-    uuid = found.uuid if found is not None else _uuid(ref)
-    ports = _ports(ref.vm) if ref.vm is not None else ()
-    await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(ports)))
-    copied = [_place(tools, pool, handle) for pool, handle in coming.copies]
-    for place, (pool, handle) in zip(copied, coming.copies, strict=True):
+    uuid = found.uuid if found is not None else coming.uuid or ref.uid
+    await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(coming.ports)))
+    for pool, handle in coming.copies:
+        place = _place(tools, pool, handle)
         try:
             await tools.ask(place.pool, partial(_require_useless, tools, place))
         except (ClaimDamagedError, PermanentError) as error:
             log.warning("data is kept", uid=ref.uid, path=place.shown, error=error.message)
             continue
         await tools.moves.remove_copy(pool, handle)
-    if ref.vm is not None:
-        for place in (place for place in await _places_there_are(tools, ref.vm) if place not in copied):
+    keys = tools.objects.pool_keys()
+    for place in (VolumePlace(keys[pool], handle) for pool, handle in coming.shared if pool in keys):
+        with suppress(VolumeMissingError):
             await tools.ask(place.pool, partial(_give_back, tools, place, ref))
     await apply(tools, ref, (do.RemoveDirectories(), do.RemoveLocalState(uuid)))
     await asyncio.to_thread(tools.records.clear_events, ref.uid)
-
-
-async def _places_there_are(tools: VmTools, vm: VirtualMachine) -> tuple[VolumePlace, ...]:
-    """Those of its volumes whose pools this host knows."""
-    found, keys = [], tools.objects.pool_keys()
-    for disk in _disks(vm):
-        with suppress(NotFound):
-            volume = await _volume(tools, vm, disk.volume)
-            key = keys.get(volume.status.pool or "")
-            if key is not None:
-                found.append(VolumePlace(key, volume.status.handle or volume.metadata.uid))
-    return tuple(found)
-
-
-def _uuid(ref: VmRef) -> str:
-    resolved = ref.vm.status.resolved if ref.vm is not None else None
-    return (resolved.uuid if resolved is not None else None) or ref.uid
 
 
 def _give_back(tools: VmTools, place: VolumePlace, ref: VmRef) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 from quantix_api.conditions import condition_of
 from quantix_lab.guest_console import guest_console
@@ -53,16 +54,23 @@ class MovingGuest:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """From its boot until it is removed."""
-        kind = {"pool": self.pool, "reclaimPolicy": "Delete"}
-        disks = [{"name": "root", "image": "shared/tiny", **kind}, {"name": "data", "size": "64Mi", **kind}]
+        """From its boot until it is removed; it writes to its disk `data`."""
+        data = {"name": "data", "size": "64Mi", "pool": self.pool, "reclaimPolicy": "Delete"}
+        with self.booted(disks=[data]):
+            self.begin_to_write()
+            yield
+
+    @contextmanager
+    def booted(self, *, disks: Sequence[Manifest], **spec: Any) -> Iterator[None]:
+        """From the start of its QEMU until it is removed; `disks` are those beside its root."""
+        root = {"name": "root", "image": "shared/tiny", "pool": self.pool, "reclaimPolicy": "Delete"}
         nics = [{"name": "eth0", "network": "shared/default", "securityGroups": ["pinged"]}]
         # its image is on the first host alone
         self._let_start_on_others(False)
-        self.view.apply(_OPEN, small_vm(self.name, disks=disks, nics=nics, gracePeriodSeconds=0))
+        vm = small_vm(self.name, disks=[root, *disks], nics=nics, gracePeriodSeconds=0, **spec)
+        self.view.apply(_OPEN, vm)
         self.view.wait_ready(self.name, reason="Running", timeout_s=90)
         self._let_start_on_others(True)
-        self.begin_to_write()
         yield
         self.view.machine.kubectl("delete", "vm", self.name, "--timeout=60s", timeout_s=90)
 
@@ -154,7 +162,8 @@ class MovingGuest:
     @property
     def handles(self) -> list[str]:
         """Of its volumes, the one that decides first."""
-        volumes = [self.view.get("volume", f"{self.name}-{disk}") for disk in ("root", "data")]
+        disks = self.vm["status"]["resolved"]["disks"]
+        volumes = [self.view.get("volume", disk["volume"]) for disk in disks]
         return [volume["status"]["handle"] for volume in volumes]
 
     def left_on(self, host: SimulatedHost) -> list[str]:

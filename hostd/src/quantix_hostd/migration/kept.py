@@ -23,8 +23,9 @@ _NAME = "incoming.json"
 class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
     comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
-    `uuid`, `ports` and `shared` (the volumes that stay where they are) are what is left of it here once the
-    API no longer tells this host of the VM.
+    `uuid`, `ports`, `shared` (the volumes that stay where they are) and `encrypted` (the UIDs of volumes that
+    libvirt knows the passphrase of) are what is left of it here once the API no longer tells this host of the
+    VM.
     """
 
     uid: str
@@ -35,6 +36,7 @@ class Coming:
     uuid: str = ""
     ports: tuple[str, ...] = ()
     shared: tuple[tuple[str, str], ...] = ()
+    encrypted: tuple[str, ...] = ()
 
 
 class ComingStore:
@@ -55,6 +57,7 @@ class ComingStore:
                 str(raw.get("uuid", "")),
                 tuple(str(port) for port in raw.get("ports", ())),
                 _volumes(raw.get("shared", ())),
+                tuple(str(uid) for uid in raw.get("encrypted", ())),
             )
         except FileNotFoundError:
             return None

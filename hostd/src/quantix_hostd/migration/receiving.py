@@ -49,8 +49,8 @@ async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: 
     """What is to be noted of it before anything is made for it. Raises QuantixError."""
     copies: list[tuple[str, str]] = []
     shared: list[tuple[str, str]] = []
-    for disk in _disks(vm):
-        volume = await _volume(tools, vm, disk.volume)
+    volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
+    for volume in volumes:
         kind = copies if _is_local(tools, volume) else shared
         kind.append((volume.status.pool or "", volume.status.handle or volume.metadata.uid))
     uuid = vm.status.resolved.uuid if vm.status.resolved is not None else None
@@ -61,11 +61,14 @@ async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: 
         uuid=uuid or vm.metadata.uid,
         ports=_ports(vm),
         shared=tuple(shared),
+        encrypted=tuple(volume.metadata.uid for volume in volumes if volume.spec.encryption is not None),
     )
 
 
 async def prepare(tools: VmTools, ref: VmRef) -> None:
-    """Make all that the guest finds here. Raises QuantixError and OSError: then it cannot come."""
+    """Make all that the guest finds here. Raises WaitingError while it may not read a Secret yet, and
+    QuantixError and OSError: then it cannot come.
+    """
     assert ref.vm is not None
     if keeps_state(ref.vm):
         await asyncio.to_thread(tools.states.make_way, ref.uid)
@@ -79,6 +82,23 @@ async def prepare(tools: VmTools, ref: VmRef) -> None:
     for volume in volumes:
         if _is_local(tools, volume):
             await _make_copy(tools, ref, volume)
+    await unlock(tools, ref)
+
+
+async def unlock(tools: VmTools, ref: VmRef) -> None:
+    """Let libvirt open what comes encrypted, until it is taken over or cleared up: it asks for the passphrase
+    once the source sends. What it was told a restart makes it forget. Raises WaitingError.
+    """
+    assert ref.vm is not None
+    for volume in [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]:
+        if volume.spec.encryption is not None:
+            passphrase = await tools.passphrases.of(volume)
+            await tools.hypervisor.set_secret(volume.metadata.uid, passphrase)
+
+
+async def _lock(tools: VmTools, coming: Coming) -> None:
+    for uid in coming.encrypted:
+        await tools.hypervisor.forget_secret(uid)
 
 
 async def _volume(tools: VmTools, vm: VirtualMachine, name: str) -> Volume:
@@ -102,14 +122,12 @@ def _key(tools: VmTools, pool: str) -> PoolKey:
 
 async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
     pool, handle = volume.status.pool or "", volume.status.handle or volume.metadata.uid
-    if volume.spec.encryption is not None:
-        name = volume.metadata.name
-        raise as_error(PermanentError, "TargetFailed", encrypted=name, pool=pool)
+    passphrase = await tools.passphrases.of(volume)
     place = _place(tools, pool, handle)
     await tools.ask(place.pool, partial(_require_useless, tools, place))
     claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
     capacity = size_bytes(volume.status.capacity or volume.spec.size or "0")
-    await tools.moves.make_copy(pool, handle, capacity, claim)
+    await tools.moves.make_copy(pool, handle, capacity, claim, passphrase)
 
 
 async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
@@ -136,6 +154,7 @@ async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int) -> N
         await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))
     for place in (place for place in opened if place not in copied):
         await tools.ask(place.pool, partial(_require, tools, place, ref.uid, epoch))
+    await _lock(tools, coming)
     if before.epoch == epoch and before.started and (domain is None or not domain.active):
         # it went on here, and has ended since
         return
@@ -203,6 +222,7 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
     tells this host of the VM or not. Raises QuantixError.
     """
     found = await drop(tools, ref)
+    await _lock(tools, coming)
     uuid = found.uuid if found is not None else coming.uuid or ref.uid
     await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(coming.ports)))
     for pool, handle in coming.copies:

@@ -10,7 +10,15 @@ from quantix_api.layout import Layout
 from quantix_hostd.migration.kept import Coming, ComingStore
 
 COMING = Coming(
-    "m1", "h1", (("local", "v1"),), 3, prepared=True, uuid="u1", ports=("p1",), shared=(("fast", "v2"),)
+    "m1",
+    "h1",
+    (("local", "v1"),),
+    3,
+    prepared=True,
+    uuid="u1",
+    ports=("p1",),
+    shared=(("fast", "v2"),),
+    encrypted=("v1",),
 )
 
 

@@ -65,7 +65,7 @@ def test_variables_tpm_and_an_encrypted_disk_go_along_and_leave_nothing_behind(g
             clock_ms, resets = tpm_clock(console)
         source, target = guest.host, guest.other
         assert len(files_of_state(guest, source)) == 2
-        with heard(guest.lab.world, "mgmt", MARKER.encode()) as found:
+        with heard(guest.lab.world, f"mgmt-{source.name}", MARKER.encode()) as found:
             status = guest.wait_over(guest.move(), 180)
         assert status["phase"] == "Succeeded", status
         guest.wait_at_home()

@@ -23,7 +23,7 @@ _NAME = "incoming.json"
 class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
     comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
-    `uuid`, `ports`, `shared` (the volumes that stay where they are) and `encrypted` (the UIDs of volumes that
+    `uuid`, `ports`, `staying` (the volumes that stay where they are) and `encrypted` (the UIDs of volumes that
     libvirt knows the passphrase of) are what is left of it here once the API no longer tells this host of the
     VM.
     """
@@ -35,7 +35,7 @@ class Coming:
     prepared: bool = False
     uuid: str = ""
     ports: tuple[str, ...] = ()
-    shared: tuple[tuple[str, str], ...] = ()
+    staying: tuple[tuple[str, str], ...] = ()
     encrypted: tuple[str, ...] = ()
 
 
@@ -56,7 +56,7 @@ class ComingStore:
                 bool(raw["prepared"]),
                 str(raw.get("uuid", "")),
                 tuple(str(port) for port in raw.get("ports", ())),
-                _volumes(raw.get("shared", ())),
+                _volumes(raw.get("staying", ())),
                 tuple(str(uid) for uid in raw.get("encrypted", ())),
             )
         except FileNotFoundError:

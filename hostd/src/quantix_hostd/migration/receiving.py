@@ -48,10 +48,10 @@ log = structlog.get_logger(__name__)
 async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: str) -> Coming:
     """What is to be noted of it before anything is made for it. Raises QuantixError."""
     copies: list[tuple[str, str]] = []
-    shared: list[tuple[str, str]] = []
+    staying: list[tuple[str, str]] = []
     volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
     for volume in volumes:
-        kind = copies if _is_local(tools, volume) else shared
+        kind = copies if _is_local(tools, volume) else staying
         kind.append((volume.status.pool or "", volume.status.handle or volume.metadata.uid))
     uuid = vm.status.resolved.uuid if vm.status.resolved is not None else None
     return Coming(
@@ -60,7 +60,7 @@ async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: 
         tuple(copies),
         uuid=uuid or vm.metadata.uid,
         ports=_ports(vm),
-        shared=tuple(shared),
+        staying=tuple(staying),
         encrypted=tuple(volume.metadata.uid for volume in volumes if volume.spec.encryption is not None),
     )
 
@@ -234,7 +234,7 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
             continue
         await tools.moves.remove_copy(pool, handle)
     keys = tools.objects.pool_keys()
-    for place in (VolumePlace(keys[pool], handle) for pool, handle in coming.shared if pool in keys):
+    for place in (VolumePlace(keys[pool], handle) for pool, handle in coming.staying if pool in keys):
         with suppress(VolumeMissingError):
             await tools.ask(place.pool, partial(_give_back, tools, place, ref))
     await apply(tools, ref, (do.RemoveDirectories(), do.RemoveLocalState(uuid)))

@@ -17,7 +17,7 @@ COMING = Coming(
     prepared=True,
     uuid="u1",
     ports=("p1",),
-    shared=(("fast", "v2"),),
+    staying=(("fast", "v2"),),
     encrypted=("v1",),
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from quantix_api.resources import Resource
 from quantix_client.api import ListResult
-from quantix_client.errors import NotFound
+from quantix_client.errors import Forbidden, NotFound
 
 Manifest = dict[str, Any]
 _ITEM_KEYS = ("type", "name", "path")
@@ -27,6 +27,8 @@ class FakeStatusApi:
         self.failure: Exception | None = None
         self.list_failure: Exception | None = None
         self.get_failure: Exception | None = None
+        self.forbidden: set[str] = set()
+        """Names of what may not be read."""
         self._version = 0
 
     def put(self, manifest: Manifest) -> Manifest:
@@ -40,6 +42,8 @@ class FakeStatusApi:
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
         if self.get_failure is not None:
             raise self.get_failure
+        if name in self.forbidden:
+            raise Forbidden(f"{resource.kind} {name} may not be read.")
         for found in self.objects.values():
             if (found["metadata"]["name"], found["metadata"].get("namespace")) == (name, namespace):
                 return copy.deepcopy(found)

@@ -1,6 +1,6 @@
 """`make lab` and `make lab-down`: several real hosts on this machine, to look at and to break.
 
-`python -m quantix_lab.lab_command up 3`, `… up 3 ceph`, `… down`; `… h2 COMMAND` runs something inside a host,
+`python -m quantix_lab.lab_command up 3`, `… up 3 ceph`, `… down`; `… h2 COMMAND` runs something in a host,
 `… rbd ls quantix` and `… ceph status` ask the Ceph as its administrator.
 """
 

@@ -6,7 +6,7 @@ Nothing is remembered: whoever leads next reads the same (docs/adr/0051).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,12 +48,14 @@ class History:
         return tuple(item for item in self.ours if item.status.started_at is None and not item.spec.cancel)
 
 
-def history_of(migrations: Sequence[VirtualMachineMigration], now: datetime) -> History:
-    """Of all migrations that there are."""
+def history_of(
+    migrations: Sequence[VirtualMachineMigration], where: Callable[[str], str], now: datetime
+) -> History:
+    """Of all migrations that there are; `where`: the host of a VM, by its key, "" for none."""
     by_age = sorted(migrations, key=age_order)
     made_by_us = [item for item in by_age if is_ours(item)]
     still = [item for item in by_age if item.status.finished_at is None]
-    named = [host for item in still for host in _hosts(item)]
+    named = [host for item in still for host in _hosts(item, where(vm_key(item)))]
     settling = {host for item in by_age if _settles(item, now) for host in hosts_of(item)}
     rests = [(vm_key(item), minutes) for item in by_age if (minutes := _rests_for(item, now))]
     return History(
@@ -69,10 +71,10 @@ def history_of(migrations: Sequence[VirtualMachineMigration], now: datetime) -> 
     )
 
 
-def _hosts(migration: VirtualMachineMigration) -> tuple[str, ...]:
-    """Those that it is about; of one that waits the target, where it is named."""
-    target = migration.spec.target_host
-    return hosts_of(migration) or ((target,) if target else ())
+def _hosts(migration: VirtualMachineMigration, source: str) -> tuple[str, ...]:
+    """Those that it is about; of one that waits the target only where it is named."""
+    waits = (source, migration.spec.target_host)
+    return hosts_of(migration) or tuple(name for name in waits if name)
 
 
 def _counts(migration: VirtualMachineMigration, now: datetime) -> bool:

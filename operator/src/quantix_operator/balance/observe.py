@@ -48,7 +48,7 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
     """Everything that one look decides on; `calm`: it is known that no VM would be better off elsewhere."""
     policy = objects.get(SchedulingPolicy, POLICY)
     asked = policy.spec.balancer if policy is not None else Balancer()
-    history = history_of(objects.list(VirtualMachineMigration), now)
+    history = history_of(objects.list(VirtualMachineMigration), lambda vm: _host_of(objects, vm), now)
     hosts = objects.list(Host)
     held = held_by(hosts)
     loads = {host.metadata.name: load_of(host, policy) for host in hosts}
@@ -65,6 +65,12 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
         held=held,
     )
     return Situation(asked, limits_of(objects), history, observed, loads, shares)
+
+
+def _host_of(objects: Objects, key: str) -> str:
+    vm = objects.get(VirtualMachine, key)
+    assignment = vm.status.assignment if vm is not None else None
+    return (assignment.host or "") if assignment is not None else ""
 
 
 def held_by(hosts: Iterable[Host]) -> Fact | None:

@@ -1,4 +1,4 @@
-"""A cluster whose VMs always want the same, for the balancer's tests: how its hosts fare follows from that."""
+"""A cluster whose VMs always want the same, for the balancer's tests: how its hosts fare follows."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,13 @@ AWAY = Rule({"app": "web"})
 BLOCKED = fact("Ready", "False", "PolicyBlock")
 
 
-def web(name: str, **different: object) -> Guest:
+def web(name: str, **different: Any) -> Guest:
     return a_guest(name, labels={"app": "web"}, **{"anti_affinity": (AWAY,), **different})
 
 
-def pair(**different: object) -> Cluster:
-    usual = {"where": {"a": "h1", "b": "h1"}}
-    return Cluster(TWO, (web("a"), web("b")), **{**usual, **different})  # type: ignore[arg-type]
+def pair(**different: Any) -> Cluster:
+    usual: dict[str, Any] = {"where": {"a": "h1", "b": "h1"}}
+    return Cluster(TWO, (web("a"), web("b")), **(usual | different))
 
 
 def test_two_that_are_to_be_apart_are_mended_by_one_move() -> None:
@@ -109,7 +110,9 @@ def test_who_uses_most_of_short_cpus_leaves_if_no_other_host_becomes_short_by_it
     plan = BUSY.plan()
     assert moves(plan) == {"much": ("h2", "CPUPressure")}
     (better,) = plan.moves
-    assert better.why.message == "much uses 35 % of the CPUs of h1, which are short, and h2 has CPUs to spare."
+    assert (
+        better.why.message == "much uses 35 % of the CPUs of h1, which are short, and h2 has CPUs to spare."
+    )
 
 
 def test_a_vm_that_would_make_any_host_short_stays() -> None:

@@ -25,7 +25,7 @@ from quantix_lab.operator_world import OperatorWorld, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 AWAY = {"antiAffinity": [{"vmSelector": {"app": "web"}}]}
-ANYWHERE: dict[str, Any] = {"hostSelector": {}}
+ANYWHERE = {"hostSelector": {"quantix.io/arch": "x86_64"}}
 ON_H1 = {"hostSelector": {HOST_LABEL: "h1"}}
 
 

@@ -37,7 +37,10 @@ _SHARED = (
 # modules with machines of their own, for whichever worker is done first: those that take longest come first
 _ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
 # on a lab of several hosts, first how they become one cluster
-_SEVERAL_HOSTS = ("test_migration", "test_joining", "test_several_hosts", "test_networks_across_hosts")
+_SEVERAL_HOSTS = (
+    *("test_migration", "test_joining", "test_several_hosts", "test_balancing"),
+    "test_networks_across_hosts",
+)
 _GROUPS = (*_SHARED, _SEVERAL_HOSTS, *((module,) for module in _ALONE))
 _PLACES = {
     module: (number, place) for number, group in enumerate(_GROUPS) for place, module in enumerate(group)

@@ -61,7 +61,7 @@ class MovingGuest:
         self.view.apply(_OPEN, small_vm(NAME, disks=disks, nics=nics, gracePeriodSeconds=0))
         self.view.wait_ready(NAME, reason="Running", timeout_s=90)
         self._let_start_on_others(True)
-        with guest_console(self.lab.first, NAME, boot_s=90) as console:
+        with guest_console(self.lab.first, NAME) as console:
             console.run(_WRITE, until="begun")
         yield
         self.view.machine.kubectl("delete", "vm", NAME, "--timeout=60s", timeout_s=90)
@@ -130,7 +130,7 @@ class MovingGuest:
 
     def written(self) -> int:
         """How many numbers the guest wrote; it finds each of the last ones on its disk."""
-        with guest_console(self.lab.first, NAME, boot_s=60) as console:
+        with guest_console(self.lab.first, NAME) as console:
             said = console.run(_CHECK, until="wrote=", timeout_s=60)
             said += console.run("", until="# ", timeout_s=60)
         found = re.findall(r"wrote=(\d+) bad=(\d+)", said)

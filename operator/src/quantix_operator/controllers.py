@@ -14,6 +14,7 @@ from quantix_api.messages import render
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_operator.balance.controller import BalanceController
 from quantix_operator.certificates import controller as certificates
+from quantix_operator.clients.ovn_sb import Southbound
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
 from quantix_operator.host.controller import HostController
@@ -26,6 +27,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.policy.balance import Told
 from quantix_operator.policy.controller import KINDS, AcceptedController
 from quantix_operator.scheduling.controller import PlacementController
+from quantix_operator.settings import Settings
 from quantix_operator.storagepool.controller import StoragePoolController
 from quantix_operator.virtualmachine.controller import VirtualMachineController
 from quantix_operator.virtualmachine.ports import NicsResult
@@ -47,7 +49,7 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             await certificates.build(context),
             *(AcceptedController(context, kind, balance.get(kind)) for kind in KINDS),
             StoragePoolController(context, objects),
-            HostController(context, objects, context.leases, drains),
+            HostController(context, objects, context.leases, drains, southbound(context.settings)),
             *network.controllers,
             ImageController(context, objects),
             VolumeController(context, objects),
@@ -58,6 +60,11 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             VirtualMachineController(context, objects, network.ports, access),
             SecretAccessController(access),
         )
+
+
+def southbound(settings: Settings) -> Southbound | None:
+    """None where networks are left alone."""
+    return Southbound(settings.ovn_sb) if settings.ovn_sb is not None else None
 
 
 class NoPorts:

@@ -26,7 +26,7 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.kept import Coming, ComingStore
-from quantix_hostd.migration.receiving import clear_up, copies_of, drop, prepare, take_over, wire
+from quantix_hostd.migration.receiving import clear_up, copies_of, drop, ports_of, prepare, take_over, wire
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -187,7 +187,7 @@ class IncomingMoves:
         if vm is None:
             return _LOOK_S
         source = str(manifest["status"]["sourceHost"])
-        coming = Coming(manifest["metadata"]["uid"], source)
+        coming = Coming(manifest["metadata"]["uid"], source, ports=ports_of(vm))
         try:
             coming = replace(coming, copies=await copies_of(self.tools, vm))
             # noted first: whatever is half made is found again

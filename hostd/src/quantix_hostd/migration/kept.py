@@ -22,6 +22,7 @@ _NAME = "incoming.json"
 class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
     comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
+    `ports`: of its NICs, whose taps stay when QEMU or libvirtd is killed.
     """
 
     uid: str
@@ -29,6 +30,7 @@ class Coming:
     copies: tuple[tuple[str, str], ...] = ()
     epoch: int = 0
     prepared: bool = False
+    ports: tuple[str, ...] = ()
 
 
 class ComingStore:
@@ -43,7 +45,8 @@ class ComingStore:
             raw = json.loads(self._path(vm_uid).read_bytes())
             copies = tuple((str(pool), str(handle)) for pool, handle in raw["copies"])
             about = (str(raw["uid"]), str(raw["source"]), copies)
-            return Coming(*about, int(raw["epoch"]), bool(raw["prepared"]))
+            ports = tuple(str(port) for port in raw.get("ports", ()))
+            return Coming(*about, int(raw["epoch"]), bool(raw["prepared"]), ports)
         except FileNotFoundError:
             return None
         except (ValueError, LookupError, TypeError) as error:

@@ -66,7 +66,7 @@ async def prepare(tools: VmTools, ref: VmRef) -> None:
         key = tools.objects.pool_keys().get(pool)
         if isinstance(key, CephPool):
             await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
-    made = (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
+    made = (do.RemovePorts(ports_of(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
     await apply(tools, ref, made)
     for volume in volumes:
         if _is_local(tools, volume):
@@ -106,9 +106,9 @@ async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
 
 async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
     """Mark its taps as ours, so that they are found, and guard its sockets; the guest is not here yet."""
-    if vm is not None and _ports(vm):
-        await tools.ports.set_owner(_ports(vm), vm_uid)
-        await tools.ports.guard(tools.objects.router_ports())
+    if vm is not None and ports_of(vm):
+        await tools.ports.set_owner(ports_of(vm), vm_uid)
+        await tools.ports.guard(tools.objects.routerports_of())
     await asyncio.to_thread(tools.directories.close_sockets, vm_uid)
 
 
@@ -151,7 +151,7 @@ async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot) -> None:
     assert ref.vm is not None
     stays_paused = ref.vm.spec.power_state == "Paused" or domain.state is not DomainState.PAUSED
     resume = () if stays_paused else (do.Resume(),)
-    await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *resume))
+    await apply(tools, ref, (do.WirePorts(ports_of(ref.vm), 1.0), *resume))
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
 
 
@@ -194,8 +194,8 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
     """Nothing of it is to be here: the half is ended and what was made for it goes. Raises QuantixError."""
     found = await drop(tools, ref)
     uuid = found.uuid if found is not None else _uuid(ref)
-    ports = _ports(ref.vm) if ref.vm is not None else ()
-    await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(ports)))
+    # the VM may name this host no more, and a tap that was not marked as ours yet is found by nothing else
+    await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(coming.ports)))
     copied = [_place(tools, pool, handle) for pool, handle in coming.copies]
     for place, (pool, handle) in zip(copied, coming.copies, strict=True):
         try:
@@ -253,5 +253,6 @@ def _place(tools: VmTools, pool: str, handle: str) -> VolumePlace:
     return VolumePlace(_key(tools, pool), handle)
 
 
-def _ports(vm: VirtualMachine) -> tuple[str, ...]:
+def ports_of(vm: VirtualMachine) -> tuple[str, ...]:
+    """The switch ports of its NICs."""
     return tuple(nic.port for nic in vm.status.nics if nic.port)

@@ -9,7 +9,7 @@ import pytest
 from quantix_api.layout import Layout
 from quantix_hostd.migration.kept import Coming, ComingStore
 
-COMING = Coming("m1", "h1", (("local", "v1"),), 3, prepared=True)
+COMING = Coming("m1", "h1", (("local", "v1"),), 3, prepared=True, ports=("p1",))
 
 
 @pytest.fixture

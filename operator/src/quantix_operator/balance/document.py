@@ -15,7 +15,7 @@ def balance_document(situation: Situation, plan: Plan) -> BalancePlan:
     """All that was looked at, hosts by their names."""
     held = situation.observed.held
     return BalancePlan(
-        mode=situation.asked.mode,
+        mode=situation.balancer.mode,
         held=sentence_of(held.message) if held is not None else None,
         moves_left=situation.moves_left,
         hosts=tuple(

@@ -29,9 +29,9 @@ POLICY = "default"
 
 @dataclass(frozen=True)
 class Situation:
-    """`asked`: what the policy asks of the balancer; `limits`: of all migrations; the rest is the look."""
+    """`balancer`: what the policy asks of it; `limits`: of all migrations; the rest is the look."""
 
-    asked: Balancer
+    balancer: Balancer
     limits: Limits
     history: History
     observed: Observed
@@ -41,13 +41,13 @@ class Situation:
     @property
     def moves_left(self) -> int:
         """How many may still be made within this hour."""
-        return max(0, self.asked.max_moves_per_hour - self.history.made)
+        return max(0, self.balancer.max_moves_per_hour - self.history.made)
 
 
 def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situation:
     """Everything that one look decides on; `calm`: it is known that no VM would be better off elsewhere."""
     policy = objects.get(SchedulingPolicy, POLICY)
-    asked = policy.spec.balancer if policy is not None else Balancer()
+    balancer = policy.spec.balancer if policy is not None else Balancer()
     history = history_of(objects.list(VirtualMachineMigration), lambda vm: _host_of(objects, vm), now)
     hosts = objects.list(Host)
     held = held_by(hosts)
@@ -64,7 +64,7 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
         unsettled=_unsettled(objects),
         held=held,
     )
-    return Situation(asked, limits_of(objects), history, observed, loads, shares)
+    return Situation(balancer, limits_of(objects), history, observed, loads, shares)
 
 
 def _host_of(objects: Objects, key: str) -> str:

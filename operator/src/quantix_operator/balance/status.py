@@ -22,11 +22,11 @@ def derive_said(situation: Situation, plan: Plan, made: Sequence[Better]) -> Sai
 def _balanced(situation: Situation, plan: Plan, due: Sequence[Better], made: Sequence[Better]) -> Fact:
     if situation.observed.held is not None:
         return situation.observed.held
-    recommends = situation.asked.mode != "Automatic"
+    recommends = situation.balancer.mode != "Automatic"
     if due and recommends:
         return fact("Balanced", "False", "MovesRecommended", moves=_named(due))
     if due and not situation.moves_left:
-        count = situation.asked.max_moves_per_hour
+        count = situation.balancer.max_moves_per_hour
         return fact("Balanced", "False", "MovesCapped", moves=_named(due), count=count)
     if due or made:
         return fact("Balanced", "False", "MovesUnderWay", moves=_named((*made, *due)))

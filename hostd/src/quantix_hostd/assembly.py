@@ -239,7 +239,11 @@ class Hostd:
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
         self.images = ImageController(image_tools(self, room, slots), lambda key: add(IMAGES, key))
         self.outgoing = OutgoingMoves(
-            self.libvirt, self.settings.layout, partial(add, VIRTUAL_MACHINES), self.clock
+            self.libvirt,
+            self.settings.layout,
+            partial(add, VIRTUAL_MACHINES),
+            self.clock,
+            self.metrics.sendings,
         )
         vms = vm_tools(self)
         receiving = Receiving("volume", self.qemu_img, room, look_again)

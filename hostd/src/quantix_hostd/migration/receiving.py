@@ -108,7 +108,7 @@ async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
     """Mark its taps as ours, so that they are found, and guard its sockets; the guest is not here yet."""
     if vm is not None and ports_of(vm):
         await tools.ports.set_owner(ports_of(vm), vm_uid)
-        await tools.ports.guard(tools.objects.routerports_of())
+        await tools.ports.guard(tools.objects.router_ports())
     await asyncio.to_thread(tools.directories.close_sockets, vm_uid)
 
 

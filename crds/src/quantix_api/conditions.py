@@ -76,6 +76,7 @@ _VM_READY = (
     "HostSuspect HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld "
     "ConfigRefused KernelLimit RestoreInProgress ClaimNotHeld"
 )
+_UNBALANCED = "BalanceHeld MovesRecommended MovesUnderWay MovesCapped NoMoveHelps"
 _STAYS = "HostDevice CPUPassthrough PolicyBlock LocalMedium"
 
 TABLE: tuple[ConditionRow, ...] = (
@@ -191,6 +192,7 @@ TABLE: tuple[ConditionRow, ...] = (
     *_row("VirtualMachine Volume Image", "NamespaceKept", "", "NamespaceDeleting GoesWithNamespace"),
     # not in api.md's table, yet without it kstatus would wait for these for ever
     *_row("InstanceType HAPolicy SchedulingPolicy", "Ready", "Accepted", ""),
+    *_row("SchedulingPolicy", "Balanced", "Balanced", _UNBALANCED),
 )
 
 KSTATUS_TYPES = ("Reconciling", "Stalled")

@@ -15,7 +15,7 @@ from quantix_client.api import ListResult
 from quantix_client.errors import Forbidden, NotFound
 
 Manifest = dict[str, Any]
-_ITEM_KEYS = ("type", "name", "path")
+_ITEM_KEYS = (("type",), ("namespace", "virtualMachine"), ("name",), ("path",), ("resource",))
 
 
 class FakeStatusApi:
@@ -110,8 +110,8 @@ def _fields(value: Any) -> Manifest:
 
 
 def _item_path(item: Manifest) -> str:
-    key = next(name for name in _ITEM_KEYS if name in item)
-    return "k:" + json.dumps({key: item[key]}, separators=(",", ":"))
+    keys = next(names for names in _ITEM_KEYS if all(name in item for name in names))
+    return "k:" + json.dumps({name: item[name] for name in keys}, separators=(",", ":"))
 
 
 def _drop_owned(status: Manifest, owned: Manifest) -> None:

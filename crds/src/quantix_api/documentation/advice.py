@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quantix_api.conditions import TABLE as CONDITIONS
+from quantix_api.documentation.advice_balance import BALANCE_ADVICE
 from quantix_api.documentation.advice_entry import Advice
 from quantix_api.documentation.advice_host import HOST_ADVICE
 from quantix_api.documentation.advice_migration import MIGRATION_ADVICE
@@ -18,11 +19,13 @@ ADVICE: dict[str, Advice] = {
     **NETWORK_ADVICE,
     **HOST_ADVICE,
     **MIGRATION_ADVICE,
+    **BALANCE_ADVICE,
     **REFUSAL_ADVICE,
 }
 NEWS = frozenset(
     {
         "Adopted",
+        "BalancerMoves",
         "ConsoleOpened",
         "HotPlugged",
         "HotUnplugged",
@@ -30,6 +33,7 @@ NEWS = frozenset(
         "MemoryGivenBack",
         "Migrated",
         "MigrationStarted",
+        "MoveRecommended",
         "Moved",
         "Moves",
         "Renews",

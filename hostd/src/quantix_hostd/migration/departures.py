@@ -155,7 +155,10 @@ class Departures:
         self.outgoing.note_stopped(vm_uid)
 
     async def _progress(self, vm_uid: str) -> SendingProgress | None:
-        return await self.hypervisor.sending_progress(domain_name(vm_uid))
+        progress = await self.hypervisor.sending_progress(domain_name(vm_uid))
+        if progress is not None:
+            self.outgoing.note_copied(vm_uid, progress.done_bytes)
+        return progress
 
     def _of(self, vm_uid: str, kept: LeavingRecord | None) -> Manifest | None:
         """That of `kept` as long as the guest may go by it, else the newest that waits for this host's word:

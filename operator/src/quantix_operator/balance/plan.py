@@ -14,6 +14,7 @@ from datetime import datetime
 
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import AWAY_FROM, NEAR_TO
+from quantix_api.scheduling_policy import MOST_MOVES
 from quantix_operator.balance.model import (
     FILLED_PERMILLE,
     FULL_PERMILLE,
@@ -34,6 +35,8 @@ from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import decide
 
 _BY_LOAD = (Cause.MEMORY, Cause.CPU, Cause.PROMISED)
+# of the VMs of one host: whom none of these helps none of the rest would
+_MOST_TRIED = 32
 
 
 def plan_balance(observed: Observed, now: datetime) -> Plan:
@@ -80,26 +83,28 @@ class _Table:
     def mend(self) -> None:
         """What breaks a rule."""
         for broken in self._places.all_broken():
+            if len(self.moves) == MOST_MOVES:
+                return
             if broken not in self._places.broken(broken.uid):
                 continue  # a move before mended it as well
             uids = (broken.uid, *self._places.in_the_way(broken))
             if self._places.guest(broken.uid).namespace in self._observed.unsettled:
                 continue
             self._tried = {}
-            found = [better for uid in uids if (better := self._mending(broken, uid)) is not None]
-            self._settle(min(found, key=_cost, default=None), grave=broken.required)
+            movers = sorted(filter(None, map(self._free, uids)), key=_cost)
+            found = (self._mending(broken, mover) for mover in movers)
+            self._settle(next(filter(None, found), None), grave=broken.required)
 
-    def _mending(self, broken: Broken, uid: str) -> Better | None:
-        mover = self._free(uid)
-        if mover is None or self._keeps(mover, must=broken.required):
+    def _mending(self, broken: Broken, mover: Mover) -> Better | None:
+        if self._keeps(mover, must=broken.required):
             return None
         guest, rule = mover.guest, broken.rule
-        hosts = [host for host in self._others(mover) if self._mends(guest, host, broken)]
+        hosts = self._mends(mover, broken)
         at_ease = [host for host in hosts if self._takes(guest, host)]
         # what must be kept is kept where there is room at all
         target = self._best(mover, at_ease) or (self._best(mover, hosts) if broken.required else None)
         if target is None:
-            self._tried[uid] = fact("Ready", "False", "NoMoveHelps", name=guest.name, rule=rule)
+            self._tried[guest.uid] = fact("Ready", "False", "NoMoveHelps", name=guest.name, rule=rule)
             return None
         return Better(mover, target, broken.cause, self._why_mending(broken, mover, target))
 
@@ -113,12 +118,15 @@ class _Table:
             return fact("Balanced", "False", "PreferenceUnmet", place=place, **fields)
         return fact("Balanced", "False", broken.cause.value, **fields)
 
-    def _mends(self, guest: Guest, host: HostView, broken: Broken) -> bool:
-        before, after = self._places.change(guest, host.name)
-        worse = after - before
-        if broken in after or any(item.required for item in worse):
-            return False
-        return not worse or broken.required
+    def _mends(self, mover: Mover, broken: Broken) -> list[HostView]:
+        """The hosts where the rule is kept, and none is broken that was not, or only what gives way to it."""
+        names = [host.name for host in self._others(mover)]
+        return [
+            self._hosts[name]
+            for name, before, after in self._places.changes(mover.guest, names)
+            if broken not in after
+            and not any(item.required or not broken.required for item in after - before)
+        ]
 
     def relieve(self) -> None:
         """Hosts that have too much: one move from each, since how it then fares shows later."""
@@ -141,15 +149,15 @@ class _Table:
     def _relief(self, source: str, cause: Cause) -> Better | None:
         """The first move off this host that helps."""
         for mover in self._leavers(source, cause):
-            hosts = [
-                host
+            names = [
+                host.name
                 for host in self._others(mover)
                 if host.name not in self._touched
                 and self._takes(mover.guest, host, cause)
                 and self._lessens(mover, host, cause)
-                and self._breaks_nothing(mover.guest, host)
             ]
-            target = self._best(mover, hosts)
+            changes = self._places.changes(mover.guest, names)
+            target = self._best(mover, [self._hosts[name] for name, now, then in changes if then <= now])
             if target is not None:
                 return Better(mover, target, cause, self._why_relief(mover, target, cause))
             self._tried[mover.guest.uid] = fact("Ready", "False", "NoMoveHelps", name=mover.guest.name)
@@ -166,7 +174,7 @@ class _Table:
             percent = uses.get(item.guest.uid, 0) if cause is Cause.CPU else 0
             return item.guest.priority, -percent, -item.guest.memory_bytes, item.guest.uid
 
-        for item in sorted(movers, key=turn):
+        for item in sorted(movers, key=turn)[:_MOST_TRIED]:
             if self._free(item.guest.uid) is not None and not self._keeps(item, must=False):
                 yield item
 
@@ -201,10 +209,6 @@ class _Table:
     def _share_with(self, guest: Guest, host: HostView, capacity_bytes: int) -> int:
         promised = self._occupancy.promised_memory_bytes(host.name) + guest.memory_bytes
         return promised * 1000 // max(capacity_bytes, 1)
-
-    def _breaks_nothing(self, guest: Guest, host: HostView) -> bool:
-        before, after = self._places.change(guest, host.name)
-        return after <= before
 
     def _others(self, mover: Mover) -> list[HostView]:
         return [host for host in self._hosts.values() if host.name != mover.prospect.source]
@@ -248,7 +252,7 @@ class _Table:
         return self._observed.loads.get(host.name) or HostLoad(host.name)
 
 
-def _cost(better: Better) -> tuple[bool, int, int, str]:
-    """What a move costs: data to be copied, an important VM, memory."""
-    guest = better.mover.guest
-    return bool(better.mover.local), guest.priority, guest.memory_bytes, guest.uid
+def _cost(mover: Mover) -> tuple[bool, int, int, str]:
+    """What its move costs: data to be copied, an important VM, memory."""
+    guest = mover.guest
+    return bool(mover.local), guest.priority, guest.memory_bytes, guest.uid

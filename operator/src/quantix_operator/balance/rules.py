@@ -43,6 +43,7 @@ class Places:
         self._choosy: dict[str, set[str]] = defaultdict(set)
         self._counts: dict[_Group, Counter[str]] = {}
         self._selected: Counter[_Group] = Counter()
+        self._asked: dict[str, dict[_Group, Rule]] = defaultdict(dict)
         self._in: dict[str, dict[str, Guest]] = defaultdict(dict)
         for placed in world.placed:
             guest = placed.guest
@@ -84,25 +85,30 @@ class Places:
             )
         )
 
-    def change(self, guest: Guest, host: str) -> tuple[frozenset[Broken], frozenset[Broken]]:
-        """Of the rules that such a move touches: those broken now, and those broken afterwards."""
+    def changes(
+        self, guest: Guest, hosts: Iterable[str]
+    ) -> Iterator[tuple[str, frozenset[Broken], frozenset[Broken]]]:
+        """For each host, of the rules that a move there touches: those broken now, and those broken then.
+
+        Nothing else may be asked before the last of them.
+        """
         touched = [guest.uid, *self._choosers_of(guest)]
         before, here = self._broken_of(touched), self._host[guest.uid]
-        self.move(guest, host)
-        after = self._broken_of(touched)
-        self.move(guest, here)
-        return before, after
+        for host in hosts:
+            self.move(guest, host)
+            after = self._broken_of(touched)
+            self.move(guest, here)
+            yield host, before, after
 
     def move(self, guest: Guest, host: str) -> None:
         """It is there from now on."""
         before, self._host[guest.uid] = self._host[guest.uid], host
-        for (namespace, selector, topology_key), counts in self._counts.items():
-            rule = Rule(dict(selector), topology_key)
-            if namespace == guest.namespace and rule.selects(guest.labels):
+        for group, rule in self._asked[guest.namespace].items():
+            if rule.selects(guest.labels):
                 for place, number in ((before, -1), (host, 1)):
                     domain = self._domain(place, rule)
                     if domain is not None:
-                        counts[domain] += number
+                        self._counts[group][domain] += number
 
     def _choosers_of(self, guest: Guest) -> Iterator[str]:
         for uid in self._choosy[guest.namespace]:
@@ -146,6 +152,7 @@ class Places:
             domains = (self._domain(self._host[other.uid], rule) for other in selected)
             self._counts[group] = Counter(domain for domain in domains if domain is not None)
             self._selected[group] = len(selected)
+            self._asked[namespace][group] = rule
         return group
 
     def _domain(self, host: str, rule: Rule) -> str | None:

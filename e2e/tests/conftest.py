@@ -84,8 +84,8 @@ def view(machine: Machine) -> MachineView:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Two hosts that are one cluster."""
-    with Lab(2) as hosts:
+    """Three hosts that are one cluster."""
+    with Lab(3) as hosts:
         yield hosts
 
 

@@ -32,20 +32,20 @@ def is_ready(lab: Lab, name: str) -> bool:
 
 
 def tunnel_is_up(host: SimulatedHost) -> bool:
-    """Whether the switch hears the other host's through a tunnel (BFD, RFC 5880)."""
+    """Whether the switch hears another host's through a tunnel (BFD, RFC 5880)."""
     database = f"--db=unix:{host.inside.openvswitch_run}/db.sock"
     wanted = ("--columns=bfd_status", "--format=json", "find", "Interface", "type=geneve")
     answer = host.run("ovs-vsctl", database, *wanted).stdout
     return '["state","up"]' in json.dumps(json.loads(answer), separators=(",", ":"))
 
 
-def test_both_are_hosts_of_one_cluster_by_their_own_addresses(lab: Lab) -> None:
+def test_all_are_hosts_of_one_cluster_by_their_own_addresses(lab: Lab) -> None:
     for number, host in enumerate(lab.hosts, 1):
         assert is_ready(lab, host.name)
         assert host_of(lab, host.name)["status"]["addresses"]["api"] == f"{MANAGEMENT}.{number}:9443"
 
 
-def test_guests_of_both_reach_each_other_through_the_wire_for_tunnels(lab: Lab) -> None:
+def test_guests_of_all_reach_each_other_through_the_wire_for_tunnels(lab: Lab) -> None:
     for host in lab.hosts:
         eventually(f"{host.name} has a tunnel", lambda host=host: tunnel_is_up(host), 60)  # type: ignore[misc]
     routes = lab.hosts[1].run("ip", "route", "get", f"{WIRE}.1").stdout
@@ -105,5 +105,5 @@ def test_a_machine_leaves_with_all_that_it_was_given_and_joins_anew(lab: Lab, me
 
 
 def test_a_word_for_another_host_is_refused(lab: Lab, member: SimulatedHost) -> None:
-    refused = member.run(str(QX), "cluster", "join", stdin=lab.word_for("h3"), check=False)
-    assert "The word is for h3" in refused.stderr
+    refused = member.run(str(QX), "cluster", "join", stdin=lab.word_for("h4"), check=False)
+    assert "The word is for h4" in refused.stderr

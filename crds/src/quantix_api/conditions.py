@@ -169,7 +169,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "GuestTraffic",
         "Works",
         "HostFirewallDropsGuests UnderlayTooSmall TunnelInterfaceShared TunnelInterfaceUnusable "
-        f"PhysicalNetworkUnusable {INTERNAL_ERROR}",
+        f"MigrationInterfaceUnusable PhysicalNetworkUnusable {INTERNAL_ERROR}",
     ),
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
     *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),

@@ -73,7 +73,7 @@ class Interfaces(ApiModel):
         InterfaceName | None, Live("For the guests' networks. Absent: that of the default route.")
     ] = None
     migration: Annotated[
-        InterfaceName | None, Live("For moving VMs. Absent: that of the default route."), NotBuilt()
+        InterfaceName | None, Live("For moving VMs. Absent: that of the host's own address.")
     ] = None
     storage: Annotated[
         InterfaceName | None, Live("For storage. Absent: that of the default route."), NotBuilt()

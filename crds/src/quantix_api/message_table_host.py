@@ -152,6 +152,12 @@ _ABILITIES = (
         "raise the MTU of {interface} to {wanted}",
     ),
     Template(
+        "MigrationInterfaceUnusable",
+        "Host",
+        "{host} has no address on {interface}, so VMs that move come to the host's own address.",
+        "give {interface} an address, or name another interface in spec.interfaces.migration",
+    ),
+    Template(
         "TunnelInterfaceShared",
         "Host",
         "{host} cannot have {interface} for tunnels, as {address} on it serves other ends, too: without the "

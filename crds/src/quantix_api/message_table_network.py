@@ -103,6 +103,12 @@ _NICS = (
         "Said: {said}.",
         "look at the operator, which signs it; {host} asks again by itself",
     ),
+    Template(
+        "SouthboundUnreachable",
+        "Host",
+        "It is deleted once the network's database has let it go, which does not answer. Said: {left}.",
+        "qx status",
+    ),
 )
 
 _NETWORKS = (

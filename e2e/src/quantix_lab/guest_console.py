@@ -60,9 +60,17 @@ class GuestConsole:
         wait_for(f"{command} to say {wanted}", look, timeout_s)
 
     def wait(self, text: str, *, after: int = 0, timeout_s: float = 40.0) -> str:
-        """What was printed from character `after` on, once `text` is part of it."""
+        """What was printed from character `after` on, once `text` is part of it. Raises AssertionError,
+        also where `qx` ends before.
+        """
 
         def look() -> tuple[bool, object]:
+            ended = self._process.poll()
+            if ended is not None:
+                self._reader.join(5)
+            if ended is not None and text not in self.said[after:]:
+                said = f"{self.said[-1500:]}{self._complaint()}"
+                raise AssertionError(f"qx ended with {ended} before {text!r} was on the console: {said}")
             return text in self.said[after:], self.said[-1500:]
 
         wait_for(f"{text!r} on the console", look, timeout_s, _LOOK_S)
@@ -76,12 +84,16 @@ class GuestConsole:
         while chunk := os.read(self._screen, 4096):
             self._heard.append(chunk)
 
+    def _complaint(self) -> str:
+        """All of its standard error, once it has ended."""
+        return self._process.stderr.read() if self._process.stderr is not None else ""
+
     def close(self) -> str:
         """End `qx`; what it said on standard error."""
         self._process.terminate()
         self._process.wait(20)
         self._reader.join(20)
-        said = self._process.stderr.read() if self._process.stderr is not None else ""
+        said = self._complaint()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -102,7 +114,7 @@ def wait_booted(view: MachineView, name: str, *, timeout_s: float = 90.0) -> Man
 
 
 @contextmanager
-def guest_console(machine: Machine, name: str, *, boot_s: float = 40.0) -> Iterator[GuestConsole]:
+def guest_console(machine: Machine, name: str, *, boot_s: float = 90.0) -> Iterator[GuestConsole]:
     """`qx vm console NAME` in a pipe, from its first prompt on; ended afterwards."""
     console = GuestConsole(machine.start_qx("vm", "console", name, "--take"))
     try:

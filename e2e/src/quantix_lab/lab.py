@@ -154,6 +154,9 @@ class Lab:
             _ip("-n", self.world, "link", "add", bridge, "type", "bridge")
             _ip("-n", self.world, "link", "set", bridge, "up")
         _ip("-n", self.world, "link", "set", "wire", "mtu", str(WIRE_MTU))
+        # what the world sends has its checksums, as on a real wire: no hardware adds them on the way
+        whole = ["ip", "netns", "exec", self.world, "ethtool", "-K", "phys", "tx", "off"]
+        subprocess.run(whole, check=True, capture_output=True)
         _ip("-n", self.world, "addr", "add", f"{GATEWAY}/24", "dev", "mgmt")
         _ip("-n", self.world, "addr", "add", f"{SITE}.1/24", "dev", "phys")
         _ip("-n", self.world, "addr", "add", f"{INTERNET}/32", "dev", "lo")

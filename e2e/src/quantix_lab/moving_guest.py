@@ -76,7 +76,7 @@ class MovingGuest:
 
     def begin_to_write(self) -> None:
         """Have the guest count onto its disk, once it has booted; again after each boot."""
-        with guest_console(self.lab.first, self.name, boot_s=90) as console:
+        with guest_console(self.lab.first, self.name) as console:
             console.run(_WRITE, until="begun")
 
     def _let_start_on_others(self, let: bool) -> None:
@@ -147,7 +147,7 @@ class MovingGuest:
 
     def written(self) -> int:
         """How many numbers the guest wrote; it finds each of the last ones on its disk."""
-        with guest_console(self.lab.first, self.name, boot_s=60) as console:
+        with guest_console(self.lab.first, self.name) as console:
             said = console.run(_CHECK, until="wrote=", timeout_s=60)
             said += console.run("", until="# ", timeout_s=60)
         found = re.findall(r"wrote=(\d+) bad=(\d+)", said)

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from quantix_api import VirtualMachine
 from quantix_api.messages import render
 from quantix_operator.certificates import controller as certificates
+from quantix_operator.clients.ovn_sb import Southbound
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
 from quantix_operator.host.controller import HostController
@@ -23,6 +24,7 @@ from quantix_operator.networking import Networking, networking
 from quantix_operator.objects import Objects
 from quantix_operator.policy.controller import KINDS, AcceptedController
 from quantix_operator.scheduling.controller import PlacementController
+from quantix_operator.settings import Settings
 from quantix_operator.storagepool.controller import StoragePoolController
 from quantix_operator.virtualmachine.controller import VirtualMachineController
 from quantix_operator.virtualmachine.ports import NicsResult
@@ -43,7 +45,7 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             await certificates.build(context),
             *(AcceptedController(context, kind) for kind in KINDS),
             StoragePoolController(context, objects),
-            HostController(context, objects, context.leases, drains),
+            HostController(context, objects, context.leases, drains, southbound(context.settings)),
             *network.controllers,
             ImageController(context, objects),
             VolumeController(context, objects),
@@ -53,6 +55,11 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             VirtualMachineController(context, objects, network.ports, access),
             SecretAccessController(access),
         )
+
+
+def southbound(settings: Settings) -> Southbound | None:
+    """None where networks are left alone."""
+    return Southbound(settings.ovn_sb) if settings.ovn_sb is not None else None
 
 
 class NoPorts:

@@ -23,6 +23,8 @@ class Settings:
     kubeconfig: Path
     ovn_nb: str | None
     """Connection of the northbound database ("unix:/…/ovnnb_db.sock"); None: networks are left alone."""
+    ovn_sb: str | None
+    """Connection of the southbound database; None: what a deleted host left there stays."""
     metrics_host: str
     metrics_port: int
     identity: str
@@ -43,6 +45,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--root", type=Path, default=Path("/"), help="root of all of Quantix' files")
     parser.add_argument("--kubeconfig", type=Path, help="default: that of the root")
     parser.add_argument("--ovn-nb", help="northbound database, e.g. unix:/run/quantix/ovn/ovnnb_db.sock")
+    parser.add_argument("--ovn-sb", help="southbound database, e.g. unix:/run/quantix/ovn/ovnsb_db.sock")
     parser.add_argument(
         "--metrics", type=_address, default=("127.0.0.1", 9442), help="where to serve /metrics, /healthz"
     )
@@ -61,6 +64,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         layout=layout,
         kubeconfig=given.kubeconfig or layout.operator_kubeconfig,
         ovn_nb=given.ovn_nb,
+        ovn_sb=given.ovn_sb,
         metrics_host=given.metrics[0],
         metrics_port=given.metrics[1],
         identity=f"{host_name}_{os.getpid()}_{os.urandom(4).hex()}",

@@ -254,7 +254,7 @@ def _operator(installation: Installation) -> Service:
     kubeconfig = installation.operator_kubeconfig or layout.operator_kubeconfig
     argv = [_program(installation, OPERATOR_PROGRAM), "--root", str(layout.root)]
     argv += ["--kubeconfig", str(kubeconfig), "--ovn-nb", f"unix:{layout.ovn_nb_socket}"]
-    argv += ["--metrics", f"127.0.0.1:{METRICS_PORT}"]
+    argv += ["--ovn-sb", f"unix:{layout.ovn_sb_socket}", "--metrics", f"127.0.0.1:{METRICS_PORT}"]
     return Service(
         name=OPERATOR,
         description="Quantix operator",

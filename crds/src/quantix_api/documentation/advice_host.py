@@ -45,7 +45,14 @@ _STATE = {
         "`iptables -S FORWARD` on the host; Docker sets its policy to drop.",
         "Run the command that the message names, and have it run at each boot.",
     ),
-    "UnderlayTooSmall": Advice("`ip link` on the hosts.", "Raise the MTU between the hosts."),
+    "UnderlayTooSmall": Advice(
+        "`ip link` on the hosts. Networks keep the MTU that fitted when they were made.",
+        "Raise the MTU between the hosts: large packets of guests are lost on the way to that host.",
+    ),
+    "MigrationInterfaceUnusable": Advice(
+        "`ip address` on the host.",
+        "VMs move meanwhile by the host's own address. Name an interface that is there and has one.",
+    ),
     "TunnelInterfaceShared": Advice(
         "`ip address` and `ip route` on the host.",
         "Guests on different hosts do not reach each other over it. Name an interface that only tunnels use "

@@ -43,6 +43,7 @@ class NetworkFacts:
     underlay_mtu: int = 1500
     userspace: bool = False
     tunnel_address: str = ""
+    migration_address: str = ""
     problem: tuple[str, str] | None = None
     traffic_problem: tuple[str, str] | None = None
 

@@ -34,6 +34,8 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
     addresses = {"api": observed.api_address}
     if observed.network.tunnel_address:
         addresses["tunnel"] = observed.network.tunnel_address
+    if observed.network.migration_address:
+        addresses["migration"] = observed.network.migration_address
     facts = derive_facts(observed, now)
     status = {
         "observedGeneration": observed.host.metadata.generation,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 
 from quantix_api import Host, VirtualMachine
+from quantix_api.errors import TransientError
 from quantix_api.messages import render
 from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import Manifest
@@ -25,6 +27,7 @@ from quantix_operator.host.status import (
     Observed,
     derive_status,
     is_lost,
+    leaving_status,
     only_figures_differ,
 )
 from quantix_operator.indexers import assigned_host, moving_to
@@ -48,6 +51,12 @@ def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
     return tuple(host for host in hosts if host)
 
 
+class Chassis(Protocol):
+    """The hosts as OVN knows them (`clients.ovn_sb`)."""
+
+    async def remove_chassis(self, name: str) -> None: ...
+
+
 class HostController:
     """`await reconcile("name")`."""
 
@@ -56,10 +65,18 @@ class HostController:
     resource: Resource | None = HOSTS
     watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: OnChangeOf(vm_as_load, _of_vm)}
 
-    def __init__(self, context: Context, objects: Objects, leases: LeaseWatch, drains: Drains) -> None:
+    def __init__(
+        self,
+        context: Context,
+        objects: Objects,
+        leases: LeaseWatch,
+        drains: Drains,
+        network: Chassis | None = None,
+    ) -> None:
         self._events = context.events
         self._objects = objects
         self._leases = leases
+        self._network = network
         self._drains = drains
         self._cache, self._clock = context.cache, context.clock
         self._writer = StatusWriter(context.api, context.cache)
@@ -84,8 +101,7 @@ class HostController:
         try:
             # also a VM that is not understood has its host
             if host.deleting and has_finalizer(live) and not self._has_vms(key):
-                await self._finalizers.release(live)
-                return None
+                return await self._let_go(observed)
             derived = derive_status(observed, datetime.now(UTC))
             early_s = self._next_figures_s.get(key, 0.0) - self._clock.monotonic()
             if early_s > 0 and only_figures_differ(self._writer.owned(live), derived.status):
@@ -96,6 +112,18 @@ class HostController:
         except Conflict:
             return _AGAIN_S
         return _next_look_s(observed)
+
+    async def _let_go(self, observed: Observed) -> float | None:
+        """Of one that is deleted: what it left in the network goes first."""
+        try:
+            if self._network is not None:
+                await self._network.remove_chassis(observed.host.metadata.uid)
+        except TransientError as error:
+            status = leaving_status(observed, error, datetime.now(UTC))
+            await self._writer.write(HOSTS, observed.live, status, on_version=True)
+            return _LOOK_S
+        await self._finalizers.release(observed.live)
+        return None
 
     async def _say(self, observed: Observed, derived: Derived) -> None:
         written = await self._writer.write(

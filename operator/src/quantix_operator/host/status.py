@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from quantix_api import Host
+from quantix_api.errors import TransientError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
 from quantix_api.quantities import format_size
 from quantix_api.resources import HOSTS
@@ -72,6 +73,13 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
         status["phase"] = "Unreachable"
     status["conditions"] = render_conditions(facts, subject_in(HOSTS, observed.live), now)
     return Derived(status, says_ready=lost)
+
+
+def leaving_status(observed: Observed, error: TransientError, now: datetime) -> dict[str, Any]:
+    """The same of a deleted host that cannot go yet: `error` says why."""
+    facts = [_schedulable(observed.host, lost=True), Fact("Ready", "False", error.reason, error.message)]
+    conditions = render_conditions(facts, subject_in(HOSTS, observed.live), now)
+    return derive_status(observed, now).status | {"conditions": conditions, "phase": "Unreachable"}
 
 
 def only_figures_differ(told: dict[str, Any], status: dict[str, Any]) -> bool:

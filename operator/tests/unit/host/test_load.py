@@ -10,6 +10,8 @@ import pytest
 
 from quantix_api import Host
 from quantix_api.compute import memory_request_bytes
+from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
 from quantix_api.resources import FINALIZER, HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINES
 from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
@@ -136,3 +138,33 @@ async def test_a_host_that_has_a_vm_which_is_not_understood_is_not_let_go(strang
     world.cache.remove(VIRTUAL_MACHINES, item)
     await world.controller.reconcile("h1")
     assert len(freed) == 1
+
+
+class Southbound:
+    def __init__(self, *, silent: bool = False) -> None:
+        self.silent = silent
+        self.removed: list[str] = []
+
+    async def remove_chassis(self, name: str) -> None:
+        if self.silent:
+            raise as_error(TransientError, "SouthboundUnreachable", left="connection refused")
+        self.removed.append(name)
+
+
+async def test_what_a_deleted_host_left_in_the_network_goes_before_it() -> None:
+    world = World(host(deletionTimestamp="2026-11-29T00:00:00Z", finalizers=[FINALIZER]))
+    freed: list[Any] = []
+
+    async def release(live: Any) -> None:
+        freed.append(live)
+
+    world.controller._finalizers.release = release  # type: ignore[method-assign]
+    world.controller._network = network = Southbound(silent=True)
+    assert await world.controller.reconcile("h1") is not None
+    (ready,) = (item for item in world.api.told[-1]["conditions"] if item["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "SouthboundUnreachable")
+    assert "connection refused" in ready["message"]
+    assert freed == []
+    network.silent = False
+    await world.controller.reconcile("h1")
+    assert (network.removed, len(freed)) == (["h1"], 1)

@@ -29,6 +29,7 @@ from quantix_hostd.facts.links import HOST_LEG
 from quantix_hostd.facts.switch import OWNER_KEY
 from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network import model
+from quantix_hostd.host.network.between_hosts import arrival_address, too_small
 from quantix_hostd.host.network.desired import desired_network
 from quantix_hostd.host.network.model import (
     EXTERNAL_BRIDGE,
@@ -41,7 +42,7 @@ from quantix_hostd.host.network.model import (
 )
 from quantix_hostd.host.network.physical import PREFIX, physical_wires
 from quantix_hostd.host.network.plan import plan_network, plan_packet_filter, traffic_problem
-from quantix_hostd.host.network.tunnel import TunnelPlace, Underlay, attached_wire, tunnel_place
+from quantix_hostd.host.network.tunnel import Underlay, attached_wire, tunnel_place
 
 _SYSTEM_OVS_RUN = "unix:/run/openvswitch/"
 _MAX_ROUNDS = 6
@@ -92,8 +93,11 @@ class HostNetwork:
     async def ensure(self, host: Host, networks: Iterable[Network]) -> NetworkFacts:
         """Put everything right and tell how it is. What cannot be put right is in the facts."""
         datapath = await self._known_datapath()
-        tunnel = await self._tunnel(host, datapath)
+        underlay = await self._underlay(host)
+        tunnel = tunnel_place(host.metadata.name, host.spec.interfaces.tunnel, datapath, underlay)
+        arrival, lost = arrival_address(host, underlay)
         wires, lacking = await self._wires(host)
+        networks = tuple(networks)
         spec = desired_network(
             host,
             networks,
@@ -103,11 +107,12 @@ class HostNetwork:
             way_out_mac=self._way_out_mac,
             physical=wires,
         )
-        unusable = tunnel.problem or lacking
+        unusable = tunnel.problem or lacking or lost
         facts = NetworkFacts(
             underlay_mtu=tunnel.mtu,
             userspace=datapath == "netdev",
             tunnel_address=tunnel.address,
+            migration_address=arrival,
             traffic_problem=unusable,
         )
         try:
@@ -125,7 +130,8 @@ class HostNetwork:
                 return replace(facts, problem=(error.reason, message_of(error)))
             text = render("NetworkDown", process="Open vSwitch", said=error.message).text
             return replace(facts, problem=("NetworkDown", text))
-        return replace(facts, traffic_problem=traffic_problem(spec, state) or unusable)
+        dropped = traffic_problem(spec, state)
+        return replace(facts, traffic_problem=dropped or unusable or too_small(host, tunnel, networks, state))
 
     async def _wires(self, host: Host) -> tuple[tuple[PhysicalWire, ...], tuple[str, str] | None]:
         if not host.spec.physical_networks:
@@ -133,7 +139,7 @@ class HostNetwork:
         netlink = self._clients.netlink
         return physical_wires(host, await netlink.links(), await netlink.default_route())
 
-    async def _tunnel(self, host: Host, datapath: str) -> TunnelPlace:
+    async def _underlay(self, host: Host) -> Underlay:
         interface = host.spec.interfaces.tunnel
         try:
             attached = attached_wire(await self._clients.ovs.bridges())
@@ -143,8 +149,7 @@ class HostNetwork:
         netlink = self._clients.netlink
         own = await self._own_addresses() if interface else frozenset()
         links, default = await netlink.links(), await netlink.default_route()
-        found = Underlay(links, attached, default, own, member=not self._southbound.startswith("unix:"))
-        return tunnel_place(host.metadata.name, interface, datapath, found)
+        return Underlay(links, attached, default, own, member=not self._southbound.startswith("unix:"))
 
     async def _reach(self, spec: NetworkSpec) -> NetworkState:
         """Act until nothing is left to do; devices of a new bridge appear a moment after it.

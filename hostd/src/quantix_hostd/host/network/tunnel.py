@@ -78,8 +78,8 @@ def tunnel_place(host: str, interface: str | None, datapath: str, found: Underla
         there = sorted(name for name in found.links if name != "lo" and not name.startswith("qx"))
         known = ", ".join(there[:_MAX_NAMED]) or "no other"
         return _unusable(host=host, interface=interface, known=known)
-    addresses = link.addresses | _moved(interface, found)
-    address = _first(addresses)
+    addresses = addresses_of(interface, found)
+    address = first_of(addresses)
     if not address:
         return _unusable(host=host, interface=interface)
     if datapath != "netdev":
@@ -149,10 +149,11 @@ def _named(interface: str, address: str, found: Underlay) -> str:
     return default.address if default is not None and default.device == interface else address
 
 
-def _moved(interface: str, found: Underlay) -> frozenset[str]:
-    """The addresses that the interface had before it became a port."""
-    own = found.links.get(TUNNEL_BRIDGE)
-    return own.addresses if own is not None and found.attached == interface else frozenset()
+def addresses_of(interface: str, found: Underlay) -> frozenset[str]:
+    """Its addresses, also those that `qx-phy` took over."""
+    link, own = found.links.get(interface), found.links.get(TUNNEL_BRIDGE)
+    here = link.addresses if link is not None else frozenset()
+    return here | own.addresses if own is not None and found.attached == interface else here
 
 
 def _shared(interface: str, addresses: frozenset[str], found: Underlay) -> str:
@@ -164,7 +165,8 @@ def _shared(interface: str, addresses: frozenset[str], found: Underlay) -> str:
     return min(own, default="")
 
 
-def _first(addresses: frozenset[str]) -> str:
+def first_of(addresses: frozenset[str]) -> str:
+    """IPv4 before IPv6, without the length of the prefix; "" of none."""
     ordered = sorted(addresses, key=lambda address: (":" in address, address))
     return ordered[0].split("/")[0] if ordered else ""
 

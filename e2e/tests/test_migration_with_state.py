@@ -59,10 +59,9 @@ def test_variables_tpm_and_an_encrypted_disk_go_along_and_leave_nothing_behind(g
     with guest_console(guest.lab.first, NAME, boot_s=BOOT_S) as console:
         console.ask(FILL)
         told = console.ask(COUNT)
-    for word in ("there", "back"):
-        with guest_console(guest.lab.first, NAME, boot_s=BOOT_S) as console:
-            assert set_variable(console, word) == word
-            clock_ms, resets = tpm_clock(console)
+        assert set_variable(console, "kept") == "kept"
+        clock_ms, resets = tpm_clock(console)
+    for _ in range(2):
         source, target = guest.host, guest.other
         assert len(files_of_state(guest, source)) == 2
         with heard(guest.lab.world, f"mgmt-{source.name}", MARKER.encode()) as found:
@@ -81,7 +80,7 @@ def test_variables_tpm_and_an_encrypted_disk_go_along_and_leave_nothing_behind(g
         assert made.encrypted
         assert MARKER.encode() not in data.read_bytes()
         with guest_console(guest.lab.first, NAME, boot_s=BOOT_S) as console:
-            assert variable(console) == word
+            assert variable(console) == "kept"
             later_ms, later_resets = tpm_clock(console)
             assert console.ask(COUNT) == told
         assert later_resets == resets
@@ -96,5 +95,5 @@ def test_what_it_remembers_is_there_also_after_its_next_start(guest: MovingGuest
     guest.view.machine.qx("vm", "start", NAME)
     guest.view.wait_ready(NAME, reason="Running", timeout_s=120)
     with guest_console(guest.lab.first, NAME, boot_s=BOOT_S) as console:
-        assert variable(console) == "back"
+        assert variable(console) == "kept"
         assert int(console.ask(COUNT)) > 0

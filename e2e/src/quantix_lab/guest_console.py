@@ -70,7 +70,7 @@ class GuestConsole:
                 self._reader.join(5)
             if ended is not None and text not in self.said[after:]:
                 said = f"{self.said[-1500:]}{self._complaint()}"
-                raise AssertionError(f"qx ended with {ended} before {text!r} was on the console: {said}")
+                raise AssertionError(f"ended with {ended} before {text!r} was on the console: {said}")
             return text in self.said[after:], self.said[-1500:]
 
         wait_for(f"{text!r} on the console", look, timeout_s, _LOOK_S)

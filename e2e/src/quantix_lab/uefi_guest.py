@@ -29,9 +29,10 @@ def octets(console: GuestConsole, command: str) -> bytes:
 
 
 def set_variable(console: GuestConsole, value: str) -> str:
-    """Have the firmware remember a word; what it then says of it."""
-    # efivarfs makes variables immutable (kernel.org, filesystems/efivarfs)
-    console.ask(f"test ! -e {_OURS} || chattr -i {_OURS}; printf '{_ATTRIBUTES}{value}' > {_OURS}")
+    """Have the firmware remember a word, once: the kernel lets nobody change a variable of that kind
+    (kernel.org, filesystems/efivarfs). What it then says of it.
+    """
+    console.ask(f"printf '{_ATTRIBUTES}{value}' > {_OURS}")
     return variable(console)
 
 

@@ -11,18 +11,20 @@ _LISTEN = """
 import signal, socket, sys
 device, word = sys.argv[1], bytes.fromhex(sys.argv[2])
 tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-tap.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+tap.setsockopt(socket.SOL_SOCKET, 33, 256 << 20)  # SO_RCVBUFFORCE
 tap.bind((device, 0))
 tap.settimeout(0.2)
 ending = []
-signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
+signal.signal(signal.SIGTERM, lambda *_: (ending.append(True), tap.settimeout(0)))
 print("listens", flush=True)
 total = clear = 0
-while not ending:
+while True:
     try:
-        packet = tap.recv(1 << 17)
+        packet = tap.recv(1 << 17, socket.MSG_DONTWAIT if ending else 0)
     except TimeoutError:
         continue
+    except BlockingIOError:
+        break
     total += len(packet)
     clear += packet.count(word)
 print(total, clear)

@@ -24,8 +24,8 @@ class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
     comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
     `uuid`, `ports`, `staying` (the volumes that stay where they are) and `encrypted` (the UIDs of volumes
-    that libvirt knows the passphrase of) are what is left of it here once the API no longer tells this host
-    of the VM.
+    whose passphrase libvirt knows) are what is left of it here once the API no longer tells this host of the
+    VM.
     """
 
     uid: str

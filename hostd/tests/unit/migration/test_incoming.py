@@ -205,21 +205,6 @@ async def test_the_word_is_heard_also_once_the_migration_is_over(arrival: Arriva
     assert arrival.state() is None
 
 
-async def test_one_that_was_given_up_leaves_no_port_also_once_the_vm_names_this_host_no_more(
-    arrival: Arrival,
-) -> None:
-    port = "a860bb2a-5c3c-5467-ac14-ebf3cb4d2584"
-    arrival.machines["default/web-1"]["status"]["nics"] = [{"name": "eth0", "port": port}]
-    await arrival.look()
-    arrival.world.ports.removed.clear()
-    # its libvirtd wired the port, and was killed before there was a domain
-    arrival.machines.clear()
-    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
-    await arrival.look()
-    assert arrival.world.ports.removed == [port]
-    assert not arrival.moves.has(arrival.uid)
-
-
 async def test_a_half_that_nobody_speaks_of_is_kept(arrival: Arrival) -> None:
     await arrival.look()
     await arrival.arrive()

@@ -31,6 +31,7 @@ _SHARED = (
         "test_uefi_guest",
         "test_other_devices",
         "test_clones",
+        "test_snapshots",
         "test_images",
         "test_pool_in_ceph",
     ),

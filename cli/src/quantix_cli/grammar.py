@@ -31,6 +31,7 @@ _VM = (
     | _verbs("ssh", "ssh")
     | _verbs("screen", "screenshot", "view")
     | _verbs("migrating", "migrate")
+    | _verbs("snapshots", "snapshot")
 )
 _IMAGE = _verbs("images", "create", "upload", "set")
 _VOLUME = _verbs("volumes", "create", "set") | _verbs("changing_volume", "resize", "move")
@@ -42,6 +43,8 @@ _POOL = _verbs("pools", "create", "set")
 _GROUP = _verbs("security_groups", "create", "set")
 _HOST = _verbs("adding_host", "add") | _verbs("draining", "drain", "resume") | _verbs("orphans", "end-orphan")
 _MIGRATION = _verbs("migrating", "cancel")
+_SNAPSHOT = _verbs("snapshots", "restore", "set")
+_VMSNAP = ("vmsnap", "virtualmachinesnapshot", "virtualmachinesnapshots")
 _VMM = ("virtualmachinemigration", "virtualmachinemigrations")
 # noun: (other words for it, {verb: place})
 NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
@@ -56,6 +59,7 @@ NOUNS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "pool": (("pools", "storagepool", "storagepools"), _READ | _POOL | _DELETE),
     "instancetype": (("it", "instancetypes"), _READ),
     "migration": (("migrations", "vmm", *_VMM), _READ | _MIGRATION | _DELETE),
+    "snapshot": (("snap", "snapshots", *_VMSNAP), _READ | _SNAPSHOT | _DELETE),
     "cluster": (("clusters",), _verbs("joining_cluster", "join")),
 }  # fmt: skip
 COMMANDS: Mapping[str, str] = {
@@ -75,31 +79,24 @@ HELP = "help"
 
 # what is planned and not built: nobody means another word by it
 _VERBS_NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "vm": ("snapshot", "exec", "cp", "backup", "restore"),
-    "volume": ("snapshot", "backup", "restore"),
+    "vm": ("exec", "cp", "backup"),
+    "volume": ("backup",),
     "host": ("confirm-dead",),
     "instancetype": ("create", "set", "delete"),
     "cluster": ("create",),
 }
 _NOUNS_NOT_YET = (
-    *("snapshot", "snap", "recovery", "namespace", "ns"),
-    *("drill", "backup", "restore"),
+    *("recovery", "namespace", "ns"),
+    *("drill", "backup"),
 )
 _UNTIL_THEN = (
     "Until then copy what matters out of the guest, or all disks of a VM that is off: "
     "qx vm clone NAME COPY --full --pool POOL"
 )
-_A_COPY = (
-    "Until then a copy keeps what is on the disks: qx vm clone NAME COPY, of a VM that is off, "
-    "or qx volume create COPY --from NAME"
-)
 _NAMESPACES = "Until then kubectl get namespaces lists them, kubectl create namespace NAME makes one."
 # what does the same in part
 _INSTEAD: Mapping[str, str] = {
     "backup": f"Backups into a pool, by hand and by a schedule, are planned. {_UNTIL_THEN}.",
-    "snapshot": f"{_A_COPY}.",
-    "snap": f"{_A_COPY}.",
-    "restore": f"It comes with backups, which are planned. {_UNTIL_THEN}.",
     "namespace": _NAMESPACES,
     "ns": _NAMESPACES,
 }

@@ -251,50 +251,43 @@ def _migration(migration: Manifest, _: World) -> tuple[Cell, ...]:
     )
 
 
+def _snapshot(snapshot: Manifest, _: World) -> tuple[Cell, ...]:
+    percent = look(snapshot, "status.progress.percent")
+    quiesced = condition_of(snapshot, "Quiesced").get("status")
+    return (
+        _text(look(snapshot, "spec.virtualMachine")),
+        _text(", ".join(disk["name"] for disk in look(snapshot, "status.disks", []))),
+        _text("yes" if look(snapshot, "spec.memory") else None),
+        _text({"True": "yes", "False": "no"}.get(quiesced or "")),
+        Cell(f"{percent} %" if percent is not None else "-", right=True),
+    )
+
+
 def _instance_type(kind: Manifest, _: World) -> tuple[Cell, ...]:
     default = "yes" if look(kind, "spec.default") else "-"
     return _number(look(kind, "spec.cpu.cores")), _amount(look(kind, "spec.memory.size")), Cell(default)
 
 
+_OF_VM = ("HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED")
+_OF_SNAPSHOT = ("VM", "DISKS", "MEMORY", "QUIESCED", "PROGRESS")
+_OF_MIGRATION = ("VM", "FROM", "TO", "PROGRESS")
+_OF_POOL = ("KIND", "CAPACITY", "AVAILABLE", "HOSTS")
+_OF_IMAGE = ("SIZE", "FORMAT", "PROGRESS", "USERS")
+_OF_TYPE = ("CPU", "MEMORY", "DEFAULT")
 NOUNS: Mapping[str, Noun] = {
     noun.word: noun
     for noun in (
-        Noun(
-            "vm",
-            "VM",
-            resources.VIRTUAL_MACHINES,
-            ("HOST", "ADDRESS", "CPU", "MEMORY", "PROTECTED"),
-            _vm,
-            on_hosts=True,
-        ),
+        Noun("vm", "VM", resources.VIRTUAL_MACHINES, _OF_VM, _vm, on_hosts=True),
         Noun("host", "host", resources.HOSTS, ("ADDRESS", "CPUS", "MEMORY", "VMS"), _host),
         Noun("volume", "volume", resources.VOLUMES, ("SIZE", "POOL", "VM"), _volume, on_hosts=True),
-        Noun(
-            "image",
-            "image",
-            resources.IMAGES,
-            ("SIZE", "FORMAT", "PROGRESS", "USERS"),
-            _image,
-            on_hosts=True,
-        ),
+        Noun("image", "image", resources.IMAGES, _OF_IMAGE, _image, on_hosts=True),
         Noun("network", "network", resources.NETWORKS, ("SUBNETS", "PORTS", "FREE"), _network),
-        Noun("pool", "pool", resources.STORAGE_POOLS, ("KIND", "CAPACITY", "AVAILABLE", "HOSTS"), _pool),
+        Noun("pool", "pool", resources.STORAGE_POOLS, _OF_POOL, _pool),
         Noun("router", "router", resources.ROUTERS, ("NETWORKS", "ADDRESS"), _router),
         Noun("floatingip", "floating IP", resources.FLOATING_IPS, ("ADDRESS", "VM"), _floating_ip),
         Noun("securitygroup", "security group", resources.SECURITY_GROUPS, ("IN", "OUT"), _security_group),
-        Noun(
-            "instancetype",
-            "instance type",
-            resources.INSTANCE_TYPES,
-            ("CPU", "MEMORY", "DEFAULT"),
-            _instance_type,
-        ),
-        Noun(
-            "migration",
-            "migration",
-            resources.VIRTUAL_MACHINE_MIGRATIONS,
-            ("VM", "FROM", "TO", "PROGRESS"),
-            _migration,
-        ),
+        Noun("instancetype", "instance type", resources.INSTANCE_TYPES, _OF_TYPE, _instance_type),
+        Noun("migration", "migration", resources.VIRTUAL_MACHINE_MIGRATIONS, _OF_MIGRATION, _migration),
+        Noun("snapshot", "snapshot", resources.VIRTUAL_MACHINE_SNAPSHOTS, _OF_SNAPSHOT, _snapshot),
     )
 }

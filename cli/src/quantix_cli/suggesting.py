@@ -12,6 +12,7 @@ from dataclasses import dataclass
 IN_NAMESPACES = (
     *("vm", "image", "volume", "network", "router", "floatingip", "securitygroup"),
     "migration",
+    "snapshot",
 )
 """The nouns whose objects lie in namespaces."""
 _NOUN = "|".join(IN_NAMESPACES)

@@ -83,6 +83,12 @@ _COLUMNS: Mapping[str, Mapping[str, _Cell]] = {
         "DEFAULT": _flag("spec.default"),
     },
     "migration": {"PHASE": _PHASE},
+    "snapshot": {
+        "PHASE": _PHASE,
+        "HOST": _at("status.host"),
+        "TAKEN": _at("status.takenAt"),
+        "UID": _at("metadata.uid"),
+    },
     "router": {"EXTERNAL": _at("spec.external.network"), "GATEWAYS": _at("status.gatewayHosts")},
     "floatingip": {
         "NETWORK": _at("spec.network"),

@@ -35,13 +35,26 @@ _ATTACHED = "oldObject.?status.?attachedTo.orValue([])"
 _OF_OTHERS = f"'all in other namespaces (qx image explain shared/' + {OLD_NAME} + ' names them)'"
 _USED_BY = "oldObject.?status.?usedBy.orValue([])"
 # what `qx` calls a kind that can be protected
-_NOUN = "(oldObject.kind == 'VirtualMachine' ? 'vm' : oldObject.kind.lowerAscii())"
+_NOUN = (
+    "(oldObject.kind == 'VirtualMachine' ? 'vm' : oldObject.kind.lowerAscii().replace('virtualmachine', ''))"
+)
 _RECOVERING = "oldObject.?status.?phase.orValue('') in ['Fencing', 'Fenced', 'Clean']"
 
 DELETION = Policy(
     name="quantix-deletion",
     matches=(
-        Match(("DELETE",), ("virtualmachines", "volumes", "images", "networks", "hosts", "storagepools")),
+        Match(
+            ("DELETE",),
+            (
+                "virtualmachines",
+                "virtualmachinesnapshots",
+                "volumes",
+                "images",
+                "networks",
+                "hosts",
+                "storagepools",
+            ),
+        ),
     ),
     checks=(
         Check(
@@ -92,6 +105,14 @@ DELETION = Policy(
                 "InUse",
                 pool=OLD_NAME,
                 count=_counted("oldObject.?status.?virtualMachines.orValue(0)", "VM"),
+            ),
+        ),
+        Check(
+            _where("storagepools", "oldObject.?status.?snapshots.orValue(0) == 0"),
+            message_cel=message_expression(
+                "InUse",
+                pool=OLD_NAME,
+                snapshots=_counted("oldObject.?status.?snapshots.orValue(0)", "snapshot"),
             ),
         ),
     ),

@@ -7,8 +7,8 @@ object: what takes a second one to judge (is the VM of this volume assigned to t
 
 from __future__ import annotations
 
+from quantix_api import admission_migrations, admission_snapshots
 from quantix_api.admission import Check, Match, Policy
-from quantix_api.admission_migrations import HOST_CHECKS, OWNERSHIP_CHECKS
 from quantix_api.resources import (
     FINALIZER,
     GROUP,
@@ -34,7 +34,13 @@ OWNERSHIP = Policy(
     matches=(
         Match(
             ("UPDATE",),
-            ("virtualmachines/status", "virtualmachinemigrations/status", "hostrecoveries/status"),
+            (
+                "virtualmachines/status",
+                "virtualmachinemigrations/status",
+                "virtualmachinesnapshots/status",
+                "virtualmachinerestores/status",
+                "hostrecoveries/status",
+            ),
         ),
     ),
     only_if=(("not-the-operator", f"!({IS_OPERATOR})"),),
@@ -42,11 +48,13 @@ OWNERSHIP = Policy(
         Check(
             "request.resource.resource != 'virtualmachines' "
             "|| (object.?status.?assignment == oldObject.?status.?assignment "
-            "&& object.?status.?migration == oldObject.?status.?migration)",
-            "status.assignment and status.migration say which host may run the VM: "
+            "&& object.?status.?migration == oldObject.?status.?migration "
+            "&& object.?status.?restore == oldObject.?status.?restore)",
+            "status.assignment, status.migration and status.restore say which host may run the VM: "
             "only Quantix's scheduler writes them.",
         ),
-        *OWNERSHIP_CHECKS,
+        *admission_migrations.OWNERSHIP_CHECKS,
+        *admission_snapshots.OWNERSHIP_CHECKS,
         Check(
             "request.resource.resource != 'hostrecoveries'",
             "The status of a HostRecovery is written only by Quantix's operator. "
@@ -81,6 +89,8 @@ _HOST_WRITES = [
     "leases",
     "virtualmachines/status",
     "virtualmachinemigrations/status",
+    "virtualmachinesnapshots/status",
+    "virtualmachinerestores/status",
     "volumes/status",
     "images/status",
 ]
@@ -166,7 +176,8 @@ _HOST_CHECKS = (
         ),
         "hostLeg, allocated and virtualMachines of a Host are written only by Quantix's operator.",
     ),
-    *HOST_CHECKS,
+    *admission_migrations.HOST_CHECKS,
+    *admission_snapshots.HOST_CHECKS,
     Check(
         _for(
             "volumes/status images/status",
@@ -230,7 +241,15 @@ HOSTS = Policy(
     checks=_HOST_CHECKS,
 )
 
-_REPORTED_ON = ["Host", "VirtualMachine", "Volume", "Image", "VirtualMachineMigration"]
+_REPORTED_ON = [
+    "Host",
+    "VirtualMachine",
+    "Volume",
+    "Image",
+    "VirtualMachineMigration",
+    "VirtualMachineSnapshot",
+    "VirtualMachineRestore",
+]
 
 EVENTS = Policy(
     name="quantix-events",

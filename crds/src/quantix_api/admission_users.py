@@ -20,6 +20,8 @@ from quantix_api.resources import (
     ROUTERS,
     SECURITY_GROUPS,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
@@ -142,6 +144,8 @@ WITH_FINALIZER = (
     FLOATING_IPS,
     HOSTS,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VIRTUAL_MACHINE_RESTORES,
 )
 """Kinds that carry the finalizer from their creation on."""
 _FINALIZED = tuple(resource.plural for resource in WITH_FINALIZER)

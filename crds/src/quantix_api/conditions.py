@@ -7,9 +7,11 @@ bug: `checked` says so before it reaches a user.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from quantix_api.condition_table import INTERNAL_ERROR as INTERNAL_ERROR
+from quantix_api.condition_table import TABLE as TABLE
+from quantix_api.condition_table import ConditionRow
 from quantix_api.errors import InvariantError
 
 
@@ -27,173 +29,8 @@ class Said(Protocol):
 _Said = TypeVar("_Said", bound=Said)
 
 
-@dataclass(frozen=True)
-class ConditionRow:
-    """One condition of one kind: the reasons while it is True, and those while it is False or Unknown."""
-
-    kind: str
-    type: str
-    true: tuple[str, ...]
-    otherwise: tuple[str, ...]
-
-
-INTERNAL_ERROR = "InternalError"
 READY_OF_EVERY_KIND = ("Pending", "Deleting", "InUse", INTERNAL_ERROR)
 """Reasons that Ready of any kind may give while it is not True."""
-
-
-def _row(kinds: str, condition_type: str, true: str, otherwise: str) -> tuple[ConditionRow, ...]:
-    return tuple(
-        ConditionRow(kind, condition_type, tuple(true.split()), tuple(otherwise.split()))
-        for kind in kinds.split()
-    )
-
-
-_SCHEDULED = (
-    "NoHostFits NotEnoughMemory NotEnoughCPU DeviceUnavailable AntiAffinity HAReserve QuotaExceeded "
-    "NotWanted Held WaitingForDependency RebuildingAssignments"
-)
-_VOLUMES_READY = (
-    "Creating Copying Moving WaitingForHost VolumeNotFound VolumeInUse VolumeConflict ImageNotFound "
-    "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
-    "ImageRefused SnapshotNotFound SourceNotFound PoolNotFound PoolFull PoolUnreachable DataMissing "
-    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown ClaimForeign "
-    f"ClaimStale {INTERNAL_ERROR}"
-)
-_NETWORK_READY = (
-    "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
-    "MACInUse SecurityGroupNotFound SubnetOverlap PhysicalNetworkUnknown NorthboundUnreachable"
-)
-_PROGRAMMED = (
-    "Programming SubnetOverlap PhysicalNetworkUnknown NetworkNotFound GroupNotFound NoGatewayHost "
-    "NorthboundUnreachable SuspiciousDeletion"
-)
-_VM_READY = (
-    "Starting Stopping Restarting ShuttingDown PortNotBound DuplicateInterface SouthboundUnreachable "
-    "WaitingForGuest OrphanProcess StateMissing GuestPanicked QEMUHangs StuckInIO "
-    "InstanceTypeNotFound SecretNotFound "
-    "IdentityConflict GuestNotReady GuestShutdown WatchdogFired QEMUCrashed StorageIOError PoolFull "
-    "HostSuspect HostUnreachable HostFailed HostIsolated HostDownLocalDisk FenceUnproven FencingHeld "
-    "ConfigRefused KernelLimit RestoreInProgress ClaimNotHeld"
-)
-_UNBALANCED = "BalanceHeld MovesRecommended MovesUnderWay MovesCapped NoMoveHelps"
-_STAYS = "HostDevice CPUPassthrough PolicyBlock LocalMedium"
-
-TABLE: tuple[ConditionRow, ...] = (
-    *_row(
-        "VirtualMachine",
-        "Ready",
-        "Running Stopped Paused",
-        " ".join((_VM_READY, _SCHEDULED, _VOLUMES_READY, _NETWORK_READY)),
-    ),
-    *_row("VirtualMachine", "Scheduled", "Assigned", _SCHEDULED),
-    *_row("VirtualMachine", "VolumesReady", "AllReady", _VOLUMES_READY),
-    *_row("VirtualMachine", "NetworkReady", "AllReady", _NETWORK_READY),
-    *_row(
-        "VirtualMachine",
-        "SizeGranted",
-        "",
-        "NotEnoughMemory NotEnoughCPU DeviceUnavailable InstanceTypeNotFound",
-    ),
-    *_row(
-        "VirtualMachine",
-        "Protected",
-        "Protected",
-        "LocalStorage HostDevice PolicyNever PolicyWait NoFencing NoOtherHost NoSpareRoom QuorumAtRisk",
-    ),
-    *_row("VirtualMachine", "Migratable", "Migratable", f"NoOtherHost {_STAYS}"),
-    *_row("VirtualMachine", "PlacementOK", "AsAsked", "AffinityBroken AntiAffinityBroken SelectorBroken"),
-    *_row("VirtualMachine", "AgentConnected", "Connected", "NotInstalled Silent Refused"),
-    *_row("VirtualMachine", "GuestHealthy", "Healthy", "ServiceFailed NoAgent"),
-    *_row("VirtualMachine", "RestartRequired", "RestartRequired", ""),
-    *_row(
-        "Volume",
-        "Ready",
-        "Available",
-        "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound ImageDownloading "
-        "Verifying ImageUnreachable AddressRefused ChecksumMismatch ImageRefused PoolNotFound PoolFull "
-        "PoolUnreachable HostFailed DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
-        "PassphraseWrong ConfigRefused LibvirtDown ClaimForeign ClaimStale",
-    ),
-    *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
-    *_row("Volume", "MoveGranted", "", "PoolNotFound PoolFull PoolUnreachable"),
-    *_row(
-        "Image",
-        "Ready",
-        "Verified",
-        "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
-        "ImageRefused PoolFull PoolNotFound PoolUnreachable",
-    ),
-    *_row(
-        "StoragePool",
-        "Ready",
-        "Reachable",
-        "Unreachable NoHost CredentialsRefused Degraded DefaultConflict DirectoryMissing PathRefused "
-        "PathShared PathBarred",
-    ),
-    *_row("StoragePool", "HasRoom", "Enough", "FillsUp PoolFull"),
-    *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
-    *_row("Network SecurityGroup", "Ready", "Programmed", _PROGRAMMED),
-    *_row(
-        "Router",
-        "Ready",
-        "Programmed",
-        f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressesExhausted",
-    ),
-    *_row(
-        "FloatingIP",
-        "Ready",
-        "Attached Allocated",
-        "Programming NetworkNotFound NetworkNotAllowed NoSubnet AddressInUse AddressOutsideSubnet "
-        "AddressesExhausted VirtualMachineNotFound NICNotFound NICNotReady NICInUse NoRoute NoGatewayHost "
-        "NorthboundUnreachable",
-    ),
-    *_row(
-        "Host",
-        "Ready",
-        "Healthy",
-        "Joining Suspect Isolated StorageLost Failed Unreachable Fencing Fenced Cleaning ShuttingDown "
-        "LibvirtDown NetworkDown OVNAlreadyConfigured SouthboundUnreachable",
-    ),
-    *_row("Host", "Schedulable", "Open", "Cordoned Maintenance Cleaning Flapping NotReady"),
-    *_row("Host", "Drained", "Empty", "Draining Blocked"),
-    *_row("Host", "KVMAvailable", "Works", "KVMUnusable"),
-    *_row("Host", "StorageBeat", "Alive", "Lost NoSharedPool"),
-    *_row(
-        "Host",
-        "StorageFence",
-        "Ready",
-        "NoSharedPool AddressShared AddressUnknown BMCUnreachable CredentialsRefused",
-    ),
-    *_row(
-        "Host",
-        "GuestTraffic",
-        "Works",
-        "HostFirewallDropsGuests UnderlayTooSmall TunnelInterfaceShared TunnelInterfaceUnusable "
-        f"MigrationInterfaceUnusable PhysicalNetworkUnusable {INTERNAL_ERROR}",
-    ),
-    *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
-    *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),
-    *_row("Host", "VolumesKnown", "Owned", "OrphanVolume"),
-    *_row("Host", "HugePagesSetAside", "PagesSetAside", "TooFewPages"),
-    *_row(
-        "VirtualMachineMigration",
-        "Ready",
-        "Succeeded",
-        f"Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits {_STAYS} CPUFeatureMissing "
-        "MigrationTooSlow SourceFailed TargetFailed SnapshotRunning TimedOut",
-    ),
-    *_row(
-        "HostRecovery",
-        "Ready",
-        "Recovered Cancelled",
-        "FencingHeld Fencing FenceUnproven Restarting WaitingForReturn Cleaning Lifting",
-    ),
-    *_row("VirtualMachine Volume Image", "NamespaceKept", "", "NamespaceDeleting GoesWithNamespace"),
-    # not in api.md's table, yet without it kstatus would wait for these for ever
-    *_row("InstanceType HAPolicy SchedulingPolicy", "Ready", "Accepted", ""),
-    *_row("SchedulingPolicy", "Balanced", "Balanced", _UNBALANCED),
-)
 
 KSTATUS_TYPES = ("Reconciling", "Stalled")
 """Conditions that exist only while True, and then repeat the reason of Ready."""
@@ -227,6 +64,8 @@ PASSING_REASONS = frozenset(
         "Programming",
         "ImageDownloading",
         "Verifying",
+        "Taking",
+        "Restoring",
     }
 )
 """Reasons of Ready that pass by themselves: somebody works on it."""

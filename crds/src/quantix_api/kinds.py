@@ -94,6 +94,18 @@ from quantix_api.virtual_machine_migration import (
     VirtualMachineMigrationSpec,
     VirtualMachineMigrationStatus,
 )
+from quantix_api.virtual_machine_restore import (
+    RestoreDisk,
+    VirtualMachineRestore,
+    VirtualMachineRestoreSpec,
+    VirtualMachineRestoreStatus,
+)
+from quantix_api.virtual_machine_snapshot import (
+    SnapshotDisk,
+    VirtualMachineSnapshot,
+    VirtualMachineSnapshotSpec,
+    VirtualMachineSnapshotStatus,
+)
 from quantix_api.vm_compute import CPU, SMBIOS, Boot, Clock, CPUFeature, Firmware, Identity, Memory
 from quantix_api.vm_devices import Cdrom, Console, Disk, DiskQoS, HostDevice, Nic, NicQoS, Watchdog
 from quantix_api.vm_guest import (
@@ -119,6 +131,7 @@ from quantix_api.vm_status import (
     Resolved,
     ResolvedDevice,
     ResolvedDisk,
+    RestoreState,
     Runtime,
     VirtualMachineStatus,
 )
@@ -143,6 +156,8 @@ KINDS: tuple[type[ApiObject], ...] = (
     Router,
     FloatingIP,
     VirtualMachineMigration,
+    VirtualMachineSnapshot,
+    VirtualMachineRestore,
     InstanceType,
     StoragePool,
     Host,
@@ -261,6 +276,8 @@ __all__ = [
     "ResolvedDevice",
     "ResolvedDisk",
     "Restart",
+    "RestoreDisk",
+    "RestoreState",
     "Route",
     "Router",
     "RouterNetwork",
@@ -274,6 +291,7 @@ __all__ = [
     "SecurityGroupSpec",
     "Service",
     "ServiceCheck",
+    "SnapshotDisk",
     "SnapshotSource",
     "Status",
     "StoragePool",
@@ -289,6 +307,12 @@ __all__ = [
     "VirtualMachineMigration",
     "VirtualMachineMigrationSpec",
     "VirtualMachineMigrationStatus",
+    "VirtualMachineRestore",
+    "VirtualMachineRestoreSpec",
+    "VirtualMachineRestoreStatus",
+    "VirtualMachineSnapshot",
+    "VirtualMachineSnapshotSpec",
+    "VirtualMachineSnapshotStatus",
     "VirtualMachineSpec",
     "VirtualMachineStatus",
     "Volume",

@@ -123,6 +123,11 @@ class Entries:
 
 
 @dataclass(frozen=True)
+class FreeForm:
+    """A structure of status that is kept as it was said, whatever is in it (preserveUnknownFields)."""
+
+
+@dataclass(frozen=True)
 class SchemaDefault:
     """The default of a structure, every member spelled out: the server checks it before it fills it in."""
 

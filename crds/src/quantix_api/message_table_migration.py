@@ -83,7 +83,6 @@ _ENDED = (
         "Neither host said how it ended, and the VM is no longer being moved.",
         "make a new migration",
     ),
-    Template("SnapshotRunning", _MIGRATION, "A snapshot of {name} is being taken.", "try again afterwards"),
     Template(
         "TimedOut",
         _MIGRATION,

@@ -73,6 +73,20 @@ LATER_TURN = (
     "and a restart gives {name} a later one"
 )
 """Why a device comes to a guest at its next start only."""
+A_RESTORE, A_VOLUME = "a restore", "a volume"
+"""Of which no name is known."""
+
+UNQUIESCED = {
+    "NoAgent": "no agent in the guest answers",
+    "FreezeFailed": "the agent in the guest did not do it",
+    "FreezeTimedOut": "the guest did not do it in time",
+}
+"""Why a guest's file systems were not held still, by the reason of condition Quiesced."""
+
+SNAPSHOT_GUEST_ENDED = "the guest ended before all of its disks was copied"
+SNAPSHOT_UNKNOWN = "libvirt began anew, and does not tell how the copying of its disks ended"
+"""What kept a snapshot of a running VM from being finished."""
+
 COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 """What the data of a volume that is deleted waits for."""
 
@@ -84,6 +98,7 @@ STARTS_YET = "{name} is starting"
 HOST_SILENT = "{host} is silent"
 """What a migration waits for before it begins."""
 IS_OFF, IS_PAUSED, IS_LEAVING = "is off", "is paused", "is being deleted"
+IS_SET_BACK = "is being set back to a snapshot"
 """What a VM is that is to be moved."""
 WISH_CANCELLED, WISH_REFUSED = "It is to be cancelled", "{host} refuses it"
 WISH_OFF, WISH_DELETED = "{name} is to be off", "{name} is being deleted"

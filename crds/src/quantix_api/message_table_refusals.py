@@ -44,6 +44,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "move their disks to another pool, or delete those VMs first",
     ),
     Template(
+        "InUse",
+        "refusal",
+        "Pool {pool} keeps {snapshots}.",
+        "delete those first (qx snapshot list)",
+    ),
+    Template(
         "OnlyGrows",
         "refusal",
         "{what} can only grow, and has {size}.",

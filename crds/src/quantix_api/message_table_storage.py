@@ -141,12 +141,6 @@ STORAGE_TEMPLATES: tuple[Template, ...] = (
         "qx volume delete {volume} where its data is not needed, or another name for the VM",
     ),
     Template(
-        "SnapshotNotFound",
-        "VirtualMachine",
-        "There is no snapshot {snapshot} here.",
-        "correct {path}; it then goes on by itself",
-    ),
-    Template(
         "DataMissing",
         "Volume",
         "Its data is not where it was, at {place} on {host}.",

@@ -27,6 +27,7 @@ from quantix_api.message_table_network import NETWORK_TEMPLATES
 from quantix_api.message_table_own import OWN_TEMPLATES
 from quantix_api.message_table_pool import POOL_TEMPLATES
 from quantix_api.message_table_refusals import REFUSAL_TEMPLATES
+from quantix_api.message_table_snapshot import SNAPSHOT_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
 from quantix_api.message_table_vm import VM_TEMPLATES
 from quantix_api.message_template import Template
@@ -45,6 +46,7 @@ TABLE: tuple[Template, ...] = (
     *FAILURE_TEMPLATES,
     *MIGRATION_TEMPLATES,
     *BALANCE_TEMPLATES,
+    *SNAPSHOT_TEMPLATES,
     *IMAGE_TEMPLATES,
     *STORAGE_TEMPLATES,
     *POOL_TEMPLATES,

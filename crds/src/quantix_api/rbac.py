@@ -94,7 +94,15 @@ def namespaces() -> tuple[Manifest, ...]:
 def host_roles() -> tuple[Manifest, ...]:
     """What every host may do; the policy `quantix-hostd` limits each to its own objects."""
     hosts = group_subject(HOST_GROUP)
-    statuses = ("hosts", "virtualmachines", "virtualmachinemigrations", "volumes", "images")
+    statuses = (
+        "hosts",
+        "virtualmachines",
+        "virtualmachinemigrations",
+        "virtualmachinesnapshots",
+        "virtualmachinerestores",
+        "volumes",
+        "images",
+    )
     return (
         cluster_role(
             "quantix:hosts",

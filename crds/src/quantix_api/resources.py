@@ -101,6 +101,8 @@ SECURITY_GROUPS = _quantix("securitygroups", "SecurityGroup", namespaced=True)
 ROUTERS = _quantix("routers", "Router", namespaced=True)
 FLOATING_IPS = _quantix("floatingips", "FloatingIP", namespaced=True)
 VIRTUAL_MACHINE_MIGRATIONS = _quantix("virtualmachinemigrations", "VirtualMachineMigration", namespaced=True)
+VIRTUAL_MACHINE_SNAPSHOTS = _quantix("virtualmachinesnapshots", "VirtualMachineSnapshot", namespaced=True)
+VIRTUAL_MACHINE_RESTORES = _quantix("virtualmachinerestores", "VirtualMachineRestore", namespaced=True)
 INSTANCE_TYPES = _quantix("instancetypes", "InstanceType", namespaced=False)
 STORAGE_POOLS = _quantix("storagepools", "StoragePool", namespaced=False)
 HOSTS = _quantix("hosts", "Host", namespaced=False)
@@ -117,6 +119,8 @@ QUANTIX_RESOURCES: tuple[Resource, ...] = (
     ROUTERS,
     FLOATING_IPS,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VIRTUAL_MACHINE_RESTORES,
     INSTANCE_TYPES,
     STORAGE_POOLS,
     HOSTS,

@@ -14,7 +14,18 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from quantix_api.markers import Doc, Entries, Fixed, Items, NotBuilt, Range, Rule, SchemaDefault, Text
+from quantix_api.markers import (
+    Doc,
+    Entries,
+    Fixed,
+    FreeForm,
+    Items,
+    NotBuilt,
+    Range,
+    Rule,
+    SchemaDefault,
+    Text,
+)
 from quantix_api.model import ApiModel
 from quantix_api.schema_type import FieldType, SchemaError, field_type
 
@@ -156,6 +167,8 @@ def _list_schema(facts: FieldType, context: Context) -> Schema:
 
 def _map_schema(facts: FieldType, context: Context) -> Schema:
     facts.refuse(Text, Range, Items)
+    if facts.one(FreeForm) is not None:
+        return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     key, value = get_args(facts.core)
     if key is not str:
         raise SchemaError(facts.place, "the keys of a map are strings")

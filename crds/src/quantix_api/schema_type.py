@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from quantix_api.errors import InvariantError
-from quantix_api.markers import Doc, Entries, Items, NotBuilt, Range, Rule, SchemaDefault, Text
+from quantix_api.markers import Doc, Entries, FreeForm, Items, NotBuilt, Range, Rule, SchemaDefault, Text
 
-_KNOWN_MARKERS = (Doc, Entries, Items, NotBuilt, Range, Rule, SchemaDefault, Text)
+_KNOWN_MARKERS = (Doc, Entries, FreeForm, Items, NotBuilt, Range, Rule, SchemaDefault, Text)
 _Marker = TypeVar("_Marker")
 
 

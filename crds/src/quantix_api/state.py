@@ -74,6 +74,12 @@ _WORKING = {
     "CuttingOver",
     "Starting",
     "Restarting",
+    "Restoring",
+    "RestoreInProgress",
+    "SnapshotNotReady",
+    "SnapshotRunning",
+    "MigrationRunning",
+    "Taking",
     "PortNotBound",
     "WaitingForGuest",
     "GuestNotReady",
@@ -93,8 +99,8 @@ PHASES_SHOWN: Mapping[str, StateWord] = {
 }
 
 
-# Off, though spec says Running: nothing starts it by itself
-_OFF = {"GuestShutdown", "ShuttingDown"}
+# Off, though spec may say Running: nothing starts it by itself, or before its disks are set back
+_OFF = {"GuestShutdown", "ShuttingDown", "RestoreInProgress"}
 # Of a guest that QEMU runs: it is not in use yet. Any other reason is about a change of what runs
 _BOOTING = {
     "Pending",

@@ -92,6 +92,9 @@ class StoragePoolStatus(Status):
     virtual_machines: Annotated[
         Count | None, Doc("How many VMs name it for a disk. It cannot be deleted meanwhile.")
     ] = None
+    snapshots: Annotated[
+        Count | None, Doc("How many snapshots of VMs lie in it. It cannot be deleted meanwhile.")
+    ] = None
     hosts: Annotated[Count | None, Doc("How many hosts reach it.")] = None
     fencing: Annotated[
         Literal["Blocklist", "Power", "None"] | None, Doc("How a failed host is kept from writing to it.")

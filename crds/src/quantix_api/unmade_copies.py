@@ -32,3 +32,26 @@ def unmade_copies(source: Manifest, volumes: Iterable[Manifest]) -> tuple[str, .
             and (not encrypted or "encryption" in volume["spec"])
         )
     )
+
+
+def unmade_from_snapshot(snapshot: Manifest, volumes: Iterable[Manifest]) -> tuple[str, ...]:
+    """The same of a VirtualMachineSnapshot, by its manifest."""
+    namespace, name = snapshot["metadata"].get("namespace"), snapshot["metadata"]["name"]
+    disks = {disk["name"]: disk for disk in (snapshot.get("status") or {}).get("disks") or ()}
+    return tuple(
+        sorted(
+            str(volume["metadata"]["name"])
+            for volume in volumes
+            if volume["metadata"].get("namespace") == namespace
+            and (kept := _named_in(volume)).get("name") == name
+            and (disk := disks.get(kept.get("disk"))) is not None
+            and (volume.get("status") or {}).get("data") != "Present"
+            and not volume["metadata"].get("deletionTimestamp")
+            and (not disk.get("encrypted") or "encryption" in volume["spec"])
+        )
+    )
+
+
+def _named_in(volume: Manifest) -> Mapping[str, Any]:
+    source = (volume.get("spec") or {}).get("source") or {}
+    return source.get("snapshot") or {}

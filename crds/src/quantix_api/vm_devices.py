@@ -15,7 +15,6 @@ from quantix_api.markers import (
     Live,
     Partly,
     Range,
-    Refused,
     Rule,
     Text,
     at_most_one,
@@ -75,13 +74,10 @@ class Disk(ApiModel):
     image: Annotated[
         SharedName | None, Fixed("Image that the Volume is made from: NAME here, or shared/NAME.")
     ] = None
-    snapshot: Annotated[
-        Name | None, Fixed("VirtualMachineSnapshot that the Volume is made from."), Refused()
-    ] = None
+    snapshot: Annotated[Name | None, Fixed("VirtualMachineSnapshot that the Volume is made from.")] = None
     snapshot_disk: Annotated[
         DeviceName | None,
         Fixed("Which disk of the snapshot. Absent: the one of this disk's name."),
-        Refused(),
     ] = None
     clone_of: Annotated[Name | None, Fixed("Another Volume here that the new one is a copy of.")] = None
     copy_mode: Annotated[

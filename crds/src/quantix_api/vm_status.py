@@ -74,6 +74,13 @@ class MigrationState(ApiModel):
     target_host: Annotated[Name, Doc("The host that it goes to.")]
 
 
+class RestoreState(ApiModel):
+    """The restore that holds the VM off: until it is over, nothing starts it."""
+
+    uid: Annotated[UID, Doc("UID of the VirtualMachineRestore.")]
+    name: Annotated[Name | None, Doc("Name of the VirtualMachineRestore.")] = None
+
+
 class ResolvedDevice(ApiModel):
     """A device and the PCI root port that it keeps."""
 
@@ -240,6 +247,10 @@ class VirtualMachineStatus(Status):
         Doc("While no host can take the VM: every host, by what keeps the VM off it."),
     ] = ()
     migration: Annotated[MigrationState | None, Doc("The migration that goes on; absent: none.")] = None
+    restore: Annotated[
+        RestoreState | None,
+        Doc("The restore that holds it off: its host switches it off, and none starts it; absent: none."),
+    ] = None
     resolved: Annotated[Resolved | None, Doc("What was decided where spec leaves it open.")] = None
     nics: Annotated[
         tuple[NicStatus, ...], keyed("name", at_most=_MAX_NICS), Doc("Ports and addresses of the NICs.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Refused, Rule, Text, exactly_one, keyed, unchanged
+from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Rule, Text, exactly_one, keyed, unchanged
 from quantix_api.model import (
     AGE,
     PHASE,
@@ -45,7 +45,7 @@ class VolumeSource(ApiModel):
 
     image: Annotated[SharedName | None, Fixed("An Image: NAME here, or shared/NAME.")] = None
     volume: Annotated[Name | None, Fixed("Another Volume here, which is copied.")] = None
-    snapshot: Annotated[SnapshotSource | None, Fixed("A disk of a snapshot."), Refused()] = None
+    snapshot: Annotated[SnapshotSource | None, Fixed("A disk of a snapshot.")] = None
     upload: Annotated[VolumeUpload | None, Fixed("The file is sent with qx volume upload.")] = None
 
 
@@ -167,7 +167,7 @@ class Volume(ApiObject):
             REASON,
             AGE,
         ),
-        (".spec.pool", ".spec.source.volume", ".status.phase", ".status.host"),
+        (".spec.pool", ".spec.source.volume", ".spec.source.snapshot.name", ".status.phase", ".status.host"),
     )
 
     spec: Annotated[VolumeSpec, Live("What is wanted.")]

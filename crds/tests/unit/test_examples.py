@@ -26,8 +26,6 @@ BY_MACHINES = ("Host", "HostRecovery")
 """Kinds that nobody makes from files, nor are they renamed there."""
 NOT_RENAMED = {
     ("VirtualMachine", "spec/hostDevices/class"): "no object: a word that hosts report",
-    ("VirtualMachine", "spec/disks/snapshot"): "there are no snapshots yet",
-    ("Volume", "spec/source/snapshot/name"): "there are no snapshots yet",
     ("VirtualMachineMigration", "spec/targetHost"): "a Host is called as its machine is",
 }
 

@@ -30,6 +30,7 @@ from quantix_hostd.facts.guest import GuestReport
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
 from quantix_lab.fake_agents import FakeAgents
 from quantix_lab.fake_disk_copies import FakeDiskCopies
+from quantix_lab.fake_guest_moments import FakeGuestMoments
 from quantix_lab.fake_guest_moves import FakeGuestMoves
 from quantix_lab.fake_live_changes import FakeLiveChanges, values_of
 
@@ -46,7 +47,7 @@ class FakeDomain:
 
 
 @dataclass
-class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeGuestMoves, FakeAgents):
+class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeGuestMoves, FakeGuestMoments, FakeAgents):
     """`calls` lists what was done; `orphans` are processes that libvirt would deny; `refusal` is what every
     start and every plug ends with, `process_state` that of every QEMU (in "D" nothing ends it), `secrets`
     what it knows of passphrases now, `agent_says` what every agent answers, or raises; `screen` is what a

@@ -119,8 +119,7 @@ def _drop_owned(status: Manifest, owned: Manifest) -> None:
         name = path.removeprefix("f:")
         value = status.get(name)
         if isinstance(value, list) and inner:
-            keys = [json.loads(item[2:]) for item in inner if item.startswith("k:")]
-            status[name] = [item for item in value if not any(key.items() <= item.items() for key in keys)]
+            status[name] = [left for item in value if (left := _without_owned(item, inner))]
         elif isinstance(value, dict) and inner:
             _drop_owned(value, inner)
             if not value:
@@ -129,11 +128,32 @@ def _drop_owned(status: Manifest, owned: Manifest) -> None:
             status.pop(name, None)
 
 
+def _without_owned(item: Manifest, owned: Manifest) -> Manifest | None:
+    """What others said of an item of a list; None where that is nothing but its key."""
+    for path, inner in owned.items():
+        key = json.loads(path[2:]) if path.startswith("k:") else None
+        if key is not None and key.items() <= item.items():
+            named = {name.removeprefix("f:") for name in inner} - key.keys()
+            item = {name: value for name, value in item.items() if name not in named}
+            return None if item.keys() <= key.keys() else item
+    return item
+
+
+def _merge_items(found: list[Manifest], applied: list[Manifest]) -> None:
+    for item in applied:
+        key = next(name for name in _ITEM_KEYS if name in item)
+        before = next((other for other in found if other.get(key) == item[key]), None)
+        if before is None:
+            found.append(item)
+        else:
+            before.update(item)
+
+
 def _merge(status: Manifest, applied: Manifest) -> None:
     for name, value in applied.items():
         if isinstance(value, dict):
             _merge(status.setdefault(name, {}), value)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            status.setdefault(name, []).extend(value)
+            _merge_items(status.setdefault(name, []), value)
         else:
             status[name] = value

@@ -33,6 +33,19 @@ class Mortality:
             "copy_disk",
             "switch_to_copy",
             "drop_copy",
+            "take_moment",
+            "restore_paused",
+            "stop_disks_copy",
+            "thaw",
+            "forget",
+            "make_blank",
+            "keep_idle",
+            "begin_rest",
+            "keep_state",
+            "publish",
+            "remove_rest",
+            "put_back",
+            "switch_back",
         }
     )
 

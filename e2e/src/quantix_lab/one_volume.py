@@ -118,6 +118,7 @@ class OneVolume:
                 passphrases=Passphrases(SecretValues(cast(ApiClient, self.api))),
                 volumes=self.volumes,
                 images=self.images,
+                snapshots={},
                 machines=self.machines,
                 namespaces=self.namespaces,
                 pools=pools,

@@ -31,6 +31,7 @@ from quantix_client.apply import apply_if_changed
 from quantix_client.errors import ApiError, Conflict, NotFound, Throttled
 from quantix_client.lease import HostLease
 from quantix_lab.scripted_migrations import ScriptedMigrations
+from quantix_lab.scripted_snapshots import ScriptedSnapshots
 
 _LOOK_S = 0.05
 
@@ -65,6 +66,7 @@ class ScriptedHostd:
 
     def __post_init__(self) -> None:
         self.migrations = ScriptedMigrations(self.api, self.name)
+        self.snapshots = ScriptedSnapshots(self.api, self.name)
 
     async def run(self) -> None:
         """Join, then beat and work until cancelled."""
@@ -101,6 +103,7 @@ class ScriptedHostd:
         for live in (await self.api.list(VIRTUAL_MACHINES, field_selector=selector)).items:
             await self._look_at_vm(live)
         await self.migrations.look()
+        await self.snapshots.look()
         for resource in (VOLUMES, IMAGES):
             selector = f"status.host={self.name}"
             for live in (await self.api.list(resource, field_selector=selector)).items:
@@ -147,7 +150,8 @@ class ScriptedHostd:
             return
         if self.maintenance and vm.spec.migration.on_maintenance == "Stop":
             self.exits.setdefault(vm.metadata.name, "HostShutdown")
-        ends = vm.deleting or vm.spec.power_state == "Stopped" or vm.metadata.name in self.exits
+        wished = vm.deleting or vm.spec.power_state == "Stopped" or vm.status.restore is not None
+        ends = wished or vm.metadata.name in self.exits
         if ends or self.released.get(vm.metadata.uid) == epoch:
             self.released[vm.metadata.uid] = epoch
             reason = self.exits.pop(vm.metadata.name, "Requested")

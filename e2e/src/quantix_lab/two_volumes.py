@@ -78,6 +78,7 @@ class TwoVolumes:
                 passphrases=Passphrases(SecretValues(cast(ApiClient, self.secrets))),
                 volumes=self.volumes,
                 images={},
+                snapshots={},
                 machines=self.machines,
                 namespaces=self.namespaces,
                 pools=pools,

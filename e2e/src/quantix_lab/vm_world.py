@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import subprocess
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,8 @@ from quantix_api.resources import (
     NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -44,6 +48,8 @@ from quantix_hostd.domainxml.spec import NumaNode
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
+from quantix_hostd.snapshot.kept import KeptStore
+from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
@@ -70,6 +76,7 @@ from quantix_lab.told_events import ToldEvents
 CLUSTER = "c1a57e2e-0000-4000-8000-000000000001"
 HOST = "h1"
 _KINDS = (HOSTS, VIRTUAL_MACHINES, VOLUMES, STORAGE_POOLS, NETWORKS, IMAGES, NAMESPACES, HOST_RECOVERIES)
+_OF_SNAPSHOTS = (VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINE_RESTORES)
 
 
 @dataclass
@@ -91,14 +98,14 @@ class VmWorld:
 
     def __post_init__(self) -> None:
         self.api, self.events = FakeStatusApi(), ToldEvents()
-        self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in _KINDS}
+        self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in (*_KINDS, *_OF_SNAPSHOTS)}
         self.ports = FakeGuestPorts()
         self.storage = StorageParts.made(
             HOST, SecretValues(self.api), QemuImg(OpenSandbox()), None, lambda: CLUSTER
         )
         self.claims = self.storage.claims
         self.records = RecordStore(self.layout)
-        self.consoles = ConsoleHub()
+        self.consoles, self.kept = ConsoleHub(), KeptStore(self.layout)
         self.woken: list[str] = []
         self.host = HostSpec()
         kvm, userspace, machine = False, True, "pc-q35-7.2"
@@ -155,9 +162,17 @@ class VmWorld:
             leg="lo",
             kernel_log=self.kernel_log,
             departures=departures_of(self, guard),
+            kept_still=self.kept.under_way,
+            memory=self._memory,
         )
         self.tools, self.sweeps = tools, GuestSweeps(tools)
         return VirtualMachineReconciler(tools, self.woken.append, quiet_s=quiet_s)
+
+    @asynccontextmanager
+    async def _memory(self, pool: str, snapshot: str) -> AsyncIterator[Path]:
+        storage = SnapshotStorage(self.layout, QemuImg(OpenSandbox()), self.storage.states)
+        async with storage.memory(await self.pools.pool(pool), snapshot) as path:
+            yield path
 
     def monotonic(self) -> float:
         """Seconds since the machine booted."""

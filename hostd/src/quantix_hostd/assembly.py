@@ -16,6 +16,8 @@ from quantix_api.resources import (
     HOSTS,
     IMAGES,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
@@ -38,6 +40,7 @@ from quantix_hostd.bundles import (
     vm_tools,
     volume_tools,
 )
+from quantix_hostd.bundles_of_snapshots import snapshot_tools
 from quantix_hostd.clients.cpu_model import read_host_model
 from quantix_hostd.clients.host_devices import HostDevices
 from quantix_hostd.clients.http_source import HttpSource
@@ -68,6 +71,8 @@ from quantix_hostd.image.controller import ImageController
 from quantix_hostd.migration.outgoing import OutgoingMoves
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.settings import Settings
+from quantix_hostd.snapshot.controller import SnapshotController
+from quantix_hostd.snapshot.restores import RestoreController
 from quantix_hostd.storage_parts import StorageParts
 from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
@@ -185,6 +190,7 @@ class Hostd:
             sent = (*await self._all_images(), *self.watches.stores[VOLUMES].values())
             await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
             await self.volume_uploads.remember()
+            group.create_task(self.snapshots.resume_left(), name="snapshots")
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
@@ -210,6 +216,8 @@ class Hostd:
         self.listener.close()
         await self.images.stop()
         await self.volumes.stop()
+        await self.snapshots.stop()
+        await self.restores.stop()
         await self.outgoing.close()
         await self.consoles.close()
         with contextlib.suppress(TimeoutError):
@@ -252,11 +260,16 @@ class Hostd:
         self.sweeps, self.balloons = GuestSweeps(vms), Balloons(vms)
         self.arrivals = arrivals(self, vms)
         self.machines = VirtualMachineReconciler(vms, lambda uid: add(VIRTUAL_MACHINES, uid))
+        kept = snapshot_tools(self, vms, room)
+        self.snapshots = SnapshotController(kept, partial(add, VIRTUAL_MACHINE_SNAPSHOTS))
+        self.restores = RestoreController(kept, partial(add, VIRTUAL_MACHINE_RESTORES))
         self.dispatcher.vm_keys(self.machines.keys_of)
         self.dispatcher.register(HOSTS, self.host.reconcile, concurrency=1, guarded=False)
         self.dispatcher.register(IMAGES, self.images.reconcile, concurrency=4)
         self.dispatcher.register(VOLUMES, self.volumes.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINES, self.machines.reconcile, concurrency=8, guarded=True)
+        self.dispatcher.register(VIRTUAL_MACHINE_RESTORES, self.restores.reconcile, concurrency=4)
+        self.dispatcher.register(VIRTUAL_MACHINE_SNAPSHOTS, self.snapshots.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINE_MIGRATIONS, self.arrivals.reconcile, concurrency=4)
 
     async def _all_images(self) -> Sequence[Manifest]:

@@ -16,9 +16,11 @@ from quantix_api.resources import (
     NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
+from quantix_hostd.bundles_of_snapshots import kept_memory
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.clients.netlink import NetlinkClient
@@ -47,6 +49,7 @@ from quantix_hostd.migration.departures import Departures
 from quantix_hostd.migration.incoming import IncomingMoves
 from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
+from quantix_hostd.snapshot.kept import KeptStore
 from quantix_hostd.transfer.receiving import Receiving
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
@@ -114,6 +117,8 @@ def vm_tools(hostd: Hostd) -> VmTools:
         bring_image=bring_image,
         departures=_departures(hostd),
         comes=lambda uid: hostd.arrivals.has(uid),
+        kept_still=KeptStore(layout).under_way,
+        memory=partial(kept_memory, hostd),
     )
 
 
@@ -181,6 +186,7 @@ def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
         passphrases=hostd.passphrases,
         volumes=stores[VOLUMES],
         images=stores[IMAGES],
+        snapshots=stores[VIRTUAL_MACHINE_SNAPSHOTS],
         machines=stores[VIRTUAL_MACHINES],
         namespaces=stores[NAMESPACES],
         pools=hostd.pools,

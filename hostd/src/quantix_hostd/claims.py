@@ -12,7 +12,9 @@ ha.md, "Ownership", and everything else is refused here, before anything is writ
    └──┘ revoke e, by the leader
 ```
 While a copy of a free volume is made, its host holds it still: held(0, H) in the volume's own name, an epoch
-that no VM has, so that nobody begins to write; it ends as free(f).
+that no VM has, so that nobody begins to write; it ends as free(f). While a free volume is set back to a
+snapshot it is held likewise, and says so (`restoring`), so that it admits nobody until all disks of that
+restore are whole, whatever becomes of its host.
 """
 
 from __future__ import annotations
@@ -54,6 +56,15 @@ class Claim:
     """The pool of the volume that this one is the copy of."""
     partial: bool = False
     """It is no whole copy yet: nobody may have it."""
+    restoring: str = ""
+    """The restore (its UID) that sets the disk back: until all of it is, nobody may have it."""
+    restored: str = ""
+    """The restore that set it back last: it is over, and must not be done again."""
+    memory: str = ""
+    """VM/POOL/SNAPSHOT: the next start of that VM (its UID) goes on with the memory that this snapshot (its
+    UID) keeps in this pool, if all its disks say so. It goes before that guest writes anything, and with
+    whoever else has the volume.
+    """
 
     def held_by(self, host: str, epoch: int) -> bool:
         return self.holder == Holder(host, epoch)
@@ -88,9 +99,19 @@ class VolumePlace:
         return self.pool
 
     @property
+    def is_local(self) -> bool:
+        """Whether its pool is a directory of this host."""
+        return isinstance(self.pool, Path)
+
+    @property
+    def folder(self) -> str:
+        """The directory of a `dir` pool in which such things lie."""
+        return "volumes"
+
+    @property
     def data(self) -> Path:
         """The disk file of one in a `dir` pool, as it is named to QEMU."""
-        return self.directory / "volumes" / self.handle / "data"
+        return self.directory / self.folder / self.handle / "data"
 
     @property
     def shown(self) -> str:
@@ -170,7 +191,7 @@ def take(claim: Claim, host: str, epoch: int, vm_uid: str, cluster_uid: str) -> 
     """free(f) → held(e, H) for e > f; held(e, H) by itself stays, so that a crashed guest can restart."""
     if claim.cluster_uid != cluster_uid:
         raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
-    if claim.moved or claim.partial:
+    if claim.moved or claim.partial or claim.restoring:
         raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
     if claim.held_by(host, epoch) and claim.vm_uid == vm_uid:
         return claim
@@ -178,7 +199,8 @@ def take(claim: Claim, host: str, epoch: int, vm_uid: str, cluster_uid: str) -> 
         raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
     if epoch <= claim.floor:
         raise as_error(ClaimRefusedError, "ClaimStale", epoch=epoch, floor=claim.floor)
-    return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid)
+    memory = claim.memory if claim.memory.startswith(f"{vm_uid}/") else ""
+    return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid, memory=memory)
 
 
 def release(claim: Claim, host: str, epoch: int) -> Claim:
@@ -213,9 +235,34 @@ def hold_still(claim: Claim, host: str, volume_uid: str, cluster_uid: str) -> Cl
         raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
     if claim.holder is not None:
         raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
-    if claim.moving_to or claim.moved or claim.partial:
+    if claim.moving_to or claim.moved or claim.partial or claim.restoring:
         raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
     return replace(claim, holder=Holder(host, 0), vm_uid=volume_uid)
+
+
+def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -> Claim:
+    """free(f) → held(0, H) by a restore; also of one that was left half done, by the same or by one that is
+    no more. Not while a VM, or whoever reads it, has the volume.
+    """
+    if claim.cluster_uid != cluster_uid:
+        raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
+    if claim.holder is not None and not (claim.restoring and claim.holder == Holder(host, 0)):
+        raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
+    if claim.moving_to or claim.moved or claim.partial:
+        raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
+    return replace(claim, holder=Holder(host, 0), vm_uid=restore_uid, restoring=restore_uid, memory="")
+
+
+def end_restore(claim: Claim, restore_uid: str) -> Claim:
+    """held(0, H) by a restore → free(f), once all its disks are whole."""
+    if claim.restoring != restore_uid:
+        return claim
+    return replace(claim, holder=None, vm_uid="", restoring="", restored=restore_uid)
+
+
+def without_memory(claim: Claim, host: str) -> Claim:
+    """Before the guest of this host goes on: what it writes fits that memory no more."""
+    return replace(claim, memory="") if claim.holder is not None and claim.holder.host == host else claim
 
 
 def revoke(claim: Claim, epoch: int) -> Claim:

@@ -17,6 +17,8 @@ from quantix_api.resources import (
     NETWORKS,
     STORAGE_POOLS,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -30,6 +32,7 @@ from quantix_hostd.volume.wanted import image_key_of, volume_keys
 
 # A worker that took longer is taken for hanging (ha.md, section Detection)
 HANG_S = 20.0
+_THEMSELVES = (VOLUMES, IMAGES, VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINE_RESTORES)
 _FIGURES = {HOSTS: ("allocated", "virtualMachines"), STORAGE_POOLS: ("allocated", "available")}
 
 
@@ -99,7 +102,7 @@ class Dispatcher:
         if resource == VIRTUAL_MACHINE_MIGRATIONS:
             self._add_moving(change.object)
             return
-        if resource in (VOLUMES, IMAGES):
+        if resource in _THEMSELVES:
             self.add(resource, change.key)
         if not concerns_us(resource, change):
             return
@@ -116,6 +119,8 @@ class Dispatcher:
                 self._add_all(VOLUMES, (clone for volume in volumes for clone in self._clones_of(volume)))
         if resource == IMAGES:
             self._add_all(VOLUMES, self._volumes_of(change.key))
+        if resource == VIRTUAL_MACHINE_SNAPSHOTS:
+            self._add_all(VOLUMES, self._made_from_snapshot(change.key))
         if resource == VOLUMES:
             self._add_all(VOLUMES, self._clones_of(change.key))
             self._add_all(VOLUMES, self._deleted_source_of(change))
@@ -159,6 +164,16 @@ class Dispatcher:
         key = f"{change.key.partition('/')[0]}/{source}"
         found = self._stores()[VOLUMES].get(key) if source else None
         return [key] if found and found["metadata"].get("deletionTimestamp") else []
+
+    def _made_from_snapshot(self, snapshot: str) -> list[str]:
+        """The volumes that are made from a disk of this one."""
+        namespace, _, name = snapshot.partition("/")
+        return [
+            key
+            for key, manifest in self._stores()[VOLUMES].items()
+            if key.startswith(f"{namespace}/")
+            and ((manifest["spec"].get("source") or {}).get("snapshot") or {}).get("name") == name
+        ]
 
     def _clones_of(self, volume: str) -> list[str]:
         """The volumes that are made from this one: asked at each change of each, so of plain dicts."""

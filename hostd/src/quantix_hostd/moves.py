@@ -42,9 +42,8 @@ def hand_on(claim: Claim) -> Claim:
 
 def complete(claim: Claim, old: Claim) -> Claim:
     """The copy of a volume that was handed on. What was released of the old one counts here too."""
-    return replace(
-        claim, partial=False, floor=max(claim.floor, old.floor), has_state=claim.has_state or old.has_state
-    )
+    floor, has_state = max(claim.floor, old.floor), claim.has_state or old.has_state
+    return replace(claim, partial=False, floor=floor, has_state=has_state, restored=old.restored)
 
 
 def settle(claim: Claim) -> Claim:

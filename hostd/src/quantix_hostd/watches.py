@@ -25,6 +25,8 @@ from quantix_api.resources import (
     NETWORKS,
     STORAGE_POOLS,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -71,7 +73,11 @@ class NamedObjects:
         self._on_change = on_change
         self._wake = asyncio.Event()
         self._read_s: dict[tuple[Resource, str], float] = {}
-        self.stores: Mapping[Resource, MutableMapping[str, Manifest]] = {VOLUMES: {}, IMAGES: {}}
+        self.stores: Mapping[Resource, MutableMapping[str, Manifest]] = {
+            VOLUMES: {},
+            IMAGES: {},
+            VIRTUAL_MACHINE_SNAPSHOTS: {},
+        }
 
     def wake(self) -> None:
         """Look at once for what is not known yet: what is wanted may have changed."""
@@ -147,6 +153,8 @@ class Watches:
             VIRTUAL_MACHINES: f"status.assignment.host={host}",
             VOLUMES: f"status.host={host}",
             IMAGES: f"status.host={host}",
+            VIRTUAL_MACHINE_SNAPSHOTS: f"status.host={host}",
+            VIRTUAL_MACHINE_RESTORES: f"status.host={host}",
             STORAGE_POOLS: "",
             NETWORKS: "",
             NAMESPACES: "",

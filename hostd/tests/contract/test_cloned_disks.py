@@ -16,6 +16,9 @@ from quantix_hostd.claims import new_claim
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.moves import copy_of
+from quantix_hostd.snapshot.dir_files import copy_disk, publish_set, put_back, remove_set, switch_back
+from quantix_hostd.snapshot_place import place_of_disk
+from quantix_hostd.volume.based_on import volumes_based_on
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_hostd.volume.recipe import Base, Origin, Recipe
@@ -235,3 +238,49 @@ async def it_moves_and_opens_as_before(tmp_path: Path, pool: PoolDir, maker: Dis
     for act in (f"read -P {_MARK[0]} 8M 1", "read -P 7 0 1M"):
         said = in_encrypted(tmp_path, moved.data, _KEY, act)
         assert ("read " in said, "verification failed" in said) == (True, False), said
+
+
+async def test_volumes_are_made_from_what_a_snapshot_keeps_also_after_its_volume_is_gone(
+    pool: PoolDir, maker: DiskFileMaker, tmp_path: Path
+) -> None:
+    made_of = await source(pool, maker)
+    assert copy_disk(pool, made_of.place, "5555-root", lambda: True)
+    publish_set(pool, "5555-root")
+    pool.place("aaaa").data.unlink()
+    place = place_of_disk(pool, "5555", "root", "aaaa")
+    kept = read_volume(place)
+    assert kept is not None
+    assert kept.image_uid == "1111"
+    assert volumes_based_on(pool, "1111") == [pool.snapshots / "5555-root"]
+    about = (kept.capacity_bytes, kept.image_uid, kept.backing_driver, kept.encrypted)
+    of_snapshot = Origin("default/first", "5555-root", place, *about)
+    other = pool_at(tmp_path / "other", "other")
+    for target, full in ((pool, False), (pool, True), (other, False)):
+        handle = "cccc" if full else "bbbb"
+        await maker.make(target, Recipe(handle, 0, full_copy=full, origin=of_snapshot))
+        disk = read_volume(target.place(handle))
+        assert disk is not None
+        assert bool(disk.backing) == (target is pool and not full)
+        assert holds(target.place(handle).data, 7, 0)
+        assert holds(target.place(handle).data, 9, 2)
+    assert remove_set(pool, "5555-root")
+    assert not remove_set(pool, "5555-root")
+    assert list(pool.snapshots.iterdir()) == []
+
+
+async def test_a_disk_that_is_put_back_is_the_volume_at_once_and_encrypted_as_before(
+    pool: PoolDir, maker: DiskFileMaker, tmp_path: Path
+) -> None:
+    await maker.make(pool, Recipe("aaaa", 0, _BASE, passphrase=_KEY))
+    place, kept = pool.place("aaaa"), place_of_disk(pool, "5555", "root", "aaaa")
+    assert "wrote" in in_encrypted(tmp_path, place.data, _KEY, "write -P 9 2M 1M")
+    assert copy_disk(pool, place, "5555-root", lambda: True)
+    publish_set(pool, "5555-root")
+    assert "wrote" in in_encrypted(tmp_path, place.data, _KEY, "write -P 11 2M 1M")
+    assert put_back(pool, kept, place, lambda: True)
+    assert "read 1048576" in in_encrypted(tmp_path, place.data, _KEY, "read -P 11 2M 1M"), "not yet"
+    switch_back(pool, place)
+    for act in ("read -P 9 2M 1M", "read -P 7 0 1M"):
+        said = in_encrypted(tmp_path, place.data, _KEY, act)
+        assert ("read " in said, "verification failed" in said) == (True, False), said
+    assert sorted(path.name for path in place.data.parent.iterdir()) == ["claim", "data"]

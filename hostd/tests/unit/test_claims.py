@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,17 @@ from quantix_hostd.claims import (
     ClaimRefusedError,
     Holder,
     VolumePlace,
+    begin_restore,
+    end_restore,
     hand_over,
+    hold_still,
     new_claim,
     put_down,
     regain,
     release,
     revoke,
     take,
+    without_memory,
 )
 from quantix_hostd.clients.claim_store import LocalClaimStore
 
@@ -225,3 +230,41 @@ def test_a_claim_that_is_written_anew_leaves_nothing_to_a_rename_that_comes_late
     with pytest.raises(FileNotFoundError):
         (directory / ".claim.new").rename(directory / "claim")
     assert store.read(place) == held("h1", 1)
+
+
+def test_a_disk_that_is_set_back_admits_nobody_until_the_restore_is_over() -> None:
+    held = begin_restore(new_claim("c1"), "h1", "r", "c1")
+    assert (held.holder, held.restoring) == (Holder("h1", 0), "r")
+    # whatever becomes of the host
+    for left in (held, release(held, "h1", 0)):
+        with pytest.raises(ClaimRefusedError):
+            take(left, "h2", 9, "vm", "c1")
+        with pytest.raises(ClaimRefusedError):
+            hold_still(left, "h1", "v", "c1")
+        assert begin_restore(left, "h1", "r", "c1") == held
+    assert begin_restore(release(held, "h1", 0), "h2", "r", "c1").holder == Holder("h2", 0)
+    over = end_restore(held, "r")
+    assert (over.holder, over.restoring, over.restored, over.floor) == (None, "", "r", 0)
+    assert take(over, "h2", 1, "vm", "c1").held_by("h2", 1)
+    assert end_restore(over, "other") == over
+
+
+def test_no_restore_takes_a_disk_from_who_has_it() -> None:
+    for claim in (
+        take(new_claim("c1"), "h1", 1, "vm", "c1"),
+        hold_still(new_claim("c1"), "h1", "v", "c1"),
+        replace(new_claim("c1"), moving_to="fast"),
+        replace(new_claim("c1"), partial=True),
+        new_claim("c2"),
+        begin_restore(new_claim("c1"), "h2", "r", "c1"),
+    ):
+        with pytest.raises(ClaimRefusedError):
+            begin_restore(claim, "h1", "r", "c1")
+
+
+def test_kept_memory_goes_with_another_vm_and_before_its_own_goes_on() -> None:
+    marked = replace(new_claim("c1"), memory="vm/local/s")
+    assert take(marked, "h1", 1, "vm", "c1").memory == "vm/local/s"
+    assert take(marked, "h1", 1, "other", "c1").memory == ""
+    assert without_memory(marked, "h1") == marked
+    assert without_memory(take(marked, "h1", 1, "vm", "c1"), "h1").memory == ""

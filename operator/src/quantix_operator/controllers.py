@@ -26,8 +26,10 @@ from quantix_operator.networking import Networking, networking
 from quantix_operator.objects import Objects
 from quantix_operator.policy.balance import Told
 from quantix_operator.policy.controller import KINDS, AcceptedController
+from quantix_operator.restore.controller import RestoreController
 from quantix_operator.scheduling.controller import PlacementController
 from quantix_operator.settings import Settings
+from quantix_operator.snapshot.controller import SnapshotController
 from quantix_operator.storagepool.controller import StoragePoolController
 from quantix_operator.virtualmachine.controller import VirtualMachineController
 from quantix_operator.virtualmachine.ports import NicsResult
@@ -55,6 +57,8 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             VolumeController(context, objects),
             PlacementController(context, objects),
             MigrationController(context, objects),
+            SnapshotController(context, objects),
+            RestoreController(context, objects),
             MaintenanceController(context, objects, drains),
             BalanceController(context, objects, told),
             VirtualMachineController(context, objects, network.ports, access),

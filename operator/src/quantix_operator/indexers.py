@@ -153,3 +153,42 @@ def _named(vm: Manifest, members: tuple[str, ...]) -> Iterator[str]:
     disks: list[dict[str, Any]] = (vm.get("spec") or {}).get("disks") or []
     names = {disk[member] for disk in disks for member in members if disk.get(member)}
     return (f"{vm['metadata'].get('namespace')}/{name}" for name in names)
+
+
+def being_taken_of(snapshot: Manifest) -> Iterable[str]:
+    """The key of the VM of which a host takes this snapshot."""
+    status = snapshot.get("status") or {}
+    name = (snapshot.get("spec") or {}).get("virtualMachine")
+    going_on = status.get("host") and status.get("phase") not in ("Ready", "Failed")
+    return (f"{snapshot['metadata'].get('namespace')}/{name}",) if going_on and name else ()
+
+
+def pools_kept_in(snapshot: Manifest) -> Iterable[str]:
+    """The pools that hold something of a snapshot, or are about to."""
+    status = snapshot.get("status") or {}
+    if status.get("data") == "Absent":
+        return ()
+    return {str(disk["pool"]) for disk in status.get("disks") or [] if disk.get("pool")}
+
+
+def undone(obj: Manifest) -> Iterable[str]:
+    """UNFINISHED for a snapshot or a restore that waits, goes on, or is being deleted, and while it is said
+    of one that is over that it goes on.
+    """
+    status = obj.get("status") or {}
+    over = status.get("phase") in ("Ready", "Restored", "Failed")
+    said = any(item.get("type") == "Reconciling" for item in status.get("conditions") or [])
+    going = obj["metadata"].get("deletionTimestamp")
+    return () if over and not said and not going else (UNFINISHED,)
+
+
+def made_from_snapshot(volume: Manifest) -> Iterable[str]:
+    """The key of the snapshot that its content is copied from."""
+    snapshot = ((volume.get("spec") or {}).get("source") or {}).get("snapshot") or {}
+    name = snapshot.get("name")
+    return (f"{volume['metadata'].get('namespace')}/{name}",) if name else ()
+
+
+def snapshots_named(vm: Manifest) -> Iterator[str]:
+    """The keys of the snapshots that disks of a VM are made from."""
+    return _named(vm, ("snapshot",))

@@ -65,6 +65,11 @@ def migration_but_progress(migration: Manifest) -> Any:
     return _without(migration, "progress", "source"), words
 
 
+def without_progress(obj: Manifest) -> Any:
+    """All but how far its copy is."""
+    return _without(obj, "progress")
+
+
 def vm_as_neighbour(vm: Manifest) -> Any:
     """What of a VM counts for those that want it near or away: what they choose it by, and where it is."""
     assignment = (vm.get("status") or {}).get("assignment") or {}

@@ -28,10 +28,11 @@ def create_command(_: str) -> click.Command:
     @click.command(
         "create",
         cls=Verb,
-        short_help="make a volume, empty, of an image or of another volume",
+        short_help="make a volume: empty, of an image, another volume or a snapshot",
         examples=(
             "qx volume create files-data --size 100GiB",
             "qx volume create base --image shared/tiny",
+            "qx volume create old-root --from-snapshot before-upgrade --disk root",
             "qx volume create safe --from files-data --secret disk-key",
         ),
     )
@@ -39,6 +40,14 @@ def create_command(_: str) -> click.Command:
     @click.option("--size", type=SIZE, metavar="SIZE", help="Its size; needed for an empty one.")
     @click.option("--image", default="", metavar="IMAGE", help="What it is made from; default: it is empty.")
     @click.option("--from", "volume", default="", metavar="VOLUME", help="The volume that it is a copy of.")
+    @click.option(
+        "--from-snapshot",
+        "snapshot",
+        default="",
+        metavar="SNAPSHOT",
+        help="The snapshot that it is made from.",
+    )
+    @click.option("--disk", default="", metavar="DISK", help="Which disk of --from-snapshot.")
     @click.option(
         "--secret", default="", metavar="SECRET[/KEY]", help="Encrypt it; the Secret holds the passphrase."
     )
@@ -55,8 +64,8 @@ def create_command(_: str) -> click.Command:
         no_wait: bool,
         **given: Any,
     ) -> None:
-        """Make a volume, empty, of an image or of another volume. In a pool that each host has by itself, an
-        empty one is made on the host of the VM that takes it first.
+        """Make a volume: empty, of an image, of another volume or of a disk of a snapshot. In a pool
+        that each host has by itself, an empty one is made on the host of the VM that takes it first.
         """
         making.make(
             invocation,
@@ -96,14 +105,29 @@ async def refuse_readable_copy(session: Session, manifest: Manifest) -> None:
 
 
 def _wanted(
-    *, size: str | None, image: str, volume: str, secret: str, pool: str, full_copy: bool, protect: bool
+    *,
+    size: str | None,
+    image: str,
+    volume: str,
+    snapshot: str,
+    disk: str,
+    secret: str,
+    pool: str,
+    full_copy: bool,
+    protect: bool,
 ) -> Manifest:
     """The spec that the options describe. Raises CommandError (2)."""
-    source = making.present(image=image, volume=volume)
+    if bool(snapshot) != bool(disk):
+        said = "--from-snapshot and --disk go together: which disk of which snapshot?"
+        raise CommandError(Exit.USAGE, said, "--from-snapshot SNAPSHOT --disk root")
+    kept = {"name": snapshot, "disk": disk} if snapshot else None
+    source = making.present(image=image, volume=volume, snapshot=kept)
     if size is None and not source:
         raise CommandError(Exit.USAGE, "How large? An empty volume needs --size.", "--size 20GiB")
     if len(source) > 1:
-        raise CommandError(Exit.USAGE, "--image and --from both say what it is made from: give one.")
+        raise CommandError(
+            Exit.USAGE, "--image, --from and --from-snapshot each say what it is made from: give one."
+        )
     return making.present(
         size=size,
         source=source,

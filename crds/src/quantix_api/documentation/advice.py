@@ -9,6 +9,7 @@ from quantix_api.documentation.advice_host import HOST_ADVICE
 from quantix_api.documentation.advice_migration import MIGRATION_ADVICE
 from quantix_api.documentation.advice_network import NETWORK_ADVICE
 from quantix_api.documentation.advice_refusals import REFUSAL_ADVICE
+from quantix_api.documentation.advice_snapshot import SNAPSHOT_ADVICE
 from quantix_api.documentation.advice_storage import STORAGE_ADVICE
 from quantix_api.documentation.advice_vm import VM_ADVICE
 from quantix_api.messages import TABLE as MESSAGES
@@ -20,6 +21,7 @@ ADVICE: dict[str, Advice] = {
     **HOST_ADVICE,
     **MIGRATION_ADVICE,
     **BALANCE_ADVICE,
+    **SNAPSHOT_ADVICE,
     **REFUSAL_ADVICE,
 }
 NEWS = frozenset(
@@ -37,8 +39,10 @@ NEWS = frozenset(
         "Moved",
         "Moves",
         "Renews",
+        "RestoreDone",
         "Scheduled",
         "Serves",
+        "SnapshotTaken",
         "Connects",
         "VolumeResized",
     }

@@ -30,7 +30,6 @@ MIGRATION_ADVICE: dict[str, Advice] = {
     ),
     "SourceFailed": Advice(_MIGRATION, "Do what the message says of the host; the VM runs on where it was."),
     "TargetFailed": Advice(_MIGRATION, "Do what the message says of the host, or name another one."),
-    "SnapshotRunning": Advice(_VM, "Make a new migration when the snapshot is done."),
     "TimedOut": Advice(_MIGRATION, "Raise `spec.migration.timeoutSeconds` of the VM, or try a quieter hour."),
     "MigrationFailed": Advice(_MIGRATION, "Its Ready says why, and what to do."),
     "CPUPassthrough": Advice("`spec.cpu.model`.", "Set it to Auto and restart the VM: then it can move."),

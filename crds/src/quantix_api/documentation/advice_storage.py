@@ -72,7 +72,6 @@ _VOLUMES = {
         "To keep its data: name it in the disk, `volume: NAME`, under another disk name. To begin anew: `qx "
         "volume delete NAME`.",
     ),
-    "SnapshotNotFound": Advice("`spec.disks`.", "Snapshots are not built yet: leave the field out."),
     "SourceNotFound": Advice(
         _VOLUME, "Correct the name in a new volume, or add what it names under that name."
     ),

@@ -69,7 +69,6 @@ _PLACEMENT = {
         "The message names the field or QEMU's own words; `qx vm explain NAME` shows them whole.",
         "Change that field. Fields that are not built yet are marked in the reference of the kinds.",
     ),
-    "RestoreInProgress": waits(_EXPLAIN, "Snapshots are not built yet, so nothing gives it."),
 }
 
 _POWER = {

@@ -19,6 +19,7 @@ from quantix_api.markers import (
     Doc,
     Entries,
     Fixed,
+    FreeForm,
     Items,
     Live,
     NotBuilt,
@@ -142,6 +143,8 @@ def _type(facts: FieldType) -> str:
         most = f"at most {items.max_items}"
         return f"list, {most}" if member == _STRUCTURE else f"list of {member}, {most}"
     if origin is dict:
+        if facts.one(FreeForm) is not None:
+            return _STRUCTURE
         return f"map of texts, at most {facts.needed(Entries).max_properties}"
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in get_args(core))

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import get_args, get_type_hints
 
-from quantix_api.conditions import READY_OF_EVERY_KIND, TABLE, ConditionRow
+from quantix_api.condition_table import TABLE, ConditionRow
+from quantix_api.conditions import READY_OF_EVERY_KIND
 from quantix_api.documentation.advice import ADVICE
 from quantix_api.documentation.fields import VALUES, Field, fields_of, rules_of, summary_of
 from quantix_api.documentation.rights import rights_of

@@ -17,6 +17,7 @@ from quantix_api.documentation.advice_host import HOST_ADVICE
 from quantix_api.documentation.advice_migration import MIGRATION_ADVICE
 from quantix_api.documentation.advice_network import NETWORK_ADVICE
 from quantix_api.documentation.advice_refusals import REFUSAL_ADVICE
+from quantix_api.documentation.advice_snapshot import SNAPSHOT_ADVICE
 from quantix_api.documentation.advice_storage import STORAGE_ADVICE
 from quantix_api.documentation.advice_vm import VM_ADVICE
 from quantix_api.message_template import Template
@@ -36,6 +37,7 @@ Not sure where to begin: `qx status` for the whole platform, `qx doctor` for the
 _SECTIONS: tuple[tuple[str, dict[str, Advice]], ...] = (
     ("VMs and guests", VM_ADVICE),
     ("Moving VMs", MIGRATION_ADVICE),
+    ("Snapshots", SNAPSHOT_ADVICE),
     ("Images, volumes and pools", STORAGE_ADVICE),
     ("Networks", NETWORK_ADVICE),
     ("Hosts and certificates", HOST_ADVICE),

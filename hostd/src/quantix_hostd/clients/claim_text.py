@@ -26,6 +26,9 @@ def render_claim(claim: Claim, **beside: object) -> str:
         "moved": claim.moved,
         "movedFrom": claim.moved_from,
         "partial": claim.partial,
+        "restoring": claim.restoring,
+        "restored": claim.restored,
+        "memory": claim.memory,
     }
     content |= {name: value for name, value in optional.items() if value}
     return json.dumps(content, sort_keys=True)
@@ -46,6 +49,9 @@ def parse_claim(content: bytes, shown: str) -> Claim:
             moved=raw.get("moved") is True,
             moved_from=str(raw.get("movedFrom", "")),
             partial=raw.get("partial") is True,
+            restoring=str(raw.get("restoring", "")),
+            restored=str(raw.get("restored", "")),
+            memory=str(raw.get("memory", "")),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise as_error(ClaimDamagedError, "DataDamaged", path=shown, said=NO_CLAIM) from error

@@ -6,7 +6,7 @@ InvariantError (hypervisor.md, section 1), and translate foreign errors.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from quantix_hostd.facts.copies import CopyProgress
@@ -18,6 +18,7 @@ from quantix_hostd.facts.domain import (
     ShutdownMode,
 )
 from quantix_hostd.facts.migration import Sending, SendingProgress
+from quantix_hostd.facts.moment import DisksCopy, Moment, MomentTaken
 
 Cpus = tuple[int, ...]
 
@@ -131,6 +132,28 @@ class Hypervisor(Protocol):
 
     async def stop_sending(self, name: str) -> None:
         """Have it end with an error; without one nothing happens."""
+
+    def take_moment(
+        self, name: str, moment: Moment, keep: Callable[[], None]
+    ) -> Coroutine[Any, Any, MomentTaken]:
+        """Let the running guest stand still, keep its memory and begin to copy its disks, `keep` in a thread
+        whatever else is of that moment, and let it go on, also where something fails: then nothing is copied.
+        It takes as long as it takes. Raises what `keep` does; PermanentError (QuiesceRequired).
+        """
+
+    async def restore_paused(self, name: str, path: str, xml: str) -> None:
+        """Start the defined domain, which is as `xml` says, from the memory in a file: the guest stands still
+        where it stood then. PermanentError (ConfigRefused) where it is another machine by now.
+        """
+
+    async def disks_copy(self, name: str) -> DisksCopy:
+        """How that copying goes on, or ended."""
+
+    async def stop_disks_copy(self, name: str) -> None:
+        """End it, and the writing of memory to a file; without either nothing happens."""
+
+    async def thaw(self, name: str) -> None:
+        """Let the agent thaw the guest's file systems: TransientError until it has."""
 
     async def screenshot(self, name: str, most_bytes: int) -> Picture | None:
         """The screen now; None when the domain does not run. Raises PermanentError (NoScreen,

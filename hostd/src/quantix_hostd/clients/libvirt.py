@@ -34,6 +34,7 @@ from quantix_hostd.clients.libvirt_live import LiveChanges
 from quantix_hostd.clients.libvirt_looks import LibvirtLooks
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
 from quantix_hostd.clients.libvirt_migration import GuestMoves
+from quantix_hostd.clients.libvirt_moments import GuestMoments
 from quantix_hostd.clients.libvirt_secrets import (
     forget_left_secrets,
     forget_secret,
@@ -64,7 +65,7 @@ _KEEPALIVE_S, _KEEPALIVE_COUNT = 1, 15
 _BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
 
-class LibvirtClient(LiveChanges, DiskCopies, GuestMoves):
+class LibvirtClient(LiveChanges, DiskCopies, GuestMoves, GuestMoments):
     """Fulfils `Hypervisor`. `run` keeps the connection; `on_reset` is called after each (re)connection."""
 
     def __init__(
@@ -142,6 +143,7 @@ class LibvirtClient(LiveChanges, DiskCopies, GuestMoves):
         await self._close_dropped()
         self._threads.close()
         self.close_movers()
+        self.close_keepers()
         self.looks.close()
         self.agents.close()
 

@@ -8,6 +8,8 @@
 <path>/volumes/<handle>/data         0660  qcow2
 <path>/volumes/<handle>/claim        0600  who may write it (claims)
 <path>/volumes/.<handle>.<host>.new/       a volume being made
+<path>/snapshots/<uid>-<disk>/data   0660  qcow2, of a snapshot (`snapshot.dir_files`)
+<path>/snapshots/<uid>/              0710  what else is of it
 ```
 Used by the image, volume and host parts. Names come from UIDs only. Everything here blocks: call it from a
 thread.
@@ -90,6 +92,11 @@ class PoolDir:
     @property
     def volumes(self) -> Path:
         return self.path / "volumes"
+
+    @property
+    def snapshots(self) -> Path:
+        """Made with the first."""
+        return self.path / "snapshots"
 
     def image(self, uid: str) -> Path:
         """Where the image with this UID lies, or will lie."""
@@ -189,18 +196,20 @@ class PoolDir:
         """Remove what was made here for a pool that is no more: drafts, the files of `images` (UIDs), and the
         directories once they are empty, the pool's own only where we made it (`is_own`). Returns what stays.
 
-        Nothing in `volumes` is ever removed, and while anything is in it no image goes: a volume stands on
-        its image, and none can be made once the directory is gone. No link is followed on the way either,
-        also not one that somebody puts there meanwhile: `path` has none. Raises OSError and TransientError.
+        Nothing in `volumes` and `snapshots` is ever removed, and while anything is in them no image goes: a
+        volume stands on its image, and none can be made once the directory is gone. No link is followed on
+        the way either, also not one that somebody puts there meanwhile: `path` has none. Raises OSError and
+        TransientError.
         """
-        linked = [path.name for path in (self.images, self.volumes) if path.is_symlink()]
+        linked = [path.name for path in (self.images, self.volumes, self.snapshots) if path.is_symlink()]
         if linked or self.path.is_symlink():
             return Remains(self.path, tuple(linked))
         root, *names = Path("/"), *self.path.parts[1:]
         for directory in _OURS:
             _remove_in(lambda name, _: self._is_draft(name), root, *names, directory)
-        if left := _remove_empty(self.volumes):
-            return Remains(self.volumes, left)
+        for kept in (self.snapshots, self.volumes):
+            if left := _remove_empty(kept):
+                return Remains(kept, left)
         _remove_in(lambda name, file: name in images and self._is_image(file), root, *names, "images")
         if left := _remove_empty(self.images):
             return Remains(self.images, left)

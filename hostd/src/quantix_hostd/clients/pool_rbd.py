@@ -4,6 +4,9 @@
 <handle>                  a volume
 image.<image uid>@base    an image: volumes are clones of its snapshot, in clone format 2
 new.<host>.<handle>       being made, or removed, by that host; nobody reads it
+<handle>@snap.<uid>       a snapshot of a volume
+gone.<handle>             a volume that is no more, of which there are snapshots, or clones of such
+memory.<uid>              the memory of the guest, of a snapshot
 quantix.claim.<handle>    who may write the volume (claims)
 quantix.state.<handle>    what firmware and TPM remember
 quantix.pool              whose the pool is
@@ -34,6 +37,7 @@ from quantix_hostd.clients.pool_dir import PoolDir, Space, checked_handle
 from quantix_hostd.clients.rbd_calls import (
     asked,
     has_object,
+    is_kept_by_snapshots,
     mark_owner,
     remove_image,
     remove_object,
@@ -42,7 +46,7 @@ from quantix_hostd.clients.rbd_calls import (
 from quantix_hostd.facts.disk_file import DiskFile
 
 BASE = "base"
-_IMAGE, _DRAFT = "image.", "new."
+_IMAGE, _DRAFT, _GONE, _MEMORY = "image.", "new.", "gone.", "memory."
 _MARK, _MARK_KEY = "quantix.pool", "pool"
 _RECEIVED = "quantix.received."
 # ten years: an entry that ends lets a write in that waits behind it
@@ -90,17 +94,19 @@ class PoolRbd:
         """The handles of all that may be volumes."""
         with self.ceph.opened(self.key) as ioctx:
             names = rbd().RBD().list(ioctx)
-        return [name for name in names if not name.startswith((_IMAGE, _DRAFT))]
+        return [name for name in names if not name.startswith((_IMAGE, _DRAFT, _GONE, _MEMORY))]
 
     def remove_volume(self, handle: str) -> bool:
-        """Remove it with all its data; its claim goes last. False when there was none."""
+        """Remove it with all its data but that of its snapshots; its claim goes last. False when there was
+        none.
+        """
         with self.ceph.opened(self.key) as ioctx:
             there = size_of(ioctx, handle) is not None
             if there:
-                self._refuse_watched(ioctx, handle)
+                kept = self._is_kept(ioctx, handle)
                 remove_image(ioctx, self.draft(handle))
                 # at once it is no volume any more, however long its data takes
-                rbd().RBD().rename(ioctx, handle, self.draft(handle))
+                rbd().RBD().rename(ioctx, handle, self.gone(handle) if kept else self.draft(handle))
             remove_image(ioctx, self.draft(handle))
             for name in (state_object(handle), claim_object(handle)):
                 there |= remove_object(ioctx, name)
@@ -131,6 +137,16 @@ class PoolRbd:
     def draft(self, handle: str) -> str:
         """The RBD image in which this host makes a volume or an image."""
         return f"{_DRAFT}{self.host}.{checked_handle(handle)}"
+
+    def gone(self, handle: str) -> str:
+        """What the image of a volume is called that is no more, while snapshots need it; of "": how all such
+        names begin.
+        """
+        return f"{_GONE}{handle}"
+
+    def memory_name(self, uid: str) -> str:
+        """The RBD image with the memory of the snapshot with this UID."""
+        return f"{_MEMORY}{checked_handle(uid)}"
 
     def remove_draft(self, handle: str) -> bool:
         """False when there is none."""
@@ -244,12 +260,14 @@ class PoolRbd:
         with self.ceph.opened(self.key) as ioctx, rbd().Image(ioctx, name) as image:
             yield image
 
-    def _refuse_watched(self, ioctx: Any, handle: str) -> None:
-        """Nothing is removed under a QEMU, whatever its claim says."""
+    def _is_kept(self, ioctx: Any, handle: str) -> bool:
+        """Whether snapshots need it. Nothing is removed under a QEMU, whatever its claim says: raises
+        TransientError (VolumeInUse).
+        """
         with rbd().Image(ioctx, handle, read_only=True) as image:
-            watchers = list(image.watchers_list())
-        if watchers:
-            raise as_error(TransientError, "VolumeInUse", handle=handle)
+            if list(image.watchers_list()):
+                raise as_error(TransientError, "VolumeInUse", handle=handle)
+            return is_kept_by_snapshots(image)
 
 
 def _marked(ioctx: Any) -> str:

@@ -26,10 +26,11 @@ _NO_SPACE = ("No space left on device", "Disk quota exceeded")
 
 @dataclass(frozen=True)
 class RbdImage:
-    """An image in Ceph. What is in it is raw."""
+    """An image in Ceph, or a snapshot of it. What is in it is raw."""
 
     access: CephAccess
     name: str
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def _rbd_options(end: RbdImage, key: str) -> Iterator[tuple[str, str]]:
     yield "file.driver", "rbd"
     yield "file.pool", access.pool
     yield "file.image", end.name
+    if end.snapshot:
+        yield "file.snapshot", end.snapshot
     yield "file.user", access.user
     yield "file.key-secret", key
     for number, (host, port) in enumerate(monitor_addresses(access.monitors)):

@@ -11,6 +11,10 @@ from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.ceph_library import rados, rbd
 
+SNAPSHOT = "snap."
+"""How the names of RBD snapshots begin that are snapshots of volumes."""
+# RBD_SNAP_NAMESPACE_TYPE_TRASH (librbd.h): of a snapshot that was removed, and has clones
+_TRASH = 2
 _OWNER, _CLUSTER = "quantix.owner", "quantix.cluster"
 
 
@@ -36,6 +40,13 @@ def has_object(ioctx: Any, name: str) -> bool:
     except rados().ObjectNotFound:
         return False
     return True
+
+
+def is_kept_by_snapshots(image: Any) -> bool:
+    """Whether there are snapshots of the volume, or clones of such as were removed."""
+    return any(
+        found["name"].startswith(SNAPSHOT) or found["namespace"] == _TRASH for found in image.list_snaps()
+    )
 
 
 def remove_image(ioctx: Any, name: str) -> bool:

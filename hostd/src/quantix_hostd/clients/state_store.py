@@ -41,7 +41,7 @@ from quantix_hostd.firmware_state import (
     render_state,
 )
 
-_VOLUMES, _STATE = "volumes", "state"
+_STATE = "state"
 _NVRAM, _SEQUENCE = "nvram.fd", "state-sequence"
 _TPM_DIRECTORY, _TPM = "tpm2", "tpm2-00.permall"
 _MODE = 0o600
@@ -233,7 +233,7 @@ class StateStore:
 @contextmanager
 def _beside(place: VolumePlace) -> Iterator[int]:
     try:
-        with opened_directory(place.directory, _VOLUMES, place.handle) as directory:
+        with opened_directory(place.directory, place.folder, place.handle) as directory:
             yield directory
     except FileNotFoundError as error:
         raise as_error(VolumeMissingError, "DataMissing", place=place.shown) from error

@@ -12,6 +12,7 @@ from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.virtualmachine.leaving_actions import LeavingAction
 from quantix_hostd.virtualmachine.live_actions import LiveAction
+from quantix_hostd.virtualmachine.memory_actions import ForgetMemory, RestorePaused
 from quantix_hostd.virtualmachine.move_actions import MoveAction
 from quantix_hostd.virtualmachine.record import Record
 
@@ -241,6 +242,8 @@ Action = (
     | MakeDevices
     | CheckPassphrases
     | CreatePaused
+    | RestorePaused
+    | ForgetMemory
     | WirePorts
     | Resume
     | Suspend

@@ -28,6 +28,7 @@ from quantix_hostd.facts.domain import ShutdownMode
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.apply_leaving import LEAVING_HANDLERS
 from quantix_hostd.virtualmachine.apply_live import LIVE_HANDLERS
+from quantix_hostd.virtualmachine.apply_memory import MEMORY_HANDLERS
 from quantix_hostd.virtualmachine.apply_moves import MOVE_HANDLERS
 from quantix_hostd.virtualmachine.apply_passphrases import check_passphrases, passphrase_of, unlocked
 from quantix_hostd.virtualmachine.apply_state import STATE_HANDLERS
@@ -282,4 +283,5 @@ _HANDLERS: dict[type, Handler] = {
     **STATE_HANDLERS,
     **MOVE_HANDLERS,
     **LEAVING_HANDLERS,
+    **MEMORY_HANDLERS,
 }

@@ -103,7 +103,7 @@ def _plan_beginning(
     given_up = _obstacle(observed, leaving, why)
     if given_up is not None:
         return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
-    if not leaving.prepared:
+    if not leaving.prepared or observed.kept_still:
         return None
     encrypted = tuple(
         (volume.place, volume.volume)

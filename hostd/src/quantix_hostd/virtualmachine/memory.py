@@ -30,6 +30,8 @@ class Kept:
     released: bool = False
     leaving: bool = False
     detained: bool = False
+    lent: bool = False
+    """Somebody else acts on its guest, for as long as that takes."""
 
 
 class Memory:
@@ -50,6 +52,11 @@ class Memory:
         """Whether somebody works on this VM now."""
         kept = self._by_uid.get(uid)
         return kept is not None and kept.lock.locked()
+
+    def is_lent(self, uid: str) -> bool:
+        """Whether somebody else acts on its guest now."""
+        kept = self._by_uid.get(uid)
+        return kept is not None and kept.lent
 
     @asynccontextmanager
     async def hold(self, uid: str) -> AsyncIterator[Kept]:

@@ -195,7 +195,7 @@ def _obstacle(observed: Observed, move: DiskMove, tried: MoveTry | None) -> Wait
     if move.target is not None and move.target_there and (target is None or not target.partial):
         path = move.target.shown_whole
         return as_wait("Moving", _WAIT_S, volume=move.volume, pool=move.pool, path=path)
-    if claim.moving_to not in ("", move.pool) or move.grows:
+    if claim.moving_to not in ("", move.pool) or move.grows or observed.kept_still:
         return _moving(move)
     if move.free_bytes < move.stored_bytes:
         return as_wait("PoolFull", _WAIT_S, pool=move.pool, what=f"volume {move.volume}")

@@ -87,6 +87,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         beside=storage.beside,
         silent=storage.silent,
         unwritable=storage.unwritable,
+        kept_still=await asyncio.to_thread(tools.kept_still, uid),
         leaving=await tools.departures.observe(uid, record.leaving) if tools.departures else None,
         out_of_memory=bool(ended) and await asyncio.to_thread(_was_out_of_memory, tools, record),
     )
@@ -187,10 +188,13 @@ def _mtu(nic: Nic, network: Network | None) -> int:
 
 
 def _agent_channel(domain: DomainSnapshot | None) -> bool:
-    if domain is None or domain.live_xml is None:
-        return False
+    return domain is not None and domain.live_xml is not None and has_open_agent_channel(domain.live_xml)
+
+
+def has_open_agent_channel(live_xml: str) -> bool:
+    """Whether something in the guest holds the channel of its agent."""
     # the state of a channel is the guest's, so it is no part of the view
-    return _OPEN_CHANNEL.search(domain.live_xml) is not None
+    return _OPEN_CHANNEL.search(live_xml) is not None
 
 
 def _was_out_of_memory(tools: VmTools, record: Record) -> bool:

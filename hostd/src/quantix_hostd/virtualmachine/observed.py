@@ -84,6 +84,8 @@ class Observed:
     entered_devices: Mapping[str, str] = field(default_factory=dict)
     leaving: Leaving | None = None
     """The migration that is to bring it to another host."""
+    kept_still: bool = False
+    """Whether a snapshot of it is being taken: nothing begins that moves it, or a disk of it."""
 
     @property
     def agent_connected(self) -> bool:

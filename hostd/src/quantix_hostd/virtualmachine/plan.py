@@ -36,6 +36,8 @@ from quantix_hostd.virtualmachine.deaths import Death, classify, note_death, res
 from quantix_hostd.virtualmachine.device_places import with_devices
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.leaving_plan import plan_leaving, without_leaving
+from quantix_hostd.virtualmachine.memory_actions import ForgetMemory
+from quantix_hostd.virtualmachine.memory_plan import marked
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
@@ -81,7 +83,7 @@ def stop_reason(observed: Observed, record: Record) -> StopReason | None:
         return StopReason.DELETING
     if observed.shutting_down:
         return StopReason.HOST_SHUTDOWN
-    if observed.vm.spec.power_state == "Stopped":
+    if observed.vm.spec.power_state == "Stopped" or observed.vm.status.restore is not None:
         return StopReason.REQUESTED
     restart = observed.vm.spec.restart
     if restart is None or restart.mode == "Reset":
@@ -95,6 +97,9 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
     if not record.started:
         record = _adopted(observed, record)
     record = with_live_places(observed, record)
+    if marked(observed):
+        # before it goes on, or it would meet that memory again
+        return with_record(observed, record, ForgetMemory(marked(observed)), requeue_after_s=0.0)
     if observed.domain.state is DomainState.CRASHED:
         # on_crash=preserve keeps QEMU: what the death means is decided as for one that is gone
         return with_record(observed, _buried(observed, record), Destroy(graceful=False), requeue_after_s=0.0)

@@ -7,7 +7,8 @@ domain of the first is still there. hostd's end stops no guest, only `shut_down_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import structlog
@@ -49,6 +50,7 @@ from quantix_hostd.volume.wanted import assigned_to
 log = structlog.get_logger(__name__)
 
 _NEXT_EPOCH_S = 1.0
+_LENT_S = 0.5
 _MAX_ROUNDS = 8
 _RESYNC_S = 60.0
 _FINAL_RETRY_S = 60.0
@@ -78,6 +80,9 @@ class VirtualMachineReconciler:
         if self._tools.comes(key):
             # what is here of it is another's to look after, until the VM is assigned to this host
             return _RESYNC_S
+        if self._memory.is_lent(key):
+            # it may take long, and no worker waits for it
+            return _LENT_S
         try:
             async with self._memory.hold(key) as kept:
                 kept.detained = False
@@ -95,6 +100,17 @@ class VirtualMachineReconciler:
         finally:
             self._forget_if_gone(key)
         return self._next_look_s(plan, error, later_s)
+
+    @asynccontextmanager
+    async def alone(self, uid: str) -> AsyncIterator[None]:
+        """Let whoever asks act on the guest of this VM, and nobody else meanwhile."""
+        async with self._memory.hold(uid) as kept:
+            kept.lent = True
+            try:
+                yield
+            finally:
+                kept.lent = False
+        self._enqueue(uid)
 
     def _forget_if_gone(self, uid: str) -> None:
         if self._tools.objects.virtual_machine_manifest(uid) is None and not self._memory.of(uid).leaving:

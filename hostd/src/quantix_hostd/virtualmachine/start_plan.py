@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from quantix_api.address_space import addressable_bytes
 from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.message_table_phrases import A_RESTORE
 from quantix_api.messages import as_error
 from quantix_api.quantities import format_size
 from quantix_api.times import render_epoch_time, render_time
@@ -41,6 +42,8 @@ from quantix_hostd.virtualmachine.desired import has_first_boot_drive
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.first_boot import first_boot_mark
 from quantix_hostd.virtualmachine.link_plan import plugged_in
+from quantix_hostd.virtualmachine.memory_actions import ForgetMemory, RestorePaused
+from quantix_hostd.virtualmachine.memory_plan import kept_memory, marked
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, uuid_taken
 from quantix_hostd.virtualmachine.record import LastExit, Record
@@ -97,6 +100,9 @@ def _obstacle(observed: Observed, record: Record) -> tuple[QuantixError | None, 
     host, name = observed.facts.name, observed.vm.metadata.name
     if observed.recovery_open:
         return as_error(WaitingError, "HostFailed", host=host, name=name), _LOOK_AGAIN_S
+    restoring = next((found for found in observed.claims if found.claim and found.claim.restoring), None)
+    if restoring is not None:
+        return as_error(WaitingError, "RestoreInProgress", restore=A_RESTORE), _LOOK_AGAIN_S
     if observed.others_with_uuid:
         return uuid_taken(observed.others_with_uuid, host), PROCESS_LOOK_S
     if observed.wanted is None:
@@ -169,6 +175,7 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
     first_boot: tuple[Action, ...] = (BuildFirstBootDrive(),) if has_first_boot_drive(observed.vm) else ()
     encrypted = tuple(volume.volume for volume in observed.volumes if volume.encrypted)
     resume: tuple[Action, ...] = () if observed.vm.spec.power_state == "Paused" else (Resume(),)
+    memory = kept_memory(observed)
     made = tuple(device.seat for device in wanted.host_devices if device.seat.parent)
     return (
         RemovePorts(observed.ports),
@@ -179,15 +186,26 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         SaveRecord(taking),
         *((FreeClaims(left, observed.epoch, give_up=True),) if left else ()),
         TakeClaims(disks, observed.epoch),
-        *_growth(observed),
+        *(() if memory else _growth(observed)),
         *_state(observed, wanted, disks),
         *((MakeDevices(made),) if made else ()),
         Define(render_domain(wanted)),
         SaveRecord(_started(observed, replace(taking, places=(*disks, *kept)))),
-        CreatePaused(encrypted, pools_in_ceph(disks)),
+        *_creation(observed, wanted, disks, memory),
         WirePorts(observed.ports),
         *resume,
     )
+
+
+def _creation(
+    observed: Observed, wanted: DomainSpec, disks: tuple[VolumePlace, ...], memory: tuple[str, str] | None
+) -> tuple[Action, ...]:
+    """QEMU, the guest paused: it boots, or goes on with memory that fits these disks until it does."""
+    encrypted = tuple(volume.volume for volume in observed.volumes if volume.encrypted)
+    forget = (ForgetMemory(marked(observed)),) if marked(observed) else ()
+    if memory is None:
+        return (*forget, CreatePaused(encrypted, pools_in_ceph(disks)))
+    return (RestorePaused(*memory, render_domain(wanted), encrypted, pools_in_ceph(disks)), *forget)
 
 
 def _started(observed: Observed, record: Record) -> Record:

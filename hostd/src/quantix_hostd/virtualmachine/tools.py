@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -70,6 +71,14 @@ def _nobody_comes(_: str) -> bool:
     return False
 
 
+def _none_is_taken(_: str) -> bool:
+    return False
+
+
+def _none_is_kept(pool: str, snapshot: str) -> AbstractAsyncContextManager[Path]:
+    raise LookupError(f"no memory of {snapshot} in pool {pool}")
+
+
 @dataclass(frozen=True)
 class VmTools:
     """`facts` is asked at every look, since a probe may change them; `leg` is the device by which this host
@@ -77,7 +86,9 @@ class VmTools:
     on the way, or the way hangs; None where it does. `bring_image` returns once the file of an image that
     another host keeps is in its pool here too, and raises what that waits for. `pool_key` tells the key of a
     StoragePool in Ceph, or raises TransientError (PoolUnreachable). `departures`: None where guests move
-    nowhere; `comes` tells whether the guest of a VM is here, or half of it, without being assigned here.
+    nowhere; `comes` tells whether the guest of a VM is here, or half of it, without being assigned here,
+    `kept_still` whether a snapshot of the VM is being taken (it reads some small files). `memory` gives the
+    file with the memory that the snapshot with a UID keeps in a pool, meanwhile.
 
     `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
     gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
@@ -112,4 +123,6 @@ class VmTools:
     leg: str = HOST_LEG
     departures: Departures | None = None
     comes: Callable[[str], bool] = _nobody_comes
+    kept_still: Callable[[str], bool] = _none_is_taken
+    memory: Callable[[str, str], AbstractAsyncContextManager[Path]] = _none_is_kept
     kernel_log: KernelLog = field(default_factory=DevKmsg)

@@ -23,9 +23,10 @@ def volumes_based_on(pool: Pool, image_uid: str) -> list[Path]:
     if isinstance(pool, PoolRbd):
         return pool.volumes_based_on(image_uid)
     found = []
-    for directory in pool.volumes.iterdir():
+    folders = (folder for folder in (pool.volumes, pool.snapshots) if folder.is_dir())
+    for directory in (entry for folder in folders for entry in folder.iterdir()):
         try:
-            disk = read_disk_file(pool.path, "volumes", directory.name, "data")
+            disk = read_disk_file(pool.path, directory.parent.name, directory.name, "data")
         except QuantixError as error:
             if error.reason != "DataDamaged" or not _is_foreign(directory):
                 raise

@@ -65,6 +65,7 @@ class VolumeTools:
     passphrases: Passphrases
     volumes: Mapping[str, Manifest]
     images: Mapping[str, Manifest]
+    snapshots: Mapping[str, Manifest]
     machines: Mapping[str, Manifest]
     namespaces: Mapping[str, Manifest]
     pools: HostPools
@@ -86,11 +87,12 @@ class VolumeController:
     def __init__(self, tools: VolumeTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
         self._machines = ByUid(tools.machines)
-        self._lending = Lending(tools.claims, tools.host, tools.cluster_uid, enqueue)
-        self._copying = Copying(tools.maker, tools.room, self._lending, enqueue)
+        self.lending = Lending(tools.claims, tools.host, tools.cluster_uid, enqueue)
+        self._copying = Copying(tools.maker, tools.room, self.lending, enqueue)
         self._moves = VolumeMoves(tools.pools, tools.claims, tools.maker, self._copying, self._is_holder_gone)
         keeps = tools.pools, tools.claims, tools.maker
-        self._sources = Sources(tools.volumes, tools.images, self._machines, tools.namespaces, *keeps)
+        known = tools.volumes, tools.images, tools.snapshots, self._machines, tools.namespaces
+        self._sources = Sources(*known, *keeps)
         self._unmade = UnmadeCopies(tools.api, tools.namespaces)
 
     async def stop(self) -> None:
@@ -176,7 +178,7 @@ class VolumeController:
             claim_problem=problem,
             holder_gone=claim is not None and await self._is_holder_gone(claim),
             copy=self._copying.seen(volume),
-            lent_to=self._lending.borrower(volume.metadata.uid),
+            lent_to=self.lending.borrower(volume.metadata.uid),
             other=await self._moves.other(pool, volume, claim),
             live=self._tools.live_moves.seen(volume.metadata.uid),
             assigned=has_guest_here(volume, self._tools.host, self._owners(volume)),
@@ -197,16 +199,20 @@ class VolumeController:
     async def _with_sources(self, pool: Pool, seen: VolumeObserved) -> VolumeObserved:
         """What only matters while there is no data yet."""
         image, source = self._sources.image(seen.volume), self._sources.volume(seen.volume)
+        snapshot, wanted = self._sources.snapshot(seen.volume), seen.volume.spec.source
         origin, claim = await self._sources.origin(source) if source is not None else (None, None)
+        if snapshot is not None and wanted is not None and wanted.snapshot is not None:
+            origin = await self._sources.kept(snapshot, wanted.snapshot.disk)
         seen = replace(
             seen,
             image=image,
             base=await self._sources.base(pool, image) if image else None,
             source=source,
+            snapshot=snapshot,
             origin=origin,
             origin_claim=claim,
             origin_user=self._sources.user(claim),
-            origin_lent=origin is not None and bool(self._lending.borrower(origin.uid)),
+            origin_lent=origin is not None and bool(self.lending.borrower(origin.uid)),
         )
         copied = seen.copy is not None and seen.copy.running
         return seen if copied or not has_sources(seen) else await self._with_passphrases(seen, source)
@@ -215,6 +221,9 @@ class VolumeController:
         try:
             own = await self._tools.passphrases.of(seen.volume)
             others = await self._tools.passphrases.of(source) if source is not None else ""
+            if seen.snapshot is not None and seen.origin is not None and seen.origin.encrypted:
+                # the volume that it is of may be gone: what is made of it opens with the same
+                others = own
         except QuantixError as problem:
             return replace(seen, passphrase_problem=problem)
         return replace(seen, passphrase=own, origin_passphrase=others)
@@ -222,7 +231,7 @@ class VolumeController:
     async def _is_holder_gone(self, claim: Claim) -> bool:
         """Whether the claim is held by this host for a VM that it surely runs no more."""
         holder, ours = claim.holder, claim.cluster_uid == self._tools.cluster_uid
-        if holder is None or not ours or holder.host != self._tools.host:
+        if holder is None or not ours or holder.host != self._tools.host or claim.restoring:
             return False
         return await self._tools.guests.is_gone(claim.vm_uid, holder.epoch)
 

@@ -30,7 +30,7 @@ def read_volume(place: VolumePlace) -> DiskFile | None:
 
     Raises InvariantError (DataDamaged) also for one that stands on what is no image of its pool.
     """
-    disk = read_disk_file(place.directory, "volumes", place.handle, "data")
+    disk = read_disk_file(place.directory, place.folder, place.handle, "data")
     if disk is not None and disk.backing and not (disk.image_uid and disk.backing_driver in _IMAGE_DRIVERS):
         raise as_error(InvariantError, "DataDamaged", path=place.data, said=FOREIGN_BACKING)
     return disk

@@ -42,6 +42,11 @@ def stored_bytes(place: VolumePlace) -> int:
     return _blocks_bytes(place.data) + below
 
 
+def own_bytes(place: VolumePlace) -> int:
+    """What the disk takes without the image below it. Raises OSError."""
+    return _blocks_bytes(place.data)
+
+
 def length_bytes(source: Disk) -> int:
     """The length of a disk's file and of the image beneath it. Raises TransientError (DataMissing), and
     DataDamaged where one is no file.

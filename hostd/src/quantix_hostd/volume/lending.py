@@ -8,12 +8,14 @@ is in nobody's hands here, so that the look at that volume frees it.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import ClaimStore, VolumePlace, hold_still, release
+from quantix_hostd.snapshot_place import SnapshotPlace
 from quantix_hostd.volume.recipe import Origin
 
 
@@ -29,16 +31,30 @@ class Lending:
         self._on_return = on_return
         # the name of the clone, by the UID of the volume that it is made from
         self._lent: dict[str, str] = {}
+        # how many volumes are being made from what a snapshot keeps, by its UID
+        self._read: Counter[str] = Counter()
 
     def borrower(self, uid: str) -> str:
         """The name of the volume that is being made from this one, "" for none."""
         return self._lent.get(uid, "")
+
+    def is_read(self, snapshot_uid: str) -> bool:
+        """Whether a volume is being made from what this snapshot keeps."""
+        return self._read[snapshot_uid] > 0
 
     @asynccontextmanager
     async def lent(self, origin: Origin | None, borrower: str) -> AsyncIterator[None]:
         """Hold it still meanwhile. Raises TransientError (VolumeInUse) when somebody has it."""
         if origin is None:
             yield
+            return
+        if isinstance(origin.place, SnapshotPlace):
+            # nobody writes to it, so that as many as want to may read it
+            self._read[origin.place.uid] += 1
+            try:
+                yield
+            finally:
+                self._read[origin.place.uid] -= 1
             return
         if origin.uid in self._lent:
             raise as_error(TransientError, "VolumeInUse", host=self._host)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quantix_api import Image, Volume
+from quantix_api import Image, SnapshotSource, Volume
 from quantix_api.errors import PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.message_table_phrases import SOURCE_OF_THIS_KIND
 from quantix_api.messages import as_error, as_wait
@@ -74,7 +74,7 @@ def _copying(seen: VolumeObserved, recipe: Recipe) -> tuple[Action, ...]:
 def _ready_image(seen: VolumeObserved) -> Image | None:
     """The image to make it from, None for none. Raises WaitingError until the image was checked."""
     source = seen.volume.spec.source
-    if source is None or source.volume is not None or source.upload is not None:
+    if source is None or (source.image is None and (source.volume or source.upload or source.snapshot)):
         return None
     key = image_key_of(seen.volume)
     if key is None:
@@ -92,6 +92,8 @@ def _ready_origin(seen: VolumeObserved) -> Origin | None:
     it: a copy of what changes meanwhile is one of no moment.
     """
     source = seen.volume.spec.source
+    if source is not None and source.snapshot is not None:
+        return _ready_kept(seen, source.snapshot)
     if source is None or source.volume is None:
         return None
     found = seen.source
@@ -105,6 +107,31 @@ def _ready_origin(seen: VolumeObserved) -> Origin | None:
     if seen.origin is None or not made:
         raise as_wait("Creating", _SOON_S, volume=source.volume)
     _check_free(seen, source.volume)
+    return seen.origin
+
+
+def _ready_kept(seen: VolumeObserved, source: SnapshotSource) -> Origin:
+    """What a snapshot keeps of a disk. Raises what that waits for: one that is deleted keeps it until all is
+    made that was to be made of it by then.
+    """
+    found = seen.snapshot
+    if found is None:
+        raise as_wait("SnapshotNotFound", _SOON_S, snapshot=source.name)
+    if found.status.phase == "Failed":
+        raise as_error(PermanentError, "SnapshotNotReady", failed=source.name)
+    if found.status.phase != "Ready":
+        raise as_wait("SnapshotNotReady", _SOON_S, snapshot=source.name)
+    disk = next((item for item in found.status.disks if item.name == source.disk), None)
+    if disk is None:
+        raise as_error(PermanentError, "DiskMissing", snapshot=source.name, disk=source.disk)
+    if seen.origin is None:
+        if found.deleting:
+            raise as_wait("SnapshotNotFound", _SOON_S, going=source.name)
+        lost = f"{source.name}/{source.disk}"
+        raise as_error(TransientError, "DataMissing", place=lost)
+    if seen.origin.encrypted and seen.volume.spec.encryption is None:
+        name, kept = seen.volume.metadata.name, disk.volume or source.disk
+        raise as_error(PermanentError, "ConfigRefused", snapshot=source.name, encrypted=kept, copy=name)
     return seen.origin
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quantix_api import Image, Volume
+from quantix_api import Image, VirtualMachineSnapshot, Volume
 from quantix_api.errors import QuantixError
 from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.facts.copies import LiveMove
@@ -58,7 +58,8 @@ class VolumeObserved:
     `copy`: the copy that it is being made or moved as, or how the last try ended. `lent_to`: the volume that
     is being made from this one now, "" for none.
 
-    `source` is the Volume that spec makes it from, `origin` that one's data with its claim; `origin_user` the
+    `source` is the Volume that spec makes it from, `snapshot` the snapshot, `origin` the data of either, of a
+    Volume with its claim; `origin_user` the
     VM that holds it, `origin_lent` that this host holds it still for copies. The passphrases are for what is
     made or moved and for `origin`; what kept one from being read is `passphrase_problem`.
 
@@ -84,6 +85,7 @@ class VolumeObserved:
     base: Base | None = None
     lent_to: str = ""
     source: Volume | None = None
+    snapshot: VirtualMachineSnapshot | None = None
     origin: Origin | None = None
     origin_claim: Claim | None = None
     origin_user: str = ""

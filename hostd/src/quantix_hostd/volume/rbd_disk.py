@@ -20,9 +20,11 @@ from quantix_hostd.clients.qemu_img import Disk
 from quantix_hostd.clients.qemu_rbd import RbdImage, convert
 from quantix_hostd.clients.rbd_calls import mark_owner
 from quantix_hostd.clients.rbd_import import FEATURES, RbdImport, create_blank
+from quantix_hostd.clients.rbd_snapshots import bytes_at, image_at
 from quantix_hostd.clients.state_store import StateObjects, copy_state
 from quantix_hostd.copy_bounds import copy_bounds
 from quantix_hostd.facts.disk_file import DiskFile
+from quantix_hostd.snapshot_place import SnapshotPlace
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_hostd.volume.recipe import Origin, Recipe
 
@@ -49,7 +51,8 @@ class RbdDiskMaker:
         self._pool_of = pool_of
 
     def read(self, place: VolumePlace) -> DiskFile | None:
-        return self._pool(place).disk(place.handle)
+        found = bytes_at(self._pool(place), place)
+        return None if found is None else DiskFile(found)
 
     def leave(self, place: VolumePlace) -> None:
         if shut_out := self._pool(place).shut_out_left(place.handle):
@@ -141,7 +144,7 @@ class RbdDiskMaker:
     async def _fill(self, pool: PoolRbd, draft: str, recipe: Recipe) -> None:
         base, origin = recipe.base, recipe.origin
         if origin is not None:
-            await self._bring_origin(pool, draft, origin)
+            await self._bring_origin(pool, draft, origin, flatten=recipe.full_copy)
         elif base is None:
             await asyncio.to_thread(create_blank, pool, draft, recipe.final_size_bytes)
         elif await asyncio.to_thread(pool.has_image, base.image_uid):
@@ -152,11 +155,17 @@ class RbdDiskMaker:
             sent = Disk(pool.staging.path, pool.staging.image(base.image_uid), base.driver)
             await self._importer.fill(pool, draft, sent, base.virtual_size_bytes)
 
-    async def _bring_origin(self, pool: PoolRbd, draft: str, origin: Origin) -> None:
-        """A copy that stands alone: nothing of ours stands on what somebody writes to."""
+    async def _bring_origin(self, pool: PoolRbd, draft: str, origin: Origin, *, flatten: bool) -> None:
+        """A copy that stands alone: nothing of ours stands on what somebody writes to. What a snapshot keeps
+        nobody does.
+        """
         if origin.encrypted:
             raise as_error(PermanentError, "ConfigRefused", pool=pool.name, path="spec.encryption")
-        if origin.place.pool == pool.key:
+        place = origin.place
+        if isinstance(place, SnapshotPlace) and place.pool == pool.key:
+            image = await asyncio.to_thread(image_at, pool, place)
+            await asyncio.to_thread(_clone, pool, image.name, image.snapshot, draft, flatten=flatten)
+        elif origin.place.pool == pool.key:
             await asyncio.to_thread(_copy_within, pool, origin.place.handle, draft)
         else:
             await self._bring(pool, draft, origin.place)
@@ -165,12 +174,13 @@ class RbdDiskMaker:
         """Make a copy of a disk of another pool."""
         if isinstance(source.pool, CephPool):
             elsewhere = self._pool(source)
-            disk = await asyncio.to_thread(elsewhere.disk, source.handle)
-            if disk is None:
+            size_bytes = await asyncio.to_thread(bytes_at, elsewhere, source)
+            if size_bytes is None:
                 raise as_error(TransientError, "DataMissing", place=source.shown)
-            await asyncio.to_thread(create_blank, pool, draft, disk.capacity_bytes)
-            ends = RbdImage(elsewhere.known_access(), source.handle), RbdImage(pool.known_access(), draft)
-            await convert(*ends, copy_bounds(disk.capacity_bytes, disk.capacity_bytes).wall_s)
+            await asyncio.to_thread(create_blank, pool, draft, size_bytes)
+            end = await asyncio.to_thread(image_at, elsewhere, source)
+            target = RbdImage(pool.known_access(), draft)
+            await convert(end, target, copy_bounds(size_bytes, size_bytes).wall_s)
             return
         found = await asyncio.to_thread(read_volume, source)
         if found is None:

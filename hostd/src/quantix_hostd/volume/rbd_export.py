@@ -10,7 +10,8 @@ from quantix_api.messages import as_error
 from quantix_hostd.claims import CephPool, VolumePlace
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import Disk
-from quantix_hostd.clients.qemu_rbd import DiskFileEnd, RbdImage, convert
+from quantix_hostd.clients.qemu_rbd import DiskFileEnd, convert
+from quantix_hostd.clients.rbd_snapshots import bytes_at, image_at
 from quantix_hostd.copy_bounds import copy_bounds
 
 
@@ -22,10 +23,10 @@ class RbdExport:
 
     async def size_bytes(self, source: VolumePlace) -> int:
         """Raises TransientError (DataMissing, PoolUnreachable)."""
-        disk = await asyncio.to_thread(self._pool(source).disk, source.handle)
-        if disk is None:
+        found = await asyncio.to_thread(bytes_at, self._pool(source), source)
+        if found is None:
             raise as_error(TransientError, "DataMissing", place=source.shown)
-        return disk.capacity_bytes
+        return found
 
     async def fill(self, made: Disk, source: VolumePlace) -> None:
         """Write all that the disk shows into a blank file that is as large. Raises QuantixError."""
@@ -34,9 +35,8 @@ class RbdExport:
             raise as_error(PermanentError, "ConfigRefused", pool=pool.name, path="spec.encryption")
         size_bytes = await self.size_bytes(source)
         end = DiskFileEnd(made.path, made.driver)
-        await convert(
-            RbdImage(pool.known_access(), source.handle), end, copy_bounds(size_bytes, size_bytes).wall_s
-        )
+        image = await asyncio.to_thread(image_at, pool, source)
+        await convert(image, end, copy_bounds(size_bytes, size_bytes).wall_s)
 
     def _pool(self, place: VolumePlace) -> PoolRbd:
         assert isinstance(place.pool, CephPool)

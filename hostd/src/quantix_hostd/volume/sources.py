@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quantix_api import Image, Volume
+from quantix_api import Image, VirtualMachineSnapshot, Volume
 from quantix_api.disk_image import ImageFormat
 from quantix_api.messages import as_wait
 from quantix_api.references import admits
@@ -21,11 +21,12 @@ from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.pools import HostPools
+from quantix_hostd.snapshot_place import place_of_disk
 from quantix_hostd.volume.disk_header import file_size_bytes, read_disk_file
 from quantix_hostd.volume.partners import ImageCopies
 from quantix_hostd.volume.recipe import Base, Origin
 from quantix_hostd.volume.storage import StorageByKind
-from quantix_hostd.volume.wanted import image_key_of, source_volume_key_of
+from quantix_hostd.volume.wanted import image_key_of, source_snapshot_key_of, source_volume_key_of
 
 _LOOK_S = 5.0
 
@@ -38,6 +39,7 @@ class Sources:
 
     volumes: Mapping[str, Manifest]
     images: Mapping[str, Manifest]
+    snapshots: Mapping[str, Manifest]
     machines: ByUid
     namespaces: Mapping[str, Manifest]
     pools: HostPools
@@ -75,6 +77,27 @@ class Sources:
         """The volume that it is made from, None for none, or one that is not there."""
         manifest = self.volumes.get(source_volume_key_of(volume) or "")
         return None if manifest is None else model_of(Volume, manifest)
+
+    def snapshot(self, volume: Volume) -> VirtualMachineSnapshot | None:
+        """The snapshot that it is made from a disk of, None for none, or one that is not there."""
+        manifest = self.snapshots.get(source_snapshot_key_of(volume) or "")
+        return None if manifest is None else model_of(VirtualMachineSnapshot, manifest)
+
+    async def kept(self, snapshot: VirtualMachineSnapshot, disk: str) -> Origin | None:
+        """What a snapshot keeps of a disk, None for what is not there.
+
+        Raises QuantixError while its pool is away or its data is damaged.
+        """
+        found = next((item for item in snapshot.status.disks if item.name == disk), None)
+        if found is None or snapshot.status.phase != "Ready" or not (found.pool and found.volume_uid):
+            return None
+        pool = await self.pools.pool(found.pool)
+        place = place_of_disk(pool, snapshot.metadata.uid, disk, found.volume_uid)
+        kept = await asyncio.to_thread(self.storage.read, place)
+        if kept is None:
+            return None
+        about = (kept.capacity_bytes, kept.image_uid, kept.backing_driver, kept.encrypted)
+        return Origin(snapshot.key, place.handle, place, *about)
 
     async def origin(self, source: Volume) -> tuple[Origin | None, Claim | None]:
         """The data of a volume of this host with its claim, None for what is not there.

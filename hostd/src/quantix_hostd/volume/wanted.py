@@ -15,6 +15,7 @@ from quantix_api.resources import (
     ANNOTATION_VIRTUAL_MACHINE,
     IMAGES,
     LABEL_VIRTUAL_MACHINE_UID,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VOLUMES,
     Resource,
 )
@@ -79,9 +80,11 @@ def needed_objects(
         images |= {resolve_key(vm.metadata.namespace, cdrom.image) for cdrom in vm.spec.cdroms if cdrom.image}
     images |= {image_key_of(volume) or "" for volume in needed}
     # what has data needs its source no more, which may be gone for good
-    unmade = (volume for volume in needed if volume.status.data != "Present")
+    unmade = [volume for volume in needed if volume.status.data != "Present"]
     sources = {source_volume_key_of(volume) or "" for volume in unmade}
+    snapshots = {source_snapshot_key_of(volume) or "" for volume in unmade}
     yield from ((VOLUMES, key) for key in sources - {""})
+    yield from ((VIRTUAL_MACHINE_SNAPSHOTS, key) for key in snapshots - {""})
     yield from ((IMAGES, key) for key in images - {""})
 
 
@@ -99,11 +102,19 @@ def source_volume_key_of(volume: Volume) -> str | None:
     return f"{volume.metadata.namespace}/{source.volume}" if source and source.volume else None
 
 
+def source_snapshot_key_of(volume: Volume) -> str | None:
+    """The key of the snapshot that a Volume is made from a disk of: never one of another namespace."""
+    source = volume.spec.source
+    return f"{volume.metadata.namespace}/{source.snapshot.name}" if source and source.snapshot else None
+
+
 def source_of(volume: Volume) -> str:
     """What a Volume is made from, by name, as people are told; "" for nothing."""
     source = volume.spec.source
     if source is not None and source.upload is not None:
         return f"The file of volume {volume.metadata.name}"
+    if source is not None and source.snapshot is not None:
+        return f"{source.snapshot.name}, disk {source.snapshot.disk}"
     return (source.volume or image_key_of(volume) or "") if source else ""
 
 

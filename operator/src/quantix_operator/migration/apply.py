@@ -43,7 +43,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Assignment
 from quantix_operator.scheduling.observe import facts_of
 from quantix_operator.scheduling.pass_plan import scheduled_fact
-from quantix_operator.scheduling.writing import placement_status
+from quantix_operator.scheduling.writing import Ties, placement_status
 from quantix_operator.status_writer import StatusWriter
 
 log = structlog.get_logger(__name__)
@@ -108,10 +108,8 @@ class Writer:
             )
         elif isinstance(action, CutOver):
             assignment = Assignment(action.target, action.epoch)
-        scheduled = scheduled_fact(vm.metadata.name, assignment)
-        status = placement_status(
-            live, scheduled, assignment, state, datetime.now(UTC), vm.status.unfit_hosts
-        )
+        scheduled, ties = scheduled_fact(vm.metadata.name, assignment), Ties(state, vm.status.restore)
+        status = placement_status(live, scheduled, assignment, ties, datetime.now(UTC), vm.status.unfit_hosts)
         if await self._scheduler.write(VIRTUAL_MACHINES, live, status, on_version=True):
             self._tell_vm(action, migration, live)
 

@@ -12,6 +12,7 @@ from quantix_api.resources import (
     SCHEDULING_POLICIES,
     STORAGE_POOLS,
     VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     Resource,
 )
@@ -26,7 +27,12 @@ from quantix_operator.migration.apply import Writer
 from quantix_operator.migration.observe import observe
 from quantix_operator.migration.plan import plan_migrations
 from quantix_operator.objects import Objects
-from quantix_operator.parts import host_but_amounts, migration_but_progress, pool_but_what_is_in_it
+from quantix_operator.parts import (
+    host_but_amounts,
+    migration_but_progress,
+    pool_but_what_is_in_it,
+    without_progress,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +64,7 @@ class MigrationController:
     resource: Resource | None = None
     watches: Mapping[Resource, Mapper] = {
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _one_key),
+        VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _while_there_are_any),
         VIRTUAL_MACHINES: _of_vm,
         HOSTS: OnChangeOf(host_but_amounts, _while_there_are_any),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_there_are_any),

@@ -37,6 +37,8 @@ class Move:
     vm: VirtualMachine | None = None
     volumes: tuple[Volume, ...] = ()
     prospect: Prospect | None = None
+    snapshot: str = ""
+    """One of the VM that a host is taking, before the move begins."""
 
     @property
     def is_named(self) -> bool:

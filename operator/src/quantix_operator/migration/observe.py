@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration
 from quantix_api.seniority import age_order
+from quantix_operator.diskset.observe import snapshot_under_way
 from quantix_operator.migration.model import Limits, Move, Observed
 from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of
 from quantix_operator.objects import Objects
@@ -73,7 +74,8 @@ def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Comin
     if vm is None or migration.status.finished_at is not None:
         return Move(migration, vm)
     volumes = local_volumes(objects, vm)
-    return Move(migration, vm, volumes, prospect_of(objects, vm, volumes, coming))
+    prospect = prospect_of(objects, vm, volumes, coming)
+    return Move(migration, vm, volumes, prospect, snapshot_under_way(objects, vm))
 
 
 def _vm_key(migration: VirtualMachineMigration) -> str:

@@ -16,6 +16,7 @@ from quantix_api.message_table_phrases import (
     IS_LEAVING,
     IS_OFF,
     IS_PAUSED,
+    IS_SET_BACK,
     MOVES_ALREADY,
     NO_OTHER_HOST,
     NOT_THERE,
@@ -23,7 +24,7 @@ from quantix_api.message_table_phrases import (
 )
 from quantix_api.resources import LABEL_BALANCER, LABEL_MAINTENANCE_OF
 from quantix_operator.migration.model import Move, Observed, Prospect, Verdict
-from quantix_operator.migration.verdicts import cancelled, failed, queued
+from quantix_operator.migration.verdicts import cancelled, failed, queued, snapshot_first
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
@@ -65,6 +66,8 @@ class Queue:
             return failed(refusal)
         if prospect is not None and prospect.source_uid != _emptied(move, prospect):
             return cancelled(move)
+        if move.snapshot:
+            return snapshot_first(vm.metadata.name)
         what = self._waits_for(vm, prospect)
         if what or prospect is None:
             return queued(what or STARTS_YET.format(name=vm.metadata.name))
@@ -137,7 +140,8 @@ def _not_running(vm: VirtualMachine) -> Fact | None:
     """One that is to run, and does not yet, is waited for."""
     state = {"Stopped": IS_OFF, "Paused": IS_PAUSED}.get(vm.spec.power_state, "")
     held = vm.status.assignment is not None and vm.status.assignment.hold is not None
-    state = IS_LEAVING if vm.deleting else state or (IS_OFF if held else "")
+    state = state or (IS_OFF if held else "") or (IS_SET_BACK if vm.status.restore is not None else "")
+    state = IS_LEAVING if vm.deleting else state
     return fact("Ready", "False", "NotRunning", name=vm.metadata.name, state=state) if state else None
 
 

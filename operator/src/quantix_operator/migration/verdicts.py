@@ -42,6 +42,11 @@ def queued(what: str) -> Verdict:
     return Verdict("Queued", fact("Ready", "False", "Queued", what=what))
 
 
+def snapshot_first(name: str) -> Verdict:
+    """It waits for a snapshot of the VM, which needs the host where it began."""
+    return Verdict("Queued", fact("Ready", "False", "SnapshotRunning", name=name))
+
+
 def failed(why: Fact) -> Verdict:
     return Verdict("Failed", why.repeated_as("Ready", "False"), ended=True)
 

@@ -55,6 +55,8 @@ class VmFacts:
     deleting: bool = False
     migrating: bool = False
     """It moves to another host: nothing else is decided about it before that is over."""
+    restoring: bool = False
+    """It is set back to a snapshot: until that is over no host gets it."""
     prepared: bool = True
     """Volumes and instance type are there, and nothing bars it: it may ask for a place."""
 
@@ -90,9 +92,9 @@ def transition(vm: VmFacts, now: datetime) -> Transition:
         return Transition(Step.KEEP, vm.assignment)
     if vm.deleting or not has_let_go(vm):
         return Transition(Step.KEEP, _corrected(vm))
-    hold = _hold_after(vm, now)
+    hold = None if vm.restoring else _hold_after(vm, now)
     assignment = Assignment(None, next_epoch(vm), hold, vm.assignment.host, returns(vm))
-    if vm.power_state == "Stopped":
+    if vm.power_state == "Stopped" or vm.restoring:
         return Transition(Step.GIVE_UP, assignment)
     if hold is not None:
         return Transition(Step.GIVE_UP, assignment, _future_restart(vm, now))
@@ -125,7 +127,7 @@ def _corrected(vm: VmFacts) -> Assignment:
 
 def _transition_without_host(vm: VmFacts, now: datetime) -> Transition:
     free = replace(vm.assignment, hold=None, returning=False)
-    if vm.deleting:
+    if vm.deleting or vm.restoring:
         return Transition(Step.IDLE, vm.assignment)
     if vm.power_state == "Stopped":
         return Transition(Step.IDLE, free)

@@ -33,7 +33,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, volume_but_its_making
 from quantix_operator.scheduling.observe import observe
 from quantix_operator.scheduling.pass_plan import Change, plan_pass
-from quantix_operator.scheduling.writing import placement_status
+from quantix_operator.scheduling.writing import placement_status, ties_of
 from quantix_operator.status_writer import StatusWriter
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,7 @@ class PlacementController:
         if live is None or live["metadata"]["resourceVersion"] != change.vm.metadata.resource_version:
             return _CONFLICT_RETRY_S
         status = placement_status(
-            live, change.scheduled, change.assignment, change.vm.status.migration, now, change.unfit
+            live, change.scheduled, change.assignment, ties_of(change.vm), now, change.unfit
         )
         try:
             written = await self._writer.write(VIRTUAL_MACHINES, live, status, on_version=True)

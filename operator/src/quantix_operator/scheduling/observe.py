@@ -42,6 +42,7 @@ from quantix_operator.scheduling.order import Awaited, Neighbours, awaited
 from quantix_operator.scheduling.sizing import Sizing, given, kept, sizing
 from quantix_operator.scheduling.started import started_with
 from quantix_operator.scheduling.unread import Unread, what_is_known, without
+from quantix_operator.volumedata.kept import Kept, kept_for
 from quantix_operator.volumedata.origin import source_volume
 from quantix_operator.volumedata.right import is_denied
 
@@ -124,6 +125,7 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
         last_exit=runtime.last_exit.reason if runtime.last_exit else "",
         deleting=vm.deleting,
         migrating=vm.status.migration is not None,
+        restoring=vm.status.restore is not None,
         prepared=prepared,
     )
 
@@ -267,6 +269,10 @@ def pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
     """
     found = []
     for named in volumes:
+        kept = None if named.status.host else kept_for(objects, named)
+        if isinstance(kept, Kept) and kept.host:
+            found.append(Pin(named.metadata.name, kept.host))
+            continue
         volume = named if named.status.host else source_volume(objects, named) or named
         pool = objects.get(StoragePool, volume.status.pool or volume.spec.pool or "")
         shared = pool is not None and pool.spec.rbd is not None

@@ -6,22 +6,36 @@ Pure; used by the two that write it, for places and for moves.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from quantix_api import to_manifest
+from quantix_api import VirtualMachine, to_manifest
 from quantix_api.facts import Fact, render_conditions, subject_in
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_api.vm_status import MigrationState, UnfitHosts
+from quantix_api.vm_status import MigrationState, RestoreState, UnfitHosts
 from quantix_client.api import Manifest
 from quantix_operator.scheduling.assignments import Assignment
+
+
+@dataclass(frozen=True)
+class Ties:
+    """What else goes on with a VM: it moves to another host, or is held off while it is set back."""
+
+    migration: MigrationState | None = None
+    restore: RestoreState | None = None
+
+
+def ties_of(vm: VirtualMachine) -> Ties:
+    """As it says now."""
+    return Ties(vm.status.migration, vm.status.restore)
 
 
 def placement_status(
     live: Manifest,
     scheduled: Fact,
     assignment: Assignment,
-    migration: MigrationState | None,
+    ties: Ties,
     now: datetime,
     unfit: Sequence[UnfitHosts] = (),
 ) -> dict[str, Any]:
@@ -33,8 +47,10 @@ def placement_status(
         status["unfitHosts"] = [to_manifest(group) for group in unfit]
     if assignment.epoch > 0:
         status["assignment"] = render_assignment(assignment)
-    if migration is not None:
-        status["migration"] = to_manifest(migration)
+    if ties.migration is not None:
+        status["migration"] = to_manifest(ties.migration)
+    if ties.restore is not None:
+        status["restore"] = to_manifest(ties.restore)
     return status
 
 

@@ -6,19 +6,28 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from quantix_api import Host, StoragePool, VirtualMachine
+from quantix_api import Host, StoragePool, VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import render_conditions, subject_in
 from quantix_api.host_labels import selects
-from quantix_api.resources import HOSTS, IMAGES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_api.resources import (
+    HOSTS,
+    IMAGES,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
 from quantix_api.seniority import age_order
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
-from quantix_operator.dispatch import Mapper
-from quantix_operator.indexers import pools_named
+from quantix_operator.dispatch import Mapper, OnChangeOf
+from quantix_operator.indexers import pools_kept_in, pools_named
 from quantix_operator.objects import Objects
+from quantix_operator.parts import without_progress
 from quantix_operator.scheduling import host_reading
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.storagepool.promises import in_pool
@@ -61,6 +70,7 @@ class StoragePoolController:
         VOLUMES: _all_pools,
         IMAGES: _all_pools,
         VIRTUAL_MACHINES: _pools_of,
+        VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _all_pools),
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
@@ -104,6 +114,7 @@ class StoragePoolController:
             inside.volumes,
             inside.promised_bytes,
             len(self._objects.by(VirtualMachine, pools_named, pool.metadata.name)),
+            len(self._objects.by(VirtualMachineSnapshot, pools_kept_in, pool.metadata.name)),
         )
         return {
             **pool_figures(observed),

@@ -10,11 +10,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from quantix_api import Image, StoragePool, Volume
+from quantix_api import Image, StoragePool, Volume, VolumeSource
 from quantix_api.quantities import human_size, human_sizes, size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_client.api import Manifest
 from quantix_operator.objects import Objects
+from quantix_operator.volumedata.kept import Kept, kept_disk
 
 # where a Volume names no pool
 _DEFAULT = ""
@@ -159,8 +160,7 @@ def volume_bytes(objects: Objects, volume: Volume) -> int:
     known, source = objects.once(volume, _own_bytes), volume.spec.source
     if volume.status.capacity or source is None:
         return known
-    namespace = volume.metadata.namespace or ""
-    return max(known, source_bytes(objects, namespace, source.image, source.volume))
+    return max(known, source_bytes(objects, volume.metadata.namespace or "", source))
 
 
 def _own_bytes(volume: Volume) -> int:
@@ -169,13 +169,18 @@ def _own_bytes(volume: Volume) -> int:
     return max((size_bytes(size) for size in (wanted, volume.status.capacity) if size), default=0)
 
 
-def source_bytes(objects: Objects, namespace: str, image: str | None, volume: str | None) -> int:
-    """The size of the image or volume of which a disk is made; 0 for neither, or while it is not known."""
-    if volume is None:
-        return image_bytes(objects, image, namespace)
-    origin = objects.get(Volume, f"{namespace}/{volume}")
-    capacity = origin.status.capacity if origin is not None else None
-    return size_bytes(capacity) if capacity else 0
+def source_bytes(objects: Objects, namespace: str, source: VolumeSource) -> int:
+    """The size of the image, volume or snapshot of which a disk is made; 0 for none, or while it is not
+    known.
+    """
+    if source.volume is not None:
+        origin = objects.get(Volume, f"{namespace}/{source.volume}")
+        capacity = origin.status.capacity if origin is not None else None
+        return size_bytes(capacity) if capacity else 0
+    kept = kept_disk(objects, namespace, source)
+    if isinstance(kept, Kept):
+        return size_bytes(kept.disk.size) if kept.disk.size else 0
+    return image_bytes(objects, source.image, namespace)
 
 
 def image_bytes(objects: Objects, image: str | None, namespace: str) -> int:

@@ -15,7 +15,8 @@ from quantix_api.quantities import UNIT_BYTES, format_size, human_size
 from quantix_client.apply import comparable
 from quantix_operator.storagepool.promises import fills_up, is_full
 
-_FIGURES = ("allocated", "available", "virtualMachines")
+_FIGURES = ("allocated", "available", "virtualMachines", "snapshots")
+_IN_USE = ("virtualMachines", "snapshots")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Report:
 @dataclass(frozen=True)
 class Observed:
     """`elder_default`: another pool that calls itself default and is older; `volumes`: how many are in it,
-    with `promised_bytes` in all; `machines`: how many VMs name it for a disk.
+    with `promised_bytes` in all; `machines`: how many VMs name it for a disk; `snapshots`: how many
+    lie in it.
     """
 
     pool: StoragePool
@@ -44,6 +46,7 @@ class Observed:
     volumes: int = 0
     promised_bytes: int = 0
     machines: int = 0
+    snapshots: int = 0
 
 
 def pool_facts(observed: Observed) -> tuple[Fact, ...]:
@@ -56,8 +59,12 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
     """Capacities of all hosts that reach it, rounded to one percent, so that they are seldom a write."""
     reaching = [report for report in observed.reports if report.reached]
     shared = observed.pool.spec.rbd is not None
-    # Its deletion is refused by these two: they count also while no host reaches the pool
-    kept = {"allocated": _allocated(observed), "virtualMachines": observed.machines}
+    # Its deletion is refused by these: they count also while no host reaches the pool
+    kept = {
+        "allocated": _allocated(observed),
+        "virtualMachines": observed.machines,
+        "snapshots": observed.snapshots,
+    }
     figures: dict[str, Any] = {"hosts": len(reaching), "fencing": "None", **kept}
     told = [report for report in reaching if report.capacity_bytes]
     # A shared pool is one for all: every host says the same of it
@@ -72,12 +79,12 @@ def pool_figures(observed: Observed) -> dict[str, Any]:
 
 
 def only_figures_differ(told: dict[str, Any], status: dict[str, Any]) -> bool:
-    """Whether nothing is new but how much is in it, or how many VMs name it: not whether there is any, by
-    which it may be deleted.
+    """Whether nothing is new but how much is in it, or how many VMs and snapshots it has: not whether there
+    is any, by which it may be deleted.
     """
     if "0" in (told.get("allocated"), status["allocated"]):
         return False
-    if bool(told.get("virtualMachines")) != bool(status["virtualMachines"]):
+    if any(bool(told.get(name)) != bool(status[name]) for name in _IN_USE):
         return False
     figures = {name: status[name] for name in _FIGURES if name in status}
     return bool(comparable({"status": told | figures}) == comparable({"status": status}))

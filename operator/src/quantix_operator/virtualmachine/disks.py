@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from quantix_api import Condition, Image, StoragePool, VirtualMachine, Volume, to_manifest, volume_name
+from quantix_api import (
+    Condition,
+    Image,
+    StoragePool,
+    VirtualMachine,
+    Volume,
+    VolumeSource,
+    to_manifest,
+    volume_name,
+)
 from quantix_api.conditions import PASSING_REASONS
 from quantix_api.made_for_nothing import was_made_for_nothing
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
@@ -18,6 +27,7 @@ from quantix_operator.indexers import made_for, made_from
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.volume_model import DiskWish, Missing, VolumeView
 from quantix_operator.volumedata.collected import is_going
+from quantix_operator.volumedata.kept import Kept, Lack, kept_disk
 from quantix_operator.volumedata.origin import is_made, unmade, volume_to_copy
 from quantix_operator.volumedata.right import is_denied
 
@@ -60,8 +70,12 @@ def missing_sources(objects: Objects, vm: VirtualMachine) -> Mapping[str, Missin
 def _missing(objects: Objects, vm: VirtualMachine, disk: Disk) -> Missing | None:
     namespace = vm.metadata.namespace or ""
     if disk.snapshot:
-        path = f"the snapshot of disk {disk.name}"
-        return Missing(disk.name, "SnapshotNotFound", {"snapshot": disk.snapshot, "path": path})
+        kept = kept_disk(objects, namespace, VolumeSource.model_validate(_source(disk)))
+        if isinstance(kept, Lack):
+            return Missing(disk.name, kept.reason, kept.fields)
+        if kept is not None and kept.disk.encrypted and disk.name not in inherited_encryption(objects, vm):
+            of = kept.disk.volume or kept.disk.name
+            return Missing(disk.name, "ConfigRefused", {"encrypted": of, "unsealed": disk.name})
     image = objects.referred(Image, disk.image, namespace) if disk.image else None
     if disk.image and image is None:
         return Missing(disk.name, "ImageNotFound", _image_fields(objects, vm, disk.name, disk.image))
@@ -89,10 +103,20 @@ def inherited_encryption(objects: Objects, vm: VirtualMachine) -> Mapping[str, M
     """By disk the encryption of the Volume that it is a clone of: a copy is as secret as its source."""
     found = {}
     for disk in vm.spec.disks:
-        source = objects.get(Volume, f"{vm.metadata.namespace}/{disk.clone_of}") if disk.clone_of else None
+        origin = disk.clone_of or _snapshotted(objects, vm, disk)
+        source = objects.get(Volume, f"{vm.metadata.namespace}/{origin}") if origin else None
         if source is not None and source.spec.encryption is not None:
             found[disk.name] = to_manifest(source.spec.encryption)
     return found
+
+
+def _snapshotted(objects: Objects, vm: VirtualMachine, disk: Disk) -> str:
+    """The Volume whose state the snapshot of a disk keeps, "" for none: its Secret is the one."""
+    if not disk.snapshot:
+        return ""
+    namespace = vm.metadata.namespace or ""
+    kept = kept_disk(objects, namespace, VolumeSource.model_validate(_source(disk)))
+    return (kept.disk.volume or "") if isinstance(kept, Kept) and kept.disk.encrypted else ""
 
 
 def _missing_pool(objects: Objects, disk: Disk, namespace: str) -> Missing | None:

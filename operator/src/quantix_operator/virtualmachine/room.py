@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from quantix_api import StoragePool, VirtualMachine, Volume
+from quantix_api import StoragePool, VirtualMachine, Volume, VolumeSource
 from quantix_api.quantities import size_bytes
 from quantix_operator.objects import Objects
 from quantix_operator.storagepool.promises import full_fields, source_bytes, taken_bytes, volume_bytes
@@ -67,8 +67,7 @@ def _wanted_bytes(
         found = objects.get(Volume, f"{vm.metadata.namespace}/{volume.name}")
         has = volume_bytes(objects, found) if found is not None else 0
         return min(growth_bytes(disk, volume), max(size_bytes(disk.size) - has, 0)) if disk.size else 0
-    source, namespace = disk.source or {}, vm.metadata.namespace or ""
-    image, origin = (str(source.get(kind) or "") or None for kind in ("image", "volume"))
+    source = VolumeSource.model_validate(disk.source or {})
     asked = size_bytes(disk.size) if disk.size else 0
     # it is no smaller than what it is made from
-    return max(asked, source_bytes(objects, namespace, image, origin))
+    return max(asked, source_bytes(objects, vm.metadata.namespace or "", source))

@@ -111,6 +111,10 @@ def judge(observed: Observed, volumes: Fact | None, network: Fact | None) -> Ver
 
 def _without_host(observed: Observed, volumes: Fact | None, network: Fact | None) -> Verdict:
     vm, assignment = observed.vm, observed.vm.status.assignment
+    if vm.status.restore is not None:
+        restore = vm.status.restore.name or vm.status.restore.uid
+        held = fact("Ready", "False", "RestoreInProgress", restore=restore)
+        return Verdict("Stopped", held, moving=True)
     if vm.spec.power_state == "Stopped":
         return Verdict("Stopped", fact("Ready", "True", "Stopped"))
     scheduled = vm.status.condition("Scheduled")

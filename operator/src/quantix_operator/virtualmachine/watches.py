@@ -18,6 +18,7 @@ from quantix_api.resources import (
     NETWORKS,
     SECURITY_GROUPS,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -32,10 +33,11 @@ from quantix_operator.indexers import (
     assigned_host,
     choosy_in,
     refused_for,
+    snapshots_named,
     unresolved,
     volumes_named,
 )
-from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, vm_as_neighbour
+from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, vm_as_neighbour, without_progress
 from quantix_operator.staying import silent_in
 
 
@@ -88,6 +90,11 @@ def _that_would_take(namespace: str | None, name: str, cache: Cache) -> Iterator
         key = f"{namespace}/{'-'.join(parts[:length])}"
         if cache.get(VIRTUAL_MACHINES, key) is not None:
             yield key
+
+
+def _of_snapshot(snapshot: Manifest, cache: Cache) -> Iterable[str]:
+    """VMs with a disk that is made from it."""
+    return (key_of(vm) for vm in cache.by(VIRTUAL_MACHINES, snapshots_named, key_of(snapshot)))
 
 
 def _of_image(image: Manifest, cache: Cache) -> Iterable[str]:
@@ -158,6 +165,7 @@ WATCHES: dict[Resource, Mapper] = {
     VIRTUAL_MACHINES: Several((_of_vm, OnChangeOf(vm_as_neighbour, _of_neighbour))),
     VOLUMES: _of_volume,
     IMAGES: _of_image,
+    VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _of_snapshot),
     NETWORKS: _of_network,
     SECURITY_GROUPS: _of_security_group,
     INSTANCE_TYPES: _of_instance_type,

@@ -17,6 +17,7 @@ from quantix_api.resources import (
     MANAGER_SCHEDULER,
     NAMESPACES,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -34,12 +35,13 @@ from quantix_operator.indexers import (
     keeping_host,
     made_for,
     made_from,
+    made_from_snapshot,
     own_uid,
     refused_for,
     volumes_open,
 )
 from quantix_operator.objects import Objects
-from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it
+from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, without_progress
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.staying import left_in, silent_in
 from quantix_operator.storagepool.promises import size_granted
@@ -112,6 +114,11 @@ def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
     yield from _waiting_for_room(cache)
 
 
+def _of_snapshot(snapshot: Manifest, cache: Cache) -> Iterable[str]:
+    """Volumes that are made from it."""
+    return (key_of(volume) for volume in cache.by(VOLUMES, made_from_snapshot, key_of(snapshot)))
+
+
 def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
     yield from _without_host(host, cache)
     yield from (key_of(volume) for volume in cache.by(VOLUMES, keeping_host, host["metadata"]["name"]))
@@ -133,6 +140,7 @@ class VolumeController:
         VOLUMES: _of_volume,
         VIRTUAL_MACHINES: _of_vm,
         IMAGES: _without_host,
+        VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _of_snapshot),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _of_pool),
         HOSTS: OnChangeOf(host_but_amounts, _of_host),
         NAMESPACES: _of_namespace,

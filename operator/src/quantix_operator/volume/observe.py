@@ -26,6 +26,7 @@ from quantix_operator.storagepool.promises import (
 )
 from quantix_operator.volume.plan import Claimant, Growth, Move, Observed
 from quantix_operator.volumedata.collected import is_going
+from quantix_operator.volumedata.kept import Kept, Lack, kept_for
 from quantix_operator.volumedata.origin import is_made, source_volume, unmade
 from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
 
@@ -176,6 +177,10 @@ def _place(objects: Objects, volume: Volume, pool: str) -> str:
     """The host that would make it, "" for none: what is made from a volume is made where that one is."""
     if not pool:
         return ""
+    kept = kept_for(objects, volume)
+    if isinstance(kept, Kept) and kept.host:
+        place = place_in(objects, pool, kept.host)
+        return place if place == kept.host else ""
     origin = source_volume(objects, volume)
     source = origin or _source_image(objects, volume)
     place = place_in(objects, pool, (source.status.host or "") if source else "")
@@ -183,12 +188,18 @@ def _place(objects: Objects, volume: Volume, pool: str) -> str:
 
 
 def _unmade_source(objects: Objects, volume: Volume) -> tuple[str, Mapping[str, str]] | None:
+    kept = kept_for(objects, volume)
+    if isinstance(kept, Lack):
+        return kept.reason, kept.fields
     origin = source_volume(objects, volume)
     return unmade(objects, origin) if origin is not None and not is_made(objects, origin) else None
 
 
 def _readable_copy(objects: Objects, volume: Volume) -> dict[str, str] | None:
     """What of a copy is refused that would hold in the clear what its source keeps encrypted."""
+    kept = kept_for(objects, volume)
+    if isinstance(kept, Kept) and kept.disk.encrypted and volume.spec.encryption is None:
+        return {"encrypted": kept.disk.volume or kept.disk.name, "unsealed": volume.metadata.name}
     origin = source_volume(objects, volume) if volume.spec.encryption is None else None
     if origin is None or origin.spec.encryption is None:
         return None
@@ -205,10 +216,10 @@ def _source_image(objects: Objects, volume: Volume) -> Image | None:
 
 def _missing_source(objects: Objects, volume: Volume) -> tuple[str, str] | None:
     source = volume.spec.source
-    if source is None or source.upload is not None:
+    if source is None or source.upload is not None or source.snapshot is not None:
         return None
     if source.image is not None:
         return None if _source_image(objects, volume) else ("image", source.image)
-    if source.volume is not None:
-        return None if source_volume(objects, volume) is not None else ("volume", source.volume)
-    return ("snapshot", source.snapshot.name) if source.snapshot is not None else None
+    if source.volume is not None and source_volume(objects, volume) is None:
+        return "volume", source.volume
+    return None

@@ -264,6 +264,10 @@ def _of_vm(observed: Observed) -> Fact | None:
     kind, source = observed.missing_source or ("", "")
     if kind == "volume" and not observed.volume.status.host:
         return fact("Ready", "False", "SourceNotFound", kind=kind, source=source)
+    of_snapshot = observed.volume.spec.source is not None and observed.volume.spec.source.snapshot is not None
+    if of_snapshot and observed.unmade_source is not None and not observed.volume.status.host:
+        reason, fields = observed.unmade_source
+        return fact("Ready", "False", reason, **fields)
     if observed.stranded and not observed.volume.status.host:
         return fact("Ready", "False", WAITING_FOR_HOST, vm=observed.stranded)
     if observed.off and not observed.volume.status.host:

@@ -76,12 +76,9 @@ def test_when_the_elder_goes_the_younger_has_it() -> None:
     assert barrier(younger, Identities([younger]), None) is None
 
 
-def test_a_vm_that_asks_for_what_is_not_built_is_barred_and_told_which_field() -> None:
-    asking = vm("a", day=1, disks=[{"name": "root", "snapshot": "old"}])
-    obstacle = barrier(asking, Identities([asking]), None)
-    assert obstacle is not None
-    assert obstacle.reason == "ConfigRefused"
-    assert dict(obstacle.fields) == {"path": "spec.disks[root].snapshot"}
+def test_a_disk_that_is_made_from_a_snapshot_bars_nothing() -> None:
+    asking = vm("a", day=1, disks=[{"name": "root", "snapshot": "old", "snapshotDisk": "data"}])
+    assert barrier(asking, Identities([asking]), None) is None
 
 
 def test_cores_that_cannot_be_laid_out_as_a_vm_and_its_type_say_together_are_told() -> None:

@@ -43,7 +43,7 @@ def test_a_pool_in_ceph_has_the_room_that_one_host_tells_of() -> None:
 
 def test_a_pool_of_which_nobody_tells_how_large_it_is_promises_what_is_asked() -> None:
     figures = pool_figures(Observed(CEPH, [Report("h1", True)]))
-    assert figures == {"allocated": "0", "virtualMachines": 0, "hosts": 1, "fencing": "None"}
+    assert figures == {"allocated": "0", "virtualMachines": 0, "snapshots": 0, "hosts": 1, "fencing": "None"}
 
 
 def test_a_pool_in_ceph_that_is_less_safe_than_it_should_be_says_why() -> None:
@@ -101,12 +101,13 @@ def test_the_figures_of_a_directory_add_up_over_hosts() -> None:
         "available": "150Gi",
         "allocated": "20Gi",
         "virtualMachines": 0,
+        "snapshots": 0,
     }
 
 
 def test_a_pool_that_nobody_reaches_has_no_figures() -> None:
     figures = pool_figures(Observed(LOCAL, [Report("h1", False)]))
-    assert figures == {"hosts": 0, "fencing": "None", "allocated": "0", "virtualMachines": 0}
+    assert figures == {"hosts": 0, "fencing": "None", "allocated": "0", "virtualMachines": 0, "snapshots": 0}
 
 
 @pytest.mark.parametrize(

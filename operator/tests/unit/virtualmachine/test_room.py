@@ -6,7 +6,15 @@ import time
 from typing import Any
 
 from quantix_api import Network, VirtualMachine
-from quantix_api.resources import IMAGES, NAMESPACES, NETWORKS, STORAGE_POOLS, VOLUMES, Resource
+from quantix_api.resources import (
+    IMAGES,
+    NAMESPACES,
+    NETWORKS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VOLUMES,
+    Resource,
+)
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources
@@ -14,7 +22,7 @@ from quantix_operator.virtualmachine.room import lacking_room
 
 
 def cache_of(*found: tuple[Resource, dict[str, Any]]) -> Cache:
-    cache = Cache((IMAGES, NAMESPACES, NETWORKS, STORAGE_POOLS, VOLUMES))
+    cache = Cache((IMAGES, NAMESPACES, NETWORKS, STORAGE_POOLS, VIRTUAL_MACHINE_SNAPSHOTS, VOLUMES))
     for resource, manifest in found:
         metadata = {"uid": f"uid-{manifest['metadata']['name']}", "resourceVersion": "1"}
         cache.put(resource, {**manifest, "metadata": metadata | manifest["metadata"]})

@@ -1,0 +1,111 @@
+"""What every snapshot begins with: it is looked at once more, there is room for it, and what is of no single
+disk is kept. Used by `taking` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from quantix_api import VirtualMachineSnapshot
+from quantix_api.errors import TransientError, WaitingError
+from quantix_api.messages import as_wait
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.state_store import Owned
+from quantix_hostd.snapshot.kept import Kept, KeptDisk
+from quantix_hostd.snapshot.observe import look_at_vm
+from quantix_hostd.snapshot.observed import DiskSeen, SnapshotObserved, WorkSeen
+from quantix_hostd.snapshot.plan import is_live
+from quantix_hostd.snapshot.tools import SnapshotTools
+from quantix_hostd.transfer.room import Share
+from quantix_hostd.virtualmachine.firmware import keeps_state
+from quantix_hostd.volume.disk_size import own_bytes, stored_bytes
+
+AGAIN_S = 2.0
+WHAT = "this snapshot"
+_NO_ROOM_S = 60.0
+_TABLES_FACTOR = 1.1
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What is taken: `seen` once nobody else acts on the VM, and its pools by name."""
+
+    kept: Kept
+    seen: SnapshotObserved
+    pools: dict[str, Pool]
+
+    @property
+    def home(self) -> Pool:
+        return self.pools[self.kept.home]
+
+    def disks(self) -> list[tuple[KeptDisk, DiskSeen, Pool]]:
+        seen = {disk.name: disk for disk in self.seen.disks}
+        return [(disk, seen[disk.name], self.pools[disk.pool]) for disk in self.kept.disks]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """One for a process."""
+
+    tools: SnapshotTools
+
+    async def checked(self, snapshot: VirtualMachineSnapshot, kept: Kept) -> Begun:
+        """Once more, since nobody else acts on the VM from now on. Raises what it waits for."""
+        seen = await look_at_vm(self.tools, snapshot, WorkSeen())
+        if is_live(seen) != kept.live:
+            raise as_wait("Starting", AGAIN_S, starting=kept.vm)
+        names = [(disk.name, disk.size_bytes, disk.target) for disk in seen.disks]
+        if names != [(disk.name, disk.size_bytes, disk.target) for disk in kept.disks]:
+            raise as_wait("Starting", AGAIN_S, starting=kept.vm)
+        return Begun(kept, seen, await self.pools(kept))
+
+    async def check_room(self, begun: Begun) -> None:
+        """Raises WaitingError (PoolFull): it is begun once there is room."""
+        with ExitStack() as shares:
+            for disk, seen, pool in begun.disks():
+                if not isinstance(pool, PoolDir):
+                    continue
+                assert seen.place is not None
+                measure = partial(stored_bytes if begun.kept.live else own_bytes, seen.place)
+                wanted, share = (
+                    await asyncio.to_thread(measure),
+                    shares.enter_context(self.share(pool, disk)),
+                )
+                try:
+                    await self.tools.room.promise(share, wanted)
+                except TransientError as full:
+                    raise WaitingError(
+                        full.reason, full.message, full.hint, retry_after_s=_NO_ROOM_S
+                    ) from full
+
+    async def pools(self, kept: Kept) -> dict[str, Pool]:
+        """Those of its disks, by name. Raises as `HostPools.pool`."""
+        return {disk.pool: await self.tools.pools.pool(disk.pool) for disk in kept.disks}
+
+    def share(self, pool: Pool, disk: KeptDisk) -> AbstractContextManager[Share]:
+        """What the copy of a disk takes of its pool, while it is made."""
+        return self.tools.room.share(pool, None, int(disk.size_bytes * _TABLES_FACTOR), WHAT)
+
+    def keep_state(self, begun: Begun) -> None:
+        """Keep what firmware and TPM remember, beside the VM's first disk, whether that is kept or not.
+        Blocks.
+        """
+        vm = begun.seen.vm
+        assert vm is not None
+        if not keeps_state(vm):
+            return
+        record = self.tools.vms.records.load(vm.metadata.uid)
+        first = vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
+        places = (*record.places, *(disk.place for disk in begun.seen.disks if disk.place is not None))
+        place = next((place for place in places if place.handle == first), None)
+        if place is None:
+            return
+        if begun.kept.live:
+            resolved = vm.status.resolved
+            uuid = (resolved.uuid if resolved else None) or vm.metadata.uid
+            self.tools.states.save(Owned(vm.metadata.uid, uuid, place, record.epoch))
+        self.tools.storage.keep_state(begun.home, begun.kept.uid, place)

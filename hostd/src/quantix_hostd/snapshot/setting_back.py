@@ -1,0 +1,208 @@
+"""Sets the disks of a VM that is off back to a snapshot: all of them, or none counts.
+
+Called by the controller of restores, in the background. Everything may be repeated from the start, by whoever
+has to: the claims say how far it was (`claims.begin_restore`), so that the VM starts with none of the disks
+before all are whole, and what it wrote after that is not undone by a host that comes late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot, Volume
+from quantix_api.errors import PermanentError, TransientError, WaitingError
+from quantix_api.messages import as_error, as_wait
+from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, VOLUMES
+from quantix_api.virtual_machine_restore import RestoreDisk
+from quantix_client.errors import NotFound
+from quantix_client.reading import model_of
+from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.firmware_state import parse_state, render_state
+from quantix_hostd.snapshot.tools import SnapshotTools
+from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
+
+_AGAIN_S, _NO_ROOM_S, _LOOK_S = 2.0, 60.0, 1.0
+_WHAT = "the disks that are set back"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Disk:
+    """A disk that is set back: the volume at `place`, to what is `kept`."""
+
+    name: str
+    volume_uid: str
+    pool: Pool
+    place: VolumePlace
+    kept: SnapshotPlace
+
+
+@dataclass(frozen=True)
+class SettingBack:
+    """One for a process."""
+
+    tools: SnapshotTools
+
+    async def run(self, restore: VirtualMachineRestore) -> None:
+        """Raises PermanentError before anything is changed, WaitingError, and TransientError, after which it
+        is to be run again.
+        """
+        snapshot = await self._snapshot(restore)
+        disks = [await self._disk(restore, snapshot, disk) for disk in restore.status.disks]
+        uid = restore.metadata.uid
+        if not await asyncio.to_thread(self._is_done, disks, uid):
+            await self._check_there(restore, disks)
+            for disk in disks:
+                await asyncio.to_thread(self._change, disk, partial(self._begun, uid))
+            log.info("disks of a VM are set back", uid=uid, snapshot=snapshot.metadata.uid, disks=len(disks))
+            await self._put_back(disks)
+            await self._set_state_back(restore, snapshot, disks)
+            await self._mark_memory(restore, snapshot, disks)
+        # the claim that decides last
+        for disk in reversed(disks):
+            await asyncio.to_thread(self._change, disk, partial(end_restore, restore_uid=uid))
+        log.info("disks of a VM were set back", uid=uid, snapshot=snapshot.metadata.uid)
+
+    async def _snapshot(self, restore: VirtualMachineRestore) -> VirtualMachineSnapshot:
+        name, namespace = restore.spec.snapshot, restore.metadata.namespace
+        try:
+            found = await self.tools.api.get(VIRTUAL_MACHINE_SNAPSHOTS, name, namespace)
+        except NotFound as missing:
+            raise as_error(PermanentError, "SnapshotNotFound", snapshot=name) from missing
+        snapshot = model_of(VirtualMachineSnapshot, found)
+        if snapshot.metadata.uid != restore.status.snapshot_uid:
+            raise as_error(PermanentError, "SnapshotNotFound", snapshot=name)
+        if snapshot.status.phase != "Ready":
+            raise as_wait("SnapshotNotReady", _AGAIN_S, snapshot=name)
+        return snapshot
+
+    async def _disk(
+        self, restore: VirtualMachineRestore, snapshot: VirtualMachineSnapshot, disk: RestoreDisk
+    ) -> _Disk:
+        kept = next((item for item in snapshot.status.disks if item.name == disk.name), None)
+        if kept is None or not (disk.pool and disk.volume and disk.volume_uid):
+            raise as_error(PermanentError, "DiskMissing", snapshot=snapshot.metadata.name, disk=disk.name)
+        about = {"disk": disk.name, "snapshot": snapshot.metadata.name, "volume": kept.volume or ""}
+        if kept.volume_uid != disk.volume_uid:
+            raise as_error(PermanentError, "DiskMissing", **about)
+        volume = await self._volume(restore, disk.volume)
+        if volume is None or volume.metadata.uid != disk.volume_uid:
+            raise as_error(PermanentError, "DiskMissing", **about)
+        if volume.status.pool != kept.pool:
+            moved = {"pool": volume.status.pool or "", "before": kept.pool or ""}
+            raise as_wait("DiskMissing", _AGAIN_S, **about, **moved)
+        pool = await self.tools.pools.pool(kept.pool)
+        place = pool.place(volume.status.handle or volume.metadata.uid)
+        where = place_of_disk(pool, snapshot.metadata.uid, disk.name, disk.volume_uid)
+        return _Disk(disk.name, disk.volume_uid, pool, place, where)
+
+    async def _volume(self, restore: VirtualMachineRestore, name: str) -> Volume | None:
+        try:
+            return model_of(Volume, await self.tools.api.get(VOLUMES, name, restore.metadata.namespace))
+        except NotFound:
+            return None
+
+    def _is_done(self, disks: Sequence[_Disk], uid: str) -> bool:
+        """Whether all was set back before, and only claims are to be given back."""
+        return any(claim.restored == uid for claim in map(self._claim, disks))
+
+    async def _check_there(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
+        """Before any disk is changed."""
+        uid = restore.status.snapshot_uid or ""
+        for disk in disks:
+            call = partial(self.tools.storage.is_there, disk.pool, uid, disk.name, disk.volume_uid)
+            if not await asyncio.to_thread(call):
+                raise as_error(PermanentError, "DataMissing", place=disk.kept.shown)
+
+    def _claim(self, disk: _Disk) -> Claim:
+        claim = self.tools.vms.claims.read(disk.place)
+        if claim is None:
+            raise as_error(TransientError, "DataDamaged", unclaimed=disk.place.shown_whole)
+        return claim
+
+    def _change(self, disk: _Disk, change: Callable[[Claim], Claim]) -> None:
+        claim = self._claim(disk)
+        # in Ceph always: what an earlier process asked, and gave up, may still be done
+        rewrite = not disk.place.is_local
+        self.tools.vms.claims.compare_and_set(disk.place, claim, change(claim), rewrite=rewrite)
+
+    def _begun(self, uid: str, claim: Claim) -> Claim:
+        return begin_restore(claim, self.tools.host, uid, self.tools.cluster_uid)
+
+    async def _put_back(self, disks: Sequence[_Disk]) -> None:
+        stop = threading.Event()
+        local = [disk for disk in disks if isinstance(disk.pool, PoolDir)]
+        for disk in local:
+            await self._check_room(disk)
+            await _to_the_end(partial(self.tools.storage.put_back, disk.pool, disk.kept, disk.place), stop)
+        # from here on no disk is what it was
+        for disk in disks:
+            if disk not in local:
+                await _to_the_end(
+                    partial(self.tools.storage.put_back, disk.pool, disk.kept, disk.place), stop
+                )
+        for disk in local:
+            await asyncio.to_thread(self.tools.storage.switch_back, disk.pool, disk.place)
+
+    async def _check_room(self, disk: _Disk) -> None:
+        needed = await asyncio.to_thread(self.tools.storage.stored_bytes, disk.pool, disk.kept)
+        with self.tools.room.share(disk.pool, None, needed, _WHAT) as share:
+            try:
+                await self.tools.room.promise(share, needed)
+            except TransientError as full:
+                raise WaitingError(full.reason, full.message, full.hint, retry_after_s=_NO_ROOM_S) from full
+
+    async def _set_state_back(
+        self, restore: VirtualMachineRestore, snapshot: VirtualMachineSnapshot, disks: Sequence[_Disk]
+    ) -> None:
+        """What firmware and TPM remembered, where the disk is set back beside which that lies."""
+        first = await self._first_volume(restore)
+        disk = next((disk for disk in disks if disk.volume_uid == first), None)
+        home = await self.tools.pools.pool(snapshot.status.disks[0].pool)
+        content = await asyncio.to_thread(self.tools.storage.state, home, snapshot.metadata.uid)
+        if disk is not None and content is not None:
+            await asyncio.to_thread(self._write_state, disk, content)
+
+    async def _mark_memory(
+        self, restore: VirtualMachineRestore, snapshot: VirtualMachineSnapshot, disks: Sequence[_Disk]
+    ) -> None:
+        """Have the next start go on with the memory, where all its disks are of that moment."""
+        if restore.spec.memory == "Never" or not snapshot.spec.memory:
+            return
+        home = snapshot.status.disks[0].pool
+        said = f"{restore.status.virtual_machine_uid}/{home}/{snapshot.metadata.uid}"
+        for disk in disks:
+            await asyncio.to_thread(self._change, disk, lambda claim: replace(claim, memory=said))
+
+    async def _first_volume(self, restore: VirtualMachineRestore) -> str:
+        name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
+        vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
+        return vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
+
+    def _write_state(self, disk: _Disk, content: bytes) -> None:
+        """As one that is newer than what any host has, or it would not count."""
+        states = self.tools.storage.states
+        before, kept = states.read(disk.place), parse_state(content)
+        sequence = max(parse_state(before).sequence if before is not None else 0, kept.sequence) + 1
+        self._change(disk, lambda claim: replace(claim, has_state=True))
+        states.write(disk.place, render_state(replace(kept, sequence=sequence)))
+
+
+async def _to_the_end(call: Callable[[Callable[[], bool]], bool], stop: threading.Event) -> None:
+    """A call in a thread, which ends before this does."""
+    work = asyncio.create_task(asyncio.to_thread(call, lambda: not stop.is_set()))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({work})
+        raise

@@ -1,0 +1,263 @@
+"""Takes snapshots, in the background: one task each, from the moment to when all of it is there.
+
+Owned by the controller of snapshots, which decides what is begun and what becomes of what fails. What a task
+has done is written down (`kept`) before the next step is taken. A guest stands still for no longer than a
+call of the hypervisor's client, which comes to its end whatever becomes of the task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from quantix_api import VirtualMachineSnapshot
+from quantix_api.errors import InvariantError, TransientError, WaitingError
+from quantix_api.message_table_phrases import SNAPSHOT_GUEST_ENDED, SNAPSHOT_UNKNOWN
+from quantix_api.messages import as_error, as_wait
+from quantix_api.times import render_time
+from quantix_hostd.claims import pools_in_ceph
+from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_dir import PoolDir
+from quantix_hostd.clients.pool_rbd import PoolRbd
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.facts.copies import CopyProgress
+from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment
+from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
+from quantix_hostd.snapshot.kept import Kept, KeptDisk
+from quantix_hostd.snapshot.observed import WorkSeen
+from quantix_hostd.snapshot.tools import SnapshotTools
+from quantix_hostd.transfer.room import Share
+from quantix_hostd.transfer.transfers import Transfer, Transfers
+from quantix_hostd.virtualmachine.apply_passphrases import unlocked
+from quantix_hostd.virtualmachine.firmware import keeps_state
+from quantix_hostd.virtualmachine.vm_ref import VmRef
+from quantix_hostd.volume.recipe import Origin
+
+_LOOK_S = 1.0
+_NO_SPACE = "No space left"
+_PASSING = frozenset({"LibvirtDown", "QEMUHangs"})
+
+log = structlog.get_logger(__name__)
+
+
+def _needs_stillness(begun: Begun) -> bool:
+    """Whether more is of the moment than the disks that QEMU copies."""
+    vm, kept = begun.seen.vm, begun.kept
+    return kept.memory or any(disk.in_ceph for disk in kept.disks) or (vm is not None and keeps_state(vm))
+
+
+class Taking:
+    """One for a process. `on_end` hears the key of a snapshot whose task ended."""
+
+    def __init__(self, tools: SnapshotTools, on_end: Callable[[str], None]) -> None:
+        self._tools = tools
+        self._beginning = Beginning(tools)
+        self._transfers: Transfers[None] = Transfers("snapshot", on_end)
+
+    def seen(self, uid: str) -> WorkSeen:
+        """The task as it is now."""
+        transfer = self._transfers.get(uid, "")
+        if transfer is None:
+            return WorkSeen()
+        progress = CopyProgress(*transfer.shown) if transfer.running and transfer.shown[1] else None
+        return WorkSeen(transfer.running, progress, transfer.error)
+
+    def begin(self, snapshot: VirtualMachineSnapshot, kept: Kept) -> None:
+        """Take it; `kept` is written down."""
+        take = self._take_live if kept.live else self._take_idle
+        self._transfers.begin(kept.uid, "", kept.key, partial(take, snapshot, kept))
+
+    def go_on(self, kept: Kept) -> None:
+        """With what an earlier process began to copy."""
+        self._transfers.begin(kept.uid, "", kept.key, partial(self._copy, kept))
+
+    async def forget(self, uid: str) -> None:
+        """End its task, and forget how it went."""
+        await self._transfers.forget(uid)
+
+    async def stop(self) -> None:
+        """What goes on in QEMU goes on; the next process finds it."""
+        await self._transfers.stop()
+
+    async def _take_live(
+        self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]
+    ) -> None:
+        tools = self._tools
+        async with tools.guests.alone(kept.vm_uid):
+            begun = await self._beginning.checked(snapshot, kept)
+            await self._beginning.check_room(begun)
+            await asyncio.to_thread(tools.storage.begin_rest, begun.home, kept.uid)
+            copied = await self._blanks(begun)
+            memory = str(tools.storage.memory_file(begun.home, kept.uid)) if kept.memory else ""
+            moment = Moment(snapshot.spec.quiesce, copied, memory, still=_needs_stillness(begun))
+            at = datetime.now(UTC)
+            ref, encrypted = (
+                VmRef(kept.vm_uid, begun.seen.vm),
+                tuple(d.volume for d in kept.disks if d.encrypted),
+            )
+            places = tuple(disk.place for disk in begun.seen.disks if disk.place is not None)
+            async with unlocked(tools.vms, ref, encrypted, pools_in_ceph(places)):
+                taken = await tools.vms.hypervisor.take_moment(
+                    domain_name(kept.vm_uid), moment, partial(self._keep_rest, begun)
+                )
+        log.info("moment of a guest kept", uid=kept.uid, vm=kept.vm_uid, quiesced=taken.quiesced)
+        kept = replace(
+            kept, step="copying", quiesced=taken.quiesced, frozen=taken.frozen, taken_at=render_time(at)
+        )
+        await asyncio.to_thread(tools.kept.save, kept)
+        await self._copy(kept, transfer)
+
+    async def _blanks(self, begun: Begun) -> tuple[CopiedDisk, ...]:
+        """An empty file for each disk that QEMU is to copy."""
+        copied = []
+        for disk, _, pool in begun.disks():
+            if isinstance(pool, PoolDir):
+                passphrase = await self._passphrase(begun, disk)
+                about = (pool, begun.kept.uid, disk.name, disk.size_bytes, passphrase)
+                path = await self._tools.storage.make_blank(*about)
+                copied.append(CopiedDisk(disk.target, str(path), disk.volume_uid if disk.encrypted else ""))
+        return tuple(copied)
+
+    async def _passphrase(self, begun: Begun, disk: KeptDisk) -> str:
+        if not disk.encrypted:
+            return ""
+        namespace = begun.seen.snapshot.metadata.namespace or ""
+        volume = self._tools.vms.objects.volume(namespace, disk.volume)
+        if volume is None:
+            raise as_wait("DiskMissing", AGAIN_S, unmade=disk.name, name=begun.kept.vm)
+        return await self._tools.passphrases.of(volume)
+
+    def _keep_rest(self, begun: Begun) -> None:
+        """While the guest stands still: what QEMU does not copy. Blocks."""
+        storage, kept = self._tools.storage, begun.kept
+        for _, seen, pool in begun.disks():
+            if isinstance(pool, PoolRbd):
+                assert seen.place is not None
+                storage.keep_in_ceph(pool, seen.place, kept.uid)
+        self._beginning.keep_state(begun)
+
+    async def _copy(self, kept: Kept, transfer: Transfer[None]) -> None:
+        """Until QEMU has copied all; then it is whole. Raises TransientError (PoolFull, SnapshotInterrupted,
+        SnapshotFailed).
+        """
+        pools, storage = await self._beginning.pools(kept), self._tools.storage
+        local = [disk for disk in kept.disks if not disk.in_ceph]
+        with ExitStack() as shares:
+            taken = {
+                disk.name: shares.enter_context(self._beginning.share(pools[disk.pool], disk))
+                for disk in local
+            }
+            while local:
+                for disk in local:
+                    measure = partial(storage.written_bytes, pools[disk.pool], kept.uid, disk.name)
+                    written = await asyncio.to_thread(measure)
+                    taken[disk.name].written_bytes = written
+                    await taken[disk.name].reach(written)
+                if await self._is_copied(kept, transfer):
+                    break
+                await asyncio.sleep(_LOOK_S)
+        if kept.memory:
+            await storage.keep_memory(pools[kept.home], kept.uid)
+        await self._finish(kept, pools)
+
+    async def _is_copied(self, kept: Kept, transfer: Transfer[None]) -> bool:
+        try:
+            copy = await self._tools.vms.hypervisor.disks_copy(domain_name(kept.vm_uid))
+        except TransientError as error:
+            if error.reason in _PASSING:
+                return False
+            copy = DisksCopy(CopyStep.FAILED, said=error.message)
+        if copy.step is CopyStep.RUNNING and copy.progress is not None:
+            transfer.total_bytes = copy.progress.total_bytes
+            transfer.on_progress(copy.progress.done_bytes)
+        if copy.step in (CopyStep.FAILED, CopyStep.NONE):
+            raise await self._failure(kept, copy)
+        return copy.step is CopyStep.DONE
+
+    async def _failure(self, kept: Kept, copy: DisksCopy) -> TransientError:
+        domain = await self._tools.vms.hypervisor.domain(domain_name(kept.vm_uid))
+        if _NO_SPACE in copy.said:
+            return as_error(TransientError, "PoolFull", what=WHAT, said=copy.said)
+        if domain is None or not domain.active:
+            return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_GUEST_ENDED)
+        if copy.step is CopyStep.NONE:
+            return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_UNKNOWN)
+        return as_error(
+            TransientError, "SnapshotFailed", said=copy.said.rstrip(".") or "libvirt does not say"
+        )
+
+    async def _take_idle(
+        self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]
+    ) -> None:
+        begun = await self._beginning.checked(snapshot, kept)
+        await self._beginning.check_room(begun)
+        async with self._held_still(begun):
+            at = datetime.now(UTC)
+            storage, goes_on = self._tools.storage, threading.Event()
+            await asyncio.to_thread(storage.begin_rest, begun.home, kept.uid)
+            for disk, seen, pool in begun.disks():
+                assert seen.place is not None
+                call = partial(storage.keep_idle, pool, seen.place, kept.uid, disk.name)
+                with self._beginning.share(pool, disk) as share:
+                    measure = partial(storage.written_bytes, pool, kept.uid, disk.name)
+                    await self._to_the_end(call, goes_on, share, measure)
+            await asyncio.to_thread(self._beginning.keep_state, begun)
+        kept = replace(kept, quiesced="NotAsked", taken_at=render_time(at))
+        await self._finish(kept, begun.pools)
+
+    @asynccontextmanager
+    async def _held_still(self, begun: Begun) -> AsyncIterator[None]:
+        """Nobody begins to write to any of the disks meanwhile."""
+        namespace = begun.seen.snapshot.metadata.namespace
+        async with AsyncExitStack() as held:
+            for disk, seen, _ in begun.disks():
+                assert seen.place is not None
+                origin = Origin(f"{namespace}/{disk.volume}", disk.volume_uid, seen.place, disk.size_bytes)
+                try:
+                    await held.enter_async_context(
+                        self._tools.lending.lent(origin, begun.seen.snapshot.metadata.name)
+                    )
+                except TransientError as error:
+                    if error.reason != "VolumeInUse" or isinstance(error, WaitingError | InvariantError):
+                        raise
+                    raise as_wait("Starting", AGAIN_S, starting=begun.kept.vm) from error
+            yield
+
+    async def _to_the_end(
+        self,
+        call: Callable[[Callable[[], bool]], bool],
+        stop: threading.Event,
+        share: Share,
+        measure: Callable[[], int],
+    ) -> None:
+        """A call in a thread, which ends before this does, and soon when it is not wanted any more."""
+        copying = asyncio.create_task(asyncio.to_thread(call, lambda: not stop.is_set()))
+        try:
+            while not copying.done():
+                written = await asyncio.to_thread(measure)
+                share.written_bytes = written
+                await share.reach(written)
+                await asyncio.wait({copying}, timeout=_LOOK_S)
+        finally:
+            stop.set() if not copying.done() else None
+            await asyncio.wait({copying})
+        copying.result()
+
+    async def _finish(self, kept: Kept, pools: dict[str, Pool]) -> None:
+        """All of it is there."""
+        storage = self._tools.storage
+        for disk in kept.disks:
+            await asyncio.to_thread(storage.publish, pools[disk.pool], kept.uid, disk.name)
+        await asyncio.to_thread(storage.publish, pools[kept.home], kept.uid)
+        newest = await asyncio.to_thread(self._tools.kept.load, kept.uid)
+        # thawed meanwhile, maybe
+        frozen = newest.frozen if newest is not None and kept.live else kept.frozen
+        await asyncio.to_thread(self._tools.kept.save, replace(kept, step="taken", frozen=frozen))
+        log.info("snapshot taken", uid=kept.uid, vm=kept.vm_uid, disks=len(kept.disks))

@@ -1,0 +1,76 @@
+"""Removes what there is of a snapshot, and has a guest go on that stands still for one.
+
+Called by the controller of snapshots. Everything here may be repeated, and begun by another hostd.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import structlog
+
+from quantix_api import VirtualMachineSnapshot
+from quantix_hostd.domainxml.spec import domain_name
+from quantix_hostd.facts.domain import PAUSED_BY_USER, DomainState
+from quantix_hostd.snapshot.kept import Kept
+from quantix_hostd.snapshot.tools import SnapshotTools
+from quantix_hostd.virtualmachine.observe import has_open_agent_channel
+
+log = structlog.get_logger(__name__)
+
+
+async def undo(tools: SnapshotTools, kept: Kept) -> None:
+    """Nothing of it is left; the guest goes on. Raises QuantixError."""
+    if kept.live:
+        await tools.vms.hypervisor.stop_disks_copy(domain_name(kept.vm_uid))
+        await _go_on(tools, kept)
+    for disk in kept.disks:
+        await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
+    await _remove_rest(tools, kept.home, kept.uid)
+    if kept.frozen:
+        await thaw(tools, kept)
+
+
+async def _go_on(tools: SnapshotTools, kept: Kept) -> None:
+    """One that a hostd left standing still that was killed then."""
+    async with tools.guests.alone(kept.vm_uid):
+        domain = await tools.vms.hypervisor.domain(domain_name(kept.vm_uid))
+        vm = tools.vms.objects.virtual_machine(kept.vm_uid)
+        still = domain is not None and domain.state is DomainState.PAUSED and domain.reason == PAUSED_BY_USER
+        if still and vm is not None and vm.spec.power_state == "Running" and kept.step == "moment":
+            await tools.vms.hypervisor.resume(domain_name(kept.vm_uid))
+            log.info("guest goes on that stood still for a snapshot", uid=kept.vm_uid, snapshot=kept.uid)
+
+
+async def thaw(tools: SnapshotTools, kept: Kept) -> None:
+    """Have the guest's file systems go on, and write that down. Raises TransientError while the agent does
+    not answer that there is.
+    """
+    name = domain_name(kept.vm_uid)
+    domain = await tools.vms.hypervisor.domain(name)
+    if domain is not None and domain.live_xml is not None and has_open_agent_channel(domain.live_xml):
+        await tools.vms.hypervisor.thaw(name)
+        log.info("guest thawed", uid=kept.vm_uid, snapshot=kept.uid)
+
+
+async def remove_data(tools: SnapshotTools, snapshot: VirtualMachineSnapshot) -> None:
+    """Of one that is deleted: where it lies is told by its UID and what the scheduler says. Raises
+    QuantixError.
+    """
+    uid = snapshot.metadata.uid
+    for disk in snapshot.status.disks:
+        await _remove(tools, disk.pool or "", uid, disk.name, disk.volume_uid or "")
+    if snapshot.status.disks:
+        await _remove_rest(tools, snapshot.status.disks[0].pool or "", uid)
+    log.info("snapshot removed", uid=uid, disks=len(snapshot.status.disks))
+
+
+async def _remove(tools: SnapshotTools, pool: str, uid: str, disk: str, volume_uid: str) -> None:
+    found = await tools.pools.pool(pool)
+    await asyncio.to_thread(partial(tools.storage.remove, found, uid, disk, volume_uid))
+
+
+async def _remove_rest(tools: SnapshotTools, pool: str, uid: str) -> None:
+    found = await tools.pools.pool(pool)
+    await asyncio.to_thread(partial(tools.storage.remove_rest, found, uid))

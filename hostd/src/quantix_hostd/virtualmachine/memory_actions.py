@@ -1,0 +1,27 @@
+"""What can be done about memory that a snapshot kept. Carried out by `apply_memory`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_hostd.claims import VolumePlace
+
+
+@dataclass(frozen=True)
+class RestorePaused:
+    """Start QEMU, the guest paused, from the memory that the snapshot with this UID keeps in `pool`; `xml` is
+    the domain as it is to be, the rest as in CreatePaused.
+    """
+
+    pool: str
+    snapshot: str
+    xml: str
+    encrypted: tuple[str, ...] = ()
+    ceph: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ForgetMemory:
+    """The guest may go on: the claims say nothing of memory any more."""
+
+    places: tuple[VolumePlace, ...]

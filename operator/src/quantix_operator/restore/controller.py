@@ -1,0 +1,79 @@
+"""One pass over all restores a call, so that a VM is set back by one at a time. Run by the dispatcher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from quantix_api.resources import (
+    HOSTS,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    Resource,
+)
+from quantix_client.api import Manifest
+from quantix_client.errors import Conflict, NotFound
+from quantix_operator.cache import Cache
+from quantix_operator.context import Context
+from quantix_operator.dispatch import Mapper, OnChangeOf
+from quantix_operator.indexers import UNFINISHED, undone
+from quantix_operator.objects import Objects
+from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, without_progress
+from quantix_operator.restore.apply import Writer
+from quantix_operator.restore.observe import observe
+from quantix_operator.restore.plan import plan_restores
+
+log = structlog.get_logger(__name__)
+
+KEY = "restores"
+_AGAIN_S = 0.05
+
+
+def _while_there_are_any(_obj: Manifest, cache: Cache) -> Iterable[str]:
+    """VMs and hosts change all the time: without a restore they concern nobody."""
+    return (KEY,) if cache.by(VIRTUAL_MACHINE_RESTORES, undone, UNFINISHED) else ()
+
+
+def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
+    return (KEY,) if (vm.get("status") or {}).get("restore") else _while_there_are_any(vm, cache)
+
+
+def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
+    return (KEY,)
+
+
+class RestoreController:
+    """One pass a call."""
+
+    name = "restore"
+    concurrency = 1
+    resource: Resource | None = None
+    watches: Mapping[Resource, Mapper] = {
+        VIRTUAL_MACHINE_RESTORES: OnChangeOf(without_progress, _one_key),
+        VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _while_there_are_any),
+        VIRTUAL_MACHINES: _of_vm,
+        VOLUMES: OnChangeOf(without_progress, _while_there_are_any),
+        HOSTS: OnChangeOf(host_but_amounts, _while_there_are_any),
+        STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_there_are_any),
+    }
+
+    def __init__(self, context: Context, objects: Objects) -> None:
+        self._objects = objects
+        self._placing = context.placing
+        self._writer = Writer(context, objects)
+
+    async def reconcile(self, key: str) -> float | None:
+        """Decide on all restores."""
+        async with self._placing:
+            again_s = None
+            for steps in plan_restores(observe(self._objects)):
+                try:
+                    await self._writer.carry_out(steps)
+                except (Conflict, NotFound) as error:
+                    log.info("somebody was faster", restore=steps.task.restore.key, error=error.message)
+                    again_s = _AGAIN_S
+            return again_s

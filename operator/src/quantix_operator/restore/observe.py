@@ -1,0 +1,66 @@
+"""From cached objects to what a pass over all restores decides on. Reads the cache only."""
+
+from __future__ import annotations
+
+from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot
+from quantix_api.resources import MANAGER_HOSTD
+from quantix_api.seniority import age_order
+from quantix_client.apply import owned_fields
+from quantix_operator.diskset.model import Reach, host_of
+from quantix_operator.diskset.observe import disks_of, reach_of, snapshot_under_way
+from quantix_operator.indexers import UNFINISHED, undone
+from quantix_operator.objects import Objects
+from quantix_operator.restore.differences import differences, unlike_memory
+from quantix_operator.restore.model import Observed, Task
+
+
+def observe(objects: Objects) -> Observed:
+    """Everything that one pass decides on."""
+    named = {vm.status.restore.uid for vm in objects.list(VirtualMachine) if vm.status.restore is not None}
+    unfinished = {item.metadata.uid for item in objects.by(VirtualMachineRestore, undone, UNFINISHED)}
+    wanted = named | unfinished
+    if not wanted:
+        return Observed((), Reach())
+    restores = (item for item in objects.list(VirtualMachineRestore) if item.metadata.uid in wanted)
+    tasks = tuple(_task(objects, restore) for restore in sorted(restores, key=age_order))
+    hosts = {task.restore.status.host or "" for task in tasks}
+    hosts |= {host_of(task.vm) for task in tasks if task.vm is not None}
+    hosts |= {task.snapshot.status.host or "" for task in tasks if task.snapshot is not None}
+    return Observed(tasks, reach_of(objects, hosts - {""}))
+
+
+def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
+    namespace, status = restore.metadata.namespace, restore.status
+    vm = objects.get(VirtualMachine, f"{namespace}/{restore.spec.virtual_machine}")
+    if vm is not None and status.virtual_machine_uid not in (None, vm.metadata.uid):
+        vm = None
+    snapshot = objects.get(VirtualMachineSnapshot, f"{namespace}/{restore.spec.snapshot}")
+    if snapshot is not None and status.snapshot_uid not in (None, snapshot.metadata.uid):
+        snapshot = None
+    heard = _is_heard(objects, restore)
+    if vm is None:
+        return Task(restore, snapshot=snapshot, heard=heard)
+    moved_on = _moved_on(objects, vm, snapshot)
+    return Task(
+        restore,
+        vm,
+        disks_of(objects, vm, ()),
+        snapshot,
+        snapshot_under_way(objects, vm),
+        heard,
+        moved_on,
+        unlike_memory(moved_on),
+    )
+
+
+def _moved_on(
+    objects: Objects, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None
+) -> tuple[str, ...]:
+    config = snapshot.status.config if snapshot is not None else None
+    spec = (objects.manifest(vm) or {}).get("spec")
+    return differences(config, spec) if config is not None and spec is not None else ()
+
+
+def _is_heard(objects: Objects, restore: VirtualMachineRestore) -> bool:
+    live = objects.manifest(restore) or {"metadata": {}}
+    return "phase" in (owned_fields(live, MANAGER_HOSTD, "status").get("status") or {})

@@ -1,0 +1,77 @@
+"""What a pass over all snapshots knows, and what it decides: frozen values, no I/O and no clock.
+
+Made by `observe`, read by `plan`; the actions are carried out by `apply`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quantix_api import VirtualMachine, VirtualMachineSnapshot
+from quantix_api.facts import Fact
+from quantix_operator.diskset.model import Reach, VmDisk
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One snapshot. `vm`: the one of that name, before it is begun; `disks`: those of it that are asked for;
+    `taken_already`: another one of that VM that a host is taking; `heard`: its host said how it goes.
+    """
+
+    snapshot: VirtualMachineSnapshot
+    vm: VirtualMachine | None = None
+    disks: tuple[VmDisk, ...] = ()
+    taken_already: str = ""
+    heard: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was taken, or never will be."""
+        return self.snapshot.status.phase in ("Ready", "Failed")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`shots`: the elder first."""
+
+    shots: tuple[Shot, ...]
+    reach: Reach
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Write host, VM and volumes into the snapshot: from then on the host acts."""
+
+    host: str
+    vm: VirtualMachine
+    disks: tuple[VmDisk, ...]
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Phase and condition. `ended`: it is over, and that stays."""
+
+    phase: str
+    ready: Fact
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Its host says how it goes: nothing of it is ours to say any more."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Take the finalizer off."""
+
+
+Action = Choose | Tell | Leave | Release
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is to be done about one snapshot, in this order; the first that fails ends it for now."""
+
+    shot: Shot
+    actions: tuple[Action, ...]

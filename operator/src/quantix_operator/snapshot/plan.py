@@ -1,0 +1,137 @@
+"""What is to be done about every snapshot, from what was observed. Pure.
+
+waits ──its VM and disks are there, nobody else works on them──► Choose ──► its host: Taking ──► Ready
+  └── never can be taken ──► Failed                                                      └──► Failed
+deleted ──► its host: Absent ──► Release
+"""
+
+from __future__ import annotations
+
+from quantix_api import VirtualMachine
+from quantix_api.facts import Fact, fact
+from quantix_operator.diskset.model import Reach, host_of, is_on, keepers
+from quantix_operator.snapshot.model import Action, Choose, Leave, Observed, Release, Shot, Steps, Tell
+
+
+def plan_snapshots(observed: Observed) -> tuple[Steps, ...]:
+    """The steps of every snapshot that has any; of one VM one at a time, the elder first."""
+    begun: dict[str, str] = {}
+    steps = []
+    for shot in observed.shots:
+        actions = _actions(shot, observed.reach, begun)
+        if actions:
+            steps.append(Steps(shot, actions))
+    return tuple(steps)
+
+
+def _actions(shot: Shot, reach: Reach, begun: dict[str, str]) -> tuple[Action, ...]:
+    status = shot.snapshot.status
+    if shot.snapshot.deleting:
+        return _deleted(shot, reach)
+    if status.host is None:
+        return () if shot.is_over else _begin(shot, reach, begun)
+    return (Leave(),) if shot.is_over else (_under_way(shot, status.host, reach),)
+
+
+def _deleted(shot: Shot, reach: Reach) -> tuple[Action, ...]:
+    status = shot.snapshot.status
+    if status.host is None or status.data == "Absent":
+        return (Release(),)
+    if status.host in reach.silent:
+        return (Tell(status.phase or "Pending", fact("Ready", "False", "Deleting", silent=status.host)),)
+    return (Leave(),) if shot.heard else ()
+
+
+def _under_way(shot: Shot, host: str, reach: Reach) -> Action:
+    if host in reach.silent:
+        return Tell("Taking", fact("Ready", "False", "Taking", silent=host))
+    return Leave() if shot.heard else Tell("Taking", fact("Ready", "False", "Taking", host=host))
+
+
+def _begin(shot: Shot, reach: Reach, begun: dict[str, str]) -> tuple[Action, ...]:
+    vm = shot.vm
+    if vm is None:
+        missing = shot.snapshot.spec.virtual_machine
+        return (_waits(fact("Ready", "False", "VirtualMachineNotFound", missing=missing)),)
+    waits = _barred(shot, vm, begun) or _unfit(shot, vm)
+    if waits is not None:
+        return (_waits(waits),)
+    found = _where(shot, vm, reach)
+    if isinstance(found, Tell):
+        return (found,)
+    begun[vm.metadata.uid] = shot.snapshot.metadata.name
+    return Choose(found, vm, shot.disks), Tell("Taking", fact("Ready", "False", "Taking", host=found))
+
+
+def _barred(shot: Shot, vm: VirtualMachine, begun: dict[str, str]) -> Fact | None:
+    """Who else works on the VM."""
+    name = vm.metadata.name
+    if vm.deleting:
+        return fact("Ready", "False", "VirtualMachineNotFound", leaving=name)
+    if shot.taken_already or vm.metadata.uid in begun:
+        return fact("Ready", "False", "SnapshotRunning", name=name)
+    if vm.status.migration is not None:
+        return fact("Ready", "False", "MigrationRunning", name=name)
+    if vm.status.restore is not None:
+        restore = vm.status.restore.name or vm.status.restore.uid
+        return fact("Ready", "False", "RestoreInProgress", name=name, restore=restore)
+    return None
+
+
+def _unfit(shot: Shot, vm: VirtualMachine) -> Fact | None:
+    """What its disks lack."""
+    name, there = vm.metadata.name, {disk.name for disk in shot.disks}
+    for wanted in shot.snapshot.spec.disks:
+        if wanted not in there:
+            return fact("Ready", "False", "DiskMissing", name=name, disk=wanted)
+    for disk in shot.disks:
+        if not disk.made or disk.volume is None:
+            return fact("Ready", "False", "DiskMissing", name=name, unmade=disk.name)
+        if disk.moving_to:
+            volume = disk.volume.metadata.name
+            return fact("Ready", "False", "Moving", volume=volume, pool=disk.moving_to)
+    return None
+
+
+def _where(shot: Shot, vm: VirtualMachine, reach: Reach) -> str | Tell:
+    """The host that takes it, or why none does now, or ever."""
+    host, name = host_of(vm), vm.metadata.name
+    if host and host in reach.silent:
+        return _waits(fact("Ready", "False", "Taking", silent=host))
+    if host:
+        return host if is_on(vm) else _waits(fact("Ready", "False", "Starting", starting=name))
+    if shot.snapshot.spec.memory:
+        if _stays_off(vm):
+            return _fails(fact("Ready", "False", "NotRunning", off=name))
+        return _waits(fact("Ready", "False", "Starting", starting=name))
+    return _where_it_is_off(shot, name, reach)
+
+
+def _where_it_is_off(shot: Shot, name: str, reach: Reach) -> str | Tell:
+    alone = keepers(shot.disks)
+    if len(alone) > 1:
+        return _fails(fact("Ready", "False", "PoolCannotSnapshot", name=name, hosts=", ".join(alone)))
+    if alone and alone[0] in reach.silent:
+        return _waits(fact("Ready", "False", "Taking", silent=alone[0]))
+    if alone:
+        return alone[0]
+    pools = sorted({disk.pool for disk in shot.disks})
+    host = reach.host_for(pools)
+    if host:
+        return host
+    said = "no host that is Ready reaches it"
+    pool = pools[0] if pools else "?"
+    return _waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
+
+
+def _stays_off(vm: VirtualMachine) -> bool:
+    held = vm.status.assignment is not None and vm.status.assignment.hold is not None
+    return vm.spec.power_state == "Stopped" or held
+
+
+def _waits(why: Fact) -> Tell:
+    return Tell("Pending", why)
+
+
+def _fails(why: Fact) -> Tell:
+    return Tell("Failed", why, ended=True)

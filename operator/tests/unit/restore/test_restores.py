@@ -1,0 +1,349 @@
+"""A restore from its wish to its end: what keeps the VM off, and what it waits for (docs/adr/0050)."""
+
+from __future__ import annotations
+
+import pytest
+
+from quantix_api import VirtualMachine
+from quantix_api.conditions import condition_of
+
+from ..snapshot.snapping_world import DISK, SnappingWorld
+
+
+@pytest.fixture
+def world() -> SnappingWorld:
+    """A VM that is off, and a snapshot of it."""
+    made = SnappingWorld()
+    made.off("web")
+    made.kept()
+    return made
+
+
+@pytest.fixture
+def running() -> SnappingWorld:
+    """A VM that runs, and a snapshot of it."""
+    made = SnappingWorld()
+    made.vm("web")
+    made.kept()
+    return made
+
+
+AT = "2026-11-01T11:00:00Z"
+
+
+def holder(world: SnappingWorld) -> object:
+    return world.live("web")["status"].get("restore")
+
+
+async def test_the_vm_is_held_off_before_its_host_may_act(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    status = world.live("back")["status"]
+    assert (status["host"], status["virtualMachineUID"], status["snapshotUID"]) == (
+        "h1",
+        "uid-web",
+        "uid-snap",
+    )
+    assert status["disks"] == [DISK]
+    assert holder(world) == {"uid": "uid-back", "name": "back"}
+    assert world.told("back")[:2] == ("Restoring", "Restoring")
+    order = [sorted(status) for _, status in world.api.writes]
+    assert order.index(["assignment", "conditions", "restore"]) < order.index(
+        ["disks", "host", "snapshotUID", "virtualMachineUID"]
+    )
+
+
+async def test_nothing_starts_the_vm_until_it_is_over(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.wants("web", powerState="Running")
+    await world.pass_all()
+    assert "host" not in world.assignment()
+    world.host_says("back", "Restored", phase="Restored")
+    await world.pass_all()
+    assert holder(world) is None
+    assert world.assignment()["host"] == "h1"
+
+
+async def test_it_waits_until_the_vm_is_off(running: SnappingWorld) -> None:
+    running.set_back("back")
+    await running.pass_all()
+    assert running.told("back") == (
+        "Pending",
+        "WaitingForStop",
+        "It waits until web is off. Try: qx vm stop web; it then goes on by itself.",
+    )
+    assert holder(running) is None
+
+
+async def test_by_force_its_host_is_told_to_switch_it_off_and_it_gets_no_host_again(
+    running: SnappingWorld,
+) -> None:
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) == {"uid": "uid-back", "name": "back"}
+    assert running.assignment()["host"] == "h1"
+    assert "h1 has switched web off" in running.told("back")[2]
+    running.says(
+        "web",
+        phase="Stopped",
+        runtime={"observedEpoch": 1, "domain": "Absent", "lastExit": {"reason": "Killed", "at": AT}},
+    )
+    await running.pass_all()
+    assert running.assignment() == {"epoch": 2, "lastHost": "h1"}
+    assert running.live("back")["status"]["host"] == "h1"
+    assert running.live("web")["spec"]["powerState"] == "Running"
+    running.host_says("back", "Restored", phase="Restored")
+    await running.pass_all()
+    assert running.assignment() == {"epoch": 3, "host": "h1"}
+
+
+async def test_a_second_restore_waits_for_the_first(world: SnappingWorld) -> None:
+    world.set_back("second", at="11:00:02")
+    world.set_back("first", at="11:00:01")
+    await world.pass_all()
+    assert world.live("first")["status"]["host"] == "h1"
+    assert world.told("second")[:2] == ("Pending", "RestoreInProgress")
+    world.host_says("first", "Restored", phase="Restored")
+    await world.pass_all()
+    assert world.live("second")["status"]["host"] == "h1"
+
+
+async def test_no_snapshot_begins_meanwhile(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.snap("another", at="12:00:00")
+    await world.pass_all()
+    assert world.told("another")[:2] == ("Pending", "RestoreInProgress")
+
+
+async def test_it_waits_for_a_snapshot_that_is_being_taken(world: SnappingWorld) -> None:
+    world.snap("another", at="09:30:00")
+    await world.pass_all()
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "SnapshotRunning")
+
+
+async def test_it_waits_for_a_migration_and_none_begins(running: SnappingWorld) -> None:
+    running.ask("move")
+    await running.pass_all()
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert running.told("back")[:2] == ("Pending", "MigrationRunning")
+    assert holder(running) is None
+
+
+async def test_what_is_set_back_is_not_moved(running: SnappingWorld) -> None:
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    running.ask("move")
+    await running.pass_all()
+    assert running.told("move")[:2] == ("Failed", "NotRunning")
+
+
+async def test_a_snapshot_that_is_not_there_is_waited_for(world: SnappingWorld) -> None:
+    world.set_back("back", snapshot="later")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "SnapshotNotFound")
+
+
+async def test_a_snapshot_that_goes_is_none(world: SnappingWorld) -> None:
+    world.goes("snap")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "SnapshotNotFound")
+
+
+async def test_a_snapshot_that_is_not_ready_is_waited_for_unless_it_failed(world: SnappingWorld) -> None:
+    world.host_says("snap", "Taking", phase="Taking")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "SnapshotNotReady")
+    world.host_says("snap", "SnapshotFailed", phase="Failed", data="Absent")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "SnapshotNotReady")
+    assert world.events.reasons == ["RestoreFailed"]
+
+
+async def test_a_vm_that_is_not_there_is_waited_for(world: SnappingWorld) -> None:
+    world.set_back("back", vm="later")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "VirtualMachineNotFound")
+
+
+async def test_a_snapshot_of_another_vm_is_refused(world: SnappingWorld) -> None:
+    world.off("other")
+    world.set_back("back", vm="other")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "VirtualMachineNotFound")
+    assert "is of VM web, not of other" in world.told("back")[2]
+
+
+async def test_a_snapshot_of_a_vm_that_was_deleted_is_no_snapshot_of_its_namesake(
+    world: SnappingWorld,
+) -> None:
+    world.host_says("snap", phase="Ready", virtualMachineUID="uid-of-before")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "VirtualMachineNotFound")
+    assert "qx volume create" in world.told("back")[2]
+
+
+async def test_a_disk_that_the_snapshot_does_not_have_is_refused(world: SnappingWorld) -> None:
+    world.set_back("back", disks=["data"])
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "DiskMissing")
+
+
+async def test_a_disk_that_the_vm_has_no_more_is_named(world: SnappingWorld) -> None:
+    world.wants("web", disks=[{"name": "other", "size": "1Gi"}])
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+
+
+async def test_another_volume_under_the_disks_name_is_not_overwritten(world: SnappingWorld) -> None:
+    world.host_says("snap", phase="Ready", disks=[{**DISK, "volumeUID": "uid-of-before"}])
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    assert "is not volume web-root any more" in world.told("back")[2]
+
+
+async def test_a_disk_on_another_host_is_named_with_both(world: SnappingWorld) -> None:
+    world.says("web-root", host="h2", confirmedHost="h2")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    assert "Disk root is on h2 now, and snapshot snap keeps it on h1." in world.told("back")[2]
+
+
+async def test_a_disk_in_another_pool_is_named_with_both(world: SnappingWorld) -> None:
+    world.disk_in_ceph("web")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    assert "qx volume move web-root --pool local" in world.told("back")[2]
+
+
+async def test_a_disk_that_moves_is_waited_for(world: SnappingWorld) -> None:
+    world.moves_disk("web", "ceph")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "Moving")
+
+
+async def test_disks_in_a_shared_pool_are_set_back_by_any_host_that_reaches_it(world: SnappingWorld) -> None:
+    world.disk_in_ceph("web")
+    world.host_says("snap", phase="Ready", disks=[{**DISK, "pool": "ceph"}])
+    world.lost("h1")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.live("back")["status"]["host"] == "h2"
+
+
+async def test_without_a_host_that_reaches_the_pool_it_waits(world: SnappingWorld) -> None:
+    world.disk_in_ceph("web")
+    world.host_says("snap", phase="Ready", disks=[{**DISK, "pool": "ceph"}])
+    for host in ("h1", "h2"):
+        world.says(host, pools=[])
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "PoolUnreachable")
+    assert holder(world) is None
+
+
+async def test_the_one_host_that_has_the_disks_is_waited_for(world: SnappingWorld) -> None:
+    world.lost("h1")
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "Restoring")
+    assert "h1, which is silent" in world.told("back")[2]
+    assert holder(world) is None
+
+
+async def test_a_host_that_falls_silent_meanwhile_keeps_the_vm_off(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "Restoring", phase="Restoring")
+    world.lost("h1")
+    world.goes("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Restoring", "Restoring")
+    assert holder(world) is not None
+    assert world.is_there("back")
+
+
+async def test_memory_goes_on_only_in_the_machine_that_it_was_in(world: SnappingWorld) -> None:
+    snapshot = world.live("snap")
+    snapshot["spec"]["memory"] = True
+    world.api.put(snapshot)
+    world.wants("web", cpu={"cores": 4})
+    world.set_back("back")
+    world.set_back("disks", memory="Never", at="11:00:01")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "MemoryUnusable")
+    assert "spec.cpu.cores differ" in world.told("back")[2]
+    assert world.live("disks")["status"]["host"] == "h1"
+
+
+async def test_where_spec_is_another_is_told_once_and_spec_is_left_alone(world: SnappingWorld) -> None:
+    world.wants("web", cpu={"cores": 4}, disks=[{"name": "root", "size": "20Gi"}])
+    before = world.live("web")["spec"]
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "Restored", phase="Restored")
+    await world.pass_all()
+    assert world.live("back")["status"]["differences"] == ["spec.cpu.cores", "spec.disks[root].size"]
+    assert world.live("web")["spec"] == before
+    world.wants("web", os="Windows")
+    await world.pass_all()
+    assert world.live("back")["status"]["differences"] == ["spec.cpu.cores", "spec.disks[root].size"]
+
+
+async def test_one_that_failed_lets_the_vm_go(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "RestoreFailed", phase="Failed")
+    await world.pass_all()
+    assert holder(world) is None
+    assert world.told("back")[:2] == ("Failed", "RestoreFailed")
+
+
+async def test_one_that_never_began_goes_at_once_and_lets_go(running: SnappingWorld) -> None:
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    running.goes("back")
+    await running.pass_all()
+    assert not running.is_there("back")
+    assert holder(running) is None
+
+
+async def test_one_that_is_over_goes(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "Restored", phase="Restored")
+    await world.pass_all()
+    world.goes("back")
+    await world.pass_all()
+    assert not world.is_there("back")
+
+
+async def test_what_a_restored_api_forgot_of_the_vm_is_said_again(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    vm = world.live("web")
+    vm["metadata"].pop("managedFields")
+    del vm["status"]["restore"]
+    world.api.put(vm)
+    await world.pass_all()
+    assert holder(world) == {"uid": "uid-back", "name": "back"}
+
+
+async def test_the_vm_says_what_holds_it_off(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    vm = VirtualMachine.parse(world.live("web"))
+    assert vm.status.restore is not None
+    assert condition_of(world.live("web"), "Scheduled")["reason"] == "NotWanted"

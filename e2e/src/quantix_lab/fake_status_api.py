@@ -109,9 +109,13 @@ def _fields(value: Any) -> Manifest:
     return {}
 
 
-def _item_path(item: Manifest) -> str:
+def _key_of(item: Manifest) -> Manifest:
     keys = next(names for names in _ITEM_KEYS if all(name in item for name in names))
-    return "k:" + json.dumps({name: item[name] for name in keys}, separators=(",", ":"))
+    return {name: item[name] for name in keys}
+
+
+def _item_path(item: Manifest) -> str:
+    return "k:" + json.dumps(_key_of(item), separators=(",", ":"))
 
 
 def _drop_owned(status: Manifest, owned: Manifest) -> None:
@@ -141,8 +145,8 @@ def _without_owned(item: Manifest, owned: Manifest) -> Manifest | None:
 
 def _merge_items(found: list[Manifest], applied: list[Manifest]) -> None:
     for item in applied:
-        key = next(name for name in _ITEM_KEYS if name in item)
-        before = next((other for other in found if other.get(key) == item[key]), None)
+        key = _key_of(item).items()
+        before = next((other for other in found if key <= other.items()), None)
         if before is None:
             found.append(item)
         else:

@@ -8,7 +8,7 @@ WORKERS ?= 2
 # with bytecode, whoever asked for none: without, each worker rewrites every test at each run, which takes 7 s
 PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 
-BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle
+BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle bench-cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help up join down clean prepare test unit contract e2e lab lab-down soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
@@ -68,8 +68,9 @@ e2e: ## whole machines with real guests
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile e2e/tests
 
 HOSTS ?= 3
-lab: prepare ## HOSTS=3 real hosts on this machine, each with namespaces of its own, as one cluster
-	$(VENV)/python -m quantix_lab.lab_command up $(HOSTS)
+CEPH ?= 1
+lab: prepare ## HOSTS=3 real hosts on this machine, as one cluster, and a Ceph beside them (CEPH=0: none)
+	$(VENV)/python -m quantix_lab.lab_command up $(HOSTS) $(if $(filter-out 0,$(CEPH)),ceph)
 
 lab-down: ## end that lab
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_lab.lab_command down; fi

@@ -10,6 +10,7 @@ from xdist.remote import Producer
 
 from quantix_lab import roomy_guest
 from quantix_lab.auditor import Auditor
+from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.guest_console import GuestConsole, guest_console
 from quantix_lab.lab import Lab
 from quantix_lab.machine import Machine
@@ -38,7 +39,10 @@ _SHARED = (
 # modules with machines of their own, for whichever worker is done first: those that take longest come first
 _ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
 # on a lab of several hosts, first how they become one cluster
-_SEVERAL_HOSTS = ("test_migration", "test_joining", "test_several_hosts", "test_networks_across_hosts")
+_SEVERAL_HOSTS = (
+    *("test_migration", "test_migration_in_ceph", "test_migration_with_state"),
+    *("test_joining", "test_several_hosts", "test_balancing", "test_networks_across_hosts"),
+)
 _GROUPS = (*_SHARED, _SEVERAL_HOSTS, *((module,) for module in _ALONE))
 _PLACES = {
     module: (number, place) for number, group in enumerate(_GROUPS) for place, module in enumerate(group)
@@ -84,6 +88,17 @@ def lab() -> Iterator[Lab]:
     """Three hosts that are one cluster."""
     with Lab(3) as hosts:
         yield hosts
+
+
+@pytest.fixture(scope="session")
+def ceph(lab: Lab) -> CephCluster:
+    """The Ceph beside them, which is StoragePool `fast`; it ends with the lab."""
+    cluster = lab.ceph.start()
+    lab.ceph.name_to(lab.first)
+    MachineView(lab.first).wait_ready(
+        "fast", kind="storagepool", reason="Reachable", namespace="", timeout_s=90
+    )
+    return cluster
 
 
 @pytest.fixture

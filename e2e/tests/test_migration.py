@@ -38,7 +38,10 @@ def slow(guest: MovingGuest) -> Iterator[MovingGuest]:
 
 
 def kill(host: SimulatedHost, pattern: str) -> None:
-    for pid in host.run("pgrep", "-f", pattern, check=False).stdout.split():
+    """By force. Raises AssertionError where there is no such process."""
+    pids = host.run("pgrep", "-f", pattern, check=False).stdout.split()
+    assert pids, f"no {pattern} runs on {host.name}"
+    for pid in pids:
         host.run("kill", "-9", pid, check=False)
 
 
@@ -136,8 +139,8 @@ def test_a_half_that_dies_costs_the_move_and_nothing_else(slow: MovingGuest) -> 
     source, target = slow.host, slow.other
     before = slow.qemus(source)
     name = slow.move()
-    slow.wait_copying(name)
-    kill(target, "qemu-system.*guest=qx-")
+    slow.wait_half_on(target)
+    kill(target, f"qemu-system.*guest=qx-{slow.uid}")
     assert slow.wait_over(name)["phase"] == "Failed"
     slow.wait_at_home()
     assert slow.qemus(source) == before

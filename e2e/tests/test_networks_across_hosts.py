@@ -11,19 +11,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quantix_lab.guest_console import GuestConsole, guest_console
+from quantix_lab.guest_console import GuestConsole, guest_console, wait_booted
 from quantix_lab.lab import SITE, Lab
 from quantix_lab.machine import INTERNET
 from quantix_lab.machine_view import MachineView, Manifest
+from quantix_lab.moving_guest import pinged_by_world
 from quantix_lab.simulated_host import SimulatedHost
-from quantix_lab.vm_manifests import READY, ipv4, small_vm
-from quantix_lab.waiting import eventually, wait_for
+from quantix_lab.vm_manifests import ipv4, small_vm
+from quantix_lab.waiting import eventually
 
 WORLD = f"{SITE}.1"
 GUESTS = {
@@ -61,21 +61,11 @@ def site(lab: Lab) -> MachineView:
     )
     for name, (where, net) in GUESTS.items():
         view.apply(vm(name, where, net))
-    for name in GUESTS:
-        view.wait_ready(name, reason="Running", timeout_s=90)
-    for name in GUESTS:
+    for name, (where, _) in GUESTS.items():
+        (host,) = (host for host in lab.hosts if host.name == where)
         # no host has a way to these networks, so nobody but the guest can say that it is up
-        said = partial(printed, lab, view, name)
-        wait_for(f"{name} to boot", lambda said=said: (READY in said(), said()), 90)  # type: ignore[misc]
-        assert f"address={address_of(view, name)}" in said()
+        wait_booted(view, name, on=MachineView(host))
     return view
-
-
-def printed(lab: Lab, view: MachineView, name: str) -> str:
-    """What its guest has said on its console."""
-    vm = view.get("virtualmachine", name)
-    (host,) = (host for host in lab.hosts if host.name == vm["status"]["assignment"]["host"])
-    return MachineView(host).printed(vm)[-300:]
 
 
 def network(name: str, spec: dict[str, Any]) -> Manifest:
@@ -172,4 +162,17 @@ def test_a_floating_ip_is_reached_on_the_host_of_its_guest(lab: Lab, site: Machi
         before = echoes(console)
         eventually("the world reaches it", lambda: world_pings(lab, front["address"], count=1), IN_FORCE_S)
         eventually("it leads to the other host", lambda: echoes(console) > before, IN_FORCE_S)
+    lab.first.qx("floatingip", "delete", "front", "--yes")
+
+
+def test_a_floating_ip_follows_its_guest_to_another_host(lab: Lab, site: MachineView) -> None:
+    lab.first.qx("floatingip", "create", "front", "--network", "site", "--vm", "in-1")
+    address = site.get("floatingip", "front")["status"]["address"]
+    eventually("the world reaches it", lambda: world_pings(lab, address, count=1), IN_FORCE_S)
+    site.patch("virtualmachine", "in-1", {"spec": {"placement": {"hostSelector": None}}})
+    with pinged_by_world(lab, address) as gaps:
+        lab.first.qx("vm", "migrate", "in-1", "--to", "h3", timeout_s=120)
+        assert world_pings(lab, address)
+    sys.stdout.write(f"the floating IP moved with its guest: longest silence {gaps[0]:.2f} s\n")
+    assert gaps[0] < IN_FORCE_S
     lab.first.qx("floatingip", "delete", "front", "--yes")

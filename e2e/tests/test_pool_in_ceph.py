@@ -17,7 +17,7 @@ import pytest
 
 from quantix_api.conditions import condition_of
 from quantix_lab.ceph_cluster import CephCluster, running_ceph
-from quantix_lab.ceph_pools import FAST, add_fast_pool
+from quantix_lab.ceph_pools import FAST, add_fast_pool, ceph_pool, key_secret
 from quantix_lab.guest_console import wait_booted
 from quantix_lab.leftovers import taken_away
 from quantix_lab.machine_view import MachineView, Manifest
@@ -43,27 +43,8 @@ def ceph(view: MachineView) -> Iterator[CephCluster]:
 def fast(view: MachineView, ceph: CephCluster) -> Iterator[Manifest]:
     """StoragePool `fast`, Ready."""
     with taken_away(view):
-        view.apply(secret(ceph.keys[FAST]), pool(ceph))
+        view.apply(key_secret(ceph.keys[FAST]), ceph_pool(ceph))
         yield view.wait_ready("fast", kind="storagepool", reason="Reachable", namespace="", timeout_s=90)
-
-
-def secret(key: str) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "ceph", "namespace": "quantix-system"},
-        "data": {"key": base64.b64encode(key.encode()).decode()},
-    }
-
-
-def pool(cluster: CephCluster) -> Manifest:
-    place = {"monitors": cluster.monitors, "pool": FAST, "user": FAST, "secretRef": {"name": "ceph"}}
-    return {
-        "apiVersion": "quantix.io/v1alpha1",
-        "kind": "StoragePool",
-        "metadata": {"name": "fast"},
-        "spec": {"rbd": place},
-    }
 
 
 def in_ceph(cluster: CephCluster) -> set[str]:
@@ -193,10 +174,6 @@ def test_a_key_that_ceph_refuses_is_told_until_it_is_corrected(
     view: MachineView, fast: Manifest, ceph: CephCluster
 ) -> None:
     wrong = base64.b64encode(b"\x01\x00" + bytes(26)).decode()
-    view.apply({**secret(wrong), "metadata": {"name": "ceph-2", "namespace": "quantix-system"}})
-    other = pool(ceph)
-    other["metadata"]["name"] = "slow"
-    other["spec"]["rbd"]["secretRef"] = {"name": "ceph-2"}
-    view.apply(other)
+    view.apply(key_secret(wrong, "ceph-2"), ceph_pool(ceph, "slow", "ceph-2"))
     said = view.wait_reason("storagepool", "slow", "CredentialsRefused", namespace="", timeout_s=90)
     assert "correct Secret ceph-2" in said["message"]

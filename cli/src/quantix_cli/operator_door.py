@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
-from quantix_api.host_plan import Question
 from quantix_api.message_text import hint_of, sentence_of
 from quantix_cli.exits import CommandError, Exit
 
@@ -21,19 +21,20 @@ _TIMEOUT_S = 30.0
 _CODES = {404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
 
 
-def ask_for_plan(socket: Path, question: Question, host: str) -> dict[str, Any]:
-    """The document of a plan. Raises CommandError: not root (4), no such host (5), no operator that leads
-    here (7).
+def ask_for_plan(socket: Path, *words: str) -> dict[str, Any]:
+    """The document of the plan of these words: a question, and a host where it is about one.
+
+    Raises CommandError: not root (4), no such host (5), no operator that leads here (7).
     """
     if socket.exists() and not os.access(socket, os.W_OK):
         said = "Only root asks the operator what would happen."
-        raise CommandError(Exit.NOT_ALLOWED, said, f"sudo qx plan {question} {host}")
-    return asyncio.run(_ask(socket, question, host))
+        raise CommandError(Exit.NOT_ALLOWED, said, f"sudo qx plan {' '.join(words)}")
+    return asyncio.run(_ask(socket, words))
 
 
-async def _ask(socket: Path, question: Question, host: str) -> dict[str, Any]:
+async def _ask(socket: Path, words: Sequence[str]) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-    url = f"http://operator/v1/plan/{question}/{quote(host, safe='')}"
+    url = f"http://operator/v1/plan/{'/'.join(quote(word, safe='') for word in words)}"
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)), timeout=timeout) as http,

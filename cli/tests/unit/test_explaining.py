@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from quantix_cli.commands.explaining import explanation
+from quantix_cli.host_pressure import pressure_facts
 from quantix_cli.nouns import NOUNS, World
 
 SEEN = World(datetime(2026, 11, 24, tzinfo=UTC), {})
@@ -107,6 +108,17 @@ def test_a_host_tells_how_much_of_its_memory_is_in_huge_pages() -> None:
     assert lines[-1] == "  Try          x"
     del host["status"]["hugepages"]  # type: ignore[attr-defined]
     assert not any("huge pages  " in line for line in explanation(host, NOUNS["host"], SEEN))
+
+
+def test_a_host_tells_how_much_its_programs_wait() -> None:
+    said = [
+        {"resource": "CPU", "level": "High", "since": "2026-11-24T10:00:00Z"},
+        {"resource": "Memory", "level": "Low", "since": "2026-11-24T09:00:00Z"},
+    ]
+    assert pressure_facts({"status": {"pressure": said}}) == [
+        ("pressure", "CPU High since 2026-11-24T10:00:00Z, Memory Low")
+    ]
+    assert pressure_facts({}) == []
 
 
 def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:

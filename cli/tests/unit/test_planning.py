@@ -159,6 +159,6 @@ def test_a_plan_is_not_asked_of_another_cluster(tmp_path: Path) -> None:
 
 def test_hosts_are_completed() -> None:
     names = {"host": ["h1", "h2"]}
-    assert candidates(["plan", ""], lambda noun: names[noun]) == ["host-loss", "maintenance"]
+    assert candidates(["plan", ""], lambda noun: names[noun]) == ["balance", "host-loss", "maintenance"]
     assert candidates(["plan", "maintenance", "h"], lambda noun: names[noun]) == ["h1", "h2"]
     assert candidates(["plan", "maintenance", "h1", "-o", "j"], lambda noun: names[noun]) == ["json"]

@@ -57,6 +57,7 @@ _OF_DISKS = (
     "ClaimStale"
 )
 """What a disk that is copied may lack."""
+_UNBALANCED = "BalanceHeld MovesRecommended MovesUnderWay MovesCapped NoMoveHelps"
 _STAYS = "HostDevice CPUPassthrough PolicyBlock LocalMedium"
 
 TABLE: tuple[ConditionRow, ...] = (
@@ -190,4 +191,5 @@ TABLE: tuple[ConditionRow, ...] = (
     *_row("VirtualMachine Volume Image", "NamespaceKept", "", "NamespaceDeleting GoesWithNamespace"),
     # not in api.md's table, yet without it kstatus would wait for these for ever
     *_row("InstanceType HAPolicy SchedulingPolicy", "Ready", "Accepted", ""),
+    *_row("SchedulingPolicy", "Balanced", "Balanced", _UNBALANCED),
 )

@@ -20,7 +20,7 @@ from quantix_api.model import (
     Status,
 )
 from quantix_api.resources import HOSTS
-from quantix_api.scalars import CIDR, IP, MAC, UID, Capacity, Count, Name, Short
+from quantix_api.scalars import CIDR, IP, MAC, UID, Capacity, Count, Name, Percent, Short, Time
 
 HostPhase = Literal[
     "Joining",
@@ -121,6 +121,31 @@ class HostPool(ApiModel):
     )
 
 
+class PressureShare(ApiModel):
+    """A VM that uses much of what its host is short of."""
+
+    uid: Annotated[UID, Doc("UID of the VM.")]
+    percent: Annotated[Percent, Doc("Part of the host's CPUs that it used, in steps of 5.")]
+
+
+class HostPressure(ApiModel):
+    """How much the host's programs, QEMU among them, wait for a resource. Coarse, and said when it changes
+    for minutes: how much exactly is told by the metrics.
+    """
+
+    resource: Annotated[Literal["CPU", "Memory"], Doc("What is waited for.")]
+    level: Annotated[
+        Literal["Low", "Some", "High"],
+        Doc("High: programs wait for it much of the time. Low: hardly ever, and there is some to spare."),
+    ]
+    since: Annotated[Time | None, Doc("When it came to this level.")] = None
+    virtual_machines: Annotated[
+        tuple[PressureShare, ...],
+        keyed("uid"),
+        Doc("Of CPU that is short: the VMs that used most of it, looked at again from time to time."),
+    ] = ()
+
+
 class Allocated(ApiModel):
     """What VMs were promised."""
 
@@ -198,6 +223,11 @@ class HostStatus(Status):
     versions: Annotated[
         dict[str, Annotated[str, Text(64)]], Entries(), Doc("Versions of what runs on it, by name.")
     ] = {}  # noqa: RUF012 - pydantic copies it
+    pressure: Annotated[
+        tuple[HostPressure, ...],
+        keyed("resource", at_most=2),
+        Doc("How much its programs wait for CPU and memory; nothing where its kernel does not tell."),
+    ] = ()
     allocated: Annotated[Allocated | None, Doc("What VMs were promised.")] = None
     virtual_machines: Annotated[Count | None, Doc("How many VMs are on it.")] = None
     images: Annotated[

@@ -17,8 +17,10 @@ from quantix_api.host import (
     HostLeg,
     HostNetwork,
     HostPool,
+    HostPressure,
     HostStatus,
     NUMANode,
+    PressureShare,
 )
 from quantix_api.host_recovery import (
     ConfirmedDead,
@@ -67,7 +69,14 @@ from quantix_api.network import (
 )
 from quantix_api.policies import Overcommit
 from quantix_api.router import External, Router, RouterNetwork, RouterSpec, RouterStatus
-from quantix_api.scheduling_policy import Balancer, MigrationLimits, SchedulingPolicy, SchedulingPolicySpec
+from quantix_api.scheduling_policy import (
+    Balancer,
+    MigrationLimits,
+    RecommendedMove,
+    SchedulingPolicy,
+    SchedulingPolicySpec,
+    SchedulingPolicyStatus,
+)
 from quantix_api.security_group import (
     EgressRule,
     IngressRule,
@@ -217,6 +226,7 @@ __all__ = [
     "HostNetwork",
     "HostOvercommit",
     "HostPool",
+    "HostPressure",
     "HostRecovery",
     "HostRecoverySpec",
     "HostRecoveryStatus",
@@ -254,8 +264,10 @@ __all__ = [
     "PhysicalNetwork",
     "Placement",
     "PortRange",
+    "PressureShare",
     "Progress",
     "Readiness",
+    "RecommendedMove",
     "RecoveredVM",
     "RecoveryStep",
     "Redfish",
@@ -274,6 +286,7 @@ __all__ = [
     "Runtime",
     "SchedulingPolicy",
     "SchedulingPolicySpec",
+    "SchedulingPolicyStatus",
     "SecurityGroup",
     "SecurityGroupSpec",
     "Service",

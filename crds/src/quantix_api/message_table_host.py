@@ -55,6 +55,12 @@ _READY = (
         "qx up on {host}, which starts it again",
     ),
     Template(
+        "ShuttingDown",
+        "VirtualMachine",
+        "It was shut down because {emptied} is in maintenance, as its migration.onMaintenance wants it.",
+        "nothing: it starts elsewhere, or with disks of {emptied} alone after qx host resume {emptied}",
+    ),
+    Template(
         "LibvirtDown",
         "Host",
         "libvirt does not answer on it; guests that run go on without it.",

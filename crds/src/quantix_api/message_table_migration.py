@@ -102,9 +102,6 @@ _OF_HOSTS = (
     Template("TargetFailed", _MIGRATION, "{kept} is there already, and is no copy."),
     Template("TargetFailed", _MIGRATION, "It does not know pool {unknown}."),
     Template("TargetFailed", _MIGRATION, "This cannot be made ready: {said}."),
-    Template(
-        "TargetFailed", _MIGRATION, "Volume {encrypted} is encrypted, and pool {pool} is of each host alone."
-    ),
 )
 """What hosts say; the operator quotes it in a sentence that names the host."""
 

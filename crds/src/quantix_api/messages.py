@@ -13,6 +13,7 @@ from string import Formatter
 from typing import TypeVar
 
 from quantix_api.errors import InvariantError, QuantixError, WaitingError
+from quantix_api.message_table_balance import BALANCE_TEMPLATES
 from quantix_api.message_table_certificates import CERTIFICATE_TEMPLATES
 from quantix_api.message_table_config import CONFIG_TEMPLATES
 from quantix_api.message_table_copies import COPY_TEMPLATES
@@ -44,6 +45,7 @@ TABLE: tuple[Template, ...] = (
     *OWN_TEMPLATES,
     *FAILURE_TEMPLATES,
     *MIGRATION_TEMPLATES,
+    *BALANCE_TEMPLATES,
     *SNAPSHOT_TEMPLATES,
     *IMAGE_TEMPLATES,
     *STORAGE_TEMPLATES,

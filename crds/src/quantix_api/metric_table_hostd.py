@@ -56,6 +56,27 @@ HOSTD_CERTIFICATE_ENDS = gauge(
     unit="seconds",
 )
 
+HOSTD_MIGRATIONS = counter(
+    "quantix_hostd_migrations_total",
+    "Guests that this host sent to others: sent, or the reason why it was given up.",
+    ("outcome",),
+)
+HOSTD_MIGRATION_BYTES = counter(
+    "quantix_hostd_migration_copied_bytes_total",
+    "Memory and data of guests that were copied to other hosts, as far as was seen; also if given up later.",
+    unit="bytes",
+)
+HOSTD_MIGRATION_SECONDS = durations(
+    "quantix_hostd_migration_duration_seconds",
+    "Time from the beginning of the copy of a guest until it was at the other host.",
+    buckets=(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)
+HOSTD_MIGRATION_DOWNTIME = durations(
+    "quantix_hostd_migration_downtime_seconds",
+    "How long guests stood still here before they were at the other host.",
+    buckets=(0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0),
+)
+
 HOSTD_METRICS = (
     HOSTD_BUILD_INFO,
     HOSTD_LIBVIRT_UP,
@@ -69,4 +90,8 @@ HOSTD_METRICS = (
     HOSTD_API_REQUESTS,
     HOSTD_API_REQUEST_SECONDS,
     HOSTD_CERTIFICATE_ENDS,
+    HOSTD_MIGRATIONS,
+    HOSTD_MIGRATION_BYTES,
+    HOSTD_MIGRATION_SECONDS,
+    HOSTD_MIGRATION_DOWNTIME,
 )

@@ -91,6 +91,20 @@ OPERATOR_CERTIFICATE_ENDS = _gauge(
     ("certificate",),
     unit="seconds",
 )
+BALANCER_RECOMMENDED = _gauge(
+    "quantix_operator_balancer_moves_due",
+    "VMs that would be better off on another host and are not on their way, by why.",
+    ("reason",),
+)
+BALANCER_MIGRATIONS = _counter(
+    "quantix_operator_balancer_migrations_total",
+    "Migrations that the balancer asked for, by why.",
+    ("reason",),
+)
+BALANCER_HELD = _gauge(
+    "quantix_operator_balancer_held",
+    "1 while nothing is balanced, since a host joins, drains or is not Ready.",
+)
 NORTHBOUND_ROWS = _gauge(
     "quantix_operator_northbound_rows",
     "Rows of the network database: ours, foreign, and held back as suspicious to remove.",
@@ -129,6 +143,9 @@ OPERATOR_METRICS = (
     OPERATOR_WATCH_EVENTS,
     OPERATOR_MISSED_CHANGES,
     OPERATOR_CERTIFICATE_ENDS,
+    BALANCER_RECOMMENDED,
+    BALANCER_MIGRATIONS,
+    BALANCER_HELD,
     NORTHBOUND_ROWS,
     NORTHBOUND_SECONDS,
     NORTHBOUND_TRANSACTIONS,

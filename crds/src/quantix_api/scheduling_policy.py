@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Live, NotBuilt, Range, Rule, SchemaDefault
+from quantix_api.markers import Doc, Live, Range, Rule, SchemaDefault, keyed
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Definition, Status
 from quantix_api.policies import Overcommit, only_default
 from quantix_api.resources import SCHEDULING_POLICIES
+from quantix_api.scalars import Message, Name, Word
+
+MOST_MOVES = 16
+"""That status names."""
 
 
 class Balancer(ApiModel):
@@ -15,9 +19,9 @@ class Balancer(ApiModel):
 
     mode: Annotated[
         Literal["Off", "Recommend", "Automatic"],
-        Live("Recommend: moves are named. Automatic: they are made."),
+        Live("Recommend: moves are named in status. Automatic: they are made."),
     ] = "Recommend"
-    max_moves_per_hour: Annotated[int, Range(1, 1000), Live("Most moves in an hour.")] = 12
+    max_moves_per_hour: Annotated[int, Range(1, 1000), Live("Most migrations that it makes in an hour.")] = 12
 
 
 class MigrationLimits(ApiModel):
@@ -39,13 +43,33 @@ class SchedulingPolicySpec(ApiModel):
         Balancer,
         SchemaDefault({"mode": "Recommend", "maxMovesPerHour": 12}),
         Live("Whether VMs are moved to even out the load."),
-        NotBuilt(),
     ] = Balancer()
     migrations: Annotated[
         MigrationLimits,
         SchemaDefault({"perHost": 2, "perCluster": 8}),
         Live("How many migrations may run at once."),
     ] = MigrationLimits()
+
+
+class RecommendedMove(ApiModel):
+    """A VM that would be better off on another host."""
+
+    namespace: Annotated[Name, Doc("Namespace of the VM.")]
+    virtual_machine: Annotated[Name, Doc("Name of the VM.")]
+    source_host: Annotated[Name, Doc("The host that it is on.")]
+    target_host: Annotated[Name, Doc("The host where it would be better off.")]
+    reason: Annotated[Word, Doc("Why, in one word, such as CPUPressure.")]
+    message: Annotated[Message, Doc("The same as a sentence.")]
+
+
+class SchedulingPolicyStatus(Status):
+    """What is so."""
+
+    moves: Annotated[
+        tuple[RecommendedMove, ...],
+        keyed("namespace", "virtualMachine", at_most=MOST_MOVES),
+        Doc("The next moves that would even out the load or mend a rule. None while balancer.mode is Off."),
+    ] = ()
 
 
 class SchedulingPolicy(ApiObject):
@@ -55,4 +79,4 @@ class SchedulingPolicy(ApiObject):
     DEFINITION: ClassVar[Definition] = Definition(SCHEDULING_POLICIES, ("sp",), (READY, REASON, AGE))
 
     spec: Annotated[SchedulingPolicySpec, Live("What is wanted.")]
-    status: Status = Status()
+    status: SchedulingPolicyStatus = SchedulingPolicyStatus()

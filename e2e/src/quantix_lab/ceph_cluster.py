@@ -1,9 +1,10 @@
 """A real Ceph for tests: one monitor and some OSDs (BlueStore on sparse files) in a directory of its own.
 
-Used by pytest fixtures; without systemd. Needs Debian's ceph-mon, ceph-osd and ceph-common, and ceph-mgr
-where it is asked for. All its daemons listen on one address: of the network namespace that is given, else
-on one of the loopback network that is this cluster's alone. They end with the context, and with the thread
-that began it. Ready within 5 s on an idle machine.
+Used by pytest fixtures and by labs; without systemd. Needs Debian's ceph-mon, ceph-osd and ceph-common, and
+ceph-mgr where it is asked for. All its daemons listen on one address: of the network namespace that is
+given, else on one of the loopback network that is this cluster's alone. They end with the context, and with
+the thread that began it, or stay until somebody ends them (`start_ceph` with `stays`). Ready within 5 s on an
+idle machine.
 
     with running_ceph(Path("/tmp/qx1"), "127.77.0.1") as ceph:
         ceph.make_pool("quantix")
@@ -97,6 +98,11 @@ class CephCluster:
                 raise TimeoutError(f"no manager has told the capacity within {_SETTLE_S} s")
             time.sleep(0.2)
 
+    def stop(self) -> None:
+        """End all of it in order."""
+        for daemon in reversed(self.daemons):
+            daemon.stop()
+
 
 @contextmanager
 def running_ceph(
@@ -111,18 +117,31 @@ def running_ceph(
     """A fresh cluster below `directory` (an empty one with a short path: sockets lie in it), which needs some
     10 MB of its disk an OSD. `mgr`: whether somebody tells its capacity; it costs 150 MB of memory.
     """
-    for name in ("run", "log", "mon", "mgr", *(f"osd/{number}" for number in range(osds))):
-        (directory / name).mkdir(parents=True, exist_ok=True)
     at = address or f"127.{secrets.randbelow(127) + 64}.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}"
     shape = CephShape(directory, str(uuid.uuid4()), at, PORT, osds, osd_bytes)
-    (directory / "ceph.conf").write_text(render_config(shape))
-    cluster = _made(shape, namespace, mgr)
+    cluster = start_ceph(shape, namespace, mgr=mgr)
     try:
-        _begin(cluster)
         yield cluster
     finally:
-        for daemon in reversed(cluster.daemons):
-            daemon.stop()
+        cluster.stop()
+
+
+def start_ceph(
+    shape: CephShape, namespace: str | None, *, mgr: bool = False, stays: bool = False
+) -> CephCluster:
+    """A fresh cluster; whoever has it stops it. `stays`: it outlives the thread that begins it."""
+    for name in ("run", "log", "mon", "mgr", *(f"osd/{number}" for number in range(shape.osds))):
+        (shape.directory / name).mkdir(parents=True, exist_ok=True)
+    (shape.directory / "ceph.conf").write_text(render_config(shape))
+    cluster = _made(shape, namespace, mgr)
+    for daemon in cluster.daemons:
+        daemon.stays = stays
+    try:
+        _begin(cluster)
+    except BaseException:
+        cluster.stop()
+        raise
+    return cluster
 
 
 def _made(shape: CephShape, namespace: str | None, mgr: bool) -> CephCluster:

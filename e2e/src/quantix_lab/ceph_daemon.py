@@ -33,6 +33,8 @@ class CephDaemon:
     command: Sequence[str]
     status: str
     works: Callable[[dict[str, Any]], bool]
+    stays: bool = False
+    """Whether it outlives the thread that launches it."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -46,14 +48,16 @@ class CephDaemon:
         return self.directory / "run" / f"{self.name}.asok"
 
     def launch(self) -> None:
-        """Begin it; `await_working` waits for it. It does not outlive who began it."""
+        """Begin it; `await_working` waits for it."""
         self.socket.unlink(missing_ok=True)
+        bound = () if self.stays else ("setpriv", "--pdeathsig", "KILL")
         with (self.directory / "log" / f"{self.name}.out").open("ab") as log:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self.command],
+                [*bound, *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=self.stays,
             )
 
     def await_working(self) -> None:

@@ -1,10 +1,13 @@
-"""A pool of a real Ceph as hostd uses it, for contract tests."""
+"""A pool of a real Ceph as hostd uses it, and as its administrator names it to Quantix."""
 
 from __future__ import annotations
+
+import base64
 
 from quantix_hostd.claims import CephPool
 from quantix_hostd.clients.ceph import CephAccess, CephClients
 from quantix_lab.ceph_cluster import CephCluster
+from quantix_lab.vm_manifests import Manifest
 
 FAST = "quantix"
 """What Ceph calls the pool of StoragePool `fast`, and the user that has its images."""
@@ -14,6 +17,27 @@ def add_fast_pool(cluster: CephCluster) -> None:
     """Make the pool and its user."""
     cluster.make_pool(FAST)
     cluster.make_user(FAST, FAST)
+
+
+def key_secret(key: str, name: str = "ceph") -> Manifest:
+    """The Secret with a user's key."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": "quantix-system"},
+        "data": {"key": base64.b64encode(key.encode()).decode()},
+    }
+
+
+def ceph_pool(cluster: CephCluster, name: str = "fast", secret: str = "ceph") -> Manifest:
+    """The StoragePool that lies in `FAST`."""
+    place = {"monitors": cluster.monitors, "pool": FAST, "user": FAST, "secretRef": {"name": secret}}
+    return {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "StoragePool",
+        "metadata": {"name": name},
+        "spec": {"rbd": place},
+    }
 
 
 def access_to(cluster: CephCluster) -> CephAccess:

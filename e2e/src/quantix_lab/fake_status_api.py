@@ -12,10 +12,10 @@ from typing import Any
 
 from quantix_api.resources import Resource
 from quantix_client.api import ListResult
-from quantix_client.errors import NotFound
+from quantix_client.errors import Forbidden, NotFound
 
 Manifest = dict[str, Any]
-_ITEM_KEYS = ("type", "name", "path")
+_ITEM_KEYS = (("type",), ("namespace", "virtualMachine"), ("name",), ("path",), ("resource",))
 
 
 class FakeStatusApi:
@@ -27,6 +27,8 @@ class FakeStatusApi:
         self.failure: Exception | None = None
         self.list_failure: Exception | None = None
         self.get_failure: Exception | None = None
+        self.forbidden: set[str] = set()
+        """Names of what may not be read."""
         self._version = 0
 
     def put(self, manifest: Manifest) -> Manifest:
@@ -40,6 +42,8 @@ class FakeStatusApi:
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest:
         if self.get_failure is not None:
             raise self.get_failure
+        if name in self.forbidden:
+            raise Forbidden(f"{resource.kind} {name} may not be read.")
         for found in self.objects.values():
             if (found["metadata"]["name"], found["metadata"].get("namespace")) == (name, namespace):
                 return copy.deepcopy(found)
@@ -105,9 +109,13 @@ def _fields(value: Any) -> Manifest:
     return {}
 
 
+def _key_of(item: Manifest) -> Manifest:
+    keys = next(names for names in _ITEM_KEYS if all(name in item for name in names))
+    return {name: item[name] for name in keys}
+
+
 def _item_path(item: Manifest) -> str:
-    key = next(name for name in _ITEM_KEYS if name in item)
-    return "k:" + json.dumps({key: item[key]}, separators=(",", ":"))
+    return "k:" + json.dumps(_key_of(item), separators=(",", ":"))
 
 
 def _drop_owned(status: Manifest, owned: Manifest) -> None:
@@ -137,8 +145,8 @@ def _without_owned(item: Manifest, owned: Manifest) -> Manifest | None:
 
 def _merge_items(found: list[Manifest], applied: list[Manifest]) -> None:
     for item in applied:
-        key = next(name for name in _ITEM_KEYS if name in item)
-        before = next((other for other in found if other.get(key) == item[key]), None)
+        key = _key_of(item).items()
+        before = next((other for other in found if key <= other.items()), None)
         if before is None:
             found.append(item)
         else:

@@ -11,6 +11,7 @@ from quantix_api.errors import QuantixError
 from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
 from quantix_hostd.clients.libvirt_relay import Pieces, Send
 from quantix_hostd.migration.departures import Departures
+from quantix_hostd.migration.meter import SendingEnd
 from quantix_hostd.migration.outgoing import OutgoingMoves
 
 if TYPE_CHECKING:
@@ -31,12 +32,19 @@ def departures_of(world: VmWorld, guard: Callable[[Any], Any]) -> Departures:
         api=guard(world.api),
         migrations=world.migrations,
         hypervisor=hypervisor,
-        outgoing=OutgoingMoves(hypervisor, world.layout, world.woken.append, world),
+        outgoing=OutgoingMoves(hypervisor, world.layout, world.woken.append, world, _Uncounted()),
         trust=no_trust,
         ready=lambda: True,
         clock=world,
         reach=lambda host, address, trust: world.target,
     )
+
+
+class _Uncounted:
+    """Counts nothing."""
+
+    def note(self, end: SendingEnd) -> None:
+        return None
 
 
 class FakeTarget:

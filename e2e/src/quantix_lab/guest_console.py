@@ -70,7 +70,7 @@ class GuestConsole:
                 self._reader.join(5)
             if ended is not None and text not in self.said[after:]:
                 said = f"{self.said[-1500:]}{self._complaint()}"
-                raise AssertionError(f"qx ended with {ended} before {text!r} was on the console: {said}")
+                raise AssertionError(f"ended with {ended} before {text!r} was on the console: {said}")
             return text in self.said[after:], self.said[-1500:]
 
         wait_for(f"{text!r} on the console", look, timeout_s, _LOOK_S)
@@ -100,13 +100,17 @@ class GuestConsole:
         return said
 
 
-def wait_booted(view: MachineView, name: str, *, timeout_s: float = 90.0) -> Manifest:
-    """A VM of the guest image once it runs and its guest has said so on its console."""
+def wait_booted(
+    view: MachineView, name: str, *, on: MachineView | None = None, timeout_s: float = 90.0
+) -> Manifest:
+    """A VM of the guest image once it runs and its guest has said so on its console; `on` is its host, where
+    that is not the machine of `view`.
+    """
     vm = view.wait_ready(name, reason="Running", timeout_s=timeout_s)
 
     def look() -> tuple[bool, object]:
         # the log holds earlier boots, too
-        said = view.printed(vm)[-3000:]
+        said = (on or view).printed(vm)[-3000:]
         return READY in said, said[-300:]
 
     wait_for(f"the guest of {name} to boot", look, timeout_s)

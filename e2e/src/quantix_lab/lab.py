@@ -3,7 +3,8 @@
 The first host has the control plane and the central databases of the network; the others join as people do,
 with the word of `qx host add`. Between them lie three wires, as bridges of a network namespace that also
 plays the world: `mgmt0` (10.90.0.N) for the API, `wire0` (10.91.0.N, MTU 9000) for the guests' tunnels, and
-`phys0`, the site's network, on which the hosts have no address.
+`phys0`, the site's network, on which the hosts have no address. A Ceph (10.90.0.250) stands beside them where
+it is asked for.
 Everything that `close` ends and removes, `start` made.
 """
 
@@ -21,6 +22,7 @@ from typing import Any, Self
 
 from quantix_cli.guestimage.build import ensure_image
 from quantix_lab.control_plane import build_control_plane
+from quantix_lab.lab_ceph import LabCeph
 from quantix_lab.machine import CACHE, INTERNET, QX, UP_TIMEOUT_S
 from quantix_lab.simulated_host import SimulatedHost
 
@@ -48,6 +50,7 @@ class Lab:
             SimulatedHost(name, self.folder / name, root, f"{self._tag}-{name}", self.world, names)
             for name in names
         ]
+        self.ceph = LabCeph(self.folder / "ceph", self.world, _BRIDGES[0], f"{MANAGEMENT}.250")
         self._made: list[str] = []
 
     def __enter__(self) -> Self:
@@ -67,13 +70,15 @@ class Lab:
     def state(self) -> dict[str, Any]:
         """What another process needs to end it, or to enter its hosts: `adopt` takes it."""
         pids = {host.name: host.pid for host in self.hosts}
-        return {"folder": str(self.folder), "pids": pids, "namespaces": self._made}
+        about = {"folder": str(self.folder), "namespaces": self._made}
+        return {**about, "pids": pids, "ceph": self.ceph.pids}
 
     @classmethod
     def adopt(cls, state: Mapping[str, Any]) -> Self:
         """One that another process started; a host of it that has ended meanwhile counts as switched off."""
         lab = cls(len(state["pids"]), Path(state["folder"]))
         lab._made = list(state["namespaces"])
+        lab.ceph.adopt(state.get("ceph", {}))
         for host in lab.hosts:
             with suppress(LookupError):
                 host.adopt(int(state["pids"][host.name]))
@@ -84,8 +89,10 @@ class Lab:
         """The host with the control plane."""
         return self.hosts[0]
 
-    def start(self, say: Callable[[str], None] = lambda _: None) -> None:
-        """Make everything; `say` is told of each step. Raises AssertionError, CalledProcessError."""
+    def start(self, say: Callable[[str], None] = lambda _: None, *, ceph: bool = False) -> None:
+        """Make everything, with StoragePool `fast` in a Ceph where that is asked for; `say` is told of each
+        step. Raises AssertionError, CalledProcessError, RuntimeError.
+        """
         # the hosts have no way to mirrors: what is built from downloads is there before they start
         ensure_image(CACHE)
         build_control_plane()
@@ -95,19 +102,30 @@ class Lab:
             self._wire(host, number)
             host.start_host()
         say(f"{self.first.name}: make up")
-        self.first.up()
-        if self.hosts[1:]:
-            say(f"{', '.join(host.name for host in self.hosts[1:])}: make join")
-            words = [self.word_for(host.name) for host in self.hosts[1:]]
-            with ThreadPoolExecutor(len(words)) as side_by_side:
-                list(side_by_side.map(join, self.hosts[1:], words))
-            for host in self.hosts:
-                self.use_the_wire(host)
+        with ThreadPoolExecutor(1) as beside:
+            storage = beside.submit(self.ceph.start) if ceph else None
+            self.first.up()
+            if storage is not None:
+                storage.result()
+                self.ceph.name_to(self.first)
+        self._join_others(say)
+
+    def _join_others(self, say: Callable[[str], None]) -> None:
+        others = self.hosts[1:]
+        if not others:
+            return
+        say(f"{', '.join(host.name for host in others)}: make join")
+        words = [self.word_for(host.name) for host in others]
+        with ThreadPoolExecutor(len(words)) as side_by_side:
+            list(side_by_side.map(join, others, words))
+        for host in self.hosts:
+            self.use_the_wire(host)
 
     def close(self) -> None:
         """End everything and remove it."""
         for host in self.hosts:
             host.close()
+        self.ceph.close()
         for namespace in reversed(self._made):
             subprocess.run(["ip", "netns", "del", namespace], check=False)
         # base images are immutable

@@ -1,6 +1,7 @@
 """`make lab` and `make lab-down`: several real hosts on this machine, to look at and to break.
 
-`python -m quantix_lab.lab_command up 3`, `… down`, and `… h2 COMMAND` to run something inside a host.
+`python -m quantix_lab.lab_command up 3`, `… up 3 ceph`, `… down`; `… h2 COMMAND` runs something in a host,
+`… rbd ls quantix` and `… ceph status` ask the Ceph as its administrator.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from quantix_lab.ceph_pools import FAST
 from quantix_lab.lab import Lab
 
 STATE = Path("/run/quantix-lab.json")
@@ -23,8 +25,8 @@ def _out(text: str) -> None:
     sys.stdout.flush()
 
 
-def up(count: int) -> None:
-    """Start one and leave it running. Raises SystemExit where there is one."""
+def up(count: int, *, ceph: bool) -> None:
+    """Start one and leave it running, perhaps with a Ceph. Raises SystemExit where there is one."""
     if STATE.exists():
         sys.exit("There is a lab already. Try: make lab-down")
     began_s = time.monotonic()
@@ -34,7 +36,7 @@ def up(count: int) -> None:
 
     lab = Lab(count)
     try:
-        lab.start(say)
+        lab.start(say, ceph=ceph)
     except BaseException:
         lab.close()
         raise
@@ -46,11 +48,17 @@ def up(count: int) -> None:
 def how_to_look_around(lab: Lab) -> str:
     """What to type next."""
     last = lab.hosts[-1].name
+    storage = (
+        f"  {_ENTER} h1 qx vm create web-3 --image shared/tiny --pool fast      its disk is in Ceph",
+        f"  {_ENTER} rbd ls {FAST}",
+        f"  {_ENTER} ceph status",
+    )
     return "\n".join(
         (
             "",
             f"  {_ENTER} h1 qx status",
             f"  {_ENTER} h1 qx vm create web-2 --image shared/tiny",
+            *(storage if lab.ceph.pids else ()),
             f"  {_ENTER} {last} bash          a shell on {last}: its own network, processes and files",
             f"  kill -9 {lab.hosts[-1].pid}      pulls the plug of {last}",
             f"  logs: {lab.folder}/h*/var/log/quantix",
@@ -81,13 +89,27 @@ def enter(name: str, command: Sequence[str]) -> None:
     os.execvpe(argv[0], argv, environment)
 
 
+def ask_ceph(command: Sequence[str]) -> None:
+    """Become a command of Ceph's administrator. Raises SystemExit where no Ceph runs."""
+    lab = Lab.adopt(json.loads(STATE.read_text())) if STATE.exists() else None
+    if lab is None or not lab.ceph.pids:
+        sys.exit("No lab with a Ceph runs. Try: make lab CEPH=1")
+    program, *words = command
+    argv = ["ip", "netns", "exec", lab.world, program, "-c", str(lab.ceph.config), *words]
+    os.execvp(argv[0], argv)
+
+
 def main(words: Sequence[str]) -> None:
     """Do what the words say."""
     match words:
         case ["up", count] if count.isdecimal() and 1 <= int(count) <= 20:
-            up(int(count))
+            up(int(count), ceph=False)
+        case ["up", count, "ceph"] if count.isdecimal() and 1 <= int(count) <= 20:
+            up(int(count), ceph=True)
         case ["down"]:
             down()
+        case ["ceph" | "rbd", *_]:
+            ask_ceph(words)
         case [name, *command] if name.startswith("h"):
             enter(name, command)
         case _:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 from quantix_api.conditions import condition_of
 from quantix_lab.guest_console import guest_console
@@ -43,28 +44,41 @@ _CHECK = (
 
 
 class MovingGuest:
-    """VM `mover` on the hosts of a lab; `move` makes a migration and returns its name."""
+    """VM `name` on the hosts of a lab, its disks in `pool`, else in each host's own; `move` makes a migration
+    and returns its name.
+    """
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    def __init__(self, lab: Lab, name: str = NAME, pool: str = "local") -> None:
+        self.lab, self.name, self.pool = lab, name, pool
         self.view = MachineView(lab.first)
         self._made = 0
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """From its boot until it is removed."""
-        data = {"name": "data", "size": "64Mi", "reclaimPolicy": "Delete"}
-        disks = [{"name": "root", "image": "shared/tiny", "reclaimPolicy": "Delete"}, data]
+        """From its boot until it is removed; it writes to its disk `data`."""
+        data = {"name": "data", "size": "64Mi", "pool": self.pool, "reclaimPolicy": "Delete"}
+        with self.booted(disks=[data]):
+            self.begin_to_write()
+            yield
+
+    @contextmanager
+    def booted(self, *, disks: Sequence[Manifest], **spec: Any) -> Iterator[None]:
+        """From the start of its QEMU until it is removed; `disks` are those beside its root."""
+        root = {"name": "root", "image": "shared/tiny", "pool": self.pool, "reclaimPolicy": "Delete"}
         nics = [{"name": "eth0", "network": "shared/default", "securityGroups": ["pinged"]}]
         # its image is on the first host alone
         self._let_start_on_others(False)
-        self.view.apply(_OPEN, small_vm(NAME, disks=disks, nics=nics, gracePeriodSeconds=0))
-        self.view.wait_ready(NAME, reason="Running", timeout_s=90)
+        vm = small_vm(self.name, disks=[root, *disks], nics=nics, gracePeriodSeconds=0, **spec)
+        self.view.apply(_OPEN, vm)
+        self.view.wait_ready(self.name, reason="Running", timeout_s=90)
         self._let_start_on_others(True)
-        with guest_console(self.lab.first, NAME) as console:
-            console.run(_WRITE, until="begun")
         yield
-        self.view.machine.kubectl("delete", "vm", NAME, "--timeout=60s", timeout_s=90)
+        self.view.machine.kubectl("delete", "vm", self.name, "--timeout=60s", timeout_s=90)
+
+    def begin_to_write(self) -> None:
+        """Have the guest count onto its disk, once it has booted; again after each boot."""
+        with guest_console(self.lab.first, self.name) as console:
+            console.run(_WRITE, until="begun")
 
     def _let_start_on_others(self, let: bool) -> None:
         for host in self.lab.hosts[1:]:
@@ -73,7 +87,7 @@ class MovingGuest:
 
     @property
     def vm(self) -> Manifest:
-        return self.view.get("virtualmachine", NAME)
+        return self.view.get("virtualmachine", self.name)
 
     @property
     def uid(self) -> str:
@@ -94,12 +108,12 @@ class MovingGuest:
 
     def slowly(self, speed: str | None) -> None:
         """So much in a second at most, to be seen on its way; None: as fast as it goes."""
-        self.view.patch("virtualmachine", NAME, {"spec": {"migration": {"bytesPerSecond": speed}}})
+        self.view.patch("virtualmachine", self.name, {"spec": {"migration": {"bytesPerSecond": speed}}})
 
     def move(self) -> str:
         self._made += 1
-        name = f"move-{self._made}"
-        spec = {"virtualMachine": NAME, "targetHost": self.other.name}
+        name = f"{self.name}-{self._made}"
+        spec = {"virtualMachine": self.name, "targetHost": self.other.name}
         metadata = {"name": name, "namespace": "default"}
         kind = {"apiVersion": "quantix.io/v1alpha1", "kind": "VirtualMachineMigration"}
         self.view.apply({**kind, "metadata": metadata, "spec": spec})
@@ -113,9 +127,13 @@ class MovingGuest:
         return phase
 
     def wait_copying(self, name: str) -> None:
-        """Until it is on its way, with some of it sent."""
+        """Until the source is about to send it; perhaps nothing of it is on the target yet."""
         eventually(f"{name} is under way", lambda: self.phase(name) in ("Copying", *_OVER), 60)
         assert self.phase(name) == "Copying", self.migration(name)["status"]
+
+    def wait_half_on(self, host: SimulatedHost) -> None:
+        """Until the QEMU of its other half is there."""
+        eventually(f"a half of {self.name} is on {host.name}", lambda: self.qemus(host) != [], 60)
 
     def wait_over(self, name: str, timeout_s: float = 90.0) -> Manifest:
         """Until it has ended; its status."""
@@ -130,7 +148,7 @@ class MovingGuest:
 
     def written(self) -> int:
         """How many numbers the guest wrote; it finds each of the last ones on its disk."""
-        with guest_console(self.lab.first, NAME) as console:
+        with guest_console(self.lab.first, self.name) as console:
             said = console.run(_CHECK, until="wrote=", timeout_s=60)
             said += console.run("", until="# ", timeout_s=60)
         found = re.findall(r"wrote=(\d+) bad=(\d+)", said)
@@ -142,6 +160,13 @@ class MovingGuest:
         """Of this VM, by number inside."""
         return host.run("pgrep", "-f", f"qemu-system.*guest=qx-{self.uid}", check=False).stdout.split()
 
+    @property
+    def handles(self) -> list[str]:
+        """Of its volumes, the one that decides first."""
+        disks = self.vm["status"]["resolved"]["disks"]
+        volumes = [self.view.get("volume", disk["volume"]) for disk in disks]
+        return [volume["status"]["handle"] for volume in volumes]
+
     def left_on(self, host: SimulatedHost) -> list[str]:
         """Everything of this VM that is there: QEMU, domain, port, directories, data."""
         uid, layout, inside = self.uid, host.layout, host.inside
@@ -151,9 +176,8 @@ class MovingGuest:
         switch = f"--db=unix:{inside.openvswitch_run}/db.sock"
         ports = host.run("ovs-vsctl", switch, "--bare", "--columns=external_ids", "list", "Interface").stdout
         carried = [nic["port"] for nic in self.vm["status"]["nics"] if nic.get("port", "?") in ports]
-        volumes = [self.view.get("volume", f"{NAME}-{disk}") for disk in ("root", "data")]
-        handles = [volume["status"]["handle"] for volume in volumes]
-        files = [layout.vm_run(uid), layout.vm_data(uid), *(_data(layout.local_pool, it) for it in handles)]
+        data = [layout.local_pool / "volumes" / handle for handle in self.handles]
+        files = [layout.vm_run(uid), layout.vm_data(uid), *data]
         return [
             *(f"QEMU {pid}" for pid in self.qemus(host)),
             *(name for name in domains if uid in name),
@@ -174,21 +198,38 @@ class MovingGuest:
 
 
 @contextmanager
-def pinged(host: SimulatedHost, address: str) -> Iterator[list[float]]:
-    """Ten pings a second within the block; afterwards the longest silence between two answers, in seconds."""
+def pinged(host: SimulatedHost, address: str, every_s: float = 0.1) -> Iterator[list[float]]:
+    """Pings by a host within the block; afterwards the longest silence between two answers, in seconds."""
+
+    def end(_: subprocess.Popen[str]) -> None:
+        for pid in host.run("pgrep", "-f", f"ping -D.*{re.escape(address)}", check=False).stdout.split():
+            host.run("kill", "-INT", pid, check=False)
+
+    with _pinging(host.argv(_ping(address, every_s)), end) as gaps:
+        yield gaps
+
+
+@contextmanager
+def pinged_by_world(lab: Lab, address: str, every_s: float = 0.1) -> Iterator[list[float]]:
+    """The same by the world outside."""
+    command = lab.first.argv_in_world(_ping(address, every_s))
+    with _pinging(command, lambda process: process.send_signal(signal.SIGINT)) as gaps:
+        yield gaps
+
+
+def _ping(address: str, every_s: float) -> list[str]:
+    return ["ping", "-D", "-i", str(every_s), "-W", "1", address]
+
+
+@contextmanager
+def _pinging(command: list[str], end: Callable[[subprocess.Popen[str]], None]) -> Iterator[list[float]]:
     gaps: list[float] = []
-    command = host.argv(["ping", "-D", "-i", "0.1", "-W", "1", address])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield gaps
     finally:
-        for pid in host.run("pgrep", "-f", f"ping -D.*{re.escape(address)}", check=False).stdout.split():
-            host.run("kill", "-INT", pid, check=False)
+        end(process)
         said, _ = process.communicate(timeout=20)
     times = [float(found) for found in re.findall(r"\[(\d+\.\d+)\].*bytes from", said)]
     assert len(times) > 5, said[-500:]
     gaps.append(max(later - earlier for earlier, later in pairwise(times)))
-
-
-def _data(pool: Path, handle: str) -> Path:
-    return pool / "volumes" / handle

@@ -59,6 +59,8 @@ class ScriptedHostd:
     """VMs (names) whose volumes this host holds under this epoch, with a guest that runs."""
     released: dict[str, int] = field(default_factory=dict)
     """UIDs of VMs that were released, with the epoch."""
+    pressure: list[dict[str, Any]] = field(default_factory=list)
+    """What it says of how much its programs wait."""
     maintenance: bool = False
     """What spec of its Host says."""
 
@@ -116,6 +118,7 @@ class ScriptedHostd:
             "memory": self.memory,
             "arch": "x86_64",
             "versions": {"machineType": "pc-q35-7.2"},
+            **({"pressure": self.pressure} if self.pressure else {}),
             "pools": [
                 {"name": pool, "state": "Reachable", "capacity": "100Gi", "available": "90Gi"}
                 for pool in pools

@@ -56,6 +56,7 @@ mount -t tmpfs -o mode=0755 tmpfs /run
     + """
 hostname "$name"
 mount --bind "$store.machine-id" /etc/machine-id
+mount --bind "$store.boot-id" /proc/sys/kernel/random/boot_id
 mount --bind "$store.hosts" /etc/hosts
 mount --bind "$store" "$root"
 exec "$@"
@@ -116,6 +117,8 @@ class SimulatedHost(Machine):
         identity = store.with_name(f"{store.name}.machine-id")
         if not identity.exists():
             identity.write_text(f"{uuid.uuid4().hex}\n")
+        # the kernel's own stays the same when a host loses its power
+        store.with_name(f"{store.name}.boot-id").write_text(f"{uuid.uuid4()}\n")
         # no resolver answers here, and libvirt asks for the host's own name at each migration
         known = "".join(f"{address} {name}\n" for name, address in self._names.items())
         store.with_name(f"{store.name}.hosts").write_text(f"127.0.0.1 localhost\n{known}")

@@ -63,6 +63,8 @@ from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.facts.orphans import OrphanGuest
 from quantix_hostd.host.controller import HostController, Self
 from quantix_hostd.host.metrics import HostdMetrics
+from quantix_hostd.host.pressure import SAMPLE_S, Pressure
+from quantix_hostd.host.pressure_watch import PressureWatch
 from quantix_hostd.host.pulse import Pulse
 from quantix_hostd.host.unmanaged import keep_managers_away
 from quantix_hostd.image.controller import ImageController
@@ -143,6 +145,9 @@ class Hostd:
             lambda: self.dispatcher.add(HOSTS, settings.name),
             HANG_S,
         )
+        report = partial(self.dispatcher.add, HOSTS, settings.name)
+        pressure = Pressure(self.machine.cpus)
+        self.pressure = PressureWatch(pressure, self.libvirt.stats, report, clock)
         self.guests = GuestWatch(self.libvirt.agents, lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid))
         nodes = [NumaNode(node.id, parse_cpus(node.cpus), node.memory_bytes) for node in self.machine.numa]
         self.cpus = CpuBook(nodes, self._shared_cpus, self._resync.set, lambda: self.host.node_pages)
@@ -193,6 +198,7 @@ class Hostd:
             group.create_task(repeat(_SWEEP_S, *sweeps), name="sweep")
             group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
             group.create_task(repeat(_BALLOON_S, self.balloons.step), name="balloons")
+            group.create_task(repeat(SAMPLE_S, self.pressure.step), name="pressure")
             if self.settings.ovn_sb is not None:
                 group.create_task(repeat(_GUARD_S, self.sweeps.guards), name="guard")
                 group.create_task(packet_filter_watch(self), name="packet filter")
@@ -241,7 +247,11 @@ class Hostd:
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
         self.images = ImageController(image_tools(self, room, slots), lambda key: add(IMAGES, key))
         self.outgoing = OutgoingMoves(
-            self.libvirt, self.settings.layout, partial(add, VIRTUAL_MACHINES), self.clock
+            self.libvirt,
+            self.settings.layout,
+            partial(add, VIRTUAL_MACHINES),
+            self.clock,
+            self.metrics.sendings,
         )
         vms = vm_tools(self)
         receiving = Receiving("volume", self.qemu_img, room, look_again)

@@ -256,6 +256,7 @@ def host_tools(hostd: Hostd) -> HostTools:
         devices=hostd.devices,
         orphans=hostd.orphans,
         orphan_volumes=VolumeOrphans(orphans).find,
+        pressure=hostd.pressure.pressure,
         deleted_pools=DeletedPools(hostd.api, stores[HOSTS], hostd.pools, hostd.events),
     )
 

@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from quantix_api import VirtualMachine
 from quantix_api.messages import render
+from quantix_api.resources import SCHEDULING_POLICIES
+from quantix_operator.balance.controller import BalanceController
 from quantix_operator.certificates import controller as certificates
 from quantix_operator.clients.ovn_sb import Southbound
 from quantix_operator.context import Context
@@ -22,6 +24,7 @@ from quantix_operator.maintenance.controller import MaintenanceController
 from quantix_operator.migration.controller import MigrationController
 from quantix_operator.networking import Networking, networking
 from quantix_operator.objects import Objects
+from quantix_operator.policy.balance import Told
 from quantix_operator.policy.controller import KINDS, AcceptedController
 from quantix_operator.restore.controller import RestoreController
 from quantix_operator.scheduling.controller import PlacementController
@@ -38,14 +41,15 @@ from quantix_operator.volume.controller import VolumeController
 async def build_controllers(context: Context, objects: Objects) -> AsyncIterator[tuple[Controller, ...]]:
     """All controllers, with their connections open while inside."""
     access = SecretAccess(context.api, objects)
-    drains = Drains()
+    drains, told = Drains(), Told()
+    balance = {SCHEDULING_POLICIES: told}
     async with AsyncExitStack() as stack:
         network = Networking((), NoPorts())
         if context.settings.ovn_nb is not None:
             network = await stack.enter_async_context(networking(context, context.settings.ovn_nb, objects))
         yield (
             await certificates.build(context),
-            *(AcceptedController(context, kind) for kind in KINDS),
+            *(AcceptedController(context, kind, balance.get(kind)) for kind in KINDS),
             StoragePoolController(context, objects),
             HostController(context, objects, context.leases, drains, southbound(context.settings)),
             *network.controllers,
@@ -56,6 +60,7 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             SnapshotController(context, objects),
             RestoreController(context, objects),
             MaintenanceController(context, objects, drains),
+            BalanceController(context, objects, told),
             VirtualMachineController(context, objects, network.ports, access),
             SecretAccessController(access),
         )

@@ -16,6 +16,7 @@ POOL_FULL = "PoolFull"
 NO_HOST = ""
 UNRESOLVED = ""
 UNFINISHED = ""
+RULED = ""
 
 
 def made_for(volume: Manifest) -> Iterable[str]:
@@ -107,6 +108,13 @@ def choosy_in(vm: Manifest) -> Iterable[str]:
     placement = (vm.get("spec") or {}).get("placement") or {}
     choosy = placement.get("affinity") or placement.get("antiAffinity")
     return (str(vm["metadata"].get("namespace")),) if choosy else ()
+
+
+def ruled(vm: Manifest) -> Iterable[str]:
+    """RULED for a VM that says where it wants to be."""
+    placement = (vm.get("spec") or {}).get("placement") or {}
+    says = any(placement.get(name) for name in ("affinity", "antiAffinity", "hostSelector"))
+    return (RULED,) if says else ()
 
 
 def refused_for(obj: Manifest) -> Iterator[str]:

@@ -51,6 +51,9 @@ class Metrics:
         self.missed_changes = counter(table.OPERATOR_MISSED_CHANGES, registry)
         self.events = counter(table.OPERATOR_WATCH_EVENTS, registry)
         self.certificate_ends = gauge(table.OPERATOR_CERTIFICATE_ENDS, registry)
+        self.balancer_moves_due = gauge(table.BALANCER_RECOMMENDED, registry)
+        self.balancer_migrations = counter(table.BALANCER_MIGRATIONS, registry)
+        self.balancer_held = gauge(table.BALANCER_HELD, registry)
         self.requests = RequestMetrics(
             table.OPERATOR_API_REQUESTS, table.OPERATOR_API_REQUEST_SECONDS, registry
         )

@@ -20,12 +20,27 @@ def pool_but_what_is_in_it(pool: Manifest) -> Any:
 
 
 def host_but_amounts(host: Manifest) -> Any:
-    """All but the images that it has, how full its pools are, and how much was promised to its VMs, which the
-    operator says itself and counts anew where it decides.
+    """All but the images that it has, how full its pools are, how much its programs wait, and how much was
+    promised to its VMs, which the operator says itself and counts anew where it decides.
     """
     pools = (host.get("status") or {}).get("pools") or []
     reached = [[pool.get(member) for member in _OF_POOLS] for pool in pools]
-    return _without(host, "pools", "images", "allocated", "virtualMachines"), reached
+    return _without(host, "pools", "images", "pressure", "allocated", "virtualMachines"), reached
+
+
+def host_as_load(host: Manifest) -> Any:
+    """What decides whether VMs would be better off elsewhere: also how it fares, and what is promised."""
+    status = host.get("status") or {}
+    return host_but_amounts(host), status.get("pressure"), (status.get("allocated") or {}).get("memory")
+
+
+def vm_as_balanced(vm: Manifest) -> Any:
+    """What of a VM decides whether it would be better off elsewhere: its rules, and whether and where it
+    runs.
+    """
+    spec, status = vm.get("spec") or {}, vm.get("status") or {}
+    asked = [spec.get(name) for name in ("placement", "migration", "powerState")]
+    return vm_as_neighbour(vm), asked, status.get("phase"), bool(status.get("migration"))
 
 
 def volume_but_its_making(volume: Manifest) -> Any:

@@ -79,7 +79,7 @@ class Operator:
 
     async def run(self) -> None:
         """Until cancelled, or until something ends that must not: then raises it."""
-        door = PlanDoor(self.client, self.planner.answer)
+        door = PlanDoor(self.client, self.planner.answer, self.planner.answer_balance)
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(
                 serving(

@@ -20,6 +20,7 @@ from quantix_cli.floating import floating_facts
 from quantix_cli.grammar import unknown
 from quantix_cli.growing import growth_facts, growth_hint
 from quantix_cli.helping import Verb
+from quantix_cli.host_pressure import pressure_facts
 from quantix_cli.image_users import with_users
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
@@ -205,7 +206,7 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word == "vm":
         found += _vm_facts(obj)
     if noun.word == "host":
-        found += [("labels", _labels(obj)), *_huge_pages(obj)]
+        found += [("labels", _labels(obj)), *_huge_pages(obj), *pressure_facts(obj)]
         found += [
             (_label(c["type"]), f"{cause_of(str(c.get('message', '')))} ({c.get('reason')})")
             for c in look(obj, "status.conditions", [])

@@ -28,6 +28,13 @@ _NAMED = 5
 _HEADER = ("VM", "DOES", "TO", "COPIED", "DONE AFTER", "REASON")
 
 
+def refuse_other_clusters(invocation: Invocation, command: str) -> None:
+    """Raise CommandError (2) for who names another cluster."""
+    if invocation.kubeconfig or invocation.context:
+        said = "A plan is asked of the operator on this machine, whatever a kubeconfig says."
+        raise CommandError(Exit.USAGE, said, command)
+
+
 def _command(question: Question, short_help: str, docstring: str) -> click.Command:
     @click.command(
         question, cls=Verb, short_help=short_help, help=docstring, examples=(f"qx plan {question} h1",)
@@ -42,9 +49,7 @@ def _command(question: Question, short_help: str, docstring: str) -> click.Comma
         from quantix_api.host_plan import HostPlan
         from quantix_cli.operator_door import ask_for_plan
 
-        if invocation.kubeconfig or invocation.context:
-            said = "A plan is asked of the operator on this machine, whatever a kubeconfig says."
-            raise CommandError(Exit.USAGE, said, f"qx plan {question} {host}")
+        refuse_other_clusters(invocation, f"qx plan {question} {host}")
         document = ask_for_plan(invocation.settings.layout.operator_socket, question, host)
         plan = HostPlan.parse(document)
         lines = [json.dumps(document, indent=2)] if output == "json" else report(plan, invocation.terminal)
@@ -70,7 +75,11 @@ host_loss_command = _command(
 _HERE = "quantix_cli.commands.planning"
 plan_command = LazyGroup(
     "plan",
-    places={"host-loss": f"{_HERE}:host_loss_command", "maintenance": f"{_HERE}:maintenance_command"},
+    places={
+        "balance": "quantix_cli.commands.balancing:balance_command",
+        "host-loss": f"{_HERE}:host_loss_command",
+        "maintenance": f"{_HERE}:maintenance_command",
+    },
     what="plan",
     help="What would happen, without doing it.",
 )

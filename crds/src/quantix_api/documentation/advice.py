@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quantix_api.conditions import TABLE as CONDITIONS
+from quantix_api.documentation.advice_balance import BALANCE_ADVICE
 from quantix_api.documentation.advice_entry import Advice
 from quantix_api.documentation.advice_host import HOST_ADVICE
 from quantix_api.documentation.advice_migration import MIGRATION_ADVICE
@@ -19,12 +20,14 @@ ADVICE: dict[str, Advice] = {
     **NETWORK_ADVICE,
     **HOST_ADVICE,
     **MIGRATION_ADVICE,
+    **BALANCE_ADVICE,
     **SNAPSHOT_ADVICE,
     **REFUSAL_ADVICE,
 }
 NEWS = frozenset(
     {
         "Adopted",
+        "BalancerMoves",
         "ConsoleOpened",
         "HotPlugged",
         "HotUnplugged",
@@ -32,6 +35,7 @@ NEWS = frozenset(
         "MemoryGivenBack",
         "Migrated",
         "MigrationStarted",
+        "MoveRecommended",
         "Moved",
         "Moves",
         "Renews",

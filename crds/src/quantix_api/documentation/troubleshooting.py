@@ -11,6 +11,7 @@ from itertools import groupby
 
 from quantix_api.conditions import TABLE as CONDITIONS
 from quantix_api.documentation.advice import ADVICE, reasons_that_are_well
+from quantix_api.documentation.advice_balance import BALANCE_ADVICE
 from quantix_api.documentation.advice_entry import Advice
 from quantix_api.documentation.advice_host import HOST_ADVICE
 from quantix_api.documentation.advice_migration import MIGRATION_ADVICE
@@ -40,7 +41,7 @@ _SECTIONS: tuple[tuple[str, dict[str, Advice]], ...] = (
     ("Images, volumes and pools", STORAGE_ADVICE),
     ("Networks", NETWORK_ADVICE),
     ("Hosts and certificates", HOST_ADVICE),
-    ("Migrations and maintenance", MIGRATION_ADVICE),
+    ("Evening out the load", BALANCE_ADVICE),
     ("Refusals", REFUSAL_ADVICE),
 )
 _WELL = """

@@ -83,19 +83,24 @@ def port_names(xml: str) -> list[str]:
 
 
 def _port(view: MachineView, name: str) -> tuple[str, ...]:
-    """The words of `ovn-nbctl` that make a port as this one is."""
+    """The words of `ovn-nbctl` that make a port as this one is, on its host."""
+    chassis = view.nbctl("get", "Logical_Switch_Port", name, "options:requested-chassis").strip().strip('"')
+    return (*port_words(view, name), f"requested-chassis={chassis}")
+
+
+def port_words(view: MachineView, name: str) -> tuple[str, ...]:
+    """The words of `ovn-nbctl` that make a port as this one is, up to the options that are to follow."""
 
     def lines(command: str) -> list[str]:
         return view.nbctl(command, name).splitlines()
 
     switch = lines("lsp-get-ls")[0].split()[0]
-    chassis = view.nbctl("get", "Logical_Switch_Port", name, "options:requested-chassis").strip().strip('"')
     words = ["lsp-add", switch, name, "--", "lsp-set-addresses", name, *lines("lsp-get-addresses")]
     words += ["--", "lsp-set-port-security", name, *lines("lsp-get-port-security")]
     for family in ("v4", "v6"):
         for options in lines(f"lsp-get-dhcp{family}-options"):
             words += ["--", f"lsp-set-dhcp{family}-options", name, options.split()[0]]
-    return (*words, "--", "lsp-set-options", name, f"requested-chassis={chassis}")
+    return (*words, "--", "lsp-set-options", name)
 
 
 def twin_of(xml: str, name: str, folder: Path, base: Callable[[str], str]) -> Twin:
@@ -104,12 +109,7 @@ def twin_of(xml: str, name: str, folder: Path, base: Callable[[str], str]) -> Tw
     MAC addresses and ports of the network stay: it is meant to run when the first is gone. `base` tells how
     `qemu-img create` names what a disk is made from.
     """
-    domain = ElementTree.fromstring(xml)
-    for tag in ("metadata", "title"):
-        for found in domain.findall(tag):
-            domain.remove(found)
-    _set(domain, "name", name)
-    _set(domain, "uuid", str(uuid.uuid4()))
+    domain = renamed(xml, name, folder)
     disks = []
     for disk in domain.iterfind("devices/disk[@device='disk']"):
         source, target = disk.find("source"), disk.find("target")
@@ -118,12 +118,23 @@ def twin_of(xml: str, name: str, folder: Path, base: Callable[[str], str]) -> Tw
         file = folder / f"{target.get('dev')}.qcow2"
         disks.append(f"{base(source.get('file', ''))} {file}")
         source.set("file", str(file))
+    return Twin(name, ElementTree.tostring(domain, encoding="unicode"), folder, tuple(disks))
+
+
+def renamed(xml: str, name: str, folder: Path) -> ElementTree.Element:
+    """The same domain under another name and UUID, with its sockets and logs in `folder`; nothing of ours."""
+    domain = ElementTree.fromstring(xml)
+    for tag in ("metadata", "title"):
+        for found in domain.findall(tag):
+            domain.remove(found)
+    _set(domain, "name", name)
+    _set(domain, "uuid", str(uuid.uuid4()))
     for element in domain.iter():
         for attribute in ("path", "socket", "file"):
             value = element.get(attribute, "")
             if "/vm/" in value:
                 element.set(attribute, str(folder / Path(value).name))
-    return Twin(name, ElementTree.tostring(domain, encoding="unicode"), folder, tuple(disks))
+    return domain
 
 
 def base_of(disk: str) -> str:

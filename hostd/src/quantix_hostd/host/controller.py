@@ -31,6 +31,7 @@ from quantix_hostd.host.model import HostObserved, NetworkFacts, PoolFacts
 from quantix_hostd.host.network.controller import HostNetwork
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.host.pool_looks import PoolLooks
+from quantix_hostd.host.pressure import Pressure
 from quantix_hostd.host.status import derive_status
 from quantix_hostd.pools import HostPools
 from quantix_hostd.report import report
@@ -74,6 +75,7 @@ class HostTools:
     orphans: Callable[[], Awaitable[Iterable[OrphanGuest]]]
     orphan_volumes: Callable[[], Awaitable[Iterable[OrphanVolume]]]
     deleted_pools: DeletedPools
+    pressure: Pressure
 
 
 class HostController:
@@ -158,6 +160,7 @@ class HostController:
 
     async def _observe(self, host: Host) -> HostObserved:
         self.pools, images = await self._pool_looks.look()
+        self._tools.pressure.remember(host.status.pressure)
         await self._look_at_devices()
         self.node_pages = await asyncio.to_thread(self._tools.huge_pages.by_node)
         return HostObserved(
@@ -177,6 +180,7 @@ class HostController:
             images=images,
             orphans=await self._look_for_orphans(),
             orphan_volumes=await self._look_for_orphan_volumes(),
+            pressure=self._tools.pressure.told(),
             shutting_down=self.shutting_down,
         )
 

@@ -29,6 +29,7 @@ from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import DomainStats
 from quantix_hostd.host.host_metrics import HostMoment, host_families
 from quantix_hostd.host.vm_metrics import vm_families
+from quantix_hostd.migration.meter import SendingMetrics
 
 Manifest = Mapping[str, Any]
 
@@ -43,6 +44,7 @@ class HostdMetrics:
         self.vm_stats_seconds = histogram(table.HOSTD_VM_STATS_SECONDS, registry)
         self.reconciles = ReconcileMetrics(table.HOSTD_RECONCILES, table.HOSTD_RECONCILE_SECONDS, registry)
         self.queues = QueueCollector(table.HOSTD_QUEUE_DEPTH, table.HOSTD_QUEUE_RETRIES, registry).queues
+        self.sendings = SendingMetrics(registry)
         self.requests = RequestMetrics(table.HOSTD_API_REQUESTS, table.HOSTD_API_REQUEST_SECONDS, registry)
 
 

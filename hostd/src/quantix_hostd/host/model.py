@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from quantix_api import Host
 from quantix_hostd.facts.devices import DeviceUse
@@ -51,7 +52,7 @@ class NetworkFacts:
 @dataclass(frozen=True)
 class HostObserved:
     """`libvirt` is False while libvirtd does not answer; `confined` whether QEMU runs under AppArmor;
-    `cpu_model` is QEMU's name of the newest model that guests can have here."""
+    `cpu_model` is QEMU's name of the newest model that guests can have here; `pressure`: as status has it."""
 
     host: Host
     machine: MachineFacts
@@ -69,4 +70,5 @@ class HostObserved:
     images: tuple[ImageCopy, ...] = ()
     orphans: tuple[OrphanGuest, ...] = ()
     orphan_volumes: tuple[OrphanVolume, ...] | None = ()
+    pressure: Sequence[Mapping[str, Any]] = ()
     shutting_down: bool = False

@@ -55,6 +55,7 @@ def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
         "pools": [_pool(pool) for pool in observed.pools[:_MAX_POOLS]],
         "addresses": addresses,
         "versions": {name: text[:64] for name, text in sorted(observed.versions.items())},
+        "pressure": [*observed.pressure],
         "images": _images(observed.images),
         "conditions": render_conditions(facts, subject_of(observed.host), now),
     }

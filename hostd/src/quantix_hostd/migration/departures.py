@@ -155,20 +155,33 @@ class Departures:
         self.outgoing.note_stopped(vm_uid)
 
     async def _progress(self, vm_uid: str) -> SendingProgress | None:
-        return await self.hypervisor.sending_progress(domain_name(vm_uid))
+        progress = await self.hypervisor.sending_progress(domain_name(vm_uid))
+        if progress is not None:
+            self.outgoing.note_copied(vm_uid, progress.done_bytes)
+        return progress
 
     def _of(self, vm_uid: str, kept: LeavingRecord | None) -> Manifest | None:
-        """That of `kept` as long as the guest may go by it, else the newest that is not over."""
+        """That of `kept` as long as the guest may go by it, else the newest that waits for this host's word:
+        also one that was told to be over without it, since the VM may name it still.
+        """
         own = [item for item in self.migrations.values() if _vm_of(item) == vm_uid]
         if kept is not None and kept.step != "stays":
             return next((item for item in own if item["metadata"]["uid"] == kept.migration), None)
-        found = [item for item in own if (item.get("status") or {}).get("phase") not in _OVER]
+        found = [item for item in own if not (_is_over(item) and _has_word(item))]
         return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
 
 
 def _vm_of(manifest: Manifest) -> str | None:
     uid: str | None = (manifest.get("status") or {}).get("virtualMachineUID")
     return uid
+
+
+def _is_over(manifest: Manifest) -> bool:
+    return (manifest.get("status") or {}).get("phase") in _OVER
+
+
+def _has_word(manifest: Manifest) -> bool:
+    return "outcome" in ((manifest.get("status") or {}).get("source") or {})
 
 
 def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
@@ -179,7 +192,7 @@ def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
     return Leaving(
         migration=migration.metadata.uid,
         target=status.target_host or "",
-        cancelled=migration.spec.cancel or migration.deleting,
+        cancelled=migration.spec.cancel or migration.deleting or status.phase in _OVER,
         prepared=target is not None and bool(target.prepared) and ready,
         refusal=(target.message or "") if target is not None and refused else None,
         runs_there=(target.epoch or 0) if target is not None and runs else 0,

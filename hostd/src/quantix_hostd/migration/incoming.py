@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
-from quantix_api.errors import QuantixError, TransientError
+from quantix_api.errors import QuantixError, TransientError, WaitingError
 from quantix_api.messages import message_of, render
 from quantix_api.resources import MANAGER_TARGET, VIRTUAL_MACHINE_MIGRATIONS
 from quantix_api.scalars import MESSAGE_LENGTH
@@ -26,7 +26,7 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.kept import Coming, ComingStore
-from quantix_hostd.migration.receiving import clear_up, copies_of, drop, ports_of, prepare, take_over, wire
+from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, unlock, wire
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 Manifest = dict[str, Any]
 _LOOK_S = 2.0
 _QUIET_S = 30.0
+_GRANTED_S = 30.0
 _MOST_ROUNDS = 6
 _OVER = ("Succeeded", "Failed", "Cancelled")
 
@@ -64,6 +65,8 @@ class IncomingMoves:
     """Hears the UID of a VM that nothing is kept of here any more."""
     _told: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By UID of the VM: migration and epoch, as the source told them directly."""
+    _waits_since_s: dict[str, float] = field(default_factory=dict)
+    """By UID of the migration."""
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,8 +129,11 @@ class IncomingMoves:
         step = plan_arrival(seen)
         if step == "Prepare" and manifest is not None:
             return await self._prepare(vm_uid, manifest)
+        machine = self._machine(vm_uid)
+        if step == "TellPrepared" and seen.coming is not None and seen.coming.encrypted and machine:
+            await unlock(self.tools, VmRef(vm_uid, machine))
         if step == "WirePorts":
-            await wire(self.tools, vm_uid, self._machine(vm_uid))
+            await wire(self.tools, vm_uid, machine)
         if step == "Drop":
             await drop(self.tools, VmRef(vm_uid, None))
         if step == "TakeOver" and seen.coming is not None:
@@ -187,22 +193,37 @@ class IncomingMoves:
         if vm is None:
             return _LOOK_S
         source = str(manifest["status"]["sourceHost"])
-        coming = Coming(manifest["metadata"]["uid"], source, ports=ports_of(vm))
+        coming = Coming(manifest["metadata"]["uid"], source)
         try:
-            coming = replace(coming, copies=await copies_of(self.tools, vm))
+            coming = await coming_of(self.tools, vm, coming.uid, source)
             # noted first: whatever is half made is found again
             await asyncio.to_thread(self._store.save, vm_uid, coming)
             await prepare(self.tools, VmRef(vm_uid, vm))
+        except WaitingError as wait:
+            if wait.reason == "SecretNotGranted" and self._has_time(coming.uid):
+                return wait.retry_after_s
+            return await self._refuse(vm_uid, manifest, coming, wait)
         except (QuantixError, OSError) as error:
-            log.warning("a guest is not received", uid=vm_uid, source=source, error=str(error))
-            await self._report(manifest, _refusal(error))
-            await clear_up(self.tools, VmRef(vm_uid, vm), coming)
-            await self._forget(vm_uid)
-            return _QUIET_S
+            return await self._refuse(vm_uid, manifest, coming, error)
+        self._waits_since_s.pop(coming.uid, None)
         await asyncio.to_thread(self._store.save, vm_uid, replace(coming, prepared=True))
         await self._report(manifest, {"prepared": True})
         log.info("ready for a guest", uid=vm_uid, source=source)
         return _LOOK_S
+
+    def _has_time(self, migration: str) -> bool:
+        """The operator lets this host read Secrets as soon as it sees where the VM goes."""
+        now_s = self.tools.clock.monotonic()
+        return now_s - self._waits_since_s.setdefault(migration, now_s) < _GRANTED_S
+
+    async def _refuse(
+        self, vm_uid: str, manifest: Manifest, coming: Coming, error: QuantixError | OSError
+    ) -> float:
+        log.warning("a guest is not received", uid=vm_uid, source=coming.source, error=str(error))
+        await self._report(manifest, _refusal(error))
+        await clear_up(self.tools, VmRef(vm_uid, self._machine(vm_uid)), coming)
+        await self._forget(vm_uid)
+        return _QUIET_S
 
     async def _take_over(
         self, vm_uid: str, manifest: Manifest | None, coming: Coming, epoch: int

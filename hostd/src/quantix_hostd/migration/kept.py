@@ -6,6 +6,7 @@ Without it a restarted hostd would take half a guest for one that nobody has. Ca
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +23,9 @@ _NAME = "incoming.json"
 class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
     comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
-    `ports`: of its NICs, whose taps stay when QEMU or libvirtd is killed.
+    `uuid`, `ports`, `staying` (the volumes that stay where they are) and `encrypted` (the UIDs of volumes
+    whose passphrase libvirt knows) are what is left of it here once the API no longer tells this host of the
+    VM.
     """
 
     uid: str
@@ -30,7 +33,10 @@ class Coming:
     copies: tuple[tuple[str, str], ...] = ()
     epoch: int = 0
     prepared: bool = False
+    uuid: str = ""
     ports: tuple[str, ...] = ()
+    staying: tuple[tuple[str, str], ...] = ()
+    encrypted: tuple[str, ...] = ()
 
 
 class ComingStore:
@@ -43,10 +49,16 @@ class ComingStore:
         """None where nothing comes, or the file is damaged."""
         try:
             raw = json.loads(self._path(vm_uid).read_bytes())
-            copies = tuple((str(pool), str(handle)) for pool, handle in raw["copies"])
-            about = (str(raw["uid"]), str(raw["source"]), copies)
-            ports = tuple(str(port) for port in raw.get("ports", ()))
-            return Coming(*about, int(raw["epoch"]), bool(raw["prepared"]), ports)
+            about = (str(raw["uid"]), str(raw["source"]), _volumes(raw["copies"]))
+            return Coming(
+                *about,
+                int(raw["epoch"]),
+                bool(raw["prepared"]),
+                str(raw.get("uuid", "")),
+                tuple(str(port) for port in raw.get("ports", ())),
+                _volumes(raw.get("staying", ())),
+                tuple(str(uid) for uid in raw.get("encrypted", ())),
+            )
         except FileNotFoundError:
             return None
         except (ValueError, LookupError, TypeError) as error:
@@ -74,3 +86,7 @@ class ComingStore:
 
     def _path(self, vm_uid: str) -> Path:
         return self._layout.vm_data(vm_uid) / _NAME
+
+
+def _volumes(raw: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(pool), str(handle)) for pool, handle in raw)

@@ -24,6 +24,7 @@ from quantix_hostd.clients.hypervisor import Hypervisor
 from quantix_hostd.clients.libvirt_relay import Pieces, RelaySocket, Send
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.migration import Sending
+from quantix_hostd.migration.meter import SENT, Meter, SendingEnd
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +52,22 @@ class OutgoingMoves:
     """One for a process. `look_again` hears the UID of a VM whose sending ended."""
 
     def __init__(
-        self, hypervisor: Hypervisor, layout: Layout, look_again: Callable[[str], None], clock: Clock
+        self,
+        hypervisor: Hypervisor,
+        layout: Layout,
+        look_again: Callable[[str], None],
+        clock: Clock,
+        meter: Meter,
     ) -> None:
         self._hypervisor = hypervisor
         self._layout = layout
         self._look_again = look_again
         self._clock = clock
+        self._meter = meter
         self._sent: dict[str, Sent] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped_s: dict[str, float] = {}
+        self._copied: dict[str, int] = {}
 
     def state(self, vm_uid: str, migration: str) -> Sent | None:
         """Of this migration; None when this process began none."""
@@ -72,6 +80,7 @@ class OutgoingMoves:
             return
         self._sent[vm_uid] = Sent(migration)
         self._stopped_s.pop(vm_uid, None)
+        self._copied.pop(vm_uid, None)
         work = self._send(vm_uid, domain, migration, sending, target)
         self._tasks[vm_uid] = asyncio.create_task(work, name=f"move-{vm_uid}")
 
@@ -87,6 +96,10 @@ class OutgoingMoves:
         """The guest stands still for its last memory to be sent."""
         self._stopped_s[vm_uid] = self._clock.monotonic()
 
+    def note_copied(self, vm_uid: str, copied_bytes: int) -> None:
+        """So much was copied until now."""
+        self._copied[vm_uid] = copied_bytes
+
     def downtime_ms(self, vm_uid: str) -> int | None:
         """For how long the guest has stood still until now; None when nobody saw it stop."""
         since_s = self._stopped_s.get(vm_uid)
@@ -97,6 +110,7 @@ class OutgoingMoves:
         self._sent.pop(vm_uid, None)
         self._tasks.pop(vm_uid, None)
         self._stopped_s.pop(vm_uid, None)
+        self._copied.pop(vm_uid, None)
 
     async def close(self) -> None:
         """Break off what goes on: the next hostd would, and a thread that waits for it keeps this one."""
@@ -116,7 +130,7 @@ class OutgoingMoves:
             return pieces, send
 
         relay = RelaySocket(sending.socket, connect)
-        ended = Sent(migration, done=True)
+        ended, began_s = Sent(migration, done=True), self._clock.monotonic()
         try:
             await relay.open()
             await self._hypervisor.send_guest(domain, sending)
@@ -128,6 +142,17 @@ class OutgoingMoves:
             await relay.close()
             for close in closing:
                 await close()
+        self._count(vm_uid, ended.error, self._clock.monotonic() - began_s)
         log.info("guest sent", uid=vm_uid, to=sending.host, error=str(ended.error or ""))
         self._sent[vm_uid] = replace(ended)
         self._look_again(vm_uid)
+
+    def _count(self, vm_uid: str, error: QuantixError | None, seconds: float) -> None:
+        still_ms = self.downtime_ms(vm_uid)
+        end = SendingEnd(
+            outcome=error.reason if error is not None else SENT,
+            seconds=seconds,
+            copied_bytes=self._copied.get(vm_uid, 0),
+            stood_still_s=still_ms / 1000 if still_ms is not None else None,
+        )
+        self._meter.note(end)

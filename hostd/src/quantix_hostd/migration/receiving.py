@@ -20,7 +20,6 @@ from quantix_api.quantities import size_bytes
 from quantix_api.resources import VOLUMES
 from quantix_api.times import render_epoch_time
 from quantix_api.vm_status import ResolvedDisk
-from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.claims import (
     CephPool,
@@ -46,18 +45,30 @@ from quantix_hostd.virtualmachine.vm_ref import VmRef
 log = structlog.get_logger(__name__)
 
 
-async def copies_of(tools: VmTools, vm: VirtualMachine) -> tuple[tuple[str, str], ...]:
-    """(pool, handle) of the disks whose data comes, too. Raises QuantixError."""
+async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: str) -> Coming:
+    """What is to be noted of it before anything is made for it. Raises QuantixError."""
+    copies: list[tuple[str, str]] = []
+    staying: list[tuple[str, str]] = []
     volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
-    return tuple(
-        (volume.status.pool or "", volume.status.handle or volume.metadata.uid)
-        for volume in volumes
-        if _is_local(tools, volume)
+    for volume in volumes:
+        kind = copies if _is_local(tools, volume) else staying
+        kind.append((volume.status.pool or "", volume.status.handle or volume.metadata.uid))
+    uuid = vm.status.resolved.uuid if vm.status.resolved is not None else None
+    return Coming(
+        migration,
+        source,
+        tuple(copies),
+        uuid=uuid or vm.metadata.uid,
+        ports=_ports(vm),
+        staying=tuple(staying),
+        encrypted=tuple(volume.metadata.uid for volume in volumes if volume.spec.encryption is not None),
     )
 
 
 async def prepare(tools: VmTools, ref: VmRef) -> None:
-    """Make all that the guest finds here. Raises QuantixError and OSError: then it cannot come."""
+    """Make all that the guest finds here. Raises WaitingError while it may not read a Secret yet, and
+    QuantixError and OSError: then it cannot come.
+    """
     assert ref.vm is not None
     if keeps_state(ref.vm):
         await asyncio.to_thread(tools.states.make_way, ref.uid)
@@ -66,11 +77,28 @@ async def prepare(tools: VmTools, ref: VmRef) -> None:
         key = tools.objects.pool_keys().get(pool)
         if isinstance(key, CephPool):
             await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
-    made = (do.RemovePorts(ports_of(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
+    made = (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
     await apply(tools, ref, made)
     for volume in volumes:
         if _is_local(tools, volume):
             await _make_copy(tools, ref, volume)
+    await unlock(tools, ref)
+
+
+async def unlock(tools: VmTools, ref: VmRef) -> None:
+    """Let libvirt open what comes encrypted, until it is taken over or cleared up: it asks for the passphrase
+    once the source sends. What it was told a restart makes it forget. Raises WaitingError.
+    """
+    assert ref.vm is not None
+    for volume in [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]:
+        if volume.spec.encryption is not None:
+            passphrase = await tools.passphrases.of(volume)
+            await tools.hypervisor.set_secret(volume.metadata.uid, passphrase)
+
+
+async def _lock(tools: VmTools, coming: Coming) -> None:
+    for uid in coming.encrypted:
+        await tools.hypervisor.forget_secret(uid)
 
 
 async def _volume(tools: VmTools, vm: VirtualMachine, name: str) -> Volume:
@@ -94,20 +122,18 @@ def _key(tools: VmTools, pool: str) -> PoolKey:
 
 async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
     pool, handle = volume.status.pool or "", volume.status.handle or volume.metadata.uid
-    if volume.spec.encryption is not None:
-        name = volume.metadata.name
-        raise as_error(PermanentError, "TargetFailed", encrypted=name, pool=pool)
+    passphrase = await tools.passphrases.of(volume)
     place = _place(tools, pool, handle)
     await tools.ask(place.pool, partial(_require_useless, tools, place))
     claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
     capacity = size_bytes(volume.status.capacity or volume.spec.size or "0")
-    await tools.moves.make_copy(pool, handle, capacity, claim)
+    await tools.moves.make_copy(pool, handle, capacity, claim, passphrase)
 
 
 async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
     """Mark its taps as ours, so that they are found, and guard its sockets; the guest is not here yet."""
-    if vm is not None and ports_of(vm):
-        await tools.ports.set_owner(ports_of(vm), vm_uid)
+    if vm is not None and _ports(vm):
+        await tools.ports.set_owner(_ports(vm), vm_uid)
         await tools.ports.guard(tools.objects.router_ports())
     await asyncio.to_thread(tools.directories.close_sockets, vm_uid)
 
@@ -128,6 +154,7 @@ async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int) -> N
         await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))
     for place in (place for place in opened if place not in copied):
         await tools.ask(place.pool, partial(_require, tools, place, ref.uid, epoch))
+    await _lock(tools, coming)
     if before.epoch == epoch and before.started and (domain is None or not domain.active):
         # it went on here, and has ended since
         return
@@ -151,7 +178,7 @@ async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot) -> None:
     assert ref.vm is not None
     stays_paused = ref.vm.spec.power_state == "Paused" or domain.state is not DomainState.PAUSED
     resume = () if stays_paused else (do.Resume(),)
-    await apply(tools, ref, (do.WirePorts(ports_of(ref.vm), 1.0), *resume))
+    await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *resume))
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
 
 
@@ -191,41 +218,27 @@ async def drop(tools: VmTools, ref: VmRef) -> DomainSnapshot | None:
 
 
 async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
-    """Nothing of it is to be here: the half is ended and what was made for it goes. Raises QuantixError."""
+    """Nothing of it is to be here: the half is ended and what was made for it goes, whether the API still
+    tells this host of the VM or not. Raises QuantixError.
+    """
     found = await drop(tools, ref)
-    uuid = found.uuid if found is not None else _uuid(ref)
-    # the VM may name this host no more, and a tap that was not marked as ours yet is found by nothing else
+    await _lock(tools, coming)
+    uuid = found.uuid if found is not None else coming.uuid or ref.uid
     await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(coming.ports)))
-    copied = [_place(tools, pool, handle) for pool, handle in coming.copies]
-    for place, (pool, handle) in zip(copied, coming.copies, strict=True):
+    for pool, handle in coming.copies:
+        place = _place(tools, pool, handle)
         try:
             await tools.ask(place.pool, partial(_require_useless, tools, place))
         except (ClaimDamagedError, PermanentError) as error:
             log.warning("data is kept", uid=ref.uid, path=place.shown, error=error.message)
             continue
         await tools.moves.remove_copy(pool, handle)
-    if ref.vm is not None:
-        for place in (place for place in await _places_there_are(tools, ref.vm) if place not in copied):
+    keys = tools.objects.pool_keys()
+    for place in (VolumePlace(keys[pool], handle) for pool, handle in coming.staying if pool in keys):
+        with suppress(VolumeMissingError):
             await tools.ask(place.pool, partial(_give_back, tools, place, ref))
     await apply(tools, ref, (do.RemoveDirectories(), do.RemoveLocalState(uuid)))
     await asyncio.to_thread(tools.records.clear_events, ref.uid)
-
-
-async def _places_there_are(tools: VmTools, vm: VirtualMachine) -> tuple[VolumePlace, ...]:
-    """Those of its volumes whose pools this host knows."""
-    found, keys = [], tools.objects.pool_keys()
-    for disk in _disks(vm):
-        with suppress(NotFound):
-            volume = await _volume(tools, vm, disk.volume)
-            key = keys.get(volume.status.pool or "")
-            if key is not None:
-                found.append(VolumePlace(key, volume.status.handle or volume.metadata.uid))
-    return tuple(found)
-
-
-def _uuid(ref: VmRef) -> str:
-    resolved = ref.vm.status.resolved if ref.vm is not None else None
-    return (resolved.uuid if resolved is not None else None) or ref.uid
 
 
 def _give_back(tools: VmTools, place: VolumePlace, ref: VmRef) -> None:
@@ -253,6 +266,5 @@ def _place(tools: VmTools, pool: str, handle: str) -> VolumePlace:
     return VolumePlace(_key(tools, pool), handle)
 
 
-def ports_of(vm: VirtualMachine) -> tuple[str, ...]:
-    """The switch ports of its NICs."""
+def _ports(vm: VirtualMachine) -> tuple[str, ...]:
     return tuple(nic.port for nic in vm.status.nics if nic.port)

@@ -11,6 +11,7 @@ from quantix_api.errors import QuantixError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import ClaimRefusedError, Holder, VolumeMissingError, VolumePlace, hand_over
 from quantix_hostd.virtualmachine import leaving_actions as do
+from quantix_hostd.virtualmachine.apply_passphrases import passphrase_of
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import Handler, VmRef
 
@@ -20,6 +21,12 @@ log = structlog.get_logger(__name__)
 async def _send_guest(tools: VmTools, ref: VmRef, action: do.SendGuest) -> None:
     assert ref.vm is not None
     assert tools.departures is not None
+    try:
+        for place, volume in action.encrypted:
+            await tools.moves.try_passphrase(place, await passphrase_of(tools, ref, volume))
+    except QuantixError as error:
+        tools.departures.outgoing.fail(ref.uid, action.migration, error)
+        return
     where = (action.migration, action.target, action.epoch, action.local)
     await tools.departures.begin(ref.vm, ref.domain, *where)
 

@@ -9,12 +9,16 @@ from quantix_hostd.claims import VolumePlace
 
 @dataclass(frozen=True)
 class SendGuest:
-    """Begin to send it; `epoch` is that of the target. `local`: the disks (by `dev`) whose data goes, too."""
+    """Begin to send it; `epoch` is that of the target. `local`: the disks (by `dev`) whose data goes, too.
+    `encrypted`: the places and names of encrypted volumes, whose Secrets are to hold still what their data
+    was encrypted with: from then on only that opens them.
+    """
 
     migration: str
     target: str
     epoch: int
     local: tuple[str, ...]
+    encrypted: tuple[tuple[VolumePlace, str], ...] = ()
 
 
 @dataclass(frozen=True)

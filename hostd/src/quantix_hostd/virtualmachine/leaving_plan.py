@@ -105,7 +105,12 @@ def _plan_beginning(
         return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
     if not leaving.prepared or observed.kept_still:
         return None
-    send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, _local_disks(observed))
+    encrypted = tuple(
+        (volume.place, volume.volume)
+        for volume in observed.volumes
+        if volume.encrypted and volume.place is not None
+    )
+    send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, _local_disks(observed), encrypted)
     return with_record(observed, replace(record, leaving=kept), send, requeue_after_s=_LOOK_S)
 
 

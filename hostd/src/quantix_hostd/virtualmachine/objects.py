@@ -14,6 +14,7 @@ from quantix_api import HostRecovery, Image, Network, StoragePool, VirtualMachin
 from quantix_api.references import admits, resolve_key
 from quantix_api.resources import (
     HOST_RECOVERIES,
+    HOSTS,
     IMAGES,
     NAMESPACES,
     NETWORKS,
@@ -65,6 +66,9 @@ class Objects(Protocol):
 
     def recovery_open(self) -> bool:
         """Whether a HostRecovery of this host is open: then nothing starts here."""
+
+    def in_maintenance(self) -> bool:
+        """Whether this host is to be emptied."""
 
 
 class StoredObjects:
@@ -130,6 +134,10 @@ class StoredObjects:
         image = None if found is None else model_of(Image, found)
         known = self._stores[NAMESPACES].get(namespace)
         return image if image and admits(image.spec.allowed_namespaces, known) else None
+
+    def in_maintenance(self) -> bool:
+        found = self._stores[HOSTS].get(self._host)
+        return found is not None and bool((found.get("spec") or {}).get("maintenance"))
 
     def recovery_open(self) -> bool:
         recoveries = (model_of(HostRecovery, item) for item in self._stores[HOST_RECOVERIES].values())

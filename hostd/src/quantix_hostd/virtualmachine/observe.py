@@ -50,6 +50,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     VM (a guest that runs, a user who stops or deletes it) is still acted on.
     """
     vm, facts, objects = tools.objects.virtual_machine(uid), tools.facts(), tools.objects
+    maintenance = vm is not None and vm.spec.migration.on_maintenance == "Stop" and objects.in_maintenance()
     # before any thread: only the loop that changes the stores may walk through them
     named = named_volumes(vm, objects) if vm else ()
     domain = await tools.hypervisor.domain(domain_name(uid))
@@ -71,7 +72,8 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         record=record,
         synced=objects.synced,
         recovery_open=objects.recovery_open(),
-        shutting_down=shutting_down,
+        shutting_down=shutting_down or maintenance,
+        maintenance=maintenance,
         domain=domain,
         inactive=inactive,
         live=live,

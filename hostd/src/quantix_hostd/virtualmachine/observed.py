@@ -38,6 +38,7 @@ class Observed:
     found. `claims` are in the order of spec; `beside` are those of places that the record alone names, by
     which nothing is decided but whether they are given back. `processes` are the VM's own QEMUs; those of
     `others_with_uuid` only keep it from starting, and are never ended.
+    `shutting_down`: the host, or this VM as `maintenance` of its host wants it.
     `agent_channel`: the guest holds its agent's channel. `now_s`: seconds since the machine booted, by which
     durations are judged; `wall_s`: seconds since 1970, to be written, or compared with a time of the user's.
     `silent`: the pools that did not answer, and in which words: of what lies in them nothing
@@ -56,6 +57,7 @@ class Observed:
     synced: bool = True
     recovery_open: bool = False
     shutting_down: bool = False
+    maintenance: bool = False
     domain: DomainSnapshot | None = None
     inactive: DomainView | None = None
     live: DomainView | None = None

@@ -16,7 +16,7 @@ import structlog
 from quantix_api import VirtualMachine
 from quantix_api.errors import InvariantError, PermanentError, QuantixError, TransientError, WaitingError
 from quantix_api.messages import as_error
-from quantix_api.resources import MANAGER_HOSTD, VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_api.resources import MANAGER_HOSTD, VIRTUAL_MACHINES, Resource
 from quantix_client.apply import owned_fields
 from quantix_client.errors import ApiError
 from quantix_client.reading import model_of
@@ -26,6 +26,7 @@ from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import report
 from quantix_hostd.virtualmachine.apply import apply
+from quantix_hostd.virtualmachine.concerned import concerned_vms
 from quantix_hostd.virtualmachine.following import follow_guest, follow_leaving, follow_moves
 from quantix_hostd.virtualmachine.leaving_plan import is_left
 from quantix_hostd.virtualmachine.memory import Kept, Memory, version_of
@@ -48,7 +49,6 @@ from quantix_hostd.volume.wanted import assigned_to
 
 log = structlog.get_logger(__name__)
 
-VM_UID_LABEL = "quantix.io/virtual-machine-uid"
 _NEXT_EPOCH_S = 1.0
 _LENT_S = 0.5
 _MAX_ROUNDS = 8
@@ -131,14 +131,7 @@ class VirtualMachineReconciler:
 
     def keys_of(self, resource: Resource, change: Change) -> Iterable[str]:
         """The VMs that a change in the API concerns: wire this to every reflector's `on_change`."""
-        metadata = change.object.get("metadata") or {}
-        if resource == VIRTUAL_MACHINES:
-            return (metadata["uid"],)
-        if resource == VOLUMES:
-            label = (metadata.get("labels") or {}).get(VM_UID_LABEL)
-            attached = (change.object.get("status") or {}).get("attachedTo") or ()
-            return tuple(filter(None, (label, *(item.get("uid") for item in attached))))
-        return ()
+        return concerned_vms(resource, change, self._tools.objects.virtual_machine_uids)
 
     def on_libvirt_event(self, event: DomainEvent) -> None:
         """Remember what tells the cause of a death, and wake the VM. For the event loop's thread."""

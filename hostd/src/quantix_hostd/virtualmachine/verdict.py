@@ -185,6 +185,8 @@ def _released(observed: Observed, plan: Plan) -> Verdict:
             return Verdict("Failed", False, "GuestPanicked", render("GuestPanicked", name=name).text)
         said = crashed_for_good(observed, last, out_of_memory=plan.record.out_of_memory)
         return Verdict("Failed", False, "QEMUCrashed", said)
+    if observed.maintenance:
+        return Verdict("Stopped", False, "ShuttingDown", render("ShuttingDown", emptied=host).text)
     if observed.shutting_down:
         return Verdict("Stopped", False, "ShuttingDown", render("ShuttingDown", host=host).text)
     return Verdict("Stopped", False, "Pending", render("Pending", host=host).text)

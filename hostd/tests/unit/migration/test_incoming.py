@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.migration.incoming import IncomingMoves
 from quantix_hostd.migration.kept import ComingStore
 from quantix_hostd.migration.target_xml import target_xml
+from quantix_hostd.volume.disk_header import read_volume
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import CLUSTER, VmWorld
 
@@ -193,19 +195,6 @@ async def test_one_that_was_given_up_leaves_nothing(arrival: Arrival) -> None:
     assert not arrival.world.layout.vm_run(arrival.uid).exists()
 
 
-async def test_its_taps_go_also_where_nobody_marked_them_and_the_vm_names_this_host_no_more(
-    arrival: Arrival,
-) -> None:
-    arrival.machines["default/web-1"]["status"]["nics"] = [{"name": "eth0", "port": "p1"}]
-    await arrival.look()
-    await arrival.arrive()
-    arrival.machines.clear()
-    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
-    arrival.world.ports.removed.clear()
-    await arrival.look()
-    assert arrival.world.ports.removed == ["p1"]
-
-
 async def test_the_word_is_heard_also_once_the_migration_is_over(arrival: Arrival) -> None:
     await arrival.look()
     await arrival.arrive()
@@ -266,12 +255,78 @@ async def test_data_that_is_no_copy_is_never_written_over(arrival: Arrival) -> N
     assert not arrival.moves.has(arrival.uid)
 
 
-async def test_an_encrypted_volume_is_refused(arrival: Arrival) -> None:
+def encrypt(arrival: Arrival) -> None:
+    """The volume, by the source; its Secret is `key`, which is not there yet."""
     volume = arrival.world.api.objects[arrival.place.handle]
-    volume["spec"]["encryption"] = {"secretRef": {"name": "key"}}
+    volume["spec"]["encryption"] = {"secretRef": {"name": "key", "key": "passphrase"}}
+
+
+def add_key(arrival: Arrival) -> None:
+    named = {"name": "key", "namespace": "default", "uid": "uid-of-key"}
+    value = base64.b64encode(b"correct horse").decode()
+    arrival.world.api.put({"metadata": named, "data": {"passphrase": value}})
+
+
+def in_libvirt(arrival: Arrival) -> dict[str, str]:
+    return arrival.hypervisor.secrets
+
+
+async def test_an_encrypted_volume_comes_into_an_encrypted_copy(arrival: Arrival) -> None:
+    encrypt(arrival)
+    add_key(arrival)
     await arrival.look()
-    assert arrival.told["outcome"] == "Refused"
-    assert "encrypted" in arrival.told["message"]
+    assert arrival.told == {"prepared": True}
+    assert (made := read_volume(arrival.place)) is not None
+    assert made.encrypted
+    assert in_libvirt(arrival) == {arrival.place.handle: "correct horse"}
+    # as with its libvirtd
+    in_libvirt(arrival).clear()
+    await arrival.look()
+    assert in_libvirt(arrival) == {arrival.place.handle: "correct horse"}
+    await arrival.arrive()
+    await arrival.hand_over()
+    assert arrival.state() is DomainState.RUNNING
+    assert in_libvirt(arrival) == {}
+
+
+async def test_no_passphrase_is_left_of_what_was_given_up(arrival: Arrival) -> None:
+    encrypt(arrival)
+    add_key(arrival)
+    await arrival.look()
+    arrival.machines.clear()
+    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+    await arrival.look()
+    assert in_libvirt(arrival) == {}
+    assert not arrival.place.data.exists()
+
+
+async def test_a_secret_that_may_not_be_read_yet_is_waited_for(arrival: Arrival) -> None:
+    encrypt(arrival)
+    add_key(arrival)
+    arrival.world.api.forbidden.add("key")
+    await arrival.look()
+    assert arrival.told == {}
+    arrival.world.api.forbidden.clear()
+    await arrival.look()
+    assert arrival.told == {"prepared": True}
+
+
+async def test_one_that_may_not_be_read_for_long_is_a_refusal(arrival: Arrival) -> None:
+    encrypt(arrival)
+    add_key(arrival)
+    arrival.world.api.forbidden.add("key")
+    await arrival.look()
+    arrival.world.skipped_s += 60
+    await arrival.look()
+    assert (arrival.told["outcome"], arrival.told["reason"]) == ("Refused", "SecretNotGranted")
+    assert not arrival.moves.has(arrival.uid)
+
+
+async def test_a_secret_that_is_missing_is_a_refusal(arrival: Arrival) -> None:
+    encrypt(arrival)
+    await arrival.look()
+    assert (arrival.told["outcome"], arrival.told["reason"]) == ("Refused", "SecretNotFound")
+    assert not arrival.place.data.exists()
 
 
 async def test_a_pool_that_is_not_known_here_is_a_refusal(arrival: Arrival) -> None:

@@ -9,7 +9,17 @@ import pytest
 from quantix_api.layout import Layout
 from quantix_hostd.migration.kept import Coming, ComingStore
 
-COMING = Coming("m1", "h1", (("local", "v1"),), 3, prepared=True, ports=("p1",))
+COMING = Coming(
+    "m1",
+    "h1",
+    (("local", "v1"),),
+    3,
+    prepared=True,
+    uuid="u1",
+    ports=("p1",),
+    staying=(("fast", "v2"),),
+    encrypted=("v1",),
+)
 
 
 @pytest.fixture
@@ -26,6 +36,13 @@ def test_it_is_remembered_until_it_is_forgotten(store: ComingStore, tmp_path: Pa
     store.forget("vm")
     assert store.load("vm") is None
     assert not Layout(tmp_path).vm_data("vm").exists()
+
+
+def test_a_file_of_before_is_read(store: ComingStore, tmp_path: Path) -> None:
+    store.save("vm", COMING)
+    before = '{"uid": "m1", "source": "h1", "copies": [["local", "v1"]], "epoch": 3, "prepared": true}'
+    (Layout(tmp_path).vm_data("vm") / "incoming.json").write_text(before)
+    assert store.load("vm") == Coming("m1", "h1", (("local", "v1"),), 3, prepared=True)
 
 
 def test_what_else_is_kept_of_the_vm_stays(store: ComingStore, tmp_path: Path) -> None:

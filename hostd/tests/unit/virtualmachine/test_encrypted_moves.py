@@ -11,19 +11,16 @@ from typing import Any
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.messages import as_error
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Claim, Holder, VolumePlace
-from quantix_hostd.clients.qemu_img import Disk, QemuImg
+from quantix_hostd.clients.qemu_img import Disk
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.storage import StorageByKind
+from quantix_lab.encrypted_disks import KEY, EncryptedDisks, encrypt
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
 
-KEY = "correct horse"
-CRYPT_AT = 32
 ROOT = "default/web-1-root"
 
 
@@ -39,37 +36,14 @@ class Watched(FakeHypervisor):
         await super().copy_disk(name, target, xml, bytes_per_second)
 
 
-class Disks(QemuImg):
-    """Disks that say that they are encrypted, and open with one passphrase; `made` lists theirs."""
-
-    def __init__(self) -> None:
-        super().__init__(OpenSandbox())
-        self.made: list[str] = []
-
-    async def create(self, disk: Disk, size_bytes: int) -> None:
-        self.made.append(disk.passphrase)
-        await super().create(Disk(disk.root, disk.path), size_bytes)
-        encrypt(disk)
-
-    async def try_passphrase(self, disk: Disk) -> None:
-        if disk.passphrase != KEY:
-            raise as_error(TransientError, "PassphraseWrong", said="it does not fit")
-
-
-def encrypt(disk: Disk) -> None:
-    with disk.path.open("r+b") as file:
-        file.seek(CRYPT_AT)
-        file.write((2).to_bytes(4, "big"))
-
-
 @pytest.fixture
 def hypervisor() -> FakeHypervisor:
     return Watched()
 
 
 @pytest.fixture
-def disks(world: VmWorld) -> Disks:
-    disks = Disks()
+def disks(world: VmWorld) -> EncryptedDisks:
+    disks = EncryptedDisks()
     world.live_moves.maker = StorageByKind(DiskFileMaker(disks, world.claims, CLUSTER))
     return disks
 
@@ -85,7 +59,7 @@ def put_secret(world: VmWorld) -> Callable[[str], None]:
 
 
 @pytest.fixture
-async def leaving(vm: VmHandle, disks: Disks, put_secret: Callable[[str], None]) -> VmHandle:
+async def leaving(vm: VmHandle, disks: EncryptedDisks, put_secret: Callable[[str], None]) -> VmHandle:
     """A guest on an encrypted disk that is to go to the pool fast."""
     volume: Any = vm.world.stores[VOLUMES][ROOT]
     volume["spec"]["encryption"] = {"secretRef": {"name": "disk-key"}}
@@ -105,7 +79,7 @@ def target(vm: VmHandle) -> VolumePlace:
 
 
 async def test_the_copy_opens_with_the_same_passphrase_which_is_known_while_it_is_begun(
-    leaving: VmHandle, hypervisor: Watched, disks: Disks
+    leaving: VmHandle, hypervisor: Watched, disks: EncryptedDisks
 ) -> None:
     await leaving.reconcile()
     assert disks.made == [KEY]
@@ -123,7 +97,7 @@ async def test_the_copy_opens_with_the_same_passphrase_which_is_known_while_it_i
 
 
 async def test_a_secret_that_is_gone_is_told_while_the_guest_runs_on(
-    leaving: VmHandle, hypervisor: Watched, disks: Disks, put_secret: Callable[[str], None]
+    leaving: VmHandle, hypervisor: Watched, disks: EncryptedDisks, put_secret: Callable[[str], None]
 ) -> None:
     before = leaving.root_claim
     del leaving.world.api.objects["uid-of-the-secret"]
@@ -153,7 +127,7 @@ async def test_what_was_switched_is_handed_on_whatever_became_of_the_secret(
 
 
 async def test_a_secret_that_holds_another_one_since_the_start_makes_no_copy(
-    leaving: VmHandle, hypervisor: Watched, disks: Disks, put_secret: Callable[[str], None]
+    leaving: VmHandle, hypervisor: Watched, disks: EncryptedDisks, put_secret: Callable[[str], None]
 ) -> None:
     """The copy would open with that one alone: whoever puts the first one back has lost the data."""
     before = leaving.root_claim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,13 +12,23 @@ import pytest
 
 from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
+from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Holder, VolumePlace
+from quantix_hostd.clients.qemu_img import Disk
 from quantix_hostd.migration.leaving import LeavingRecord
+from quantix_hostd.volume.disk_file import DiskFileMaker
+from quantix_hostd.volume.storage import StorageByKind
+from quantix_lab.encrypted_disks import KEY, EncryptedDisks, encrypt
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.fake_target import MigrationHandle
-from quantix_lab.vm_world import VmHandle, VmWorld
+from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
 
 THERE = Holder("h2", 2)
+OTHER_HOST = {
+    "metadata": {"name": "h2", "uid": "h2"},
+    "spec": {},
+    "status": {"addresses": {"api": "192.0.2.2:9443"}},
+}
 
 
 @pytest.fixture
@@ -31,13 +42,7 @@ def world(hypervisor: FakeHypervisor) -> Iterator[VmWorld]:
 
 @pytest.fixture
 def migration(running: VmHandle) -> MigrationHandle:
-    running.world.api.put(
-        {
-            "metadata": {"name": "h2", "uid": "h2"},
-            "spec": {},
-            "status": {"addresses": {"api": "192.0.2.2:9443"}},
-        }
-    )
+    running.world.api.put(OTHER_HOST)
     return MigrationHandle(running)
 
 
@@ -190,6 +195,18 @@ async def test_one_that_was_cancelled_before_it_began_says_no_mode(
     assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "Cancelled")
 
 
+@pytest.mark.parametrize("phase", ["Cancelled", "Failed"])
+async def test_one_that_was_told_to_be_over_without_its_word_is_given_up(
+    running: VmHandle, migration: MigrationHandle, phase: str
+) -> None:
+    migration.change("target", prepared=True)
+    migration.change("status", phase=phase)
+    await look(running, migration)
+    assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "Cancelled")
+    assert "mode" not in migration.source
+    assert not sender(running).sends.is_set()
+
+
 async def test_a_target_that_refuses_is_what_it_is_given_up_for(
     running: VmHandle, migration: MigrationHandle
 ) -> None:
@@ -272,3 +289,42 @@ async def test_it_is_cleared_up_once_the_api_assigns_it_there_though_the_migrati
     world.move_away(running)
     await look(running, migration)
     assert not place.data.exists()
+
+
+@pytest.fixture
+async def encrypted(vm: VmHandle, world: VmWorld) -> VmHandle:
+    """A guest that runs on an encrypted disk; Secret `disk-key` holds its passphrase."""
+    world.live_moves.maker = StorageByKind(DiskFileMaker(EncryptedDisks(), world.claims, CLUSTER))
+    world.stores[VOLUMES]["default/web-1-root"]["spec"]["encryption"] = {"secretRef": {"name": "disk-key"}}
+    encrypt(Disk(world.pool, vm.root_place.data))
+    put_passphrase(world, KEY)
+    await vm.reconcile()
+    world.api.put(OTHER_HOST)
+    return vm
+
+
+def put_passphrase(world: VmWorld, passphrase: str) -> None:
+    value = base64.b64encode(passphrase.encode()).decode()
+    named = {"name": "disk-key", "namespace": "default", "uid": "uid-of-the-secret"}
+    world.api.put({"metadata": named, "data": {"passphrase": value}})
+
+
+async def test_an_encrypted_disk_goes_by_the_passphrase_that_opens_it(encrypted: VmHandle) -> None:
+    migration = MigrationHandle(encrypted)
+    await begin(encrypted, migration)
+    sending = sender(encrypted).sendings[encrypted.domain]
+    assert sending.disks == ("vda",)
+    assert f'<secret type="passphrase" uuid="{encrypted.root_place.handle}"' in sending.xml
+    assert KEY not in sending.xml
+
+
+async def test_an_encrypted_disk_whose_secret_was_changed_stays(encrypted: VmHandle, world: VmWorld) -> None:
+    put_passphrase(world, "another")
+    migration = MigrationHandle(encrypted)
+    migration.change("target", prepared=True)
+    await look(encrypted, migration)
+    await look(encrypted, migration)
+    assert sender(encrypted).sendings == {}
+    assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "SourceFailed")
+    assert "another passphrase" in migration.source["message"]
+    assert encrypted.root_claim.holder == Holder("h1", 1)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from quantix_api.errors import TransientError
-from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_api.resources import HOSTS, VIRTUAL_MACHINES
+from quantix_client.reflector import Change
 from quantix_hostd.virtualmachine.directories import LOG_KEPT_S
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import HOST, VmHandle
@@ -53,6 +58,25 @@ async def test_the_end_of_the_host_shuts_guests_down_as_host_shutdown(
     assert (running.status["phase"], ready["reason"]) == ("Stopped", "ShuttingDown")
     assert ready["message"].startswith(f"It is off because Quantix is being stopped on {HOST}. Try: qx up")
     assert await running.world.reconciler.guests_left() == ()
+
+
+@pytest.mark.parametrize(
+    ("policy", "phase"), [("Stop", "Stopped"), ("Migrate", "Running"), ("Block", "Running")]
+)
+async def test_maintenance_shuts_down_whom_its_policy_tells(
+    running: VmHandle, hypervisor: FakeHypervisor, policy: str, phase: str
+) -> None:
+    running.change("spec", "migration", value={"onMaintenance": policy})
+    before = {"metadata": {"name": HOST}, "spec": {}}
+    emptied = running.world.put(HOSTS, HOST, spec={"maintenance": True})
+    change = Change("MODIFIED", HOST, emptied, before)
+    assert tuple(running.world.reconciler.keys_of(HOSTS, change)) == (running.uid,)
+    assert tuple(running.world.reconciler.keys_of(HOSTS, replace(change, previous=emptied))) == ()
+    await running.reconcile()
+    assert running.status["phase"] == phase
+    if policy == "Stop":
+        assert running.status["runtime"]["lastExit"]["reason"] == "HostShutdown"
+        assert running.condition("Ready")["message"].startswith(f"It was shut down because {HOST} is in")
 
 
 async def test_a_released_vm_that_left_is_forgotten_with_all_its_files(

@@ -1,4 +1,4 @@
-"""Who asks what would happen, and may they: GET /v1/plan/{maintenance|host-loss}/{host}.
+"""Who asks what would happen, and may they: GET /v1/plan/{maintenance|host-loss}/{host}, /v1/plan/balance.
 
 Root on a unix socket may ask; whoever comes over TCP shows a bearer token, and the API server says whose it
 is (TokenReview) and whether they may `get hosts/plan` (SubjectAccessReview). Made by `service`.
@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from quantix_api.balance_plan import BALANCE
 from quantix_api.errors import QuantixError
 from quantix_api.host_plan import QUESTIONS, Question
 from quantix_api.resources import GROUP, HOSTS
@@ -26,6 +27,7 @@ from quantix_client.reviews import Access, may, whose_token
 
 _BEARER = "Bearer "
 _PATH = "/v1/plan/{question}/{host}"
+_BALANCE_PATH = f"/v1/plan/{BALANCE}"
 # the API is asked for everybody who knocks, and many may knock
 _AT_A_TIME = 4
 _SHUTDOWN_S = 1.0
@@ -43,14 +45,15 @@ class Reply:
 
 
 Answer = Callable[[Question, str], Awaitable[Reply]]
+AnswerBalance = Callable[[], Awaitable[Reply]]
 
 
 class PlanDoor:
     """Both ways to one answer."""
 
-    def __init__(self, api: ApiClient, answer: Answer) -> None:
+    def __init__(self, api: ApiClient, answer: Answer, answer_balance: AnswerBalance) -> None:
         self._api = api
-        self._answer = answer
+        self._answer, self._answer_balance = answer, answer_balance
         self._knocking = asyncio.Semaphore(_AT_A_TIME)
 
     def routes(self, *, local: bool) -> list[web.RouteDef]:
@@ -63,12 +66,14 @@ class PlanDoor:
                 await self._admit(request, host)
             if question is None:
                 raise web.HTTPNotFound(text=f"There are plans of: {', '.join(QUESTIONS)}.")
-            reply = await self._answer(question, host)
-            if reply.document is None:
-                return web.Response(text=reply.sentence, status=reply.status)
-            return web.json_response(reply.document, status=reply.status)
+            return _response(await self._answer(question, host))
 
-        return [web.get(_PATH, plan)]
+        async def balance(request: web.Request) -> web.Response:
+            if not local:
+                await self._admit(request, "")
+            return _response(await self._answer_balance())
+
+        return [web.get(_PATH, plan), web.get(_BALANCE_PATH, balance)]
 
     @asynccontextmanager
     async def serving_root(self, path: Path) -> AsyncIterator[None]:
@@ -103,8 +108,14 @@ class PlanDoor:
             raise web.HTTPUnauthorized(text="Nobody known calls. Try: a token of the cluster.")
         if not allowed:
             raise web.HTTPForbidden(
-                text=f"{identity.name} may not get hosts/plan {host}. Try: ask for a role."
+                text=f"{identity.name} may not get {f'hosts/plan {host}'.rstrip()}. Try: ask for a role."
             )
+
+
+def _response(reply: Reply) -> web.Response:
+    if reply.document is None:
+        return web.Response(text=reply.sentence, status=reply.status)
+    return web.json_response(reply.document, status=reply.status)
 
 
 def _listener(path: Path) -> socket.socket:

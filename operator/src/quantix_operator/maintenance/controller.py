@@ -7,20 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-import structlog
-
 from quantix_api.resources import (
     HOSTS,
     LABEL_MAINTENANCE_OF,
-    LABEL_MANAGED_BY,
-    MANAGED_BY,
     STORAGE_POOLS,
     VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     Resource,
 )
 from quantix_client.api import Manifest
-from quantix_client.errors import Conflict, Forbidden, NotFound
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
@@ -32,11 +27,10 @@ from quantix_operator.maintenance.observe import (
     made_for_maintenance,
     observe,
 )
-from quantix_operator.maintenance.plan import Create, plan_maintenance
+from quantix_operator.maintenance.plan import plan_maintenance
+from quantix_operator.migration.asking import Asking, Wish
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, migration_but_progress, pool_but_what_is_in_it
-
-log = structlog.get_logger(__name__)
 
 KEY = "maintenance"
 _PAUSE_S = 0.5
@@ -64,7 +58,8 @@ class MaintenanceController:
     }
 
     def __init__(self, context: Context, objects: Objects, drains: Drains) -> None:
-        self._api, self._cache, self._clock = context.api, context.cache, context.clock
+        self._clock = context.clock
+        self._asking = Asking(context.api, context.cache)
         self._objects = objects
         self._drains = drains
         self._hosts: WorkQueue | None = None
@@ -86,18 +81,11 @@ class MaintenanceController:
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
         for create in plan.create:
-            again_s += [_PAUSE_S] if not await self._create(create) else []
+            label = (LABEL_MAINTENANCE_OF, create.leaving.host_uid)
+            made = await self._asking.make(Wish(create.leaving.vm, create.name, label))
+            again_s += [] if made else [_PAUSE_S]
         for migration in plan.cancel:
-            metadata = migration.metadata
-            patch = {"metadata": {"resourceVersion": metadata.resource_version}, "spec": {"cancel": True}}
-            try:
-                written = await self._api.patch(
-                    VIRTUAL_MACHINE_MIGRATIONS, metadata.name, patch, metadata.namespace
-                )
-            except (Conflict, NotFound):
-                again_s.append(_PAUSE_S)
-            else:
-                self._cache.put(VIRTUAL_MACHINE_MIGRATIONS, written)
+            again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
         return max(min(again_s), _PAUSE_S) if again_s else None
 
     def _tell(self, stays: Mapping[str, tuple[str, str]]) -> None:
@@ -105,21 +93,3 @@ class MaintenanceController:
         for host in before.keys() | stays.keys():
             if before.get(host) != stays.get(host) and self._hosts is not None:
                 self._hosts.add(host)
-
-    async def _create(self, create: Create) -> bool:
-        """Whether it was made, or is there already."""
-        vm, leaving = create.leaving.vm, create.leaving
-        labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_MAINTENANCE_OF: leaving.host_uid}
-        metadata = {"name": create.name, "namespace": vm.metadata.namespace, "labels": labels}
-        manifest = {"metadata": metadata, "spec": {"virtualMachine": vm.metadata.name}}
-        try:
-            made = await self._api.create(VIRTUAL_MACHINE_MIGRATIONS, manifest)
-        except Conflict:
-            return True
-        except (Forbidden, NotFound) as error:
-            # its namespace goes, and the VM with it
-            log.info("no migration is made", vm=vm.key, error=error.message)
-            return False
-        self._cache.put(VIRTUAL_MACHINE_MIGRATIONS, made)
-        log.info("migration for maintenance", vm=vm.key, host=leaving.host, migration=create.name)
-        return True

@@ -9,8 +9,7 @@ from quantix_api.resources import LABEL_MAINTENANCE_OF
 from quantix_client.api import Manifest
 from quantix_operator.indexers import assigned_host, migrations_of
 from quantix_operator.maintenance.plan import Leaving, Observed
-from quantix_operator.migration.model import Move
-from quantix_operator.migration.observe import coming_to, world_of
+from quantix_operator.migration.observe import coming_to, moves_under_way, world_of
 from quantix_operator.migration.prospects import local_volumes, prospect_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import World
@@ -46,7 +45,7 @@ def _waits(migration: VirtualMachineMigration) -> bool:
 
 
 def _leaving(objects: Objects, host: Host) -> Iterator[Leaving]:
-    coming = coming_to(_moves(objects))
+    coming = coming_to(moves_under_way(objects))
     for vm in objects.by(VirtualMachine, assigned_host, host.metadata.name):
         migrations = objects.by(VirtualMachineMigration, migrations_of, vm.key)
         open_ones = [item for item in migrations if item.status.finished_at is None]
@@ -58,15 +57,6 @@ def _leaving(objects: Objects, host: Host) -> Iterator[Leaving]:
             bool(open_ones) or vm.status.migration is not None,
             _last_in_vain(migrations, host.metadata.uid),
         )
-
-
-def _moves(objects: Objects) -> Iterator[Move]:
-    for migration in objects.list(VirtualMachineMigration):
-        key = f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
-        vm = objects.get(VirtualMachine, key)
-        status = migration.status
-        if vm is not None and status.started_at is not None and status.finished_at is None:
-            yield Move(migration, vm, local_volumes(objects, vm))
 
 
 def _last_in_vain(

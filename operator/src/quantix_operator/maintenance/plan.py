@@ -7,7 +7,6 @@ one look at all hosts in maintenance, so that no room is promised twice.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import IS_PAUSED
 from quantix_api.message_text import cause_of
+from quantix_operator.migration.asking import name_of
 from quantix_operator.migration.model import Prospect
 from quantix_operator.migration.queue import refused, runs, where_to
 from quantix_operator.scheduling.model import World
@@ -23,7 +23,6 @@ from quantix_operator.scheduling.occupancy import Occupancy
 
 AGAIN_AFTER = timedelta(minutes=5)
 """What failed is not tried at once again: most often it would fail for the same reason."""
-_LONGEST_STEM = 240
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,4 @@ def _room(item: Leaving, world: World, occupancy: Occupancy) -> Fact | None:
 
 
 def _name(item: Leaving) -> str:
-    """The same for whoever decides the same, so that two leaders make one."""
-    assignment, vm = item.vm.status.assignment, item.vm
-    before = item.ended.metadata.uid if item.ended is not None else ""
-    seed = f"{vm.metadata.uid} {item.host_uid} {assignment.epoch if assignment else 0} {before}"
-    return f"{vm.metadata.name[:_LONGEST_STEM]}-{hashlib.sha256(seed.encode()).hexdigest()[:5]}"
+    return name_of(item.vm, item.host_uid, item.ended.metadata.uid if item.ended is not None else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration
 from quantix_api.seniority import age_order
@@ -42,6 +42,14 @@ def limits_of(objects: Objects) -> Limits:
     if policy is None:
         return Limits()
     return Limits(policy.spec.migrations.per_host, policy.spec.migrations.per_cluster)
+
+
+def moves_under_way(objects: Objects) -> Iterator[Move]:
+    """Those that have begun and not ended, of VMs that are there."""
+    for migration in objects.list(VirtualMachineMigration):
+        move = _begun(objects, migration)
+        if move.vm is not None and move.goes_on:
+            yield move
 
 
 def coming_to(moves: Iterable[Move]) -> Coming:

@@ -22,7 +22,7 @@ from quantix_api.message_table_phrases import (
     NOT_THERE,
     STARTS_YET,
 )
-from quantix_api.resources import LABEL_MAINTENANCE_OF
+from quantix_api.resources import LABEL_BALANCER, LABEL_MAINTENANCE_OF
 from quantix_operator.migration.model import Move, Observed, Prospect, Verdict
 from quantix_operator.migration.verdicts import cancelled, failed, queued, snapshot_first
 from quantix_operator.scheduling.model import Lack, World
@@ -147,7 +147,8 @@ def _not_running(vm: VirtualMachine) -> Fact | None:
 
 def _kept(move: Move, vm: VirtualMachine) -> Fact | None:
     """Block keeps a VM from leaving by itself, and from nothing that a person asks for."""
-    if LABEL_MAINTENANCE_OF in move.migration.metadata.labels and vm.spec.migration.on_maintenance == "Block":
+    by_itself = {LABEL_MAINTENANCE_OF, LABEL_BALANCER} & move.migration.metadata.labels.keys()
+    if by_itself and vm.spec.migration.on_maintenance == "Block":
         return fact("Ready", "False", "PolicyBlock")
     return None
 

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from quantix_api.facts import fact, render_conditions, subject_in
 from quantix_api.resources import HA_POLICIES, INSTANCE_TYPES, SCHEDULING_POLICIES, Resource
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.policy.balance import Told
 from quantix_operator.status_writer import StatusWriter
 
 _AGAIN_S = 0.05
+_BALANCED = "default"
 
 KINDS = (INSTANCE_TYPES, HA_POLICIES, SCHEDULING_POLICIES)
 
@@ -24,7 +27,9 @@ class AcceptedController:
 
     concurrency = 1
 
-    def __init__(self, context: Context, resource: Resource) -> None:
+    def __init__(self, context: Context, resource: Resource, balance: Told | None = None) -> None:
+        """`balance`: what is told of the balance beside, where the kind is SchedulingPolicy."""
+        self._balance = balance
         self.name = resource.kind.lower()
         self.resource: Resource | None = resource
         self.watches: Mapping[Resource, Mapper] = {resource: own_key}
@@ -36,11 +41,13 @@ class AcceptedController:
         live = self._cache.get(self._kind, key)
         if live is None:
             return None
-        accepted = fact("Ready", "True", "Accepted")
-        status = {
-            "observedGeneration": int(live["metadata"].get("generation") or 0),
-            "conditions": render_conditions([accepted], subject_in(self._kind, live), datetime.now(UTC)),
-        }
+        facts = [fact("Ready", "True", "Accepted")]
+        status: dict[str, Any] = {"observedGeneration": int(live["metadata"].get("generation") or 0)}
+        if self._balance is not None and key == _BALANCED:
+            said = self._balance.over(live.get("status") or {})
+            facts += [said.balanced] if said.balanced is not None else []
+            status |= {"moves": [*said.moves]} if said.moves else {}
+        status["conditions"] = render_conditions(facts, subject_in(self._kind, live), datetime.now(UTC))
         try:
             await self._writer.write(self._kind, live, status)
         except NotFound:

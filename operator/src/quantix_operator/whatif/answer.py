@@ -10,6 +10,9 @@ from quantix_api.errors import QuantixError
 from quantix_api.host_plan import Question
 from quantix_api.resources import LEASES, NAMESPACE_SYSTEM
 from quantix_client.api import ApiClient
+from quantix_operator.balance.document import balance_document
+from quantix_operator.balance.observe import situation_of
+from quantix_operator.balance.plan import plan_balance
 from quantix_operator.clients.plan_door import Reply
 from quantix_operator.leader import LEADER_LEASE
 from quantix_operator.objects import Objects
@@ -44,6 +47,15 @@ class Planner:
         # frozen values from here on: the leader goes on meanwhile
         plan = await asyncio.to_thread(play, question, snapshot)
         return Reply(200, plan.manifest())
+
+    async def answer_balance(self) -> Reply:
+        """Which VMs would be better off elsewhere, whatever the mode of the balancer is; or who leads."""
+        if self._objects is None:
+            return Reply(503, sentence=await self._who_leads())
+        now = datetime.now(UTC)
+        situation = situation_of(self._objects, now)
+        plan = await asyncio.to_thread(plan_balance, situation.observed, now)
+        return Reply(200, balance_document(situation, plan).manifest())
 
     async def _who_leads(self) -> str:
         try:

@@ -89,6 +89,10 @@ async def test_plans_are_for_root_and_for_tokens_that_may_have_them(
         status, text = await ask(leader, "maintenance/h1", planner)
         assert (status, json.loads(text)) == (200, document("maintenance"))
         assert (await ask(leader, "maintenance/h9", planner))[0] == 404
+        assert (await ask(leader, "balance", stranger))[0] == 403
+        status, text = await ask(leader, "balance", planner)
+        assert (status, json.loads(text)["kind"]) == (200, "BalancePlan")
+        assert json.loads(text)["held"].startswith("Nothing is moved while h1 is ")
         assert (await ask(leader, "earthquake/h1", planner))[0] == 404
 
         path = Layout(root).operator_socket

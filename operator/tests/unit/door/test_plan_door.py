@@ -23,7 +23,7 @@ Answered = tuple[int, str]
 
 
 class Api:
-    """Knows the tokens `planner`, which may plan for h1, and `stranger`."""
+    """Knows the tokens `planner`, which may plan for h1, `overseer`, for all hosts, and `stranger`."""
 
     def __init__(self, *, away: bool = False) -> None:
         self.away = away
@@ -35,9 +35,10 @@ class Api:
             raise TransientError("APIUnreachable", "The API is away")
         self.reviews.append(json["spec"])
         if path.endswith("/tokenreviews"):
-            known = json["spec"]["token"] in ("planner", "stranger")
+            known = json["spec"]["token"] in ("planner", "stranger", "overseer")
             return {"status": {"authenticated": known, "user": {"username": json["spec"]["token"]}}}
-        allowed = json["spec"]["user"] == "planner" and json["spec"]["resourceAttributes"]["name"] == "h1"
+        of_h1 = json["spec"]["resourceAttributes"].get("name") == "h1"
+        allowed = json["spec"]["user"] == "overseer" or (json["spec"]["user"] == "planner" and of_h1)
         return {"status": {"allowed": allowed}}
 
 
@@ -45,6 +46,10 @@ async def answer(question: Question, host: str) -> Reply:
     if host == "h9":
         return Reply(404, sentence="There is no host h9.")
     return Reply(200, {"question": question, "host": host})
+
+
+async def answer_balance() -> Reply:
+    return Reply(200, {"kind": "BalancePlan"})
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def folder() -> Iterator[Path]:
 
 @asynccontextmanager
 async def on_loopback(api: Any) -> AsyncIterator[str]:
-    door = PlanDoor(api, answer)
+    door = PlanDoor(api, answer, answer_balance)
     async with serving("127.0.0.1", 0, CollectorRegistry(), live=Health, ready=Health, plans=door) as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -88,6 +93,13 @@ async def test_over_tcp_only_those_who_may_get_the_plan_of_that_host(
         assert (await ask(f"{base}/v1/plan/maintenance/{host}", token))[0] == status
 
 
+@pytest.mark.parametrize(("token", "status"), [("planner", 403), ("stranger", 403), ("overseer", 200)])
+async def test_the_balance_is_of_all_hosts_and_for_who_may_plan_for_all(token: str, status: int) -> None:
+    async with on_loopback(Api()) as base:
+        assert (await ask(f"{base}/v1/plan/balance", f"Bearer {token}"))[0] == status
+        assert (await ask(f"{base}/v1/plan/balance"))[0] == 401
+
+
 async def test_the_server_is_asked_about_the_virtual_subresource() -> None:
     api = Api()
     async with on_loopback(api) as base:
@@ -112,10 +124,11 @@ async def test_root_is_asked_nothing_on_a_socket_of_its_own(folder: Path) -> Non
     path = folder / "run/operator.sock"
     path.parent.mkdir()
     path.write_text("left behind")
-    async with PlanDoor(api, answer).serving_root(path):
+    async with PlanDoor(api, answer, answer_balance).serving_root(path):
         assert path.stat().st_mode & 0o777 == 0o600
         for plan, said in (
             ("maintenance/h1", (200, '{"question": "maintenance", "host": "h1"}')),
+            ("balance", (200, '{"kind": "BalancePlan"}')),
             ("host-loss/h9", (404, "There is no host h9.")),
             ("earthquake/h1", (404, "There are plans of: maintenance, host-loss.")),
         ):
@@ -125,5 +138,5 @@ async def test_root_is_asked_nothing_on_a_socket_of_its_own(folder: Path) -> Non
 
 async def test_a_socket_that_cannot_be_had_keeps_nobody_from_deciding(folder: Path) -> None:
     api: Any = Api()
-    async with PlanDoor(api, answer).serving_root(folder / ("long" * 40) / "operator.sock"):
+    async with PlanDoor(api, answer, answer_balance).serving_root(folder / ("long" * 40) / "operator.sock"):
         pass

@@ -1,0 +1,70 @@
+"""Volumes in Ceph by Quantix, beside `rbd` doing the same on the same pool."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+
+from quantix_lab.bench.figures import Figure, at_most, spread, told
+from quantix_lab.bench.guests import TIMED, TIMEOUT_S
+from quantix_lab.bench.progress import step
+from quantix_lab.ceph_pools import FAST
+from quantix_lab.lab import Lab
+from quantix_lab.machine_view import SHARED, MachineView, Manifest
+
+ROUNDS = 6
+CLONE_GOAL_S = 1.0
+_LOOK_S = 0.01
+
+
+def measure_storage(lab: Lab) -> list[Figure]:
+    """Clones of an image, copy on write."""
+    view, ceph = MachineView(lab.first), lab.ceph.cluster
+    image = view.get("image", "tiny", SHARED)["metadata"]["uid"]
+    step("storage: the image comes into Ceph")
+    _made(lab, view, _volume("warm"))
+    ours, theirs = [], []
+    for number in range(ROUNDS):
+        step(f"storage: clones, round {number + 1} of {ROUNDS}")
+        ours.append(_made(lab, view, _volume(f"clone-{number}")))
+        theirs.append(_timed(lambda n=number: ceph.rbd("clone", *_bare_clone(image, n))))  # type: ignore[misc]
+    for number in range(ROUNDS):
+        ceph.rbd("rm", f"{FAST}/by-hand-{number}")
+    volumes = ["warm", *(f"clone-{number}" for number in range(ROUNDS))]
+    view.machine.kubectl("delete", "volume", *volumes, "--wait=true", timeout_s=TIMEOUT_S)
+    return [
+        at_most("clone of an image, apply → Available", median(ours), "s", CLONE_GOAL_S, noise=spread(ours)),
+        told("clone of an image, rbd clone", median(theirs), "s", noise=spread(theirs)),
+        told("clone of an image, ratio", median(ours) / median(theirs), "x"),
+    ]
+
+
+def _bare_clone(image: str, number: int) -> tuple[str, ...]:
+    return ("--rbd-default-clone-format", "2", f"{FAST}/image.{image}@base", f"{FAST}/by-hand-{number}")
+
+
+def _volume(name: str) -> Manifest:
+    return {
+        "apiVersion": "quantix.io/v1alpha1",
+        "kind": "Volume",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"pool": "fast", "source": {"image": "shared/tiny"}},
+    }
+
+
+def _made(lab: Lab, view: MachineView, manifest: Manifest) -> float:
+    """Seconds from `kubectl apply` until it is Available."""
+    (lab.first.layout.root / "made.json").write_text(json.dumps(manifest))
+    apply = lab.first.kubectl_argv("apply", "-f", str(lab.first.inside.root / "made.json"))
+    began_s = float(lab.first.run("sh", "-ec", TIMED, "sh", *apply).stdout.split()[0])
+    kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
+    view.wait_ready(name, kind=kind, timeout_s=TIMEOUT_S)
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began_s = time.monotonic()
+    act()
+    return time.monotonic() - began_s

@@ -1,0 +1,92 @@
+"""The Ceph beside the hosts of a lab: on the wire of the API, at an address of its own, with one pool.
+
+Used by `lab`. It is a site's Ceph, which Quantix neither made nor ends: people name it to Quantix by a
+StoragePool and a Secret, which `name_to` does for them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from quantix_lab.ceph_cluster import PORT, CephCluster, start_ceph
+from quantix_lab.ceph_config import CephShape
+from quantix_lab.ceph_pools import add_fast_pool, ceph_pool, key_secret
+from quantix_lab.machine import Machine
+from quantix_lab.machine_view import MachineView
+
+_OSD_BYTES = 20 * 1024**3
+_END_S = 10.0
+
+
+class LabCeph:
+    """One monitor, one OSD and a manager below `directory`; `namespace` has the wire `bridge`."""
+
+    def __init__(self, directory: Path, namespace: str, bridge: str, address: str) -> None:
+        self.directory = directory
+        self._namespace, self._bridge, self._address = namespace, bridge, address
+        self._cluster: CephCluster | None = None
+        self._adopted: Mapping[str, int] = {}
+
+    @property
+    def cluster(self) -> CephCluster:
+        """Which this process started."""
+        assert self._cluster is not None, "this process started no Ceph"
+        return self._cluster
+
+    @property
+    def config(self) -> Path:
+        """A ceph.conf with the administrator's key; it is there once one was started."""
+        return self.directory / "ceph.conf"
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """What another process needs to end it: `adopt` takes it."""
+        if self._cluster is None:
+            return dict(self._adopted)
+        return {daemon.name: daemon.pid for daemon in self._cluster.daemons}
+
+    def adopt(self, pids: Mapping[str, int]) -> None:
+        """Take over what another process started."""
+        self._adopted = dict(pids)
+
+    def start(self) -> CephCluster:
+        """Start it with its pool; it stays until `close`. Raises RuntimeError, CalledProcessError."""
+        self.directory.mkdir(exist_ok=True)
+        at = ("addr", "replace", f"{self._address}/24", "dev", self._bridge)
+        subprocess.run(["ip", "-n", self._namespace, *at], check=True, capture_output=True)
+        shape = CephShape(self.directory, str(uuid.uuid4()), self._address, PORT, 1, _OSD_BYTES)
+        self._cluster = start_ceph(shape, self._namespace, mgr=True, stays=True)
+        add_fast_pool(self._cluster)
+        return self._cluster
+
+    def name_to(self, first: Machine) -> None:
+        """Make StoragePool `fast` of it, and the Secret with its key."""
+        cluster = self.cluster
+        (key,) = cluster.keys.values()
+        MachineView(first).apply(key_secret(key), ceph_pool(cluster))
+
+    def close(self) -> None:
+        """End what runs of it; its files are the lab's to remove."""
+        pids = [pid for pid in self.pids.values() if self._is_ours(pid)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self._cluster is not None:
+            self._cluster.stop()
+        deadline = time.monotonic() + _END_S
+        while any(self._is_ours(pid) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether this number is a daemon of this directory still."""
+        try:
+            return os.fsencode(self.config) in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False

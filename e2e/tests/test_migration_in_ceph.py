@@ -1,0 +1,145 @@
+"""A guest whose disks lie in Ceph moves: nothing is copied, who may write is handed over by its claims.
+
+Whole hosts lose their power on the way. Whoever then has the images open, Ceph itself tells.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from quantix_lab.ceph_cluster import CephCluster
+from quantix_lab.ceph_images import holder, watchers
+from quantix_lab.lab import MANAGEMENT, Lab
+from quantix_lab.moving_guest import MovingGuest, pinged
+from quantix_lab.simulated_host import SimulatedHost
+from quantix_lab.vm_manifests import ipv4
+from quantix_lab.waiting import eventually, wait_for
+
+pytestmark = pytest.mark.usefixtures("audited")
+SEED = 7
+
+
+@pytest.fixture(scope="module")
+def guest(lab: Lab, ceph: CephCluster) -> Iterator[MovingGuest]:
+    made = MovingGuest(lab, "in-ceph", pool="fast")
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def slow(guest: MovingGuest) -> Iterator[MovingGuest]:
+    """On its way it can be met."""
+    guest.slowly("10Mi")
+    yield guest
+    guest.slowly(None)
+
+
+def tell(figures: str) -> None:
+    sys.stdout.write(f"{figures}\n")
+
+
+def wait_alone(guest: MovingGuest, cluster: CephCluster) -> None:
+    """Until its host alone has it, has its images open, and is named by its claims."""
+    guest.wait_at_home()
+    assignment = guest.vm["status"]["assignment"]
+    here = (assignment["host"], assignment["epoch"])
+    address = f"{MANAGEMENT}.{guest.host.name[1:]}"
+
+    def look() -> tuple[bool, object]:
+        open_at = [watchers(cluster, handle) for handle in guest.handles]
+        return all(seen == [address] for seen in open_at), open_at
+
+    wait_for(f"{address} alone to have the images open", look, 60)
+    assert [holder(cluster, handle) for handle in guest.handles] == [here, here]
+
+
+def restart(host: SimulatedHost) -> None:
+    """Give it its power back."""
+    host.start_host()
+    host.up()
+
+
+def test_it_moves_and_comes_back_without_losing_a_write_and_only_its_host_has_its_images(
+    guest: MovingGuest, ceph: CephCluster
+) -> None:
+    address, handles = ipv4(guest.vm), guest.handles
+    wrote = guest.written()
+    for _ in range(2):
+        target = guest.other
+        with pinged(guest.lab.first, address) as gaps:
+            status = guest.wait_over(guest.move())
+            assert status["phase"] == "Succeeded", status
+            assert guest.host is target
+            wait_alone(guest, ceph)
+        stood_still = status["source"]["downtimeMilliseconds"]
+        tell(f"to {target.name}: longest silence {gaps[0]:.2f} s, stood still for {stood_still} ms")
+        assert gaps[0] < 10
+        assert (ipv4(guest.vm), guest.handles) == (address, handles)
+        now = guest.written()
+        assert now > wrote
+        wrote = now
+
+
+def test_a_target_that_loses_its_power_costs_the_move_and_nothing_else(
+    slow: MovingGuest, ceph: CephCluster
+) -> None:
+    if slow.host is not slow.lab.first:
+        slow.wait_over(slow.move())
+    source, target = slow.host, slow.other
+    before, wrote = slow.qemus(source), slow.written()
+    name = slow.move()
+    slow.wait_half_on(target)
+    target.kill()
+    status = slow.wait_over(name)
+    restart(target)
+    assert (status["phase"], status["source"]["outcome"]) == ("Failed", "GaveUp"), status
+    wait_alone(slow, ceph)
+    assert slow.host is source
+    assert slow.qemus(source) == before
+    assert slow.written() > wrote
+
+
+def test_a_source_that_loses_its_power_keeps_the_move_open_until_it_is_back(
+    slow: MovingGuest, ceph: CephCluster
+) -> None:
+    if slow.host is slow.lab.first:
+        slow.slowly(None)
+        slow.wait_over(slow.move())
+        slow.slowly("10Mi")
+    source, target = slow.host, slow.other
+    name = slow.move()
+    slow.wait_half_on(target)
+    source.kill()
+    time.sleep(5)
+    assert slow.phase(name) == "Copying"
+    assert slow.host is source
+    restart(source)
+    status = slow.wait_over(name)
+    assert (status["phase"], status["source"]["outcome"]) == ("Failed", "GaveUp"), status
+    wait_alone(slow, ceph)
+    assert slow.host is source
+    slow.begin_to_write()
+
+
+@pytest.mark.soak
+def test_whenever_a_host_loses_its_power_one_of_both_has_the_guest(
+    guest: MovingGuest, ceph: CephCluster
+) -> None:
+    chance = random.Random(SEED)
+    lost = guest.lab.hosts[1]
+    for _ in range(6):
+        delay_s, side = chance.uniform(0.5, 4.0), "target" if guest.other is lost else "source"
+        name = guest.move()
+        eventually(f"{name} has begun", lambda name=name: guest.phase(name) != "Queued", 60)  # type: ignore[misc]
+        time.sleep(delay_s)
+        lost.kill()
+        time.sleep(3)
+        restart(lost)
+        status = guest.wait_over(name, 180)
+        tell(f"{side} lost its power after {delay_s:.2f} s: {status['phase']}")
+        wait_alone(guest, ceph)

@@ -1,0 +1,158 @@
+"""Looks whether VMs would be better off elsewhere, says so, and moves them where that is wanted. Run by the
+dispatcher, one look at the cluster a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from quantix_api import SchedulingPolicy, VirtualMachine
+from quantix_api.message_text import cause_of
+from quantix_api.messages import render
+from quantix_api.resources import (
+    HOSTS,
+    LABEL_BALANCER,
+    SCHEDULING_POLICIES,
+    VIRTUAL_MACHINE_MIGRATIONS,
+    VIRTUAL_MACHINES,
+    Resource,
+)
+from quantix_client.api import Manifest
+from quantix_client.clock import rest_s
+from quantix_client.workqueue import WorkQueue
+from quantix_operator.balance.calm import is_calm
+from quantix_operator.balance.model import Better, Cause, Plan
+from quantix_operator.balance.observe import POLICY, Situation, situation_of
+from quantix_operator.balance.plan import plan_balance
+from quantix_operator.balance.status import derive_said, new_moves
+from quantix_operator.cache import Cache
+from quantix_operator.context import Context
+from quantix_operator.dispatch import Mapper, OnChangeOf
+from quantix_operator.migration.asking import Asking, Wish, name_of
+from quantix_operator.objects import Objects
+from quantix_operator.parts import host_as_load, migration_but_progress, vm_as_balanced
+from quantix_operator.policy.balance import Said, Told
+
+KEY = "balance"
+_PAUSE_S = 2.0
+# what time alone changes: how long a host has been short, a VM rested, and the hour of the cap
+_LOOK_S = 30.0
+# of the process' time that looks may take
+_SHARE = 0.02
+
+
+def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
+    return (KEY,)
+
+
+def _spec(obj: Manifest) -> Any:
+    return obj.get("spec")
+
+
+class BalanceController:
+    """`await reconcile("balance")`."""
+
+    name = "balance"
+    concurrency = 1
+    resource: Resource | None = None
+    watches: Mapping[Resource, Mapper] = {
+        HOSTS: OnChangeOf(host_as_load, _one_key),
+        VIRTUAL_MACHINES: OnChangeOf(vm_as_balanced, _one_key),
+        VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _one_key),
+        SCHEDULING_POLICIES: OnChangeOf(_spec, _one_key),
+    }
+
+    def __init__(self, context: Context, objects: Objects, told: Told) -> None:
+        self._cache, self._clock, self._events = context.cache, context.clock, context.events
+        self._metrics = context.metrics
+        self._objects, self._told = objects, told
+        self._asking = Asking(context.api, context.cache)
+        self._policies: WorkQueue | None = None
+        self._next_look_s = 0.0
+
+    def attach(self, queues: Mapping[str, WorkQueue]) -> None:
+        """The policy says what was found."""
+        self._policies = queues.get(SCHEDULING_POLICIES.kind.lower())
+
+    async def reconcile(self, key: str) -> float | None:
+        """One look; returns when time alone may have changed what it finds."""
+        await self._clock.sleep(max(0.0, self._next_look_s - self._clock.monotonic()))
+        began_s = self._clock.monotonic()
+        again_s = await self._look()
+        ended_s = self._clock.monotonic()
+        # many VMs that come and go at once are few looks
+        self._next_look_s = ended_s + max(_PAUSE_S, rest_s(ended_s - began_s, _SHARE))
+        return again_s
+
+    async def _look(self) -> float | None:
+        now = datetime.now(UTC)
+        policy = self._objects.get(SchedulingPolicy, POLICY)
+        mode = policy.spec.balancer.mode if policy is not None else "Off"
+        if mode == "Off" and is_calm(self._cache):
+            self._tell(Said(), Plan(), held=False)
+            return None
+        situation = situation_of(self._objects, now, calm=is_calm(self._cache))
+        if mode != "Automatic" or situation.observed.held is not None:
+            for migration in situation.history.waiting:
+                await self._asking.cancel(migration)
+        if mode == "Off":
+            self._tell(Said(), Plan(), held=False)
+            return None
+        # frozen values from here on: the leader goes on meanwhile
+        plan = await asyncio.to_thread(plan_balance, situation.observed, now)
+        made = await self._make(situation, plan) if mode == "Automatic" else ()
+        said = derive_said(situation, plan, made)
+        self._tell(said, plan, held=situation.observed.held is not None)
+        return None if plan == Plan() and not situation.history.ours else _LOOK_S
+
+    async def _make(self, situation: Situation, plan: Plan) -> tuple[Better, ...]:
+        """As many as may be, and can go on at once."""
+        made: list[Better] = []
+        busy, limits = Counter(situation.history.busy), situation.limits
+        going_on = situation.history.going_on
+        for better in plan.moves[: situation.moves_left]:
+            full = max(busy[better.source], busy[better.target]) >= limits.per_host
+            if full or going_on + len(made) >= limits.per_cluster:
+                continue
+            guest = better.mover.guest
+            vm = self._objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
+            if vm is None or vm.metadata.uid != guest.uid:
+                continue
+            name = name_of(vm, KEY, situation.history.last.get(vm.key, ""))
+            wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
+            if await self._asking.make(wish):
+                made.append(better)
+                busy.update((better.source, better.target))
+                self._tell_of_move(better, vm)
+        return tuple(made)
+
+    def _tell_of_move(self, better: Better, vm: VirtualMachine) -> None:
+        self._metrics.balancer_migrations.labels(better.cause.value).inc()
+        fields = {"name": vm.metadata.name, "source": better.source, "target": better.target}
+        said = render("BalancerMoves", why=cause_of(better.why.message), **fields)
+        about = (self._objects.manifest(vm), self._cache.get(SCHEDULING_POLICIES, POLICY))
+        for live in about:
+            if live is not None:
+                self._events.record(live, said.reason, said.text, action="Balance", reporter="scheduler")
+
+    def _tell(self, said: Said, plan: Plan, *, held: bool) -> None:
+        """To the policy, what has changed; the first time after a change of leader all of it."""
+        self._metrics.balancer_held.set(held)
+        due = Counter(move["reason"] for move in said.moves)
+        for cause in Cause:
+            self._metrics.balancer_moves_due.labels(cause.value).set(due[cause.value])
+        live = self._cache.get(SCHEDULING_POLICIES, POLICY)
+        if live is not None and said.balanced is not None and said.balanced.reason == "MovesRecommended":
+            known = self._told.over(live.get("status") or {}).moves
+            for move in new_moves(said, known):
+                fields = {"name": move["virtualMachine"], "target": move["targetHost"]}
+                text = render("MoveRecommended", why=cause_of(move["message"]), **fields)
+                self._events.record(live, text.reason, text.text, action="Recommend", reporter="scheduler")
+        if said != self._told.said:
+            self._told.said = said
+            if self._policies is not None:
+                self._policies.add(POLICY)

@@ -51,7 +51,7 @@ COPY_TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "InUse",
-        "Volume",
+        "Volume, VirtualMachineSnapshot",
         "It is deleted once what is still to be made from it is made: {copies}.",
         "qx volume explain says what that waits for; or delete that, too",
     ),

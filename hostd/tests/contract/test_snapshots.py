@@ -60,7 +60,7 @@ def fill(data: Path, mib: int) -> None:
 async def bench(libvirt_host: LibvirtHost) -> AsyncIterator[Bench]:
     async with libvirt_world(libvirt_host) as (world, _):
         disks = {"root": world.add_volume("busy-root"), "data": world.add_volume("busy-data", "1024Mi")}
-        fill(world.pool / "volumes" / disks["data"]["metadata"]["uid"] / "data", 600)
+        fill(world.pool / "volumes" / disks["data"]["metadata"]["uid"] / "data", 300)
         vm = world.add_vm("busy", disks=disks, gracePeriodSeconds=0)
         install(vm.root_place.data)
         await vm.reconcile()
@@ -163,7 +163,7 @@ async def test_memory_and_disks_of_one_moment_are_kept_while_the_guest_stands_st
 async def test_many_snapshots_of_a_busy_guest_in_a_row_do_it_no_harm(bench: Bench) -> None:
     """QEMU 7.2 dies of a guest that goes on just when a job begins or ends."""
     (pid,) = bench.host.qemu_pids(bench.vm.domain)
-    for number in range(12):
+    for number in range(6):
         key = bench.part.add(f"s{number}", bench.vm, memory=number % 2 == 0)
         await bench.part.until(key, "Ready")
         assert lost(numbers(bench.kept(key))) == set()

@@ -7,7 +7,7 @@ and volumes it is about is the scheduler's word, and left out here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -131,7 +131,7 @@ def _quiesced(snapshot: VirtualMachineSnapshot, kept: Kept | None) -> Iterator[F
     if not reason:
         before = snapshot.status.condition("Quiesced")
         if before is not None:
-            yield Fact("Quiesced", before.status, before.reason, before.message or "")
+            yield replace(Fact("Quiesced", before.status, before.reason), message=before.message or "")
         return
     name = snapshot.spec.virtual_machine
     fields: dict[str, dict[str, object]] = {

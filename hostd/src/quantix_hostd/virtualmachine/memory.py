@@ -69,6 +69,16 @@ class Memory:
         finally:
             kept.users -= 1
 
+    @asynccontextmanager
+    async def lend(self, uid: str) -> AsyncIterator[None]:
+        """Let somebody else act on its guest meanwhile."""
+        async with self.hold(uid) as kept:
+            kept.lent = True
+            try:
+                yield
+            finally:
+                kept.lent = False
+
     def forget(self, uid: str) -> None:
         """Keep nothing of it, unless somebody waits to work on it: a second lock would let two at it."""
         kept = self._by_uid.get(uid)

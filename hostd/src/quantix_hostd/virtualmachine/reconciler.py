@@ -7,8 +7,7 @@ domain of the first is still there. hostd's end stops no guest, only `shut_down_
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import structlog
@@ -70,6 +69,7 @@ class VirtualMachineReconciler:
         self._memory, self._resets = Memory(), ResetWatch(tools)
         self.keep_states = StateKeeper(tools, self._memory).keep
         self._shutting_down = False
+        self.alone = self._memory.lend
 
     async def reconcile(self, key: str) -> float | None:
         """Bring the VM with this UID nearer; returns seconds until the next look.
@@ -81,7 +81,6 @@ class VirtualMachineReconciler:
             # what is here of it is another's to look after, until the VM is assigned to this host
             return _RESYNC_S
         if self._memory.is_lent(key):
-            # it may take long, and no worker waits for it
             return _LENT_S
         try:
             async with self._memory.hold(key) as kept:
@@ -100,17 +99,6 @@ class VirtualMachineReconciler:
         finally:
             self._forget_if_gone(key)
         return self._next_look_s(plan, error, later_s)
-
-    @asynccontextmanager
-    async def alone(self, uid: str) -> AsyncIterator[None]:
-        """Let whoever asks act on the guest of this VM, and nobody else meanwhile."""
-        async with self._memory.hold(uid) as kept:
-            kept.lent = True
-            try:
-                yield
-            finally:
-                kept.lent = False
-        self._enqueue(uid)
 
     def _forget_if_gone(self, uid: str) -> None:
         if self._tools.objects.virtual_machine_manifest(uid) is None and not self._memory.of(uid).leaving:

@@ -50,12 +50,13 @@ async def test_it_is_said_that_something_is_about_to_be_stored_before_anything_i
     assert (status["data"], status["phase"], left_of_snapshots(part)) == ("Present", "Taking", [])
 
 
+@pytest.mark.parametrize("refused", ["NoAgent", "FreezeFailed", "FreezeTimedOut"])
 async def test_without_its_agent_a_guest_is_kept_unquiesced_and_where_that_is_required_not_at_all(
-    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, refused: str
 ) -> None:
-    hypervisor.agent_freezes = "NoAgent"
+    hypervisor.agent_freezes = refused
     status = await part.until(part.add("first", running), "Ready")
-    assert reason(status, "Quiesced") == "NoAgent"
+    assert reason(status, "Quiesced") == refused
     key = part.add("second", running, quiesce="Required")
     status = await part.until(key, "Failed")
     assert (reason(status), reason(status, "Stalled"), status["data"]) == (

@@ -83,6 +83,12 @@ _OF_SNAPSHOTS = (
         "It was to be taken only with file systems held still: {why}.",
         "look after the agent in the guest, or take one with quiesce Auto",
     ),
+    Template(
+        "ConfigRefused",
+        "Volume, VirtualMachine",
+        "Disk {encrypted} is encrypted in snapshot {snapshot}, so {copy} has to be, too.",
+        "name a Secret with the same passphrase (spec.encryption)",
+    ),
     Template("SnapshotInterrupted", _SNAPSHOT, "It was not finished: {what}.", "take another one"),
     Template("SnapshotFailed", _SNAPSHOT, "It was not taken. Said: {said}.", "take another one"),
 )

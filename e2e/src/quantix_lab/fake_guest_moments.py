@@ -28,6 +28,7 @@ class FakeGuestMoments(ABC):
     agent_freezes: str = "Frozen"
     thaw_fails: QuantixError | None = None
     copy_said: DisksCopy = DisksCopy(CopyStep.DONE)
+    memory_refusal: QuantixError | None = None
     dies_in_the_moment: bool = False
     """hostd is killed while the guest stands still."""
 
@@ -79,6 +80,8 @@ class FakeGuestMoments(ABC):
 
     async def restore_paused(self, name: str, path: str, xml: str) -> None:
         self.did(f"restore {Path(path).read_text()}")
+        if self.memory_refusal is not None:
+            raise self.memory_refusal
         await self.create_paused(name)
 
     async def disks_copy(self, name: str) -> DisksCopy:

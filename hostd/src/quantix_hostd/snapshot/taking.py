@@ -189,7 +189,8 @@ class Taking:
             return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_GUEST_ENDED)
         if copy.step is CopyStep.NONE:
             return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_UNKNOWN)
-        return as_error(TransientError, "SnapshotFailed", said=copy.said.rstrip(".") or SNAPSHOT_UNTOLD)
+        # told as what kept it from being taken
+        return TransientError("InternalError", copy.said or SNAPSHOT_UNTOLD)
 
     async def _take_idle(
         self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]

@@ -48,8 +48,7 @@ from quantix_hostd.volume.wanted import assigned_to
 
 log = structlog.get_logger(__name__)
 
-_NEXT_EPOCH_S = 1.0
-_LENT_S = 0.5
+_NEXT_EPOCH_S, _LENT_S = 1.0, 0.5
 _MAX_ROUNDS = 8
 _RESYNC_S = 60.0
 _FINAL_RETRY_S = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from quantix_api.errors import PermanentError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.claims import Claim, VolumePlace, release, take
 from quantix_hostd.facts.domain import DomainState
@@ -53,6 +54,7 @@ async def test_all_disks_are_as_they_were_and_free(vm: VmHandle, part: Snapshots
     assert [(claim.holder, claim.restoring, claim.floor) for claim in claims(vm)] == [(None, "", 0)] * 2
     assert ready(status) == ("True", "Restored")
     assert "finishedAt" in status
+    assert part.world.events.reasons[-1] == "RestoreDone"
     await vm.reconcile()
     assert vm.status["phase"] == "Running"
     assert vm.root_claim.held_by(HOST, 1)
@@ -130,6 +132,7 @@ async def test_what_is_not_there_any_more_fails_and_changes_nothing(
     assert ready(status) == ("False", "DataMissing")
     assert held(vm) == [False, False]
     assert [claim.restoring for claim in claims(vm)] == ["", ""]
+    assert part.world.events.reasons[-1] == "RestoreFailed"
 
 
 async def test_a_vm_that_has_its_disks_is_waited_for(vm: VmHandle, part: SnapshotsPart) -> None:
@@ -244,3 +247,14 @@ async def test_memory_goes_with_whoever_else_had_a_disk(
     await vm.reconcile()
     assert starts(hypervisor) == ["create", "resume"]
     assert not any(claim.memory for claim in claims(vm))
+
+
+async def test_memory_of_another_machine_is_refused_in_words(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part)
+    hypervisor.memory_refusal = PermanentError("ConfigRefused", "Target CPU model does not match source.")
+    await vm.reconcile()
+    assert vm.condition("Ready")["reason"] == "MemoryUnusable"
+    assert "Target CPU model" in vm.condition("Ready")["message"]
+    assert all(claim.memory for claim in claims(vm))

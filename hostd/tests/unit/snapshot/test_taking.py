@@ -68,6 +68,15 @@ async def test_without_its_agent_a_guest_is_kept_unquiesced_and_where_that_is_re
     assert not [name for name in left_of_snapshots(part) if part.uid(key) in name]
 
 
+@pytest.mark.parametrize("said", ["FreezeFailed", "FreezeTimedOut"])
+async def test_a_guest_that_does_not_freeze_is_kept_all_the_same_and_that_is_said(
+    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, said: str
+) -> None:
+    hypervisor.agent_freezes = said
+    assert reason(await part.until(part.add("first", running), "Ready"), "Quiesced") == said
+    assert part.world.events.reasons[-1] == "SnapshotTaken"
+
+
 async def test_one_that_fails_leaves_nothing_and_is_not_tried_again(
     running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
 ) -> None:
@@ -80,6 +89,7 @@ async def test_one_that_fails_leaves_nothing_and_is_not_tried_again(
     await part.look(key)
     assert left_of_snapshots(part) == []
     assert hypervisor.calls.count("moment") == 1
+    assert part.world.events.reasons[-1] == "SnapshotFailed"
 
 
 async def test_a_pool_that_fills_up_and_a_guest_that_ends_are_told(

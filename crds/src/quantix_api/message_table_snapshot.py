@@ -185,14 +185,7 @@ _OF_RESTORES = (
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
 )
 
-_OF_COPIES = (
-    Template(
-        "ConfigRefused",
-        "Volume, VirtualMachine",
-        "Volume {encrypted} was encrypted when {snapshot} was taken, and {copy} would be readable.",
-        "qx volume create {copy} --from-snapshot {snapshot} --disk DISK --secret SECRET",
-    ),
-)
+_OF_COPIES = ()
 
 _EVENTS = (
     Template("SnapshotTaken", "VirtualMachine", "Snapshot {snapshot} was taken."),

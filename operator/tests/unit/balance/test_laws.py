@@ -79,13 +79,14 @@ def test_every_move_mends_a_rule_or_lessens_what_is_worst_and_breaks_nothing(clu
         if better.cause in _BY_LOAD:
             assert not worse
             assert uid not in cluster.local
-            assert after.demand(target.name) <= 100, "it is not short with it"
             assert after.promised_permille(target) <= FILLED_PERMILLE
         else:
             mended = broken - left
             assert mended
             assert not worse or any(rule.required for rule in mended)
         if better.cause is Cause.CPU:
+            # nobody tells what guests use of hosts that are not short
+            assert after.demand(target.name) <= 100, "it is not short with it"
             assert after.demand(target.name) < cluster.demand(source.name)
             assert after.demand(source.name) < cluster.demand(source.name)
         if better.cause is Cause.PROMISED:

@@ -20,11 +20,12 @@ from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.transfer.room import Room
-from quantix_hostd.volume.controller import VolumeController, VolumeTools
+from quantix_hostd.volume.controller import VolumeController
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.storage import StorageByKind
+from quantix_hostd.volume.tools import VolumeTools
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_lab.held_copies import HeldCopies
 from quantix_lab.one_volume import Departed, SlowCopies

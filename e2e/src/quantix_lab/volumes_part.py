@@ -13,10 +13,11 @@ from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.objects import StoredObjects
-from quantix_hostd.volume.controller import VolumeController, VolumeTools
+from quantix_hostd.volume.controller import VolumeController
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.storage import StorageByKind
+from quantix_hostd.volume.tools import VolumeTools
 from quantix_lab.mortality import Mortality
 from quantix_lab.one_volume import SlowCopies
 from quantix_lab.open_sandbox import OpenSandbox

@@ -58,8 +58,8 @@ from quantix_hostd.virtualmachine.objects import StoredObjects
 from quantix_hostd.virtualmachine.record import RecordStore
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.based_on import volumes_based_on
-from quantix_hostd.volume.controller import VolumeTools
 from quantix_hostd.volume.orphans import OrphanTools, VolumeOrphans
+from quantix_hostd.volume.tools import VolumeTools
 from quantix_hostd.volume.uploads import UploadTools
 from quantix_hostd.watches import Moving
 

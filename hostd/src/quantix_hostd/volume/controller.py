@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,33 +20,26 @@ from quantix_api import VirtualMachine, Volume
 from quantix_api.errors import QuantixError
 from quantix_api.messages import as_wait
 from quantix_api.resources import VOLUMES
-from quantix_client.api import ApiClient
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
-from quantix_hostd.claims import Claim, ClaimStore, VolumePlace
+from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.endless import endless
-from quantix_hostd.events import Events, tell
+from quantix_hostd.events import tell
 from quantix_hostd.facts.copies import CopyProgress
-from quantix_hostd.pools import HostPools
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import volume_event
-from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume import actions as do
 from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.lending import Lending
-from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.making_plan import has_sources
 from quantix_hostd.volume.moving import VolumeMoves
 from quantix_hostd.volume.observed import VolumeObserved
-from quantix_hostd.volume.partners import Guests, ImageCopies
-from quantix_hostd.volume.passphrases import Passphrases
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
-from quantix_hostd.volume.storage import StorageByKind
+from quantix_hostd.volume.tools import VolumeTools
 from quantix_hostd.volume.unmade import UnmadeCopies
-from quantix_hostd.volume.uploads import VolumeUploads
 from quantix_hostd.volume.wanted import growth_text, has_guest_here, is_mine, move_target, owner_uids
 
 _MAX_ROUNDS = 6
@@ -55,30 +48,6 @@ _NOT_WANTED_S = 1.0
 log = structlog.get_logger(__name__)
 
 Manifest = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class VolumeTools:
-    """Everything the volume controller acts with; the mappings are caches."""
-
-    api: ApiClient
-    passphrases: Passphrases
-    volumes: Mapping[str, Manifest]
-    images: Mapping[str, Manifest]
-    snapshots: Mapping[str, Manifest]
-    machines: Mapping[str, Manifest]
-    namespaces: Mapping[str, Manifest]
-    pools: HostPools
-    copies: ImageCopies
-    uploads: VolumeUploads
-    maker: StorageByKind
-    room: Room
-    claims: ClaimStore
-    guests: Guests
-    events: Events
-    live_moves: LiveMoves
-    cluster_uid: str
-    host: str
 
 
 class VolumeController:

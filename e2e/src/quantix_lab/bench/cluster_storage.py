@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+from quantix_api.conditions import condition_of
 from quantix_lab.bench.figures import Figure, at_most, spread, told
 from quantix_lab.bench.guests import TIMED, TIMEOUT_S, bench_vm
 from quantix_lab.bench.progress import step
 from quantix_lab.ceph_pools import FAST
 from quantix_lab.lab import Lab
 from quantix_lab.machine_view import SHARED, MachineView, Manifest
+from quantix_lab.waiting import wait_for
 
 ROUNDS = 6
 CLONE_GOAL_S = 1.0
 _GUEST = "snapped"
+_LOOK_S = 0.01
 
 
 def measure_storage(lab: Lab) -> list[Figure]:
@@ -99,7 +102,12 @@ def _made(lab: Lab, view: MachineView, manifest: Manifest) -> float:
     apply = lab.first.kubectl_argv("apply", "-f", str(lab.first.inside.root / "made.json"))
     began_s = float(lab.first.run("sh", "-ec", TIMED, "sh", *apply).stdout.split()[0])
     kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
-    view.wait_ready(name, kind=kind, timeout_s=TIMEOUT_S)
+
+    def look() -> tuple[bool, object]:
+        ready = condition_of(view.get(kind, name))
+        return ready.get("status") == "True", ready
+
+    wait_for(f"{kind} {name} to be Ready", look, TIMEOUT_S, _LOOK_S)
     return time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
 
 

@@ -174,13 +174,13 @@ _OF_RESTORES = (
         "MemoryUnusable",
         _RESTORE,
         "{name} is another machine now than the memory of snapshot {snapshot} is of: {paths} differ.",
-        "set that back, or restore the disks alone, with memory Never",
+        "set that back, or qx snapshot restore {snapshot} --no-memory",
     ),
     Template(
         "MemoryUnusable",
-        f"{_RESTORE}, VirtualMachine",
-        "The memory of snapshot {snapshot} cannot be used. Said: {said}.",
-        "restore the disks alone, with memory Never",
+        "VirtualMachine",
+        "The memory that was kept of {name} cannot be used. Said: {said}.",
+        "qx snapshot restore SNAPSHOT --no-memory",
     ),
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
 )

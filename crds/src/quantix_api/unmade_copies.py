@@ -1,4 +1,4 @@
-"""Which Volumes are still to be made from another one. Pure, on the API's manifests.
+"""Which Volumes are still to be made from another one, or from a snapshot. Pure, on the API's manifests.
 
 hostd keeps the data of a Volume that is deleted until there are none (docs/adr/0037); qx tells of it.
 """

@@ -244,7 +244,7 @@ async def test_volumes_are_made_from_what_a_snapshot_keeps_also_after_its_volume
     pool: PoolDir, maker: DiskFileMaker, tmp_path: Path
 ) -> None:
     made_of = await source(pool, maker)
-    assert copy_disk(pool, made_of.place, "5555-root", lambda: True)
+    copy_disk(pool, made_of.place, "5555-root", lambda: True)
     publish_set(pool, "5555-root")
     pool.place("aaaa").data.unlink()
     place = place_of_disk(pool, "5555", "root", "aaaa")
@@ -274,10 +274,10 @@ async def test_a_disk_that_is_put_back_is_the_volume_at_once_and_encrypted_as_be
     await maker.make(pool, Recipe("aaaa", 0, _BASE, passphrase=_KEY))
     place, kept = pool.place("aaaa"), place_of_disk(pool, "5555", "root", "aaaa")
     assert "wrote" in in_encrypted(tmp_path, place.data, _KEY, "write -P 9 2M 1M")
-    assert copy_disk(pool, place, "5555-root", lambda: True)
+    copy_disk(pool, place, "5555-root", lambda: True)
     publish_set(pool, "5555-root")
     assert "wrote" in in_encrypted(tmp_path, place.data, _KEY, "write -P 11 2M 1M")
-    assert put_back(pool, kept, place, lambda: True)
+    put_back(pool, kept, place, lambda: True)
     assert "read 1048576" in in_encrypted(tmp_path, place.data, _KEY, "read -P 11 2M 1M"), "not yet"
     switch_back(pool, place)
     for act in ("read -P 9 2M 1M", "read -P 7 0 1M"):

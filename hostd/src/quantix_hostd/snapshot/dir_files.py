@@ -22,6 +22,8 @@ from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.volume.disk_draft import begin_draft, hand_to_qemu, publish_draft
 
 MEMORY = "memory"
+BLOCK_BYTES = 512
+"""stat(2), st_blocks."""
 _RESTORED = ".restored"
 
 
@@ -43,13 +45,11 @@ def begin_set(pool: PoolDir, name: str) -> Path:
     return draft
 
 
-def copy_disk(pool: PoolDir, source: VolumePlace, name: str, goes_on: Callable[[], bool]) -> bool:
-    """Make the set of a disk that nobody writes to, as that is. False where `goes_on` said no."""
+def copy_disk(pool: PoolDir, source: VolumePlace, name: str, goes_on: Callable[[], bool]) -> None:
+    """Make the set of a disk that nobody writes to, as that is, unless `goes_on` says no."""
     data = begin_set(pool, name) / "data"
-    if not copy_file(source.directory, (source.folder, source.handle, "data"), data, goes_on):
-        return False
-    hand_to_qemu(data, pool)
-    return True
+    if copy_file(source.directory, (source.folder, source.handle, "data"), data, goes_on):
+        hand_to_qemu(data, pool)
 
 
 def publish_set(pool: PoolDir, name: str) -> None:
@@ -76,16 +76,25 @@ def remove_set(pool: PoolDir, name: str) -> bool:
     return removed
 
 
-def put_back(pool: PoolDir, source: VolumePlace, volume: VolumePlace, goes_on: Callable[[], bool]) -> bool:
-    """Make a copy of a set's disk beside the volume's, whose claim the caller holds."""
+def put_back(pool: PoolDir, source: VolumePlace, volume: VolumePlace, goes_on: Callable[[], bool]) -> None:
+    """Make a copy of a set's disk beside the volume's, whose claim the caller holds; none is left where
+    `goes_on` says no.
+    """
     directory = pool.volume(volume.handle)
     beside = directory / _RESTORED
     remove_tree(beside)
-    if not copy_file(source.directory, (source.folder, source.handle, "data"), beside, goes_on):
+    if copy_file(source.directory, (source.folder, source.handle, "data"), beside, goes_on):
+        hand_to_qemu(beside, pool)
+    else:
         remove_tree(beside)
-        return False
-    hand_to_qemu(beside, pool)
-    return True
+
+
+def put_back_bytes(pool: PoolDir, volume: VolumePlace) -> int:
+    """What there is of that copy."""
+    try:
+        return (pool.volume(volume.handle) / _RESTORED).stat().st_blocks * BLOCK_BYTES
+    except FileNotFoundError:
+        return 0
 
 
 def switch_back(pool: PoolDir, volume: VolumePlace) -> None:
@@ -93,11 +102,6 @@ def switch_back(pool: PoolDir, volume: VolumePlace) -> None:
     directory = pool.volume(volume.handle)
     (directory / _RESTORED).rename(directory / "data")
     sync_directory(directory)
-
-
-def drop_copy(pool: PoolDir, volume: VolumePlace) -> None:
-    """Of a restore that does not go on."""
-    remove_tree(pool.volume(volume.handle) / _RESTORED)
 
 
 def _sync(path: Path) -> None:

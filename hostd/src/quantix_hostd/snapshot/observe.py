@@ -13,7 +13,9 @@ from typing import Any
 from quantix_api import VirtualMachine, VirtualMachineSnapshot, Volume
 from quantix_api.message_table_phrases import COPIES_UNTOLD
 from quantix_api.messages import as_wait
+from quantix_api.model import to_manifest
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES, VOLUMES, Resource
+from quantix_api.unmade_copies import unmade_from_snapshot
 from quantix_api.virtual_machine_snapshot import SnapshotDisk
 from quantix_client.errors import ApiError, NotFound
 from quantix_client.reading import model_of
@@ -134,7 +136,7 @@ async def _with_users(tools: SnapshotTools, seen: SnapshotObserved) -> SnapshotO
     named = f"spec.source.snapshot.name={snapshot.metadata.name}"
     volumes = await _listed(tools, VOLUMES, namespace, named)
     restores = await _listed(tools, VIRTUAL_MACHINE_RESTORES, namespace, "")
-    unmade = sorted(str(item["metadata"]["name"]) for item in volumes if _is_unmade(item))
+    unmade = unmade_from_snapshot(to_manifest(snapshot), volumes)
     needing = [item for item in restores if _needs(item, snapshot.metadata.uid)]
     restore = str(needing[0]["metadata"]["name"]) if needing else ""
     return SnapshotObserved(
@@ -143,7 +145,7 @@ async def _with_users(tools: SnapshotTools, seen: SnapshotObserved) -> SnapshotO
         kept=seen.kept,
         work=seen.work,
         is_read=tools.lending.is_read(snapshot.metadata.uid),
-        unmade=tuple(unmade),
+        unmade=unmade,
         restore=restore,
     )
 
@@ -155,11 +157,6 @@ async def _listed(
         return (await tools.api.list(resource, namespace, field_selector=selector)).items
     except ApiError as error:
         raise as_wait("Deleting", _LOOK_S, what=COPIES_UNTOLD) from error
-
-
-def _is_unmade(volume: dict[str, Any]) -> bool:
-    data = (volume.get("status") or {}).get("data")
-    return data != "Present" and not volume["metadata"].get("deletionTimestamp")
 
 
 def _needs(restore: dict[str, Any], uid: str) -> bool:

@@ -6,21 +6,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from quantix_api import VirtualMachineRestore
 from quantix_api.conditions import ready_reason
-from quantix_api.errors import PermanentError, QuantixError, WaitingError
+from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_kstatus
 from quantix_api.messages import message_of, render
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES
 from quantix_api.times import render_time
 from quantix_client.reading import model_of
 from quantix_hostd.events import tell
+from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.report import report
 from quantix_hostd.snapshot.setting_back import SettingBack
+from quantix_hostd.snapshot.status import render_progress
 from quantix_hostd.snapshot.tools import Manifest, SnapshotTools
 from quantix_hostd.told import Told
 from quantix_hostd.transfer.transfers import Transfer, Transfers
@@ -63,10 +65,11 @@ class RestoreController:
             return None
         elif not transfer.running and transfer.error is not None:
             return await self._again(manifest, restore, transfer)
-        await self._report(
-            manifest, restore, "Restoring", fact("Ready", "False", "Restoring", host=self._tools.host)
-        )
+        await self._report(manifest, restore, "Restoring", self._going_on())
         return _LOOK_S
+
+    def _going_on(self) -> Fact:
+        return fact("Ready", "False", "Restoring", host=self._tools.host)
 
     async def _again(
         self, manifest: Manifest, restore: VirtualMachineRestore, transfer: Transfer[bool]
@@ -74,15 +77,19 @@ class RestoreController:
         """After what may go by itself: some disks may be set back already, and the VM waits for it."""
         assert transfer.error is not None
         left_s = transfer.retry_in_s() or 0.0
-        await self._report(manifest, restore, "Restoring", _waiting(transfer.error))
-        if left_s > 0:
-            return max(left_s, _AT_ONCE_S)
-        self._begin(restore)
-        return _LOOK_S
+        if left_s <= 0:
+            self._begin(restore)
+        await self._report(manifest, restore, "Restoring", self._waiting(transfer.error, left_s))
+        return max(left_s, _AT_ONCE_S) if left_s > 0 else _LOOK_S
+
+    def _waiting(self, error: QuantixError, left_s: float) -> Fact:
+        at = render_time(datetime.now(UTC) + timedelta(seconds=left_s))
+        said = {"host": self._tools.host, "at": at, "said": error.message.rstrip(".")}
+        return _told(error, fact("Ready", "False", "Restoring", **said) if left_s > 0 else self._going_on())
 
     def _begin(self, restore: VirtualMachineRestore) -> None:
-        async def run(restore: VirtualMachineRestore, _: Transfer[bool]) -> bool:
-            await self._setting_back.run(restore)
+        async def run(restore: VirtualMachineRestore, transfer: Transfer[bool]) -> bool:
+            await self._setting_back.run(restore, transfer)
             return True
 
         self._transfers.begin(restore.metadata.uid, "", restore.key, partial(run, restore))
@@ -94,6 +101,9 @@ class RestoreController:
         status: dict[str, Any] = {"observedGeneration": restore.metadata.generation, "phase": phase}
         if phase in _OVER:
             status["finishedAt"] = render_time(now)
+        transfer = self._transfers.get(restore.metadata.uid, "")
+        if transfer is not None and transfer.running and transfer.shown[1]:
+            status["progress"] = render_progress(CopyProgress(*transfer.shown))
         facts = [ready, ready.repeated_as("Stalled", "True")] if phase == "Failed" else with_kstatus(ready)
         status["conditions"] = render_conditions(facts, subject_of(restore), now)
         written = await report(self._tools.api, VIRTUAL_MACHINE_RESTORES, dict(manifest), status)
@@ -118,14 +128,10 @@ def _restored(restore: VirtualMachineRestore) -> Fact:
 
 
 def _failed(error: QuantixError) -> Fact:
-    reason = ready_reason(_KIND, error.reason)
-    if reason == "InternalError":
-        return fact("Ready", "False", "RestoreFailed", said=error.message.rstrip("."))
-    return Fact("Ready", "False", reason, message_of(error))
+    return _told(error, fact("Ready", "False", "RestoreFailed", said=error.message.rstrip(".")))
 
 
-def _waiting(error: QuantixError) -> Fact:
+def _told(error: QuantixError, otherwise: Fact) -> Fact:
+    """What kept it from being done, or `otherwise` where the kind does not know that reason."""
     reason = ready_reason(_KIND, error.reason)
-    if isinstance(error, WaitingError) or reason != "InternalError":
-        return Fact("Ready", "False", reason, message_of(error))
-    return fact("Ready", "False", "RestoreFailed", said=error.message.rstrip("."))
+    return otherwise if reason == "InternalError" else Fact("Ready", "False", reason, message_of(error))

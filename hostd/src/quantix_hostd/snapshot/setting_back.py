@@ -8,7 +8,6 @@ before all are whole, and what it wrote after that is not undone by a host that 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,10 +25,12 @@ from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
+from quantix_hostd.snapshot.copying import to_the_end
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
+from quantix_hostd.transfer.transfers import Transfer
 
-_AGAIN_S, _NO_ROOM_S, _LOOK_S = 2.0, 60.0, 1.0
+_AGAIN_S, _NO_ROOM_S = 2.0, 60.0
 _WHAT = "the disks that are set back"
 
 log = structlog.get_logger(__name__)
@@ -52,8 +53,8 @@ class SettingBack:
 
     tools: SnapshotTools
 
-    async def run(self, restore: VirtualMachineRestore) -> None:
-        """Raises PermanentError before anything is changed, WaitingError, and TransientError, after which it
+    async def run(self, restore: VirtualMachineRestore, transfer: Transfer[bool]) -> None:
+        """`transfer` is told how far the copies are. Raises PermanentError before anything is changed, WaitingError, and TransientError, after which it
         is to be run again.
         """
         snapshot = await self._snapshot(restore)
@@ -64,7 +65,7 @@ class SettingBack:
             for disk in disks:
                 await asyncio.to_thread(self._change, disk, partial(self._begun, uid))
             log.info("disks of a VM are set back", uid=uid, snapshot=snapshot.metadata.uid, disks=len(disks))
-            await self._put_back(disks)
+            await self._put_back(disks, transfer)
             await self._set_state_back(restore, snapshot, disks)
             await self._mark_memory(restore, snapshot, disks)
         # the claim that decides last
@@ -138,23 +139,32 @@ class SettingBack:
     def _begun(self, uid: str, claim: Claim) -> Claim:
         return begin_restore(claim, self.tools.host, uid, self.tools.cluster_uid)
 
-    async def _put_back(self, disks: Sequence[_Disk]) -> None:
-        stop = threading.Event()
+    async def _put_back(self, disks: Sequence[_Disk], transfer: Transfer[bool]) -> None:
+        storage = self.tools.storage
         local = [disk for disk in disks if isinstance(disk.pool, PoolDir)]
-        for disk in local:
-            await self._check_room(disk)
-            await _to_the_end(partial(self.tools.storage.put_back, disk.pool, disk.kept, disk.place), stop)
+        stored = [await asyncio.to_thread(storage.stored_bytes, disk.pool, disk.kept) for disk in local]
+        transfer.total_bytes, done_bytes = sum(stored) or None, 0
+
+        async def look(disk: _Disk) -> None:
+            copied = await asyncio.to_thread(storage.put_back_bytes, disk.pool, disk.place)
+            transfer.on_progress(done_bytes + copied)
+
+        async def put_back(disk: _Disk) -> None:
+            call = partial(storage.put_back, disk.pool, disk.kept, disk.place)
+            await to_the_end(call, partial(look, disk))
+
+        for disk, needed in zip(local, stored, strict=True):
+            await self._check_room(disk, needed)
+            await put_back(disk)
+            done_bytes += needed
         # from here on no disk is what it was
         for disk in disks:
             if disk not in local:
-                await _to_the_end(
-                    partial(self.tools.storage.put_back, disk.pool, disk.kept, disk.place), stop
-                )
+                await put_back(disk)
         for disk in local:
-            await asyncio.to_thread(self.tools.storage.switch_back, disk.pool, disk.place)
+            await asyncio.to_thread(storage.switch_back, disk.pool, disk.place)
 
-    async def _check_room(self, disk: _Disk) -> None:
-        needed = await asyncio.to_thread(self.tools.storage.stored_bytes, disk.pool, disk.kept)
+    async def _check_room(self, disk: _Disk, needed: int) -> None:
         with self.tools.room.share(disk.pool, None, needed, _WHAT) as share:
             try:
                 await self.tools.room.promise(share, needed)
@@ -195,14 +205,3 @@ class SettingBack:
         sequence = max(parse_state(before).sequence if before is not None else 0, kept.sequence) + 1
         self._change(disk, lambda claim: replace(claim, has_state=True))
         states.write(disk.place, render_state(replace(kept, sequence=sequence)))
-
-
-async def _to_the_end(call: Callable[[Callable[[], bool]], bool], stop: threading.Event) -> None:
-    """A call in a thread, which ends before this does."""
-    work = asyncio.create_task(asyncio.to_thread(call, lambda: not stop.is_set()))
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait({work})
-        raise

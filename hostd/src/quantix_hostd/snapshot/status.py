@@ -65,7 +65,7 @@ def derive_status(
     if verdict.reason == "Taken" and kept is not None:
         status |= _taken(kept)
     if verdict.progress is not None:
-        status["progress"] = _progress(verdict.progress)
+        status["progress"] = render_progress(verdict.progress)
     ready = Fact("Ready", "True" if verdict.reason == "Taken" else "False", verdict.reason, verdict.message)
     over = [ready, ready.repeated_as("Stalled", "True")]
     facts = [*(over if verdict.failed else with_kstatus(ready)), *_quiesced(snapshot, kept)]
@@ -116,7 +116,8 @@ def _taken(kept: Kept) -> dict[str, Any]:
     return {"takenAt": kept.taken_at, "config": kept.config, "disks": disks, **memory}
 
 
-def _progress(progress: CopyProgress) -> dict[str, int]:
+def render_progress(progress: CopyProgress) -> dict[str, int]:
+    """As the API has it."""
     found = {
         "doneBytes": progress.done_bytes,
         "totalBytes": progress.total_bytes,

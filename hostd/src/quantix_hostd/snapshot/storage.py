@@ -33,7 +33,6 @@ from quantix_hostd.snapshot_place import SnapshotPlace, set_of_disk, state_place
 from quantix_hostd.volume.disk_draft import hand_to_qemu
 
 _SECTOR_BYTES = 512
-_BLOCK_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,12 @@ class SnapshotStorage:
 
     def keep_idle(
         self, pool: Pool, volume: VolumePlace, uid: str, disk: str, goes_on: Callable[[], bool]
-    ) -> bool:
-        """Keep a disk that nobody writes to. False where `goes_on` said no."""
+    ) -> None:
+        """Keep a disk that nobody writes to, unless `goes_on` says no."""
         if isinstance(pool, PoolDir):
-            return files.copy_disk(pool, volume, set_of_disk(uid, disk), goes_on)
-        take_snapshot(pool, volume.handle, uid)
-        return True
+            files.copy_disk(pool, volume, set_of_disk(uid, disk), goes_on)
+        else:
+            self.keep_in_ceph(pool, volume, uid)
 
     def keep_in_ceph(self, pool: PoolRbd, volume: VolumePlace, uid: str) -> None:
         """Keep a disk in Ceph, whoever writes to it."""
@@ -142,7 +141,7 @@ class SnapshotStorage:
             return 0
         try:
             data = files.draft_of(pool, set_of_disk(uid, disk)) / "data"
-            return data.stat().st_blocks * _BLOCK_BYTES
+            return data.stat().st_blocks * files.BLOCK_BYTES
         except FileNotFoundError:
             return 0
 
@@ -174,25 +173,24 @@ class SnapshotStorage:
 
     def stored_bytes(self, pool: Pool, disk: SnapshotPlace) -> int:
         """What a copy of what is kept of a disk takes at most; in Ceph none is made."""
-        return disk.data.stat().st_blocks * _BLOCK_BYTES if isinstance(pool, PoolDir) else 0
+        return disk.data.stat().st_blocks * files.BLOCK_BYTES if isinstance(pool, PoolDir) else 0
 
     def put_back(
         self, pool: Pool, disk: SnapshotPlace, volume: VolumePlace, goes_on: Callable[[], bool]
-    ) -> bool:
+    ) -> None:
         """Set the volume's disk back, or get ready to, so that `switch_back` does it at once."""
         if isinstance(pool, PoolDir):
-            return files.put_back(pool, disk, volume, goes_on)
-        roll_back(pool, volume.handle, disk.uid)
-        return True
+            files.put_back(pool, disk, volume, goes_on)
+        else:
+            roll_back(pool, volume.handle, disk.uid)
+
+    def put_back_bytes(self, pool: Pool, volume: VolumePlace) -> int:
+        """What `put_back` has copied so far; in Ceph nothing."""
+        return files.put_back_bytes(pool, volume) if isinstance(pool, PoolDir) else 0
 
     def switch_back(self, pool: Pool, volume: VolumePlace) -> None:
         if isinstance(pool, PoolDir):
             files.switch_back(pool, volume)
-
-    def drop_copy(self, pool: Pool, volume: VolumePlace) -> None:
-        """What `put_back` got ready."""
-        if isinstance(pool, PoolDir):
-            files.drop_copy(pool, volume)
 
 
 def _remove_memory(pool: PoolRbd, uid: str) -> bool:

@@ -8,7 +8,6 @@ call of the hypervisor's client, which comes to its end whatever becomes of the 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
@@ -30,6 +29,7 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment
 from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
+from quantix_hostd.snapshot.copying import to_the_end
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.observed import WorkSeen
 from quantix_hostd.snapshot.tools import SnapshotTools
@@ -51,6 +51,12 @@ def _needs_stillness(begun: Begun) -> bool:
     """Whether more is of the moment than the disks that QEMU copies."""
     vm, kept = begun.seen.vm, begun.kept
     return kept.memory or any(disk.in_ceph for disk in kept.disks) or (vm is not None and keeps_state(vm))
+
+
+async def _reach(share: Share, measure: Callable[[], int]) -> None:
+    """Account for what is written so far. Raises TransientError (PoolFull)."""
+    share.written_bytes = await asyncio.to_thread(measure)
+    await share.reach(share.written_bytes)
 
 
 class Taking:
@@ -157,9 +163,7 @@ class Taking:
             while local:
                 for disk in local:
                     measure = partial(storage.written_bytes, pools[disk.pool], kept.uid, disk.name)
-                    written = await asyncio.to_thread(measure)
-                    taken[disk.name].written_bytes = written
-                    await taken[disk.name].reach(written)
+                    await _reach(taken[disk.name], measure)
                 if await self._is_copied(kept, transfer):
                     break
                 await asyncio.sleep(_LOOK_S)
@@ -199,14 +203,14 @@ class Taking:
         await self._beginning.check_room(begun)
         async with self._held_still(begun):
             at = datetime.now(UTC)
-            storage, goes_on = self._tools.storage, threading.Event()
+            storage = self._tools.storage
             await asyncio.to_thread(storage.begin_rest, begun.home, kept.uid)
             for disk, seen, pool in begun.disks():
                 assert seen.place is not None
                 call = partial(storage.keep_idle, pool, seen.place, kept.uid, disk.name)
                 with self._beginning.share(pool, disk) as share:
                     measure = partial(storage.written_bytes, pool, kept.uid, disk.name)
-                    await self._to_the_end(call, goes_on, share, measure)
+                    await to_the_end(call, partial(_reach, share, measure))
             await asyncio.to_thread(self._beginning.keep_state, begun)
         kept = replace(kept, quiesced="NotAsked", taken_at=render_time(at))
         await self._finish(kept, begun.pools)
@@ -228,26 +232,6 @@ class Taking:
                         raise
                     raise as_wait("Starting", AGAIN_S, starting=begun.kept.vm) from error
             yield
-
-    async def _to_the_end(
-        self,
-        call: Callable[[Callable[[], bool]], bool],
-        stop: threading.Event,
-        share: Share,
-        measure: Callable[[], int],
-    ) -> None:
-        """A call in a thread, which ends before this does, and soon when it is not wanted any more."""
-        copying = asyncio.create_task(asyncio.to_thread(call, lambda: not stop.is_set()))
-        try:
-            while not copying.done():
-                written = await asyncio.to_thread(measure)
-                share.written_bytes = written
-                await share.reach(written)
-                await asyncio.wait({copying}, timeout=_LOOK_S)
-        finally:
-            stop.set() if not copying.done() else None
-            await asyncio.wait({copying})
-        copying.result()
 
     async def _finish(self, kept: Kept, pools: dict[str, Pool]) -> None:
         """All of it is there."""

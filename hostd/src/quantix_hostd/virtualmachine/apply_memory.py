@@ -26,7 +26,7 @@ async def _restore_paused(tools: VmTools, ref: VmRef, action: do.RestorePaused) 
             try:
                 await tools.hypervisor.restore_paused(ref.domain, str(path), action.xml)
             except PermanentError as refused:
-                about = {"snapshot": action.snapshot, "said": refused.message.rstrip(".")}
+                about = {"name": ref.name, "said": refused.message.rstrip(".")}
                 raise as_error(PermanentError, "MemoryUnusable", **about) from refused
     log.info("guest goes on with memory that was kept", uid=ref.uid, snapshot=action.snapshot)
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")

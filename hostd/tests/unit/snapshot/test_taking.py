@@ -196,6 +196,9 @@ async def test_a_deleted_one_goes_once_nothing_is_to_be_made_of_it(
     source = {"snapshot": {"name": "first", "disk": "root"}}
     clone = part.world.put(VOLUMES, "clone", "default", spec={"source": source}, status={})
     part.world.api.put(clone)
+    lost = part.world.put(VOLUMES, "lost", "default", status={})
+    lost["spec"] = {"source": {"snapshot": {"name": "first", "disk": "none of its disks"}}}
+    part.world.api.put(lost)
     part.delete(key)
     status = await part.look(key)
     assert (reason(status), status["data"]) == ("InUse", "Present")

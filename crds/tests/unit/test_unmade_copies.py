@@ -48,7 +48,9 @@ def test_a_copy_needs_its_source_until_it_has_data(
 
 
 def from_snapshot(disk: str = "root", name: str = "source", **more: Any) -> dict[str, Any]:
-    return volume(**more) | {"spec": {"source": {"snapshot": {"name": name, "disk": disk}}, **more.get("spec", {})}}
+    return volume(**more) | {
+        "spec": {"source": {"snapshot": {"name": name, "disk": disk}}, **more.get("spec", {})}
+    }
 
 
 DISKS = {"disks": [{"name": "root"}, {"name": "safe", "encrypted": True}]}

@@ -10,8 +10,8 @@ _LOOK_S = 1.0
 
 
 async def to_the_end(call: Callable[[Callable[[], bool]], None], look: Callable[[], Awaitable[None]]) -> None:
-    """Run `call`, which asks whether it is to go on. It ends before this does, and soon once this is cancelled
-    or `look` raises; that is called right away and every second.
+    """Run `call`, which asks whether it is to go on. It ends before this does, and soon once this is
+    cancelled or `look` raises; that is called right away and every second.
     """
     stop = threading.Event()
     work = asyncio.create_task(asyncio.to_thread(call, lambda: not stop.is_set()))

@@ -54,8 +54,8 @@ class SettingBack:
     tools: SnapshotTools
 
     async def run(self, restore: VirtualMachineRestore, transfer: Transfer[bool]) -> None:
-        """`transfer` is told how far the copies are. Raises PermanentError before anything is changed, WaitingError, and TransientError, after which it
-        is to be run again.
+        """`transfer` is told how far the copies are. Raises PermanentError before anything is changed,
+        WaitingError, and TransientError, after which it is to be run again.
         """
         snapshot = await self._snapshot(restore)
         disks = [await self._disk(restore, snapshot, disk) for disk in restore.status.disks]

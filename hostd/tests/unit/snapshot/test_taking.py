@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from quantix_api.errors import TransientError
+from quantix_api.message_table_phrases import SNAPSHOT_GUEST_ENDED, SNAPSHOT_UNKNOWN
 from quantix_api.resources import VOLUMES
-from quantix_hostd.claims import Holder, VolumePlace
+from quantix_hostd.claims import ClaimRefusedError, Holder, VolumePlace
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.facts.moment import CopyStep, DisksCopy
 from quantix_hostd.moves import leave
+from quantix_hostd.snapshot.controller import SnapshotController
+from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.snapshot_files import disk_file, holds, kept_file, left_of_snapshots, write
 from quantix_lab.snapshots_part import SnapshotsPart
-from quantix_lab.vm_world import VmHandle
+from quantix_lab.vm_world import HOST, VmHandle
+from quantix_lab.waiting import eventually_async
 
 
 def reason(status: dict[str, object], kind: str = "Ready") -> str:
     conditions = status["conditions"]
     assert isinstance(conditions, list)
     return str(next(item["reason"] for item in conditions if item["type"] == kind))
+
+
+async def is_copied(part: SnapshotsPart, key: str) -> bool:
+    """Whether its moment has passed, and QEMU copies the disks."""
+    await part.look(key)
+    return [kept.step for kept in part.world.kept.all() if kept.key == key] == ["copying"]
+
+
+async def being_kept(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, name: str = "first"
+) -> str:
+    """A snapshot whose disks QEMU copies, until it is told otherwise."""
+    hypervisor.copy_said = DisksCopy(CopyStep.RUNNING)
+    key = part.add(name, vm)
+    await part.until(key, "Taking")
+    await eventually_async("its moment", lambda: is_copied(part, key))
+    hypervisor.calls.clear()
+    return key
 
 
 async def test_what_a_running_guest_holds_is_kept_and_said(
@@ -57,6 +83,7 @@ async def test_without_its_agent_a_guest_is_kept_unquiesced_and_where_that_is_re
     hypervisor.agent_freezes = refused
     status = await part.until(part.add("first", running), "Ready")
     assert reason(status, "Quiesced") == refused
+    assert part.world.events.reasons[-1] == "SnapshotTaken"
     key = part.add("second", running, quiesce="Required")
     status = await part.until(key, "Failed")
     assert (reason(status), reason(status, "Stalled"), status["data"]) == (
@@ -66,15 +93,6 @@ async def test_without_its_agent_a_guest_is_kept_unquiesced_and_where_that_is_re
     )
     await part.look(key)
     assert not [name for name in left_of_snapshots(part) if part.uid(key) in name]
-
-
-@pytest.mark.parametrize("said", ["FreezeFailed", "FreezeTimedOut"])
-async def test_a_guest_that_does_not_freeze_is_kept_all_the_same_and_that_is_said(
-    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, said: str
-) -> None:
-    hypervisor.agent_freezes = said
-    assert reason(await part.until(part.add("first", running), "Ready"), "Quiesced") == said
-    assert part.world.events.reasons[-1] == "SnapshotTaken"
 
 
 async def test_one_that_fails_leaves_nothing_and_is_not_tried_again(
@@ -97,8 +115,14 @@ async def test_a_pool_that_fills_up_and_a_guest_that_ends_are_told(
 ) -> None:
     hypervisor.copy_said = DisksCopy(CopyStep.FAILED, said="No space left on device")
     assert reason(await part.until(part.add("full", running), "Failed")) == "PoolFull"
-    hypervisor.copy_said = DisksCopy(CopyStep.NONE)
-    assert reason(await part.until(part.add("unknown", running), "Failed")) == "SnapshotInterrupted"
+    for name, ended, why in (("unknown", False, SNAPSHOT_UNKNOWN), ("ended", True, SNAPSHOT_GUEST_ENDED)):
+        key = await being_kept(running, part, hypervisor, name)
+        if ended:
+            hypervisor.kill(running.domain)
+        hypervisor.copy_said = DisksCopy(CopyStep.NONE)
+        status = await part.until(key, "Failed")
+        assert reason(status) == "SnapshotInterrupted"
+        assert why in next(item["message"] for item in status["conditions"] if item["type"] == "Ready")
 
 
 async def test_file_systems_that_did_not_thaw_are_thawed_until_they_do(
@@ -136,27 +160,38 @@ async def test_one_at_a_time_and_none_of_a_vm_that_leaves_or_of_a_disk_that_move
     assert reason(await part.look(second)) == "Moving"
 
 
-async def test_no_disk_begins_to_move_and_no_guest_to_leave_while_it_is_kept(
-    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
-) -> None:
-    hypervisor.copy_said = DisksCopy(CopyStep.RUNNING)
-    key = part.add("first", running)
-    await part.until(key, "Taking")
-    await part.look(key)
-    part.world.add_pool("fast")
-    volume = part.world.stores[VOLUMES]["default/web-1-root"]
-    volume["spec"]["pool"] = volume["status"]["movingTo"] = "fast"
-    running.change("spec", "powerState", value="Paused")
-    hypervisor.calls.clear()
-    await running.reconcile()
-    assert [call for call in hypervisor.calls if call.startswith(("copy", "suspend"))] == []
+@dataclass(frozen=True)
+class Slow(SnapshotStorage):
+    """Keeps no disk before it may."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    may: threading.Event = field(default_factory=threading.Event)
+
+    def keep_idle(
+        self, pool: Pool, volume: VolumePlace, uid: str, disk: str, goes_on: Callable[[], bool]
+    ) -> None:
+        self.begun.set()
+        self.may.wait(60)
+        super().keep_idle(pool, volume, uid, disk, goes_on)
 
 
 async def test_a_vm_that_is_off_is_kept_while_its_claims_keep_it_from_starting(
-    vm: VmHandle, part: SnapshotsPart
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
 ) -> None:
+    storage = Slow(part.storage.layout, part.storage.qemu_img, part.storage.states)
+    tools = replace(part.tools, storage=storage)
+    part.controller = SnapshotController(tools, part.world.woken.append)
     write(disk_file(vm, "data"), 5)
     key = part.add("first", vm)
+    await part.until(key, "Taking")
+    await part.look(key)
+    assert await asyncio.to_thread(storage.begun.wait, 60)
+    assert vm.root_claim.held_by(HOST, 0)
+    with pytest.raises(ClaimRefusedError):
+        await vm.reconcile()
+    assert vm.root_claim.held_by(HOST, 0)
+    assert hypervisor.found == {}
+    storage.may.set()
     status = await part.until(key, "Ready")
     assert holds(kept_file(part, key, "data"), 5)
     assert reason(status, "Quiesced") == "NotAsked"
@@ -235,4 +270,4 @@ async def test_a_volume_of_another_vm_with_that_name_is_not_kept(
     }
     part.world.api.put(other)
     assert reason(await part.look(key)) == "DiskMissing"
-    assert isinstance(vm.root_place, VolumePlace)
+    assert left_of_snapshots(part) == []

@@ -79,13 +79,14 @@ def test_a_vm_whose_host_lost_its_label_goes_to_one_that_has_it() -> None:
 
 
 def test_nobody_moves_away_from_one_that_needs_it_near() -> None:
-    needs = a_guest("needs", affinity=(Rule({"app": "web"}),))
-    guests = (web("a"), web("b", anti_affinity=()), needs)
+    needs = a_guest("needs", affinity=(Rule({"role": "db"}),))
+    guests = (replace(web("a"), labels={"app": "web", "role": "db"}), web("b", anti_affinity=()), needs)
     hosts = (*TWO, a_host("h3"))
     cluster = Cluster(hosts, guests, {"a": "h1", "b": "h1", "needs": "h1"})
-    (better,) = cluster.plan().moves
-    after = cluster.moved(better.mover.guest.uid, better.target)
-    assert after.broken() == ()
+    plan = cluster.plan()
+    assert list(moves(plan)) == ["b"]
+    (better,) = plan.moves
+    assert cluster.moved("b", better.target).broken() == ()
 
 
 def test_a_host_that_is_full_keeps_no_rule() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from quantix_api import VirtualMachine
 from quantix_api.conditions import condition_of
+from quantix_operator.virtualmachine.observed import Observed
+from quantix_operator.virtualmachine.status import judge
 
 from ..snapshot.snapping_world import DISK, SnappingWorld
 
@@ -344,6 +346,9 @@ async def test_what_a_restored_api_forgot_of_the_vm_is_said_again(world: Snappin
 async def test_the_vm_says_what_holds_it_off(world: SnappingWorld) -> None:
     world.set_back("back")
     await world.pass_all()
-    vm = VirtualMachine.parse(world.live("web"))
-    assert vm.status.restore is not None
+    live = world.live("web")
+    verdict = judge(Observed(VirtualMachine.parse(live), live, None), None, None)
+    assert verdict is not None
+    assert (verdict.phase, verdict.ready.reason) == ("Stopped", "RestoreInProgress")
+    assert "back" in verdict.ready.message
     assert condition_of(world.live("web"), "Scheduled")["reason"] == "NotWanted"

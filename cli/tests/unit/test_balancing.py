@@ -48,7 +48,11 @@ def plan(**different: Any) -> dict[str, Any]:
             {"mode": "Automatic", "movesLeft": 2},
             "1 VM would be better off elsewhere; 2 moves may still be made within this hour.",
         ),
-        ({"moves": []}, "No VM would be better off elsewhere; 1 VM cannot move."),
+        ({"moves": []}, "No move helps now; 1 VM stays where it is, and why is said above."),
+        (
+            {"moves": [], "misfits": [STAYS, STAYS]},
+            "No move helps now; 2 VMs stay where they are, and why is said above.",
+        ),
         ({"moves": [], "misfits": []}, "No VM would be better off elsewhere."),
         ({"held": "Nothing is moved while h3 is Joining."}, "Nothing is moved while h3 is Joining."),
     ],

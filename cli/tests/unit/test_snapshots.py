@@ -88,6 +88,16 @@ async def test_a_disk_that_the_vm_does_not_have_is_refused_before_anything_is_ma
     assert world.created == []
 
 
+async def test_one_name_for_several_is_refused_before_anything_is_asked() -> None:
+    other = obj(VIRTUAL_MACHINES, "web-2", {"disks": DISKS}, {})
+    world = Api([], VirtualMachine=[vm(), other])
+    with pytest.raises(CommandError) as refused:
+        await typed(qx_session(world), "vm snapshot web-* --name before")
+    assert refused.value.message == "One name is not enough for several snapshots."
+    assert refused.value.hint == "leave --name out: each gets VM-DATE-TIME"
+    assert world.created == []
+
+
 async def test_a_snapshot_that_was_refused_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     message = "Only a VM that runs has memory to keep, and web-1 does not. Try: qx vm start web-1."
     ready = condition("Ready", "False", "NotRunning", message)
@@ -172,7 +182,7 @@ async def test_a_disk_and_its_snapshot_go_together(words: str) -> None:
 def test_what_could_not_be_held_still_is_told() -> None:
     late = condition("Quiesced", "False", "FreezeTimedOut", "The guest did not hold still within 10 s.")
     assert taken(snapshot("Ready", conditions=[late])) == (
-        "before keeps 2 disks of web-1; The guest did not hold still within 10 s."
+        "before keeps 2 disks of web-1; the guest did not hold still within 10 s."
     )
 
 

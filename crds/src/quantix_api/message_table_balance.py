@@ -92,11 +92,11 @@ _OF_THE_POLICY = (
         "It would be better to move {moves}.",
         "qx plan balance says why; with spec.balancer.mode Automatic it is done by itself",
     ),
-    Template("MovesUnderWay", _POLICY, "It is being made better: {moves}.", NOTHING_TO_DO),
+    Template("MovesUnderWay", _POLICY, "VMs are on their way to better places: {moves}.", NOTHING_TO_DO),
     Template(
         "MovesUnderWay",
         _POLICY,
-        "How {hosts} fare after a migration shows within some minutes.",
+        "It shows within some minutes how it is on {hosts} after a migration.",
         NOTHING_TO_DO,
     ),
     Template(

@@ -6,6 +6,7 @@ from quantix_api.message_template import NOTHING_TO_DO, Template
 
 _SNAPSHOT, _RESTORE = "VirtualMachineSnapshot", "VirtualMachineRestore"
 _BOTH = f"{_SNAPSHOT}, {_RESTORE}"
+_COPIES = f"{_RESTORE}, Volume, VirtualMachine"
 
 _WAITS = (
     Template(
@@ -55,12 +56,6 @@ _OF_SNAPSHOTS = (
         "a snapshot for the disks of each (spec.disks)",
     ),
     Template(
-        "PoolCannotSnapshot",
-        _SNAPSHOT,
-        "{said}.",
-        "leave that disk out (spec.disks), or move it to another pool",
-    ),
-    Template(
         "Deleting",
         _SNAPSHOT,
         "It is being deleted, and waits for {silent}, which is silent.",
@@ -82,12 +77,6 @@ _OF_SNAPSHOTS = (
         _SNAPSHOT,
         "It was to be taken only with file systems held still: {why}.",
         "look after the agent in the guest, or take one with quiesce Auto",
-    ),
-    Template(
-        "ConfigRefused",
-        "Volume, VirtualMachine",
-        "Disk {encrypted} is encrypted in snapshot {snapshot}, so {copy} has to be, too.",
-        "name a Secret with the same passphrase (spec.encryption)",
     ),
     Template("SnapshotInterrupted", _SNAPSHOT, "It was not finished: {what}.", "take another one"),
     Template("SnapshotFailed", _SNAPSHOT, "It was not taken. Said: {said}.", "take another one"),
@@ -128,31 +117,6 @@ _OF_RESTORES = (
         "qx snapshot list names the VM of each",
     ),
     Template(
-        "SnapshotNotFound",
-        f"{_RESTORE}, Volume, VirtualMachine",
-        "There is no snapshot {snapshot} here.",
-        "qx snapshot list; it goes on by itself once there is one of that name",
-    ),
-    Template("SnapshotNotFound", f"{_RESTORE}, Volume, VirtualMachine", "Snapshot {going} is being deleted."),
-    Template(
-        "SnapshotNotReady",
-        f"{_RESTORE}, Volume, VirtualMachine",
-        "Snapshot {snapshot} is not taken yet.",
-        "nothing; it goes on by itself, and qx snapshot explain {snapshot} says what that waits for",
-    ),
-    Template(
-        "SnapshotNotReady",
-        f"{_RESTORE}, Volume, VirtualMachine",
-        "Snapshot {failed} was not taken, and will not be.",
-        "qx snapshot explain {failed}, and take another one",
-    ),
-    Template(
-        "DiskMissing",
-        f"{_RESTORE}, Volume, VirtualMachine",
-        "Snapshot {snapshot} has no disk {disk}.",
-        "qx snapshot show {snapshot} lists its disks",
-    ),
-    Template(
         "DiskMissing",
         _RESTORE,
         "Disk {disk} is on {host} now, and snapshot {snapshot} keeps it on {place}.",
@@ -185,7 +149,39 @@ _OF_RESTORES = (
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
 )
 
-_OF_COPIES = ()
+_OF_COPIES = (
+    Template(
+        "SnapshotNotFound",
+        _COPIES,
+        "There is no snapshot {snapshot} here.",
+        "qx snapshot list; it goes on by itself once there is one of that name",
+    ),
+    Template("SnapshotNotFound", _COPIES, "Snapshot {going} is being deleted."),
+    Template(
+        "SnapshotNotReady",
+        _COPIES,
+        "Snapshot {snapshot} is not taken yet.",
+        "nothing; it goes on by itself, and qx snapshot explain {snapshot} says what that waits for",
+    ),
+    Template(
+        "SnapshotNotReady",
+        _COPIES,
+        "Snapshot {failed} was not taken, and will not be.",
+        "qx snapshot explain {failed}, and take another one",
+    ),
+    Template(
+        "DiskMissing",
+        _COPIES,
+        "Snapshot {snapshot} has no disk {disk}.",
+        "qx snapshot show {snapshot} lists its disks",
+    ),
+    Template(
+        "ConfigRefused",
+        "Volume, VirtualMachine",
+        "Disk {encrypted} is encrypted in snapshot {snapshot}, so {copy} has to be, too.",
+        "name a Secret with the same passphrase (spec.encryption)",
+    ),
+)
 
 _EVENTS = (
     Template("SnapshotTaken", "VirtualMachine", "Snapshot {snapshot} was taken."),

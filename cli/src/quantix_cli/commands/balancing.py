@@ -69,8 +69,10 @@ def verdict(plan: BalancePlan) -> str:
     if plan.held is not None:
         return plan.held
     if not plan.moves:
-        stay = f"; {counted(len(plan.misfits), 'VM')} cannot move" if plan.misfits else ""
-        return f"No VM would be better off elsewhere{stay}."
+        if not plan.misfits:
+            return "No VM would be better off elsewhere."
+        stay = "stays where it is" if len(plan.misfits) == 1 else "stay where they are"
+        return f"No move helps now; {counted(len(plan.misfits), 'VM')} {stay}, and why is said above."
     found = f"{counted(len(plan.moves), 'VM')} would be better off elsewhere"
     if plan.mode != "Automatic":
         return f"{found}; balancer.mode is {plan.mode}, so nothing is moved by itself."

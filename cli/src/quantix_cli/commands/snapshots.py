@@ -83,11 +83,12 @@ def snapshot_command(_: str) -> click.Command:
 
         async def act(session: Session) -> Exit:
             picked, _ = await fetch.selected(session, NOUNS["vm"], selection, untouched=UNTOUCHED)
-            confirm_selection("Snapshot", picked, NOUNS["vm"], session)
             if named and len(picked.objects) > 1:
-                raise CommandError(Exit.USAGE, "One name is not enough for several snapshots.", "no --name")
+                said = "One name is not enough for several snapshots."
+                raise CommandError(Exit.USAGE, said, "leave --name out: each gets VM-DATE-TIME")
             for vm in picked.objects:
                 _refuse_missing_disks(vm, spec.get("disks", []))
+            confirm_selection("Snapshot", picked, NOUNS["vm"], session)
 
             async def snap(vm: Manifest) -> None:
                 metadata = {"name": named or _name_of_now(vm), "namespace": vm["metadata"]["namespace"]}

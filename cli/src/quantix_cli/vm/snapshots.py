@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of, hint_of
+from quantix_api.message_text import cause_of, hint_of, within
 from quantix_api.quantities import counted
 from quantix_api.resources import Resource
 from quantix_cli.exits import CommandError, Exit
@@ -83,7 +83,7 @@ def taken(snapshot: Manifest) -> str:
     quiesced = condition_of(snapshot, "Quiesced")
     still = "; its file systems were held still" if quiesced.get("status") == "True" else ""
     if quiesced.get("status") == "False" and quiesced.get("reason") not in ("NotAsked", "NoAgent"):
-        still = f"; {cause_of(str(quiesced.get('message', '')))}"
+        still = f"; {within(cause_of(str(quiesced.get('message', ''))))}"
     name, vm = snapshot["metadata"]["name"], look(snapshot, "spec.virtualMachine")
     return f"{name} keeps {disks}{memory} of {vm}{still}."
 

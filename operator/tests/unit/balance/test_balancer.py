@@ -44,7 +44,9 @@ async def test_automatic_makes_one_migration_that_says_whose_it_is(world: Balanc
     await world.look()
     await world.look_at_balance(3)
     assert len(world.made()) == 1
-    assert world.said()[2] == ("It is being made better: web-1 to h2. Try: nothing; it goes on by itself.")
+    assert world.said()[2] == (
+        "VMs are on their way to better places: web-1 to h2. Try: nothing; it goes on by itself."
+    )
 
 
 async def test_recommend_says_what_would_be_better_and_moves_nothing(world: BalancedWorld) -> None:
@@ -165,6 +167,9 @@ async def test_an_empty_host_in_maintenance_holds_nothing_up(world: BalancedWorl
         ("Failed", True, timedelta(minutes=59), False),
         ("Failed", True, timedelta(minutes=61), True),
         ("Failed", False, timedelta(minutes=1), True),
+        ("Cancelled", True, timedelta(minutes=59), False),
+        ("Cancelled", True, timedelta(minutes=61), True),
+        ("Cancelled", False, timedelta(minutes=1), True),
     ],
 )
 async def test_a_vm_rests_after_it_moved_and_after_the_balancer_tried_in_vain(

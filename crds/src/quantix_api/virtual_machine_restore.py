@@ -11,6 +11,8 @@ from quantix_api.scalars import UID, DeviceName, Name, Time
 from quantix_api.virtual_machine_snapshot import MAX_DISKS
 
 MAX_DIFFERENCES = 64
+OVER = ("Restored", "Failed")
+"""Phases of one that came to its end."""
 
 
 class VirtualMachineRestoreSpec(ApiModel):

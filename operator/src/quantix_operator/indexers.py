@@ -171,7 +171,7 @@ def pools_kept_in(snapshot: Manifest) -> Iterable[str]:
     return {str(disk["pool"]) for disk in status.get("disks") or [] if disk.get("pool")}
 
 
-def undone(obj: Manifest) -> Iterable[str]:
+def open_or_going(obj: Manifest) -> Iterable[str]:
     """UNFINISHED for a snapshot or a restore that waits, goes on, or is being deleted, and while it is said
     of one that is over that it goes on.
     """

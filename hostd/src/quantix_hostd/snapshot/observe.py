@@ -16,6 +16,7 @@ from quantix_api.messages import as_wait
 from quantix_api.model import to_manifest
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_api.unmade_copies import unmade_from_snapshot
+from quantix_api.virtual_machine_restore import OVER
 from quantix_api.virtual_machine_snapshot import SnapshotDisk
 from quantix_client.errors import ApiError, NotFound
 from quantix_client.reading import model_of
@@ -27,7 +28,6 @@ from quantix_hostd.snapshot.observed import DiskSeen, GuestSeen, SnapshotObserve
 from quantix_hostd.snapshot.tools import SnapshotTools
 
 _LOOK_S = 5.0
-_OVER = ("Restored", "Failed")
 
 
 async def observe(tools: SnapshotTools, snapshot: VirtualMachineSnapshot, work: WorkSeen) -> SnapshotObserved:
@@ -161,5 +161,5 @@ async def _listed(
 
 def _needs(restore: dict[str, Any], uid: str) -> bool:
     status = restore.get("status") or {}
-    under_way = bool(status.get("host")) and status.get("phase") not in _OVER
+    under_way = bool(status.get("host")) and status.get("phase") not in OVER
     return under_way and status.get("snapshotUID") == uid

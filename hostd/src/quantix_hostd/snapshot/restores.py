@@ -17,6 +17,7 @@ from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_ks
 from quantix_api.messages import message_of, render
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES
 from quantix_api.times import render_time
+from quantix_api.virtual_machine_restore import OVER
 from quantix_client.reading import model_of
 from quantix_hostd.events import tell
 from quantix_hostd.facts.copies import CopyProgress
@@ -29,7 +30,6 @@ from quantix_hostd.transfer.transfers import Transfer, Transfers
 
 _KIND = "VirtualMachineRestore"
 _LOOK_S, _AT_ONCE_S = 5.0, 0.1
-_OVER = ("Restored", "Failed")
 
 
 class RestoreController:
@@ -51,7 +51,7 @@ class RestoreController:
             return None
         restore = model_of(VirtualMachineRestore, manifest)
         uid = restore.metadata.uid
-        if restore.status.host != self._tools.host or restore.status.phase in _OVER:
+        if restore.status.host != self._tools.host or restore.status.phase in OVER:
             await self._transfers.forget(uid)
             return None
         transfer = self._transfers.get(uid, "")
@@ -99,7 +99,7 @@ class RestoreController:
     ) -> None:
         now = datetime.now(UTC)
         status: dict[str, Any] = {"observedGeneration": restore.metadata.generation, "phase": phase}
-        if phase in _OVER:
+        if phase in OVER:
             status["finishedAt"] = render_time(now)
         transfer = self._transfers.get(restore.metadata.uid, "")
         if transfer is not None and transfer.running and transfer.shown[1]:
@@ -107,7 +107,7 @@ class RestoreController:
         facts = [ready, ready.repeated_as("Stalled", "True")] if phase == "Failed" else with_kstatus(ready)
         status["conditions"] = render_conditions(facts, subject_of(restore), now)
         written = await report(self._tools.api, VIRTUAL_MACHINE_RESTORES, dict(manifest), status)
-        if written is not None and phase in _OVER:
+        if written is not None and phase in OVER:
             await self._tell(restore, phase, ready)
 
     async def _tell(self, restore: VirtualMachineRestore, phase: str, ready: Fact) -> None:

@@ -37,7 +37,7 @@ _SECTOR_BYTES = 512
 
 @dataclass(frozen=True)
 class SnapshotStorage:
-    """One for a process. All but what is async blocks. Raises QuantixError and OSError."""
+    """It remembers nothing. All but what is async blocks. Raises QuantixError and OSError."""
 
     layout: Layout
     qemu_img: QemuImg

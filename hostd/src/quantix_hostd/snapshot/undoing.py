@@ -44,8 +44,8 @@ async def _go_on(tools: SnapshotTools, kept: Kept) -> None:
 
 
 async def thaw(tools: SnapshotTools, kept: Kept) -> None:
-    """Have the guest's file systems go on, and write that down. Raises TransientError while the agent does
-    not answer that there is.
+    """Have the guest's file systems go on, where its agent listens. Raises TransientError where that does not
+    answer.
     """
     name = domain_name(kept.vm_uid)
     domain = await tools.vms.hypervisor.domain(name)

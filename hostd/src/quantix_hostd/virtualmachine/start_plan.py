@@ -191,17 +191,20 @@ def _start_actions(observed: Observed, wanted: DomainSpec, record: Record) -> tu
         *((MakeDevices(made),) if made else ()),
         Define(render_domain(wanted)),
         SaveRecord(_started(observed, replace(taking, places=(*disks, *kept)))),
-        *_creation(observed, wanted, disks, memory),
+        *_creation(observed, wanted, disks, encrypted, memory),
         WirePorts(observed.ports),
         *resume,
     )
 
 
 def _creation(
-    observed: Observed, wanted: DomainSpec, disks: tuple[VolumePlace, ...], memory: tuple[str, str] | None
+    observed: Observed,
+    wanted: DomainSpec,
+    disks: tuple[VolumePlace, ...],
+    encrypted: tuple[str, ...],
+    memory: tuple[str, str] | None,
 ) -> tuple[Action, ...]:
     """QEMU, the guest paused: it boots, or goes on with memory that fits these disks until it does."""
-    encrypted = tuple(volume.volume for volume in observed.volumes if volume.encrypted)
     forget = (ForgetMemory(marked(observed)),) if marked(observed) else ()
     if memory is None:
         return (*forget, CreatePaused(encrypted, pools_in_ceph(disks)))

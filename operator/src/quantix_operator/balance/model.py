@@ -16,15 +16,17 @@ from quantix_operator.scheduling.model import Guest, World
 
 
 class Cause(StrEnum):
-    """Why a VM would be better off elsewhere, the gravest first; the words are reasons of the API."""
+    """Why a VM would be better off elsewhere, in the order in which it is seen to; the words are reasons of
+    the API.
+    """
 
     SELECTOR = "SelectorBroken"
     AFFINITY = "AffinityBroken"
     ANTI_AFFINITY = "AntiAffinityBroken"
+    PREFERENCE = "PreferenceUnmet"
     MEMORY = "MemoryPressure"
     CPU = "CPUPressure"
     PROMISED = "MemoryPromised"
-    PREFERENCE = "PreferenceUnmet"
 
 
 LOADED_FOR = timedelta(minutes=2)

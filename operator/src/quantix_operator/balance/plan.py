@@ -154,7 +154,7 @@ class _Table:
                 for host in self._others(mover)
                 if host.name not in self._touched
                 and self._takes(mover.guest, host, cause)
-                and self._lessens(mover, host, cause)
+                and self._stays_well(mover, host, cause)
             ]
             changes = self._places.changes(mover.guest, names)
             target = self._best(mover, [self._hosts[name] for name, now, then in changes if then <= now])
@@ -178,8 +178,8 @@ class _Table:
             if self._free(item.guest.uid) is not None and not self._keeps(item, must=False):
                 yield item
 
-    def _lessens(self, mover: Mover, host: HostView, cause: Cause) -> bool:
-        """Whether the target is then better off than the source is now."""
+    def _stays_well(self, mover: Mover, host: HostView, cause: Cause) -> bool:
+        """Whether the guest brings the target none of the trouble that it leaves."""
         source, target = self._load(self._hosts[mover.prospect.source]), self._load(host)
         if cause is Cause.CPU:
             return source.uses[mover.guest.uid] * source.cpus <= MOST_PERCENT * target.cpus

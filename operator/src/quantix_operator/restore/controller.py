@@ -20,7 +20,7 @@ from quantix_client.errors import Conflict, NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
-from quantix_operator.indexers import UNFINISHED, undone
+from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, without_progress
 from quantix_operator.restore.apply import Writer
@@ -35,7 +35,7 @@ _AGAIN_S = 0.05
 
 def _while_there_are_any(_obj: Manifest, cache: Cache) -> Iterable[str]:
     """VMs and hosts change all the time: without a restore they concern nobody."""
-    return (KEY,) if cache.by(VIRTUAL_MACHINE_RESTORES, undone, UNFINISHED) else ()
+    return (KEY,) if cache.by(VIRTUAL_MACHINE_RESTORES, open_or_going, UNFINISHED) else ()
 
 
 def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:

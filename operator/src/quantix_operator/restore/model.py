@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot
 from quantix_api.facts import Fact
+from quantix_api.virtual_machine_restore import OVER
 from quantix_operator.diskset.model import Reach, VmDisk
 
 
@@ -16,7 +17,7 @@ from quantix_operator.diskset.model import Reach, VmDisk
 class Task:
     """One restore. `vm`: the one that it names, once it began the one that it began with, None when that is
     gone; `disks`: all that the VM has; `snapshot`: the one of that name; `taken`: a snapshot of the VM that a
-    host is taking; `heard`: its host said how it goes; `moved_on`: where the VM's spec differs from the
+    host is taking; `heard`: its host said how it goes; `differences`: where the VM's spec differs from the
     snapshot's config; `unlike`: those that its memory does not fit.
     """
 
@@ -26,7 +27,7 @@ class Task:
     snapshot: VirtualMachineSnapshot | None = None
     taken: str = ""
     heard: bool = False
-    moved_on: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
 
     @property
@@ -38,7 +39,7 @@ class Task:
     @property
     def is_over(self) -> bool:
         """Whether its disks are set back, or will not be."""
-        return self.restore.status.phase in ("Restored", "Failed")
+        return self.restore.status.phase in OVER
 
 
 @dataclass(frozen=True)

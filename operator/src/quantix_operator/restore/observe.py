@@ -8,7 +8,7 @@ from quantix_api.seniority import age_order
 from quantix_client.apply import owned_fields
 from quantix_operator.diskset.model import Reach, host_of
 from quantix_operator.diskset.observe import disks_of, reach_of, snapshot_under_way
-from quantix_operator.indexers import UNFINISHED, undone
+from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
 from quantix_operator.restore.differences import differences, unlike_memory
 from quantix_operator.restore.model import Observed, Task
@@ -17,7 +17,7 @@ from quantix_operator.restore.model import Observed, Task
 def observe(objects: Objects) -> Observed:
     """Everything that one pass decides on."""
     named = {vm.status.restore.uid for vm in objects.list(VirtualMachine) if vm.status.restore is not None}
-    unfinished = {item.metadata.uid for item in objects.by(VirtualMachineRestore, undone, UNFINISHED)}
+    unfinished = {item.metadata.uid for item in objects.by(VirtualMachineRestore, open_or_going, UNFINISHED)}
     wanted = named | unfinished
     if not wanted:
         return Observed((), Reach())
@@ -40,7 +40,7 @@ def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
     heard = _is_heard(objects, restore)
     if vm is None:
         return Task(restore, snapshot=snapshot, heard=heard)
-    moved_on = _moved_on(objects, vm, snapshot)
+    found = _differences(objects, vm, snapshot)
     return Task(
         restore,
         vm,
@@ -48,12 +48,12 @@ def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
         snapshot,
         snapshot_under_way(objects, vm),
         heard,
-        moved_on,
-        unlike_memory(moved_on),
+        found,
+        unlike_memory(found),
     )
 
 
-def _moved_on(
+def _differences(
     objects: Objects, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None
 ) -> tuple[str, ...]:
     config = snapshot.status.config if snapshot is not None else None

@@ -60,7 +60,7 @@ def _after(task: Task) -> tuple[Action, ...]:
         return _let_go(task)
     # said once, before the VM goes on: later changes of its spec are no matter of this restore
     restored = task.restore.status.phase == "Restored" and task.is_named
-    told = task.moved_on if restored else task.restore.status.differences
+    told = task.differences if restored else task.restore.status.differences
     return (Leave(told), *_let_go(task))
 
 

@@ -8,14 +8,14 @@ from quantix_api.seniority import age_order
 from quantix_client.apply import owned_fields
 from quantix_operator.diskset.model import Reach, host_of
 from quantix_operator.diskset.observe import disks_of, reach_of, snapshot_under_way
-from quantix_operator.indexers import UNFINISHED, undone
+from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
 from quantix_operator.snapshot.model import Observed, Shot
 
 
 def observe(objects: Objects) -> Observed:
     """Everything that one pass decides on."""
-    snapshots = sorted(objects.by(VirtualMachineSnapshot, undone, UNFINISHED), key=age_order)
+    snapshots = sorted(objects.by(VirtualMachineSnapshot, open_or_going, UNFINISHED), key=age_order)
     if not snapshots:
         return Observed((), Reach())
     shots = tuple(_shot(objects, snapshot) for snapshot in snapshots)

@@ -48,7 +48,9 @@ SNAPSHOT_ADVICE: dict[str, Advice] = {
         _RESTORE,
         "Stop the VM; it then goes on by itself. A restore with `stop: Force` switches it off.",
     ),
-    "Restoring": waits(_RESTORE, "The message names the host that it waits for."),
+    "Restoring": waits(
+        _RESTORE, "The message names the host that it waits for, or says when the next try is."
+    ),
     "MemoryUnusable": Advice(
         _RESTORE,
         "Set those fields of the VM back to what `status.config` of the snapshot says, or leave the "

@@ -178,7 +178,13 @@ _OF_RESTORES = (
     ),
     Template(
         "MemoryUnusable",
-        f"{_RESTORE}, VirtualMachine",
+        "VirtualMachine",
+        "It is another machine now than that memory is of: {unlike} differ.",
+        "set that back, and restore the snapshot again",
+    ),
+    Template(
+        "MemoryUnusable",
+        "VirtualMachine",
         "The memory of snapshot {snapshot} cannot be used. Said: {said}.",
         "restore the disks alone, with memory Never",
     ),

@@ -185,8 +185,8 @@ _OF_RESTORES = (
     Template(
         "MemoryUnusable",
         "VirtualMachine",
-        "The memory of snapshot {snapshot} cannot be used. Said: {said}.",
-        "restore the disks alone, with memory Never",
+        "The guest boots, since the memory of snapshot {snapshot} cannot be used. Said: {said}.",
+        "restore the snapshot again once that is no more so",
     ),
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
 )

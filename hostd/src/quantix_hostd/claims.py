@@ -265,6 +265,11 @@ def without_memory(claim: Claim, host: str) -> Claim:
     return replace(claim, memory="") if claim.holder is not None and claim.holder.host == host else claim
 
 
+def without_memory_of(claim: Claim, snapshot_uid: str) -> Claim:
+    """Before what that snapshot keeps is removed, whoever has the volume: its guest boots."""
+    return replace(claim, memory="") if claim.memory.endswith(f"/{snapshot_uid}") else claim
+
+
 def revoke(claim: Claim, epoch: int) -> Claim:
     """free(f) → free(e), by the leader: an assignment e that was never taken can then never be."""
     if claim.holder is not None:

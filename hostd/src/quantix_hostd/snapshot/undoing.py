@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from quantix_api import VirtualMachineSnapshot
+from quantix_hostd.claims import ClaimDamagedError, VolumeMissingError, without_memory_of
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.domain import PAUSED_BY_USER, DomainState
 from quantix_hostd.snapshot.kept import Kept
@@ -60,10 +61,27 @@ async def remove_data(tools: SnapshotTools, snapshot: VirtualMachineSnapshot) ->
     """
     uid = snapshot.metadata.uid
     for disk in snapshot.status.disks:
+        await _forget_memory(tools, disk.pool or "", disk.volume_uid or "", uid)
+    for disk in snapshot.status.disks:
         await _remove(tools, disk.pool or "", uid, disk.name, disk.volume_uid or "")
     if snapshot.status.disks:
         await _remove_rest(tools, snapshot.status.disks[0].pool or "", uid)
     log.info("snapshot removed", uid=uid, disks=len(snapshot.status.disks))
+
+
+async def _forget_memory(tools: SnapshotTools, pool: str, volume_uid: str, uid: str) -> None:
+    """No start waits for the memory that goes."""
+    place = (await tools.pools.pool(pool)).place(volume_uid)
+
+    def forget() -> None:
+        try:
+            claim = tools.vms.claims.read(place)
+        except (VolumeMissingError, ClaimDamagedError):
+            return
+        if claim is not None and without_memory_of(claim, uid) != claim:
+            tools.vms.claims.compare_and_set(place, claim, without_memory_of(claim, uid))
+
+    await asyncio.to_thread(forget)
 
 
 async def _remove(tools: SnapshotTools, pool: str, uid: str, disk: str, volume_uid: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from quantix_api.errors import PermanentError
+import pytest
+
+from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.claims import Claim, VolumePlace, release, take
 from quantix_hostd.facts.domain import DomainState
@@ -249,12 +251,61 @@ async def test_memory_goes_with_whoever_else_had_a_disk(
     assert not any(claim.memory for claim in claims(vm))
 
 
-async def test_memory_of_another_machine_is_refused_in_words(
+async def test_with_memory_of_another_machine_the_guest_boots_and_that_is_told(
     vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
 ) -> None:
     await taken_with_memory(vm, part)
     hypervisor.memory_refusal = PermanentError("ConfigRefused", "Target CPU model does not match source.")
+    hypervisor.calls.clear()
     await vm.reconcile()
-    assert vm.condition("Ready")["reason"] == "MemoryUnusable"
-    assert "Target CPU model" in vm.condition("Ready")["message"]
+    assert starts(hypervisor) == ["restore memory of the guest", "create", "resume"]
+    assert not any(claim.memory for claim in claims(vm))
+    assert "MemoryUnusable" in part.world.events.reasons
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+
+
+async def test_where_the_memory_is_lost_the_guest_boots(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    key = await taken_with_memory(vm, part)
+    (part.world.pool / "snapshots" / part.uid(key) / "memory").unlink()
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["create", "resume"]
+    assert not any(claim.memory for claim in claims(vm))
+    assert "MemoryUnusable" in part.world.events.reasons
+
+
+async def test_what_passes_by_itself_keeps_the_memory_for_the_next_try(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part)
+    hypervisor.memory_refusal = TransientError("LibvirtDown", "It is away.")
+    hypervisor.calls.clear()
+    with pytest.raises(TransientError, match="It is away"):
+        await vm.reconcile()
+    assert starts(hypervisor) == ["restore memory of the guest"]
+    assert all(claim.memory for claim in claims(vm))
+
+
+async def test_a_vm_starts_after_the_snapshot_that_it_was_set_back_to_was_deleted(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    key = await taken_with_memory(vm, part)
+    part.delete(key)
+    await part.look(key)
+    assert not any(claim.memory for claim in claims(vm))
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["create", "resume"]
+    assert "MemoryUnusable" not in part.world.events.reasons
+
+
+async def test_deleting_a_snapshot_forgets_no_memory_of_another(vm: VmHandle, part: SnapshotsPart) -> None:
+    await taken_with_memory(vm, part)
+    other = part.add("second", vm)
+    await part.until(other, "Ready")
+    part.delete(other)
+    await part.look(other)
     assert all(claim.memory for claim in claims(vm))

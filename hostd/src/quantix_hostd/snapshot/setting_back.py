@@ -178,6 +178,10 @@ class SettingBack:
         """Have the next start go on with the memory, where all its disks are of that moment."""
         if restore.spec.memory == "Never" or not snapshot.spec.memory:
             return
+        back = {disk.volume_uid for disk in disks}
+        kept = {disk.volume_uid for disk in snapshot.status.disks}
+        if not back == kept == await self._volumes_of_vm(restore):
+            return
         home = snapshot.status.disks[0].pool
         said = f"{restore.status.virtual_machine_uid}/{home}/{snapshot.metadata.uid}"
         for disk in disks:
@@ -187,6 +191,15 @@ class SettingBack:
         name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
         vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
         return vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
+
+    async def _volumes_of_vm(self, restore: VirtualMachineRestore) -> set[str]:
+        """Of its disks as they are now; none of one that is gone."""
+        name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
+        try:
+            vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
+        except NotFound:
+            return set()
+        return {disk.volume_uid for disk in vm.status.resolved.disks} if vm.status.resolved else set()
 
     def _write_state(self, disk: _Disk, content: bytes) -> None:
         """As one that is newer than what any host has, or it would not count."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,7 +177,7 @@ async def test_what_firmware_remembered_comes_back_as_the_newest(vm: VmHandle, p
     assert claims(vm)[0].has_state
 
 
-async def taken_with_memory(vm: VmHandle, part: SnapshotsPart) -> str:
+async def taken_with_memory(vm: VmHandle, part: SnapshotsPart, **restore: Any) -> str:
     """A snapshot of the guest that runs, which is off then, and set back."""
     await vm.reconcile()
     key = part.add("first", vm, memory=True)
@@ -185,7 +186,7 @@ async def taken_with_memory(vm: VmHandle, part: SnapshotsPart) -> str:
     for _ in range(4):
         await vm.look_after(11)
     assert vm.root_claim.holder is None
-    await part.until(part.add_restore("back", key, vm), "Restored")
+    await part.until(part.add_restore("back", key, vm, **restore), "Restored")
     vm.change("spec", "powerState", value="Running")
     vm.change("status", "assignment", value={"host": HOST, "epoch": 2})
     return key
@@ -309,3 +310,28 @@ async def test_deleting_a_snapshot_forgets_no_memory_of_another(vm: VmHandle, pa
     part.delete(other)
     await part.look(other)
     assert all(claim.memory for claim in claims(vm))
+
+
+async def test_no_memory_goes_on_with_disks_of_which_some_were_not_set_back(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part, disks=["data"])
+    assert not any(claim.memory for claim in claims(vm))
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["create", "resume"]
+
+
+async def test_a_disk_that_it_does_not_hold_keeps_no_guest_from_being_stopped(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await vm.reconcile()
+    place, claim = places(vm)[1], claims(vm)[1]
+    left = replace(claim, holder=None, memory=f"{vm.uid}/local/snapshot")
+    part.world.claims.compare_and_set(place, claim, left)
+    vm.change("spec", "powerState", value="Stopped")
+    for _ in range(4):
+        await vm.look_after(11)
+    assert hypervisor.found == {}
+    assert vm.root_claim.holder is None
+    assert claims(vm)[1].memory == left.memory

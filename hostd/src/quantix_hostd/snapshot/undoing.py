@@ -6,6 +6,7 @@ Called by the controller of snapshots. Everything here may be repeated, and begu
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -26,6 +27,8 @@ async def undo(tools: SnapshotTools, kept: Kept) -> None:
     if kept.live:
         await tools.vms.hypervisor.stop_disks_copy(domain_name(kept.vm_uid))
         await _go_on(tools, kept)
+    else:
+        await _let_go(tools, kept)
     for disk in kept.disks:
         await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
     await _remove_rest(tools, kept.home, kept.uid)
@@ -42,6 +45,15 @@ async def _go_on(tools: SnapshotTools, kept: Kept) -> None:
         if still and vm is not None and vm.spec.power_state == "Running" and kept.step == "moment":
             await tools.vms.hypervisor.resume(domain_name(kept.vm_uid))
             log.info("guest goes on that stood still for a snapshot", uid=kept.vm_uid, snapshot=kept.uid)
+
+
+async def _let_go(tools: SnapshotTools, kept: Kept) -> None:
+    """Of the disks that were held still for one that was killed then, or that a pool kept from letting go."""
+    namespace = kept.key.partition("/")[0]
+    for disk in kept.disks:
+        place = (await tools.pools.pool(disk.pool)).place(disk.volume_uid)
+        with suppress(VolumeMissingError):
+            await tools.lending.end_left(f"{namespace}/{disk.volume}", disk.volume_uid, place)
 
 
 async def thaw(tools: SnapshotTools, kept: Kept) -> None:

@@ -188,6 +188,12 @@ _OF_RESTORES = (
         "The guest boots, since the memory of snapshot {snapshot} cannot be used. Said: {said}.",
         "restore the snapshot again once that is no more so",
     ),
+    Template(
+        "ClaimStale",
+        _RESTORE,
+        "Disk {disk} was written under epoch {floor}, and this restore knows of epoch {epoch} and no later.",
+        "start the VM and stop it again, and restore anew if it is still wanted",
+    ),
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
 )
 

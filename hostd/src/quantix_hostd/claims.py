@@ -253,6 +253,11 @@ def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -
     return replace(claim, holder=Holder(host, 0), vm_uid=restore_uid, restoring=restore_uid, memory="")
 
 
+def is_later(claim: Claim, epoch: int) -> bool:
+    """Whether somebody had the volume under an epoch that a restore with this one does not know."""
+    return claim.floor > epoch
+
+
 def end_restore(claim: Claim, restore_uid: str) -> Claim:
     """held(0, H) by a restore → free(f), once all its disks are whole."""
     if claim.restoring != restore_uid:

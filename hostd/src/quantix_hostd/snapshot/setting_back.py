@@ -22,7 +22,7 @@ from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, V
 from quantix_api.virtual_machine_restore import RestoreDisk
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
-from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore
+from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore, is_later
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
@@ -60,6 +60,7 @@ class SettingBack:
         disks = [await self._disk(restore, snapshot, disk) for disk in restore.status.disks]
         uid = restore.metadata.uid
         if not await asyncio.to_thread(self._is_done, disks, uid):
+            await asyncio.to_thread(self._check_epoch, restore, disks)
             await self._check_there(restore, disks)
             for disk in disks:
                 await asyncio.to_thread(self._change, disk, partial(self._begun, uid))
@@ -114,6 +115,18 @@ class SettingBack:
     def _is_done(self, disks: Sequence[_Disk], uid: str) -> bool:
         """Whether all was set back before, and only claims are to be given back."""
         return any(claim.restored == uid for claim in map(self._claim, disks))
+
+    def _check_epoch(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
+        """An API that was restored may ask again for what the VM has long written on from. Not once any disk
+        is half set back: then there is nothing to lose any more.
+        """
+        epoch, claims = restore.status.epoch, [(disk, self._claim(disk)) for disk in disks]
+        if epoch is None or any(claim.restoring for _, claim in claims):
+            return
+        for disk, claim in claims:
+            if is_later(claim, epoch):
+                about = {"disk": disk.name, "floor": claim.floor, "epoch": epoch}
+                raise as_error(PermanentError, "ClaimStale", **about)
 
     async def _check_there(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
         """Before any disk is changed."""

@@ -9,7 +9,7 @@ import pytest
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_hostd.claims import Claim, VolumePlace, release, take
+from quantix_hostd.claims import Claim, VolumePlace, begin_restore, release, take
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.firmware_state import FirmwareState, parse_state, render_state
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -124,6 +124,32 @@ async def test_what_a_vm_wrote_after_it_was_set_back_is_not_undone_by_a_hostd_th
     await late.until(restore, "Restored")
     assert holds(disk_file(vm), 5)
     await late.restores.stop()
+
+
+async def test_a_restore_that_an_old_api_asks_for_overwrites_nothing_that_was_written_since(
+    vm: VmHandle, part: SnapshotsPart
+) -> None:
+    key = await kept_and_changed(vm, part)
+    restore = part.add_restore("back", key, vm)
+    place, claim = places(vm)[1], claims(vm)[1]
+    later = release(take(claim, HOST, 7, vm.uid, claim.cluster_uid), HOST, 7)
+    part.world.claims.compare_and_set(place, claim, later)
+    status = await part.until(restore, "Failed")
+    assert ready(status) == ("False", "ClaimStale")
+    assert held(vm) == [False, False]
+    assert [claim.restoring for claim in claims(vm)] == ["", ""]
+
+
+async def test_what_was_begun_is_carried_through_whatever_epochs_say(
+    vm: VmHandle, part: SnapshotsPart
+) -> None:
+    key = await kept_and_changed(vm, part)
+    restore = part.add_restore("back", key, vm)
+    place, claim = places(vm)[1], claims(vm)[1]
+    half = begin_restore(replace(claim, floor=7), HOST, "one that is no more", claim.cluster_uid)
+    part.world.claims.compare_and_set(place, claim, half)
+    await part.until(restore, "Restored")
+    assert held(vm) == [True, True]
 
 
 async def test_what_is_not_there_any_more_fails_and_changes_nothing(

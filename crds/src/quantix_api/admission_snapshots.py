@@ -10,6 +10,7 @@ from quantix_api.admission import Check
 from quantix_api.resources import HOST_GROUP
 
 _SNAPSHOTS, _RESTORES = "virtualmachinesnapshots", "virtualmachinerestores"
+_OF_SCHEDULER = ("host", "virtualMachineUID", "snapshotUID", "epoch")
 _CHOSEN = ("name", "volume", "volumeUID", "pool")
 """What the scheduler says of a disk."""
 
@@ -36,7 +37,7 @@ _OF_HOSTS = {
 
 OWNERSHIP_CHECKS = (
     Check(
-        f"!({_IS_ONE}) || ({_same('host', 'virtualMachineUID', 'snapshotUID')} && {_SAME_DISKS})",
+        f"!({_IS_ONE}) || ({_same(*_OF_SCHEDULER)} && {_SAME_DISKS})",
         "Which host, VM and volumes a snapshot or restore is about is written only by Quantix's scheduler.",
     ),
     *(

@@ -143,8 +143,20 @@ _OF_RESTORES = (
     Template(
         "MemoryUnusable",
         "VirtualMachine",
-        "The memory that was kept of {name} cannot be used. Said: {said}.",
-        "qx snapshot restore SNAPSHOT --no-memory",
+        "It is another machine now than that memory is of: {unlike} differ.",
+        "set that back, and restore the snapshot again",
+    ),
+    Template(
+        "MemoryUnusable",
+        "VirtualMachine",
+        "{name} boots, since the memory that was kept of it cannot be used. Said: {said}.",
+        "restore the snapshot again once that is no more so",
+    ),
+    Template(
+        "ClaimStale",
+        _RESTORE,
+        "Disk {disk} was written under epoch {floor}, and this restore knows of epoch {epoch} and no later.",
+        "start the VM and stop it again, and restore anew if it is still wanted",
     ),
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
 )

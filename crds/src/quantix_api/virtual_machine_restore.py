@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from quantix_api.markers import Doc, Fixed, Live, Rule, Text, distinct, keyed, ordered, unchanged
 from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Progress, Status
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES
-from quantix_api.scalars import UID, DeviceName, Name, Time
+from quantix_api.scalars import UID, Count, DeviceName, Name, Time
 from quantix_api.virtual_machine_snapshot import MAX_DISKS
 
 MAX_DIFFERENCES = 64
@@ -65,6 +65,9 @@ class VirtualMachineRestoreStatus(Status):
     host: Annotated[Name | None, Doc("The host that does it.")] = None
     virtual_machine_uid: Annotated[UID | None, Doc("The VM that it is about.")] = None
     snapshot_uid: Annotated[UID | None, Doc("The snapshot that it is about.")] = None
+    epoch: Annotated[
+        Count | None, Doc("The VM's epoch then: what was written under a later one is not set back.")
+    ] = None
     disks: Annotated[
         tuple[RestoreDisk, ...], keyed("name", at_most=MAX_DISKS), Doc("The disks that are set back.")
     ] = ()

@@ -95,7 +95,8 @@ class SnapshotsPart:
             if wanted is None or disk["name"] in wanted
         ]
         about = {"virtualMachineUID": vm.uid, "snapshotUID": kept["metadata"]["uid"]}
-        status = {"host": HOST, **about, "disks": disks}
+        epoch = world.api.objects[vm.uid]["status"]["assignment"]["epoch"]
+        status = {"host": HOST, **about, "epoch": epoch, "disks": disks}
         vm_name = world.api.objects[vm.uid]["metadata"]["name"]
         spec = {"virtualMachine": vm_name, "snapshot": kept["metadata"]["name"], **spec}
         restore = world.put(VIRTUAL_MACHINE_RESTORES, name, "default", spec=spec, status=status)

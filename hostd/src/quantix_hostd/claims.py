@@ -253,6 +253,11 @@ def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -
     return replace(claim, holder=Holder(host, 0), vm_uid=restore_uid, restoring=restore_uid, memory="")
 
 
+def is_later(claim: Claim, epoch: int) -> bool:
+    """Whether somebody had the volume under an epoch that a restore with this one does not know."""
+    return claim.floor > epoch
+
+
 def end_restore(claim: Claim, restore_uid: str) -> Claim:
     """held(0, H) by a restore → free(f), once all its disks are whole."""
     if claim.restoring != restore_uid:
@@ -263,6 +268,11 @@ def end_restore(claim: Claim, restore_uid: str) -> Claim:
 def without_memory(claim: Claim, host: str) -> Claim:
     """Before the guest of this host goes on: what it writes fits that memory no more."""
     return replace(claim, memory="") if claim.holder is not None and claim.holder.host == host else claim
+
+
+def without_memory_of(claim: Claim, snapshot_uid: str) -> Claim:
+    """Before what that snapshot keeps is removed, whoever has the volume: its guest boots."""
+    return replace(claim, memory="") if claim.memory.endswith(f"/{snapshot_uid}") else claim
 
 
 def revoke(claim: Claim, epoch: int) -> Claim:

@@ -31,6 +31,7 @@ from quantix_hostd.claims import (
     revoke,
     take,
     without_memory,
+    without_memory_of,
 )
 from quantix_hostd.clients.claim_store import LocalClaimStore
 
@@ -268,3 +269,11 @@ def test_kept_memory_goes_with_another_vm_and_before_its_own_goes_on() -> None:
     assert take(marked, "h1", 1, "other", "c1").memory == ""
     assert without_memory(marked, "h1") == marked
     assert without_memory(take(marked, "h1", 1, "vm", "c1"), "h1").memory == ""
+
+
+def test_kept_memory_goes_with_its_snapshot_whoever_holds_the_volume() -> None:
+    marked = replace(new_claim("c1"), memory="vm/local/s")
+    held = take(marked, "h1", 1, "vm", "c1")
+    assert without_memory_of(marked, "s") == replace(marked, memory="")
+    assert without_memory_of(held, "s") == replace(held, memory="")
+    assert without_memory_of(held, "another") == held

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_hostd.claims import Claim, Holder, VolumePlace, new_claim, release, take
+from quantix_hostd.claims import (
+    Claim,
+    Holder,
+    VolumePlace,
+    begin_restore,
+    hold_still,
+    new_claim,
+    release,
+    take,
+)
 from quantix_hostd.clients.claim_store import LocalClaimStore
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Origin
@@ -107,3 +116,26 @@ async def test_a_volume_on_its_way_to_another_pool_is_not_lent(
         async with lent.lending.lent(lent.origin, "copy"):
             raise AssertionError
     assert (lent.claim, lent.lending.borrower("s")) == (before, "")
+
+
+async def test_what_one_that_was_killed_left_held_still_is_freed(lent: Lent) -> None:
+    lent.move(hold_still(release(take(lent.claim, "h1", 7, "vm", _CLUSTER), "h1", 7), "h1", "s", _CLUSTER))
+    await lent.lending.end_left("default/source", "s", lent.origin.place)
+    assert (lent.claim.holder, lent.claim.floor, lent.lending.borrower("s")) == (None, 7, "")
+    assert lent.returned == ["default/source"]
+
+
+async def test_what_is_lent_or_of_somebody_else_is_not_freed(lent: Lent) -> None:
+    async with lent.lending.lent(lent.origin, "copy"):
+        await lent.lending.end_left("default/source", "s", lent.origin.place)
+        assert (lent.claim.holder, lent.lending.borrower("s")) == (Holder("h1", 0), "copy")
+    for held in (
+        hold_still(lent.claim, "h2", "s", _CLUSTER),
+        begin_restore(lent.claim, "h1", "r", _CLUSTER),
+        take(lent.claim, "h1", 1, "s", _CLUSTER),
+    ):
+        free = lent.claim
+        lent.move(held)
+        await lent.lending.end_left("default/source", "s", lent.origin.place)
+        assert lent.claim == held
+        lent.move(free)

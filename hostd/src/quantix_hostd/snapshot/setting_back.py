@@ -21,7 +21,7 @@ from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, V
 from quantix_api.virtual_machine_restore import RestoreDisk
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
-from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore
+from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore, is_later
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
@@ -61,6 +61,7 @@ class SettingBack:
         disks = [await self._disk(restore, snapshot, disk) for disk in restore.status.disks]
         uid = restore.metadata.uid
         if not await asyncio.to_thread(self._is_done, disks, uid):
+            await asyncio.to_thread(self._check_epoch, restore, disks)
             await self._check_there(restore, disks)
             for disk in disks:
                 await asyncio.to_thread(self._change, disk, partial(self._begun, uid))
@@ -115,6 +116,18 @@ class SettingBack:
     def _is_done(self, disks: Sequence[_Disk], uid: str) -> bool:
         """Whether all was set back before, and only claims are to be given back."""
         return any(claim.restored == uid for claim in map(self._claim, disks))
+
+    def _check_epoch(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
+        """An API that was restored may ask again for what the VM has long written on from. Not once any disk
+        is half set back: then there is nothing to lose any more.
+        """
+        epoch, claims = restore.status.epoch, [(disk, self._claim(disk)) for disk in disks]
+        if epoch is None or any(claim.restoring for _, claim in claims):
+            return
+        for disk, claim in claims:
+            if is_later(claim, epoch):
+                about = {"disk": disk.name, "floor": claim.floor, "epoch": epoch}
+                raise as_error(PermanentError, "ClaimStale", **about)
 
     async def _check_there(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
         """Before any disk is changed."""
@@ -188,6 +201,10 @@ class SettingBack:
         """Have the next start go on with the memory, where all its disks are of that moment."""
         if restore.spec.memory == "Never" or not snapshot.spec.memory:
             return
+        back = {disk.volume_uid for disk in disks}
+        kept = {disk.volume_uid for disk in snapshot.status.disks}
+        if not back == kept == await self._volumes_of_vm(restore):
+            return
         home = snapshot.status.disks[0].pool
         said = f"{restore.status.virtual_machine_uid}/{home}/{snapshot.metadata.uid}"
         for disk in disks:
@@ -197,6 +214,15 @@ class SettingBack:
         name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
         vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
         return vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
+
+    async def _volumes_of_vm(self, restore: VirtualMachineRestore) -> set[str]:
+        """Of its disks as they are now; none of one that is gone."""
+        name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
+        try:
+            vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
+        except NotFound:
+            return set()
+        return {disk.volume_uid for disk in vm.status.resolved.disks} if vm.status.resolved else set()
 
     def _write_state(self, disk: _Disk, content: bytes) -> None:
         """As one that is newer than what any host has, or it would not count."""

@@ -6,11 +6,13 @@ Called by the controller of snapshots. Everything here may be repeated, and begu
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 import structlog
 
 from quantix_api import VirtualMachineSnapshot
+from quantix_hostd.claims import ClaimDamagedError, VolumeMissingError, without_memory_of
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.domain import PAUSED_BY_USER, DomainState
 from quantix_hostd.snapshot.kept import Kept
@@ -25,6 +27,8 @@ async def undo(tools: SnapshotTools, kept: Kept) -> None:
     if kept.live:
         await tools.vms.hypervisor.stop_disks_copy(domain_name(kept.vm_uid))
         await _go_on(tools, kept)
+    else:
+        await _let_go(tools, kept)
     for disk in kept.disks:
         await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
     await _remove_rest(tools, kept.home, kept.uid)
@@ -41,6 +45,15 @@ async def _go_on(tools: SnapshotTools, kept: Kept) -> None:
         if still and vm is not None and vm.spec.power_state == "Running" and kept.step == "moment":
             await tools.vms.hypervisor.resume(domain_name(kept.vm_uid))
             log.info("guest goes on that stood still for a snapshot", uid=kept.vm_uid, snapshot=kept.uid)
+
+
+async def _let_go(tools: SnapshotTools, kept: Kept) -> None:
+    """Of the disks that were held still for one that was killed then, or that a pool kept from letting go."""
+    namespace = kept.key.partition("/")[0]
+    for disk in kept.disks:
+        place = (await tools.pools.pool(disk.pool)).place(disk.volume_uid)
+        with suppress(VolumeMissingError):
+            await tools.lending.end_left(f"{namespace}/{disk.volume}", disk.volume_uid, place)
 
 
 async def thaw(tools: SnapshotTools, kept: Kept) -> None:
@@ -60,10 +73,27 @@ async def remove_data(tools: SnapshotTools, snapshot: VirtualMachineSnapshot) ->
     """
     uid = snapshot.metadata.uid
     for disk in snapshot.status.disks:
+        await _forget_memory(tools, disk.pool or "", disk.volume_uid or "", uid)
+    for disk in snapshot.status.disks:
         await _remove(tools, disk.pool or "", uid, disk.name, disk.volume_uid or "")
     if snapshot.status.disks:
         await _remove_rest(tools, snapshot.status.disks[0].pool or "", uid)
     log.info("snapshot removed", uid=uid, disks=len(snapshot.status.disks))
+
+
+async def _forget_memory(tools: SnapshotTools, pool: str, volume_uid: str, uid: str) -> None:
+    """No start waits for the memory that goes."""
+    place = (await tools.pools.pool(pool)).place(volume_uid)
+
+    def forget() -> None:
+        try:
+            claim = tools.vms.claims.read(place)
+        except (VolumeMissingError, ClaimDamagedError):
+            return
+        if claim is not None and without_memory_of(claim, uid) != claim:
+            tools.vms.claims.compare_and_set(place, claim, without_memory_of(claim, uid))
+
+    await asyncio.to_thread(forget)
 
 
 async def _remove(tools: SnapshotTools, pool: str, uid: str, disk: str, volume_uid: str) -> None:

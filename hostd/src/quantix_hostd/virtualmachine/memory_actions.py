@@ -10,12 +10,14 @@ from quantix_hostd.claims import VolumePlace
 @dataclass(frozen=True)
 class RestorePaused:
     """Start QEMU, the guest paused, from the memory that the snapshot with this UID keeps in `pool`; `xml` is
-    the domain as it is to be, the rest as in CreatePaused.
+    the domain as it is to be, the rest as in CreatePaused. Where that memory never can be used, what the
+    claims at `places` say of it goes, and the guest boots.
     """
 
     pool: str
     snapshot: str
     xml: str
+    places: tuple[VolumePlace, ...]
     encrypted: tuple[str, ...] = ()
     ceph: tuple[str, ...] = ()
 

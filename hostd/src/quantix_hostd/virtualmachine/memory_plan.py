@@ -21,5 +21,16 @@ def kept_memory(observed: Observed) -> tuple[str, str] | None:
 
 
 def marked(observed: Observed) -> tuple[VolumePlace, ...]:
-    """Where claims speak of memory."""
+    """Where claims speak of memory: before a start takes them."""
     return tuple(found.place for found in observed.claims if found.claim is not None and found.claim.memory)
+
+
+def marked_here(observed: Observed) -> tuple[VolumePlace, ...]:
+    """The same, of those that this host holds: what others say is not for it to forget."""
+    host = observed.facts.name
+    held = {
+        found.place
+        for found in observed.claims
+        if found.claim is not None and found.claim.holder is not None and found.claim.holder.host == host
+    }
+    return tuple(place for place in marked(observed) if place in held)

@@ -37,7 +37,7 @@ from quantix_hostd.virtualmachine.device_places import with_devices
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.leaving_plan import plan_leaving, without_leaving
 from quantix_hostd.virtualmachine.memory_actions import ForgetMemory
-from quantix_hostd.virtualmachine.memory_plan import marked
+from quantix_hostd.virtualmachine.memory_plan import marked_here
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.orphan_plan import plan_missing
 from quantix_hostd.virtualmachine.process_waits import PROCESS_LOOK_S, orphaned
@@ -97,9 +97,9 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
     if not record.started:
         record = _adopted(observed, record)
     record = with_live_places(observed, record)
-    if marked(observed):
+    if places := marked_here(observed):
         # before it goes on, or it would meet that memory again
-        return with_record(observed, record, ForgetMemory(marked(observed)), requeue_after_s=0.0)
+        return with_record(observed, record, ForgetMemory(places), requeue_after_s=0.0)
     if observed.domain.state is DomainState.CRASHED:
         # on_crash=preserve keeps QEMU: what the death means is decided as for one that is gone
         return with_record(observed, _buried(observed, record), Destroy(graceful=False), requeue_after_s=0.0)

@@ -205,10 +205,11 @@ def _creation(
     memory: tuple[str, str] | None,
 ) -> tuple[Action, ...]:
     """QEMU, the guest paused: it boots, or goes on with memory that fits these disks until it does."""
-    forget = (ForgetMemory(marked(observed)),) if marked(observed) else ()
+    places = marked(observed)
+    forget = (ForgetMemory(places),) if places else ()
     if memory is None:
         return (*forget, CreatePaused(encrypted, pools_in_ceph(disks)))
-    return (RestorePaused(*memory, render_domain(wanted), encrypted, pools_in_ceph(disks)), *forget)
+    return (RestorePaused(*memory, render_domain(wanted), places, encrypted, pools_in_ceph(disks)), *forget)
 
 
 def _started(observed: Observed, record: Record) -> Record:

@@ -69,6 +69,20 @@ class Lending:
             del self._lent[origin.uid]
             self._on_return(origin.key)
 
+    async def end_left(self, key: str, uid: str, place: VolumePlace) -> None:
+        """Free a volume that somebody held still who could not free it any more; not one that is lent now."""
+        if uid in self._lent:
+            return
+        # nobody begins to hold it while it is looked at
+        self._lent[uid] = ""
+        freed = False
+        try:
+            freed = await asyncio.to_thread(self._free, place, uid)
+        finally:
+            del self._lent[uid]
+        if freed:
+            self._on_return(key)
+
     def _hold(self, place: VolumePlace, uid: str) -> None:
         claim = self._claims.read(place)
         if claim is None:
@@ -76,7 +90,10 @@ class Lending:
         held = hold_still(claim, self._host, uid, self._cluster_uid)
         self._claims.compare_and_set(place, claim, held)
 
-    def _free(self, place: VolumePlace, uid: str) -> None:
+    def _free(self, place: VolumePlace, uid: str) -> bool:
+        """Whether it was held still."""
         claim = self._claims.read(place)
-        if claim is not None and claim.vm_uid == uid:
-            self._claims.compare_and_set(place, claim, release(claim, self._host, 0))
+        if claim is None or claim.vm_uid != uid or not claim.held_by(self._host, 0):
+            return False
+        self._claims.compare_and_set(place, claim, release(claim, self._host, 0))
+        return True

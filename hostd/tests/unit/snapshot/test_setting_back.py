@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from quantix_api.errors import PermanentError
+import pytest
+
+from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_hostd.claims import Claim, VolumePlace, release, take
+from quantix_hostd.claims import Claim, VolumePlace, begin_restore, release, take
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.firmware_state import FirmwareState, parse_state, render_state
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -127,6 +130,32 @@ async def test_what_a_vm_wrote_after_it_was_set_back_is_not_undone_by_a_hostd_th
     await late.restores.stop()
 
 
+async def test_a_restore_that_an_old_api_asks_for_overwrites_nothing_that_was_written_since(
+    vm: VmHandle, part: SnapshotsPart
+) -> None:
+    key = await kept_and_changed(vm, part)
+    restore = part.add_restore("back", key, vm)
+    place, claim = places(vm)[1], claims(vm)[1]
+    later = release(take(claim, HOST, 7, vm.uid, claim.cluster_uid), HOST, 7)
+    part.world.claims.compare_and_set(place, claim, later)
+    status = await part.until(restore, "Failed")
+    assert ready(status) == ("False", "ClaimStale")
+    assert held(vm) == [False, False]
+    assert [claim.restoring for claim in claims(vm)] == ["", ""]
+
+
+async def test_what_was_begun_is_carried_through_whatever_epochs_say(
+    vm: VmHandle, part: SnapshotsPart
+) -> None:
+    key = await kept_and_changed(vm, part)
+    restore = part.add_restore("back", key, vm)
+    place, claim = places(vm)[1], claims(vm)[1]
+    half = begin_restore(replace(claim, floor=7), HOST, "one that is no more", claim.cluster_uid)
+    part.world.claims.compare_and_set(place, claim, half)
+    await part.until(restore, "Restored")
+    assert held(vm) == [True, True]
+
+
 async def test_what_is_not_there_any_more_fails_and_changes_nothing(
     vm: VmHandle, part: SnapshotsPart
 ) -> None:
@@ -178,7 +207,7 @@ async def test_what_firmware_remembered_comes_back_as_the_newest(vm: VmHandle, p
     assert claims(vm)[0].has_state
 
 
-async def taken_with_memory(vm: VmHandle, part: SnapshotsPart) -> str:
+async def taken_with_memory(vm: VmHandle, part: SnapshotsPart, **restore: Any) -> str:
     """A snapshot of the guest that runs, which is off then, and set back."""
     await vm.reconcile()
     key = part.add("first", vm, memory=True)
@@ -187,7 +216,7 @@ async def taken_with_memory(vm: VmHandle, part: SnapshotsPart) -> str:
     for _ in range(4):
         await vm.look_after(11)
     assert vm.root_claim.holder is None
-    await part.until(part.add_restore("back", key, vm), "Restored")
+    await part.until(part.add_restore("back", key, vm, **restore), "Restored")
     vm.change("spec", "powerState", value="Running")
     vm.change("status", "assignment", value={"host": HOST, "epoch": 2})
     return key
@@ -253,13 +282,86 @@ async def test_memory_goes_with_whoever_else_had_a_disk(
     assert not any(claim.memory for claim in claims(vm))
 
 
-async def test_memory_of_another_machine_is_refused_in_words(
+async def test_with_memory_of_another_machine_the_guest_boots_and_that_is_told(
     vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
 ) -> None:
     await taken_with_memory(vm, part)
     hypervisor.memory_refusal = PermanentError("ConfigRefused", "Target CPU model does not match source.")
+    hypervisor.calls.clear()
     await vm.reconcile()
-    assert vm.condition("Ready")["reason"] == "MemoryUnusable"
-    message = vm.condition("Ready")["message"]
-    assert message.startswith("The memory that was kept of web-1 cannot be used. Said: Target CPU model")
+    assert starts(hypervisor) == ["restore memory of the guest", "create", "resume"]
+    assert not any(claim.memory for claim in claims(vm))
+    assert "MemoryUnusable" in part.world.events.reasons
+    await vm.reconcile()
+    assert vm.status["phase"] == "Running"
+
+
+async def test_where_the_memory_is_lost_the_guest_boots(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    key = await taken_with_memory(vm, part)
+    (part.world.pool / "snapshots" / part.uid(key) / "memory").unlink()
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["create", "resume"]
+    assert not any(claim.memory for claim in claims(vm))
+    assert "MemoryUnusable" in part.world.events.reasons
+
+
+async def test_what_passes_by_itself_keeps_the_memory_for_the_next_try(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part)
+    hypervisor.memory_refusal = TransientError("LibvirtDown", "It is away.")
+    hypervisor.calls.clear()
+    with pytest.raises(TransientError, match="It is away"):
+        await vm.reconcile()
+    assert starts(hypervisor) == ["restore memory of the guest"]
     assert all(claim.memory for claim in claims(vm))
+
+
+async def test_a_vm_starts_after_the_snapshot_that_it_was_set_back_to_was_deleted(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    key = await taken_with_memory(vm, part)
+    part.delete(key)
+    await part.look(key)
+    assert not any(claim.memory for claim in claims(vm))
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["create", "resume"]
+    assert "MemoryUnusable" not in part.world.events.reasons
+
+
+async def test_deleting_a_snapshot_forgets_no_memory_of_another(vm: VmHandle, part: SnapshotsPart) -> None:
+    await taken_with_memory(vm, part)
+    other = part.add("second", vm)
+    await part.until(other, "Ready")
+    part.delete(other)
+    await part.look(other)
+    assert all(claim.memory for claim in claims(vm))
+
+
+async def test_no_memory_goes_on_with_disks_of_which_some_were_not_set_back(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await taken_with_memory(vm, part, disks=["data"])
+    assert not any(claim.memory for claim in claims(vm))
+    hypervisor.calls.clear()
+    await vm.reconcile()
+    assert starts(hypervisor) == ["create", "resume"]
+
+
+async def test_a_disk_that_it_does_not_hold_keeps_no_guest_from_being_stopped(
+    vm: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    await vm.reconcile()
+    place, claim = places(vm)[1], claims(vm)[1]
+    left = replace(claim, holder=None, memory=f"{vm.uid}/local/snapshot")
+    part.world.claims.compare_and_set(place, claim, left)
+    vm.change("spec", "powerState", value="Stopped")
+    for _ in range(4):
+        await vm.look_after(11)
+    assert hypervisor.found == {}
+    assert vm.root_claim.holder is None
+    assert claims(vm)[1].memory == left.memory

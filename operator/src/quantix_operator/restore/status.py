@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from quantix_api import VirtualMachine
 from quantix_api.facts import render_conditions, subject_in
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES
 from quantix_client.api import Manifest
@@ -33,8 +34,15 @@ def chosen_status(chosen: Choose) -> dict[str, Any]:
         "host": chosen.host,
         "virtualMachineUID": chosen.vm.metadata.uid,
         "snapshotUID": chosen.snapshot.metadata.uid,
+        "epoch": _epoch(chosen.vm),
         "disks": [_disk(disk) for disk in chosen.disks],
     }
+
+
+def _epoch(vm: VirtualMachine) -> int:
+    """The highest that was heard of."""
+    assignment, runtime = vm.status.assignment, vm.status.runtime
+    return max(assignment.epoch if assignment else 0, runtime.observed_epoch, runtime.claim_epoch or 0)
 
 
 def _disk(disk: VmDisk) -> dict[str, Any]:

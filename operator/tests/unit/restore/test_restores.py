@@ -51,8 +51,21 @@ async def test_the_vm_is_held_off_before_its_host_may_act(world: SnappingWorld) 
     assert world.told("back")[:2] == ("Restoring", "Restoring")
     order = [sorted(status) for _, status in world.api.writes]
     assert order.index(["assignment", "conditions", "restore"]) < order.index(
-        ["disks", "host", "snapshotUID", "virtualMachineUID"]
+        ["disks", "epoch", "host", "snapshotUID", "virtualMachineUID"]
     )
+
+
+async def test_it_says_which_epoch_of_the_vm_it_knows(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    assert world.live("back")["status"]["epoch"] == 2
+
+
+async def test_an_epoch_that_its_host_found_in_the_claims_counts(world: SnappingWorld) -> None:
+    world.says("web", runtime={"domain": "Absent", "observedEpoch": 2, "claimEpoch": 9})
+    world.set_back("back")
+    await world.pass_all()
+    assert world.live("back")["status"]["epoch"] == 9
 
 
 async def test_nothing_starts_the_vm_until_it_is_over(world: SnappingWorld) -> None:

@@ -6,11 +6,13 @@ Called by the controller of snapshots. Everything here may be repeated, and begu
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from quantix_api import VirtualMachineSnapshot
+from quantix_api.errors import QuantixError
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.domain import PAUSED_BY_USER, DomainState
 from quantix_hostd.snapshot.kept import Kept
@@ -20,16 +22,32 @@ from quantix_hostd.virtualmachine.observe import has_open_agent_channel
 log = structlog.get_logger(__name__)
 
 
-async def undo(tools: SnapshotTools, kept: Kept) -> None:
-    """Nothing of it is left; the guest goes on. Raises QuantixError."""
+async def undo(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
+    """The guest goes on; nothing of it is left. What keeps the guest's file systems from going on, too, which
+    keeps back nothing else. Raises QuantixError.
+    """
+    frozen: QuantixError | None = None
     if kept.live:
         await tools.vms.hypervisor.stop_disks_copy(domain_name(kept.vm_uid))
         await _go_on(tools, kept)
+        frozen = await _thawed(tools, kept)
     for disk in kept.disks:
         await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
     await _remove_rest(tools, kept.home, kept.uid)
-    if kept.frozen:
+    return frozen
+
+
+async def _thawed(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
+    """Before what a pool has to answer for. What went wrong where it still is frozen."""
+    if not kept.frozen:
+        return None
+    try:
         await thaw(tools, kept)
+    except QuantixError as error:
+        log.warning("guest is not thawed", uid=kept.vm_uid, snapshot=kept.uid, error=error.message)
+        return error
+    await asyncio.to_thread(tools.kept.save, replace(kept, frozen=False))
+    return None
 
 
 async def _go_on(tools: SnapshotTools, kept: Kept) -> None:

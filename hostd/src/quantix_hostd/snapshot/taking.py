@@ -33,6 +33,7 @@ from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.observed import WorkSeen
 from quantix_hostd.snapshot.tools import SnapshotTools
+from quantix_hostd.snapshot.undoing import try_thaw
 from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 from quantix_hostd.virtualmachine.apply_passphrases import unlocked
@@ -162,10 +163,16 @@ class Taking:
                     await taken[disk.name].reach(written)
                 if await self._is_copied(kept, transfer):
                     break
+                kept = await self._thawed(kept)
                 await asyncio.sleep(_LOOK_S)
+        kept = await self._thawed(kept)
         if kept.memory:
             await storage.keep_memory(pools[kept.home], kept.uid)
         await self._finish(kept, pools)
+
+    async def _thawed(self, kept: Kept) -> Kept:
+        """With a guest that is not left frozen while its disks are copied; how it is then."""
+        return kept if await try_thaw(self._tools, kept) is not None else replace(kept, frozen=False)
 
     async def _is_copied(self, kept: Kept, transfer: Transfer[None]) -> bool:
         try:
@@ -255,8 +262,5 @@ class Taking:
         for disk in kept.disks:
             await asyncio.to_thread(storage.publish, pools[disk.pool], kept.uid, disk.name)
         await asyncio.to_thread(storage.publish, pools[kept.home], kept.uid)
-        newest = await asyncio.to_thread(self._tools.kept.load, kept.uid)
-        # thawed meanwhile, maybe
-        frozen = newest.frozen if newest is not None and kept.live else kept.frozen
-        await asyncio.to_thread(self._tools.kept.save, replace(kept, step="taken", frozen=frozen))
+        await asyncio.to_thread(self._tools.kept.save, replace(kept, step="taken"))
         log.info("snapshot taken", uid=kept.uid, vm=kept.vm_uid, disks=len(kept.disks))

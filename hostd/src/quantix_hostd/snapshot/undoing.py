@@ -30,15 +30,15 @@ async def undo(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
     if kept.live:
         await tools.vms.hypervisor.stop_disks_copy(domain_name(kept.vm_uid))
         await _go_on(tools, kept)
-        frozen = await _thawed(tools, kept)
+        frozen = await try_thaw(tools, kept)
     for disk in kept.disks:
         await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
     await _remove_rest(tools, kept.home, kept.uid)
     return frozen
 
 
-async def _thawed(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
-    """Before what a pool has to answer for. What went wrong where it still is frozen."""
+async def try_thaw(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
+    """Have a guest thawed that may be frozen, and write that down. What went wrong where it still is."""
     if not kept.frozen:
         return None
     try:

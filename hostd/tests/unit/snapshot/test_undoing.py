@@ -138,3 +138,22 @@ async def test_one_that_is_left_holds_up_no_other(
     monkeypatch.setattr(part.world, "sleep", no_time)
     await SnapshotsPart(part.world).controller.resume_left()
     assert part.world.kept.all() == ()
+
+
+async def test_a_guest_that_was_not_thawed_at_once_is_while_its_disks_are_copied(
+    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.copy_said = DisksCopy(CopyStep.RUNNING)
+    hypervisor.thaw_fails = HANGS
+    hypervisor.open_agent_channel(running.domain)
+    key = part.add("first", running)
+    await part.look(key)
+    await part.look(key)
+    await eventually_async("thawing it", lambda: "thaw" in hypervisor.calls)
+    assert [(kept.step, kept.frozen) for kept in part.world.kept.all()] == [("copying", True)]
+    hypervisor.thaw_fails = None
+    await eventually_async("it to be", lambda: not part.world.kept.all()[0].frozen)
+    assert part.world.kept.all()[0].step == "copying"
+    hypervisor.copy_said = DisksCopy(CopyStep.DONE)
+    await part.until(key, "Ready")
+    assert hypervisor.calls.count("thaw") == 2

@@ -1,7 +1,7 @@
 """Snapshots of volumes in Ceph, each the RBD snapshot `snap.<uid>` of the volume's image.
 
-A volume that is removed while snapshots of it are there leaves them its image, as `gone.<handle>.<id>`; that goes
-with the last of them, and with the last clone of one (clone format 2: a snapshot that has clones may be
+A volume that is removed while snapshots of it are there leaves them its image, as `gone.<handle>.<id>`; that
+goes with the last of them, and with the last clone of one (clone format 2: a snapshot that has clones may be
 removed, and is kept out of sight until they go; docs.ceph.com, "Snapshots", "Layering"). Used by the room of
 snapshots and the makers of disks. Everything here blocks, and raises TransientError as `CephClients.opened`.
 """

@@ -39,8 +39,9 @@ class KeptDisk:
 class Kept:
     """Of the snapshot `key` (namespace/name) with this `uid`. "moment": it is about to be kept, or is; what
     there is of it is not whole. "copying": the moment is kept, and QEMU still copies disks as they were then.
-    "taken": all of it is there. "failed", for `reason`: nothing is; before that `reason` says why it will be. `live`: of a guest that runs. `frozen`:
-    the guest's file systems may be. `quiesced` and `taken_at` are known from "copying" on.
+    "taken": all of it is there. "failed", for `reason`: nothing is; in an earlier step that says why it will
+    be. `live`: of a guest that runs. `frozen`: the guest's file systems may be. `quiesced` and `taken_at` are
+    known from "copying" on.
     """
 
     uid: str

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -28,7 +29,7 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.copies import CopyProgress
-from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment
+from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
 from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.observed import WorkSeen
@@ -52,6 +53,20 @@ def _needs_stillness(begun: Begun) -> bool:
     """Whether more is of the moment than the disks that QEMU copies."""
     vm, kept = begun.seen.vm, begun.kept
     return kept.memory or any(disk.in_ceph for disk in kept.disks) or (vm is not None and keeps_state(vm))
+
+
+async def _until_it_goes_on(taking: Coroutine[Any, Any, MomentTaken]) -> MomentTaken:
+    """A moment comes to its end, whatever becomes of its snapshot: until then nobody else is to act on the
+    guest.
+    """
+    work = asyncio.create_task(taking)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        if not work.cancelled() and work.exception() is not None:
+            log.info("moment of a guest that nobody wants has failed", error=str(work.exception()))
+        raise
 
 
 class Taking:
@@ -105,9 +120,10 @@ class Taking:
             )
             places = tuple(disk.place for disk in begun.seen.disks if disk.place is not None)
             async with unlocked(tools.vms, ref, encrypted, pools_in_ceph(places)):
-                taken = await tools.vms.hypervisor.take_moment(
+                taking = tools.vms.hypervisor.take_moment(
                     domain_name(kept.vm_uid), moment, partial(self._keep_rest, begun)
                 )
+                taken = await _until_it_goes_on(taking)
         log.info("moment of a guest kept", uid=kept.uid, vm=kept.vm_uid, quiesced=taken.quiesced)
         kept = replace(
             kept, step="copying", quiesced=taken.quiesced, frozen=taken.frozen, taken_at=render_time(at)

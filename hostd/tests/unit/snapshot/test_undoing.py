@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS
-from quantix_hostd.facts.moment import CopyStep, DisksCopy
+from quantix_hostd.facts.moment import CopyStep, DisksCopy, Moment, MomentTaken
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.snapshot_files import left_of_snapshots
@@ -157,3 +158,25 @@ async def test_a_guest_that_was_not_thawed_at_once_is_while_its_disks_are_copied
     hypervisor.copy_said = DisksCopy(CopyStep.DONE)
     await part.until(key, "Ready")
     assert hypervisor.calls.count("thaw") == 2
+
+
+async def test_one_that_is_deleted_in_its_moment_is_undone_after_it(
+    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = hypervisor.calls
+
+    async def slow(_name: str, _moment: Moment, _keep: Callable[[], None]) -> MomentTaken:
+        calls.append("stands still")
+        await asyncio.sleep(0.3)
+        calls.append("goes on")
+        return MomentTaken("Frozen", frozen=False)
+
+    monkeypatch.setattr(hypervisor, "take_moment", slow)
+    key = part.add("first", running)
+    await part.look(key)
+    await part.look(key)
+    await eventually_async("the moment", lambda: "stands still" in calls)
+    part.delete(key)
+    await part.look(key)
+    assert calls.index("goes on") < calls.index("stop copying")
+    assert left_of_snapshots(part) == []

@@ -119,6 +119,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         departures=_departures(hostd),
         comes=lambda uid: hostd.arrivals.has(uid),
         kept_still=KeptStore(layout).under_way,
+        in_moment=KeptStore(layout).in_moment,
         memory=partial(kept_memory, hostd),
     )
 

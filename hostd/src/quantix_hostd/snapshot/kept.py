@@ -106,5 +106,9 @@ class KeptStore:
         """
         return any(kept.vm_uid == vm_uid and kept.under_way for kept in self.all())
 
+    def in_moment(self, vm_uid: str) -> bool:
+        """Whether the moment of one is not over, and a guest that stands still may do so for it."""
+        return any(kept.vm_uid == vm_uid and kept.live and kept.step == "moment" for kept in self.all())
+
     def _path(self, uid: str) -> Path:
         return self._directory / f"{uid}.json"

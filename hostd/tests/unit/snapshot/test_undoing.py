@@ -11,6 +11,7 @@ import pytest
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS
+from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.moment import CopyStep, DisksCopy, Moment, MomentTaken
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -180,3 +181,21 @@ async def test_one_that_is_deleted_in_its_moment_is_undone_after_it(
     await part.look(key)
     assert calls.index("goes on") < calls.index("stop copying")
     assert left_of_snapshots(part) == []
+
+
+async def test_only_who_undoes_a_moment_has_its_guest_go_on(
+    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
+) -> None:
+    hypervisor.dies_in_the_moment = True
+    key = part.add("first", running)
+    await part.look(key)
+    await part.look(key)
+    await eventually_async("the moment", lambda: bool(hypervisor.moments))
+    after = await part.killed()
+    await running.reconcile()
+    assert hypervisor.found[running.domain].state is DomainState.PAUSED, "QEMU may copy still"
+    hypervisor.dies_in_the_moment = False
+    hypervisor.calls.clear()
+    await after.until(key, "Ready")
+    assert hypervisor.calls.index("stop copying") < hypervisor.calls.index("resume")
+    assert hypervisor.found[running.domain].state is DomainState.RUNNING

@@ -120,6 +120,7 @@ class OneVolume:
                 volumes=self.volumes,
                 images=self.images,
                 snapshots={},
+                restores={},
                 machines=self.machines,
                 namespaces=self.namespaces,
                 pools=pools,

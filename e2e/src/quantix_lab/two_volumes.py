@@ -80,6 +80,7 @@ class TwoVolumes:
                 volumes=self.volumes,
                 images={},
                 snapshots={},
+                restores={},
                 machines=self.machines,
                 namespaces=self.namespaces,
                 pools=pools,

@@ -163,6 +163,7 @@ class VmWorld:
             kernel_log=self.kernel_log,
             departures=departures_of(self, guard),
             kept_still=self.kept.under_way,
+            in_moment=self.kept.in_moment,
             memory=self._memory,
         )
         self.tools, self.sweeps = tools, GuestSweeps(tools)

@@ -6,7 +6,14 @@ from contextlib import suppress
 from typing import Any, cast
 
 from quantix_api.errors import QuantixError
-from quantix_api.resources import IMAGES, NAMESPACES, VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, VOLUMES
+from quantix_api.resources import (
+    IMAGES,
+    NAMESPACES,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+)
 from quantix_client.api import ApiClient
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.secret_values import SecretValues
@@ -40,6 +47,7 @@ class VolumesPart:
                 volumes=world.stores[VOLUMES],
                 images=world.stores[IMAGES],
                 snapshots=world.stores[VIRTUAL_MACHINE_SNAPSHOTS],
+                restores=world.stores[VIRTUAL_MACHINE_RESTORES],
                 machines=world.stores[VIRTUAL_MACHINES],
                 namespaces=world.stores[NAMESPACES],
                 pools=world.pools,

@@ -16,6 +16,7 @@ from quantix_api.resources import (
     NAMESPACES,
     NETWORKS,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_RESTORES,
     VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -118,6 +119,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
         departures=_departures(hostd),
         comes=lambda uid: hostd.arrivals.has(uid),
         kept_still=KeptStore(layout).under_way,
+        in_moment=KeptStore(layout).in_moment,
         memory=partial(kept_memory, hostd),
     )
 
@@ -187,6 +189,7 @@ def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
         volumes=stores[VOLUMES],
         images=stores[IMAGES],
         snapshots=stores[VIRTUAL_MACHINE_SNAPSHOTS],
+        restores=stores[VIRTUAL_MACHINE_RESTORES],
         machines=stores[VIRTUAL_MACHINES],
         namespaces=stores[NAMESPACES],
         pools=hostd.pools,

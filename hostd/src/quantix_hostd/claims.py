@@ -265,6 +265,15 @@ def end_restore(claim: Claim, restore_uid: str) -> Claim:
     return replace(claim, holder=None, vm_uid="", restoring="", restored=restore_uid)
 
 
+def give_up_restore(claim: Claim, host: str) -> Claim:
+    """held(0, H) by a restore → free(f), by H: of a volume that is deleted, once that restore is over or no
+    more.
+    """
+    if not (claim.restoring and claim.holder == Holder(host, 0)):
+        return claim
+    return replace(claim, holder=None, vm_uid="", restoring="")
+
+
 def without_memory(claim: Claim, host: str) -> Claim:
     """Before the guest of this host goes on: what it writes fits that memory no more."""
     return replace(claim, memory="") if claim.holder is not None and claim.holder.host == host else claim

@@ -112,21 +112,21 @@ async def test_volume_snapshot_and_what_was_cloned_of_it_go_in_any_order(bench: 
     assert '"parent"' in bench.ceph.rbd("info", "--format", "json", f"{FAST}/c1c1"), "it shares its blocks"
     await bench.stops()
     assert await asyncio.to_thread(disks.remove, bench.pool, handle)
-    assert {f"gone.{handle}", "c1c1"} <= bench.images()
+    (left,) = (name for name in bench.images() if name.startswith(f"gone.{handle}."))
+    assert "c1c1" in bench.images()
     assert handle not in bench.pool.handles()
     assert await asyncio.to_thread(snapshot_bytes, bench.pool, handle, uid) == _BYTES
     image = await asyncio.to_thread(image_at, bench.pool, place)
-    assert (image.name, image.snapshot) == (f"gone.{handle}", f"snap.{uid}")
+    assert (image.name, image.snapshot) == (left, f"snap.{uid}")
     assert await disks.make(bench.pool, Recipe("c2c2", 0, full_copy=True, origin=origin))
     assert await bench.found("c2c2") == kept
     local = await bench.world.pools.pool("local")
     assert await disks.make(local, Recipe("d1d1", 0, origin=origin))
     assert await asyncio.to_thread(remove_snapshot, bench.pool, handle, uid)
-    assert f"gone.{handle}" in bench.images(), "its clone needs it"
+    assert left in bench.images(), "its clone needs it"
     assert await bench.found("c1c1") == kept
     assert not await asyncio.to_thread(remove_snapshot, bench.pool, handle, uid)
     assert await asyncio.to_thread(disks.remove, bench.pool, "c1c1")
-    await asyncio.to_thread(remove_snapshot, bench.pool, handle, uid)
     assert not [name for name in bench.images() if handle in name]
     assert await asyncio.to_thread(disks.remove, bench.pool, "c2c2")
 

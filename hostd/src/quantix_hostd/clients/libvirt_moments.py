@@ -148,7 +148,6 @@ def _keep(domain: Any, moment: Moment, keep: Callable[[], None]) -> None:
         keep()
     except BaseException:
         _stop(domain)
-        _wait(domain, lambda: domain.jobStats()["type"] == libvirt.VIR_DOMAIN_JOB_NONE)
         raise
     if moment.still:
         _wait(domain, lambda: all(_settled(domain, disk.target) for disk in moment.disks))
@@ -213,12 +212,13 @@ def _copy_of(domain: Any) -> DisksCopy:
 
 
 def _stop(domain: Any) -> None:
-    """A job of another kind is left alone."""
+    """Has ended when it returns, so that the guest may go on. A job of another kind is left alone."""
     if not domain.isActive():
         return
     job = domain.jobStats()
     if job.get("type") in _RUNNING_JOBS and job.get("operation") in _OURS:
         domain.abortJob()
+        _wait(domain, lambda: not domain.isActive() or domain.jobStats()["type"] not in _RUNNING_JOBS)
 
 
 def _devices(domain: Any) -> tuple[str, ...]:

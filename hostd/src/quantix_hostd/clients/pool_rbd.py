@@ -5,7 +5,7 @@
 image.<image uid>@base    an image: volumes are clones of its snapshot, in clone format 2
 new.<host>.<handle>       being made, or removed, by that host; nobody reads it
 <handle>@snap.<uid>       a snapshot of a volume
-gone.<handle>             a volume that is no more, of which there are snapshots, or clones of such
+gone.<handle>.<RBD's id>  a volume that is no more, of which there are snapshots, or clones of such
 memory.<uid>              the memory of the guest, of a snapshot
 quantix.claim.<handle>    who may write the volume (claims)
 quantix.state.<handle>    what firmware and TPM remember
@@ -103,10 +103,10 @@ class PoolRbd:
         with self.ceph.opened(self.key) as ioctx:
             there = size_of(ioctx, handle) is not None
             if there:
-                kept = self._is_kept(ioctx, handle)
+                left_as = self._left_as(ioctx, handle)
                 remove_image(ioctx, self.draft(handle))
                 # at once it is no volume any more, however long its data takes
-                rbd().RBD().rename(ioctx, handle, self.gone(handle) if kept else self.draft(handle))
+                rbd().RBD().rename(ioctx, handle, left_as)
             remove_image(ioctx, self.draft(handle))
             for name in (state_object(handle), claim_object(handle)):
                 there |= remove_object(ioctx, name)
@@ -138,11 +138,11 @@ class PoolRbd:
         """The RBD image in which this host makes a volume or an image."""
         return f"{_DRAFT}{self.host}.{checked_handle(handle)}"
 
-    def gone(self, handle: str) -> str:
-        """What the image of a volume is called that is no more, while snapshots need it; of "": how all such
-        names begin.
+    def gone(self, handle: str = "") -> str:
+        """How the names begin of images of volumes that are no more, which snapshots need: of this one, which
+        may have left the pool more than once, or of all.
         """
-        return f"{_GONE}{handle}"
+        return f"{_GONE}{handle}." if handle else _GONE
 
     def memory_name(self, uid: str) -> str:
         """The RBD image with the memory of the snapshot with this UID."""
@@ -260,14 +260,15 @@ class PoolRbd:
         with self.ceph.opened(self.key) as ioctx, rbd().Image(ioctx, name) as image:
             yield image
 
-    def _is_kept(self, ioctx: Any, handle: str) -> bool:
-        """Whether snapshots need it. Nothing is removed under a QEMU, whatever its claim says: raises
-        TransientError (VolumeInUse).
+    def _left_as(self, ioctx: Any, handle: str) -> str:
+        """What its image is called from now on: another name each time where snapshots need it. Nothing is
+        removed under a QEMU, whatever its claim says: raises TransientError (VolumeInUse).
         """
         with rbd().Image(ioctx, handle, read_only=True) as image:
             if list(image.watchers_list()):
                 raise as_error(TransientError, "VolumeInUse", handle=handle)
-            return is_kept_by_snapshots(image)
+            kept = is_kept_by_snapshots(image)
+            return f"{self.gone(handle)}{image.id()}" if kept else self.draft(handle)
 
 
 def _marked(ioctx: Any) -> str:

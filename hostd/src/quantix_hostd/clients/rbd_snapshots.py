@@ -1,13 +1,14 @@
 """Snapshots of volumes in Ceph, each the RBD snapshot `snap.<uid>` of the volume's image.
 
-A volume that is removed while snapshots of it are there leaves them its image, as `gone.<handle>`; that goes
-with the last of them, and with the last clone of one (clone format 2: a snapshot that has clones may be
+A volume that is removed while snapshots of it are there leaves them its image, as `gone.<handle>.<id>`; that
+goes with the last of them, and with the last clone of one (clone format 2: a snapshot that has clones may be
 removed, and is kept out of sight until they go; docs.ceph.com, "Snapshots", "Layering"). Used by the room of
 snapshots and the makers of disks. Everything here blocks, and raises TransientError as `CephClients.opened`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -39,8 +40,16 @@ def take_snapshot(pool: PoolRbd, handle: str, uid: str) -> None:
 def snapshot_image(pool: PoolRbd, handle: str, uid: str) -> str | None:
     """The RBD image that has the snapshot now; None where it is nowhere."""
     with pool.ceph.opened(pool.key) as ioctx:
-        found = (name for name in (handle, pool.gone(handle)) if _size(ioctx, name, uid) is not None)
+        found = (name for name in _images(ioctx, pool, handle) if _size(ioctx, name, uid) is not None)
         return next(found, None)
+
+
+def has_snapshot(pool: PoolRbd, handle: str, uid: str) -> bool:
+    """Whether the volume itself has the snapshot, and can be set back to it: one that left the pool and came
+    back is another image.
+    """
+    with pool.ceph.opened(pool.key) as ioctx:
+        return _size(ioctx, handle, uid) is not None
 
 
 def image_at(pool: PoolRbd, place: VolumePlace) -> RbdImage:
@@ -66,7 +75,7 @@ def bytes_at(pool: PoolRbd, place: VolumePlace) -> int | None:
 def snapshot_bytes(pool: PoolRbd, handle: str, uid: str) -> int | None:
     """How large the disk was; None where there is no such snapshot."""
     with pool.ceph.opened(pool.key) as ioctx:
-        sizes = (_size(ioctx, name, uid) for name in (handle, pool.gone(handle)))
+        sizes = (_size(ioctx, name, uid) for name in _images(ioctx, pool, handle))
         return next((size for size in sizes if size is not None), None)
 
 
@@ -74,7 +83,7 @@ def remove_snapshot(pool: PoolRbd, handle: str, uid: str) -> bool:
     """False when there was none. What was cloned from it stays."""
     removed = False
     with pool.ceph.opened(pool.key) as ioctx:
-        for name in (handle, pool.gone(handle)):
+        for name in _images(ioctx, pool, handle):
             try:
                 with rbd().Image(ioctx, name) as image:
                     image.remove_snap(snapshot_name(uid))
@@ -105,9 +114,15 @@ def remove_gone(pool: PoolRbd) -> int:
     removed = 0
     with pool.ceph.opened(pool.key) as ioctx:
         for name in rbd().RBD().list(ioctx):
-            if name.startswith(pool.gone("")) and _is_left(ioctx, name):
+            if name.startswith(pool.gone()) and _is_left(ioctx, name):
                 removed += _removed(ioctx, name)
     return removed
+
+
+def _images(ioctx: Any, pool: PoolRbd, handle: str) -> Iterator[str]:
+    """All that the volume's snapshots may be of; the pool is asked for names only after the first."""
+    yield handle
+    yield from (name for name in rbd().RBD().list(ioctx) if name.startswith(pool.gone(handle)))
 
 
 def _removed(ioctx: Any, name: str) -> bool:

@@ -52,19 +52,22 @@ class SnapshotController:
 
     async def resume_left(self) -> None:
         """At hostd's start: of those that an earlier one took, and that are no more in the API, nothing is
-        left, and no guest stands still for them. All others are looked at.
+        left, and no guest stands still for them. All others are looked at. None waits for another.
         """
-        for kept in await asyncio.to_thread(self._tools.kept.all):
-            found = self._tools.snapshots.get(kept.key)
-            if found is not None and found["metadata"]["uid"] == kept.uid:
-                self._enqueue(kept.key)
-            else:
-                await self._end_left(kept)
+        async with asyncio.TaskGroup() as group:
+            for kept in await asyncio.to_thread(self._tools.kept.all):
+                found = self._tools.snapshots.get(kept.key)
+                if found is not None and found["metadata"]["uid"] == kept.uid:
+                    self._enqueue(kept.key)
+                else:
+                    group.create_task(self._end_left(kept), name=f"snapshot-left-{kept.uid}")
 
     async def _end_left(self, kept: Kept) -> None:
         while True:
             try:
-                await undo(self._tools, kept)
+                frozen = await undo(self._tools, kept)
+                if frozen is not None:
+                    raise frozen
                 await asyncio.to_thread(self._tools.kept.forget, kept.uid)
             except (QuantixError, OSError) as error:
                 log.warning("what is left of a snapshot stays", uid=kept.uid, error=str(error))
@@ -143,16 +146,10 @@ class SnapshotController:
             case do.GoOn():
                 self._taking.go_on(action.kept)
             case do.Undo():
-                error = self._taking.seen(uid).error
-                await self._taking.forget(uid)
-                await undo(tools, action.kept)
-                await self._note(uid, action.after)
-                tools.look_again(action.kept.vm_uid)
-                if isinstance(error, WaitingError):
-                    raise error
+                await self._undo(uid, action)
             case do.Thaw():
                 await thaw(tools, action.kept)
-                await self._note(uid, action.kept)
+                await asyncio.to_thread(tools.kept.save, replace(action.kept, frozen=False))
             case do.Forget():
                 await self._taking.forget(uid)
                 await asyncio.to_thread(tools.kept.forget, uid)
@@ -161,9 +158,19 @@ class SnapshotController:
                 await remove_data(tools, snapshot)
                 await asyncio.to_thread(tools.kept.forget, uid)
 
-    async def _note(self, uid: str, kept: Kept | None) -> None:
-        """Write down what is so, of a guest that was thawed."""
-        if kept is None:
-            await asyncio.to_thread(self._tools.kept.forget, uid)
-        else:
-            await asyncio.to_thread(self._tools.kept.save, replace(kept, frozen=False))
+    async def _undo(self, uid: str, action: do.Undo) -> None:
+        tools, error = self._tools, self._taking.seen(uid).error
+        if action.after is not None:
+            # why it failed must be found again, wherever undoing it stops
+            await asyncio.to_thread(tools.kept.save, action.kept)
+        await self._taking.forget(uid)
+        frozen = await undo(tools, action.kept)
+        if action.after is not None:
+            await asyncio.to_thread(tools.kept.save, replace(action.after, frozen=frozen is not None))
+        elif frozen is None:
+            await asyncio.to_thread(tools.kept.forget, uid)
+        tools.look_again(action.kept.vm_uid)
+        if isinstance(error, WaitingError):
+            raise error
+        if frozen is not None and action.after is None:
+            raise frozen

@@ -39,8 +39,9 @@ class KeptDisk:
 class Kept:
     """Of the snapshot `key` (namespace/name) with this `uid`. "moment": it is about to be kept, or is; what
     there is of it is not whole. "copying": the moment is kept, and QEMU still copies disks as they were then.
-    "taken": all of it is there. "failed", for `reason`: nothing is. `live`: of a guest that runs. `frozen`:
-    the guest's file systems may be. `quiesced` and `taken_at` are known from "copying" on.
+    "taken": all of it is there. "failed", for `reason`: nothing is; in an earlier step that says why it will
+    be. `live`: of a guest that runs. `frozen`: the guest's file systems may be. `quiesced` and `taken_at` are
+    known from "copying" on.
     """
 
     uid: str
@@ -104,6 +105,10 @@ class KeptStore:
         go nowhere.
         """
         return any(kept.vm_uid == vm_uid and kept.under_way for kept in self.all())
+
+    def in_moment(self, vm_uid: str) -> bool:
+        """Whether the moment of one is not over, and a guest that stands still may do so for it."""
+        return any(kept.vm_uid == vm_uid and kept.live and kept.step == "moment" for kept in self.all())
 
     def _path(self, uid: str) -> Path:
         return self._directory / f"{uid}.json"

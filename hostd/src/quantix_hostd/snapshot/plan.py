@@ -82,7 +82,9 @@ def _plan_taking(seen: SnapshotObserved) -> SnapshotPlan:
         return SnapshotPlan((Undo(kept, None),), again_s=seen.work.error.retry_after_s)
     if seen.work.error is not None:
         reason, message = words_of(seen.work.error)
-        return SnapshotPlan((Undo(kept, replace(kept, step="failed", reason=reason, message=message)),))
+        kept = replace(kept, reason=reason, message=message)
+    if kept.reason:
+        return SnapshotPlan((Undo(kept, replace(kept, step="failed")),))
     if kept.step == "copying":
         return SnapshotPlan((GoOn(kept),))
     # by a hostd that is gone: nothing that it kept is whole
@@ -168,8 +170,11 @@ def _is_off(seen: SnapshotObserved, name: str) -> bool:
 
 def _plan_removal(seen: SnapshotObserved) -> SnapshotPlan:
     kept, status = seen.kept, seen.snapshot.status
-    if kept is not None and (kept.under_way or kept.frozen):
+    if kept is not None and kept.under_way:
         return SnapshotPlan((Undo(kept, None),))
+    if kept is not None and kept.frozen:
+        # no other one that is being taken is stopped for that
+        return SnapshotPlan((Thaw(kept),), again_s=_SOON_S)
     if status.data != "Present" and kept is None:
         text = render("Deleting", what=DATA_GONE).text
         return SnapshotPlan(verdict=SnapshotVerdict("Deleting", text, gone=True))

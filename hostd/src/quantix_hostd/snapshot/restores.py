@@ -18,6 +18,7 @@ from quantix_api.messages import message_of, render
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES
 from quantix_api.times import render_time
 from quantix_api.virtual_machine_restore import OVER
+from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.events import tell
 from quantix_hostd.facts.copies import CopyProgress
@@ -112,7 +113,10 @@ class RestoreController:
 
     async def _tell(self, restore: VirtualMachineRestore, phase: str, ready: Fact) -> None:
         about, name = restore.metadata, restore.spec.snapshot
-        vm = await self._tools.api.get(VIRTUAL_MACHINES, restore.spec.virtual_machine, about.namespace)
+        try:
+            vm = await self._tools.api.get(VIRTUAL_MACHINES, restore.spec.virtual_machine, about.namespace)
+        except NotFound:
+            return
         if phase == "Restored":
             told = Told("RestoreDone", render("RestoreDone", snapshot=name).text)
         else:

@@ -212,7 +212,10 @@ class SettingBack:
 
     async def _first_volume(self, restore: VirtualMachineRestore) -> str:
         name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
-        vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
+        try:
+            vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
+        except NotFound:
+            return ""
         return vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
 
     async def _volumes_of_vm(self, restore: VirtualMachineRestore) -> set[str]:

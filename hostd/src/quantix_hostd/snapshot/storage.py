@@ -25,7 +25,7 @@ from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.clients.qemu_rbd import DiskFileEnd, RbdImage, convert
 from quantix_hostd.clients.rbd_calls import remove_image, remove_object
 from quantix_hostd.clients.rbd_import import create_blank
-from quantix_hostd.clients.rbd_snapshots import remove_snapshot, roll_back, snapshot_image, take_snapshot
+from quantix_hostd.clients.rbd_snapshots import has_snapshot, remove_snapshot, roll_back, take_snapshot
 from quantix_hostd.clients.state_store import StateObjects
 from quantix_hostd.copy_bounds import copy_bounds
 from quantix_hostd.snapshot import dir_files as files
@@ -151,10 +151,10 @@ class SnapshotStorage:
             files.publish_set(pool, set_of_disk(uid, disk) if disk else uid)
 
     def is_there(self, pool: Pool, uid: str, disk: str, volume_uid: str) -> bool:
-        """Whether the snapshot of a disk is there, whole."""
+        """Whether the snapshot of a disk is there, whole, to set the volume back to."""
         if isinstance(pool, PoolDir):
             return (files.set_at(pool, set_of_disk(uid, disk)) / "data").is_file()
-        return snapshot_image(pool, volume_uid, uid) is not None
+        return has_snapshot(pool, volume_uid, uid)
 
     def remove(self, pool: Pool, uid: str, disk: str, volume_uid: str) -> bool:
         """What is kept of a disk, whole or not; False for nothing."""

@@ -8,11 +8,12 @@ call of the hypervisor's client, which comes to its end whatever becomes of the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -27,12 +28,13 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.copies import CopyProgress
-from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment
+from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
 from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
 from quantix_hostd.snapshot.copying import to_the_end
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.observed import WorkSeen
 from quantix_hostd.snapshot.tools import SnapshotTools
+from quantix_hostd.snapshot.undoing import try_thaw
 from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 from quantix_hostd.virtualmachine.apply_passphrases import unlocked
@@ -57,6 +59,20 @@ async def _reach(share: Share, measure: Callable[[], int]) -> None:
     """Account for what is written so far. Raises TransientError (PoolFull)."""
     share.written_bytes = await asyncio.to_thread(measure)
     await share.reach(share.written_bytes)
+
+
+async def _until_it_goes_on(taking: Coroutine[Any, Any, MomentTaken]) -> MomentTaken:
+    """A moment comes to its end, whatever becomes of its snapshot: until then nobody else is to act on the
+    guest.
+    """
+    work = asyncio.create_task(taking)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        if not work.cancelled() and work.exception() is not None:
+            log.info("moment of a guest that nobody wants has failed", error=str(work.exception()))
+        raise
 
 
 class Taking:
@@ -110,9 +126,10 @@ class Taking:
             )
             places = tuple(disk.place for disk in begun.seen.disks if disk.place is not None)
             async with unlocked(tools.vms, ref, encrypted, pools_in_ceph(places)):
-                taken = await tools.vms.hypervisor.take_moment(
+                taking = tools.vms.hypervisor.take_moment(
                     domain_name(kept.vm_uid), moment, partial(self._keep_rest, begun)
                 )
+                taken = await _until_it_goes_on(taking)
         log.info("moment of a guest kept", uid=kept.uid, vm=kept.vm_uid, quiesced=taken.quiesced)
         kept = replace(
             kept, step="copying", quiesced=taken.quiesced, frozen=taken.frozen, taken_at=render_time(at)
@@ -166,10 +183,16 @@ class Taking:
                     await _reach(taken[disk.name], measure)
                 if await self._is_copied(kept, transfer):
                     break
+                kept = await self._thawed(kept)
                 await asyncio.sleep(_LOOK_S)
+        kept = await self._thawed(kept)
         if kept.memory:
             await storage.keep_memory(pools[kept.home], kept.uid)
         await self._finish(kept, pools)
+
+    async def _thawed(self, kept: Kept) -> Kept:
+        """With a guest that is not left frozen while its disks are copied; how it is then."""
+        return kept if await try_thaw(self._tools, kept) is not None else replace(kept, frozen=False)
 
     async def _is_copied(self, kept: Kept, transfer: Transfer[None]) -> bool:
         try:
@@ -239,8 +262,5 @@ class Taking:
         for disk in kept.disks:
             await asyncio.to_thread(storage.publish, pools[disk.pool], kept.uid, disk.name)
         await asyncio.to_thread(storage.publish, pools[kept.home], kept.uid)
-        newest = await asyncio.to_thread(self._tools.kept.load, kept.uid)
-        # thawed meanwhile, maybe
-        frozen = newest.frozen if newest is not None and kept.live else kept.frozen
-        await asyncio.to_thread(self._tools.kept.save, replace(kept, step="taken", frozen=frozen))
+        await asyncio.to_thread(self._tools.kept.save, replace(kept, step="taken"))
         log.info("snapshot taken", uid=kept.uid, vm=kept.vm_uid, disks=len(kept.disks))

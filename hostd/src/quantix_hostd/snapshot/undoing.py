@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from quantix_api import VirtualMachineSnapshot
+from quantix_api.errors import QuantixError
 from quantix_hostd.claims import ClaimDamagedError, VolumeMissingError, without_memory_of
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.domain import PAUSED_BY_USER, DomainState
@@ -22,18 +24,34 @@ from quantix_hostd.virtualmachine.observe import has_open_agent_channel
 log = structlog.get_logger(__name__)
 
 
-async def undo(tools: SnapshotTools, kept: Kept) -> None:
-    """Nothing of it is left; the guest goes on. Raises QuantixError."""
+async def undo(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
+    """The guest goes on; nothing of it is left. What keeps the guest's file systems from going on, too, which
+    keeps back nothing else. Raises QuantixError.
+    """
+    frozen: QuantixError | None = None
     if kept.live:
         await tools.vms.hypervisor.stop_disks_copy(domain_name(kept.vm_uid))
         await _go_on(tools, kept)
+        frozen = await try_thaw(tools, kept)
     else:
         await _let_go(tools, kept)
     for disk in kept.disks:
         await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
     await _remove_rest(tools, kept.home, kept.uid)
-    if kept.frozen:
+    return frozen
+
+
+async def try_thaw(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
+    """Have a guest thawed that may be frozen, and write that down. What went wrong where it still is."""
+    if not kept.frozen:
+        return None
+    try:
         await thaw(tools, kept)
+    except QuantixError as error:
+        log.warning("guest is not thawed", uid=kept.vm_uid, snapshot=kept.uid, error=error.message)
+        return error
+    await asyncio.to_thread(tools.kept.save, replace(kept, frozen=False))
+    return None
 
 
 async def _go_on(tools: SnapshotTools, kept: Kept) -> None:

@@ -88,6 +88,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         silent=storage.silent,
         unwritable=storage.unwritable,
         kept_still=await asyncio.to_thread(tools.kept_still, uid),
+        in_moment=await asyncio.to_thread(tools.in_moment, uid),
         leaving=await tools.departures.observe(uid, record.leaving) if tools.departures else None,
         out_of_memory=bool(ended) and await asyncio.to_thread(_was_out_of_memory, tools, record),
     )

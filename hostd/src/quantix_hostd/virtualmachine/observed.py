@@ -86,6 +86,8 @@ class Observed:
     """The migration that is to bring it to another host."""
     kept_still: bool = False
     """Whether a snapshot of it is being taken: nothing begins that moves it, or a disk of it."""
+    in_moment: bool = False
+    """Whether it stands still for that, maybe: whoever takes the snapshot has it go on."""
 
     @property
     def agent_connected(self) -> bool:

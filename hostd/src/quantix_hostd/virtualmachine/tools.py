@@ -87,8 +87,9 @@ class VmTools:
     another host keeps is in its pool here too, and raises what that waits for. `pool_key` tells the key of a
     StoragePool in Ceph, or raises TransientError (PoolUnreachable). `departures`: None where guests move
     nowhere; `comes` tells whether the guest of a VM is here, or half of it, without being assigned here,
-    `kept_still` whether a snapshot of the VM is being taken (it reads some small files). `memory` gives the
-    file with the memory that the snapshot with a UID keeps in a pool, meanwhile.
+    `kept_still` whether a snapshot of the VM is being taken, and `in_moment` whether its moment is not over
+    (they read some small files). `memory` gives the file with the memory that the snapshot with a UID keeps
+    in a pool, meanwhile.
 
     `clock` gives seconds since the machine booted and never jumps: every duration is judged by it. `wall`
     gives seconds since 1970, which somebody may set: only for times that are written or that a user named.
@@ -124,5 +125,6 @@ class VmTools:
     departures: Departures | None = None
     comes: Callable[[str], bool] = _nobody_comes
     kept_still: Callable[[str], bool] = _none_is_taken
+    in_moment: Callable[[str], bool] = _none_is_taken
     memory: Callable[[str, str], AbstractAsyncContextManager[Path]] = _none_is_kept
     kernel_log: KernelLog = field(default_factory=DevKmsg)

@@ -146,6 +146,7 @@ class VolumeController:
             claim=claim,
             claim_problem=problem,
             holder_gone=claim is not None and await self._is_holder_gone(claim),
+            restore_over=claim is not None and self._is_restore_over(claim),
             copy=self._copying.seen(volume),
             lent_to=self.lending.borrower(volume.metadata.uid),
             other=await self._moves.other(pool, volume, claim),
@@ -203,6 +204,11 @@ class VolumeController:
         if holder is None or not ours or holder.host != self._tools.host or claim.restoring:
             return False
         return await self._tools.guests.is_gone(claim.vm_uid, holder.epoch)
+
+    def _is_restore_over(self, claim: Claim) -> bool:
+        """Whether the restore that the claim names is no more to be carried out by this host."""
+        known = (item for item in self._tools.restores.values() if item["metadata"]["uid"] == claim.restoring)
+        return all((item.get("status") or {}).get("phase") in ("Restored", "Failed") for item in known)
 
     def _is_wanted(self, volume: Volume) -> bool:
         """Whether the API still has it, for this host, as far as this host has heard."""

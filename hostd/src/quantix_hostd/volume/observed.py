@@ -55,6 +55,7 @@ class VolumeObserved:
     `claim` is None where there is none, or where `claim_problem` kept it from being read. `image` is what
     spec makes the volume from, `base` its file in this pool; both are looked at only while the volume is no
     more than a wish. `holder_gone`: the claim names this host for a VM that is surely no more on it.
+    `restore_over`: this host does not set it back any more, whatever the claim says.
     `copy`: the copy that it is being made or moved as, or how the last try ended. `lent_to`: the volume that
     is being made from this one now, "" for none.
 
@@ -80,6 +81,7 @@ class VolumeObserved:
     claim: Claim | None = None
     claim_problem: QuantixError | None = None
     holder_gone: bool = False
+    restore_over: bool = False
     copy: TransferSeen[None] | None = None
     image: Image | None = None
     base: Base | None = None

@@ -20,7 +20,7 @@ from quantix_api.message_table_phrases import DATA_GONE
 from quantix_api.message_text import first_of
 from quantix_api.messages import as_error, as_wait, message_of, render
 from quantix_api.quantities import size_bytes
-from quantix_hostd.claims import Claim, ClaimRefusedError, release, take
+from quantix_hostd.claims import Claim, ClaimRefusedError, give_up_restore, release, take
 from quantix_hostd.volume.actions import Action, EndUpload, FreeClaim, Grow, Remove, StopCopy
 from quantix_hostd.volume.making_plan import making
 from quantix_hostd.volume.move_plan import plan_move, plan_removal, wait_for_clone
@@ -125,6 +125,8 @@ def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:
     if _is_ours_for_work(seen, seen.claim):
         return seen.claim, seen.claim
     free = _freed(seen, seen.claim) if seen.holder_gone else seen.claim
+    if seen.volume.deleting and seen.restore_over:
+        free = give_up_restore(free, seen.host)
     if free.holder is not None and free.cluster_uid == seen.cluster_uid:
         raise as_wait("InUse", _SOON_S, holder=free.holder.host)
     uid, epoch = seen.volume.metadata.uid, free.floor + 1

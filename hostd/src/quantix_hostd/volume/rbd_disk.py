@@ -20,7 +20,7 @@ from quantix_hostd.clients.qemu_img import Disk
 from quantix_hostd.clients.qemu_rbd import RbdImage, convert
 from quantix_hostd.clients.rbd_calls import mark_owner
 from quantix_hostd.clients.rbd_import import FEATURES, RbdImport, create_blank
-from quantix_hostd.clients.rbd_snapshots import bytes_at, image_at
+from quantix_hostd.clients.rbd_snapshots import bytes_at, image_at, remove_gone
 from quantix_hostd.clients.state_store import StateObjects, copy_state
 from quantix_hostd.copy_bounds import copy_bounds
 from quantix_hostd.facts.disk_file import DiskFile
@@ -59,7 +59,10 @@ class RbdDiskMaker:
             log.warning("clients shut out that ended without a word", place=place.shown, count=shut_out)
 
     def remove(self, pool: PoolRbd, handle: str) -> bool:
-        return pool.remove_volume(handle)
+        removed = pool.remove_volume(handle)
+        # it may have been the last clone of one
+        remove_gone(pool)
+        return removed
 
     async def make(self, pool: PoolRbd, recipe: Recipe, is_wanted: Callable[[], bool] = lambda: True) -> bool:
         if recipe.passphrase:

@@ -29,6 +29,7 @@ class VolumeTools:
     volumes: Mapping[str, Manifest]
     images: Mapping[str, Manifest]
     snapshots: Mapping[str, Manifest]
+    restores: Mapping[str, Manifest]
     machines: Mapping[str, Manifest]
     namespaces: Mapping[str, Manifest]
     pools: HostPools

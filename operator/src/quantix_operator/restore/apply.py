@@ -34,7 +34,7 @@ class Writer:
     """`await carry_out(steps)`."""
 
     def __init__(self, context: Context, objects: Objects) -> None:
-        self._events, self._objects = context.events, objects
+        self._api, self._events, self._objects = context.api, context.events, objects
         self._operator = StatusWriter(context.api, context.cache)
         self._scheduler = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
         self._finalizers = Finalizers(context.api, context.cache, VIRTUAL_MACHINE_RESTORES)
@@ -47,8 +47,12 @@ class Writer:
     async def _one(self, action: Action, task: Task) -> None:
         live = self._live(task.restore)
         match action:
-            case Name() | LetGo():
-                await self._hold(action, task)
+            case Name():
+                await self._kept(live)
+                metadata = task.restore.metadata
+                await self._hold(task.vm, RestoreState(uid=metadata.uid, name=metadata.name))
+            case LetGo():
+                await self._hold(task.vm, None)
             case Choose():
                 await self._choose(action, task, live)
             case Tell():
@@ -60,23 +64,37 @@ class Writer:
                 await self._finalizers.release(live)
 
     async def _choose(self, chosen: Choose, task: Task, live: Manifest) -> None:
-        held = await self._finalizers.ensure(live)
-        if held is None:
-            raise NotFound("the restore is gone")
+        held = await self._kept(live)
         await self._scheduler.write(VIRTUAL_MACHINE_RESTORES, held, chosen_status(chosen), on_version=True)
         log.info("restore", restore=task.restore.key, host=chosen.host)
 
-    async def _hold(self, action: Name | LetGo, task: Task) -> None:
-        vm = task.vm
+    async def let_go_left(self, vm: VirtualMachine) -> None:
+        """A VM that names a restore which is not known: it goes on where the API does not have that. Raises
+        as `carry_out`.
+        """
+        named = vm.status.restore
+        assert named is not None
+        try:
+            found = await self._api.get(VIRTUAL_MACHINE_RESTORES, named.name, vm.metadata.namespace)
+        except NotFound:
+            found = {"metadata": {}}
+        if found["metadata"].get("uid") != named.uid:
+            await self._hold(vm, None)
+            log.info("VM was held off by a restore that is gone", vm=vm.key, restore=named.uid)
+
+    async def _kept(self, live: Manifest) -> Manifest:
+        """The restore, which does not go before what it did is undone."""
+        held = await self._finalizers.ensure(live)
+        if held is None:
+            raise NotFound("the restore is gone")
+        return held
+
+    async def _hold(self, vm: VirtualMachine | None, state: RestoreState | None) -> None:
         if vm is None:
             raise NotFound("the VM is gone")
         live = self._live(vm)
         if live["metadata"]["resourceVersion"] != vm.metadata.resource_version:
             raise Conflict("the VM has changed since it was decided on")
-        state = None
-        if isinstance(action, Name):
-            metadata = task.restore.metadata
-            state = RestoreState(uid=metadata.uid, name=metadata.name)
         await self._scheduler.write(VIRTUAL_MACHINES, live, _held_status(vm, live, state), on_version=True)
 
     async def _tell(self, told: Tell, task: Task, live: Manifest) -> None:

@@ -70,10 +70,17 @@ class RestoreController:
         """Decide on all restores."""
         async with self._placing:
             again_s = None
-            for steps in plan_restores(observe(self._objects)):
+            observed = observe(self._objects)
+            for steps in plan_restores(observed):
                 try:
                     await self._writer.carry_out(steps)
                 except (Conflict, NotFound) as error:
                     log.info("somebody was faster", restore=steps.task.restore.key, error=error.message)
+                    again_s = _AGAIN_S
+            for vm in observed.left:
+                try:
+                    await self._writer.let_go_left(vm)
+                except (Conflict, NotFound) as error:
+                    log.info("somebody was faster", vm=vm.key, error=error.message)
                     again_s = _AGAIN_S
             return again_s

@@ -44,10 +44,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Observed:
-    """`tasks`: the elder first."""
+    """`tasks`: the elder first. `left`: VMs that are held off by a restore that is not known."""
 
     tasks: tuple[Task, ...]
     reach: Reach
+    left: tuple[VirtualMachine, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,19 @@ from quantix_operator.restore.model import Observed, Task
 
 def observe(objects: Objects) -> Observed:
     """Everything that one pass decides on."""
-    named = {vm.status.restore.uid for vm in objects.list(VirtualMachine) if vm.status.restore is not None}
+    held = {vm.status.restore.uid: vm for vm in objects.list(VirtualMachine) if vm.status.restore is not None}
     unfinished = {item.metadata.uid for item in objects.by(VirtualMachineRestore, open_or_going, UNFINISHED)}
-    wanted = named | unfinished
+    wanted = held.keys() | unfinished
     if not wanted:
         return Observed((), Reach())
-    restores = (item for item in objects.list(VirtualMachineRestore) if item.metadata.uid in wanted)
+    restores = [item for item in objects.list(VirtualMachineRestore) if item.metadata.uid in wanted]
+    known = {item.metadata.uid for item in restores}
     tasks = tuple(_task(objects, restore) for restore in sorted(restores, key=age_order))
     hosts = {task.restore.status.host or "" for task in tasks}
     hosts |= {host_of(task.vm) for task in tasks if task.vm is not None}
     hosts |= {task.snapshot.status.host or "" for task in tasks if task.snapshot is not None}
-    return Observed(tasks, reach_of(objects, hosts - {""}))
+    left = tuple(vm for uid, vm in held.items() if uid not in known)
+    return Observed(tasks, reach_of(objects, hosts - {""}), left)
 
 
 def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:

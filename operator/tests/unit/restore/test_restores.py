@@ -6,9 +6,12 @@ import pytest
 
 from quantix_api import VirtualMachine
 from quantix_api.conditions import condition_of
+from quantix_api.resources import VIRTUAL_MACHINE_RESTORES
+from quantix_operator.restore import controller as restores
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.status import judge
 
+from ..migration.moving_world import FINALIZER
 from ..snapshot.snapping_world import DISK, SnappingWorld
 
 
@@ -365,3 +368,30 @@ async def test_the_vm_says_what_holds_it_off(world: SnappingWorld) -> None:
     assert (verdict.phase, verdict.ready.reason) == ("Stopped", "RestoreInProgress")
     assert "back" in verdict.ready.message
     assert condition_of(world.live("web"), "Scheduled")["reason"] == "NotWanted"
+
+
+async def test_one_without_its_finalizer_gets_it_before_the_vm_names_it(running: SnappingWorld) -> None:
+    restore = running.set_back("back", stop="Force")
+    restore["metadata"]["finalizers"] = []
+    running.api.put(restore)
+    await running.pass_all()
+    assert holder(running) == {"uid": "uid-back", "name": "back"}
+    assert running.live("back")["metadata"]["finalizers"] == [FINALIZER]
+
+
+async def test_a_restore_that_is_gone_holds_no_vm_off(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    del world.api.objects["uid-back"]
+    world.restart()
+    await world.pass_all()
+    assert holder(world) is None
+
+
+async def test_a_restore_that_was_not_heard_of_yet_holds_its_vm_off(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.learn()
+    world.cache.remove(VIRTUAL_MACHINE_RESTORES, world.live("back"))
+    await world.restores.reconcile(restores.KEY)
+    assert holder(world) == {"uid": "uid-back", "name": "back"}

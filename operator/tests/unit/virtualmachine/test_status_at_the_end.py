@@ -69,6 +69,7 @@ ABSENT_CASES: dict[str, tuple[dict[str, Any], bool]] = {
         {**ASSIGNED, "runtime": {"observedEpoch": 4, "domain": "Absent"}},
         True,
     ),
+    "off, and being set back": ({"restore": {"uid": "r", "name": "back"}}, False),
     "released under an older assignment": (
         {**ASSIGNED, "runtime": {"observedEpoch": 3, "domain": "Absent"}},
         False,

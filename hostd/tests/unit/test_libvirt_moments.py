@@ -16,13 +16,13 @@ class Domain:
     def __init__(self) -> None:
         self.aborted, self.looks_left = False, 3
 
-    def isActive(self) -> bool:  # noqa: N802
+    def isActive(self) -> bool:
         return True
 
-    def abortJob(self) -> None:  # noqa: N802
+    def abortJob(self) -> None:
         self.aborted = True
 
-    def jobStats(self) -> dict[str, int]:  # noqa: N802
+    def jobStats(self) -> dict[str, int]:
         self.looks_left -= self.aborted
         if self.looks_left <= 0:
             return {"type": libvirt.VIR_DOMAIN_JOB_NONE}

@@ -72,10 +72,11 @@ class Writer:
         """A VM that names a restore which is not known: it goes on where the API does not have that. Raises
         as `carry_out`.
         """
-        named = vm.status.restore
+        named, namespace = vm.status.restore, vm.metadata.namespace
         assert named is not None
+        assert named.name is not None
         try:
-            found = await self._api.get(VIRTUAL_MACHINE_RESTORES, named.name, vm.metadata.namespace)
+            found = await self._api.get(VIRTUAL_MACHINE_RESTORES, named.name, namespace)
         except NotFound:
             found = {"metadata": {}}
         if found["metadata"].get("uid") != named.uid:

@@ -131,9 +131,7 @@ def facts_of(vm: VirtualMachine, *, prepared: bool) -> VmFacts:
 
 
 def is_absent(vm: VirtualMachine) -> bool:
-    """Nothing of it is left anywhere: it has no host, or its host said so under this assignment; and nobody
-    sets it back.
-    """
+    """No host has it, or its host said so under this assignment, and nobody sets it back."""
     assignment, runtime = vm.status.assignment, vm.status.runtime
     if vm.status.migration is not None or vm.status.restore is not None:
         return False

@@ -104,6 +104,7 @@ def test_a_target_that_loses_its_power_costs_the_move_and_nothing_else(
     assert slow.written() > wrote
 
 
+@pytest.mark.soak
 def test_a_source_that_loses_its_power_keeps_the_move_open_until_it_is_back(
     slow: MovingGuest, ceph: CephCluster
 ) -> None:

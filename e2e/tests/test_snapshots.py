@@ -11,6 +11,8 @@ from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.vm_manifests import small_vm
 from quantix_lab.waiting import wait_for
 
+# a guest that was kept with its memory hung at times: docs/plan.md, Issue 5
+pytestmark = pytest.mark.soak
 # far behind whatever the image keeps on its disk
 AT = 1_900_000
 NAME = "kept"

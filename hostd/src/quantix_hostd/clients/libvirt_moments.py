@@ -39,7 +39,7 @@ _AT_ONCE = 8
 _FREEZE_S, _LATE_S = 10, 5.0
 _FAR_FROM_ITS_END_BYTES = 32 << 20
 # ten seconds together
-_LOOKS, _LOOK_S = 2000, 0.005
+_LOOKS, _LOOK_S, _REST_S = 2000, 0.005, 0.2
 _STOPPED_BY_US = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER]
 _RUNNING_JOBS = (libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED)
 _BACKUP = libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP
@@ -149,14 +149,18 @@ def _keep(domain: Any, moment: Moment, keep: Callable[[], None]) -> None:
     except BaseException:
         _stop(domain)
         raise
-    if moment.still:
-        _wait(domain, lambda: all(_settled(domain, disk.target) for disk in moment.disks))
+    if moment.still and moment.disks:
+        _wait(domain, lambda: _settled(domain))
+        time.sleep(_REST_S)
 
 
-def _settled(domain: Any, target: str) -> bool:
-    """Whether the job of a disk neither begins nor ends just now."""
-    job = domain.blockJobInfo(target, 0)
-    return not job or (job["cur"] > 0 and job["end"] - job["cur"] > _FAR_FROM_ITS_END_BYTES)
+def _settled(domain: Any) -> bool:
+    """Whether the copying has ended, or is far from its beginning and its end."""
+    job = domain.jobStats()
+    if job["type"] == libvirt.VIR_DOMAIN_JOB_NONE:
+        return True
+    parts = (job.get("disk_processed", 0), job.get("disk_remaining", 0))
+    return bool(min(parts) > _FAR_FROM_ITS_END_BYTES)
 
 
 def _wait(domain: Any, holds: Callable[[], bool]) -> None:

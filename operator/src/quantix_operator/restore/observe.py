@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot
+from typing import Any
+
+from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSpec
 from quantix_api.resources import MANAGER_HOSTD
 from quantix_api.seniority import age_order
 from quantix_client.apply import owned_fields
@@ -42,7 +44,7 @@ def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
     heard = _is_heard(objects, restore)
     if vm is None:
         return Task(restore, snapshot=snapshot, heard=heard)
-    found = _differences(objects, vm, snapshot)
+    found = _differences(vm, snapshot)
     return Task(
         restore,
         vm,
@@ -55,12 +57,16 @@ def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
     )
 
 
-def _differences(
-    objects: Objects, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None
-) -> tuple[str, ...]:
+def _differences(vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None) -> tuple[str, ...]:
+    """With all defaults spelt out on both sides: what says nothing is what says the default."""
     config = snapshot.status.config if snapshot is not None else None
-    spec = (objects.manifest(vm) or {}).get("spec")
-    return differences(config, spec) if config is not None and spec is not None else ()
+    if config is None:
+        return ()
+    return differences(_spelt_out(VirtualMachineSpec.model_validate(config)), _spelt_out(vm.spec))
+
+
+def _spelt_out(spec: VirtualMachineSpec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _is_heard(objects: Objects, restore: VirtualMachineRestore) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from quantix_api import VirtualMachine
 from quantix_api.conditions import condition_of
 from quantix_api.resources import (
     STORAGE_POOLS,
@@ -58,7 +59,9 @@ class SnappingWorld(MovingWorld):
     def kept(self, name: str = "snap", **status: Any) -> Manifest:
         """A snapshot of `web` that was taken on h1."""
         self.snap(name, at="09:00:00")
-        config = self.live("web")["spec"]
+        # as hosts write it: with all defaults
+        vm = VirtualMachine.parse(self.live("web"))
+        config = vm.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
         self.host_says(name, **{**TAKEN, "config": config, **status})
         return self.live(name)
 

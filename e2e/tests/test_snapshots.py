@@ -48,7 +48,7 @@ def read(view: MachineView, name: str) -> list[str]:
 
 
 def snapshot(view: MachineView, name: str) -> Manifest:
-    return view.get("vmsnap", name)
+    return view.get("virtualmachinesnapshot", name)
 
 
 def test_a_guest_that_runs_is_kept_with_its_memory_and_runs_on(view: MachineView, kept: Manifest) -> None:
@@ -112,7 +112,7 @@ def test_everything_goes_in_any_order_and_a_new_vm_has_what_was_kept(
     assert read(view, "again")[:2] == ["second", "in"]
     for name in ("second", "first"):
         view.machine.qx("snapshot", "delete", name, "--yes", timeout_s=120)
-        view.wait_gone("vmsnap", name)
+        view.wait_gone("virtualmachinesnapshot", name)
     view.machine.qx("vm", "restart", "again", timeout_s=120)
     wait_booted(view, "again")
     assert read(view, "again")[:2] == ["second", "in"]

@@ -11,7 +11,7 @@ from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.vm_manifests import small_vm
 from quantix_lab.waiting import wait_for
 
-# a guest that was kept with its memory hung at times: docs/plan.md, Issue 5
+# until it has run often: QEMU 7.2 hung here before its mend (docs/plan.md, Snapshots)
 pytestmark = pytest.mark.soak
 # far behind whatever the image keeps on its disk
 AT = 1_900_000

@@ -103,6 +103,7 @@ async def test_what_is_recommended_stands_in_the_policy_and_costs_one_write(
     assert "moves" not in told["status"]
 
 
+@pytest.mark.soak  # never seen green: docs/plan.md, Issue 5
 async def test_a_host_that_says_that_it_is_short_is_relieved_once(
     policy: OperatorWorld, namespace: str
 ) -> None:

@@ -130,23 +130,6 @@ async def test_of_two_vms_with_one_uuid_the_younger_is_not_placed_until_the_elde
     await world.until_ready("younger", elsewhere, "IdentityConflict")
 
 
-async def test_what_is_not_built_is_waited_for_until_it_leaves_spec(
-    world: OperatorWorld, namespace: str
-) -> None:
-    of_snapshot = {"name": "old", "snapshot": "before", "snapshotDisk": "root"}
-    await world.apply(VIRTUAL_MACHINES, "web-1", small(disks=[of_snapshot]), namespace)
-    refused = await world.until(VIRTUAL_MACHINES, "web-1", says("Stalled", "ConfigRefused"), namespace)
-    assert condition_of(refused, "Ready")["message"].startswith("spec.disks[old].snapshot is not")
-    await asyncio.sleep(1.0)
-    refused = await world.admin.get(VIRTUAL_MACHINES, "web-1", namespace)
-    assert not {"assignment", "resolved"} & set(refused["status"])
-    assert (await world.admin.list(VOLUMES, namespace)).items == []
-
-    await world.apply(VIRTUAL_MACHINES, "web-1", small(), namespace)
-    running = await world.until_ready("web-1", namespace)
-    assert condition_of(running, "Stalled") == {}
-
-
 async def test_a_device_that_no_host_has_is_waited_for(world: OperatorWorld, namespace: str) -> None:
     wishes = [{"name": "gpu0", "class": "gpu"}]
     await world.apply(VIRTUAL_MACHINES, "web-1", small(hostDevices=wishes), namespace)

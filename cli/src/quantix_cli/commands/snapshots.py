@@ -16,7 +16,7 @@ from quantix_api.message_text import first_of
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINE_SNAPSHOTS
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_pairs
-from quantix_cli.commands import making
+from quantix_cli.commands import making, setting
 from quantix_cli.commands.migrating import new_name as by_chance
 from quantix_cli.commands.selecting import UNTOUCHED, confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
@@ -242,30 +242,5 @@ def _tell_restored(session: Session, restore: Manifest, vm: Manifest) -> None:
 
 def set_command(_: str) -> click.Command:
     """The command `qx snapshot set`."""
-
-    @click.command(
-        "set",
-        cls=Verb,
-        short_help="change protection and labels of snapshots",
-        examples=("qx snapshot set before-upgrade --protect", "qx snapshot set 'web-*' --label keep=no"),
-    )
-    @selecting(NOUNS["snapshot"])
-    @making.PROTECT_CHANGE
-    @making.LABEL_CHANGE
-    @write_options
-    def command(
-        invocation: Invocation, selection: Selection, protection: bool | None, labels: tuple[str, ...]
-    ) -> int:
-        """Change protection and labels of snapshots."""
-        making.refuse_nothing(protection=protection, labels=labels)
-        spec = {} if protection is None else {"deletionProtection": protection}
-        return making.change(
-            invocation,
-            "snapshot",
-            selection,
-            lambda live: making.news(live, spec),
-            labels,
-            protection=protection,
-        )
-
-    return command
+    examples = ("qx snapshot set before-upgrade --protect", "qx snapshot set 'web-*' --label keep=no")
+    return setting.protection_and_labels("snapshot", "Change protection and labels of snapshots.", examples)

@@ -10,14 +10,12 @@ from quantix_api import resources
 from quantix_api.messages import render
 from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import refuse_oversized
-from quantix_cli.commands import making
-from quantix_cli.commands.selecting import selecting
+from quantix_cli.commands import making, setting
 from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.helping import Verb
-from quantix_cli.nouns import NOUNS, Manifest, look
+from quantix_cli.nouns import Manifest, look
 from quantix_cli.options import Invocation, write_options
-from quantix_cli.selection import Selection
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 
@@ -146,30 +144,6 @@ def encryption(secret: str) -> Manifest | None:
 
 def set_command(_: str) -> click.Command:
     """The command `qx volume set NAME...`."""
-
-    @click.command(
-        "set",
-        cls=Verb,
-        short_help="change protection and labels of volumes",
-        examples=("qx volume set files-data --protect", "qx volume set 'web-*' --label tier=gold"),
-    )
-    @selecting(NOUNS["volume"])
-    @making.PROTECT_CHANGE
-    @making.LABEL_CHANGE
-    @write_options
-    def command(
-        invocation: Invocation, selection: Selection, protection: bool | None, labels: tuple[str, ...]
-    ) -> int:
-        """Change protection and labels of volumes; qx volume resize changes the size."""
-        making.refuse_nothing(protection=protection, labels=labels)
-        spec = {} if protection is None else {"deletionProtection": protection}
-        return making.change(
-            invocation,
-            "volume",
-            selection,
-            lambda live: making.news(live, spec),
-            labels,
-            protection=protection,
-        )
-
-    return command
+    about = "Change protection and labels of volumes; qx volume resize changes the size."
+    examples = ("qx volume set files-data --protect", "qx volume set 'web-*' --label tier=gold")
+    return setting.protection_and_labels("volume", about, examples)

@@ -18,10 +18,11 @@ from quantix_api.resources import MANAGER_SCHEDULER, VIRTUAL_MACHINE_RESTORES, V
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.context import Context
+from quantix_operator.diskset.telling import Release, Tell, told_status
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.objects import Objects
-from quantix_operator.restore.model import Action, Choose, Leave, LetGo, Name, Release, Steps, Task, Tell
-from quantix_operator.restore.status import chosen_status, left_status, told_status
+from quantix_operator.restore.model import Action, Choose, Leave, LetGo, Name, Steps, Task
+from quantix_operator.restore.status import chosen_status, left_status
 from quantix_operator.scheduling.observe import facts_of
 from quantix_operator.scheduling.pass_plan import scheduled_fact
 from quantix_operator.scheduling.writing import Ties, placement_status
@@ -99,7 +100,7 @@ class Writer:
         await self._scheduler.write(VIRTUAL_MACHINES, live, _held_status(vm, live, state), on_version=True)
 
     async def _tell(self, told: Tell, task: Task, live: Manifest) -> None:
-        status = told_status(live, told, datetime.now(UTC))
+        status = told_status(VIRTUAL_MACHINE_RESTORES, live, told, datetime.now(UTC))
         written = await self._operator.write(VIRTUAL_MACHINE_RESTORES, live, status, on_version=True)
         vm = self._objects.manifest(task.vm) if task.vm is not None else None
         if not written or not told.ended or vm is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from quantix_api import SnapshotDisk, VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import VmDisk
-from quantix_operator.restore.model import Task, Tell
+from quantix_operator.diskset.telling import Tell
+from quantix_operator.restore.model import Task
 
 
 def misfit(task: Task, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None) -> Tell | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot
-from quantix_api.facts import Fact
 from quantix_api.virtual_machine_restore import OVER
 from quantix_operator.diskset.model import Reach, VmDisk
+from quantix_operator.diskset.telling import Release, Tell
 
 
 @dataclass(frozen=True)
@@ -72,24 +72,10 @@ class Choose:
 
 
 @dataclass(frozen=True)
-class Tell:
-    """Phase and condition. `ended`: it is over, and that stays."""
-
-    phase: str
-    ready: Fact
-    ended: bool = False
-
-
-@dataclass(frozen=True)
 class Leave:
     """Its host says how it goes; ours is where the VM's spec differs from what the snapshot knew."""
 
     differences: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Release:
-    """Take the finalizer off."""
 
 
 Action = Name | LetGo | Choose | Tell | Leave | Release

@@ -13,6 +13,7 @@ from __future__ import annotations
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import Reach, host_of
+from quantix_operator.diskset.telling import Release, Tell
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
 from quantix_operator.restore.model import (
     Action,
@@ -21,10 +22,8 @@ from quantix_operator.restore.model import (
     LetGo,
     Name,
     Observed,
-    Release,
     Steps,
     Task,
-    Tell,
 )
 
 

@@ -16,10 +16,11 @@ from quantix_api.resources import MANAGER_SCHEDULER, VIRTUAL_MACHINE_SNAPSHOTS
 from quantix_client.api import Manifest
 from quantix_client.errors import NotFound
 from quantix_operator.context import Context
+from quantix_operator.diskset.telling import Release, Tell, told_status
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.objects import Objects
-from quantix_operator.snapshot.model import Action, Choose, Leave, Release, Shot, Steps, Tell
-from quantix_operator.snapshot.status import chosen_status, told_status
+from quantix_operator.snapshot.model import Action, Choose, Leave, Shot, Steps
+from quantix_operator.snapshot.status import chosen_status
 from quantix_operator.status_writer import StatusWriter
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ class Writer:
                 await self._finalizers.release(live)
 
     async def _tell(self, told: Tell, shot: Shot, live: Manifest) -> None:
-        status = told_status(live, told, datetime.now(UTC))
+        status = told_status(VIRTUAL_MACHINE_SNAPSHOTS, live, told, datetime.now(UTC))
         written = await self._operator.write(VIRTUAL_MACHINE_SNAPSHOTS, live, status, on_version=True)
         vm = self._objects.manifest(shot.vm) if shot.vm is not None else None
         if not written or not told.ended or vm is None:

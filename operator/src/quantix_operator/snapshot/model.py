@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
-from quantix_api.facts import Fact
 from quantix_operator.diskset.model import Reach, VmDisk
+from quantix_operator.diskset.telling import Release, Tell
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,8 @@ class Choose:
 
 
 @dataclass(frozen=True)
-class Tell:
-    """Phase and condition. `ended`: it is over, and that stays."""
-
-    phase: str
-    ready: Fact
-    ended: bool = False
-
-
-@dataclass(frozen=True)
 class Leave:
     """Its host says how it goes: nothing of it is ours to say any more."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """Take the finalizer off."""
 
 
 Action = Choose | Tell | Leave | Release

@@ -10,7 +10,8 @@ from __future__ import annotations
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import Reach, host_of, is_on, keepers
-from quantix_operator.snapshot.model import Action, Choose, Leave, Observed, Release, Shot, Steps, Tell
+from quantix_operator.diskset.telling import Release, Tell
+from quantix_operator.snapshot.model import Action, Choose, Leave, Observed, Shot, Steps
 
 
 def plan_snapshots(observed: Observed) -> tuple[Steps, ...]:

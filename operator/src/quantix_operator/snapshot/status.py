@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from quantix_api.facts import render_conditions, subject_in
-from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS
-from quantix_client.api import Manifest
 from quantix_operator.diskset.model import VmDisk
-from quantix_operator.snapshot.model import Choose, Tell
-
-
-def told_status(live: Manifest, told: Tell, now: datetime) -> dict[str, Any]:
-    """Of manager `quantix-operator`: what is said of it while its host does not."""
-    other = told.ready.repeated_as("Stalled" if told.ended else "Reconciling", "True")
-    return {
-        "phase": told.phase,
-        "observedGeneration": int(live["metadata"].get("generation") or 0),
-        "conditions": render_conditions(
-            [told.ready, other], subject_in(VIRTUAL_MACHINE_SNAPSHOTS, live), now
-        ),
-    }
+from quantix_operator.diskset.telling import chosen_disk
+from quantix_operator.snapshot.model import Choose
 
 
 def chosen_status(chosen: Choose) -> dict[str, Any]:
@@ -35,6 +20,4 @@ def chosen_status(chosen: Choose) -> dict[str, Any]:
 
 def _disk(disk: VmDisk) -> dict[str, Any]:
     assert disk.volume is not None
-    metadata = disk.volume.metadata
-    members = {"name": disk.name, "volume": metadata.name, "volumeUID": metadata.uid, "pool": disk.pool}
-    return members | ({"encrypted": True} if disk.volume.spec.encryption is not None else {})
+    return chosen_disk(disk) | ({"encrypted": True} if disk.volume.spec.encryption is not None else {})

@@ -8,6 +8,7 @@ from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSna
 from quantix_api.resources import MANAGER_HOSTD
 from quantix_api.seniority import age_order
 from quantix_client.apply import owned_fields
+from quantix_client.reading import model_of
 from quantix_operator.diskset.model import Reach, host_of
 from quantix_operator.diskset.observe import disks_of, reach_of, snapshot_under_way
 from quantix_operator.indexers import UNFINISHED, open_or_going
@@ -62,7 +63,8 @@ def _differences(vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None) ->
     config = snapshot.status.config if snapshot is not None else None
     if config is None:
         return ()
-    return differences(_spelt_out(VirtualMachineSpec.model_validate(config)), _spelt_out(vm.spec))
+    kept = model_of(VirtualMachine, {"metadata": {"name": vm.metadata.name}, "spec": config})
+    return differences(_spelt_out(kept.spec), _spelt_out(vm.spec))
 
 
 def _spelt_out(spec: VirtualMachineSpec) -> dict[str, Any]:

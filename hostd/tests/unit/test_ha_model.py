@@ -23,6 +23,9 @@ NEEDED = [
     (Rule.UNDEFINE, MORE_THAN_ONE_WRITES, 2, (D.STOP,)),
     (Rule.PAUSED_TARGET, MORE_THAN_ONE_WRITES, 2, (D.MIGRATION, D.REPLY_LOST)),
     (Rule.SOURCE_WAITS, MORE_THAN_ONE_WRITES, 1, (D.MIGRATION,)),
+    (Rule.GATED_FINISH, MORE_THAN_ONE_WRITES, 3, (D.MIGRATION, D.POST_COPY, D.LINK_LOST)),
+    (Rule.HANDED_ONCE_STOPPED, MORE_THAN_ONE_WRITES, 2, (D.MIGRATION, D.POST_COPY)),
+    (Rule.NEVER_RESUMED, MORE_THAN_ONE_WRITES, 3, (D.MIGRATION, D.POST_COPY, D.LINK_LOST)),
     (Rule.DESTROY_UNHANDED, STALE_MEMORY, 2, (D.MIGRATION, D.SUSPICION)),
     (Rule.BOUNDED_LIFTER, MORE_THAN_ONE_WRITES, 3, (D.SUSPICION, D.LEADER_CHANGE)),
     (Rule.LAST_WRITES, LATE_WRITES, 1, (D.QEMU_KILLED,)),
@@ -39,6 +42,14 @@ SCENARIOS = {
     "revoked while it is taken": (3, (D.REVOKE, D.LEADER_CHANGE, D.FREEZE)),
     "restored twice, with and without a backup": (2, (D.RESTORE, D.STATUS_LOST, D.SUSPICION)),
     "a migration whose reply is lost, and a source that dies": (3, (D.MIGRATION, D.REPLY_LOST, D.REBOOT)),
+    "a post-copy whose link breaks, and hosts that die": (
+        3,
+        (D.MIGRATION, D.POST_COPY, D.LINK_LOST, D.REBOOT, D.QEMU_KILLED),
+    ),
+    "a post-copy whose hostds are killed, during a false detection": (
+        3,
+        (D.MIGRATION, D.POST_COPY, D.HOSTD_KILLED, D.SUSPICION, D.FREEZE),
+    ),
     "a migration during a false detection": (3, (D.MIGRATION, D.SUSPICION, D.HOSTD_KILLED)),
 }
 

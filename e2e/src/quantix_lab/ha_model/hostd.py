@@ -14,6 +14,7 @@ from quantix_lab.ha_model.search import Step
 from quantix_lab.ha_model.world import (
     HOSTS,
     NOBODY,
+    POST_COPY_JOBS,
     Claim,
     Entry,
     Host,
@@ -126,6 +127,9 @@ def end_half(world: World, index: int) -> World:
     migration = world.migration
     if migration is None or index not in (migration.source, migration.target):
         return world
+    if migration.job in POST_COPY_JOBS:
+        # what is left of it ends by steps of its own
+        return world
     if index == migration.target and migration.job is not Job.COPYING:
         return world
     return world._replace(migration=None)
@@ -171,6 +175,11 @@ def _killed(world: World, index: int, host: Host) -> Iterator[Step]:
     migration = world.migration
     if migration is None or migration.source != index:
         yield Step(f"hostd h{index} is killed", after, True)
+        return
+    if migration.job in POST_COPY_JOBS:
+        # one that had not handed over has no way to the target any more, whose half libvirt ends
+        lost = migration._replace(job=Job.BROKEN) if migration.job is Job.SWITCHED else migration
+        yield Step(f"hostd h{index} is killed during a post-copy", after._replace(migration=lost), True)
         return
     if migration.job is Job.STOPPED:
         forgotten = after.host_is(index, after.hosts[index]._replace(qemu=None))._replace(migration=None)

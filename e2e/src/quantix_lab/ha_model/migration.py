@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quantix_lab.ha_model.hostd import begun, resumed
+from quantix_lab.ha_model.post_copy import post_copy_disturbances, post_copy_steps
 from quantix_lab.ha_model.rules import Disturbance, Rule, Setting
 from quantix_lab.ha_model.search import Step
 from quantix_lab.ha_model.world import (
     HOSTS,
+    POST_COPY_JOBS,
     Assignment,
     Claim,
     Entry,
@@ -37,6 +39,9 @@ def migration_steps(world: World, setting: Setting) -> Iterator[Step]:
         return
     has_half = target.qemu is not None
     way = f"h{migration.source} to h{migration.target}"
+    yield from post_copy_steps(world, setting, migration)
+    if migration.job in POST_COPY_JOBS:
+        return
     if migration.job is Job.GONE:
         yield from _hand_over(world, setting, migration)
         return
@@ -107,6 +112,7 @@ def migration_disturbances(world: World, setting: Setting) -> Iterator[Step]:
         if Disturbance.MIGRATION in setting.kinds:
             yield from _begin(world, setting)
         return
+    yield from post_copy_disturbances(world, setting)
     source = world.hosts[migration.source]
     lost = Disturbance.REPLY_LOST in setting.kinds and migration.job is Job.STOPPED
     if lost and source.qemu and not source.frozen:

@@ -103,6 +103,15 @@ class Job(StrEnum):
     """The target has all; the source's QEMU is paused."""
     GONE = "gone"
     """The source's QEMU is gone, and its hostd knows that the target has all."""
+    SWITCHED = "switched"
+    """By post-copy: the source's QEMU stands still for ever and sends what the target lacks."""
+    HANDED = "handed"
+    """The same, and the claim names the target."""
+    BROKEN = "broken"
+    """What the target lacks does not come any more."""
+
+
+POST_COPY_JOBS = (Job.SWITCHED, Job.HANDED, Job.BROKEN)
 
 
 class Migration(NamedTuple):

@@ -112,6 +112,18 @@ def test_what_was_not_moved_says_why_and_that_it_runs_on() -> None:
     assert error.hint == "another host"
 
 
+def test_of_what_lost_its_memory_on_the_way_it_is_not_said_that_it_runs_on() -> None:
+    message = (
+        "A part of the memory of web-1 was lost on the way; it starts anew from its disks on h1. Try: b."
+    )
+    error = not_moved(
+        migration("Failed", conditions=[condition("Ready", "False", "PostCopyFailed", message)])
+    )
+    assert error.exit_code == Exit.FAILED
+    assert "it starts anew from its disks on h1 (PostCopyFailed)." in error.message
+    assert "It goes on running" not in error.message
+
+
 def test_what_never_began_is_refused() -> None:
     why = condition("Ready", "False", "NotRunning", "Only a VM that runs can be moved, and web-1 is off.")
     refused = migration("Failed", conditions=[why], startedAt=None, sourceHost=None)

@@ -163,7 +163,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "Succeeded",
         f"Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits {_STAYS} CPUFeatureMissing "
-        "MigrationTooSlow SourceFailed TargetFailed SnapshotRunning TimedOut",
+        "MigrationTooSlow SourceFailed TargetFailed PostCopyFailed SnapshotRunning TimedOut",
     ),
     *_row(
         "VirtualMachineSnapshot",

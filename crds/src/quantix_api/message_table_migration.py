@@ -11,6 +11,12 @@ _ON_THE_WAY = (
     Template("Preparing", _MIGRATION, "{target} makes ready to receive {name}.", NOTHING_TO_DO),
     Template("Copying", _MIGRATION, "{name} is copied from {source} to {target}.", NOTHING_TO_DO),
     Template("CuttingOver", _MIGRATION, "{source} has handed {name} over to {target}.", NOTHING_TO_DO),
+    Template(
+        "CuttingOver",
+        _MIGRATION,
+        "{name} runs on {running}, and the rest of its memory follows from {source}.",
+        NOTHING_TO_DO,
+    ),
     *(
         Template(
             phase,
@@ -84,6 +90,12 @@ _ENDED = (
         "make a new migration",
     ),
     Template(
+        "PostCopyFailed",
+        _MIGRATION,
+        "A part of the memory of {name} was lost on the way; it starts anew from its disks on {host}.",
+        "a steadier network, or postCopy false",
+    ),
+    Template(
         "TimedOut",
         _MIGRATION,
         "{name} was not moved within {seconds} s.",
@@ -95,6 +107,7 @@ _OF_HOSTS = (
     Template("NotRunning", _MIGRATION, "{name} does not run on {here}, or is about to stop."),
     Template("SourceFailed", _MIGRATION, "libvirt says: {said}."),
     Template("SourceFailed", _MIGRATION, "hostd of {restarted} was started anew meanwhile."),
+    Template("SourceFailed", _MIGRATION, "{unswitched} did not stop to go on elsewhere."),
     Template("SourceFailed", _MIGRATION, "{unsure} is not sure that {name} is its own."),
     Template("SourceFailed", _MIGRATION, "Disks of {changing} are about to be plugged in or out."),
     Template("TargetFailed", _MIGRATION, "{target} has not told its address."),
@@ -109,6 +122,11 @@ _EVENTS = (
     Template("MigrationStarted", "VirtualMachine", "It moves from {source} to {target}."),
     Template("Migrated", "VirtualMachine", "It moved from {source} to {target}."),
     Template("MigrationFailed", "VirtualMachine", "It was not moved from {source}: {why}."),
+    Template(
+        "MigrationFailed",
+        "VirtualMachine",
+        "A part of its memory was lost between {source} and {lost}; it starts anew from its disks there.",
+    ),
 )
 
 _DRAINING = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Fixed, Live, NotBuilt, Range, Rule, unchanged
+from quantix_api.markers import Doc, Fixed, Live, Range, Rule, unchanged
 from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Progress, Status
 from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
 from quantix_api.scalars import UID, Count, Message, Name, Time, Word
@@ -33,10 +33,11 @@ class VirtualMachineMigrationSpec(ApiModel):
     target_host: Annotated[Name | None, Fixed("Where to. Absent: the scheduler chooses.")] = None
     cancel: Annotated[bool, Live("true: give it up; the VM stays where it is.")] = False
     auto_converge: Annotated[
-        bool | None, Fixed("Slow the guest down if it must be. Absent: what the VM says."), NotBuilt()
+        bool | None, Fixed("Slow the guest down if it must be. Absent: what the VM says.")
     ] = None
     post_copy: Annotated[
-        bool | None, Fixed("Switch before all memory is copied. Absent: what the VM says."), NotBuilt()
+        bool | None,
+        Fixed("Switch before all memory is copied, if it must be. Absent: what the VM says."),
     ] = None
     ttl_seconds_after_finished: Annotated[
         int, Range(0, 2592000), Fixed("How long the finished migration is kept, in seconds.")
@@ -48,7 +49,19 @@ class MigrationSource(ApiModel):
     on its side (docs/adr/0044).
     """
 
-    mode: Annotated[Literal["PreCopy", "PostCopy"] | None, Doc("How memory is copied.")] = None
+    mode: Annotated[
+        Literal["PreCopy", "PostCopy"] | None,
+        Doc("How memory is copied. PostCopy: the guest goes on at the target, and the rest follows."),
+    ] = None
+    post_copy: Annotated[
+        Literal["Possible", "LocalDisks", "NoDisk", "NotAllowed"] | None,
+        Doc(
+            "Whether it may be switched before all memory is copied; absent where nobody wishes it. "
+            "LocalDisks: it has data in a pool of its host. NoDisk: it has no disk whose claim tells who may "
+            "run it. NotAllowed: the target's kernel does not let programs take faults of the kernel "
+            "(vm.unprivileged_userfaultfd)."
+        ),
+    ] = None
     dirty_bytes_per_second: Annotated[
         Count | None, Doc("Memory that the guest changes, in bytes in a second.")
     ] = None
@@ -68,10 +81,14 @@ class MigrationTarget(ApiModel):
     """What the target host reports."""
 
     prepared: Annotated[bool | None, Doc("Whether it is ready to receive the VM.")] = None
+    post_copy: Annotated[
+        bool | None, Doc("Whether memory may come after the guest; absent where nobody wishes it.")
+    ] = None
     outcome: Annotated[
-        Literal["Running", "Refused", "Gone"] | None,
+        Literal["Running", "Lost", "Refused", "Gone"] | None,
         Doc(
-            "Running: the guest runs here. Refused: it cannot be received. "
+            "Running: the guest runs here. Lost: the VM is this host's, but a part of its memory did not "
+            "come, and it starts from its disks. Refused: it cannot be received. "
             "Gone: nothing of it is left here, since it was given up."
         ),
     ] = None

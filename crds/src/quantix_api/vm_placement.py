@@ -59,8 +59,11 @@ class MigrationSettings(ApiModel):
     ] = True
     post_copy: Annotated[
         bool,
-        Live("true: the VM may switch hosts before all memory is copied; a failed network then stops it."),
-        NotBuilt(),
+        Live(
+            "true: where copying does not come to an end, the VM switches hosts before all memory is copied; "
+            "a network or host that fails before the rest has followed then restarts it. Only with all disks "
+            "in shared pools."
+        ),
     ] = False
     max_downtime_milliseconds: Annotated[
         int, Range(10, 60000), Live("Longest stop at the switch, in milliseconds.")

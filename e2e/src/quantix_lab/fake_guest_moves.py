@@ -12,14 +12,18 @@ from typing import Any
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.facts.domain import DomainSnapshot, EventKind
+from quantix_hostd.facts.domain import PAUSED_POST_COPY, DomainSnapshot, DomainState, EventKind
 from quantix_hostd.facts.migration import Sending, SendingProgress
 
 
 class FakeGuestMoves(ABC):
-    """The migrations of `Hypervisor`, and how they end. `sendings` are those that go on, by domain."""
+    """The migrations of `Hypervisor`, and how they end. `sendings` are those that go on, by domain. `passes`:
+    how often memory was gone through; `switches`: whether one that is to be switched is.
+    """
 
     found: dict[str, Any]
+    passes: int
+    switches: bool
 
     @cached_property
     def sendings(self) -> dict[str, Sending]:
@@ -63,7 +67,18 @@ class FakeGuestMoves(ABC):
             del self.sendings[name], self._ways[name]
 
     async def sending_progress(self, name: str) -> SendingProgress | None:
-        return SendingProgress(512, 1024, 128, 4096) if name in self.sendings else None
+        return SendingProgress(512, 1024, 128, 4096, self.passes) if name in self.sendings else None
+
+    async def switch_sending(self, name: str) -> bool:
+        self.did("switch")
+        if name in self._ways and self.switches:
+            self.told(name, EventKind.SUSPENDED, "MIGRATED")
+            self.stand_still(name, PAUSED_POST_COPY)
+        return self.switches
+
+    def stand_still(self, name: str, reason: int) -> None:
+        """It is the source of a post-copy."""
+        self.found[name].state, self.found[name].reason = DomainState.PAUSED, reason
 
     async def stop_sending(self, name: str) -> None:
         self.did("stop sending")

@@ -72,6 +72,8 @@ class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeGuestMoves, FakeGuestM
     oom_scores: dict[int, int] = field(default_factory=dict)
     out_of_memory: set[int] = field(default_factory=set)
     secrets: dict[str, str] = field(default_factory=dict)
+    passes: int = 0
+    switches: bool = True
     _next_pid: int = 1000
 
     async def domains(self) -> tuple[DomainSummary, ...]:

@@ -48,15 +48,22 @@ class _Uncounted:
 
 
 class FakeTarget:
-    """`told` are the hand-overs that it heard of, as (migration, epoch)."""
+    """`told` are the hand-overs that it heard of, as (migration, epoch), `switched` what is
+    about to be."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
+        self.switched: list[tuple[str, int]] = []
         self.deaf: QuantixError | None = None
 
     async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
         """Nobody speaks by it here."""
         raise AssertionError("libvirt is not real")
+
+    async def switching(self, migration: str, epoch: int) -> None:
+        if self.deaf is not None:
+            raise self.deaf
+        self.switched.append((migration, epoch))
 
     async def handed_over(self, migration: str, epoch: int) -> None:
         if self.deaf is not None:

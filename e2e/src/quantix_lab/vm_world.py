@@ -95,13 +95,15 @@ class VmWorld:
     agents: GuestAgents | None = None
     kernel_log: KernelLog = field(default_factory=DevKmsg)
     nodes: tuple[NumaNode, ...] = (NumaNode(0, (0, 1)), NumaNode(1, (2, 3)))
+    name: str = HOST
+    api: FakeStatusApi = field(default_factory=FakeStatusApi)
 
     def __post_init__(self) -> None:
-        self.api, self.events = FakeStatusApi(), ToldEvents()
+        self.events = ToldEvents()
         self.stores: dict[Resource, dict[str, Manifest]] = {kind: {} for kind in (*_KINDS, *_OF_SNAPSHOTS)}
         self.ports = FakeGuestPorts()
         self.storage = StorageParts.made(
-            HOST, SecretValues(self.api), QemuImg(OpenSandbox()), None, lambda: CLUSTER
+            self.name, SecretValues(self.api), QemuImg(OpenSandbox()), None, lambda: CLUSTER
         )
         self.claims = self.storage.claims
         self.records = RecordStore(self.layout)
@@ -109,9 +111,9 @@ class VmWorld:
         self.woken: list[str] = []
         self.host = HostSpec()
         kvm, userspace, machine = False, True, "pc-q35-7.2"
-        self.facts = HostFacts(HOST, CLUSTER, "this boot", kvm, userspace, machine)
+        self.facts = HostFacts(self.name, CLUSTER, "this boot", kvm, userspace, machine)
         kept, ceph = self.stores[STORAGE_POOLS], self.storage.pools_in_ceph
-        self.pools = HostPools(kept, {}, HOST, self.layout, self.owner, ceph=ceph)
+        self.pools = HostPools(kept, {}, self.name, self.layout, self.owner, ceph=ceph)
         self.disks = self.storage.disks(self.pools)
         self.live_moves = LiveMoves(self.pools, self.disks, self.woken.append, lambda: self.host, self)
         self.put(STORAGE_POOLS, "local", spec={"dir": {"path": str(self.pool)}, "default": True})
@@ -130,7 +132,7 @@ class VmWorld:
         With `mortal` hostd dies at one of its outside effects.
         """
         guard = mortal.guard if mortal else lambda client: client
-        objects = StoredObjects(HOST, self.stores, lambda: self.synced)
+        objects = StoredObjects(self.name, self.stores, lambda: self.synced)
         agents = self.agents or cast(GuestAgents, self.hypervisor)
         self.guests = GuestWatch(agents, self.woken.append, self, self.wall_s)
         tools = VmTools(
@@ -146,7 +148,7 @@ class VmWorld:
             passphrases=Passphrases(SecretValues(self.api)),
             moves=guard(self.live_moves),
             records=guard(self.records),
-            states=StateStore(self.layout, self.claims, self.owner, HOST, self.storage.states),
+            states=StateStore(self.layout, self.claims, self.owner, self.name, self.storage.states),
             directories=guard(VmDirectories(self.layout, self.owner)),
             consoles=self.consoles,
             guests=self.guests,
@@ -215,13 +217,13 @@ class VmWorld:
         data.chmod(0o666)
         self.claims.create(place, new_claim(CLUSTER))
         found = {"handle": handle, "pool": "local", "data": "Present"}
-        volume["status"] = found | {"host": HOST, "capacity": size}
+        volume["status"] = found | {"host": self.name, "capacity": size}
         return volume
 
     def add_vm(self, name: str, *, disks: dict[str, Manifest] | None = None, **spec: Any) -> VmHandle:
         """A VM that is assigned to this host at epoch 1 and resolved, as the operator leaves it."""
         uid = str(uuid.uuid4())
-        manifest = assigned_vm(name, uid, disks or {}, HOST, spec)
+        manifest = assigned_vm(name, uid, disks or {}, self.name, spec)
         self.stores[VIRTUAL_MACHINES][f"default/{name}"] = self.api.put(manifest)
         return VmHandle(self, f"default/{name}", uid)
 

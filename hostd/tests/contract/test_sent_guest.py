@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,26 +9,27 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from quantix_api.errors import TransientError
-from quantix_hostd.clients.files import write_atomically
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.libvirt_packets import PacketGate
-from quantix_hostd.clients.libvirt_relay import Pieces, RelaySocket, Send, relay
+from quantix_hostd.clients.libvirt_relay import RelaySocket
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.migration import Sending
 from quantix_hostd.migration.sent_domain import why_not
 from quantix_hostd.migration.target_xml import target_xml
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.libvirt_ways import certify, way_to
 from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.small_authority import SmallAuthority
 from quantix_lab.vm_world import VmHandle, VmWorld
 
 TARGET = "target"
+
+
+async def nobody() -> bool:
+    """Nothing comes by post-copy here."""
+    raise AssertionError("asked")
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Way:
     def gate(self) -> PacketGate:
         layout, uid = self.target.layout, self.vm.uid
         rooms = (layout.vm_run(uid), layout.vm_data(uid), layout.vm_log(uid))
-        return PacketGate(self.vm.domain, partial(why_not, uid, rooms))
+        return PacketGate(self.vm.domain, partial(why_not, uid, rooms), nobody)
 
     async def send(self, gate: PacketGate, epoch: int = 2) -> None:
         """Raises TransientError."""
@@ -54,31 +54,10 @@ class Way:
         path = self.source.layout.run / "move.sock"
         sending = Sending(path, TARGET, "127.0.0.1", there)
         async with AsyncExitStack() as stack:
-            opened = RelaySocket(path, partial(_connect, self.target, gate, stack))
+            opened = RelaySocket(path, partial(way_to, self.target.layout, gate, stack))
             await opened.open()
             stack.push_async_callback(opened.close)
             await self.sender.send_guest(self.vm.domain, sending)
-
-
-async def _connect(target: VmWorld, gate: PacketGate, stack: AsyncExitStack) -> tuple[Pieces, Send]:
-    """In the place of the WebSocket between two hosts."""
-    there: asyncio.Queue[bytes | None] = asyncio.Queue()
-    back: asyncio.Queue[bytes | None] = asyncio.Queue()
-
-    async def serve() -> None:
-        try:
-            await relay(target.layout.libvirt_socket, gate, _pieces(there), back.put)
-        finally:
-            back.put_nowait(None)
-
-    serving = asyncio.create_task(serve())
-    stack.callback(serving.cancel)
-    return _pieces(back), there.put
-
-
-async def _pieces(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
-    while (piece := await queue.get()) is not None:
-        yield piece
 
 
 @pytest.fixture(scope="module")
@@ -89,26 +68,11 @@ def hosts() -> Iterator[tuple[LibvirtHost, LibvirtHost]]:
     try:
         for host in both:
             host.start()
-            _certify(host, authority)
+            certify(host, authority, TARGET)
         yield both
     finally:
         for host in both:
             host.close()
-
-
-def _certify(host: LibvirtHost, authority: SmallAuthority) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, TARGET)])
-    names = x509.SubjectAlternativeName([x509.DNSName(TARGET)])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(name).add_extension(names, critical=False)
-    request = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-    certificate = authority.sign(request, datetime.now(UTC) - timedelta(hours=1))
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    content = {"ca-cert.pem": authority.pem.encode()}
-    for side in ("server", "client"):
-        content |= {f"{side}-key.pem": key.private_bytes(*form), f"{side}-cert.pem": certificate.encode()}
-    for file, text in content.items():
-        write_atomically(host.layout.migration_pki / file, text, mode=0o440, owner=host.qemu.files)
 
 
 @pytest.fixture
@@ -136,8 +100,8 @@ async def test_it_arrives_paused_and_is_gone_where_it_was(way: Way) -> None:
 @pytest.mark.parametrize("why", ["another", "not here"])
 async def test_one_that_may_not_come_stays_and_leaves_nothing_there(way: Way, why: str) -> None:
     gates: dict[str, Callable[[], PacketGate]] = {
-        "another": lambda: PacketGate("qx-other", lambda domain: ""),
-        "not here": lambda: PacketGate(way.vm.domain, lambda domain: "something"),
+        "another": lambda: PacketGate("qx-other", lambda domain: "", nobody),
+        "not here": lambda: PacketGate(way.vm.domain, lambda domain: "something", nobody),
     }
     with pytest.raises(TransientError):
         await way.send(gates[why]())

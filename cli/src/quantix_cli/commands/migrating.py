@@ -39,7 +39,7 @@ def migrate_command(_: str) -> click.Command:
     @click.option(
         "--post-copy",
         is_flag=True,
-        help="Switch before all memory is copied: always ends, but a network that fails then stops the VM.",
+        help="Switch before all memory is copied, if it must be: a network that fails then restarts the VM.",
     )
     @click.option("--no-wait", is_flag=True, help="Return once the API has accepted it.")
     @write_options

@@ -18,6 +18,7 @@ from quantix_cli.session import Session
 _POLL_S = 0.2
 # twice as long as a small VM takes: from then on it is told what it waits for
 _QUIET_S = 5.0
+_NOT_RUNNING = ("NotRunning", "PostCopyFailed")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def _show(bar: ProgressBar, migration: Manifest) -> bool:
     if not done or not total:
         return False
     source, target = look(migration, "status.sourceHost"), look(migration, "status.targetHost")
-    bar.name = f"{look(migration, 'spec.virtualMachine')}: {source} → {target}"
+    runs = f", runs on {target}" if look(migration, "status.source.mode") == "PostCopy" else ""
+    bar.name = f"{look(migration, 'spec.virtualMachine')}: {source} → {target}{runs}"
     bar.show(done, total)
     return True
 
@@ -90,7 +92,7 @@ def not_moved(migration: Manifest) -> CommandError:
     vm, ready = look(migration, "spec.virtualMachine"), condition_of(migration)
     reason, message = str(ready.get("reason", "")), str(ready.get("message", ""))
     source = look(migration, "status.sourceHost")
-    stays = f" It goes on running on {source}." if source and reason != "NotRunning" else ""
+    stays = f" It goes on running on {source}." if source and reason not in _NOT_RUNNING else ""
     code = Exit.FAILED if look(migration, "status.startedAt") else Exit.REFUSED
     said = f"{vm} was not moved: {cause_of(message)} ({reason}).{stays}"
     return CommandError(code, said, hint_of(message) or f"qx vm explain {vm}")

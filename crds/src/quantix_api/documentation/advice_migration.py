@@ -30,6 +30,11 @@ MIGRATION_ADVICE: dict[str, Advice] = {
     ),
     "SourceFailed": Advice(_MIGRATION, "Do what the message says of the host; the VM runs on where it was."),
     "TargetFailed": Advice(_MIGRATION, "Do what the message says of the host, or name another one."),
+    "PostCopyFailed": Advice(
+        _MIGRATION,
+        "Nothing: the VM starts again. Where networks or hosts fail often, set `postCopy` of its "
+        "`spec.migration` to false.",
+    ),
     "TimedOut": Advice(_MIGRATION, "Raise `spec.migration.timeoutSeconds` of the VM, or try a quieter hour."),
     "MigrationFailed": Advice(_MIGRATION, "Its Ready says why, and what to do."),
     "CPUPassthrough": Advice("`spec.cpu.model`.", "Set it to Auto and restart the VM: then it can move."),

@@ -2,7 +2,7 @@
 
 | module | models |
 |---|---|
-| `one_disk` | one disk that two hosts share: claims, fences, migration, post-copy, restored APIs, late leaders |
+| `one_disk` | one disk that two hosts share: claims, fences, migrations, restored APIs, late leaders |
 | `other_host` | a volume of a `dir` pool that moves to another host with its guest |
 | `other_pool` | a volume that moves to another pool under its guest |
 | `idle_volume` | work on a volume that no QEMU has, and a VM that uses it before and after |

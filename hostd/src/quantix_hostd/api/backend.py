@@ -14,7 +14,7 @@ from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
 from quantix_hostd.events import Events
 from quantix_hostd.facts.domain import Picture
-from quantix_hostd.migration.incoming import IncomingMove
+from quantix_hostd.migration.kept import IncomingMove
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.draft import Note
@@ -51,6 +51,14 @@ class Orphans(Protocol):
     async def end_orphan(self, uid: str) -> Orphan: ...
 
 
+class Switched(Protocol):
+    """Those of them that come by post-copy (`migration.switched`)."""
+
+    async def switching(self, move: IncomingMove, epoch: int) -> None: ...
+
+    async def may_go_on(self, move: IncomingMove) -> bool: ...
+
+
 class Moves(Protocol):
     """Guests that come from other hosts (`migration.incoming`)."""
 
@@ -59,6 +67,9 @@ class Moves(Protocol):
     def copies(self, vm_uid: str) -> tuple[Path, ...]: ...
 
     def half(self, uid: str) -> IncomingMove | None: ...
+
+    @property
+    def switched(self) -> Switched: ...
 
     async def handed_over(self, move: IncomingMove, epoch: int) -> None: ...
 

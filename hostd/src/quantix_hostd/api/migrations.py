@@ -15,12 +15,13 @@ from aiohttp import WSMsgType, web
 
 from quantix_api.errors import QuantixError
 from quantix_api.resources import HOST_USER_PREFIX
+from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.guard import ADMITTED, identity_of
 from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import relay
 from quantix_hostd.domainxml.spec import domain_name
-from quantix_hostd.migration.incoming import IncomingMove
+from quantix_hostd.migration.kept import IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ class MigrationDoors:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/migrations/{uid}/libvirt", self._libvirt),
+            web.post("/v1/migrations/{uid}/switching", self._switching),
             web.post("/v1/migrations/{uid}/handed-over", self._handed_over),
         ]
 
@@ -42,7 +44,10 @@ class MigrationDoors:
         move = self._admit(request)
         socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES)
         await socket.prepare(request)
-        gate = PacketGate(domain_name(move.vm_uid), partial(why_not, move.vm_uid, self._rooms(move)))
+        assert self._backend.moves is not None
+        may_make = partial(why_not, move.vm_uid, self._rooms(move))
+        may_go_on = partial(self._backend.moves.switched.may_go_on, move)
+        gate = PacketGate(domain_name(move.vm_uid), may_make, may_go_on)
         try:
             await relay(self._backend.layout.libvirt_socket, gate, _pieces(socket), socket.send_bytes)
         except (QuantixError, OSError) as error:
@@ -51,12 +56,16 @@ class MigrationDoors:
             await socket.close()
         return socket
 
+    async def _switching(self, request: web.Request) -> web.Response:
+        move = self._admit(request)
+        epoch = await _epoch(request, least=0)
+        assert self._backend.moves is not None
+        await self._backend.moves.switched.switching(move, epoch)
+        return web.json_response({"noted": True})
+
     async def _handed_over(self, request: web.Request) -> web.Response:
         move = self._admit(request, half=True)
-        body: Any = await request.json()
-        epoch = body.get("epoch") if isinstance(body, dict) else None
-        if not isinstance(epoch, int) or epoch < 1:
-            raise web.HTTPBadRequest(text='The body is to be {"epoch": N}.')
+        epoch = await _epoch(request, least=1)
         assert self._backend.moves is not None
         await self._backend.moves.handed_over(move, epoch)
         return web.json_response({"running": True})
@@ -85,6 +94,15 @@ class MigrationDoors:
 
 
 _MOST_BYTES = 33 * 1024 * 1024
+
+
+async def _epoch(request: web.Request, least: int) -> int:
+    """What the source says. Raises HTTPBadRequest."""
+    body: Any = await request.json()
+    epoch = body.get("epoch") if isinstance(body, dict) else None
+    if not isinstance(epoch, int) or isinstance(epoch, bool) or not least <= epoch <= MAX_CLAIM_EPOCH:
+        raise web.HTTPBadRequest(text='The body is to be {"epoch": N}.')
+    return epoch
 
 
 async def _pieces(socket: web.WebSocketResponse) -> AsyncIterator[bytes]:

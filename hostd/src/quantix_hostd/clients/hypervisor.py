@@ -124,7 +124,14 @@ class Hypervisor(Protocol):
 
     def send_guest(self, name: str, sending: Sending) -> Coroutine[Any, Any, None]:
         """Send the running guest to another host: done once it is there, paused, and gone here. It takes as
-        long as it takes, and goes on without hostd. Raises TransientError (SourceFailed); the guest runs on.
+        long as it takes, and goes on without hostd. Raises TransientError (SourceFailed); the guest runs on,
+        or stands still for good where it was switched.
+        """
+
+    def switch_sending(self, name: str) -> Coroutine[Any, Any, bool]:
+        """Have a guest that is sent, and may be, stop here and get the rest of its memory on the other host.
+        True once nothing lets it go on here any more; False where it did not come to that within some
+        seconds: it may run, may be there whole, or be gone. May be asked again. Raises TransientError.
         """
 
     async def sending_progress(self, name: str) -> SendingProgress | None:

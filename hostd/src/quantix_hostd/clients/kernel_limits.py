@@ -1,7 +1,8 @@
-"""How much asynchronous I/O the kernel allows all processes of a host together.
+"""What the kernel allows the guests of a host: asynchronous I/O, all of them together, and post-copy.
 
-Of what a kernel begins with, the thirty-second guest or so found nothing left and did not start. Used by
-`assembly`, once, and by the translation of libvirt's errors.
+Of the asynchronous I/O that a kernel begins with, the thirty-second guest or so found nothing left and did
+not start. Used by `assembly`, once, by the translation of libvirt's errors, and where a guest may come by
+post-copy: its QEMU, which is not root, has to handle faults of the kernel on its memory (userfaultfd(2)).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from quantix_api.messages import as_error
 AIO_LIMIT = Path("/proc/sys/fs/aio-max-nr")
 # what QEMU says, in words of its own and of the C library
 NO_AIO = "failed to create linux AIO context: Resource temporarily unavailable"
+
+FAULTS = Path("/proc/sys/vm/unprivileged_userfaultfd")
 
 log = structlog.get_logger(__name__)
 
@@ -41,3 +44,17 @@ def aio_is_taken(limit: Path = AIO_LIMIT) -> TransientError:
     except (OSError, ValueError):
         return as_error(TransientError, "KernelLimit", most="too low", wanted=OF_MANY_GUESTS)
     return as_error(TransientError, "KernelLimit", most=found, wanted=found + OF_MANY_GUESTS)
+
+
+def allow_post_copy(switch: Path = FAULTS) -> bool:
+    """Let programs that are not root handle such faults; whether they may. Where it cannot be set, that is
+    logged.
+    """
+    try:
+        if int(switch.read_text()) == 0:
+            switch.write_text("1")
+            log.info("the kernel now lets guests come by post-copy", path=str(switch))
+    except (OSError, ValueError) as error:
+        log.warning("guests cannot come by post-copy", path=str(switch), error=str(error))
+        return False
+    return True

@@ -1,12 +1,15 @@
 """Sends a running guest to another host through libvirt: a part of `clients/libvirt.py`.
 
 Peer to peer, so that a hostd that ends does not end it, and always paused at its end: who may go on is told
-by the claims alone (ha.md, "Migration"). Source: libvirt 9.0, libvirt-domain.h, virDomainMigrateToURI3.
+by the claims alone (ha.md, "Migration"). libvirt refuses to leave one paused that may be switched
+(post-copy): there the target's hostd sees to it (docs/adr/0052). Source: libvirt 9.0, libvirt-domain.h,
+virDomainMigrateToURI3, virDomainMigrateStartPostCopy.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -30,10 +33,15 @@ _FLAGS = (
     | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
     | libvirt.VIR_MIGRATE_TLS
-    | libvirt.VIR_MIGRATE_PAUSED
 )
 _RUNNING_JOBS = (libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED)
 _MOVES = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+_STOPPED = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY]
+_SENT_WHOLE = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION]
+_SWITCHED_WITHIN_S = 5.0
+# on its way to a post-copy it passes through that, too
+_WHOLE_AFTER_S = 0.5
+_LOOK_S = 0.02
 
 
 class GuestMoves(ABC):
@@ -56,9 +64,12 @@ class GuestMoves(ABC):
         return found[0]
 
     def send_guest(self, name: str, sending: Sending) -> Coroutine[Any, Any, None]:
+        return self._send(self._own_threads(), name, sending)
+
+    def _own_threads(self) -> ThreadPoolExecutor:
         if self._movers is None:
             self._movers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="move")
-        return self._send(self._movers, name, sending)
+        return self._movers
 
     async def _send(self, movers: ThreadPoolExecutor, name: str, sending: Sending) -> None:
         await asyncio.get_running_loop().run_in_executor(movers, _send, self.uri, name, sending)
@@ -73,6 +84,10 @@ class GuestMoves(ABC):
 
         await self.on_own(name, read, missing_ok=True)
         return found[0] if found else None
+
+    async def switch_sending(self, name: str) -> bool:
+        # not in a thread of the many: it takes its time, and the guest stands still meanwhile
+        return await asyncio.get_running_loop().run_in_executor(self._own_threads(), _switch, self.uri, name)
 
     async def stop_sending(self, name: str) -> None:
         def stop(domain: Any) -> None:
@@ -102,8 +117,47 @@ def _send(uri: str, name: str, sending: Sending) -> None:
         raise as_error(TransientError, "SourceFailed", said=cause_of(str(error))) from error
 
 
+def _switch(uri: str, name: str) -> bool:
+    """QEMU says that it switches before it has sent the state of its devices, and until it has, a failure may
+    let it go on here by itself (migration/migration.c, postcopy_start, of 7.2 and 10.0). Memory that goes
+    after that shows that it is past it.
+    """
+    try:
+        connection = libvirt.open(uri)
+        try:
+            domain = connection.lookupByName(name)
+            if domain.state() != _STOPPED:
+                domain.migrateStartPostCopy()
+            return _wait_switched(domain)
+        finally:
+            close_quietly(connection, ())
+    except libvirt.libvirtError as error:
+        raise as_error(TransientError, "SourceFailed", said=cause_of(str(error))) from error
+
+
+def _wait_switched(domain: Any) -> bool:
+    at_stop, whole = None, 0
+    for _ in range(round(_SWITCHED_WITHIN_S / _LOOK_S)):
+        state = domain.state()
+        if state == _STOPPED:
+            sent = _sent_pages(domain.jobStats())
+            at_stop = sent if at_stop is None else at_stop
+            if sent > at_stop:
+                return True
+        whole = whole + 1 if state == _SENT_WHOLE else 0
+        if whole * _LOOK_S > _WHOLE_AFTER_S:
+            return False
+        time.sleep(_LOOK_S)
+    return False
+
+
+def _sent_pages(job: dict[str, Any]) -> int:
+    return int(job.get("memory_normal", 0)) + int(job.get("memory_constant", 0))
+
+
 def _flags(sending: Sending) -> int:
     flags = int(_FLAGS)
+    flags |= int(libvirt.VIR_MIGRATE_POSTCOPY if sending.post_copy else libvirt.VIR_MIGRATE_PAUSED)
     if sending.auto_converge:
         flags |= libvirt.VIR_MIGRATE_AUTO_CONVERGE
     if sending.disks:
@@ -123,7 +177,10 @@ def _parameters(sending: Sending) -> dict[str, Any]:
     if sending.disks:
         parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(sending.disks)
     if sending.bytes_per_second:
-        parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = max(sending.bytes_per_second // _MIB, 1)
+        limit = max(sending.bytes_per_second // _MIB, 1)
+        parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = limit
+        if sending.post_copy:
+            parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = limit
     return parameters
 
 
@@ -136,4 +193,5 @@ def _progress(job: dict[str, Any]) -> SendingProgress:
         total_bytes=total,
         bytes_per_second=int(job.get("memory_bps", 0)) + int(job.get("disk_bps", 0)),
         dirty_bytes_per_second=int(job.get("memory_dirty_rate", 0)) * page,
+        passes=max(int(job.get("memory_iteration", 0)) - 1, 0),
     )

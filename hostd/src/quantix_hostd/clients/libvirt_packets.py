@@ -1,20 +1,24 @@
 """Judges what the libvirtd of another host may say to ours: the calls of one guest's move, about that guest.
 
 Used by `libvirt_relay`. Whoever has another host's key has no more than this: the domain that is made here is
-that of the migration, it is made paused, and what it opens lies where guests of this host have their things.
+that of the migration, it stays paused, and what it opens lies where guests of this host have their things.
+libvirt lets a guest that may come by post-copy go on in its last call (Finish), and refuses to be told
+beforehand to leave it paused: that call is made to say so, unless this host has the guest by then
+(docs/adr/0052; libvirt 9.0, src/qemu/qemu_migration.c, qemuMigrationDstFinishFresh).
 Source: libvirt 9.0, src/rpc/virnetprotocol.x, src/remote/remote_protocol.x, src/rpc/virnetmessage.c.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from xml.etree import ElementTree
 
 from quantix_api.errors import PermanentError
 
 _LENGTH = struct.Struct(">I")
 _HEADER = struct.Struct(">IIIiIi")
+_BODY_AT = _LENGTH.size + _HEADER.size
 # VIR_NET_MESSAGE_MAX of libvirt 9.0
 _MOST_BYTES = 32 * 1024 * 1024
 _REMOTE, _KEEPALIVE = 0x20008086, 0x6B656570
@@ -32,32 +36,39 @@ ALLOWED = {
 }
 # VIR_MIGRATE_*: the guest is left paused; never may it go on by libvirt's own decision
 _PAUSED = 1 << 5
+_POST_COPY, _RESUMES_POST_COPY = 1 << 15, 1 << 20
 _INT, _UINT, _LLONG, _ULLONG, _DOUBLE, _BOOLEAN, _STRING = range(1, 8)
 _SIZES = {_INT: 4, _UINT: 4, _LLONG: 8, _ULLONG: 8, _DOUBLE: 8, _BOOLEAN: 4}
 _NAME, _XML, _PERSISTENT = "destination_name", "destination_xml", "persistent_xml"
 _ONCE = (_NAME, _XML, _PERSISTENT)
 MayMake = Callable[[ElementTree.Element], str]
 """Why a domain may not be made here; "" where it may."""
+MayGoOn = Callable[[], Awaitable[bool]]
+"""Whether libvirt may let the guest go on here: takes the time that it needs to know."""
 
 
 class PacketGate:
     """Takes the bytes of a connection in pieces, and gives the packets that may pass. `domain` is the name of
-    the only one that may be spoken of; `may_make` judges what is to be made.
+    the only one that may be spoken of; `may_make` judges what is to be made, `may_go_on` is asked once that
+    would go on.
     """
 
-    def __init__(self, domain: str, may_make: MayMake) -> None:
+    def __init__(self, domain: str, may_make: MayMake, may_go_on: MayGoOn) -> None:
         self._domain = domain
         self._may_make = may_make
+        self._may_go_on = may_go_on
         self._buffer = bytearray()
 
-    def feed(self, piece: bytes) -> bytes:
-        """Whole packets, as they came. Raises PermanentError (CallRefused)."""
+    async def feed(self, piece: bytes) -> AsyncIterator[bytes]:
+        """Whole packets, each as soon as it may pass, and as it came but that a guest is left paused. Raises
+        PermanentError (CallRefused).
+        """
         self._buffer += piece
-        passed = bytearray()
         while (packet := self._next()) is not None:
-            self._judge(packet)
-            passed += packet
-        return bytes(passed)
+            flags_at = self._judge(packet)
+            if flags_at and not await self._may_go_on():
+                packet = _paused(packet, flags_at)
+            yield packet
 
     def _next(self) -> bytes | None:
         if len(self._buffer) < _LENGTH.size:
@@ -71,23 +82,25 @@ class PacketGate:
         del self._buffer[:length]
         return packet
 
-    def _judge(self, packet: bytes) -> None:
+    def _judge(self, packet: bytes) -> int:
+        """Where its flags are, if it lets a guest go on, else 0. Raises PermanentError."""
         program, _, procedure, kind, _, _ = _HEADER.unpack_from(packet, _LENGTH.size)
         if program == _KEEPALIVE and kind == _KEEPALIVE_MESSAGE:
-            return
+            return 0
         if program != _REMOTE or kind != _CALL or procedure not in ALLOWED:
             raise _refused(f"procedure {procedure} of program {program:#x} (type {kind})")
-        if procedure in (PREPARE, FINISH):
-            self._judge_arguments(procedure, packet)
+        return self._judge_arguments(procedure, packet) if procedure in (PREPARE, FINISH) else 0
 
-    def _judge_arguments(self, procedure: int, packet: bytes) -> None:
+    def _judge_arguments(self, procedure: int, packet: bytes) -> int:
+        body = packet[_BODY_AT:]
         try:
-            parameters, flags = _arguments(packet[_LENGTH.size + _HEADER.size :])
+            parameters, flags_at = _arguments(body)
+            (flags,) = _LENGTH.unpack_from(body, flags_at)
             texts = [parameters[name] for name in (_XML, _PERSISTENT) if name in parameters]
             domains = [ElementTree.fromstring(text) for text in texts]
         except (struct.error, ValueError, LookupError, ElementTree.ParseError) as error:
             raise _refused(f"{ALLOWED[procedure]} that cannot be read") from error
-        if not flags & _PAUSED:
+        if flags & _RESUMES_POST_COPY or not flags & (_PAUSED | _POST_COPY):
             raise _refused("a guest that is to run at once")
         names = {domain.findtext("name") for domain in domains} | {parameters.get(_NAME, self._domain)}
         if names != {self._domain} or (procedure == PREPARE and _XML not in parameters):
@@ -96,11 +109,29 @@ class PacketGate:
             why = self._may_make(domain)
             if why:
                 raise _refused(why)
+        goes_on = procedure == FINISH and not flags & _PAUSED and not _is_given_up(body, flags_at)
+        return _BODY_AT + flags_at if goes_on else 0
+
+
+def _is_given_up(body: bytes, flags_at: int) -> bool:
+    """Whether this Finish is to end what is there: `cancelled`, which follows the flags."""
+    try:
+        (cancelled,) = _LENGTH.unpack_from(body, flags_at + _LENGTH.size)
+    except struct.error as error:
+        raise _refused(f"{ALLOWED[FINISH]} that cannot be read") from error
+    return bool(cancelled)
+
+
+def _paused(packet: bytes, flags_at: int) -> bytes:
+    changed = bytearray(packet)
+    (flags,) = _LENGTH.unpack_from(packet, flags_at)
+    _LENGTH.pack_into(changed, flags_at, flags | _PAUSED)
+    return bytes(changed)
 
 
 def _arguments(body: bytes) -> tuple[dict[str, str], int]:
-    """(parameters that are texts, flags) of one of the two calls: `params<>`, `cookie_in<>`, `flags`, ….
-    Raises ValueError, LookupError, struct.error.
+    """(parameters that are texts, where the flags are) of one of the two calls: `params<>`, `cookie_in<>`,
+    `flags`, …. Raises ValueError, LookupError, struct.error.
     """
     (count,), at = _LENGTH.unpack_from(body), 4
     texts: dict[str, str] = {}
@@ -118,8 +149,7 @@ def _arguments(body: bytes) -> tuple[dict[str, str], int]:
         else:
             at += _SIZES[kind]
     _, at = _opaque(body, at)
-    (flags,) = _LENGTH.unpack_from(body, at)
-    return texts, flags
+    return texts, at
 
 
 def _opaque(body: bytes, at: int) -> tuple[bytes, int]:

@@ -33,8 +33,9 @@ async def relay(socket: Path, gate: PacketGate, pieces: Pieces, send: Send) -> N
 
     async def inwards() -> None:
         async for piece in pieces:
-            writer.write(gate.feed(piece))
-            await writer.drain()
+            async for packet in gate.feed(piece):
+                writer.write(packet)
+                await writer.drain()
 
     async def outwards() -> None:
         while piece := await reader.read(_CHUNK):

@@ -52,13 +52,22 @@ class OtherHostd:
             raise self._failed(error) from error
         return _pieces(socket), socket.send_bytes, session.close
 
+    async def switching(self, migration: str, epoch: int) -> None:
+        """Tell it that the guest is about to stop here, before all its memory is there: it may go on there
+        once the claims say so, under `epoch`; 0: it is not, after all. Raises TransientError.
+        """
+        await self._say(migration, "switching", epoch)
+
     async def handed_over(self, migration: str, epoch: int) -> None:
         """Tell it that the guest is its own now, and wait until it runs there. Raises TransientError."""
+        await self._say(migration, "handed-over", epoch)
+
+    async def _say(self, migration: str, what: str, epoch: int) -> None:
         async with self._session() as session:
             try:
                 async with asyncio.timeout(_ANSWER_S):
                     answer = await session.post(
-                        self._url(f"/v1/migrations/{migration}/handed-over"),
+                        self._url(f"/v1/migrations/{migration}/{what}"),
                         json={"epoch": epoch},
                         ssl=await self._trust(),
                         server_hostname=self._host,

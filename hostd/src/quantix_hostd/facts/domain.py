@@ -38,6 +38,13 @@ PAUSED_REASONS = (
 )
 PAUSED_BY_USER = 1
 PAUSED_IO_ERROR = 5
+PAUSED_MIGRATING, PAUSED_STARTING_UP = 2, 11
+PAUSED_POST_COPY, PAUSED_POST_COPY_FAILED = 12, 13
+# virDomainRunningReason
+RUNNING_POST_COPY, RUNNING_POST_COPY_FAILED = 10, 11
+
+
+_STANDS_FOR_GOOD = (PAUSED_POST_COPY, PAUSED_POST_COPY_FAILED)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,21 @@ class DomainSnapshot:
     @property
     def active(self) -> bool:
         return self.live_xml is not None
+
+    @property
+    def stands_for_good(self) -> bool:
+        """Whether it is the source of a post-copy, which is never to go on: another host may have it."""
+        return self.state is DomainState.PAUSED and self.reason in _STANDS_FOR_GOOD
+
+    @property
+    def awaits_memory(self) -> bool:
+        """Whether it runs here by post-copy, and not all of its memory is here."""
+        return self.state is DomainState.RUNNING and self.reason == RUNNING_POST_COPY
+
+    @property
+    def lost_memory(self) -> bool:
+        """Whether it runs here by post-copy, and the rest of its memory does not come."""
+        return self.state is DomainState.RUNNING and self.reason == RUNNING_POST_COPY_FAILED
 
 
 class EventKind(StrEnum):

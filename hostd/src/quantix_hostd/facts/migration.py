@@ -10,7 +10,8 @@ from pathlib import Path
 class Sending:
     """How libvirt is to send a running guest. `socket` leads to the other host's libvirtd, whose QEMU listens
     at `address` and shows a certificate of `host`. `xml` is the domain as it is to be there; `disks` are
-    those (by their `dev`) whose data goes, too. `bytes_per_second` 0: no limit.
+    those (by their `dev`) whose data goes, too. `bytes_per_second` 0: no limit. `post_copy`: it may be
+    switched before all memory is there (docs/adr/0052), and then it is not left paused by libvirt.
     """
 
     socket: Path
@@ -21,16 +22,20 @@ class Sending:
     auto_converge: bool = True
     bytes_per_second: int = 0
     downtime_ms: int = 300
+    post_copy: bool = False
 
 
 @dataclass(frozen=True)
 class SendingProgress:
-    """Memory and disks together, in bytes."""
+    """Memory and disks together, in bytes. `passes`: how often memory was gone through as a whole, or what of
+    it had changed since.
+    """
 
     done_bytes: int
     total_bytes: int
     bytes_per_second: int
     dirty_bytes_per_second: int
+    passes: int = 0
 
     @property
     def percent(self) -> int:

@@ -4,6 +4,9 @@
  named ──Prepare──► prepared ──its half comes, paused──► half ──the source handed over──► TakeOver ──► running
    └── cannot ──► Refused          └───────────── the source gave up ─────────────► ClearUp ──► Gone
 ```
+One that comes by post-copy (docs/adr/0052) is resumed by libvirt, whose call waits for the claims
+(`switched`); what becomes of it then tells `fate_of`.
+
 A half is never resumed without the hand-over, and never destroyed without the source's word that there is
 none: whoever does not know keeps it, paused; but on a host that goes down its QEMU ends.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from quantix_hostd.facts.domain import PAUSED_MIGRATING, PAUSED_STARTING_UP, DomainSnapshot, DomainState
 from quantix_hostd.migration.kept import Coming
 
 
@@ -67,3 +71,17 @@ def plan_arrival(seen: Arriving) -> Step:
         # its data is kept: should it have been handed over, it starts from there
         return "Drop" if seen.closing else "WirePorts"
     return "TellPrepared" if coming.prepared else "Prepare"
+
+
+Fate = Literal["Coming", "Running", "Lost"]
+_NOT_YET = (PAUSED_MIGRATING, PAUSED_STARTING_UP)
+
+
+def fate_of(domain: DomainSnapshot | None) -> Fate:
+    """What has become of a guest that was let go on here before all its memory was: "Coming" while that
+    comes. "Lost": it does not, and the guest is to start from its disks.
+    """
+    if domain is None or not domain.active or domain.lost_memory or domain.stands_for_good:
+        return "Lost"
+    waits = domain.state is DomainState.PAUSED and domain.reason in _NOT_YET
+    return "Coming" if waits or domain.awaits_memory else "Running"

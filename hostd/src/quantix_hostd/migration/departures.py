@@ -16,6 +16,7 @@ from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import HOSTS, MANAGER_SOURCE, VIRTUAL_MACHINE_MIGRATIONS, VIRTUAL_MACHINES
 from quantix_api.scalars import MESSAGE_LENGTH
+from quantix_api.virtual_machine_migration import VirtualMachineMigrationSpec
 from quantix_client.api import ApiClient
 from quantix_client.apply import apply_if_changed
 from quantix_client.clock import Clock
@@ -28,6 +29,7 @@ from quantix_hostd.facts.migration import Sending, SendingProgress
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord
 from quantix_hostd.migration.outgoing import OutgoingMoves, Target
 from quantix_hostd.migration.target_xml import target_xml
+from quantix_hostd.virtualmachine.leaving_actions import SendGuest
 
 Manifest = dict[str, Any]
 _TOLD_EVERY_S = 2.0
@@ -48,7 +50,8 @@ class Departures:
     clock: Clock
     reach: Callable[[str, str, Trust], Target] = OtherHostd
     """The hostd of a host, at an address."""
-    _told_s: dict[str, float] = field(default_factory=dict)
+    _told_s: dict[str, dict[bool, float]] = field(default_factory=dict)
+    """By UID of the VM, and whether it was the last word."""
     _asked_s: dict[str, float] = field(default_factory=dict)
 
     async def observe(self, vm_uid: str, kept: LeavingRecord | None) -> Leaving | None:
@@ -65,8 +68,13 @@ class Departures:
             self.outgoing.forget(vm_uid)
             return None
         if kept is not None and kept.gone:
-            runs_there = seen.runs_there or await self._assigned_there(kept)
-            return replace(seen, runs_there=runs_there, told=self._was_told(vm_uid))
+            return replace(
+                seen,
+                runs_there=seen.runs_there or await self._assigned_there(kept),
+                told=self._was_told(vm_uid),
+                progress=await self._progress(vm_uid) if kept.switched else None,
+                stood_still_ms=self.outgoing.downtime_ms(vm_uid),
+            )
         sent = self.outgoing.state(vm_uid, seen.migration)
         sending = sent is not None and not sent.done and sent.error is None
         return replace(
@@ -92,45 +100,60 @@ class Departures:
         there = assignment is not None and assignment.host == kept.target
         return assignment.epoch if there and assignment and assignment.epoch >= kept.epoch else 0
 
-    async def begin(
-        self, vm: VirtualMachine, domain: str, migration: str, target: str, epoch: int, local: tuple[str, ...]
-    ) -> None:
+    async def begin(self, vm: VirtualMachine, domain: str, wanted: SendGuest) -> None:
         """Have the guest sent; that it cannot be begun is seen as its failure."""
         try:
-            sending, other = await self._prepared(vm, domain, target, epoch, local)
+            sending, other = await self._prepared(vm, domain, wanted)
         except QuantixError as error:
-            self.outgoing.fail(vm.metadata.uid, migration, error)
+            self.outgoing.fail(vm.metadata.uid, wanted.migration, error)
             return
-        self.outgoing.begin(vm.metadata.uid, domain, migration, sending, other)
+        self.outgoing.begin(vm.metadata.uid, domain, wanted.migration, sending, other)
 
-    async def _prepared(
-        self, vm: VirtualMachine, domain: str, target: str, epoch: int, local: tuple[str, ...]
-    ) -> tuple[Sending, Target]:
-        host = model_of(Host, await self.api.get(HOSTS, target))
+    async def _prepared(self, vm: VirtualMachine, domain: str, wanted: SendGuest) -> tuple[Sending, Target]:
+        host = model_of(Host, await self.api.get(HOSTS, wanted.target))
         api = host.status.addresses.api if host.status.addresses else None
         if not api:
-            raise as_error(TransientError, "TargetFailed", target=target)
+            raise as_error(TransientError, "TargetFailed", target=wanted.target)
         told = host.status.addresses.migration if host.status.addresses else None
-        xml = target_xml(await self.hypervisor.migratable_xml(domain), epoch, local)
-        migration = vm.spec.migration
+        xml = target_xml(await self.hypervisor.migratable_xml(domain), wanted.epoch, wanted.local)
+        migration, spec = vm.spec.migration, self._spec(wanted.migration)
+        asked = spec.auto_converge if spec is not None else None
         sending = Sending(
             socket=self.outgoing.socket(vm.metadata.uid),
-            host=target,
+            host=wanted.target,
             address=told or api.rpartition(":")[0].strip("[]"),
             xml=xml,
-            disks=local,
-            auto_converge=migration.auto_converge,
+            disks=wanted.local,
+            auto_converge=migration.auto_converge if asked is None else asked,
             bytes_per_second=size_bytes(migration.bytes_per_second) if migration.bytes_per_second else 0,
             downtime_ms=migration.max_downtime_milliseconds,
+            post_copy=wanted.post_copy,
         )
-        return sending, self.reach(target, api, self.trust)
+        return sending, self.reach(wanted.target, api, self.trust)
+
+    def _spec(self, migration: str) -> VirtualMachineMigrationSpec | None:
+        found = (item for item in self.migrations.values() if item["metadata"]["uid"] == migration)
+        manifest = next(found, None)
+        return model_of(VirtualMachineMigration, manifest).spec if manifest is not None else None
+
+    async def switch(self, migration: str, target: str, epoch: int) -> None:
+        """Let the target know that the guest is about to stop here, or with 0 that it is not after all.
+
+        Raises QuantixError.
+        """
+        await (await self._other(target)).switching(migration, epoch)
 
     async def tell(self, vm_uid: str, migration: str, target: str, epoch: int) -> None:
         """Tell the target that the guest is its own, and wait until it runs there. Raises QuantixError."""
+        other = await self._other(target)
+        self._asked_s[vm_uid] = self.clock.monotonic()
+        await other.handed_over(migration, epoch)
+        self.outgoing.note_running(vm_uid)
+
+    async def _other(self, target: str) -> Target:
         host = model_of(Host, await self.api.get(HOSTS, target))
         api = host.status.addresses.api if host.status.addresses else ""
-        self._asked_s[vm_uid] = self.clock.monotonic()
-        await self.reach(target, api or "", self.trust).handed_over(migration, epoch)
+        return self.reach(target, api or "", self.trust)
 
     async def report(self, vm_uid: str, record: LeavingRecord | None, leaving: Leaving | None) -> None:
         """Say in the migration what is so. Raises ApiError."""
@@ -138,16 +161,18 @@ class Departures:
         if manifest is None or record is None or record.migration != manifest["metadata"]["uid"]:
             return
         final = record.step in ("handed", "stays")
-        now_s = self.clock.monotonic()
-        if not final and now_s - self._told_s.get(vm_uid, float("-inf")) < _TOLD_EVERY_S:
+        # of one that was switched there is more to tell once it was handed over
+        more = record.switched and leaving is not None and leaving.progress is not None
+        now_s, told = self.clock.monotonic(), self._told_s.setdefault(vm_uid, {})
+        if (more or not final) and now_s - told.get(final, float("-inf")) < _TOLD_EVERY_S:
             return
-        self._told_s[vm_uid] = now_s
+        told[final] = now_s
         fields = {"status": _said(record, leaving)}
         with suppress(NotFound):
             await apply_if_changed(
                 self.api, VIRTUAL_MACHINE_MIGRATIONS, manifest, fields, manager=MANAGER_SOURCE
             )
-        if final:
+        if final and not more:
             self._told_s.pop(vm_uid, None)
 
     def stopped(self, vm_uid: str) -> None:
@@ -188,7 +213,7 @@ def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
     """What the API says of it."""
     status, target = migration.status, migration.status.target
     refused = target is not None and target.outcome == "Refused"
-    runs = target is not None and target.outcome == "Running"
+    runs = target is not None and target.outcome in ("Running", "Lost")
     return Leaving(
         migration=migration.metadata.uid,
         target=status.target_host or "",
@@ -196,29 +221,37 @@ def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
         prepared=target is not None and bool(target.prepared) and ready,
         refusal=(target.message or "") if target is not None and refused else None,
         runs_there=(target.epoch or 0) if target is not None and runs else 0,
+        post_copy=migration.spec.post_copy,
+        may_switch=target is not None and bool(target.post_copy),
     )
 
 
 def _said(record: LeavingRecord, leaving: Leaving | None) -> dict[str, Any]:
     progress = leaving.progress if leaving is not None else None
     # where it was never begun, nothing is said of how
-    source: dict[str, Any] = {"mode": "PreCopy"} if record.since_s else {}
+    source: dict[str, Any] = {"mode": "PostCopy" if record.switched else "PreCopy"} if record.since_s else {}
+    if record.post_copy and record.since_s:
+        source["postCopy"] = record.post_copy
     status: dict[str, Any] = {"source": source}
     if record.step == "handed":
         source |= {"outcome": "HandedOver", "epoch": record.epoch}
         if record.downtime_ms:
             source["downtimeMilliseconds"] = record.downtime_ms
-        status["progress"] = {"percent": 100}
+        status["progress"] = _shown(progress) if progress is not None else {"percent": 100}
     elif record.step == "stays":
         source |= {"outcome": "GaveUp", "reason": record.reason, "message": record.message[:MESSAGE_LENGTH]}
     elif progress is not None:
         source["dirtyBytesPerSecond"] = progress.dirty_bytes_per_second
-        status["progress"] = {
-            "percent": progress.percent,
-            "doneBytes": progress.done_bytes,
-            "totalBytes": progress.total_bytes,
-            # a quantity is above zero
-            **({"bytesPerSecond": f"{speed}Ki"} if (speed := progress.bytes_per_second // 1024) else {}),
-            **({} if progress.seconds_left is None else {"secondsLeft": progress.seconds_left}),
-        }
+        status["progress"] = _shown(progress)
     return status
+
+
+def _shown(progress: SendingProgress) -> dict[str, Any]:
+    return {
+        "percent": progress.percent,
+        "doneBytes": progress.done_bytes,
+        "totalBytes": progress.total_bytes,
+        # a quantity is above zero
+        **({"bytesPerSecond": f"{speed}Ki"} if (speed := progress.bytes_per_second // 1024) else {}),
+        **({} if progress.seconds_left is None else {"secondsLeft": progress.seconds_left}),
+    }

@@ -23,10 +23,12 @@ from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.claims import VolumePlace
+from quantix_hostd.clients.kernel_limits import allow_post_copy
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
-from quantix_hostd.migration.kept import Coming, ComingStore
+from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, unlock, wire
+from quantix_hostd.migration.switched import SwitchedGuests, is_wished
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -34,19 +36,12 @@ log = structlog.get_logger(__name__)
 
 Manifest = dict[str, Any]
 _LOOK_S = 2.0
+_SOON_S = 0.2
+_ANSWER_S = 20.0
 _QUIET_S = 30.0
 _GRANTED_S = 30.0
 _MOST_ROUNDS = 6
 _OVER = ("Succeeded", "Failed", "Cancelled")
-
-
-@dataclass(frozen=True)
-class IncomingMove:
-    """One that the API names this host for, and that has not ended."""
-
-    uid: str
-    source: str
-    vm_uid: str
 
 
 @dataclass
@@ -63,6 +58,8 @@ class IncomingMoves:
     closing: Callable[[], bool]
     look_again: Callable[[str], None]
     """Hears the UID of a VM that nothing is kept of here any more."""
+    post_copy: Callable[[], bool] = allow_post_copy
+    """Whether the kernel lets memory come after the guest; asked where that may be."""
     _told: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By UID of the VM: migration and epoch, as the source told them directly."""
     _waits_since_s: dict[str, float] = field(default_factory=dict)
@@ -71,6 +68,7 @@ class IncomingMoves:
 
     def __post_init__(self) -> None:
         self._store = ComingStore(self.tools.layout)
+        self.switched = SwitchedGuests(self.tools, self._store, self._lock, self._machine)
 
     def has(self, vm_uid: str) -> bool:
         """Whether the guest of this VM is here without being assigned here, or half of it in any case."""
@@ -107,14 +105,22 @@ class IncomingMoves:
         Raises QuantixError while it cannot.
         """
         self._told[move.vm_uid] = (move.uid, epoch)
-        await self.reconcile(move.vm_uid)
-        coming = self._store.load(move.vm_uid)
-        if coming is None or not coming.epoch:
-            raise TransientError("NotTakenOver", "The guest does not run here yet.")
+        for _ in range(round(_ANSWER_S / _SOON_S)):
+            await self.reconcile(move.vm_uid)
+            coming = self._store.load(move.vm_uid)
+            if coming is not None and coming.epoch:
+                return
+            if coming is None or not coming.switching:
+                break
+            await self.tools.clock.sleep(_SOON_S)
+        raise TransientError("NotTakenOver", "The guest does not run here yet.")
+
+    def _lock(self, vm_uid: str) -> asyncio.Lock:
+        return self._locks.setdefault(vm_uid, asyncio.Lock())
 
     async def reconcile(self, vm_uid: str) -> float | None:
         """Bring one nearer; seconds until the next look."""
-        async with self._locks.setdefault(vm_uid, asyncio.Lock()):
+        async with self._lock(vm_uid):
             for _ in range(_MOST_ROUNDS):
                 again_s = await self._step(vm_uid)
                 if again_s is not None:
@@ -145,7 +151,7 @@ class IncomingMoves:
         if step == "Forget":
             await self._forget(vm_uid)
         if step in ("TellPrepared", "WirePorts") and manifest is not None:
-            await self._report(manifest, {"prepared": True})
+            await self._report(manifest, self._ready(manifest, machine))
         if step == "TellGone" and manifest is not None:
             await self._report(manifest, _gone(manifest))
         return _LOOK_S if seen.coming is not None else _QUIET_S
@@ -207,9 +213,14 @@ class IncomingMoves:
             return await self._refuse(vm_uid, manifest, coming, error)
         self._waits_since_s.pop(coming.uid, None)
         await asyncio.to_thread(self._store.save, vm_uid, replace(coming, prepared=True))
-        await self._report(manifest, {"prepared": True})
+        await self._report(manifest, self._ready(manifest, vm))
         log.info("ready for a guest", uid=vm_uid, source=source)
         return _LOOK_S
+
+    def _ready(self, manifest: Manifest, vm: VirtualMachine | None) -> dict[str, Any]:
+        migration = model_of(VirtualMachineMigration, manifest)
+        wished = vm is not None and is_wished(migration, vm)
+        return {"prepared": True} | ({"postCopy": self.post_copy()} if wished else {})
 
     def _has_time(self, migration: str) -> bool:
         """The operator lets this host read Secrets as soon as it sees where the VM goes."""
@@ -232,12 +243,16 @@ class IncomingMoves:
         if not coming.epoch:
             if vm is None:
                 return _LOOK_S
+            if await self.switched.waits(vm_uid, coming):
+                return _SOON_S
             await take_over(self.tools, VmRef(vm_uid, vm), coming, epoch)
             coming = replace(coming, epoch=epoch)
             await asyncio.to_thread(self._store.save, vm_uid, coming)
             log.info("guest taken over", uid=vm_uid, source=coming.source, epoch=epoch)
-        if manifest is not None and manifest["metadata"]["uid"] == coming.uid:
-            await self._report(manifest, {"prepared": True, "outcome": "Running", "epoch": coming.epoch})
+        outcome = await self.switched.outcome(vm_uid, coming)
+        if outcome != "Coming" and manifest is not None and manifest["metadata"]["uid"] == coming.uid:
+            said = {"prepared": True, "outcome": outcome, "epoch": coming.epoch}
+            await self._report(manifest, self._ready(manifest, vm) | said)
         return _LOOK_S
 
     async def _report(self, manifest: Manifest, target: Mapping[str, Any]) -> None:

@@ -23,9 +23,10 @@ _NAME = "incoming.json"
 class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
     comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
-    `uuid`, `ports`, `staying` (the volumes that stay where they are) and `encrypted` (the UIDs of volumes
-    whose passphrase libvirt knows) are what is left of it here once the API no longer tells this host of the
-    VM.
+    `switching`: it comes by post-copy, and the source is about to hand it over under this epoch, or has; 0 as
+    soon as it is known to have all its memory. `uuid`, `ports`, `staying` (the volumes that stay where they
+    are) and `encrypted` (the UIDs of volumes whose passphrase libvirt knows) are what is left of it here once
+    the API no longer tells this host of the VM.
     """
 
     uid: str
@@ -37,6 +38,16 @@ class Coming:
     ports: tuple[str, ...] = ()
     staying: tuple[tuple[str, str], ...] = ()
     encrypted: tuple[str, ...] = ()
+    switching: int = 0
+
+
+@dataclass(frozen=True)
+class IncomingMove:
+    """A migration that the API names this host for, and that has not ended."""
+
+    uid: str
+    source: str
+    vm_uid: str
 
 
 class ComingStore:
@@ -58,6 +69,7 @@ class ComingStore:
                 tuple(str(port) for port in raw.get("ports", ())),
                 _volumes(raw.get("staying", ())),
                 tuple(str(uid) for uid in raw.get("encrypted", ())),
+                int(raw.get("switching", 0)),
             )
         except FileNotFoundError:
             return None

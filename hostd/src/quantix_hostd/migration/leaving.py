@@ -11,15 +11,17 @@ from quantix_hostd.facts.migration import SendingProgress
 @dataclass(frozen=True)
 class LeavingRecord:
     """Kept on disk before anybody is told. "sending": libvirt was, or is about to be, asked to send it.
-    "handing": it was sent whole and ended here, and nothing starts here any more; the claims are about to
-    name `target` under `epoch`. "handed": they do. "stays": it was given up, for `reason`, and that holds.
-    `since_s`: when it began (seconds since the boot), 0 where it did not. `vm` is the VM's key in the API;
-    `ports` and `uuid` are what is left of it here once the API names the target.
+    "switching": it was, or is about to be, asked to let it go on there before all memory is (docs/adr/0052).
+    "handing": it was sent whole and ended here, or was `switched` and stands still here for good, and nothing
+    starts here any more; the claims are about to name `target` under `epoch`. "handed": they do. "stays": it
+    was given up, for `reason`, and that holds. `since_s`: when it began (seconds since the boot), 0 where it
+    did not. `vm` is the VM's key in the API; `ports` and `uuid` are what is left of it here once the API
+    names the target. `post_copy`: whether it may be switched, or why not, "" where nobody wishes that.
     """
 
     migration: str
     target: str
-    step: Literal["sending", "handing", "handed", "stays"]
+    step: Literal["sending", "switching", "handing", "handed", "stays"]
     since_s: float = 0.0
     epoch: int = 0
     reason: str = ""
@@ -28,6 +30,8 @@ class LeavingRecord:
     vm: str = ""
     ports: tuple[str, ...] = ()
     uuid: str = ""
+    post_copy: Literal["", "Possible", "LocalDisks", "NoDisk", "NotAllowed"] = ""
+    switched: bool = False
 
     @property
     def gone(self) -> bool:
@@ -44,9 +48,10 @@ def parse_leaving(raw: dict[str, Any]) -> LeavingRecord:
 class Leaving:
     """The migration that the API names this host as the source of, and how far it is. One that the API has
     no more is `cancelled`. `told`: the target was, a moment ago. `refusal` is what the target said.
-    `runs_there`: the epoch under which the guest runs there, 0 before. `sent`: in this process the sending
-    ended well, `failure`: it failed, `sending`: it goes on, and `progress` is how far; also of what an
-    earlier process began.
+    `runs_there`: the epoch under which it is the target's altogether, 0 before. `post_copy`: whether it is to
+    be switched where it must be, None: as the VM says; `may_switch`: whether the target can. `sent`: in this
+    process the sending ended well, `failure`: it failed, `sending`: it goes on, and `progress` is how far;
+    also of what an earlier process began.
     """
 
     migration: str
@@ -61,3 +66,5 @@ class Leaving:
     failure: str = ""
     progress: SendingProgress | None = None
     stood_still_ms: int | None = None
+    post_copy: bool | None = None
+    may_switch: bool = False

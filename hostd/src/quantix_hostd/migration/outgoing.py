@@ -34,6 +34,8 @@ class Target(Protocol):
 
     async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]: ...
 
+    async def switching(self, migration: str, epoch: int) -> None: ...
+
     async def handed_over(self, migration: str, epoch: int) -> None: ...
 
 
@@ -67,6 +69,7 @@ class OutgoingMoves:
         self._sent: dict[str, Sent] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped_s: dict[str, float] = {}
+        self._still_s: dict[str, float] = {}
         self._copied: dict[str, int] = {}
 
     def state(self, vm_uid: str, migration: str) -> Sent | None:
@@ -79,8 +82,7 @@ class OutgoingMoves:
         if self.state(vm_uid, migration) is not None:
             return
         self._sent[vm_uid] = Sent(migration)
-        self._stopped_s.pop(vm_uid, None)
-        self._copied.pop(vm_uid, None)
+        self._forget_times(vm_uid)
         work = self._send(vm_uid, domain, migration, sending, target)
         self._tasks[vm_uid] = asyncio.create_task(work, name=f"move-{vm_uid}")
 
@@ -100,17 +102,28 @@ class OutgoingMoves:
         """So much was copied until now."""
         self._copied[vm_uid] = copied_bytes
 
-    def downtime_ms(self, vm_uid: str) -> int | None:
-        """For how long the guest has stood still until now; None when nobody saw it stop."""
+    def note_running(self, vm_uid: str) -> None:
+        """The guest goes on, on the other host."""
         since_s = self._stopped_s.get(vm_uid)
-        return None if since_s is None else round((self._clock.monotonic() - since_s) * 1000)
+        if since_s is not None:
+            self._still_s.setdefault(vm_uid, self._clock.monotonic() - since_s)
+
+    def downtime_ms(self, vm_uid: str) -> int | None:
+        """For how long the guest stood still, or has until now; None when nobody saw it stop."""
+        since_s, still_s = self._stopped_s.get(vm_uid), self._still_s.get(vm_uid)
+        if since_s is None:
+            return None
+        return round((self._clock.monotonic() - since_s if still_s is None else still_s) * 1000)
 
     def forget(self, vm_uid: str) -> None:
         """Of one that ended."""
         self._sent.pop(vm_uid, None)
         self._tasks.pop(vm_uid, None)
-        self._stopped_s.pop(vm_uid, None)
-        self._copied.pop(vm_uid, None)
+        self._forget_times(vm_uid)
+
+    def _forget_times(self, vm_uid: str) -> None:
+        for known in (self._stopped_s, self._still_s, self._copied):
+            known.pop(vm_uid, None)
 
     async def close(self) -> None:
         """Break off what goes on: the next hostd would, and a thread that waits for it keeps this one."""

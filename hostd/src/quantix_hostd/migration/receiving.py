@@ -138,9 +138,24 @@ async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
     await asyncio.to_thread(tools.directories.close_sockets, vm_uid)
 
 
-async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int) -> None:
-    """The source handed the guest over: take its claims, and let it go on. One whose half has ended here is
-    this host's all the same: it is started from its disks once it is assigned.
+async def is_handed_over(tools: VmTools, ref: VmRef, epoch: int) -> bool:
+    """Whether the claims of all disks that its half here has open name this host, and there is one. Raises
+    QuantixError where one cannot be read.
+    """
+    domain = await tools.hypervisor.domain(ref.domain)
+    opened = disk_places(view(domain.live_xml)) if domain is not None and domain.live_xml else {}
+    host = tools.facts().name
+    for place in opened.values():
+        claim = await tools.ask(place.pool, partial(tools.claims.read, place))
+        if claim is None or claim.vm_uid != ref.uid or not claim.held_by(host, epoch):
+            return False
+    return bool(opened)
+
+
+async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int, *, resume: bool = True) -> None:
+    """The source handed the guest over: take its claims, and let it go on, where libvirt does not (`resume`).
+    One whose half has ended here is this host's all the same: it is started from its disks once it is
+    assigned.
 
     Raises TransientError while a claim names another.
     """
@@ -171,14 +186,14 @@ async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int) -> N
     await asyncio.to_thread(tools.records.clear_events, ref.uid)
     await asyncio.to_thread(tools.records.save, ref.uid, record)
     if domain is not None and domain.active:
-        await _go_on(tools, ref, domain)
+        await _go_on(tools, ref, domain, resume=resume)
 
 
-async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot) -> None:
+async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot, *, resume: bool) -> None:
     assert ref.vm is not None
-    stays_paused = ref.vm.spec.power_state == "Paused" or domain.state is not DomainState.PAUSED
-    resume = () if stays_paused else (do.Resume(),)
-    await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *resume))
+    stays = ref.vm.spec.power_state == "Paused" or domain.state is not DomainState.PAUSED or not resume
+    let_go = () if stays else (do.Resume(),)
+    await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *let_go))
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
 
 

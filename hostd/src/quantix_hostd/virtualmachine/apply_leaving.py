@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from quantix_api.errors import QuantixError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import ClaimRefusedError, Holder, VolumeMissingError, VolumePlace, hand_over
 from quantix_hostd.virtualmachine import leaving_actions as do
@@ -27,12 +27,21 @@ async def _send_guest(tools: VmTools, ref: VmRef, action: do.SendGuest) -> None:
     except QuantixError as error:
         tools.departures.outgoing.fail(ref.uid, action.migration, error)
         return
-    where = (action.migration, action.target, action.epoch, action.local)
-    await tools.departures.begin(ref.vm, ref.domain, *where)
+    await tools.departures.begin(ref.vm, ref.domain, action)
 
 
 async def _stop_sending(tools: VmTools, ref: VmRef, action: do.StopSending) -> None:
     await tools.hypervisor.stop_sending(ref.domain)
+
+
+async def _switch_over(tools: VmTools, ref: VmRef, action: do.SwitchOver) -> None:
+    assert tools.departures is not None
+    await tools.departures.switch(action.migration, action.target, action.epoch)
+    if not await tools.hypervisor.switch_sending(ref.domain):
+        # all of it may be there by now: the target is not to wait for the claims
+        await tools.departures.switch(action.migration, action.target, 0)
+        raise as_error(TransientError, "SourceFailed", unswitched=ref.domain)
+    log.info("guest switched", uid=ref.uid, to=action.target)
 
 
 async def _hand_over(tools: VmTools, ref: VmRef, action: do.HandOver) -> None:
@@ -81,6 +90,7 @@ async def _remove_moved(tools: VmTools, ref: VmRef, action: do.RemoveMoved) -> N
 LEAVING_HANDLERS: Mapping[type, Handler] = {
     do.SendGuest: _send_guest,
     do.StopSending: _stop_sending,
+    do.SwitchOver: _switch_over,
     do.HandOver: _hand_over,
     do.TellTarget: _tell_target,
     do.RemoveMoved: _remove_moved,

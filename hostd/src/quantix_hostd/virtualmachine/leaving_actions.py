@@ -11,7 +11,7 @@ from quantix_hostd.claims import VolumePlace
 class SendGuest:
     """Begin to send it; `epoch` is that of the target. `local`: the disks (by `dev`) whose data goes, too.
     `encrypted`: the places and names of encrypted volumes, whose Secrets are to hold still what their data
-    was encrypted with: from then on only that opens them.
+    was encrypted with: from then on only that opens them. `post_copy`: it may be switched.
     """
 
     migration: str
@@ -19,11 +19,23 @@ class SendGuest:
     epoch: int
     local: tuple[str, ...]
     encrypted: tuple[tuple[VolumePlace, str], ...] = ()
+    post_copy: bool = False
 
 
 @dataclass(frozen=True)
 class StopSending:
     pass
+
+
+@dataclass(frozen=True)
+class SwitchOver:
+    """Have it stop here and get the rest of its memory there, and wait until nothing lets it go on here any
+    more; the target, which holds it back until the claims name it under `epoch`, hears of that first.
+    """
+
+    migration: str
+    target: str
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -52,4 +64,4 @@ class RemoveMoved:
     target: str
 
 
-LeavingAction = SendGuest | StopSending | HandOver | TellTarget | RemoveMoved
+LeavingAction = SendGuest | StopSending | SwitchOver | HandOver | TellTarget | RemoveMoved

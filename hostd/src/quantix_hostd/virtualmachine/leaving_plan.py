@@ -2,7 +2,10 @@
 
 ```
  (none) ──target prepared──► sending ──sent whole, QEMU gone──► handing ──claims──► handed ──► cleared up
-                                │                              (nothing starts here any more)
+                                │                   ▲          (nothing starts here any more)
+                                │                   └── stands still here for good ── switching
+                                │                            ▲         │ memory lost: its QEMU is ended
+                                ├── does not converge ───────┘         ▼
                                 └── broken off, failed, hostd began anew ──► stays ──► (none)
 ```
 "stays" is the source's word and holds: it is written down before it is told. A hostd that was killed while it
@@ -21,6 +24,7 @@ from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord
 from quantix_hostd.virtualmachine.actions import (
     Action,
+    Destroy,
     EnsureNoProcess,
     ForgetRecord,
     FreeClaims,
@@ -28,17 +32,20 @@ from quantix_hostd.virtualmachine.actions import (
     RemoveLocalState,
     RemovePorts,
     SaveRecord,
+    Undefine,
 )
 from quantix_hostd.virtualmachine.leaving_actions import (
     HandOver,
     RemoveMoved,
     SendGuest,
     StopSending,
+    SwitchOver,
     TellTarget,
 )
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, StopReason
 from quantix_hostd.virtualmachine.steps import Plan, with_record
+from quantix_hostd.virtualmachine.switch_plan import is_to_switch, post_copy_of
 
 _SOON_S = 0.2
 _LOOK_S = 1.0
@@ -83,7 +90,8 @@ def is_left(observed: Observed, record: Record) -> bool:
     about to be known to have gone nothing is guessed.
     """
     kept = record.leaving
-    return kept is not None and (kept.gone or (kept.step == "sending" and not observed.runs))
+    half = kept is not None and (kept.step == "switching" or (kept.step == "sending" and not observed.runs))
+    return kept is not None and (kept.gone or half)
 
 
 def _plan_beginning(
@@ -110,7 +118,10 @@ def _plan_beginning(
         for volume in observed.volumes
         if volume.encrypted and volume.place is not None
     )
-    send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, _local_disks(observed), encrypted)
+    local = _local_disks(observed)
+    kept = replace(kept, post_copy=post_copy_of(observed, leaving, local))
+    may_switch = kept.post_copy == "Possible"
+    send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, local, encrypted, may_switch)
     return with_record(observed, replace(record, leaving=kept), send, requeue_after_s=_LOOK_S)
 
 
@@ -144,14 +155,45 @@ def _plan_sending(
         )
         record = replace(record, leaving=handing, places=observed.held)
         return with_record(observed, record, *_handing(observed, record, handing), requeue_after_s=0.0)
+    if observed.domain is not None and observed.domain.stands_for_good:
+        return _switch(observed, record, kept) if leaving.sending else _lost(observed, record, kept)
     if leaving.sending:
         ends = leaving.cancelled or why is not None or late
+        if not ends and is_to_switch(observed, kept, leaving.progress):
+            return _switch(observed, record, kept)
         stop: tuple[Action, ...] = (StopSending(),) if ends else ()
         return with_record(observed, record, *stop, requeue_after_s=_LOOK_S)
     if observed.domain is not None and observed.domain.active and leaving.progress is not None:
         # begun by a hostd that is gone: nobody would know how it ended
         return with_record(observed, record, StopSending(), requeue_after_s=_LOOK_S)
     return _stays(observed, record, kept, *_failure(observed, leaving, why, late))
+
+
+def _switch(observed: Observed, record: Record, kept: LeavingRecord) -> Plan:
+    """One after the other, since the guest stands still from the first to the last."""
+    switching = replace(record, leaving=replace(kept, step="switching"))
+    handing = replace(kept, step="handing", switched=True, epoch=observed.epoch + 1)
+    after = replace(record, leaving=handing, places=observed.held)
+    return with_record(
+        observed,
+        switching,
+        SwitchOver(kept.migration, kept.target, handing.epoch),
+        SaveRecord(after),
+        *_handing(observed, after, handing),
+        requeue_after_s=0.0,
+    )
+
+
+def _lost(observed: Observed, record: Record, kept: LeavingRecord) -> Plan:
+    """It was switched, and nobody can tell whether its memory is whole anywhere: it never goes on here, and
+    was never let go on there, since the claims are this host's still. So it starts from its disks.
+    """
+    assert observed.vm is not None
+    name, here = observed.vm.metadata.name, observed.facts.name
+    reason, message = _told("PostCopyFailed", name=name, host=here)
+    stays = replace(kept, step="stays", reason=reason, message=message, switched=True)
+    ended = SaveRecord(replace(record, leaving=stays))
+    return with_record(observed, record, Destroy(graceful=False), ended, requeue_after_s=0.0)
 
 
 def _is_late(observed: Observed, kept: LeavingRecord) -> bool:
@@ -184,9 +226,11 @@ def _stays(observed: Observed, record: Record, kept: LeavingRecord, reason: str,
 
 
 def _handing(observed: Observed, record: Record, kept: LeavingRecord) -> tuple[Action, ...]:
-    """Only what spec has goes there: what was unplugged, and is held yet, is given back at the end."""
+    """Only what spec has goes there: what was unplugged, and is held yet, is given back at the end. One that
+    was switched is sent on by its QEMU, which stands still.
+    """
     return (
-        EnsureNoProcess(kept.uuid),
+        *(() if kept.switched else (EnsureNoProcess(kept.uuid),)),
         HandOver(observed.places or record.places, kept.target, kept.epoch - 1),
         SaveRecord(replace(record, leaving=replace(kept, step="handed"))),
         TellTarget(kept.migration, kept.target, kept.epoch),
@@ -203,6 +247,8 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
         nothing = observed.vm is None and observed.domain is None
         return Plan(record, (ForgetRecord(),) if nothing else (), None, _WAIT_S)
     runs_there = leaving is not None and leaving.migration == kept.migration and leaving.runs_there
+    if kept.switched and not kept.downtime_ms and leaving is not None and leaving.stood_still_ms:
+        record = replace(record, leaving=replace(kept, downtime_ms=leaving.stood_still_ms))
     if not back and (observed.is_mine or not runs_there):
         # until the API names the target, what is here is what the API tells of
         tell = TellTarget(kept.migration, kept.target, kept.epoch)
@@ -214,6 +260,7 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
     return with_record(
         observed,
         record,
+        *_end_of_half(observed),
         EnsureNoProcess(kept.uuid),
         FreeClaims(_unplugged(observed, record), kept.epoch - 1, give_up=True),
         RemoveMoved(local, kept.target),
@@ -223,6 +270,13 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
         SaveRecord(after),
         requeue_after_s=0.0,
     )
+
+
+def _end_of_half(observed: Observed) -> tuple[Action, ...]:
+    """Of one that was switched, and whose memory did not all come there: libvirt keeps it."""
+    if observed.domain is None:
+        return ()
+    return (*((Destroy(graceful=False),) if observed.domain.active else ()), Undefine())
 
 
 def _unplugged(observed: Observed, record: Record) -> tuple[VolumePlace, ...]:

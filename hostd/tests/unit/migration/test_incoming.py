@@ -4,134 +4,23 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.layout import Layout
-from quantix_api.resources import STORAGE_POOLS, VIRTUAL_MACHINE_MIGRATIONS
-from quantix_hostd.claims import Claim, Holder, VolumePlace, new_claim
+from quantix_api.resources import STORAGE_POOLS
+from quantix_hostd.claims import new_claim
 from quantix_hostd.facts.domain import DomainState
-from quantix_hostd.migration.incoming import IncomingMoves
 from quantix_hostd.migration.kept import ComingStore
-from quantix_hostd.migration.target_xml import target_xml
 from quantix_hostd.volume.disk_header import read_volume
-from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.vm_world import CLUSTER, VmWorld
-
-OURS = Holder("h1", 2)
-
-
-@dataclass
-class Arrival:
-    """The world of a target (it is called h1, as every world is), and what the API tells there."""
-
-    world: VmWorld
-    hypervisor: FakeHypervisor
-    uid: str
-    place: VolumePlace
-    migrations: dict[str, Any]
-    machines: dict[str, Any]
-    half: str
-    mine: set[str] = field(default_factory=set)
-    closing: bool = False
-
-    def __post_init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """As with hostd."""
-        self.moves = IncomingMoves(
-            self.world.tools,
-            self.migrations,
-            self.machines,
-            mine=lambda uid: uid in self.mine,
-            known=lambda: True,
-            closing=lambda: self.closing,
-            look_again=self.world.woken.append,
-        )
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What this host said of the migration."""
-        said: dict[str, Any] = self.world.api.objects["m1"]["status"].get("target", {})
-        return said
-
-    @property
-    def claim(self) -> Claim:
-        claim = self.world.claims.read(self.place)
-        assert claim is not None
-        return claim
-
-    def state(self) -> DomainState | None:
-        found = self.hypervisor.found.get(f"qx-{self.uid}")
-        return found.state if found is not None else None
-
-    async def look(self) -> None:
-        await self.moves.reconcile(self.uid)
-        self.pull()
-
-    def pull(self) -> None:
-        if "m1" in self.migrations:
-            self.migrations["m1"] = self.world.api.objects["m1"]
-
-    def source_says(self, **said: Any) -> None:
-        manifest = self.world.api.objects["m1"]
-        manifest["status"]["source"] = said
-        self.migrations["m1"] = self.world.api.put(manifest)
-
-    async def arrive(self) -> None:
-        """All of it is here, paused."""
-        await self.hypervisor.define(self.half)
-        await self.hypervisor.create_paused(f"qx-{self.uid}")
-
-    async def hand_over(self) -> None:
-        move = self.moves.move("m1") or self.moves.half("m1")
-        assert move is not None
-        await self.moves.handed_over(move, 2)
-        self.pull()
+from quantix_lab.arriving_guest import OURS, Arrival, arriving
+from quantix_lab.vm_world import CLUSTER
 
 
 @pytest.fixture
 async def arrival() -> AsyncIterator[Arrival]:
-    with TemporaryDirectory(prefix="qx") as there, TemporaryDirectory(prefix="qx") as here:
-        sender = FakeHypervisor()
-        source = VmWorld(Layout(Path(there)), sender, sender, kernel_log=sender)
-        volume = source.add_volume("web-1-root")
-        vm = source.add_vm("web-1", disks={"root": volume})
-        await vm.reconcile()
-        live = sender.found[vm.domain].live_xml or ""
-        hypervisor = FakeHypervisor()
-        world = VmWorld(Layout(Path(here)), hypervisor, hypervisor, kernel_log=hypervisor)
-        world.pool.mkdir(parents=True)
-        world.api.put(volume)
-        manifest = {
-            "metadata": {
-                "name": "move",
-                "namespace": "default",
-                "uid": "m1",
-                "creationTimestamp": "2026-01-01T00:00:00Z",
-            },
-            "apiVersion": VIRTUAL_MACHINE_MIGRATIONS.api_version,
-            "kind": VIRTUAL_MACHINE_MIGRATIONS.kind,
-            "spec": {"virtualMachine": "web-1"},
-            "status": {"virtualMachineUID": vm.uid, "sourceHost": "h0", "targetHost": "h1"},
-        }
-        yield Arrival(
-            world,
-            hypervisor,
-            vm.uid,
-            VolumePlace(world.pool, volume["metadata"]["uid"]),
-            {"m1": world.api.put(manifest)},
-            {"default/web-1": source.api.objects[vm.uid]},
-            target_xml(live, 2, ("vda",)).replace(there, here),
-        )
-        for each in (source, world):
-            await each.consoles.close()
+    async with arriving() as made:
+        yield made
 
 
 async def test_room_is_made_for_its_data_and_told(arrival: Arrival) -> None:

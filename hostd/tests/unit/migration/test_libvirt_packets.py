@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from itertools import pairwise
 
@@ -10,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.errors import PermanentError
-from quantix_hostd.clients.libvirt_packets import ALLOWED, FINISH, PREPARE, PacketGate
+from quantix_hostd.clients.libvirt_packets import ALLOWED, FINISH, PREPARE, MayGoOn, PacketGate
 
 REMOTE, KEEPALIVE = 0x20008086, 0x6B656570
 CALL, REPLY, STREAM = 0, 1, 3
-PAUSED, LIVE = 1 << 5, 1
+PAUSED, LIVE, POST_COPY, RESUMES = 1 << 5, 1, 1 << 15, 1 << 20
 NAME = "qx-1"
 XML = f"<domain><name>{NAME}</name></domain>"
 
@@ -29,20 +30,40 @@ def opaque(value: bytes) -> bytes:
 
 
 def arguments(
-    texts: dict[str, str], flags: int = PAUSED | LIVE, more: tuple[tuple[str, str], ...] = ()
+    texts: dict[str, str],
+    flags: int = PAUSED | LIVE,
+    more: tuple[tuple[str, str], ...] = (),
+    *,
+    cancelled: int = 0,
 ) -> bytes:
-    """As virTypedParams go over the wire, with one number among them; `more` may repeat names."""
+    """As virTypedParams go over the wire, with one number among them; `more` may repeat names. What follows
+    the flags is, of Finish, whether it was given up.
+    """
     pairs = (*texts.items(), *more)
     listed = b"".join(
         opaque(name.encode()) + struct.pack(">I", 7) + opaque(text.encode()) for name, text in pairs
     )
     number = opaque(b"bandwidth") + struct.pack(">IQ", 4, 100)
     count = struct.pack(">I", len(pairs) + 1)
-    return count + number + listed + opaque(b"cookie") + struct.pack(">I", flags)
+    return count + number + listed + opaque(b"cookie") + struct.pack(">II", flags, cancelled)
 
 
-def gate(why: str = "") -> PacketGate:
-    return PacketGate(NAME, lambda domain: why)
+async def never() -> bool:
+    """Nobody may go on here."""
+    return False
+
+
+async def at_once() -> bool:
+    """The claims name this host."""
+    return True
+
+
+def gate(why: str = "", may_go_on: MayGoOn = never) -> PacketGate:
+    return PacketGate(NAME, lambda domain: why, may_go_on)
+
+
+async def passed(opened: PacketGate, piece: bytes) -> bytes:
+    return b"".join([packet async for packet in opened.feed(piece)])
 
 
 DISKS = (("migrate_disks", "vda"), ("migrate_disks", "vdb"))
@@ -58,10 +79,10 @@ GOOD = (
 
 
 @given(st.lists(st.integers(1, len(GOOD) - 1), max_size=8))
-def test_the_calls_of_a_move_pass_as_they_came_however_they_are_split(cuts: list[int]) -> None:
+async def test_the_calls_of_a_move_pass_as_they_came_however_they_are_split(cuts: list[int]) -> None:
     opened, edges = gate(), [0, *sorted(cuts), len(GOOD)]
     pieces = [GOOD[start:end] for start, end in pairwise(edges)]
-    assert b"".join(map(opened.feed, pieces)) == GOOD
+    assert b"".join([await passed(opened, piece) for piece in pieces]) == GOOD
 
 
 @pytest.mark.parametrize(
@@ -87,29 +108,81 @@ def test_the_calls_of_a_move_pass_as_they_came_however_they_are_split(cuts: list
         packet(PREPARE, arguments({"destination_xml": XML}, more=(("destination_xml", XML),))),
         packet(FINISH, arguments({"destination_name": "other"})),
         packet(FINISH, arguments({"destination_name": NAME}, flags=LIVE)),
+        packet(FINISH, arguments({"destination_name": NAME}, flags=LIVE, cancelled=1)),
+        packet(FINISH, arguments({"destination_name": NAME}, flags=POST_COPY | RESUMES)),
+        packet(PREPARE, arguments({"destination_xml": XML}, flags=PAUSED | POST_COPY | RESUMES)),
+        packet(FINISH, arguments({"destination_name": NAME}, flags=POST_COPY)[:-4]),
     ],
-    ids=range(18),
+    ids=range(22),
 )
-def test_anything_else_is_refused(sent: bytes) -> None:
+async def test_anything_else_is_refused(sent: bytes) -> None:
     with pytest.raises(PermanentError) as refused:
-        gate().feed(sent)
+        await passed(gate(may_go_on=at_once), sent)
     assert refused.value.reason == "CallRefused"
 
 
-def test_a_domain_that_may_not_be_made_is_refused() -> None:
+async def test_a_domain_that_may_not_be_made_is_refused() -> None:
     with pytest.raises(PermanentError, match="a disk of another"):
-        gate("a disk of another").feed(packet(PREPARE, arguments({"destination_xml": XML})))
+        await passed(gate("a disk of another"), packet(PREPARE, arguments({"destination_xml": XML})))
 
 
 @given(st.integers(0, 500), st.integers(0, 5), st.binary(max_size=60))
-def test_no_other_call_passes(procedure: int, kind: int, body: bytes) -> None:
+async def test_no_other_call_passes(procedure: int, kind: int, body: bytes) -> None:
     if procedure in ALLOWED and kind == CALL:
         return
     with pytest.raises(PermanentError):
-        gate().feed(packet(procedure, body, kind=kind))
+        await passed(gate(), packet(procedure, body, kind=kind))
 
 
 @given(st.binary(max_size=200))
-def test_arguments_that_are_no_arguments_never_pass_nor_break_it(body: bytes) -> None:
+async def test_arguments_that_are_no_arguments_never_pass_nor_break_it(body: bytes) -> None:
     with pytest.raises(PermanentError):
-        gate().feed(packet(PREPARE, body))
+        await passed(gate(), packet(PREPARE, body))
+
+
+POST = packet(PREPARE, arguments({"destination_xml": XML}, flags=POST_COPY | LIVE))
+FINISHES = packet(FINISH, arguments({"destination_name": NAME}, flags=POST_COPY | LIVE))
+STAYS = packet(FINISH, arguments({"destination_name": NAME}, flags=POST_COPY | LIVE | PAUSED))
+
+
+async def test_a_guest_that_comes_by_post_copy_is_left_paused_unless_this_host_has_it() -> None:
+    assert await passed(gate(may_go_on=never), POST + FINISHES) == POST + STAYS
+    assert await passed(gate(may_go_on=at_once), POST + FINISHES) == POST + FINISHES
+
+
+async def test_what_is_to_stay_paused_or_was_given_up_asks_nobody() -> None:
+    async def nobody() -> bool:
+        raise AssertionError("asked")
+
+    given_up = packet(FINISH, arguments({"destination_name": NAME}, flags=POST_COPY, cancelled=1))
+    assert await passed(gate(may_go_on=nobody), POST + STAYS + given_up) == POST + STAYS + given_up
+
+
+async def test_nothing_passes_it_while_it_waits_for_the_claims() -> None:
+    named = asyncio.Event()
+
+    async def once_named() -> bool:
+        return await named.wait()
+
+    opened, out = gate(may_go_on=once_named), list[bytes]()
+
+    async def feed() -> None:
+        async for whole in opened.feed(POST + FINISHES + packet(2)):
+            out.append(whole)
+
+    feeding = asyncio.create_task(feed())
+    await asyncio.sleep(0.01)
+    assert out == [POST]
+    named.set()
+    await feeding
+    assert out == [POST, FINISHES, packet(2)]
+
+
+@given(st.integers(0, 2**32 - 1))
+async def test_whatever_its_flags_no_guest_goes_on_that_is_not_this_hosts(flags: int) -> None:
+    sent = packet(FINISH, arguments({"destination_name": NAME}, flags=flags))
+    try:
+        out = await passed(gate(may_go_on=never), sent)
+    except PermanentError:
+        return
+    assert struct.unpack_from(">I", out, len(out) - 8)[0] & PAUSED

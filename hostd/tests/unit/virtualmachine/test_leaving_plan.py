@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from quantix_api import VirtualMachine
 from quantix_hostd.facts.migration import SendingProgress
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord, parse_leaving
-from quantix_hostd.virtualmachine.actions import CreatePaused, Define, Resume, SaveRecord
+from quantix_hostd.virtualmachine.actions import CreatePaused, Define, EnsureNoProcess, Resume, SaveRecord
 from quantix_hostd.virtualmachine.desired import HostFacts
-from quantix_hostd.virtualmachine.leaving_actions import HandOver, RemoveMoved, SendGuest
+from quantix_hostd.virtualmachine.leaving_actions import HandOver, RemoveMoved, SendGuest, SwitchOver
 from quantix_hostd.virtualmachine.leaving_plan import plan_leaving
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
@@ -21,11 +21,19 @@ from quantix_lab.assigned_vm import assigned_vm
 
 UID = "0b0e6dc5-0000-4000-8000-000000000001"
 FACTS = HostFacts("h1", "c", "this boot", False, True, "pc-q35-7.2")
-STEPS = st.sampled_from(["sending", "handing", "handed", "stays"])
+STEPS = st.sampled_from(["sending", "switching", "handing", "handed", "stays"])
 ENDS = st.none() | st.sampled_from(list(StopReason))
 MIGRATIONS = st.sampled_from(["m1", "m2"])
 KEPT = st.none() | st.builds(
-    LeavingRecord, MIGRATIONS, st.just("h2"), STEPS, since_s=st.just(1.0), epoch=st.just(4), uuid=st.just(UID)
+    LeavingRecord,
+    MIGRATIONS,
+    st.just("h2"),
+    STEPS,
+    since_s=st.just(1.0),
+    epoch=st.just(4),
+    uuid=st.just(UID),
+    post_copy=st.sampled_from(["", "Possible", "LocalDisks"]),
+    switched=st.booleans(),
 )
 LEAVING = st.none() | st.builds(
     Leaving,
@@ -38,7 +46,7 @@ LEAVING = st.none() | st.builds(
     sending=st.booleans(),
     sent=st.booleans(),
     failure=st.sampled_from(["", "broken"]),
-    progress=st.none() | st.just(SendingProgress(1, 2, 3, 4)),
+    progress=st.none() | st.builds(SendingProgress, *map(st.just, (1, 2, 3, 4)), st.sampled_from([0, 3])),
 )
 VM = VirtualMachine.parse(assigned_vm("web-1", UID, {}, "h1", {}))
 
@@ -50,15 +58,32 @@ def seen(kept: LeavingRecord | None, leaving: Leaving | None, now_s: float, *, m
 
 
 @given(KEPT, LEAVING, ENDS, st.sampled_from([2.0, 5000.0]), st.booleans())
-def test_it_is_handed_over_only_when_all_of_it_arrived(
+def test_it_is_handed_over_only_when_all_of_it_arrived_or_once_it_was_switched(
     kept: LeavingRecord | None, leaving: Leaving | None, why: StopReason | None, now_s: float, mine: bool
 ) -> None:
     observed = seen(kept, leaving, now_s, mine=mine)
     plan = plan_leaving(observed, observed.record, why)
-    hands_over = plan is not None and any(isinstance(action, HandOver) for action in plan.actions)
+    kinds = [type(action) for action in plan.actions] if plan is not None else []
     known = kept is not None and kept.step == "handing"
-    arrived = kept is not None and kept.step == "sending" and leaving is not None and leaving.sent and mine
-    assert hands_over == (known or arrived)
+    begun = kept is not None and kept.step in ("sending", "switching") and mine
+    arrived = begun and leaving is not None and leaving.sent
+    assert (HandOver in kinds) == (known or arrived or SwitchOver in kinds)
+    if SwitchOver in kinds:
+        assert begun
+        assert kept is not None
+        assert kept.post_copy == "Possible"
+        assert kinds.index(SwitchOver) < kinds.index(HandOver)
+
+
+@given(KEPT, LEAVING, ENDS, st.booleans())
+def test_no_qemu_that_was_sent_whole_is_taken_for_ended_and_none_that_was_switched_for_left_over(
+    kept: LeavingRecord | None, leaving: Leaving | None, why: StopReason | None, mine: bool
+) -> None:
+    observed = seen(kept, leaving, 2.0, mine=mine)
+    plan = plan_leaving(observed, observed.record, why)
+    if plan is not None and kept is not None and kept.step == "handing":
+        scanned = any(isinstance(action, EnsureNoProcess) for action in plan.actions)
+        assert scanned == (not kept.switched)
 
 
 @given(KEPT, LEAVING, st.sampled_from([2.0, 5000.0]), st.booleans())

@@ -39,6 +39,7 @@ from quantix_operator.migration.model import (
     Verdict,
 )
 from quantix_operator.migration.status import chosen_status, told_status
+from quantix_operator.migration.verdicts import lost_on_the_way
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Assignment
 from quantix_operator.scheduling.observe import facts_of
@@ -132,7 +133,8 @@ class Writer:
         )
         if verdict.ended and verdict.ready.status != "True" and vm is not None and began:
             why = f"{cause_of(verdict.ready.message)} ({verdict.ready.reason})"
-            said = render("MigrationFailed", source=began, why=why)
+            told = {"lost": migration.status.target_host} if lost_on_the_way(migration) else {"why": why}
+            said = render("MigrationFailed", source=began, **told)
             self._record(vm, said.reason, said.text, is_warning=verdict.phase == "Failed")
 
     def _tell_vm(
@@ -141,7 +143,7 @@ class Writer:
         status = migration.status
         if isinstance(action, Name):
             said = render("MigrationStarted", source=action.source, target=action.target)
-        elif isinstance(action, CutOver):
+        elif isinstance(action, CutOver) and not lost_on_the_way(migration):
             said = render("Migrated", source=status.source_host, target=action.target)
         else:
             return

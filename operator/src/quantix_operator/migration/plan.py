@@ -35,6 +35,8 @@ from quantix_operator.migration.verdicts import (
     cancelled,
     gave_up,
     handed_epoch,
+    lost_memory,
+    lost_on_the_way,
     lost_track,
     succeeded,
     under_way,
@@ -102,10 +104,14 @@ def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     if source is not None and source.outcome == "GaveUp":
         return (LetGo(), *_told(move, gave_up(move)))
     epoch = handed_epoch(move)
-    if epoch is not None and target is not None and target.outcome == "Running":
+    if epoch is not None and target is not None and target.outcome in ("Running", "Lost"):
         host = move.migration.status.target_host or ""
-        return (*_volumes(move, host), CutOver(host, epoch), *_told(move, succeeded(move)))
+        return (*_volumes(move, host), CutOver(host, epoch), *_told(move, _arrived(move)))
     return _told(move, under_way(move, observed.silent))
+
+
+def _arrived(move: Move) -> Verdict:
+    return lost_memory(move) if lost_on_the_way(move.migration) else succeeded(move)
 
 
 def _volumes(move: Move, target: str) -> tuple[Action, ...]:
@@ -126,7 +132,7 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     if vm is None or assignment is None:
         return _told(move, lost_track())
     if epoch is not None and assignment.epoch >= epoch:
-        return _told(move, succeeded(move))
+        return _told(move, _arrived(move))
     if vm.status.migration is not None or assignment.host != status.source_host:
         return _told(move, lost_track())
     silent = source is None and status.target is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from quantix_api import VirtualMachineMigration
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import (
     DIFFER,
@@ -32,6 +33,7 @@ _REASONS_OF_HOSTS = frozenset(
         "TimedOut",
         "SourceFailed",
         "TargetFailed",
+        "PostCopyFailed",
     }
 )
 """Why a host may say that it gave a migration up; anything else is that it failed."""
@@ -60,6 +62,19 @@ def succeeded(move: Move) -> Verdict:
     """It ended as it was to."""
     name, target = move.migration.spec.virtual_machine, move.migration.status.target_host
     return Verdict("Succeeded", fact("Ready", "True", "Succeeded", name=name, target=target), ended=True)
+
+
+def lost_on_the_way(migration: VirtualMachineMigration) -> bool:
+    """Whether the VM is the target's, but for a part of its memory."""
+    source, target = migration.status.source, migration.status.target
+    handed = source is not None and source.outcome == "HandedOver"
+    return handed and target is not None and target.outcome == "Lost"
+
+
+def lost_memory(move: Move) -> Verdict:
+    """It is the target's, and starts there anew."""
+    name, target = move.migration.spec.virtual_machine, move.migration.status.target_host
+    return failed(fact("Ready", "False", "PostCopyFailed", name=name, host=target))
 
 
 def lost_track() -> Verdict:
@@ -135,11 +150,15 @@ def _phase(move: Move) -> str:
 
 def _cutting_over(move: Move, hosts: Mapping[str, str], name: str, silent: frozenset[str]) -> Fact:
     target = move.migration.status.target
-    if target is not None and target.outcome == "Running":
+    if target is not None and target.outcome in ("Running", "Lost"):
         # else it would be over
         return fact("Ready", "False", "CuttingOver", **hosts, name=name, epochs=DIFFER)
     if hosts["target"] in silent:
         return fact("Ready", "False", "CuttingOver", silent=hosts["target"])
+    source = move.migration.status.source
+    if source is not None and source.mode == "PostCopy":
+        told = {"source": hosts["source"], "running": hosts["target"]}
+        return fact("Ready", "False", "CuttingOver", **told, name=name)
     return fact("Ready", "False", "CuttingOver", **hosts, name=name)
 
 

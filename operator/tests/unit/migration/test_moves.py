@@ -70,6 +70,43 @@ async def test_the_cut_over_is_one_write_after_both_hosts_said_the_same_epoch(wo
     assert world.events.reasons == ["MigrationStarted", "Migrated"]
 
 
+async def test_while_memory_follows_it_is_told_that_the_vm_runs_there(world: MovingWorld) -> None:
+    world.ask("move")
+    await world.look()
+    world.says("move", source=HANDED | {"mode": "PostCopy"}, target={"prepared": True})
+    await world.look()
+    phase, reason, message = world.told("move")
+    assert (phase, reason) == ("CuttingOver", "CuttingOver")
+    assert message.startswith("web runs on h2, and the rest of its memory follows from h1.")
+    assert world.assignment() == {"epoch": 1, "host": "h1"}
+
+
+async def test_a_vm_whose_memory_was_lost_on_the_way_is_the_targets_and_the_migration_failed(
+    world: MovingWorld,
+) -> None:
+    world.ask("move")
+    await world.look()
+    world.says("move", source=HANDED | {"mode": "PostCopy"}, target=RUNNING | {"outcome": "Lost"})
+    await world.look()
+    assert world.assignment() == {"epoch": 2, "host": "h2"}
+    assert world.moving() is None
+    phase, reason, message = world.told("move")
+    assert (phase, reason) == ("Failed", "PostCopyFailed")
+    assert "it starts anew from its disks on h2" in message
+    assert world.events.reasons == ["MigrationStarted", "MigrationFailed"]
+
+
+async def test_a_vm_whose_memory_was_lost_before_it_was_handed_over_stays(world: MovingWorld) -> None:
+    world.ask("move")
+    await world.look()
+    said = "A part of the memory of web was lost on the way; it starts anew from its disks on h1."
+    gave_up = {"mode": "PostCopy", "outcome": "GaveUp", "reason": "PostCopyFailed", "message": said}
+    world.says("move", source=gave_up, target={"prepared": True})
+    await world.look()
+    assert world.assignment() == {"epoch": 1, "host": "h1"}
+    assert world.told("move")[:2] == ("Failed", "PostCopyFailed")
+
+
 @pytest.mark.parametrize(
     ("source", "target"),
     [(2, 3), (1, 1), (3, 2)],

@@ -216,6 +216,8 @@ async def two_hosts(libvirts: tuple[LibvirtHost, LibvirtHost], ceph: CephCluster
         target, receiver = await stack.enter_async_context(libvirt_world(libvirts[1], **parts))
         for world in (source, target):
             add_fast(world, ceph)
+            # its hostd knows the pool
+            await world.pools.pool("fast")
             stack.callback(world.storage.clients.close)
         way = _OnItsWay(sender, str(source.layout.root), str(target.layout.root))
         source.hypervisor = way

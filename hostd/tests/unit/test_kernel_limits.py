@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quantix_api.asynchronous_io import OF_MANY_GUESTS
-from quantix_hostd.clients.kernel_limits import aio_is_taken, raise_aio_limit
+from quantix_hostd.clients.kernel_limits import aio_is_taken, allow_post_copy, raise_aio_limit
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,15 @@ def test_who_meets_the_limit_is_told_a_higher_one_also_where_it_was_raised(tmp_p
     told = aio_is_taken(limit)
     assert f"fs.aio-max-nr is {OF_MANY_GUESTS}," in told.message
     assert told.hint.endswith(f"fs.aio-max-nr={2 * OF_MANY_GUESTS}")
+
+
+@pytest.mark.parametrize("before", ["0\n", "1\n"])
+def test_guests_may_come_by_post_copy_once_the_kernel_is_told(before: str, tmp_path: Path) -> None:
+    switch = tmp_path / "unprivileged_userfaultfd"
+    switch.write_text(before)
+    assert allow_post_copy(switch)
+    assert int(switch.read_text()) == 1
+
+
+def test_where_the_kernel_cannot_be_told_they_may_not(tmp_path: Path) -> None:
+    assert not allow_post_copy(tmp_path / "none")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from quantix_api.conditions import condition_of
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.ceph_images import holder, watchers
 from quantix_lab.lab import MANAGEMENT, Lab
@@ -83,6 +84,54 @@ def test_it_moves_and_comes_back_without_losing_a_write_and_only_its_host_has_it
         now = guest.written()
         assert now > wrote
         wrote = now
+
+
+@pytest.fixture
+def busy(slow: MovingGuest) -> MovingGuest:
+    """It changes memory faster than it is sent."""
+    slow.begin_to_change_memory()
+    return slow
+
+
+def test_a_guest_that_changes_memory_faster_than_it_is_sent_moves_by_post_copy_and_loses_no_write(
+    busy: MovingGuest, ceph: CephCluster
+) -> None:
+    address, wrote, target = ipv4(busy.vm), busy.written(), busy.other
+    with pinged(busy.lab.first, address) as gaps:
+        name = busy.move(post_copy=True)
+        status = busy.wait_over(name, 180)
+    assert (status["phase"], status["source"]["mode"]) == ("Succeeded", "PostCopy"), status
+    assert status["source"]["postCopy"] == "Possible"
+    assert busy.host is target
+    wait_alone(busy, ceph)
+    stood_still = status["source"]["downtimeMilliseconds"]
+    tell(f"post-copy to {target.name}: longest silence {gaps[0]:.2f} s, stood still for {stood_still} ms")
+    assert gaps[0] < 15
+    assert busy.written() > wrote
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_host_that_loses_its_power_after_the_switch_costs_the_memory_and_the_target_has_the_guest(
+    guest: MovingGuest, ceph: CephCluster, side: str
+) -> None:
+    wanted = 1 if side == "source" else 0
+    if guest.host is not guest.lab.hosts[wanted]:
+        guest.wait_over(guest.move())
+    guest.slowly("10Mi")
+    guest.begin_to_change_memory()
+    # the first host has the API
+    lost, target = guest.lab.hosts[1], guest.other
+    name = guest.move(post_copy=True)
+    guest.wait_switched(name)
+    lost.kill()
+    restart(lost)
+    status = guest.wait_over(name, 240)
+    guest.slowly(None)
+    assert (status["phase"], condition_of(guest.migration(name))["reason"]) == ("Failed", "PostCopyFailed")
+    assert guest.host is target
+    wait_alone(guest, ceph)
+    guest.begin_to_write()
 
 
 def test_a_target_that_loses_its_power_costs_the_move_and_nothing_else(

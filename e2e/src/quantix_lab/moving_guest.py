@@ -35,6 +35,10 @@ _WRITE = (
     "(i=0; while :; do i=$((i+1)); printf %010d $i | dd of=/dev/vdb bs=512 seek=$((i%64)) conv=sync,fsync "
     "2>/dev/null; echo $i > /tmp/done; sleep 0.2; done) & echo begun"
 )
+_CHANGE_MEMORY = (
+    "mkdir -p /tmp/fast; mount -t tmpfs none /tmp/fast; (while :; do dd if=/dev/zero of=/tmp/fast/it bs=64k "
+    "count=640 conv=notrunc 2>/dev/null; done) & echo changes"
+)
 _CHECK = (
     "n=$(cat /tmp/done); echo 3 > /proc/sys/vm/drop_caches; bad=0; k=$((n>40?n-40:1)); "
     "while [ $k -le $n ]; do v=$(dd if=/dev/vdb bs=512 skip=$((k%64)) count=1 2>/dev/null | head -c 10); "
@@ -110,10 +114,15 @@ class MovingGuest:
         """So much in a second at most, to be seen on its way; None: as fast as it goes."""
         self.view.patch("virtualmachine", self.name, {"spec": {"migration": {"bytesPerSecond": speed}}})
 
-    def move(self) -> str:
+    def begin_to_change_memory(self) -> None:
+        """Have the guest write over much of its memory all the time, until its next boot."""
+        with guest_console(self.lab.first, self.name) as console:
+            console.run(_CHANGE_MEMORY, until="changes")
+
+    def move(self, *, post_copy: bool = False) -> str:
         self._made += 1
         name = f"{self.name}-{self._made}"
-        spec = {"virtualMachine": self.name, "targetHost": self.other.name}
+        spec = {"virtualMachine": self.name, "targetHost": self.other.name, "postCopy": post_copy}
         metadata = {"name": name, "namespace": "default"}
         kind = {"apiVersion": "quantix.io/v1alpha1", "kind": "VirtualMachineMigration"}
         self.view.apply({**kind, "metadata": metadata, "spec": spec})
@@ -130,6 +139,16 @@ class MovingGuest:
         """Until the source is about to send it; perhaps nothing of it is on the target yet."""
         eventually(f"{name} is under way", lambda: self.phase(name) in ("Copying", *_OVER), 60)
         assert self.phase(name) == "Copying", self.migration(name)["status"]
+
+    def wait_switched(self, name: str) -> None:
+        """Until it is the target's, and memory still comes."""
+
+        def look() -> bool:
+            mode = self.migration(name)["status"].get("source", {}).get("mode")
+            return mode == "PostCopy" and self.phase(name) in ("CuttingOver", *_OVER)
+
+        eventually(f"{name} is switched", look, 90)
+        assert self.phase(name) == "CuttingOver", self.migration(name)["status"]
 
     def wait_half_on(self, host: SimulatedHost) -> None:
         """Until the QEMU of its other half is there."""

@@ -17,6 +17,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import structlog
+
+from quantix_api.errors import QuantixError
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
 from quantix_hostd.claims import Claim
 from quantix_hostd.clients.libvirt import LibvirtClient
@@ -38,6 +41,8 @@ from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.small_authority import SmallAuthority
 from quantix_lab.vm_world import VmHandle, VmWorld
 from quantix_lab.waiting import eventually_async
+
+log = structlog.get_logger(__name__)
 
 SOURCE, TARGET = "h1", "h2"
 _SWEPT_TO = 80 << 20
@@ -163,9 +168,9 @@ class TwoHosts:
         for reconcile in (self.source.reconciler.reconcile, self.arrivals.reconcile):
             try:
                 await reconcile(self.vm.uid)
-            except Exception as error:
+            except QuantixError as error:
                 # tried again, as by the dispatcher
-                self.source.events.reasons.append(repr(error))
+                log.info("a look failed", error=error.message)
         self.migration.pull()
         if self._assigned == SOURCE and self.told("target").get("outcome") in ("Running", "Lost"):
             self._cut_over()

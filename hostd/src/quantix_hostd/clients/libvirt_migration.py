@@ -49,6 +49,7 @@ class GuestMoves(ABC):
 
     uri: str
     _movers: ThreadPoolExecutor | None = None
+    _switchers: ThreadPoolExecutor | None = None
 
     @abstractmethod
     async def on_own(self, name: str, act: Callable[[Any], object], *, missing_ok: bool = False) -> None:
@@ -64,12 +65,9 @@ class GuestMoves(ABC):
         return found[0]
 
     def send_guest(self, name: str, sending: Sending) -> Coroutine[Any, Any, None]:
-        return self._send(self._own_threads(), name, sending)
-
-    def _own_threads(self) -> ThreadPoolExecutor:
         if self._movers is None:
             self._movers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="move")
-        return self._movers
+        return self._send(self._movers, name, sending)
 
     async def _send(self, movers: ThreadPoolExecutor, name: str, sending: Sending) -> None:
         await asyncio.get_running_loop().run_in_executor(movers, _send, self.uri, name, sending)
@@ -86,8 +84,10 @@ class GuestMoves(ABC):
         return found[0] if found else None
 
     async def switch_sending(self, name: str) -> bool:
-        # not in a thread of the many: it takes its time, and the guest stands still meanwhile
-        return await asyncio.get_running_loop().run_in_executor(self._own_threads(), _switch, self.uri, name)
+        if self._switchers is None:
+            # the guest stands still meanwhile: it waits neither for those that are sent, nor for other calls
+            self._switchers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="switch")
+        return await asyncio.get_running_loop().run_in_executor(self._switchers, _switch, self.uri, name)
 
     async def stop_sending(self, name: str) -> None:
         def stop(domain: Any) -> None:
@@ -98,8 +98,9 @@ class GuestMoves(ABC):
 
     def close_movers(self) -> None:
         """What is under way goes on in libvirtd."""
-        if self._movers is not None:
-            self._movers.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._movers, self._switchers):
+            if threads is not None:
+                threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _send(uri: str, name: str, sending: Sending) -> None:

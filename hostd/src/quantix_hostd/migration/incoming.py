@@ -28,7 +28,7 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, unlock, wire
-from quantix_hostd.migration.switched import SwitchedGuests, is_wished
+from quantix_hostd.migration.switched import SwitchedGuests
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
@@ -68,7 +68,7 @@ class IncomingMoves:
 
     def __post_init__(self) -> None:
         self._store = ComingStore(self.tools.layout)
-        self.switched = SwitchedGuests(self.tools, self._store, self._lock, self._machine)
+        self.switched = SwitchedGuests(self.tools, self._store, self._lock, self._machine, self.post_copy)
 
     def has(self, vm_uid: str) -> bool:
         """Whether the guest of this VM is here without being assigned here, or half of it in any case."""
@@ -219,8 +219,8 @@ class IncomingMoves:
 
     def _ready(self, manifest: Manifest, vm: VirtualMachine | None) -> dict[str, Any]:
         migration = model_of(VirtualMachineMigration, manifest)
-        wished = vm is not None and is_wished(migration, vm)
-        return {"prepared": True} | ({"postCopy": self.post_copy()} if wished else {})
+        can = self.switched.can_come(migration, vm) if vm is not None else None
+        return {"prepared": True} | ({} if can is None else {"postCopy": can})
 
     def _has_time(self, migration: str) -> bool:
         """The operator lets this host read Secrets as soon as it sees where the VM goes."""

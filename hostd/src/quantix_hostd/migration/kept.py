@@ -24,7 +24,8 @@ class Coming:
     """Of migration `uid`, from `source`. `copies`: the volumes (pool, handle) that were made for data that
     comes, too. `epoch`: under which the guest was taken over, 0 before that. `prepared`: all is made.
     `switching`: it comes by post-copy, and the source is about to hand it over under this epoch, or has; 0 as
-    soon as it is known to have all its memory. `uuid`, `ports`, `staying` (the volumes that stay where they
+    soon as it is known to have all its memory. `left_paused`: libvirt does not let it go on, whatever the
+    source says from now on. `uuid`, `ports`, `staying` (the volumes that stay where they
     are) and `encrypted` (the UIDs of volumes whose passphrase libvirt knows) are what is left of it here once
     the API no longer tells this host of the VM.
     """
@@ -39,6 +40,7 @@ class Coming:
     staying: tuple[tuple[str, str], ...] = ()
     encrypted: tuple[str, ...] = ()
     switching: int = 0
+    left_paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class ComingStore:
                 _volumes(raw.get("staying", ())),
                 tuple(str(uid) for uid in raw.get("encrypted", ())),
                 int(raw.get("switching", 0)),
+                bool(raw.get("left_paused", False)),
             )
         except FileNotFoundError:
             return None

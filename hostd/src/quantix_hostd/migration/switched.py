@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -29,20 +29,28 @@ HOLD_S = 15.0
 _LOOK_S = 0.05
 
 
-def is_wished(migration: VirtualMachineMigration, vm: VirtualMachine) -> bool:
-    """Whether its source may switch it."""
-    wished = migration.spec.post_copy
-    return vm.spec.migration.post_copy if wished is None else wished
-
-
-@dataclass(frozen=True)
+@dataclass
 class SwitchedGuests:
-    """`lock` is that of the VM with a UID, `machine` the VM where the API names this host for it."""
+    """`lock` is that of the VM with a UID, `machine` the VM where the API names this host for it.
+    `kernel_lets` sees to it that memory may come after its guest, and tells whether it may.
+    """
 
     tools: VmTools
     store: ComingStore
     lock: Callable[[str], asyncio.Lock]
     machine: Callable[[str], VirtualMachine | None]
+    kernel_lets: Callable[[], bool]
+    _lets: dict[str, bool] = field(default_factory=dict)
+    """By UID of the migration that was asked about last."""
+
+    def can_come(self, migration: VirtualMachineMigration, vm: VirtualMachine) -> bool | None:
+        """Whether the source may switch it, as far as this host goes; None where nobody wishes that."""
+        wished, uid = migration.spec.post_copy, migration.metadata.uid
+        if not (vm.spec.migration.post_copy if wished is None else wished):
+            return None
+        if uid not in self._lets:
+            self._lets = {uid: self.kernel_lets()}
+        return self._lets[uid]
 
     async def switching(self, move: IncomingMove, epoch: int) -> None:
         """The source says that it is about to stop the guest before all its memory is here, and to hand it
@@ -52,7 +60,7 @@ class SwitchedGuests:
             coming = await self._load(move.vm_uid)
             if coming is None or coming.uid != move.uid:
                 raise TransientError("NotTakenOver", "Nothing of this guest is here.")
-            if not coming.epoch:
+            if not coming.epoch and not coming.left_paused:
                 await self._save(move.vm_uid, replace(coming, switching=epoch))
 
     async def may_go_on(self, move: IncomingMove) -> bool:
@@ -69,19 +77,19 @@ class SwitchedGuests:
     async def _may_go_on(self, move: IncomingMove, *, late: bool) -> bool | None:
         """Once decided it is written down; None: nobody can tell yet."""
         coming, vm = await self._load(move.vm_uid), self.machine(move.vm_uid)
-        if coming is None or coming.uid != move.uid or not coming.switching:
+        if coming is None or coming.uid != move.uid:
             return False
-        if coming.epoch:
+        if coming.switching and coming.epoch:
             return True
         ref = VmRef(move.vm_uid, vm)
-        if vm is not None and await self._took_over(ref, coming):
+        if coming.switching and vm is not None and await self._took_over(ref, coming):
             await self._save(move.vm_uid, replace(coming, epoch=coming.switching))
             log.info("guest taken over before all its memory came", uid=ref.uid, epoch=coming.switching)
             return True
-        if not late:
+        if coming.switching and not late:
             return None
-        log.warning("the claims do not name this host in time", uid=move.vm_uid)
-        await self._save(move.vm_uid, replace(coming, switching=0))
+        log.info("libvirt leaves a guest paused", uid=move.vm_uid, switching=coming.switching)
+        await self._save(move.vm_uid, replace(coming, switching=0, left_paused=True))
         return False
 
     async def _took_over(self, ref: VmRef, coming: Coming) -> bool:

@@ -69,6 +69,7 @@ async def test_it_says_whether_its_kernel_lets_memory_come_later(
     arrival: Arrival, lets: bool, said: bool
 ) -> None:
     arrival.kernel_lets = lets
+    arrival.restart()
     await arrival.look()
     assert arrival.told == {"prepared": True, "postCopy": said}
 
@@ -159,6 +160,16 @@ async def test_one_that_its_source_did_not_switch_after_all_is_as_any_other(arri
     asking = await may_not_yet(arrival)
     await switch(arrival, 0)
     assert not await asyncio.wait_for(asking, 5.0)
+    arrival.is_now(STANDS, PAUSED_BY_USER)
+    arrival.name_us()
+    await arrival.hand_over()
+    assert arrival.state() is RUNS
+    assert arrival.told["outcome"] == "Running"
+
+
+async def test_one_that_was_left_paused_stays_so_whatever_its_source_says_later(arrival: Arrival) -> None:
+    assert not await may_go_on(arrival)
+    await switch(arrival)
     arrival.is_now(STANDS, PAUSED_BY_USER)
     arrival.name_us()
     await arrival.hand_over()

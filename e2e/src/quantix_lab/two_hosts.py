@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from quantix_api.errors import QuantixError
+from quantix_api.errors import QuantixError, TransientError
 from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
 from quantix_hostd.claims import Claim
 from quantix_hostd.clients.libvirt import LibvirtClient
@@ -73,6 +73,7 @@ class _OnItsWay:
     def __init__(self, client: LibvirtClient, here: str, there: str) -> None:
         self._client, self._here, self._there = client, here, there
         self.happens: Happening | None = None
+        self.switching = self.killed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -81,10 +82,20 @@ class _OnItsWay:
         return (await self._client.migratable_xml(name)).replace(self._here, self._there)
 
     async def switch_sending(self, name: str) -> bool:
+        self.switching = True
+        try:
+            return await self._switch(name)
+        finally:
+            self.switching = False
+
+    async def _switch(self, name: str) -> bool:
         switched = await self._client.switch_sending(name)
         happens, self.happens = self.happens, None
         if switched and happens is not None:
             await happens()
+        if self.killed:
+            self.killed = False
+            raise TransientError("Killed", "This hostd does nothing more.")
         return switched
 
 
@@ -127,6 +138,7 @@ class TwoHosts:
     async def kill_source_hostd(self) -> None:
         """Of what it sent nothing is known any more."""
         await self.kill_way()
+        self.way.killed = self.way.switching
         self.source.reconciler = self.source.new_reconciler()
 
     # what the source's hostd asks of the target's

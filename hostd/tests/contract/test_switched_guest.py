@@ -105,7 +105,14 @@ async def _kill(hosts: TwoHosts, side: int) -> None:
 
 
 async def _source_qemu(hosts: TwoHosts) -> None:
+    """libvirt 9.0 then keeps the job of its domain, which cannot be undefined until libvirtd starts anew."""
     await _kill(hosts, 0)
+    await eventually_async("its end to be heard", lambda: _is_off(hosts))
+    await _libvirtd(hosts, 0)
+
+
+async def _is_off(hosts: TwoHosts) -> bool:
+    return await hosts.state(SOURCE) is None
 
 
 async def _target_qemu(hosts: TwoHosts) -> None:

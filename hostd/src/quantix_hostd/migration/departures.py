@@ -67,16 +67,17 @@ class Departures:
             self._asked_s.pop(vm_uid, None)
             self.outgoing.forget(vm_uid)
             return None
+        sent = self.outgoing.state(vm_uid, seen.migration)
+        sending = sent is not None and not sent.done and sent.error is None
         if kept is not None and kept.gone:
             return replace(
                 seen,
+                sending=sending,
                 runs_there=seen.runs_there or await self._assigned_there(kept),
                 told=self._was_told(vm_uid),
                 progress=await self._progress(vm_uid) if kept.switched else None,
                 stood_still_ms=self.outgoing.downtime_ms(vm_uid),
             )
-        sent = self.outgoing.state(vm_uid, seen.migration)
-        sending = sent is not None and not sent.done and sent.error is None
         return replace(
             seen,
             sending=sending,

@@ -254,6 +254,9 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
         tell = TellTarget(kept.migration, kept.target, kept.epoch)
         quiet = runs_there or (leaving is not None and leaving.told)
         return with_record(observed, record, *(() if quiet else (tell,)), requeue_after_s=_LOOK_S)
+    if leaving is not None and leaving.sending and observed.runs:
+        # libvirt 9.0 keeps the job of a guest for ever that is ended before it has heard how its move did
+        return with_record(observed, record, requeue_after_s=_LOOK_S)
     local = tuple(place for place in record.places if isinstance(place.pool, Path))
     left = replace(record, started=False, stop=None, places=(), move=None)
     after = replace(left, leaving=None) if back else replace(left, ended=True, released=True)

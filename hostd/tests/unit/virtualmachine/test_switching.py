@@ -219,6 +219,11 @@ async def test_what_libvirt_keeps_of_one_whose_memory_was_lost_is_ended_once_it_
     migration.change("target", outcome="Lost", epoch=2)
     running.world.move_away(running)
     await look(running, migration)
+    # libvirt is not done with it yet
+    assert sender(running).calls == ["switch"]
+    sender(running).fail(running.domain, "failed in post-copy phase")
+    await asyncio.sleep(0.01)
+    await look(running, migration)
     assert running.domain not in sender(running).found
     assert "create" not in sender(running).calls
 

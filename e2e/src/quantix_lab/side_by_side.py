@@ -44,6 +44,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "hostd/tests/contract/test_claim_stores.py",
         "hostd/tests/contract/test_guest_in_ceph.py",
         "hostd/tests/contract/test_rbd_disks.py",
+        "hostd/tests/contract/test_switched_guest.py",
     ),
     "an API with VMs to list": ("cli/tests/contract/test_qx_*.py",),
 }

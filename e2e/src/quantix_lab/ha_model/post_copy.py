@@ -18,7 +18,7 @@ from quantix_lab.ha_model.world import POST_COPY_JOBS, Claim, Job, Migration, Ph
 
 
 def post_copy_steps(world: World, setting: Setting, migration: Migration) -> Iterator[Step]:
-    """Of one whose source does not stand still for its host's sake."""
+    """Of a migration that may be switched, and of one that was; while frozen, its source does nothing."""
     source, target = world.hosts[migration.source], world.hosts[migration.target]
     if migration.job is Job.BROKEN:
         yield from _end_halves(world, setting, migration)

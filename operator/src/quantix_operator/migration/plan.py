@@ -4,6 +4,8 @@
       │                                     └── the source's GaveUp ──► LetGo                    │
       └── can never begin ──► Failed, Cancelled ◄──┘                                Succeeded ◄──┘
 
+A target that says Lost in the place of Running has the VM all the same, which starts there anew: Failed.
+
 Every write is one action, and every state that a leader can leave behind by ending between two of them leads
 on: the source's word decides, never what a leader remembers (docs/adr/0044). That a VM names a migration ends
 only with such a word, also where the migration was told to be over, by a late write of a former leader.

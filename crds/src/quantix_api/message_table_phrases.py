@@ -85,6 +85,11 @@ UNQUIESCED = {
 
 SNAPSHOT_GUEST_ENDED = "the guest ended before all of its disks was copied"
 SNAPSHOT_UNKNOWN = "libvirt began anew, and does not tell how the copying of its disks ended"
+SNAPSHOT_TOO_LARGE = (
+    "its disks could not be copied within 60 s, and the guest stands still meanwhile; "
+    "without its memory it would go on"
+)
+SNAPSHOT_STATE_CHANGED = "what its firmware or TPM remembers changed at that moment"
 SNAPSHOT_UNTOLD = "libvirt does not say why"
 """What kept a snapshot of a running VM from being finished."""
 AGENT_REFUSED = "the guest's agent refused"

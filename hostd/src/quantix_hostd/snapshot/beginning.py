@@ -90,22 +90,29 @@ class Beginning:
         """What the copy of a disk takes of its pool, while it is made."""
         return self.tools.room.share(pool, None, int(disk.size_bytes * _TABLES_FACTOR), WHAT)
 
-    def keep_state(self, begun: Begun) -> None:
-        """Keep what firmware and TPM remember, beside the VM's first disk, whether that is kept or not.
-        Blocks.
+    def keep_state(self, begun: Begun) -> bytes | None:
+        """Keep what firmware and TPM remember, and return it. Blocks."""
+        content = self.state(begun)
+        if content is not None:
+            self.tools.storage.keep_state(begun.home, begun.kept.uid, content)
+        return content
+
+    def state(self, begun: Begun) -> bytes | None:
+        """What firmware and TPM remember now; most VMs have nothing of that. It lies beside the first disk,
+        whether that is kept or not. Blocks.
         """
         vm = begun.seen.vm
         assert vm is not None
         if not keeps_state(vm):
-            return
+            return None
         record = self.tools.vms.records.load(vm.metadata.uid)
         first = vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
         places = (*record.places, *(disk.place for disk in begun.seen.disks if disk.place is not None))
         place = next((place for place in places if place.handle == first), None)
         if place is None:
-            return
+            return None
         if begun.kept.live:
             resolved = vm.status.resolved
             uuid = (resolved.uuid if resolved else None) or vm.metadata.uid
             self.tools.states.save(Owned(vm.metadata.uid, uuid, place, record.epoch))
-        self.tools.storage.keep_state(begun.home, begun.kept.uid, place)
+        return self.tools.storage.states.read(place)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from quantix_hostd.clients.ceph_state import CephStateObjects
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.rbd_import import RbdImport, create_blank
-from quantix_hostd.clients.rbd_snapshots import remove_snapshot, take_snapshot
+from quantix_hostd.clients.rbd_snapshots import image_at, remove_snapshot, take_snapshot
 from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.volume.rbd_disk import RbdDiskMaker
 from quantix_hostd.volume.recipe import Base, Recipe
@@ -33,11 +32,11 @@ from quantix_lab.disk_pools import IMAGES, pool_at
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.snapshots_part import SnapshotsPart
-from quantix_lab.vm_world import HOST
+from quantix_lab.vm_world import CLUSTER, HOST
+from quantix_lab.waiting import eventually_async
 from quantix_lab.writing_guest import lost
 
 MIB = 1 << 20
-CLUSTER = "cluster-1"
 # what is refused is not waited for: a call that is held back ends after 5 s
 AT_ONCE_S = 4.0
 # beyond the time that a guest of these takes for a write
@@ -45,7 +44,7 @@ STANDS_STILL_S = 2.0
 
 WAYS: dict[str, tuple[Full, str]] = {
     "quota": (quota_used, CEPH_QUOTA_USED),
-    "OSDs": (osds_full, CEPH_OSD_FULL),
+    "osds": (osds_full, CEPH_OSD_FULL),
 }
 
 
@@ -69,10 +68,15 @@ class Fast:
 @pytest.fixture
 def fast(ceph_cluster: CephCluster, tmp_path: Path) -> Iterator[Fast]:
     clients = clients_of(ceph_cluster, "h1")
-    pool, claims = PoolRbd("fast", "h1", clients, pool_at(tmp_path / "staging", "fast")), CephClaimStore(clients)
+    pool, claims = (
+        PoolRbd("fast", "h1", clients, pool_at(tmp_path / "staging", "fast")),
+        CephClaimStore(clients),
+    )
     pool.mark(CLUSTER)
     importer = RbdImport(QemuImg(Sandbox(IMAGES), unlock_ms=1), IMAGES)
-    yield Fast(pool, claims, RbdDiskMaker(importer, claims, CephStateObjects(clients), CLUSTER, lambda _: pool))
+    yield Fast(
+        pool, claims, RbdDiskMaker(importer, claims, CephStateObjects(clients), CLUSTER, lambda _: pool)
+    )
     clients.close()
 
 
@@ -102,6 +106,8 @@ async def test_of_a_full_pool_what_needs_room_is_refused_and_what_makes_room_is_
             assert refused.value.reason == "PoolFull"
             assert refused.value.message == f"Pool fast takes no more, since {why}."
         assert handles_and_names(ceph_cluster) == before
+        with pytest.raises(TransientError, match=why):
+            image_at(pool, pool.place(f"{way}-kept"))
 
         place = pool.place(f"{way}-written")
         held = take(new_claim(CLUSTER), "h1", 1, "uid-of-a-vm", CLUSTER)
@@ -138,13 +144,13 @@ async def test_a_guest_stands_still_while_its_pool_is_full_and_goes_on_by_itself
     guests: CephGuests, way: str
 ) -> None:
     fill, why = WAYS[way]
-    vm = await guests.counting(f"still-{way.lower()}")
+    vm = await guests.counting(f"still-{way}")
     pids = guests.pids(vm)
     with fill(guests.ceph, FAST):
         await vm.reconcile()
         ready = vm.condition("Ready")
         assert (vm.status["phase"], ready["status"], ready["reason"]) == ("Running", "False", "PoolFull")
-        assert ready["message"].startswith(f"Pool fast takes no writes, since {why}: what {vm.name} writes")
+        assert ready["message"].startswith(f"Pool fast takes no writes, since {why}: what still-{way} writes")
         before = await guests.newest(vm)
         await asyncio.sleep(STANDS_STILL_S)
         assert await guests.newest(vm) == before
@@ -188,12 +194,15 @@ async def test_a_snapshot_in_a_full_pool_waits_and_its_guest_is_left_alone(guest
     part = SnapshotsPart(guests.world)
     key = part.add("waits", vm)
     with quota_used(guests.ceph, FAST):
-        status = await part.until(key, "Ready", reason="PoolFull")
-        assert status["conditions"][0]["message"].startswith(f"Pool fast takes no more, since {CEPH_QUOTA_USED}.")
+
+        async def waits() -> bool:
+            (ready,) = (item for item in (await part.look(key))["conditions"] if item["type"] == "Ready")
+            return bool(ready["message"].startswith(f"Pool fast takes no more, since {CEPH_QUOTA_USED}."))
+
+        await eventually_async("it to wait for room", waits)
+        assert vm.condition("Ready")["reason"] == "Running", "nobody has looked at its guest, or stilled it"
     before = await guests.newest(vm)
     guests.world.skipped_s += 61
-    with suppress(TransientError):
-        await part.look(key)
     await part.until(key, "Ready")
     await guests.counts_on(vm, before)
     await part.controller.stop()

@@ -22,6 +22,7 @@ from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.rbd_import import RbdImport, create_blank
 from quantix_hostd.clients.rbd_snapshots import image_at, remove_snapshot, take_snapshot
 from quantix_hostd.clients.sandbox import Sandbox
+from quantix_hostd.virtualmachine.reconciler import QUIET_S
 from quantix_hostd.volume.rbd_disk import RbdDiskMaker
 from quantix_hostd.volume.recipe import Base, Recipe
 from quantix_lab.ceph_cluster import CephCluster
@@ -32,7 +33,7 @@ from quantix_lab.disk_pools import IMAGES, pool_at
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.snapshots_part import SnapshotsPart
-from quantix_lab.vm_world import CLUSTER, HOST
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle
 from quantix_lab.waiting import eventually_async
 from quantix_lab.writing_guest import lost
 
@@ -41,6 +42,8 @@ MIB = 1 << 20
 AT_ONCE_S = 4.0
 # beyond the time that a guest of these takes for a write
 STANDS_STILL_S = 2.0
+# when a snapshot that found no room is tried again
+SNAPSHOT_AGAIN_S = 61.0
 
 WAYS: dict[str, tuple[Full, str]] = {
     "quota": (quota_used, CEPH_QUOTA_USED),
@@ -93,7 +96,7 @@ async def test_of_a_full_pool_what_needs_room_is_refused_and_what_makes_room_is_
     with pool.editing(f"{way}-written") as image:
         image.write(b"x" * 8 * MIB, 0)
     await asyncio.to_thread(ceph_cluster.await_capacity)
-    before = handles_and_names(ceph_cluster)
+    before = names(ceph_cluster)
 
     with fill(ceph_cluster, FAST):
         space = pool.space()
@@ -105,7 +108,7 @@ async def test_of_a_full_pool_what_needs_room_is_refused_and_what_makes_room_is_
             assert time.monotonic() - began < AT_ONCE_S
             assert refused.value.reason == "PoolFull"
             assert refused.value.message == f"Pool fast takes no more, since {why}."
-        assert handles_and_names(ceph_cluster) == before
+        assert names(ceph_cluster) == before
         with pytest.raises(TransientError, match=why):
             image_at(pool, pool.place(f"{way}-kept"))
 
@@ -120,14 +123,14 @@ async def test_of_a_full_pool_what_needs_room_is_refused_and_what_makes_room_is_
         assert fast.disks.remove(pool, f"{way}-kept")
         assert pool.remove_image(unneeded.image_uid)
         left = {f"{way}-written", f"{way}-kept", pool.image_name(unneeded.image_uid)}
-        assert handles_and_names(ceph_cluster) == before - left
+        assert names(ceph_cluster) == before - left
 
     assert pool.full() == ""
     await fast.make(f"{way}-new", base)
     assert pool.disk(f"{way}-new") is not None
 
 
-def handles_and_names(cluster: CephCluster) -> set[str]:
+def names(cluster: CephCluster) -> set[str]:
     return set(cluster.rbd("ls", FAST).split())
 
 
@@ -139,15 +142,29 @@ async def guests(libvirt_host: LibvirtHost, ceph_cluster: CephCluster) -> AsyncI
         world.storage.clients.close()
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.fixture
+async def part(guests: CephGuests) -> AsyncIterator[SnapshotsPart]:
+    made = SnapshotsPart(guests.world)
+    yield made
+    await made.controller.stop()
+    await made.restores.stop()
+
+
+async def told(vm: VmHandle) -> None:
+    """Look until what is not over in a moment is said, too."""
+    await vm.reconcile()
+    await vm.look_after(QUIET_S + 0.1)
+
+
+@pytest.mark.parametrize("way", ["quota", pytest.param("osds", marks=pytest.mark.soak)])
 async def test_a_guest_stands_still_while_its_pool_is_full_and_goes_on_by_itself(
-    guests: CephGuests, way: str
+    guests: CephGuests, part: SnapshotsPart, way: str
 ) -> None:
     fill, why = WAYS[way]
     vm = await guests.counting(f"still-{way}")
     pids = guests.pids(vm)
     with fill(guests.ceph, FAST):
-        await vm.reconcile()
+        await told(vm)
         ready = vm.condition("Ready")
         assert (vm.status["phase"], ready["status"], ready["reason"]) == ("Running", "False", "PoolFull")
         assert ready["message"].startswith(f"Pool fast takes no writes, since {why}: what still-{way} writes")
@@ -159,12 +176,25 @@ async def test_a_guest_stands_still_while_its_pool_is_full_and_goes_on_by_itself
         await vm.reconcile()
         assert (vm.status["phase"], vm.condition("Ready")["reason"]) == ("Running", "PoolFull")
         vm.change("spec", "powerState", value="Running")
+        snapshot = part.add(f"later-{way}", vm)
+        await waits_for_room(part, snapshot, why)
 
     await guests.counts_on(vm, before)
-    await vm.look_after(10)
+    await vm.look_after(SNAPSHOT_AGAIN_S)
     assert guests.pids(vm) == pids
     assert vm.condition("Ready")["reason"] == "Running"
     assert lost(await guests.numbers(vm)) == set()
+    await part.until(snapshot, "Ready")
+
+
+async def waits_for_room(part: SnapshotsPart, key: str, why: str) -> None:
+    """Until the snapshot says that it does."""
+
+    async def says() -> bool:
+        (ready,) = (item for item in (await part.look(key))["conditions"] if item["type"] == "Ready")
+        return bool(ready["message"].startswith(f"Pool fast takes no more, since {why}."))
+
+    await eventually_async("it to wait for room", says)
 
 
 async def test_from_a_full_pool_nothing_starts_and_what_is_stopped_gives_its_claim_back(
@@ -177,7 +207,7 @@ async def test_from_a_full_pool_nothing_starts_and_what_is_stopped_gives_its_cla
         assert claim_of(vm).holder is None
         vm.change("spec", "powerState", value="Running")
         vm.change("status", "assignment", value={"host": HOST, "epoch": 2})
-        await vm.reconcile()
+        await told(vm)
         assert vm.condition("Ready")["reason"] == "PoolFull"
         assert "stopped cannot start from it" in vm.condition("Ready")["message"]
         assert guests.pids(vm) == []
@@ -187,23 +217,3 @@ async def test_from_a_full_pool_nothing_starts_and_what_is_stopped_gives_its_cla
     assert vm.status["phase"] == "Running"
     assert claim_of(vm).held_by(HOST, 2)
     await guests.counts_on(vm, written)
-
-
-async def test_a_snapshot_in_a_full_pool_waits_and_its_guest_is_left_alone(guests: CephGuests) -> None:
-    vm = await guests.counting("kept")
-    part = SnapshotsPart(guests.world)
-    key = part.add("waits", vm)
-    with quota_used(guests.ceph, FAST):
-
-        async def waits() -> bool:
-            (ready,) = (item for item in (await part.look(key))["conditions"] if item["type"] == "Ready")
-            return bool(ready["message"].startswith(f"Pool fast takes no more, since {CEPH_QUOTA_USED}."))
-
-        await eventually_async("it to wait for room", waits)
-        assert vm.condition("Ready")["reason"] == "Running", "nobody has looked at its guest, or stilled it"
-    before = await guests.newest(vm)
-    guests.world.skipped_s += 61
-    await part.until(key, "Ready")
-    await guests.counts_on(vm, before)
-    await part.controller.stop()
-    await part.restores.stop()

@@ -95,7 +95,7 @@ async def test_a_guest_stands_still_while_ceph_is_away_and_goes_on_by_itself(ben
         assert bench.pids(vm) == pids
         assert vm.status["phase"] == "Running"
     finally:
-        bench.ceph.osds[0].thaw()
+        bench.ceph.thaw_osd()
     before = await bench.newest(vm)
     await bench.counts_on(vm, before)
     await vm.reconcile()

@@ -141,6 +141,10 @@ CEPH_NO_MONITOR = "spec.rbd.monitors names none"
 CEPH_NAMESPACE = "spec.rbd.namespace is not built yet"
 """Why a pool in Ceph cannot be used."""
 
+CEPH_QUOTA_USED = "all of its quota is used"
+CEPH_OSD_FULL = "an OSD is full"
+"""Why Ceph takes no writes in a pool."""
+
 CPU_AND_MEMORY = Phrase("lacks CPU and memory", "lack CPU and memory")
 LACKS: Mapping[str, Phrase] = {
     "Ready": Phrase("is {what}", "are {what}"),

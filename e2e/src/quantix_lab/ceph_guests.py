@@ -2,19 +2,70 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.resources import STORAGE_POOLS, VOLUMES
 from quantix_hostd.claims import CephPool, Claim, VolumePlace
+from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.volume.recipe import Recipe
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.ceph_pools import FAST
 from quantix_lab.fake_status_api import Manifest
+from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
+from quantix_lab.waiting import eventually_async
 from quantix_lab.writing_guest import BOOT_SECTOR, numbers_in
+
+
+@dataclass
+class CephGuests:
+    """Guests of real QEMU that count on disks in a real Ceph."""
+
+    world: VmWorld
+    host: LibvirtHost
+    client: LibvirtClient
+    ceph: CephCluster
+
+    async def counting(self, name: str) -> VmHandle:
+        """A VM that runs and has written some numbers."""
+        volume = await add_volume_in_ceph(self.world, f"{name}-root")
+        await asyncio.to_thread(install, self.ceph, volume["metadata"]["uid"])
+        vm = self.world.add_vm(name, disks={"root": volume}, gracePeriodSeconds=0)
+        await vm.reconcile()
+        assert vm.status["phase"] == "Running", vm.status
+        await self.counts_on(vm, 0)
+        return vm
+
+    async def numbers(self, vm: VmHandle) -> list[int]:
+        """As `written`."""
+        return await asyncio.to_thread(written, self.ceph, place_of(vm).handle)
+
+    async def newest(self, vm: VmHandle) -> int:
+        return max(await self.numbers(vm))
+
+    async def counts_on(self, vm: VmHandle, beyond: int) -> None:
+        async def more() -> bool:
+            return await self.newest(vm) > beyond
+
+        await eventually_async(f"it to count beyond {beyond}", more, timeout_s=90, interval_s=0.3)
+
+    def pids(self, vm: VmHandle) -> list[int]:
+        return self.host.qemu_pids(vm.domain)
+
+    async def stops(self, vm: VmHandle) -> None:
+        """Let it be stopped, and wait until it is."""
+        vm.change("spec", "powerState", value="Stopped")
+
+        async def off() -> bool:
+            await vm.reconcile()
+            return bool(vm.status["phase"] == "Stopped")
+
+        await eventually_async("its end", off, timeout_s=60)
 
 
 def add_fast(world: VmWorld, cluster: CephCluster) -> None:

@@ -199,3 +199,13 @@ def test_a_copy_that_another_passphrase_ended_is_told_as_that() -> None:
     error = plan_volume(seen(*wish, **there(copy=ended))).error
     assert isinstance(error, WaitingError)
     assert (error.reason, error.retry_after_s) == ("PassphraseWrong", 7.0)
+
+
+def test_of_a_pool_in_ceph_that_takes_no_writes_a_volume_says_so_and_serves() -> None:
+    plan = plan_volume(seen(**there(full="an OSD is full")))
+    assert plan.verdict is not None
+    assert (plan.verdict.reason, plan.verdict.serves, plan.again_s) == ("PoolFull", True, 30.0)
+    assert plan.verdict.message.startswith(
+        "Pool local takes no writes, since an OSD is full: what VMs write to data waits, and nothing is lost."
+    )
+    assert plan_volume(seen(**there())).verdict != plan.verdict

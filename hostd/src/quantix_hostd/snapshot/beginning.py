@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from functools import partial
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import TransientError, WaitingError
@@ -67,14 +66,8 @@ class Beginning:
         """Raises WaitingError (PoolFull): it is begun once there is room."""
         with ExitStack() as shares:
             for disk, seen, pool in begun.disks():
-                if not isinstance(pool, PoolDir):
-                    continue
-                assert seen.place is not None
-                measure = partial(stored_bytes if begun.kept.live else own_bytes, seen.place)
-                wanted, share = (
-                    await asyncio.to_thread(measure),
-                    shares.enter_context(self.share(pool, disk)),
-                )
+                wanted = await asyncio.to_thread(_copied_bytes, begun, seen, pool)
+                share = shares.enter_context(self.share(pool, disk))
                 try:
                     await self.tools.room.promise(share, wanted)
                 except TransientError as full:
@@ -116,3 +109,13 @@ class Beginning:
             uuid = (resolved.uuid if resolved else None) or vm.metadata.uid
             self.tools.states.save(Owned(vm.metadata.uid, uuid, place, record.epoch))
         return self.tools.storage.states.read(place)
+
+
+def _copied_bytes(begun: Begun, seen: DiskSeen, pool: Pool) -> int:
+    """What is written at once to keep the disk; in Ceph nothing, only what is written later takes room. But a
+    guest whose writes wait for room there does not stand still.
+    """
+    if not isinstance(pool, PoolDir):
+        return 0
+    assert seen.place is not None
+    return (stored_bytes if begun.kept.live else own_bytes)(seen.place)

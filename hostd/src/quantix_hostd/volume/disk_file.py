@@ -35,7 +35,7 @@ from quantix_hostd.volume.disk_draft import (
     remove_volume,
 )
 from quantix_hostd.volume.disk_header import read_volume
-from quantix_hostd.volume.disk_size import copy_bytes, length_bytes
+from quantix_hostd.volume.disk_size import copy_bytes, length_bytes, without_room
 from quantix_hostd.volume.rbd_export import RbdExport
 from quantix_hostd.volume.recipe import Recipe
 
@@ -66,6 +66,9 @@ class DiskFileMaker:
 
     def read(self, place: VolumePlace) -> DiskFile | None:
         return read_volume(place)
+
+    def full(self, place: VolumePlace) -> str:
+        return without_room(place.directory)
 
     def leave(self, place: VolumePlace) -> None:
         """The kernel has all that it wrote."""

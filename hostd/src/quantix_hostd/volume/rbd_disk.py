@@ -54,6 +54,9 @@ class RbdDiskMaker:
         found = bytes_at(self._pool(place), place)
         return None if found is None else DiskFile(found)
 
+    def full(self, place: VolumePlace) -> str:
+        return self._pool(place).full()
+
     def leave(self, place: VolumePlace) -> None:
         if shut_out := self._pool(place).shut_out_left(place.handle):
             log.warning("clients shut out that ended without a word", place=place.shown, count=shut_out)

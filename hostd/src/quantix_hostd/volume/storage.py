@@ -25,6 +25,11 @@ class VolumeStorage(Protocol[P]):
     def read(self, place: VolumePlace) -> DiskFile | None:
         """What lies there; None for nothing. Blocks. Raises QuantixError while that is not known."""
 
+    def full(self, place: VolumePlace) -> str:
+        """Why what a guest writes next has no room in its pool, in words; "" where it has. Blocks. Raises
+        QuantixError while that is not known.
+        """
+
     def leave(self, place: VolumePlace) -> None:
         """Let no write of a QEMU of this host that has ended get there late. Blocks. The caller holds the
         claim, and gives it back then.
@@ -82,6 +87,9 @@ class StorageByKind:
 
     def read(self, place: VolumePlace) -> DiskFile | None:
         return self._of(place).read(place)
+
+    def full(self, place: VolumePlace) -> str:
+        return self._of(place).full(place)
 
     def leave(self, place: VolumePlace) -> None:
         self._of(place).leave(place)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from quantix_api.errors import QuantixError
+from quantix_api.host_spec import HostSpec
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import CephPool, Claim, Holder, VolumeMissingError, VolumePlace
 from quantix_lab.ceph_cluster import CephCluster
@@ -20,6 +21,7 @@ from quantix_lab.ceph_pools import FAST
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.mortality import HostdKilledError, Mortality
+from quantix_lab.vm_manifests import grown
 from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
 from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
@@ -83,6 +85,15 @@ class Busy:
         await self.world.hypervisor.resume(self.vm.domain)
         return missing
 
+    async def copies(self) -> bool:
+        """Whether its QEMU copies it, after one more look."""
+        await self.vm.reconcile()
+        return await self.world.hypervisor.copy_progress(self.vm.domain, "vda") is not None
+
+    async def is_off(self) -> bool:
+        await self.vm.reconcile()
+        return bool(self.vm.status["phase"] == "Stopped")
+
     def pids(self) -> list[int]:
         return self.host.qemu_pids(self.vm.domain)
 
@@ -114,6 +125,8 @@ async def busy(libvirt_host: LibvirtHost, two_pools: CephCluster) -> AsyncIterat
         vm = world.add_vm("busy", disks={"root": world.add_volume("busy-root")}, gracePeriodSeconds=0)
         install(vm.root_place.data)
         await vm.reconcile()
+        for pool in CALLED:
+            await world.pools.pool(pool)
         found = Busy(vm, libvirt_host, two_pools)
         await found.writes_on("local", 200)
         yield found
@@ -137,3 +150,120 @@ async def test_no_write_is_lost_on_the_way_through_ceph_and_back(busy: Busy) -> 
         assert "pendingChanges" not in busy.vm.status["runtime"]
     assert busy.pids() == pids, "the same QEMU"
     assert busy.images() == []
+
+
+async def test_a_guest_whose_qemu_dies_on_the_way_starts_from_where_all_its_writes_are(busy: Busy) -> None:
+    busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+    for pool, before in (("fast", "local"), ("local", "fast")):
+        busy.want(pool)
+        await eventually_async("it is being copied", busy.copies, timeout_s=60, interval_s=0.3)
+        (pid,) = busy.pids()
+        os.kill(pid, signal.SIGKILL)
+        await eventually_async("QEMU is gone", lambda: busy.pids() == [])
+        assert lost(await busy.numbers(before)) == set()
+
+        busy.world.host = HostSpec()
+        # until Ceph knows that the dead QEMU is gone the unfinished copy cannot be removed
+        await busy.until(pool, timeout_s=200)
+        await busy.writes_on(pool, 0)
+        busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+    assert busy.images() == []
+
+
+async def test_a_move_that_is_called_off_leaves_nothing_in_ceph_and_the_guest_writes_on(busy: Busy) -> None:
+    busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+    pids = busy.pids()
+    busy.want("fast")
+    await eventually_async("it is being copied", busy.copies, timeout_s=60, interval_s=0.3)
+    assert len(busy.images()) == 1
+
+    busy.want("local")
+    await busy.until("local")
+    assert busy.images() == []
+    assert busy.pids() == pids
+    await busy.writes_on("local", max(await busy.numbers("local")))
+    assert await busy.lost("local") == set()
+
+
+async def test_a_vm_that_stops_on_the_way_is_moved_by_its_host_and_starts_there(busy: Busy) -> None:
+    busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+    busy.want("fast")
+    await eventually_async("it is being copied", busy.copies, timeout_s=60, interval_s=0.3)
+    busy.vm.change("spec", "powerState", value="Stopped")
+    await busy.until("fast")
+    assert busy.pids() == []
+    assert lost(await busy.numbers("fast")) == set()
+    reached = max(await busy.numbers("fast"))
+
+    busy.vm.change("spec", "powerState", value="Running")
+    busy.vm.change("status", "assignment", value={"host": HOST, "epoch": 3})
+    await busy.vm.reconcile()
+    assert busy.vm.status["phase"] == "Running"
+    assert busy.claim("fast") == Claim(2, Holder(HOST, 3), busy.vm.uid, CLUSTER)
+    # it begins to count anew, over what it wrote before
+    await busy.writes_on("fast", reached)
+
+
+async def test_hostd_killed_before_any_effect_of_a_move_ends_in_one_place(busy: Busy) -> None:
+    pids, pool, step, killed = busy.pids(), "local", 0, True
+    while killed:
+        for _ in ("there", "and back"):
+            pool = "fast" if pool == "local" else "local"
+            killed = await _survives(busy, step, pool)
+        step += 1
+    assert step >= 10
+    assert busy.pids() == pids
+    assert await busy.lost(pool) == set()
+
+
+async def _survives(busy: Busy, step: int, pool: str) -> bool:
+    """Kill hostd before its effect number `step` of a move to `pool`, and go on with a new one; False: it had
+    fewer.
+    """
+    mortality = Mortality(step)
+    busy.world.reconciler = busy.world.new_reconciler(mortal=mortality)
+    busy.want(pool)
+    with suppress(HostdKilledError):
+        await busy.until(pool)
+    busy.world.reconciler, busy.part = busy.world.new_reconciler(), VolumesPart(busy.world)
+    # it waits before it begins anew what failed
+    busy.world.skipped_s += 11
+    await busy.until(pool)
+    await busy.writes_on(pool, max(await busy.numbers(pool)))
+    return mortality.struck
+
+
+async def test_an_idle_volume_goes_through_both_pools_and_back_with_all_its_content(busy: Busy) -> None:
+    busy.vm.change("spec", "powerState", value="Stopped")
+    await eventually_async("its end", busy.is_off, timeout_s=60, interval_s=0.3)
+    before = await busy.numbers("local")
+    for pool in ("fast", "second", "local"):
+        busy.want(pool)
+        await busy.until(pool)
+        assert await busy.numbers(pool) == before
+    assert busy.images() == []
+
+
+async def test_a_moved_disk_grows_and_is_limited_under_its_guest(busy: Busy) -> None:
+    busy.want("fast")
+    await busy.until("fast")
+    store = busy.world.stores[VOLUMES]
+    store[KEY] = grown(store[KEY], "96Mi")
+    store[KEY]["spec"]["qos"] = {"iops": 500}
+    await busy.vm.reconcile()
+    await busy.vm.reconcile()
+
+    disk = busy.world.disks.read(busy.place("fast"))
+    assert disk is not None
+    assert disk.capacity_bytes == 96 << 20
+    found = await busy.world.hypervisor.domain(busy.vm.domain)
+    assert found is not None
+    assert "<total_iops_sec>500</total_iops_sec>" in (found.live_xml or "")
+    await busy.writes_on("fast", max(await busy.numbers("fast")))
+
+    busy.want("local")
+    await busy.until("local")
+    assert await busy.lost("local") == set()
+    back = busy.world.disks.read(busy.place("local"))
+    assert back is not None
+    assert back.capacity_bytes == 96 << 20

@@ -103,7 +103,7 @@ def _plan_beginning(
     given_up = _obstacle(observed, leaving, why)
     if given_up is not None:
         return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
-    if not leaving.prepared or observed.kept_still:
+    if not leaving.prepared or observed.kept_still or _is_between_pools(observed):
         return None
     encrypted = tuple(
         (volume.place, volume.volume)
@@ -112,6 +112,12 @@ def _plan_beginning(
     )
     send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, _local_disks(observed), encrypted)
     return with_record(observed, replace(record, leaving=kept), send, requeue_after_s=_LOOK_S)
+
+
+def _is_between_pools(observed: Observed) -> bool:
+    """Whether something of a disk lies in a second pool, which only this host clears up."""
+    known = (found.claim for found in observed.claims if found.claim is not None)
+    return any(claim.moving_to or claim.moved_from for claim in known)
 
 
 def _obstacle(observed: Observed, leaving: Leaving, why: StopReason | None) -> tuple[str, str] | None:

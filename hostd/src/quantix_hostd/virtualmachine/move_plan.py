@@ -196,13 +196,18 @@ def _obstacle(observed: Observed, move: DiskMove, tried: MoveTry | None) -> Wait
     if move.target is not None and move.target_there and (target is None or not target.partial):
         path = move.target.shown_whole
         return as_wait("Moving", _WAIT_S, volume=move.volume, pool=move.pool, path=path)
-    if claim.moving_to not in ("", move.pool) or move.grows or observed.kept_still:
+    if claim.moving_to not in ("", move.pool) or move.grows or _is_busy(observed):
         return _moving(move)
     if move.lacks_room(move.stored_bytes):
         return as_wait("PoolFull", _WAIT_S, pool=move.pool, what=f"volume {move.volume}")
     if not move.has_turn:
         return wait_for_turn(move.volume, move.pool)
     return None
+
+
+def _is_busy(observed: Observed) -> bool:
+    """Whether a snapshot of the VM is being taken, or a migration brings it to another host."""
+    return observed.kept_still or observed.leaving is not None
 
 
 def _switch(observed: Observed, record: Record, move: DiskMove) -> tuple[Action, ...]:

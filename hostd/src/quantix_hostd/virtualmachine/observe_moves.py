@@ -40,7 +40,7 @@ async def observe_moves(
         if state.place is None:
             found += await _out_of_sight(tools, seen, live, state, volume)
             continue
-        move = _move(state, volume, state.place, device, claims.get(state.place))
+        move = _move(seen.facts.name, state, volume, state.place, device, claims.get(state.place))
         if move.pool:
             move = await _look(tools, domain_name(seen.uid), move, volume, device)
         if move.pool or move.refusal is not None:
@@ -64,7 +64,7 @@ async def _out_of_sight(
         return ()
     problem = seen.silent.get(said.pool)
     move = replace(
-        _move(state, volume, opened if copy else said, device, None),
+        _move(seen.facts.name, state, volume, opened if copy else said, device, None),
         target=copy,
         wanted=True,
         problem=problem or WaitingError(state.reason, state.message, retry_after_s=_LOST_S),
@@ -95,9 +95,16 @@ def _copy_place(device: Mapping[str, str]) -> VolumePlace | None:
 
 
 def _move(
-    state: VolumeState, volume: Volume, place: VolumePlace, device: Mapping[str, str], claim: Claim | None
+    host: str,
+    state: VolumeState,
+    volume: Volume,
+    place: VolumePlace,
+    device: Mapping[str, str],
+    claim: Claim | None,
 ) -> DiskMove:
-    wanted, refusal = move_target(volume, state.pool), move_refusal(volume, state.pool)
+    """A host that does not act on the volume brings it nowhere: nobody else would find it there."""
+    wanted = move_target(volume, state.pool) if volume.status.host == host else ""
+    refusal = move_refusal(volume, state.pool)
     begun = claim.moving_to if claim is not None else ""
     return DiskMove(
         disk=state.disk,

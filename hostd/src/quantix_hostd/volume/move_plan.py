@@ -114,9 +114,13 @@ def _clear_up(seen: VolumeObserved, claim: Claim) -> tuple[MoveAction, ...]:
 
 
 def _go_back(seen: VolumeObserved, claim: Claim) -> tuple[MoveAction, ...]:
-    """Nobody wants it to go there any more: the copy goes, and nothing happened to the volume."""
+    """Nobody wants it to go there any more: the copy goes, and nothing happened to the volume. Where another
+    host has it the copy may be in a directory there.
+    """
     if seen.copy is not None:
         return (StopCopying(),)
+    if claim.holder is not None and claim.holder.host != seen.host:
+        raise as_wait("Moving", _SOON_S, volume=seen.volume.metadata.name, pool=claim.moving_to)
     other = seen.other
     if other is None or other.problem is not None:
         return ()

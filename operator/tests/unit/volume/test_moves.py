@@ -13,6 +13,7 @@ from quantix_api.resources import (
     HOSTS,
     LABEL_VIRTUAL_MACHINE_UID,
     STORAGE_POOLS,
+    VIRTUAL_MACHINES,
     VOLUMES,
 )
 from quantix_operator.cache import Cache
@@ -64,6 +65,29 @@ def planned(cache: Cache) -> Plan:
     volume = objects.get(Volume, "default/data")
     assert volume is not None
     return plan_volume(observe(objects, volume))
+
+
+def in_ceph(cache: Cache, *pools: str) -> None:
+    """Those pools are in Ceph."""
+    for name in pools:
+        metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": str(next(VERSIONS))}
+        spec = {"rbd": {"monitors": ["m"], "pool": "p", "user": "u", "secretRef": {"name": "s"}}}
+        cache.put(STORAGE_POOLS, {"metadata": metadata, "spec": spec, "status": {"capacity": "10Gi"}})
+
+
+def host(cache: Cache, name: str, *pools: str) -> None:
+    reached = [{"name": pool, "state": "Reachable"} for pool in pools]
+    ready = {"type": "Ready", "status": "True", "reason": "Ready", "message": "It is."}
+    metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": str(next(VERSIONS))}
+    cache.put(HOSTS, {"metadata": metadata, "status": {"pools": reached, "conditions": [ready]}, "spec": {}})
+
+
+def vm(cache: Cache, on: str, *, disks: tuple[str, ...] = ("data",), **parts: Any) -> None:
+    """VM web-1, which attaches the volume; on that host, "" for none."""
+    metadata = {"name": "web-1", "namespace": "default", "uid": "uid-vm", "resourceVersion": str(next(VERSIONS))}
+    spec = {"disks": [{"name": name, "volume": name} for name in disks], **parts.pop("spec", {})}
+    status = {"assignment": {"host": on or None, "epoch": 1}, **parts}
+    cache.put(VIRTUAL_MACHINES, {"metadata": metadata, "spec": spec, "status": status})
 
 
 def refusal(plan: Plan) -> str:
@@ -145,3 +169,96 @@ def test_a_pool_that_its_host_should_reach_is_told_in_the_words_of_the_host(cach
     told = planned(cache).refused_move
     assert told is not None
     assert told.message.startswith("h1 does not reach pool far. Said: h1 has no directory /srv/far. Try: ")
+
+
+ATTACHED = {"attachedTo": [{"uid": "uid-vm", "name": "web-1"}]}
+
+
+def test_an_encrypted_volume_does_not_go_into_ceph(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    put(cache, "fast", extra={"encryption": {"secretRef": {"name": "k"}}})
+    plan = planned(cache)
+    assert (plan.moving_to, refusal(plan)) == ("", "ConfigRefused")
+
+
+def test_what_leaves_a_directory_for_ceph_goes_with_the_host_that_has_it(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    host(cache, "h2", "local", "fast")
+    put(cache, "fast")
+    plan = planned(cache)
+    assert (plan.moving_to, plan.host, plan.brings) == ("fast", "h1", False)
+
+
+def test_what_leaves_ceph_is_brought_by_the_host_of_its_vm_which_is_named_first(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    host(cache, "h2", "local", "fast")
+    vm(cache, "h2")
+    put(cache, "local", pool="fast", **ATTACHED)
+    plan = planned(cache)
+    assert (plan.host, plan.confirmed, plan.brings) == ("h2", "h2", True)
+    assert (plan.moving_to, refusal(plan)) == ("", ""), "not before that host acts"
+
+    put(cache, "local", pool="fast", host="h2", confirmedHost="h2", **ATTACHED)
+    plan = planned(cache)
+    assert (plan.host, plan.confirmed, plan.moving_to) == ("h2", "h2", "local")
+
+
+def test_a_host_of_a_vm_that_lacks_the_pool_is_told_and_nothing_is_promised(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    host(cache, "h2", "fast")
+    vm(cache, "h2")
+    put(cache, "local", pool="fast", **ATTACHED)
+    plan = planned(cache)
+    assert (plan.moving_to, refusal(plan), plan.brings) == ("", "PoolUnreachable", False)
+    assert plan.refused_move is not None
+    assert plan.refused_move.message.startswith("h2 is not one of the hosts of pool local.")
+
+
+def test_a_vm_that_is_to_run_gets_its_host_before_its_disk_ties_it_to_one(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    vm(cache, "")
+    put(cache, "local", pool="fast", **ATTACHED)
+    assert (planned(cache).moving_to, refusal(planned(cache))) == ("", "WaitingForHost")
+    vm(cache, "", spec={"powerState": "Stopped"})
+    assert (planned(cache).moving_to, refusal(planned(cache))) == ("local", "")
+
+
+def test_the_disks_of_a_vm_that_is_off_end_on_one_host(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    host(cache, "h2", "local", "fast")
+    vm(cache, "", disks=("data", "other"), spec={"powerState": "Stopped"})
+    other = {"name": "other", "namespace": "default", "uid": "uid-o", "resourceVersion": str(next(VERSIONS))}
+    there = {"host": "h2", "confirmedHost": "h2", "data": "Present", "capacity": "1Gi", "pool": "fast"}
+    cache.put(VOLUMES, {"metadata": other, "spec": {"pool": "local"}, "status": {**there, "movingTo": "local"}})
+    put(cache, "local", pool="fast", **ATTACHED)
+    assert planned(cache).host == "h2", "where the other disk goes"
+
+
+def test_of_an_idle_volume_a_host_takes_over_that_reaches_both_pools(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    host(cache, "h2", "slow", "fast")
+    metadata = {"name": "slow", "uid": "uid-slow", "resourceVersion": "1"}
+    cache.put(STORAGE_POOLS, {"metadata": metadata, "spec": {"dir": {"path": "/slow"}}, "status": {}})
+    put(cache, "slow", pool="fast")
+    assert (planned(cache).host, planned(cache).moving_to) == ("h2", "")
+
+
+def test_a_host_that_brings_it_somewhere_goes_on_until_it_is_through(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    host(cache, "h2", "local", "fast")
+    vm(cache, "h2")
+    put(cache, "local", pool="fast", movingTo="local", conditions=[MOVING], **ATTACHED)
+    plan = planned(cache)
+    assert (plan.host, plan.moving_to) == ("h1", "local")
+    runtime = {"domain": "Present", "observedEpoch": 1}
+    vm(cache, "h2", runtime=runtime, phase="Running")
+    assert (planned(cache).host, planned(cache).moving_to) == ("h2", ""), "a guest has it: h1 waits in vain"
+
+
+def test_a_disk_waits_for_the_migration_of_its_vm(cache: Cache) -> None:
+    in_ceph(cache, "fast")
+    migration = {"name": "m", "uid": "uid-m", "sourceHost": "h1", "targetHost": "h2"}
+    vm(cache, "h1", migration=migration)
+    put(cache, "fast", **ATTACHED)
+    plan = planned(cache)
+    assert (plan.moving_to, refusal(plan)) == ("", "Moving")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -52,8 +53,10 @@ class Busy:
 
     def want(self, pool: str) -> None:
         """Spec wants the disk there, and the operator has promised room."""
-        volume = self.world.stores[VOLUMES][KEY]
+        # a new object, as the watch would bring it
+        volume = copy.deepcopy(self.world.stores[VOLUMES][KEY])
         volume["spec"]["pool"] = volume["status"]["movingTo"] = pool
+        self.world.stores[VOLUMES][KEY] = volume
 
     async def until(self, pool: str, timeout_s: float = 120) -> None:
         """Until it is there, and nothing of it anywhere else."""
@@ -76,7 +79,7 @@ class Busy:
         async def more() -> bool:
             return max(await self.numbers(pool)) > beyond
 
-        await eventually_async(f"numbers beyond {beyond}", more, timeout_s=60, interval_s=0.3)
+        await eventually_async(f"numbers beyond {beyond}", more, timeout_s=120, interval_s=0.3)
 
     async def lost(self, pool: str) -> set[int]:
         """Of what it wrote, as it stands still for a moment."""

@@ -18,6 +18,8 @@ from quantix_api.resources import (
 )
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.model import Pin
+from quantix_operator.scheduling.observe import pins
 from quantix_operator.service import WATCHED
 from quantix_operator.storagepool.promises import taken_bytes
 from quantix_operator.volume.observe import observe
@@ -201,6 +203,20 @@ def test_what_leaves_ceph_is_brought_by_the_host_of_its_vm_which_is_named_first(
     put(cache, "local", pool="fast", host="h2", confirmedHost="h2", **ATTACHED)
     plan = planned(cache)
     assert (plan.host, plan.confirmed, plan.moving_to) == ("h2", "h2", "local")
+
+
+@pytest.mark.parametrize(
+    ("pool", "coming", "tied"),
+    [("local", "", True), ("fast", "", False), ("fast", "local", True), ("fast", "slow", False), ("local", "fast", True)],
+)
+def test_a_vm_is_tied_to_the_host_of_a_disk_that_is_in_a_directory_or_goes_into_one(
+    cache: Cache, pool: str, coming: str, tied: bool
+) -> None:
+    in_ceph(cache, "fast", "slow")
+    put(cache, coming or None, pool=pool, movingTo=coming or None)
+    volume = Objects(cache).get(Volume, "default/data")
+    assert volume is not None
+    assert pins(Objects(cache), (volume,)) == ((Pin("data", "h1"),) if tied else ())
 
 
 def test_a_host_of_a_vm_that_lacks_the_pool_is_told_and_nothing_is_promised(cache: Cache) -> None:

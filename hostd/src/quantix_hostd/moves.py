@@ -36,7 +36,7 @@ def stay(claim: Claim) -> Claim:
 
 
 def hand_on(claim: Claim, pool: str) -> Claim:
-    """The copy in `pool` holds all that this volume did, and is the volume from now on; nobody has this one."""
+    """The copy in `pool` holds all that this one did, and is the volume from now on; nobody has this one."""
     return replace(claim, moving_to=pool, moved=True, holder=None)
 
 

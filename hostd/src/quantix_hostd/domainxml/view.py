@@ -176,8 +176,9 @@ def _paths_in_ceph(disk: Element) -> dict[str, str]:
     """Where the disk is, and where its copy, by what people call it: the StoragePool, whatever Ceph calls
     that.
     """
-    places = {"path": disk.find("source[@protocol='rbd']"), "copy": disk.find("mirror/source[@protocol='rbd']")}
-    return {field: _path_in_ceph(source) for field, source in places.items() if source is not None}
+    ends = (("path", "source"), ("copy", "mirror/source"))
+    found = ((field, disk.find(f"{where}[@protocol='rbd']")) for field, where in ends)
+    return {field: _path_in_ceph(source) for field, source in found if source is not None}
 
 
 def _path_in_ceph(source: Element) -> str:

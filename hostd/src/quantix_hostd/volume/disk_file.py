@@ -221,9 +221,7 @@ class DiskFileMaker:
         await asyncio.to_thread(hand_to_qemu, made.path, pool)
         await self._exports.fill(made, source)
 
-    async def _write(
-        self, pool: PoolDir, source: Disk, made: Disk, from_bytes: int, size_bytes: int
-    ) -> None:
+    async def _write(self, pool: PoolDir, source: Disk, made: Disk, from_bytes: int, size_bytes: int) -> None:
         """Make a disk that holds all that `source` shows, whose files are `from_bytes` long."""
         await self._qemu_img.create(made, size_bytes)
         await asyncio.to_thread(hand_to_qemu, made.path, pool)

@@ -143,7 +143,9 @@ def _move(seen: VolumeObserved, claim: Claim, wanted: str, other: OtherPlace) ->
         # what is released of the old one counts for the new one, too
         spent = release(claim, seen.host, holder.epoch)
         whole = moves.complete(other.claim, spent)
-        return SetClaim(seen.place, claim, moves.hand_on(spent, other.pool)), SetClaim(other.place, other.claim, whole)
+        return SetClaim(seen.place, claim, moves.hand_on(spent, other.pool)), SetClaim(
+            other.place, other.claim, whole
+        )
     if holder is not None:
         return (SetClaim(seen.place, claim, release(claim, seen.host, holder.epoch)),)
     if copy is not None and copy.error is not None and copy.retry_in_s != 0:

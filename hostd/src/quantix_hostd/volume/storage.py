@@ -60,8 +60,8 @@ class VolumeStorage(Protocol[P]):
         """What the copy of a volume that moves will take at most, None where that is not known."""
 
     def stored_bytes(self, place: VolumePlace) -> int:
-        """About what a copy of a disk takes that stands alone; a guest may have it. Blocks. Raises OSError and
-        QuantixError.
+        """About what a copy of a disk takes that stands alone. A guest may have it. Blocks. Raises OSError
+        and QuantixError.
         """
 
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What is decided of a running guest's disk that goes into Ceph or out of it; real ones are contract tests."""
+"""What is decided of a guest's disk that goes into Ceph or out of it; contract tests have real ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ INTO = DiskMove(
     free_bytes=2 << 30,
     stored_bytes=1 << 30,
 )
-OUT = replace(INTO, source=CEPH, source_pool="fast", path=CEPH.shown, pool="local", target=LOCAL, target_ceph=None)
+OUT = replace(
+    INTO, source=CEPH, source_pool="fast", path=CEPH.shown, pool="local", target=LOCAL, target_ceph=None
+)
 
 
 def seen(move: DiskMove, **more: Any) -> Observed:

@@ -80,8 +80,12 @@ def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Comin
 
 
 def _displaced(objects: Objects, vm: VirtualMachine) -> Volume | None:
-    on_the_way = (one for one in volumes_of(objects, vm) if one.status.moving_to not in (None, one.status.pool))
-    return next(on_the_way, None)
+    return next((one for one in volumes_of(objects, vm) if one.status.moving_to not in _settled(one)), None)
+
+
+def _settled(volume: Volume) -> tuple[str | None, ...]:
+    """Where it goes if it goes nowhere."""
+    return None, "", volume.status.pool
 
 
 def _vm_key(migration: VirtualMachineMigration) -> str:

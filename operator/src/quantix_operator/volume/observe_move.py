@@ -1,24 +1,24 @@
 """Looks at whether the data of a Volume may go to the pool that spec wants it in, and which host brings it
 there. Reads the cache only; called by `observe`.
 
-Data in a directory goes with the host that has it. Data in Ceph is in the reach of several: the host of its VM
-brings it, whose QEMU may have it open, and which has to have what goes into a directory. That host is named
-before room is promised, so that one host alone ever acts (docs/adr/0054).
+Data in a directory goes with the host that has it. Data in Ceph is in the reach of several: the host of its
+VM brings it, whose QEMU may have it open, and which has to have what goes into a directory. That host is
+named before room is promised, so that one host alone ever acts (docs/adr/0054).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from quantix_api import Host, SchedulingPolicy, StoragePool, VirtualMachine, Volume, volume_name
 from quantix_api.message_text import cause_of
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
-from quantix_operator.diskset.model import is_on
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import HostView
 from quantix_operator.scheduling.observe import pins
+from quantix_operator.scheduling.running import is_on
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.named import pool_of
 from quantix_operator.storagepool.promises import full_fields, taken_bytes, volume_bytes
@@ -92,9 +92,7 @@ def _is_at_rest(volume: Volume, owners: Sequence[VirtualMachine]) -> bool:
     return any(map(is_on, owners)) or ready is None or ready.reason != "Moving"
 
 
-def _homeless(
-    objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: StoragePool
-) -> str:
+def _homeless(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: StoragePool) -> str:
     """A VM that is about to get a host, which nobody knows yet, for data that then ties it to its own; "" for
     none.
     """
@@ -112,7 +110,7 @@ def _views(objects: Objects) -> list[HostView]:
     return [view_of(host, pools, policy) for host in objects.list(Host)]
 
 
-def _why_unreached(host: Host | None, pool: str) -> Mapping[str, str]:
+def _why_unreached(host: Host | None, pool: str) -> dict[str, str]:
     """What a host says that should reach the pool and does not; nothing where it is none of the pool's."""
     said = (item for item in host.status.pools if item.name == pool) if host is not None else ()
     found = next((item.message for item in said if item.state == "Unreachable"), None)

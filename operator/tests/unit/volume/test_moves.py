@@ -86,7 +86,12 @@ def host(cache: Cache, name: str, *pools: str) -> None:
 
 def vm(cache: Cache, on: str, *, disks: tuple[str, ...] = ("data",), **parts: Any) -> None:
     """VM web-1, which attaches the volume; on that host, "" for none."""
-    metadata = {"name": "web-1", "namespace": "default", "uid": "uid-vm", "resourceVersion": str(next(VERSIONS))}
+    metadata = {
+        "name": "web-1",
+        "namespace": "default",
+        "uid": "uid-vm",
+        "resourceVersion": str(next(VERSIONS)),
+    }
     spec = {"disks": [{"name": name, "volume": name} for name in disks], **parts.pop("spec", {})}
     status = {"assignment": {"host": on or None, "epoch": 1}, **parts}
     cache.put(VIRTUAL_MACHINES, {"metadata": metadata, "spec": spec, "status": status})
@@ -173,7 +178,7 @@ def test_a_pool_that_its_host_should_reach_is_told_in_the_words_of_the_host(cach
     assert told.message.startswith("h1 does not reach pool far. Said: h1 has no directory /srv/far. Try: ")
 
 
-ATTACHED = {"attachedTo": [{"uid": "uid-vm", "name": "web-1"}]}
+ATTACHED: dict[str, Any] = {"attachedTo": [{"uid": "uid-vm", "name": "web-1"}]}
 
 
 def test_an_encrypted_volume_does_not_go_into_ceph(cache: Cache) -> None:
@@ -207,7 +212,13 @@ def test_what_leaves_ceph_is_brought_by_the_host_of_its_vm_which_is_named_first(
 
 @pytest.mark.parametrize(
     ("pool", "coming", "tied"),
-    [("local", "", True), ("fast", "", False), ("fast", "local", True), ("fast", "slow", False), ("local", "fast", True)],
+    [
+        ("local", "", True),
+        ("fast", "", False),
+        ("fast", "local", True),
+        ("fast", "slow", False),
+        ("local", "fast", True),
+    ],
 )
 def test_a_vm_is_tied_to_the_host_of_a_disk_that_is_in_a_directory_or_goes_into_one(
     cache: Cache, pool: str, coming: str, tied: bool
@@ -245,7 +256,9 @@ def test_the_disks_of_a_vm_that_is_off_end_on_one_host(cache: Cache) -> None:
     vm(cache, "", disks=("data", "other"), spec={"powerState": "Stopped"})
     other = {"name": "other", "namespace": "default", "uid": "uid-o", "resourceVersion": str(next(VERSIONS))}
     there = {"host": "h2", "confirmedHost": "h2", "data": "Present", "capacity": "1Gi", "pool": "fast"}
-    cache.put(VOLUMES, {"metadata": other, "spec": {"pool": "local"}, "status": {**there, "movingTo": "local"}})
+    cache.put(
+        VOLUMES, {"metadata": other, "spec": {"pool": "local"}, "status": {**there, "movingTo": "local"}}
+    )
     put(cache, "local", pool="fast", **ATTACHED)
     assert planned(cache).host == "h2", "where the other disk goes"
 

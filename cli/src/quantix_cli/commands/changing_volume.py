@@ -13,7 +13,7 @@ from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.commands import making
-from quantix_cli.destinations import refuse_unreached
+from quantix_cli.destinations import refuse_move
 from quantix_cli.ending import move_end, stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.growing import is_granted, is_grown, what_it_waits_for
@@ -139,7 +139,7 @@ async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
         session.terminal.note(f"{name} is in pool {pool} already.")
         return
     await fetch.refuse_missing(session, volume["metadata"]["namespace"], {"pool": pool})
-    await refuse_unreached(session, pool, look(volume, "status.host", ""))
+    await refuse_move(session, volume, look(asked.vm or {}, "status.assignment.host") or "", pool)
     if await _change(session, asked, pool=pool) is None:
         return
     if not before or look(volume, "status.data") != "Present":

@@ -84,8 +84,8 @@ async def refuse_unreached(session: Session, pool: str, host: str) -> None:
 
 async def refuse_move(session: Session, volume: Manifest, vm_host: str, pool: str) -> None:
     """Raise CommandError (6) where the data of a volume cannot go to the pool: as `refuse_unreached`, or for
-    being encrypted, where the pool is in Ceph. `vm_host`: that of its VM, "" for none, which brings data out of
-    Ceph; without one some host does.
+    being encrypted, where the pool is in Ceph. `vm_host`: that of its VM, "" for none, which brings data out
+    of Ceph; without one some host does.
     """
     keeps = str(look(volume, "status.host", ""))
     host = vm_host or ("" if await _is_in_ceph(session, look(volume, "status.pool", "")) else keeps)

@@ -71,9 +71,9 @@ def move_command(_: str) -> click.Command:
     @making.NO_WAIT
     @write_options
     def command(invocation: Invocation, name: str, pool: str, no_wait: bool) -> None:
-        """Move the data of a volume to another pool of its host; a VM that has it runs on. Of one made for a
-        disk of a VM, the disk's pool in the VM is changed, which is what counts. To take it back, move it to
-        the pool that it is in.
+        """Move the data of a volume to another pool that its host reaches; a VM that has it runs on. Of one
+        made for a disk of a VM, the disk's pool in the VM is changed, which is what counts. To take it back,
+        move it to the pool that it is in.
         """
 
         async def act(session: Session) -> None:

@@ -166,7 +166,7 @@ def test_the_disk_of_a_vm_that_runs_goes_into_ceph_and_back_with_all_that_it_hol
     ]
     view.apply(small_vm("rooted", disks=disks, nics=None, gracePeriodSeconds=0))
     view.wait_ready("rooted", reason="Running", timeout_s=90)
-    wait_booted(view.machine, "rooted")
+    wait_booted(view, "rooted")
     uid = view.get("vm", "rooted")["metadata"]["uid"]
     pids, held = view.qemus(uid), _checksum(view, "dd if=/dev/urandom of=/dev/vdb bs=1M count=96 conv=fsync")
     for there in ("fast", "local"):

@@ -16,6 +16,12 @@ from quantix_api.errors import QuantixError
 from quantix_api.host_spec import HostSpec
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import CephPool, Claim, Holder, VolumeMissingError, VolumePlace
+from quantix_hostd.clients.rbd_snapshots import (
+    has_snapshot,
+    remove_snapshot,
+    snapshot_bytes,
+    take_snapshot,
+)
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.ceph_guests import add_fast, add_pool, written
 from quantix_lab.ceph_pools import FAST
@@ -270,3 +276,23 @@ async def test_a_moved_disk_grows_and_is_limited_under_its_guest(busy: Busy) -> 
     back = busy.world.disks.read(busy.place("local"))
     assert back is not None
     assert back.capacity_bytes == 96 << 20
+
+
+async def test_snapshots_of_a_disk_that_leaves_ceph_keep_its_image_until_the_last_is_removed(
+    busy: Busy,
+) -> None:
+    busy.want("fast")
+    await busy.until("fast")
+    pool, handle = busy.world.pools.in_ceph("fast"), busy.place("fast").handle
+    await asyncio.to_thread(take_snapshot, pool, handle, "s1")
+    busy.want("local")
+    await busy.until("local")
+
+    assert [name.partition("/")[2].partition(".")[0] for name in busy.images()] == ["gone"]
+    assert await asyncio.to_thread(snapshot_bytes, pool, handle, "s1") == 64 << 20
+    assert await busy.lost("local") == set()
+    busy.want("fast")
+    await busy.until("fast")
+    assert not await asyncio.to_thread(has_snapshot, pool, handle, "s1"), "it is another image"
+    await asyncio.to_thread(remove_snapshot, pool, handle, "s1")
+    assert busy.images() == [f"{FAST}/{handle}"]

@@ -11,7 +11,7 @@ from quantix_api import StoragePool, seniority
 from quantix_api.resources import HOSTS, STORAGE_POOLS, VIRTUAL_MACHINES, Resource
 from quantix_cli.beforehand import refuse_oversized, refuse_unaddressable
 from quantix_cli.commands import changing_vm
-from quantix_cli.destinations import default_pool, refuse_move, refuse_unreached
+from quantix_cli.destinations import default_pool, refuse_unreached
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.vm.changes import Wanted
 from quantix_cli.vm.devices import Device, attached
@@ -98,29 +98,6 @@ async def test_a_volume_does_not_go_where_its_host_reaches_nothing(api: Api) -> 
 )
 async def test_what_is_not_known_is_left_to_the_operator(api: Api) -> None:
     await refuse_unreached(session(api), "fast", "box")
-
-
-def in_ceph(found: Manifest) -> Manifest:
-    return found | {"spec": {"rbd": {"pool": "quantix"}}}
-
-
-async def test_an_encrypted_volume_is_not_sent_into_ceph() -> None:
-    api = Api(host(), pool=in_ceph(pool("True", 1)))
-    secret = VOLUME | {"spec": VOLUME["spec"] | {"encryption": {"secretRef": {"name": "k"}}}}
-    with pytest.raises(CommandError) as refused:
-        await refuse_move(session(api), secret, "", "fast")
-    assert refused.value.exit_code == Exit.REFUSED
-    assert str(refused.value) == (
-        "Pool fast is in Ceph, where volumes cannot be encrypted yet (ConfigRefused)."
-    )
-    await refuse_move(session(api), VOLUME, "", "fast")
-
-
-async def test_what_leaves_ceph_is_asked_of_the_host_of_its_vm_alone() -> None:
-    api = Api(host(state="Unreachable"), pool=in_ceph(pool("True", 1)))
-    await refuse_move(session(api), VOLUME, "", "fast")
-    with pytest.raises(CommandError):
-        await refuse_move(session(api), VOLUME, "box", "fast")
 
 
 CEILINGS = "more than a guest on any host can have: box 960 GiB, desk 448 GiB (NotEnoughMemory)."

@@ -119,8 +119,6 @@ def _go_back(seen: VolumeObserved, claim: Claim) -> tuple[MoveAction, ...]:
     """
     if seen.copy is not None:
         return (StopCopying(),)
-    if claim.holder is not None and claim.holder.host != seen.host:
-        raise as_wait("Moving", _SOON_S, volume=seen.volume.metadata.name, pool=claim.moving_to)
     other = seen.other
     if other is None or other.problem is not None:
         return ()
@@ -128,6 +126,8 @@ def _go_back(seen: VolumeObserved, claim: Claim) -> tuple[MoveAction, ...]:
         raise as_wait("Moving", _SOON_S, volume=seen.volume.metadata.name, pool=other.pool)
     if other.there:
         return (_remove_copy(seen, other),)
+    if claim.holder is not None and claim.holder.host != seen.host:
+        raise as_wait("Moving", _SOON_S, volume=seen.volume.metadata.name, pool=claim.moving_to)
     free = moves.stay(claim)
     if _is_ours(seen, claim):
         free = release(free, seen.host, claim.holder.epoch if claim.holder else 0)

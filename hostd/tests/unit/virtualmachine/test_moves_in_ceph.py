@@ -106,15 +106,32 @@ def test_a_disk_of_a_vm_that_is_about_to_leave_begins_no_move() -> None:
     assert plan.wait.reason == "Moving"
 
 
-@pytest.mark.parametrize("claim", [replace(HELD, moving_to="fast"), replace(HELD, moved_from="fast"), HELD])
-def test_a_guest_leaves_its_host_once_its_disks_are_in_one_place(claim: Claim) -> None:
+AT_REST = replace(INTO, wanted=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "claim", "move", "leaves"),
+    [
+        (LOCAL, HELD, AT_REST, True),
+        (LOCAL, HELD, INTO, False),
+        (LOCAL, HELD, replace(AT_REST, target_there=True), False),
+        (LOCAL, replace(HELD, moved_from="fast"), AT_REST, False),
+        # what is left in the directory of the host that acts on it
+        (CEPH, replace(HELD, moved_from="local"), replace(OUT, wanted=False), True),
+        (CEPH, replace(HELD, moving_to="local"), replace(OUT, wanted=False), True),
+    ],
+)
+def test_a_guest_leaves_its_host_once_nothing_is_left_that_only_that_clears_up(
+    place: VolumePlace, claim: Claim, move: DiskMove, leaves: bool
+) -> None:
     sample = samples(Path("/q"))["minimal"]
-    disk, identity = replace(sample.disks[0], path=LOCAL.shown), replace(sample.identity, epoch=1)
+    ceph = AT if place is CEPH else None
+    disk, identity = replace(sample.disks[0], path=place.shown, ceph=ceph), replace(sample.identity, epoch=1)
     live = view(render_domain(replace(sample, disks=(disk,), identity=identity)))
-    leaving, claims = Leaving("m1", "h2", prepared=True), (DiskClaim(LOCAL, claim),)
-    plan = plan_leaving(seen(INTO, leaving=leaving, claims=claims, live=live), Record(), None)
+    leaving, claims = Leaving("m1", "h2", prepared=True), (DiskClaim(place, claim),)
+    plan = plan_leaving(seen(move, leaving=leaving, claims=claims, live=live), Record(), None)
     sends = plan is not None and any(isinstance(action, SendGuest) for action in plan.actions)
-    assert sends == (claim == HELD)
+    assert sends == leaves
 
 
 async def test_a_host_that_does_not_act_on_a_volume_brings_it_nowhere(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from quantix_api.errors import QuantixError
 from quantix_api.host_spec import HostSpec
 from quantix_api.resources import VOLUMES
-from quantix_hostd.claims import CephPool, Claim, Holder, VolumeMissingError, VolumePlace
+from quantix_hostd.claims import Claim, Holder
 from quantix_hostd.clients.rbd_snapshots import (
     has_snapshot,
     remove_snapshot,
@@ -23,99 +21,19 @@ from quantix_hostd.clients.rbd_snapshots import (
     take_snapshot,
 )
 from quantix_lab.ceph_cluster import CephCluster
-from quantix_lab.ceph_guests import add_fast, add_pool, written
+from quantix_lab.ceph_guests import add_fast, add_pool
 from quantix_lab.ceph_pools import FAST
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_world import libvirt_world
-from quantix_lab.mortality import HostdKilledError, Mortality
+from quantix_lab.mortality import DeathAfter, HostdKilledError, Mortality
+from quantix_lab.moving_disk import CALLED, KEY, SECOND, MovingDisk
 from quantix_lab.vm_manifests import grown
-from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
+from quantix_lab.vm_world import CLUSTER, HOST
 from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
-from quantix_lab.writing_guest import install, lost, numbers
+from quantix_lab.writing_guest import install, lost
 
-KEY = "default/busy-root"
-SECOND = "quantix-second"
-CALLED = {"fast": FAST, "second": SECOND}
-
-
-class Busy:
-    """A VM whose guest writes numbers, and where its disk is and is to go."""
-
-    def __init__(self, vm: VmHandle, host: LibvirtHost, ceph: CephCluster) -> None:
-        self.vm, self.host, self.ceph = vm, host, ceph
-        self.world: VmWorld = vm.world
-        self.part = VolumesPart(vm.world)
-
-    def place(self, pool: str) -> VolumePlace:
-        key = self.world.pool if pool == "local" else CephPool(pool)
-        return VolumePlace(key, self.vm.root_place.handle)
-
-    def claim(self, pool: str) -> Claim | None:
-        """None where nothing of the volume is in that pool."""
-        with suppress(VolumeMissingError):
-            return self.world.claims.read(self.place(pool))
-        return None
-
-    def want(self, pool: str) -> None:
-        """Spec wants the disk there, and the operator has promised room."""
-        # a new object, as the watch would bring it
-        volume = copy.deepcopy(self.world.stores[VOLUMES][KEY])
-        volume["spec"]["pool"] = volume["status"]["movingTo"] = pool
-        self.world.stores[VOLUMES][KEY] = volume
-
-    async def until(self, pool: str, timeout_s: float = 120) -> None:
-        """Until it is there, and nothing of it anywhere else."""
-
-        async def moved() -> bool:
-            with suppress(QuantixError):
-                await self.vm.reconcile()
-            status = await self.part.look(KEY)
-            others = {"local", *CALLED} - {pool}
-            return status["pool"] == pool and not any(map(self.claim, others)) and _at_rest(self.claim(pool))
-
-        await eventually_async(f"it is in {pool}", moved, timeout_s=timeout_s, interval_s=0.1)
-
-    async def numbers(self, pool: str) -> list[int]:
-        if pool == "local":
-            return await asyncio.to_thread(numbers, self.place(pool).data)
-        return await asyncio.to_thread(written, self.ceph, self.place(pool).handle, CALLED[pool])
-
-    async def writes_on(self, pool: str, beyond: int) -> None:
-        async def more() -> bool:
-            return max(await self.numbers(pool)) > beyond
-
-        await eventually_async(f"numbers beyond {beyond}", more, timeout_s=120, interval_s=0.3)
-
-    async def lost(self, pool: str) -> set[int]:
-        """Of what it wrote, as it stands still for a moment."""
-        await self.world.hypervisor.suspend(self.vm.domain)
-        missing = lost(await self.numbers(pool))
-        await self.world.hypervisor.resume(self.vm.domain)
-        return missing
-
-    async def copies(self) -> bool:
-        """Whether its QEMU copies it, after one more look."""
-        await self.vm.reconcile()
-        return await self.world.hypervisor.copy_progress(self.vm.domain, "vda") is not None
-
-    async def is_off(self) -> bool:
-        await self.vm.reconcile()
-        return bool(self.vm.status["phase"] == "Stopped")
-
-    def pids(self) -> list[int]:
-        return self.host.qemu_pids(self.vm.domain)
-
-    def images(self) -> list[str]:
-        """All that Ceph has of the volume."""
-        found = [
-            f"{pool}/{name}" for pool in CALLED.values() for name in self.ceph.rbd("ls", pool).splitlines()
-        ]
-        return [name for name in found if self.vm.root_place.handle in name]
-
-
-def _at_rest(claim: Claim | None) -> bool:
-    return claim is not None and not (claim.moving_to or claim.moved_from or claim.partial)
+SLOWLY = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +45,7 @@ def two_pools(ceph_cluster: CephCluster) -> CephCluster:
 
 
 @pytest.fixture
-async def busy(libvirt_host: LibvirtHost, two_pools: CephCluster) -> AsyncIterator[Busy]:
+async def busy(libvirt_host: LibvirtHost, two_pools: CephCluster) -> AsyncIterator[MovingDisk]:
     async with libvirt_world(libvirt_host) as (world, _):
         add_fast(world, two_pools)
         add_pool(world, two_pools, "second", SECOND)
@@ -136,13 +54,13 @@ async def busy(libvirt_host: LibvirtHost, two_pools: CephCluster) -> AsyncIterat
         await vm.reconcile()
         for pool in CALLED:
             await world.pools.pool(pool)
-        found = Busy(vm, libvirt_host, two_pools)
+        found = MovingDisk(vm, libvirt_host, two_pools)
         await found.writes_on("local", 200)
         yield found
         world.storage.clients.close()
 
 
-async def test_no_write_is_lost_on_the_way_through_ceph_and_back(busy: Busy) -> None:
+async def test_no_write_is_lost_on_the_way_through_ceph_and_back(busy: MovingDisk) -> None:
     pids, key = busy.pids(), busy.ceph.keys[FAST]
     for pool in ("fast", "second", "local"):
         busy.want(pool)
@@ -161,8 +79,10 @@ async def test_no_write_is_lost_on_the_way_through_ceph_and_back(busy: Busy) -> 
     assert busy.images() == []
 
 
-async def test_a_guest_whose_qemu_dies_on_the_way_starts_from_where_all_its_writes_are(busy: Busy) -> None:
-    busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+async def test_a_guest_whose_qemu_dies_on_the_way_starts_from_where_all_its_writes_are(
+    busy: MovingDisk,
+) -> None:
+    busy.world.host = SLOWLY
     for pool, before in (("fast", "local"), ("local", "fast")):
         busy.want(pool)
         await eventually_async("it is being copied", busy.copies, timeout_s=60, interval_s=0.3)
@@ -175,12 +95,14 @@ async def test_a_guest_whose_qemu_dies_on_the_way_starts_from_where_all_its_writ
         # until Ceph knows that the dead QEMU is gone the unfinished copy cannot be removed
         await busy.until(pool, timeout_s=200)
         await busy.writes_on(pool, 0)
-        busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+        busy.world.host = SLOWLY
     assert busy.images() == []
 
 
-async def test_a_move_that_is_called_off_leaves_nothing_in_ceph_and_the_guest_writes_on(busy: Busy) -> None:
-    busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+async def test_a_move_that_is_called_off_leaves_nothing_in_ceph_and_the_guest_writes_on(
+    busy: MovingDisk,
+) -> None:
+    busy.world.host = SLOWLY
     pids = busy.pids()
     busy.want("fast")
     await eventually_async("it is being copied", busy.copies, timeout_s=60, interval_s=0.3)
@@ -194,8 +116,8 @@ async def test_a_move_that_is_called_off_leaves_nothing_in_ceph_and_the_guest_wr
     assert await busy.lost("local") == set()
 
 
-async def test_a_vm_that_stops_on_the_way_is_moved_by_its_host_and_starts_there(busy: Busy) -> None:
-    busy.world.host = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
+async def test_a_vm_that_stops_on_the_way_is_moved_by_its_host_and_starts_there(busy: MovingDisk) -> None:
+    busy.world.host = SLOWLY
     busy.want("fast")
     await eventually_async("it is being copied", busy.copies, timeout_s=60, interval_s=0.3)
     busy.vm.change("spec", "powerState", value="Stopped")
@@ -213,23 +135,31 @@ async def test_a_vm_that_stops_on_the_way_is_moved_by_its_host_and_starts_there(
     await busy.writes_on("fast", reached)
 
 
-async def test_hostd_killed_before_any_effect_of_a_move_ends_in_one_place(busy: Busy) -> None:
+async def test_hostd_killed_after_the_switch_goes_on_with_what_it_switched_to(busy: MovingDisk) -> None:
+    pids = busy.pids()
+    for pool in ("fast", "local"):
+        assert await _survives(busy, DeathAfter("switch_to_copy"), pool)
+    assert busy.pids() == pids
+    assert await busy.lost("local") == set()
+
+
+@pytest.mark.soak
+async def test_hostd_killed_before_any_effect_of_a_move_ends_in_one_place(busy: MovingDisk) -> None:
     pids, pool, step, killed = busy.pids(), "local", 0, True
     while killed:
         for _ in ("there", "and back"):
             pool = "fast" if pool == "local" else "local"
-            killed = await _survives(busy, step, pool)
+            killed = await _survives(busy, Mortality(step), pool)
         step += 1
     assert step >= 10
     assert busy.pids() == pids
     assert await busy.lost(pool) == set()
 
 
-async def _survives(busy: Busy, step: int, pool: str) -> bool:
-    """Kill hostd before its effect number `step` of a move to `pool`, and go on with a new one; False: it had
-    fewer.
+async def _survives(busy: MovingDisk, mortality: Mortality, pool: str) -> bool:
+    """Kill hostd at one of its effects of a move to `pool`, and go on with a new one; False: it was through
+    before.
     """
-    mortality = Mortality(step)
     busy.world.reconciler = busy.world.new_reconciler(mortal=mortality)
     busy.want(pool)
     with suppress(HostdKilledError):
@@ -242,7 +172,7 @@ async def _survives(busy: Busy, step: int, pool: str) -> bool:
     return mortality.struck
 
 
-async def test_an_idle_volume_goes_through_both_pools_and_back_with_all_its_content(busy: Busy) -> None:
+async def test_an_idle_volume_goes_through_both_pools_and_back_with_all_its_content(busy: MovingDisk) -> None:
     busy.vm.change("spec", "powerState", value="Stopped")
     await eventually_async("its end", busy.is_off, timeout_s=60, interval_s=0.3)
     before = await busy.numbers("local")
@@ -253,7 +183,7 @@ async def test_an_idle_volume_goes_through_both_pools_and_back_with_all_its_cont
     assert busy.images() == []
 
 
-async def test_a_moved_disk_grows_and_is_limited_under_its_guest(busy: Busy) -> None:
+async def test_a_moved_disk_grows_and_is_limited_under_its_guest(busy: MovingDisk) -> None:
     busy.want("fast")
     await busy.until("fast")
     store = busy.world.stores[VOLUMES]
@@ -279,7 +209,7 @@ async def test_a_moved_disk_grows_and_is_limited_under_its_guest(busy: Busy) -> 
 
 
 async def test_snapshots_of_a_disk_that_leaves_ceph_keep_its_image_until_the_last_is_removed(
-    busy: Busy,
+    busy: MovingDisk,
 ) -> None:
     busy.want("fast")
     await busy.until("fast")

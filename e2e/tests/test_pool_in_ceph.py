@@ -162,13 +162,13 @@ def test_the_disk_of_a_vm_that_runs_goes_into_ceph_and_back_with_all_that_it_hol
 ) -> None:
     disks = [
         {"name": "root", "image": "shared/tiny", "pool": "local", "reclaimPolicy": "Delete"},
-        {"name": "data", "size": "128Mi", "pool": "local", "reclaimPolicy": "Delete"},
+        {"name": "data", "size": "64Mi", "pool": "local", "reclaimPolicy": "Delete"},
     ]
     view.apply(small_vm("rooted", disks=disks, nics=None, gracePeriodSeconds=0))
     view.wait_ready("rooted", reason="Running", timeout_s=90)
     wait_booted(view, "rooted")
     uid = view.get("vm", "rooted")["metadata"]["uid"]
-    pids, held = view.qemus(uid), _checksum(view, "dd if=/dev/urandom of=/dev/vdb bs=1M count=96 conv=fsync")
+    pids, held = view.qemus(uid), _checksum(view, "dd if=/dev/urandom of=/dev/vdb bs=1M count=8 conv=fsync")
     for there in ("fast", "local"):
         for disk in ("root", "data"):
             volume = f"rooted-{disk}"
@@ -180,16 +180,16 @@ def test_the_disk_of_a_vm_that_runs_goes_into_ceph_and_back_with_all_that_it_hol
     assert view.qemus(uid) == pids, "the same QEMU"
 
     view.machine.qx("volume", "move", "rooted-data", "--pool", "fast", timeout_s=150)
-    view.machine.qx("volume", "resize", "rooted-data", "192MiB", timeout_s=60)
+    view.machine.qx("volume", "resize", "rooted-data", "96MiB", timeout_s=60)
     with guest_console(view.machine, "rooted") as console:
-        console.until("cat /sys/block/vdb/size", str((192 << 20) // 512))
+        console.until("cat /sys/block/vdb/size", str((96 << 20) // 512))
     view.machine.kubectl("delete", "vm", "rooted", "--timeout=60s", timeout_s=90)
 
 
 def _checksum(view: MachineView, first: str) -> str:
     """Of what the guest finds on its second disk, after that command."""
     with guest_console(view.machine, "rooted") as console:
-        said = console.ask(f"{first} 2>/dev/null; head -c 100663296 /dev/vdb | md5sum", timeout_s=90)
+        said = console.ask(f"{first} 2>/dev/null; head -c 8388608 /dev/vdb | md5sum", timeout_s=90)
     found: str = re.findall(r"([0-9a-f]{32})  -", said)[-1]
     return found
 

@@ -70,11 +70,17 @@ class CephGuests:
 
 def add_fast(world: VmWorld, cluster: CephCluster) -> None:
     """StoragePool `fast`, and the Secret with its key."""
-    secret = {"name": "ceph", "namespace": "quantix-system", "uid": "uid-of-the-secret-of-ceph"}
-    key = base64.b64encode(cluster.keys[FAST].encode()).decode()
+    add_pool(world, cluster, "fast", FAST)
+
+
+def add_pool(world: VmWorld, cluster: CephCluster, name: str, called: str) -> None:
+    """A StoragePool, of what the cluster and its user are `called` there, and the Secret with the key."""
+    secret = {"name": f"key-{name}", "namespace": "quantix-system", "uid": f"uid-of-the-secret-of-{name}"}
+    key = base64.b64encode(cluster.keys[called].encode()).decode()
     world.api.put({"metadata": secret, "data": {"key": key}})
-    place = {"monitors": cluster.monitors, "pool": FAST, "user": FAST, "secretRef": {"name": "ceph"}}
-    world.put(STORAGE_POOLS, "fast", spec={"rbd": place})
+    reference = {"name": secret["name"]}
+    place = {"monitors": cluster.monitors, "pool": called, "user": called, "secretRef": reference}
+    world.put(STORAGE_POOLS, name, spec={"rbd": place})
 
 
 async def add_volume_in_ceph(world: VmWorld, name: str, size: str = "64Mi") -> Manifest:
@@ -110,9 +116,9 @@ def install(cluster: CephCluster, handle: str) -> None:
         subprocess.run(["qemu-io", "-f", "raw", "-c", write, name], check=True, capture_output=True)
 
 
-def written(cluster: CephCluster, handle: str) -> list[int]:
+def written(cluster: CephCluster, handle: str, pool: str = FAST) -> list[int]:
     """What it wrote last at each of its turns; QEMU may have the disk open."""
     with tempfile.TemporaryDirectory() as directory:
         raw = Path(directory) / "seen"
-        cluster.rbd("export", "--no-progress", f"{FAST}/{handle}", str(raw))
+        cluster.rbd("export", "--no-progress", f"{pool}/{handle}", str(raw))
         return numbers_in(raw.read_bytes())

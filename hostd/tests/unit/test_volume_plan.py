@@ -209,3 +209,14 @@ def test_of_a_pool_in_ceph_that_takes_no_writes_a_volume_says_so_and_serves() ->
         "Pool local takes no writes, since an OSD is full: what VMs write to data waits, and nothing is lost."
     )
     assert plan_volume(seen(**there())).verdict != plan.verdict
+
+
+def test_what_another_hosts_guest_has_is_left_to_that_host_whatever_is_wanted() -> None:
+    """The copy lies in a directory there: that none is seen here tells nothing."""
+    theirs = Claim(3, Holder("h2", 4), "uid-of-a-vm", "c1", moving_to="fast")
+    for pool in ("local", "fast"):
+        looked = seen({"pool": pool}, {"data": "Present"}, **there(claim=theirs), other=OtherPlace("fast"))
+        found = plan_volume(looked)
+        assert found.actions == ()
+        assert found.error is not None
+        assert found.error.reason == "Moving"

@@ -44,6 +44,7 @@ from quantix_hostd.clients.rbd_calls import (
     remove_image,
     remove_object,
     size_of,
+    written_bytes,
 )
 from quantix_hostd.facts.disk_file import DiskFile
 
@@ -92,6 +93,19 @@ class PoolRbd:
         with self.ceph.opened(self.key) as ioctx:
             size_bytes = size_of(ioctx, handle)
         return None if size_bytes is None else DiskFile(size_bytes)
+
+    def stored_bytes(self, handle: str) -> int:
+        """About what the volume takes, with what it has of an image."""
+        with self.ceph.opened(self.key) as ioctx:
+            return written_bytes(ioctx, handle, with_parent=True)
+
+    def drafted_bytes(self, handle: str) -> int:
+        """About what this host has written of a volume or image that it is making; 0 for nothing."""
+        with self.ceph.opened(self.key) as ioctx:
+            try:
+                return written_bytes(ioctx, self.draft(handle), with_parent=False)
+            except rbd().ImageNotFound:
+                return 0
 
     def handles(self) -> list[str]:
         """The handles of all that may be volumes."""

@@ -24,11 +24,9 @@ _ROOM_BYTES, _ROOM_PERCENT = 64 * 1024**2, 5
 
 
 def draft_size_bytes(pool: Pool, handle: str) -> int:
-    """How much of the pool the volume takes that this host is making; 0 while there is nothing, and in Ceph,
-    which does not say.
-    """
+    """How much of the pool the volume takes that this host is making; 0 while there is nothing."""
     if isinstance(pool, PoolRbd):
-        return 0
+        return pool.drafted_bytes(handle)
     try:
         return _blocks_bytes(pool.volumes / pool.volume_draft_name(handle) / "data")
     except FileNotFoundError:

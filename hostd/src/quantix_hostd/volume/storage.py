@@ -64,6 +64,11 @@ class VolumeStorage(Protocol[P]):
     async def moved_bytes(self, place: VolumePlace) -> int | None:
         """What the copy of a volume that moves will take at most, None where that is not known."""
 
+    def stored_bytes(self, place: VolumePlace) -> int:
+        """About what a copy of a disk takes that stands alone. A guest may have it. Blocks. Raises OSError
+        and QuantixError.
+        """
+
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:
         """Make a disk that nobody has open at least so large."""
 
@@ -131,6 +136,9 @@ class StorageByKind:
 
     async def moved_bytes(self, place: VolumePlace) -> int | None:
         return await self._of(place).moved_bytes(place)
+
+    def stored_bytes(self, place: VolumePlace) -> int:
+        return self._of(place).stored_bytes(place)
 
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:
         await self._of(place).grow(place, size_bytes, passphrase)
